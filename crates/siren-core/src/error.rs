@@ -1,0 +1,91 @@
+//! The one error type of the libraries: every variant says what was found, what was expected and what to do.
+
+use std::path::{Path, PathBuf};
+
+/// Result with the project's [`enum@Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong between a config file and a finished run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A config file, or a `--set` override, that does not parse; the message carries file, line, key and a caret.
+    #[error("{origin}: {message}")]
+    Config { origin: String, message: String },
+
+    /// A config value that parses but makes no sense.
+    #[error("`{key}` is {value}, expected {expected}")]
+    InvalidValue {
+        key: String,
+        value: String,
+        expected: String,
+    },
+
+    /// Tensors or arrays whose shapes do not fit together.
+    #[error("{what}: expected shape {expected}, got {got}")]
+    Shape {
+        what: &'static str,
+        expected: String,
+        got: String,
+    },
+
+    /// A user's input file (picture, sound, clip, mesh) that cannot be used.
+    #[error("{}: {message}", path.display())]
+    Signal { path: PathBuf, message: String },
+
+    /// The operating system refused to read or write.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        source: std::io::Error,
+    },
+
+    /// A checkpoint or weights file that is damaged, foreign, or of another network.
+    #[error("{}: {message}", path.display())]
+    Checkpoint { path: PathBuf, message: String },
+
+    /// A run folder that exists already, is incomplete, or was changed.
+    #[error("{}: {message}", path.display())]
+    RunFolder { path: PathBuf, message: String },
+
+    /// Training left the finite numbers.
+    #[error(
+        "{what} is not finite at step {step}: lower `train.learning_rate`, or clip with `train.clip_norm = 1.0`; \
+         the last checkpoint is kept"
+    )]
+    Diverged { step: u64, what: String },
+
+    /// From candle, with its own account of the operation.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}
+
+impl Error {
+    /// For `map_err`: the operation and the path that an [`std::io::Error`] lacks.
+    pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
+    }
+
+    /// A config value out of range; `key` is the full key, such as `train.steps`.
+    pub fn invalid(key: &str, value: impl std::fmt::Display, expected: &str) -> Self {
+        Self::InvalidValue {
+            key: key.to_owned(),
+            value: value.to_string(),
+            expected: expected.to_owned(),
+        }
+    }
+
+    /// An unusable input file.
+    pub fn signal(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
+        Self::Signal {
+            path: path.as_ref().to_path_buf(),
+            message: message.into(),
+        }
+    }
+}

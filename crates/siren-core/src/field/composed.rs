@@ -1,0 +1,202 @@
+//! The same jets from candle's own operations: what serves on devices without the fused operation, and an independent
+//! account of it for tests (its reverse pass is candle's).
+//!
+//! It was compared with the fused operation on the CPU; on CUDA devices it has been compiled but never run.
+
+use candle_core::{D, Result, Tensor};
+
+use super::activation::{Pointwise, SOFTPLUS_THRESHOLD};
+use super::encoding::Features;
+use super::jet::Order;
+use super::plan::Plan;
+
+/// Value, gradient components, traces: each `(n, width)`.
+struct Parts {
+    value: Tensor,
+    gradient: Vec<Tensor>,
+    traces: Vec<Tensor>,
+}
+
+/// `(n, c, 1 + d + K)` at `coords (n, d)` for flat parameters `(P,)`.
+pub(super) fn jet(plan: &Plan, coords: &Tensor, params: &Tensor, order: &Order) -> Result<Tensor> {
+    let mut h = input(plan, coords, params, order)?;
+    for layer in &plan.layers {
+        let weight = params.narrow(0, layer.weight.start, layer.weight.len())?;
+        let weight = weight.reshape((layer.fan_out, layer.fan_in))?.t()?;
+        let bias = params.narrow(0, layer.bias.start, layer.fan_out)?;
+        let linear = |part: &Tensor| part.matmul(&weight);
+        let z = Parts {
+            value: linear(&h.value)?.broadcast_add(&bias)?,
+            gradient: h.gradient.iter().map(linear).collect::<Result<_>>()?,
+            traces: h.traces.iter().map(linear).collect::<Result<_>>()?,
+        };
+        h = apply(layer.pointwise, z, order)?;
+    }
+    let mut parts = vec![h.value];
+    parts.extend(h.gradient);
+    parts.extend(h.traces);
+    Tensor::stack(&parts, D::Minus1)
+}
+
+/// The jet of `σ(z)`; see the kernel for the formulas.
+fn apply(pointwise: Pointwise, z: Parts, order: &Order) -> Result<Parts> {
+    if pointwise == Pointwise::Linear {
+        return Ok(z);
+    }
+    let [s0, s1, s2] = derivatives(pointwise, &z.value)?;
+    let gradient = z.gradient.iter().map(|part| &s1 * part);
+    let gradient = gradient.collect::<Result<Vec<_>>>()?;
+    let mut traces = Vec::new();
+    for (trace, part) in order.traces().iter().zip(&z.traces) {
+        let mut sum = (&s1 * part)?;
+        for &(i, j, a) in trace.entries() {
+            let product = ((&z.gradient[i] * &z.gradient[j])? * a)?;
+            sum = (sum + (&s2 * product)?)?;
+        }
+        traces.push(sum);
+    }
+    Ok(Parts {
+        value: s0,
+        gradient,
+        traces,
+    })
+}
+
+/// `σ, σ', σ''`; candle's reverse pass finds the third derivative by itself.
+fn derivatives(pointwise: Pointwise, z: &Tensor) -> Result<[Tensor; 3]> {
+    let zero = z.zeros_like()?;
+    let positive = z.gt(&zero)?;
+    let positive_as_number = positive.to_dtype(z.dtype())?;
+    Ok(match pointwise {
+        Pointwise::Linear => [z.clone(), z.ones_like()?, zero],
+        Pointwise::Sine { omega } => {
+            let angle = (z * omega)?;
+            let sin = angle.sin()?;
+            [sin.clone(), (angle.cos()? * omega)?, (sin * (-omega * omega))?]
+        }
+        Pointwise::Gaussian => {
+            let e = z.sqr()?.neg()?.exp()?;
+            let second = (&e * ((z.sqr()? * 4.0)? - 2.0)?)?;
+            [e.clone(), ((z * -2.0)? * &e)?, second]
+        }
+        Pointwise::Relu => [z.relu()?, positive_as_number, zero],
+        Pointwise::Tanh => {
+            let t = z.tanh()?;
+            let s1 = (1.0 - t.sqr()?)?;
+            [t.clone(), s1.clone(), ((t * -2.0)? * s1)?]
+        }
+        Pointwise::Sigmoid => logistic(z)?,
+        Pointwise::Softplus => {
+            // Where the threshold applies the exponential must not overflow either: 0 · ∞ is NaN in the reverse pass.
+            let above = z.gt(SOFTPLUS_THRESHOLD)?;
+            let safe = above.where_cond(&zero, z)?;
+            let [s, s1, _] = logistic(&safe)?;
+            let value = (safe.exp()? + 1.0)?.log()?;
+            [
+                above.where_cond(z, &value)?,
+                above.where_cond(&z.ones_like()?, &s)?,
+                above.where_cond(&zero, &s1)?,
+            ]
+        }
+        Pointwise::Exponential { scale, alpha } => {
+            let e = (positive.where_cond(&zero, z)?.exp()? * (scale * alpha))?;
+            [
+                positive.where_cond(&(z * scale)?, &(&e - scale * alpha)?)?,
+                positive.where_cond(&(z.ones_like()? * scale)?, &e)?,
+                positive.where_cond(&zero, &e)?,
+            ]
+        }
+    })
+}
+
+/// `s, s', s''` of the logistic function.
+fn logistic(z: &Tensor) -> Result<[Tensor; 3]> {
+    let s = ((z.neg()?.exp()? + 1.0)?).recip()?;
+    let s1 = (&s * (1.0 - &s)?)?;
+    let s2 = (&s1 * (1.0 - (&s * 2.0)?)?)?;
+    Ok([s, s1, s2])
+}
+
+/// The input jet.
+fn input(plan: &Plan, coords: &Tensor, params: &Tensor, order: &Order) -> Result<Parts> {
+    let (points, dims) = coords.dims2()?;
+    let (dtype, device) = (coords.dtype(), coords.device());
+    let constant = |values: Vec<f64>| {
+        let width = values.len();
+        let row = Tensor::from_vec(values, (1, width), &candle_core::Device::Cpu)?;
+        let row = row.to_dtype(dtype)?.to_device(device)?;
+        row.broadcast_as((points, width))?.contiguous()
+    };
+    let gradients = order.gradients(dims);
+    let axis = |i: usize| (0..dims).map(|j| f64::from(u8::from(i == j))).collect();
+    match &plan.features {
+        Features::Identity => Ok(Parts {
+            value: coords.clone(),
+            gradient: (0..gradients).map(|i| constant(axis(i))).collect::<Result<_>>()?,
+            traces: vec![coords.zeros_like()?; order.traces().len()],
+        }),
+        Features::Sinusoids { keep, waves } => {
+            let row = |f: &dyn Fn(&super::encoding::Sinusoid) -> f64| constant(waves.iter().map(f).collect());
+            let mut angle = row(&|_| 0.0)?;
+            for i in 0..dims {
+                let x = coords.narrow(1, i, 1)?;
+                angle = (angle + row(&|w| w.angular[i])?.broadcast_mul(&x)?)?;
+            }
+            let cosine = row(&|w| f64::from(u8::from(w.cosine)))?;
+            let mix = |on: &Tensor, off: &Tensor| (on * &cosine)? + (off * (1.0 - &cosine)?)?;
+            let (sin, cos) = (angle.sin()?, angle.cos()?);
+            let value = mix(&cos, &sin)?;
+            let slope = mix(&sin.neg()?, &cos)?;
+            let join = |first: Tensor, rest: Tensor| {
+                if *keep { Tensor::cat(&[first, rest], 1) } else { Ok(rest) }
+            };
+            let mut gradient = Vec::new();
+            for i in 0..gradients {
+                gradient.push(join(constant(axis(i))?, (&slope * row(&|w| w.angular[i])?)?)?);
+            }
+            let mut traces = Vec::new();
+            for trace in order.traces() {
+                let quadratic = row(&|w| {
+                    let entries = trace.entries().iter();
+                    entries.map(|&(i, j, a)| -a * w.angular[i] * w.angular[j]).sum()
+                })?;
+                traces.push(join(coords.zeros_like()?, (&value * quadratic)?)?);
+            }
+            Ok(Parts {
+                value: join(coords.clone(), value)?,
+                gradient,
+                traces,
+            })
+        }
+        Features::Rbf {
+            centers,
+            first_center,
+            first_sigma,
+        } => {
+            let centers_d = params.narrow(0, *first_center, centers * dims)?.reshape((*centers, dims))?;
+            let sigmas = params.narrow(0, *first_sigma, *centers)?.reshape((1, *centers))?;
+            let zero = constant(vec![0.0; *centers])?;
+            let mut squared = zero.clone();
+            let mut gradient = Vec::new();
+            for i in 0..dims {
+                let center = centers_d.narrow(1, i, 1)?.reshape((1, *centers))?;
+                let offset = coords.narrow(1, i, 1)?.broadcast_sub(&center)?;
+                squared = (squared + offset.sqr()?)?;
+                gradient.push((offset.broadcast_mul(&sigmas)? * 2.0)?);
+            }
+            gradient.truncate(gradients);
+            let mut traces = Vec::new();
+            for trace in order.traces() {
+                let entries = trace.entries().iter();
+                let diagonal: f64 = entries.filter(|(i, j, _)| i == j).map(|e| e.2).sum();
+                traces.push(zero.broadcast_add(&(&sigmas * (2.0 * diagonal))?)?);
+            }
+            let distances = Parts {
+                value: squared.broadcast_mul(&sigmas)?,
+                gradient,
+                traces,
+            };
+            apply(Pointwise::Gaussian, distances, order)
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The `[field]` table of a config.
+
+use serde::{Deserialize, Serialize};
+
+use super::activation::Activation;
+use super::encoding::Encoding;
+use crate::error::{Error, Result};
+
+/// Architecture and initialization of a field: an MLP whose hidden layers share one activation.
+///
+/// The default is the paper's: `in → 256 → 256 → 256 → 256 → out`, sine, ω₀ = 30, linear output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SirenConfig {
+    /// Of every layer but the last.
+    pub activation: Activation,
+    /// ω₀ of the first sine layer: how many radians per unit of the coordinates it spans.
+    pub first_omega_0: f64,
+    /// ω₀ of the other sine layers.
+    pub hidden_omega_0: f64,
+    /// Width of every hidden layer.
+    pub hidden_features: usize,
+    /// `hidden_features × hidden_features` layers between the first and the last (the authors' `num_hidden_layers`).
+    pub hidden_layers: usize,
+    /// How biases start.
+    pub bias: BiasInit,
+    /// What the first layer sees of a coordinate.
+    pub encoding: Encoding,
+}
+
+/// How biases start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BiasInit {
+    /// U(±1/√`fan_in`) in every layer: the authors leave PyTorch's default untouched.
+    #[default]
+    Authors,
+    /// All zero, as the paper's theory assumes.
+    Zero,
+}
+
+impl Default for SirenConfig {
+    fn default() -> Self {
+        Self {
+            activation: Activation::Sine,
+            first_omega_0: 30.0,
+            hidden_omega_0: 30.0,
+            hidden_features: 256,
+            hidden_layers: 3,
+            bias: BiasInit::Authors,
+            encoding: Encoding::Identity,
+        }
+    }
+}
+
+impl SirenConfig {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] with the full key, such as `field.hidden_features`.
+    pub fn validate(&self) -> Result<()> {
+        if !(1..=16_384).contains(&self.hidden_features) {
+            let key = "field.hidden_features";
+            return Err(Error::invalid(key, self.hidden_features, "1 to 16384"));
+        }
+        if self.hidden_layers > 256 {
+            let key = "field.hidden_layers";
+            return Err(Error::invalid(key, self.hidden_layers, "0 to 256"));
+        }
+        for (key, omega) in [
+            ("field.first_omega_0", self.first_omega_0),
+            ("field.hidden_omega_0", self.hidden_omega_0),
+        ] {
+            if !(omega.is_finite() && omega > 0.0) {
+                return Err(Error::invalid(key, omega, "a positive number"));
+            }
+        }
+        self.encoding.validate()
+    }
+}
+
+/// What a field must fit: the sizes that come from the signal and not from the `[field]` table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldShape {
+    /// Coordinates per point, `d`.
+    pub in_features: usize,
+    /// Channels per point, `c`.
+    pub out_features: usize,
+    /// Samples along the signal's shorter side, for the Nyquist rule of the positional encoding; `None` if the signal
+    /// is not sampled on a grid.
+    pub samples_per_side: Option<usize>,
+}

@@ -1,0 +1,185 @@
+//! Input encodings: what the first layer sees of a coordinate.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// The `field.encoding` of a config.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// The coordinates themselves.
+    #[default]
+    Identity,
+    /// Positional encoding (Mildenhall et al. 2020; the authors' `PosEncodingNeRF`).
+    Nerf(NerfEncoding),
+    /// Gaussian Fourier features (Tancik et al. 2020).
+    Fourier(FourierEncoding),
+    /// Radial basis functions with learned centers and widths (the authors' `RBFLayer`).
+    Rbf(RbfEncoding),
+}
+
+/// `[x, then for i < L, for each axis j: sin(2ⁱπ xⱼ), cos(2ⁱπ xⱼ)]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NerfEncoding {
+    /// `L`. Default: 10 in three dimensions, otherwise the Nyquist rule `⌊log₂(N/4)⌋` for the signal's shorter side
+    /// `N`, as the authors do.
+    pub frequencies: Option<usize>,
+}
+
+/// `[sin 2πBx, cos 2πBx]` with `B ~ N(0, scale²)`, fixed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FourierEncoding {
+    /// Rows of `B`; the layer sees twice as many inputs.
+    pub features: usize,
+    /// Standard deviation of `B`, cycles per unit of the coordinates.
+    pub scale: f64,
+}
+
+impl Default for FourierEncoding {
+    fn default() -> Self {
+        Self {
+            features: 256,
+            scale: 10.0,
+        }
+    }
+}
+
+/// `exp(−(s ‖x − c‖²)²)`: the authors square the distance twice, and so do we.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RbfEncoding {
+    /// How many, drawn from U(−1, 1)ᵈ.
+    pub centers: usize,
+    /// Initial `s` of every center.
+    pub sigma: f64,
+}
+
+impl Default for RbfEncoding {
+    fn default() -> Self {
+        Self {
+            centers: 1024,
+            sigma: 10.0,
+        }
+    }
+}
+
+impl Encoding {
+    pub(crate) fn validate(&self) -> Result<()> {
+        let positive = |key: &str, value: usize| match value {
+            1..=65_536 => Ok(()),
+            _ => Err(Error::invalid(key, value, "1 to 65536")),
+        };
+        let scale = |key: &str, value: f64| {
+            if value.is_finite() && value > 0.0 {
+                return Ok(());
+            }
+            Err(Error::invalid(key, value, "a positive number"))
+        };
+        match self {
+            Self::Identity => Ok(()),
+            Self::Nerf(nerf) => match nerf.frequencies {
+                None | Some(1..=30) => Ok(()),
+                Some(n) => Err(Error::invalid(
+                    "field.encoding.nerf.frequencies",
+                    n,
+                    "1 to 30",
+                )),
+            },
+            Self::Fourier(fourier) => {
+                positive("field.encoding.fourier.features", fourier.features)?;
+                scale("field.encoding.fourier.scale", fourier.scale)
+            }
+            Self::Rbf(rbf) => {
+                positive("field.encoding.rbf.centers", rbf.centers)?;
+                scale("field.encoding.rbf.sigma", rbf.sigma)
+            }
+        }
+    }
+}
+
+/// The Nyquist rule of the authors' code for a side of `samples` points: `⌊log₂(1 / (2 · 2/N))⌋ = ⌊log₂(N/4)⌋`,
+/// at least 1.
+#[must_use]
+pub fn nyquist_frequencies(samples: usize) -> usize {
+    ((samples / 4).max(2)).ilog2() as usize
+}
+
+/// One sinusoidal feature `sin⟨ω, x⟩` or `cos⟨ω, x⟩`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sinusoid {
+    pub(crate) angular: Vec<f64>,
+    pub(crate) cosine: bool,
+}
+
+/// An encoding with its sizes and constants settled.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Features {
+    Identity,
+    /// The coordinates (if `keep`), then the sinusoids.
+    Sinusoids {
+        keep: bool,
+        waves: Vec<Sinusoid>,
+    },
+    /// Parameters at these offsets: `centers × d` coordinates, then `centers` widths.
+    Rbf {
+        centers: usize,
+        first_center: usize,
+        first_sigma: usize,
+    },
+}
+
+impl Features {
+    /// `sin(2ⁱπ xⱼ), cos(2ⁱπ xⱼ)` for `i < frequencies`, axis by axis within a frequency.
+    pub(crate) fn nerf(dims: usize, frequencies: usize) -> Self {
+        let mut waves = Vec::new();
+        for i in 0..frequencies {
+            for j in 0..dims {
+                let mut angular = vec![0.0; dims];
+                angular[j] = std::f64::consts::PI * (1u64 << i) as f64;
+                for cosine in [false, true] {
+                    let angular = angular.clone();
+                    waves.push(Sinusoid { angular, cosine });
+                }
+            }
+        }
+        Self::Sinusoids { keep: true, waves }
+    }
+
+    /// All sines of `2πBx`, then all cosines; `matrix` is `B`, row by row.
+    pub(crate) fn fourier(dims: usize, matrix: &[f64]) -> Self {
+        let waves = [false, true].into_iter().flat_map(|cosine| {
+            matrix.chunks(dims).map(move |row| Sinusoid {
+                angular: row.iter().map(|b| std::f64::consts::TAU * b).collect(),
+                cosine,
+            })
+        });
+        Self::Sinusoids {
+            keep: false,
+            waves: waves.collect(),
+        }
+    }
+
+    /// Inputs of the first layer for `dims` coordinates.
+    pub(crate) fn count(&self, dims: usize) -> usize {
+        match self {
+            Self::Identity => dims,
+            Self::Sinusoids { keep, waves } => waves.len() + if *keep { dims } else { 0 },
+            Self::Rbf { centers, .. } => *centers,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nyquist_rule_gives_the_authors_frequencies() {
+        assert_eq!(nyquist_frequencies(512), 7);
+        assert_eq!(nyquist_frequencies(256), 6);
+        assert_eq!(nyquist_frequencies(64), 4);
+    }
+}

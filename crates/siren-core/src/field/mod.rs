@@ -1,0 +1,26 @@
+//! Fields: differentiable maps from coordinates to values, with their spatial derivatives.
+//!
+//! A [`SirenConfig`] becomes a [`Siren`]; asked at coordinates `(n, d)` for an [`Order`], it answers with a [`Jet`].
+//! Derivatives in space are carried forward with the value, layer by layer, so that one ordinary reverse pass gives the
+//! gradient of a loss on them: nothing is differentiated twice.
+
+mod activation;
+mod composed;
+mod config;
+mod encoding;
+mod init;
+mod jet;
+mod kernel;
+mod layout;
+mod operation;
+mod plan;
+mod siren;
+
+pub use self::activation::Activation;
+pub use self::config::{BiasInit, FieldShape, SirenConfig};
+pub use self::encoding::{
+    Encoding, FourierEncoding, NerfEncoding, RbfEncoding, nyquist_frequencies,
+};
+pub use self::jet::{Jet, Order, Trace};
+pub use self::layout::{Entry, Layout};
+pub use self::siren::Siren;

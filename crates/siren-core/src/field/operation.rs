@@ -1,0 +1,191 @@
+//! The field as one differentiable candle operation: `(coords (n, d), parameters (P,)) → jets (n, c, 1 + d + K)`.
+
+use std::sync::{Arc, Mutex};
+
+use candle_core::{CpuStorage, CustomOp2, DType, Layout, Shape, Tensor, bail};
+
+use super::jet::Order;
+use super::kernel::{Chunk, Pool, Real, Workspace};
+use super::plan::Plan;
+
+/// A network with buffers for its operation.
+#[derive(Default)]
+pub(super) struct Pools {
+    single: Pool<f32>,
+    double: Pool<f64>,
+}
+
+/// One application of a network to a chunk of points.
+pub(super) struct JetOperation {
+    pub(super) plan: Arc<Plan>,
+    pub(super) order: Order,
+    pub(super) pools: Arc<Pools>,
+    /// Whether a reverse pass may follow.
+    pub(super) differentiable: bool,
+    pub(super) tape: Mutex<Tape>,
+}
+
+/// What the forward pass left for the reverse pass.
+#[derive(Default)]
+pub(super) enum Tape {
+    #[default]
+    Empty,
+    Single(Workspace<f32>),
+    Double(Workspace<f64>),
+}
+
+/// `f32` or `f64`, with its pool and its kind of tape.
+trait Precision: Real {
+    fn pool(pools: &Pools) -> &Pool<Self>;
+    fn pack(workspace: Workspace<Self>) -> Tape;
+    fn unpack(tape: Tape) -> Option<Workspace<Self>>;
+}
+
+impl Precision for f32 {
+    fn pool(pools: &Pools) -> &Pool<Self> {
+        &pools.single
+    }
+    fn pack(workspace: Workspace<Self>) -> Tape {
+        Tape::Single(workspace)
+    }
+    fn unpack(tape: Tape) -> Option<Workspace<Self>> {
+        match tape {
+            Tape::Single(workspace) => Some(workspace),
+            _ => None,
+        }
+    }
+}
+
+impl Precision for f64 {
+    fn pool(pools: &Pools) -> &Pool<Self> {
+        &pools.double
+    }
+    fn pack(workspace: Workspace<Self>) -> Tape {
+        Tape::Double(workspace)
+    }
+    fn unpack(tape: Tape) -> Option<Workspace<Self>> {
+        match tape {
+            Tape::Double(workspace) => Some(workspace),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for JetOperation {
+    /// A forward pass that no reverse pass followed gives its buffers back.
+    fn drop(&mut self) {
+        match self.take_tape() {
+            Tape::Single(workspace) => self.pools.single.give(workspace),
+            Tape::Double(workspace) => self.pools.double.give(workspace),
+            Tape::Empty => {}
+        }
+    }
+}
+
+impl JetOperation {
+    fn take_tape(&self) -> Tape {
+        let mut tape = self.tape.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        std::mem::take(&mut tape)
+    }
+
+    fn chunk<'a, T: Real>(&'a self, coords: &'a [T], params: &'a [T]) -> Chunk<'a, T> {
+        Chunk {
+            plan: &self.plan,
+            order: &self.order,
+            coords,
+            params,
+        }
+    }
+
+    fn forward<T: Precision>(&self, coords: &[T], params: &[T]) -> Vec<T> {
+        let components = self.order.components(self.plan.in_features);
+        let points = coords.len() / self.plan.in_features;
+        let mut out = vec![T::of(0.0); points * self.plan.out_features * components];
+        let pool = T::pool(&self.pools);
+        let mut workspace = pool.take();
+        let chunk = self.chunk(coords, params);
+        chunk.forward(&mut out, &mut workspace, self.differentiable);
+        if self.differentiable {
+            let mut tape = self.tape.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            *tape = T::pack(workspace);
+        } else {
+            pool.give(workspace);
+        }
+        out
+    }
+
+    fn backward<T: Precision>(&self, coords: &[T], params: &[T], d_out: &[T]) -> Vec<T> {
+        let pool = T::pool(&self.pools);
+        let chunk = self.chunk(coords, params);
+        // A second reverse pass over the same graph finds the tape gone and computes it again.
+        let mut workspace = T::unpack(self.take_tape()).unwrap_or_else(|| {
+            let mut workspace = pool.take();
+            let mut out = vec![T::of(0.0); d_out.len()];
+            chunk.forward(&mut out, &mut workspace, true);
+            workspace
+        });
+        let mut d_params = vec![T::of(0.0); self.plan.layout.len()];
+        chunk.backward(d_out, &mut workspace, &mut d_params);
+        pool.give(workspace);
+        d_params
+    }
+
+    fn backward_tensors<T: Precision>(&self, tensors: [&Tensor; 3]) -> candle_core::Result<Tensor> {
+        let [coords, params, d_out] = tensors.map(|t| t.flatten_all()?.to_vec1::<T>());
+        let d_params = self.backward(&coords?, &params?, &d_out?);
+        Tensor::from_vec(d_params, self.plan.layout.len(), &candle_core::Device::Cpu)
+    }
+}
+
+fn contiguous<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [T]> {
+    let Some((start, end)) = layout.contiguous_offsets() else {
+        bail!("the field operation takes contiguous tensors only");
+    };
+    Ok(&storage.as_slice::<T>()?[start..end])
+}
+
+impl CustomOp2 for JetOperation {
+    fn name(&self) -> &'static str {
+        "siren-jet"
+    }
+
+    fn cpu_fwd(
+        &self,
+        coords: &CpuStorage,
+        coords_layout: &Layout,
+        params: &CpuStorage,
+        params_layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let points = coords_layout.dims()[0];
+        let components = self.order.components(self.plan.in_features);
+        let shape = Shape::from((points, self.plan.out_features, components));
+        let storage = match params {
+            CpuStorage::F32(_) => CpuStorage::F32(self.forward(
+                contiguous::<f32>(coords, coords_layout)?,
+                contiguous::<f32>(params, params_layout)?,
+            )),
+            CpuStorage::F64(_) => CpuStorage::F64(self.forward(
+                contiguous::<f64>(coords, coords_layout)?,
+                contiguous::<f64>(params, params_layout)?,
+            )),
+            _ => bail!("the field operation takes f32 or f64 tensors"),
+        };
+        Ok((storage, shape))
+    }
+
+    /// Coordinates are data: only the parameters get a gradient.
+    fn bwd(
+        &self,
+        coords: &Tensor,
+        params: &Tensor,
+        _jets: &Tensor,
+        d_jets: &Tensor,
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
+        let tensors = [coords, params, d_jets];
+        let d_params = match params.dtype() {
+            DType::F64 => self.backward_tensors::<f64>(tensors)?,
+            _ => self.backward_tensors::<f32>(tensors)?,
+        };
+        Ok((None, Some(d_params)))
+    }
+}

@@ -1,0 +1,244 @@
+//! The field itself: a network as a plain value.
+
+use std::sync::{Arc, Mutex};
+
+use candle_core::{DType, Device, Tensor, Var};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+use super::config::{FieldShape, SirenConfig};
+use super::encoding::Encoding;
+use super::jet::{Jet, Order};
+use super::layout::Layout;
+use super::operation::{JetOperation, Pools, Tape};
+use super::plan::Plan;
+use super::{composed, init};
+use crate::error::{Error, Result};
+
+/// Points evaluated at once where no gradient is wanted.
+const EVALUATION_CHUNK: usize = 4096;
+
+/// A multilayer perceptron `Φ: ℝᵈ → ℝᶜ` with its spatial derivatives, by default the paper's (§3).
+///
+/// All parameters are one flat [`Var`] `(P,)` with named views ([`layout`](Self::layout)), so an optimizer or a
+/// checkpoint is one tensor.
+#[derive(Clone)]
+pub struct Siren {
+    plan: Arc<Plan>,
+    pools: Arc<Pools>,
+    params: Var,
+    /// `B` of the Gaussian Fourier encoding, row by row; empty for the others.
+    fourier_matrix: Vec<f64>,
+}
+
+impl SirenConfig {
+    /// Draws a network from `rng`: the encoding first, then layer by layer the weights and the biases, so that the same
+    /// seed gives the same network at either precision.
+    ///
+    /// # Errors
+    /// If a value of the config or a size of `shape` is out of range.
+    pub fn init(
+        &self,
+        shape: FieldShape,
+        rng: &mut ChaCha8Rng,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Siren> {
+        self.validate()?;
+        let fourier_matrix = match &self.encoding {
+            Encoding::Fourier(f) => init::normal(f.scale, f.features * shape.in_features, rng),
+            _ => Vec::new(),
+        };
+        let plan = self.plan(shape, &fourier_matrix)?;
+        let mut params = Vec::with_capacity(plan.layout.len());
+        if let Encoding::Rbf(rbf) = &self.encoding {
+            params.extend(init::uniform(1.0, rbf.centers * shape.in_features, rng));
+            params.extend(std::iter::repeat_n(rbf.sigma, rbf.centers));
+        }
+        for (index, layer) in plan.layers.iter().enumerate() {
+            let fans = (layer.fan_in, layer.fan_out);
+            params.extend(init::weights(self, index, fans, rng));
+            params.extend(init::biases(self.bias, fans, rng));
+        }
+        let params = Tensor::from_vec(params, plan.layout.len(), &Device::Cpu)?;
+        let params = params.to_dtype(dtype)?.to_device(device)?;
+        Siren::assemble(plan, fourier_matrix, &params)
+    }
+
+    /// A network with the given parameters instead of drawn ones: `find` gives each tensor of
+    /// [`Siren::named_tensors`] by its name.
+    ///
+    /// # Errors
+    /// If the config is out of range, or a tensor is missing or has another shape.
+    pub fn load(
+        &self,
+        shape: FieldShape,
+        find: impl Fn(&str) -> Option<Tensor>,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Siren> {
+        self.validate()?;
+        let mut fourier_matrix = Vec::new();
+        if let Encoding::Fourier(fourier) = &self.encoding {
+            let mut buffer = Layout::default();
+            buffer.push(FOURIER_MATRIX, &[fourier.features, shape.in_features]);
+            fourier_matrix = buffer.join(&find)?.to_dtype(DType::F64)?.to_vec1()?;
+        }
+        let plan = self.plan(shape, &fourier_matrix)?;
+        let params = plan.layout.join(find)?.to_dtype(dtype)?.to_device(device)?;
+        Siren::assemble(plan, fourier_matrix, &params)
+    }
+
+    fn plan(&self, shape: FieldShape, fourier_matrix: &[f64]) -> Result<Plan> {
+        if shape.in_features == 0 || shape.out_features == 0 {
+            return Err(Error::Shape {
+                what: "field",
+                expected: "at least one coordinate and one channel".to_owned(),
+                got: format!("{} and {}", shape.in_features, shape.out_features),
+            });
+        }
+        Ok(Plan::new(self, shape, fourier_matrix))
+    }
+}
+
+/// Name of the Fourier encoding's fixed matrix among the tensors of a network.
+const FOURIER_MATRIX: &str = "encoding.fourier_matrix";
+
+impl Siren {
+    fn assemble(plan: Plan, fourier_matrix: Vec<f64>, params: &Tensor) -> Result<Self> {
+        Ok(Self {
+            plan: Arc::new(plan),
+            pools: Arc::default(),
+            params: Var::from_tensor(params)?,
+            fourier_matrix,
+        })
+    }
+
+    /// Coordinates per point, `d`.
+    #[must_use]
+    pub fn in_features(&self) -> usize {
+        self.plan.in_features
+    }
+
+    /// Channels per point, `c`.
+    #[must_use]
+    pub fn out_features(&self) -> usize {
+        self.plan.out_features
+    }
+
+    /// The flat parameters `(P,)`.
+    #[must_use]
+    pub fn parameters(&self) -> &Var {
+        &self.params
+    }
+
+    /// Where each named parameter lives in [`parameters`](Self::parameters).
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.plan.layout
+    }
+
+    /// Every tensor that makes this network, by name: the parameters, and the fixed matrix of a Fourier encoding.
+    ///
+    /// # Errors
+    /// Only from candle.
+    pub fn named_tensors(&self) -> Result<Vec<(String, Tensor)>> {
+        let mut tensors = self.plan.layout.split(self.params.as_tensor())?;
+        if !self.fourier_matrix.is_empty() {
+            let shape = ((), self.plan.in_features);
+            let matrix = Tensor::new(self.fourier_matrix.as_slice(), &Device::Cpu)?.reshape(shape)?;
+            tensors.push((FOURIER_MATRIX.to_owned(), matrix));
+        }
+        Ok(tensors)
+    }
+
+    /// The jet at `coords (n, d)`, differentiable in the parameters (not in the coordinates: they are data).
+    ///
+    /// # Errors
+    /// If the coordinates or the traces have another number of axes than the field.
+    pub fn jet(&self, coords: &Tensor, order: &Order) -> Result<Jet> {
+        self.check(coords, order)?;
+        self.apply(&coords.detach(), order, true)
+    }
+
+    /// The jet at `coords (n, d)`, for looking only: no graph is built, memory beyond the result stays constant, and
+    /// the threads of the current rayon pool share the work.
+    ///
+    /// # Errors
+    /// As [`jet`](Self::jet).
+    pub fn evaluate(&self, coords: &Tensor, order: &Order) -> Result<Jet> {
+        self.check(coords, order)?;
+        let coords = coords.detach();
+        let points = coords.dim(0)?;
+        let starts: Vec<usize> = (0..points).step_by(EVALUATION_CHUNK).collect();
+        let parts = starts
+            .into_par_iter()
+            .map(|start| {
+                let chunk = coords.narrow(0, start, EVALUATION_CHUNK.min(points - start))?;
+                Ok(self.apply(&chunk, order, false)?.packed().clone())
+            })
+            .collect::<Result<Vec<Tensor>>>()?;
+        let packed = match parts.as_slice() {
+            [] => return Ok(self.empty_jet(order)?),
+            [only] => only.clone(),
+            _ => Tensor::cat(&parts, 0)?,
+        };
+        Ok(Jet::from_packed(packed, order, self.plan.in_features))
+    }
+
+    fn empty_jet(&self, order: &Order) -> candle_core::Result<Jet> {
+        let dims = self.plan.in_features;
+        let shape = (0, self.plan.out_features, order.components(dims));
+        let packed = Tensor::zeros(shape, self.params.dtype(), self.params.device())?;
+        Ok(Jet::from_packed(packed, order, dims))
+    }
+
+    fn check(&self, coords: &Tensor, order: &Order) -> Result<()> {
+        let dims = self.plan.in_features;
+        order.check(dims)?;
+        if coords.rank() == 2 && coords.dims()[1] == dims && coords.dtype() == self.params.dtype() {
+            return Ok(());
+        }
+        Err(Error::Shape {
+            what: "coordinates",
+            expected: format!("(n, {dims}) of {:?}", self.params.dtype()),
+            got: format!("{:?} of {:?}", coords.dims(), coords.dtype()),
+        })
+    }
+
+    /// The fused operation on the CPU; candle's own operations elsewhere.
+    fn apply(&self, coords: &Tensor, order: &Order, differentiable: bool) -> Result<Jet> {
+        let dims = self.plan.in_features;
+        let packed = if coords.device().is_cpu() {
+            let operation = JetOperation {
+                plan: Arc::clone(&self.plan),
+                order: order.clone(),
+                pools: Arc::clone(&self.pools),
+                differentiable,
+                tape: Mutex::new(Tape::Empty),
+            };
+            let coords = coords.contiguous()?;
+            if differentiable {
+                coords.apply_op2(self.params.as_tensor(), operation)?
+            } else {
+                coords.apply_op2_no_bwd(self.params.as_tensor(), &operation)?
+            }
+        } else if differentiable {
+            composed::jet(&self.plan, coords, self.params.as_tensor(), order)?
+        } else {
+            composed::jet(&self.plan, coords, &self.params.as_detached_tensor(), order)?
+        };
+        Ok(Jet::from_packed(packed, order, dims))
+    }
+
+    /// [`jet`](Self::jet) from candle's own operations, on any device: slower, and an independent account of the same
+    /// formulas for tests and benchmarks.
+    ///
+    /// # Errors
+    /// As [`jet`](Self::jet).
+    pub fn jet_composed(&self, coords: &Tensor, order: &Order) -> Result<Jet> {
+        self.check(coords, order)?;
+        let packed = composed::jet(&self.plan, &coords.detach(), self.params.as_tensor(), order)?;
+        Ok(Jet::from_packed(packed, order, self.plan.in_features))
+    }
+}

@@ -1,0 +1,8 @@
+//! Core of siren.
+pub mod error;
+pub mod field;
+pub mod objective;
+pub mod signal;
+pub mod train;
+
+pub use error::{Error, Result};

@@ -1,0 +1,74 @@
+use super::{Objective, Term};
+use crate::error::Result;
+use crate::field::{Jet, Order};
+use crate::signal::Sample;
+
+/// Total variation: `|∂ᵢΦ_c(x)|`, mean over axes and channels (the authors' inpainting script, which for color pictures
+/// differentiates the sum of the channels instead: edges of opposite sign would cancel).
+#[derive(Clone, Debug)]
+pub struct TotalVariation {
+    /// Factor in the loss, the authors' `k1`.
+    pub weight: f64,
+}
+
+impl Objective for TotalVariation {
+    fn order(&self) -> &Order {
+        &Order::Gradient
+    }
+
+    fn terms(&self, jet: &Jet, _sample: &Sample) -> Result<Vec<Term>> {
+        Ok(vec![Term {
+            name: "total_variation",
+            weight: self.weight,
+            per_point: jet.gradient()?.abs()?.mean((1, 2))?,
+        }])
+    }
+}
+
+/// Roughness: the Frobenius norm of the Hessians of all channels together (the authors' `FH` prior).
+#[derive(Clone, Debug)]
+pub struct HessianPrior {
+    weight: f64,
+    dims: usize,
+    order: Order,
+}
+
+impl HessianPrior {
+    /// For a field of `dims` coordinates; `weight` is the authors' `k1`.
+    #[must_use]
+    pub fn new(weight: f64, dims: usize) -> Self {
+        Self {
+            weight,
+            dims,
+            order: Order::hessian(dims),
+        }
+    }
+}
+
+/// Added under the root: its slope at an exactly flat point is then finite.
+const FLAT: f64 = 1e-12;
+
+impl Objective for HessianPrior {
+    fn order(&self) -> &Order {
+        &self.order
+    }
+
+    fn terms(&self, jet: &Jet, _sample: &Sample) -> Result<Vec<Term>> {
+        let hessian = jet.traces()?;
+        let mut squares = Vec::new();
+        let pairs = (0..self.dims).flat_map(|i| (i..self.dims).map(move |j| (i, j)));
+        for (k, (i, j)) in pairs.enumerate() {
+            let twice = if i == j { 1.0 } else { 2.0 };
+            squares.push((hessian.narrow(2, k, 1)?.squeeze(2)?.sqr()? * twice)?);
+        }
+        let mut sum = squares[0].clone();
+        for square in &squares[1..] {
+            sum = (sum + square)?;
+        }
+        Ok(vec![Term {
+            name: "hessian",
+            weight: self.weight,
+            per_point: (sum.sum(1)? + FLAT)?.sqrt()?,
+        }])
+    }
+}

@@ -1,0 +1,149 @@
+use candle_core::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// How the axes of a grid that is not a cube map to coordinates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CoordinateRule {
+    /// Every axis spans [−1, 1]: the authors' `get_mgrid`, which stretches what is not square.
+    #[default]
+    Stretch,
+    /// The longest axis spans [−1, 1]; the others keep the same spacing, centered on 0.
+    Aspect,
+}
+
+/// A regular grid in `[−1, 1]ᵈ`, end points included: index `i` of `N` is at `2 i/(N−1) − 1`, row-major, first axis
+/// slowest. An axis of one sample is at 0.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grid {
+    sides: Vec<usize>,
+    /// Half the extent of each axis.
+    extents: Vec<f64>,
+}
+
+impl Grid {
+    /// A grid of `sides` samples per axis.
+    ///
+    /// # Errors
+    /// If there is no axis, or an axis without samples, or more points than memory can address.
+    pub fn new(sides: &[usize], rule: CoordinateRule) -> Result<Self> {
+        let points = sides.iter().try_fold(1usize, |n, &side| n.checked_mul(side));
+        if sides.is_empty() || points.is_none_or(|n| n == 0 || n > isize::MAX as usize / 64) {
+            return Err(Error::Shape {
+                what: "grid",
+                expected: "at least one axis, at least one sample on each".to_owned(),
+                got: format!("{sides:?}"),
+            });
+        }
+        let intervals = |side: usize| (side - 1) as f64;
+        let longest = sides.iter().map(|&side| intervals(side)).fold(0.0, f64::max);
+        let extent = |&side: &usize| match rule {
+            CoordinateRule::Stretch => 1.0,
+            CoordinateRule::Aspect if longest > 0.0 => intervals(side) / longest,
+            CoordinateRule::Aspect => 1.0,
+        };
+        Ok(Self {
+            sides: sides.to_vec(),
+            extents: sides.iter().map(extent).collect(),
+        })
+    }
+
+    /// The same region with other numbers of samples, for rendering at another size.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); also if the number of axes differs.
+    pub fn resampled(&self, sides: &[usize]) -> Result<Self> {
+        let grid = Self::new(sides, CoordinateRule::Stretch)?;
+        if sides.len() != self.sides.len() {
+            return Err(Error::Shape {
+                what: "grid",
+                expected: format!("{} axes", self.sides.len()),
+                got: format!("{sides:?}"),
+            });
+        }
+        Ok(Self {
+            sides: grid.sides,
+            extents: self.extents.clone(),
+        })
+    }
+
+    /// Samples per axis.
+    #[must_use]
+    pub fn sides(&self) -> &[usize] {
+        &self.sides
+    }
+
+    /// All points of the grid.
+    #[must_use]
+    pub fn points(&self) -> usize {
+        self.sides.iter().product()
+    }
+
+    /// Coordinate of index `index` on `axis`.
+    #[must_use]
+    pub fn coord(&self, axis: usize, index: usize) -> f64 {
+        let intervals = self.sides[axis] - 1;
+        if intervals == 0 {
+            return 0.0;
+        }
+        self.extents[axis] * (2.0 * (index as f64 / intervals as f64) - 1.0)
+    }
+
+    /// Coordinates of points `start .. start + len` in row-major order, `(len, d)`.
+    ///
+    /// # Errors
+    /// If out of range.
+    pub fn coords(&self, start: usize, len: usize, dtype: DType) -> Result<Tensor> {
+        if start.checked_add(len).is_none_or(|end| end > self.points()) {
+            return Err(Error::Shape {
+                what: "range of grid points",
+                expected: format!("within 0..{}", self.points()),
+                got: format!("{start}..{}", start.saturating_add(len)),
+            });
+        }
+        let dims = self.sides.len();
+        let mut values = Vec::with_capacity(len * dims);
+        let mut index = vec![0; dims];
+        for point in start..start + len {
+            let mut rest = point;
+            for axis in (0..dims).rev() {
+                index[axis] = rest % self.sides[axis];
+                rest /= self.sides[axis];
+            }
+            values.extend((0..dims).map(|axis| self.coord(axis, index[axis])));
+        }
+        Ok(Tensor::from_vec(values, (len, dims), &Device::Cpu)?.to_dtype(dtype)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stretched_grid_has_both_end_points_on_every_axis_and_runs_row_major() {
+        let grid = Grid::new(&[2, 3], CoordinateRule::Stretch).unwrap();
+        let coords = grid.coords(0, 6, DType::F64).unwrap();
+        let expected = [[-1., -1.], [-1., 0.], [-1., 1.], [1., -1.], [1., 0.], [1., 1.]];
+        assert_eq!(coords.to_vec2::<f64>().unwrap(), expected);
+    }
+
+    #[test]
+    fn an_aspect_preserving_grid_has_the_same_spacing_on_both_axes() {
+        let grid = Grid::new(&[3, 5], CoordinateRule::Aspect).unwrap();
+        assert!((grid.coord(0, 2) - 0.5).abs() < 1e-15);
+        assert!((grid.coord(1, 4) - 1.0).abs() < 1e-15);
+        let finer = grid.resampled(&[5, 9]).unwrap();
+        assert!((finer.coord(0, 4) - 0.5).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_single_row_sits_at_zero_and_an_empty_axis_is_an_error() {
+        let grid = Grid::new(&[1, 4], CoordinateRule::Stretch).unwrap();
+        assert_eq!(grid.coord(0, 0), 0.0);
+        assert!(Grid::new(&[0, 4], CoordinateRule::Stretch).is_err());
+        assert!(Grid::new(&[usize::MAX, usize::MAX], CoordinateRule::Stretch).is_err());
+    }
+}

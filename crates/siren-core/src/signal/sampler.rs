@@ -1,0 +1,143 @@
+use candle_core::{DType, Device, Tensor};
+use rand::seq::index;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::Sample;
+use crate::error::Result;
+
+/// Draws the points of each training step.
+///
+/// A draw depends on the step's number and the seed alone, so a resumed run draws what an unbroken one would have.
+pub trait Sampler: Send + Sync {
+    /// The sample of step `step`.
+    ///
+    /// # Errors
+    /// Only from candle.
+    fn draw(&self, step: u64) -> Result<Sample>;
+}
+
+/// The random numbers of one purpose at one step: a stream of its own, from the config's seed.
+#[must_use]
+pub fn step_rng(seed: u64, purpose: u8, step: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream((u64::from(purpose) << 56) | (step & ((1 << 56) - 1)));
+    rng
+}
+
+/// Every point, every step.
+#[derive(Clone, Debug)]
+pub struct WholeSampler(Sample);
+
+impl WholeSampler {
+    /// All of `sample`.
+    #[must_use]
+    pub fn new(sample: Sample) -> Self {
+        Self(sample)
+    }
+}
+
+impl Sampler for WholeSampler {
+    fn draw(&self, _step: u64) -> Result<Sample> {
+        Ok(self.0.clone())
+    }
+}
+
+/// A random subset of `size` points, drawn anew every step.
+#[derive(Clone, Debug)]
+pub struct SubsetSampler {
+    /// What is drawn from.
+    pub from: Sample,
+    /// Points per step.
+    pub size: usize,
+    /// Whether a point may come twice in a step (the authors' `randint`).
+    pub replacement: bool,
+    /// From the config.
+    pub seed: u64,
+}
+
+/// [`step_rng`] purposes of the samplers here.
+const SUBSET: u8 = 1;
+const UNIFORM: u8 = 2;
+
+impl Sampler for SubsetSampler {
+    fn draw(&self, step: u64) -> Result<Sample> {
+        let mut rng = step_rng(self.seed, SUBSET, step);
+        let points = self.from.len();
+        let indices: Vec<u32> = if self.replacement {
+            (0..self.size).map(|_| rng.random_range(0..points) as u32).collect()
+        } else {
+            let chosen = index::sample(&mut rng, points, self.size.min(points));
+            chosen.iter().map(|i| i as u32).collect()
+        };
+        let count = indices.len();
+        self.from.select(&Tensor::from_vec(indices, count, self.from.coords().device())?)
+    }
+}
+
+/// `size` points uniform in a box, without targets: where priors and differential equations are asked for.
+#[derive(Clone, Debug)]
+pub struct UniformSampler {
+    /// Points per step.
+    pub size: usize,
+    /// Half the side of the box on each axis; the box is centered on 0.
+    pub extents: Vec<f64>,
+    /// From the config.
+    pub seed: u64,
+    /// Of the coordinates.
+    pub dtype: DType,
+    /// Of the coordinates.
+    pub device: Device,
+}
+
+impl Sampler for UniformSampler {
+    fn draw(&self, step: u64) -> Result<Sample> {
+        let mut rng = step_rng(self.seed, UNIFORM, step);
+        let dims = self.extents.len();
+        let mut coords = Vec::with_capacity(self.size * dims);
+        for _ in 0..self.size {
+            let point = self.extents.iter().map(|extent| extent * rng.random_range(-1.0..1.0));
+            coords.extend(point);
+        }
+        let coords = Tensor::from_vec(coords, (self.size, dims), &Device::Cpu)?;
+        let coords = coords.to_dtype(self.dtype)?.to_device(&self.device)?;
+        Sample::new(coords, None, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(points: usize) -> Sample {
+        let coords: Vec<f64> = (0..points).map(|i| i as f64).collect();
+        Sample::new(Tensor::from_vec(coords, (points, 1), &Device::Cpu).unwrap(), None, None).unwrap()
+    }
+
+    fn drawn(sampler: &SubsetSampler, step: u64) -> Vec<u64> {
+        let coords = sampler.draw(step).unwrap().coords().flatten_all().unwrap();
+        coords.to_vec1::<f64>().unwrap().into_iter().map(|x| x as u64).collect()
+    }
+
+    #[test]
+    fn subsets_depend_on_seed_and_step_alone_and_without_replacement_never_repeat_a_point() {
+        let subset = |replacement, seed| SubsetSampler {
+            from: numbered(100),
+            size: 90,
+            replacement,
+            seed,
+        };
+        let once = subset(false, 7);
+        let mut points = drawn(&once, 3);
+        assert_eq!(points, drawn(&once, 3));
+        assert_ne!(points, drawn(&once, 4));
+        assert_ne!(points, drawn(&subset(false, 8), 3));
+        points.sort_unstable();
+        points.dedup();
+        assert_eq!(points.len(), 90);
+        let mut repeated = drawn(&subset(true, 7), 3);
+        repeated.sort_unstable();
+        repeated.dedup();
+        assert!(repeated.len() < 75, "{} distinct of 90 drawn", repeated.len());
+    }
+}

@@ -1,0 +1,109 @@
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// The `[train]` table of a config. The default is the authors': Adam, 1e-4, constant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Optimizer steps.
+    pub steps: u64,
+    /// Highest rate of the schedule.
+    pub learning_rate: f64,
+    /// How the rate changes over the steps.
+    pub schedule: ScheduleKind,
+    /// The rate at the last step as a fraction of `learning_rate`; every schedule but `constant` ends there.
+    pub final_learning_rate: f64,
+    /// Steps at the start over which the rate rises linearly from 0.
+    pub warmup_steps: u64,
+    /// Which update.
+    pub optimizer: OptimizerKind,
+    /// Adam's β₁ and β₂.
+    pub betas: [f64; 2],
+    /// Adam's ε.
+    pub epsilon: f64,
+    /// Decoupled for `adamw`, added to the gradient for `adam`.
+    pub weight_decay: f64,
+    /// Scale the gradient down to this Euclidean norm where it is longer. Off by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
+}
+
+/// Which update a step makes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    /// Adam.
+    #[default]
+    Adam,
+    /// Adam with decoupled weight decay.
+    AdamW,
+}
+
+/// How the learning rate changes from `learning_rate` to `final_learning_rate · learning_rate`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScheduleKind {
+    /// Not at all.
+    #[default]
+    Constant,
+    /// In a straight line.
+    Linear,
+    /// Along half a cosine.
+    Cosine,
+    /// By a constant factor per step.
+    Exponential,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            steps: 500,
+            learning_rate: 1e-4,
+            schedule: ScheduleKind::Constant,
+            final_learning_rate: 0.01,
+            warmup_steps: 0,
+            optimizer: OptimizerKind::Adam,
+            betas: [0.9, 0.999],
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            clip_norm: None,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] with the full key, such as `train.steps`.
+    pub fn validate(&self) -> Result<()> {
+        if self.steps == 0 {
+            return Err(Error::invalid("train.steps", 0, "at least 1"));
+        }
+        let positive = |key, value: f64| {
+            if value.is_finite() && value > 0.0 {
+                return Ok(());
+            }
+            Err(Error::invalid(key, value, "a positive number"))
+        };
+        positive("train.learning_rate", self.learning_rate)?;
+        positive("train.epsilon", self.epsilon)?;
+        positive("train.clip_norm", self.clip_norm.unwrap_or(1.0))?;
+        let last = self.final_learning_rate;
+        let lowest_is_open = self.schedule == ScheduleKind::Exponential;
+        if !(0.0..=1.0).contains(&last) || (lowest_is_open && last == 0.0) {
+            let expected = "a fraction of learning_rate from 0 to 1 (above 0 for exponential)";
+            return Err(Error::invalid("train.final_learning_rate", last, expected));
+        }
+        if !self.betas.iter().all(|beta| (0.0..1.0).contains(beta)) {
+            let betas = format!("{:?}", self.betas);
+            return Err(Error::invalid("train.betas", betas, "two numbers from 0 to below 1"));
+        }
+        if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
+            let expected = "a number of at least 0";
+            return Err(Error::invalid("train.weight_decay", self.weight_decay, expected));
+        }
+        Ok(())
+    }
+}

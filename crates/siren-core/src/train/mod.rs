@@ -1,0 +1,168 @@
+//! Training: constraints are reduced to a loss, chunk by chunk, and the optimizer takes a step.
+//!
+//! A sample is cut into chunks of a few thousand points; each runs forward, terms and reverse pass on its own, in
+//! parallel over the threads of the current rayon pool, so hidden activations of a whole sample never exist at once.
+//! Sums over chunks are taken along a binary tree whose shape depends on the number of chunks alone: the result does not
+//! depend on the number of threads, bit for bit.
+
+mod adam;
+mod chunk;
+mod config;
+mod schedule;
+
+use crate::error::{Error, Result};
+use crate::field::Siren;
+use crate::objective::Objective;
+use crate::signal::Sampler;
+
+pub use self::adam::{Adam, AdamMoments};
+pub use self::config::{OptimizerKind, ScheduleKind, TrainConfig};
+use self::chunk::Evaluated;
+
+/// A constraint on its own domain: points from `sampler`, judged by `objective`.
+pub struct Constraint {
+    /// Where it holds.
+    pub sampler: Box<dyn Sampler>,
+    /// What holds there.
+    pub objective: Box<dyn Objective>,
+}
+
+/// One named part of the loss: its mean over the points of its sample, unweighted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TermReport {
+    /// As the objective names it.
+    pub name: String,
+    /// Mean over points.
+    pub mean: f64,
+}
+
+/// What one step did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepReport {
+    /// Steps taken so far, this one included.
+    pub step: u64,
+    /// Weighted sum of the terms, before the step.
+    pub loss: f64,
+    /// The parts of the loss.
+    pub terms: Vec<TermReport>,
+    /// Used in this step.
+    pub learning_rate: f64,
+    /// Euclidean norm of the gradient before clipping.
+    pub gradient_norm: f64,
+}
+
+/// A field on its way to satisfying constraints.
+pub struct Trainer {
+    field: Siren,
+    config: TrainConfig,
+    optimizer: Adam,
+    step: u64,
+}
+
+impl Trainer {
+    /// At step 0.
+    ///
+    /// # Errors
+    /// If a value of the config is out of range.
+    pub fn new(field: Siren, config: &TrainConfig) -> Result<Self> {
+        config.validate()?;
+        let optimizer = Adam::new(config, field.parameters())?;
+        Ok(Self {
+            field,
+            config: config.clone(),
+            optimizer,
+            step: 0,
+        })
+    }
+
+    /// The field as it is now.
+    #[must_use]
+    pub fn field(&self) -> &Siren {
+        &self.field
+    }
+
+    /// Steps taken.
+    #[must_use]
+    pub fn step_count(&self) -> u64 {
+        self.step
+    }
+
+    /// The optimizer's state after the steps taken, for a checkpoint.
+    #[must_use]
+    pub fn moments(&self) -> &AdamMoments {
+        self.optimizer.moments()
+    }
+
+    /// Continues after `step` steps with these moments; the field's parameters must be those of the same moment.
+    ///
+    /// # Errors
+    /// If the moments are of another network.
+    pub fn restore(&mut self, step: u64, moments: AdamMoments) -> Result<()> {
+        self.optimizer.restore(moments)?;
+        self.step = step;
+        Ok(())
+    }
+
+    /// Draws a sample for every constraint, sums loss and gradient, clips, and steps.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] if the loss or the gradient is not finite; the parameters are then untouched.
+    pub fn step(&mut self, constraints: &[Constraint]) -> Result<StepReport> {
+        let (loss, terms, gradient) = self.loss_and_gradient(constraints)?;
+        let finite = |what: String, value: f64| match value.is_finite() {
+            true => Ok(value),
+            false => Err(Error::Diverged {
+                step: self.step,
+                what,
+            }),
+        };
+        for term in &terms {
+            finite(format!("`{}`", term.name), term.mean)?;
+        }
+        let norm = gradient.sqr()?.sum_all()?.to_dtype(candle_core::DType::F64)?;
+        let gradient_norm = finite("the gradient".to_owned(), norm.to_scalar::<f64>()?.sqrt())?;
+        let gradient = match self.config.clip_norm {
+            // PyTorch's `clip_grad_norm_` divides by the norm plus 1e-6.
+            Some(limit) if gradient_norm > limit => (gradient * (limit / (gradient_norm + 1e-6)))?,
+            _ => gradient,
+        };
+        let learning_rate = self.config.learning_rate_at(self.step);
+        self.optimizer.step(self.field.parameters(), &gradient, learning_rate)?;
+        self.step += 1;
+        Ok(StepReport {
+            step: self.step,
+            loss,
+            terms,
+            learning_rate,
+            gradient_norm,
+        })
+    }
+
+    /// Loss, its terms, and its gradient in the flat parameters `(P,)` at the current step's samples.
+    ///
+    /// # Errors
+    /// If a sampler or an objective fails.
+    pub fn loss_and_gradient(
+        &self,
+        constraints: &[Constraint],
+    ) -> Result<(f64, Vec<TermReport>, candle_core::Tensor)> {
+        let mut loss = 0.0;
+        let mut terms = Vec::new();
+        let mut gradient = self.field.parameters().zeros_like()?;
+        for constraint in constraints {
+            let sample = constraint.sampler.draw(self.step)?;
+            let objective = constraint.objective.as_ref();
+            let Evaluated { sums, d_params } = chunk::evaluate(&self.field, objective, &sample)?;
+            let points = sample.len() as f64;
+            for sum in sums {
+                loss += sum.weight * sum.total / points;
+                terms.push(TermReport {
+                    name: sum.name.to_owned(),
+                    mean: sum.total / points,
+                });
+            }
+            gradient = (gradient + d_params)?;
+        }
+        Ok((loss, terms, gradient))
+    }
+}

@@ -1,0 +1,184 @@
+//! The authors' PyTorch code in f64 (`tests/golden`, see the README there) against the fused operation and the trainer.
+
+mod reference;
+
+use candle_core::{DType, Device, Tensor};
+use reference::{Reference, largest_error};
+use siren_core::Result;
+use siren_core::field::{Jet, Order, Siren};
+use siren_core::objective::{Objective, Term, ValueMse};
+use siren_core::signal::{Sample, WholeSampler};
+use siren_core::train::{Constraint, TrainConfig, Trainer};
+
+/// Mean over points of `Σ_d (∂Φ − t)²`, the authors' `gradients_mse`.
+struct GradientMse;
+
+impl Objective for GradientMse {
+    fn order(&self) -> &Order {
+        &Order::Gradient
+    }
+    fn terms(&self, jet: &Jet, sample: &Sample) -> Result<Vec<Term>> {
+        let gradient = jet.gradient()?.squeeze(1)?;
+        Ok(vec![Term {
+            name: "gradients",
+            weight: 1.0,
+            per_point: (gradient - sample.targets()?)?.sqr()?.sum(1)?,
+        }])
+    }
+}
+
+/// Mean over points of `(ΔΦ − t)²`, the authors' `laplace_mse`.
+struct LaplacianMse(Order);
+
+impl Objective for LaplacianMse {
+    fn order(&self) -> &Order {
+        &self.0
+    }
+    fn terms(&self, jet: &Jet, sample: &Sample) -> Result<Vec<Term>> {
+        let laplacian = jet.traces()?.squeeze(2)?;
+        Ok(vec![Term {
+            name: "laplace",
+            weight: 1.0,
+            per_point: (laplacian - sample.targets()?)?.sqr()?.mean(1)?,
+        }])
+    }
+}
+
+/// Largest error of each kind, relative to the largest magnitude of what is compared.
+struct Bounds {
+    dtype: DType,
+    value: f64,
+    first: f64,
+    second: f64,
+    gradient: f64,
+    adam: f64,
+}
+
+/// f64 agrees to rounding.
+const EXACT: Bounds = Bounds {
+    dtype: DType::F64,
+    value: 1e-10,
+    first: 1e-10,
+    second: 1e-10,
+    gradient: 1e-10,
+    adam: 1e-10,
+};
+
+/// f32: the coordinates of the 1-D case reach ±100 under ω₀ = 30, where the rounding of an argument of a thousand
+/// radians alone is 6e-5.
+const SINGLE: Bounds = Bounds {
+    dtype: DType::F32,
+    value: 2e-4,
+    first: 5e-4,
+    second: 1e-3,
+    gradient: 1e-3,
+    adam: 1e-3,
+};
+
+fn jets_agree(reference: &Reference, field: &Siren, bounds: &Bounds) {
+    let coords = reference.tensor("coords").to_dtype(bounds.dtype).unwrap();
+    let dims = coords.dims()[1];
+    let jets = |order: &Order| field.evaluate(&coords, order).unwrap();
+    let check = |what: &str, got: &Tensor, expected: &Tensor, bound: f64| {
+        let error = largest_error(got, expected);
+        assert!(error <= bound, "{}: {what} off by {error:e}", reference.name);
+    };
+    let hessian = jets(&Order::hessian(dims));
+    let value = reference.tensor("value");
+    check("value", &jets(&Order::Value).value().unwrap(), &value, bounds.value);
+    check("value of a jet", &hessian.value().unwrap(), &value, bounds.value);
+    let gradient = jets(&Order::Gradient).gradient().unwrap();
+    check("gradient", &gradient, &reference.tensor("gradient"), bounds.first);
+    let laplacian = jets(&Order::laplacian(dims)).traces().unwrap().squeeze(2).unwrap();
+    check("Laplacian", &laplacian, &reference.tensor("laplacian"), bounds.second);
+    let expected = reference.tensor("hessian");
+    let pairs: Vec<_> = (0..dims).flat_map(|i| (i..dims).map(move |j| (i, j))).collect();
+    for (k, (i, j)) in pairs.into_iter().enumerate() {
+        let entry = hessian.traces().unwrap().narrow(2, k, 1).unwrap().squeeze(2).unwrap();
+        let expected = expected.narrow(2, i, 1).unwrap().narrow(3, j, 1).unwrap();
+        check("Hessian", &entry, &expected.flatten_from(1).unwrap(), bounds.second);
+    }
+}
+
+fn losses_agree(reference: &Reference, bounds: &Bounds) {
+    let dims = reference.tensor("coords").dims()[1];
+    let objectives: [(&str, &str, fn(usize) -> Box<dyn Objective>); 3] = [
+        ("img", "target.img", |_| Box::new(ValueMse)),
+        ("gradients", "target.gradients", |_| Box::new(GradientMse)),
+        ("laplace", "target.laplace", |d| Box::new(LaplacianMse(Order::laplacian(d)))),
+    ];
+    for (loss, target, objective) in objectives {
+        if !reference.has(&format!("{loss}.loss")) {
+            continue;
+        }
+        let tensor = |name: &str| reference.tensor(name).to_dtype(bounds.dtype).unwrap();
+        let sample = Sample::new(tensor("coords"), Some(tensor(target)), None).unwrap();
+        let constraints = [Constraint {
+            sampler: Box::new(WholeSampler::new(sample)),
+            objective: objective(dims),
+        }];
+        let field = reference.field(bounds.dtype);
+        let mut trainer = Trainer::new(field, &TrainConfig::default()).unwrap();
+        let (value, _, gradient) = trainer.loss_and_gradient(&constraints).unwrap();
+        let expected = reference.scalar(&format!("{loss}.loss"));
+        let error = (value - expected).abs() / expected;
+        assert!(error <= bounds.gradient, "{} {loss}: loss off by {error:e}", reference.name);
+        let field = trainer.field().clone();
+        let expected = field.layout().join(|name| reference.find(&format!("{loss}.grad.{name}")));
+        let error = largest_error(&gradient, &expected.unwrap());
+        assert!(error <= bounds.gradient, "{} {loss}: gradient off by {error:e}", reference.name);
+        let losses = reference.tensor(&format!("{loss}.adam.losses")).to_vec1::<f64>().unwrap();
+        for expected in losses {
+            let report = trainer.step(&constraints).unwrap();
+            let error = (report.loss - expected).abs() / expected;
+            assert!(error <= bounds.adam, "{} {loss}: Adam loss off by {error:e}", reference.name);
+        }
+        let after = field.layout().join(|name| reference.find(&format!("{loss}.adam.after.{name}")));
+        let error = largest_error(field.parameters(), &after.unwrap());
+        assert!(error <= bounds.adam, "{} {loss}: after Adam off by {error:e}", reference.name);
+    }
+}
+
+fn every_reference_agrees(bounds: &Bounds) {
+    let references = Reference::all();
+    assert_eq!(references.len(), 12, "golden files");
+    for reference in references {
+        jets_agree(&reference, &reference.field(bounds.dtype), bounds);
+        losses_agree(&reference, bounds);
+    }
+}
+
+#[test]
+fn f64_reproduces_the_authors_values_derivatives_losses_gradients_and_adam_steps() {
+    every_reference_agrees(&EXACT);
+}
+
+#[test]
+fn f32_stays_within_its_stated_tolerances() {
+    every_reference_agrees(&SINGLE);
+}
+
+#[test]
+fn chunks_and_threads_do_not_change_a_bit_of_the_gradient() {
+    let reference = Reference::all().into_iter().find(|r| r.name == "field_sine_2d").unwrap();
+    let points = 10_000;
+    let coords: Vec<f32> = (0..2 * points).map(|i| (i as f32 * 0.37).sin()).collect();
+    let coords = Tensor::from_vec(coords, (points, 2), &Device::Cpu).unwrap();
+    let targets = coords.narrow(1, 0, 1).unwrap();
+    let gradient_with = |threads: usize| {
+        let sample = Sample::new(coords.clone(), Some(targets.clone()), None).unwrap();
+        let constraints = [Constraint {
+            sampler: Box::new(WholeSampler::new(sample)),
+            objective: Box::new(ValueMse) as Box<dyn Objective>,
+        }];
+        let trainer = Trainer::new(reference.field(DType::F32), &TrainConfig::default()).unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let (_, _, gradient) = pool.install(|| trainer.loss_and_gradient(&constraints)).unwrap();
+        gradient.to_vec1::<f32>().unwrap()
+    };
+    let one: Vec<u32> = gradient_with(1).into_iter().map(f32::to_bits).collect();
+    for threads in [2, 3, 8] {
+        let many: Vec<u32> = gradient_with(threads).into_iter().map(f32::to_bits).collect();
+        assert!(one == many, "{threads} threads give other bits than one");
+    }
+}

@@ -1,0 +1,99 @@
+//! Reading the golden tensors.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor, safetensors};
+use siren_core::field::{
+    Activation, Encoding, FieldShape, NerfEncoding, RbfEncoding, Siren, SirenConfig,
+};
+
+/// One golden file.
+pub struct Reference {
+    pub name: String,
+    tensors: HashMap<String, Tensor>,
+}
+
+impl Reference {
+    /// Every `field_*.safetensors`, by name.
+    pub fn all() -> Vec<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let mut paths: Vec<PathBuf> = entries
+            .filter(|path| path.extension().is_some_and(|e| e == "safetensors"))
+            .collect();
+        paths.sort();
+        let read = |path: PathBuf| Self {
+            name: path.file_stem().unwrap().to_string_lossy().into_owned(),
+            tensors: safetensors::load(&path, &Device::Cpu).unwrap(),
+        };
+        paths.into_iter().map(read).collect()
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.tensors.contains_key(key)
+    }
+
+    pub fn find(&self, key: &str) -> Option<Tensor> {
+        self.tensors.get(key).cloned()
+    }
+
+    pub fn tensor(&self, key: &str) -> Tensor {
+        self.find(key).unwrap_or_else(|| panic!("{}: no `{key}`", self.name))
+    }
+
+    pub fn scalar(&self, key: &str) -> f64 {
+        self.tensor(key).to_vec1::<f64>().unwrap()[0]
+    }
+
+    /// The network the file was made with, at its initial parameters.
+    pub fn field(&self, dtype: DType) -> Siren {
+        let kind = self.name.split('_').nth(1).unwrap();
+        let layers = (0..).take_while(|l| self.has(&format!("init.net.net.{l}.0.bias"))).count();
+        let config = SirenConfig {
+            activation: match kind {
+                "sine" => Activation::Sine,
+                "tanh" => Activation::Tanh,
+                "sigmoid" => Activation::Sigmoid,
+                "softplus" => Activation::Softplus,
+                "elu" => Activation::Elu,
+                "selu" => Activation::Selu,
+                "relu" | "rbf" => Activation::Relu,
+                other => panic!("unknown activation {other}"),
+            },
+            hidden_features: self.tensor("init.net.net.0.0.bias").dims()[0],
+            hidden_layers: layers - 2,
+            encoding: match self.name.as_str() {
+                "field_relu_pe_2d" => Encoding::Nerf(NerfEncoding::default()),
+                "field_rbf_relu_2d" => Encoding::Rbf(RbfEncoding {
+                    centers: self.tensor("init.rbf_layer.sigmas").dims()[0],
+                    ..RbfEncoding::default()
+                }),
+                _ => Encoding::Identity,
+            },
+            ..SirenConfig::default()
+        };
+        let shape = FieldShape {
+            in_features: self.tensor("coords").dims()[1],
+            out_features: self.tensor("value").dims()[1],
+            samples_per_side: Some(64),
+        };
+        let find = |name: &str| self.find(&format!("init.{name}"));
+        config.load(shape, find, dtype, &Device::Cpu).unwrap()
+    }
+}
+
+/// `max |a − b| / max |b|`, in f64.
+pub fn largest_error(got: &Tensor, expected: &Tensor) -> f64 {
+    let numbers = |tensor: &Tensor| {
+        let flat = tensor.flatten_all().unwrap().to_dtype(DType::F64).unwrap();
+        flat.to_vec1::<f64>().unwrap()
+    };
+    let (got, expected) = (numbers(got), numbers(expected));
+    assert_eq!(got.len(), expected.len(), "number of elements");
+    let scale = expected.iter().fold(0.0, |max: f64, x| max.max(x.abs())).max(f64::MIN_POSITIVE);
+    let pairs = got.iter().zip(&expected);
+    let largest = pairs.fold(0.0, |max: f64, (a, b)| if a == b { max } else { max.max((a - b).abs()) });
+    assert!(got.iter().all(|x| x.is_finite()), "not finite");
+    largest / scale
+}

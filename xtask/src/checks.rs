@@ -1,0 +1,203 @@
+//! The project's checks: `test`, and `ci`, which is all of them.
+
+use std::fmt;
+use std::path::Path;
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::launch::cargo;
+
+/// One named check: a Cargo command with, perhaps, an environment variable of its own.
+#[derive(Debug)]
+struct Step {
+    name: &'static str,
+    args: Vec<String>,
+    env: Option<(&'static str, &'static str)>,
+}
+
+impl Step {
+    fn new(name: &'static str, args: &str) -> Self {
+        Self {
+            name,
+            args: args.split_whitespace().map(str::to_owned).collect(),
+            env: None,
+        }
+    }
+
+    fn command(&self, root: &Path) -> Command {
+        let mut command = cargo();
+        command.args(&self.args).current_dir(root).envs(self.env);
+        command
+    }
+
+    /// Runs the check to its end, its output going where this program's goes.
+    fn run(&self, root: &Path) -> Result<(ExitStatus, Duration)> {
+        let start = Instant::now();
+        let status = self.command(root).status();
+        let status = status.with_context(|| format!("cannot start `{self}`"))?;
+        Ok((status, start.elapsed()))
+    }
+}
+
+/// The command as one would type it.
+impl fmt::Display for Step {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((key, value)) = self.env {
+            write!(out, "{key}=\"{value}\" ")?;
+        }
+        write!(out, "cargo {}", self.args.join(" "))
+    }
+}
+
+fn test_step(extra: &[String]) -> Step {
+    let mut step = Step::new("test", "test --workspace --release");
+    step.args.extend_from_slice(extra);
+    step
+}
+
+/// The cheapest check first, since the first failure ends the sequence.
+///
+/// All but the first use the release profile: lints and documentation share their metadata of the dependencies, and
+/// the tests share everything else with the runs, so the dependencies are compiled once, in one folder; and the code
+/// that is linted is the code that is shipped.
+fn ci_steps() -> Vec<Step> {
+    vec![
+        Step::new("format", "fmt --all --check"),
+        Step::new("dependencies", "deny check licenses bans sources"),
+        Step::new(
+            "lint",
+            "clippy --workspace --all-targets --release -- -D warnings",
+        ),
+        Step {
+            env: Some(("RUSTDOCFLAGS", "-D warnings")),
+            ..Step::new("document", "doc --workspace --no-deps --release")
+        },
+        test_step(&[]),
+    ]
+}
+
+/// Runs the tests of the workspace; `extra` goes to `cargo test`.
+pub fn test(root: &Path, extra: &[String]) -> Result<ExitCode> {
+    let step = test_step(extra);
+    let (status, took) = step.run(root)?;
+    let outcome = if status.success() { "passed" } else { "FAILED" };
+    println!("{outcome} in {:.1} s: {step}", took.as_secs_f64());
+    Ok(exit_code(status))
+}
+
+/// Runs every check in order until one fails, and sums up.
+pub fn ci(root: &Path) -> Result<ExitCode> {
+    require_cargo_deny(root)?;
+    let steps = ci_steps();
+    let mut durations = Vec::new();
+    let mut code = ExitCode::SUCCESS;
+    for step in &steps {
+        println!("==> {}: {step}", step.name);
+        let (status, took) = step.run(root)?;
+        durations.push(took);
+        if !status.success() {
+            code = exit_code(status);
+            break;
+        }
+    }
+    print!("{}", summary(&steps, &durations, code == ExitCode::SUCCESS));
+    Ok(code)
+}
+
+fn require_cargo_deny(root: &Path) -> Result<()> {
+    let mut probe = Step::new("probe", "deny --version").command(root);
+    let status = probe.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !status.context("cannot start cargo")?.success() {
+        bail!(
+            "the dependency check needs cargo-deny; install it with `cargo install --locked cargo-deny`"
+        );
+    }
+    Ok(())
+}
+
+/// A line per step; the steps of `durations` were run, and all but perhaps the last of them passed.
+fn summary(steps: &[Step], durations: &[Duration], passed: bool) -> String {
+    let mut text = String::from("\nci summary\n");
+    for (index, step) in steps.iter().enumerate() {
+        let is_failure = !passed && index + 1 == durations.len();
+        let line = match durations.get(index).map(Duration::as_secs_f64) {
+            None => format!("  {:<12}  not run", step.name),
+            Some(seconds) if is_failure => {
+                format!("  {:<12}  FAILED after {seconds:.1} s: {step}", step.name)
+            }
+            Some(seconds) => format!("  {:<12}  passed in {seconds:.1} s", step.name),
+        };
+        text += &line;
+        text.push('\n');
+    }
+    text
+}
+
+/// The child's own status; one that ended by a signal counts as 128 plus its number, as in a shell.
+fn exit_code(status: ExitStatus) -> ExitCode {
+    let code = status
+        .code()
+        .or_else(|| signal(status).map(|number| 128 + number));
+    let code = code.and_then(|code| u8::try_from(code).ok());
+    code.map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+#[cfg(unix)]
+fn signal(status: ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&status)
+}
+
+#[cfg(not(unix))]
+fn signal(_status: ExitStatus) -> Option<i32> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extra_test_arguments_follow_the_fixed_ones() {
+        let extra = ["jet".to_owned(), "--".to_owned(), "--nocapture".to_owned()];
+        let step = test_step(&extra);
+        assert_eq!(
+            step.to_string(),
+            "cargo test --workspace --release jet -- --nocapture"
+        );
+    }
+
+    #[test]
+    fn a_steps_environment_is_part_of_its_command_line() {
+        let lines: Vec<String> = ci_steps().iter().map(Step::to_string).collect();
+        assert!(lines.contains(
+            &"RUSTDOCFLAGS=\"-D warnings\" cargo doc --workspace --no-deps --release".to_owned()
+        ));
+    }
+
+    #[test]
+    fn the_summary_tells_passed_failed_and_not_run_apart() {
+        let steps = [
+            Step::new("format", "fmt"),
+            Step::new("lint", "clippy"),
+            Step::new("test", "test"),
+        ];
+        let durations = [Duration::from_millis(400), Duration::from_secs(2)];
+        assert_eq!(
+            summary(&steps, &durations, false),
+            "\nci summary\n  format        passed in 0.4 s\n  lint          FAILED after 2.0 s: cargo clippy\n  \
+             test          not run\n"
+        );
+        assert!(!summary(&steps, &durations, true).contains("FAILED"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_death_by_signal_is_128_plus_the_signal() {
+        use std::os::unix::process::ExitStatusExt;
+
+        assert_eq!(exit_code(ExitStatus::from_raw(9)), ExitCode::from(137));
+        assert_eq!(exit_code(ExitStatus::from_raw(3 << 8)), ExitCode::from(3));
+    }
+}

@@ -1,0 +1,241 @@
+//! What can be typed after `cargo xtask`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask run configs/image.toml
+  cargo xtask resume runs/image
+  cargo xtask render runs/image --scale 4 -o large.png
+  cargo xtask export runs/image -o image.safetensors
+  cargo xtask test
+  cargo xtask ci
+
+`cargo xtask COMMAND --help` explains a command's options.
+Exit status: that of the program started; 1 for an error found before that; 2 for a wrong command line.";
+
+/// Fits, resumes, renders and exports implicit neural representations, and checks this workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Run(RunArgs),
+    Resume(ResumeArgs),
+    Render(RenderArgs),
+    Export(ExportArgs),
+    Test(TestArgs),
+    /// Run every check: format, dependencies, lint, documentation, tests; the first failure ends it.
+    ///
+    /// The dependency check needs cargo-deny (`cargo install --locked cargo-deny`). A summary tells what passed and how
+    /// long each check took, in seconds.
+    Ci,
+}
+
+/// Fit the signal that a config names, and keep everything in a new run folder.
+///
+/// The config's `kind` chooses the crate (`siren-image`, …), which is built first, with optimization and only if needed.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask run configs/image.toml
+  cargo xtask run configs/image.toml --set train.steps=2000 --set seed=7 --out runs/image-seed-7
+  cargo xtask run configs/image.toml --device cuda:0")]
+pub struct RunArgs {
+    /// The config: a TOML file with a top-level `kind`. Paths in it and below are relative to the current folder.
+    pub config: PathBuf,
+
+    /// Override one value of the config, by its full key: `train.steps=2000`. A value is TOML, or else a plain string.
+    /// May be given several times; the last one for a key counts. The resolved config is written to the run folder.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_override)]
+    pub overrides: Vec<String>,
+
+    /// The run folder to make; it must not exist yet [default: runs/image for image.toml].
+    ///
+    /// Written there: config.toml, provenance.toml, metrics, evaluations, artifacts/, checkpoints/, report.html and
+    /// summary.toml. Nothing is written anywhere else.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+}
+
+/// Continue a run that was stopped, from its last checkpoint to the end its config states.
+///
+/// The same config, device and thread count give the same parameters, bit for bit, as a run that was never stopped.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask resume runs/image
+  cargo xtask resume runs/image --threads 2")]
+pub struct ResumeArgs {
+    /// The run folder, as left by `cargo xtask run`; the files in it are continued.
+    pub run: PathBuf,
+
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+}
+
+/// Where, and on how many threads, a run computes.
+#[derive(Debug, Args)]
+pub struct ComputeArgs {
+    /// `cpu`, or `cuda:N` for NVIDIA device N counted from 0 (needs the CUDA toolkit's nvcc on PATH or in
+    /// `$CUDA_HOME/bin`) [default: cpu].
+    #[arg(long, value_name = "cpu|cuda:N", value_parser = parse_device)]
+    pub device: Option<String>,
+
+    /// Number of CPU threads to compute on, at least 1 [default: all cores]. The sums of a run depend on it in the last bits.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// Evaluate a finished or running run's field on a regular grid and write the result to one file.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask render runs/image -o copy.png
+  cargo xtask render runs/image --scale 4 -o large.png
+  cargo xtask render runs/image --size 1080x1920 --quantity gradient -o gradient.png --checkpoint last")]
+pub struct RenderArgs {
+    /// The run folder, as left by `cargo xtask run`; nothing in it is changed.
+    pub run: PathBuf,
+
+    /// Size of the grid in samples, height first: `512x768` [default: the size of the signal that was fitted].
+    #[arg(long, value_name = "HxW", conflicts_with = "scale")]
+    pub size: Option<String>,
+
+    /// Size of the grid as a multiple of the fitted signal's, a factor above 0: `4`, `0.5` [default: 1].
+    #[arg(long, value_name = "S")]
+    pub scale: Option<String>,
+
+    /// What to draw: the field's value, or its first or second derivatives in space [default: value].
+    #[arg(long, value_parser = ["value", "gradient", "laplacian"])]
+    pub quantity: Option<String>,
+
+    /// The file to write; its extension chooses the format. A file that is there already is replaced.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+
+    /// Which parameters: those with the best evaluation, or the latest [default: best, or last without evaluations].
+    #[arg(long, value_parser = ["best", "last"])]
+    pub checkpoint: Option<String>,
+}
+
+/// Write a run's parameters under the reference checkpoints' names (`net.net.0.0.weight`, …) to a safetensors file.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  cargo xtask export runs/image -o image.safetensors")]
+pub struct ExportArgs {
+    /// The run folder, as left by `cargo xtask run`; nothing in it is changed.
+    pub run: PathBuf,
+
+    /// The file to write. A file that is there already is replaced.
+    #[arg(short, long, value_name = "FILE.safetensors")]
+    pub output: PathBuf,
+}
+
+/// Run all tests of the workspace, in the release profile that runs use too.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask test
+  cargo xtask test -- gradient                 tests with `gradient` in their name
+  cargo xtask test -- --test tidy              the tidy rules alone
+  cargo xtask test -- -- --nocapture           with what the tests print")]
+pub struct TestArgs {
+    /// Passed on to `cargo test --workspace --release` as they are.
+    #[arg(last = true, value_name = "CARGO_TEST_ARGS")]
+    pub cargo_args: Vec<String>,
+}
+
+fn parse_override(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((key, _)) if !key.trim().is_empty() => Ok(text.to_owned()),
+        _ => Err("expected KEY=VALUE, such as train.steps=2000".to_owned()),
+    }
+}
+
+fn parse_device(text: &str) -> Result<String, String> {
+    let is_number =
+        |index: &str| !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit());
+    match text.strip_prefix("cuda:") {
+        _ if text == "cpu" => Ok(text.to_owned()),
+        Some(index) if is_number(index) => Ok(text.to_owned()),
+        _ => Err("expected `cpu` or `cuda:N`, such as cuda:0".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        Cli::try_parse_from(line.split(' ')).map(|cli| cli.command)
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn overrides_keep_their_order() {
+        let Ok(Command::Run(args)) = parse("xtask run a.toml --set a=1 --set b.c=x=y") else {
+            panic!("a plain run must parse");
+        };
+        assert_eq!(args.overrides, ["a=1", "b.c=x=y"]);
+    }
+
+    #[test]
+    fn an_override_without_key_or_value_is_refused() {
+        assert!(parse("xtask run a.toml --set steps").is_err());
+        assert!(parse("xtask run a.toml --set =3").is_err());
+    }
+
+    #[test]
+    fn devices_are_cpu_or_a_numbered_cuda() {
+        for device in ["cpu", "cuda:0", "cuda:12"] {
+            assert!(
+                parse(&format!("xtask resume r --device {device}")).is_ok(),
+                "{device}"
+            );
+        }
+        for device in ["cuda", "cuda:", "cuda:x", "gpu"] {
+            assert!(
+                parse(&format!("xtask resume r --device {device}")).is_err(),
+                "{device}"
+            );
+        }
+    }
+
+    #[test]
+    fn zero_threads_are_refused() {
+        assert!(parse("xtask run a.toml --threads 0").is_err());
+    }
+
+    #[test]
+    fn a_rendering_has_a_size_or_a_scale_not_both() {
+        assert!(parse("xtask render r -o a.png --size 4x5").is_ok());
+        assert!(parse("xtask render r -o a.png --scale 0.5").is_ok());
+        assert!(parse("xtask render r -o a.png --scale 2 --size 4x5").is_err());
+    }
+
+    #[test]
+    fn test_arguments_pass_through_with_their_own_separator() {
+        let Ok(Command::Test(args)) = parse("xtask test -- jet -- --nocapture") else {
+            panic!("arguments after `--` must parse");
+        };
+        assert_eq!(args.cargo_args, ["jet", "--", "--nocapture"]);
+    }
+}
