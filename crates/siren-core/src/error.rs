@@ -11,50 +11,83 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// A config file, or a `--set` override, that does not parse; the message carries file, line, key and a caret.
     #[error("{origin}: {message}")]
-    Config { origin: String, message: String },
+    Config {
+        /// `file:line:column`, or the override.
+        origin: String,
+        /// What is wrong, what was expected, and the line with a caret.
+        message: String,
+    },
 
     /// A config value that parses but makes no sense.
     #[error("`{key}` is {value}, expected {expected}")]
     InvalidValue {
+        /// Full key, such as `train.steps`, or the option.
         key: String,
+        /// As it was given.
         value: String,
+        /// The values allowed.
         expected: String,
     },
 
     /// Tensors or arrays whose shapes do not fit together.
     #[error("{what}: expected shape {expected}, got {got}")]
     Shape {
+        /// Which tensor or array.
         what: &'static str,
+        /// The shape, or rule, it must follow.
         expected: String,
+        /// Its shape.
         got: String,
     },
 
     /// A user's input file (picture, sound, clip, mesh) that cannot be used.
     #[error("{}: {message}", path.display())]
-    Signal { path: PathBuf, message: String },
+    Signal {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        message: String,
+    },
 
     /// The operating system refused to read or write.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
+        /// Completes "cannot …": `read`, `write`.
         action: &'static str,
+        /// The file or folder.
         path: PathBuf,
+        /// The system's account.
         source: std::io::Error,
     },
 
     /// A checkpoint or weights file that is damaged, foreign, or of another network.
     #[error("{}: {message}", path.display())]
-    Checkpoint { path: PathBuf, message: String },
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        message: String,
+    },
 
     /// A run folder that exists already, is incomplete, or was changed.
     #[error("{}: {message}", path.display())]
-    RunFolder { path: PathBuf, message: String },
+    RunFolder {
+        /// The folder, or the file in it.
+        path: PathBuf,
+        /// What is in the way, and what to do.
+        message: String,
+    },
 
     /// Training left the finite numbers.
     #[error(
-        "{what} is not finite at step {step}: lower `train.learning_rate`, or clip with `train.clip_norm = 1.0`; \
-         the last checkpoint is kept"
+        "{what} is not finite at step {step}: lower `train.learning_rate`, or clip with `train.clip_norm = 1.0`"
     )]
-    Diverged { step: u64, what: String },
+    Diverged {
+        /// Steps taken before.
+        step: u64,
+        /// The term, or the gradient.
+        what: String,
+    },
 
     /// From candle, with its own account of the operation.
     #[error(transparent)]

@@ -81,31 +81,74 @@ fn jets_agree(reference: &Reference, field: &Siren, bounds: &Bounds) {
     let jets = |order: &Order| field.evaluate(&coords, order).unwrap();
     let check = |what: &str, got: &Tensor, expected: &Tensor, bound: f64| {
         let error = largest_error(got, expected);
-        assert!(error <= bound, "{}: {what} off by {error:e}", reference.name);
+        assert!(
+            error <= bound,
+            "{}: {what} off by {error:e}",
+            reference.name
+        );
     };
     let hessian = jets(&Order::hessian(dims));
     let value = reference.tensor("value");
-    check("value", &jets(&Order::Value).value().unwrap(), &value, bounds.value);
-    check("value of a jet", &hessian.value().unwrap(), &value, bounds.value);
+    check(
+        "value",
+        &jets(&Order::Value).value().unwrap(),
+        &value,
+        bounds.value,
+    );
+    check(
+        "value of a jet",
+        &hessian.value().unwrap(),
+        &value,
+        bounds.value,
+    );
     let gradient = jets(&Order::Gradient).gradient().unwrap();
-    check("gradient", &gradient, &reference.tensor("gradient"), bounds.first);
-    let laplacian = jets(&Order::laplacian(dims)).traces().unwrap().squeeze(2).unwrap();
-    check("Laplacian", &laplacian, &reference.tensor("laplacian"), bounds.second);
+    check(
+        "gradient",
+        &gradient,
+        &reference.tensor("gradient"),
+        bounds.first,
+    );
+    let laplacian = jets(&Order::laplacian(dims))
+        .traces()
+        .unwrap()
+        .squeeze(2)
+        .unwrap();
+    check(
+        "Laplacian",
+        &laplacian,
+        &reference.tensor("laplacian"),
+        bounds.second,
+    );
     let expected = reference.tensor("hessian");
-    let pairs: Vec<_> = (0..dims).flat_map(|i| (i..dims).map(move |j| (i, j))).collect();
+    let pairs: Vec<_> = (0..dims)
+        .flat_map(|i| (i..dims).map(move |j| (i, j)))
+        .collect();
     for (k, (i, j)) in pairs.into_iter().enumerate() {
-        let entry = hessian.traces().unwrap().narrow(2, k, 1).unwrap().squeeze(2).unwrap();
+        let entry = hessian
+            .traces()
+            .unwrap()
+            .narrow(2, k, 1)
+            .unwrap()
+            .squeeze(2)
+            .unwrap();
         let expected = expected.narrow(2, i, 1).unwrap().narrow(3, j, 1).unwrap();
-        check("Hessian", &entry, &expected.flatten_from(1).unwrap(), bounds.second);
+        check(
+            "Hessian",
+            &entry,
+            &expected.flatten_from(1).unwrap(),
+            bounds.second,
+        );
     }
 }
 
 fn losses_agree(reference: &Reference, bounds: &Bounds) {
     let dims = reference.tensor("coords").dims()[1];
     let objectives: [(&str, &str, fn(usize) -> Box<dyn Objective>); 3] = [
-        ("img", "target.img", |_| Box::new(ValueMse)),
+        ("img", "target.img", |_| Box::new(ValueMse::default())),
         ("gradients", "target.gradients", |_| Box::new(GradientMse)),
-        ("laplace", "target.laplace", |d| Box::new(LaplacianMse(Order::laplacian(d)))),
+        ("laplace", "target.laplace", |d| {
+            Box::new(LaplacianMse(Order::laplacian(d)))
+        }),
     ];
     for (loss, target, objective) in objectives {
         if !reference.has(&format!("{loss}.loss")) {
@@ -122,20 +165,43 @@ fn losses_agree(reference: &Reference, bounds: &Bounds) {
         let (value, _, gradient) = trainer.loss_and_gradient(&constraints).unwrap();
         let expected = reference.scalar(&format!("{loss}.loss"));
         let error = (value - expected).abs() / expected;
-        assert!(error <= bounds.gradient, "{} {loss}: loss off by {error:e}", reference.name);
+        assert!(
+            error <= bounds.gradient,
+            "{} {loss}: loss off by {error:e}",
+            reference.name
+        );
         let field = trainer.field().clone();
-        let expected = field.layout().join(|name| reference.find(&format!("{loss}.grad.{name}")));
+        let expected = field
+            .layout()
+            .join(|name| reference.find(&format!("{loss}.grad.{name}")));
         let error = largest_error(&gradient, &expected.unwrap());
-        assert!(error <= bounds.gradient, "{} {loss}: gradient off by {error:e}", reference.name);
-        let losses = reference.tensor(&format!("{loss}.adam.losses")).to_vec1::<f64>().unwrap();
+        assert!(
+            error <= bounds.gradient,
+            "{} {loss}: gradient off by {error:e}",
+            reference.name
+        );
+        let losses = reference
+            .tensor(&format!("{loss}.adam.losses"))
+            .to_vec1::<f64>()
+            .unwrap();
         for expected in losses {
             let report = trainer.step(&constraints).unwrap();
             let error = (report.loss - expected).abs() / expected;
-            assert!(error <= bounds.adam, "{} {loss}: Adam loss off by {error:e}", reference.name);
+            assert!(
+                error <= bounds.adam,
+                "{} {loss}: Adam loss off by {error:e}",
+                reference.name
+            );
         }
-        let after = field.layout().join(|name| reference.find(&format!("{loss}.adam.after.{name}")));
+        let after = field
+            .layout()
+            .join(|name| reference.find(&format!("{loss}.adam.after.{name}")));
         let error = largest_error(field.parameters(), &after.unwrap());
-        assert!(error <= bounds.adam, "{} {loss}: after Adam off by {error:e}", reference.name);
+        assert!(
+            error <= bounds.adam,
+            "{} {loss}: after Adam off by {error:e}",
+            reference.name
+        );
     }
 }
 
@@ -160,7 +226,10 @@ fn f32_stays_within_its_stated_tolerances() {
 
 #[test]
 fn chunks_and_threads_do_not_change_a_bit_of_the_gradient() {
-    let reference = Reference::all().into_iter().find(|r| r.name == "field_sine_2d").unwrap();
+    let reference = Reference::all()
+        .into_iter()
+        .find(|r| r.name == "field_sine_2d")
+        .unwrap();
     let points = 10_000;
     let coords: Vec<f32> = (0..2 * points).map(|i| (i as f32 * 0.37).sin()).collect();
     let coords = Tensor::from_vec(coords, (points, 2), &Device::Cpu).unwrap();
@@ -169,16 +238,24 @@ fn chunks_and_threads_do_not_change_a_bit_of_the_gradient() {
         let sample = Sample::new(coords.clone(), Some(targets.clone()), None).unwrap();
         let constraints = [Constraint {
             sampler: Box::new(WholeSampler::new(sample)),
-            objective: Box::new(ValueMse) as Box<dyn Objective>,
+            objective: Box::new(ValueMse::default()) as Box<dyn Objective>,
         }];
         let trainer = Trainer::new(reference.field(DType::F32), &TrainConfig::default()).unwrap();
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let (_, _, gradient) = pool.install(|| trainer.loss_and_gradient(&constraints)).unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        let (_, _, gradient) = pool
+            .install(|| trainer.loss_and_gradient(&constraints))
+            .unwrap();
         gradient.to_vec1::<f32>().unwrap()
     };
     let one: Vec<u32> = gradient_with(1).into_iter().map(f32::to_bits).collect();
     for threads in [2, 3, 8] {
-        let many: Vec<u32> = gradient_with(threads).into_iter().map(f32::to_bits).collect();
+        let many: Vec<u32> = gradient_with(threads)
+            .into_iter()
+            .map(f32::to_bits)
+            .collect();
         assert!(one == many, "{threads} threads give other bits than one");
     }
 }

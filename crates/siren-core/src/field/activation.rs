@@ -33,7 +33,9 @@ pub(crate) enum Pointwise {
     /// `z`: the output layer.
     Linear,
     /// `sin(ω z)`.
-    Sine { omega: f64 },
+    Sine {
+        omega: f64,
+    },
     /// `e^(−z²)`: the radial basis functions.
     Gaussian,
     Relu,
@@ -41,7 +43,10 @@ pub(crate) enum Pointwise {
     Sigmoid,
     Softplus,
     /// `scale · z` above 0, `scale · alpha (eᶻ − 1)` below.
-    Exponential { scale: f64, alpha: f64 },
+    Exponential {
+        scale: f64,
+        alpha: f64,
+    },
 }
 
 pub(crate) const SELU_SCALE: f64 = 1.050_700_987_355_480_5;

@@ -72,7 +72,11 @@ fn derivatives(pointwise: Pointwise, z: &Tensor) -> Result<[Tensor; 3]> {
         Pointwise::Sine { omega } => {
             let angle = (z * omega)?;
             let sin = angle.sin()?;
-            [sin.clone(), (angle.cos()? * omega)?, (sin * (-omega * omega))?]
+            [
+                sin.clone(),
+                (angle.cos()? * omega)?,
+                (sin * (-omega * omega))?,
+            ]
         }
         Pointwise::Gaussian => {
             let e = z.sqr()?.neg()?.exp()?;
@@ -132,11 +136,15 @@ fn input(plan: &Plan, coords: &Tensor, params: &Tensor, order: &Order) -> Result
     match &plan.features {
         Features::Identity => Ok(Parts {
             value: coords.clone(),
-            gradient: (0..gradients).map(|i| constant(axis(i))).collect::<Result<_>>()?,
+            gradient: (0..gradients)
+                .map(|i| constant(axis(i)))
+                .collect::<Result<_>>()?,
             traces: vec![coords.zeros_like()?; order.traces().len()],
         }),
         Features::Sinusoids { keep, waves } => {
-            let row = |f: &dyn Fn(&super::encoding::Sinusoid) -> f64| constant(waves.iter().map(f).collect());
+            let row = |f: &dyn Fn(&super::encoding::Sinusoid) -> f64| {
+                constant(waves.iter().map(f).collect())
+            };
             let mut angle = row(&|_| 0.0)?;
             for i in 0..dims {
                 let x = coords.narrow(1, i, 1)?;
@@ -148,17 +156,26 @@ fn input(plan: &Plan, coords: &Tensor, params: &Tensor, order: &Order) -> Result
             let value = mix(&cos, &sin)?;
             let slope = mix(&sin.neg()?, &cos)?;
             let join = |first: Tensor, rest: Tensor| {
-                if *keep { Tensor::cat(&[first, rest], 1) } else { Ok(rest) }
+                if *keep {
+                    Tensor::cat(&[first, rest], 1)
+                } else {
+                    Ok(rest)
+                }
             };
             let mut gradient = Vec::new();
             for i in 0..gradients {
-                gradient.push(join(constant(axis(i))?, (&slope * row(&|w| w.angular[i])?)?)?);
+                gradient.push(join(
+                    constant(axis(i))?,
+                    (&slope * row(&|w| w.angular[i])?)?,
+                )?);
             }
             let mut traces = Vec::new();
             for trace in order.traces() {
                 let quadratic = row(&|w| {
                     let entries = trace.entries().iter();
-                    entries.map(|&(i, j, a)| -a * w.angular[i] * w.angular[j]).sum()
+                    entries
+                        .map(|&(i, j, a)| -a * w.angular[i] * w.angular[j])
+                        .sum()
                 })?;
                 traces.push(join(coords.zeros_like()?, (&value * quadratic)?)?);
             }
@@ -173,8 +190,12 @@ fn input(plan: &Plan, coords: &Tensor, params: &Tensor, order: &Order) -> Result
             first_center,
             first_sigma,
         } => {
-            let centers_d = params.narrow(0, *first_center, centers * dims)?.reshape((*centers, dims))?;
-            let sigmas = params.narrow(0, *first_sigma, *centers)?.reshape((1, *centers))?;
+            let centers_d = params
+                .narrow(0, *first_center, centers * dims)?
+                .reshape((*centers, dims))?;
+            let sigmas = params
+                .narrow(0, *first_sigma, *centers)?
+                .reshape((1, *centers))?;
             let zero = constant(vec![0.0; *centers])?;
             let mut squared = zero.clone();
             let mut gradient = Vec::new();

@@ -84,7 +84,10 @@ impl Drop for JetOperation {
 
 impl JetOperation {
     fn take_tape(&self) -> Tape {
-        let mut tape = self.tape.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut tape = self
+            .tape
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         std::mem::take(&mut tape)
     }
 
@@ -106,7 +109,10 @@ impl JetOperation {
         let chunk = self.chunk(coords, params);
         chunk.forward(&mut out, &mut workspace, self.differentiable);
         if self.differentiable {
-            let mut tape = self.tape.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut tape = self
+                .tape
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             *tape = T::pack(workspace);
         } else {
             pool.give(workspace);
@@ -137,7 +143,10 @@ impl JetOperation {
     }
 }
 
-fn contiguous<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [T]> {
+fn contiguous<'a, T: Real>(
+    storage: &'a CpuStorage,
+    layout: &Layout,
+) -> candle_core::Result<&'a [T]> {
     let Some((start, end)) = layout.contiguous_offsets() else {
         bail!("the field operation takes contiguous tensors only");
     };

@@ -45,9 +45,7 @@ impl Plan {
             Encoding::Fourier(_) => Features::fourier(dims, fourier_matrix),
             Encoding::Rbf(rbf) => Features::Rbf {
                 centers: rbf.centers,
-                first_center: layout
-                    .push("rbf_layer.centres", &[rbf.centers, dims])
-                    .start,
+                first_center: layout.push("rbf_layer.centres", &[rbf.centers, dims]).start,
                 first_sigma: layout.push("rbf_layer.sigmas", &[rbf.centers]).start,
             },
         };
@@ -55,8 +53,16 @@ impl Plan {
         let mut fan_in = features.count(dims);
         for index in 0..config.hidden_layers + 2 {
             let last = index == config.hidden_layers + 1;
-            let fan_out = if last { shape.out_features } else { config.hidden_features };
-            let omega = if index == 0 { config.first_omega_0 } else { config.hidden_omega_0 };
+            let fan_out = if last {
+                shape.out_features
+            } else {
+                config.hidden_features
+            };
+            let omega = if index == 0 {
+                config.first_omega_0
+            } else {
+                config.hidden_omega_0
+            };
             layers.push(Dense {
                 fan_in,
                 fan_out,

@@ -146,7 +146,8 @@ impl Siren {
         let mut tensors = self.plan.layout.split(self.params.as_tensor())?;
         if !self.fourier_matrix.is_empty() {
             let shape = ((), self.plan.in_features);
-            let matrix = Tensor::new(self.fourier_matrix.as_slice(), &Device::Cpu)?.reshape(shape)?;
+            let matrix =
+                Tensor::new(self.fourier_matrix.as_slice(), &Device::Cpu)?.reshape(shape)?;
             tensors.push((FOURIER_MATRIX.to_owned(), matrix));
         }
         Ok(tensors)

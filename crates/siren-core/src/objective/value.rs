@@ -7,8 +7,17 @@ use crate::signal::Sample;
 ///
 /// Without a mask this is the authors' `image_mse`; with one, points where the mask is 0 count as zero error and still
 /// count in the mean, as in their inpainting script.
-#[derive(Clone, Debug, Default)]
-pub struct ValueMse;
+#[derive(Clone, Debug)]
+pub struct ValueMse {
+    /// Factor in the loss.
+    pub weight: f64,
+}
+
+impl Default for ValueMse {
+    fn default() -> Self {
+        Self { weight: 1.0 }
+    }
+}
 
 impl Objective for ValueMse {
     fn order(&self) -> &Order {
@@ -31,7 +40,7 @@ impl Objective for ValueMse {
         }
         Ok(vec![Term {
             name: "value_mse",
-            weight: 1.0,
+            weight: self.weight,
             per_point,
         }])
     }

@@ -64,22 +64,32 @@ impl EventWriter {
         self.summary(wall_seconds, step, &Message::tagged(tag).float(2, value))
     }
 
-    /// Writes the picture `tag`: a whole PNG file in `png_bytes`, of `height` x `width` pixels.
-    ///
-    /// The bytes are stored unseen. A wrong height or width only misleads what `TensorBoard` says about the picture.
+    /// Writes the picture `tag`: a whole PNG file, whose height and width are read from its header.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the file cannot be written.
+    /// [`Error::Shape`] if the bytes are too short for a PNG header, [`Error::Io`] if the file cannot be written.
     pub fn image_png(
         &mut self,
         wall_seconds: f64,
         step: u64,
         tag: &str,
-        height: u32,
-        width: u32,
         png_bytes: &[u8],
     ) -> Result<()> {
+        // Signature (8 bytes), chunk length and type (8), then width and height, big-endian.
+        let side = |at: usize| {
+            let bytes = png_bytes
+                .get(at..at + 4)
+                .and_then(|bytes| bytes.try_into().ok());
+            bytes.map(u32::from_be_bytes)
+        };
+        let (Some(width), Some(height)) = (side(16), side(20)) else {
+            return Err(Error::Shape {
+                what: "picture for TensorBoard",
+                expected: "a PNG file".to_owned(),
+                got: format!("{} bytes", png_bytes.len()),
+            });
+        };
         let image = Message::default()
             .varint(1, u64::from(height))
             .varint(2, u64::from(width))
@@ -295,9 +305,10 @@ mod tests {
     fn write_all_kinds(path: &Path) {
         let mut writer = EventWriter::create(path, 1.5).unwrap();
         writer.scalar(2.5, 300, "loss/train", 0.25).unwrap();
-        let png = vec![0x89; 20_000];
+        let mut png = vec![0x89; 20_000];
+        png[16..24].copy_from_slice(&[0, 0, 0, 100, 0, 0, 0, 200]);
         writer
-            .image_png(3.5, u64::from(u32::MAX) + 1, "picture", 200, 100, &png)
+            .image_png(3.5, u64::from(u32::MAX) + 1, "picture", &png)
             .unwrap();
         writer.text(4.5, 0, "config", "*größe*").unwrap();
         writer.session_start(5.5, 128).unwrap();

@@ -29,7 +29,9 @@ impl Grid {
     /// # Errors
     /// If there is no axis, or an axis without samples, or more points than memory can address.
     pub fn new(sides: &[usize], rule: CoordinateRule) -> Result<Self> {
-        let points = sides.iter().try_fold(1usize, |n, &side| n.checked_mul(side));
+        let points = sides
+            .iter()
+            .try_fold(1usize, |n, &side| n.checked_mul(side));
         if sides.is_empty() || points.is_none_or(|n| n == 0 || n > isize::MAX as usize / 64) {
             return Err(Error::Shape {
                 what: "grid",
@@ -38,7 +40,10 @@ impl Grid {
             });
         }
         let intervals = |side: usize| (side - 1) as f64;
-        let longest = sides.iter().map(|&side| intervals(side)).fold(0.0, f64::max);
+        let longest = sides
+            .iter()
+            .map(|&side| intervals(side))
+            .fold(0.0, f64::max);
         let extent = |&side: &usize| match rule {
             CoordinateRule::Stretch => 1.0,
             CoordinateRule::Aspect if longest > 0.0 => intervals(side) / longest,
@@ -73,6 +78,12 @@ impl Grid {
     #[must_use]
     pub fn sides(&self) -> &[usize] {
         &self.sides
+    }
+
+    /// Half the extent of `axis` in coordinates: it spans `[−extent, extent]`.
+    #[must_use]
+    pub fn extent(&self, axis: usize) -> f64 {
+        self.extents[axis]
     }
 
     /// All points of the grid.
@@ -126,7 +137,14 @@ mod tests {
     fn a_stretched_grid_has_both_end_points_on_every_axis_and_runs_row_major() {
         let grid = Grid::new(&[2, 3], CoordinateRule::Stretch).unwrap();
         let coords = grid.coords(0, 6, DType::F64).unwrap();
-        let expected = [[-1., -1.], [-1., 0.], [-1., 1.], [1., -1.], [1., 0.], [1., 1.]];
+        let expected = [
+            [-1., -1.],
+            [-1., 0.],
+            [-1., 1.],
+            [1., -1.],
+            [1., 0.],
+            [1., 1.],
+        ];
         assert_eq!(coords.to_vec2::<f64>().unwrap(), expected);
     }
 

@@ -68,7 +68,9 @@ impl Raster {
             Ok(tensor.to_dtype(dtype)?.to_device(device)?)
         };
         let targets = column(&self.values, self.channels)?;
-        let mask = mask.map(|mask| column(mask, 1)?.squeeze(1).map_err(Error::from)).transpose()?;
+        let mask = mask
+            .map(|mask| column(mask, 1)?.squeeze(1).map_err(Error::from))
+            .transpose()?;
         Sample::new(coords, Some(targets), mask)
     }
 }

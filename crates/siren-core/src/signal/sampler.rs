@@ -65,13 +65,19 @@ impl Sampler for SubsetSampler {
         let mut rng = step_rng(self.seed, SUBSET, step);
         let points = self.from.len();
         let indices: Vec<u32> = if self.replacement {
-            (0..self.size).map(|_| rng.random_range(0..points) as u32).collect()
+            (0..self.size)
+                .map(|_| rng.random_range(0..points) as u32)
+                .collect()
         } else {
             let chosen = index::sample(&mut rng, points, self.size.min(points));
             chosen.iter().map(|i| i as u32).collect()
         };
         let count = indices.len();
-        self.from.select(&Tensor::from_vec(indices, count, self.from.coords().device())?)
+        self.from.select(&Tensor::from_vec(
+            indices,
+            count,
+            self.from.coords().device(),
+        )?)
     }
 }
 
@@ -96,7 +102,10 @@ impl Sampler for UniformSampler {
         let dims = self.extents.len();
         let mut coords = Vec::with_capacity(self.size * dims);
         for _ in 0..self.size {
-            let point = self.extents.iter().map(|extent| extent * rng.random_range(-1.0..1.0));
+            let point = self
+                .extents
+                .iter()
+                .map(|extent| extent * rng.random_range(-1.0..1.0));
             coords.extend(point);
         }
         let coords = Tensor::from_vec(coords, (self.size, dims), &Device::Cpu)?;
@@ -111,12 +120,22 @@ mod tests {
 
     fn numbered(points: usize) -> Sample {
         let coords: Vec<f64> = (0..points).map(|i| i as f64).collect();
-        Sample::new(Tensor::from_vec(coords, (points, 1), &Device::Cpu).unwrap(), None, None).unwrap()
+        Sample::new(
+            Tensor::from_vec(coords, (points, 1), &Device::Cpu).unwrap(),
+            None,
+            None,
+        )
+        .unwrap()
     }
 
     fn drawn(sampler: &SubsetSampler, step: u64) -> Vec<u64> {
         let coords = sampler.draw(step).unwrap().coords().flatten_all().unwrap();
-        coords.to_vec1::<f64>().unwrap().into_iter().map(|x| x as u64).collect()
+        coords
+            .to_vec1::<f64>()
+            .unwrap()
+            .into_iter()
+            .map(|x| x as u64)
+            .collect()
     }
 
     #[test]
@@ -138,6 +157,10 @@ mod tests {
         let mut repeated = drawn(&subset(true, 7), 3);
         repeated.sort_unstable();
         repeated.dedup();
-        assert!(repeated.len() < 75, "{} distinct of 90 drawn", repeated.len());
+        assert!(
+            repeated.len() < 75,
+            "{} distinct of 90 drawn",
+            repeated.len()
+        );
     }
 }

@@ -85,7 +85,9 @@ impl Adam {
         if self.weight_decay > 0.0 {
             match self.kind {
                 OptimizerKind::Adam => gradient = (gradient + (&theta * self.weight_decay)?)?,
-                OptimizerKind::AdamW => theta = (theta * (1.0 - learning_rate * self.weight_decay))?,
+                OptimizerKind::AdamW => {
+                    theta = (theta * (1.0 - learning_rate * self.weight_decay))?
+                }
             }
         }
         let state = &mut self.moments;

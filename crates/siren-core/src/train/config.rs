@@ -98,11 +98,19 @@ impl TrainConfig {
         }
         if !self.betas.iter().all(|beta| (0.0..1.0).contains(beta)) {
             let betas = format!("{:?}", self.betas);
-            return Err(Error::invalid("train.betas", betas, "two numbers from 0 to below 1"));
+            return Err(Error::invalid(
+                "train.betas",
+                betas,
+                "two numbers from 0 to below 1",
+            ));
         }
         if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
             let expected = "a number of at least 0";
-            return Err(Error::invalid("train.weight_decay", self.weight_decay, expected));
+            return Err(Error::invalid(
+                "train.weight_decay",
+                self.weight_decay,
+                expected,
+            ));
         }
         Ok(())
     }

@@ -16,8 +16,8 @@ use crate::objective::Objective;
 use crate::signal::Sampler;
 
 pub use self::adam::{Adam, AdamMoments};
-pub use self::config::{OptimizerKind, ScheduleKind, TrainConfig};
 use self::chunk::Evaluated;
+pub use self::config::{OptimizerKind, ScheduleKind, TrainConfig};
 
 /// A constraint on its own domain: points from `sampler`, judged by `objective`.
 pub struct Constraint {
@@ -119,7 +119,10 @@ impl Trainer {
         for term in &terms {
             finite(format!("`{}`", term.name), term.mean)?;
         }
-        let norm = gradient.sqr()?.sum_all()?.to_dtype(candle_core::DType::F64)?;
+        let norm = gradient
+            .sqr()?
+            .sum_all()?
+            .to_dtype(candle_core::DType::F64)?;
         let gradient_norm = finite("the gradient".to_owned(), norm.to_scalar::<f64>()?.sqrt())?;
         let gradient = match self.config.clip_norm {
             // PyTorch's `clip_grad_norm_` divides by the norm plus 1e-6.
@@ -127,7 +130,8 @@ impl Trainer {
             _ => gradient,
         };
         let learning_rate = self.config.learning_rate_at(self.step);
-        self.optimizer.step(self.field.parameters(), &gradient, learning_rate)?;
+        self.optimizer
+            .step(self.field.parameters(), &gradient, learning_rate)?;
         self.step += 1;
         Ok(StepReport {
             step: self.step,

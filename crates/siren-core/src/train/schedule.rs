@@ -30,7 +30,11 @@ mod tests {
 
     #[test]
     fn every_schedule_starts_at_the_rate_and_ends_at_its_fraction() {
-        for schedule in [ScheduleKind::Linear, ScheduleKind::Cosine, ScheduleKind::Exponential] {
+        for schedule in [
+            ScheduleKind::Linear,
+            ScheduleKind::Cosine,
+            ScheduleKind::Exponential,
+        ] {
             let config = TrainConfig {
                 steps: 101,
                 learning_rate: 2.0,

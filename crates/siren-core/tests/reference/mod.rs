@@ -18,7 +18,9 @@ impl Reference {
     /// Every `field_*.safetensors`, by name.
     pub fn all() -> Vec<Self> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
-        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let entries = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
         let mut paths: Vec<PathBuf> = entries
             .filter(|path| path.extension().is_some_and(|e| e == "safetensors"))
             .collect();
@@ -39,7 +41,8 @@ impl Reference {
     }
 
     pub fn tensor(&self, key: &str) -> Tensor {
-        self.find(key).unwrap_or_else(|| panic!("{}: no `{key}`", self.name))
+        self.find(key)
+            .unwrap_or_else(|| panic!("{}: no `{key}`", self.name))
     }
 
     pub fn scalar(&self, key: &str) -> f64 {
@@ -49,7 +52,9 @@ impl Reference {
     /// The network the file was made with, at its initial parameters.
     pub fn field(&self, dtype: DType) -> Siren {
         let kind = self.name.split('_').nth(1).unwrap();
-        let layers = (0..).take_while(|l| self.has(&format!("init.net.net.{l}.0.bias"))).count();
+        let layers = (0..)
+            .take_while(|l| self.has(&format!("init.net.net.{l}.0.bias")))
+            .count();
         let config = SirenConfig {
             activation: match kind {
                 "sine" => Activation::Sine,
@@ -91,9 +96,15 @@ pub fn largest_error(got: &Tensor, expected: &Tensor) -> f64 {
     };
     let (got, expected) = (numbers(got), numbers(expected));
     assert_eq!(got.len(), expected.len(), "number of elements");
-    let scale = expected.iter().fold(0.0, |max: f64, x| max.max(x.abs())).max(f64::MIN_POSITIVE);
+    let scale = expected
+        .iter()
+        .fold(0.0, |max: f64, x| max.max(x.abs()))
+        .max(f64::MIN_POSITIVE);
     let pairs = got.iter().zip(&expected);
-    let largest = pairs.fold(0.0, |max: f64, (a, b)| if a == b { max } else { max.max((a - b).abs()) });
+    let largest = pairs.fold(
+        0.0,
+        |max: f64, (a, b)| if a == b { max } else { max.max((a - b).abs()) },
+    );
     assert!(got.iter().all(|x| x.is_finite()), "not finite");
     largest / scale
 }

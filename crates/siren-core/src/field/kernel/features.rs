@@ -32,7 +32,11 @@ pub(super) fn forward<T: Real>(
             input[..points * dims].copy_from_slice(coords);
             for i in 0..components.gradients {
                 let block = &mut input[(1 + i) * points * dims..][..points * dims];
-                block.iter_mut().skip(i).step_by(dims).for_each(|x| *x = T::of(1.0));
+                block
+                    .iter_mut()
+                    .skip(i)
+                    .step_by(dims)
+                    .for_each(|x| *x = T::of(1.0));
             }
         }
         Features::Sinusoids { keep, waves } => {
@@ -45,8 +49,19 @@ pub(super) fn forward<T: Real>(
         } => {
             let centers_d = &params[*first_center..][..centers * dims];
             let sigmas = &params[*first_sigma..][..*centers];
-            scaled_distances(components, (coords, dims), (centers_d, sigmas), &mut tile.distances);
-            pointwise::forward(Pointwise::Gaussian, components, &tile.distances, input, scratch);
+            scaled_distances(
+                components,
+                (coords, dims),
+                (centers_d, sigmas),
+                &mut tile.distances,
+            );
+            pointwise::forward(
+                Pointwise::Gaussian,
+                components,
+                &tile.distances,
+                input,
+                scratch,
+            );
         }
     }
 }

@@ -70,12 +70,18 @@ pub(super) struct Pool<T>(Mutex<Vec<Workspace<T>>>);
 
 impl<T: Real> Pool<T> {
     pub(super) fn take(&self) -> Workspace<T> {
-        let mut workspaces = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut workspaces = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         workspaces.pop().unwrap_or_default()
     }
 
     pub(super) fn give(&self, workspace: Workspace<T>) {
-        let mut workspaces = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut workspaces = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         workspaces.push(workspace);
     }
 }
@@ -133,17 +139,34 @@ impl<T: Real> Chunk<'_, T> {
     fn forward_tile(&self, coords: &[T], tile: &mut Tile<T>, scratch: &mut Scratch<T>) {
         let components = self.components();
         let rows = components.count() * tile.points;
-        features::forward(&self.plan.features, components, (coords, self.params), tile, scratch);
+        features::forward(
+            &self.plan.features,
+            components,
+            (coords, self.params),
+            tile,
+            scratch,
+        );
         for (l, layer) in self.plan.layers.iter().enumerate() {
             let weight = &self.params[layer.weight.clone()];
             let weight = Matrix::new(weight, layer.fan_out, layer.fan_in);
             let z = &mut tile.preactivations[l];
-            multiply(z, Matrix::new(&tile.inputs[l], rows, layer.fan_in), weight.transposed(), false);
+            multiply(
+                z,
+                Matrix::new(&tile.inputs[l], rows, layer.fan_in),
+                weight.transposed(),
+                false,
+            );
             let bias = &self.params[layer.bias.clone()];
             for row in z.chunks_mut(layer.fan_out).take(tile.points) {
                 T::add_slice(bias, row);
             }
-            pointwise::forward(layer.pointwise, components, z, &mut tile.inputs[l + 1], scratch);
+            pointwise::forward(
+                layer.pointwise,
+                components,
+                z,
+                &mut tile.inputs[l + 1],
+                scratch,
+            );
         }
     }
 
@@ -167,7 +190,13 @@ impl<T: Real> Chunk<'_, T> {
                 }
             }
             let gradients = (&mut upstream, &mut downstream);
-            self.backward_tile(index * tile_points, tile, gradients, &mut workspace.scratch, d_params);
+            self.backward_tile(
+                index * tile_points,
+                tile,
+                gradients,
+                &mut workspace.scratch,
+                d_params,
+            );
         }
         workspace.upstream = upstream;
         workspace.downstream = downstream;
@@ -195,7 +224,12 @@ impl<T: Real> Chunk<'_, T> {
             }
             let dz = Matrix::new(downstream, rows, layer.fan_out);
             let input = Matrix::new(&tile.inputs[l], rows, layer.fan_in);
-            multiply(&mut d_params[layer.weight.clone()], dz.transposed(), input, true);
+            multiply(
+                &mut d_params[layer.weight.clone()],
+                dz.transposed(),
+                input,
+                true,
+            );
             if l > 0 || into_features {
                 let weight = &self.params[layer.weight.clone()];
                 upstream.resize(rows * layer.fan_in, zero);
@@ -212,7 +246,13 @@ impl<T: Real> Chunk<'_, T> {
             let dims = self.plan.in_features;
             downstream.resize(rows * centers, zero);
             let z_and_dh = (&tile.distances[..], &upstream[..]);
-            pointwise::backward(Pointwise::Gaussian, components, z_and_dh, downstream, scratch);
+            pointwise::backward(
+                Pointwise::Gaussian,
+                components,
+                z_and_dh,
+                downstream,
+                scratch,
+            );
             let centers_d = &self.params[first_center..][..centers * dims];
             let sigmas = &self.params[first_sigma..][..centers];
             // The layout puts the widths right behind the centers.

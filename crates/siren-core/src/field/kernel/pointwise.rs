@@ -116,7 +116,12 @@ pub(super) fn backward<T: Real>(
         product,
     } = scratch;
     for component in 0..components.count() {
-        T::multiply_slice(s1, dh(component), &mut dz[component * block..][..block], false);
+        T::multiply_slice(
+            s1,
+            dh(component),
+            &mut dz[component * block..][..block],
+            false,
+        );
     }
     if components.gradients == 0 {
         return;

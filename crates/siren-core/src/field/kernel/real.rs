@@ -130,7 +130,11 @@ fn sin_cos_reduced(x: f32) -> (f32, f32) {
     let q = r2.mul_add(2.443_315_7e-5, -1.388_731_6e-3);
     let q = r2.mul_add(q, 4.166_664_6e-2);
     let cos = (r2 * r2).mul_add(q, r2.mul_add(-0.5, 1.0));
-    let (s, c) = if quadrant & 1 == 0 { (sin, cos) } else { (cos, sin) };
+    let (s, c) = if quadrant & 1 == 0 {
+        (sin, cos)
+    } else {
+        (cos, sin)
+    };
     let sin_sign = (quadrant & 2) << 30;
     let cos_sign = (quadrant.wrapping_add(1) & 2) << 30;
     (

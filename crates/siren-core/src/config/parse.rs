@@ -1,0 +1,142 @@
+use serde::de::DeserializeOwned;
+use toml::Value;
+
+use super::locate;
+use crate::error::{Error, Result};
+
+/// The text of a config file and where it came from.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The file's name, for messages.
+    pub origin: String,
+    /// TOML.
+    pub text: String,
+}
+
+impl Source {
+    /// Parses the text, then the text with each `key=value` override in turn, so that an error names what caused it.
+    pub(super) fn deserialize<C: DeserializeOwned>(&self, overrides: &[String]) -> Result<C> {
+        let mut config = toml::from_str(&self.text).map_err(|error| self.explain(&error))?;
+        if overrides.is_empty() {
+            return Ok(config);
+        }
+        let mut table: toml::Table =
+            toml::from_str(&self.text).map_err(|error| self.explain(&error))?;
+        for one in overrides {
+            let fail = |message: String| Error::Config {
+                origin: format!("--set {one}"),
+                message,
+            };
+            let (key, value) = split(one).map_err(fail)?;
+            insert(&mut table, key, literal(value));
+            config = C::deserialize(Value::Table(table.clone()))
+                .map_err(|error| fail(with_suggestion(error.message())))?;
+        }
+        Ok(config)
+    }
+
+    /// Adds file and line, or the override, to an error about the value of a key.
+    pub(super) fn attribute(&self, error: Error, overrides: &[String]) -> Error {
+        let Error::InvalidValue { key, .. } = &error else {
+            return error;
+        };
+        let sets = |one: &&String| split(one).is_ok_and(|(name, _)| name == key);
+        if let Some(one) = overrides.iter().rfind(sets) {
+            return Error::Config {
+                origin: format!("--set {one}"),
+                message: error.to_string(),
+            };
+        }
+        match locate::span_of(&self.text, key) {
+            Some(span) => self.at(span, &error.to_string()),
+            None => Error::Config {
+                origin: self.origin.clone(),
+                message: error.to_string(),
+            },
+        }
+    }
+
+    fn explain(&self, error: &toml::de::Error) -> Error {
+        let mut message = with_suggestion(error.message());
+        let Some(span) = error.span() else {
+            return Error::Config {
+                origin: self.origin.clone(),
+                message,
+            };
+        };
+        if let Some(key) = locate::key_at(&self.text, &span)
+            && !message.contains(&format!("`{key}`"))
+        {
+            message = format!("`{key}`: {message}");
+        }
+        self.at(span, &message)
+    }
+
+    /// `file:line:column: message`, the line, and a caret under the place.
+    fn at(&self, span: std::ops::Range<usize>, message: &str) -> Error {
+        let (line, column, content) = locate::position(&self.text, span.start);
+        let width = span
+            .len()
+            .clamp(1, content.chars().count().saturating_sub(column - 1).max(1));
+        let gutter = " ".repeat(line.to_string().len());
+        let caret = format!("{}{}", " ".repeat(column - 1), "^".repeat(width));
+        Error::Config {
+            origin: format!("{}:{line}:{column}", self.origin),
+            message: format!("{message}\n {gutter} |\n {line} | {content}\n {gutter} | {caret}"),
+        }
+    }
+}
+
+fn split(one: &str) -> Result<(&str, &str), String> {
+    let (key, value) = one
+        .split_once('=')
+        .ok_or("expected key=value, such as train.steps=500")?;
+    let key = key.trim();
+    if key.is_empty() || key.split('.').any(str::is_empty) {
+        return Err("expected a dotted key before `=`, such as train.steps=500".to_owned());
+    }
+    Ok((key, value.trim()))
+}
+
+/// A TOML value if it reads as one, otherwise the text itself: paths and names need no quotes.
+fn literal(value: &str) -> Value {
+    toml::from_str::<toml::Table>(&format!("value = {value}"))
+        .ok()
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| Value::String(value.to_owned()))
+}
+
+fn insert(table: &mut toml::Table, key: &str, value: Value) {
+    let Some((first, rest)) = key.split_once('.') else {
+        table.insert(key.to_owned(), value);
+        return;
+    };
+    let inner = table.entry(first.to_owned()).or_insert_with(empty_table);
+    if !inner.is_table() {
+        *inner = empty_table();
+    }
+    if let Value::Table(inner) = inner {
+        insert(inner, rest, value);
+    }
+}
+
+fn empty_table() -> Value {
+    Value::Table(toml::Table::new())
+}
+
+/// Appends "did you mean" where the message lists what would have been known.
+fn with_suggestion(message: &str) -> String {
+    let mut names = message.split('`').skip(1).step_by(2);
+    let unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
+    let Some(wrong) = names.next().filter(|_| unknown) else {
+        return message.to_owned();
+    };
+    let nearest = names
+        .map(|name| (strsim::damerau_levenshtein(wrong, name), name))
+        .min()
+        .filter(|(distance, name)| *distance <= name.len().max(3) / 2);
+    match nearest {
+        Some((_, name)) => format!("{message}; did you mean `{name}`?"),
+        None => message.to_owned(),
+    }
+}

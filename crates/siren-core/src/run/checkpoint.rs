@@ -1,0 +1,192 @@
+//! Checkpoints: safetensors files that hold all that a run needs to go on as if it had never stopped.
+//!
+//! Tensors: the parameters under the authors' names, `optimizer.first_moment` and `optimizer.second_moment` `(P,)`.
+//! Metadata: one TOML text under the key `siren`. The same training gives the same bytes.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+use safetensors::tensor::{SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+
+use super::disk;
+use crate::error::{Error, Result};
+use crate::train::{AdamMoments, Trainer};
+
+const METADATA_KEY: &str = "siren";
+const FORMAT: u32 = 1;
+const FIRST_MOMENT: &str = "optimizer.first_moment";
+const SECOND_MOMENT: &str = "optimizer.second_moment";
+
+/// What a checkpoint says besides its tensors.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct State {
+    format: u32,
+    /// CRC-32C of all tensors in file order: a flipped bit must not train on.
+    checksum: u32,
+    /// Optimizer steps taken.
+    pub(super) step: u64,
+    optimizer_step: u64,
+    /// The headline metric's best value so far, and its step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) best: Option<Best>,
+    /// The resolved config of the run.
+    pub(super) config: String,
+    /// The most recent evaluation, in order.
+    pub(super) metrics: Vec<(String, f64)>,
+}
+
+impl State {
+    /// Before the first step of a run with this resolved config.
+    pub(super) fn new(config: String) -> Self {
+        Self {
+            config,
+            ..Self::default()
+        }
+    }
+}
+
+/// A best evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Best {
+    pub(super) step: u64,
+    pub(super) value: f64,
+}
+
+/// A checkpoint in memory.
+pub(super) struct Checkpoint {
+    pub(super) state: State,
+    tensors: HashMap<String, Tensor>,
+}
+
+/// Writes the trainer's parameters and moments with `state`, atomically.
+pub(super) fn save(path: &Path, trainer: &Trainer, state: &State) -> Result<()> {
+    let moments = trainer.moments();
+    let mut tensors = trainer.field().named_tensors()?;
+    tensors.push((FIRST_MOMENT.to_owned(), moments.first.clone()));
+    tensors.push((SECOND_MOMENT.to_owned(), moments.second.clone()));
+    let state = State {
+        format: FORMAT,
+        checksum: checksum(&tensors)?,
+        step: trainer.step_count(),
+        optimizer_step: moments.step,
+        ..state.clone()
+    };
+    let text = toml::to_string(&state).map_err(|error| damaged(path, &error.to_string()))?;
+    disk::write_atomically(path, &to_bytes(&tensors, Some((METADATA_KEY, text)), path)?)
+}
+
+/// Tensors as a safetensors file.
+pub(super) fn to_bytes(
+    tensors: &[(String, Tensor)],
+    metadata: Option<(&str, String)>,
+    path: &Path,
+) -> Result<Vec<u8>> {
+    let data = tensors.iter().map(|(_, tensor)| little_endian(tensor));
+    let data = data.collect::<Result<Vec<_>>>()?;
+    let mut views = Vec::new();
+    for ((name, tensor), bytes) in tensors.iter().zip(&data) {
+        let dtype = match tensor.dtype() {
+            candle_core::DType::F64 => safetensors::Dtype::F64,
+            _ => safetensors::Dtype::F32,
+        };
+        let view = TensorView::new(dtype, tensor.dims().to_vec(), bytes);
+        views.push((
+            name.as_str(),
+            view.map_err(|e| damaged(path, &e.to_string()))?,
+        ));
+    }
+    let metadata = metadata.map(|(key, text)| HashMap::from([(key.to_owned(), text)]));
+    safetensors::serialize(views, metadata).map_err(|error| damaged(path, &error.to_string()))
+}
+
+fn little_endian(tensor: &Tensor) -> Result<Vec<u8>> {
+    let flat = tensor.flatten_all()?;
+    Ok(match tensor.dtype() {
+        candle_core::DType::F64 => flat
+            .to_vec1::<f64>()?
+            .into_iter()
+            .flat_map(f64::to_le_bytes)
+            .collect(),
+        _ => flat
+            .to_vec1::<f32>()?
+            .into_iter()
+            .flat_map(f32::to_le_bytes)
+            .collect(),
+    })
+}
+
+fn checksum(tensors: &[(String, Tensor)]) -> Result<u32> {
+    let mut sorted: Vec<_> = tensors.iter().collect();
+    sorted.sort_by(|a, b| a.0.cmp(&b.0));
+    sorted.into_iter().try_fold(0, |crc, (name, tensor)| {
+        let crc = crc32c::crc32c_append(crc, name.as_bytes());
+        Ok(crc32c::crc32c_append(crc, &little_endian(tensor)?))
+    })
+}
+
+fn damaged(path: &Path, detail: &str) -> Error {
+    Error::Checkpoint {
+        path: path.to_path_buf(),
+        message: format!(
+            "is damaged or not a checkpoint of this program ({detail}); replace it by a good copy, \
+             or delete it to start the run from its beginning"
+        ),
+    }
+}
+
+impl Checkpoint {
+    /// Reads and verifies a checkpoint.
+    pub(super) fn load(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        let fail = |error: safetensors::SafeTensorError| damaged(path, &error.to_string());
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(fail)?;
+        let text = header
+            .metadata()
+            .as_ref()
+            .and_then(|map| map.get(METADATA_KEY));
+        let text = text.ok_or_else(|| damaged(path, "it holds tensors, but no training state"))?;
+        let state: State = toml::from_str(text).map_err(|error| damaged(path, error.message()))?;
+        if state.format != FORMAT {
+            return Err(Error::Checkpoint {
+                path: path.to_path_buf(),
+                message: format!(
+                    "has format {}, this program reads format {FORMAT}: use the version that wrote it",
+                    state.format
+                ),
+            });
+        }
+        let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu);
+        let tensors = tensors.map_err(|error| damaged(path, &error.to_string()))?;
+        let named: Vec<_> = tensors
+            .iter()
+            .map(|(n, t)| (n.clone(), t.clone()))
+            .collect();
+        if checksum(&named)? != state.checksum {
+            return Err(damaged(path, "its checksum does not match its contents"));
+        }
+        Ok(Self { state, tensors })
+    }
+
+    /// A tensor by its name.
+    pub(super) fn find(&self, name: &str) -> Option<Tensor> {
+        self.tensors.get(name).cloned()
+    }
+
+    /// Puts the optimizer where it was; the trainer's field must be made from this checkpoint's tensors.
+    pub(super) fn restore(&self, trainer: &mut Trainer, path: &Path) -> Result<()> {
+        let device = trainer.field().parameters().device().clone();
+        let moment = |name: &str| {
+            let tensor = self.find(name);
+            let tensor = tensor.ok_or_else(|| damaged(path, &format!("no `{name}`")))?;
+            Ok::<_, Error>(tensor.to_device(&device)?)
+        };
+        let moments = AdamMoments {
+            step: self.state.optimizer_step,
+            first: moment(FIRST_MOMENT)?,
+            second: moment(SECOND_MOMENT)?,
+        };
+        trainer.restore(self.state.step, moments)
+    }
+}

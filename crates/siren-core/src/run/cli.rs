@@ -1,0 +1,120 @@
+//! The command line that every domain's program shares; `cargo xtask` builds and calls these.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::folder::{RunFolder, Which};
+use super::launch::{Outcome, restore, resume, start};
+use super::machine::Machine;
+use super::{Domain, export, interrupt};
+use crate::error::Result;
+
+/// Which device, and how many threads.
+#[derive(Args, Debug)]
+pub struct MachineArgs {
+    /// Where to compute: `cpu`, or `cuda:0` if built with the feature `cuda`.
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    device: String,
+    /// Threads that share each step; the result does not depend on it. Default: all cores.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+impl MachineArgs {
+    fn machine(&self) -> Result<Machine> {
+        Machine::new(&self.device, self.threads)
+    }
+}
+
+/// `run CONFIG`.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// The experiment, a TOML file.
+    config: PathBuf,
+    /// Override one key of the config; may be given many times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// The run folder to create. Default: `runs/<name of the config>`.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    machine: MachineArgs,
+}
+
+impl RunArgs {
+    /// Runs the experiment and prints what it reached.
+    ///
+    /// # Errors
+    /// As [`start`].
+    pub fn execute<D: Domain>(&self) -> Result<ExitCode> {
+        let machine = self.machine.machine()?;
+        let ended = start::<D>(&self.config, &self.set, self.out.as_deref(), &machine)?;
+        Ok(report(&ended))
+    }
+}
+
+/// `resume RUN`.
+#[derive(Args, Debug)]
+pub struct ResumeArgs {
+    /// A run folder, such as runs/image.
+    run: PathBuf,
+    #[command(flatten)]
+    machine: MachineArgs,
+}
+
+impl ResumeArgs {
+    /// Continues the run and prints what it reached.
+    ///
+    /// # Errors
+    /// As [`resume`].
+    pub fn execute<D: Domain>(&self) -> Result<ExitCode> {
+        let machine = self.machine.machine()?;
+        Ok(report(&resume::<D>(&self.run, &machine)?))
+    }
+}
+
+/// `export RUN -o FILE.safetensors`.
+#[derive(Args, Debug)]
+pub struct ExportArgs {
+    /// A run folder, such as runs/image.
+    run: PathBuf,
+    /// The file to write.
+    #[arg(short, long, value_name = "FILE.safetensors")]
+    output: PathBuf,
+    /// Which parameters. Default: the best there are.
+    #[arg(long, value_enum)]
+    checkpoint: Option<Which>,
+}
+
+impl ExportArgs {
+    /// Writes the run's parameters under the names of the authors' checkpoints.
+    ///
+    /// # Errors
+    /// As [`restore`] and [`export`].
+    pub fn execute<D: Domain>(&self) -> Result<ExitCode> {
+        let restored = restore::<D>(&self.run, self.checkpoint, &candle_core::Device::Cpu)?;
+        export(&restored.field, &self.output)?;
+        println!("wrote {}", self.output.display());
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn report((folder, outcome): &(RunFolder, Outcome)) -> ExitCode {
+    let path = folder.path().display();
+    match outcome {
+        Outcome::Finished { summary } => {
+            print!("{summary}");
+            println!(
+                "results in {path}, pictures in {}",
+                folder.artifacts().display()
+            );
+            ExitCode::SUCCESS
+        }
+        Outcome::Interrupted { step } => {
+            println!("stopped at step {step}; continue with: cargo xtask resume {path}");
+            ExitCode::from(interrupt::EXIT_STATUS)
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Starting, resuming and reopening runs.
+
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device};
+
+use super::checkpoint::{Checkpoint, State};
+use super::folder::{RunFolder, Which};
+use super::machine::Machine;
+use super::session::Session;
+use super::summary;
+use super::weights::Weights;
+use super::{ConfigOf, Domain, disk, interrupt};
+use crate::config::{Config, Source, Table};
+use crate::error::{Error, Result};
+use crate::field::{FieldShape, Siren};
+use crate::signal::step_rng;
+use crate::train::Trainer;
+
+/// [`step_rng`] purpose of the initial parameters.
+const INIT: u8 = 0;
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All steps taken; the text is for the user.
+    Finished {
+        /// Metrics beside what the config expects.
+        summary: String,
+    },
+    /// The user stopped it; it can be resumed.
+    Interrupted {
+        /// Steps taken, all of them kept.
+        step: u64,
+    },
+}
+
+/// A new run from a config file. Nothing is written before config, signal and network are known to be good, and a run
+/// that fails before its first checkpoint leaves no folder behind.
+///
+/// # Errors
+/// Any of the config, the signal, the disk, or a diverging loss.
+pub fn start<D: Domain>(
+    config: &Path,
+    overrides: &[String],
+    out: Option<&Path>,
+    machine: &Machine,
+) -> Result<(RunFolder, Outcome)> {
+    let config = read_config::<D>(config, overrides)?;
+    let out = out.map_or_else(|| Path::new("runs").join(&config.name), Path::to_path_buf);
+    RunFolder::must_not_exist(&out)?;
+    interrupt::install();
+    machine.install(|| {
+        let domain = D::open(&config, &machine.device)?;
+        let field = initial_field(&config, domain.shape(), &machine.device)?;
+        let constraints = domain.constraints()?;
+        let trainer = Trainer::new(field, &config.train)?;
+        let text = config.to_toml()?;
+        let folder = RunFolder::create(&out, &text, &summary::provenance(machine)?)?;
+        let session = Session {
+            domain: &domain,
+            config: &config,
+            machine,
+            folder: &folder,
+            trainer,
+            state: State::new(text),
+        };
+        let outcome = session.run(&constraints);
+        if outcome.is_err() && !folder.checkpoint(Which::Last).exists() {
+            folder.remove();
+        }
+        Ok((folder, outcome?))
+    })
+}
+
+/// Continues a run from its last checkpoint; one that was killed before its first starts over.
+///
+/// # Errors
+/// As [`start`]; also if the run's config was changed, or its checkpoint is damaged or foreign.
+pub fn resume<D: Domain>(run: &Path, machine: &Machine) -> Result<(RunFolder, Outcome)> {
+    let folder = RunFolder::open(run)?;
+    let path = folder.checkpoint(Which::Last);
+    let (config, text) = own_config::<D>(&folder)?;
+    interrupt::install();
+    machine.install(|| {
+        let domain = D::open(&config, &machine.device)?;
+        let constraints = domain.constraints()?;
+        let mut state = State::new(text.clone());
+        let trainer = if path.exists() {
+            let checkpoint = Checkpoint::load(&path)?;
+            same_config(&folder, &checkpoint.state.config, &text)?;
+            let field = checkpointed_field(
+                &config,
+                domain.shape(),
+                &checkpoint,
+                (&path, &machine.device),
+            )?;
+            let mut trainer = Trainer::new(field, &config.train)?;
+            checkpoint.restore(&mut trainer, &path)?;
+            state = checkpoint.state;
+            trainer
+        } else {
+            Trainer::new(
+                initial_field(&config, domain.shape(), &machine.device)?,
+                &config.train,
+            )?
+        };
+        let session = Session {
+            domain: &domain,
+            config: &config,
+            machine,
+            folder: &folder,
+            trainer,
+            state,
+        };
+        let outcome = session.run(&constraints)?;
+        Ok((folder.clone(), outcome))
+    })
+}
+
+/// A run as it was left, for rendering and export.
+pub struct Restored<D: Domain> {
+    /// The run's resolved config.
+    pub config: ConfigOf<D>,
+    /// Its signal.
+    pub domain: D,
+    /// Its field at the chosen checkpoint.
+    pub field: Siren,
+}
+
+/// Reopens a run at a checkpoint; by default the best there is.
+///
+/// # Errors
+/// If the run has no such checkpoint, or its signal can no longer be read.
+pub fn restore<D: Domain>(
+    run: &Path,
+    which: Option<Which>,
+    device: &Device,
+) -> Result<Restored<D>> {
+    let folder = RunFolder::open(run)?;
+    let best = folder.checkpoint(Which::Best);
+    let path = match which {
+        Some(which) => folder.checkpoint(which),
+        None if best.exists() => best,
+        None => folder.checkpoint(Which::Last),
+    };
+    if !path.exists() {
+        return Err(Error::RunFolder {
+            path: folder.path().to_path_buf(),
+            message: format!(
+                "has no checkpoint yet: continue it with `cargo xtask resume {}`",
+                folder.path().display()
+            ),
+        });
+    }
+    let checkpoint = Checkpoint::load(&path)?;
+    let (config, text) = own_config::<D>(&folder)?;
+    same_config(&folder, &checkpoint.state.config, &text)?;
+    let domain = D::open(&config, device)?;
+    let field = checkpointed_field(&config, domain.shape(), &checkpoint, (&path, device))?;
+    Ok(Restored {
+        config,
+        domain,
+        field,
+    })
+}
+
+fn read_config<D: Domain>(path: &Path, overrides: &[String]) -> Result<ConfigOf<D>> {
+    let source = Source {
+        origin: path.display().to_string(),
+        text: disk::read_text(path)?,
+    };
+    let mut config: ConfigOf<D> = Config::parse(&source, D::KIND, overrides)?;
+    if config.name.is_empty() {
+        config.name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+    }
+    let base = std::env::current_dir().map_err(Error::io("find", "the current folder"))?;
+    config.signal.resolve_paths(&base);
+    config.objective.resolve_paths(&base);
+    if let Some(file) = &mut config.run.start_from {
+        *file = base.join(&file);
+    }
+    Ok(config)
+}
+
+/// The resolved config of an existing run, and its text.
+fn own_config<D: Domain>(folder: &RunFolder) -> Result<(ConfigOf<D>, String)> {
+    let path: PathBuf = folder.config();
+    let source = Source {
+        origin: path.display().to_string(),
+        text: disk::read_text(&path)?,
+    };
+    let config = Config::parse(&source, D::KIND, &[])?;
+    Ok((config, source.text))
+}
+
+fn initial_field<S: Table, O: Table>(
+    config: &Config<S, O>,
+    shape: FieldShape,
+    device: &Device,
+) -> Result<Siren> {
+    let Some(path) = &config.run.start_from else {
+        let mut rng = step_rng(config.seed, INIT, 0);
+        return config.field.init(shape, &mut rng, DType::F32, device);
+    };
+    let weights = Weights::read(path)?;
+    let field = config
+        .field
+        .load(shape, |name| weights.find(name), DType::F32, device);
+    field.map_err(|error| other_network(path, &error))
+}
+
+fn checkpointed_field<S: Table, O: Table>(
+    config: &Config<S, O>,
+    shape: FieldShape,
+    checkpoint: &Checkpoint,
+    (path, device): (&Path, &Device),
+) -> Result<Siren> {
+    let field = config
+        .field
+        .load(shape, |name| checkpoint.find(name), DType::F32, device);
+    field.map_err(|error| other_network(path, &error))
+}
+
+fn other_network(path: &Path, error: &Error) -> Error {
+    Error::Checkpoint {
+        path: path.to_path_buf(),
+        message: format!("is of another network than the config's `[field]` ({error})"),
+    }
+}
+
+/// A run goes on with the config it was started with, or not at all.
+fn same_config(folder: &RunFolder, started: &str, now: &str) -> Result<()> {
+    let table = |text: &str| text.parse::<toml::Table>().unwrap_or_default();
+    let mut changed = Vec::new();
+    differences("", &table(started), &table(now), &mut changed);
+    if changed.is_empty() {
+        return Ok(());
+    }
+    Err(Error::RunFolder {
+        path: folder.config(),
+        message: format!(
+            "was changed since the run started ({}): undo that, or start a new run from the changed config",
+            changed.join(", ")
+        ),
+    })
+}
+
+fn differences(prefix: &str, a: &toml::Table, b: &toml::Table, changed: &mut Vec<String>) {
+    let keys: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
+    for key in keys {
+        let name = format!("{prefix}{key}");
+        match (a.get(key), b.get(key)) {
+            (Some(toml::Value::Table(a)), Some(toml::Value::Table(b))) => {
+                differences(&format!("{name}."), a, b, changed);
+            }
+            (a, b) if a == b => {}
+            (a, b) => {
+                let show = |value: Option<&toml::Value>| {
+                    value.map_or("absent".to_owned(), ToString::to_string)
+                };
+                changed.push(format!("`{name}` was {}, is {}", show(a), show(b)));
+            }
+        }
+    }
+}

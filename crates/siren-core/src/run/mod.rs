@@ -1,0 +1,77 @@
+//! Runs: the one loop, the folder it leaves, and the command line that drives it.
+//!
+//! Only what is in here opens files, prints, or reads clocks and the environment.
+
+mod checkpoint;
+pub mod cli;
+mod disk;
+mod folder;
+mod interrupt;
+mod launch;
+mod machine;
+pub mod metrics;
+mod progress;
+mod rows;
+mod session;
+mod summary;
+pub mod tensorboard;
+mod weights;
+
+use std::path::Path;
+
+use candle_core::Device;
+
+use crate::config::{Config, Table};
+use crate::error::Result;
+use crate::field::{FieldShape, Siren};
+use crate::train::Constraint;
+
+pub use self::folder::{RunFolder, Which};
+pub use self::launch::{Outcome, Restored, restore, resume, start};
+pub use self::machine::Machine;
+pub use self::weights::{Weights, export};
+
+/// The config of a domain.
+pub type ConfigOf<D> = Config<<D as Domain>::Signal, <D as Domain>::Objective>;
+
+/// Metrics of an evaluation, in the order in which they are shown.
+pub type Metrics = Vec<(String, f64)>;
+
+/// What a domain crate gives to the loop.
+pub trait Domain: Sized {
+    /// The config's `kind`, and the crate's name after `siren-`.
+    const KIND: &'static str;
+    /// The metric that decides which checkpoint is best; higher is better.
+    const HEADLINE: &'static str;
+    /// The `[signal]` table.
+    type Signal: Table;
+    /// The `[objective]` table.
+    type Objective: Table;
+
+    /// Reads the signal.
+    ///
+    /// # Errors
+    /// If the input is missing or unusable; nothing has been written by then.
+    fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self>;
+
+    /// Coordinates and channels.
+    fn shape(&self) -> FieldShape;
+
+    /// What the field must satisfy.
+    ///
+    /// # Errors
+    /// If the objective does not fit the signal.
+    fn constraints(&self) -> Result<Vec<Constraint>>;
+
+    /// Scores the field; the headline metric must be among the results.
+    ///
+    /// # Errors
+    /// Only from candle.
+    fn evaluate(&self, field: &Siren) -> Result<Metrics>;
+
+    /// Writes what one wants to look at into `folder`.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()>;
+}

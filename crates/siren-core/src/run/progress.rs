@@ -1,0 +1,95 @@
+//! What the user sees while a run goes on: a bar on a terminal, plain lines elsewhere. All of it goes to stderr.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Seconds between plain lines if nothing else is printed.
+const QUIET_SECONDS: u64 = 30;
+
+/// The progress of one run.
+pub(super) struct Progress {
+    bar: Option<ProgressBar>,
+    steps: u64,
+    first_step: u64,
+    start: Instant,
+    printed: Instant,
+    evaluation: String,
+}
+
+impl Progress {
+    pub(super) fn start(name: &str, step: u64, steps: u64) -> Self {
+        let bar = std::io::stderr()
+            .is_terminal()
+            .then(|| bar(name, step, steps));
+        Self {
+            bar,
+            steps,
+            first_step: step,
+            start: Instant::now(),
+            printed: Instant::now(),
+            evaluation: String::new(),
+        }
+    }
+
+    /// After every step.
+    pub(super) fn step(&mut self, step: u64, loss: f64) {
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(format!("loss {loss:.3e}{}", self.evaluation));
+                bar.set_position(step);
+            }
+            None if self.printed.elapsed() >= Duration::from_secs(QUIET_SECONDS) => {
+                self.line(step, loss);
+            }
+            None => {}
+        }
+    }
+
+    /// After every evaluation; the headline metric is shown.
+    pub(super) fn evaluated(&mut self, step: u64, loss: f64, metric: &str, value: f64) {
+        self.evaluation = format!("  {metric} {value:.2}");
+        match &self.bar {
+            Some(bar) => bar.set_message(format!("loss {loss:.3e}{}", self.evaluation)),
+            None => self.line(step, loss),
+        }
+    }
+
+    fn line(&mut self, step: u64, loss: f64) {
+        self.printed = Instant::now();
+        let elapsed = self.start.elapsed();
+        let per_step = elapsed.as_secs_f64() / (step - self.first_step).max(1) as f64;
+        let left = Duration::from_secs_f64(per_step * (self.steps - step) as f64);
+        eprintln!(
+            "step {step}/{}  loss {loss:.3e}{}  elapsed {}  left {}",
+            self.steps,
+            self.evaluation,
+            seconds(elapsed),
+            seconds(left),
+        );
+    }
+
+    pub(super) fn finish(self) {
+        if let Some(bar) = self.bar {
+            bar.abandon();
+        }
+    }
+}
+
+fn seconds(duration: Duration) -> impl std::fmt::Display {
+    humantime::format_duration(Duration::from_secs(duration.as_secs_f64().round() as u64))
+}
+
+fn bar(name: &str, step: u64, steps: u64) -> ProgressBar {
+    let template =
+        "{prefix} {bar:28.cyan/blue} {pos}/{len}  {elapsed_precise} < {eta_precise}  {msg}";
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::new(steps)
+        .with_style(style)
+        .with_prefix(name.to_owned());
+    bar.set_position(step);
+    bar.reset_eta();
+    bar
+}

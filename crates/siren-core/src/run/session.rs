@@ -1,0 +1,179 @@
+//! The one loop: step, record, evaluate, keep.
+
+use std::time::{Instant, SystemTime};
+
+use super::checkpoint::{self, Best, State};
+use super::folder::{RunFolder, Which};
+use super::launch::Outcome;
+use super::machine::Machine;
+use super::progress::Progress;
+use super::rows::{Rows, last_value};
+use super::summary::Summary;
+use super::tensorboard::EventWriter;
+use super::{ConfigOf, Domain, Metrics, disk, interrupt};
+use crate::error::{Error, Result};
+use crate::train::{Constraint, StepReport, Trainer};
+
+/// A run in progress.
+pub(super) struct Session<'a, D: Domain> {
+    pub(super) domain: &'a D,
+    pub(super) config: &'a ConfigOf<D>,
+    pub(super) machine: &'a Machine,
+    pub(super) folder: &'a RunFolder,
+    pub(super) trainer: Trainer,
+    pub(super) state: State,
+}
+
+/// The files that grow.
+struct Records {
+    metrics: Rows,
+    timing: Rows,
+    evaluation: Rows,
+    events: EventWriter,
+    /// Seconds of training, over all sessions.
+    seconds: f64,
+}
+
+fn wall_seconds() -> f64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(0.0, |duration| duration.as_secs_f64())
+}
+
+impl Records {
+    /// Cut back to `step`.
+    fn open(folder: &RunFolder, step: u64) -> Result<Self> {
+        if step == 0 {
+            for path in folder.events()? {
+                std::fs::remove_file(&path).map_err(Error::io("delete", &path))?;
+            }
+        }
+        let wall = wall_seconds();
+        let mut events = EventWriter::create(&folder.next_events(wall as u64)?, wall)?;
+        events.session_start(wall, if step == 0 { 0 } else { step + 1 })?;
+        Ok(Self {
+            metrics: Rows::open(&folder.metrics(), step)?,
+            timing: Rows::open(&folder.timing(), step)?,
+            evaluation: Rows::open(&folder.evaluation(), step)?,
+            events,
+            seconds: last_value(&folder.timing(), "seconds").unwrap_or(0.0),
+        })
+    }
+
+    fn step(&mut self, report: &StepReport) -> Result<()> {
+        let mut columns = vec![("loss", report.loss)];
+        columns.extend(
+            report
+                .terms
+                .iter()
+                .map(|term| (term.name.as_str(), term.mean)),
+        );
+        columns.push(("learning_rate", report.learning_rate));
+        columns.push(("gradient_norm", report.gradient_norm));
+        self.metrics.push(report.step, &columns)?;
+        self.timing
+            .push(report.step, &[("seconds", self.seconds)])?;
+        self.scalars("train", report.step, &columns)
+    }
+
+    fn evaluated(&mut self, step: u64, metrics: &Metrics) -> Result<()> {
+        let columns: Vec<_> = metrics
+            .iter()
+            .map(|(name, value)| (name.as_str(), *value))
+            .collect();
+        self.evaluation.push(step, &columns)?;
+        self.scalars("evaluation", step, &columns)
+    }
+
+    fn scalars(&mut self, group: &str, step: u64, columns: &[(&str, f64)]) -> Result<()> {
+        let wall = wall_seconds();
+        for (name, value) in columns {
+            self.events
+                .scalar(wall, step, &format!("{group}/{name}"), *value as f32)?;
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        self.metrics.sync()?;
+        self.timing.sync()?;
+        self.evaluation.sync()?;
+        self.events.flush()
+    }
+}
+
+impl<D: Domain> Session<'_, D> {
+    /// Trains from where the trainer stands to the last step, then writes artifacts and the summary.
+    pub(super) fn run(mut self, constraints: &[Constraint]) -> Result<Outcome> {
+        let steps = self.config.train.steps;
+        let first = self.trainer.step_count();
+        let mut records = Records::open(self.folder, first)?;
+        let mut progress = Progress::start(&self.config.name, first, steps);
+        while self.trainer.step_count() < steps {
+            let start = Instant::now();
+            let report = self.trainer.step(constraints)?;
+            records.seconds += start.elapsed().as_secs_f64();
+            records.step(&report)?;
+            progress.step(report.step, report.loss);
+            let last = report.step == steps;
+            if last || report.step.is_multiple_of(self.config.run.evaluate_every) {
+                self.evaluate(&mut records, &mut progress, &report)?;
+            }
+            let stop = interrupt::requested() && !last;
+            if stop || last || report.step.is_multiple_of(self.config.run.checkpoint_every) {
+                records.sync()?;
+                self.save(Which::Last)?;
+            }
+            if stop {
+                progress.finish();
+                return Ok(Outcome::Interrupted { step: report.step });
+            }
+        }
+        progress.finish();
+        self.finish(&records)
+    }
+
+    fn evaluate(
+        &mut self,
+        records: &mut Records,
+        progress: &mut Progress,
+        report: &StepReport,
+    ) -> Result<()> {
+        let metrics = self.domain.evaluate(self.trainer.field())?;
+        records.evaluated(report.step, &metrics)?;
+        let headline = metrics.iter().find(|(name, _)| name == D::HEADLINE);
+        let value = headline.map_or(f64::NAN, |(_, value)| *value);
+        progress.evaluated(report.step, report.loss, D::HEADLINE, value);
+        self.state.metrics = metrics;
+        if self.state.best.is_none_or(|best| value > best.value) {
+            self.state.best = Some(Best {
+                step: report.step,
+                value,
+            });
+            self.save(Which::Best)?;
+        }
+        Ok(())
+    }
+
+    fn save(&self, which: Which) -> Result<()> {
+        checkpoint::save(&self.folder.checkpoint(which), &self.trainer, &self.state)
+    }
+
+    fn finish(self, records: &Records) -> Result<Outcome> {
+        self.domain
+            .write_artifacts(self.trainer.field(), &self.folder.artifacts())?;
+        let steps = self.trainer.step_count();
+        let summary = Summary {
+            steps,
+            parameters: self.trainer.field().layout().len(),
+            seconds: records.seconds,
+            seconds_per_step: records.seconds / steps as f64,
+            threads: self.machine.threads,
+            best: self.state.best,
+            ..Summary::new(&self.state.metrics, &self.config.expect)
+        };
+        disk::write_atomically(&self.folder.summary(), summary.to_toml()?.as_bytes())?;
+        Ok(Outcome::Finished {
+            summary: summary.to_text(),
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! `provenance.toml` before a run, `summary.toml` after it.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use super::Metrics;
+use super::checkpoint::Best;
+use super::machine::{Machine, peak_memory_mib};
+use crate::error::{Error, Result};
+
+#[derive(Serialize)]
+struct Provenance<'a> {
+    version: &'a str,
+    commit: String,
+    start: String,
+    device: String,
+    threads: usize,
+    system: String,
+}
+
+/// Who computed this, and when. `SIREN_COMMIT` comes from `cargo xtask`.
+pub(super) fn provenance(machine: &Machine) -> Result<String> {
+    to_toml(&Provenance {
+        version: env!("CARGO_PKG_VERSION"),
+        commit: std::env::var("SIREN_COMMIT").unwrap_or_else(|_| "unknown".to_owned()),
+        start: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+        device: machine.device_name(),
+        threads: machine.threads,
+        system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+    })
+}
+
+/// What a finished run reached.
+#[derive(Serialize)]
+pub(super) struct Summary {
+    pub(super) steps: u64,
+    pub(super) parameters: usize,
+    /// Of training alone.
+    pub(super) seconds: f64,
+    pub(super) seconds_per_step: f64,
+    pub(super) threads: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) peak_memory_mib: Option<f64>,
+    pub(super) metrics: toml::Table,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) best: Option<Best>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) expect: BTreeMap<String, Comparison>,
+}
+
+/// An expected value beside the one reached.
+#[derive(Serialize)]
+pub(super) struct Comparison {
+    expected: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reached: Option<f64>,
+}
+
+impl Summary {
+    pub(super) fn new(metrics: &Metrics, expect: &BTreeMap<String, f64>) -> Self {
+        let reached = |name: &str| {
+            metrics
+                .iter()
+                .find(|(n, _)| n == name)
+                .map(|(_, value)| *value)
+        };
+        let compare = |(name, &expected): (&String, &f64)| {
+            let reached = reached(name);
+            (name.clone(), Comparison { expected, reached })
+        };
+        Self {
+            steps: 0,
+            parameters: 0,
+            seconds: 0.0,
+            seconds_per_step: 0.0,
+            threads: 0,
+            peak_memory_mib: peak_memory_mib(),
+            metrics: metrics
+                .iter()
+                .map(|(n, v)| (n.clone(), toml::Value::Float(*v)))
+                .collect(),
+            best: None,
+            expect: expect.iter().map(compare).collect(),
+        }
+    }
+
+    pub(super) fn to_toml(&self) -> Result<String> {
+        to_toml(self)
+    }
+
+    /// The table a user reads at the end.
+    pub(super) fn to_text(&self) -> String {
+        let mut text = format!(
+            "{} steps in {:.1} s ({:.1} ms a step, {} threads), {} parameters\n",
+            self.steps,
+            self.seconds,
+            1e3 * self.seconds_per_step,
+            self.threads,
+            self.parameters,
+        );
+        for (name, value) in &self.metrics {
+            let value = value.as_float().unwrap_or(f64::NAN);
+            let expected = self
+                .expect
+                .get(name)
+                .map(|c| format!("   (expected {})", c.expected));
+            text += &format!(
+                "  {name:<20} {value:>12.5}{}\n",
+                expected.unwrap_or_default()
+            );
+        }
+        for (name, comparison) in self.expect.iter().filter(|(_, c)| c.reached.is_none()) {
+            text += &format!(
+                "  {name:<20} not measured   (expected {})\n",
+                comparison.expected
+            );
+        }
+        text
+    }
+}
+
+fn to_toml(value: &impl Serialize) -> Result<String> {
+    toml::to_string(value).map_err(|error| Error::Config {
+        origin: "summary".to_owned(),
+        message: error.to_string(),
+    })
+}

@@ -1,0 +1,186 @@
+//! The `[signal]` and `[objective]` tables of a picture's config.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use siren_core::config::Table;
+use siren_core::signal::CoordinateRule;
+use siren_core::{Error, Result};
+
+use crate::picture::{ColorMode, MAX_SIDE};
+
+/// `[signal]`: which picture, and which of its pixels.
+///
+/// It is opened, cropped, then resized; values in [0, 1] become targets in [−1, 1].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImageSignal {
+    /// A picture file. Without one, the embedded picture is drawn at `size` × `size`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Side of the embedded picture in pixels.
+    pub size: usize,
+    /// As the file says, gray, or RGB.
+    pub color: ColorMode,
+    /// Keep only this many pixels a side, from the center, without resampling.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crop: Option<usize>,
+    /// Keep only these pixels: `[top, left, height, width]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crop_box: Option<[usize; 4]>,
+    /// Resize so that the shorter side has this many pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resize: Option<usize>,
+    /// How a picture that is not square maps to coordinates.
+    pub coordinates: CoordinateRule,
+    /// Pixels that are trained on; the others are held out and scored.
+    pub observed: Observed,
+    /// Observed pixels drawn per step.
+    pub sampling: Sampling,
+}
+
+/// Which pixels are trained on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Observed {
+    /// Every pixel.
+    #[default]
+    All,
+    /// Pixels of even row and even column: the held-out rest tests interpolation (Tancik et al. 2020).
+    Even,
+    /// Each pixel with this probability (the authors' `sparsity`).
+    Fraction(f64),
+    /// Where this picture, of the same size after cropping and resizing, is brighter than half.
+    Mask(PathBuf),
+}
+
+/// How many of the observed pixels a step sees.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sampling {
+    /// All of them, every step (the authors' recipe).
+    #[default]
+    Whole,
+    /// A fresh random subset every step.
+    Subset(SubsetSampling),
+}
+
+/// A fresh random subset every step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubsetSampling {
+    /// Pixels per step.
+    pub points: usize,
+    /// Whether a pixel may be drawn twice in a step.
+    #[serde(default)]
+    pub replacement: bool,
+}
+
+impl Default for ImageSignal {
+    fn default() -> Self {
+        Self {
+            path: None,
+            size: 256,
+            color: ColorMode::Auto,
+            crop: None,
+            crop_box: None,
+            resize: None,
+            coordinates: CoordinateRule::Stretch,
+            observed: Observed::All,
+            sampling: Sampling::Whole,
+        }
+    }
+}
+
+impl Table for ImageSignal {
+    fn validate(&self) -> Result<()> {
+        let side = |key: &str, value: usize| match value {
+            1..=MAX_SIDE => Ok(()),
+            _ => Err(Error::invalid(
+                key,
+                value,
+                &format!("1 to {MAX_SIDE} pixels"),
+            )),
+        };
+        side("signal.size", self.size)?;
+        side("signal.crop", self.crop.unwrap_or(1))?;
+        side("signal.resize", self.resize.unwrap_or(1))?;
+        if self.crop.is_some()
+            && let Some(crop_box) = self.crop_box
+        {
+            let value = format!("{crop_box:?}");
+            let expected = "either `crop` or `crop_box`, not both";
+            return Err(Error::invalid("signal.crop_box", value, expected));
+        }
+        if let Observed::Fraction(fraction) = self.observed
+            && !(fraction > 0.0 && fraction <= 1.0)
+        {
+            let expected = "a fraction above 0, at most 1";
+            return Err(Error::invalid(
+                "signal.observed.fraction",
+                fraction,
+                expected,
+            ));
+        }
+        if let Sampling::Subset(SubsetSampling { points: 0, .. }) = self.sampling {
+            return Err(Error::invalid(
+                "signal.sampling.subset.points",
+                0,
+                "at least 1",
+            ));
+        }
+        Ok(())
+    }
+
+    fn resolve_paths(&mut self, base: &Path) {
+        let mask = match &mut self.observed {
+            Observed::Mask(mask) => Some(mask),
+            _ => None,
+        };
+        for path in self.path.iter_mut().chain(mask) {
+            *path = base.join(&path);
+        }
+    }
+}
+
+/// `[objective]`: the value error, plus a prior on what lies between the observed pixels.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImageObjective {
+    /// Smoothness asked for at random coordinates (the authors' inpainting script).
+    pub prior: Prior,
+    /// Random coordinates per step at which the prior is asked for. Default: half the number of pixels, as the authors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prior_points: Option<usize>,
+}
+
+/// A prior with its weight, the authors' `k1`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prior {
+    /// None.
+    #[default]
+    None,
+    /// Mean absolute gradient.
+    TotalVariation(f64),
+    /// Mean Frobenius norm of the Hessian.
+    Hessian(f64),
+}
+
+impl Table for ImageObjective {
+    fn validate(&self) -> Result<()> {
+        if let Prior::TotalVariation(weight) | Prior::Hessian(weight) = self.prior
+            && !(weight.is_finite() && weight > 0.0)
+        {
+            return Err(Error::invalid(
+                "objective.prior",
+                weight,
+                "a positive weight",
+            ));
+        }
+        match self.prior_points {
+            Some(0) => Err(Error::invalid("objective.prior_points", 0, "at least 1")),
+            _ => Ok(()),
+        }
+    }
+}

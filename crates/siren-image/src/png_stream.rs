@@ -1,0 +1,273 @@
+//! A PNG written row by row: a rendering far larger than memory still makes a picture file.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use png::{BitDepth, ColorType, Encoder, EncodingError, StreamWriter};
+use siren_core::{Error, Result};
+
+/// Bytes gathered for one IDAT chunk.
+const CHUNK: usize = 1 << 18;
+/// Every complete PNG ends with this chunk: length, type and checksum.
+const END: [u8; 12] = [0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xAE, 0x42, 0x60, 0x82];
+
+/// Writes an 8-bit gray or RGB PNG row by row, holding a few rows only.
+///
+/// The rows go to `<path>.tmp`, which [`finish`](Self::finish) renames to `path`: an interrupted write leaves nothing
+/// under the final name. Dropping the writer without finishing removes the temporary file.
+///
+/// ```no_run
+/// # fn main() -> siren_core::Result<()> {
+/// # use siren_image::png_stream::PngRows;
+/// let mut rows = PngRows::create("ramp.png".as_ref(), 256, 256, 1)?;
+/// for row in 0..256_u16 {
+///     rows.push_rows(&[f32::from(row) / 255.0; 256])?;
+/// }
+/// rows.finish()
+/// # }
+/// ```
+pub struct PngRows {
+    stream: Option<StreamWriter<'static, File>>,
+    partial: PartialFile,
+    row_values: usize,
+    rows_left: usize,
+    bytes: Vec<u8>,
+}
+
+impl PngRows {
+    /// Starts a picture of `height` x `width` pixels with 1 (gray) or 3 (RGB) `channels`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidValue`] for a side of zero or beyond `u32`, or another number of channels;
+    /// [`Error::Io`] if the temporary file cannot be created (missing or read-only folder).
+    pub fn create(path: &Path, height: usize, width: usize, channels: usize) -> Result<Self> {
+        let side = |key: &str, value: usize| {
+            u32::try_from(value)
+                .ok()
+                .filter(|&side| side > 0 && side <= i32::MAX.cast_unsigned())
+                .ok_or_else(|| Error::invalid(key, value, "1 to 2147483647 pixels for a PNG"))
+        };
+        let (rows, columns) = (side("height", height)?, side("width", width)?);
+        let color = match channels {
+            1 => ColorType::Grayscale,
+            3 => ColorType::Rgb,
+            _ => return Err(Error::invalid("channels", channels, "1 (gray) or 3 (RGB)")),
+        };
+        let (partial, file) = PartialFile::create(path)?;
+        let mut encoder = Encoder::new(file, columns, rows);
+        encoder.set_color(color);
+        encoder.set_depth(BitDepth::Eight);
+        let stream = encoder
+            .write_header()
+            .and_then(|writer| writer.into_stream_writer_with_size(CHUNK))
+            .map_err(|error| partial.write_error(error.into()))?;
+        Ok(Self {
+            stream: Some(stream),
+            partial,
+            row_values: width * channels,
+            rows_left: height,
+            bytes: Vec::new(),
+        })
+    }
+
+    /// Appends rows: `values`, in `[0, 1]` and row-major (rows, width, channels), clamped, times 255 and rounded.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] if `values` is not a whole number of rows or holds more rows than the picture has left;
+    /// [`Error::Io`] if the file cannot be written (full disk).
+    pub fn push_rows(&mut self, values: &[f32]) -> Result<()> {
+        let rows = values.len() / self.row_values;
+        if !values.len().is_multiple_of(self.row_values) || rows > self.rows_left {
+            return Err(Error::Shape {
+                what: "rows of a PNG",
+                expected: format!(
+                    "whole rows of {} values, at most {} rows",
+                    self.row_values, self.rows_left
+                ),
+                got: format!("{} values", values.len()),
+            });
+        }
+        let Some(stream) = &mut self.stream else {
+            return Ok(());
+        };
+        for row in values.chunks_exact(self.row_values) {
+            self.bytes.clear();
+            self.bytes.extend(row.iter().map(|&value| to_byte(value)));
+            stream
+                .write_all(&self.bytes)
+                .map_err(|error| self.partial.write_error(error))?;
+        }
+        self.rows_left -= rows;
+        Ok(())
+    }
+
+    /// Completes the file and gives it its final name, replacing an older file of that name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] if rows are missing; [`Error::Io`] if the end cannot be written or the file not renamed.
+    pub fn finish(mut self) -> Result<()> {
+        if self.rows_left > 0 {
+            return Err(Error::Shape {
+                what: "rows of a PNG",
+                expected: "all rows before `finish`".to_owned(),
+                got: format!("{} rows fewer", self.rows_left),
+            });
+        }
+        if let Some(stream) = self.stream.take() {
+            stream
+                .finish()
+                .map_err(|error: EncodingError| self.partial.write_error(error.into()))?;
+        }
+        // The encoder writes the end chunk as it is dropped, where it cannot report a full disk.
+        self.partial.ensure_ends_with(&END)?;
+        self.partial.keep()
+    }
+}
+
+/// `value` in `[0, 1]` as a byte: clamped, times 255, rounded to nearest; not a number gives 0.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to 0..=255 before the cast"
+)]
+pub(crate) fn to_byte(value: f32) -> u8 {
+    (value.clamp(0.0, 1.0) * 255.0).round() as u8
+}
+
+/// A file being written as `<target>.tmp`, removed when dropped unless [`keep`](Self::keep) gave it its name.
+pub(crate) struct PartialFile {
+    target: PathBuf,
+    temporary: PathBuf,
+    kept: bool,
+}
+
+impl PartialFile {
+    /// Creates the temporary file beside `target`.
+    pub(crate) fn create(target: &Path) -> Result<(Self, File)> {
+        let mut name = target.as_os_str().to_owned();
+        name.push(".tmp");
+        let temporary = PathBuf::from(name);
+        if target.is_dir() {
+            let error = std::io::Error::other("it is a folder; give the name of a file in it");
+            return Err(Error::io("write", target)(error));
+        }
+        let file = File::create(&temporary).map_err(Error::io("create", &temporary))?;
+        let partial = Self {
+            target: target.to_path_buf(),
+            temporary,
+            kept: false,
+        };
+        Ok((partial, file))
+    }
+
+    /// The error for a failed write.
+    pub(crate) fn write_error(&self, error: std::io::Error) -> Error {
+        Error::io("write", &self.temporary)(error)
+    }
+
+    /// Errs unless the file ends with `tail`.
+    fn ensure_ends_with(&self, tail: &[u8; 12]) -> Result<()> {
+        let read_end = || {
+            let mut file = File::open(&self.temporary)?;
+            let mut end = [0; 12];
+            file.seek(SeekFrom::End(-12))?;
+            file.read_exact(&mut end)?;
+            Ok(end)
+        };
+        let end = read_end().map_err(|error| self.write_error(error))?;
+        if end == *tail {
+            return Ok(());
+        }
+        let cause = "the end of the file did not reach the disk; is it full?";
+        Err(self.write_error(std::io::Error::other(cause)))
+    }
+
+    /// Gives the file its final name.
+    pub(crate) fn keep(mut self) -> Result<()> {
+        fs::rename(&self.temporary, &self.target).map_err(Error::io("write", &self.target))?;
+        self.kept = true;
+        Ok(())
+    }
+}
+
+impl Drop for PartialFile {
+    fn drop(&mut self) {
+        if !self.kept {
+            // Nothing better can be done about a file that will not go away.
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_pushed_in_pieces_make_the_picture() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        // From below 0 to above 1, off the centers of the steps of 1/255.
+        let values: Vec<f32> = (0..105_u8)
+            .map(|i| (f32::from(i) * 2.6 - 6.0) / 255.0)
+            .collect();
+        let mut rows = PngRows::create(&path, 7, 5, 3).unwrap();
+        rows.push_rows(&values[..15]).unwrap();
+        rows.push_rows(&values[15..90]).unwrap();
+        assert!(!path.exists());
+        rows.push_rows(&values[90..]).unwrap();
+        rows.finish().unwrap();
+        let read = image::open(&path).unwrap();
+        assert_eq!((read.height(), read.width()), (7, 5));
+        for (&byte, value) in read.as_rgb8().unwrap().as_raw().iter().zip(&values) {
+            assert!((f32::from(byte) / 255.0 - value.clamp(0.0, 1.0)).abs() < 0.5001 / 255.0);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn an_unfinished_file_is_removed_and_an_older_one_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        fs::write(&path, b"older").unwrap();
+        let mut rows = PngRows::create(&path, 2, 2, 1).unwrap();
+        rows.push_rows(&[0.5; 2]).unwrap();
+        assert!(rows.finish().is_err());
+        drop(PngRows::create(&path, 2, 2, 1).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"older");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn half_rows_and_surplus_rows_are_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut rows = PngRows::create(&folder.path().join("a.png"), 2, 3, 1).unwrap();
+        assert!(matches!(
+            rows.push_rows(&[0.0; 4]),
+            Err(Error::Shape { .. })
+        ));
+        assert!(matches!(
+            rows.push_rows(&[0.0; 9]),
+            Err(Error::Shape { .. })
+        ));
+        rows.push_rows(&[0.0; 6]).unwrap();
+        rows.finish().unwrap();
+    }
+
+    #[test]
+    fn a_missing_folder_and_a_folder_as_target_are_io_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path().join("no/a.png"), folder.path().to_path_buf()] {
+            let error = PngRows::create(&path, 2, 2, 1).err().unwrap();
+            assert!(matches!(error, Error::Io { .. }), "{error}");
+        }
+        for (height, channels) in [(0, 1), (2, 4)] {
+            let error = PngRows::create(&folder.path().join("a.png"), height, 2, channels).err();
+            assert!(matches!(error, Some(Error::InvalidValue { .. })));
+        }
+    }
+}

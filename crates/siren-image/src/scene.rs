@@ -1,0 +1,174 @@
+//! The embedded default picture: a computed seascape at dusk, so that every example runs without a file.
+
+mod coast;
+mod glyphs;
+mod noise;
+mod sea;
+mod sky;
+
+use crate::picture::{MAX_SIDE, Picture};
+
+/// Samples a pixel side: each pixel is the mean of the square of this many points.
+const SAMPLES: u16 = 4;
+/// Height of the horizon, from the top of the canvas.
+const HORIZON: f32 = 0.615;
+/// Center of the setting sun, and its radius.
+const SUN: (f32, f32) = (0.64, 0.535);
+const SUN_RADIUS: f32 = 0.135;
+
+/// Red, green and blue in `[0, 1]`.
+type Color = [f32; 3];
+
+const NIGHT: Color = rgb(0x0D_1B36);
+const INK: Color = rgb(0x0A_1628);
+const TEAL: Color = rgb(0x1B_5563);
+const PLUM: Color = rgb(0x4A_3660);
+const ROSE: Color = rgb(0xC8_6470);
+const APRICOT: Color = rgb(0xF5_A465);
+const GOLD: Color = rgb(0xFD_CB85);
+const CREAM: Color = rgb(0xFF_F1D6);
+
+/// The seascape at `height` x `width` pixels (each clamped to 1..=[`MAX_SIDE`]), in color.
+///
+/// A sun setting behind headlands, a lighthouse and its beam, waves whose crests are sums of sines with ripples ever
+/// finer, rock of fractal noise, and the word SIREN: sharp edges, smooth gradients, fine texture and lettering for a
+/// picture fit. The picture is a fixed function on the unit square, so every size shows the same scene; where the
+/// sides differ, the longer one spans the square and the middle of the other direction is shown. Pixels are means of
+/// 4 x 4 samples; values are (height, width, 3) in `[0, 1]`.
+#[must_use]
+pub fn scene(height: usize, width: usize) -> Picture {
+    let (height, width) = (height.clamp(1, MAX_SIDE), width.clamp(1, MAX_SIDE));
+    let side = length(height.max(width));
+    let (top, left) = (
+        0.5 - 0.5 * length(height) / side,
+        0.5 - 0.5 * length(width) / side,
+    );
+    let mut values = Vec::with_capacity(height * width * 3);
+    for row in 0..height {
+        for column in 0..width {
+            let mut sum = [0.0; 3];
+            for i in 0..SAMPLES * SAMPLES {
+                let offset = |k: u16| (f32::from(k) + 0.5) / f32::from(SAMPLES);
+                let v = top + (length(row) + offset(i / SAMPLES)) / side;
+                let u = left + (length(column) + offset(i % SAMPLES)) / side;
+                let sample = color(u, v);
+                for k in 0..3 {
+                    sum[k] += sample[k].clamp(0.0, 1.0);
+                }
+            }
+            values.extend(sum.map(|s| s / f32::from(SAMPLES * SAMPLES)));
+        }
+    }
+    Picture {
+        height,
+        width,
+        channels: 3,
+        values,
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "sides are at most 16384, exact in f32"
+)]
+fn length(pixels: usize) -> f32 {
+    pixels as f32
+}
+
+/// The scene at `u` to the right and `v` down.
+fn color(u: f32, v: f32) -> Color {
+    let distant = if v < HORIZON {
+        let sky = sky::color(u, v);
+        coast::hills(u, v).unwrap_or(sky)
+    } else {
+        sea::color(u, v)
+    };
+    let distant = if coast::gull(u, v) {
+        scaled(PLUM, 0.45)
+    } else {
+        distant
+    };
+    let boat = coast::boat(u, v).unwrap_or(distant);
+    let lit = add(boat, coast::beam(u, v));
+    let near = coast::lighthouse(u, v).unwrap_or(lit);
+    let near = coast::cliff(u, v).unwrap_or(near);
+    sky::lettering(u, v, near)
+}
+
+const fn rgb(hex: u32) -> Color {
+    let [_, r, g, b] = hex.to_be_bytes();
+    [r as f32 / 255.0, g as f32 / 255.0, b as f32 / 255.0]
+}
+
+fn mix(a: Color, b: Color, t: f32) -> Color {
+    std::array::from_fn(|k| a[k] + (b[k] - a[k]) * t)
+}
+
+fn add(a: Color, b: Color) -> Color {
+    std::array::from_fn(|k| a[k] + b[k])
+}
+
+fn scaled(a: Color, factor: f32) -> Color {
+    a.map(|channel| channel * factor)
+}
+
+/// 0 below `low`, 1 above `high`, smooth between.
+fn smooth(low: f32, high: f32, x: f32) -> f32 {
+    let t = ((x - low) / (high - low)).clamp(0.0, 1.0);
+    t * t * (3.0 - 2.0 * t)
+}
+
+/// The color at `x` of a smooth gradient through `stops` in ascending order.
+fn gradient(stops: &[(f32, Color)], x: f32) -> Color {
+    let after = stops.partition_point(|stop| stop.0 <= x);
+    match (after.checked_sub(1).map(|i| stops[i]), stops.get(after)) {
+        (Some((a, from)), Some(&(b, to))) => mix(from, to, (x - a) / (b - a)),
+        (Some((_, color)), None) | (None, Some(&(_, color))) => color,
+        (None, None) => [0.0; 3],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scene_is_the_same_at_every_size() {
+        let (small, large) = (scene(64, 64), scene(256, 256));
+        let reduced: Vec<f32> = (0..64 * 64 * 3)
+            .map(|i| {
+                let (row, column, k) = (i / 192, i / 3 % 64, i % 3);
+                let block = |j: usize| ((row * 4 + j / 4) * 256 + column * 4 + j % 4) * 3 + k;
+                (0..16).map(|j| large.values[block(j)]).sum::<f32>() / 16.0
+            })
+            .collect();
+        let pairs = small.values.iter().zip(&reduced);
+        let error = pairs.map(|(a, b)| (a - b).powi(2)).sum::<f32>() / (64.0 * 64.0 * 3.0);
+        assert!(error.sqrt() < 0.03, "{}", error.sqrt());
+    }
+
+    #[test]
+    fn a_wide_scene_is_the_middle_of_the_square() {
+        let (wide, square) = (scene(32, 64), scene(64, 64));
+        assert_eq!((wide.height, wide.width, wide.channels), (32, 64, 3));
+        assert_eq!(wide.values.len(), 32 * 64 * 3);
+        let middle = square.crop_center(32, 64).map(|crop| crop.values);
+        for (a, b) in wide.values.iter().zip(middle.unwrap()) {
+            assert!((a - b).abs() < 1e-3);
+        }
+        assert_eq!(scene(0, 5).height, 1);
+    }
+
+    #[test]
+    fn the_scene_has_contrast_and_stays_in_range() {
+        let picture = scene(96, 96);
+        assert!(picture.values.iter().all(|v| (0.0..=1.0).contains(v)));
+        let luma = picture.luma().values;
+        let mean = luma.iter().sum::<f32>() / 9216.0;
+        let deviation = (luma.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / 9216.0).sqrt();
+        assert!(
+            (0.25..0.6).contains(&mean) && deviation > 0.15,
+            "{mean} {deviation}"
+        );
+    }
+}

@@ -1,0 +1,214 @@
+//! From a config to samples: the picture, its grid, and the pixels that are trained on.
+
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+use rand::Rng;
+use siren_core::field::{FieldShape, Siren};
+use siren_core::objective::{HessianPrior, Objective, TotalVariation, ValueMse};
+use siren_core::run::{ConfigOf, Domain, Metrics};
+use siren_core::signal::{
+    Grid, Raster, Sample, Sampler, SubsetSampler, UniformSampler, WholeSampler, step_rng,
+};
+use siren_core::train::Constraint;
+use siren_core::{Error, Result};
+
+use crate::config::{ImageObjective, ImageSignal, Observed, Prior, Sampling};
+use crate::picture::{ColorMode, Picture};
+use crate::scene::scene;
+use crate::{evaluate, render};
+
+/// [`step_rng`] purpose of the random mask.
+const MASK: u8 = 16;
+
+/// A picture to be fitted.
+pub struct Image {
+    pub(crate) picture: Picture,
+    pub(crate) grid: Grid,
+    /// For each pixel, whether it is trained on; `None` if all are.
+    pub(crate) observed: Option<Vec<bool>>,
+    sampling: Sampling,
+    objective: ImageObjective,
+    seed: u64,
+    device: Device,
+}
+
+impl Domain for Image {
+    const KIND: &'static str = "image";
+    const HEADLINE: &'static str = "psnr_db";
+    type Signal = ImageSignal;
+    type Objective = ImageObjective;
+
+    fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
+        let signal = &config.signal;
+        let picture = match &signal.path {
+            Some(path) => prepare(&Picture::open(path, signal.color)?, signal),
+            None => prepare(
+                &colored(scene(signal.size, signal.size), signal.color),
+                signal,
+            ),
+        }?;
+        let observed = observed(&picture, signal, config.seed)?;
+        Ok(Self {
+            grid: Grid::new(&[picture.height, picture.width], signal.coordinates)?,
+            picture,
+            observed,
+            sampling: signal.sampling.clone(),
+            objective: config.objective.clone(),
+            seed: config.seed,
+            device: device.clone(),
+        })
+    }
+
+    fn shape(&self) -> FieldShape {
+        FieldShape {
+            in_features: 2,
+            out_features: self.picture.channels,
+            samples_per_side: Some(self.picture.height.min(self.picture.width)),
+        }
+    }
+
+    fn constraints(&self) -> Result<Vec<Constraint>> {
+        let targets = self
+            .picture
+            .values
+            .iter()
+            .map(|value| 2.0 * value - 1.0)
+            .collect();
+        let raster = Raster::new(self.grid.clone(), self.picture.channels, targets)?;
+        let mut sample = raster.sample(None, DType::F32, &self.device)?;
+        let all = sample.len();
+        if let Some(observed) = &self.observed {
+            sample = sample.select(&chosen(observed, &self.device)?)?;
+        }
+        // The authors average over all pixels with zero error where nothing is observed: the same as this weight.
+        let weight = sample.len() as f64 / all as f64;
+        let mut constraints = vec![Constraint {
+            sampler: self.sampler(sample),
+            objective: Box::new(ValueMse { weight }),
+        }];
+        let prior: Option<Box<dyn Objective>> = match self.objective.prior {
+            Prior::None => None,
+            Prior::TotalVariation(weight) => Some(Box::new(TotalVariation { weight })),
+            Prior::Hessian(weight) => Some(Box::new(HessianPrior::new(weight, 2))),
+        };
+        if let Some(objective) = prior {
+            let sampler = Box::new(UniformSampler {
+                size: self.objective.prior_points.unwrap_or((all / 2).max(1)),
+                extents: vec![self.grid.extent(0), self.grid.extent(1)],
+                seed: self.seed,
+                dtype: DType::F32,
+                device: self.device.clone(),
+            });
+            constraints.push(Constraint { sampler, objective });
+        }
+        Ok(constraints)
+    }
+
+    fn evaluate(&self, field: &Siren) -> Result<Metrics> {
+        evaluate::metrics(self, field)
+    }
+
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
+        render::artifacts(self, field, folder)
+    }
+}
+
+impl Image {
+    fn sampler(&self, sample: Sample) -> Box<dyn Sampler> {
+        match &self.sampling {
+            Sampling::Whole => Box::new(WholeSampler::new(sample)),
+            Sampling::Subset(subset) => Box::new(SubsetSampler {
+                from: sample,
+                size: subset.points,
+                replacement: subset.replacement,
+                seed: self.seed,
+            }),
+        }
+    }
+}
+
+fn colored(picture: Picture, color: ColorMode) -> Picture {
+    if color == ColorMode::Gray {
+        picture.luma()
+    } else {
+        picture
+    }
+}
+
+/// Crop, then resize.
+fn prepare(picture: &Picture, signal: &ImageSignal) -> Result<Picture> {
+    let cropped = match (signal.crop, signal.crop_box) {
+        (Some(side), _) => {
+            let fits = picture.crop_center(side, side);
+            fits.map_err(|_| too_large("signal.crop", &side, picture))?
+        }
+        (None, Some([top, left, height, width])) => {
+            let fits = picture.crop_box(top, left, height, width);
+            fits.map_err(|_| {
+                too_large(
+                    "signal.crop_box",
+                    &signal.crop_box.unwrap_or_default(),
+                    picture,
+                )
+            })?
+        }
+        (None, None) => picture.clone(),
+    };
+    Ok(match signal.resize {
+        Some(side) => cropped.resize_shorter_side(side),
+        None => cropped,
+    })
+}
+
+fn too_large(key: &str, value: &dyn std::fmt::Debug, picture: &Picture) -> Error {
+    let (height, width) = (picture.height, picture.width);
+    let expected =
+        format!("a part of the picture, which has {height} × {width} pixels (height × width)");
+    Error::invalid(key, format!("{value:?}"), &expected)
+}
+
+/// The mask of the observed pixels; at least one must be.
+fn observed(picture: &Picture, signal: &ImageSignal, seed: u64) -> Result<Option<Vec<bool>>> {
+    let pixels = picture.height * picture.width;
+    let mask: Vec<bool> = match &signal.observed {
+        Observed::All => return Ok(None),
+        Observed::Even => (0..pixels)
+            .map(|i| (i / picture.width).is_multiple_of(2) && (i % picture.width).is_multiple_of(2))
+            .collect(),
+        Observed::Fraction(fraction) => {
+            let mut rng = step_rng(seed, MASK, 0);
+            (0..pixels)
+                .map(|_| rng.random::<f64>() < *fraction)
+                .collect()
+        }
+        Observed::Mask(path) => {
+            let mask = Picture::open(path, ColorMode::Gray)?;
+            let prepared = prepare(&mask, signal).unwrap_or_else(|_| mask.clone());
+            let fits = |m: &Picture| (m.height, m.width) == (picture.height, picture.width);
+            // A mask may be drawn for the picture as it is, or as it will be.
+            let Some(mask) = [mask, prepared].into_iter().find(fits) else {
+                let (height, width) = (picture.height, picture.width);
+                let message = format!(
+                    "the mask must have the size of the picture, {height} × {width} pixels after cropping and resizing"
+                );
+                return Err(Error::signal(path, message));
+            };
+            mask.values.iter().map(|&value| value > 0.5).collect()
+        }
+    };
+    if mask.contains(&true) {
+        return Ok(Some(mask));
+    }
+    let value = "a mask of no pixel at all";
+    let expected = "at least one pixel to train on (a higher fraction, or a mask with white in it)";
+    Err(Error::invalid("signal.observed", value, expected))
+}
+
+/// Indices of the pixels that are `true`.
+fn chosen(mask: &[bool], device: &Device) -> Result<Tensor> {
+    let indices = mask.iter().enumerate().filter(|(_, on)| **on);
+    let indices: Vec<u32> = indices.map(|(index, _)| index as u32).collect();
+    let count = indices.len();
+    Ok(Tensor::from_vec(indices, count, device)?)
+}
