@@ -1,1 +1,1 @@
-
+//! The tests of the whole workspace stand beside this file; the package exists for them alone.

@@ -1,9 +1,11 @@
 //! The authors' PyTorch code in f64 (`tests/golden`, see the README there) against the fused operation and the trainer.
 
+mod compare;
 mod reference;
 
 use candle_core::{DType, Device, Tensor};
-use reference::{Reference, largest_error};
+use compare::largest_error;
+use reference::Reference;
 use siren_core::Result;
 use siren_core::field::{Jet, Order, Siren};
 use siren_core::objective::{Objective, Term, ValueMse};
@@ -141,9 +143,12 @@ fn jets_agree(reference: &Reference, field: &Siren, bounds: &Bounds) {
     }
 }
 
+/// For a number of coordinates.
+type MakeObjective = fn(usize) -> Box<dyn Objective>;
+
 fn losses_agree(reference: &Reference, bounds: &Bounds) {
     let dims = reference.tensor("coords").dims()[1];
-    let objectives: [(&str, &str, fn(usize) -> Box<dyn Objective>); 3] = [
+    let objectives: [(&str, &str, MakeObjective); 3] = [
         ("img", "target.img", |_| Box::new(ValueMse::default())),
         ("gradients", "target.gradients", |_| Box::new(GradientMse)),
         ("laplace", "target.laplace", |d| {

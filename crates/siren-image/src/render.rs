@@ -218,7 +218,7 @@ pub fn render(field: &Siren, grid: &Grid, quantity: Quantity, path: &Path) -> Re
     let extension = path
         .extension()
         .map(|e| e.to_string_lossy().to_ascii_lowercase());
-    if !extension.is_none_or(|extension| extension == "png") {
+    if extension.is_some_and(|extension| extension != "png") {
         return picture(field, grid, quantity)?.save(path);
     }
     let channels = match quantity {

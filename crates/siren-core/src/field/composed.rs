@@ -6,7 +6,7 @@
 use candle_core::{D, Result, Tensor};
 
 use super::activation::{Pointwise, SOFTPLUS_THRESHOLD};
-use super::encoding::Features;
+use super::encoding::{Features, Sinusoid};
 use super::jet::Order;
 use super::plan::Plan;
 
@@ -121,103 +121,131 @@ fn logistic(z: &Tensor) -> Result<[Tensor; 3]> {
     Ok([s, s1, s2])
 }
 
-/// The input jet.
+/// The input jet of a chunk of coordinates.
 fn input(plan: &Plan, coords: &Tensor, params: &Tensor, order: &Order) -> Result<Parts> {
-    let (points, dims) = coords.dims2()?;
-    let (dtype, device) = (coords.dtype(), coords.device());
-    let constant = |values: Vec<f64>| {
-        let width = values.len();
-        let row = Tensor::from_vec(values, (1, width), &candle_core::Device::Cpu)?;
-        let row = row.to_dtype(dtype)?.to_device(device)?;
-        row.broadcast_as((points, width))?.contiguous()
+    let dims = coords.dim(1)?;
+    let input = Input {
+        coords,
+        order,
+        dims,
+        gradients: order.gradients(dims),
     };
-    let gradients = order.gradients(dims);
-    let axis = |i: usize| (0..dims).map(|j| f64::from(u8::from(i == j))).collect();
     match &plan.features {
-        Features::Identity => Ok(Parts {
-            value: coords.clone(),
-            gradient: (0..gradients)
-                .map(|i| constant(axis(i)))
-                .collect::<Result<_>>()?,
-            traces: vec![coords.zeros_like()?; order.traces().len()],
-        }),
-        Features::Sinusoids { keep, waves } => {
-            let row = |f: &dyn Fn(&super::encoding::Sinusoid) -> f64| {
-                constant(waves.iter().map(f).collect())
-            };
-            let mut angle = row(&|_| 0.0)?;
-            for i in 0..dims {
-                let x = coords.narrow(1, i, 1)?;
-                angle = (angle + row(&|w| w.angular[i])?.broadcast_mul(&x)?)?;
-            }
-            let cosine = row(&|w| f64::from(u8::from(w.cosine)))?;
-            let mix = |on: &Tensor, off: &Tensor| (on * &cosine)? + (off * (1.0 - &cosine)?)?;
-            let (sin, cos) = (angle.sin()?, angle.cos()?);
-            let value = mix(&cos, &sin)?;
-            let slope = mix(&sin.neg()?, &cos)?;
-            let join = |first: Tensor, rest: Tensor| {
-                if *keep {
-                    Tensor::cat(&[first, rest], 1)
-                } else {
-                    Ok(rest)
-                }
-            };
-            let mut gradient = Vec::new();
-            for i in 0..gradients {
-                gradient.push(join(
-                    constant(axis(i))?,
-                    (&slope * row(&|w| w.angular[i])?)?,
-                )?);
-            }
-            let mut traces = Vec::new();
-            for trace in order.traces() {
-                let quadratic = row(&|w| {
-                    let entries = trace.entries().iter();
-                    entries
-                        .map(|&(i, j, a)| -a * w.angular[i] * w.angular[j])
-                        .sum()
-                })?;
-                traces.push(join(coords.zeros_like()?, (&value * quadratic)?)?);
-            }
-            Ok(Parts {
-                value: join(coords.clone(), value)?,
-                gradient,
-                traces,
-            })
-        }
+        Features::Identity => input.identity(),
+        Features::Sinusoids { keep, waves } => input.sinusoids(*keep, waves),
         Features::Rbf {
             centers,
             first_center,
             first_sigma,
         } => {
-            let centers_d = params
-                .narrow(0, *first_center, centers * dims)?
-                .reshape((*centers, dims))?;
-            let sigmas = params
-                .narrow(0, *first_sigma, *centers)?
-                .reshape((1, *centers))?;
-            let zero = constant(vec![0.0; *centers])?;
-            let mut squared = zero.clone();
-            let mut gradient = Vec::new();
-            for i in 0..dims {
-                let center = centers_d.narrow(1, i, 1)?.reshape((1, *centers))?;
-                let offset = coords.narrow(1, i, 1)?.broadcast_sub(&center)?;
-                squared = (squared + offset.sqr()?)?;
-                gradient.push((offset.broadcast_mul(&sigmas)? * 2.0)?);
-            }
-            gradient.truncate(gradients);
-            let mut traces = Vec::new();
-            for trace in order.traces() {
-                let entries = trace.entries().iter();
-                let diagonal: f64 = entries.filter(|(i, j, _)| i == j).map(|e| e.2).sum();
-                traces.push(zero.broadcast_add(&(&sigmas * (2.0 * diagonal))?)?);
-            }
-            let distances = Parts {
-                value: squared.broadcast_mul(&sigmas)?,
-                gradient,
-                traces,
-            };
+            let centers_d = params.narrow(0, *first_center, centers * dims)?;
+            let sigmas = params.narrow(0, *first_sigma, *centers)?;
+            let distances = input.distances(
+                &centers_d.reshape((*centers, dims))?,
+                &sigmas.reshape((1, *centers))?,
+            )?;
             apply(Pointwise::Gaussian, distances, order)
         }
+    }
+}
+
+struct Input<'a> {
+    coords: &'a Tensor,
+    order: &'a Order,
+    dims: usize,
+    gradients: usize,
+}
+
+impl Input<'_> {
+    /// The same row for every point.
+    fn constant(&self, row: Vec<f64>) -> Result<Tensor> {
+        let width = row.len();
+        let row = Tensor::from_vec(row, (1, width), &candle_core::Device::Cpu)?;
+        let row = row.to_dtype(self.coords.dtype())?;
+        let row = row.to_device(self.coords.device())?;
+        row.broadcast_as((self.coords.dim(0)?, width))?.contiguous()
+    }
+
+    /// `∂x/∂xᵢ`.
+    fn axis(&self, i: usize) -> Result<Tensor> {
+        self.constant(
+            (0..self.dims)
+                .map(|j| f64::from(u8::from(i == j)))
+                .collect(),
+        )
+    }
+
+    fn identity(&self) -> Result<Parts> {
+        Ok(Parts {
+            value: self.coords.clone(),
+            gradient: (0..self.gradients)
+                .map(|i| self.axis(i))
+                .collect::<Result<_>>()?,
+            traces: vec![self.coords.zeros_like()?; self.order.traces().len()],
+        })
+    }
+
+    fn sinusoids(&self, keep: bool, waves: &[Sinusoid]) -> Result<Parts> {
+        let row = |f: &dyn Fn(&Sinusoid) -> f64| self.constant(waves.iter().map(f).collect());
+        let mut angle = row(&|_| 0.0)?;
+        for i in 0..self.dims {
+            let x = self.coords.narrow(1, i, 1)?;
+            angle = (angle + row(&|wave| wave.angular[i])?.broadcast_mul(&x)?)?;
+        }
+        let cosine = row(&|wave| f64::from(u8::from(wave.cosine)))?;
+        let mix = |on: &Tensor, off: &Tensor| (on * &cosine)? + (off * (1.0 - &cosine)?)?;
+        let (sin, cos) = (angle.sin()?, angle.cos()?);
+        let value = mix(&cos, &sin)?;
+        let slope = mix(&sin.neg()?, &cos)?;
+        let join = |first: Tensor, rest: Tensor| {
+            if keep {
+                return Tensor::cat(&[first, rest], 1);
+            }
+            Ok(rest)
+        };
+        let mut gradient = Vec::new();
+        for i in 0..self.gradients {
+            let waves = (&slope * row(&|wave| wave.angular[i])?)?;
+            gradient.push(join(self.axis(i)?, waves)?);
+        }
+        let mut traces = Vec::new();
+        for trace in self.order.traces() {
+            let quadratic = row(&|wave| {
+                let entries = trace.entries().iter();
+                let products = entries.map(|&(i, j, a)| -a * wave.angular[i] * wave.angular[j]);
+                products.sum()
+            })?;
+            traces.push(join(self.coords.zeros_like()?, (&value * quadratic)?)?);
+        }
+        Ok(Parts {
+            value: join(self.coords.clone(), value)?,
+            gradient,
+            traces,
+        })
+    }
+
+    /// The jet of `s ‖x − c‖²`.
+    fn distances(&self, centers: &Tensor, sigmas: &Tensor) -> Result<Parts> {
+        let zero = self.constant(vec![0.0; sigmas.dim(1)?])?;
+        let mut squared = zero.clone();
+        let mut gradient = Vec::new();
+        for i in 0..self.dims {
+            let center = centers.narrow(1, i, 1)?.t()?;
+            let offset = self.coords.narrow(1, i, 1)?.broadcast_sub(&center)?;
+            squared = (squared + offset.sqr()?)?;
+            gradient.push((offset.broadcast_mul(sigmas)? * 2.0)?);
+        }
+        gradient.truncate(self.gradients);
+        let mut traces = Vec::new();
+        for trace in self.order.traces() {
+            let entries = trace.entries().iter();
+            let diagonal: f64 = entries.filter(|(i, j, _)| i == j).map(|e| e.2).sum();
+            traces.push(zero.broadcast_add(&(sigmas * (2.0 * diagonal))?)?);
+        }
+        Ok(Parts {
+            value: squared.broadcast_mul(sigmas)?,
+            gradient,
+            traces,
+        })
     }
 }

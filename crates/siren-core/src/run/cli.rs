@@ -105,7 +105,7 @@ fn report((folder, outcome): &(RunFolder, Outcome)) -> ExitCode {
     let path = folder.path().display();
     match outcome {
         Outcome::Finished { summary } => {
-            print!("{summary}");
+            println!("{summary}");
             println!(
                 "results in {path}, pictures in {}",
                 folder.artifacts().display()

@@ -4,6 +4,7 @@
 
 mod checkpoint;
 pub mod cli;
+mod config;
 mod disk;
 mod folder;
 mod interrupt;
@@ -21,11 +22,12 @@ use std::path::Path;
 
 use candle_core::Device;
 
-use crate::config::{Config, Table};
+use crate::config::Table;
 use crate::error::Result;
 use crate::field::{FieldShape, Siren};
 use crate::train::Constraint;
 
+pub use self::config::{Config, RunConfig};
 pub use self::folder::{RunFolder, Which};
 pub use self::launch::{Outcome, Restored, restore, resume, start};
 pub use self::machine::Machine;

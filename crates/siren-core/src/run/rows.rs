@@ -40,16 +40,16 @@ impl Rows {
         let mut line = String::new();
         if self.empty {
             line.push_str("step");
-            columns
-                .iter()
-                .for_each(|(name, _)| line.extend([",", name]));
+            for (name, _) in columns {
+                line.extend([",", name]);
+            }
             line.push('\n');
             self.empty = false;
         }
         line.push_str(&step.to_string());
-        columns
-            .iter()
-            .for_each(|(_, value)| line.extend([",", &value.to_string()]));
+        for (_, value) in columns {
+            line.extend([",", &value.to_string()]);
+        }
         line.push('\n');
         self.file
             .write_all(line.as_bytes())

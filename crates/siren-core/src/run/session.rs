@@ -1,5 +1,6 @@
 //! The one loop: step, record, evaluate, keep.
 
+use std::path::Path;
 use std::time::{Instant, SystemTime};
 
 use super::checkpoint::{self, Best, State};
@@ -50,6 +51,8 @@ impl Records {
         let wall = wall_seconds();
         let mut events = EventWriter::create(&folder.next_events(wall as u64)?, wall)?;
         events.session_start(wall, if step == 0 { 0 } else { step + 1 })?;
+        let config = disk::read_text(&folder.config())?;
+        events.text(wall, step, "config", &format!("```toml\n{config}```"))?;
         Ok(Self {
             metrics: Rows::open(&folder.metrics(), step)?,
             timing: Rows::open(&folder.timing(), step)?,
@@ -93,6 +96,22 @@ impl Records {
         Ok(())
     }
 
+    /// Every PNG of the artifacts, for TensorBoard.
+    fn pictures(&mut self, step: u64, folder: &Path) -> Result<()> {
+        let entries = std::fs::read_dir(folder).map_err(Error::io("list", folder))?;
+        let mut paths: Vec<_> = entries.filter_map(|e| e.ok().map(|e| e.path())).collect();
+        paths.sort();
+        for path in paths
+            .iter()
+            .filter(|path| path.extension().is_some_and(|e| e == "png"))
+        {
+            let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            self.events.image_png(wall_seconds(), step, &name, &bytes)?;
+        }
+        self.events.flush()
+    }
+
     fn sync(&mut self) -> Result<()> {
         self.metrics.sync()?;
         self.timing.sync()?;
@@ -129,7 +148,7 @@ impl<D: Domain> Session<'_, D> {
             }
         }
         progress.finish();
-        self.finish(&records)
+        self.finish(records)
     }
 
     fn evaluate(
@@ -158,10 +177,12 @@ impl<D: Domain> Session<'_, D> {
         checkpoint::save(&self.folder.checkpoint(which), &self.trainer, &self.state)
     }
 
-    fn finish(self, records: &Records) -> Result<Outcome> {
+    fn finish(self, mut records: Records) -> Result<Outcome> {
+        let artifacts = self.folder.artifacts();
         self.domain
-            .write_artifacts(self.trainer.field(), &self.folder.artifacts())?;
+            .write_artifacts(self.trainer.field(), &artifacts)?;
         let steps = self.trainer.step_count();
+        records.pictures(steps, &artifacts)?;
         let summary = Summary {
             steps,
             parameters: self.trainer.field().layout().len(),

@@ -92,32 +92,28 @@ impl Summary {
 
     /// The table a user reads at the end.
     pub(super) fn to_text(&self) -> String {
-        let mut text = format!(
-            "{} steps in {:.1} s ({:.1} ms a step, {} threads), {} parameters\n",
+        let mut lines = vec![format!(
+            "{} steps in {:.1} s ({:.1} ms a step, {} threads), {} parameters",
             self.steps,
             self.seconds,
             1e3 * self.seconds_per_step,
             self.threads,
             self.parameters,
-        );
+        )];
         for (name, value) in &self.metrics {
             let value = value.as_float().unwrap_or(f64::NAN);
-            let expected = self
-                .expect
-                .get(name)
-                .map(|c| format!("   (expected {})", c.expected));
-            text += &format!(
-                "  {name:<20} {value:>12.5}{}\n",
+            let expected = self.expect.get(name);
+            let expected = expected.map(|c| format!("   (expected {})", c.expected));
+            lines.push(format!(
+                "  {name:<20} {value:>12.5}{}",
                 expected.unwrap_or_default()
-            );
+            ));
         }
         for (name, comparison) in self.expect.iter().filter(|(_, c)| c.reached.is_none()) {
-            text += &format!(
-                "  {name:<20} not measured   (expected {})\n",
-                comparison.expected
-            );
+            let expected = comparison.expected;
+            lines.push(format!("  {name:<20} not measured   (expected {expected})"));
         }
-        text
+        lines.join("\n")
     }
 }
 

@@ -302,11 +302,17 @@ mod tests {
         })
     }
 
+    /// Only the header is read.
+    fn png_of_100_by_200() -> Vec<u8> {
+        let mut png = vec![0x89; 20_000];
+        png[16..24].copy_from_slice(&[0, 0, 0, 100, 0, 0, 0, 200]);
+        png
+    }
+
     fn write_all_kinds(path: &Path) {
         let mut writer = EventWriter::create(path, 1.5).unwrap();
         writer.scalar(2.5, 300, "loss/train", 0.25).unwrap();
-        let mut png = vec![0x89; 20_000];
-        png[16..24].copy_from_slice(&[0, 0, 0, 100, 0, 0, 0, 200]);
+        let png = png_of_100_by_200();
         writer
             .image_png(3.5, u64::from(u32::MAX) + 1, "picture", &png)
             .unwrap();
@@ -333,7 +339,7 @@ mod tests {
         assert_eq!(at(&records[1], &[5, 1, 2]), 0.25f32.to_le_bytes());
         assert_eq!(at(&records[2], &[5, 1, 4, 1]), 200u64.to_le_bytes());
         assert_eq!(at(&records[2], &[5, 1, 4, 2]), 100u64.to_le_bytes());
-        assert_eq!(at(&records[2], &[5, 1, 4, 4]), vec![0x89; 20_000]);
+        assert_eq!(at(&records[2], &[5, 1, 4, 4]), png_of_100_by_200());
         assert_eq!(at(&records[3], &[5, 1, 9, 1, 1]), b"text");
         assert_eq!(at(&records[3], &[5, 1, 8, 8]), "*größe*".as_bytes());
         assert_eq!(at(&records[4], &[7, 1]), 1u64.to_le_bytes());

@@ -86,7 +86,7 @@ impl Adam {
             match self.kind {
                 OptimizerKind::Adam => gradient = (gradient + (&theta * self.weight_decay)?)?,
                 OptimizerKind::AdamW => {
-                    theta = (theta * (1.0 - learning_rate * self.weight_decay))?
+                    theta = (theta * (1.0 - learning_rate * self.weight_decay))?;
                 }
             }
         }

@@ -109,12 +109,12 @@ impl Trainer {
     /// [`Error::Diverged`] if the loss or the gradient is not finite; the parameters are then untouched.
     pub fn step(&mut self, constraints: &[Constraint]) -> Result<StepReport> {
         let (loss, terms, gradient) = self.loss_and_gradient(constraints)?;
-        let finite = |what: String, value: f64| match value.is_finite() {
-            true => Ok(value),
-            false => Err(Error::Diverged {
-                step: self.step,
-                what,
-            }),
+        let step = self.step;
+        let finite = |what: String, value: f64| {
+            if value.is_finite() {
+                return Ok(value);
+            }
+            Err(Error::Diverged { step, what })
         };
         for term in &terms {
             finite(format!("`{}`", term.name), term.mean)?;

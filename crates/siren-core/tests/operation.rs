@@ -1,0 +1,235 @@
+//! The fused operation against candle's own operations and automatic differentiation, an independent account.
+
+mod compare;
+
+use candle_core::{DType, Device, Tensor};
+use compare::largest_error;
+use proptest::prelude::*;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use siren_core::field::{
+    Activation, Encoding, FieldShape, FourierEncoding, Jet, NerfEncoding, Order, RbfEncoding,
+    Siren, SirenConfig, Trace,
+};
+
+const ACTIVATIONS: [Activation; 7] = [
+    Activation::Sine,
+    Activation::Relu,
+    Activation::Tanh,
+    Activation::Sigmoid,
+    Activation::Softplus,
+    Activation::Elu,
+    Activation::Selu,
+];
+
+fn encodings() -> [Encoding; 4] {
+    [
+        Encoding::Identity,
+        Encoding::Nerf(NerfEncoding {
+            frequencies: Some(2),
+        }),
+        Encoding::Fourier(FourierEncoding {
+            features: 3,
+            scale: 0.5,
+        }),
+        Encoding::Rbf(RbfEncoding {
+            centers: 5,
+            sigma: 1.5,
+        }),
+    ]
+}
+
+/// Every order for `dims` coordinates, an odd trace among them.
+fn orders(dims: usize) -> Vec<Order> {
+    let skewed: Vec<f64> = (0..dims * dims)
+        .map(|at| if at / dims == at % dims { 0.5 } else { -0.7 })
+        .collect();
+    let odd = Order::Traces([Trace::new(dims, &skewed).unwrap()].into());
+    vec![
+        Order::Value,
+        Order::Gradient,
+        Order::laplacian(dims),
+        Order::hessian(dims),
+        odd,
+    ]
+}
+
+fn drawn(config: &SirenConfig, (dims, channels): (usize, usize), seed: u64) -> Siren {
+    let shape = FieldShape {
+        in_features: dims,
+        out_features: channels,
+        samples_per_side: None,
+    };
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    config
+        .init(shape, &mut rng, DType::F64, &Device::Cpu)
+        .unwrap()
+}
+
+fn points(n: usize, dims: usize) -> Tensor {
+    let coords = (0..n * dims).map(|i| (1.7 * i as f64 + 0.3).sin());
+    Tensor::from_iter(coords, &Device::Cpu)
+        .unwrap()
+        .reshape((n, dims))
+        .unwrap()
+}
+
+/// Jets, and the gradient of an arbitrary smooth loss on all their components.
+fn jets_and_gradient(field: &Siren, jet: &Jet) -> (Tensor, Tensor) {
+    let packed = jet.packed().clone();
+    let loss = (packed.sqr().unwrap() + &packed)
+        .unwrap()
+        .sum_all()
+        .unwrap();
+    let gradients = loss.backward().unwrap();
+    (packed, gradients.get(field.parameters()).unwrap().clone())
+}
+
+fn both_agree(config: &SirenConfig, (dims, channels): (usize, usize), n: usize, seed: u64) {
+    let field = drawn(config, (dims, channels), seed);
+    let coords = points(n, dims);
+    for order in orders(dims) {
+        let fused = jets_and_gradient(&field, &field.jet(&coords, &order).unwrap());
+        let composed = jets_and_gradient(&field, &field.jet_composed(&coords, &order).unwrap());
+        let case = || format!("{config:?}, {dims} → {channels}, n = {n}, {order:?}");
+        let jets = largest_error(&fused.0, &composed.0);
+        assert!(jets < 1e-11, "jets off by {jets:e}: {}", case());
+        let gradient = largest_error(&fused.1, &composed.1);
+        assert!(gradient < 1e-11, "gradient off by {gradient:e}: {}", case());
+    }
+}
+
+#[test]
+fn every_activation_and_encoding_agrees_with_candle_at_every_order() {
+    for activation in ACTIVATIONS {
+        for encoding in encodings() {
+            let config = SirenConfig {
+                activation,
+                encoding,
+                first_omega_0: 3.0,
+                hidden_omega_0: 3.0,
+                hidden_features: 9,
+                hidden_layers: 2,
+                ..SirenConfig::default()
+            };
+            both_agree(&config, (2, 2), 11, 5);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn odd_shapes_agree_with_candle(
+        (width, layers) in (1usize..40, 0usize..4),
+        (dims, channels) in (1usize..4, 1usize..4),
+        n in 1usize..500,
+        kind in 0usize..28,
+        seed in 0u64..1000,
+    ) {
+        let config = SirenConfig {
+            activation: ACTIVATIONS[kind % 7],
+            encoding: encodings()[kind / 7].clone(),
+            first_omega_0: 2.0,
+            hidden_omega_0: 2.0,
+            hidden_features: width,
+            hidden_layers: layers,
+            ..SirenConfig::default()
+        };
+        both_agree(&config, (dims, channels), n, seed);
+    }
+}
+
+#[test]
+fn single_precision_agrees_with_double_on_the_papers_network() {
+    let field = drawn(&SirenConfig::default(), (2, 1), 1);
+    let named: Vec<(String, Tensor)> = field.named_tensors().unwrap();
+    let find = |name: &str| {
+        named
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, t)| t.clone())
+    };
+    let shape = FieldShape {
+        in_features: 2,
+        out_features: 1,
+        samples_per_side: None,
+    };
+    let single = SirenConfig::default()
+        .load(shape, find, DType::F32, &Device::Cpu)
+        .unwrap();
+    let coords = points(1000, 2);
+    let rough = coords.to_dtype(DType::F32).unwrap();
+    let exact_at_rough = rough.to_dtype(DType::F64).unwrap();
+    for (order, bound) in [
+        (Order::Value, 1e-5),
+        (Order::Gradient, 1e-4),
+        (Order::laplacian(2), 1e-4),
+    ] {
+        let got = single.evaluate(&rough, &order).unwrap();
+        let expected = field.evaluate(&exact_at_rough, &order).unwrap();
+        let error = largest_error(got.packed(), expected.packed());
+        assert!(error < bound, "{order:?}: {error:e}");
+    }
+}
+
+#[test]
+fn evaluating_builds_no_graph_and_equals_the_differentiable_jet() {
+    let field = drawn(&SirenConfig::default(), (2, 1), 1);
+    let coords = points(9000, 2);
+    let evaluated = field.evaluate(&coords, &Order::Gradient).unwrap();
+    let jet = field.jet(&coords, &Order::Gradient).unwrap();
+    assert!(largest_error(evaluated.packed(), jet.packed()) <= 0.0);
+    let loss = evaluated.packed().sum_all().unwrap();
+    assert!(loss.backward().unwrap().get(field.parameters()).is_none());
+}
+
+#[test]
+fn a_second_reverse_pass_over_one_graph_gives_the_same_gradient() {
+    let field = drawn(&SirenConfig::default(), (2, 1), 1);
+    let loss = field
+        .jet(&points(50, 2), &Order::Value)
+        .unwrap()
+        .value()
+        .unwrap()
+        .sqr()
+        .unwrap();
+    let loss = loss.sum_all().unwrap();
+    let gradient = || {
+        loss.backward()
+            .unwrap()
+            .get(field.parameters())
+            .unwrap()
+            .clone()
+    };
+    assert!(largest_error(&gradient(), &gradient()) <= 0.0);
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_errors_that_show_both() {
+    let field = drawn(&SirenConfig::default(), (2, 1), 1);
+    let message =
+        |coords: &Tensor, order: &Order| field.jet(coords, order).unwrap_err().to_string();
+    let wrong = message(&points(4, 3), &Order::Value);
+    assert!(
+        wrong.contains("(n, 2)") && wrong.contains("[4, 3]"),
+        "{wrong}"
+    );
+    let wrong = message(&points(4, 2), &Order::laplacian(3));
+    assert!(
+        wrong.contains("2 × 2") && wrong.contains("3 × 3"),
+        "{wrong}"
+    );
+    assert!(
+        field
+            .jet(&points(4, 2), &Order::Value)
+            .unwrap()
+            .gradient()
+            .is_err()
+    );
+    assert!(
+        Trace::new(2, &[1.0, 2.0, 3.0, 4.0]).is_err(),
+        "an asymmetric matrix"
+    );
+}

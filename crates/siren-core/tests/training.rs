@@ -1,0 +1,166 @@
+//! Objectives, samplers and the trainer together.
+
+use candle_core::{DType, Device, Tensor};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use siren_core::field::{FieldShape, Order, Siren, SirenConfig};
+use siren_core::objective::{HessianPrior, Objective, TotalVariation, ValueMse};
+use siren_core::signal::{CoordinateRule, Grid, Raster, Sample, WholeSampler};
+use siren_core::train::{Constraint, OptimizerKind, TrainConfig, Trainer};
+use siren_core::{Error, Result};
+
+const SIDE: usize = 24;
+
+fn field(seed: u64, dtype: DType) -> Siren {
+    let config = SirenConfig {
+        hidden_features: 16,
+        hidden_layers: 1,
+        first_omega_0: 10.0,
+        ..SirenConfig::default()
+    };
+    let shape = FieldShape {
+        in_features: 2,
+        out_features: 1,
+        samples_per_side: None,
+    };
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    config.init(shape, &mut rng, dtype, &Device::Cpu).unwrap()
+}
+
+/// A smooth hill on a grid.
+fn hill() -> Raster {
+    let grid = Grid::new(&[SIDE, SIDE], CoordinateRule::Stretch).unwrap();
+    let coords = grid
+        .coords(0, grid.points(), DType::F32)
+        .unwrap()
+        .to_vec2::<f32>()
+        .unwrap();
+    let values = coords
+        .iter()
+        .map(|x| (-2.0 * (x[0] * x[0] + x[1] * x[1])).exp());
+    Raster::new(grid, 1, values.collect()).unwrap()
+}
+
+fn constraint(sample: Sample, objective: impl Objective + 'static) -> Constraint {
+    Constraint {
+        sampler: Box::new(WholeSampler::new(sample)),
+        objective: Box::new(objective),
+    }
+}
+
+fn gradient(constraints: &[Constraint]) -> Result<Vec<f64>> {
+    let trainer = Trainer::new(field(1, DType::F64), &TrainConfig::default())?;
+    let (_, _, gradient) = trainer.loss_and_gradient(constraints)?;
+    Ok(gradient.to_vec1()?)
+}
+
+#[test]
+fn a_mask_equals_dropping_the_masked_points_and_keeping_the_number_of_points() {
+    let raster = hill();
+    let mask: Vec<f32> = (0..SIDE * SIDE)
+        .map(|i| f32::from(u8::from(i % 3 == 0)))
+        .collect();
+    let masked = raster
+        .sample(Some(&mask), DType::F64, &Device::Cpu)
+        .unwrap();
+    let whole = raster.sample(None, DType::F64, &Device::Cpu).unwrap();
+    let kept: Vec<u32> = (0..(SIDE * SIDE) as u32).filter(|i| i % 3 == 0).collect();
+    let weight = kept.len() as f64 / (SIDE * SIDE) as f64;
+    let kept = whole
+        .select(&Tensor::new(kept, &Device::Cpu).unwrap())
+        .unwrap();
+    let with_mask = gradient(&[constraint(masked, ValueMse::default())]).unwrap();
+    let with_weight = gradient(&[constraint(kept, ValueMse { weight })]).unwrap();
+    for (a, b) in with_mask.iter().zip(&with_weight) {
+        assert!((a - b).abs() < 1e-12, "{a} and {b}");
+    }
+}
+
+#[test]
+fn priors_are_the_mean_absolute_gradient_and_the_mean_frobenius_norm_of_the_hessian() {
+    let sample = hill().sample(None, DType::F64, &Device::Cpu).unwrap();
+    let field = field(1, DType::F64);
+    let jet = field.evaluate(sample.coords(), &Order::hessian(2)).unwrap();
+    let per_point = |objective: &dyn Objective| {
+        let terms = objective.terms(&jet, &sample).unwrap();
+        terms[0].per_point.to_vec1::<f64>().unwrap()
+    };
+    let gradients = jet
+        .gradient()
+        .unwrap()
+        .squeeze(1)
+        .unwrap()
+        .to_vec2::<f64>()
+        .unwrap();
+    let hessians = jet
+        .traces()
+        .unwrap()
+        .squeeze(1)
+        .unwrap()
+        .to_vec2::<f64>()
+        .unwrap();
+    for (tv, g) in per_point(&TotalVariation { weight: 1.0 })
+        .iter()
+        .zip(&gradients)
+    {
+        assert!((tv - 0.5 * (g[0].abs() + g[1].abs())).abs() < 1e-12);
+    }
+    for (norm, h) in per_point(&HessianPrior::new(1.0, 2)).iter().zip(&hessians) {
+        let expected = (h[0] * h[0] + 2.0 * h[1] * h[1] + h[2] * h[2]).sqrt();
+        assert!((norm - expected).abs() < 1e-9, "{norm} and {expected}");
+    }
+}
+
+#[test]
+fn training_lowers_the_loss_and_a_restored_trainer_takes_the_same_steps() {
+    let sample = hill().sample(None, DType::F32, &Device::Cpu).unwrap();
+    let constraints = [constraint(sample, ValueMse::default())];
+    let config = TrainConfig {
+        steps: 60,
+        learning_rate: 5e-3,
+        optimizer: OptimizerKind::AdamW,
+        weight_decay: 1e-4,
+        clip_norm: Some(1.0),
+        ..TrainConfig::default()
+    };
+    let mut trainer = Trainer::new(field(1, DType::F32), &config).unwrap();
+    let first = trainer.step(&constraints).unwrap().loss;
+    for _ in 0..30 {
+        trainer.step(&constraints).unwrap();
+    }
+    let parameters = |trainer: &Trainer| trainer.field().parameters().to_vec1::<f32>().unwrap();
+    let mut other = Trainer::new(field(2, DType::F32), &config).unwrap();
+    let copy = trainer.field().parameters().as_detached_tensor();
+    other
+        .field()
+        .parameters()
+        .set(&copy.copy().unwrap())
+        .unwrap();
+    other
+        .restore(trainer.step_count(), trainer.moments().clone())
+        .unwrap();
+    let mut last = first;
+    for _ in 0..20 {
+        last = trainer.step(&constraints).unwrap().loss;
+        other.step(&constraints).unwrap();
+    }
+    assert!(last < 0.2 * first, "loss fell from {first} to {last} only");
+    assert_eq!(parameters(&trainer), parameters(&other));
+}
+
+#[test]
+fn a_loss_that_is_not_finite_stops_training_before_it_touches_the_parameters() {
+    let coords = Tensor::new(&[[0.1f32, 0.2]], &Device::Cpu).unwrap();
+    let target = Tensor::new(&[[f32::INFINITY]], &Device::Cpu).unwrap();
+    let sample = Sample::new(coords, Some(target), None).unwrap();
+    let mut trainer = Trainer::new(field(1, DType::F32), &TrainConfig::default()).unwrap();
+    let before = trainer.field().parameters().to_vec1::<f32>().unwrap();
+    let error = trainer
+        .step(&[constraint(sample, ValueMse::default())])
+        .unwrap_err();
+    assert!(matches!(error, Error::Diverged { step: 0, .. }), "{error}");
+    assert_eq!(
+        trainer.field().parameters().to_vec1::<f32>().unwrap(),
+        before
+    );
+}

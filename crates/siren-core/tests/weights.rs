@@ -1,0 +1,78 @@
+//! State dicts saved by PyTorch, and our own export.
+
+mod compare;
+
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, safetensors};
+use compare::largest_error;
+use siren_core::field::{FieldShape, Order, Siren, SirenConfig};
+use siren_core::run::{Weights, export};
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/golden")
+        .join(name)
+}
+
+/// The network of `authors_state_dict.pth`: 2 → 8 → 8 → 1.
+fn load(path: &Path) -> siren_core::Result<Siren> {
+    let config = SirenConfig {
+        hidden_features: 8,
+        hidden_layers: 1,
+        ..SirenConfig::default()
+    };
+    let shape = FieldShape {
+        in_features: 2,
+        out_features: 1,
+        samples_per_side: None,
+    };
+    let weights = Weights::read(path)?;
+    config.load(shape, |name| weights.find(name), DType::F32, &Device::Cpu)
+}
+
+fn gives_the_values_pytorch_gave(path: &Path) {
+    let values = golden("authors_state_dict_values.safetensors");
+    let values = safetensors::load(values, &Device::Cpu).unwrap();
+    let field = load(path).unwrap();
+    let got = field
+        .evaluate(&values["coords"], &Order::Value)
+        .unwrap()
+        .value()
+        .unwrap();
+    let error = largest_error(&got, &values["value"]);
+    assert!(error < 1e-5, "{}: {error:e}", path.display());
+}
+
+#[test]
+fn state_dicts_of_the_authors_code_and_of_their_notebook_give_the_values_pytorch_gave() {
+    gives_the_values_pytorch_gave(&golden("authors_state_dict.pth"));
+    gives_the_values_pytorch_gave(&golden("notebook_state_dict.pth"));
+}
+
+#[test]
+fn an_exported_field_reads_back_as_the_same_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("field.safetensors");
+    export(&load(&golden("authors_state_dict.pth")).unwrap(), &path).unwrap();
+    gives_the_values_pytorch_gave(&path);
+}
+
+#[test]
+fn files_that_are_no_weights_are_errors_that_name_them() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, contents) in [
+        ("a.pth", "text"),
+        ("a.safetensors", "text"),
+        ("a.txt", "text"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, contents).unwrap();
+        let error = Weights::read(&path).unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+    }
+    let error = Weights::read(&folder.path().join("none.pth"))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("none.pth"), "{error}");
+}
