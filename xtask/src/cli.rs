@@ -59,8 +59,8 @@ pub struct RunArgs {
 
     /// The run folder to make; it must not exist yet [default: runs/image for image.toml].
     ///
-    /// Written there: config.toml, provenance.toml, metrics, evaluations, artifacts/, checkpoints/, report.html and
-    /// summary.toml. Nothing is written anywhere else.
+    /// Written there: config.toml, provenance.toml, metrics.csv, timing.csv, evaluation.csv, TensorBoard events,
+    /// artifacts/, checkpoints/ and summary.toml. Nothing is written anywhere else.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 
@@ -70,7 +70,7 @@ pub struct RunArgs {
 
 /// Continue a run that was stopped, from its last checkpoint to the end its config states.
 ///
-/// The same config, device and thread count give the same parameters, bit for bit, as a run that was never stopped.
+/// The run ends with the same parameters, bit for bit, as one that was never stopped.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -92,7 +92,7 @@ pub struct ComputeArgs {
     #[arg(long, value_name = "cpu|cuda:N", value_parser = parse_device)]
     pub device: Option<String>,
 
-    /// Number of CPU threads to compute on, at least 1 [default: all cores]. The sums of a run depend on it in the last bits.
+    /// Number of CPU threads to compute on, at least 1 [default: all cores]. The result does not depend on it.
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
 }
@@ -141,6 +141,10 @@ pub struct ExportArgs {
     /// The file to write. A file that is there already is replaced.
     #[arg(short, long, value_name = "FILE.safetensors")]
     pub output: PathBuf,
+
+    /// Which parameters: those with the best evaluation, or the latest [default: best, or last without evaluations].
+    #[arg(long, value_parser = ["best", "last"])]
+    pub checkpoint: Option<String>,
 }
 
 /// Run all tests of the workspace, in the release profile that runs use too.

@@ -51,6 +51,7 @@ impl Launch {
 
     pub fn export(kind: &Kind, args: &ExportArgs) -> Self {
         let mut launch = Self::new(kind, "export", &args.run);
+        launch.option("--checkpoint", args.checkpoint.as_ref());
         launch.option("-o", Some(&args.output));
         launch
     }
@@ -85,6 +86,9 @@ impl Launch {
     pub fn start(&self, root: &Path) -> Result<ExitCode> {
         let mut cargo = cargo();
         cargo.args(self.cargo_args(root));
+        if let Some(commit) = commit(root) {
+            cargo.env("SIREN_COMMIT", commit);
+        }
         if self.needs_cuda {
             let path = env::var_os("PATH").unwrap_or_default();
             let cuda_home = env::var_os("CUDA_HOME");
@@ -113,6 +117,27 @@ impl Launch {
 /// The Cargo that started this program, or the one on `PATH`.
 pub fn cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// What is checked out, for the provenance of a run; `-modified` if the work tree differs. `None` outside git.
+fn commit(root: &Path) -> Option<String> {
+    let git = |args: &[&str]| {
+        let output = Command::new("git")
+            .arg("-C")
+            .arg(root)
+            .args(args)
+            .output()
+            .ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        output.status.success().then(|| text.trim().to_owned())
+    };
+    let head = git(&["rev-parse", "HEAD"])?;
+    let clean = git(&["status", "--porcelain"])?.is_empty();
+    Some(if clean {
+        head
+    } else {
+        format!("{head}-modified")
+    })
 }
 
 /// A `PATH` on which build scripts find nvcc: `path` itself, or with `<cuda_home>/bin` in front.
@@ -181,6 +206,7 @@ mod tests {
             "render runs/a --size 4x5 --quantity gradient --checkpoint last -o a.png",
             "render runs/a --scale 0.5 -o a.png",
             "export runs/a -o a.safetensors",
+            "export runs/a --checkpoint last -o a.safetensors",
         ] {
             let passed = launch(&format!("xtask {line}")).args;
             assert_eq!(passed, line.split(' ').collect::<Vec<_>>(), "{line}");

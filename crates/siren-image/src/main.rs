@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
-use siren_core::run::cli::{ExportArgs, ResumeArgs, RunArgs};
-use siren_core::run::{Machine, Which, restore};
+use siren_core::run::cli::{ExportArgs, ResumeArgs, RunArgs, exit};
+use siren_core::run::{Machine, Which, console, restore};
 use siren_image::Image;
 use siren_image::render::{Quantity, Size, render};
 
@@ -61,12 +61,8 @@ impl RenderArgs {
         };
         let grid = run.domain.grid(size)?;
         render(&run.field, &grid, self.quantity, &self.output)?;
-        println!(
-            "wrote {} ({} × {})",
-            self.output.display(),
-            size.height,
-            size.width
-        );
+        let (path, Size { height, width }) = (self.output.display(), size);
+        console::result(format_args!("wrote {path} ({height} × {width})"));
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -78,8 +74,5 @@ fn main() -> ExitCode {
         Command::Render(args) => args.execute(),
         Command::Export(args) => args.execute::<Image>().map_err(Into::into),
     };
-    done.unwrap_or_else(|error| {
-        eprintln!("error: {error}");
-        ExitCode::FAILURE
-    })
+    exit(done)
 }

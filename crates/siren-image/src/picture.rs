@@ -236,6 +236,11 @@ impl Picture {
 }
 
 /// The format that a file name asks for.
+/// Whether a picture of this name is written as PNG; an extension of no known format is an error.
+pub(crate) fn is_png(path: &Path) -> Result<bool> {
+    Ok(format_for(path)? == ImageFormat::Png)
+}
+
 fn format_for(path: &Path) -> Result<ImageFormat> {
     let Some(extension) = path.extension() else {
         return Ok(ImageFormat::Png);

@@ -10,7 +10,7 @@ use siren_core::{Error, Result};
 
 use crate::Image;
 use crate::palette::{gradient_color, laplacian_color, robust_scale};
-use crate::picture::Picture;
+use crate::picture::{MAX_PIXELS, Picture, is_png};
 use crate::png_stream::PngRows;
 
 /// Points evaluated at once: what is held in memory of a large picture.
@@ -215,10 +215,18 @@ pub fn picture(field: &Siren, grid: &Grid, quantity: Quantity) -> Result<Picture
 /// # Errors
 /// If the file cannot be written, or its extension is of no known format.
 pub fn render(field: &Siren, grid: &Grid, quantity: Quantity, path: &Path) -> Result<()> {
-    let extension = path
-        .extension()
-        .map(|e| e.to_string_lossy().to_ascii_lowercase());
-    if extension.is_some_and(|extension| extension != "png") {
+    if !is_png(path)? {
+        if grid.points() > MAX_PIXELS {
+            let message = format!("more than {MAX_PIXELS} pixels are written as .png only");
+            return Err(Error::signal(path, message));
+        }
+        // Before the work, not after it.
+        let parent = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        if let Some(parent) = parent {
+            std::fs::read_dir(parent).map_err(Error::io("write", path))?;
+        }
         return picture(field, grid, quantity)?.save(path);
     }
     let channels = match quantity {

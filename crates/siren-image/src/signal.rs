@@ -8,7 +8,7 @@ use siren_core::field::{FieldShape, Siren};
 use siren_core::objective::{HessianPrior, Objective, TotalVariation, ValueMse};
 use siren_core::run::{ConfigOf, Domain, Metrics};
 use siren_core::signal::{
-    Grid, Raster, Sample, Sampler, SubsetSampler, UniformSampler, WholeSampler, step_rng,
+    Grid, Raster, Sample, Sampler, SubsetSampler, UniformSampler, WholeSampler, checksum, step_rng,
 };
 use siren_core::train::Constraint;
 use siren_core::{Error, Result};
@@ -66,6 +66,15 @@ impl Domain for Image {
             out_features: self.picture.channels,
             samples_per_side: Some(self.picture.height.min(self.picture.width)),
         }
+    }
+
+    fn checksum(&self) -> u32 {
+        let mask = self
+            .observed
+            .iter()
+            .flatten()
+            .map(|&on| f32::from(u8::from(on)));
+        checksum(self.picture.values.iter().copied().chain(mask))
     }
 
     fn constraints(&self) -> Result<Vec<Constraint>> {

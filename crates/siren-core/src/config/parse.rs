@@ -124,8 +124,12 @@ fn empty_table() -> Value {
     Value::Table(toml::Table::new())
 }
 
-/// Appends "did you mean" where the message lists what would have been known.
+/// Says "a whole number" for serde's `u64`, and appends "did you mean" where the message lists what would have been known.
 fn with_suggestion(message: &str) -> String {
+    let message = &message
+        .replace("expected u64", "expected a whole number of at least 0")
+        .replace("expected usize", "expected a whole number of at least 0")
+        .replace("expected f64", "expected a number");
     let mut names = message.split('`').skip(1).step_by(2);
     let unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
     let Some(wrong) = names.next().filter(|_| unknown) else {

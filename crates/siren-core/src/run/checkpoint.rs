@@ -31,6 +31,8 @@ pub(super) struct State {
     /// The headline metric's best value so far, and its step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) best: Option<Best>,
+    /// Of the signal, see `Domain::checksum`.
+    pub(super) signal_checksum: u32,
     /// The resolved config of the run.
     pub(super) config: String,
     /// The most recent evaluation, in order.
@@ -38,10 +40,11 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Before the first step of a run with this resolved config.
-    pub(super) fn new(config: String) -> Self {
+    /// Before the first step of a run with this resolved config and signal.
+    pub(super) fn new(config: String, signal_checksum: u32) -> Self {
         Self {
             config,
+            signal_checksum,
             ..Self::default()
         }
     }
@@ -66,13 +69,14 @@ pub(super) fn save(path: &Path, trainer: &Trainer, state: &State) -> Result<()> 
     let mut tensors = trainer.field().named_tensors()?;
     tensors.push((FIRST_MOMENT.to_owned(), moments.first.clone()));
     tensors.push((SECOND_MOMENT.to_owned(), moments.second.clone()));
-    let state = State {
+    let mut state = State {
         format: FORMAT,
-        checksum: checksum(&tensors)?,
+        checksum: 0,
         step: trainer.step_count(),
         optimizer_step: moments.step,
         ..state.clone()
     };
+    state.checksum = checksum(&tensors, &state, path)?;
     let text = toml::to_string(&state).map_err(|error| damaged(path, &error.to_string()))?;
     disk::write_atomically(path, &to_bytes(&tensors, Some((METADATA_KEY, text)), path)?)
 }
@@ -117,10 +121,16 @@ fn little_endian(tensor: &Tensor) -> Result<Vec<u8>> {
     })
 }
 
-fn checksum(tensors: &[(String, Tensor)]) -> Result<u32> {
+fn checksum(tensors: &[(String, Tensor)], state: &State, path: &Path) -> Result<u32> {
+    let state = State {
+        checksum: 0,
+        ..state.clone()
+    };
+    let text = toml::to_string(&state).map_err(|error| damaged(path, &error.to_string()))?;
+    let start = crc32c::crc32c(text.as_bytes());
     let mut sorted: Vec<_> = tensors.iter().collect();
     sorted.sort_by(|a, b| a.0.cmp(&b.0));
-    sorted.into_iter().try_fold(0, |crc, (name, tensor)| {
+    sorted.into_iter().try_fold(start, |crc, (name, tensor)| {
         let crc = crc32c::crc32c_append(crc, name.as_bytes());
         Ok(crc32c::crc32c_append(crc, &little_endian(tensor)?))
     })
@@ -163,7 +173,7 @@ impl Checkpoint {
             .iter()
             .map(|(n, t)| (n.clone(), t.clone()))
             .collect();
-        if checksum(&named)? != state.checksum {
+        if checksum(&named, &state, path)? != state.checksum {
             return Err(damaged(path, "its checksum does not match its contents"));
         }
         Ok(Self { state, tensors })

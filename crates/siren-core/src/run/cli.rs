@@ -8,7 +8,7 @@ use clap::Args;
 use super::folder::{RunFolder, Which};
 use super::launch::{Outcome, restore, resume, start};
 use super::machine::Machine;
-use super::{Domain, export, interrupt};
+use super::{Domain, console, export, interrupt};
 use crate::error::Result;
 
 /// Which device, and how many threads.
@@ -96,7 +96,7 @@ impl ExportArgs {
     pub fn execute<D: Domain>(&self) -> Result<ExitCode> {
         let restored = restore::<D>(&self.run, self.checkpoint, &candle_core::Device::Cpu)?;
         export(&restored.field, &self.output)?;
-        println!("wrote {}", self.output.display());
+        console::result(format_args!("wrote {}", self.output.display()));
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -105,16 +105,25 @@ fn report((folder, outcome): &(RunFolder, Outcome)) -> ExitCode {
     let path = folder.path().display();
     match outcome {
         Outcome::Finished { summary } => {
-            println!("{summary}");
-            println!(
-                "results in {path}, pictures in {}",
-                folder.artifacts().display()
-            );
+            console::result(summary);
+            let artifacts = folder.artifacts();
+            let artifacts = artifacts.display();
+            console::result(format_args!("results in {path}, pictures in {artifacts}"));
             ExitCode::SUCCESS
         }
         Outcome::Interrupted { step } => {
-            println!("stopped at step {step}; continue with: cargo xtask resume {path}");
+            console::result(format_args!(
+                "stopped at step {step}; continue with: cargo xtask resume {path}"
+            ));
             ExitCode::from(interrupt::EXIT_STATUS)
         }
     }
+}
+
+/// What `main` returns: the exit status of a command, or its error on standard error and status 1.
+pub fn exit<E: std::fmt::Display>(done: std::result::Result<ExitCode, E>) -> ExitCode {
+    done.unwrap_or_else(|error| {
+        console::note(format_args!("error: {error}"));
+        ExitCode::FAILURE
+    })
 }

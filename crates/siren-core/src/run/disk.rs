@@ -28,6 +28,11 @@ pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 fn sync_folder(path: &Path) -> Result<()> {
     #[cfg(unix)]
     if let Some(parent) = path.parent() {
+        let parent = if parent.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            parent
+        };
         let folder = File::open(parent).and_then(|folder| folder.sync_all());
         folder.map_err(Error::io("sync", parent))?;
     }

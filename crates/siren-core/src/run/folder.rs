@@ -14,6 +14,7 @@ const EVALUATION: &str = "evaluation.csv";
 const SUMMARY: &str = "summary.toml";
 const ARTIFACTS: &str = "artifacts";
 const CHECKPOINTS: &str = "checkpoints";
+const LOCK: &str = ".lock";
 const EVENTS: &str = "events.out.tfevents";
 
 /// Which checkpoint of a run.
@@ -46,6 +47,8 @@ impl RunFolder {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let staging = parent.join(format!(".{name}.{}", std::process::id()));
         let staged = Self { path: staging };
+        // A process of the same number may have been killed here: in containers numbers repeat.
+        staged.remove();
         let made = staged.fill(config, provenance).and_then(|()| {
             fs::rename(&staged.path, path).map_err(Error::io("create the run folder", path))
         });
@@ -64,7 +67,7 @@ impl RunFolder {
         make(&self.path.join(ARTIFACTS))?;
         make(&self.path.join(CHECKPOINTS))?;
         disk::write_atomically(&self.config(), config.as_bytes())?;
-        disk::write_atomically(&self.path.join(PROVENANCE), provenance.as_bytes())
+        disk::write_atomically(&self.provenance(), provenance.as_bytes())
     }
 
     /// Says so if something is in the way of a new run folder.
@@ -113,6 +116,20 @@ impl RunFolder {
         })
     }
 
+    /// Keeps other processes from running here too, until it is dropped; the system frees it after a kill.
+    pub(super) fn lock(&self) -> Result<fs::File> {
+        let path = self.path.join(LOCK);
+        let file = fs::File::create(&path).map_err(Error::io("create", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(fs::TryLockError::WouldBlock) => Err(Error::RunFolder {
+                path: self.path.clone(),
+                message: "is in use by another process: wait for it, or stop it".to_owned(),
+            }),
+            Err(fs::TryLockError::Error(source)) => Err(Error::io("lock", &path)(source)),
+        }
+    }
+
     /// Deletes everything; what cannot be deleted stays.
     pub(super) fn remove(&self) {
         // Best effort: this runs while another error is on its way to the user, which must not be hidden.
@@ -123,6 +140,12 @@ impl RunFolder {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Who computed it, when, and from which config.
+    #[must_use]
+    pub fn provenance(&self) -> PathBuf {
+        self.path.join(PROVENANCE)
     }
 
     /// The resolved config.

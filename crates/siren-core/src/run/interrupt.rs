@@ -3,6 +3,8 @@
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::console;
+
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 static INSTALL: Once = Once::new();
 
@@ -16,11 +18,13 @@ pub(super) fn install() {
             if REQUESTED.swap(true, Ordering::SeqCst) {
                 std::process::exit(i32::from(EXIT_STATUS));
             }
-            eprintln!("\nstopping after this step (again to stop at once)");
+            console::note("\nstopping after this step (again to stop at once)");
         };
         // Without a handler the run can still be killed, and resumed from its last checkpoint.
         if let Err(error) = ctrlc::set_handler(handler) {
-            eprintln!("note: Ctrl-C will not save a checkpoint ({error})");
+            console::note(format_args!(
+                "note: Ctrl-C will not save a checkpoint ({error})"
+            ));
         }
     });
 }

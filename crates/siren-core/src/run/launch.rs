@@ -56,14 +56,15 @@ pub fn start<D: Domain>(
         let constraints = domain.constraints()?;
         let trainer = Trainer::new(field, &config.train)?;
         let text = config.to_toml()?;
-        let folder = RunFolder::create(&out, &text, &summary::provenance(machine)?)?;
+        let folder = RunFolder::create(&out, &text, &summary::provenance(machine, &text)?)?;
+        let _lock = folder.lock()?;
         let session = Session {
             domain: &domain,
             config: &config,
             machine,
             folder: &folder,
             trainer,
-            state: State::new(text),
+            state: State::new(text, domain.checksum()),
         };
         let outcome = session.run(&constraints);
         if outcome.is_err() && !folder.checkpoint(Which::Last).exists() {
@@ -81,14 +82,16 @@ pub fn resume<D: Domain>(run: &Path, machine: &Machine) -> Result<(RunFolder, Ou
     let folder = RunFolder::open(run)?;
     let path = folder.checkpoint(Which::Last);
     let (config, text) = own_config::<D>(&folder)?;
+    let _lock = folder.lock()?;
     interrupt::install();
     machine.install(|| {
         let domain = D::open(&config, &machine.device)?;
         let constraints = domain.constraints()?;
-        let mut state = State::new(text.clone());
+        let mut state = State::new(text.clone(), domain.checksum());
         let trainer = if path.exists() {
             let checkpoint = Checkpoint::load(&path)?;
             same_config(&folder, &checkpoint.state.config, &text)?;
+            same_signal(&folder, &checkpoint.state, &state)?;
             let field = checkpointed_field(
                 &config,
                 domain.shape(),
@@ -100,6 +103,7 @@ pub fn resume<D: Domain>(run: &Path, machine: &Machine) -> Result<(RunFolder, Ou
             state = checkpoint.state;
             trainer
         } else {
+            summary::started_with(&folder, &text)?;
             Trainer::new(
                 initial_field(&config, domain.shape(), &machine.device)?,
                 &config.train,
@@ -231,6 +235,19 @@ fn other_network(path: &Path, error: &Error) -> Error {
         path: path.to_path_buf(),
         message: format!("is of another network than the config's `[field]` ({error})"),
     }
+}
+
+/// A run goes on with the signal it was started with, or not at all.
+fn same_signal(folder: &RunFolder, started: &State, now: &State) -> Result<()> {
+    if started.signal_checksum == now.signal_checksum {
+        return Ok(());
+    }
+    Err(Error::RunFolder {
+        path: folder.path().to_path_buf(),
+        message: "the signal is no longer the one that the run started with: put the old file back, or start a \
+                  new run with the new one"
+            .to_owned(),
+    })
 }
 
 /// A run goes on with the config it was started with, or not at all.

@@ -5,6 +5,7 @@
 mod checkpoint;
 pub mod cli;
 mod config;
+pub mod console;
 mod disk;
 mod folder;
 mod interrupt;
@@ -58,6 +59,9 @@ pub trait Domain: Sized {
 
     /// Coordinates and channels.
     fn shape(&self) -> FieldShape;
+
+    /// Checksum of what was read, so that a run does not resume on another signal.
+    fn checksum(&self) -> u32;
 
     /// What the field must satisfy.
     ///

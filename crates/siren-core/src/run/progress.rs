@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::console;
+
 /// Seconds between plain lines if nothing else is printed.
 const QUIET_SECONDS: u64 = 30;
 
@@ -61,13 +63,13 @@ impl Progress {
         let elapsed = self.start.elapsed();
         let per_step = elapsed.as_secs_f64() / (step - self.first_step).max(1) as f64;
         let left = Duration::from_secs_f64(per_step * (self.steps - step) as f64);
-        eprintln!(
+        console::note(format_args!(
             "step {step}/{}  loss {loss:.3e}{}  elapsed {}  left {}",
             self.steps,
             self.evaluation,
             seconds(elapsed),
             seconds(left),
-        );
+        ));
     }
 
     pub(super) fn finish(self) {

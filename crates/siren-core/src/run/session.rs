@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::rows::{Rows, last_value};
 use super::summary::Summary;
 use super::tensorboard::EventWriter;
-use super::{ConfigOf, Domain, Metrics, disk, interrupt};
+use super::{ConfigOf, Domain, Metrics, console, disk, interrupt};
 use crate::error::{Error, Result};
 use crate::train::{Constraint, StepReport, Trainer};
 
@@ -46,6 +46,15 @@ impl Records {
         if step == 0 {
             for path in folder.events()? {
                 std::fs::remove_file(&path).map_err(Error::io("delete", &path))?;
+            }
+        }
+        for path in [folder.metrics(), folder.timing(), folder.evaluation()] {
+            if step > 0 && !path.exists() {
+                let path = path.display();
+                console::note(format_args!(
+                    "note: {path} is gone; it starts again at step {}",
+                    step + 1
+                ));
             }
         }
         let wall = wall_seconds();

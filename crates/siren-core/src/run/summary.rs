@@ -5,9 +5,9 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::Metrics;
 use super::checkpoint::Best;
 use super::machine::{Machine, peak_memory_mib};
+use super::{Metrics, RunFolder, disk};
 use crate::error::{Error, Result};
 
 #[derive(Serialize)]
@@ -18,10 +18,12 @@ struct Provenance<'a> {
     device: String,
     threads: usize,
     system: String,
+    /// CRC-32C of `config.toml`.
+    config_checksum: u32,
 }
 
 /// Who computed this, and when. `SIREN_COMMIT` comes from `cargo xtask`.
-pub(super) fn provenance(machine: &Machine) -> Result<String> {
+pub(super) fn provenance(machine: &Machine, config: &str) -> Result<String> {
     to_toml(&Provenance {
         version: env!("CARGO_PKG_VERSION"),
         commit: std::env::var("SIREN_COMMIT").unwrap_or_else(|_| "unknown".to_owned()),
@@ -29,6 +31,25 @@ pub(super) fn provenance(machine: &Machine) -> Result<String> {
         device: machine.device_name(),
         threads: machine.threads,
         system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        config_checksum: crc32c::crc32c(config.as_bytes()),
+    })
+}
+
+/// Says so if `config` is not what the run was created with; only needed while there is no checkpoint, which knows more.
+pub(super) fn started_with(folder: &RunFolder, config: &str) -> Result<()> {
+    let path = folder.provenance();
+    let provenance = disk::read_text(&path)?
+        .parse::<toml::Table>()
+        .unwrap_or_default();
+    let checksum = provenance
+        .get("config_checksum")
+        .and_then(toml::Value::as_integer);
+    if checksum == Some(i64::from(crc32c::crc32c(config.as_bytes()))) {
+        return Ok(());
+    }
+    Err(Error::RunFolder {
+        path: folder.config(),
+        message: "was changed since the run was created: undo that, or start a new run from the changed config".to_owned(),
     })
 }
 

@@ -12,6 +12,13 @@ pub use self::grid::{CoordinateRule, Grid};
 pub use self::raster::Raster;
 pub use self::sampler::{Sampler, SubsetSampler, UniformSampler, WholeSampler, step_rng};
 
+/// CRC-32C of values in order, to tell one signal from another.
+#[must_use]
+pub fn checksum(values: impl IntoIterator<Item = f32>) -> u32 {
+    let append = |crc, value: f32| crc32c::crc32c_append(crc, &value.to_le_bytes());
+    values.into_iter().fold(0, append)
+}
+
 /// Coordinates with what the field should be there, for one step.
 #[derive(Clone, Debug)]
 pub struct Sample {

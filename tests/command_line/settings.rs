@@ -1,0 +1,124 @@
+//! Mistakes in a config, an override or an option.
+
+use super::{Case, desk, refused_then_right};
+
+#[test]
+fn a_bad_config_is_refused_with_file_line_and_key() {
+    let desk = desk();
+    // (text after `kind = "image"` on line 1, words of the message)
+    let configs: &[Case] = &[
+        (
+            "[field]\nhiden_features = 8",
+            &["bad.toml:3:1", "did you mean `hidden_features`?"],
+        ),
+        ("[feild]", &["bad.toml:2:", "did you mean `field`?"]),
+        (
+            "[train]\nsteps = 'many'",
+            &["bad.toml:3:9", "`train.steps`", "expected a whole number"],
+        ),
+        (
+            "[train]\nlearning_rate = nan",
+            &["bad.toml:3:17", "`train.learning_rate` is NaN", "positive"],
+        ),
+        (
+            "[train]\n\nsteps = -3",
+            &["bad.toml:4:9", "`train.steps`", "-3"],
+        ),
+        (
+            "[train]\nsteps = 0",
+            &["bad.toml:3:9", "`train.steps` is 0", "at least 1"],
+        ),
+        (
+            "[field]\nhidden_features = 0",
+            &["bad.toml:3:19", "`field.hidden_features` is 0", "1 to"],
+        ),
+        (
+            "[field]\nactivation = 'sin'",
+            &["bad.toml:3:14", "did you mean `sine`?"],
+        ),
+        (
+            "[signal]\nobserved = { fraction = 1.5 }",
+            &["bad.toml:3:25", "`signal.observed.fraction` is 1.5"],
+        ),
+        ("[train\nsteps = 3", &["bad.toml:2:"]),
+        (
+            "[signal]\ncrop = 3\ncrop = 4",
+            &["bad.toml:4:1", "duplicate key", "crop = 4"],
+        ),
+    ];
+    for (text, words) in configs {
+        desk.write("bad.toml", format!("kind = \"image\"\n{text}\n"));
+        refused_then_right(&desk, "run bad.toml --out run", words);
+    }
+}
+
+#[test]
+fn a_config_that_is_none_is_refused() {
+    let desk = desk();
+    desk.write("audio.toml", "# A song.\nkind = \"audio\"\n");
+    desk.write("no_kind.toml", "[train]\nsteps = 3\n");
+    desk.write("bytes.toml", [0xff, 0xfe, 0x00, 0x80]);
+    desk.write("empty.toml", "");
+    std::fs::create_dir(desk.path("folder.toml")).unwrap();
+    let cases: &[Case] = &[
+        (
+            "audio.toml",
+            &["audio.toml:2:8", "`kind` is audio", "image"],
+        ),
+        ("no_kind.toml", &["no_kind.toml", "`kind`"]),
+        ("empty.toml", &["empty.toml", "`kind`"]),
+        ("bytes.toml", &["bytes.toml", "UTF-8"]),
+        ("folder.toml", &["folder.toml", "directory"]),
+        ("absent.toml", &["absent.toml", "No such file"]),
+    ];
+    for (file, words) in cases {
+        refused_then_right(&desk, &format!("run {file} --out run"), words);
+    }
+}
+
+#[test]
+fn a_bad_override_or_option_is_refused_by_its_own_name() {
+    let desk = desk();
+    let cases: &[Case] = &[
+        (
+            "--set train.stepps=3",
+            &["--set train.stepps=3", "did you mean `steps`?"],
+        ),
+        (
+            "--set trian.steps=3",
+            &["--set trian.steps=3", "did you mean `train`?"],
+        ),
+        (
+            "--set train.steps",
+            &["--set train.steps", "expected key=value"],
+        ),
+        ("--set =3", &["--set =3", "before `=`"]),
+        (
+            "--set train.steps=0",
+            &["--set train.steps=0", "at least 1"],
+        ),
+        ("--set train.steps=-1", &["--set train.steps=-1", "-1"]),
+        (
+            "--set train.learning_rate=fast",
+            &["--set train.learning_rate=fast", "fast"],
+        ),
+        (
+            "--set signal.observed.fraction=0",
+            &["--set signal.observed.fraction=0", "above 0"],
+        ),
+        (
+            "--set train.learning_rate=1e30",
+            &["not finite at step", "train.learning_rate"],
+        ),
+        ("--threads 0", &["--threads", "1 to"]),
+        ("--threads -1", &["-1"]),
+        ("--device foo", &["--device", "foo", "cpu"]),
+        ("--device cuda:0", &["--device", "cuda:0"]),
+        ("--device cuda:x", &["--device", "cuda:x", "number"]),
+        ("--color", &["--color"]),
+    ];
+    for (option, words) in cases {
+        let line = format!("run good.toml --out run {option}");
+        refused_then_right(&desk, &line, words);
+    }
+}

@@ -1,0 +1,178 @@
+//! Every shipped config runs to its end, shrunk.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use siren_core::config::Source;
+use siren_core::run::{ConfigOf, Domain};
+use siren_image::Image;
+use support::desk::{Desk, files_under};
+use support::program::{Ended, program};
+use toml::Table;
+
+/// Side of the pictures that stand in for those of a config.
+const SIDE: u32 = 32;
+
+struct Shipped {
+    /// Relative to the workspace.
+    name: String,
+    text: String,
+    table: Table,
+}
+
+impl Shipped {
+    fn all() -> Vec<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let files = files_under(&root.join("configs")).into_iter();
+        let configs = files.filter(|path| path.extension().is_some_and(|e| e == "toml"));
+        let read = |path: std::path::PathBuf| {
+            let text = fs::read_to_string(&path).unwrap();
+            Self {
+                name: path.strip_prefix(root).unwrap().display().to_string(),
+                table: text
+                    .parse()
+                    .unwrap_or_else(|e| panic!("{}: {e}", path.display())),
+                text,
+            }
+        };
+        configs.map(read).collect()
+    }
+
+    fn kind(&self) -> &str {
+        let kind = self.table.get("kind").and_then(toml::Value::as_str);
+        kind.unwrap_or_else(|| panic!("{} has no kind", self.name))
+    }
+
+    fn signal(&self, key: &str) -> Option<&toml::Value> {
+        self.table.get("signal")?.get(key)
+    }
+
+    /// Whether its picture is not in the repository: no command in its header goes without the user's own.
+    fn needs_own_file(&self) -> bool {
+        let mut commands = self
+            .text
+            .lines()
+            .filter(|line| line.starts_with('#') && line.contains("cargo xtask run"));
+        self.signal("path").is_some() || commands.all(|line| line.contains("--set signal.path="))
+    }
+
+    /// Overrides that make it a matter of a second; they name pictures on the desk.
+    fn shrinking(&self) -> Vec<String> {
+        let mut sets: Vec<String> = vec![
+            "train.steps=3".to_owned(),
+            "field.hidden_features=16".to_owned(),
+        ];
+        match self.kind() {
+            "image" => {
+                sets.push(format!("signal.size={SIDE}"));
+                for (key, smaller) in [
+                    ("path", "picture.png"),
+                    ("crop", "24"),
+                    ("crop_box", "[4,2,20,24]"),
+                    ("resize", "16"),
+                ] {
+                    let is_set = self.signal(key).is_some();
+                    sets.extend(is_set.then(|| format!("signal.{key}={smaller}")));
+                }
+                let has = |key: &str, inner: &str| self.signal(key)?.get(inner);
+                if has("observed", "mask").is_some() {
+                    sets.push("signal.observed.mask=mask.png".to_owned());
+                }
+                if has("sampling", "subset").is_some() {
+                    sets.push("signal.sampling.subset.points=50".to_owned());
+                }
+            }
+            other => panic!("say here how to shrink a config of the kind `{other}`"),
+        }
+        sets
+    }
+}
+
+#[test]
+fn every_shipped_config_parses_and_tells_what_to_expect() {
+    let all = Shipped::all();
+    assert!(!all.is_empty());
+    for shipped in all {
+        let source = Source {
+            origin: shipped.name.clone(),
+            text: shipped.text.clone(),
+        };
+        let expect = match shipped.kind() {
+            Image::KIND => {
+                let config = ConfigOf::<Image>::parse(&source, Image::KIND, &[]);
+                config.unwrap_or_else(|error| panic!("{error}")).expect
+            }
+            other => panic!("parse configs of the kind `{other}` here"),
+        };
+        assert!(
+            shipped.needs_own_file() || !expect.is_empty(),
+            "{} has no [expect]",
+            shipped.name
+        );
+    }
+}
+
+#[test]
+fn every_shipped_config_runs_to_its_end() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for shipped in Shipped::all() {
+        let desk = Desk::new();
+        desk.draw("picture.png", SIDE, SIDE);
+        desk.draw("mask.png", SIDE, SIDE);
+        let mut command = Command::new(program(shipped.kind()));
+        command.arg("run").arg(root.join(&shipped.name));
+        for set in shipped.shrinking() {
+            command.args(["--set", &set]);
+        }
+        let output = command
+            .args(["--out", "run"])
+            .current_dir(desk.path(""))
+            .output();
+        let ended = Ended::from(output.unwrap());
+        assert_eq!(ended.code, Some(0), "{}: {ended:#?}", shipped.name);
+        let summary = String::from_utf8(desk.read("run/summary.toml")).unwrap();
+        let summary: Table = summary.parse().unwrap();
+        for (metric, value) in summary["metrics"].as_table().unwrap() {
+            assert!(
+                value.as_float().unwrap().is_finite(),
+                "{}: {metric}",
+                shipped.name
+            );
+        }
+        assert!(
+            summary["metrics"].get("psnr_db").is_some(),
+            "{}",
+            shipped.name
+        );
+        let mut names = BTreeSet::new();
+        for artifact in files_under(&desk.path("run/artifacts")) {
+            let picture = image::open(&artifact).unwrap();
+            assert!(picture.width() > 1 && picture.height() > 1);
+            names.insert(artifact.file_stem().unwrap().display().to_string());
+        }
+        for name in ["target", "value", "gradient", "laplacian"] {
+            assert!(names.contains(name), "{} has no {name}", shipped.name);
+        }
+    }
+}
+
+#[test]
+fn every_expected_metric_is_measured() {
+    for shipped in Shipped::all() {
+        let Some(expect) = shipped.table.get("expect").and_then(toml::Value::as_table) else {
+            continue;
+        };
+        for metric in expect.keys() {
+            let known = ["psnr_db", "psnr_observed_db", "psnr_held_out_db", "ssim"];
+            assert!(
+                known.contains(&metric.as_str()),
+                "{}: {metric}",
+                shipped.name
+            );
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! A temporary folder in which programs run.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use image::{Rgb, RgbImage};
+use tempfile::TempDir;
+
+use super::program::{Ended, program};
+
+/// Paths relative to a folder, and contents.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// A temporary folder in which programs run, so that command lines can be short.
+pub struct Desk {
+    folder: TempDir,
+}
+
+impl Desk {
+    pub fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
+    /// A picture with a gradient in each channel, in the format that the extension tells.
+    pub fn draw(&self, name: &str, height: u32, width: u32) {
+        let ramp = |x: u32, of: u32| (x * 255 / of) as u8;
+        let pixel = |x, y| Rgb([ramp(x, width), ramp(y, height), ramp(x + y, width + height)]);
+        let picture = RgbImage::from_fn(width, height, pixel);
+        picture.save(self.path(name)).unwrap();
+    }
+
+    /// `siren-image` with these arguments, separated by spaces.
+    pub fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(program("image"));
+        command
+            .args(line.split(' '))
+            .current_dir(self.folder.path());
+        command
+    }
+
+    /// Runs `siren-image` to its end.
+    pub fn run(&self, line: &str) -> Ended {
+        self.command(line).output().unwrap().into()
+    }
+
+    /// All files under a folder.
+    pub fn files(&self, name: &str) -> Files {
+        let folder = self.path(name);
+        let relative = |path: &Path| path.strip_prefix(&folder).unwrap().display().to_string();
+        files_under(&folder)
+            .into_iter()
+            .map(|path| (relative(&path), fs::read(&path).unwrap()))
+            .collect()
+    }
+
+    /// Forgets a run.
+    pub fn remove(&self, name: &str) {
+        fs::remove_dir_all(self.path(name)).unwrap();
+    }
+}
+
+/// All files under a folder, in order.
+pub fn files_under(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(files_under(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
