@@ -121,6 +121,31 @@ fn a_changed_config_is_refused_with_the_key_that_changed() {
 }
 
 #[test]
+fn a_run_does_not_go_on_with_another_picture_than_it_started_with() {
+    let desk = desk();
+    desk.draw("mine.png", 12, 12);
+    desk.run("run good.toml --out run --set signal.path=mine.png")
+        .succeeded();
+    let picture = desk.read("mine.png");
+    desk.draw("mine.png", 12, 13);
+    let words = ["run", "no longer the one"];
+    refused(&desk, &["resume run"], "another picture", &words);
+    desk.write("mine.png", picture);
+    desk.run("resume run").succeeded();
+}
+
+#[test]
+fn a_run_is_for_one_process_at_a_time() {
+    let desk = desk_with_run();
+    let lock = fs::File::open(desk.path("run/.lock")).unwrap();
+    lock.lock().unwrap();
+    let words = ["run", "in use by another process"];
+    refused(&desk, &["resume run"], "a locked run", &words);
+    drop(lock);
+    desk.run("resume run").succeeded();
+}
+
+#[test]
 fn parameters_of_another_network_are_refused() {
     let desk = desk_with_run();
     desk.run("run good.toml --out wide --set field.hidden_features=9")
