@@ -4,6 +4,7 @@
 //! It was compared with the fused operation on the CPU; on CUDA devices it has been compiled but never run.
 
 use candle_core::{D, Result, Tensor};
+use candle_nn::{Linear, Module};
 
 use super::activation::{Pointwise, SOFTPLUS_THRESHOLD};
 use super::encoding::{Features, Sinusoid};
@@ -22,13 +23,16 @@ pub(super) fn jet(plan: &Plan, coords: &Tensor, params: &Tensor, order: &Order) 
     let mut h = input(plan, coords, params, order)?;
     for layer in &plan.layers {
         let weight = params.narrow(0, layer.weight.start, layer.weight.len())?;
-        let weight = weight.reshape((layer.fan_out, layer.fan_in))?.t()?;
+        let weight = weight.reshape((layer.fan_out, layer.fan_in))?;
         let bias = params.narrow(0, layer.bias.start, layer.fan_out)?;
-        let linear = |part: &Tensor| part.matmul(&weight);
+        let linear = Linear::new(weight.clone(), None);
+        let through = |parts: &[Tensor]| -> Result<Vec<Tensor>> {
+            parts.iter().map(|part| linear.forward(part)).collect()
+        };
         let z = Parts {
-            value: linear(&h.value)?.broadcast_add(&bias)?,
-            gradient: h.gradient.iter().map(linear).collect::<Result<_>>()?,
-            traces: h.traces.iter().map(linear).collect::<Result<_>>()?,
+            value: Linear::new(weight, Some(bias)).forward(&h.value)?,
+            gradient: through(&h.gradient)?,
+            traces: through(&h.traces)?,
         };
         h = apply(layer.pointwise, z, order)?;
     }

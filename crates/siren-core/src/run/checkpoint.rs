@@ -43,8 +43,8 @@ impl State {
     /// Before the first step of a run with this resolved config and signal.
     pub(super) fn new(config: String, signal_checksum: u32) -> Self {
         Self {
-            config,
             signal_checksum,
+            config,
             ..Self::default()
         }
     }
