@@ -77,6 +77,7 @@ impl Activation {
 
 impl Pointwise {
     /// Fills `out[k]` with the `k`-th derivative at every `z`, for as many `k` as there are slices (1 to 4).
+    #[inline(always)]
     pub(crate) fn derivatives<T: Real>(self, z: &[T], out: &mut [&mut [T]]) {
         match self {
             Self::Sine { omega } => sine(T::of(omega), z, out),
@@ -126,6 +127,7 @@ impl Pointwise {
 }
 
 /// Applies a function that returns `[σ, σ', σ'', σ''']`, keeping what there is room for.
+#[inline(always)]
 fn each<T: Real>(z: &[T], out: &mut [&mut [T]], f: impl Fn(T) -> [T; 4]) {
     for (i, &z) in z.iter().enumerate() {
         for (slice, derivative) in out.iter_mut().zip(f(z)) {
@@ -154,20 +156,19 @@ fn logistic<T: Real>(s: T) -> [T; 3] {
 }
 
 /// `sin ωz, ω cos ωz, −ω² sin ωz, −ω³ cos ωz`.
+#[inline(always)]
 fn sine<T: Real>(omega: T, z: &[T], out: &mut [&mut [T]]) {
     match out {
         [s0] => T::sin_slice(omega, z, s0),
-        [s0, s1] => {
-            T::sin_cos_slice(omega, z, s0, s1);
-            T::scale_slice(omega, s1);
-        }
         [s0, s1, higher @ ..] => {
             T::sin_cos_slice(omega, z, s0, s1);
-            T::scale_slice(omega, s1);
+            s1.iter_mut().for_each(|s1| *s1 *= omega);
             let minus_omega_squared = -omega * omega;
             for (k, slice) in higher.iter_mut().enumerate() {
-                slice.copy_from_slice(if k == 0 { s0 } else { s1 });
-                T::scale_slice(minus_omega_squared, slice);
+                let two_below: &[T] = if k == 0 { s0 } else { s1 };
+                for (derivative, &below) in slice.iter_mut().zip(two_below) {
+                    *derivative = minus_omega_squared * below;
+                }
             }
         }
         [] => {}

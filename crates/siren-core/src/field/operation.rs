@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use candle_core::{CpuStorage, CustomOp2, DType, Layout, Shape, Tensor, bail};
 
 use super::jet::Order;
-use super::kernel::{Chunk, Pool, Real, Workspace};
+use super::kernel::{Chunk, Packed, Pool, Real, Workspace};
 use super::plan::Plan;
 
 /// A network with buffers for its operation.
@@ -22,7 +22,36 @@ pub(super) struct JetOperation {
     pub(super) pools: Arc<Pools>,
     /// Whether a reverse pass may follow.
     pub(super) differentiable: bool,
+    /// The weights of the parameters it will be applied to.
+    pub(super) packed: PackedWeights,
     pub(super) tape: Mutex<Tape>,
+}
+
+/// Packed weights of either precision, shared by the chunks of a step.
+#[derive(Clone)]
+pub(super) enum PackedWeights {
+    Single(Arc<Packed<f32>>),
+    Double(Arc<Packed<f64>>),
+}
+
+impl PackedWeights {
+    /// From flat parameters `(P,)`.
+    pub(super) fn new(
+        plan: &Plan,
+        params: &Tensor,
+        differentiable: bool,
+    ) -> candle_core::Result<Self> {
+        Ok(match params.dtype() {
+            DType::F64 => {
+                let params = params.to_vec1::<f64>()?;
+                Self::Double(Arc::new(Packed::new(plan, &params, differentiable)))
+            }
+            _ => {
+                let params = params.to_vec1::<f32>()?;
+                Self::Single(Arc::new(Packed::new(plan, &params, differentiable)))
+            }
+        })
+    }
 }
 
 /// What the forward pass left for the reverse pass.
@@ -37,6 +66,8 @@ pub(super) enum Tape {
 /// `f32` or `f64`, with its pool and its kind of tape.
 trait Precision: Real {
     fn pool(pools: &Pools) -> &Pool<Self>;
+    /// Panics if the operation was made for the other precision, which its maker rules out.
+    fn weights(packed: &PackedWeights) -> &Packed<Self>;
     fn pack(workspace: Workspace<Self>) -> Tape;
     fn unpack(tape: Tape) -> Option<Workspace<Self>>;
 }
@@ -44,6 +75,12 @@ trait Precision: Real {
 impl Precision for f32 {
     fn pool(pools: &Pools) -> &Pool<Self> {
         &pools.single
+    }
+    fn weights(packed: &PackedWeights) -> &Packed<Self> {
+        match packed {
+            PackedWeights::Single(packed) => packed,
+            _ => unreachable!("the operation was made for the other precision"),
+        }
     }
     fn pack(workspace: Workspace<Self>) -> Tape {
         Tape::Single(workspace)
@@ -59,6 +96,12 @@ impl Precision for f32 {
 impl Precision for f64 {
     fn pool(pools: &Pools) -> &Pool<Self> {
         &pools.double
+    }
+    fn weights(packed: &PackedWeights) -> &Packed<Self> {
+        match packed {
+            PackedWeights::Double(packed) => packed,
+            _ => unreachable!("the operation was made for the other precision"),
+        }
     }
     fn pack(workspace: Workspace<Self>) -> Tape {
         Tape::Double(workspace)
@@ -91,12 +134,13 @@ impl JetOperation {
         std::mem::take(&mut tape)
     }
 
-    fn chunk<'a, T: Real>(&'a self, coords: &'a [T], params: &'a [T]) -> Chunk<'a, T> {
+    fn chunk<'a, T: Precision>(&'a self, coords: &'a [T], params: &'a [T]) -> Chunk<'a, T> {
         Chunk {
             plan: &self.plan,
             order: &self.order,
             coords,
             params,
+            packed: T::weights(&self.packed),
         }
     }
 

@@ -10,7 +10,7 @@ use super::config::{FieldShape, SirenConfig};
 use super::encoding::Encoding;
 use super::jet::{Jet, Order};
 use super::layout::Layout;
-use super::operation::{JetOperation, Pools, Tape};
+use super::operation::{JetOperation, PackedWeights, Pools, Tape};
 use super::plan::Plan;
 use super::{composed, init};
 use crate::error::{Error, Result};
@@ -158,8 +158,22 @@ impl Siren {
     /// # Errors
     /// If the coordinates or the traces have another number of axes than the field.
     pub fn jet(&self, coords: &Tensor, order: &Order) -> Result<Jet> {
-        self.check(coords, order)?;
-        self.apply(&coords.detach(), order, true)
+        self.prepare(true)?.jet(coords, order)
+    }
+
+    /// Packs the weights as they are now, once for many calls: what is prepared must not be asked after the parameters
+    /// have changed. For [`Prepared::jet`] it must be `differentiable`.
+    ///
+    /// # Errors
+    /// Only from candle.
+    pub fn prepare(&self, differentiable: bool) -> Result<Prepared<'_>> {
+        let on_cpu = self.params.device().is_cpu();
+        let pack = || PackedWeights::new(&self.plan, self.params.as_tensor(), differentiable);
+        Ok(Prepared {
+            field: self,
+            packed: on_cpu.then(pack).transpose()?,
+            differentiable,
+        })
     }
 
     /// The jet at `coords (n, d)`, for looking only: no graph is built, memory beyond the result stays constant, and
@@ -168,23 +182,7 @@ impl Siren {
     /// # Errors
     /// As [`jet`](Self::jet).
     pub fn evaluate(&self, coords: &Tensor, order: &Order) -> Result<Jet> {
-        self.check(coords, order)?;
-        let coords = coords.detach();
-        let points = coords.dim(0)?;
-        let starts: Vec<usize> = (0..points).step_by(EVALUATION_CHUNK).collect();
-        let parts = starts
-            .into_par_iter()
-            .map(|start| {
-                let chunk = coords.narrow(0, start, EVALUATION_CHUNK.min(points - start))?;
-                Ok(self.apply(&chunk, order, false)?.packed().clone())
-            })
-            .collect::<Result<Vec<Tensor>>>()?;
-        let packed = match parts.as_slice() {
-            [] => return Ok(self.empty_jet(order)?),
-            [only] => only.clone(),
-            _ => Tensor::cat(&parts, 0)?,
-        };
-        Ok(Jet::from_packed(packed, order, self.plan.in_features))
+        self.prepare(false)?.evaluate(coords, order)
     }
 
     fn empty_jet(&self, order: &Order) -> candle_core::Result<Jet> {
@@ -207,31 +205,6 @@ impl Siren {
         })
     }
 
-    /// The fused operation on the CPU; candle's own operations elsewhere.
-    fn apply(&self, coords: &Tensor, order: &Order, differentiable: bool) -> Result<Jet> {
-        let dims = self.plan.in_features;
-        let packed = if coords.device().is_cpu() {
-            let operation = JetOperation {
-                plan: Arc::clone(&self.plan),
-                order: order.clone(),
-                pools: Arc::clone(&self.pools),
-                differentiable,
-                tape: Mutex::new(Tape::Empty),
-            };
-            let coords = coords.contiguous()?;
-            if differentiable {
-                coords.apply_op2(self.params.as_tensor(), operation)?
-            } else {
-                coords.apply_op2_no_bwd(self.params.as_tensor(), &operation)?
-            }
-        } else if differentiable {
-            composed::jet(&self.plan, coords, self.params.as_tensor(), order)?
-        } else {
-            composed::jet(&self.plan, coords, &self.params.as_detached_tensor(), order)?
-        };
-        Ok(Jet::from_packed(packed, order, dims))
-    }
-
     /// [`jet`](Self::jet) from candle's own operations, on any device: slower, and an independent account of the same
     /// formulas for tests and benchmarks.
     ///
@@ -241,5 +214,86 @@ impl Siren {
         self.check(coords, order)?;
         let packed = composed::jet(&self.plan, &coords.detach(), self.params.as_tensor(), order)?;
         Ok(Jet::from_packed(packed, order, self.plan.in_features))
+    }
+}
+
+/// A field with its weights packed.
+pub struct Prepared<'a> {
+    field: &'a Siren,
+    /// `None` where candle's own operations serve.
+    packed: Option<PackedWeights>,
+    differentiable: bool,
+}
+
+impl Prepared<'_> {
+    /// As [`Siren::jet`].
+    ///
+    /// # Errors
+    /// As [`Siren::jet`]; also if it was not prepared to be differentiable.
+    pub fn jet(&self, coords: &Tensor, order: &Order) -> Result<Jet> {
+        self.field.check(coords, order)?;
+        if !self.differentiable {
+            return Err(Error::Shape {
+                what: "prepared field",
+                expected: "one prepared to be differentiable".to_owned(),
+                got: "one prepared for evaluation".to_owned(),
+            });
+        }
+        self.apply(&coords.detach(), order, true)
+    }
+
+    /// As [`Siren::evaluate`].
+    ///
+    /// # Errors
+    /// As [`Siren::jet`].
+    pub fn evaluate(&self, coords: &Tensor, order: &Order) -> Result<Jet> {
+        self.field.check(coords, order)?;
+        let coords = coords.detach();
+        let points = coords.dim(0)?;
+        let starts: Vec<usize> = (0..points).step_by(EVALUATION_CHUNK).collect();
+        let parts = starts
+            .into_par_iter()
+            .map(|start| {
+                let chunk = coords.narrow(0, start, EVALUATION_CHUNK.min(points - start))?;
+                Ok(self.apply(&chunk, order, false)?.packed().clone())
+            })
+            .collect::<Result<Vec<Tensor>>>()?;
+        let packed = match parts.as_slice() {
+            [] => return Ok(self.field.empty_jet(order)?),
+            [only] => only.clone(),
+            _ => Tensor::cat(&parts, 0)?,
+        };
+        Ok(Jet::from_packed(packed, order, self.field.plan.in_features))
+    }
+
+    /// The fused operation on the CPU; candle's own operations elsewhere.
+    fn apply(&self, coords: &Tensor, order: &Order, differentiable: bool) -> Result<Jet> {
+        let Siren {
+            plan,
+            pools,
+            params,
+            ..
+        } = self.field;
+        let packed = match &self.packed {
+            Some(packed) => {
+                let operation = JetOperation {
+                    plan: Arc::clone(plan),
+                    order: order.clone(),
+                    pools: Arc::clone(pools),
+                    differentiable,
+                    packed: packed.clone(),
+                    tape: Mutex::new(Tape::Empty),
+                };
+                let coords = coords.contiguous()?;
+                if differentiable {
+                    coords.apply_op2(params.as_tensor(), operation)?
+                } else {
+                    coords.apply_op2_no_bwd(params.as_tensor(), &operation)?
+                }
+            }
+            None if differentiable => composed::jet(plan, coords, params.as_tensor(), order)?,
+            None => composed::jet(plan, coords, &params.as_detached_tensor(), order)?,
+        };
+        Ok(Jet::from_packed(packed, order, plan.in_features))
     }
 }

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use crate::error::{Error, Result};
-use crate::field::Siren;
+use crate::field::{Prepared, Siren};
 use crate::objective::{Objective, Term};
 use crate::signal::Sample;
 
@@ -29,6 +29,7 @@ pub(super) struct Evaluated {
 /// One objective on one sample.
 struct Work<'a> {
     field: &'a Siren,
+    prepared: Prepared<'a>,
     objective: &'a dyn Objective,
     sample: &'a Sample,
     chunk_points: usize,
@@ -49,6 +50,7 @@ pub(super) fn evaluate(
     let components = objective.order().components(field.in_features());
     let work = Work {
         field,
+        prepared: field.prepare(true)?,
         objective,
         sample,
         chunk_points: (CHUNK_ROWS / components).max(MIN_CHUNK_POINTS),
@@ -76,7 +78,7 @@ impl Work<'_> {
         let start = index * self.chunk_points;
         let points = self.chunk_points.min(self.sample.len() - start);
         let part = self.sample.narrow(start, points)?;
-        let jet = self.field.jet(part.coords(), self.objective.order())?;
+        let jet = self.prepared.jet(part.coords(), self.objective.order())?;
         let mut sums = Vec::new();
         let mut loss: Option<Tensor> = None;
         for term in self.objective.terms(&jet, &part)? {

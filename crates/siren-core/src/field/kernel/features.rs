@@ -2,7 +2,8 @@
 
 use super::super::activation::Pointwise;
 use super::super::encoding::{Features, Sinusoid};
-use super::pointwise::{self, Components, Scratch};
+use super::panel::stride;
+use super::pointwise::{Components, Scratch, Shape, Stage};
 use super::{Real, Tile};
 
 /// `Σᵢ Aᵢᵢ`, of each trace.
@@ -28,15 +29,14 @@ pub(super) fn forward<T: Real>(
     let input = &mut tile.inputs[0];
     match features {
         Features::Identity => {
-            input.fill(T::of(0.0));
-            input[..points * dims].copy_from_slice(coords);
-            for i in 0..components.gradients {
-                let block = &mut input[(1 + i) * points * dims..][..points * dims];
-                block
-                    .iter_mut()
-                    .skip(i)
-                    .step_by(dims)
-                    .for_each(|x| *x = T::of(1.0));
+            let stride = stride(dims);
+            let block = points * stride;
+            input[..components.count() * block].fill(T::of(0.0));
+            for (p, x) in coords.chunks(dims).enumerate() {
+                input[p * stride..][..dims].copy_from_slice(x);
+                for i in 0..components.gradients {
+                    input[(1 + i) * block + p * stride + i] = T::of(1.0);
+                }
             }
         }
         Features::Sinusoids { keep, waves } => {
@@ -49,20 +49,30 @@ pub(super) fn forward<T: Real>(
         } => {
             let centers_d = &params[*first_center..][..centers * dims];
             let sigmas = &params[*first_sigma..][..*centers];
-            scaled_distances(
-                components,
-                (coords, dims),
-                (centers_d, sigmas),
-                &mut tile.distances,
-            );
-            pointwise::forward(
-                Pointwise::Gaussian,
-                components,
-                &tile.distances,
-                input,
-                scratch,
-            );
+            let distances = &mut tile.distances;
+            scaled_distances(components, (coords, dims), (centers_d, sigmas), distances);
+            let stage = rbf_stage(components, *centers, points, true);
+            stage.forward(&[], distances, input, scratch);
         }
+    }
+}
+
+/// `e^(−z²)` of the scaled distances.
+pub(super) fn rbf_stage(
+    components: Components<'_>,
+    centers: usize,
+    points: usize,
+    keep: bool,
+) -> Stage<'_> {
+    Stage {
+        pointwise: Pointwise::Gaussian,
+        components,
+        shape: Shape {
+            points,
+            width: centers,
+            stride: stride(centers),
+        },
+        keep,
     }
 }
 
@@ -74,10 +84,10 @@ fn sinusoids<T: Real>(
     input: &mut [T],
 ) {
     let kept = if keep { dims } else { 0 };
-    let width = kept + waves.len();
+    let width = stride(kept + waves.len());
     let points = coords.len() / dims;
     let block = points * width;
-    input.fill(T::of(0.0));
+    input[..components.count() * block].fill(T::of(0.0));
     for (p, x) in coords.chunks(dims).enumerate() {
         input[p * width..][..kept].copy_from_slice(&x[..kept]);
         for i in 0..components.gradients.min(kept) {
@@ -110,7 +120,7 @@ fn scaled_distances<T: Real>(
     (centers, sigmas): (&[T], &[T]),
     distances: &mut [T],
 ) {
-    let width = sigmas.len();
+    let width = stride(sigmas.len());
     let block = coords.len() / dims * width;
     let traces = diagonal_sums::<T>(components);
     let two = T::of(2.0);
@@ -138,13 +148,13 @@ pub(super) fn backward_rbf<T: Real>(
     d_distances: &[T],
     (d_centers, d_sigmas): (&mut [T], &mut [T]),
 ) {
-    let width = sigmas.len();
-    let dims = centers.len() / width;
+    let dims = centers.len() / sigmas.len();
+    let width = stride(sigmas.len());
     let block = coords.len() / dims * width;
     let traces = diagonal_sums::<T>(components);
     let two = T::of(2.0);
     for (p, x) in coords.chunks(dims).enumerate() {
-        for f in 0..width {
+        for f in 0..sigmas.len() {
             let at = p * width + f;
             let d0 = d_distances[at];
             for i in 0..dims {

@@ -1,56 +1,112 @@
-//! Bounds-checked views for the `gemm` crate: the only unsafe code of the project.
+//! The same products in `f64` by the `gemm` crate: an account of them that shares nothing with the micro-kernels.
 
 use gemm::Parallelism;
 
-use super::Real;
+use super::panel::{Rows, padded};
 
-/// A read-only matrix inside a slice.
-#[derive(Clone, Copy)]
-pub(super) struct Matrix<'a, T> {
-    data: &'a [T],
-    rows: usize,
-    cols: usize,
+/// Row-major weights `(fan_out, fan_in)`, or their transpose.
+#[derive(Default)]
+pub struct Weight {
+    data: Vec<f64>,
+    inner: usize,
+    columns: usize,
     row_stride: usize,
     col_stride: usize,
 }
 
-impl<'a, T> Matrix<'a, T> {
-    /// Row-major and contiguous.
-    pub(super) fn new(data: &'a [T], rows: usize, cols: usize) -> Self {
-        assert_eq!(data.len(), rows * cols, "matrix of {rows} × {cols}");
+impl Weight {
+    /// `Wᵀ`: `Z = H Wᵀ`.
+    pub(super) fn transposed(weight: &[f64], fan_out: usize, fan_in: usize) -> Self {
         Self {
-            data,
-            rows,
-            cols,
-            row_stride: cols,
-            col_stride: 1,
+            data: weight.to_vec(),
+            inner: fan_in,
+            columns: fan_out,
+            row_stride: 1,
+            col_stride: fan_in,
         }
     }
 
-    pub(super) fn transposed(self) -> Self {
+    /// `W`: `dH = dZ W`.
+    pub(super) fn straight(weight: &[f64], fan_out: usize, fan_in: usize) -> Self {
         Self {
-            rows: self.cols,
-            cols: self.rows,
-            row_stride: self.col_stride,
-            col_stride: self.row_stride,
-            ..self
+            data: weight.to_vec(),
+            inner: fan_out,
+            columns: fan_in,
+            row_stride: fan_in,
+            col_stride: 1,
         }
     }
 }
 
-/// `out = a b`, or `out += a b` where `accumulate`; `out` is row-major `(a.rows, b.cols)`. One thread.
-pub(super) fn multiply<T: Real>(
-    out: &mut [T],
-    a: Matrix<'_, T>,
-    b: Matrix<'_, T>,
-    accumulate: bool,
+/// A matrix inside a slice: element `(i, j)` at `i · row + j · col`.
+struct View<'a> {
+    data: &'a [f64],
+    rows: usize,
+    cols: usize,
+    row: usize,
+    col: usize,
+}
+
+impl View<'_> {
+    fn fits(&self) -> bool {
+        self.rows == 0
+            || self.cols == 0
+            || (self.rows - 1) * self.row + (self.cols - 1) * self.col < self.data.len()
+    }
+}
+
+/// `out = a b`, see [`super::panel::multiply`].
+pub(super) fn multiply(a: Rows<'_, f64>, b: &Weight, out: &mut [f64], out_stride: usize) {
+    let left = View {
+        data: a.data,
+        rows: a.rows,
+        cols: b.inner,
+        row: a.stride,
+        col: 1,
+    };
+    let right = View {
+        data: &b.data,
+        rows: b.inner,
+        cols: b.columns,
+        row: b.row_stride,
+        col: b.col_stride,
+    };
+    product(&left, &right, (out, out_stride), false);
+}
+
+/// `out += aᵀ b`, see [`super::panel::multiply_transposed`].
+pub(super) fn multiply_transposed(
+    (a, m): (Rows<'_, f64>, usize),
+    (b, n): (Rows<'_, f64>, usize),
+    out: &mut [f64],
 ) {
+    let left = View {
+        data: a.data,
+        rows: m,
+        cols: a.rows,
+        row: 1,
+        col: a.stride,
+    };
+    let right = View {
+        data: b.data,
+        rows: b.rows,
+        cols: n,
+        row: b.stride,
+        col: 1,
+    };
+    product(&left, &right, (out, padded(n)), true);
+}
+
+fn product(a: &View<'_>, b: &View<'_>, (out, out_stride): (&mut [f64], usize), accumulate: bool) {
     assert_eq!(a.cols, b.rows, "inner dimensions of a product");
-    assert_eq!(out.len(), a.rows * b.cols, "output of a product");
-    // SAFETY: `Matrix::new` checked that `rows × cols` elements with these strides lie inside the slice, and
-    // transposing keeps that set; `out` has exactly `a.rows × b.cols` elements, is row-major, and being `&mut` it
-    // overlaps neither input. The pointers are valid for the whole call. gemm supports T = f32 and f64 and panics
-    // on other types.
+    assert!(a.fits() && b.fits(), "factors of a product");
+    let last = (a.rows.max(1) - 1) * out_stride + b.cols.max(1) - 1;
+    assert!(
+        last < out.len() && b.cols <= out_stride,
+        "room for a product"
+    );
+    // SAFETY: `fits` and the assertion on `last` checked that every element of the three matrices lies inside its slice;
+    // `out` is `&mut`, so it overlaps neither factor; the pointers are valid for the whole call.
     unsafe {
         gemm::gemm(
             a.rows,
@@ -58,16 +114,16 @@ pub(super) fn multiply<T: Real>(
             a.cols,
             out.as_mut_ptr(),
             1,
-            b.cols as isize,
+            out_stride as isize,
             accumulate,
             a.data.as_ptr(),
-            a.col_stride as isize,
-            a.row_stride as isize,
+            a.col as isize,
+            a.row as isize,
             b.data.as_ptr(),
-            b.col_stride as isize,
-            b.row_stride as isize,
-            T::one(),
-            T::one(),
+            b.col as isize,
+            b.row as isize,
+            1.0,
+            1.0,
             false,
             false,
             false,

@@ -1,56 +1,91 @@
 //! The CPU kernel of the field: a whole network on one chunk of points, forward and in reverse.
 //!
-//! Points are worked on in tiles of a few hundred rows, one row a point and component, so that a layer is one matrix
-//! product. The inputs and preactivations of every layer are kept for the reverse pass: `rows × width` numbers a layer.
+//! Points are worked on in tiles that stay in the second-level cache, one row a point and component, so that a layer is
+//! one matrix product. Rows are padded to whole vectors ([`panel`]). Weights are packed once per step ([`Packed`]); the
+//! inputs and preactivations of every layer are kept for the reverse pass.
 
 mod features;
 mod matrix;
+mod panel;
 mod pointwise;
 mod real;
 
 use std::sync::Mutex;
 
-use self::matrix::{Matrix, multiply};
-use self::pointwise::{Components, Scratch};
+use self::panel::{ROW_PAD, Rows, SLACK, padded, stride};
+use self::pointwise::{Components, Scratch, Shape, Stage};
 pub use self::real::Real;
-use super::activation::Pointwise;
 use super::encoding::Features;
 use super::jet::Order;
-use super::plan::Plan;
+use super::plan::{Dense, Plan};
 
-/// Rows (points × components) of a tile.
-const TILE_ROWS: usize = 384;
+/// Rows (points × components) of a tile: a multiple of every micro-kernel's.
+const TILE_ROWS: usize = 96;
+
+/// The weights of a network, ready for products.
+pub(super) struct Packed<T: Real> {
+    /// For `Z = H Wᵀ`, by layer.
+    forward: Vec<T::Weight>,
+    /// For `dH = dZ W`, by layer.
+    backward: Vec<T::Weight>,
+}
+
+impl<T: Real> Packed<T> {
+    /// Packs the weights of `params (P,)`; those for the reverse pass only if there will be one.
+    pub(super) fn new(plan: &Plan, params: &[T], differentiable: bool) -> Self {
+        let weights = |layer: &Dense| (layer.weight.clone(), layer.fan_out, layer.fan_in);
+        let layers = || plan.layers.iter().map(weights);
+        let backward = layers().filter(|_| differentiable);
+        Self {
+            forward: layers()
+                .map(|(range, m, n)| T::transposed(&params[range], m, n))
+                .collect(),
+            backward: backward
+                .map(|(range, m, n)| T::straight(&params[range], m, n))
+                .collect(),
+        }
+    }
+}
 
 /// What the forward pass of one tile leaves for the reverse pass.
 #[derive(Default)]
 pub(super) struct Tile<T> {
     points: usize,
-    /// The input jet of each layer, `(components, points, fan_in)`, and the output of the last.
+    /// The input jet of each layer, and the output of the last.
     inputs: Vec<Vec<T>>,
-    /// The preactivation jet of each hidden layer, `(components, points, fan_out)`.
+    /// The preactivation jet of each layer; where only values are carried, `σ'` of it.
     preactivations: Vec<Vec<T>>,
     /// The jet of `s ‖x − c‖²` for radial basis functions, otherwise empty.
     distances: Vec<T>,
 }
 
+/// Numbers in a buffer of `rows` rows of this width.
+fn room(rows: usize, width: usize) -> usize {
+    rows.next_multiple_of(ROW_PAD) * stride(width) + SLACK
+}
+
+fn ensure<T: Real>(buffer: &mut Vec<T>, len: usize) {
+    if buffer.len() < len {
+        buffer.resize(len, T::of(0.0));
+    }
+}
+
 impl<T: Real> Tile<T> {
     fn resize(&mut self, plan: &Plan, components: usize, points: usize) {
         let rows = components * points;
-        let zero = T::of(0.0);
         self.points = points;
         self.inputs.resize_with(plan.layers.len() + 1, Vec::new);
         self.preactivations.resize_with(plan.layers.len(), Vec::new);
-        for (layer, input) in plan.layers.iter().zip(&mut self.inputs) {
-            input.resize(rows * layer.fan_in, zero);
+        for (l, layer) in plan.layers.iter().enumerate() {
+            ensure(&mut self.inputs[l], room(rows, layer.fan_in));
+            ensure(&mut self.preactivations[l], room(rows, layer.fan_out));
         }
-        for (layer, z) in plan.layers.iter().zip(&mut self.preactivations) {
-            z.resize(rows * layer.fan_out, zero);
-        }
-        if let Some(output) = self.inputs.last_mut() {
-            output.resize(rows * plan.out_features, zero);
-        }
+        ensure(
+            &mut self.inputs[plan.layers.len()],
+            room(rows, plan.out_features),
+        );
         if let Features::Rbf { centers, .. } = plan.features {
-            self.distances.resize(rows * centers, zero);
+            ensure(&mut self.distances, room(rows, centers));
         }
     }
 }
@@ -62,6 +97,8 @@ pub(super) struct Workspace<T> {
     scratch: Scratch<T>,
     upstream: Vec<T>,
     downstream: Vec<T>,
+    /// Gradient in the weights of each layer, rows `padded(fan_in)` apart.
+    d_weights: Vec<Vec<T>>,
 }
 
 /// Workspaces at rest; as many as there were chunks in flight at once.
@@ -87,13 +124,15 @@ impl<T: Real> Pool<T> {
 }
 
 /// One chunk of points through one network.
-pub(super) struct Chunk<'a, T> {
+pub(super) struct Chunk<'a, T: Real> {
     pub(super) plan: &'a Plan,
     pub(super) order: &'a Order,
     /// `(n, d)`, row-major.
     pub(super) coords: &'a [T],
     /// `(P,)`.
     pub(super) params: &'a [T],
+    /// The weights of `params`.
+    pub(super) packed: &'a Packed<T>,
 }
 
 impl<T: Real> Chunk<'_, T> {
@@ -106,15 +145,33 @@ impl<T: Real> Chunk<'_, T> {
     }
 
     fn tile_points(&self) -> usize {
-        (TILE_ROWS / self.components().count()).max(16)
+        (TILE_ROWS / self.components().count()).max(1)
+    }
+
+    fn stage<'a>(
+        &self,
+        layer: &Dense,
+        components: Components<'a>,
+        points: usize,
+        keep: bool,
+    ) -> Stage<'a> {
+        Stage {
+            pointwise: layer.pointwise,
+            components,
+            shape: Shape {
+                points,
+                width: layer.fan_out,
+                stride: stride(layer.fan_out),
+            },
+            keep,
+        }
     }
 
     /// Writes the jets `(n, c, components)` to `out`. With `keep`, every tile stays in the workspace for
     /// [`backward`](Self::backward); without, one tile is used over and over.
     pub(super) fn forward(&self, out: &mut [T], workspace: &mut Workspace<T>, keep: bool) {
         let components = self.components().count();
-        let dims = self.plan.in_features;
-        let channels = self.plan.out_features;
+        let (dims, channels) = (self.plan.in_features, self.plan.out_features);
         let tile_points = self.tile_points();
         for (index, coords) in self.coords.chunks(tile_points * dims).enumerate() {
             let slot = if keep { index } else { 0 };
@@ -123,50 +180,36 @@ impl<T: Real> Chunk<'_, T> {
             }
             let tile = &mut workspace.tiles[slot];
             tile.resize(self.plan, components, coords.len() / dims);
-            self.forward_tile(coords, tile, &mut workspace.scratch);
-            let block = tile.points * channels;
+            self.forward_tile(coords, tile, &mut workspace.scratch, keep);
             let first = index * tile_points * channels * components;
-            let out = &mut out[first..][..block * components];
+            let out = &mut out[first..][..tile.points * channels * components];
             let output = &tile.inputs[self.plan.layers.len()];
-            for (component, values) in output.chunks(block).enumerate() {
-                for (at, &value) in values.iter().enumerate() {
-                    out[at * components + component] = value;
+            for component in 0..components {
+                for point in 0..tile.points {
+                    let row = &output[(component * tile.points + point) * stride(channels)..];
+                    for (channel, &value) in row[..channels].iter().enumerate() {
+                        out[(point * channels + channel) * components + component] = value;
+                    }
                 }
             }
         }
     }
 
-    fn forward_tile(&self, coords: &[T], tile: &mut Tile<T>, scratch: &mut Scratch<T>) {
+    fn forward_tile(&self, coords: &[T], tile: &mut Tile<T>, scratch: &mut Scratch<T>, keep: bool) {
         let components = self.components();
-        let rows = components.count() * tile.points;
-        features::forward(
-            &self.plan.features,
-            components,
-            (coords, self.params),
-            tile,
-            scratch,
-        );
+        let features = &self.plan.features;
+        features::forward(features, components, (coords, self.params), tile, scratch);
         for (l, layer) in self.plan.layers.iter().enumerate() {
-            let weight = &self.params[layer.weight.clone()];
-            let weight = Matrix::new(weight, layer.fan_out, layer.fan_in);
+            let input = Rows {
+                data: &tile.inputs[l],
+                rows: components.count() * tile.points,
+                stride: stride(layer.fan_in),
+            };
             let z = &mut tile.preactivations[l];
-            multiply(
-                z,
-                Matrix::new(&tile.inputs[l], rows, layer.fan_in),
-                weight.transposed(),
-                false,
-            );
+            T::multiply(input, &self.packed.forward[l], z, stride(layer.fan_out));
             let bias = &self.params[layer.bias.clone()];
-            for row in z.chunks_mut(layer.fan_out).take(tile.points) {
-                T::add_slice(bias, row);
-            }
-            pointwise::forward(
-                layer.pointwise,
-                components,
-                z,
-                &mut tile.inputs[l + 1],
-                scratch,
-            );
+            let stage = self.stage(layer, components, tile.points, keep);
+            stage.forward(bias, z, &mut tile.inputs[l + 1], scratch);
         }
     }
 
@@ -176,65 +219,97 @@ impl<T: Real> Chunk<'_, T> {
         let components = self.components().count();
         let channels = self.plan.out_features;
         let tile_points = self.tile_points();
-        let mut upstream = std::mem::take(&mut workspace.upstream);
-        let mut downstream = std::mem::take(&mut workspace.downstream);
-        for index in 0..self.points().div_ceil(tile_points) {
-            let tile = &workspace.tiles[index];
-            let block = tile.points * channels;
+        let Workspace {
+            tiles,
+            scratch,
+            upstream,
+            downstream,
+            d_weights,
+        } = workspace;
+        d_weights.resize_with(self.plan.layers.len(), Vec::new);
+        for (d_weight, layer) in d_weights.iter_mut().zip(&self.plan.layers) {
+            d_weight.clear();
+            let rows = layer.fan_out.next_multiple_of(ROW_PAD);
+            d_weight.resize(rows * padded(layer.fan_in), T::of(0.0));
+        }
+        for (index, tile) in tiles[..self.points().div_ceil(tile_points)]
+            .iter()
+            .enumerate()
+        {
             let first = index * tile_points * channels * components;
-            let d_out = &d_out[first..][..block * components];
-            upstream.resize(block * components, T::of(0.0));
-            for (component, values) in upstream.chunks_mut(block).enumerate() {
-                for (at, value) in values.iter_mut().enumerate() {
-                    *value = d_out[at * components + component];
+            let d_out = &d_out[first..][..tile.points * channels * components];
+            ensure(upstream, room(components * tile.points, channels));
+            for component in 0..components {
+                for point in 0..tile.points {
+                    let first = (component * tile.points + point) * stride(channels);
+                    for channel in 0..channels {
+                        let at = (point * channels + channel) * components + component;
+                        upstream[first + channel] = d_out[at];
+                    }
                 }
             }
-            let gradients = (&mut upstream, &mut downstream);
-            self.backward_tile(
-                index * tile_points,
-                tile,
-                gradients,
-                &mut workspace.scratch,
+            let mut gradients = Gradients {
+                upstream,
+                downstream,
+                d_weights,
                 d_params,
-            );
+            };
+            self.backward_tile(index * tile_points, tile, &mut gradients, scratch);
         }
-        workspace.upstream = upstream;
-        workspace.downstream = downstream;
+        for (d_weight, layer) in d_weights.iter().zip(&self.plan.layers) {
+            let rows = d_params[layer.weight.clone()].chunks_exact_mut(layer.fan_in);
+            for (row, padded_row) in rows.zip(d_weight.chunks_exact(padded(layer.fan_in))) {
+                row.iter_mut()
+                    .zip(padded_row)
+                    .for_each(|(sum, &d)| *sum += d);
+            }
+        }
     }
 
     fn backward_tile(
         &self,
         first_point: usize,
         tile: &Tile<T>,
-        (upstream, downstream): (&mut Vec<T>, &mut Vec<T>),
+        gradients: &mut Gradients<'_, T>,
         scratch: &mut Scratch<T>,
-        d_params: &mut [T],
     ) {
         let components = self.components();
         let rows = components.count() * tile.points;
-        let zero = T::of(0.0);
         let into_features = matches!(self.plan.features, Features::Rbf { .. });
         for (l, layer) in self.plan.layers.iter().enumerate().rev() {
-            downstream.resize(rows * layer.fan_out, zero);
-            let z_and_dh = (&tile.preactivations[l][..], &upstream[..]);
-            pointwise::backward(layer.pointwise, components, z_and_dh, downstream, scratch);
+            let Gradients {
+                upstream,
+                downstream,
+                d_weights,
+                d_params,
+            } = gradients;
             let d_bias = &mut d_params[layer.bias.clone()];
-            for row in downstream.chunks(layer.fan_out).take(tile.points) {
-                T::add_slice(row, d_bias);
-            }
-            let dz = Matrix::new(downstream, rows, layer.fan_out);
-            let input = Matrix::new(&tile.inputs[l], rows, layer.fan_in);
-            multiply(
-                &mut d_params[layer.weight.clone()],
-                dz.transposed(),
-                input,
-                true,
+            let stage = self.stage(layer, components, tile.points, true);
+            stage.backward(&tile.preactivations[l], upstream, d_bias, scratch);
+            let dz = Rows {
+                data: upstream.as_slice(),
+                rows,
+                stride: stride(layer.fan_out),
+            };
+            let input = Rows {
+                data: &tile.inputs[l],
+                rows,
+                stride: stride(layer.fan_in),
+            };
+            T::multiply_transposed(
+                (dz, layer.fan_out),
+                (input, layer.fan_in),
+                &mut d_weights[l],
             );
             if l > 0 || into_features {
-                let weight = &self.params[layer.weight.clone()];
-                upstream.resize(rows * layer.fan_in, zero);
-                let weight = Matrix::new(weight, layer.fan_out, layer.fan_in);
-                multiply(upstream, dz, weight, false);
+                ensure(downstream, room(rows, layer.fan_in));
+                T::multiply(
+                    dz,
+                    &self.packed.backward[l],
+                    downstream,
+                    stride(layer.fan_in),
+                );
+                std::mem::swap(*upstream, *downstream);
             }
         }
         if let Features::Rbf {
@@ -244,22 +319,24 @@ impl<T: Real> Chunk<'_, T> {
         } = self.plan.features
         {
             let dims = self.plan.in_features;
-            downstream.resize(rows * centers, zero);
-            let z_and_dh = (&tile.distances[..], &upstream[..]);
-            pointwise::backward(
-                Pointwise::Gaussian,
-                components,
-                z_and_dh,
-                downstream,
-                scratch,
-            );
+            let stage = features::rbf_stage(components, centers, tile.points, true);
+            stage.backward(&tile.distances, gradients.upstream, &mut [], scratch);
             let centers_d = &self.params[first_center..][..centers * dims];
             let sigmas = &self.params[first_sigma..][..centers];
             // The layout puts the widths right behind the centers.
-            let d_rbf = &mut d_params[first_center..first_sigma + centers];
+            let d_rbf = &mut gradients.d_params[first_center..first_sigma + centers];
             let d_rbf = d_rbf.split_at_mut(first_sigma - first_center);
             let coords = &self.coords[first_point * dims..][..tile.points * dims];
-            features::backward_rbf(components, coords, (centers_d, sigmas), downstream, d_rbf);
+            let d_distances = gradients.upstream.as_slice();
+            features::backward_rbf(components, coords, (centers_d, sigmas), d_distances, d_rbf);
         }
     }
+}
+
+/// What flows back through a tile, and where it ends.
+struct Gradients<'a, T> {
+    upstream: &'a mut Vec<T>,
+    downstream: &'a mut Vec<T>,
+    d_weights: &'a mut Vec<Vec<T>>,
+    d_params: &'a mut [T],
 }

@@ -8,8 +8,11 @@
 //! ∂ᵢz̄   = σ' h̄ᵢ + Σ_A 2 σ'' (A ∂z)ᵢ h̄_A   t̄_A(z) = σ' h̄_A
 //! ```
 //!
-//! where a bar marks the derivative of the loss. Components are stacked: the values of all points of a tile, then
-//! each gradient component, then each trace; `block` numbers each.
+//! where a bar marks the derivative of the loss. Components are stacked: the values of all points of a tile, then each
+//! gradient component, then each trace. The work goes point by point, so that a row of every component stays in the
+//! nearest cache.
+
+use pulp::{Arch, Simd, WithSimd};
 
 use super::super::activation::Pointwise;
 use super::super::jet::{Order, Trace};
@@ -40,119 +43,284 @@ impl<'a> Components<'a> {
     }
 }
 
-/// Derivatives of σ at the values of one tile, and room for products.
+/// How a buffer of one layer is laid out: row `c · points + p` holds component `c` of point `p`.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) points: usize,
+    pub(super) width: usize,
+    pub(super) stride: usize,
+}
+
+impl Shape {
+    fn block(self) -> usize {
+        self.points * self.stride
+    }
+}
+
+/// One row each of σ and its derivatives, and of products.
 #[derive(Default)]
 pub(super) struct Scratch<T> {
     derivatives: [Vec<T>; 4],
     product: Vec<T>,
+    sum: Vec<T>,
 }
 
 impl<T: Real> Scratch<T> {
-    /// Evaluates σ … σ^(order) at `z`.
+    /// Evaluates σ … σ^(order) at a row of `z`.
+    #[inline(always)]
     fn evaluate(&mut self, pointwise: Pointwise, z: &[T], order: usize) {
-        for buffer in &mut self.derivatives[..=order] {
-            buffer.resize(z.len(), T::of(0.0));
-        }
-        self.product.resize(z.len(), T::of(0.0));
         let [a, b, c, d] = &mut self.derivatives;
-        let mut slices = [&mut a[..], &mut b[..], &mut c[..], &mut d[..]];
+        let width = z.len();
+        let mut slices = [
+            &mut a[..width],
+            &mut b[..width],
+            &mut c[..width],
+            &mut d[..width],
+        ];
         pointwise.derivatives(z, &mut slices[..=order]);
     }
-}
 
-/// `h` from `z`, both `components × block`.
-pub(super) fn forward<T: Real>(
-    pointwise: Pointwise,
-    components: Components<'_>,
-    z: &[T],
-    h: &mut [T],
-    scratch: &mut Scratch<T>,
-) {
-    if pointwise == Pointwise::Linear {
-        h.copy_from_slice(z);
-        return;
-    }
-    let block = z.len() / components.count();
-    let z = |component: usize| &z[component * block..][..block];
-    if components.gradients == 0 {
-        pointwise.derivatives(z(0), &mut [h]);
-        return;
-    }
-    scratch.evaluate(pointwise, z(0), components.order());
-    let [s0, s1, s2, _] = &scratch.derivatives;
-    h[..block].copy_from_slice(s0);
-    for i in 1..=components.gradients {
-        T::multiply_slice(s1, z(i), &mut h[i * block..][..block], false);
-    }
-    for (k, trace) in components.traces.iter().enumerate() {
-        let k = 1 + components.gradients + k;
-        let h = &mut h[k * block..][..block];
-        T::multiply_slice(s1, z(k), h, false);
-        for &(i, j, a) in trace.entries() {
-            T::multiply_slice(s2, z(1 + i), &mut scratch.product, false);
-            T::multiply_add_slice(T::of(a), &scratch.product, z(1 + j), h);
+    fn resize(&mut self, width: usize) {
+        let rows = self.derivatives.iter_mut();
+        for row in rows.chain([&mut self.product, &mut self.sum]) {
+            row.resize(width.max(row.len()), T::of(0.0));
         }
     }
 }
 
-/// `dz` from `dh`, all `components × block`.
-pub(super) fn backward<T: Real>(
-    pointwise: Pointwise,
-    components: Components<'_>,
-    (z, dh): (&[T], &[T]),
-    dz: &mut [T],
-    scratch: &mut Scratch<T>,
-) {
-    if pointwise == Pointwise::Linear {
-        dz.copy_from_slice(dh);
-        return;
+/// A pointwise function on a tile.
+#[derive(Clone, Copy)]
+pub(super) struct Stage<'a> {
+    pub(super) pointwise: Pointwise,
+    pub(super) components: Components<'a>,
+    pub(super) shape: Shape,
+    /// Leave in `z` what the reverse pass needs.
+    pub(super) keep: bool,
+}
+
+impl Stage<'_> {
+    /// Adds `bias` to the values of `z` and writes `h`. A value-only stage that keeps anything leaves `σ'(z)` in place of
+    /// `z`: all that its reverse pass needs.
+    pub(super) fn forward<T: Real>(
+        self,
+        bias: &[T],
+        z: &mut [T],
+        h: &mut [T],
+        scratch: &mut Scratch<T>,
+    ) {
+        scratch.resize(self.shape.width);
+        Arch::new().dispatch(Forward {
+            stage: self,
+            bias,
+            z,
+            h,
+            scratch,
+        });
     }
-    let block = z.len() / components.count();
-    let z = |component: usize| &z[component * block..][..block];
-    let dh = |component: usize| &dh[component * block..][..block];
-    scratch.evaluate(pointwise, z(0), components.order() + 1);
-    let Scratch {
-        derivatives: [_, s1, s2, s3],
-        product,
-    } = scratch;
-    for component in 0..components.count() {
-        T::multiply_slice(
-            s1,
-            dh(component),
-            &mut dz[component * block..][..block],
-            false,
-        );
-    }
-    if components.gradients == 0 {
-        return;
-    }
-    let (dz0, dz_rest) = dz.split_at_mut(block);
-    for component in 1..components.count() {
-        T::multiply_slice(s2, dh(component), product, false);
-        T::multiply_slice(product, z(component), dz0, true);
-        let Some(trace) = (component - 1)
-            .checked_sub(components.gradients)
-            .map(|k| &components.traces[k])
-        else {
-            continue;
-        };
-        for &(i, j, a) in trace.entries() {
-            let a = T::of(a);
-            T::multiply_add_slice(a, product, z(1 + j), &mut dz_rest[i * block..][..block]);
-            T::multiply_add_slice(a, product, z(1 + i), &mut dz_rest[j * block..][..block]);
+
+    #[inline(always)]
+    fn forward_point<T: Real>(
+        self,
+        point: usize,
+        bias: &[T],
+        (z, h): (&mut [T], &mut [T]),
+        scratch: &mut Scratch<T>,
+    ) {
+        let Shape { width, stride, .. } = self.shape;
+        let block = self.shape.block();
+        let first = point * stride;
+        let row = |component: usize| first + component * block..first + component * block + width;
+        let z0 = &mut z[row(0)];
+        add(bias, z0);
+        if self.components.gradients == 0 {
+            let h0 = &mut h[row(0)];
+            match (self.pointwise, self.keep) {
+                (Pointwise::Linear, _) => h0.copy_from_slice(z0),
+                (pointwise, false) => pointwise.derivatives(z0, &mut [h0]),
+                (pointwise, true) => {
+                    let slope = &mut scratch.derivatives[1][..width];
+                    pointwise.derivatives(z0, &mut [h0, slope]);
+                    z0.copy_from_slice(slope);
+                }
+            }
+            return;
         }
-        T::multiply_slice(s3, dh(component), product, false);
-        for &(i, j, a) in trace.entries() {
-            add_triple(T::of(a), product, (z(1 + i), z(1 + j)), dz0);
+        scratch.evaluate(self.pointwise, z0, self.components.order());
+        let [s0, s1, s2, _] = &scratch.derivatives;
+        h[row(0)].copy_from_slice(&s0[..width]);
+        for component in 1..self.components.count() {
+            multiply(s1, &z[row(component)], &mut h[row(component)]);
         }
+        for (k, trace) in self.components.traces.iter().enumerate() {
+            let h = &mut h[row(1 + self.components.gradients + k)];
+            for &(i, j, a) in trace.entries() {
+                let (zi, zj) = (&z[row(1 + i)], &z[row(1 + j)]);
+                add_triple(T::of(a), (s2, zi, zj), h);
+            }
+        }
+    }
+
+    /// Turns `dh` into `dz` in place, and adds the values' part to `d_bias`.
+    pub(super) fn backward<T: Real>(
+        self,
+        z: &[T],
+        d: &mut [T],
+        d_bias: &mut [T],
+        scratch: &mut Scratch<T>,
+    ) {
+        scratch.resize(self.shape.width);
+        Arch::new().dispatch(Backward {
+            stage: self,
+            z,
+            d,
+            d_bias,
+            scratch,
+        });
+    }
+
+    #[inline(always)]
+    fn backward_point<T: Real>(
+        self,
+        point: usize,
+        (z, d): (&[T], &mut [T]),
+        scratch: &mut Scratch<T>,
+    ) {
+        let Shape { width, stride, .. } = self.shape;
+        let block = self.shape.block();
+        let first = point * stride;
+        let row = |component: usize| first + component * block..first + component * block + width;
+        if self.pointwise == Pointwise::Linear {
+            return;
+        }
+        let gradients = self.components.gradients;
+        if gradients == 0 {
+            scale(&z[row(0)], &mut d[row(0)]);
+            return;
+        }
+        scratch.evaluate(self.pointwise, &z[row(0)], self.components.order() + 1);
+        let Scratch {
+            derivatives: [_, s1, s2, s3],
+            product,
+            sum,
+        } = scratch;
+        let (product, sum) = (&mut product[..width], &mut sum[..width]);
+        multiply(s1, &d[row(0)], sum);
+        for component in 1..self.components.count() {
+            add_triple(
+                T::of(1.0),
+                (s2, &z[row(component)], &d[row(component)]),
+                sum,
+            );
+        }
+        for i in 1..=gradients {
+            scale(s1, &mut d[row(i)]);
+        }
+        let traces_start = (1 + gradients) * block;
+        let (lower, upper) = d.split_at_mut(traces_start.min(d.len()));
+        for (k, trace) in self.components.traces.iter().enumerate() {
+            let dk = &mut upper[k * block + first..][..width];
+            multiply(s2, dk, product);
+            for &(i, j, a) in trace.entries() {
+                let a = T::of(a);
+                add_product(a, (product, &z[row(1 + j)]), &mut lower[row(1 + i)]);
+                add_product(a, (product, &z[row(1 + i)]), &mut lower[row(1 + j)]);
+            }
+            multiply(s3, dk, product);
+            for &(i, j, a) in trace.entries() {
+                add_triple(T::of(a), (product, &z[row(1 + i)], &z[row(1 + j)]), sum);
+            }
+            scale(s1, dk);
+        }
+        lower[row(0)].copy_from_slice(sum);
+    }
+}
+
+/// The loops of [`Stage::forward`], compiled for each instruction set. (A closure would not be inlined into the dispatch,
+/// and then miss its instructions.)
+struct Forward<'a, 'b, T> {
+    stage: Stage<'a>,
+    bias: &'b [T],
+    z: &'b mut [T],
+    h: &'b mut [T],
+    scratch: &'b mut Scratch<T>,
+}
+
+impl<T: Real> WithSimd for Forward<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        for point in 0..self.stage.shape.points {
+            let rows = (&mut *self.z, &mut *self.h);
+            self.stage
+                .forward_point(point, self.bias, rows, self.scratch);
+        }
+    }
+}
+
+/// The loops of [`Stage::backward`].
+struct Backward<'a, 'b, T> {
+    stage: Stage<'a>,
+    z: &'b [T],
+    d: &'b mut [T],
+    d_bias: &'b mut [T],
+    scratch: &'b mut Scratch<T>,
+}
+
+impl<T: Real> WithSimd for Backward<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Shape {
+            points,
+            width,
+            stride,
+        } = self.stage.shape;
+        for point in 0..points {
+            self.stage
+                .backward_point(point, (self.z, self.d), self.scratch);
+            add(&self.d[point * stride..][..width], self.d_bias);
+        }
+    }
+}
+
+/// `out += a`.
+#[inline(always)]
+fn add<T: Real>(a: &[T], out: &mut [T]) {
+    for (out, &a) in out.iter_mut().zip(a) {
+        *out += a;
+    }
+}
+
+/// `out *= a`.
+#[inline(always)]
+fn scale<T: Real>(a: &[T], out: &mut [T]) {
+    for (out, &a) in out.iter_mut().zip(a) {
+        *out *= a;
+    }
+}
+
+/// `out = a · b`.
+#[inline(always)]
+fn multiply<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
+    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+        *out = a * b;
+    }
+}
+
+/// `out += factor · a · b`.
+#[inline(always)]
+fn add_product<T: Real>(factor: T, (a, b): (&[T], &[T]), out: &mut [T]) {
+    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+        *out += factor * a * b;
     }
 }
 
 /// `out += factor · a · b · c`.
-fn add_triple<T: Real>(factor: T, a: &[T], (b, c): (&[T], &[T]), out: &mut [T]) {
-    pulp::Arch::new().dispatch(|| {
-        for (((out, &a), &b), &c) in out.iter_mut().zip(a).zip(b).zip(c) {
-            *out += factor * a * b * c;
-        }
-    });
+#[inline(always)]
+fn add_triple<T: Real>(factor: T, (a, b, c): (&[T], &[T], &[T]), out: &mut [T]) {
+    for (((out, &a), &b), &c) in out.iter_mut().zip(a).zip(b).zip(c) {
+        *out += factor * a * b * c;
+    }
 }

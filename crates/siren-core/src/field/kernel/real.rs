@@ -1,8 +1,10 @@
-//! The two number types of the kernel, and the loops that are compiled once per instruction set.
+//! The two number types of the kernel. Loops marked `inline(always)` are compiled once per instruction set, inside the
+//! dispatch of whoever calls them.
 
+use super::matrix;
+use super::panel::{self, Rows};
 use candle_core::WithDType;
 use num_traits::Float;
-use pulp::Arch;
 
 /// `f32` (the fast path) or `f64` (the oracle).
 pub trait Real: WithDType + Float + Default {
@@ -15,51 +17,54 @@ pub trait Real: WithDType + Float + Default {
     /// `sin_out = sin(ω z)`, `cos_out = cos(ω z)`.
     fn sin_cos_slice(omega: Self, z: &[Self], sin_out: &mut [Self], cos_out: &mut [Self]);
 
-    /// `values *= factor`.
-    fn scale_slice(factor: Self, values: &mut [Self]) {
-        Arch::new().dispatch(|| {
-            for value in values {
-                *value *= factor;
-            }
-        });
-    }
+    /// Weights made ready for products.
+    type Weight: Default + Send + Sync + 'static;
 
-    /// `out += a * b`, or `out = a * b` where `accumulate` is false.
-    fn multiply_slice(a: &[Self], b: &[Self], out: &mut [Self], accumulate: bool) {
-        Arch::new().dispatch(|| {
-            let products = out.iter_mut().zip(a).zip(b);
-            if accumulate {
-                products.for_each(|((out, &a), &b)| *out += a * b);
-            } else {
-                products.for_each(|((out, &a), &b)| *out = a * b);
-            }
-        });
-    }
+    /// `Wᵀ` of row-major `(fan_out, fan_in)` weights, for `Z = H Wᵀ`.
+    fn transposed(weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight;
 
-    /// `out += factor * a * b`.
-    fn multiply_add_slice(factor: Self, a: &[Self], b: &[Self], out: &mut [Self]) {
-        Arch::new().dispatch(|| {
-            for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
-                *out += factor * a * b;
-            }
-        });
-    }
+    /// `W`, for `dH = dZ W`.
+    fn straight(weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight;
 
-    /// `out += a`.
-    fn add_slice(a: &[Self], out: &mut [Self]) {
-        Arch::new().dispatch(|| {
-            for (out, &a) in out.iter_mut().zip(a) {
-                *out += a;
-            }
-        });
-    }
+    /// `out = a w`, rows of `out` being `out_stride` apart and padded as [`panel::multiply`] says.
+    fn multiply(a: Rows<'_, Self>, w: &Self::Weight, out: &mut [Self], out_stride: usize);
+
+    /// `out += aᵀ b` for the first `m` columns of `a` and `n` of `b`, as [`panel::multiply_transposed`] says.
+    fn multiply_transposed(
+        a: (Rows<'_, Self>, usize),
+        b: (Rows<'_, Self>, usize),
+        out: &mut [Self],
+    );
 }
 
 impl Real for f64 {
+    type Weight = matrix::Weight;
+
+    fn transposed(weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight {
+        matrix::Weight::transposed(weight, fan_out, fan_in)
+    }
+
+    fn straight(weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight {
+        matrix::Weight::straight(weight, fan_out, fan_in)
+    }
+
+    fn multiply(a: Rows<'_, Self>, w: &Self::Weight, out: &mut [Self], out_stride: usize) {
+        matrix::multiply(a, w, out, out_stride);
+    }
+
+    fn multiply_transposed(
+        a: (Rows<'_, Self>, usize),
+        b: (Rows<'_, Self>, usize),
+        out: &mut [Self],
+    ) {
+        matrix::multiply_transposed(a, b, out);
+    }
+
     fn of(value: f64) -> Self {
         value
     }
 
+    #[inline(always)]
     fn sin_slice(omega: Self, z: &[Self], sin_out: &mut [Self]) {
         for (sin, &z) in sin_out.iter_mut().zip(z) {
             *sin = (omega * z).sin();
@@ -74,35 +79,71 @@ impl Real for f64 {
 }
 
 impl Real for f32 {
+    type Weight = panel::Panels;
+
+    fn transposed(weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight {
+        panel::Panels::transposed(weight, fan_out, fan_in)
+    }
+
+    fn straight(weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight {
+        panel::Panels::straight(weight, fan_out, fan_in)
+    }
+
+    fn multiply(a: Rows<'_, Self>, w: &Self::Weight, out: &mut [Self], out_stride: usize) {
+        panel::multiply(a, w, out, out_stride);
+    }
+
+    fn multiply_transposed(
+        a: (Rows<'_, Self>, usize),
+        b: (Rows<'_, Self>, usize),
+        out: &mut [Self],
+    ) {
+        panel::multiply_transposed(a, b, out);
+    }
+
     fn of(value: f64) -> Self {
         value as f32
     }
 
+    #[inline(always)]
     fn sin_slice(omega: Self, z: &[Self], sin_out: &mut [Self]) {
-        Arch::new().dispatch(|| {
-            for (sin, &z) in sin_out.iter_mut().zip(z) {
-                *sin = sin_cos_reduced(omega * z).0;
-            }
-        });
+        if !reducible(omega, z) {
+            return z
+                .iter()
+                .zip(sin_out)
+                .for_each(|(z, sin)| *sin = f32::sin(omega * z));
+        }
         for (sin, &z) in sin_out.iter_mut().zip(z) {
-            if (omega * z).abs() > REDUCTION_LIMIT {
-                *sin = f32::sin(omega * z);
-            }
+            *sin = sin_cos_reduced(omega * z).0;
         }
     }
 
+    #[inline(always)]
     fn sin_cos_slice(omega: Self, z: &[Self], sin_out: &mut [Self], cos_out: &mut [Self]) {
-        Arch::new().dispatch(|| {
-            for ((sin, cos), &z) in sin_out.iter_mut().zip(cos_out.iter_mut()).zip(z) {
-                (*sin, *cos) = sin_cos_reduced(omega * z);
-            }
-        });
-        for ((sin, cos), &z) in sin_out.iter_mut().zip(cos_out).zip(z) {
-            if (omega * z).abs() > REDUCTION_LIMIT {
-                (*sin, *cos) = f32::sin_cos(omega * z);
-            }
+        let out = sin_out.iter_mut().zip(cos_out).zip(z);
+        if !reducible(omega, z) {
+            return out.for_each(|((sin, cos), z)| (*sin, *cos) = f32::sin_cos(omega * z));
+        }
+        for ((sin, cos), &z) in out {
+            (*sin, *cos) = sin_cos_reduced(omega * z);
         }
     }
+}
+
+/// Whether the polynomial serves: it is fast only where the processor has fused multiply-add, and exact only up to
+/// [`REDUCTION_LIMIT`]. (A fold without early exit vectorizes.)
+#[inline(always)]
+fn reducible(omega: f32, z: &[f32]) -> bool {
+    let far = |far: bool, z: &f32| far | ((omega * z).abs() > REDUCTION_LIMIT);
+    has_fused_multiply_add() && !z.iter().fold(false, far)
+}
+
+#[inline(always)]
+fn has_fused_multiply_add() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("fma");
+    #[cfg(not(target_arch = "x86_64"))]
+    return cfg!(target_arch = "aarch64");
 }
 
 /// Above this the three-part reduction below loses accuracy, and the standard library's sine serves instead.
