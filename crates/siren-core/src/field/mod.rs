@@ -23,4 +23,4 @@ pub use self::encoding::{
 };
 pub use self::jet::{Jet, Order, Trace};
 pub use self::layout::{Entry, Layout};
-pub use self::siren::{Prepared, Siren};
+pub use self::siren::{Accumulator, Prepared, Siren};

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use candle_core::{CpuStorage, CustomOp2, DType, Layout, Shape, Tensor, bail};
 
 use super::jet::Order;
-use super::kernel::{Chunk, Packed, Pool, Real, Workspace};
+use super::kernel::{Chunk, GradientSum, Packed, Pool, Real, Workspace};
 use super::plan::Plan;
 
 /// A network with buffers for its operation.
@@ -25,6 +25,39 @@ pub(super) struct JetOperation {
     /// The weights of the parameters it will be applied to.
     pub(super) packed: PackedWeights,
     pub(super) tape: Mutex<Tape>,
+    /// Where the gradient in the parameters goes instead of into candle's store.
+    pub(super) accumulator: Option<Arc<Mutex<Sum>>>,
+}
+
+/// A gradient in the parameters, of either precision.
+pub(super) enum Sum {
+    Single(GradientSum<f32>),
+    Double(GradientSum<f64>),
+}
+
+impl Sum {
+    pub(super) fn new(plan: &Plan, dtype: DType) -> Self {
+        match dtype {
+            DType::F64 => Self::Double(GradientSum::new(plan)),
+            _ => Self::Single(GradientSum::new(plan)),
+        }
+    }
+
+    /// As flat parameters `(P,)`.
+    pub(super) fn finish(self, plan: &Plan) -> candle_core::Result<Tensor> {
+        let device = &candle_core::Device::Cpu;
+        match self {
+            Self::Single(sum) => Tensor::from_vec(sum.finish(plan), plan.layout.len(), device),
+            Self::Double(sum) => Tensor::from_vec(sum.finish(plan), plan.layout.len(), device),
+        }
+    }
+}
+
+/// A poisoned lock means that another chunk panicked; its own error is on its way.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Packed weights of either precision, shared by the chunks of a step.
@@ -70,6 +103,8 @@ trait Precision: Real {
     fn weights(packed: &PackedWeights) -> &Packed<Self>;
     fn pack(workspace: Workspace<Self>) -> Tape;
     fn unpack(tape: Tape) -> Option<Workspace<Self>>;
+    /// As [`weights`](Self::weights).
+    fn sum(sum: &mut Sum) -> &mut GradientSum<Self>;
 }
 
 impl Precision for f32 {
@@ -89,6 +124,12 @@ impl Precision for f32 {
         match tape {
             Tape::Single(workspace) => Some(workspace),
             _ => None,
+        }
+    }
+    fn sum(sum: &mut Sum) -> &mut GradientSum<Self> {
+        match sum {
+            Sum::Single(sum) => sum,
+            _ => unreachable!("the operation was made for the other precision"),
         }
     }
 }
@@ -112,6 +153,12 @@ impl Precision for f64 {
             _ => None,
         }
     }
+    fn sum(sum: &mut Sum) -> &mut GradientSum<Self> {
+        match sum {
+            Sum::Double(sum) => sum,
+            _ => unreachable!("the operation was made for the other precision"),
+        }
+    }
 }
 
 impl Drop for JetOperation {
@@ -127,10 +174,7 @@ impl Drop for JetOperation {
 
 impl JetOperation {
     fn take_tape(&self) -> Tape {
-        let mut tape = self
-            .tape
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut tape = lock(&self.tape);
         std::mem::take(&mut tape)
     }
 
@@ -153,10 +197,7 @@ impl JetOperation {
         let chunk = self.chunk(coords, params);
         chunk.forward(&mut out, &mut workspace, self.differentiable);
         if self.differentiable {
-            let mut tape = self
-                .tape
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut tape = lock(&self.tape);
             *tape = T::pack(workspace);
         } else {
             pool.give(workspace);
@@ -164,9 +205,15 @@ impl JetOperation {
         out
     }
 
-    fn backward<T: Precision>(&self, coords: &[T], params: &[T], d_out: &[T]) -> Vec<T> {
+    fn backward<T: Precision>(
+        &self,
+        tensors: [&Tensor; 3],
+        sum: &mut Sum,
+    ) -> candle_core::Result<()> {
+        let [coords, params, d_out] = tensors.map(|t| t.flatten_all()?.to_vec1::<T>());
+        let (coords, params, d_out) = (coords?, params?, d_out?);
         let pool = T::pool(&self.pools);
-        let chunk = self.chunk(coords, params);
+        let chunk = self.chunk(&coords, &params);
         // A second reverse pass over the same graph finds the tape gone and computes it again.
         let mut workspace = T::unpack(self.take_tape()).unwrap_or_else(|| {
             let mut workspace = pool.take();
@@ -174,16 +221,9 @@ impl JetOperation {
             chunk.forward(&mut out, &mut workspace, true);
             workspace
         });
-        let mut d_params = vec![T::of(0.0); self.plan.layout.len()];
-        chunk.backward(d_out, &mut workspace, &mut d_params);
+        chunk.backward(&d_out, &mut workspace, T::sum(sum));
         pool.give(workspace);
-        d_params
-    }
-
-    fn backward_tensors<T: Precision>(&self, tensors: [&Tensor; 3]) -> candle_core::Result<Tensor> {
-        let [coords, params, d_out] = tensors.map(|t| t.flatten_all()?.to_vec1::<T>());
-        let d_params = self.backward(&coords?, &params?, &d_out?);
-        Tensor::from_vec(d_params, self.plan.layout.len(), &candle_core::Device::Cpu)
+        Ok(())
     }
 }
 
@@ -235,10 +275,16 @@ impl CustomOp2 for JetOperation {
         d_jets: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
         let tensors = [coords, params, d_jets];
-        let d_params = match params.dtype() {
-            DType::F64 => self.backward_tensors::<f64>(tensors)?,
-            _ => self.backward_tensors::<f32>(tensors)?,
+        let backward = |sum: &mut Sum| match params.dtype() {
+            DType::F64 => self.backward::<f64>(tensors, sum),
+            _ => self.backward::<f32>(tensors, sum),
         };
-        Ok((None, Some(d_params)))
+        if let Some(accumulator) = &self.accumulator {
+            backward(&mut lock(accumulator))?;
+            return Ok((None, None));
+        }
+        let mut sum = Sum::new(&self.plan, params.dtype());
+        backward(&mut sum)?;
+        Ok((None, Some(sum.finish(&self.plan)?)))
     }
 }

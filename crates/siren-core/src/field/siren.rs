@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -10,7 +11,7 @@ use super::config::{FieldShape, SirenConfig};
 use super::encoding::Encoding;
 use super::jet::{Jet, Order};
 use super::layout::Layout;
-use super::operation::{JetOperation, PackedWeights, Pools, Tape};
+use super::operation::{JetOperation, PackedWeights, Pools, Sum, Tape, lock};
 use super::plan::Plan;
 use super::{composed, init};
 use crate::error::{Error, Result};
@@ -231,6 +232,11 @@ impl Prepared<'_> {
     /// # Errors
     /// As [`Siren::jet`]; also if it was not prepared to be differentiable.
     pub fn jet(&self, coords: &Tensor, order: &Order) -> Result<Jet> {
+        self.check(coords, order)?;
+        self.apply(&coords.detach(), order, None)
+    }
+
+    fn check(&self, coords: &Tensor, order: &Order) -> Result<()> {
         self.field.check(coords, order)?;
         if !self.differentiable {
             return Err(Error::Shape {
@@ -239,7 +245,32 @@ impl Prepared<'_> {
                 got: "one prepared for evaluation".to_owned(),
             });
         }
-        self.apply(&coords.detach(), order, true)
+        Ok(())
+    }
+
+    /// A gradient in the parameters, zero so far.
+    #[must_use]
+    pub fn accumulator(&self) -> Accumulator<'_> {
+        let plan = &self.field.plan;
+        Accumulator {
+            field: self.field,
+            sum: Arc::new(Mutex::new(Sum::new(plan, self.field.params.dtype()))),
+            outside: None,
+        }
+    }
+
+    /// As [`jet`](Self::jet), with `accumulator` as the place for the gradient in the parameters.
+    ///
+    /// # Errors
+    /// As [`jet`](Self::jet).
+    pub fn jet_into(
+        &self,
+        coords: &Tensor,
+        order: &Order,
+        accumulator: &Accumulator<'_>,
+    ) -> Result<Jet> {
+        self.check(coords, order)?;
+        self.apply(&coords.detach(), order, Some(&accumulator.sum))
     }
 
     /// As [`Siren::evaluate`].
@@ -255,7 +286,7 @@ impl Prepared<'_> {
             .into_par_iter()
             .map(|start| {
                 let chunk = coords.narrow(0, start, EVALUATION_CHUNK.min(points - start))?;
-                Ok(self.apply(&chunk, order, false)?.packed().clone())
+                Ok(self.apply(&chunk, order, None)?.packed().clone())
             })
             .collect::<Result<Vec<Tensor>>>()?;
         let packed = match parts.as_slice() {
@@ -267,7 +298,8 @@ impl Prepared<'_> {
     }
 
     /// The fused operation on the CPU; candle's own operations elsewhere.
-    fn apply(&self, coords: &Tensor, order: &Order, differentiable: bool) -> Result<Jet> {
+    fn apply(&self, coords: &Tensor, order: &Order, sum: Option<&Arc<Mutex<Sum>>>) -> Result<Jet> {
+        let differentiable = self.differentiable;
         let Siren {
             plan,
             pools,
@@ -283,6 +315,7 @@ impl Prepared<'_> {
                     differentiable,
                     packed: packed.clone(),
                     tape: Mutex::new(Tape::Empty),
+                    accumulator: sum.cloned(),
                 };
                 let coords = coords.contiguous()?;
                 if differentiable {
@@ -295,5 +328,45 @@ impl Prepared<'_> {
             None => composed::jet(plan, coords, &params.as_detached_tensor(), order)?,
         };
         Ok(Jet::from_packed(packed, order, plan.in_features))
+    }
+}
+
+/// A gradient in the parameters, summed over the reverse passes of [`Prepared::jet_into`]: one buffer for many chunks,
+/// where candle's own store would be filled and copied for each.
+pub struct Accumulator<'a> {
+    field: &'a Siren,
+    sum: Arc<Mutex<Sum>>,
+    /// What came by way of candle's store: all of it where candle's own operations serve.
+    outside: Option<Tensor>,
+}
+
+impl Accumulator<'_> {
+    /// Adds what a reverse pass left in candle's store.
+    ///
+    /// # Errors
+    /// Only from candle.
+    pub fn add(&mut self, gradients: &GradStore) -> Result<()> {
+        if let Some(gradient) = gradients.get(&self.field.params) {
+            self.outside = Some(match self.outside.take() {
+                Some(sum) => (sum + gradient)?,
+                None => gradient.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The sum, flat `(P,)`.
+    ///
+    /// # Errors
+    /// Only from candle.
+    pub fn finish(self) -> Result<Tensor> {
+        if let Some(outside) = self.outside {
+            return Ok(outside);
+        }
+        let empty = Sum::new(&self.field.plan, self.field.params.dtype());
+        let sum = std::mem::replace(&mut *lock(&self.sum), empty);
+        Ok(sum
+            .finish(&self.field.plan)?
+            .to_device(self.field.params.device())?)
     }
 }

@@ -3,14 +3,18 @@
 use candle_core::Tensor;
 
 use crate::error::{Error, Result};
-use crate::field::{Prepared, Siren};
+use crate::field::{Accumulator, Prepared, Siren};
 use crate::objective::{Objective, Term};
 use crate::signal::Sample;
 
-/// Rows (points × jet components) per chunk: enough work to hide the cost of a graph, little enough memory.
-const CHUNK_ROWS: usize = 4096;
+/// Rows (points × jet components) per chunk: enough work to hide the cost of a graph, few enough that what the reverse
+/// pass needs is still near.
+const CHUNK_ROWS: usize = 768;
 /// Points per chunk at the least, however many components the jet has.
-const MIN_CHUNK_POINTS: usize = 512;
+const MIN_CHUNK_POINTS: usize = 96;
+/// Sums that chunks are gathered in at the most. The tree of additions above them depends on their number, so it must not
+/// depend on the number of threads.
+const MAX_GROUPS: usize = 64;
 
 /// A term summed over points.
 #[derive(Clone, Debug)]
@@ -28,7 +32,6 @@ pub(super) struct Evaluated {
 
 /// One objective on one sample.
 struct Work<'a> {
-    field: &'a Siren,
     prepared: Prepared<'a>,
     objective: &'a dyn Objective,
     sample: &'a Sample,
@@ -49,36 +52,48 @@ pub(super) fn evaluate(
     }
     let components = objective.order().components(field.in_features());
     let work = Work {
-        field,
         prepared: field.prepare(true)?,
         objective,
         sample,
         chunk_points: (CHUNK_ROWS / components).max(MIN_CHUNK_POINTS),
     };
-    work.reduce(0, sample.len().div_ceil(work.chunk_points))
+    let chunks = sample.len().div_ceil(work.chunk_points);
+    work.reduce(0, chunks, chunks.div_ceil(MAX_GROUPS))
 }
 
 impl Work<'_> {
-    /// Chunks `first .. end`, split in halves down to single chunks: the tree fixes the order of every addition.
-    fn reduce(&self, first: usize, end: usize) -> Result<Evaluated> {
-        if end - first == 1 {
-            return self.chunk(first);
+    /// Chunks `first .. end`, split in halves down to groups of at most `group` chunks: the tree fixes the order of every
+    /// addition.
+    fn reduce(&self, first: usize, end: usize, group: usize) -> Result<Evaluated> {
+        if end - first <= group {
+            return self.group(first, end);
         }
         let middle = first + (end - first) / 2;
-        let halves = rayon::join(|| self.reduce(first, middle), || self.reduce(middle, end));
+        let left = || self.reduce(first, middle, group);
+        let halves = rayon::join(left, || self.reduce(middle, end, group));
         let (mut left, right) = (halves.0?, halves.1?);
-        for (left, right) in left.sums.iter_mut().zip(&right.sums) {
-            left.total += right.total;
-        }
+        add_sums(&mut left.sums, &right.sums);
         left.d_params = (left.d_params + right.d_params)?;
         Ok(left)
     }
 
-    fn chunk(&self, index: usize) -> Result<Evaluated> {
+    /// Chunks `first .. end`, one after the other.
+    fn group(&self, first: usize, end: usize) -> Result<Evaluated> {
+        let mut accumulator = self.prepared.accumulator();
+        let mut sums = self.chunk(first, &mut accumulator)?;
+        for index in first + 1..end {
+            add_sums(&mut sums, &self.chunk(index, &mut accumulator)?);
+        }
+        let d_params = accumulator.finish()?;
+        Ok(Evaluated { sums, d_params })
+    }
+
+    fn chunk(&self, index: usize, accumulator: &mut Accumulator<'_>) -> Result<Vec<TermSum>> {
         let start = index * self.chunk_points;
         let points = self.chunk_points.min(self.sample.len() - start);
         let part = self.sample.narrow(start, points)?;
-        let jet = self.prepared.jet(part.coords(), self.objective.order())?;
+        let order = self.objective.order();
+        let jet = self.prepared.jet_into(part.coords(), order, accumulator)?;
         let mut sums = Vec::new();
         let mut loss: Option<Tensor> = None;
         for term in self.objective.terms(&jet, &part)? {
@@ -89,11 +104,10 @@ impl Work<'_> {
                 None => weighted,
             });
         }
-        let params = self.field.parameters();
-        let gradients = loss.map(|loss| loss.backward()).transpose()?;
-        let d_params = gradients.and_then(|gradients| gradients.get(params).cloned());
-        let d_params = d_params.map_or_else(|| params.zeros_like(), Ok)?;
-        Ok(Evaluated { sums, d_params })
+        if let Some(loss) = loss {
+            accumulator.add(&loss.backward()?)?;
+        }
+        Ok(sums)
     }
 
     /// The sum of a term over a chunk, and its share of the loss.
@@ -113,5 +127,11 @@ impl Work<'_> {
             total: total.to_dtype(candle_core::DType::F64)?.to_scalar()?,
         };
         Ok((sum, weighted))
+    }
+}
+
+fn add_sums(sums: &mut [TermSum], more: &[TermSum]) {
+    for (sum, more) in sums.iter_mut().zip(more) {
+        sum.total += more.total;
     }
 }

@@ -97,8 +97,37 @@ pub(super) struct Workspace<T> {
     scratch: Scratch<T>,
     upstream: Vec<T>,
     downstream: Vec<T>,
-    /// Gradient in the weights of each layer, rows `padded(fan_in)` apart.
+}
+
+/// A gradient in the parameters, summed over chunks.
+pub(super) struct GradientSum<T> {
+    /// In the weights of each layer, rows `padded(fan_in)` apart.
     d_weights: Vec<Vec<T>>,
+    /// In all other parameters, `(P,)`.
+    d_params: Vec<T>,
+}
+
+impl<T: Real> GradientSum<T> {
+    /// Zero.
+    pub(super) fn new(plan: &Plan) -> Self {
+        let room = |layer: &Dense| layer.fan_out.next_multiple_of(ROW_PAD) * padded(layer.fan_in);
+        let zeros = |layer: &Dense| vec![T::of(0.0); room(layer)];
+        Self {
+            d_weights: plan.layers.iter().map(zeros).collect(),
+            d_params: vec![T::of(0.0); plan.layout.len()],
+        }
+    }
+
+    /// The sum as flat parameters `(P,)`.
+    pub(super) fn finish(mut self, plan: &Plan) -> Vec<T> {
+        for (d_weight, layer) in self.d_weights.iter().zip(&plan.layers) {
+            let rows = self.d_params[layer.weight.clone()].chunks_exact_mut(layer.fan_in);
+            for (row, padded_row) in rows.zip(d_weight.chunks_exact(padded(layer.fan_in))) {
+                row.copy_from_slice(&padded_row[..layer.fan_in]);
+            }
+        }
+        self.d_params
+    }
 }
 
 /// Workspaces at rest; as many as there were chunks in flight at once.
@@ -213,9 +242,14 @@ impl<T: Real> Chunk<'_, T> {
         }
     }
 
-    /// Adds to `d_params` the gradient of the loss whose derivative in the jets `(n, c, components)` is `d_out`;
-    /// the workspace must be as [`forward`](Self::forward) with `keep` left it.
-    pub(super) fn backward(&self, d_out: &[T], workspace: &mut Workspace<T>, d_params: &mut [T]) {
+    /// Adds to `sum` the gradient of the loss whose derivative in the jets `(n, c, components)` is `d_out`; the workspace
+    /// must be as [`forward`](Self::forward) with `keep` left it.
+    pub(super) fn backward(
+        &self,
+        d_out: &[T],
+        workspace: &mut Workspace<T>,
+        sum: &mut GradientSum<T>,
+    ) {
         let components = self.components().count();
         let channels = self.plan.out_features;
         let tile_points = self.tile_points();
@@ -224,14 +258,7 @@ impl<T: Real> Chunk<'_, T> {
             scratch,
             upstream,
             downstream,
-            d_weights,
         } = workspace;
-        d_weights.resize_with(self.plan.layers.len(), Vec::new);
-        for (d_weight, layer) in d_weights.iter_mut().zip(&self.plan.layers) {
-            d_weight.clear();
-            let rows = layer.fan_out.next_multiple_of(ROW_PAD);
-            d_weight.resize(rows * padded(layer.fan_in), T::of(0.0));
-        }
         for (index, tile) in tiles[..self.points().div_ceil(tile_points)]
             .iter()
             .enumerate()
@@ -251,18 +278,9 @@ impl<T: Real> Chunk<'_, T> {
             let mut gradients = Gradients {
                 upstream,
                 downstream,
-                d_weights,
-                d_params,
+                sum,
             };
             self.backward_tile(index * tile_points, tile, &mut gradients, scratch);
-        }
-        for (d_weight, layer) in d_weights.iter().zip(&self.plan.layers) {
-            let rows = d_params[layer.weight.clone()].chunks_exact_mut(layer.fan_in);
-            for (row, padded_row) in rows.zip(d_weight.chunks_exact(padded(layer.fan_in))) {
-                row.iter_mut()
-                    .zip(padded_row)
-                    .for_each(|(sum, &d)| *sum += d);
-            }
         }
     }
 
@@ -280,10 +298,9 @@ impl<T: Real> Chunk<'_, T> {
             let Gradients {
                 upstream,
                 downstream,
-                d_weights,
-                d_params,
+                sum,
             } = gradients;
-            let d_bias = &mut d_params[layer.bias.clone()];
+            let d_bias = &mut sum.d_params[layer.bias.clone()];
             let stage = self.stage(layer, components, tile.points, true);
             stage.backward(&tile.preactivations[l], upstream, d_bias, scratch);
             let dz = Rows {
@@ -299,7 +316,7 @@ impl<T: Real> Chunk<'_, T> {
             T::multiply_transposed(
                 (dz, layer.fan_out),
                 (input, layer.fan_in),
-                &mut d_weights[l],
+                &mut sum.d_weights[l],
             );
             if l > 0 || into_features {
                 ensure(downstream, room(rows, layer.fan_in));
@@ -324,7 +341,7 @@ impl<T: Real> Chunk<'_, T> {
             let centers_d = &self.params[first_center..][..centers * dims];
             let sigmas = &self.params[first_sigma..][..centers];
             // The layout puts the widths right behind the centers.
-            let d_rbf = &mut gradients.d_params[first_center..first_sigma + centers];
+            let d_rbf = &mut gradients.sum.d_params[first_center..first_sigma + centers];
             let d_rbf = d_rbf.split_at_mut(first_sigma - first_center);
             let coords = &self.coords[first_point * dims..][..tile.points * dims];
             let d_distances = gradients.upstream.as_slice();
@@ -337,6 +354,5 @@ impl<T: Real> Chunk<'_, T> {
 struct Gradients<'a, T> {
     upstream: &'a mut Vec<T>,
     downstream: &'a mut Vec<T>,
-    d_weights: &'a mut Vec<Vec<T>>,
-    d_params: &'a mut [T],
+    sum: &'a mut GradientSum<T>,
 }

@@ -6,12 +6,14 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-/// Columns of a packed panel: two AVX-512 vectors.
-const PANEL: usize = 32;
+/// Columns of a packed panel: four AVX-512 vectors.
+const PANEL: usize = 64;
+/// Rows of a panel that are walked along at once: they stay in the first-level cache while the rows of a tile go by.
+const INNER: usize = 128;
 /// Widths are padded to whole vectors of the widest level.
 const LANES: usize = 16;
 /// No micro-kernel works on more rows at once; buffers are padded to it.
-pub(super) const ROW_PAD: usize = 12;
+pub(super) const ROW_PAD: usize = 6;
 /// Numbers past the last row that a micro-kernel may read (and ignore).
 pub(super) const SLACK: usize = 32;
 
@@ -104,7 +106,7 @@ impl WithSimd for Product<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match S::F32_LANES {
-            16 => self.run::<S, 12, 2>(simd),
+            16 => self.run::<S, 6, 4>(simd),
             8 => self.run::<S, 6, 2>(simd),
             4 => self.run::<S, 6, 4>(simd),
             _ => self.run::<S, 2, 16>(simd),
@@ -114,46 +116,63 @@ impl WithSimd for Product<'_> {
 
 impl Product<'_> {
     #[inline(always)]
-    fn run<S: Simd, const MR: usize, const NV: usize>(self, simd: S) {
-        let rows = self.a.rows.next_multiple_of(MR);
+    fn run<S: Simd, const MR: usize, const NV: usize>(mut self, simd: S) {
         let width = padded(self.b.columns);
         for first in (0..width).step_by(PANEL) {
             let wide = PANEL.min(width - first);
-            let panel = &self.b.data[first * self.b.inner..][..wide * self.b.inner];
-            let mut column = 0;
-            while column < wide {
-                let whole = column + NV * S::F32_LANES <= wide;
-                for row in (0..rows).step_by(MR) {
-                    let block = Block {
-                        inner: self.b.inner,
-                        a: self.a.data[row * self.a.stride..].as_ptr(),
-                        a_row: self.a.stride,
-                        a_step: 1,
-                        b: panel[column..].as_ptr(),
-                        b_step: wide,
-                        c: self.out[row * self.out_stride + first + column..].as_mut_ptr(),
-                        c_row: self.out_stride,
-                    };
-                    // SAFETY: `multiply` checked that `a` and `out` hold `rows` padded to ROW_PAD ≥ MR rows (MR
-                    // divides ROW_PAD), that a row of `a` has `inner` numbers and a row of `out` the padded width;
-                    // a panel has `inner` rows of `wide` numbers, of which columns `column ..` are read, whole vectors
-                    // of them because widths are padded to LANES, a multiple of every F32_LANES.
-                    unsafe {
-                        if whole {
-                            micro_kernel::<S, MR, NV>(simd, block, false);
-                        } else {
-                            micro_kernel::<S, MR, 1>(simd, block, false);
-                        }
+            for k in (0..self.b.inner).step_by(INNER) {
+                let part = Part { first, wide, k };
+                let mut column = 0;
+                while column < wide {
+                    if column + NV * S::F32_LANES <= wide {
+                        self.columns::<S, MR, NV>(simd, part, column);
+                        column += NV * S::F32_LANES;
+                    } else {
+                        self.columns::<S, MR, 1>(simd, part, column);
+                        column += S::F32_LANES;
                     }
                 }
-                column += if whole {
-                    NV * S::F32_LANES
-                } else {
-                    S::F32_LANES
-                };
             }
         }
     }
+
+    /// `NV` vectors of columns, all rows.
+    #[inline(always)]
+    fn columns<S: Simd, const MR: usize, const NV: usize>(
+        &mut self,
+        simd: S,
+        part: Part,
+        column: usize,
+    ) {
+        let Part { first, wide, k } = part;
+        let inner = self.b.inner;
+        let panel = &self.b.data[first * inner..][..wide * inner];
+        for row in (0..self.a.rows.next_multiple_of(MR)).step_by(MR) {
+            let block = Block {
+                inner: INNER.min(inner - k),
+                a: self.a.data[row * self.a.stride + k..].as_ptr(),
+                a_row: self.a.stride,
+                a_step: 1,
+                b: panel[k * wide + column..].as_ptr(),
+                b_step: wide,
+                c: self.out[row * self.out_stride + first + column..].as_mut_ptr(),
+                c_row: self.out_stride,
+            };
+            // SAFETY: `multiply` checked that `a` and `out` hold `rows` padded to ROW_PAD rows (a multiple of MR), that
+            // a row of `a` has `inner` numbers and a row of `out` the padded width; a panel has `inner` rows of `wide`
+            // numbers, of which `k .. k + INNER` at most and columns from `column` on are read, whole vectors of them
+            // because widths are padded to LANES, a multiple of every F32_LANES.
+            unsafe { micro_kernel::<S, MR, NV>(simd, block, k > 0) };
+        }
+    }
+}
+
+/// Which part of a panel: its first column, how many, and the first of the rows that are walked along.
+#[derive(Clone, Copy)]
+struct Part {
+    first: usize,
+    wide: usize,
+    k: usize,
 }
 
 /// `out += aᵀ b` with `a (rows, m)` and `b (rows, n)`: `out` is `(m, n)` with rows `padded(n)` apart, padded to
@@ -198,7 +217,7 @@ impl WithSimd for TransposedProduct<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match S::F32_LANES {
-            16 => self.run::<S, 12, 2>(simd),
+            16 => self.run::<S, 6, 4>(simd),
             8 => self.run::<S, 6, 2>(simd),
             4 => self.run::<S, 6, 4>(simd),
             _ => self.run::<S, 2, 16>(simd),
@@ -208,39 +227,39 @@ impl WithSimd for TransposedProduct<'_> {
 
 impl TransposedProduct<'_> {
     #[inline(always)]
-    fn run<S: Simd, const MR: usize, const NV: usize>(self, simd: S) {
+    fn run<S: Simd, const MR: usize, const NV: usize>(mut self, simd: S) {
         let width = padded(self.n);
         let mut column = 0;
         while column < width {
-            let whole = column + NV * S::F32_LANES <= width;
-            for row in (0..self.m.next_multiple_of(MR)).step_by(MR) {
-                let block = Block {
-                    inner: self.a.rows,
-                    a: self.a.data[row..].as_ptr(),
-                    a_row: 1,
-                    a_step: self.a.stride,
-                    b: self.b.data[column..].as_ptr(),
-                    b_step: self.b.stride,
-                    c: self.out[row * width + column..].as_mut_ptr(),
-                    c_row: width,
-                };
-                // SAFETY: `multiply_transposed` checked that both factors hold `rows` rows and that `a` has SLACK ≥
-                // MR numbers more, so that `row .. row + MR` of its last row can be read; columns come in whole
-                // vectors because strides and widths are padded to LANES; `out` has `m` padded to ROW_PAD rows, and
-                // MR divides ROW_PAD.
-                unsafe {
-                    if whole {
-                        micro_kernel::<S, MR, NV>(simd, block, true);
-                    } else {
-                        micro_kernel::<S, MR, 1>(simd, block, true);
-                    }
-                }
-            }
-            column += if whole {
-                NV * S::F32_LANES
+            if column + NV * S::F32_LANES <= width {
+                self.columns::<S, MR, NV>(simd, column);
+                column += NV * S::F32_LANES;
             } else {
-                S::F32_LANES
+                self.columns::<S, MR, 1>(simd, column);
+                column += S::F32_LANES;
+            }
+        }
+    }
+
+    /// `NV` vectors of columns, all rows.
+    #[inline(always)]
+    fn columns<S: Simd, const MR: usize, const NV: usize>(&mut self, simd: S, column: usize) {
+        let width = padded(self.n);
+        for row in (0..self.m.next_multiple_of(MR)).step_by(MR) {
+            let block = Block {
+                inner: self.a.rows,
+                a: self.a.data[row..].as_ptr(),
+                a_row: 1,
+                a_step: self.a.stride,
+                b: self.b.data[column..].as_ptr(),
+                b_step: self.b.stride,
+                c: self.out[row * width + column..].as_mut_ptr(),
+                c_row: width,
             };
+            // SAFETY: `multiply_transposed` checked that both factors hold `rows` rows and that `a` has SLACK ≥ MR
+            // numbers more, so that `row .. row + MR` of its last row can be read; columns come in whole vectors
+            // because strides and widths are padded to LANES; `out` has `m` padded to ROW_PAD rows, a multiple of MR.
+            unsafe { micro_kernel::<S, MR, NV>(simd, block, true) };
         }
     }
 }
