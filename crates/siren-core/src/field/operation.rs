@@ -74,16 +74,12 @@ impl PackedWeights {
         params: &Tensor,
         differentiable: bool,
     ) -> candle_core::Result<Self> {
-        Ok(match params.dtype() {
-            DType::F64 => {
-                let params = params.to_vec1::<f64>()?;
-                Self::Double(Arc::new(Packed::new(plan, &params, differentiable)))
-            }
-            _ => {
-                let params = params.to_vec1::<f32>()?;
-                Self::Single(Arc::new(Packed::new(plan, &params, differentiable)))
-            }
-        })
+        if params.dtype() == DType::F64 {
+            let packed = Packed::new(plan, &params.to_vec1::<f64>()?, differentiable);
+            return Ok(Self::Double(Arc::new(packed)));
+        }
+        let packed = Packed::new(plan, &params.to_vec1::<f32>()?, differentiable);
+        Ok(Self::Single(Arc::new(packed)))
     }
 }
 
@@ -114,7 +110,9 @@ impl Precision for f32 {
     fn weights(packed: &PackedWeights) -> &Packed<Self> {
         match packed {
             PackedWeights::Single(packed) => packed,
-            _ => unreachable!("the operation was made for the other precision"),
+            PackedWeights::Double(_) => {
+                unreachable!("the operation was made for the other precision")
+            }
         }
     }
     fn pack(workspace: Workspace<Self>) -> Tape {
@@ -129,7 +127,7 @@ impl Precision for f32 {
     fn sum(sum: &mut Sum) -> &mut GradientSum<Self> {
         match sum {
             Sum::Single(sum) => sum,
-            _ => unreachable!("the operation was made for the other precision"),
+            Sum::Double(_) => unreachable!("the operation was made for the other precision"),
         }
     }
 }
@@ -141,7 +139,9 @@ impl Precision for f64 {
     fn weights(packed: &PackedWeights) -> &Packed<Self> {
         match packed {
             PackedWeights::Double(packed) => packed,
-            _ => unreachable!("the operation was made for the other precision"),
+            PackedWeights::Single(_) => {
+                unreachable!("the operation was made for the other precision")
+            }
         }
     }
     fn pack(workspace: Workspace<Self>) -> Tape {
@@ -156,7 +156,7 @@ impl Precision for f64 {
     fn sum(sum: &mut Sum) -> &mut GradientSum<Self> {
         match sum {
             Sum::Double(sum) => sum,
-            _ => unreachable!("the operation was made for the other precision"),
+            Sum::Single(_) => unreachable!("the operation was made for the other precision"),
         }
     }
 }

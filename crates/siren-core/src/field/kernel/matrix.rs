@@ -2,7 +2,7 @@
 
 use gemm::Parallelism;
 
-use super::panel::{Rows, padded};
+use super::panel::{Strided, padded};
 
 /// Row-major weights `(fan_out, fan_in)`, or their transpose.
 #[derive(Default)]
@@ -56,7 +56,7 @@ impl View<'_> {
 }
 
 /// `out = a b`, see [`super::panel::multiply`].
-pub(super) fn multiply(a: Rows<'_, f64>, b: &Weight, out: &mut [f64], out_stride: usize) {
+pub(super) fn multiply(a: Strided<'_, f64>, b: &Weight, out: &mut [f64], out_stride: usize) {
     let left = View {
         data: a.data,
         rows: a.rows,
@@ -76,8 +76,8 @@ pub(super) fn multiply(a: Rows<'_, f64>, b: &Weight, out: &mut [f64], out_stride
 
 /// `out += aᵀ b`, see [`super::panel::multiply_transposed`].
 pub(super) fn multiply_transposed(
-    (a, m): (Rows<'_, f64>, usize),
-    (b, n): (Rows<'_, f64>, usize),
+    (a, m): (Strided<'_, f64>, usize),
+    (b, n): (Strided<'_, f64>, usize),
     out: &mut [f64],
 ) {
     let left = View {

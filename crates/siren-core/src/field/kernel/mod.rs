@@ -12,7 +12,7 @@ mod real;
 
 use std::sync::Mutex;
 
-use self::panel::{ROW_PAD, Rows, SLACK, padded, stride};
+use self::panel::{ROW_PAD, SLACK, Strided, padded, stride};
 use self::pointwise::{Components, Scratch, Shape, Stage};
 pub use self::real::Real;
 use super::encoding::Features;
@@ -152,6 +152,20 @@ impl<T: Real> Pool<T> {
     }
 }
 
+/// The pointwise function of a layer on a tile of `points`.
+fn stage<'a>(layer: &Dense, components: Components<'a>, points: usize, keep: bool) -> Stage<'a> {
+    Stage {
+        pointwise: layer.pointwise,
+        components,
+        shape: Shape {
+            points,
+            width: layer.fan_out,
+            stride: stride(layer.fan_out),
+        },
+        keep,
+    }
+}
+
 /// One chunk of points through one network.
 pub(super) struct Chunk<'a, T: Real> {
     pub(super) plan: &'a Plan,
@@ -175,25 +189,6 @@ impl<T: Real> Chunk<'_, T> {
 
     fn tile_points(&self) -> usize {
         (TILE_ROWS / self.components().count()).max(1)
-    }
-
-    fn stage<'a>(
-        &self,
-        layer: &Dense,
-        components: Components<'a>,
-        points: usize,
-        keep: bool,
-    ) -> Stage<'a> {
-        Stage {
-            pointwise: layer.pointwise,
-            components,
-            shape: Shape {
-                points,
-                width: layer.fan_out,
-                stride: stride(layer.fan_out),
-            },
-            keep,
-        }
     }
 
     /// Writes the jets `(n, c, components)` to `out`. With `keep`, every tile stays in the workspace for
@@ -229,7 +224,7 @@ impl<T: Real> Chunk<'_, T> {
         let features = &self.plan.features;
         features::forward(features, components, (coords, self.params), tile, scratch);
         for (l, layer) in self.plan.layers.iter().enumerate() {
-            let input = Rows {
+            let input = Strided {
                 data: &tile.inputs[l],
                 rows: components.count() * tile.points,
                 stride: stride(layer.fan_in),
@@ -237,7 +232,7 @@ impl<T: Real> Chunk<'_, T> {
             let z = &mut tile.preactivations[l];
             T::multiply(input, &self.packed.forward[l], z, stride(layer.fan_out));
             let bias = &self.params[layer.bias.clone()];
-            let stage = self.stage(layer, components, tile.points, keep);
+            let stage = stage(layer, components, tile.points, keep);
             stage.forward(bias, z, &mut tile.inputs[l + 1], scratch);
         }
     }
@@ -301,14 +296,14 @@ impl<T: Real> Chunk<'_, T> {
                 sum,
             } = gradients;
             let d_bias = &mut sum.d_params[layer.bias.clone()];
-            let stage = self.stage(layer, components, tile.points, true);
+            let stage = stage(layer, components, tile.points, true);
             stage.backward(&tile.preactivations[l], upstream, d_bias, scratch);
-            let dz = Rows {
+            let dz = Strided {
                 data: upstream.as_slice(),
                 rows,
                 stride: stride(layer.fan_out),
             };
-            let input = Rows {
+            let input = Strided {
                 data: &tile.inputs[l],
                 rows,
                 stride: stride(layer.fan_in),

@@ -68,7 +68,7 @@ impl Panels {
 
 /// A row-major matrix in a buffer with padding: `rows` that count, `stride` numbers apart.
 #[derive(Clone, Copy)]
-pub struct Rows<'a, T> {
+pub struct Strided<'a, T> {
     pub(super) data: &'a [T],
     pub(super) rows: usize,
     pub(super) stride: usize,
@@ -76,7 +76,7 @@ pub struct Rows<'a, T> {
 
 /// `out = a b` with `a (rows, inner)` and packed `b (inner, columns)`; `out` has rows `out_stride` apart, padded to
 /// [`ROW_PAD`] rows and whole vectors.
-pub(super) fn multiply(a: Rows<'_, f32>, b: &Panels, out: &mut [f32], out_stride: usize) {
+pub(super) fn multiply(a: Strided<'_, f32>, b: &Panels, out: &mut [f32], out_stride: usize) {
     let rows = a.rows.next_multiple_of(ROW_PAD);
     assert!(
         b.inner <= a.stride && padded(b.columns) <= out_stride,
@@ -94,7 +94,7 @@ pub(super) fn multiply(a: Rows<'_, f32>, b: &Panels, out: &mut [f32], out_stride
 }
 
 struct Product<'a> {
-    a: Rows<'a, f32>,
+    a: Strided<'a, f32>,
     b: &'a Panels,
     out: &'a mut [f32],
     out_stride: usize,
@@ -106,9 +106,8 @@ impl WithSimd for Product<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match S::F32_LANES {
-            16 => self.run::<S, 6, 4>(simd),
+            16 | 4 => self.run::<S, 6, 4>(simd),
             8 => self.run::<S, 6, 2>(simd),
-            4 => self.run::<S, 6, 4>(simd),
             _ => self.run::<S, 2, 16>(simd),
         }
     }
@@ -178,8 +177,8 @@ struct Part {
 /// `out += aᵀ b` with `a (rows, m)` and `b (rows, n)`: `out` is `(m, n)` with rows `padded(n)` apart, padded to
 /// [`ROW_PAD`] rows.
 pub(super) fn multiply_transposed(
-    a: (Rows<'_, f32>, usize),
-    b: (Rows<'_, f32>, usize),
+    a: (Strided<'_, f32>, usize),
+    b: (Strided<'_, f32>, usize),
     out: &mut [f32],
 ) {
     let ((a, m), (b, n)) = (a, b);
@@ -204,9 +203,9 @@ pub(super) fn multiply_transposed(
 }
 
 struct TransposedProduct<'a> {
-    a: Rows<'a, f32>,
+    a: Strided<'a, f32>,
     m: usize,
-    b: Rows<'a, f32>,
+    b: Strided<'a, f32>,
     n: usize,
     out: &'a mut [f32],
 }
@@ -217,9 +216,8 @@ impl WithSimd for TransposedProduct<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match S::F32_LANES {
-            16 => self.run::<S, 6, 4>(simd),
+            16 | 4 => self.run::<S, 6, 4>(simd),
             8 => self.run::<S, 6, 2>(simd),
-            4 => self.run::<S, 6, 4>(simd),
             _ => self.run::<S, 2, 16>(simd),
         }
     }

@@ -2,7 +2,7 @@
 //! dispatch of whoever calls them.
 
 use super::matrix;
-use super::panel::{self, Rows};
+use super::panel::{self, Strided};
 use candle_core::WithDType;
 use num_traits::Float;
 
@@ -27,12 +27,12 @@ pub trait Real: WithDType + Float + Default {
     fn straight(weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight;
 
     /// `out = a w`, rows of `out` being `out_stride` apart and padded as [`panel::multiply`] says.
-    fn multiply(a: Rows<'_, Self>, w: &Self::Weight, out: &mut [Self], out_stride: usize);
+    fn multiply(a: Strided<'_, Self>, w: &Self::Weight, out: &mut [Self], out_stride: usize);
 
     /// `out += aᵀ b` for the first `m` columns of `a` and `n` of `b`, as [`panel::multiply_transposed`] says.
     fn multiply_transposed(
-        a: (Rows<'_, Self>, usize),
-        b: (Rows<'_, Self>, usize),
+        a: (Strided<'_, Self>, usize),
+        b: (Strided<'_, Self>, usize),
         out: &mut [Self],
     );
 }
@@ -48,13 +48,13 @@ impl Real for f64 {
         matrix::Weight::straight(weight, fan_out, fan_in)
     }
 
-    fn multiply(a: Rows<'_, Self>, w: &Self::Weight, out: &mut [Self], out_stride: usize) {
+    fn multiply(a: Strided<'_, Self>, w: &Self::Weight, out: &mut [Self], out_stride: usize) {
         matrix::multiply(a, w, out, out_stride);
     }
 
     fn multiply_transposed(
-        a: (Rows<'_, Self>, usize),
-        b: (Rows<'_, Self>, usize),
+        a: (Strided<'_, Self>, usize),
+        b: (Strided<'_, Self>, usize),
         out: &mut [Self],
     ) {
         matrix::multiply_transposed(a, b, out);
@@ -89,13 +89,13 @@ impl Real for f32 {
         panel::Panels::straight(weight, fan_out, fan_in)
     }
 
-    fn multiply(a: Rows<'_, Self>, w: &Self::Weight, out: &mut [Self], out_stride: usize) {
+    fn multiply(a: Strided<'_, Self>, w: &Self::Weight, out: &mut [Self], out_stride: usize) {
         panel::multiply(a, w, out, out_stride);
     }
 
     fn multiply_transposed(
-        a: (Rows<'_, Self>, usize),
-        b: (Rows<'_, Self>, usize),
+        a: (Strided<'_, Self>, usize),
+        b: (Strided<'_, Self>, usize),
         out: &mut [Self],
     ) {
         panel::multiply_transposed(a, b, out);
