@@ -110,6 +110,14 @@ fn a_bad_override_or_option_is_refused_by_its_own_name() {
             "--set train.learning_rate=1e30",
             &["not finite at step", "train.learning_rate"],
         ),
+        (
+            "--set train.learning_rate=3e38 --set train.steps=1",
+            &["a parameter is not finite at step 1:"],
+        ),
+        (
+            "--set train.steps=9000000000",
+            &["--set train.steps=9000000000", "at most 1000000000"],
+        ),
         ("--threads 0", &["--threads", "1 to"]),
         ("--threads -1", &["-1"]),
         ("--device foo", &["--device", "foo", "cpu"]),

@@ -67,7 +67,8 @@ pub fn start<D: Domain>(
             state: State::new(text, domain.checksum()),
         };
         let outcome = session.run(&constraints);
-        if outcome.is_err() && !folder.checkpoint(Which::Last).exists() {
+        let kept = [Which::Best, Which::Last].map(|which| folder.checkpoint(which).exists());
+        if outcome.is_err() && kept == [false, false] {
             folder.remove();
         }
         Ok((folder, outcome?))
@@ -176,11 +177,7 @@ fn read_config<D: Domain>(path: &Path, overrides: &[String]) -> Result<ConfigOf<
     };
     let mut config: ConfigOf<D> = Config::parse(&source, D::KIND, overrides)?;
     if config.name.is_empty() {
-        config.name = path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        config.name = name_from(&path.file_stem().unwrap_or_default().to_string_lossy());
     }
     let base = std::env::current_dir().map_err(Error::io("find", "the current folder"))?;
     config.signal.resolve_paths(&base);
@@ -189,6 +186,19 @@ fn read_config<D: Domain>(path: &Path, overrides: &[String]) -> Result<ConfigOf<
         *file = base.join(&file);
     }
     Ok(config)
+}
+
+/// A run's name from its config's file name, which may hold anything: what cannot name a run becomes `-`.
+fn name_from(file_stem: &str) -> String {
+    let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let name: String = file_stem
+        .chars()
+        .map(|c| if known(c) { c } else { '-' })
+        .collect();
+    match name.trim_start_matches(['.', '-']) {
+        "" => "run".to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 /// The resolved config of an existing run, and its text.
@@ -282,6 +292,25 @@ fn differences(prefix: &str, a: &toml::Table, b: &toml::Table, changed: &mut Vec
                 };
                 changed.push(format!("`{name}` was {}, is {}", show(a), show(b)));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_file_name_gives_a_name_that_a_run_may_have() {
+        for (stem, name) in [
+            ("image", "image"),
+            ("my picture", "my-picture"),
+            ("Größe (1)", "Gr--e--1-"),
+            (".hidden", "hidden"),
+            ("日本", "run"),
+            ("", "run"),
+        ] {
+            assert_eq!(name_from(stem), name);
         }
     }
 }

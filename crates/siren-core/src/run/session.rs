@@ -172,7 +172,7 @@ impl<D: Domain> Session<'_, D> {
         let value = headline.map_or(f64::NAN, |(_, value)| *value);
         progress.evaluated(report.step, report.loss, D::HEADLINE, value);
         self.state.metrics = metrics;
-        if self.state.best.is_none_or(|best| value > best.value) {
+        if is_best(value, self.state.best) {
             self.state.best = Some(Best {
                 step: report.step,
                 value,
@@ -205,5 +205,23 @@ impl<D: Domain> Session<'_, D> {
         Ok(Outcome::Finished {
             summary: summary.to_text(),
         })
+    }
+}
+
+/// Whether a headline is better than the best so far. NaN never is, nor does it stand in the way of any number.
+fn is_best(value: f64, best: Option<Best>) -> bool {
+    !value.is_nan() && best.is_none_or(|best| best.value.is_nan() || value > best.value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_is_better_than_no_number_and_infinity_is_the_best() {
+        let best = |value| Some(Best { step: 1, value });
+        assert!(!is_best(f64::NAN, None) && !is_best(f64::NAN, best(1.0)));
+        assert!(is_best(f64::NEG_INFINITY, None) && is_best(-3.0, best(f64::NAN)));
+        assert!(is_best(f64::INFINITY, best(30.0)) && !is_best(30.0, best(f64::INFINITY)));
     }
 }
