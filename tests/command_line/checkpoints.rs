@@ -132,7 +132,7 @@ fn a_run_does_not_go_on_with_another_picture_than_it_started_with() {
     let lines = ["resume run", "render run -o a.png"];
     refused(&desk, &lines, "another picture", &words);
     fs::remove_file(desk.path("mine.png")).unwrap();
-    refused(&desk, &lines, "no picture", &["run", "mine.png"]);
+    refused(&desk, &lines, "no picture", &["mine.png"]);
     let words = ["this needs the signal", "mine.png"];
     refused(&desk, &lines[1..], "no picture", &words);
     desk.run("export run -o a.safetensors").succeeded();
