@@ -160,6 +160,19 @@ fn a_finished_run_can_be_resumed_and_stays_as_it_is() {
 }
 
 #[test]
+fn a_config_of_any_file_name_gives_a_run_that_can_be_resumed() {
+    let desk = desk();
+    for (file, run) in [("my picture", "my-picture"), ("Größe (1)", "Gr--e--1-")] {
+        desk.write(&format!("{file}.toml"), CONFIG);
+        let mut command = Command::new(program("image"));
+        command.args(["run", &format!("{file}.toml"), "--set", "train.steps=2"]);
+        let ended = command.current_dir(desk.path("")).output().unwrap();
+        Ended::from(ended).succeeded();
+        desk.run(&format!("resume runs/{run}")).succeeded();
+    }
+}
+
+#[test]
 fn the_seed_alone_decides_what_a_run_gives() {
     let desk = desk();
     desk.run("run small.toml --out run").succeeded();

@@ -129,9 +129,25 @@ fn a_run_does_not_go_on_with_another_picture_than_it_started_with() {
     let picture = desk.read("mine.png");
     desk.draw("mine.png", 12, 13);
     let words = ["run", "no longer the one"];
-    refused(&desk, &["resume run"], "another picture", &words);
+    let lines = ["resume run", "render run -o a.png"];
+    refused(&desk, &lines, "another picture", &words);
+    fs::remove_file(desk.path("mine.png")).unwrap();
+    refused(&desk, &lines, "no picture", &["mine.png"]);
+    let words = ["this needs the signal", "mine.png"];
+    refused(&desk, &lines[1..], "no picture", &words);
+    desk.run("export run -o a.safetensors").succeeded();
     desk.write("mine.png", picture);
     desk.run("resume run").succeeded();
+}
+
+#[test]
+fn a_run_that_diverges_after_a_checkpoint_keeps_it() {
+    let desk = desk();
+    let line = "run good.toml --out run --set run.evaluate_every=1 --set train.learning_rate=1e30";
+    desk.run(line).refused(line, &["not finite at step 2"]);
+    assert!(desk.path("run/checkpoints/best.safetensors").exists());
+    assert!(!desk.path(LAST).exists());
+    desk.run("export run -o a.safetensors").succeeded();
 }
 
 #[test]
@@ -157,6 +173,9 @@ fn parameters_of_another_network_are_refused() {
         line,
         &["weights.safetensors", "another network"],
     );
+    let line = "run good.toml --out new --set run.start_from=weights.safetensors --set field.activation=relu";
+    let words = ["weights.safetensors", "`field.activation` is"];
+    refused(&desk, &[line], line, &words);
     for (file, word) in [
         ("absent.pth", "No such file"),
         ("good.toml", ".safetensors"),

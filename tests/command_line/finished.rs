@@ -80,6 +80,10 @@ fn a_bad_size_name_or_place_of_a_picture_is_refused() {
             &["absent/a.safetensors", "No such file"],
         ),
         ("export run -o folder", &["folder"]),
+        (
+            "export run -o weights.pth",
+            &["weights.pth", ".safetensors"],
+        ),
     ];
     let before = desk.files("");
     for (line, words) in cases {

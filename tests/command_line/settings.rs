@@ -1,6 +1,7 @@
 //! Mistakes in a config, an override or an option.
 
-use super::{Case, desk, refused_then_right};
+use super::{Case, GOOD, desk, refused_then_right};
+use crate::support::program::Ended;
 
 #[test]
 fn a_bad_config_is_refused_with_file_line_and_key() {
@@ -15,6 +16,18 @@ fn a_bad_config_is_refused_with_file_line_and_key() {
         (
             "[train]\nsteps = 'many'",
             &["bad.toml:3:9", "`train.steps`", "expected a whole number"],
+        ),
+        (
+            "[signal]\nsize = 16\ncrop = 17",
+            &["bad.toml:4:8", "`signal.crop` is 17", "16 × 16"],
+        ),
+        (
+            "[objective]\nprior = 'hessian'",
+            &[
+                "bad.toml:3:9",
+                "`hessian` needs a value",
+                "prior = { hessian = … }",
+            ],
         ),
         (
             "[train]\nlearning_rate = nan",
@@ -110,6 +123,14 @@ fn a_bad_override_or_option_is_refused_by_its_own_name() {
             "--set train.learning_rate=1e30",
             &["not finite at step", "train.learning_rate"],
         ),
+        (
+            "--set train.learning_rate=3e38 --set train.steps=1",
+            &["a parameter is not finite at step 1:"],
+        ),
+        (
+            "--set train.steps=9000000000",
+            &["--set train.steps=9000000000", "at most 1000000000"],
+        ),
         ("--threads 0", &["--threads", "1 to"]),
         ("--threads -1", &["-1"]),
         ("--device foo", &["--device", "foo", "cpu"]),
@@ -120,5 +141,28 @@ fn a_bad_override_or_option_is_refused_by_its_own_name() {
     for (option, words) in cases {
         let line = format!("run good.toml --out run {option}");
         refused_then_right(&desk, &line, words);
+    }
+}
+
+#[test]
+fn overrides_mean_what_they_say_whatever_the_file_says() {
+    let desk = desk();
+    desk.draw("12.png", 16, 16);
+    desk.write(
+        "part.toml",
+        GOOD.replace("size = 16", "size = 16\nobserved = { fraction = 0.5 }"),
+    );
+    for set in [
+        "signal.observed.mask=12.png",
+        "signal.observed=even",
+        "objective.prior.hessian=1e-6",
+        "signal.path=12.png",
+        "signal.path=~/12.png",
+        "name=2024",
+    ] {
+        let mut command = desk.command(&format!("run part.toml --out run --set {set}"));
+        let ended = command.env("HOME", desk.path("")).output().unwrap();
+        Ended::from(ended).succeeded();
+        desk.remove("run");
     }
 }

@@ -30,7 +30,7 @@ pub enum Error {
     },
 
     /// Tensors or arrays whose shapes do not fit together.
-    #[error("{what}: expected shape {expected}, got {got}")]
+    #[error("{what}: expected {expected}, got {got}")]
     Shape {
         /// Which tensor or array.
         what: &'static str,
@@ -80,12 +80,13 @@ pub enum Error {
 
     /// Training left the finite numbers.
     #[error(
-        "{what} is not finite at step {step}: lower `train.learning_rate`, or clip with `train.clip_norm = 1.0`"
+        "{what} is not finite at step {}: lower `train.learning_rate`, or clip with `train.clip_norm = 1.0`",
+        step + 1
     )]
     Diverged {
-        /// Steps taken before.
+        /// Steps taken before; the message counts from 1, as a run's files do.
         step: u64,
-        /// The term, or the gradient.
+        /// The term, the gradient, or a parameter.
         what: String,
     },
 

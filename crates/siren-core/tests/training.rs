@@ -164,3 +164,32 @@ fn a_loss_that_is_not_finite_stops_training_before_it_touches_the_parameters() {
         before
     );
 }
+
+#[test]
+fn a_step_that_is_not_finite_changes_nothing_and_clipping_mends_a_large_gradient() {
+    let coords = Tensor::new(&[[0.1f32, 0.2]], &Device::Cpu).unwrap();
+    // The squares of such a gradient overflow f32; the loss and the gradient itself do not.
+    let target = Tensor::new(&[[1e19f32]], &Device::Cpu).unwrap();
+    let sample = Sample::new(coords, Some(target), None).unwrap();
+    let constraints = [constraint(sample, ValueMse::default())];
+    let mut config = TrainConfig::default();
+    let mut trainer = Trainer::new(field(1, DType::F32), &config).unwrap();
+    let state = |trainer: &Trainer| {
+        let moments = trainer.moments();
+        let parameters = trainer.field().parameters().as_tensor();
+        let tensors = [parameters, &moments.first, &moments.second];
+        let values = tensors.map(|tensor| tensor.to_vec1::<f32>().unwrap());
+        (trainer.step_count(), moments.step, values)
+    };
+    let before = state(&trainer);
+    let error = trainer.step(&constraints).unwrap_err();
+    assert!(matches!(error, Error::Diverged { step: 0, .. }), "{error}");
+    assert!(error.to_string().contains("at step 1:"), "{error}");
+    assert_eq!(state(&trainer), before);
+
+    config.clip_norm = Some(1.0);
+    let mut trainer = Trainer::new(field(1, DType::F32), &config).unwrap();
+    let report = trainer.step(&constraints).unwrap();
+    assert!(report.gradient_norm > 1e19 && report.gradient_norm.is_finite());
+    assert_ne!(state(&trainer), before);
+}

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, safetensors};
 use compare::largest_error;
-use siren_core::field::{FieldShape, Order, Siren, SirenConfig};
+use siren_core::field::{
+    Activation, Encoding, FieldShape, NerfEncoding, Order, Siren, SirenConfig,
+};
 use siren_core::run::{Weights, export};
 
 fn golden(name: &str) -> PathBuf {
@@ -16,12 +18,16 @@ fn golden(name: &str) -> PathBuf {
 }
 
 /// The network of `authors_state_dict.pth`: 2 → 8 → 8 → 1.
-fn load(path: &Path) -> siren_core::Result<Siren> {
-    let config = SirenConfig {
+fn config() -> SirenConfig {
+    SirenConfig {
         hidden_features: 8,
         hidden_layers: 1,
         ..SirenConfig::default()
-    };
+    }
+}
+
+fn load(path: &Path) -> siren_core::Result<Siren> {
+    let config = config();
     let shape = FieldShape {
         in_features: 2,
         out_features: 1,
@@ -54,8 +60,44 @@ fn state_dicts_of_the_authors_code_and_of_their_notebook_give_the_values_pytorch
 fn an_exported_field_reads_back_as_the_same_field() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("field.safetensors");
-    export(&load(&golden("authors_state_dict.pth")).unwrap(), &path).unwrap();
+    let field = load(&golden("authors_state_dict.pth")).unwrap();
+    export(&field, &config(), &path).unwrap();
     gives_the_values_pytorch_gave(&path);
+    let error = export(&field, &config(), &folder.path().join("field.pth")).unwrap_err();
+    assert!(error.to_string().contains(".safetensors"), "{error}");
+}
+
+#[test]
+fn an_exported_field_does_not_suit_a_network_that_computes_something_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("field.safetensors");
+    let field = load(&golden("authors_state_dict.pth")).unwrap();
+    export(&field, &config(), &path).unwrap();
+    let weights = Weights::read(&path).unwrap();
+    weights.must_suit(&config(), &path).unwrap();
+    let slower = SirenConfig {
+        first_omega_0: 10.0,
+        ..config()
+    };
+    let tanh = SirenConfig {
+        activation: Activation::Tanh,
+        ..config()
+    };
+    let encoded = SirenConfig {
+        encoding: Encoding::Nerf(NerfEncoding::default()),
+        ..config()
+    };
+    for (other, key) in [
+        (&slower, "`field.first_omega_0` is 30.0 there, 10.0 here"),
+        (&tanh, "`field.activation` is \"sine\" there, \"tanh\" here"),
+        (&encoded, "`field.encoding`"),
+    ] {
+        let message = weights.must_suit(other, &path).unwrap_err().to_string();
+        assert!(message.contains(key), "{message}");
+        let foreign = golden("authors_state_dict.pth");
+        let foreign_weights = Weights::read(&foreign).unwrap();
+        foreign_weights.must_suit(other, &foreign).unwrap();
+    }
 }
 
 #[test]

@@ -24,14 +24,3 @@ pub trait Table:
     /// Makes relative paths absolute, so that a run can be resumed from anywhere.
     fn resolve_paths(&mut self, _base: &Path) {}
 }
-
-/// For domains with nothing to set in a table.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NoTable {}
-
-impl Table for NoTable {
-    fn validate(&self) -> Result<()> {
-        Ok(())
-    }
-}

@@ -4,6 +4,11 @@ use toml::Value;
 use super::locate;
 use crate::error::{Error, Result};
 
+// What toml and serde say where a user can be told more.
+const MANY_VARIANTS: &str = "wanted exactly 1 element, more than 1 element";
+const BARE_VARIANT: &str = "invalid type: unit variant, expected";
+const TEXT_WANTED: [&str; 2] = ["expected a string", "expected path string"];
+
 /// The text of a config file and where it came from.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -28,9 +33,7 @@ impl Source {
                 message,
             };
             let (key, value) = split(one).map_err(fail)?;
-            insert(&mut table, key, literal(value));
-            config = C::deserialize(Value::Table(table.clone()))
-                .map_err(|error| fail(with_suggestion(error.message())))?;
+            (table, config) = set(&table, key, value).map_err(fail)?;
         }
         Ok(config)
     }
@@ -40,7 +43,7 @@ impl Source {
         let Error::InvalidValue { key, .. } = &error else {
             return error;
         };
-        let sets = |one: &&String| split(one).is_ok_and(|(name, _)| name == key);
+        let sets = |one: &&String| split(one).is_ok_and(|(name, _)| overlap(name, key));
         if let Some(one) = overrides.iter().rfind(sets) {
             return Error::Config {
                 origin: format!("--set {one}"),
@@ -67,6 +70,11 @@ impl Source {
         if let Some(key) = locate::key_at(&self.text, &span)
             && !message.contains(&format!("`{key}`"))
         {
+            if message.starts_with(BARE_VARIANT) {
+                let variant = self.text[span.clone()].trim_matches(['"', '\'']);
+                let name = key.rsplit('.').next().unwrap_or(&key);
+                message = format!("`{variant}` needs a value: `{name} = {{ {variant} = … }}`");
+            }
             message = format!("`{key}`: {message}");
         }
         self.at(span, &message)
@@ -106,7 +114,56 @@ fn literal(value: &str) -> Value {
         .unwrap_or_else(|| Value::String(value.to_owned()))
 }
 
-fn insert(table: &mut toml::Table, key: &str, value: Value) {
+/// The table with one key set, and what it reads as. The table was good before, so every error is the new value's.
+fn set<C: DeserializeOwned>(
+    table: &toml::Table,
+    key: &str,
+    text: &str,
+) -> Result<(toml::Table, C), String> {
+    let read = |value: &Value, alone: usize| {
+        let mut table = table.clone();
+        insert(&mut table, key, value.clone(), alone);
+        let config = C::deserialize(Value::Table(table.clone()));
+        let config = config.map_err(|error: toml::de::Error| error.message().to_owned())?;
+        Ok::<_, String>((table, config))
+    };
+    let value = literal(text);
+    let mut alone = key.split('.').count();
+    let mut done = read(&value, alone);
+    // Variants exclude one another: the new one takes the place of the one that is there.
+    while alone > 1 && matches!(&done, Err(message) if message.contains(MANY_VARIANTS)) {
+        alone -= 1;
+        done = read(&value, alone);
+    }
+    let message = match done {
+        Err(message) => message,
+        done => return done,
+    };
+    let wants_text = TEXT_WANTED.iter().any(|wanted| message.ends_with(wanted));
+    if wants_text && let Ok(done) = read(&Value::String(text.to_owned()), alone) {
+        return Ok(done);
+    }
+    if message.starts_with(BARE_VARIANT) {
+        return Err(format!("`{text}` needs a value: `{key}.{text}=…`"));
+    }
+    Err(with_suggestion(&message))
+}
+
+/// Whether one key is the other, or stands inside it.
+fn overlap(a: &str, b: &str) -> bool {
+    let inside = |inner: &str, outer: &str| {
+        inner
+            .strip_prefix(outer)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    inside(a, b) || inside(b, a)
+}
+
+/// Sets a key; the table that is `alone` levels down, and those in it, keep nothing else.
+fn insert(table: &mut toml::Table, key: &str, value: Value, alone: usize) {
+    if alone == 0 {
+        table.clear();
+    }
     let Some((first, rest)) = key.split_once('.') else {
         table.insert(key.to_owned(), value);
         return;
@@ -116,7 +173,7 @@ fn insert(table: &mut toml::Table, key: &str, value: Value) {
         *inner = empty_table();
     }
     if let Value::Table(inner) = inner {
-        insert(inner, rest, value);
+        insert(inner, rest, value, alone.saturating_sub(1));
     }
 }
 
@@ -129,7 +186,11 @@ fn with_suggestion(message: &str) -> String {
     let message = &message
         .replace("expected u64", "expected a whole number of at least 0")
         .replace("expected usize", "expected a whole number of at least 0")
-        .replace("expected f64", "expected a number");
+        .replace("expected f64", "expected a number")
+        .replace(
+            MANY_VARIANTS,
+            "expected one of its forms, found several at once",
+        );
     let mut names = message.split('`').skip(1).step_by(2);
     let unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
     let Some(wrong) = names.next().filter(|_| unknown) else {

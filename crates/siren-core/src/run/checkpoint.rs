@@ -10,12 +10,13 @@ use candle_core::{Device, Tensor};
 use safetensors::tensor::{SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::disk;
+use super::{Domain, disk};
 use crate::error::{Error, Result};
+use crate::field::FieldShape;
 use crate::train::{AdamMoments, Trainer};
 
 const METADATA_KEY: &str = "siren";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const FIRST_MOMENT: &str = "optimizer.first_moment";
 const SECOND_MOMENT: &str = "optimizer.second_moment";
 
@@ -33,6 +34,8 @@ pub(super) struct State {
     pub(super) best: Option<Best>,
     /// Of the signal, see `Domain::checksum`.
     pub(super) signal_checksum: u32,
+    /// What the network was made to fit, so that it can be had without the signal.
+    pub(super) shape: Shape,
     /// The resolved config of the run.
     pub(super) config: String,
     /// The most recent evaluation, in order.
@@ -41,11 +44,40 @@ pub(super) struct State {
 
 impl State {
     /// Before the first step of a run with this resolved config and signal.
-    pub(super) fn new(config: String, signal_checksum: u32) -> Self {
+    pub(super) fn new<D: Domain>(config: String, domain: &D) -> Self {
+        let FieldShape {
+            in_features,
+            out_features,
+            samples_per_side,
+        } = domain.shape();
         Self {
-            signal_checksum,
+            signal_checksum: domain.checksum(),
+            shape: Shape {
+                in_features,
+                out_features,
+                samples_per_side,
+            },
             config,
             ..Self::default()
+        }
+    }
+}
+
+/// A [`FieldShape`] on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Shape {
+    in_features: usize,
+    out_features: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    samples_per_side: Option<usize>,
+}
+
+impl From<Shape> for FieldShape {
+    fn from(shape: Shape) -> Self {
+        Self {
+            in_features: shape.in_features,
+            out_features: shape.out_features,
+            samples_per_side: shape.samples_per_side,
         }
     }
 }
@@ -77,7 +109,7 @@ pub(super) fn save(path: &Path, trainer: &Trainer, state: &State) -> Result<()> 
         ..state.clone()
     };
     state.checksum = checksum(&tensors, &state, path)?;
-    let text = toml::to_string(&state).map_err(|error| damaged(path, &error.to_string()))?;
+    let text = toml::to_string(&state).map_err(|error| unwritable(path, &error.to_string()))?;
     disk::write_atomically(path, &to_bytes(&tensors, Some((METADATA_KEY, text)), path)?)
 }
 
@@ -98,11 +130,11 @@ pub(super) fn to_bytes(
         let view = TensorView::new(dtype, tensor.dims().to_vec(), bytes);
         views.push((
             name.as_str(),
-            view.map_err(|e| damaged(path, &e.to_string()))?,
+            view.map_err(|e| unwritable(path, &e.to_string()))?,
         ));
     }
     let metadata = metadata.map(|(key, text)| HashMap::from([(key.to_owned(), text)]));
-    safetensors::serialize(views, metadata).map_err(|error| damaged(path, &error.to_string()))
+    safetensors::serialize(views, metadata).map_err(|error| unwritable(path, &error.to_string()))
 }
 
 fn little_endian(tensor: &Tensor) -> Result<Vec<u8>> {
@@ -126,7 +158,7 @@ fn checksum(tensors: &[(String, Tensor)], state: &State, path: &Path) -> Result<
         checksum: 0,
         ..state.clone()
     };
-    let text = toml::to_string(&state).map_err(|error| damaged(path, &error.to_string()))?;
+    let text = toml::to_string(&state).map_err(|error| unwritable(path, &error.to_string()))?;
     let start = crc32c::crc32c(text.as_bytes());
     let mut sorted: Vec<_> = tensors.iter().collect();
     sorted.sort_by(|a, b| a.0.cmp(&b.0));
@@ -146,6 +178,32 @@ fn damaged(path: &Path, detail: &str) -> Error {
     }
 }
 
+fn unwritable(path: &Path, detail: &str) -> Error {
+    Error::Checkpoint {
+        path: path.to_path_buf(),
+        message: format!("cannot be written ({detail})"),
+    }
+}
+
+/// Checked before all else: another format may have other fields.
+fn check_format(text: &str, path: &Path) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let found: Format = toml::from_str(text).map_err(|error| damaged(path, error.message()))?;
+    if found.format == FORMAT {
+        return Ok(());
+    }
+    Err(Error::Checkpoint {
+        path: path.to_path_buf(),
+        message: format!(
+            "has format {}, this program reads format {FORMAT}: use the version that wrote it",
+            found.format
+        ),
+    })
+}
+
 impl Checkpoint {
     /// Reads and verifies a checkpoint.
     pub(super) fn load(path: &Path) -> Result<Self> {
@@ -157,16 +215,8 @@ impl Checkpoint {
             .as_ref()
             .and_then(|map| map.get(METADATA_KEY));
         let text = text.ok_or_else(|| damaged(path, "it holds tensors, but no training state"))?;
+        check_format(text, path)?;
         let state: State = toml::from_str(text).map_err(|error| damaged(path, error.message()))?;
-        if state.format != FORMAT {
-            return Err(Error::Checkpoint {
-                path: path.to_path_buf(),
-                message: format!(
-                    "has format {}, this program reads format {FORMAT}: use the version that wrote it",
-                    state.format
-                ),
-            });
-        }
         let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu);
         let tensors = tensors.map_err(|error| damaged(path, &error.to_string()))?;
         let named: Vec<_> = tensors

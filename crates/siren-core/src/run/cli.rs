@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::folder::{RunFolder, Which};
-use super::launch::{Outcome, restore, resume, start};
+use super::launch::{Outcome, restore_field, resume, start};
 use super::machine::Machine;
 use super::{Domain, console, export, interrupt};
 use crate::error::Result;
@@ -92,10 +92,11 @@ impl ExportArgs {
     /// Writes the run's parameters under the names of the authors' checkpoints.
     ///
     /// # Errors
-    /// As [`restore`] and [`export`].
+    /// As [`restore_field`] and [`export`].
     pub fn execute<D: Domain>(&self) -> Result<ExitCode> {
-        let restored = restore::<D>(&self.run, self.checkpoint, &candle_core::Device::Cpu)?;
-        export(&restored.field, &self.output)?;
+        let device = candle_core::Device::Cpu;
+        let (config, field) = restore_field::<D>(&self.run, self.checkpoint, &device)?;
+        export(&field, &config.field, &self.output)?;
         console::result(format_args!("wrote {}", self.output.display()));
         Ok(ExitCode::SUCCESS)
     }
@@ -113,7 +114,8 @@ fn report((folder, outcome): &(RunFolder, Outcome)) -> ExitCode {
         }
         Outcome::Interrupted { step } => {
             console::result(format_args!(
-                "stopped at step {step}; continue with: cargo xtask resume {path}"
+                "stopped at step {step}; continue with: cargo xtask resume {}",
+                console::quoted(folder.path())
             ));
             ExitCode::from(interrupt::EXIT_STATUS)
         }

@@ -1,4 +1,7 @@
 //! Experiments: one shape of config for every domain.
+//!
+//! Relative paths in a config, as in `--set`, are relative to the folder in which the command is given, not to that of
+//! the config file; the config kept in the run folder has them absolute.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -132,7 +135,101 @@ impl<S: Table, O: Table> Config<S, O> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::NoTable;
+
+    /// Of a domain with nothing to set.
+    #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct NoTable {}
+
+    impl Table for NoTable {
+        fn validate(&self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    /// With one key of every sort that overrides treat with care.
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    struct Signal {
+        observed: Observed,
+        path: PathBuf,
+    }
+
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Observed {
+        #[default]
+        All,
+        Fraction(f64),
+        Mask(PathBuf),
+    }
+
+    impl Table for Signal {
+        fn validate(&self) -> Result<()> {
+            match self.observed {
+                Observed::Fraction(fraction) if fraction > 1.0 => Err(Error::invalid(
+                    "signal.observed.fraction",
+                    fraction,
+                    "at most 1",
+                )),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    fn signal(observed: &str, overrides: &[&str]) -> Result<Signal> {
+        let source = Source {
+            origin: "picture.toml".to_owned(),
+            text: format!("kind = \"image\"\n[signal]\nobserved = {observed}\n"),
+        };
+        let overrides: Vec<String> = overrides.iter().map(|&one| one.to_owned()).collect();
+        Config::<Signal, NoTable>::parse(&source, "image", &overrides).map(|config| config.signal)
+    }
+
+    #[test]
+    fn an_override_with_another_variant_takes_the_place_of_the_one_in_the_file() {
+        let set = "signal.observed.mask=mask.png";
+        for observed in ["{ fraction = 0.3 }", "'all'", "{ mask = 'old.png' }"] {
+            let signal = signal(observed, &[set]).unwrap();
+            assert_eq!(signal.observed, Observed::Mask("mask.png".into()));
+        }
+        let both = signal(
+            "'all'",
+            &["signal.observed={ fraction = 0.1, mask = 'a.png' }"],
+        );
+        let message = both.unwrap_err().to_string();
+        assert!(message.contains("several at once"), "{message}");
+    }
+
+    #[test]
+    fn a_number_given_where_text_is_expected_is_text() {
+        let sets = ["signal.path=2024", "signal.observed.mask=1.50"];
+        let signal = signal("{ fraction = 0.3 }", &sets).unwrap();
+        assert_eq!(signal.path, PathBuf::from("2024"));
+        assert_eq!(signal.observed, Observed::Mask("1.50".into()));
+    }
+
+    #[test]
+    fn a_variant_without_its_value_is_told_how_to_get_one() {
+        let overridden = signal("'all'", &["signal.observed=fraction"]);
+        let message = overridden.unwrap_err().to_string();
+        let expected = "`fraction` needs a value: `signal.observed.fraction=…`";
+        assert!(message.contains(expected), "{message}");
+        let message = signal("'fraction'", &[]).unwrap_err().to_string();
+        let expected = "`signal.observed`: `fraction` needs a value: `observed = { fraction = … }`";
+        assert!(message.contains(expected), "{message}");
+    }
+
+    #[test]
+    fn an_override_of_a_whole_table_is_to_blame_for_what_is_in_it() {
+        for set in [
+            "signal={ observed = { fraction = 2.0 } }",
+            "signal.observed={ fraction = 2.0 }",
+        ] {
+            let message = signal("'all'", &[set]).unwrap_err().to_string();
+            assert!(message.starts_with(&format!("--set {set}: ")), "{message}");
+        }
+    }
 
     fn message(text: &str, overrides: &[&str]) -> String {
         let source = Source {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::disk;
+use super::{console, disk};
 use crate::error::{Error, Result};
 
 const CONFIG: &str = "config.toml";
@@ -26,7 +26,7 @@ pub enum Which {
     Last,
 }
 
-/// `runs/<name>`, see the crate's `ARCHITECTURE.md` for what is inside.
+/// `runs/<name>`, see the workspace's `README.md` for what is inside.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
@@ -78,7 +78,7 @@ impl RunFolder {
         if fs::symlink_metadata(path).is_err() {
             return Ok(());
         }
-        let shown = path.display();
+        let shown = console::quoted(path);
         let message = if path.join(CONFIG).is_file() {
             format!(
                 "this run exists already: continue it with `cargo xtask resume {shown}`, or choose another folder with `--out`"

@@ -11,8 +11,9 @@ static INSTALL: Once = Once::new();
 /// Exit status of a run that was interrupted: 128 + SIGINT, as shells have it.
 pub(super) const EXIT_STATUS: u8 = 130;
 
-/// Installs the handler, once for the process.
+/// Installs the handler, once for the process, and forgets what was asked of an earlier run in it.
 pub(super) fn install() {
+    REQUESTED.store(false, Ordering::SeqCst);
     INSTALL.call_once(|| {
         let handler = || {
             if REQUESTED.swap(true, Ordering::SeqCst) {

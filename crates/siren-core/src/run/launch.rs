@@ -10,7 +10,7 @@ use super::machine::Machine;
 use super::session::Session;
 use super::summary;
 use super::weights::Weights;
-use super::{Config, ConfigOf, Domain, disk, interrupt};
+use super::{Config, ConfigOf, Domain, console, disk, interrupt};
 use crate::config::{Source, Table};
 use crate::error::{Error, Result};
 use crate::field::{FieldShape, Siren};
@@ -46,14 +46,16 @@ pub fn start<D: Domain>(
     out: Option<&Path>,
     machine: &Machine,
 ) -> Result<(RunFolder, Outcome)> {
-    let config = read_config::<D>(config, overrides)?;
+    let overrides = &at_home(overrides);
+    let (config, source) = read_config::<D>(config, overrides)?;
+    let blame = |error| source.attribute(error, overrides);
     let out = out.map_or_else(|| Path::new("runs").join(&config.name), Path::to_path_buf);
     RunFolder::must_not_exist(&out)?;
     interrupt::install();
     machine.install(|| {
-        let domain = D::open(&config, &machine.device)?;
+        let domain = D::open(&config, &machine.device).map_err(blame)?;
         let field = initial_field(&config, domain.shape(), &machine.device)?;
-        let constraints = domain.constraints()?;
+        let constraints = domain.constraints().map_err(blame)?;
         let trainer = Trainer::new(field, &config.train)?;
         let text = config.to_toml()?;
         let folder = RunFolder::create(&out, &text, &summary::provenance(machine, &text)?)?;
@@ -64,10 +66,11 @@ pub fn start<D: Domain>(
             machine,
             folder: &folder,
             trainer,
-            state: State::new(text, domain.checksum()),
+            state: State::new(text, &domain),
         };
         let outcome = session.run(&constraints);
-        if outcome.is_err() && !folder.checkpoint(Which::Last).exists() {
+        let kept = [Which::Best, Which::Last].map(|which| folder.checkpoint(which).exists());
+        if outcome.is_err() && kept == [false, false] {
             folder.remove();
         }
         Ok((folder, outcome?))
@@ -87,17 +90,12 @@ pub fn resume<D: Domain>(run: &Path, machine: &Machine) -> Result<(RunFolder, Ou
     machine.install(|| {
         let domain = D::open(&config, &machine.device)?;
         let constraints = domain.constraints()?;
-        let mut state = State::new(text.clone(), domain.checksum());
+        let mut state = State::new(text.clone(), &domain);
         let trainer = if path.exists() {
             let checkpoint = Checkpoint::load(&path)?;
             same_config(&folder, &checkpoint.state.config, &text)?;
-            same_signal(&folder, &checkpoint.state, &state)?;
-            let field = checkpointed_field(
-                &config,
-                domain.shape(),
-                &checkpoint,
-                (&path, &machine.device),
-            )?;
+            same_signal(&folder, &checkpoint.state, domain.checksum())?;
+            let field = checkpointed_field(&config, &checkpoint, &path, &machine.device)?;
             let mut trainer = Trainer::new(field, &config.train)?;
             checkpoint.restore(&mut trainer, &path)?;
             state = checkpoint.state;
@@ -122,7 +120,7 @@ pub fn resume<D: Domain>(run: &Path, machine: &Machine) -> Result<(RunFolder, Ou
     })
 }
 
-/// A run as it was left, for rendering and export.
+/// A run as it was left, for rendering.
 pub struct Restored<D: Domain> {
     /// The run's resolved config.
     pub config: ConfigOf<D>,
@@ -135,13 +133,44 @@ pub struct Restored<D: Domain> {
 /// Reopens a run at a checkpoint; by default the best there is.
 ///
 /// # Errors
-/// If the run has no such checkpoint, or its signal can no longer be read.
+/// If the run has no such checkpoint, or its signal can no longer be read or is another one by now.
 pub fn restore<D: Domain>(
     run: &Path,
     which: Option<Which>,
     device: &Device,
 ) -> Result<Restored<D>> {
     let folder = RunFolder::open(run)?;
+    let (config, field, state) = reopen::<D>(&folder, which, device)?;
+    let domain = D::open(&config, device).map_err(|error| Error::RunFolder {
+        path: folder.path().to_path_buf(),
+        message: format!("this needs the signal that was fitted, which cannot be opened ({error})"),
+    })?;
+    same_signal(&folder, &state, domain.checksum())?;
+    Ok(Restored {
+        config,
+        domain,
+        field,
+    })
+}
+
+/// A run's config and its field at a checkpoint, by default the best there is; the signal may be gone.
+///
+/// # Errors
+/// If the run has no such checkpoint.
+pub fn restore_field<D: Domain>(
+    run: &Path,
+    which: Option<Which>,
+    device: &Device,
+) -> Result<(ConfigOf<D>, Siren)> {
+    let (config, field, _) = reopen::<D>(&RunFolder::open(run)?, which, device)?;
+    Ok((config, field))
+}
+
+fn reopen<D: Domain>(
+    folder: &RunFolder,
+    which: Option<Which>,
+    device: &Device,
+) -> Result<(ConfigOf<D>, Siren, State)> {
     let best = folder.checkpoint(Which::Best);
     let path = match which {
         Some(which) => folder.checkpoint(which),
@@ -153,34 +182,38 @@ pub fn restore<D: Domain>(
             path: folder.path().to_path_buf(),
             message: format!(
                 "has no checkpoint yet: continue it with `cargo xtask resume {}`",
-                folder.path().display()
+                console::quoted(folder.path())
             ),
         });
     }
     let checkpoint = Checkpoint::load(&path)?;
-    let (config, text) = own_config::<D>(&folder)?;
-    same_config(&folder, &checkpoint.state.config, &text)?;
-    let domain = D::open(&config, device)?;
-    let field = checkpointed_field(&config, domain.shape(), &checkpoint, (&path, device))?;
-    Ok(Restored {
-        config,
-        domain,
-        field,
-    })
+    let (config, text) = own_config::<D>(folder)?;
+    same_config(folder, &checkpoint.state.config, &text)?;
+    let field = checkpointed_field(&config, &checkpoint, &path, device)?;
+    Ok((config, field, checkpoint.state))
 }
 
-fn read_config<D: Domain>(path: &Path, overrides: &[String]) -> Result<ConfigOf<D>> {
+/// Overrides with the home folder in place of `~`, which a shell expands at the start of a word only.
+fn at_home(overrides: &[String]) -> Vec<String> {
+    let home = std::env::var("HOME").unwrap_or_default();
+    let expanded = |one: &String| match one.split_once("=~/") {
+        Some((key, rest)) if !home.is_empty() && !key.contains('=') => {
+            format!("{key}={home}/{rest}")
+        }
+        _ => one.clone(),
+    };
+    overrides.iter().map(expanded).collect()
+}
+
+/// The config, and its text, which errors of what it leads to can point into.
+fn read_config<D: Domain>(path: &Path, overrides: &[String]) -> Result<(ConfigOf<D>, Source)> {
     let source = Source {
         origin: path.display().to_string(),
         text: disk::read_text(path)?,
     };
     let mut config: ConfigOf<D> = Config::parse(&source, D::KIND, overrides)?;
     if config.name.is_empty() {
-        config.name = path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        config.name = name_from(&path.file_stem().unwrap_or_default().to_string_lossy());
     }
     let base = std::env::current_dir().map_err(Error::io("find", "the current folder"))?;
     config.signal.resolve_paths(&base);
@@ -188,7 +221,20 @@ fn read_config<D: Domain>(path: &Path, overrides: &[String]) -> Result<ConfigOf<
     if let Some(file) = &mut config.run.start_from {
         *file = base.join(&file);
     }
-    Ok(config)
+    Ok((config, source))
+}
+
+/// A run's name from its config's file name, which may hold anything: what cannot name a run becomes `-`.
+fn name_from(file_stem: &str) -> String {
+    let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let name: String = file_stem
+        .chars()
+        .map(|c| if known(c) { c } else { '-' })
+        .collect();
+    match name.trim_start_matches(['.', '-']) {
+        "" => "run".to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 /// The resolved config of an existing run, and its text.
@@ -212,6 +258,7 @@ fn initial_field<S: Table, O: Table>(
         return config.field.init(shape, &mut rng, DType::F32, device);
     };
     let weights = Weights::read(path)?;
+    weights.must_suit(&config.field, path)?;
     let field = config
         .field
         .load(shape, |name| weights.find(name), DType::F32, device);
@@ -220,10 +267,11 @@ fn initial_field<S: Table, O: Table>(
 
 fn checkpointed_field<S: Table, O: Table>(
     config: &Config<S, O>,
-    shape: FieldShape,
     checkpoint: &Checkpoint,
-    (path, device): (&Path, &Device),
+    path: &Path,
+    device: &Device,
 ) -> Result<Siren> {
+    let shape = checkpoint.state.shape.into();
     let field = config
         .field
         .load(shape, |name| checkpoint.find(name), DType::F32, device);
@@ -238,8 +286,8 @@ fn other_network(path: &Path, error: &Error) -> Error {
 }
 
 /// A run goes on with the signal it was started with, or not at all.
-fn same_signal(folder: &RunFolder, started: &State, now: &State) -> Result<()> {
-    if started.signal_checksum == now.signal_checksum {
+fn same_signal(folder: &RunFolder, started: &State, now: u32) -> Result<()> {
+    if started.signal_checksum == now {
         return Ok(());
     }
     Err(Error::RunFolder {
@@ -282,6 +330,25 @@ fn differences(prefix: &str, a: &toml::Table, b: &toml::Table, changed: &mut Vec
                 };
                 changed.push(format!("`{name}` was {}, is {}", show(a), show(b)));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_file_name_gives_a_name_that_a_run_may_have() {
+        for (stem, name) in [
+            ("image", "image"),
+            ("my picture", "my-picture"),
+            ("Größe (1)", "Gr--e--1-"),
+            (".hidden", "hidden"),
+            ("日本", "run"),
+            ("", "run"),
+        ] {
+            assert_eq!(name_from(stem), name);
         }
     }
 }

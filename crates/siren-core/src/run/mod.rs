@@ -30,7 +30,7 @@ use crate::train::Constraint;
 
 pub use self::config::{Config, RunConfig};
 pub use self::folder::{RunFolder, Which};
-pub use self::launch::{Outcome, Restored, restore, resume, start};
+pub use self::launch::{Outcome, Restored, restore, restore_field, resume, start};
 pub use self::machine::Machine;
 pub use self::weights::{Weights, export};
 

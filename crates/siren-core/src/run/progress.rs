@@ -9,6 +9,8 @@ use super::console;
 
 /// Seconds between plain lines if nothing else is printed.
 const QUIET_SECONDS: u64 = 30;
+/// From here on a duration is not told apart from longer ones.
+const LONG: Duration = Duration::from_hours(365 * 24);
 
 /// The progress of one run.
 pub(super) struct Progress {
@@ -62,13 +64,13 @@ impl Progress {
         self.printed = Instant::now();
         let elapsed = self.start.elapsed();
         let per_step = elapsed.as_secs_f64() / (step - self.first_step).max(1) as f64;
-        let left = Duration::from_secs_f64(per_step * (self.steps - step) as f64);
+        let left = per_step * (self.steps - step) as f64;
         console::note(format_args!(
             "step {step}/{}  loss {loss:.3e}{}  elapsed {}  left {}",
             self.steps,
             self.evaluation,
-            seconds(elapsed),
-            seconds(left),
+            duration(elapsed.as_secs_f64()),
+            duration(left),
         ));
     }
 
@@ -79,13 +81,17 @@ impl Progress {
     }
 }
 
-fn seconds(duration: Duration) -> impl std::fmt::Display {
-    humantime::format_duration(Duration::from_secs(duration.as_secs_f64().round() as u64))
+/// To the second, and nothing beyond what anybody would wait for.
+fn duration(seconds: f64) -> String {
+    match Duration::try_from_secs_f64(seconds.round()) {
+        Ok(duration) if duration < LONG => humantime::format_duration(duration).to_string(),
+        _ => "more than a year".to_owned(),
+    }
 }
 
 fn bar(name: &str, step: u64, steps: u64) -> ProgressBar {
     let template =
-        "{prefix} {bar:28.cyan/blue} {pos}/{len}  {elapsed_precise} < {eta_precise}  {msg}";
+        "{prefix} {bar:20.cyan/blue} {pos}/{len}  {elapsed_precise} < {eta_precise}  {wide_msg}";
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(steps)
@@ -94,4 +100,17 @@ fn bar(name: &str, step: u64, steps: u64) -> ProgressBar {
     bar.set_position(step);
     bar.reset_eta();
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_of_seconds_can_be_shown() {
+        assert_eq!(duration(59.6), "1m");
+        for seconds in [1e9, 1e30, f64::INFINITY, f64::NAN] {
+            assert_eq!(duration(seconds), "more than a year");
+        }
+    }
 }

@@ -15,6 +15,12 @@ use super::{ConfigOf, Domain, Metrics, console, disk, interrupt};
 use crate::error::{Error, Result};
 use crate::train::{Constraint, StepReport, Trainer};
 
+/// Pictures beyond this stay out of the TensorBoard file, which viewers read whole.
+const MAX_PICTURE_BYTES: u64 = 8 << 20;
+const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
+/// Signature, chunk length and type, width, height.
+const PNG_HEADER_BYTES: usize = 24;
+
 /// A run in progress.
 pub(super) struct Session<'a, D: Domain> {
     pub(super) domain: &'a D,
@@ -105,16 +111,16 @@ impl Records {
         Ok(())
     }
 
-    /// Every PNG of the artifacts, for TensorBoard.
+    /// Every PNG of the artifacts, for TensorBoard; what it could not show well stays out.
     fn pictures(&mut self, step: u64, folder: &Path) -> Result<()> {
         let entries = std::fs::read_dir(folder).map_err(Error::io("list", folder))?;
         let mut paths: Vec<_> = entries.filter_map(|e| e.ok().map(|e| e.path())).collect();
         paths.sort();
-        for path in paths
-            .iter()
-            .filter(|path| path.extension().is_some_and(|e| e == "png"))
-        {
+        for path in paths.iter().filter(|path| is_shown(path)) {
             let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+            if !bytes.starts_with(PNG_SIGNATURE) || bytes.len() < PNG_HEADER_BYTES {
+                continue;
+            }
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
             self.events.image_png(wall_seconds(), step, &name, &bytes)?;
         }
@@ -127,6 +133,13 @@ impl Records {
         self.evaluation.sync()?;
         self.events.flush()
     }
+}
+
+/// Whether an artifact is by its name and size a picture for TensorBoard.
+fn is_shown(path: &Path) -> bool {
+    let metadata = std::fs::metadata(path);
+    path.extension().is_some_and(|extension| extension == "png")
+        && metadata.is_ok_and(|file| file.is_file() && file.len() <= MAX_PICTURE_BYTES)
 }
 
 impl<D: Domain> Session<'_, D> {
@@ -172,7 +185,7 @@ impl<D: Domain> Session<'_, D> {
         let value = headline.map_or(f64::NAN, |(_, value)| *value);
         progress.evaluated(report.step, report.loss, D::HEADLINE, value);
         self.state.metrics = metrics;
-        if self.state.best.is_none_or(|best| value > best.value) {
+        if is_best(value, self.state.best) {
             self.state.best = Some(Best {
                 step: report.step,
                 value,
@@ -205,5 +218,47 @@ impl<D: Domain> Session<'_, D> {
         Ok(Outcome::Finished {
             summary: summary.to_text(),
         })
+    }
+}
+
+/// Whether a headline is better than the best so far. NaN never is, nor does it stand in the way of any number.
+fn is_best(value: f64, best: Option<Best>) -> bool {
+    !value.is_nan() && best.is_none_or(|best| best.value.is_nan() || value > best.value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    #[test]
+    fn artifacts_that_tensorboard_cannot_show_are_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("run");
+        let run = RunFolder::create(&run, "", "").unwrap();
+        let artifacts = run.artifacts();
+        std::fs::write(
+            artifacts.join("text.png"),
+            "no picture, but long enough for one",
+        )
+        .unwrap();
+        std::fs::write(artifacts.join("short.png"), PNG_SIGNATURE).unwrap();
+        std::fs::create_dir(artifacts.join("folder.png")).unwrap();
+        let huge = File::create(artifacts.join("huge.png")).unwrap();
+        huge.set_len(MAX_PICTURE_BYTES + 1).unwrap();
+        let mut records = Records::open(&run, 0).unwrap();
+        records.events.flush().unwrap();
+        let size = |run: &RunFolder| std::fs::metadata(&run.events().unwrap()[0]).unwrap().len();
+        let before = size(&run);
+        records.pictures(1, &artifacts).unwrap();
+        assert_eq!(size(&run), before);
+    }
+
+    #[test]
+    fn any_number_is_better_than_no_number_and_infinity_is_the_best() {
+        let best = |value| Some(Best { step: 1, value });
+        assert!(!is_best(f64::NAN, None) && !is_best(f64::NAN, best(1.0)));
+        assert!(is_best(f64::NEG_INFINITY, None) && is_best(-3.0, best(f64::NAN)));
+        assert!(is_best(f64::INFINITY, best(30.0)) && !is_best(30.0, best(f64::INFINITY)));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::checkpoint::Best;
 use super::machine::{Machine, peak_memory_mib};
@@ -64,7 +64,9 @@ pub(super) struct Summary {
     pub(super) threads: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) peak_memory_mib: Option<f64>,
-    pub(super) metrics: toml::Table,
+    /// In the order of the evaluation.
+    #[serde(serialize_with = "in_order")]
+    pub(super) metrics: Metrics,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) best: Option<Best>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -98,10 +100,7 @@ impl Summary {
             seconds_per_step: 0.0,
             threads: 0,
             peak_memory_mib: peak_memory_mib(),
-            metrics: metrics
-                .iter()
-                .map(|(n, v)| (n.clone(), toml::Value::Float(*v)))
-                .collect(),
+            metrics: metrics.clone(),
             best: None,
             expect: expect.iter().map(compare).collect(),
         }
@@ -122,7 +121,6 @@ impl Summary {
             self.parameters,
         )];
         for (name, value) in &self.metrics {
-            let value = value.as_float().unwrap_or(f64::NAN);
             let expected = self.expect.get(name);
             let expected = expected.map(|c| format!("   (expected {})", c.expected));
             lines.push(format!(
@@ -138,9 +136,28 @@ impl Summary {
     }
 }
 
+fn in_order<S: Serializer>(metrics: &Metrics, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(metrics.iter().map(|(name, value)| (name, value)))
+}
+
 fn to_toml(value: &impl Serialize) -> Result<String> {
     toml::to_string(value).map_err(|error| Error::Config {
         origin: "summary".to_owned(),
         message: error.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_shown_in_the_order_of_the_evaluation() {
+        let metrics = ["psnr_db", "ssim", "mse"].map(|name| (name.to_owned(), 1.0));
+        let summary = Summary::new(&metrics.to_vec(), &BTreeMap::new());
+        for text in [summary.to_text(), summary.to_toml().unwrap()] {
+            let places = metrics.each_ref().map(|(name, _)| text.find(name).unwrap());
+            assert!(places.is_sorted(), "{text}");
+        }
+    }
 }

@@ -4,15 +4,23 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::{Device, Tensor, pickle};
+use safetensors::SafeTensors;
 
 use super::checkpoint;
 use super::disk;
 use crate::error::{Error, Result};
-use crate::field::Siren;
+use crate::field::{Activation, Siren, SirenConfig};
+
+/// Key of the metadata in which an exported file keeps the `[field]` table.
+const FIELD_KEY: &str = "siren.field";
 
 /// Tensors of a weights file by name.
 #[derive(Clone, Debug)]
-pub struct Weights(HashMap<String, Tensor>);
+pub struct Weights {
+    tensors: HashMap<String, Tensor>,
+    /// Of an exported file.
+    field: Option<SirenConfig>,
+}
 
 impl Weights {
     /// Reads `.safetensors`, or a `.pth`/`.pt` state dict (bare, or under the key `model` or `state_dict`). Nothing in
@@ -25,11 +33,16 @@ impl Weights {
             path: path.to_path_buf(),
             message: format!("cannot be read as weights ({detail})"),
         };
+        let mut field = None;
         std::fs::metadata(path).map_err(Error::io("read", path))?;
         let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
         let tensors = match extension.to_str() {
-            Some("safetensors") => candle_core::safetensors::load(path, &Device::Cpu)
-                .map_err(|error| fail(error.to_string()))?,
+            Some("safetensors") => {
+                let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+                field = field_in(&bytes).map_err(fail)?;
+                candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
+                    .map_err(|error| fail(error.to_string()))?
+            }
             Some("pth" | "pt") => [None, Some("model"), Some("state_dict")]
                 .into_iter()
                 .filter_map(|key| pickle::read_all_with_key(path, key).ok())
@@ -39,14 +52,59 @@ impl Weights {
                 .collect(),
             _ => return Err(fail("expected a .safetensors, .pth or .pt file".to_owned())),
         };
-        Ok(Self(tensors))
+        Ok(Self { tensors, field })
+    }
+
+    /// Says so if the file tells of a network that computes something else from the same parameters: another
+    /// activation, ω₀ or encoding. Sizes are seen in the tensors.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] with what differs.
+    pub fn must_suit(&self, wanted: &SirenConfig, path: &Path) -> Result<()> {
+        let Some(field) = &self.field else {
+            return Ok(());
+        };
+        let both_sine = [field, wanted].map(|f| f.activation == Activation::Sine) == [true; 2];
+        let kind = |field: &SirenConfig| std::mem::discriminant(&field.encoding);
+        let pairs = [
+            ("activation", field.activation != wanted.activation),
+            (
+                "first_omega_0",
+                both_sine && field.first_omega_0.to_bits() != wanted.first_omega_0.to_bits(),
+            ),
+            (
+                "hidden_omega_0",
+                both_sine && field.hidden_omega_0.to_bits() != wanted.hidden_omega_0.to_bits(),
+            ),
+            ("encoding", kind(field) != kind(wanted)),
+        ];
+        let tables = [field, wanted].map(|f| toml::Table::try_from(f).unwrap_or_default());
+        let show = |table: &toml::Table, key| table.get(key).map(ToString::to_string);
+        let differ: Vec<_> = pairs
+            .into_iter()
+            .filter(|(_, differs)| *differs)
+            .map(|(key, _)| {
+                let [was, is] = tables.each_ref().map(|t| show(t, key).unwrap_or_default());
+                format!("`field.{key}` is {was} there, {is} here")
+            })
+            .collect();
+        if differ.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Checkpoint {
+            path: path.to_path_buf(),
+            message: format!(
+                "is of another network than the config's `[field]` ({})",
+                differ.join(", ")
+            ),
+        })
     }
 
     /// A tensor by the name it has in the authors' checkpoints; also found under a `module.` prefix, and under the
     /// names of their notebook (`net.0.linear.weight` for `net.net.0.0.weight`, `net.4.weight` for a linear last layer).
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Tensor> {
-        let get = |name: &str| self.0.get(name).cloned();
+        let get = |name: &str| self.tensors.get(name).cloned();
         let in_notebook = || {
             let (index, kind) = name.strip_prefix("net.net.")?.split_once(".0.")?;
             get(&format!("net.{index}.linear.{kind}"))
@@ -58,11 +116,31 @@ impl Weights {
     }
 }
 
-/// Writes a field's tensors under the authors' names, atomically.
+/// The `[field]` table in the metadata of an exported file.
+fn field_in(bytes: &[u8]) -> Result<Option<SirenConfig>, String> {
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
+    let text = header.metadata().as_ref().and_then(|m| m.get(FIELD_KEY));
+    let field = text.map(|text| toml::from_str(text));
+    field.transpose().map_err(|error| error.to_string())
+}
+
+/// Writes a field's tensors under the authors' names, atomically, with the `[field]` table that it was made from.
 ///
 /// # Errors
-/// If the file cannot be written.
-pub fn export(field: &Siren, path: &Path) -> Result<()> {
-    let bytes = checkpoint::to_bytes(&field.named_tensors()?, None, path)?;
+/// If the file is not named `.safetensors`, or cannot be written.
+pub fn export(field: &Siren, config: &SirenConfig, path: &Path) -> Result<()> {
+    let fail = |message: String| Error::Checkpoint {
+        path: path.to_path_buf(),
+        message,
+    };
+    let extension = path.extension().unwrap_or_default();
+    if !extension.eq_ignore_ascii_case("safetensors") {
+        return Err(fail(
+            "cannot be written: expected a name that ends in .safetensors, the format of the file"
+                .to_owned(),
+        ));
+    }
+    let text = toml::to_string(config).map_err(|error| fail(error.to_string()))?;
+    let bytes = checkpoint::to_bytes(&field.named_tensors()?, Some((FIELD_KEY, text)), path)?;
     disk::write_atomically(path, &bytes)
 }

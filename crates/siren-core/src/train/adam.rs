@@ -1,4 +1,4 @@
-use candle_core::{Tensor, Var};
+use candle_core::{DType, Tensor, Var};
 
 use super::config::{OptimizerKind, TrainConfig};
 use crate::error::{Error, Result};
@@ -74,10 +74,10 @@ impl Adam {
         Ok(())
     }
 
-    /// One step on `params (P,)` with `gradient (P,)`.
+    /// One step on `params (P,)` with `gradient (P,)`; nothing is changed by one that fails.
     ///
     /// # Errors
-    /// Only from candle.
+    /// [`Error::Diverged`] if the step would leave the finite numbers.
     pub fn step(&mut self, params: &Var, gradient: &Tensor, learning_rate: f64) -> Result<()> {
         let [beta_1, beta_2] = self.betas;
         let mut theta = params.as_detached_tensor();
@@ -90,16 +90,40 @@ impl Adam {
                 }
             }
         }
-        let state = &mut self.moments;
-        state.step += 1;
-        state.first = ((&state.first * beta_1)? + (&gradient * (1.0 - beta_1))?)?;
-        state.second = ((&state.second * beta_2)? + (gradient.sqr()? * (1.0 - beta_2))?)?;
-        let t = state.step as f64;
+        let AdamMoments {
+            step,
+            first,
+            second,
+        } = &self.moments;
+        let moments = AdamMoments {
+            step: step + 1,
+            first: ((first * beta_1)? + (&gradient * (1.0 - beta_1))?)?,
+            second: ((second * beta_2)? + (gradient.sqr()? * (1.0 - beta_2))?)?,
+        };
+        let t = moments.step as f64;
         let root = (1.0 - beta_2.powf(t)).sqrt();
-        let denominator = ((state.second.sqrt()? / root)? + self.epsilon)?;
+        let denominator = ((moments.second.sqrt()? / root)? + self.epsilon)?;
         let rate = learning_rate / (1.0 - beta_1.powf(t));
-        let update = ((&state.first / denominator)? * rate)?;
-        params.set(&(theta - update)?)?;
+        let stepped = (theta - ((&moments.first / denominator)? * rate)?)?;
+        for (what, tensor) in [
+            ("the optimizer's second moment", &moments.second),
+            ("a parameter", &stepped),
+        ] {
+            if !is_finite(tensor)? {
+                return Err(Error::Diverged {
+                    step: *step,
+                    what: what.to_owned(),
+                });
+            }
+        }
+        params.set(&stepped)?;
+        self.moments = moments;
         Ok(())
     }
+}
+
+/// Whether every element is: a sum in `f64` keeps whatever is not, and `f32` cannot overflow it.
+fn is_finite(tensor: &Tensor) -> Result<bool> {
+    let sum = tensor.to_dtype(DType::F64)?.sum_all()?;
+    Ok(sum.to_scalar::<f64>()?.is_finite())
 }

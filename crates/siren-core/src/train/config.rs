@@ -2,6 +2,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
+/// More than anybody will wait for, and few enough for every count made from them.
+const MAX_STEPS: u64 = 1_000_000_000;
+
 /// The `[train]` table of a config. The default is the authors': Adam, 1e-4, constant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -78,15 +81,15 @@ impl TrainConfig {
     /// # Errors
     /// [`Error::InvalidValue`] with the full key, such as `train.steps`.
     pub fn validate(&self) -> Result<()> {
-        if self.steps == 0 {
-            return Err(Error::invalid("train.steps", 0, "at least 1"));
+        if !(1..=MAX_STEPS).contains(&self.steps) {
+            let expected = format!("at least 1 and at most {MAX_STEPS}");
+            return Err(Error::invalid("train.steps", self.steps, &expected));
         }
-        let positive = |key, value: f64| {
-            if value.is_finite() && value > 0.0 {
-                return Ok(());
-            }
-            Err(Error::invalid(key, value, "a positive number"))
-        };
+        if self.warmup_steps >= self.steps {
+            let expected = format!("less than `train.steps`, which is {}", self.steps);
+            let key = "train.warmup_steps";
+            return Err(Error::invalid(key, self.warmup_steps, &expected));
+        }
         positive("train.learning_rate", self.learning_rate)?;
         positive("train.epsilon", self.epsilon)?;
         positive("train.clip_norm", self.clip_norm.unwrap_or(1.0))?;
@@ -104,7 +107,7 @@ impl TrainConfig {
                 "two numbers from 0 to below 1",
             ));
         }
-        if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
+        if !((self.weight_decay as f32).is_finite() && self.weight_decay >= 0.0) {
             let expected = "a number of at least 0";
             return Err(Error::invalid(
                 "train.weight_decay",
@@ -113,5 +116,43 @@ impl TrainConfig {
             ));
         }
         Ok(())
+    }
+}
+
+/// Training computes in `f32`, where a tiny number is 0 and a huge one infinite.
+fn positive(key: &str, value: f64) -> Result<()> {
+    let narrow = value as f32;
+    if narrow.is_finite() && narrow >= f32::MIN_POSITIVE {
+        return Ok(());
+    }
+    let expected = "a positive number (1.2e-38 to 3.4e38)";
+    Err(Error::invalid(key, value, expected))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(set: impl FnOnce(&mut TrainConfig)) -> String {
+        let mut config = TrainConfig::default();
+        set(&mut config);
+        config.validate().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn numbers_that_training_would_see_as_zero_or_infinite_are_refused() {
+        for value in [0.0, -1.0, 1e-46, 1e39, f64::NAN] {
+            assert!(refused(|c| c.learning_rate = value).contains("train.learning_rate"));
+            assert!(refused(|c| c.epsilon = value).contains("train.epsilon"));
+            assert!(refused(|c| c.clip_norm = Some(value)).contains("train.clip_norm"));
+        }
+        assert!(refused(|c| c.weight_decay = 1e39).contains("train.weight_decay"));
+    }
+
+    #[test]
+    fn steps_are_bounded_and_a_warm_up_ends_before_them() {
+        assert!(refused(|c| c.steps = u64::MAX).contains("at most 1000000000"));
+        let message = refused(|c| c.warmup_steps = c.steps);
+        assert!(message.contains("`train.warmup_steps` is 500"), "{message}");
     }
 }

@@ -106,7 +106,7 @@ impl Trainer {
     /// Draws a sample for every constraint, sums loss and gradient, clips, and steps.
     ///
     /// # Errors
-    /// [`Error::Diverged`] if the loss or the gradient is not finite; the parameters are then untouched.
+    /// [`Error::Diverged`] if the loss, the gradient or the step is not finite; parameters and moments are then untouched.
     pub fn step(&mut self, constraints: &[Constraint]) -> Result<StepReport> {
         let (loss, terms, gradient) = self.loss_and_gradient(constraints)?;
         let step = self.step;
@@ -119,11 +119,10 @@ impl Trainer {
         for term in &terms {
             finite(format!("`{}`", term.name), term.mean)?;
         }
-        let norm = gradient
-            .sqr()?
-            .sum_all()?
-            .to_dtype(candle_core::DType::F64)?;
-        let gradient_norm = finite("the gradient".to_owned(), norm.to_scalar::<f64>()?.sqrt())?;
+        // In f64: the square of a large but finite f32 would overflow, and clipping is there to mend just that.
+        let squares = gradient.to_dtype(candle_core::DType::F64)?.sqr()?;
+        let norm = squares.sum_all()?.to_scalar::<f64>()?.sqrt();
+        let gradient_norm = finite("the gradient".to_owned(), norm)?;
         let gradient = match self.config.clip_norm {
             // PyTorch's `clip_grad_norm_` divides by the norm plus 1e-6.
             Some(limit) if gradient_norm > limit => (gradient * (limit / (gradient_norm + 1e-6)))?,
