@@ -106,6 +106,7 @@ impl Domain for Image {
                 size: self.objective.prior_points.unwrap_or((all / 2).max(1)),
                 extents: vec![self.grid.extent(0), self.grid.extent(1)],
                 seed: self.seed,
+                purpose: UniformSampler::PURPOSE,
                 dtype: DType::F32,
                 device: self.device.clone(),
             });
@@ -132,6 +133,7 @@ impl Image {
                 size: subset.points,
                 replacement: subset.replacement,
                 seed: self.seed,
+                purpose: SubsetSampler::PURPOSE,
             }),
         }
     }
