@@ -6,8 +6,9 @@ use std::io::{Cursor, Write};
 use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
+use image::codecs::pnm::{PnmEncoder, PnmSubtype, SampleEncoding};
 use image::imageops::{FilterType, resize};
-use image::{ExtendedColorType, ImageBuffer, ImageFormat, Luma, Pixel, Rgb};
+use image::{ExtendedColorType, ImageBuffer, ImageEncoder, ImageFormat, Luma, Pixel, Rgb};
 use serde::{Deserialize, Serialize};
 use siren_core::{Error, Result};
 
@@ -15,8 +16,10 @@ use crate::png_stream::{PartialFile, to_byte};
 
 /// Longest side of a picture that is read or made by resizing, in pixels.
 pub const MAX_SIDE: usize = 16_384;
-/// Most pixels of a picture that is read.
+/// Most pixels of a picture that is read, drawn or made by resizing.
 pub const MAX_PIXELS: usize = 100_000_000;
+/// What red, green and blue weigh in luma (ITU-R 601-2).
+pub(crate) const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 /// Quality, 1 to 100, of saved JPEG pictures.
 const JPEG_QUALITY: u8 = 95;
 
@@ -154,11 +157,27 @@ impl Picture {
 
     /// The picture resized to have `side` pixels on its shorter side, the longer one in proportion, rounded down as
     /// torchvision's `Resize(side)` rounds it; [`resize`](Self::resize) tells how.
-    #[must_use]
-    pub fn resize_shorter_side(&self, side: usize) -> Self {
-        let side = side.clamp(1, MAX_SIDE);
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidValue`] if the result would have a side of zero or above [`MAX_SIDE`], or more than
+    /// [`MAX_PIXELS`].
+    pub fn resize_shorter_side(&self, side: usize) -> Result<Self> {
         let shorter = self.height.min(self.width).max(1);
-        self.resize(side * self.height / shorter, side * self.width / shorter)
+        let scaled = |length: usize| side.saturating_mul(length) / shorter;
+        let (height, width) = (scaled(self.height), scaled(self.width));
+        let sides = 1..=MAX_SIDE;
+        if !sides.contains(&height) || !sides.contains(&width) || height * width > MAX_PIXELS {
+            let expected = format!(
+                "a shorter side that makes of {} × {} pixels a picture of at most {MAX_SIDE} a side and {} million in \
+                 all, not {height} × {width} (height × width)",
+                self.height,
+                self.width,
+                MAX_PIXELS / 1_000_000
+            );
+            return Err(Error::invalid("signal.resize", side, &expected));
+        }
+        Ok(self.resize(height, width))
     }
 
     /// The picture in gray: `0.299 R + 0.587 G + 0.114 B` (ITU-R 601-2, as `convert('L')` of PIL, but not rounded to
@@ -168,8 +187,7 @@ impl Picture {
         let values = if self.channels == 1 {
             self.values.clone()
         } else {
-            let weights = [0.299, 0.587, 0.114];
-            let luma = |rgb: &[f32]| rgb.iter().zip(weights).map(|(v, w)| v * w).sum::<f32>();
+            let luma = |rgb: &[f32]| rgb.iter().zip(LUMA).map(|(v, w)| v * w).sum::<f32>();
             let pixels = self.values.chunks_exact(self.channels);
             pixels.map(|rgb| luma(rgb).clamp(0.0, 1.0)).collect()
         };
@@ -194,7 +212,8 @@ impl Picture {
     /// Writes the picture with 8 bits a channel, each value times 255 and rounded to nearest.
     ///
     /// The extension tells the format: `png` (also without one), `jpg` or `jpeg` (quality 95), `webp` (lossless),
-    /// `bmp`, `tif` or `tiff`, `ppm`, `pgm` or `pnm`. The file appears under its name only once it is complete.
+    /// `bmp`, `tif` or `tiff`, `ppm` (color; gray is repeated), `pgm` (gray), or `pnm` (either). The file appears under
+    /// its name only once it is complete.
     ///
     /// # Errors
     ///
@@ -211,11 +230,16 @@ impl Picture {
             ExtendedColorType::Rgb8
         };
         let mut file = Cursor::new(Vec::new());
-        let encoded = if format == ImageFormat::Jpeg {
-            JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY)
-                .encode(&bytes, width, height, color)
-        } else {
-            image::write_buffer_with_format(&mut file, &bytes, width, height, color, format)
+        let encoded = match format {
+            ImageFormat::Jpeg => JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY)
+                .encode(&bytes, width, height, color),
+            ImageFormat::Pnm => {
+                let (subtype, bytes, color) = portable(path, bytes, color)?;
+                PnmEncoder::new(&mut file)
+                    .with_subtype(subtype)
+                    .write_image(&bytes, width, height, color)
+            }
+            _ => image::write_buffer_with_format(&mut file, &bytes, width, height, color, format),
         };
         encoded.map_err(|error| {
             let name = format.extensions_str().first().unwrap_or(&"this format");
@@ -235,12 +259,42 @@ impl Picture {
     }
 }
 
-/// The format that a file name asks for.
+/// Pixels as the portable formats hold them: a `.pgm` is gray, a `.ppm` has three channels.
+fn portable(
+    path: &Path,
+    bytes: Vec<u8>,
+    color: ExtendedColorType,
+) -> Result<(PnmSubtype, Vec<u8>, ExtendedColorType)> {
+    let is = |extension: &str| {
+        path.extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case(extension))
+    };
+    let binary = SampleEncoding::Binary;
+    Ok(match color {
+        ExtendedColorType::L8 if is("ppm") => {
+            let repeated = bytes.iter().flat_map(|&byte| [byte; 3]).collect();
+            (
+                PnmSubtype::Pixmap(binary),
+                repeated,
+                ExtendedColorType::Rgb8,
+            )
+        }
+        ExtendedColorType::L8 => (PnmSubtype::Graymap(binary), bytes, color),
+        _ if is("pgm") => {
+            let message =
+                "a .pgm file is gray and this picture has colors; give a .ppm or a .png file";
+            return Err(Error::signal(path, message));
+        }
+        _ => (PnmSubtype::Pixmap(binary), bytes, color),
+    })
+}
+
 /// Whether a picture of this name is written as PNG; an extension of no known format is an error.
 pub(crate) fn is_png(path: &Path) -> Result<bool> {
     Ok(format_for(path)? == ImageFormat::Png)
 }
 
+/// The format that a file name asks for.
 fn format_for(path: &Path) -> Result<ImageFormat> {
     let Some(extension) = path.extension() else {
         return Ok(ImageFormat::Png);
@@ -329,8 +383,17 @@ mod tests {
             ((481, 321), 256, (383, 256)),
             ((512, 512), 256, (256, 256)),
         ] {
-            let picture = ramp(height, width, 1).resize_shorter_side(side);
+            let picture = ramp(height, width, 1).resize_shorter_side(side).unwrap();
             assert_eq!((picture.height, picture.width), expected);
+        }
+    }
+
+    #[test]
+    fn resizing_never_changes_proportions_to_stay_within_limits() {
+        for ((height, width), side) in [((16, 160), 2000), ((9, 9), 10_001), ((9, 9), 0)] {
+            let error = ramp(height, width, 1).resize_shorter_side(side);
+            let message = error.unwrap_err().to_string();
+            assert!(message.contains("`signal.resize`"), "{message}");
         }
     }
 
@@ -354,6 +417,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for extension in ["png", "WEBP", "bmp", "tif", "tiff", "ppm", "pgm", "pnm"] {
             for channels in [1, 3] {
+                if (extension, channels) == ("pgm", 3) {
+                    continue;
+                }
                 let picture = ramp(9, 31, channels);
                 let path = folder.path().join("a").with_extension(extension);
                 picture.save(&path).unwrap();
@@ -366,6 +432,14 @@ mod tests {
                 std::fs::remove_file(path).unwrap();
             }
         }
+        for (name, channels, magic) in [("a.pgm", 1, "P5"), ("a.ppm", 3, "P6"), ("b.ppm", 1, "P6")]
+        {
+            let path = folder.path().join(name);
+            ramp(3, 5, channels).save(&path).unwrap();
+            assert!(std::fs::read(&path).unwrap().starts_with(magic.as_bytes()));
+        }
+        let colors = ramp(3, 5, 3).save(&folder.path().join("b.pgm"));
+        assert!(colors.unwrap_err().to_string().contains(".ppm"));
         ramp(3, 3, 1).save(&folder.path().join("bare")).unwrap();
         let bare = std::fs::read(folder.path().join("bare")).unwrap();
         assert!(bare.starts_with(b"\x89PNG"));
