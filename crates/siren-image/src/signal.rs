@@ -41,13 +41,13 @@ impl Domain for Image {
 
     fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
         let signal = &config.signal;
-        let picture = match &signal.path {
-            Some(path) => prepare(Picture::open(path, signal.color)?, signal),
-            None => {
-                let side = signal.embedded_side();
-                prepare(colored(scene(side, side), signal.color), signal)
-            }
-        }?;
+        let picture = if let Some(path) = &signal.path {
+            Picture::open(path, signal.color)?
+        } else {
+            let side = signal.embedded_side();
+            colored(scene(side, side), signal.color)
+        };
+        let picture = prepare(picture, signal)?;
         let observed = observed(&picture, signal, config.seed)?;
         Ok(Self {
             grid: Grid::new(&[picture.height, picture.width], signal.coordinates)?,

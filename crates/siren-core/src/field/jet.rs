@@ -1,5 +1,6 @@
 //! Jets: the value of a field together with its spatial derivatives at the same points.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use candle_core::{IndexOp, Tensor};
@@ -24,7 +25,7 @@ impl Trace {
     pub fn new(dims: usize, matrix: &[f64]) -> Result<Self> {
         let at = |i: usize, j: usize| matrix[i * dims + j];
         // `partial_cmp`, for which 0 and −0 are the same.
-        let same = |i, j| at(i, j).partial_cmp(&at(j, i)).is_some_and(|o| o.is_eq());
+        let same = |i, j| at(i, j).partial_cmp(&at(j, i)).is_some_and(Ordering::is_eq);
         let symmetric = dims.checked_mul(dims) == Some(matrix.len())
             && (0..dims).all(|i| (0..i).all(|j| same(i, j)))
             && matrix.iter().all(|a| a.is_finite());
