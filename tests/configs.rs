@@ -68,7 +68,10 @@ impl Shipped {
         ];
         match self.kind() {
             "image" => {
-                sets.push(format!("signal.size={SIDE}"));
+                // The embedded picture's; a file has its own.
+                if self.signal("path").is_none() {
+                    sets.push(format!("signal.size={SIDE}"));
+                }
                 for (key, smaller) in [
                     ("path", "picture.png"),
                     ("crop", "24"),

@@ -124,7 +124,7 @@ fn a_changed_config_is_refused_with_the_key_that_changed() {
 fn a_run_does_not_go_on_with_another_picture_than_it_started_with() {
     let desk = desk();
     desk.draw("mine.png", 12, 12);
-    desk.run("run good.toml --out run --set signal.path=mine.png")
+    desk.run("run good.toml --out run --set signal={path='mine.png'}")
         .succeeded();
     let picture = desk.read("mine.png");
     desk.draw("mine.png", 12, 13);

@@ -33,7 +33,8 @@ fn a_run_is_drawn_at_any_size_in_all_quantities() {
             assert_eq!((picture.height(), picture.width()), (20, 33), "{file}");
         }
     }
-    desk.run("render run --scale 2.5 -o scaled.png").succeeded();
+    desk.run("render run --scale 2.5 --threads 1 -o scaled.png")
+        .succeeded();
     assert_eq!(
         image::image_dimensions(desk.path("scaled.png")).unwrap(),
         (40, 40)
@@ -75,6 +76,8 @@ fn a_bad_size_name_or_place_of_a_picture_is_refused() {
             &["absent/a.jpg", "No such file"],
         ),
         ("render run -o folder", &["folder"]),
+        ("render run -o /dev/null", &["/dev/null", "device"]),
+        ("render run --threads 0 -o a.png", &["--threads", "1 to"]),
         (
             "export run -o absent/a.safetensors",
             &["absent/a.safetensors", "No such file"],

@@ -46,25 +46,28 @@ fn a_file_that_is_no_usable_picture_is_refused_by_name() {
     desk.write("text.png", "This is not a picture.\n");
     fs::create_dir(desk.path("folder.png")).unwrap();
     let cases: &[Case] = &[
-        ("signal.path=absent.png", &["absent.png", "No such file"]),
-        ("signal.path=cut.png", &["cut.png", "PNG", "cut short"]),
-        ("signal.path=cut.jpg", &["cut.jpg", "JPEG", "cut short"]),
         (
-            "signal.path=header.png",
+            "signal={path='absent.png'}",
+            &["absent.png", "No such file"],
+        ),
+        ("signal={path='cut.png'}", &["cut.png", "PNG", "cut short"]),
+        ("signal={path='cut.jpg'}", &["cut.jpg", "JPEG", "cut short"]),
+        (
+            "signal={path='header.png'}",
             &["header.png", "PNG", "cut short"],
         ),
         (
-            "signal.path=flipped.png",
+            "signal={path='flipped.png'}",
             &["flipped.png", "PNG", "damaged"],
         ),
         (
-            "signal.path=huge.png",
+            "signal={path='huge.png'}",
             &["huge.png", "60000x60000", "16384"],
         ),
-        ("signal.path=none.png", &["none.png"]),
-        ("signal.path=empty.png", &["empty.png", "empty"]),
-        ("signal.path=text.png", &["text.png", "not a picture"]),
-        ("signal.path=folder.png", &["folder.png", "is a folder"]),
+        ("signal={path='none.png'}", &["none.png"]),
+        ("signal={path='empty.png'}", &["empty.png", "empty"]),
+        ("signal={path='text.png'}", &["text.png", "not a picture"]),
+        ("signal={path='folder.png'}", &["folder.png", "is a folder"]),
     ];
     for (set, words) in cases {
         let line = format!("run good.toml --out run --set {set}");
@@ -80,7 +83,7 @@ fn a_mask_or_crop_that_does_not_fit_is_refused_with_the_right_size() {
     let cases: &[Case] = &[
         (
             "signal.observed={mask='small.png'}",
-            &["small.png", "the mask", "16 × 16"],
+            &["small.png", "10 × 12", "the mask", "16 × 16"],
         ),
         (
             "signal.observed={mask='absent.png'}",
@@ -96,10 +99,15 @@ fn a_mask_or_crop_that_does_not_fit_is_refused_with_the_right_size() {
         ),
         ("signal.crop=17", &["signal.crop", "17", "16 × 16"]),
         (
-            "signal.path=small.png --set signal.crop_box=[0,3,10,10]",
+            "signal={path='small.png',crop_box=[0,3,10,10]}",
             &["signal.crop_box", "[0, 3, 10, 10]", "10 × 12"],
         ),
         ("signal.crop=0", &["signal.crop", "1 to"]),
+        ("signal.path=small.png", &["`signal.size` is 16", "`path`"]),
+        (
+            "signal={path='small.png',resize=15000}",
+            &["signal.resize", "15000", "15000 × 18000"],
+        ),
     ];
     for (set, words) in cases {
         let line = format!("run good.toml --out run --set {set}");

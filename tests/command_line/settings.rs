@@ -53,6 +53,22 @@ fn a_bad_config_is_refused_with_file_line_and_key() {
             "[signal]\nobserved = { fraction = 1.5 }",
             &["bad.toml:3:25", "`signal.observed.fraction` is 1.5"],
         ),
+        (
+            "[field]\nencoding = 'furier'",
+            &["bad.toml:3:12", "did you mean `fourier`?"],
+        ),
+        (
+            "[field]\nencoding = { fourier = { scales = 3.0 } }",
+            &["bad.toml:3:26", "did you mean `scale`?"],
+        ),
+        (
+            "[field]\nhidden_features = 16384\nhidden_layers = 256",
+            &["`field.hidden_features` is 16384", "parameters"],
+        ),
+        (
+            "[objective]\nprior_points = 100",
+            &["bad.toml:3:16", "`objective.prior_points`", "`prior`"],
+        ),
         ("[train\nsteps = 3", &["bad.toml:2:"]),
         (
             "[signal]\ncrop = 3\ncrop = 4",

@@ -7,19 +7,26 @@ use siren_core::config::Table;
 use siren_core::signal::CoordinateRule;
 use siren_core::{Error, Result};
 
-use crate::picture::{ColorMode, MAX_SIDE};
+use crate::picture::{ColorMode, MAX_PIXELS, MAX_SIDE};
+
+/// Side of the embedded picture without `size`.
+const DEFAULT_SIZE: usize = 256;
+/// Largest side of the embedded picture, which is square: [`MAX_PIXELS`] in all.
+const MAX_SIZE: usize = MAX_PIXELS.isqrt();
 
 /// `[signal]`: which picture, and which of its pixels.
 ///
-/// It is opened, cropped, then resized; values in [0, 1] become targets in [−1, 1].
+/// It is opened, cropped, then resized; values in [0, 1] become targets in [−1, 1]. They are never rounded to 8 bits
+/// again: what is trained on and what the metrics compare with may differ from the saved `target.png` by half a level.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImageSignal {
-    /// A picture file. Without one, the embedded picture is drawn at `size` × `size`.
+    /// A picture file. Without one, the embedded picture is drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// Side of the embedded picture in pixels.
-    pub size: usize,
+    /// Side of the embedded picture in pixels; not with `path`. Default: 256.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<usize>,
     /// As the file says, gray, or RGB.
     pub color: ColorMode,
     /// Keep only this many pixels a side, from the center, without resampling.
@@ -31,7 +38,8 @@ pub struct ImageSignal {
     /// Resize so that the shorter side has this many pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resize: Option<usize>,
-    /// How a picture that is not square maps to coordinates.
+    /// How a picture that is not square maps to coordinates. Losses and priors see derivatives per coordinate, so with
+    /// `stretch` the two axes of such a picture weigh differently; pictures of derivatives are drawn per pixel.
     pub coordinates: CoordinateRule,
     /// Pixels that are trained on; the others are held out and scored.
     pub observed: Observed,
@@ -80,7 +88,7 @@ impl Default for ImageSignal {
     fn default() -> Self {
         Self {
             path: None,
-            size: 256,
+            size: None,
             color: ColorMode::Auto,
             crop: None,
             crop_box: None,
@@ -94,15 +102,12 @@ impl Default for ImageSignal {
 
 impl Table for ImageSignal {
     fn validate(&self) -> Result<()> {
-        let side = |key: &str, value: usize| match value {
-            1..=MAX_SIDE => Ok(()),
-            _ => Err(Error::invalid(
-                key,
-                value,
-                &format!("1 to {MAX_SIDE} pixels"),
-            )),
-        };
-        side("signal.size", self.size)?;
+        let side = |key: &str, value: usize| at_most(key, value, MAX_SIDE, "pixels");
+        at_most("signal.size", self.size.unwrap_or(1), MAX_SIZE, "pixels")?;
+        if let (Some(size), Some(_)) = (self.size, &self.path) {
+            let expected = "either `size`, of the embedded picture, or `path`; a picture file is resized by `resize`";
+            return Err(Error::invalid("signal.size", size, expected));
+        }
         side("signal.crop", self.crop.unwrap_or(1))?;
         side("signal.resize", self.resize.unwrap_or(1))?;
         if self.crop.is_some()
@@ -122,14 +127,15 @@ impl Table for ImageSignal {
                 expected,
             ));
         }
-        if let Sampling::Subset(SubsetSampling { points: 0, .. }) = self.sampling {
-            return Err(Error::invalid(
+        match self.sampling {
+            Sampling::Whole => Ok(()),
+            Sampling::Subset(SubsetSampling { points, .. }) => at_most(
                 "signal.sampling.subset.points",
-                0,
-                "at least 1",
-            ));
+                points,
+                MAX_PIXELS,
+                "points",
+            ),
         }
-        Ok(())
     }
 
     fn resolve_paths(&mut self, base: &Path) {
@@ -143,13 +149,28 @@ impl Table for ImageSignal {
     }
 }
 
+impl ImageSignal {
+    /// Side of the embedded picture.
+    pub(crate) fn embedded_side(&self) -> usize {
+        self.size.unwrap_or(DEFAULT_SIZE)
+    }
+}
+
+fn at_most(key: &str, value: usize, most: usize, unit: &str) -> Result<()> {
+    if (1..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::invalid(key, value, &format!("1 to {most} {unit}")))
+}
+
 /// `[objective]`: the value error, plus a prior on what lies between the observed pixels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImageObjective {
     /// Smoothness asked for at random coordinates (the authors' inpainting script).
     pub prior: Prior,
-    /// Random coordinates per step at which the prior is asked for. Default: half the number of pixels, as the authors.
+    /// Random coordinates per step at which the prior is asked for; not without one. Default: half the number of
+    /// pixels, as the authors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prior_points: Option<usize>,
 }
@@ -178,9 +199,58 @@ impl Table for ImageObjective {
                 "a positive weight",
             ));
         }
-        match self.prior_points {
-            Some(0) => Err(Error::invalid("objective.prior_points", 0, "at least 1")),
-            _ => Ok(()),
+        let Some(points) = self.prior_points else {
+            return Ok(());
+        };
+        let key = "objective.prior_points";
+        if self.prior == Prior::None {
+            let expected = "a `prior` beside it, such as prior = { total_variation = 1e-4 }";
+            return Err(Error::invalid(key, points, expected));
         }
+        at_most(key, points, MAX_PIXELS, "points")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_points_that_no_memory_holds_are_refused() {
+        for points in [0, MAX_PIXELS + 1, usize::MAX] {
+            let replacement = false;
+            let signal = ImageSignal {
+                sampling: Sampling::Subset(SubsetSampling {
+                    points,
+                    replacement,
+                }),
+                ..ImageSignal::default()
+            };
+            assert!(signal.validate().is_err());
+            let objective = ImageObjective {
+                prior: Prior::Hessian(1.0),
+                prior_points: Some(points),
+            };
+            assert!(objective.validate().is_err());
+        }
+    }
+
+    #[test]
+    fn settings_that_would_be_ignored_are_refused() {
+        let signal = |path: Option<&str>, size| ImageSignal {
+            path: path.map(PathBuf::from),
+            size,
+            ..ImageSignal::default()
+        };
+        assert!(signal(Some("a.png"), None).validate().is_ok());
+        assert!(signal(None, Some(64)).validate().is_ok());
+        let both = signal(Some("a.png"), Some(64)).validate().unwrap_err();
+        assert!(both.to_string().contains("`path`"), "{both}");
+        assert!(signal(None, Some(MAX_SIZE + 1)).validate().is_err());
+        let alone = ImageObjective {
+            prior: Prior::None,
+            prior_points: Some(9),
+        };
+        assert!(alone.validate().is_err());
     }
 }

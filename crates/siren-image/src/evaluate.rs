@@ -15,7 +15,7 @@ const SSIM_WINDOW: usize = 7;
 /// are held out, PSNR on them and on the observed ones as well.
 pub(crate) fn metrics(image: &Image, field: &Siren) -> Result<Metrics> {
     let truth = &image.picture;
-    let fitted = value_picture(field, &image.grid)?;
+    let fitted = value_picture(field, &image.own_canvas())?;
     let mut metrics = vec![(
         "psnr_db".to_owned(),
         psnr(&fitted.values, &truth.values, |_| true),

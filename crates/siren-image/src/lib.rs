@@ -4,10 +4,10 @@
 //! the run loop drives; [`render()`](render::render) draws a fitted field, its gradient or its Laplacian at any size.
 
 pub mod config;
-pub mod evaluate;
-pub mod palette;
+mod evaluate;
+mod palette;
 pub mod picture;
-pub mod png_stream;
+mod png_stream;
 pub mod render;
 pub mod scene;
 pub mod signal;

@@ -34,18 +34,21 @@ enum Command {
 struct RenderArgs {
     /// A run folder, such as runs/image.
     run: PathBuf,
-    /// Height and width in pixels, such as 512x768. Default: the picture's own.
+    /// Height, then width, in pixels: 512x768 is wider than high. Default: the fitted picture's own.
     #[arg(long, value_name = "HxW", conflicts_with = "scale")]
     size: Option<Size>,
     /// The picture's own size times this.
     #[arg(long, value_name = "S")]
     scale: Option<f64>,
-    /// What to draw.
+    /// What to draw; derivatives are per pixel of the fitted picture.
     #[arg(long, value_enum, default_value_t)]
     quantity: Quantity,
     /// Which parameters. Default: the best there are.
     #[arg(long, value_enum)]
     checkpoint: Option<Which>,
+    /// Threads that share the work; the picture does not depend on it. Default: all cores.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
     /// The picture to write; `.png` is written row by row, so it may be huge.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -53,14 +56,14 @@ struct RenderArgs {
 
 impl RenderArgs {
     fn execute(&self) -> Result<ExitCode> {
-        let machine = Machine::new("cpu", None)?;
+        let machine = Machine::new("cpu", self.threads)?;
         let run = restore::<Image>(&self.run, self.checkpoint, &machine.device)?;
         let size = match self.size {
             Some(size) => size,
             None => run.domain.scaled(self.scale.unwrap_or(1.0))?,
         };
-        let grid = run.domain.grid(size)?;
-        render(&run.field, &grid, self.quantity, &self.output)?;
+        let canvas = run.domain.canvas(size)?;
+        machine.install(|| render(&run.field, &canvas, self.quantity, &self.output))?;
         let (path, Size { height, width }) = (self.output.display(), size);
         console::result(format_args!("wrote {path} ({height} × {width})"));
         Ok(ExitCode::SUCCESS)

@@ -11,7 +11,8 @@ use std::f32::consts::TAU;
 #[must_use]
 pub fn gradient_color(d_row: f32, d_col: f32, scale: f32) -> [f32; 3] {
     let strength = d_row.hypot(d_col) / scale;
-    if !(strength.is_finite() && strength > 0.0) {
+    let is_finite = d_row.is_finite() && d_col.is_finite();
+    if !(is_finite && scale > 0.0 && strength > 0.0) {
         return [0.0; 3];
     }
     // Red of the wheel lies at an Oklab hue of 0.08 turns.
@@ -34,17 +35,13 @@ pub fn laplacian_color(value: f32, scale: f32) -> [f32; 3] {
         [0.839, 0.290, 0.255],
         [0.404, 0.000, 0.122],
     ];
-    let place = (value / scale).clamp(-1.0, 1.0);
-    let place = if place.is_finite() && scale > 0.0 {
-        (place + 1.0) * 3.0
+    let place = if value.is_finite() && scale > 0.0 {
+        ((value / scale).clamp(-1.0, 1.0) + 1.0) * 3.0
     } else {
         3.0
     };
     let stop = |index: i8| STOPS[usize::try_from(index.clamp(0, 6)).unwrap_or(0)];
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "between 0 and 6 by the clamp above"
-    )]
+    // Between 0 and 6 by the clamp above.
     let low = (place.floor() as i8).min(5);
     let t = place - f32::from(low);
     let [before, from, to, after] = [-1, 0, 1, 2].map(|step| stop(low + step));
@@ -69,12 +66,6 @@ pub fn robust_scale(values: impl Iterator<Item = f32>, quantile: f32) -> f32 {
     let Some(last) = magnitudes.len().checked_sub(1) else {
         return 1.0;
     };
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        clippy::cast_sign_loss,
-        reason = "a quantile of a count: in range, and a neighbor does as well"
-    )]
     let rank = (f64::from(quantile.clamp(0.0, 1.0)) * last as f64).round() as usize;
     let (_, &mut scale, above) = magnitudes.select_nth_unstable_by(rank.min(last), f32::total_cmp);
     let largest = above.iter().copied().fold(scale, f32::max);
@@ -121,13 +112,15 @@ mod tests {
     use super::*;
 
     fn luminance([r, g, b]: [f32; 3]) -> f32 {
-        0.299 * r + 0.587 * g + 0.114 * b
+        let [of_red, of_green, of_blue] = crate::picture::LUMA;
+        of_red * r + of_green * g + of_blue * b
     }
 
     #[test]
     fn a_flat_place_is_black_and_brightness_grows_with_the_gradient() {
         assert_eq!(gradient_color(0.0, 0.0, 1.0), [0.0; 3]);
         assert_eq!(gradient_color(f32::NAN, 0.0, 1.0), [0.0; 3]);
+        assert_eq!(gradient_color(f32::INFINITY, 0.0, 1.0), [0.0; 3]);
         assert_eq!(gradient_color(1.0, 0.0, 0.0), [0.0; 3]);
         let (dim, full) = (gradient_color(0.3, 0.4, 1.0), gradient_color(0.6, 0.8, 1.0));
         for k in 0..3 {
@@ -166,6 +159,9 @@ mod tests {
     fn the_laplacian_is_white_at_zero_blue_below_and_red_above() {
         assert!(laplacian_color(0.0, 2.0).iter().all(|&c| c > 0.95));
         assert!(laplacian_color(f32::NAN, 2.0).iter().all(|&c| c > 0.95));
+        for infinite in [f32::INFINITY, f32::NEG_INFINITY] {
+            assert_eq!(laplacian_color(infinite, 2.0), laplacian_color(0.0, 2.0));
+        }
         assert!(laplacian_color(1.0, 0.0).iter().all(|&c| c > 0.95));
         let (below, above) = (laplacian_color(-1.0, 2.0), laplacian_color(1.0, 2.0));
         assert!(below[2] > below[0] + 0.2 && above[0] > above[2] + 0.2);

@@ -6,8 +6,9 @@ use std::io::{Cursor, Write};
 use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
+use image::codecs::pnm::{PnmEncoder, PnmSubtype, SampleEncoding};
 use image::imageops::{FilterType, resize};
-use image::{ExtendedColorType, ImageBuffer, ImageFormat, Luma, Pixel, Rgb};
+use image::{ExtendedColorType, ImageBuffer, ImageEncoder, ImageFormat, Luma, Pixel, Rgb};
 use serde::{Deserialize, Serialize};
 use siren_core::{Error, Result};
 
@@ -15,8 +16,10 @@ use crate::png_stream::{PartialFile, to_byte};
 
 /// Longest side of a picture that is read or made by resizing, in pixels.
 pub const MAX_SIDE: usize = 16_384;
-/// Most pixels of a picture that is read.
+/// Most pixels of a picture that is read, drawn or made by resizing.
 pub const MAX_PIXELS: usize = 100_000_000;
+/// What red, green and blue weigh in luma (ITU-R 601-2).
+pub(crate) const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 /// Quality, 1 to 100, of saved JPEG pictures.
 const JPEG_QUALITY: u8 = 95;
 
@@ -154,11 +157,27 @@ impl Picture {
 
     /// The picture resized to have `side` pixels on its shorter side, the longer one in proportion, rounded down as
     /// torchvision's `Resize(side)` rounds it; [`resize`](Self::resize) tells how.
-    #[must_use]
-    pub fn resize_shorter_side(&self, side: usize) -> Self {
-        let side = side.clamp(1, MAX_SIDE);
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidValue`] if the result would have a side of zero or above [`MAX_SIDE`], or more than
+    /// [`MAX_PIXELS`].
+    pub fn resize_shorter_side(&self, side: usize) -> Result<Self> {
         let shorter = self.height.min(self.width).max(1);
-        self.resize(side * self.height / shorter, side * self.width / shorter)
+        let scaled = |length: usize| side.saturating_mul(length) / shorter;
+        let (height, width) = (scaled(self.height), scaled(self.width));
+        let sides = 1..=MAX_SIDE;
+        if !sides.contains(&height) || !sides.contains(&width) || height * width > MAX_PIXELS {
+            let expected = format!(
+                "a shorter side that makes of {} × {} pixels a picture of at most {MAX_SIDE} a side and {} million in \
+                 all, not {height} × {width} (height × width)",
+                self.height,
+                self.width,
+                MAX_PIXELS / 1_000_000
+            );
+            return Err(Error::invalid("signal.resize", side, &expected));
+        }
+        Ok(self.resize(height, width))
     }
 
     /// The picture in gray: `0.299 R + 0.587 G + 0.114 B` (ITU-R 601-2, as `convert('L')` of PIL, but not rounded to
@@ -168,8 +187,7 @@ impl Picture {
         let values = if self.channels == 1 {
             self.values.clone()
         } else {
-            let weights = [0.299, 0.587, 0.114];
-            let luma = |rgb: &[f32]| rgb.iter().zip(weights).map(|(v, w)| v * w).sum::<f32>();
+            let luma = |rgb: &[f32]| rgb.iter().zip(LUMA).map(|(v, w)| v * w).sum::<f32>();
             let pixels = self.values.chunks_exact(self.channels);
             pixels.map(|rgb| luma(rgb).clamp(0.0, 1.0)).collect()
         };
@@ -194,7 +212,8 @@ impl Picture {
     /// Writes the picture with 8 bits a channel, each value times 255 and rounded to nearest.
     ///
     /// The extension tells the format: `png` (also without one), `jpg` or `jpeg` (quality 95), `webp` (lossless),
-    /// `bmp`, `tif` or `tiff`, `ppm`, `pgm` or `pnm`. The file appears under its name only once it is complete.
+    /// `bmp`, `tif` or `tiff`, `ppm` (color; gray is repeated), `pgm` (gray), or `pnm` (either). The file appears under
+    /// its name only once it is complete.
     ///
     /// # Errors
     ///
@@ -211,11 +230,16 @@ impl Picture {
             ExtendedColorType::Rgb8
         };
         let mut file = Cursor::new(Vec::new());
-        let encoded = if format == ImageFormat::Jpeg {
-            JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY)
-                .encode(&bytes, width, height, color)
-        } else {
-            image::write_buffer_with_format(&mut file, &bytes, width, height, color, format)
+        let encoded = match format {
+            ImageFormat::Jpeg => JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY)
+                .encode(&bytes, width, height, color),
+            ImageFormat::Pnm => {
+                let (subtype, bytes, color) = portable(path, bytes, color)?;
+                PnmEncoder::new(&mut file)
+                    .with_subtype(subtype)
+                    .write_image(&bytes, width, height, color)
+            }
+            _ => image::write_buffer_with_format(&mut file, &bytes, width, height, color, format),
         };
         encoded.map_err(|error| {
             let name = format.extensions_str().first().unwrap_or(&"this format");
@@ -235,12 +259,42 @@ impl Picture {
     }
 }
 
-/// The format that a file name asks for.
+/// Pixels as the portable formats hold them: a `.pgm` is gray, a `.ppm` has three channels.
+fn portable(
+    path: &Path,
+    bytes: Vec<u8>,
+    color: ExtendedColorType,
+) -> Result<(PnmSubtype, Vec<u8>, ExtendedColorType)> {
+    let is = |extension: &str| {
+        path.extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case(extension))
+    };
+    let binary = SampleEncoding::Binary;
+    Ok(match color {
+        ExtendedColorType::L8 if is("ppm") => {
+            let repeated = bytes.iter().flat_map(|&byte| [byte; 3]).collect();
+            (
+                PnmSubtype::Pixmap(binary),
+                repeated,
+                ExtendedColorType::Rgb8,
+            )
+        }
+        ExtendedColorType::L8 => (PnmSubtype::Graymap(binary), bytes, color),
+        _ if is("pgm") => {
+            let message =
+                "a .pgm file is gray and this picture has colors; give a .ppm or a .png file";
+            return Err(Error::signal(path, message));
+        }
+        _ => (PnmSubtype::Pixmap(binary), bytes, color),
+    })
+}
+
 /// Whether a picture of this name is written as PNG; an extension of no known format is an error.
 pub(crate) fn is_png(path: &Path) -> Result<bool> {
     Ok(format_for(path)? == ImageFormat::Png)
 }
 
+/// The format that a file name asks for.
 fn format_for(path: &Path) -> Result<ImageFormat> {
     let Some(extension) = path.extension() else {
         return Ok(ImageFormat::Png);
@@ -266,121 +320,4 @@ fn format_for(path: &Path) -> Result<ImageFormat> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ramp(height: usize, width: usize, channels: usize) -> Picture {
-        let count = height * width * channels;
-        Picture {
-            height,
-            width,
-            channels,
-            values: (0..=255)
-                .cycle()
-                .take(count)
-                .map(|v: u8| f32::from(v) / 255.0)
-                .collect(),
-        }
-    }
-
-    #[test]
-    fn a_crop_is_centered_and_out_of_bounds_is_an_error() {
-        let picture = ramp(5, 8, 3);
-        let crop = picture.crop_center(2, 3).unwrap();
-        assert_eq!((crop.height, crop.width), (2, 3));
-        assert_eq!(crop.values[..9], picture.values[(8 + 2) * 3..(8 + 5) * 3]);
-        assert_eq!(picture.crop_center(5, 8).unwrap(), picture);
-        for (height, width) in [(6, 8), (5, 9), (0, 3), (usize::MAX, 1)] {
-            let error = picture.crop_center(height, width).unwrap_err();
-            assert!(matches!(error, Error::InvalidValue { .. }));
-            assert!(error.to_string().contains("5x8"), "{error}");
-        }
-        assert!(picture.crop_box(4, 0, 2, 2).is_err());
-        assert!(picture.crop_box(usize::MAX, 0, 2, 2).is_err());
-    }
-
-    #[test]
-    fn halving_averages_and_flat_pictures_stay_flat() {
-        let columns = [0.0, 0.0, 1.0, 1.0];
-        let picture = Picture {
-            height: 2,
-            width: 4,
-            channels: 1,
-            values: columns.repeat(2),
-        };
-        // A triangle of half width 2 at centers 1 and 3: weights 1/8, 3/8, 3/8, 1/8, cut at the border.
-        let half = picture.resize(1, 2);
-        assert!((half.values[0] - 1.0 / 7.0).abs() < 1e-6, "{half:?}");
-        assert!((half.values[1] - 6.0 / 7.0).abs() < 1e-6);
-        let flat = Picture {
-            values: vec![0.7; 63],
-            ..ramp(7, 3, 3)
-        };
-        for value in flat.resize(4, 9).values {
-            assert!((value - 0.7).abs() < 1e-6);
-        }
-        assert_eq!(flat.resize(0, 9).height, 1);
-    }
-
-    #[test]
-    fn the_shorter_side_is_resized_as_torchvision_does() {
-        for ((height, width), side, expected) in [
-            ((321, 481), 256, (256, 383)),
-            ((481, 321), 256, (383, 256)),
-            ((512, 512), 256, (256, 256)),
-        ] {
-            let picture = ramp(height, width, 1).resize_shorter_side(side);
-            assert_eq!((picture.height, picture.width), expected);
-        }
-    }
-
-    #[test]
-    fn luma_has_the_weights_of_itu_601() {
-        let picture = Picture {
-            height: 1,
-            width: 4,
-            channels: 3,
-            values: vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0],
-        };
-        let luma = picture.luma();
-        assert_eq!((luma.channels, luma.luma() == luma), (1, true));
-        for (value, expected) in luma.values.iter().zip([0.299, 0.587, 0.114, 1.0]) {
-            assert!((value - expected).abs() < 1e-6);
-        }
-    }
-
-    #[test]
-    fn lossless_formats_give_back_what_was_saved() {
-        let folder = tempfile::tempdir().unwrap();
-        for extension in ["png", "WEBP", "bmp", "tif", "tiff", "ppm", "pgm", "pnm"] {
-            for channels in [1, 3] {
-                let picture = ramp(9, 31, channels);
-                let path = folder.path().join("a").with_extension(extension);
-                picture.save(&path).unwrap();
-                let color = [ColorMode::Gray, ColorMode::Rgb][channels / 2];
-                let read = Picture::open(&path, color).unwrap();
-                assert_eq!(read.channels, channels);
-                for (a, b) in read.values.iter().zip(&picture.values) {
-                    assert!((a - b).abs() < 1e-6, "{extension} {channels}");
-                }
-                std::fs::remove_file(path).unwrap();
-            }
-        }
-        ramp(3, 3, 1).save(&folder.path().join("bare")).unwrap();
-        let bare = std::fs::read(folder.path().join("bare")).unwrap();
-        assert!(bare.starts_with(b"\x89PNG"));
-    }
-
-    #[test]
-    fn saving_under_an_unknown_extension_names_the_known_ones() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = ramp(2, 2, 3)
-            .save(&folder.path().join("a.xcf"))
-            .unwrap_err();
-        assert!(error.to_string().contains(".xcf"), "{error}");
-        assert!(error.to_string().contains(".png"), "{error}");
-        let missing = ramp(2, 2, 3).save(&folder.path().join("no/a.png"));
-        assert!(matches!(missing, Err(Error::Io { .. })));
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-    }
-}
+mod tests;

@@ -15,18 +15,7 @@ const END: [u8; 12] = [0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xAE, 0x42, 0x60, 0x8
 /// Writes an 8-bit gray or RGB PNG row by row, holding a few rows only.
 ///
 /// The rows go to `<path>.tmp`, which [`finish`](Self::finish) renames to `path`: an interrupted write leaves nothing
-/// under the final name. Dropping the writer without finishing removes the temporary file.
-///
-/// ```no_run
-/// # fn main() -> siren_core::Result<()> {
-/// # use siren_image::png_stream::PngRows;
-/// let mut rows = PngRows::create("ramp.png".as_ref(), 256, 256, 1)?;
-/// for row in 0..256_u16 {
-///     rows.push_rows(&[f32::from(row) / 255.0; 256])?;
-/// }
-/// rows.finish()
-/// # }
-/// ```
+/// under the final name. A link is followed, and what it names replaced. Dropping the writer without finishing removes the temporary file.
 pub struct PngRows {
     stream: Option<StreamWriter<'static, File>>,
     partial: PartialFile,
@@ -129,13 +118,31 @@ impl PngRows {
 }
 
 /// `value` in `[0, 1]` as a byte: clamped, times 255, rounded to nearest; not a number gives 0.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to 0..=255 before the cast"
-)]
 pub(crate) fn to_byte(value: f32) -> u8 {
     (value.clamp(0.0, 1.0) * 255.0).round() as u8
+}
+
+/// The file that writing to `path` makes or replaces: a link is followed; a folder or a device is an error.
+pub(crate) fn replaceable(path: &Path) -> Result<PathBuf> {
+    let Ok(metadata) = fs::symlink_metadata(path) else {
+        return Ok(path.to_path_buf());
+    };
+    let (target, metadata) = if metadata.is_symlink() {
+        let target = fs::canonicalize(path).map_err(Error::io("write", path))?;
+        let metadata = fs::metadata(&target).map_err(Error::io("write", path))?;
+        (target, metadata)
+    } else {
+        (path.to_path_buf(), metadata)
+    };
+    if metadata.is_file() {
+        return Ok(target);
+    }
+    let cause = if metadata.is_dir() {
+        "it is a folder; give the name of a file in it"
+    } else {
+        "it is a device or a pipe; give the name of a file"
+    };
+    Err(Error::io("write", path)(std::io::Error::other(cause)))
 }
 
 /// A file being written as `<target>.tmp`, removed when dropped unless [`keep`](Self::keep) gave it its name.
@@ -148,16 +155,13 @@ pub(crate) struct PartialFile {
 impl PartialFile {
     /// Creates the temporary file beside `target`.
     pub(crate) fn create(target: &Path) -> Result<(Self, File)> {
+        let target = replaceable(target)?;
         let mut name = target.as_os_str().to_owned();
         name.push(".tmp");
         let temporary = PathBuf::from(name);
-        if target.is_dir() {
-            let error = std::io::Error::other("it is a folder; give the name of a file in it");
-            return Err(Error::io("write", target)(error));
-        }
         let file = File::create(&temporary).map_err(Error::io("create", &temporary))?;
         let partial = Self {
-            target: target.to_path_buf(),
+            target,
             temporary,
             kept: false,
         };
@@ -186,8 +190,12 @@ impl PartialFile {
         Err(self.write_error(std::io::Error::other(cause)))
     }
 
-    /// Gives the file its final name.
+    /// Gives the file its final name, once its content is on the disk.
     pub(crate) fn keep(mut self) -> Result<()> {
+        // Windows syncs writable files only.
+        let file = File::options().append(true).open(&self.temporary);
+        file.and_then(|file| file.sync_all())
+            .map_err(|error| self.write_error(error))?;
         fs::rename(&self.temporary, &self.target).map_err(Error::io("write", &self.target))?;
         self.kept = true;
         Ok(())
@@ -269,5 +277,27 @@ mod tests {
             let error = PngRows::create(&folder.path().join("a.png"), height, 2, channels).err();
             assert!(matches!(error, Some(Error::InvalidValue { .. })));
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link_and_a_device_stays_a_device() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("a.png"), folder.path().join("link.png"));
+        fs::write(&file, b"older").unwrap();
+        symlink("a.png", &link).unwrap();
+        let mut rows = PngRows::create(&link, 1, 2, 1).unwrap();
+        rows.push_rows(&[0.5; 2]).unwrap();
+        rows.finish().unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert!(fs::read(&file).unwrap().starts_with(b"\x89PNG"));
+        let null = folder.path().join("null.png");
+        symlink("/dev/null", &null).unwrap();
+        for device in ["/dev/null".as_ref(), null.as_path()] {
+            let error = PngRows::create(device, 1, 2, 1).err().unwrap();
+            assert!(error.to_string().contains("device"), "{error}");
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 }

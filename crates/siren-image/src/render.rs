@@ -1,17 +1,20 @@
 //! Pictures of a field: its value, gradient and Laplacian, at any size.
+//!
+//! A field's derivatives are per coordinate. In pictures they are per pixel of the fitted picture, so that equally steep
+//! slopes look alike whatever their direction, even where coordinates stretch a picture that is not square.
 
 use std::path::Path;
 use std::str::FromStr;
 
 use candle_core::DType;
-use siren_core::field::{Order, Siren};
+use siren_core::field::{Order, Siren, Trace};
 use siren_core::signal::Grid;
 use siren_core::{Error, Result};
 
 use crate::Image;
 use crate::palette::{gradient_color, laplacian_color, robust_scale};
-use crate::picture::{MAX_PIXELS, Picture, is_png};
-use crate::png_stream::PngRows;
+use crate::picture::{LUMA, MAX_PIXELS, Picture, is_png};
+use crate::png_stream::{PngRows, replaceable};
 
 /// Points evaluated at once: what is held in memory of a large picture.
 const BAND_POINTS: usize = 1 << 16;
@@ -19,10 +22,8 @@ const BAND_POINTS: usize = 1 << 16;
 const SCALE_SIDE: usize = 256;
 /// This quantile of a derivative's magnitude is shown at full brightness.
 const FULL_BRIGHTNESS: f32 = 0.995;
-/// ITU-R 601 luma.
-const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 /// Longest side of a rendered picture.
-const MAX_SIDE: usize = 65_535;
+const MAX_RENDERED_SIDE: usize = 65_535;
 
 /// What to draw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -30,13 +31,13 @@ pub enum Quantity {
     /// The picture.
     #[default]
     Value,
-    /// `∇Φ` of the luma: hue is direction, brightness magnitude.
+    /// `∇Φ` of the luma, per pixel: hue is direction, brightness magnitude.
     Gradient,
-    /// `ΔΦ` of the luma: blue below zero, red above.
+    /// `ΔΦ` of the luma, per pixel squared: blue below zero, red above.
     Laplacian,
 }
 
-/// Height and width in pixels, written `HxW`.
+/// Height and width in pixels, written `HxW`, `HXW` or `H×W`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
     /// Rows.
@@ -51,12 +52,12 @@ impl FromStr for Size {
     fn from_str(text: &str) -> Result<Self, String> {
         let expected = || {
             format!(
-                "expected HxW, such as 512x768: height, then width, 1 to {MAX_SIDE} pixels each"
+                "expected HxW, such as 512x768: height, then width, 1 to {MAX_RENDERED_SIDE} pixels each"
             )
         };
-        let (height, width) = text.split_once('x').ok_or_else(expected)?;
+        let (height, width) = text.split_once(['x', 'X', '×']).ok_or_else(expected)?;
         let side = |text: &str| match text.parse() {
-            Ok(side @ 1..=MAX_SIDE) => Ok(side),
+            Ok(side @ 1..=MAX_RENDERED_SIDE) => Ok(side),
             _ => Err(expected()),
         };
         Ok(Self {
@@ -74,9 +75,11 @@ impl Image {
     pub fn scaled(&self, scale: f64) -> Result<Size> {
         let side = |pixels: usize| (pixels as f64 * scale).round().max(1.0);
         let (height, width) = (side(self.picture.height), side(self.picture.width));
-        let fits = scale.is_finite() && scale > 0.0 && height.max(width) <= MAX_SIDE as f64;
+        let fits =
+            scale.is_finite() && scale > 0.0 && height.max(width) <= MAX_RENDERED_SIDE as f64;
         if !fits {
-            let expected = format!("a positive factor that gives at most {MAX_SIDE} pixels a side");
+            let expected =
+                format!("a positive factor that gives at most {MAX_RENDERED_SIDE} pixels a side");
             return Err(Error::invalid("--scale", scale, &expected));
         }
         Ok(Size {
@@ -85,32 +88,62 @@ impl Image {
         })
     }
 
-    /// The region of the picture sampled at another size.
+    /// The region of the picture at another size.
     ///
     /// # Errors
     /// If a side is zero.
-    pub fn grid(&self, size: Size) -> Result<Grid> {
-        self.grid.resampled(&[size.height, size.width])
+    pub fn canvas(&self, size: Size) -> Result<Canvas> {
+        Canvas::new(&self.grid).resampled(&[size.height, size.width])
+    }
+
+    /// The region of the picture at its own size.
+    pub(crate) fn own_canvas(&self) -> Canvas {
+        Canvas::new(&self.grid)
     }
 }
 
-/// Draws a quantity of the field on a grid, `(height, width, 1 or 3)` in [0, 1], and hands out bands of rows from the
+/// Where a field is drawn, and the unit of its derivatives there.
+#[derive(Clone, Debug)]
+pub struct Canvas {
+    grid: Grid,
+    /// Coordinates per pixel of the fitted picture, down and to the right, whatever size is drawn.
+    pixel: [f64; 2],
+}
+
+impl Canvas {
+    /// The grid of the fitted picture.
+    fn new(grid: &Grid) -> Self {
+        Self {
+            grid: grid.clone(),
+            pixel: [grid.spacing(0), grid.spacing(1)],
+        }
+    }
+
+    fn resampled(&self, sides: &[usize]) -> Result<Self> {
+        Ok(Self {
+            grid: self.grid.resampled(sides)?,
+            pixel: self.pixel,
+        })
+    }
+}
+
+/// Draws a quantity of the field on a canvas, `(height, width, 1 or 3)` in [0, 1], and hands out bands of rows from the
 /// top; memory stays constant.
 fn bands(
     field: &Siren,
-    grid: &Grid,
+    canvas: &Canvas,
     quantity: Quantity,
     mut take: impl FnMut(&[f32]) -> Result<()>,
 ) -> Result<()> {
     let scale = match quantity {
         Quantity::Value => 1.0,
-        _ => color_scale(field, grid, quantity)?,
+        _ => color_scale(field, canvas, quantity)?,
     };
-    let (height, width) = (grid.sides()[0], grid.sides()[1]);
+    let (height, width) = (canvas.grid.sides()[0], canvas.grid.sides()[1]);
     let rows_per_band = (BAND_POINTS / width).max(1);
     for first in (0..height).step_by(rows_per_band) {
         let rows = rows_per_band.min(height - first);
-        let raw = derivatives(field, grid, quantity, (first * width, rows * width))?;
+        let raw = derivatives(field, canvas, quantity, (first * width, rows * width))?;
         let band: Vec<f32> = match quantity {
             Quantity::Value => raw
                 .iter()
@@ -132,27 +165,35 @@ fn bands(
     Ok(())
 }
 
-/// Values `(n, c)`, luma gradients `(n, 2)`, or luma Laplacians `(n)` at points `start .. start + len` of a grid.
+/// Values `(n, c)`, luma gradients `(n, 2)`, or luma Laplacians `(n)` at points `start .. start + len` of a canvas; per
+/// pixel.
 fn derivatives(
     field: &Siren,
-    grid: &Grid,
+    canvas: &Canvas,
     quantity: Quantity,
     (start, len): (usize, usize),
 ) -> Result<Vec<f32>> {
-    let coords = grid.coords(start, len, DType::F32)?;
+    let coords = canvas.grid.coords(start, len, DType::F32)?;
     let coords = coords.to_device(field.parameters().device())?;
     let channels = field.out_features();
     let numbers = match quantity {
         Quantity::Value => field.evaluate(&coords, &Order::Value)?.value()?,
         Quantity::Gradient => field.evaluate(&coords, &Order::Gradient)?.gradient()?,
-        Quantity::Laplacian => field.evaluate(&coords, &Order::laplacian(2))?.traces()?,
+        Quantity::Laplacian => {
+            let [row, column] = canvas.pixel.map(|pixel| pixel * pixel);
+            let laplacian = Trace::new(2, &[row, 0.0, 0.0, column])?;
+            let order = Order::Traces([laplacian].into());
+            field.evaluate(&coords, &order)?.traces()?
+        }
     };
     let numbers = numbers.flatten_all()?.to_vec1::<f32>()?;
-    let per_channel = match quantity {
+    // The trace of the Laplacian is per pixel already.
+    let factors: &[f32] = match quantity {
         Quantity::Value => return Ok(numbers),
-        Quantity::Gradient => 2,
-        Quantity::Laplacian => 1,
+        Quantity::Gradient => &canvas.pixel.map(|pixel| pixel as f32),
+        Quantity::Laplacian => &[1.0],
     };
+    let per_channel = factors.len();
     let luma = |point: &[f32], axis: usize| {
         if channels != LUMA.len() {
             return point[axis];
@@ -165,20 +206,21 @@ fn derivatives(
     };
     let points = numbers.chunks_exact(channels * per_channel);
     Ok(points
-        .flat_map(|point| (0..per_channel).map(move |axis| luma(point, axis)))
+        .flat_map(|point| (0..per_channel).map(move |axis| factors[axis] * luma(point, axis)))
         .collect())
 }
 
 /// The magnitude shown at full brightness.
-fn color_scale(field: &Siren, grid: &Grid, quantity: Quantity) -> Result<f32> {
-    let sides: Vec<usize> = grid
+fn color_scale(field: &Siren, canvas: &Canvas, quantity: Quantity) -> Result<f32> {
+    let sides: Vec<usize> = canvas
+        .grid
         .sides()
         .iter()
         .map(|side| side.min(&SCALE_SIDE))
         .copied()
         .collect();
-    let coarse = grid.resampled(&sides)?;
-    let raw = derivatives(field, &coarse, quantity, (0, coarse.points()))?;
+    let coarse = canvas.resampled(&sides)?;
+    let raw = derivatives(field, &coarse, quantity, (0, coarse.grid.points()))?;
     let per_point = if quantity == Quantity::Gradient { 2 } else { 1 };
     let magnitudes = raw
         .chunks_exact(per_point)
@@ -186,25 +228,25 @@ fn color_scale(field: &Siren, grid: &Grid, quantity: Quantity) -> Result<f32> {
     Ok(robust_scale(magnitudes, FULL_BRIGHTNESS))
 }
 
-/// The field's value on a grid as a picture.
-pub(crate) fn value_picture(field: &Siren, grid: &Grid) -> Result<Picture> {
-    picture(field, grid, Quantity::Value)
+/// The field's value on a canvas as a picture.
+pub(crate) fn value_picture(field: &Siren, canvas: &Canvas) -> Result<Picture> {
+    picture(field, canvas, Quantity::Value)
 }
 
-/// A quantity of the field on a grid as a picture in memory.
+/// A quantity of the field on a canvas as a picture in memory.
 ///
 /// # Errors
 /// Only from candle.
-pub fn picture(field: &Siren, grid: &Grid, quantity: Quantity) -> Result<Picture> {
+pub fn picture(field: &Siren, canvas: &Canvas, quantity: Quantity) -> Result<Picture> {
     let mut values = Vec::new();
-    bands(field, grid, quantity, |band| {
+    bands(field, canvas, quantity, |band| {
         values.extend_from_slice(band);
         Ok(())
     })?;
     Ok(Picture {
-        height: grid.sides()[0],
-        width: grid.sides()[1],
-        channels: values.len() / grid.points(),
+        height: canvas.grid.sides()[0],
+        width: canvas.grid.sides()[1],
+        channels: values.len() / canvas.grid.points(),
         values,
     })
 }
@@ -214,42 +256,45 @@ pub fn picture(field: &Siren, grid: &Grid, quantity: Quantity) -> Result<Picture
 ///
 /// # Errors
 /// If the file cannot be written, or its extension is of no known format.
-pub fn render(field: &Siren, grid: &Grid, quantity: Quantity, path: &Path) -> Result<()> {
+pub fn render(field: &Siren, canvas: &Canvas, quantity: Quantity, path: &Path) -> Result<()> {
     if !is_png(path)? {
-        if grid.points() > MAX_PIXELS {
+        if canvas.grid.points() > MAX_PIXELS {
             let message = format!("more than {MAX_PIXELS} pixels are written as .png only");
             return Err(Error::signal(path, message));
         }
         // Before the work, not after it.
-        let parent = path
+        let target = replaceable(path)?;
+        let parent = target
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty());
         if let Some(parent) = parent {
             std::fs::read_dir(parent).map_err(Error::io("write", path))?;
         }
-        return picture(field, grid, quantity)?.save(path);
+        return picture(field, canvas, quantity)?.save(path);
     }
     let channels = match quantity {
         Quantity::Value => field.out_features(),
         Quantity::Gradient | Quantity::Laplacian => 3,
     };
-    let mut rows = PngRows::create(path, grid.sides()[0], grid.sides()[1], channels)?;
-    bands(field, grid, quantity, |band| rows.push_rows(band))?;
+    let sides = canvas.grid.sides();
+    let mut rows = PngRows::create(path, sides[0], sides[1], channels)?;
+    bands(field, canvas, quantity, |band| rows.push_rows(band))?;
     rows.finish()
 }
 
 /// What a finished run shows: the target, the fit, its derivatives, the error, and what was observed.
 pub(crate) fn artifacts(image: &Image, field: &Siren, folder: &Path) -> Result<()> {
     let truth = &image.picture;
+    let canvas = image.own_canvas();
     truth.save(&folder.join("target.png"))?;
     for (quantity, name) in [
         (Quantity::Value, "value.png"),
         (Quantity::Gradient, "gradient.png"),
         (Quantity::Laplacian, "laplacian.png"),
     ] {
-        render(field, &image.grid, quantity, &folder.join(name))?;
+        render(field, &canvas, quantity, &folder.join(name))?;
     }
-    let fitted = value_picture(field, &image.grid)?;
+    let fitted = value_picture(field, &canvas)?;
     difference(&fitted, truth).save(&folder.join("error_x10.png"))?;
     if let Some(observed) = &image.observed {
         masked(truth, observed).save(&folder.join("observed.png"))?;
@@ -276,5 +321,89 @@ fn masked(truth: &Picture, observed: &[bool]) -> Picture {
     Picture {
         values: shown.collect(),
         ..truth.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Tensor};
+    use siren_core::field::{FieldShape, SirenConfig};
+    use siren_core::signal::CoordinateRule;
+
+    use super::*;
+
+    /// `sin(a row + b column)`, in coordinates.
+    fn wave(a: f64, b: f64) -> Siren {
+        let config = SirenConfig {
+            hidden_features: 1,
+            hidden_layers: 0,
+            first_omega_0: 1.0,
+            ..SirenConfig::default()
+        };
+        let shape = FieldShape {
+            in_features: 2,
+            out_features: 1,
+            samples_per_side: None,
+        };
+        let find = |name: &str| {
+            let tensor = match name {
+                "net.net.0.0.weight" => Tensor::new(&[[a, b]], &Device::Cpu),
+                "net.net.1.0.weight" => Tensor::new(&[[1.0_f64]], &Device::Cpu),
+                _ => Tensor::new(&[0.0_f64], &Device::Cpu),
+            };
+            Some(tensor.unwrap())
+        };
+        config.load(shape, find, DType::F32, &Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn a_diagonal_wave_has_equal_slopes_down_and_to_the_right_of_a_stretched_picture() {
+        const STEP: f64 = 0.3;
+        let grid = Grid::new(&[5, 9], CoordinateRule::Stretch).unwrap();
+        // The same phase from pixel to pixel on both axes.
+        let field = wave(STEP / grid.spacing(0), STEP / grid.spacing(1));
+        let own = Canvas::new(&grid);
+        for canvas in [own.resampled(&[7, 7]).unwrap(), own] {
+            let all = |quantity| derivatives(&field, &canvas, quantity, (0, canvas.grid.points()));
+            let values = all(Quantity::Value).unwrap();
+            let gradients = all(Quantity::Gradient).unwrap();
+            let laplacians = all(Quantity::Laplacian).unwrap();
+            for ((value, gradient), laplacian) in
+                values.iter().zip(gradients.chunks(2)).zip(laplacians)
+            {
+                assert!((gradient[0] - gradient[1]).abs() < 1e-6, "{gradient:?}");
+                assert!(gradient[0].abs() <= STEP as f32 * 1.000_01);
+                let expected = -2.0 * (STEP * STEP) as f32 * value;
+                assert!((laplacian - expected).abs() < 1e-5, "{laplacian}");
+            }
+        }
+    }
+
+    #[test]
+    fn pictures_of_one_pixel_or_one_row_have_derivatives_to_draw() {
+        for sides in [[1, 1], [1, 6]] {
+            let grid = Grid::new(&sides, CoordinateRule::Stretch).unwrap();
+            let canvas = Canvas::new(&grid).resampled(&[3, 4]).unwrap();
+            for quantity in [Quantity::Gradient, Quantity::Laplacian] {
+                let drawn = picture(&wave(1.0, 2.0), &canvas, quantity).unwrap();
+                assert_eq!((drawn.height, drawn.width, drawn.channels), (3, 4, 3));
+                let row = &drawn.values[..12];
+                assert!(drawn.values.chunks(12).all(|other| other == row));
+            }
+        }
+    }
+
+    #[test]
+    fn a_size_is_written_with_any_sign_of_multiplication() {
+        let size = Size {
+            height: 64,
+            width: 48,
+        };
+        for text in ["64x48", "64X48", "64×48"] {
+            assert_eq!(text.parse(), Ok(size));
+        }
+        for text in ["64", "64x", "0x5", "64x48x3", "65536x1"] {
+            assert!(text.parse::<Size>().is_err(), "{text}");
+        }
     }
 }

@@ -67,10 +67,7 @@ pub fn scene(height: usize, width: usize) -> Picture {
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "sides are at most 16384, exact in f32"
-)]
+/// Sides are at most 16384, exact in `f32`.
 fn length(pixels: usize) -> f32 {
     pixels as f32
 }

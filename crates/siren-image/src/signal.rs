@@ -41,13 +41,13 @@ impl Domain for Image {
 
     fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
         let signal = &config.signal;
-        let picture = match &signal.path {
-            Some(path) => prepare(&Picture::open(path, signal.color)?, signal),
-            None => prepare(
-                &colored(scene(signal.size, signal.size), signal.color),
-                signal,
-            ),
-        }?;
+        let picture = if let Some(path) = &signal.path {
+            Picture::open(path, signal.color)?
+        } else {
+            let side = signal.embedded_side();
+            colored(scene(side, side), signal.color)
+        };
+        let picture = prepare(picture, signal)?;
         let observed = observed(&picture, signal, config.seed)?;
         Ok(Self {
             grid: Grid::new(&[picture.height, picture.width], signal.coordinates)?,
@@ -74,7 +74,14 @@ impl Domain for Image {
             .iter()
             .flatten()
             .map(|&on| f32::from(u8::from(on)));
-        checksum(self.picture.values.iter().copied().chain(mask))
+        let Picture {
+            height,
+            width,
+            channels,
+            ref values,
+        } = self.picture;
+        let sides = [height, width, channels].map(|count| count as f32);
+        checksum(sides.into_iter().chain(values.iter().copied()).chain(mask))
     }
 
     fn constraints(&self) -> Result<Vec<Constraint>> {
@@ -106,6 +113,7 @@ impl Domain for Image {
                 size: self.objective.prior_points.unwrap_or((all / 2).max(1)),
                 extents: vec![self.grid.extent(0), self.grid.extent(1)],
                 seed: self.seed,
+                purpose: UniformSampler::PURPOSE,
                 dtype: DType::F32,
                 device: self.device.clone(),
             });
@@ -132,6 +140,7 @@ impl Image {
                 size: subset.points,
                 replacement: subset.replacement,
                 seed: self.seed,
+                purpose: SubsetSampler::PURPOSE,
             }),
         }
     }
@@ -146,11 +155,11 @@ fn colored(picture: Picture, color: ColorMode) -> Picture {
 }
 
 /// Crop, then resize.
-fn prepare(picture: &Picture, signal: &ImageSignal) -> Result<Picture> {
+fn prepare(picture: Picture, signal: &ImageSignal) -> Result<Picture> {
     let cropped = match (signal.crop, signal.crop_box) {
         (Some(side), _) => {
             let fits = picture.crop_center(side, side);
-            fits.map_err(|_| too_large("signal.crop", &side, picture))?
+            fits.map_err(|_| too_large("signal.crop", &side, &picture))?
         }
         (None, Some([top, left, height, width])) => {
             let fits = picture.crop_box(top, left, height, width);
@@ -158,16 +167,16 @@ fn prepare(picture: &Picture, signal: &ImageSignal) -> Result<Picture> {
                 too_large(
                     "signal.crop_box",
                     &signal.crop_box.unwrap_or_default(),
-                    picture,
+                    &picture,
                 )
             })?
         }
-        (None, None) => picture.clone(),
+        (None, None) => picture,
     };
-    Ok(match signal.resize {
+    match signal.resize {
         Some(side) => cropped.resize_shorter_side(side),
-        None => cropped,
-    })
+        None => Ok(cropped),
+    }
 }
 
 fn too_large(key: &str, value: &dyn std::fmt::Debug, picture: &Picture) -> Error {
@@ -177,7 +186,7 @@ fn too_large(key: &str, value: &dyn std::fmt::Debug, picture: &Picture) -> Error
     Error::invalid(key, format!("{value:?}"), &expected)
 }
 
-/// The mask of the observed pixels; at least one must be.
+/// The mask of the observed pixels, at least one of which must be; `None` if all are.
 fn observed(picture: &Picture, signal: &ImageSignal, seed: u64) -> Result<Option<Vec<bool>>> {
     let pixels = picture.height * picture.width;
     let mask: Vec<bool> = match &signal.observed {
@@ -192,20 +201,13 @@ fn observed(picture: &Picture, signal: &ImageSignal, seed: u64) -> Result<Option
                 .collect()
         }
         Observed::Mask(path) => {
-            let mask = Picture::open(path, ColorMode::Gray)?;
-            let prepared = prepare(&mask, signal).unwrap_or_else(|_| mask.clone());
-            let fits = |m: &Picture| (m.height, m.width) == (picture.height, picture.width);
-            // A mask may be drawn for the picture as it is, or as it will be.
-            let Some(mask) = [mask, prepared].into_iter().find(fits) else {
-                let (height, width) = (picture.height, picture.width);
-                let message = format!(
-                    "the mask must have the size of the picture, {height} × {width} pixels after cropping and resizing"
-                );
-                return Err(Error::signal(path, message));
-            };
+            let mask = fitting_mask(path, picture, signal)?;
             mask.values.iter().map(|&value| value > 0.5).collect()
         }
     };
+    if !mask.contains(&false) {
+        return Ok(None);
+    }
     if mask.contains(&true) {
         return Ok(Some(mask));
     }
@@ -214,10 +216,33 @@ fn observed(picture: &Picture, signal: &ImageSignal, seed: u64) -> Result<Option
     Err(Error::invalid("signal.observed", value, expected))
 }
 
+/// The mask in a file, which may be drawn for the picture as it is, or as it will be.
+fn fitting_mask(path: &Path, picture: &Picture, signal: &ImageSignal) -> Result<Picture> {
+    let mask = Picture::open(path, ColorMode::Gray)?;
+    let fits = |m: &Picture| (m.height, m.width) == (picture.height, picture.width);
+    if fits(&mask) {
+        return Ok(mask);
+    }
+    let (own_height, own_width) = (mask.height, mask.width);
+    prepare(mask, signal).ok().filter(fits).ok_or_else(|| {
+        let (height, width) = (picture.height, picture.width);
+        let message = format!(
+            "has {own_height} × {own_width} pixels (height × width): the mask must have the size of the picture, \
+             {height} × {width} pixels after cropping and resizing"
+        );
+        Error::signal(path, message)
+    })
+}
+
 /// Indices of the pixels that are `true`.
 fn chosen(mask: &[bool], device: &Device) -> Result<Tensor> {
     let indices = mask.iter().enumerate().filter(|(_, on)| **on);
-    let indices: Vec<u32> = indices.map(|(index, _)| index as u32).collect();
+    let indices: Result<Vec<u32>, _> = indices.map(|(index, _)| index.try_into()).collect();
+    let indices = indices.map_err(|_| Error::Shape {
+        what: "mask of the observed pixels",
+        expected: format!("at most {} pixels", u32::MAX),
+        got: format!("{}", mask.len()),
+    })?;
     let count = indices.len();
     Ok(Tensor::from_vec(indices, count, device)?)
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::activation::Activation;
-use super::encoding::Encoding;
+use super::encoding::{Encoding, positive_single};
 use crate::error::{Error, Result};
 
 /// Architecture and initialization of a field: an MLP whose hidden layers share one activation.
@@ -71,9 +71,7 @@ impl SirenConfig {
             ("field.first_omega_0", self.first_omega_0),
             ("field.hidden_omega_0", self.hidden_omega_0),
         ] {
-            if !(omega.is_finite() && omega > 0.0) {
-                return Err(Error::invalid(key, omega, "a positive number"));
-            }
+            positive_single(key, omega)?;
         }
         self.encoding.validate()
     }
@@ -89,4 +87,67 @@ pub struct FieldShape {
     /// Samples along the signal's shorter side, for the Nyquist rule of the positional encoding; `None` if the signal
     /// is not sampled on a grid.
     pub samples_per_side: Option<usize>,
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+    use rand::SeedableRng;
+
+    use super::*;
+    use crate::field::{FourierEncoding, RbfEncoding};
+
+    #[test]
+    fn a_network_of_too_many_parameters_is_refused_before_it_is_drawn() {
+        let config = SirenConfig {
+            hidden_features: 16_384,
+            hidden_layers: 256,
+            ..SirenConfig::default()
+        };
+        let shape = FieldShape {
+            in_features: 2,
+            out_features: 3,
+            samples_per_side: None,
+        };
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
+        let drawn = config.init(shape, &mut rng, DType::F32, &Device::Cpu);
+        let message = drawn.err().unwrap().to_string();
+        assert!(
+            message.starts_with("`field.hidden_features` is 16384"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn numbers_that_single_precision_does_not_hold_are_refused() {
+        for value in [1e39, 1e-50, f64::NAN, -1.0, 0.0] {
+            let configs = [
+                SirenConfig {
+                    first_omega_0: value,
+                    ..SirenConfig::default()
+                },
+                SirenConfig {
+                    hidden_omega_0: value,
+                    ..SirenConfig::default()
+                },
+                SirenConfig {
+                    encoding: Encoding::Fourier(FourierEncoding {
+                        scale: value,
+                        ..FourierEncoding::default()
+                    }),
+                    ..SirenConfig::default()
+                },
+                SirenConfig {
+                    encoding: Encoding::Rbf(RbfEncoding {
+                        sigma: value,
+                        ..RbfEncoding::default()
+                    }),
+                    ..SirenConfig::default()
+                },
+            ];
+            for config in configs {
+                assert!(config.validate().is_err(), "{config:?}");
+            }
+        }
+    }
 }

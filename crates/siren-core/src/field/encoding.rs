@@ -1,11 +1,15 @@
 //! Input encodings: what the first layer sees of a coordinate.
 
+use std::fmt;
+
+use serde::de::{Deserializer, Error as _, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// The `field.encoding` of a config.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// The `field.encoding` of a config: a name alone, such as `"nerf"`, for its defaults, or a table such as
+/// `{ fourier = { scale = 4.0 } }`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
     /// The coordinates themselves.
@@ -17,6 +21,64 @@ pub enum Encoding {
     Fourier(FourierEncoding),
     /// Radial basis functions with learned centers and widths (the authors' `RBFLayer`).
     Rbf(RbfEncoding),
+}
+
+/// The names that `field.encoding` knows.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Name {
+    Identity,
+    Nerf,
+    Fourier,
+    Rbf,
+}
+
+impl<'de> Deserialize<'de> for Encoding {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(EncodingVisitor)
+    }
+}
+
+/// Takes a name, or a table of one name.
+struct EncodingVisitor;
+
+impl<'de> Visitor<'de> for EncodingVisitor {
+    type Value = Encoding;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the name of an encoding, such as \"nerf\", or a table such as { nerf = { frequencies = 6 } }",
+        )
+    }
+
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Encoding, E> {
+        Ok(match Name::deserialize(name.into_deserializer())? {
+            Name::Identity => Encoding::Identity,
+            Name::Nerf => Encoding::Nerf(NerfEncoding::default()),
+            Name::Fourier => Encoding::Fourier(FourierEncoding::default()),
+            Name::Rbf => Encoding::Rbf(RbfEncoding::default()),
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<Encoding, A::Error> {
+        let encoding = match table.next_key()? {
+            Some(Name::Nerf) => Encoding::Nerf(table.next_value()?),
+            Some(Name::Fourier) => Encoding::Fourier(table.next_value()?),
+            Some(Name::Rbf) => Encoding::Rbf(table.next_value()?),
+            Some(Name::Identity) => {
+                let message = "`identity` has nothing to set: write encoding = \"identity\"";
+                return Err(A::Error::custom(message));
+            }
+            None => {
+                let message = "an empty table, expected one of `nerf`, `fourier`, `rbf`";
+                return Err(A::Error::custom(message));
+            }
+        };
+        match table.next_key::<Name>()? {
+            None => Ok(encoding),
+            Some(_) => Err(A::Error::custom("two encodings, expected one")),
+        }
+    }
 }
 
 /// `[x, then for i < L, for each axis j: sin(2ⁱπ xⱼ), cos(2ⁱπ xⱼ)]`.
@@ -72,12 +134,6 @@ impl Encoding {
             1..=65_536 => Ok(()),
             _ => Err(Error::invalid(key, value, "1 to 65536")),
         };
-        let scale = |key: &str, value: f64| {
-            if value.is_finite() && value > 0.0 {
-                return Ok(());
-            }
-            Err(Error::invalid(key, value, "a positive number"))
-        };
         match self {
             Self::Identity => Ok(()),
             Self::Nerf(nerf) => match nerf.frequencies {
@@ -90,14 +146,24 @@ impl Encoding {
             },
             Self::Fourier(fourier) => {
                 positive("field.encoding.fourier.features", fourier.features)?;
-                scale("field.encoding.fourier.scale", fourier.scale)
+                positive_single("field.encoding.fourier.scale", fourier.scale)
             }
             Self::Rbf(rbf) => {
                 positive("field.encoding.rbf.centers", rbf.centers)?;
-                scale("field.encoding.rbf.sigma", rbf.sigma)
+                positive_single("field.encoding.rbf.sigma", rbf.sigma)
             }
         }
     }
+}
+
+/// Errs unless `value` is finite and positive in single precision, in which networks are computed.
+pub(super) fn positive_single(key: &str, value: f64) -> Result<()> {
+    let single = value as f32;
+    if single.is_finite() && single > 0.0 {
+        return Ok(());
+    }
+    let expected = "a positive number within single precision";
+    Err(Error::invalid(key, value, expected))
 }
 
 /// The Nyquist rule of the authors' code for a side of `samples` points: `⌊log₂(1 / (2 · 2/N))⌋ = ⌊log₂(N/4)⌋`,
@@ -181,5 +247,54 @@ mod tests {
         assert_eq!(nyquist_frequencies(512), 7);
         assert_eq!(nyquist_frequencies(256), 6);
         assert_eq!(nyquist_frequencies(64), 4);
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Field {
+        encoding: Encoding,
+    }
+
+    fn parsed(value: &str) -> Result<Encoding, String> {
+        let field: Result<Field, _> = toml::from_str(&format!("encoding = {value}"));
+        let field = field.map_err(|error| error.message().to_owned())?;
+        Ok(field.encoding)
+    }
+
+    #[test]
+    fn a_name_alone_means_the_defaults_of_its_encoding() {
+        for (name, encoding) in [
+            ("identity", Encoding::Identity),
+            ("nerf", Encoding::Nerf(NerfEncoding::default())),
+            ("fourier", Encoding::Fourier(FourierEncoding::default())),
+            ("rbf", Encoding::Rbf(RbfEncoding::default())),
+        ] {
+            assert_eq!(parsed(&format!("\"{name}\"")).unwrap(), encoding);
+            if encoding != Encoding::Identity {
+                assert_eq!(parsed(&format!("{{ {name} = {{}} }}")).unwrap(), encoding);
+            }
+        }
+        let set = parsed("{ rbf = { sigma = 3.0 } }").unwrap();
+        let expected = RbfEncoding {
+            sigma: 3.0,
+            ..RbfEncoding::default()
+        };
+        assert_eq!(set, Encoding::Rbf(expected));
+    }
+
+    #[test]
+    fn a_misspelled_encoding_or_key_is_refused_with_the_known_names() {
+        for (value, words) in [
+            ("\"neff\"", ["`neff`", "`nerf`"]),
+            ("{ furier = {} }", ["`furier`", "`fourier`"]),
+            ("{ rbf = { sigmas = 3.0 } }", ["`sigmas`", "`sigma`"]),
+            ("{ nerf = {}, rbf = {} }", ["two encodings", "one"]),
+            ("{}", ["empty", "`nerf`"]),
+            ("3", ["integer", "such as"]),
+        ] {
+            let message = parsed(value).unwrap_err();
+            for word in words {
+                assert!(message.contains(word), "{value}: {message}");
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Jets: the value of a field together with its spatial derivatives at the same points.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use candle_core::{IndexOp, Tensor};
@@ -23,8 +24,10 @@ impl Trace {
     /// If the length is not `dims²`, an entry is not finite, or the matrix is not symmetric.
     pub fn new(dims: usize, matrix: &[f64]) -> Result<Self> {
         let at = |i: usize, j: usize| matrix[i * dims + j];
-        let symmetric = matrix.len() == dims * dims
-            && (0..dims).all(|i| (0..i).all(|j| at(i, j).total_cmp(&at(j, i)).is_eq()))
+        // `partial_cmp`, for which 0 and −0 are the same.
+        let same = |i, j| at(i, j).partial_cmp(&at(j, i)).is_some_and(Ordering::is_eq);
+        let symmetric = dims.checked_mul(dims) == Some(matrix.len())
+            && (0..dims).all(|i| (0..i).all(|j| same(i, j)))
             && matrix.iter().all(|a| a.is_finite());
         if !symmetric {
             return Err(Error::Shape {
@@ -193,5 +196,18 @@ fn missing(what: &'static str, order: &str) -> Error {
         what: "jet",
         expected: format!("a jet that carries the {what} (ask for {order})"),
         got: "a jet of a lower order".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_needs_a_symmetric_matrix_and_the_sign_of_zero_is_no_difference() {
+        assert!(Trace::new(2, &[1.0, 0.0, -0.0, 1.0]).is_ok_and(|t| t == Trace::laplacian(2)));
+        assert!(Trace::new(2, &[1.0, 0.5, 0.25, 1.0]).is_err());
+        assert!(Trace::new(2, &[1.0, f64::NAN, f64::NAN, 1.0]).is_err());
+        assert!(Trace::new(2, &[1.0, 0.0, 0.0]).is_err());
     }
 }

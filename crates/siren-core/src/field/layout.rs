@@ -59,6 +59,13 @@ impl Layout {
     /// # Errors
     /// If the length is not that of the layout.
     pub fn split(&self, flat: &Tensor) -> Result<Vec<(String, Tensor)>> {
+        if flat.dims() != [self.len()] {
+            return Err(Error::Shape {
+                what: "parameters",
+                expected: format!("[{}]", self.len()),
+                got: format!("{:?}", flat.dims()),
+            });
+        }
         self.entries
             .iter()
             .map(|entry| {
@@ -92,5 +99,23 @@ impl Layout {
             }
         }
         Ok(Tensor::cat(&parts, 0)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+
+    use super::*;
+
+    #[test]
+    fn only_a_flat_tensor_of_the_layouts_length_is_split() {
+        let mut layout = Layout::default();
+        layout.push("weight", &[2, 3]);
+        let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+        assert_eq!(layout.split(&zeros(&[6])).unwrap()[0].1.dims(), [2, 3]);
+        for shape in [&[7][..], &[5], &[6, 1]] {
+            assert!(layout.split(&zeros(shape)).is_err(), "{shape:?}");
+        }
     }
 }

@@ -18,6 +18,8 @@ use crate::error::{Error, Result};
 
 /// Points evaluated at once where no gradient is wanted.
 const EVALUATION_CHUNK: usize = 4096;
+/// Most parameters of a network: 1 GiB of them in single precision.
+const MAX_PARAMETERS: usize = 1 << 28;
 
 /// A multilayer perceptron `Φ: ℝᵈ → ℝᶜ` with its spatial derivatives, by default the paper's (§3).
 ///
@@ -98,7 +100,18 @@ impl SirenConfig {
                 got: format!("{} and {}", shape.in_features, shape.out_features),
             });
         }
-        Ok(Plan::new(self, shape, fourier_matrix))
+        let plan = Plan::new(self, shape, fourier_matrix);
+        if plan.layout.len() > MAX_PARAMETERS {
+            let expected = format!(
+                "a width that, with {} hidden layers and this encoding, gives at most {MAX_PARAMETERS} parameters; \
+                 here it gives {}",
+                self.hidden_layers,
+                plan.layout.len()
+            );
+            let key = "field.hidden_features";
+            return Err(Error::invalid(key, self.hidden_features, &expected));
+        }
+        Ok(plan)
     }
 }
 

@@ -40,7 +40,10 @@ impl Machine {
     }
 
     /// Runs `work` with this many threads.
-    pub(super) fn install<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    ///
+    /// # Errors
+    /// Those of `work`; also if the threads cannot be started.
+    pub fn install<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(self.threads)
             .build();

@@ -15,7 +15,8 @@ pub enum CoordinateRule {
 }
 
 /// A regular grid in `[−1, 1]ᵈ`, end points included: index `i` of `N` is at `2 i/(N−1) − 1`, row-major, first axis
-/// slowest. An axis of one sample is at 0.
+/// slowest. An axis of one sample is at 0 and has no extent, so that it stays at 0 when it is resampled: nothing is known
+/// of the field off that line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
     sides: Vec<usize>,
@@ -45,8 +46,9 @@ impl Grid {
             .map(|&side| intervals(side))
             .fold(0.0, f64::max);
         let extent = |&side: &usize| match rule {
-            CoordinateRule::Aspect if longest > 0.0 => intervals(side) / longest,
-            CoordinateRule::Aspect | CoordinateRule::Stretch => 1.0,
+            _ if side == 1 => 0.0,
+            CoordinateRule::Aspect => intervals(side) / longest,
+            CoordinateRule::Stretch => 1.0,
         };
         Ok(Self {
             sides: sides.to_vec(),
@@ -83,6 +85,15 @@ impl Grid {
     #[must_use]
     pub fn extent(&self, axis: usize) -> f64 {
         self.extents[axis]
+    }
+
+    /// Coordinates between neighbors on `axis`; 0 where there is one sample only.
+    #[must_use]
+    pub fn spacing(&self, axis: usize) -> f64 {
+        match self.sides[axis] - 1 {
+            0 => 0.0,
+            intervals => 2.0 * self.extents[axis] / intervals as f64,
+        }
     }
 
     /// All points of the grid.
@@ -154,6 +165,29 @@ mod tests {
         assert!((grid.coord(1, 4) - 1.0).abs() < 1e-15);
         let finer = grid.resampled(&[5, 9]).unwrap();
         assert!((finer.coord(0, 4) - 0.5).abs() < 1e-15);
+    }
+
+    #[test]
+    fn an_axis_of_one_sample_stays_at_zero_at_any_other_size() {
+        for rule in [CoordinateRule::Stretch, CoordinateRule::Aspect] {
+            for sides in [[1, 4], [1, 1]] {
+                let grid = Grid::new(&sides, rule).unwrap();
+                assert!(grid.spacing(0).abs() < f64::EPSILON);
+                let taller = grid.resampled(&[5, 4]).unwrap();
+                for row in 0..5 {
+                    assert!(taller.coord(0, row).abs() < f64::EPSILON, "{rule:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn neighbors_are_one_spacing_apart() {
+        let grid = Grid::new(&[3, 5], CoordinateRule::Aspect).unwrap();
+        for axis in [0, 1] {
+            let apart = grid.coord(axis, 1) - grid.coord(axis, 0);
+            assert!((grid.spacing(axis) - apart).abs() < 1e-15);
+        }
     }
 
     #[test]

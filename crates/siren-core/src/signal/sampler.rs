@@ -4,7 +4,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::Sample;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Draws the points of each training step.
 ///
@@ -18,6 +18,9 @@ pub trait Sampler: Send + Sync {
 }
 
 /// The random numbers of one purpose at one step: a stream of its own, from the config's seed.
+///
+/// What draws for the same purpose draws the same numbers. Purposes below 16 belong to this crate (0 the initial
+/// parameters, then [`SubsetSampler::PURPOSE`] and [`UniformSampler::PURPOSE`]); domains number theirs from 16.
 #[must_use]
 pub fn step_rng(seed: u64, purpose: u8, step: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -54,16 +57,27 @@ pub struct SubsetSampler {
     pub replacement: bool,
     /// From the config.
     pub seed: u64,
+    /// Of [`step_rng`]: [`PURPOSE`](Self::PURPOSE), or another for the second such sampler of a run, lest both draw the
+    /// same indices.
+    pub purpose: u8,
 }
 
-/// [`step_rng`] purposes of the samplers here.
-const SUBSET: u8 = 1;
-const UNIFORM: u8 = 2;
+impl SubsetSampler {
+    /// The [`step_rng`] purpose of a run's first subset.
+    pub const PURPOSE: u8 = 1;
+}
 
 impl Sampler for SubsetSampler {
     fn draw(&self, step: u64) -> Result<Sample> {
-        let mut rng = step_rng(self.seed, SUBSET, step);
+        let mut rng = step_rng(self.seed, self.purpose, step);
         let points = self.from.len();
+        if points == 0 || u32::try_from(points).is_err() {
+            return Err(Error::Shape {
+                what: "sample to draw from",
+                expected: format!("1 to {} points", u32::MAX),
+                got: format!("{points}"),
+            });
+        }
         let indices: Vec<u32> = if self.replacement {
             (0..self.size)
                 .map(|_| rng.random_range(0..points) as u32)
@@ -90,17 +104,30 @@ pub struct UniformSampler {
     pub extents: Vec<f64>,
     /// From the config.
     pub seed: u64,
+    /// Of [`step_rng`]: [`PURPOSE`](Self::PURPOSE), or another for the second such sampler of a run, lest both draw the
+    /// same points.
+    pub purpose: u8,
     /// Of the coordinates.
     pub dtype: DType,
     /// Of the coordinates.
     pub device: Device,
 }
 
+impl UniformSampler {
+    /// The [`step_rng`] purpose of a run's first box.
+    pub const PURPOSE: u8 = 2;
+}
+
 impl Sampler for UniformSampler {
     fn draw(&self, step: u64) -> Result<Sample> {
-        let mut rng = step_rng(self.seed, UNIFORM, step);
+        let mut rng = step_rng(self.seed, self.purpose, step);
         let dims = self.extents.len();
-        let mut coords = Vec::with_capacity(self.size * dims);
+        let numbers = self.size.checked_mul(dims).ok_or_else(|| Error::Shape {
+            what: "uniform sample",
+            expected: "as many numbers as memory can address".to_owned(),
+            got: format!("{} × {dims}", self.size),
+        })?;
+        let mut coords = Vec::with_capacity(numbers);
         for _ in 0..self.size {
             let point = self
                 .extents
@@ -145,6 +172,7 @@ mod tests {
             size: 90,
             replacement,
             seed,
+            purpose: SubsetSampler::PURPOSE,
         };
         let once = subset(false, 7);
         let mut points = drawn(&once, 3);
@@ -162,5 +190,36 @@ mod tests {
             "{} distinct of 90 drawn",
             repeated.len()
         );
+    }
+
+    #[test]
+    fn samplers_of_different_purposes_draw_different_points() {
+        let uniform = |purpose| UniformSampler {
+            size: 8,
+            extents: vec![1.0, 0.5],
+            seed: 7,
+            purpose,
+            dtype: DType::F64,
+            device: Device::Cpu,
+        };
+        let points = |purpose| {
+            let sample = uniform(purpose).draw(3).unwrap();
+            sample.coords().to_vec2::<f64>().unwrap()
+        };
+        assert_eq!(points(2), points(2));
+        assert_ne!(points(2), points(3));
+    }
+
+    #[test]
+    fn more_points_than_can_be_addressed_are_an_error() {
+        let sampler = UniformSampler {
+            size: usize::MAX,
+            extents: vec![1.0; 2],
+            seed: 0,
+            purpose: UniformSampler::PURPOSE,
+            dtype: DType::F32,
+            device: Device::Cpu,
+        };
+        assert!(sampler.draw(0).is_err());
     }
 }

@@ -1,0 +1,135 @@
+use super::*;
+
+fn ramp(height: usize, width: usize, channels: usize) -> Picture {
+    let count = height * width * channels;
+    Picture {
+        height,
+        width,
+        channels,
+        values: (0..=255)
+            .cycle()
+            .take(count)
+            .map(|v: u8| f32::from(v) / 255.0)
+            .collect(),
+    }
+}
+
+#[test]
+fn a_crop_is_centered_and_out_of_bounds_is_an_error() {
+    let picture = ramp(5, 8, 3);
+    let crop = picture.crop_center(2, 3).unwrap();
+    assert_eq!((crop.height, crop.width), (2, 3));
+    assert_eq!(crop.values[..9], picture.values[(8 + 2) * 3..(8 + 5) * 3]);
+    assert_eq!(picture.crop_center(5, 8).unwrap(), picture);
+    for (height, width) in [(6, 8), (5, 9), (0, 3), (usize::MAX, 1)] {
+        let error = picture.crop_center(height, width).unwrap_err();
+        assert!(matches!(error, Error::InvalidValue { .. }));
+        assert!(error.to_string().contains("5x8"), "{error}");
+    }
+    assert!(picture.crop_box(4, 0, 2, 2).is_err());
+    assert!(picture.crop_box(usize::MAX, 0, 2, 2).is_err());
+}
+
+#[test]
+fn halving_averages_and_flat_pictures_stay_flat() {
+    let columns = [0.0, 0.0, 1.0, 1.0];
+    let picture = Picture {
+        height: 2,
+        width: 4,
+        channels: 1,
+        values: columns.repeat(2),
+    };
+    // A triangle of half width 2 at centers 1 and 3: weights 1/8, 3/8, 3/8, 1/8, cut at the border.
+    let half = picture.resize(1, 2);
+    assert!((half.values[0] - 1.0 / 7.0).abs() < 1e-6, "{half:?}");
+    assert!((half.values[1] - 6.0 / 7.0).abs() < 1e-6);
+    let flat = Picture {
+        values: vec![0.7; 63],
+        ..ramp(7, 3, 3)
+    };
+    for value in flat.resize(4, 9).values {
+        assert!((value - 0.7).abs() < 1e-6);
+    }
+    assert_eq!(flat.resize(0, 9).height, 1);
+}
+
+#[test]
+fn the_shorter_side_is_resized_as_torchvision_does() {
+    for ((height, width), side, expected) in [
+        ((321, 481), 256, (256, 383)),
+        ((481, 321), 256, (383, 256)),
+        ((512, 512), 256, (256, 256)),
+    ] {
+        let picture = ramp(height, width, 1).resize_shorter_side(side).unwrap();
+        assert_eq!((picture.height, picture.width), expected);
+    }
+}
+
+#[test]
+fn resizing_never_changes_proportions_to_stay_within_limits() {
+    for ((height, width), side) in [((16, 160), 2000), ((9, 9), 10_001), ((9, 9), 0)] {
+        let error = ramp(height, width, 1).resize_shorter_side(side);
+        let message = error.unwrap_err().to_string();
+        assert!(message.contains("`signal.resize`"), "{message}");
+    }
+}
+
+#[test]
+fn luma_has_the_weights_of_itu_601() {
+    let picture = Picture {
+        height: 1,
+        width: 4,
+        channels: 3,
+        values: vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0],
+    };
+    let luma = picture.luma();
+    assert_eq!((luma.channels, luma.luma() == luma), (1, true));
+    for (value, expected) in luma.values.iter().zip([0.299, 0.587, 0.114, 1.0]) {
+        assert!((value - expected).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn lossless_formats_give_back_what_was_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    for extension in ["png", "WEBP", "bmp", "tif", "tiff", "ppm", "pgm", "pnm"] {
+        for channels in [1, 3] {
+            if (extension, channels) == ("pgm", 3) {
+                continue;
+            }
+            let picture = ramp(9, 31, channels);
+            let path = folder.path().join("a").with_extension(extension);
+            picture.save(&path).unwrap();
+            let color = [ColorMode::Gray, ColorMode::Rgb][channels / 2];
+            let read = Picture::open(&path, color).unwrap();
+            assert_eq!(read.channels, channels);
+            for (a, b) in read.values.iter().zip(&picture.values) {
+                assert!((a - b).abs() < 1e-6, "{extension} {channels}");
+            }
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    for (name, channels, magic) in [("a.pgm", 1, "P5"), ("a.ppm", 3, "P6"), ("b.ppm", 1, "P6")] {
+        let path = folder.path().join(name);
+        ramp(3, 5, channels).save(&path).unwrap();
+        assert!(std::fs::read(&path).unwrap().starts_with(magic.as_bytes()));
+    }
+    let colors = ramp(3, 5, 3).save(&folder.path().join("b.pgm"));
+    assert!(colors.unwrap_err().to_string().contains(".ppm"));
+    ramp(3, 3, 1).save(&folder.path().join("bare")).unwrap();
+    let bare = std::fs::read(folder.path().join("bare")).unwrap();
+    assert!(bare.starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn saving_under_an_unknown_extension_names_the_known_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = ramp(2, 2, 3)
+        .save(&folder.path().join("a.xcf"))
+        .unwrap_err();
+    assert!(error.to_string().contains(".xcf"), "{error}");
+    assert!(error.to_string().contains(".png"), "{error}");
+    let missing = ramp(2, 2, 3).save(&folder.path().join("no/a.png"));
+    assert!(matches!(missing, Err(Error::Io { .. })));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
