@@ -103,7 +103,6 @@ fn a_mask_or_crop_that_does_not_fit_is_refused_with_the_right_size() {
             &["signal.crop_box", "[0, 3, 10, 10]", "10 × 12"],
         ),
         ("signal.crop=0", &["signal.crop", "1 to"]),
-        ("signal.path=small.png", &["`signal.size` is 16", "`path`"]),
         (
             "signal={path='small.png',resize=15000}",
             &["signal.resize", "15000", "15000 × 18000"],

@@ -65,10 +65,6 @@ fn a_bad_config_is_refused_with_file_line_and_key() {
             "[field]\nhidden_features = 16384\nhidden_layers = 256",
             &["`field.hidden_features` is 16384", "parameters"],
         ),
-        (
-            "[objective]\nprior_points = 100",
-            &["bad.toml:3:16", "`objective.prior_points`", "`prior`"],
-        ),
         ("[train\nsteps = 3", &["bad.toml:2:"]),
         (
             "[signal]\ncrop = 3\ncrop = 4",

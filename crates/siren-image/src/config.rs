@@ -24,7 +24,7 @@ pub struct ImageSignal {
     /// A picture file. Without one, the embedded picture is drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// Side of the embedded picture in pixels; not with `path`. Default: 256.
+    /// Side of the embedded picture in pixels; of no effect beside `path`. Default: 256.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<usize>,
     /// As the file says, gray, or RGB.
@@ -104,10 +104,6 @@ impl Table for ImageSignal {
     fn validate(&self) -> Result<()> {
         let side = |key: &str, value: usize| at_most(key, value, MAX_SIDE, "pixels");
         at_most("signal.size", self.size.unwrap_or(1), MAX_SIZE, "pixels")?;
-        if let (Some(size), Some(_)) = (self.size, &self.path) {
-            let expected = "either `size`, of the embedded picture, or `path`; a picture file is resized by `resize`";
-            return Err(Error::invalid("signal.size", size, expected));
-        }
         side("signal.crop", self.crop.unwrap_or(1))?;
         side("signal.resize", self.resize.unwrap_or(1))?;
         if self.crop.is_some()
@@ -169,8 +165,8 @@ fn at_most(key: &str, value: usize, most: usize, unit: &str) -> Result<()> {
 pub struct ImageObjective {
     /// Smoothness asked for at random coordinates (the authors' inpainting script).
     pub prior: Prior,
-    /// Random coordinates per step at which the prior is asked for; not without one. Default: half the number of
-    /// pixels, as the authors.
+    /// Random coordinates per step at which the prior is asked for, if there is one. Default: half the number
+    /// of pixels, as the authors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prior_points: Option<usize>,
 }
@@ -203,10 +199,6 @@ impl Table for ImageObjective {
             return Ok(());
         };
         let key = "objective.prior_points";
-        if self.prior == Prior::None {
-            let expected = "a `prior` beside it, such as prior = { total_variation = 1e-4 }";
-            return Err(Error::invalid(key, points, expected));
-        }
         at_most(key, points, MAX_PIXELS, "points")
     }
 }
@@ -236,21 +228,12 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_would_be_ignored_are_refused() {
-        let signal = |path: Option<&str>, size| ImageSignal {
-            path: path.map(PathBuf::from),
-            size,
+    fn the_embedded_picture_is_drawn_up_to_the_largest_picture_that_is_read() {
+        let signal = |size| ImageSignal {
+            size: Some(size),
             ..ImageSignal::default()
         };
-        assert!(signal(Some("a.png"), None).validate().is_ok());
-        assert!(signal(None, Some(64)).validate().is_ok());
-        let both = signal(Some("a.png"), Some(64)).validate().unwrap_err();
-        assert!(both.to_string().contains("`path`"), "{both}");
-        assert!(signal(None, Some(MAX_SIZE + 1)).validate().is_err());
-        let alone = ImageObjective {
-            prior: Prior::None,
-            prior_points: Some(9),
-        };
-        assert!(alone.validate().is_err());
+        assert!(signal(MAX_SIZE).validate().is_ok());
+        assert!(signal(MAX_SIZE + 1).validate().is_err());
     }
 }
