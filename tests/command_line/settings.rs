@@ -3,11 +3,19 @@
 use super::{Case, GOOD, desk, refused_then_right};
 use crate::support::program::Ended;
 
+/// Each text, put after `kind = "image"` on line 1, is refused with the words.
+#[track_caller]
+fn configs_refused(configs: &[Case]) {
+    let desk = desk();
+    for (text, words) in configs {
+        desk.write("bad.toml", format!("kind = \"image\"\n{text}\n"));
+        refused_then_right(&desk, "run bad.toml --out run", words);
+    }
+}
+
 #[test]
 fn a_bad_config_is_refused_with_file_line_and_key() {
-    let desk = desk();
-    // (text after `kind = "image"` on line 1, words of the message)
-    let configs: &[Case] = &[
+    configs_refused(&[
         (
             "[field]\nhiden_features = 8",
             &["bad.toml:3:1", "did you mean `hidden_features`?"],
@@ -42,16 +50,27 @@ fn a_bad_config_is_refused_with_file_line_and_key() {
             &["bad.toml:3:9", "`train.steps` is 0", "at least 1"],
         ),
         (
+            "[signal]\nobserved = { fraction = 1.5 }",
+            &["bad.toml:3:25", "`signal.observed.fraction` is 1.5"],
+        ),
+        ("[train\nsteps = 3", &["bad.toml:2:"]),
+        (
+            "[signal]\ncrop = 3\ncrop = 4",
+            &["bad.toml:4:1", "duplicate key", "crop = 4"],
+        ),
+    ]);
+}
+
+#[test]
+fn a_bad_network_is_refused_with_file_line_and_key() {
+    configs_refused(&[
+        (
             "[field]\nhidden_features = 0",
             &["bad.toml:3:19", "`field.hidden_features` is 0", "1 to"],
         ),
         (
             "[field]\nactivation = 'sin'",
             &["bad.toml:3:14", "did you mean `sine`?"],
-        ),
-        (
-            "[signal]\nobserved = { fraction = 1.5 }",
-            &["bad.toml:3:25", "`signal.observed.fraction` is 1.5"],
         ),
         (
             "[field]\nencoding = 'furier'",
@@ -65,16 +84,7 @@ fn a_bad_config_is_refused_with_file_line_and_key() {
             "[field]\nhidden_features = 16384\nhidden_layers = 256",
             &["`field.hidden_features` is 16384", "parameters"],
         ),
-        ("[train\nsteps = 3", &["bad.toml:2:"]),
-        (
-            "[signal]\ncrop = 3\ncrop = 4",
-            &["bad.toml:4:1", "duplicate key", "crop = 4"],
-        ),
-    ];
-    for (text, words) in configs {
-        desk.write("bad.toml", format!("kind = \"image\"\n{text}\n"));
-        refused_then_right(&desk, "run bad.toml --out run", words);
-    }
+    ]);
 }
 
 #[test]
