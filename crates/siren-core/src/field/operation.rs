@@ -11,8 +11,10 @@ use super::plan::Plan;
 /// A network with buffers for its operation.
 #[derive(Default)]
 pub(super) struct Pools {
-    single: Pool<f32>,
-    double: Pool<f64>,
+    single: Pool<Workspace<f32>>,
+    double: Pool<Workspace<f64>>,
+    single_sums: Pool<GradientSum<f32>>,
+    double_sums: Pool<GradientSum<f64>>,
 }
 
 /// One application of a network to a chunk of points.
@@ -36,19 +38,36 @@ pub(super) enum Sum {
 }
 
 impl Sum {
-    pub(super) fn new(plan: &Plan, dtype: DType) -> Self {
-        match dtype {
-            DType::F64 => Self::Double(GradientSum::new(plan)),
-            _ => Self::Single(GradientSum::new(plan)),
+    /// Zero.
+    pub(super) fn zero(plan: &Plan, pools: &Pools, dtype: DType) -> Self {
+        if dtype == DType::F64 {
+            return Self::Double(GradientSum::zero(plan, pools.double_sums.take()));
+        }
+        Self::Single(GradientSum::zero(plan, pools.single_sums.take()))
+    }
+
+    /// Leaves an empty one in its place.
+    pub(super) fn take(&mut self) -> Self {
+        match self {
+            Self::Single(sum) => Self::Single(std::mem::take(sum)),
+            Self::Double(sum) => Self::Double(std::mem::take(sum)),
         }
     }
 
-    /// As flat parameters `(P,)`.
-    pub(super) fn finish(self, plan: &Plan) -> candle_core::Result<Tensor> {
+    /// As flat parameters `(P,)`; the buffers go back.
+    pub(super) fn finish(self, plan: &Plan, pools: &Pools) -> candle_core::Result<Tensor> {
         let device = &candle_core::Device::Cpu;
         match self {
-            Self::Single(sum) => Tensor::from_vec(sum.finish(plan), plan.layout.len(), device),
-            Self::Double(sum) => Tensor::from_vec(sum.finish(plan), plan.layout.len(), device),
+            Self::Single(mut sum) => {
+                let flat = Tensor::from_slice(sum.flat(plan), plan.layout.len(), device);
+                pools.single_sums.give(sum);
+                flat
+            }
+            Self::Double(mut sum) => {
+                let flat = Tensor::from_slice(sum.flat(plan), plan.layout.len(), device);
+                pools.double_sums.give(sum);
+                flat
+            }
         }
     }
 }
@@ -94,7 +113,7 @@ pub(super) enum Tape {
 
 /// `f32` or `f64`, with its pool and its kind of tape.
 trait Precision: Real {
-    fn pool(pools: &Pools) -> &Pool<Self>;
+    fn pool(pools: &Pools) -> &Pool<Workspace<Self>>;
     /// Panics if the operation was made for the other precision, which its maker rules out.
     fn weights(packed: &PackedWeights) -> &Packed<Self>;
     fn pack(workspace: Workspace<Self>) -> Tape;
@@ -104,7 +123,7 @@ trait Precision: Real {
 }
 
 impl Precision for f32 {
-    fn pool(pools: &Pools) -> &Pool<Self> {
+    fn pool(pools: &Pools) -> &Pool<Workspace<Self>> {
         &pools.single
     }
     fn weights(packed: &PackedWeights) -> &Packed<Self> {
@@ -133,7 +152,7 @@ impl Precision for f32 {
 }
 
 impl Precision for f64 {
-    fn pool(pools: &Pools) -> &Pool<Self> {
+    fn pool(pools: &Pools) -> &Pool<Workspace<Self>> {
         &pools.double
     }
     fn weights(packed: &PackedWeights) -> &Packed<Self> {
@@ -193,7 +212,7 @@ impl JetOperation {
         let points = coords.len() / self.plan.in_features;
         let mut out = vec![T::of(0.0); points * self.plan.out_features * components];
         let pool = T::pool(&self.pools);
-        let mut workspace = pool.take();
+        let mut workspace = pool.take().unwrap_or_default();
         let chunk = self.chunk(coords, params);
         chunk.forward(&mut out, &mut workspace, self.differentiable);
         if self.differentiable {
@@ -216,7 +235,7 @@ impl JetOperation {
         let chunk = self.chunk(&coords, &params);
         // A second reverse pass over the same graph finds the tape gone and computes it again.
         let mut workspace = T::unpack(self.take_tape()).unwrap_or_else(|| {
-            let mut workspace = pool.take();
+            let mut workspace = pool.take().unwrap_or_default();
             let mut out = vec![T::of(0.0); d_out.len()];
             chunk.forward(&mut out, &mut workspace, true);
             workspace
@@ -283,8 +302,8 @@ impl CustomOp2 for JetOperation {
             backward(&mut lock(accumulator))?;
             return Ok((None, None));
         }
-        let mut sum = Sum::new(&self.plan, params.dtype());
+        let mut sum = Sum::zero(&self.plan, &self.pools, params.dtype());
         backward(&mut sum)?;
-        Ok((None, Some(sum.finish(&self.plan)?)))
+        Ok((None, Some(sum.finish(&self.plan, &self.pools)?)))
     }
 }

@@ -264,10 +264,15 @@ impl Prepared<'_> {
     /// A gradient in the parameters, zero so far.
     #[must_use]
     pub fn accumulator(&self) -> Accumulator<'_> {
-        let plan = &self.field.plan;
+        let Siren {
+            plan,
+            pools,
+            params,
+            ..
+        } = self.field;
         Accumulator {
             field: self.field,
-            sum: Arc::new(Mutex::new(Sum::new(plan, self.field.params.dtype()))),
+            sum: Arc::new(Mutex::new(Sum::zero(plan, pools, params.dtype()))),
             outside: None,
         }
     }
@@ -376,10 +381,13 @@ impl Accumulator<'_> {
         if let Some(outside) = self.outside {
             return Ok(outside);
         }
-        let empty = Sum::new(&self.field.plan, self.field.params.dtype());
-        let sum = std::mem::replace(&mut *lock(&self.sum), empty);
-        Ok(sum
-            .finish(&self.field.plan)?
-            .to_device(self.field.params.device())?)
+        let Siren {
+            plan,
+            pools,
+            params,
+            ..
+        } = self.field;
+        let sum = lock(&self.sum).take();
+        Ok(sum.finish(plan, pools)?.to_device(params.device())?)
     }
 }

@@ -12,9 +12,9 @@ use crate::signal::Sample;
 const CHUNK_ROWS: usize = 768;
 /// Points per chunk at the least, however many components the jet has.
 const MIN_CHUNK_POINTS: usize = 96;
-/// Sums that chunks are gathered in at the most. The tree of additions above them depends on their number, so it must not
-/// depend on the number of threads.
-const MAX_GROUPS: usize = 64;
+/// A sample is halved this often, and the chunks of each part are gathered in one sum. It fixes the order of all additions,
+/// so it must not depend on the number of threads; it also bounds the threads that can share a step.
+const HALVINGS: u32 = 4;
 
 /// A term summed over points.
 #[derive(Clone, Debug)]
@@ -58,19 +58,18 @@ pub(super) fn evaluate(
         chunk_points: (CHUNK_ROWS / components).max(MIN_CHUNK_POINTS),
     };
     let chunks = sample.len().div_ceil(work.chunk_points);
-    work.reduce(0, chunks, chunks.div_ceil(MAX_GROUPS))
+    work.reduce(0, chunks, HALVINGS)
 }
 
 impl Work<'_> {
-    /// Chunks `first .. end`, split in halves down to groups of at most `group` chunks: the tree fixes the order of every
-    /// addition.
-    fn reduce(&self, first: usize, end: usize, group: usize) -> Result<Evaluated> {
-        if end - first <= group {
+    /// Chunks `first .. end`, halved `halvings` times where there are enough: the tree fixes the order of every addition.
+    fn reduce(&self, first: usize, end: usize, halvings: u32) -> Result<Evaluated> {
+        if halvings == 0 || end - first == 1 {
             return self.group(first, end);
         }
         let middle = first + (end - first) / 2;
-        let left = || self.reduce(first, middle, group);
-        let halves = rayon::join(left, || self.reduce(middle, end, group));
+        let left = || self.reduce(first, middle, halvings - 1);
+        let halves = rayon::join(left, || self.reduce(middle, end, halvings - 1));
         let (mut left, right) = (halves.0?, halves.1?);
         add_sums(&mut left.sums, &right.sums);
         left.d_params = (left.d_params + right.d_params)?;

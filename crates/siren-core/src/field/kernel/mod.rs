@@ -10,7 +10,7 @@ mod panel;
 mod pointwise;
 mod real;
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::panel::{ROW_PAD, SLACK, Strided, padded, stride};
 use self::pointwise::{Components, Scratch, Shape, Stage};
@@ -100,6 +100,7 @@ pub(super) struct Workspace<T> {
 }
 
 /// A gradient in the parameters, summed over chunks.
+#[derive(Default)]
 pub(super) struct GradientSum<T> {
     /// In the weights of each layer, rows `padded(fan_in)` apart.
     d_weights: Vec<Vec<T>>,
@@ -108,47 +109,54 @@ pub(super) struct GradientSum<T> {
 }
 
 impl<T: Real> GradientSum<T> {
-    /// Zero.
-    pub(super) fn new(plan: &Plan) -> Self {
-        let room = |layer: &Dense| layer.fan_out.next_multiple_of(ROW_PAD) * padded(layer.fan_in);
-        let zeros = |layer: &Dense| vec![T::of(0.0); room(layer)];
-        Self {
-            d_weights: plan.layers.iter().map(zeros).collect(),
-            d_params: vec![T::of(0.0); plan.layout.len()],
+    /// Zero, in the buffers of `used` where there are any: fresh ones cost page faults.
+    pub(super) fn zero(plan: &Plan, used: Option<Self>) -> Self {
+        let mut sum = used.unwrap_or_default();
+        let clear = |buffer: &mut Vec<T>, len: usize| {
+            buffer.clear();
+            buffer.resize(len, T::of(0.0));
+        };
+        sum.d_weights.resize_with(plan.layers.len(), Vec::new);
+        for (d_weight, layer) in sum.d_weights.iter_mut().zip(&plan.layers) {
+            let rows = layer.fan_out.next_multiple_of(ROW_PAD);
+            clear(d_weight, rows * padded(layer.fan_in));
         }
+        clear(&mut sum.d_params, plan.layout.len());
+        sum
     }
 
     /// The sum as flat parameters `(P,)`.
-    pub(super) fn finish(mut self, plan: &Plan) -> Vec<T> {
+    pub(super) fn flat(&mut self, plan: &Plan) -> &[T] {
         for (d_weight, layer) in self.d_weights.iter().zip(&plan.layers) {
             let rows = self.d_params[layer.weight.clone()].chunks_exact_mut(layer.fan_in);
             for (row, padded_row) in rows.zip(d_weight.chunks_exact(padded(layer.fan_in))) {
                 row.copy_from_slice(&padded_row[..layer.fan_in]);
             }
         }
-        self.d_params
+        &self.d_params
     }
 }
 
-/// Workspaces at rest; as many as there were chunks in flight at once.
-#[derive(Default)]
-pub(super) struct Pool<T>(Mutex<Vec<Workspace<T>>>);
+/// Buffers at rest; as many as there were in use at once.
+pub(super) struct Pool<B>(Mutex<Vec<B>>);
 
-impl<T: Real> Pool<T> {
-    pub(super) fn take(&self) -> Workspace<T> {
-        let mut workspaces = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        workspaces.pop().unwrap_or_default()
+impl<B> Default for Pool<B> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<B> Pool<B> {
+    fn lock(&self) -> MutexGuard<'_, Vec<B>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn give(&self, workspace: Workspace<T>) {
-        let mut workspaces = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        workspaces.push(workspace);
+    pub(super) fn take(&self) -> Option<B> {
+        self.lock().pop()
+    }
+
+    pub(super) fn give(&self, buffer: B) {
+        self.lock().push(buffer);
     }
 }
 
