@@ -54,6 +54,21 @@ impl Sum {
         }
     }
 
+    /// Adds another of the same precision; its buffers go back.
+    pub(super) fn add(&mut self, other: Self, pools: &Pools) {
+        match (self, other) {
+            (Self::Single(sum), Self::Single(other)) => {
+                sum.add(&other);
+                pools.single_sums.give(other);
+            }
+            (Self::Double(sum), Self::Double(other)) => {
+                sum.add(&other);
+                pools.double_sums.give(other);
+            }
+            _ => unreachable!("sums of one field are of one precision"),
+        }
+    }
+
     /// As flat parameters `(P,)`; the buffers go back.
     pub(super) fn finish(self, plan: &Plan, pools: &Pools) -> candle_core::Result<Tensor> {
         let device = &candle_core::Device::Cpu;
@@ -229,10 +244,20 @@ impl JetOperation {
         tensors: [&Tensor; 3],
         sum: &mut Sum,
     ) -> candle_core::Result<()> {
-        let [coords, params, d_out] = tensors.map(|t| t.flatten_all()?.to_vec1::<T>());
-        let (coords, params, d_out) = (coords?, params?, d_out?);
+        let [coords, params, d_out] = tensors;
+        let d_out = d_out.contiguous()?;
+        read(coords, |coords: &[T]| {
+            read(params, |params: &[T]| {
+                read(&d_out, |d_out: &[T]| {
+                    self.backward_slices([coords, params, d_out], sum);
+                })
+            })?
+        })?
+    }
+
+    fn backward_slices<T: Precision>(&self, [coords, params, d_out]: [&[T]; 3], sum: &mut Sum) {
         let pool = T::pool(&self.pools);
-        let chunk = self.chunk(&coords, &params);
+        let chunk = self.chunk(coords, params);
         // A second reverse pass over the same graph finds the tape gone and computes it again.
         let mut workspace = T::unpack(self.take_tape()).unwrap_or_else(|| {
             let mut workspace = pool.take().unwrap_or_default();
@@ -240,10 +265,18 @@ impl JetOperation {
             chunk.forward(&mut out, &mut workspace, true);
             workspace
         });
-        chunk.backward(&d_out, &mut workspace, T::sum(sum));
+        chunk.backward(d_out, &mut workspace, T::sum(sum));
         pool.give(workspace);
-        Ok(())
     }
+}
+
+/// Hands the numbers of a contiguous tensor in CPU memory to `use_them`, without a copy.
+fn read<T: Real, R>(tensor: &Tensor, use_them: impl FnOnce(&[T]) -> R) -> candle_core::Result<R> {
+    let (storage, layout) = tensor.storage_and_layout();
+    let candle_core::Storage::Cpu(storage) = &*storage else {
+        bail!("the field operation takes tensors in CPU memory only");
+    };
+    Ok(use_them(contiguous::<T>(storage, layout)?))
 }
 
 fn contiguous<'a, T: Real>(

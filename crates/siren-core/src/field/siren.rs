@@ -373,6 +373,20 @@ impl Accumulator<'_> {
         Ok(())
     }
 
+    /// Adds the sum of another accumulator of the same field.
+    ///
+    /// # Errors
+    /// Only from candle.
+    pub fn merge(&mut self, other: Self) -> Result<()> {
+        let taken = lock(&other.sum).take();
+        lock(&self.sum).add(taken, &self.field.pools);
+        self.outside = match (self.outside.take(), other.outside) {
+            (Some(sum), Some(more)) => Some((sum + more)?),
+            (sum, more) => sum.or(more),
+        };
+        Ok(())
+    }
+
     /// The sum, flat `(P,)`.
     ///
     /// # Errors

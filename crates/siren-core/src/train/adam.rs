@@ -1,4 +1,5 @@
 use candle_core::{DType, Tensor, Var};
+use rayon::prelude::*;
 
 use super::config::{OptimizerKind, TrainConfig};
 use crate::error::{Error, Result};
@@ -79,9 +80,42 @@ impl Adam {
     /// # Errors
     /// [`Error::Diverged`] if the step would leave the finite numbers.
     pub fn step(&mut self, params: &Var, gradient: &Tensor, learning_rate: f64) -> Result<()> {
+        let AdamMoments {
+            step,
+            first,
+            second,
+        } = &self.moments;
+        let params_now = params.as_detached_tensor();
+        let tensors = [&params_now, gradient, first, second];
+        let starts: Vec<usize> = (0..params.elem_count()).step_by(PART).collect();
+        let parts = starts.into_par_iter().map(|start| {
+            let narrow =
+                |tensor: &Tensor| tensor.narrow(0, start, PART.min(tensor.elem_count() - start));
+            let [theta, gradient, first, second] = tensors.map(narrow);
+            self.step_part([theta?, gradient?, first?, second?], learning_rate)
+        });
+        let parts = parts.collect::<Result<Vec<[Tensor; 3]>>>()?;
+        let join = |which: usize| {
+            let parts: Vec<&Tensor> = parts.iter().map(|part| &part[which]).collect();
+            Tensor::cat(&parts, 0)
+        };
+        let moments = AdamMoments {
+            step: step + 1,
+            first: join(1)?,
+            second: join(2)?,
+        };
+        params.set(&join(0)?)?;
+        self.moments = moments;
+        Ok(())
+    }
+
+    /// New parameters and moments of one part of all parameters.
+    fn step_part(
+        &self,
+        [mut theta, mut gradient, first, second]: [Tensor; 4],
+        learning_rate: f64,
+    ) -> Result<[Tensor; 3]> {
         let [beta_1, beta_2] = self.betas;
-        let mut theta = params.as_detached_tensor();
-        let mut gradient = gradient.clone();
         if self.weight_decay > 0.0 {
             match self.kind {
                 OptimizerKind::Adam => gradient = (gradient + (&theta * self.weight_decay)?)?,
@@ -90,40 +124,48 @@ impl Adam {
                 }
             }
         }
-        let AdamMoments {
-            step,
-            first,
-            second,
-        } = &self.moments;
-        let moments = AdamMoments {
-            step: step + 1,
-            first: ((first * beta_1)? + (&gradient * (1.0 - beta_1))?)?,
-            second: ((second * beta_2)? + (gradient.sqr()? * (1.0 - beta_2))?)?,
-        };
-        let t = moments.step as f64;
+        let first = ((first * beta_1)? + (&gradient * (1.0 - beta_1))?)?;
+        let second = ((second * beta_2)? + (gradient.sqr()? * (1.0 - beta_2))?)?;
+        let t = (self.moments.step + 1) as f64;
         let root = (1.0 - beta_2.powf(t)).sqrt();
-        let denominator = ((moments.second.sqrt()? / root)? + self.epsilon)?;
+        let denominator = ((second.sqrt()? / root)? + self.epsilon)?;
         let rate = learning_rate / (1.0 - beta_1.powf(t));
-        let stepped = (theta - ((&moments.first / denominator)? * rate)?)?;
+        let stepped = (theta - ((&first / denominator)? * rate)?)?;
         for (what, tensor) in [
-            ("the optimizer's second moment", &moments.second),
+            ("the optimizer's second moment", &second),
             ("a parameter", &stepped),
         ] {
             if !is_finite(tensor)? {
                 return Err(Error::Diverged {
-                    step: *step,
+                    step: self.moments.step,
                     what: what.to_owned(),
                 });
             }
         }
-        params.set(&stepped)?;
-        self.moments = moments;
-        Ok(())
+        Ok([stepped, first, second])
     }
 }
+
+/// Parameters worked on at once: the dozen operations of a step then find them in the nearest cache, and parts are what
+/// threads share. (Candle's own threads, which start at four times this, spin while they wait.)
+const PART: usize = 1 << 14;
 
 /// Whether every element is: a sum in `f64` keeps whatever is not, and `f32` cannot overflow it.
 fn is_finite(tensor: &Tensor) -> Result<bool> {
     let sum = tensor.to_dtype(DType::F64)?.sum_all()?;
     Ok(sum.to_scalar::<f64>()?.is_finite())
+}
+
+/// `Σ xᵢ²` in `f64`, part by part.
+pub(super) fn sum_of_squares(tensor: &Tensor) -> Result<f64> {
+    let mut sum = 0.0;
+    for start in (0..tensor.elem_count()).step_by(PART) {
+        let part = tensor.narrow(0, start, PART.min(tensor.elem_count() - start))?;
+        sum += part
+            .to_dtype(DType::F64)?
+            .sqr()?
+            .sum_all()?
+            .to_scalar::<f64>()?;
+    }
+    Ok(sum)
 }

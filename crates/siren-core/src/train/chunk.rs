@@ -9,7 +9,7 @@ use crate::signal::Sample;
 
 /// Rows (points × jet components) per chunk: enough work to hide the cost of a graph, few enough that what the reverse
 /// pass needs is still near.
-const CHUNK_ROWS: usize = 768;
+const CHUNK_ROWS: usize = 192;
 /// Points per chunk at the least, however many components the jet has.
 const MIN_CHUNK_POINTS: usize = 96;
 /// A sample is halved this often, and the chunks of each part are gathered in one sum. It fixes the order of all additions,
@@ -28,6 +28,12 @@ pub(super) struct TermSum {
 pub(super) struct Evaluated {
     pub(super) sums: Vec<TermSum>,
     pub(super) d_params: Tensor,
+}
+
+/// The same while it grows.
+struct Gathered<'a> {
+    sums: Vec<TermSum>,
+    accumulator: Accumulator<'a>,
 }
 
 /// One objective on one sample.
@@ -58,12 +64,16 @@ pub(super) fn evaluate(
         chunk_points: (CHUNK_ROWS / components).max(MIN_CHUNK_POINTS),
     };
     let chunks = sample.len().div_ceil(work.chunk_points);
-    work.reduce(0, chunks, HALVINGS)
+    let Gathered { sums, accumulator } = work.reduce(0, chunks, HALVINGS)?;
+    Ok(Evaluated {
+        sums,
+        d_params: accumulator.finish()?,
+    })
 }
 
 impl Work<'_> {
     /// Chunks `first .. end`, halved `halvings` times where there are enough: the tree fixes the order of every addition.
-    fn reduce(&self, first: usize, end: usize, halvings: u32) -> Result<Evaluated> {
+    fn reduce(&self, first: usize, end: usize, halvings: u32) -> Result<Gathered<'_>> {
         if halvings == 0 || end - first == 1 {
             return self.group(first, end);
         }
@@ -72,19 +82,18 @@ impl Work<'_> {
         let halves = rayon::join(left, || self.reduce(middle, end, halvings - 1));
         let (mut left, right) = (halves.0?, halves.1?);
         add_sums(&mut left.sums, &right.sums);
-        left.d_params = (left.d_params + right.d_params)?;
+        left.accumulator.merge(right.accumulator)?;
         Ok(left)
     }
 
     /// Chunks `first .. end`, one after the other.
-    fn group(&self, first: usize, end: usize) -> Result<Evaluated> {
+    fn group(&self, first: usize, end: usize) -> Result<Gathered<'_>> {
         let mut accumulator = self.prepared.accumulator();
         let mut sums = self.chunk(first, &mut accumulator)?;
         for index in first + 1..end {
             add_sums(&mut sums, &self.chunk(index, &mut accumulator)?);
         }
-        let d_params = accumulator.finish()?;
-        Ok(Evaluated { sums, d_params })
+        Ok(Gathered { sums, accumulator })
     }
 
     fn chunk(&self, index: usize, accumulator: &mut Accumulator<'_>) -> Result<Vec<TermSum>> {

@@ -10,6 +10,8 @@ mod chunk;
 mod config;
 mod schedule;
 
+use candle_core::Tensor;
+
 use crate::error::{Error, Result};
 use crate::field::Siren;
 use crate::objective::Objective;
@@ -120,8 +122,7 @@ impl Trainer {
             finite(format!("`{}`", term.name), term.mean)?;
         }
         // In f64: the square of a large but finite f32 would overflow, and clipping is there to mend just that.
-        let squares = gradient.to_dtype(candle_core::DType::F64)?.sqr()?;
-        let norm = squares.sum_all()?.to_scalar::<f64>()?.sqrt();
+        let norm = adam::sum_of_squares(&gradient)?.sqrt();
         let gradient_norm = finite("the gradient".to_owned(), norm)?;
         let gradient = match self.config.clip_norm {
             // PyTorch's `clip_grad_norm_` divides by the norm plus 1e-6.
@@ -148,10 +149,10 @@ impl Trainer {
     pub fn loss_and_gradient(
         &self,
         constraints: &[Constraint],
-    ) -> Result<(f64, Vec<TermReport>, candle_core::Tensor)> {
+    ) -> Result<(f64, Vec<TermReport>, Tensor)> {
         let mut loss = 0.0;
         let mut terms = Vec::new();
-        let mut gradient = self.field.parameters().zeros_like()?;
+        let mut gradient: Option<Tensor> = None;
         for constraint in constraints {
             let sample = constraint.sampler.draw(self.step)?;
             let objective = constraint.objective.as_ref();
@@ -164,8 +165,15 @@ impl Trainer {
                     mean: sum.total / points,
                 });
             }
-            gradient = (gradient + d_params)?;
+            gradient = Some(match gradient {
+                Some(sum) => (sum + d_params)?,
+                None => d_params,
+            });
         }
+        let gradient = match gradient {
+            Some(gradient) => gradient,
+            None => self.field.parameters().zeros_like()?,
+        };
         Ok((loss, terms, gradient))
     }
 }

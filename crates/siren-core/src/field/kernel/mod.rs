@@ -125,6 +125,17 @@ impl<T: Real> GradientSum<T> {
         sum
     }
 
+    /// Adds another sum for the same plan.
+    pub(super) fn add(&mut self, other: &Self) {
+        let buffers = self.d_weights.iter_mut().chain([&mut self.d_params]);
+        let others = other.d_weights.iter().chain([&other.d_params]);
+        for (buffer, other) in buffers.zip(others) {
+            for (sum, &more) in buffer.iter_mut().zip(other) {
+                *sum += more;
+            }
+        }
+    }
+
     /// The sum as flat parameters `(P,)`.
     pub(super) fn flat(&mut self, plan: &Plan) -> &[T] {
         for (d_weight, layer) in self.d_weights.iter().zip(&plan.layers) {
