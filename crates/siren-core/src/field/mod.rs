@@ -22,5 +22,6 @@ pub use self::encoding::{
     Encoding, FourierEncoding, NerfEncoding, RbfEncoding, nyquist_frequencies,
 };
 pub use self::jet::{Jet, Order, Trace};
+pub use self::kernel::Level;
 pub use self::layout::{Entry, Layout};
 pub use self::siren::{Accumulator, Prepared, Siren};

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use candle_core::{CpuStorage, CustomOp2, DType, Layout, Shape, Tensor, bail};
 
 use super::jet::Order;
-use super::kernel::{Chunk, GradientSum, Packed, Pool, Real, Workspace};
+use super::kernel::{Chunk, GradientSum, Level, Packed, Pool, Real, Workspace};
 use super::plan::Plan;
 
 /// A network with buffers for its operation.
@@ -22,6 +22,7 @@ pub(super) struct JetOperation {
     pub(super) plan: Arc<Plan>,
     pub(super) order: Order,
     pub(super) pools: Arc<Pools>,
+    pub(super) level: Level,
     /// Whether a reverse pass may follow.
     pub(super) differentiable: bool,
     /// The weights of the parameters it will be applied to.
@@ -219,6 +220,7 @@ impl JetOperation {
             coords,
             params,
             packed: T::weights(&self.packed),
+            level: self.level,
         }
     }
 

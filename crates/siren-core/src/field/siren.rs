@@ -10,14 +10,20 @@ use rayon::prelude::*;
 use super::config::{FieldShape, SirenConfig};
 use super::encoding::Encoding;
 use super::jet::{Jet, Order};
+use super::kernel::Level;
 use super::layout::Layout;
 use super::operation::{JetOperation, PackedWeights, Pools, Sum, Tape, lock};
 use super::plan::Plan;
-use super::{composed, init};
+use super::{composed, init, kernel};
 use crate::error::{Error, Result};
 
 /// Points evaluated at once where no gradient is wanted.
 const EVALUATION_CHUNK: usize = 4096;
+/// Rows (points × jet components) per differentiable application at the least: enough work to hide the cost of a graph, few
+/// enough that what the reverse pass needs is still near.
+const CHUNK_ROWS: usize = 192;
+/// Points per differentiable application at the least, however many components the jet has.
+const MIN_CHUNK_POINTS: usize = 32;
 /// Most parameters of a network: 1 GiB of them in single precision.
 const MAX_PARAMETERS: usize = 1 << 28;
 
@@ -29,6 +35,7 @@ const MAX_PARAMETERS: usize = 1 << 28;
 pub struct Siren {
     plan: Arc<Plan>,
     pools: Arc<Pools>,
+    level: Level,
     params: Var,
     /// `B` of the Gaussian Fourier encoding, row by row; empty for the others.
     fourier_matrix: Vec<f64>,
@@ -123,9 +130,27 @@ impl Siren {
         Ok(Self {
             plan: Arc::new(plan),
             pools: Arc::default(),
+            level: Level::best(),
             params: Var::from_tensor(params)?,
             fourier_matrix,
         })
+    }
+
+    /// The same field with its operation in `f32` at another SIMD level than the widest, for comparisons.
+    ///
+    /// # Errors
+    /// If the processor does not have it.
+    pub fn at_level(mut self, level: Level) -> Result<Self> {
+        if !level.is_available() {
+            let available: Vec<_> = Level::available().map(|level| level.to_string()).collect();
+            return Err(Error::Shape {
+                what: "SIMD level",
+                expected: format!("one of this processor's: {}", available.join(", ")),
+                got: level.to_string(),
+            });
+        }
+        self.level = level;
+        Ok(self)
     }
 
     /// Coordinates per point, `d`.
@@ -138,6 +163,13 @@ impl Siren {
     #[must_use]
     pub fn out_features(&self) -> usize {
         self.plan.out_features
+    }
+
+    /// How many points one differentiable application is best given: what its reverse pass needs then stays near.
+    #[must_use]
+    pub fn chunk_points(&self, order: &Order) -> usize {
+        let rows = CHUNK_ROWS.max(kernel::tile_rows(&self.plan));
+        (rows / order.components(self.plan.in_features)).max(MIN_CHUNK_POINTS)
     }
 
     /// The flat parameters `(P,)`.
@@ -321,6 +353,7 @@ impl Prepared<'_> {
         let Siren {
             plan,
             pools,
+            level,
             params,
             ..
         } = self.field;
@@ -330,6 +363,7 @@ impl Prepared<'_> {
                     plan: Arc::clone(plan),
                     order: order.clone(),
                     pools: Arc::clone(pools),
+                    level: *level,
                     differentiable,
                     packed: packed.clone(),
                     tape: Mutex::new(Tape::Empty),

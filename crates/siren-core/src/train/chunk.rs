@@ -7,11 +7,6 @@ use crate::field::{Accumulator, Prepared, Siren};
 use crate::objective::{Objective, Term};
 use crate::signal::Sample;
 
-/// Rows (points × jet components) per chunk: enough work to hide the cost of a graph, few enough that what the reverse
-/// pass needs is still near.
-const CHUNK_ROWS: usize = 192;
-/// Points per chunk at the least, however many components the jet has.
-const MIN_CHUNK_POINTS: usize = 96;
 /// A sample is halved this often, and the chunks of each part are gathered in one sum. It fixes the order of all additions,
 /// so it must not depend on the number of threads; it also bounds the threads that can share a step.
 const HALVINGS: u32 = 4;
@@ -56,12 +51,11 @@ pub(super) fn evaluate(
             got: "none".to_owned(),
         });
     }
-    let components = objective.order().components(field.in_features());
     let work = Work {
         prepared: field.prepare(true)?,
         objective,
         sample,
-        chunk_points: (CHUNK_ROWS / components).max(MIN_CHUNK_POINTS),
+        chunk_points: field.chunk_points(objective.order()),
     };
     let chunks = sample.len().div_ceil(work.chunk_points);
     let Gathered { sums, accumulator } = work.reduce(0, chunks, HALVINGS)?;

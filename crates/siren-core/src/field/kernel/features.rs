@@ -2,6 +2,7 @@
 
 use super::super::activation::Pointwise;
 use super::super::encoding::{Features, Sinusoid};
+use super::level::Level;
 use super::panel::stride;
 use super::pointwise::{Components, Scratch, Shape, Stage};
 use super::{Real, Tile};
@@ -18,11 +19,11 @@ fn diagonal_sums<T: Real>(components: Components<'_>) -> Vec<T> {
 
 /// Fills `tile.inputs[0]` from `coords (m, d)`.
 pub(super) fn forward<T: Real>(
+    level: Level,
     features: &Features,
     components: Components<'_>,
     (coords, params): (&[T], &[T]),
-    tile: &mut Tile<T>,
-    scratch: &mut Scratch<T>,
+    (tile, scratch): (&mut Tile<T>, &mut Scratch<T>),
 ) {
     let points = tile.points;
     let dims = coords.len() / points;
@@ -51,7 +52,7 @@ pub(super) fn forward<T: Real>(
             let sigmas = &params[*first_sigma..][..*centers];
             let distances = &mut tile.distances;
             scaled_distances(components, (coords, dims), (centers_d, sigmas), distances);
-            let stage = rbf_stage(components, *centers, points, true);
+            let stage = rbf_stage(level, components, *centers, points);
             stage.forward(&[], distances, input, scratch);
         }
     }
@@ -59,12 +60,13 @@ pub(super) fn forward<T: Real>(
 
 /// `e^(−z²)` of the scaled distances.
 pub(super) fn rbf_stage(
+    level: Level,
     components: Components<'_>,
     centers: usize,
     points: usize,
-    keep: bool,
 ) -> Stage<'_> {
     Stage {
+        level,
         pointwise: Pointwise::Gaussian,
         components,
         shape: Shape {
@@ -72,7 +74,7 @@ pub(super) fn rbf_stage(
             width: centers,
             stride: stride(centers),
         },
-        keep,
+        keep: true,
     }
 }
 

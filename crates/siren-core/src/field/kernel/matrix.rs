@@ -2,7 +2,7 @@
 
 use gemm::Parallelism;
 
-use super::panel::{Strided, padded};
+use super::panel::{Strided, stride};
 
 /// Row-major weights `(fan_out, fan_in)`, or their transpose.
 #[derive(Default)]
@@ -55,8 +55,13 @@ impl View<'_> {
     }
 }
 
-/// `out = a b`, see [`super::panel::multiply`].
-pub(super) fn multiply(a: Strided<'_, f64>, b: &Weight, out: &mut [f64], out_stride: usize) {
+/// `out = (a b) ∘ factor`, see [`super::product::multiply`].
+pub(super) fn multiply(
+    a: Strided<'_, f64>,
+    b: &Weight,
+    (out, out_stride): (&mut [f64], usize),
+    factor: Option<&[f64]>,
+) {
     let left = View {
         data: a.data,
         rows: a.rows,
@@ -72,9 +77,16 @@ pub(super) fn multiply(a: Strided<'_, f64>, b: &Weight, out: &mut [f64], out_str
         col: b.col_stride,
     };
     product(&left, &right, (out, out_stride), false);
+    let Some(factor) = factor else { return };
+    let rows = out.chunks_mut(out_stride).zip(factor.chunks(out_stride));
+    for (out, factor) in rows.take(a.rows) {
+        for (out, &factor) in out.iter_mut().zip(&factor[..b.columns]) {
+            *out *= factor;
+        }
+    }
 }
 
-/// `out += aᵀ b`, see [`super::panel::multiply_transposed`].
+/// `out += aᵀ b`, see [`super::product::multiply_transposed`].
 pub(super) fn multiply_transposed(
     (a, m): (Strided<'_, f64>, usize),
     (b, n): (Strided<'_, f64>, usize),
@@ -94,7 +106,7 @@ pub(super) fn multiply_transposed(
         row: b.stride,
         col: 1,
     };
-    product(&left, &right, (out, padded(n)), true);
+    product(&left, &right, (out, stride(n)), true);
 }
 
 fn product(a: &View<'_>, b: &View<'_>, (out, out_stride): (&mut [f64], usize), accumulate: bool) {

@@ -5,22 +5,41 @@
 //! inputs and preactivations of every layer are kept for the reverse pass.
 
 mod features;
+mod level;
 mod matrix;
+mod micro;
 mod panel;
 mod pointwise;
+mod product;
 mod real;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use self::panel::{ROW_PAD, SLACK, Strided, padded, stride};
+pub use self::level::Level;
+use self::panel::{ROW_PAD, SLACK, Strided, stride};
 use self::pointwise::{Components, Scratch, Shape, Stage};
 pub use self::real::Real;
+use super::activation::Pointwise;
 use super::encoding::Features;
 use super::jet::Order;
 use super::plan::{Dense, Plan};
 
 /// Rows (points × components) of a tile: a multiple of every micro-kernel's.
 const TILE_ROWS: usize = 96;
+/// Rows of a tile of a wide network, whose weights come from so far away that more must be done with them.
+const WIDE_TILE_ROWS: usize = 384;
+/// From this width on a network is wide: two of its weight matrices exceed a second-level cache.
+const WIDE: usize = 512;
+
+/// Rows of a tile of this network.
+pub(super) fn tile_rows(plan: &Plan) -> usize {
+    let widest = plan.layers.iter().map(|layer| layer.fan_out).max();
+    if widest >= Some(WIDE) {
+        WIDE_TILE_ROWS
+    } else {
+        TILE_ROWS
+    }
+}
 
 /// The weights of a network, ready for products.
 pub(super) struct Packed<T: Real> {
@@ -102,7 +121,7 @@ pub(super) struct Workspace<T> {
 /// A gradient in the parameters, summed over chunks.
 #[derive(Default)]
 pub(super) struct GradientSum<T> {
-    /// In the weights of each layer, rows `padded(fan_in)` apart.
+    /// In the weights of each layer, rows `stride(fan_in)` apart.
     d_weights: Vec<Vec<T>>,
     /// In all other parameters, `(P,)`.
     d_params: Vec<T>,
@@ -119,7 +138,7 @@ impl<T: Real> GradientSum<T> {
         sum.d_weights.resize_with(plan.layers.len(), Vec::new);
         for (d_weight, layer) in sum.d_weights.iter_mut().zip(&plan.layers) {
             let rows = layer.fan_out.next_multiple_of(ROW_PAD);
-            clear(d_weight, rows * padded(layer.fan_in));
+            clear(d_weight, rows * stride(layer.fan_in));
         }
         clear(&mut sum.d_params, plan.layout.len());
         sum
@@ -140,7 +159,7 @@ impl<T: Real> GradientSum<T> {
     pub(super) fn flat(&mut self, plan: &Plan) -> &[T] {
         for (d_weight, layer) in self.d_weights.iter().zip(&plan.layers) {
             let rows = self.d_params[layer.weight.clone()].chunks_exact_mut(layer.fan_in);
-            for (row, padded_row) in rows.zip(d_weight.chunks_exact(padded(layer.fan_in))) {
+            for (row, padded_row) in rows.zip(d_weight.chunks_exact(stride(layer.fan_in))) {
                 row.copy_from_slice(&padded_row[..layer.fan_in]);
             }
         }
@@ -171,20 +190,6 @@ impl<B> Pool<B> {
     }
 }
 
-/// The pointwise function of a layer on a tile of `points`.
-fn stage<'a>(layer: &Dense, components: Components<'a>, points: usize, keep: bool) -> Stage<'a> {
-    Stage {
-        pointwise: layer.pointwise,
-        components,
-        shape: Shape {
-            points,
-            width: layer.fan_out,
-            stride: stride(layer.fan_out),
-        },
-        keep,
-    }
-}
-
 /// One chunk of points through one network.
 pub(super) struct Chunk<'a, T: Real> {
     pub(super) plan: &'a Plan,
@@ -195,6 +200,7 @@ pub(super) struct Chunk<'a, T: Real> {
     pub(super) params: &'a [T],
     /// The weights of `params`.
     pub(super) packed: &'a Packed<T>,
+    pub(super) level: Level,
 }
 
 impl<T: Real> Chunk<'_, T> {
@@ -206,8 +212,23 @@ impl<T: Real> Chunk<'_, T> {
         self.coords.len() / self.plan.in_features
     }
 
+    /// The pointwise function of a layer on a tile of `points`.
+    fn stage(&self, layer: &Dense, points: usize, keep: bool) -> Stage<'_> {
+        Stage {
+            level: self.level,
+            pointwise: layer.pointwise,
+            components: self.components(),
+            shape: Shape {
+                points,
+                width: layer.fan_out,
+                stride: stride(layer.fan_out),
+            },
+            keep,
+        }
+    }
+
     fn tile_points(&self) -> usize {
-        (TILE_ROWS / self.components().count()).max(1)
+        (tile_rows(self.plan) / self.components().count()).max(1)
     }
 
     /// Writes the jets `(n, c, components)` to `out`. With `keep`, every tile stays in the workspace for
@@ -241,7 +262,13 @@ impl<T: Real> Chunk<'_, T> {
     fn forward_tile(&self, coords: &[T], tile: &mut Tile<T>, scratch: &mut Scratch<T>, keep: bool) {
         let components = self.components();
         let features = &self.plan.features;
-        features::forward(features, components, (coords, self.params), tile, scratch);
+        features::forward(
+            self.level,
+            features,
+            components,
+            (coords, self.params),
+            (tile, scratch),
+        );
         for (l, layer) in self.plan.layers.iter().enumerate() {
             let input = Strided {
                 data: &tile.inputs[l],
@@ -249,9 +276,10 @@ impl<T: Real> Chunk<'_, T> {
                 stride: stride(layer.fan_in),
             };
             let z = &mut tile.preactivations[l];
-            T::multiply(input, &self.packed.forward[l], z, stride(layer.fan_out));
+            let out = (z.as_mut_slice(), stride(layer.fan_out));
+            T::multiply(self.level, input, &self.packed.forward[l], out, None);
             let bias = &self.params[layer.bias.clone()];
-            let stage = stage(layer, components, tile.points, keep);
+            let stage = self.stage(layer, tile.points, keep);
             stage.forward(bias, z, &mut tile.inputs[l + 1], scratch);
         }
     }
@@ -307,6 +335,7 @@ impl<T: Real> Chunk<'_, T> {
     ) {
         let components = self.components();
         let rows = components.count() * tile.points;
+        let values_only = components.count() == 1;
         let into_features = matches!(self.plan.features, Features::Rbf { .. });
         for (l, layer) in self.plan.layers.iter().enumerate().rev() {
             let Gradients {
@@ -315,7 +344,11 @@ impl<T: Real> Chunk<'_, T> {
                 sum,
             } = gradients;
             let d_bias = &mut sum.d_params[layer.bias.clone()];
-            let stage = stage(layer, components, tile.points, true);
+            let mut stage = self.stage(layer, tile.points, true);
+            if values_only {
+                // The product above has multiplied by `σ'` already.
+                stage.pointwise = Pointwise::Linear;
+            }
             stage.backward(&tile.preactivations[l], upstream, d_bias, scratch);
             let dz = Strided {
                 data: upstream.as_slice(),
@@ -328,18 +361,16 @@ impl<T: Real> Chunk<'_, T> {
                 stride: stride(layer.fan_in),
             };
             T::multiply_transposed(
+                self.level,
                 (dz, layer.fan_out),
                 (input, layer.fan_in),
                 &mut sum.d_weights[l],
             );
             if l > 0 || into_features {
                 ensure(downstream, room(rows, layer.fan_in));
-                T::multiply(
-                    dz,
-                    &self.packed.backward[l],
-                    downstream,
-                    stride(layer.fan_in),
-                );
+                let out = (downstream.as_mut_slice(), stride(layer.fan_in));
+                let slopes = (values_only && l > 0).then(|| tile.preactivations[l - 1].as_slice());
+                T::multiply(self.level, dz, &self.packed.backward[l], out, slopes);
                 std::mem::swap(*upstream, *downstream);
             }
         }
@@ -350,7 +381,7 @@ impl<T: Real> Chunk<'_, T> {
         } = self.plan.features
         {
             let dims = self.plan.in_features;
-            let stage = features::rbf_stage(components, centers, tile.points, true);
+            let stage = features::rbf_stage(self.level, components, centers, tile.points);
             stage.backward(&tile.distances, gradients.upstream, &mut [], scratch);
             let centers_d = &self.params[first_center..][..centers * dims];
             let sigmas = &self.params[first_sigma..][..centers];

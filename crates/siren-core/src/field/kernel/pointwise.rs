@@ -12,11 +12,12 @@
 //! gradient component, then each trace. The work goes point by point, so that a row of every component stays in the
 //! nearest cache.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use super::super::activation::Pointwise;
 use super::super::jet::{Order, Trace};
 use super::Real;
+use super::level::Level;
 
 /// Which components a tile carries.
 #[derive(Clone, Copy)]
@@ -91,6 +92,7 @@ impl<T: Real> Scratch<T> {
 /// A pointwise function on a tile.
 #[derive(Clone, Copy)]
 pub(super) struct Stage<'a> {
+    pub(super) level: Level,
     pub(super) pointwise: Pointwise,
     pub(super) components: Components<'a>,
     pub(super) shape: Shape,
@@ -109,7 +111,7 @@ impl Stage<'_> {
         scratch: &mut Scratch<T>,
     ) {
         scratch.resize(self.shape.width);
-        Arch::new().dispatch(Forward {
+        self.level.dispatch(Forward {
             stage: self,
             bias,
             z,
@@ -169,7 +171,7 @@ impl Stage<'_> {
         scratch: &mut Scratch<T>,
     ) {
         scratch.resize(self.shape.width);
-        Arch::new().dispatch(Backward {
+        self.level.dispatch(Backward {
             stage: self,
             z,
             d,

@@ -1,8 +1,9 @@
 //! The two number types of the kernel. Loops marked `inline(always)` are compiled once per instruction set, inside the
 //! dispatch of whoever calls them.
 
-use super::matrix;
+use super::level::Level;
 use super::panel::{self, Strided};
+use super::{matrix, product};
 use candle_core::WithDType;
 use num_traits::Float;
 
@@ -26,11 +27,18 @@ pub trait Real: WithDType + Float + Default {
     /// `W`, for `dH = dZ W`.
     fn straight(weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight;
 
-    /// `out = a w`, rows of `out` being `out_stride` apart and padded as [`panel::multiply`] says.
-    fn multiply(a: Strided<'_, Self>, w: &Self::Weight, out: &mut [Self], out_stride: usize);
+    /// `out = (a w) ∘ factor`, as [`product::multiply`] says.
+    fn multiply(
+        level: Level,
+        a: Strided<'_, Self>,
+        w: &Self::Weight,
+        out: (&mut [Self], usize),
+        factor: Option<&[Self]>,
+    );
 
-    /// `out += aᵀ b` for the first `m` columns of `a` and `n` of `b`, as [`panel::multiply_transposed`] says.
+    /// `out += aᵀ b` for the first `m` columns of `a` and `n` of `b`, as [`product::multiply_transposed`] says.
     fn multiply_transposed(
+        level: Level,
         a: (Strided<'_, Self>, usize),
         b: (Strided<'_, Self>, usize),
         out: &mut [Self],
@@ -48,11 +56,18 @@ impl Real for f64 {
         matrix::Weight::straight(weight, fan_out, fan_in)
     }
 
-    fn multiply(a: Strided<'_, Self>, w: &Self::Weight, out: &mut [Self], out_stride: usize) {
-        matrix::multiply(a, w, out, out_stride);
+    fn multiply(
+        _level: Level,
+        a: Strided<'_, Self>,
+        w: &Self::Weight,
+        out: (&mut [Self], usize),
+        factor: Option<&[Self]>,
+    ) {
+        matrix::multiply(a, w, out, factor);
     }
 
     fn multiply_transposed(
+        _level: Level,
         a: (Strided<'_, Self>, usize),
         b: (Strided<'_, Self>, usize),
         out: &mut [Self],
@@ -89,16 +104,23 @@ impl Real for f32 {
         panel::Panels::straight(weight, fan_out, fan_in)
     }
 
-    fn multiply(a: Strided<'_, Self>, w: &Self::Weight, out: &mut [Self], out_stride: usize) {
-        panel::multiply(a, w, out, out_stride);
+    fn multiply(
+        level: Level,
+        a: Strided<'_, Self>,
+        w: &Self::Weight,
+        out: (&mut [Self], usize),
+        factor: Option<&[Self]>,
+    ) {
+        product::multiply(level, a, w, out, factor);
     }
 
     fn multiply_transposed(
+        level: Level,
         a: (Strided<'_, Self>, usize),
         b: (Strided<'_, Self>, usize),
         out: &mut [Self],
     ) {
-        panel::multiply_transposed(a, b, out);
+        product::multiply_transposed(level, a, b, out);
     }
 
     fn of(value: f64) -> Self {
