@@ -4,11 +4,15 @@
 //! one matrix product. Rows are padded to whole vectors ([`panel`]). Weights are packed once per step ([`Packed`]); the
 //! inputs and preactivations of every layer are kept for the reverse pass.
 
+#[cfg(test)]
+mod accuracy;
+mod exponential;
 mod features;
 mod matrix;
 mod panel;
 mod pointwise;
 mod real;
+mod sine;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
