@@ -2,6 +2,7 @@
 //!
 //! A reverse pass through a second-order jet needs `σ, σ', σ'', σ'''`; a value step needs `σ` and `σ'`.
 
+use pulp::Simd;
 use serde::{Deserialize, Serialize};
 
 use super::kernel::Real;
@@ -76,108 +77,261 @@ impl Activation {
 }
 
 impl Pointwise {
-    /// Fills `out[k]` with the `k`-th derivative at every `z`, for as many `k` as there are slices (1 to 4).
+    /// Fills `out[k]` with the derivative of order `first + k` at every `z`, for as many `k` as there are slices: 1 to 3, from
+    /// σ on (`first = 0`) for the forward pass, from σ' on (`first = 1`) for the reverse.
     #[inline(always)]
-    pub(crate) fn derivatives<T: Real>(self, z: &[T], out: &mut [&mut [T]]) {
+    pub(crate) fn derivatives<T: Real, S: Simd>(
+        self,
+        simd: S,
+        z: &[T],
+        first: usize,
+        out: &mut [&mut [T]],
+    ) {
         match self {
-            Self::Sine { omega } => sine(T::of(omega), z, out),
-            Self::Linear => each(z, out, |z| [z, T::of(1.0), T::of(0.0), T::of(0.0)]),
-            Self::Gaussian => each(z, out, gaussian),
-            Self::Relu => each(z, out, |z| {
-                let on = z > T::of(0.0);
-                let zero = T::of(0.0);
-                [
-                    if on { z } else { zero },
-                    if on { T::of(1.0) } else { zero },
-                    zero,
-                    zero,
-                ]
-            }),
-            Self::Tanh => each(z, out, |z| {
-                let t = z.tanh();
-                let s1 = T::of(1.0) - t * t;
-                let s3 = s1 * (T::of(6.0) * t * t - T::of(2.0));
-                [t, s1, T::of(-2.0) * t * s1, s3]
-            }),
-            Self::Sigmoid => each(z, out, |z| {
-                let s = T::of(1.0) / (T::of(1.0) + (-z).exp());
-                let [s1, s2, s3] = logistic(s);
-                [s, s1, s2, s3]
-            }),
-            Self::Softplus => each(z, out, |z| {
-                if z > T::of(SOFTPLUS_THRESHOLD) {
-                    return [z, T::of(1.0), T::of(0.0), T::of(0.0)];
-                }
-                let s = T::of(1.0) / (T::of(1.0) + (-z).exp());
-                let [s1, s2, _] = logistic(s);
-                [z.exp().ln_1p(), s, s1, s2]
-            }),
+            Self::Sine { omega } => sine(simd, T::of(omega), z, first, out),
+            Self::Linear => fill(simd, Linear, z, first, out),
+            Self::Gaussian => fill(simd, Gaussian, z, first, out),
+            Self::Relu => fill(simd, Relu, z, first, out),
+            Self::Tanh => fill(simd, Tanh, z, first, out),
+            Self::Sigmoid => fill(simd, Sigmoid, z, first, out),
+            Self::Softplus => fill(simd, Softplus, z, first, out),
             Self::Exponential { scale, alpha } => {
-                let (scale, alpha) = (T::of(scale), T::of(alpha));
-                each(z, out, |z| {
-                    if z > T::of(0.0) {
-                        return [scale * z, scale, T::of(0.0), T::of(0.0)];
-                    }
-                    let e = scale * alpha * z.exp();
-                    [scale * alpha * z.exp_m1(), e, e, e]
-                });
+                let (above, below) = (T::of(scale), T::of(scale * alpha));
+                fill(simd, Exponential { above, below }, z, first, out);
             }
         }
     }
 }
 
-/// Applies a function that returns `[σ, σ', σ'', σ''']`, keeping what there is room for.
+/// A function with its first three derivatives. (A trait because a closure need not be inlined into the dispatch of a SIMD
+/// level, and would then miss its instructions.)
+trait Curve<T>: Copy {
+    /// `[σ, σ', σ'', σ''']` at `z`; selects instead of branches, so that loops vectorize.
+    fn at<S: Simd>(self, simd: S, z: T) -> [T; 4];
+}
+
+/// As [`Pointwise::derivatives`]. There is a loop for each number of slices and for each `first`, a constant: what is not
+/// kept need not be computed. (With four slices the compiler would give up on telling them apart, and on vectors.)
 #[inline(always)]
-fn each<T: Real>(z: &[T], out: &mut [&mut [T]], f: impl Fn(T) -> [T; 4]) {
-    for (i, &z) in z.iter().enumerate() {
-        for (slice, derivative) in out.iter_mut().zip(f(z)) {
-            slice[i] = derivative;
+fn fill<T: Real, S: Simd>(
+    simd: S,
+    curve: impl Curve<T>,
+    z: &[T],
+    first: usize,
+    out: &mut [&mut [T]],
+) {
+    if first == 0 {
+        fill_from::<0, T, S>(simd, curve, z, out);
+    } else {
+        fill_from::<1, T, S>(simd, curve, z, out);
+    }
+}
+
+#[inline(always)]
+fn fill_from<const FIRST: usize, T: Real, S: Simd>(
+    simd: S,
+    curve: impl Curve<T>,
+    z: &[T],
+    out: &mut [&mut [T]],
+) {
+    match out {
+        [a] => {
+            for (a, &z) in a.iter_mut().zip(z) {
+                *a = curve.at(simd, z)[FIRST];
+            }
         }
+        [a, b] => {
+            for ((a, b), &z) in a.iter_mut().zip(b.iter_mut()).zip(z) {
+                let derivatives = curve.at(simd, z);
+                (*a, *b) = (derivatives[FIRST], derivatives[FIRST + 1]);
+            }
+        }
+        [a, b, c] => {
+            let out = a.iter_mut().zip(b.iter_mut()).zip(c.iter_mut());
+            for (((a, b), c), &z) in out.zip(z) {
+                let derivatives = curve.at(simd, z);
+                (*a, *b) = (derivatives[FIRST], derivatives[FIRST + 1]);
+                *c = derivatives[FIRST + 2];
+            }
+        }
+        _ => unreachable!("1 to 3 derivatives"),
     }
 }
 
-/// In single precision, what is below 10⁻²⁰ is zero: most centers are far from most points, and the products of their
-/// subnormal numbers would take ten times as long as those of zeros. Double precision, which knows 10⁻³⁰⁰, keeps all.
-fn gaussian<T: Real>(z: T) -> [T; 4] {
-    let e = (-z * z).exp();
-    let zero = T::of(0.0);
-    if e < T::of(1e-20) && T::of(1e-300) == zero {
-        return [zero; 4];
+#[derive(Clone, Copy)]
+struct Linear;
+
+impl<T: Real> Curve<T> for Linear {
+    #[inline(always)]
+    fn at<S: Simd>(self, _simd: S, z: T) -> [T; 4] {
+        [z, T::of(1.0), T::of(0.0), T::of(0.0)]
     }
-    let two_z = T::of(2.0) * z;
-    [
-        e,
-        -two_z * e,
-        (two_z * two_z - T::of(2.0)) * e,
-        two_z * (T::of(6.0) - two_z * two_z) * e,
-    ]
 }
 
-/// The derivatives of the logistic function `s`, from its value.
-fn logistic<T: Real>(s: T) -> [T; 3] {
-    let s1 = s * (T::of(1.0) - s);
-    let s2 = s1 * (T::of(1.0) - T::of(2.0) * s);
+#[derive(Clone, Copy)]
+struct Gaussian;
+
+impl<T: Real> Curve<T> for Gaussian {
+    #[inline(always)]
+    fn at<S: Simd>(self, simd: S, z: T) -> [T; 4] {
+        let e = T::gaussian(simd, z);
+        if e == T::of(0.0) {
+            return [T::of(0.0); 4];
+        }
+        let two_z = T::of(2.0) * z;
+        [
+            e,
+            -two_z * e,
+            (two_z * two_z - T::of(2.0)) * e,
+            two_z * (T::of(6.0) - two_z * two_z) * e,
+        ]
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Relu;
+
+impl<T: Real> Curve<T> for Relu {
+    #[inline(always)]
+    fn at<S: Simd>(self, _simd: S, z: T) -> [T; 4] {
+        let zero = T::of(0.0);
+        let off = z <= zero;
+        [
+            if off { zero } else { z },
+            if off { zero } else { T::of(1.0) },
+            zero,
+            zero,
+        ]
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Tanh;
+
+impl<T: Real> Curve<T> for Tanh {
+    #[inline(always)]
+    fn at<S: Simd>(self, simd: S, z: T) -> [T; 4] {
+        let t = T::hyperbolic_tangent(simd, z);
+        let s1 = T::of(1.0) - t * t;
+        let s3 = s1 * (T::of(6.0) * t * t - T::of(2.0));
+        [t, s1, T::of(-2.0) * t * s1, s3]
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Sigmoid;
+
+impl<T: Real> Curve<T> for Sigmoid {
+    #[inline(always)]
+    fn at<S: Simd>(self, simd: S, z: T) -> [T; 4] {
+        logistic(z, T::exp_below_zero(simd, -z.abs()))
+    }
+}
+
+/// The logistic function of `z` and its derivatives, from `e^(−|z|)`: its complement `1 − s` is known without cancellation.
+#[inline(always)]
+fn logistic<T: Real>(z: T, e: T) -> [T; 4] {
+    let near = T::of(1.0) / (T::of(1.0) + e);
+    let far = e * near;
+    let (s, complement) = if z < T::of(0.0) {
+        (far, near)
+    } else {
+        (near, far)
+    };
+    let s1 = s * complement;
+    let s2 = s1 * (complement - s);
     let s3 = s1 * (T::of(1.0) - T::of(6.0) * s1);
-    [s1, s2, s3]
+    [s, s1, s2, s3]
+}
+
+#[derive(Clone, Copy)]
+struct Softplus;
+
+impl<T: Real> Curve<T> for Softplus {
+    #[inline(always)]
+    fn at<S: Simd>(self, simd: S, z: T) -> [T; 4] {
+        let (zero, one) = (T::of(0.0), T::of(1.0));
+        let e = T::exp_below_zero(simd, -z.abs());
+        let [s, s1, s2, _] = logistic(z, e);
+        let value = if z > zero { z } else { zero } + T::ln_1p_below_one(simd, e);
+        let linear = z > T::of(SOFTPLUS_THRESHOLD);
+        [
+            if linear { z } else { value },
+            if linear { one } else { s },
+            if linear { zero } else { s1 },
+            if linear { zero } else { s2 },
+        ]
+    }
+}
+
+/// `above · z` above 0, `below (eᶻ − 1)` below.
+#[derive(Clone, Copy)]
+struct Exponential<T> {
+    above: T,
+    below: T,
+}
+
+impl<T: Real> Curve<T> for Exponential<T> {
+    #[inline(always)]
+    fn at<S: Simd>(self, simd: S, z: T) -> [T; 4] {
+        let zero = T::of(0.0);
+        let positive = z > zero;
+        let low = if positive { zero } else { z };
+        let value = self.below * T::exp_m1_below_zero(simd, low);
+        let e = self.below * T::exp_below_zero(simd, low);
+        let curvature = if positive { zero } else { e };
+        [
+            if positive { self.above * z } else { value },
+            if positive { self.above } else { e },
+            curvature,
+            curvature,
+        ]
+    }
 }
 
 /// `sin ωz, ω cos ωz, −ω² sin ωz, −ω³ cos ωz`.
 #[inline(always)]
-fn sine<T: Real>(omega: T, z: &[T], out: &mut [&mut [T]]) {
-    match out {
-        [s0] => T::sin_slice(omega, z, s0),
-        [s0, s1, higher @ ..] => {
-            T::sin_cos_slice(omega, z, s0, s1);
-            s1.iter_mut().for_each(|s1| *s1 *= omega);
-            let minus_omega_squared = -omega * omega;
-            for (k, slice) in higher.iter_mut().enumerate() {
-                let two_below: &[T] = if k == 0 { s0 } else { s1 };
-                for (derivative, &below) in slice.iter_mut().zip(two_below) {
-                    *derivative = minus_omega_squared * below;
-                }
-            }
+fn sine<T: Real, S: Simd>(simd: S, omega: T, z: &[T], first: usize, out: &mut [&mut [T]]) {
+    let minus_omega_squared = -omega * omega;
+    match (first, out) {
+        (0, [s0]) => T::sin_slice(simd, omega, z, s0),
+        (0, [s0, s1]) => {
+            T::sin_cos_slice(simd, omega, z, (s0, s1));
+            scale(omega, s1);
         }
-        [] => {}
+        (0, [s0, s1, s2]) => {
+            T::sin_cos_slice(simd, omega, z, (s0, s1));
+            scale(omega, s1);
+            scaled(minus_omega_squared, s0, s2);
+        }
+        (1, [s1, s2]) => {
+            T::sin_cos_slice(simd, omega, z, (s2, s1));
+            scale(omega, s1);
+            scale(minus_omega_squared, s2);
+        }
+        (1, [s1, s2, s3]) => {
+            T::sin_cos_slice(simd, omega, z, (s2, s1));
+            scale(omega, s1);
+            scale(minus_omega_squared, s2);
+            scaled(minus_omega_squared, s1, s3);
+        }
+        _ => unreachable!("1 to 3 derivatives; the slope of a sine alone is asked for by nobody"),
+    }
+}
+
+/// `row *= factor`.
+#[inline(always)]
+fn scale<T: Real>(factor: T, row: &mut [T]) {
+    for x in row {
+        *x *= factor;
+    }
+}
+
+/// `out = factor · row`.
+#[inline(always)]
+fn scaled<T: Real>(factor: T, row: &[T], out: &mut [T]) {
+    for (out, &x) in out.iter_mut().zip(row) {
+        *out = factor * x;
     }
 }
 
@@ -188,10 +342,12 @@ mod tests {
     #[test]
     fn the_tail_of_the_gaussian_is_zero_in_single_and_kept_in_double_precision() {
         for z in [7.0_f32, 9.5, 1e30] {
-            assert!(gaussian(z).iter().all(|d| d.to_bits() == 0), "{z}");
+            let derivatives = Gaussian.at(pulp::Scalar, z);
+            assert!(derivatives.iter().all(|d| d.to_bits() == 0), "{z}");
         }
-        assert!(gaussian(6.5_f32)[0] > 0.0);
-        let [value, slope, ..] = gaussian(9.5_f64);
+        let [value, ..] = Gaussian.at(pulp::Scalar, 6.5_f32);
+        assert!(value > 0.0);
+        let [value, slope, ..] = Gaussian.at(pulp::Scalar, 9.5_f64);
         assert!(value > 0.0 && (slope / value + 19.0).abs() < 1e-12);
     }
 }

@@ -4,6 +4,9 @@
 //! one matrix product. Rows are padded to whole vectors ([`panel`]). Weights are packed once per step ([`Packed`]); the
 //! inputs and preactivations of every layer are kept for the reverse pass.
 
+#[cfg(test)]
+mod accuracy;
+mod exponential;
 mod features;
 mod level;
 mod matrix;
@@ -12,6 +15,7 @@ mod panel;
 mod pointwise;
 mod product;
 mod real;
+mod sine;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -12,6 +12,8 @@
 //! gradient component, then each trace. The work goes point by point, so that a row of every component stays in the
 //! nearest cache.
 
+use std::ops::RangeInclusive;
+
 use pulp::{Simd, WithSimd};
 
 use super::super::activation::Pointwise;
@@ -67,9 +69,15 @@ pub(super) struct Scratch<T> {
 }
 
 impl<T: Real> Scratch<T> {
-    /// Evaluates σ … σ^(order) at a row of `z`.
+    /// Evaluates the derivatives of `orders`, at most three, at a row of `z`.
     #[inline(always)]
-    fn evaluate(&mut self, pointwise: Pointwise, z: &[T], order: usize) {
+    fn evaluate<S: Simd>(
+        &mut self,
+        simd: S,
+        pointwise: Pointwise,
+        z: &[T],
+        orders: RangeInclusive<usize>,
+    ) {
         let [a, b, c, d] = &mut self.derivatives;
         let width = z.len();
         let mut slices = [
@@ -78,7 +86,7 @@ impl<T: Real> Scratch<T> {
             &mut c[..width],
             &mut d[..width],
         ];
-        pointwise.derivatives(z, &mut slices[..=order]);
+        pointwise.derivatives(simd, z, *orders.start(), &mut slices[orders]);
     }
 
     fn resize(&mut self, width: usize) {
@@ -121,8 +129,9 @@ impl Stage<'_> {
     }
 
     #[inline(always)]
-    fn forward_point<T: Real>(
+    fn forward_point<T: Real, S: Simd>(
         self,
+        simd: S,
         point: usize,
         bias: &[T],
         (z, h): (&mut [T], &mut [T]),
@@ -138,16 +147,16 @@ impl Stage<'_> {
             let h0 = &mut h[row(0)];
             match (self.pointwise, self.keep) {
                 (Pointwise::Linear, _) => h0.copy_from_slice(z0),
-                (pointwise, false) => pointwise.derivatives(z0, &mut [h0]),
+                (pointwise, false) => pointwise.derivatives(simd, z0, 0, &mut [h0]),
                 (pointwise, true) => {
                     let slope = &mut scratch.derivatives[1][..width];
-                    pointwise.derivatives(z0, &mut [h0, slope]);
+                    pointwise.derivatives(simd, z0, 0, &mut [h0, slope]);
                     z0.copy_from_slice(slope);
                 }
             }
             return;
         }
-        scratch.evaluate(self.pointwise, z0, self.components.order());
+        scratch.evaluate(simd, self.pointwise, z0, 0..=self.components.order());
         let [s0, s1, s2, _] = &scratch.derivatives;
         h[row(0)].copy_from_slice(&s0[..width]);
         for component in 1..self.components.count() {
@@ -181,8 +190,9 @@ impl Stage<'_> {
     }
 
     #[inline(always)]
-    fn backward_point<T: Real>(
+    fn backward_point<T: Real, S: Simd>(
         self,
+        simd: S,
         point: usize,
         (z, d): (&[T], &mut [T]),
         scratch: &mut Scratch<T>,
@@ -199,7 +209,12 @@ impl Stage<'_> {
             scale(&z[row(0)], &mut d[row(0)]);
             return;
         }
-        scratch.evaluate(self.pointwise, &z[row(0)], self.components.order() + 1);
+        scratch.evaluate(
+            simd,
+            self.pointwise,
+            &z[row(0)],
+            1..=self.components.order() + 1,
+        );
         let Scratch {
             derivatives: [_, s1, s2, s3],
             product,
@@ -251,11 +266,11 @@ impl<T: Real> WithSimd for Forward<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         for point in 0..self.stage.shape.points {
             let rows = (&mut *self.z, &mut *self.h);
             self.stage
-                .forward_point(point, self.bias, rows, self.scratch);
+                .forward_point(simd, point, self.bias, rows, self.scratch);
         }
     }
 }
@@ -273,7 +288,7 @@ impl<T: Real> WithSimd for Backward<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Shape {
             points,
             width,
@@ -281,7 +296,7 @@ impl<T: Real> WithSimd for Backward<'_, '_, T> {
         } = self.stage.shape;
         for point in 0..points {
             self.stage
-                .backward_point(point, (self.z, self.d), self.scratch);
+                .backward_point(simd, point, (self.z, self.d), self.scratch);
             add(&self.d[point * stride..][..width], self.d_bias);
         }
     }

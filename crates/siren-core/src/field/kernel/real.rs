@@ -1,22 +1,41 @@
-//! The two number types of the kernel. Loops marked `inline(always)` are compiled once per instruction set, inside the
-//! dispatch of whoever calls them.
+//! The two number types of the kernel. Functions marked `inline(always)` are compiled once per SIMD level, inside the
+//! dispatch of whoever calls them; the token `simd` says which level that is.
+
+use candle_core::WithDType;
+use num_traits::Float;
+use pulp::Simd;
 
 use super::level::Level;
 use super::panel::{self, Strided};
-use super::{matrix, product};
-use candle_core::WithDType;
-use num_traits::Float;
+use super::{exponential, matrix, product, sine};
 
-/// `f32` (the fast path) or `f64` (the oracle).
+/// `f32` (the fast path) or `f64` (the oracle, with the functions of the standard library).
 pub trait Real: WithDType + Float + Default {
     /// Rounds a constant to this type.
     fn of(value: f64) -> Self;
 
     /// `sin_out = sin(ω z)`.
-    fn sin_slice(omega: Self, z: &[Self], sin_out: &mut [Self]);
+    fn sin_slice<S: Simd>(simd: S, omega: Self, z: &[Self], sin_out: &mut [Self]);
 
-    /// `sin_out = sin(ω z)`, `cos_out = cos(ω z)`.
-    fn sin_cos_slice(omega: Self, z: &[Self], sin_out: &mut [Self], cos_out: &mut [Self]);
+    /// `out = (sin(ω z), cos(ω z))`.
+    fn sin_cos_slice<S: Simd>(simd: S, omega: Self, z: &[Self], out: (&mut [Self], &mut [Self]));
+
+    /// `eˣ` for `x ≤ 0`.
+    fn exp_below_zero<S: Simd>(simd: S, x: Self) -> Self;
+
+    /// `eˣ − 1` for `x ≤ 0`.
+    fn exp_m1_below_zero<S: Simd>(simd: S, x: Self) -> Self;
+
+    /// `ln(1 + x)` for `0 ≤ x ≤ 1`.
+    fn ln_1p_below_one<S: Simd>(simd: S, x: Self) -> Self;
+
+    /// `tanh x`.
+    fn hyperbolic_tangent<S: Simd>(simd: S, x: Self) -> Self;
+
+    /// `e^(−z²)`. In single precision, what is below 10⁻²⁰ is zero: most centers are far from most points, and the products
+    /// of their subnormal numbers would take ten times as long as those of zeros. Double precision, which knows 10⁻³⁰⁰,
+    /// keeps all.
+    fn gaussian<S: Simd>(simd: S, z: Self) -> Self;
 
     /// Weights made ready for products.
     type Weight: Default + Send + Sync + 'static;
@@ -43,6 +62,16 @@ pub trait Real: WithDType + Float + Default {
         b: (Strided<'_, Self>, usize),
         out: &mut [Self],
     );
+}
+
+/// `a b + c`: fused, but for the scalar level, whose processors may not have it.
+#[inline(always)]
+pub(super) fn mul_add<S: Simd>(_simd: S, a: f32, b: f32, c: f32) -> f32 {
+    if S::IS_SCALAR {
+        a * b + c
+    } else {
+        a.mul_add(b, c)
+    }
 }
 
 impl Real for f64 {
@@ -80,16 +109,47 @@ impl Real for f64 {
     }
 
     #[inline(always)]
-    fn sin_slice(omega: Self, z: &[Self], sin_out: &mut [Self]) {
+    fn sin_slice<S: Simd>(_simd: S, omega: Self, z: &[Self], sin_out: &mut [Self]) {
         for (sin, &z) in sin_out.iter_mut().zip(z) {
             *sin = (omega * z).sin();
         }
     }
 
-    fn sin_cos_slice(omega: Self, z: &[Self], sin_out: &mut [Self], cos_out: &mut [Self]) {
+    #[inline(always)]
+    fn sin_cos_slice<S: Simd>(
+        _simd: S,
+        omega: Self,
+        z: &[Self],
+        (sin_out, cos_out): (&mut [Self], &mut [Self]),
+    ) {
         for ((sin, cos), &z) in sin_out.iter_mut().zip(cos_out).zip(z) {
             (*sin, *cos) = f64::sin_cos(omega * z);
         }
+    }
+
+    #[inline(always)]
+    fn exp_below_zero<S: Simd>(_simd: S, x: Self) -> Self {
+        x.exp()
+    }
+
+    #[inline(always)]
+    fn exp_m1_below_zero<S: Simd>(_simd: S, x: Self) -> Self {
+        x.exp_m1()
+    }
+
+    #[inline(always)]
+    fn ln_1p_below_one<S: Simd>(_simd: S, x: Self) -> Self {
+        x.ln_1p()
+    }
+
+    #[inline(always)]
+    fn hyperbolic_tangent<S: Simd>(_simd: S, x: Self) -> Self {
+        x.tanh()
+    }
+
+    #[inline(always)]
+    fn gaussian<S: Simd>(_simd: S, z: Self) -> Self {
+        (-z * z).exp()
     }
 }
 
@@ -128,112 +188,37 @@ impl Real for f32 {
     }
 
     #[inline(always)]
-    fn sin_slice(omega: Self, z: &[Self], sin_out: &mut [Self]) {
-        if !reducible(omega, z) {
-            return z
-                .iter()
-                .zip(sin_out)
-                .for_each(|(z, sin)| *sin = f32::sin(omega * z));
-        }
-        for (sin, &z) in sin_out.iter_mut().zip(z) {
-            *sin = sin_cos_reduced(omega * z).0;
-        }
+    fn sin_slice<S: Simd>(simd: S, omega: Self, z: &[Self], sin_out: &mut [Self]) {
+        sine::sin_slice(simd, omega, z, sin_out);
     }
 
     #[inline(always)]
-    fn sin_cos_slice(omega: Self, z: &[Self], sin_out: &mut [Self], cos_out: &mut [Self]) {
-        let out = sin_out.iter_mut().zip(cos_out).zip(z);
-        if !reducible(omega, z) {
-            return out.for_each(|((sin, cos), z)| (*sin, *cos) = f32::sin_cos(omega * z));
-        }
-        for ((sin, cos), &z) in out {
-            (*sin, *cos) = sin_cos_reduced(omega * z);
-        }
-    }
-}
-
-/// Whether the polynomial serves: it is fast only where the processor has fused multiply-add, and exact only up to
-/// [`REDUCTION_LIMIT`]. (A fold without early exit vectorizes.)
-#[inline(always)]
-fn reducible(omega: f32, z: &[f32]) -> bool {
-    let far = |far: bool, z: &f32| far | ((omega * z).abs() > REDUCTION_LIMIT);
-    has_fused_multiply_add() && !z.iter().fold(false, far)
-}
-
-#[inline(always)]
-fn has_fused_multiply_add() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return std::arch::is_x86_feature_detected!("fma");
-    #[cfg(not(target_arch = "x86_64"))]
-    return cfg!(target_arch = "aarch64");
-}
-
-/// Above this the three-part reduction below loses accuracy, and the standard library's sine serves instead.
-const REDUCTION_LIMIT: f32 = 16_384.0;
-
-/// `(sin x, cos x)` for `|x| ≤` [`REDUCTION_LIMIT`], absolute error below 1.2e-7.
-///
-/// `x = n π/2 + r` with π/2 in three parts of which the first two have trailing zeros (Cody and Waite), then the
-/// minimax polynomials of the Cephes library on `|r| ≤ π/4`. Adding 1.5 · 2²³ rounds to an integer whose low bits are
-/// the quadrant, so no conversion to integer stands in the way of vectorization.
-#[inline(always)]
-fn sin_cos_reduced(x: f32) -> (f32, f32) {
-    const ROUND: f32 = 12_582_912.0;
-    const HALF_PI: [f32; 3] = [1.570_312_5, 4.837_513e-4, 7.549_79e-8];
-    let shifted = x.mul_add(std::f32::consts::FRAC_2_PI, ROUND);
-    let quadrant = shifted.to_bits();
-    let n = shifted - ROUND;
-    let r = n.mul_add(-HALF_PI[0], x);
-    let r = n.mul_add(-HALF_PI[1], r);
-    let r = n.mul_add(-HALF_PI[2], r);
-    let r2 = r * r;
-    let p = r2.mul_add(-1.951_529_6e-4, 8.332_161e-3);
-    let p = r2.mul_add(p, -1.666_665_5e-1);
-    let sin = (r2 * r).mul_add(p, r);
-    let q = r2.mul_add(2.443_315_7e-5, -1.388_731_6e-3);
-    let q = r2.mul_add(q, 4.166_664_6e-2);
-    let cos = (r2 * r2).mul_add(q, r2.mul_add(-0.5, 1.0));
-    let (s, c) = if quadrant & 1 == 0 {
-        (sin, cos)
-    } else {
-        (cos, sin)
-    };
-    let sin_sign = (quadrant & 2) << 30;
-    let cos_sign = (quadrant.wrapping_add(1) & 2) << 30;
-    (
-        f32::from_bits(s.to_bits() ^ sin_sign),
-        f32::from_bits(c.to_bits() ^ cos_sign),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sine_and_cosine_are_within_two_ulp_of_one_over_the_arguments_that_occur() {
-        let z: Vec<f32> = (-2_000_000..=2_000_000).map(|i| i as f32 * 2e-3).collect();
-        let (mut s, mut c) = (vec![0.0; z.len()], vec![0.0; z.len()]);
-        f32::sin_cos_slice(1.0, &z, &mut s, &mut c);
-        let mut worst = 0f64;
-        for ((&z, &s), &c) in z.iter().zip(&s).zip(&c) {
-            let (exact_s, exact_c) = f64::from(z).sin_cos();
-            worst = worst.max((f64::from(s) - exact_s).abs());
-            worst = worst.max((f64::from(c) - exact_c).abs());
-        }
-        assert!(worst < 1.2e-7, "largest absolute error {worst:e}");
+    fn sin_cos_slice<S: Simd>(simd: S, omega: Self, z: &[Self], out: (&mut [Self], &mut [Self])) {
+        sine::sin_cos_slice(simd, omega, z, out);
     }
 
-    #[test]
-    fn huge_and_non_finite_arguments_follow_the_standard_library() {
-        let z = [1e5f32, -3e7, 2e9, f32::NAN, f32::INFINITY];
-        let (mut s, mut c) = ([0.0; 5], [0.0; 5]);
-        f32::sin_cos_slice(1.0, &z, &mut s, &mut c);
-        for i in 0..5 {
-            let (exact_s, exact_c) = z[i].sin_cos();
-            assert_eq!(s[i].is_nan(), exact_s.is_nan());
-            assert!(exact_s.is_nan() || (s[i] - exact_s).abs() < 1e-6);
-            assert!(exact_c.is_nan() || (c[i] - exact_c).abs() < 1e-6);
-        }
+    #[inline(always)]
+    fn exp_below_zero<S: Simd>(simd: S, x: Self) -> Self {
+        exponential::exp_and_exp_m1(simd, x).0
+    }
+
+    #[inline(always)]
+    fn exp_m1_below_zero<S: Simd>(simd: S, x: Self) -> Self {
+        exponential::exp_and_exp_m1(simd, x).1
+    }
+
+    #[inline(always)]
+    fn ln_1p_below_one<S: Simd>(simd: S, x: Self) -> Self {
+        exponential::ln_1p(simd, x)
+    }
+
+    #[inline(always)]
+    fn hyperbolic_tangent<S: Simd>(simd: S, x: Self) -> Self {
+        exponential::tanh(simd, x)
+    }
+
+    #[inline(always)]
+    fn gaussian<S: Simd>(simd: S, z: Self) -> Self {
+        exponential::gaussian(simd, z)
     }
 }
