@@ -4,7 +4,7 @@ use super::super::activation::Pointwise;
 use super::super::encoding::{Features, Sinusoid};
 use super::level::Level;
 use super::panel::stride;
-use super::pointwise::{Components, Scratch, Shape, Stage};
+use super::pointwise::{Components, Scratch, Shape, Stage, Through};
 use super::{Real, Tile};
 
 /// `Σᵢ Aᵢᵢ`, of each trace.
@@ -23,7 +23,7 @@ pub(super) fn forward<T: Real>(
     features: &Features,
     components: Components<'_>,
     (coords, params): (&[T], &[T]),
-    (tile, scratch): (&mut Tile<T>, &mut Scratch<T>),
+    (tile, hot, scratch): (&mut Tile<T>, &mut Vec<T>, &mut Scratch<T>),
 ) {
     let points = tile.points;
     let dims = coords.len() / points;
@@ -50,10 +50,10 @@ pub(super) fn forward<T: Real>(
         } => {
             let centers_d = &params[*first_center..][..centers * dims];
             let sigmas = &params[*first_sigma..][..*centers];
-            let distances = &mut tile.distances;
-            scaled_distances(components, (coords, dims), (centers_d, sigmas), distances);
             let stage = rbf_stage(level, components, *centers, points);
-            stage.forward(&[], distances, input, scratch);
+            let mut through = Through::new(components, (hot, &mut tile.distances), input);
+            scaled_distances(components, (coords, dims), (centers_d, sigmas), through.z);
+            stage.forward(&[], &mut through, scratch);
         }
     }
 }
@@ -74,7 +74,6 @@ pub(super) fn rbf_stage(
             width: centers,
             stride: stride(centers),
         },
-        keep: true,
     }
 }
 

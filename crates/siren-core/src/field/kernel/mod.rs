@@ -21,7 +21,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use self::level::Level;
 use self::panel::{ROW_PAD, SLACK, Strided, stride};
-use self::pointwise::{Components, Scratch, Shape, Stage};
+use self::pointwise::{Components, Scratch, Shape, Stage, Through};
 pub use self::real::Real;
 use super::activation::Pointwise;
 use super::encoding::Features;
@@ -117,6 +117,8 @@ impl<T: Real> Tile<T> {
 #[derive(Default)]
 pub(super) struct Workspace<T> {
     tiles: Vec<Tile<T>>,
+    /// Preactivations that are not kept.
+    hot: Vec<T>,
     scratch: Scratch<T>,
     upstream: Vec<T>,
     downstream: Vec<T>,
@@ -217,7 +219,7 @@ impl<T: Real> Chunk<'_, T> {
     }
 
     /// The pointwise function of a layer on a tile of `points`.
-    fn stage(&self, layer: &Dense, points: usize, keep: bool) -> Stage<'_> {
+    fn stage(&self, layer: &Dense, points: usize) -> Stage<'_> {
         Stage {
             level: self.level,
             pointwise: layer.pointwise,
@@ -227,7 +229,6 @@ impl<T: Real> Chunk<'_, T> {
                 width: layer.fan_out,
                 stride: stride(layer.fan_out),
             },
-            keep,
         }
     }
 
@@ -248,7 +249,8 @@ impl<T: Real> Chunk<'_, T> {
             }
             let tile = &mut workspace.tiles[slot];
             tile.resize(self.plan, components, coords.len() / dims);
-            self.forward_tile(coords, tile, &mut workspace.scratch, keep);
+            self.forward_tile(coords, workspace, (slot, keep));
+            let tile = &workspace.tiles[slot];
             let first = index * tile_points * channels * components;
             let out = &mut out[first..][..tile.points * channels * components];
             let output = &tile.inputs[self.plan.layers.len()];
@@ -263,28 +265,48 @@ impl<T: Real> Chunk<'_, T> {
         }
     }
 
-    fn forward_tile(&self, coords: &[T], tile: &mut Tile<T>, scratch: &mut Scratch<T>, keep: bool) {
+    fn forward_tile(
+        &self,
+        coords: &[T],
+        workspace: &mut Workspace<T>,
+        (slot, keep): (usize, bool),
+    ) {
         let components = self.components();
-        let features = &self.plan.features;
+        let Workspace {
+            tiles,
+            hot,
+            scratch,
+            ..
+        } = workspace;
+        let tile = &mut tiles[slot];
+        let rows = components.count() * tile.points;
+        let width = |layer: &Dense| layer.fan_out.max(layer.fan_in);
+        let widest = self.plan.layers.iter().map(width).max().unwrap_or_default();
+        ensure(hot, room(rows, widest));
         features::forward(
             self.level,
-            features,
+            &self.plan.features,
             components,
             (coords, self.params),
-            (tile, scratch),
+            (tile, hot, scratch),
         );
         for (l, layer) in self.plan.layers.iter().enumerate() {
+            let (input, rest) = tile.inputs[l..].split_at_mut(1);
+            let mut through =
+                Through::new(components, (hot, &mut tile.preactivations[l]), &mut rest[0]);
+            if !keep && components.count() == 1 {
+                through.slope = &mut [];
+            }
             let input = Strided {
-                data: &tile.inputs[l],
-                rows: components.count() * tile.points,
+                data: &input[0],
+                rows,
                 stride: stride(layer.fan_in),
             };
-            let z = &mut tile.preactivations[l];
-            let out = (z.as_mut_slice(), stride(layer.fan_out));
+            let out = (&mut *through.z, stride(layer.fan_out));
             T::multiply(self.level, input, &self.packed.forward[l], out, None);
             let bias = &self.params[layer.bias.clone()];
-            let stage = self.stage(layer, tile.points, keep);
-            stage.forward(bias, z, &mut tile.inputs[l + 1], scratch);
+            self.stage(layer, tile.points)
+                .forward(bias, &mut through, scratch);
         }
     }
 
@@ -304,6 +326,7 @@ impl<T: Real> Chunk<'_, T> {
             scratch,
             upstream,
             downstream,
+            ..
         } = workspace;
         for (index, tile) in tiles[..self.points().div_ceil(tile_points)]
             .iter()
@@ -348,7 +371,7 @@ impl<T: Real> Chunk<'_, T> {
                 sum,
             } = gradients;
             let d_bias = &mut sum.d_params[layer.bias.clone()];
-            let mut stage = self.stage(layer, tile.points, true);
+            let mut stage = self.stage(layer, tile.points);
             if values_only {
                 // The product above has multiplied by `σ'` already.
                 stage.pointwise = Pointwise::Linear;

@@ -104,26 +104,53 @@ pub(super) struct Stage<'a> {
     pub(super) pointwise: Pointwise,
     pub(super) components: Components<'a>,
     pub(super) shape: Shape,
-    /// Leave in `z` what the reverse pass needs.
-    pub(super) keep: bool,
+}
+
+/// The buffers of a stage's forward pass.
+pub(super) struct Through<'b, T> {
+    pub(super) z: &'b mut [T],
+    pub(super) h: &'b mut [T],
+    /// For `σ'(z)` where only values are carried; otherwise empty.
+    pub(super) slope: &'b mut [T],
+}
+
+impl<'b, T> Through<'b, T> {
+    /// What is `kept` for the reverse pass is `z` itself, or, where only values are carried, `σ'(z)`; then `z` lies in a
+    /// buffer that is used over and over and stays `hot`.
+    pub(super) fn new(
+        components: Components<'_>,
+        (hot, kept): (&'b mut [T], &'b mut [T]),
+        h: &'b mut [T],
+    ) -> Self {
+        if components.count() == 1 {
+            return Self {
+                z: hot,
+                h,
+                slope: kept,
+            };
+        }
+        Self {
+            z: kept,
+            h,
+            slope: &mut [],
+        }
+    }
 }
 
 impl Stage<'_> {
-    /// Adds `bias` to the values of `z` and writes `h`. A value-only stage that keeps anything leaves `σ'(z)` in place of
-    /// `z`: all that its reverse pass needs.
+    /// Adds `bias` to the values of `z` and writes `h`; where only values are carried and `slope` is not empty, also
+    /// `σ'(z)`, which is all that the reverse pass then needs.
     pub(super) fn forward<T: Real>(
         self,
         bias: &[T],
-        z: &mut [T],
-        h: &mut [T],
+        through: &mut Through<'_, T>,
         scratch: &mut Scratch<T>,
     ) {
         scratch.resize(self.shape.width);
         self.level.dispatch(Forward {
             stage: self,
             bias,
-            z,
-            h,
+            through,
             scratch,
         });
     }
@@ -133,26 +160,22 @@ impl Stage<'_> {
         self,
         simd: S,
         point: usize,
-        bias: &[T],
-        (z, h): (&mut [T], &mut [T]),
+        (bias, through): (&[T], &mut Through<'_, T>),
         scratch: &mut Scratch<T>,
     ) {
         let Shape { width, stride, .. } = self.shape;
         let block = self.shape.block();
         let first = point * stride;
         let row = |component: usize| first + component * block..first + component * block + width;
+        let Through { z, h, slope } = through;
         let z0 = &mut z[row(0)];
         add(bias, z0);
         if self.components.gradients == 0 {
             let h0 = &mut h[row(0)];
-            match (self.pointwise, self.keep) {
-                (Pointwise::Linear, _) => h0.copy_from_slice(z0),
-                (pointwise, false) => pointwise.derivatives(simd, z0, 0, &mut [h0]),
-                (pointwise, true) => {
-                    let slope = &mut scratch.derivatives[1][..width];
-                    pointwise.derivatives(simd, z0, 0, &mut [h0, slope]);
-                    z0.copy_from_slice(slope);
-                }
+            match self.pointwise {
+                Pointwise::Linear => h0.copy_from_slice(z0),
+                pointwise if slope.is_empty() => pointwise.derivatives(simd, z0, 0, &mut [h0]),
+                pointwise => pointwise.derivatives(simd, z0, 0, &mut [h0, &mut slope[row(0)]]),
             }
             return;
         }
@@ -254,23 +277,21 @@ impl Stage<'_> {
 
 /// The loops of [`Stage::forward`], compiled for each instruction set. (A closure would not be inlined into the dispatch,
 /// and then miss its instructions.)
-struct Forward<'a, 'b, T> {
+struct Forward<'a, 'b, 'c, T> {
     stage: Stage<'a>,
     bias: &'b [T],
-    z: &'b mut [T],
-    h: &'b mut [T],
+    through: &'b mut Through<'c, T>,
     scratch: &'b mut Scratch<T>,
 }
 
-impl<T: Real> WithSimd for Forward<'_, '_, T> {
+impl<T: Real> WithSimd for Forward<'_, '_, '_, T> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         for point in 0..self.stage.shape.points {
-            let rows = (&mut *self.z, &mut *self.h);
-            self.stage
-                .forward_point(simd, point, self.bias, rows, self.scratch);
+            let buffers = (self.bias, &mut *self.through);
+            self.stage.forward_point(simd, point, buffers, self.scratch);
         }
     }
 }
