@@ -7,12 +7,13 @@ use std::ptr;
 
 use pulp::{Simd, WithSimd};
 
+use super::WIDE;
 use super::level::Level;
 use super::micro::{Block, micro_kernel, prefetch};
 use super::panel::{LANES, PANEL, Panels, ROW_PAD, SLACK, Strided, padded, stride};
 
 /// Rows of a panel that are walked along at once: they stay in the first-level cache while the rows of a tile go by.
-const INNER: usize = 128;
+const INNER: usize = 256;
 /// Rows of a tile that `dW` is summed over at once: their part of a panel stays in the first-level cache.
 const DEPTH: usize = 96;
 /// Rows of `dW` that stay in the cache while the rows of a tile go by: a multiple of every micro-kernel's.
@@ -228,7 +229,9 @@ impl TransposedProduct<'_> {
     ) {
         let width = stride(self.n);
         let c = self.out[row * width + column..].as_mut_ptr();
-        ask_ahead::<S, MR, NV>(c, width);
+        if self.n >= WIDE {
+            ask_ahead::<S, MR, NV>(c, width);
+        }
         let block = Block {
             inner: DEPTH.min(self.a.rows - k),
             a: self.a.data[k * self.a.stride + row..].as_ptr(),
