@@ -169,7 +169,7 @@ impl Siren {
     #[must_use]
     pub fn chunk_points(&self, order: &Order) -> usize {
         let rows = CHUNK_ROWS.max(kernel::tile_rows(&self.plan));
-        (rows / order.components(self.plan.in_features)).max(MIN_CHUNK_POINTS)
+        (rows / kernel::rows_per_point(&self.plan, order)).max(MIN_CHUNK_POINTS)
     }
 
     /// The flat parameters `(P,)`.
@@ -214,7 +214,7 @@ impl Siren {
     /// Only from candle.
     pub fn prepare(&self, differentiable: bool) -> Result<Prepared<'_>> {
         let on_cpu = self.params.device().is_cpu();
-        let pack = || PackedWeights::new(&self.plan, self.params.as_tensor(), differentiable);
+        let pack = || PackedWeights::new(&self.plan, self.params.as_tensor());
         Ok(Prepared {
             field: self,
             packed: on_cpu.then(pack).transpose()?,

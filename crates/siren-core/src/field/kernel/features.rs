@@ -2,10 +2,11 @@
 
 use super::super::activation::Pointwise;
 use super::super::encoding::{Features, Sinusoid};
+use super::Real;
 use super::level::Level;
 use super::panel::stride;
 use super::pointwise::{Components, Scratch, Shape, Stage, Through};
-use super::{Real, Tile};
+use super::tile::Tile;
 
 /// `Σᵢ Aᵢᵢ`, of each trace.
 fn diagonal_sums<T: Real>(components: Components<'_>) -> Vec<T> {
@@ -51,7 +52,8 @@ pub(super) fn forward<T: Real>(
             let centers_d = &params[*first_center..][..centers * dims];
             let sigmas = &params[*first_sigma..][..*centers];
             let stage = rbf_stage(level, components, *centers, points);
-            let mut through = Through::new(components, (hot, &mut tile.distances), input);
+            let mut through =
+                Through::new(components.count() == 1, (hot, &mut tile.distances), input);
             scaled_distances(components, (coords, dims), (centers_d, sigmas), through.z);
             stage.forward(&[], &mut through, scratch);
         }

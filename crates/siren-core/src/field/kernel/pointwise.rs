@@ -29,6 +29,11 @@ pub(super) struct Components<'a> {
 }
 
 impl<'a> Components<'a> {
+    pub(super) const VALUE: Self = Self {
+        gradients: 0,
+        traces: &[],
+    };
+
     pub(super) fn new(order: &'a Order, dims: usize) -> Self {
         Self {
             gradients: order.gradients(dims),
@@ -89,6 +94,14 @@ impl<T: Real> Scratch<T> {
         pointwise.derivatives(simd, z, *orders.start(), &mut slices[orders]);
     }
 
+    /// `σ'` and `σ''` at a row of `z`, as wide as a row that went through [`Stage::forward`] before.
+    #[inline(always)]
+    pub(super) fn slopes<S: Simd>(&mut self, simd: S, pointwise: Pointwise, z: &[T]) -> [&[T]; 2] {
+        self.evaluate(simd, pointwise, z, 1..=2);
+        let [_, first, second, _] = &self.derivatives;
+        [&first[..z.len()], &second[..z.len()]]
+    }
+
     fn resize(&mut self, width: usize) {
         let rows = self.derivatives.iter_mut();
         for row in rows.chain([&mut self.product, &mut self.sum]) {
@@ -115,14 +128,14 @@ pub(super) struct Through<'b, T> {
 }
 
 impl<'b, T> Through<'b, T> {
-    /// What is `kept` for the reverse pass is `z` itself, or, where only values are carried, `σ'(z)`; then `z` lies in a
-    /// buffer that is used over and over and stays `hot`.
+    /// What is `kept` for the reverse pass is `z` itself or, with `slopes_only`, `σ'(z)`; then `z` lies in a buffer that is
+    /// used over and over and stays `hot`.
     pub(super) fn new(
-        components: Components<'_>,
+        slopes_only: bool,
         (hot, kept): (&'b mut [T], &'b mut [T]),
         h: &'b mut [T],
     ) -> Self {
-        if components.count() == 1 {
+        if slopes_only {
             return Self {
                 z: hot,
                 h,
@@ -320,6 +333,18 @@ impl<T: Real> WithSimd for Backward<'_, '_, T> {
                 .backward_point(simd, point, (self.z, self.d), self.scratch);
             add(&self.d[point * stride..][..width], self.d_bias);
         }
+    }
+}
+
+/// Adds the first to the second.
+pub(super) struct Add<'a, T>(pub(super) &'a [T], pub(super) &'a mut [T]);
+
+impl<T: Real> WithSimd for Add<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        add(self.0, self.1);
     }
 }
 
