@@ -302,7 +302,7 @@ impl<T: Real> WithSimd for Backward<'_, '_, T> {
 
 /// `out += a`.
 #[inline(always)]
-fn add<T: Real>(a: &[T], out: &mut [T]) {
+pub(super) fn add<T: Real>(a: &[T], out: &mut [T]) {
     for (out, &a) in out.iter_mut().zip(a) {
         *out += a;
     }
@@ -318,7 +318,7 @@ fn scale<T: Real>(a: &[T], out: &mut [T]) {
 
 /// `out = a · b`.
 #[inline(always)]
-fn multiply<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
+pub(super) fn multiply<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
     for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
         *out = a * b;
     }
@@ -326,7 +326,7 @@ fn multiply<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
 
 /// `out += factor · a · b`.
 #[inline(always)]
-fn add_product<T: Real>(factor: T, (a, b): (&[T], &[T]), out: &mut [T]) {
+pub(super) fn add_product<T: Real>(factor: T, (a, b): (&[T], &[T]), out: &mut [T]) {
     for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
         *out += factor * a * b;
     }
