@@ -161,6 +161,37 @@ fn every_activation_and_encoding_agrees_with_candle_at_every_order() {
     }
 }
 
+/// As many features as make whole vectors of every level, and some over.
+#[test]
+fn wide_encodings_agree_with_candle() {
+    let fourier = FourierEncoding {
+        features: 37,
+        scale: 0.5,
+    };
+    let rbf = RbfEncoding {
+        centers: 53,
+        sigma: 0.7,
+    };
+    let nerf = NerfEncoding {
+        frequencies: Some(4),
+    };
+    for encoding in [
+        Encoding::Fourier(fourier),
+        Encoding::Rbf(rbf),
+        Encoding::Nerf(nerf),
+    ] {
+        let config = SirenConfig {
+            encoding,
+            first_omega_0: 0.5,
+            hidden_omega_0: 2.0,
+            hidden_features: 20,
+            hidden_layers: 1,
+            ..SirenConfig::default()
+        };
+        both_agree(&config, (3, 2), 70, 5);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 

@@ -7,7 +7,7 @@ use candle_core::{D, Result, Tensor};
 use candle_nn::{Linear, Module};
 
 use super::activation::{Pointwise, SOFTPLUS_THRESHOLD};
-use super::encoding::{Features, Sinusoid};
+use super::encoding::{Features, Waves};
 use super::jet::Order;
 use super::plan::Plan;
 
@@ -189,14 +189,20 @@ impl Input<'_> {
         })
     }
 
-    fn sinusoids(&self, keep: bool, waves: &[Sinusoid]) -> Result<Parts> {
-        let row = |f: &dyn Fn(&Sinusoid) -> f64| self.constant(waves.iter().map(f).collect());
-        let mut angle = row(&|_| 0.0)?;
+    fn sinusoids(&self, keep: bool, waves: &Waves) -> Result<Parts> {
+        let features = waves.features();
+        let angular = |f: &dyn Fn(&[f64]) -> f64| {
+            self.constant(features.iter().map(|(omega, _)| f(omega)).collect())
+        };
+        let mut angle = angular(&|_| 0.0)?;
         for i in 0..self.dims {
             let x = self.coords.narrow(1, i, 1)?;
-            angle = (angle + row(&|wave| wave.angular[i])?.broadcast_mul(&x)?)?;
+            angle = (angle + angular(&|omega| omega[i])?.broadcast_mul(&x)?)?;
         }
-        let cosine = row(&|wave| f64::from(u8::from(wave.cosine)))?;
+        let cosine = features
+            .iter()
+            .map(|&(_, cosine)| f64::from(u8::from(cosine)));
+        let cosine = self.constant(cosine.collect())?;
         let mix = |on: &Tensor, off: &Tensor| (on * &cosine)? + (off * (1.0 - &cosine)?)?;
         let (sin, cos) = (angle.sin()?, angle.cos()?);
         let value = mix(&cos, &sin)?;
@@ -209,14 +215,14 @@ impl Input<'_> {
         };
         let mut gradient = Vec::new();
         for i in 0..self.gradients {
-            let waves = (&slope * row(&|wave| wave.angular[i])?)?;
+            let waves = (&slope * angular(&|omega| omega[i])?)?;
             gradient.push(join(self.axis(i)?, waves)?);
         }
         let mut traces = Vec::new();
         for trace in self.order.traces() {
-            let quadratic = row(&|wave| {
+            let quadratic = angular(&|omega| {
                 let entries = trace.entries().iter();
-                let products = entries.map(|&(i, j, a)| -a * wave.angular[i] * wave.angular[j]);
+                let products = entries.map(|&(i, j, a)| -a * omega[i] * omega[j]);
                 products.sum()
             })?;
             traces.push(join(self.coords.zeros_like()?, (&value * quadratic)?)?);

@@ -173,21 +173,37 @@ pub fn nyquist_frequencies(samples: usize) -> usize {
     ((samples / 4).max(2)).ilog2() as usize
 }
 
-/// One sinusoidal feature `sin⟨ω, x⟩` or `cos⟨ω, x⟩`.
+/// Sinusoidal features: `sin⟨ω, x⟩` and `cos⟨ω, x⟩` for every `ω`.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Sinusoid {
-    pub(crate) angular: Vec<f64>,
-    pub(crate) cosine: bool,
+pub(crate) struct Waves {
+    /// Each `ω`, radians per unit of the coordinates.
+    pub(crate) angular: Vec<Vec<f64>>,
+    /// The sine and the cosine of a wave stand side by side; otherwise all sines, then all cosines.
+    pub(crate) side_by_side: bool,
+}
+
+impl Waves {
+    /// The features one by one: `ω`, and whether it is the cosine.
+    pub(crate) fn features(&self) -> Vec<(&[f64], bool)> {
+        let both = [false, true];
+        let waves = || self.angular.iter().map(Vec::as_slice);
+        if self.side_by_side {
+            let pair = |omega| both.map(|cosine| (omega, cosine));
+            return waves().flat_map(pair).collect();
+        }
+        let half = |cosine| waves().map(move |omega| (omega, cosine));
+        both.into_iter().flat_map(half).collect()
+    }
 }
 
 /// An encoding with its sizes and constants settled.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Features {
     Identity,
-    /// The coordinates (if `keep`), then the sinusoids.
+    /// The coordinates (if `keep`), then the waves.
     Sinusoids {
         keep: bool,
-        waves: Vec<Sinusoid>,
+        waves: Waves,
     },
     /// Parameters at these offsets: `centers × d` coordinates, then `centers` widths.
     Rbf {
@@ -200,31 +216,30 @@ pub(crate) enum Features {
 impl Features {
     /// `sin(2ⁱπ xⱼ), cos(2ⁱπ xⱼ)` for `i < frequencies`, axis by axis within a frequency.
     pub(crate) fn nerf(dims: usize, frequencies: usize) -> Self {
-        let mut waves = Vec::new();
-        for i in 0..frequencies {
-            for j in 0..dims {
-                let mut angular = vec![0.0; dims];
-                angular[j] = std::f64::consts::PI * (1u64 << i) as f64;
-                for cosine in [false, true] {
-                    let angular = angular.clone();
-                    waves.push(Sinusoid { angular, cosine });
-                }
-            }
+        let wave = |i: usize, j: usize| {
+            let mut angular = vec![0.0; dims];
+            angular[j] = std::f64::consts::PI * (1u64 << i) as f64;
+            angular
+        };
+        let waves = (0..frequencies).flat_map(|i| (0..dims).map(move |j| (i, j)));
+        Self::Sinusoids {
+            keep: true,
+            waves: Waves {
+                angular: waves.map(|(i, j)| wave(i, j)).collect(),
+                side_by_side: true,
+            },
         }
-        Self::Sinusoids { keep: true, waves }
     }
 
     /// All sines of `2πBx`, then all cosines; `matrix` is `B`, row by row.
     pub(crate) fn fourier(dims: usize, matrix: &[f64]) -> Self {
-        let waves = [false, true].into_iter().flat_map(|cosine| {
-            matrix.chunks(dims).map(move |row| Sinusoid {
-                angular: row.iter().map(|b| std::f64::consts::TAU * b).collect(),
-                cosine,
-            })
-        });
+        let wave = |row: &[f64]| row.iter().map(|b| std::f64::consts::TAU * b).collect();
         Self::Sinusoids {
             keep: false,
-            waves: waves.collect(),
+            waves: Waves {
+                angular: matrix.chunks(dims).map(wave).collect(),
+                side_by_side: false,
+            },
         }
     }
 
@@ -232,7 +247,9 @@ impl Features {
     pub(crate) fn count(&self, dims: usize) -> usize {
         match self {
             Self::Identity => dims,
-            Self::Sinusoids { keep, waves } => waves.len() + if *keep { dims } else { 0 },
+            Self::Sinusoids { keep, waves } => {
+                2 * waves.angular.len() + if *keep { dims } else { 0 }
+            }
             Self::Rbf { centers, .. } => *centers,
         }
     }

@@ -45,7 +45,7 @@ impl<T: Real> Chunk<'_, T> {
                     stage: self.stage(&self.plan.layers[l - 1], tile.points),
                     z: &mut tile.preactivations[l - 1],
                     g,
-                    bend: &mut tile.bends[l - 1],
+                    second: &mut tile.bends[l - 1],
                     scratch,
                 });
             }
@@ -135,12 +135,12 @@ fn rows_of<T>(data: &[T], rows: usize, width: usize) -> Strided<'_, T> {
     }
 }
 
-/// `bend = σ''(z) ∘ g`, `g ← σ'(z) ∘ g`, `z ← σ'(z)`.
+/// `second = σ''(z) ∘ g`, `g ← σ'(z) ∘ g`, `z ← σ'(z)`.
 struct Bend<'a, 'b, T> {
     stage: Stage<'a>,
     z: &'b mut [T],
     g: &'b mut [T],
-    bend: &'b mut [T],
+    second: &'b mut [T],
     scratch: &'b mut Scratch<T>,
 }
 
@@ -153,10 +153,10 @@ impl<T: Real> WithSimd for Bend<'_, '_, T> {
         for point in 0..shape.points {
             let row = point * shape.stride..point * shape.stride + shape.width;
             let (z, g) = (&mut self.z[row.clone()], &mut self.g[row.clone()]);
-            let [slope, second] = self.scratch.slopes(simd, self.stage.pointwise, z);
-            let out = z.iter_mut().zip(g).zip(&mut self.bend[row]);
-            for (((z, g), bend), (&slope, &second)) in out.zip(slope.iter().zip(second)) {
-                *bend = second * *g;
+            let slopes = self.scratch.slopes(simd, self.stage.pointwise, z);
+            let out = z.iter_mut().zip(g).zip(&mut self.second[row]);
+            for (((z, g), second), (&slope, &bend)) in out.zip(slopes[0].iter().zip(slopes[1])) {
+                *second = bend * *g;
                 *g *= slope;
                 *z = slope;
             }

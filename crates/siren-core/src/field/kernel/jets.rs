@@ -127,7 +127,7 @@ impl<T: Real> Chunk<'_, T> {
             let d_rbf = d_rbf.split_at_mut(first_sigma - first_center);
             let coords = &self.coords[first_point * dims..][..tile.points * dims];
             let d_distances = gradients.upstream.as_slice();
-            features::backward_rbf(components, coords, (centers_d, sigmas), d_distances, d_rbf);
+            features::backward_rbf(stage, coords, (centers_d, sigmas), d_distances, d_rbf);
         }
     }
 }

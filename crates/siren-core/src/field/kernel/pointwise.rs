@@ -350,7 +350,7 @@ impl<T: Real> WithSimd for Add<'_, T> {
 
 /// `out += a`.
 #[inline(always)]
-fn add<T: Real>(a: &[T], out: &mut [T]) {
+pub(super) fn add<T: Real>(a: &[T], out: &mut [T]) {
     for (out, &a) in out.iter_mut().zip(a) {
         *out += a;
     }
@@ -366,7 +366,7 @@ fn scale<T: Real>(a: &[T], out: &mut [T]) {
 
 /// `out = a · b`.
 #[inline(always)]
-fn multiply<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
+pub(super) fn multiply<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
     for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
         *out = a * b;
     }
@@ -374,7 +374,7 @@ fn multiply<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
 
 /// `out += factor · a · b`.
 #[inline(always)]
-fn add_product<T: Real>(factor: T, (a, b): (&[T], &[T]), out: &mut [T]) {
+pub(super) fn add_product<T: Real>(factor: T, (a, b): (&[T], &[T]), out: &mut [T]) {
     for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
         *out += factor * a * b;
     }
