@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use candle_core::{IndexOp, Tensor};
+use candle_core::{D, Tensor};
 
 use crate::error::{Error, Result};
 
@@ -136,7 +136,8 @@ impl Order {
 
 /// Value `(n, c)`, gradient `(n, c, d)` and second-order traces `(n, c, K)` of a field at `n` points.
 ///
-/// The gradient is per coordinate, `∂Φ_c/∂x_i` with `x` as given to the field.
+/// The gradient is per coordinate, `∂Φ_c/∂x_i` with `x` as given to the field. Jets of a batch of fields have the batch as
+/// one more axis in front: `(b, n, …)`.
 #[derive(Clone, Debug)]
 pub struct Jet {
     packed: Tensor,
@@ -157,7 +158,7 @@ impl Jet {
     /// # Errors
     /// Only from candle.
     pub fn value(&self) -> Result<Tensor> {
-        Ok(self.packed.i((.., .., 0))?)
+        Ok(self.packed.narrow(D::Minus1, 0, 1)?.squeeze(D::Minus1)?)
     }
 
     /// `∂Φ_c/∂x_i`, `(n, c, d)`.
@@ -168,7 +169,7 @@ impl Jet {
         if self.gradients == 0 {
             return Err(missing("gradient", "Order::Gradient"));
         }
-        Ok(self.packed.narrow(2, 1, self.gradients)?)
+        Ok(self.packed.narrow(D::Minus1, 1, self.gradients)?)
     }
 
     /// Second-order traces in the order they were asked for, `(n, c, K)`.
@@ -177,11 +178,11 @@ impl Jet {
     /// If the jet holds none.
     pub fn traces(&self) -> Result<Tensor> {
         let first = 1 + self.gradients;
-        let count = self.packed.dim(2)? - first;
+        let count = self.packed.dim(D::Minus1)? - first;
         if count == 0 {
             return Err(missing("second-order traces", "Order::Traces"));
         }
-        Ok(self.packed.narrow(2, first, count)?)
+        Ok(self.packed.narrow(D::Minus1, first, count)?)
     }
 
     /// All components, `(n, c, 1 + d + K)`.

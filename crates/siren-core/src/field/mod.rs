@@ -5,6 +5,7 @@
 //! gradient of a loss on them: nothing is differentiated twice.
 
 mod activation;
+mod batch;
 mod composed;
 mod config;
 mod encoding;
@@ -14,6 +15,7 @@ mod kernel;
 mod layout;
 mod operation;
 mod plan;
+mod prepared;
 mod siren;
 
 pub use self::activation::Activation;
@@ -24,4 +26,5 @@ pub use self::encoding::{
 pub use self::jet::{Jet, Order, Trace};
 pub use self::kernel::Level;
 pub use self::layout::{Entry, Layout};
-pub use self::siren::{Accumulator, Prepared, Siren};
+pub use self::prepared::{Accumulator, Prepared};
+pub use self::siren::Siren;

@@ -124,8 +124,9 @@ pub(super) enum Tape {
 }
 
 /// `f32` or `f64`, with its pool and its kind of tape.
-trait Precision: Real {
+pub(super) trait Precision: Real {
     fn pool(pools: &Pools) -> &Pool<Workspace<Self>>;
+    fn sums(pools: &Pools) -> &Pool<GradientSum<Self>>;
     /// Panics if the operation was made for the other precision, which its maker rules out.
     fn weights(packed: &PackedWeights) -> &Packed<Self>;
     fn pack(workspace: Workspace<Self>) -> Tape;
@@ -137,6 +138,9 @@ trait Precision: Real {
 impl Precision for f32 {
     fn pool(pools: &Pools) -> &Pool<Workspace<Self>> {
         &pools.single
+    }
+    fn sums(pools: &Pools) -> &Pool<GradientSum<Self>> {
+        &pools.single_sums
     }
     fn weights(packed: &PackedWeights) -> &Packed<Self> {
         match packed {
@@ -166,6 +170,9 @@ impl Precision for f32 {
 impl Precision for f64 {
     fn pool(pools: &Pools) -> &Pool<Workspace<Self>> {
         &pools.double
+    }
+    fn sums(pools: &Pools) -> &Pool<GradientSum<Self>> {
+        &pools.double_sums
     }
     fn weights(packed: &PackedWeights) -> &Packed<Self> {
         match packed {
@@ -269,7 +276,10 @@ impl JetOperation {
 }
 
 /// Hands the numbers of a contiguous tensor in CPU memory to `use_them`, without a copy.
-fn read<T: Real, R>(tensor: &Tensor, use_them: impl FnOnce(&[T]) -> R) -> candle_core::Result<R> {
+pub(super) fn read<T: Real, R>(
+    tensor: &Tensor,
+    use_them: impl FnOnce(&[T]) -> R,
+) -> candle_core::Result<R> {
     let (storage, layout) = tensor.storage_and_layout();
     let candle_core::Storage::Cpu(storage) = &*storage else {
         bail!("the field operation takes tensors in CPU memory only");
@@ -277,7 +287,7 @@ fn read<T: Real, R>(tensor: &Tensor, use_them: impl FnOnce(&[T]) -> R) -> candle
     Ok(use_them(contiguous::<T>(storage, layout)?))
 }
 
-fn contiguous<'a, T: Real>(
+pub(super) fn contiguous<'a, T: Real>(
     storage: &'a CpuStorage,
     layout: &Layout,
 ) -> candle_core::Result<&'a [T]> {

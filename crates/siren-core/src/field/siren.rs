@@ -1,24 +1,22 @@
 //! The field itself: a network as a plain value.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
 
+use super::batch::BatchOperation;
 use super::config::{FieldShape, SirenConfig};
 use super::encoding::Encoding;
 use super::jet::{Jet, Order};
 use super::kernel::Level;
 use super::layout::Layout;
-use super::operation::{JetOperation, PackedWeights, Pools, Sum, Tape, lock};
+use super::operation::{PackedWeights, Pools};
 use super::plan::Plan;
+use super::prepared::Prepared;
 use super::{composed, init, kernel};
 use crate::error::{Error, Result};
 
-/// Points evaluated at once where no gradient is wanted.
-const EVALUATION_CHUNK: usize = 4096;
 /// Rows (points × jet components) per differentiable application at the least: enough work to hide the cost of a graph, few
 /// enough that what the reverse pass needs is still near.
 const CHUNK_ROWS: usize = 192;
@@ -33,10 +31,10 @@ const MAX_PARAMETERS: usize = 1 << 28;
 /// checkpoint is one tensor.
 #[derive(Clone)]
 pub struct Siren {
-    plan: Arc<Plan>,
-    pools: Arc<Pools>,
-    level: Level,
-    params: Var,
+    pub(super) plan: Arc<Plan>,
+    pub(super) pools: Arc<Pools>,
+    pub(super) level: Level,
+    pub(super) params: Var,
     /// `B` of the Gaussian Fourier encoding, row by row; empty for the others.
     fourier_matrix: Vec<f64>,
 }
@@ -231,14 +229,14 @@ impl Siren {
         self.prepare(false)?.evaluate(coords, order)
     }
 
-    fn empty_jet(&self, order: &Order) -> candle_core::Result<Jet> {
+    pub(super) fn empty_jet(&self, order: &Order) -> candle_core::Result<Jet> {
         let dims = self.plan.in_features;
         let shape = (0, self.plan.out_features, order.components(dims));
         let packed = Tensor::zeros(shape, self.params.dtype(), self.params.device())?;
         Ok(Jet::from_packed(packed, order, dims))
     }
 
-    fn check(&self, coords: &Tensor, order: &Order) -> Result<()> {
+    pub(super) fn check(&self, coords: &Tensor, order: &Order) -> Result<()> {
         let dims = self.plan.in_features;
         order.check(dims)?;
         if coords.rank() == 2 && coords.dims()[1] == dims && coords.dtype() == self.params.dtype() {
@@ -251,6 +249,54 @@ impl Siren {
         })
     }
 
+    /// The jets at `coords (b, n, d)` of `b` fields of this shape with parameters `params (b, P)` of their own, `(b, n, c, …)`,
+    /// differentiable in `params`; the parameters of `self` play no part. This is how a hypernetwork's output is evaluated
+    /// (§4.4 of the paper).
+    ///
+    /// # Errors
+    /// If the shapes do not fit one another or the field.
+    pub fn jet_of(&self, params: &Tensor, coords: &Tensor, order: &Order) -> Result<Jet> {
+        let dims = self.plan.in_features;
+        order.check(dims)?;
+        let parameters = self.plan.layout.len();
+        let fits = |params: &[usize], coords: &[usize]| match (params, coords) {
+            (&[b, p], &[signals, _, d]) => b == signals && p == parameters && d == dims,
+            _ => false,
+        };
+        if !fits(params.dims(), coords.dims()) || params.dtype() != coords.dtype() {
+            return Err(Error::Shape {
+                what: "parameters and coordinates of a batch",
+                expected: format!("(b, {parameters}) and (b, n, {dims}) of one type"),
+                got: format!(
+                    "{:?} of {:?} and {:?} of {:?}",
+                    params.dims(),
+                    params.dtype(),
+                    coords.dims(),
+                    coords.dtype()
+                ),
+            });
+        }
+        let coords = coords.detach();
+        let packed = if params.device().is_cpu() {
+            let operation = BatchOperation {
+                plan: Arc::clone(&self.plan),
+                order: order.clone(),
+                pools: Arc::clone(&self.pools),
+                level: self.level,
+                chunk_points: self.chunk_points(order),
+            };
+            let coords = coords.contiguous()?;
+            coords.apply_op2(&params.contiguous()?, operation)?
+        } else {
+            let signals = (0..params.dim(0)?).map(|signal| {
+                let (coords, params) = (coords.get(signal)?, params.get(signal)?);
+                composed::jet(&self.plan, &coords, &params, order)
+            });
+            Tensor::stack(&signals.collect::<candle_core::Result<Vec<_>>>()?, 0)?
+        };
+        Ok(Jet::from_packed(packed, order, dims))
+    }
+
     /// [`jet`](Self::jet) from candle's own operations, on any device: slower, and an independent account of the same
     /// formulas for tests and benchmarks.
     ///
@@ -260,182 +306,5 @@ impl Siren {
         self.check(coords, order)?;
         let packed = composed::jet(&self.plan, &coords.detach(), self.params.as_tensor(), order)?;
         Ok(Jet::from_packed(packed, order, self.plan.in_features))
-    }
-}
-
-/// A field with its weights packed.
-pub struct Prepared<'a> {
-    field: &'a Siren,
-    /// `None` where candle's own operations serve.
-    packed: Option<PackedWeights>,
-    differentiable: bool,
-}
-
-impl Prepared<'_> {
-    /// As [`Siren::jet`].
-    ///
-    /// # Errors
-    /// As [`Siren::jet`]; also if it was not prepared to be differentiable.
-    pub fn jet(&self, coords: &Tensor, order: &Order) -> Result<Jet> {
-        self.check(coords, order)?;
-        self.apply(&coords.detach(), order, None)
-    }
-
-    fn check(&self, coords: &Tensor, order: &Order) -> Result<()> {
-        self.field.check(coords, order)?;
-        if !self.differentiable {
-            return Err(Error::Shape {
-                what: "prepared field",
-                expected: "one prepared to be differentiable".to_owned(),
-                got: "one prepared for evaluation".to_owned(),
-            });
-        }
-        Ok(())
-    }
-
-    /// A gradient in the parameters, zero so far.
-    #[must_use]
-    pub fn accumulator(&self) -> Accumulator<'_> {
-        let Siren {
-            plan,
-            pools,
-            params,
-            ..
-        } = self.field;
-        Accumulator {
-            field: self.field,
-            sum: Arc::new(Mutex::new(Sum::zero(plan, pools, params.dtype()))),
-            outside: None,
-        }
-    }
-
-    /// As [`jet`](Self::jet), with `accumulator` as the place for the gradient in the parameters.
-    ///
-    /// # Errors
-    /// As [`jet`](Self::jet).
-    pub fn jet_into(
-        &self,
-        coords: &Tensor,
-        order: &Order,
-        accumulator: &Accumulator<'_>,
-    ) -> Result<Jet> {
-        self.check(coords, order)?;
-        self.apply(&coords.detach(), order, Some(&accumulator.sum))
-    }
-
-    /// As [`Siren::evaluate`].
-    ///
-    /// # Errors
-    /// As [`Siren::jet`].
-    pub fn evaluate(&self, coords: &Tensor, order: &Order) -> Result<Jet> {
-        self.field.check(coords, order)?;
-        let coords = coords.detach();
-        let points = coords.dim(0)?;
-        let starts: Vec<usize> = (0..points).step_by(EVALUATION_CHUNK).collect();
-        let parts = starts
-            .into_par_iter()
-            .map(|start| {
-                let chunk = coords.narrow(0, start, EVALUATION_CHUNK.min(points - start))?;
-                Ok(self.apply(&chunk, order, None)?.packed().clone())
-            })
-            .collect::<Result<Vec<Tensor>>>()?;
-        let packed = match parts.as_slice() {
-            [] => return Ok(self.field.empty_jet(order)?),
-            [only] => only.clone(),
-            _ => Tensor::cat(&parts, 0)?,
-        };
-        Ok(Jet::from_packed(packed, order, self.field.plan.in_features))
-    }
-
-    /// The fused operation on the CPU; candle's own operations elsewhere.
-    fn apply(&self, coords: &Tensor, order: &Order, sum: Option<&Arc<Mutex<Sum>>>) -> Result<Jet> {
-        let differentiable = self.differentiable;
-        let Siren {
-            plan,
-            pools,
-            level,
-            params,
-            ..
-        } = self.field;
-        let packed = match &self.packed {
-            Some(packed) => {
-                let operation = JetOperation {
-                    plan: Arc::clone(plan),
-                    order: order.clone(),
-                    pools: Arc::clone(pools),
-                    level: *level,
-                    differentiable,
-                    packed: packed.clone(),
-                    tape: Mutex::new(Tape::Empty),
-                    accumulator: sum.cloned(),
-                };
-                let coords = coords.contiguous()?;
-                if differentiable {
-                    coords.apply_op2(params.as_tensor(), operation)?
-                } else {
-                    coords.apply_op2_no_bwd(params.as_tensor(), &operation)?
-                }
-            }
-            None if differentiable => composed::jet(plan, coords, params.as_tensor(), order)?,
-            None => composed::jet(plan, coords, &params.as_detached_tensor(), order)?,
-        };
-        Ok(Jet::from_packed(packed, order, plan.in_features))
-    }
-}
-
-/// A gradient in the parameters, summed over the reverse passes of [`Prepared::jet_into`]: one buffer for many chunks,
-/// where candle's own store would be filled and copied for each.
-pub struct Accumulator<'a> {
-    field: &'a Siren,
-    sum: Arc<Mutex<Sum>>,
-    /// What came by way of candle's store: all of it where candle's own operations serve.
-    outside: Option<Tensor>,
-}
-
-impl Accumulator<'_> {
-    /// Adds what a reverse pass left in candle's store.
-    ///
-    /// # Errors
-    /// Only from candle.
-    pub fn add(&mut self, gradients: &GradStore) -> Result<()> {
-        if let Some(gradient) = gradients.get(&self.field.params) {
-            self.outside = Some(match self.outside.take() {
-                Some(sum) => (sum + gradient)?,
-                None => gradient.clone(),
-            });
-        }
-        Ok(())
-    }
-
-    /// Adds the sum of another accumulator of the same field.
-    ///
-    /// # Errors
-    /// Only from candle.
-    pub fn merge(&mut self, other: Self) -> Result<()> {
-        let taken = lock(&other.sum).take();
-        lock(&self.sum).add(taken, &self.field.pools);
-        self.outside = match (self.outside.take(), other.outside) {
-            (Some(sum), Some(more)) => Some((sum + more)?),
-            (sum, more) => sum.or(more),
-        };
-        Ok(())
-    }
-
-    /// The sum, flat `(P,)`.
-    ///
-    /// # Errors
-    /// Only from candle.
-    pub fn finish(self) -> Result<Tensor> {
-        if let Some(outside) = self.outside {
-            return Ok(outside);
-        }
-        let Siren {
-            plan,
-            pools,
-            params,
-            ..
-        } = self.field;
-        let sum = lock(&self.sum).take();
-        Ok(sum.finish(plan, pools)?.to_device(params.device())?)
     }
 }
