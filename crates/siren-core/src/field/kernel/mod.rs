@@ -14,6 +14,7 @@ mod jets;
 mod level;
 mod matrix;
 mod micro;
+mod narrow;
 mod panel;
 mod pointwise;
 mod product;

@@ -1,5 +1,7 @@
 //! How the matrices of a tile lie in memory, in `f32`: weights in packed panels, activations in padded rows.
 
+use super::narrow::NARROW;
+
 /// Columns of a packed panel: four AVX-512 vectors.
 pub(super) const PANEL: usize = 64;
 /// Widths are padded to whole vectors of the widest level.
@@ -27,6 +29,8 @@ pub struct Panels {
     pub(super) inner: usize,
     pub(super) columns: usize,
     pub(super) data: Vec<f32>,
+    /// The columns themselves, `padded(inner)` apart, where there are few.
+    pub(super) few: Vec<f32>,
 }
 
 impl Panels {
@@ -40,10 +44,20 @@ impl Panels {
                 data.extend((first..first + wide).map(in_range));
             }
         }
+        let mut few = Vec::new();
+        if columns <= NARROW {
+            few.resize(columns * padded(inner), 0.0);
+            for (c, column) in few.chunks_mut(padded(inner).max(1)).enumerate() {
+                for (k, number) in column[..inner].iter_mut().enumerate() {
+                    *number = at(k, c);
+                }
+            }
+        }
         Self {
             inner,
             columns,
             data,
+            few,
         }
     }
 

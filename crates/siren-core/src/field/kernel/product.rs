@@ -10,6 +10,7 @@ use pulp::{Simd, WithSimd};
 use super::WIDE;
 use super::level::Level;
 use super::micro::{Block, micro_kernel, prefetch};
+use super::narrow::{Dots, Exchanged, NARROW};
 use super::panel::{LANES, PANEL, Panels, ROW_PAD, SLACK, Strided, padded, stride};
 
 /// Rows of a panel that are walked along at once: they stay in the first-level cache while the rows of a tile go by.
@@ -18,6 +19,8 @@ const INNER: usize = 256;
 const DEPTH: usize = 96;
 /// Rows of `dW` that stay in the cache while the rows of a tile go by: a multiple of every micro-kernel's.
 const GROUP: usize = 24;
+/// Rows of the micro-kernel where `dW` has few.
+const NARROW_BLOCK: usize = 2;
 
 /// `out = (a b) ∘ factor` with `a (rows, inner)` and packed `b (inner, columns)`, the factor being 1 if there is none;
 /// `out` and `factor` have rows `out_stride` apart, padded to [`ROW_PAD`] rows and whole vectors.
@@ -40,6 +43,17 @@ pub(super) fn multiply(
         "rows of the element-wise factor"
     );
     assert_eq!(b.data.len(), b.inner * padded(b.columns), "packed factor");
+    if !b.few.is_empty() && factor.is_none() {
+        let (b, inner, columns) = (b.few.as_slice(), b.inner, b.columns);
+        return level.dispatch(Dots {
+            a,
+            b,
+            inner,
+            columns,
+            out,
+            out_stride,
+        });
+    }
     level.dispatch(Work::Straight(Product {
         a,
         b,
@@ -74,12 +88,16 @@ pub(super) fn multiply_transposed(
         out.len() >= m.next_multiple_of(ROW_PAD) * stride(n),
         "transposed product"
     );
+    if n <= NARROW && m > NARROW {
+        return level.dispatch(Work::Exchanged(Exchanged { a, m, b, n, out }));
+    }
     level.dispatch(Work::Transposed(TransposedProduct { a, m, b, n, out }));
 }
 
 enum Work<'a> {
     Straight(Product<'a>),
     Transposed(TransposedProduct<'a>),
+    Exchanged(Exchanged<'a>),
 }
 
 impl WithSimd for Work<'_> {
@@ -100,7 +118,11 @@ impl Work<'_> {
     fn run<S: Simd, const MR: usize, const NV: usize>(self, simd: S) {
         match self {
             Self::Straight(product) => product.run::<S, MR, NV>(simd),
+            Self::Transposed(product) if product.m <= NARROW => {
+                product.run::<S, NARROW_BLOCK, NV>(simd);
+            }
             Self::Transposed(product) => product.run::<S, MR, NV>(simd),
+            Self::Exchanged(product) => product.run::<S, NV>(simd),
         }
     }
 }
