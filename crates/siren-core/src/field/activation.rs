@@ -292,38 +292,22 @@ impl<T: Real> Curve<T> for Exponential<T> {
 /// `sin ωz, ω cos ωz, −ω² sin ωz, −ω³ cos ωz`.
 #[inline(always)]
 fn sine<T: Real, S: Simd>(simd: S, omega: T, z: &[T], first: usize, out: &mut [&mut [T]]) {
-    let minus_omega_squared = -omega * omega;
+    let (one, minus_omega_squared) = (T::of(1.0), -omega * omega);
     match (first, out) {
         (0, [s0]) => T::sin_slice(simd, omega, z, s0),
-        (0, [s0, s1]) => {
-            T::sin_cos_slice(simd, omega, z, (s0, s1));
-            scale(omega, s1);
-        }
+        (0, [s0, s1]) => T::sin_cos_slice(simd, omega, z, [(one, s0), (omega, s1)]),
         (0, [s0, s1, s2]) => {
-            T::sin_cos_slice(simd, omega, z, (s0, s1));
-            scale(omega, s1);
+            T::sin_cos_slice(simd, omega, z, [(one, s0), (omega, s1)]);
             scaled(minus_omega_squared, s0, s2);
         }
         (1, [s1, s2]) => {
-            T::sin_cos_slice(simd, omega, z, (s2, s1));
-            scale(omega, s1);
-            scale(minus_omega_squared, s2);
+            T::sin_cos_slice(simd, omega, z, [(minus_omega_squared, s2), (omega, s1)]);
         }
         (1, [s1, s2, s3]) => {
-            T::sin_cos_slice(simd, omega, z, (s2, s1));
-            scale(omega, s1);
-            scale(minus_omega_squared, s2);
+            T::sin_cos_slice(simd, omega, z, [(minus_omega_squared, s2), (omega, s1)]);
             scaled(minus_omega_squared, s1, s3);
         }
         _ => unreachable!("1 to 3 derivatives; the slope of a sine alone is asked for by nobody"),
-    }
-}
-
-/// `row *= factor`.
-#[inline(always)]
-fn scale<T: Real>(factor: T, row: &mut [T]) {
-    for x in row {
-        *x *= factor;
     }
 }
 

@@ -112,7 +112,7 @@ impl Row for SineOfPair {
     #[inline(always)]
     fn run<S: Simd>(&self, simd: S, x: &[f32], out: &mut [f32]) {
         let mut cosine = vec![0.0; x.len()];
-        f32::sin_cos_slice(simd, 1.0, x, (out, &mut cosine));
+        f32::sin_cos_slice(simd, 1.0, x, [(1.0, out), (1.0, &mut cosine)]);
     }
 }
 
@@ -121,7 +121,7 @@ impl Row for CosineOfPair {
     #[inline(always)]
     fn run<S: Simd>(&self, simd: S, x: &[f32], out: &mut [f32]) {
         let mut sine = vec![0.0; x.len()];
-        f32::sin_cos_slice(simd, 1.0, x, (&mut sine, out));
+        f32::sin_cos_slice(simd, 1.0, x, [(1.0, &mut sine), (1.0, out)]);
     }
 }
 

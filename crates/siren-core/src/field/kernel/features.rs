@@ -125,7 +125,8 @@ impl<T: Real> WithSimd for Sinusoids<'_, '_, T> {
             for (i, &x) in x.iter().enumerate() {
                 add_product(x, (factor(1), factor(2 + i)), angle);
             }
-            T::sin_cos_slice(simd, T::of(1.0), angle, (sin, cos));
+            let one = T::of(1.0);
+            T::sin_cos_slice(simd, one, angle, [(one, sin), (one, cos)]);
             multiply(factor(0), sin, minus_sin);
             for component in 0..=gradients + traces.len() {
                 let row = &mut self.input[component * block + p * width..][..width];

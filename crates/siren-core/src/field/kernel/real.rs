@@ -17,8 +17,8 @@ pub trait Real: WithDType + Float + Default {
     /// `sin_out = sin(ω z)`.
     fn sin_slice<S: Simd>(simd: S, omega: Self, z: &[Self], sin_out: &mut [Self]);
 
-    /// `out = (sin(ω z), cos(ω z))`.
-    fn sin_cos_slice<S: Simd>(simd: S, omega: Self, z: &[Self], out: (&mut [Self], &mut [Self]));
+    /// `out = [a sin(ω z), b cos(ω z)]` with each factor beside its slice.
+    fn sin_cos_slice<S: Simd>(simd: S, omega: Self, z: &[Self], out: [(Self, &mut [Self]); 2]);
 
     /// `eˣ` for `x ≤ 0`.
     fn exp_below_zero<S: Simd>(simd: S, x: Self) -> Self;
@@ -120,10 +120,11 @@ impl Real for f64 {
         _simd: S,
         omega: Self,
         z: &[Self],
-        (sin_out, cos_out): (&mut [Self], &mut [Self]),
+        [(a, sin_out), (b, cos_out)]: [(Self, &mut [Self]); 2],
     ) {
-        for ((sin, cos), &z) in sin_out.iter_mut().zip(cos_out).zip(z) {
-            (*sin, *cos) = f64::sin_cos(omega * z);
+        for ((a_sin, b_cos), &z) in sin_out.iter_mut().zip(cos_out).zip(z) {
+            let (sin, cos) = f64::sin_cos(omega * z);
+            (*a_sin, *b_cos) = (a * sin, b * cos);
         }
     }
 
@@ -193,7 +194,7 @@ impl Real for f32 {
     }
 
     #[inline(always)]
-    fn sin_cos_slice<S: Simd>(simd: S, omega: Self, z: &[Self], out: (&mut [Self], &mut [Self])) {
+    fn sin_cos_slice<S: Simd>(simd: S, omega: Self, z: &[Self], out: [(Self, &mut [Self]); 2]) {
         sine::sin_cos_slice(simd, omega, z, out);
     }
 

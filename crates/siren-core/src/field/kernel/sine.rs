@@ -30,23 +30,25 @@ pub(super) fn sin_slice<S: Simd>(simd: S, omega: f32, z: &[f32], sin_out: &mut [
     }
 }
 
-/// `sin_out = sin(ω z)`, `cos_out = cos(ω z)`.
+/// `sin_out = a sin(ω z)`, `cos_out = b cos(ω z)`.
 #[inline(always)]
 pub(super) fn sin_cos_slice<S: Simd>(
     simd: S,
     omega: f32,
     z: &[f32],
-    (sin_out, cos_out): (&mut [f32], &mut [f32]),
+    [(a, sin_out), (b, cos_out)]: [(f32, &mut [f32]); 2],
 ) {
     let mut far = false;
-    for ((sin, cos), &z) in sin_out.iter_mut().zip(&mut *cos_out).zip(z) {
+    for ((a_sin, b_cos), &z) in sin_out.iter_mut().zip(&mut *cos_out).zip(z) {
         let x = omega * z;
         far |= x.abs() > reduction_limit::<S>();
-        (*sin, *cos) = sin_cos(simd, x);
+        let (sin, cos) = sin_cos(simd, x);
+        (*a_sin, *b_cos) = (a * sin, b * cos);
     }
     if far {
-        for ((sin, cos), &z) in sin_out.iter_mut().zip(cos_out).zip(z) {
-            (*sin, *cos) = f32::sin_cos(omega * z);
+        for ((a_sin, b_cos), &z) in sin_out.iter_mut().zip(cos_out).zip(z) {
+            let (sin, cos) = f32::sin_cos(omega * z);
+            (*a_sin, *b_cos) = (a * sin, b * cos);
         }
     }
 }
