@@ -143,7 +143,7 @@ pub fn read_workspace() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut files = Vec::new();
     read_folder(&root, "", &mut files);
-    for folder in ["configs", "crates", "docs", "tests", "xtask"] {
+    for folder in ["benches", "configs", "crates", "docs", "tests", "xtask"] {
         read_tree(&root.join(folder), folder, &mut files);
     }
     files.sort();

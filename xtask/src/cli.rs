@@ -11,6 +11,7 @@ Examples:
   cargo xtask resume runs/image
   cargo xtask render runs/image --scale 4 -o large.png
   cargo xtask export runs/image -o image.safetensors
+  cargo xtask bench value-256-256
   cargo xtask test
   cargo xtask ci
 
@@ -31,6 +32,7 @@ pub enum Command {
     Resume(ResumeArgs),
     Render(RenderArgs),
     Export(ExportArgs),
+    Bench(BenchArgs),
     Test(TestArgs),
     /// Run every check: format, dependencies, lint, documentation, tests; the first failure ends it.
     ///
@@ -145,6 +147,55 @@ pub struct ExportArgs {
     /// Which parameters: those with the best evaluation, or the latest [default: best, or last without evaluations].
     #[arg(long, value_parser = ["best", "last"])]
     pub checkpoint: Option<String>,
+}
+
+/// Time steps of the field beside other engines, in turn, and write a table of the medians.
+///
+/// Engines: `fused` (this project's field), `candle` (the same network from candle's operations) and, with `--peers`,
+/// PyTorch (eager and compiled) and JAX. Each runs in a process of its own, which also tells its peak memory; they take one
+/// step each in turn, with a measurement of the processor's peak in every round. Operations are counted from the shapes, so
+/// GFLOP/s and the share of the peak tell how much of the machine was used for what had to be done.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask bench                            the usual cases
+  cargo xtask bench value laplacian-256        all cases whose names begin so
+  cargo xtask bench value-256-256 --peers      beside PyTorch and JAX
+  cargo xtask bench value-256-256 --simd avx2 --threads 1
+
+Names are QUANTITY-WIDTH-SIDE: `value-256-512` is a training step on the values of all 512 x 512 points with a network of
+width 256. Peers need Python with `pip install -r benches/peers/requirements.txt`.")]
+pub struct BenchArgs {
+    /// Cases, or the beginnings of their names [default: a selection that takes some minutes].
+    pub cases: Vec<String>,
+
+    /// Print the names of all cases, and do nothing else.
+    #[arg(long)]
+    pub list: bool,
+
+    /// Run PyTorch and JAX beside ours.
+    #[arg(long)]
+    pub peers: bool,
+
+    /// The Python interpreter for the peers [default: python3].
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
+
+    /// Number of CPU threads for every engine, at least 1 [default: all cores].
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+
+    /// Steps of each engine and case that are timed, after one or two that are not [default: 7].
+    #[arg(long, value_name = "N")]
+    pub repeats: Option<NonZeroUsize>,
+
+    /// SIMD level of the fused engine, to compare levels [default: the widest of this processor].
+    #[arg(long, value_parser = ["scalar", "avx2", "avx512", "neon"])]
+    pub simd: Option<String>,
+
+    /// The folder for bench.json and bench.md; files that are there already are replaced [default: target/bench].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 /// Run all tests of the workspace, in the release profile that runs use too.

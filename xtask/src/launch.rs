@@ -6,12 +6,13 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 
-use crate::cli::{ComputeArgs, ExportArgs, RenderArgs, ResumeArgs, RunArgs};
+use crate::cli::{BenchArgs, ComputeArgs, ExportArgs, RenderArgs, ResumeArgs, RunArgs};
 use crate::kind::Kind;
 
 /// What to build and which arguments to start it with.
@@ -53,6 +54,27 @@ impl Launch {
         let mut launch = Self::new(kind, "export", &args.run);
         launch.option("--checkpoint", args.checkpoint.as_ref());
         launch.option("-o", Some(&args.output));
+        launch
+    }
+
+    pub fn bench(args: &BenchArgs) -> Self {
+        let mut launch = Self {
+            package: "siren-bench".to_owned(),
+            needs_cuda: false,
+            args: vec!["run".into()],
+        };
+        launch.args.extend(args.cases.iter().map(OsString::from));
+        for (name, given) in [("--list", args.list), ("--peers", args.peers)] {
+            if given {
+                launch.args.push(name.into());
+            }
+        }
+        let number = |number: Option<NonZeroUsize>| number.map(|number| number.to_string());
+        launch.option("--python", args.python.as_ref());
+        launch.option("--threads", number(args.threads));
+        launch.option("--repeats", number(args.repeats));
+        launch.option("--simd", args.simd.as_ref());
+        launch.option("--out", args.out.as_ref());
         launch
     }
 
@@ -191,6 +213,7 @@ mod tests {
             Command::Resume(args) => Launch::resume(&kind, &args),
             Command::Render(args) => Launch::render(&kind, &args),
             Command::Export(args) => Launch::export(&kind, &args),
+            Command::Bench(args) => Launch::bench(&args),
             Command::Test(_) | Command::Ci => panic!("`{line}` starts no executable of a kind"),
         }
     }
@@ -211,6 +234,10 @@ mod tests {
             let passed = launch(&format!("xtask {line}")).args;
             assert_eq!(passed, line.split(' ').collect::<Vec<_>>(), "{line}");
         }
+        let line =
+            "run value audio --list --peers --python p --threads 2 --repeats 3 --simd avx2 --out b";
+        let passed = launch(&line.replace("run", "xtask bench")).args;
+        assert_eq!(passed, line.split(' ').collect::<Vec<_>>());
     }
 
     #[test]

@@ -111,23 +111,35 @@ impl<T: Real> Chunk<'_, T> {
                 std::mem::swap(*upstream, *downstream);
             }
         }
-        if let Features::Rbf {
+        self.backward_centers(first_point, tile, gradients, scratch);
+    }
+
+    /// Back into centers and widths of radial basis functions, if there are any.
+    fn backward_centers(
+        &self,
+        first_point: usize,
+        tile: &Tile<T>,
+        gradients: &mut Gradients<'_, T>,
+        scratch: &mut Scratch<T>,
+    ) {
+        let Features::Rbf {
             centers,
             first_center,
             first_sigma,
         } = self.plan.features
-        {
-            let dims = self.plan.in_features;
-            let stage = features::rbf_stage(self.level, components, centers, tile.points);
-            stage.backward(&tile.distances, gradients.upstream, &mut [], scratch);
-            let centers_d = &self.params[first_center..][..centers * dims];
-            let sigmas = &self.params[first_sigma..][..centers];
-            // The layout puts the widths right behind the centers.
-            let d_rbf = &mut gradients.sum.d_params[first_center..first_sigma + centers];
-            let d_rbf = d_rbf.split_at_mut(first_sigma - first_center);
-            let coords = &self.coords[first_point * dims..][..tile.points * dims];
-            let d_distances = gradients.upstream.as_slice();
-            features::backward_rbf(stage, coords, (centers_d, sigmas), d_distances, d_rbf);
-        }
+        else {
+            return;
+        };
+        let dims = self.plan.in_features;
+        let stage = features::rbf_stage(self.level, self.carried(), centers, tile.points);
+        stage.backward(&tile.distances, gradients.upstream, &mut [], scratch);
+        let centers_d = &self.params[first_center..][..centers * dims];
+        let sigmas = &self.params[first_sigma..][..centers];
+        // The layout puts the widths right behind the centers.
+        let d_rbf = &mut gradients.sum.d_params[first_center..first_sigma + centers];
+        let d_rbf = d_rbf.split_at_mut(first_sigma - first_center);
+        let coords = &self.coords[first_point * dims..][..tile.points * dims];
+        let d_distances = gradients.upstream.as_slice();
+        features::backward_rbf(stage, coords, (centers_d, sigmas), d_distances, d_rbf);
     }
 }

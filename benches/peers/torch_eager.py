@@ -1,0 +1,94 @@
+"""PyTorch as the paper's authors use it: layers, autograd, derivatives by differentiating the graph again."""
+
+import torch
+
+import cases
+
+
+def version():
+    return torch.__version__
+
+
+class Field(torch.nn.Module):
+    def __init__(self, case):
+        super().__init__()
+        self.linears = torch.nn.ModuleList()
+        for weight, bias in cases.layers(case):
+            linear = torch.nn.Linear(weight.shape[1], weight.shape[0])
+            with torch.no_grad():
+                linear.weight.copy_(torch.from_numpy(weight))
+                linear.bias.copy_(torch.from_numpy(bias))
+            self.linears.append(linear)
+
+    def forward(self, h):
+        for linear in self.linears[:-1]:
+            h = torch.sin(cases.OMEGA * linear(h))
+        return self.linears[-1](h)
+
+
+def gradient(of, coords):
+    """The gradient of a sum over points, which is the gradient at each; differentiable."""
+    return torch.autograd.grad(of.sum(), coords, create_graph=True)[0]
+
+
+def found(field, coords, kind):
+    """What a case compares with its targets."""
+    if kind == "value":
+        return field(coords)
+    coords = coords.detach().requires_grad_(True)
+    values = field(coords)
+    firsts = torch.cat([gradient(values[:, c], coords) for c in range(values.shape[1])], 1)
+    if kind == "gradient":
+        return firsts
+    dims = coords.shape[1]
+    seconds = [gradient(firsts[:, i], coords) for i in range(dims)]
+    if kind == "laplacian":
+        return sum(second[:, i : i + 1] for i, second in enumerate(seconds))
+    return torch.cat([seconds[i][:, j : j + 1] for i in range(dims) for j in range(i, dims)], 1)
+
+
+def batched(case, wrap):
+    coords, targets = map(torch.from_numpy, cases.data(case))
+    fields = case["fields"]
+    parameters = []
+    for weight, bias in cases.layers(case):
+        weight = torch.from_numpy(weight).expand(fields, *weight.shape).clone()
+        bias = torch.from_numpy(bias).expand(fields, 1, *bias.shape).clone()
+        parameters.append((weight.requires_grad_(True), bias.requires_grad_(True)))
+    flat = [tensor for pair in parameters for tensor in pair]
+
+    def loss():
+        h = coords
+        for index, (weight, bias) in enumerate(parameters):
+            h = torch.baddbmm(bias, h, weight.transpose(1, 2))
+            if index + 1 < len(parameters):
+                h = torch.sin(cases.OMEGA * h)
+        return ((h - targets) ** 2).mean()
+
+    loss = wrap(loss)
+    return lambda: torch.autograd.grad(loss(), flat)
+
+
+def prepare(case, threads, wrap=lambda f: f):
+    torch.set_num_threads(threads)
+    if case["kind"] == "batched":
+        return batched(case, wrap)
+    coords, targets = map(torch.from_numpy, cases.data(case))
+    field = Field(case)
+    if case["kind"] == "render":
+        evaluate = wrap(field)
+
+        def render():
+            with torch.no_grad():
+                evaluate(coords)
+
+        return render
+    optimizer = torch.optim.Adam(field.parameters(), lr=cases.LEARNING_RATE)
+    loss = wrap(lambda: ((found(field, coords, case["kind"]) - targets) ** 2).mean())
+
+    def step():
+        optimizer.zero_grad()
+        loss().backward()
+        optimizer.step()
+
+    return step

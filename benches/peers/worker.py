@@ -1,0 +1,60 @@
+"""One engine on one case: steps when told to by a line on standard input, answers in JSON lines.
+
+The same protocol as the workers of siren-bench (benches/src/worker.rs).
+"""
+
+import argparse
+import importlib
+import json
+import os
+import sys
+import time
+
+
+def memory(name):
+    """A line of this process's status in bytes, or None where there is no such file."""
+    try:
+        with open("/proc/self/status", encoding="ascii") as status:
+            for line in status:
+                if line.startswith(name):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None
+
+
+def say(**answer):
+    print(json.dumps(answer), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--engine", choices=["torch_eager", "torch_compile", "jax_jit"], required=True)
+    parser.add_argument("--case", required=True)
+    parser.add_argument("--threads", type=int, required=True)
+    arguments = parser.parse_args()
+    case = json.loads(arguments.case)
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, cores[: arguments.threads])
+    try:
+        engine = importlib.import_module(arguments.engine)
+    except ImportError as error:
+        say(error=f"{error}; install with: pip install -r benches/peers/requirements.txt")
+        return
+    baseline = memory("VmRSS")
+    step = engine.prepare(case, arguments.threads)
+    started = time.perf_counter()
+    step()
+    if time.perf_counter() - started < 30:
+        step()
+    say(ready={"version": engine.version()})
+    for _ in sys.stdin:
+        started = time.perf_counter()
+        step()
+        say(seconds=time.perf_counter() - started)
+    say(peak_bytes=memory("VmHWM"), baseline_bytes=baseline)
+
+
+if __name__ == "__main__":
+    main()

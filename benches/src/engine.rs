@@ -1,0 +1,182 @@
+//! The engines of this workspace: the fused field, and candle's own operations.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use candle_core::{D, DType, Device, Tensor, Var};
+use candle_nn::{AdamW, Optimizer, ParamsAdamW};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use siren_core::field::{FieldShape, Jet, Level, Order, Siren, SirenConfig};
+use siren_core::objective::{Objective, Term};
+use siren_core::signal::{Sample, WholeSampler};
+use siren_core::train::{Constraint, TrainConfig, Trainer};
+
+use crate::case::{Case, HIDDEN_LAYERS, Kind};
+
+/// One engine with one case prepared.
+pub struct Engine(Box<dyn FnMut() -> Result<()>>);
+
+impl Engine {
+    pub fn fused(case: &Case, level: Option<Level>) -> Result<Self> {
+        let mut field = field(case)?;
+        if let Some(level) = level {
+            field = field.at_level(level)?;
+        }
+        let (coords, targets) = data(case)?;
+        let order = order(case);
+        Ok(Self(match case.kind {
+            Kind::Render => Box::new(move || {
+                field.evaluate(&coords, &order)?;
+                Ok(())
+            }),
+            Kind::Batched => {
+                let own = field.parameters().as_detached_tensor();
+                let params = Tensor::stack(&vec![own; case.fields], 0)?;
+                let params = Var::from_tensor(&params)?;
+                Box::new(move || {
+                    let jet = field.jet_of(params.as_tensor(), &coords, &order)?;
+                    let loss = (jet.value()? - &targets)?.sqr()?.mean_all()?;
+                    loss.backward()?;
+                    Ok(())
+                })
+            }
+            _ => {
+                let constraint = Constraint {
+                    sampler: Box::new(WholeSampler::new(Sample::new(coords, Some(targets), None)?)),
+                    objective: Box::new(Mse {
+                        kind: case.kind,
+                        order,
+                    }),
+                };
+                let mut trainer = Trainer::new(field, &TrainConfig::default())?;
+                Box::new(move || {
+                    trainer.step(std::slice::from_ref(&constraint))?;
+                    Ok(())
+                })
+            }
+        }))
+    }
+
+    /// Operation by operation: what a user of candle alone would write, with candle's own optimizer.
+    pub fn candle(case: &Case) -> Result<Self> {
+        let field = field(case)?;
+        let (coords, targets) = data(case)?;
+        let (order, kind, fields) = (order(case), case.kind, case.fields);
+        if kind == Kind::Render {
+            return Ok(Self(Box::new(move || {
+                field.jet_composed(&coords, &order)?;
+                Ok(())
+            })));
+        }
+        let params = ParamsAdamW {
+            lr: 1e-4,
+            weight_decay: 0.0,
+            ..ParamsAdamW::default()
+        };
+        let mut optimizer = AdamW::new(vec![field.parameters().clone()], params)?;
+        Ok(Self(Box::new(move || {
+            if kind == Kind::Batched {
+                for signal in 0..fields {
+                    let jet = field.jet_composed(&coords.get(signal)?, &order)?;
+                    let loss = (jet.value()? - targets.get(signal)?)?.sqr()?.mean_all()?;
+                    loss.backward()?;
+                }
+                return Ok(());
+            }
+            let jet = field.jet_composed(&coords, &order)?;
+            let loss = per_point(kind, &jet, &targets)?.mean_all()?;
+            Ok(optimizer.step(&loss.backward()?)?)
+        })))
+    }
+
+    /// Seconds of one step.
+    pub fn step(&mut self) -> Result<f64> {
+        let start = Instant::now();
+        (self.0)()?;
+        Ok(start.elapsed().as_secs_f64())
+    }
+}
+
+fn order(case: &Case) -> Order {
+    match case.kind {
+        Kind::Value | Kind::Render | Kind::Batched => Order::Value,
+        Kind::Gradient => Order::Gradient,
+        Kind::Laplacian => Order::laplacian(case.in_features),
+        Kind::Hessian => Order::hessian(case.in_features),
+    }
+}
+
+fn field(case: &Case) -> Result<Siren> {
+    let config = SirenConfig {
+        hidden_features: case.width,
+        hidden_layers: HIDDEN_LAYERS,
+        ..SirenConfig::default()
+    };
+    let shape = FieldShape {
+        in_features: case.in_features,
+        out_features: case.out_features,
+        samples_per_side: None,
+    };
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    Ok(config.init(shape, &mut rng, DType::F32, &Device::Cpu)?)
+}
+
+/// Coordinates `(n, d)` on a grid and targets that fit what the case compares; with a batch axis in front for `batched`.
+fn data(case: &Case) -> Result<(Tensor, Tensor)> {
+    let (points, dims) = (case.points * case.fields, case.in_features);
+    let side = (case.points as f64).powf(1.0 / dims as f64).round() as usize;
+    let extent = f64::from(case.extent);
+    let axis = |index: usize| (2.0 * index as f64 / (side - 1) as f64 - 1.0) * extent;
+    let coords = (0..points).flat_map(|point| {
+        let point = point % case.points;
+        (0..dims).map(move |d| axis(point / side.pow(d as u32) % side) as f32)
+    });
+    let coords = Tensor::from_iter(coords, &Device::Cpu)?;
+    let per_point = match case.kind {
+        Kind::Gradient => case.out_features * dims,
+        Kind::Hessian => case.out_features * dims * (dims + 1) / 2,
+        _ => case.out_features,
+    };
+    let targets = (0..points * per_point).map(|i| (i as f32 * 0.001).sin());
+    let targets = Tensor::from_iter(targets, &Device::Cpu)?;
+    if case.kind == Kind::Batched {
+        return Ok((
+            coords.reshape((case.fields, case.points, dims))?,
+            targets.reshape((case.fields, case.points, per_point))?,
+        ));
+    }
+    Ok((
+        coords.reshape((points, dims))?,
+        targets.reshape((points, per_point))?,
+    ))
+}
+
+/// Mean squared error of what a case compares, per point.
+struct Mse {
+    kind: Kind,
+    order: Order,
+}
+
+impl Objective for Mse {
+    fn order(&self) -> &Order {
+        &self.order
+    }
+
+    fn terms(&self, jet: &Jet, sample: &Sample) -> siren_core::Result<Vec<Term>> {
+        Ok(vec![Term {
+            name: "mse",
+            weight: 1.0,
+            per_point: per_point(self.kind, jet, sample.targets()?)?,
+        }])
+    }
+}
+
+fn per_point(kind: Kind, jet: &Jet, targets: &Tensor) -> siren_core::Result<Tensor> {
+    let found = match kind {
+        Kind::Gradient => jet.gradient()?.flatten_from(1)?,
+        Kind::Laplacian | Kind::Hessian => jet.traces()?.flatten_from(1)?,
+        Kind::Value | Kind::Render | Kind::Batched => jet.value()?,
+    };
+    Ok((found - targets)?.sqr()?.mean(D::Minus1)?)
+}

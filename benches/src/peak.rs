@@ -1,0 +1,52 @@
+//! What this machine can do at best: fused multiplications and additions that wait for nothing.
+
+use std::time::Instant;
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+/// Independent chains: enough to hide the latency of an addition, few enough for the registers.
+const CHAINS: usize = 14;
+
+/// GFLOP/s of the chains on all threads together: the best of a few runs of some 50 ms, as the first find the cores idle.
+pub fn gflops(threads: usize) -> f64 {
+    let run = |_| {
+        let start = Instant::now();
+        run(threads) / start.elapsed().as_secs_f64() / 1e9
+    };
+    (0..4).map(run).fold(0.0, f64::max)
+}
+
+/// Runs the chains on every thread; returns the floating-point operations done.
+fn run(threads: usize) -> f64 {
+    const ROUNDS: u64 = 14_000_000;
+    let operations = |_| {
+        let (sum, lanes) = Arch::new().dispatch(Chains(ROUNDS));
+        std::hint::black_box(sum);
+        (ROUNDS * 2 * CHAINS as u64) as f64 * lanes as f64
+    };
+    (0..threads)
+        .into_par_iter()
+        .with_max_len(1)
+        .map(operations)
+        .sum()
+}
+
+struct Chains(u64);
+
+impl WithSimd for Chains {
+    type Output = (f32, usize);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> (f32, usize) {
+        let mut chains = [simd.splat_f32s(0.5); CHAINS];
+        let (factor, addend) = (simd.splat_f32s(0.999), simd.splat_f32s(0.001));
+        for _ in 0..self.0 {
+            for chain in &mut chains {
+                *chain = simd.mul_add_e_f32s(*chain, factor, addend);
+            }
+        }
+        let sums = chains.map(|chain| simd.reduce_sum_f32s(chain));
+        (sums.iter().sum(), S::F32_LANES)
+    }
+}

@@ -1,0 +1,148 @@
+//! The results as JSON and as a table.
+
+use std::fmt::Write as _;
+use std::process::Command;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::contest::{CaseOutcome, Outcome};
+
+/// Median, least and most.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Spread {
+    pub median: f64,
+    pub min: f64,
+    pub max: f64,
+}
+
+impl Spread {
+    /// `None` for no numbers.
+    pub fn of(numbers: &[f64]) -> Option<Self> {
+        let mut sorted = numbers.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let (min, max) = (*sorted.first()?, *sorted.last()?);
+        let middle = sorted.len() / 2;
+        let median = if sorted.len() % 2 == 1 {
+            sorted[middle]
+        } else {
+            f64::midpoint(sorted[middle - 1], sorted[middle])
+        };
+        Some(Self { median, min, max })
+    }
+}
+
+/// Where and when.
+pub fn machine(threads: usize) -> Value {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo")
+        .ok()
+        .and_then(|text| {
+            let line = text.lines().find(|line| line.starts_with("model name"))?;
+            Some(line.split_once(':')?.1.trim().to_owned())
+        });
+    let said = |program: &str, args: &[&str]| {
+        let output = Command::new(program).args(args).output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        output.status.success().then(|| text.trim().to_owned())
+    };
+    let levels: Vec<String> = siren_core::field::Level::available()
+        .map(|level| level.to_string())
+        .collect();
+    json!({
+        "cpu": cpu,
+        "cores": std::thread::available_parallelism().ok().map(usize::from),
+        "threads": threads,
+        "simd": levels,
+        "system": std::env::consts::OS,
+        "date": said("date", &["-u", "+%Y-%m-%d"]),
+        "commit": std::env::var("SIREN_COMMIT").ok(),
+    })
+}
+
+/// Everything that was measured.
+pub fn json(machine: &Value, cases: &[CaseOutcome]) -> Value {
+    let of_case = |outcome: &CaseOutcome| {
+        let rows = outcome.engines.iter().map(|engine| {
+            let mut row = json!(engine);
+            row["statistics"] = json!(Spread::of(&engine.seconds));
+            row["gflops"] = json!(gflops(outcome, engine));
+            row["share_of_peak"] = json!(share(outcome, engine));
+            row["times_ours"] = json!(ratio(outcome, engine));
+            row
+        });
+        json!({
+            "case": outcome.case,
+            "parameters": outcome.case.parameters(),
+            "operations": outcome.case.operations(),
+            "peak_gflops": Spread::of(&outcome.peak_gflops),
+            "engines": rows.collect::<Vec<_>>(),
+        })
+    };
+    json!({ "machine": machine, "cases": cases.iter().map(of_case).collect::<Vec<_>>() })
+}
+
+fn gflops(outcome: &CaseOutcome, engine: &Outcome) -> Option<f64> {
+    let seconds = Spread::of(&engine.seconds)?.median;
+    Some(outcome.case.operations() / seconds / 1e9)
+}
+
+fn share(outcome: &CaseOutcome, engine: &Outcome) -> Option<f64> {
+    Some(gflops(outcome, engine)? / Spread::of(&outcome.peak_gflops)?.median)
+}
+
+/// How many times as long as the fused engine, by medians.
+fn ratio(outcome: &CaseOutcome, engine: &Outcome) -> Option<f64> {
+    let ours = outcome.engines.iter().find(|e| e.engine == "fused")?;
+    Some(Spread::of(&engine.seconds)?.median / Spread::of(&ours.seconds)?.median)
+}
+
+/// The same as a Markdown table.
+pub fn markdown(machine: &Value, cases: &[CaseOutcome]) -> String {
+    let text = |key: &str| match &machine[key] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let mut out = format!(
+        "{}, {} threads, {}; medians (least to most) of steps taken in turn.\n\n",
+        text("cpu"),
+        text("threads"),
+        text("date")
+    );
+    out += "| case | engine | s per step | times ours | GFLOP/s | of peak | memory, MiB |\n";
+    out += "|---|---|---|---|---|---|---|\n";
+    for outcome in cases {
+        for engine in &outcome.engines {
+            let name = &outcome.case.name;
+            let Some(Spread { median, min, max }) = Spread::of(&engine.seconds) else {
+                let why = engine.missing.as_deref().unwrap_or("no step");
+                let _ = writeln!(out, "| {name} | {} | {why} | | | | |", engine.engine);
+                continue;
+            };
+            let memory = engine.peak_bytes.map_or_else(String::new, |bytes| {
+                format!("{:.0}", bytes as f64 / f64::from(1 << 20))
+            });
+            let _ = writeln!(
+                out,
+                "| {name} | {} | {median:.4} ({min:.4} to {max:.4}) | {:.2} | {:.1} | {:.0} % | {memory} |",
+                engine.engine,
+                ratio(outcome, engine).unwrap_or(f64::NAN),
+                gflops(outcome, engine).unwrap_or(f64::NAN),
+                100.0 * share(outcome, engine).unwrap_or(f64::NAN),
+            );
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_of_an_even_number_of_steps_lies_between_the_middle_two() {
+        let spread = Spread::of(&[4.0, 1.0, 3.0, 2.0]).unwrap();
+        assert!((spread.median - 2.5).abs() < 1e-12);
+        assert!((spread.min - 1.0).abs() < 1e-12 && (spread.max - 4.0).abs() < 1e-12);
+        assert_eq!(Spread::of(&[]), None);
+    }
+}

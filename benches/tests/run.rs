@@ -1,0 +1,60 @@
+//! The whole way: processes of engines, steps in turn, files of results.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn run(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_siren-bench"));
+    command.arg("run").args(args).output().unwrap()
+}
+
+#[test]
+fn a_case_ends_in_json_and_a_table_with_the_steps_of_every_engine() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let output = run(&["tiny", "--repeats", "2", "--threads", "1", "--out", out]);
+    assert!(output.status.success(), "{output:?}");
+    let json = std::fs::read_to_string(folder.path().join("bench.json")).unwrap();
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let case = &json["cases"][0];
+    assert_eq!(
+        case["peak_gflops"]["min"].as_f64().map(|peak| peak > 0.1),
+        Some(true)
+    );
+    for (index, engine) in ["fused", "candle"].iter().enumerate() {
+        let row = &case["engines"][index];
+        assert_eq!(row["engine"], *engine);
+        let seconds = row["seconds"].as_array().unwrap();
+        assert_eq!(seconds.len(), 2, "{row}");
+        assert!(
+            seconds.iter().all(|s| s.as_f64().is_some_and(|s| s > 0.0)),
+            "{row}"
+        );
+    }
+    let table = std::fs::read_to_string(folder.path().join("bench.md")).unwrap();
+    assert!(table.contains("| tiny | fused | 0."), "{table}");
+}
+
+#[test]
+fn an_interpreter_that_is_not_there_is_reported_in_the_table_and_the_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let peers = ["--peers", "--python", "no-such-python"];
+    let output = run(&[&["tiny", "--repeats", "1", "--out", out], &peers[..]].concat());
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let table = std::fs::read_to_string(folder.path().join("bench.md")).unwrap();
+    assert!(table.contains("cannot start no-such-python"), "{table}");
+    assert!(table.contains("| tiny | candle | 0."), "{table}");
+}
+
+#[test]
+fn an_unknown_case_is_an_error_that_lists_those_there_are() {
+    let output = run(&["valu"]);
+    assert_eq!(output.status.code(), Some(2));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        error.contains("`valu`") && error.contains("laplacian-256-512"),
+        "{error}"
+    );
+}
