@@ -87,6 +87,7 @@ impl Run {
         let bar = ProgressBar::new((cases.len() * settings.repeats) as u64);
         let style = "{wide_bar} {pos}/{len} rounds, {eta} left  {msg}";
         bar.set_style(ProgressStyle::with_template(style)?);
+        let machine = report::machine(settings.threads);
         let mut outcomes = Vec::new();
         for (index, case) in cases.iter().enumerate() {
             bar.set_message(case.name.clone());

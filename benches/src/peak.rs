@@ -39,8 +39,10 @@ impl WithSimd for Chains {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> (f32, usize) {
-        let mut chains = [simd.splat_f32s(0.5); CHAINS];
-        let (factor, addend) = (simd.splat_f32s(0.999), simd.splat_f32s(0.001));
+        // Black boxes: of constants the compiler would compute a chain, or all, beforehand.
+        let mut chains = [simd.splat_f32s(std::hint::black_box(0.5)); CHAINS];
+        let factor = simd.splat_f32s(std::hint::black_box(0.999));
+        let addend = simd.splat_f32s(std::hint::black_box(0.001));
         for _ in 0..self.0 {
             for chain in &mut chains {
                 *chain = simd.mul_add_e_f32s(*chain, factor, addend);
