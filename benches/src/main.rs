@@ -94,16 +94,13 @@ impl Run {
             let first = index * settings.repeats;
             let progress = |round: usize| bar.set_position((first + round) as u64);
             outcomes.push(contest::run(case, &settings, progress)?);
+            // After every case: what is measured is not lost if a later one is stopped.
+            self.write("bench.md", &report::markdown(&machine, &outcomes))?;
+            let json = report::json(&machine, &outcomes);
+            self.write("bench.json", &format!("{json:#}\n"))?;
         }
         bar.finish_and_clear();
-        let machine = report::machine(settings.threads);
-        let table = report::markdown(&machine, &outcomes);
-        self.write(
-            "bench.json",
-            &format!("{:#}\n", report::json(&machine, &outcomes)),
-        )?;
-        self.write("bench.md", &table)?;
-        print!("{table}");
+        print!("{}", report::markdown(&machine, &outcomes));
         let failed = outcomes.iter().flat_map(|outcome| &outcome.engines);
         let failed = failed.filter(|engine| engine.failed).count();
         Ok(ExitCode::from(u8::from(failed > 0)))
