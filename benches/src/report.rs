@@ -61,12 +61,13 @@ pub fn machine(threads: usize) -> Value {
 
 /// Everything that was measured.
 pub fn json(machine: &Value, cases: &[CaseOutcome]) -> Value {
+    let peak = peak(cases);
     let of_case = |outcome: &CaseOutcome| {
         let rows = outcome.engines.iter().map(|engine| {
             let mut row = json!(engine);
             row["statistics"] = json!(Spread::of(&engine.seconds));
             row["gflops"] = json!(gflops(outcome, engine));
-            row["share_of_peak"] = json!(share(outcome, engine));
+            row["share_of_peak"] = json!(share(outcome, engine, peak));
             row["times_ours"] = json!(ratio(outcome, engine));
             row
         });
@@ -78,7 +79,8 @@ pub fn json(machine: &Value, cases: &[CaseOutcome]) -> Value {
             "engines": rows.collect::<Vec<_>>(),
         })
     };
-    json!({ "machine": machine, "cases": cases.iter().map(of_case).collect::<Vec<_>>() })
+    let cases: Vec<Value> = cases.iter().map(of_case).collect();
+    json!({ "machine": machine, "peak_gflops": peak, "cases": cases })
 }
 
 fn gflops(outcome: &CaseOutcome, engine: &Outcome) -> Option<f64> {
@@ -86,8 +88,14 @@ fn gflops(outcome: &CaseOutcome, engine: &Outcome) -> Option<f64> {
     Some(outcome.case.operations() / seconds / 1e9)
 }
 
-fn share(outcome: &CaseOutcome, engine: &Outcome) -> Option<f64> {
-    Some(gflops(outcome, engine)? / Spread::of(&outcome.peak_gflops)?.median)
+/// The most the machine was seen to do in the whole run: what it can, whatever disturbed a single round.
+fn peak(cases: &[CaseOutcome]) -> Option<f64> {
+    let all = cases.iter().flat_map(|outcome| &outcome.peak_gflops);
+    all.copied().max_by(f64::total_cmp)
+}
+
+fn share(outcome: &CaseOutcome, engine: &Outcome, peak: Option<f64>) -> Option<f64> {
+    Some(gflops(outcome, engine)? / peak?)
 }
 
 /// How many times as long as the fused engine, by medians.
@@ -102,10 +110,12 @@ pub fn markdown(machine: &Value, cases: &[CaseOutcome]) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
+    let peak = peak(cases);
     let mut out = format!(
-        "{}, {} threads, {}; medians (least to most) of steps taken in turn.\n\n",
+        "{}, {} threads, peak {:.0} GFLOP/s, {}; medians (least to most) of steps taken in turn.\n\n",
         text("cpu"),
         text("threads"),
+        peak.unwrap_or(f64::NAN),
         text("date")
     );
     out += "| case | engine | s per step | times ours | GFLOP/s | of peak | memory, MiB |\n";
@@ -127,7 +137,7 @@ pub fn markdown(machine: &Value, cases: &[CaseOutcome]) -> String {
                 engine.engine,
                 ratio(outcome, engine).unwrap_or(f64::NAN),
                 gflops(outcome, engine).unwrap_or(f64::NAN),
-                100.0 * share(outcome, engine).unwrap_or(f64::NAN),
+                100.0 * share(outcome, engine, peak).unwrap_or(f64::NAN),
             );
         }
     }
