@@ -11,6 +11,7 @@ Examples:
   cargo xtask resume runs/image
   cargo xtask render runs/image --scale 4 -o large.png
   cargo xtask export runs/image -o image.safetensors
+  cargo xtask sweep configs/sweeps/optimizers.toml
   cargo xtask bench value-256-256
   cargo xtask test
   cargo xtask ci
@@ -32,6 +33,8 @@ pub enum Command {
     Resume(ResumeArgs),
     Render(RenderArgs),
     Export(ExportArgs),
+    Sweep(SweepArgs),
+    Table(TableArgs),
     Bench(BenchArgs),
     Test(TestArgs),
     /// Run every check: format, dependencies, lint, documentation, tests; the first failure ends it.
@@ -68,6 +71,40 @@ pub struct RunArgs {
 
     #[command(flatten)]
     pub compute: ComputeArgs,
+}
+
+/// Run every combination of the settings in a config's `[sweep]` table, and compare them in tables and plots.
+///
+/// Every run is checked before the first one starts. A sweep that was stopped continues where it was, unfinished runs
+/// included; a run that fails is reported at the end and does not stop the others.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask sweep configs/sweeps/optimizers.toml
+  cargo xtask sweep configs/sweeps/optimizers.toml --list
+  cargo xtask sweep configs/sweeps/optimizers.toml --jobs 4 --out runs/again")]
+pub struct SweepArgs {
+    /// The config: an experiment with a `[sweep]` table. Paths and patterns in it are relative to the current folder.
+    pub config: PathBuf,
+
+    /// The sweep folder: runs/, table.md, table.csv, table.tex, plots/ [default: runs/optimizers for optimizers.toml].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    /// How many runs compute at a time, at least 1; they share the cores [default: one a core].
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+
+    /// Only list the runs and what each sets.
+    #[arg(long)]
+    pub list: bool,
+}
+
+/// Make a sweep's tables and plots again from the runs that are finished.
+#[derive(Debug, Args)]
+pub struct TableArgs {
+    /// The sweep folder, as left by `cargo xtask sweep`.
+    pub sweep: PathBuf,
 }
 
 /// Continue a run that was stopped, from its last checkpoint to the end its config states.

@@ -79,6 +79,9 @@ impl Kind {
     }
 }
 
+/// The crate whose executable starts those of the kinds.
+pub const SWEEP: &str = "siren-sweep";
+
 /// Names of the crates `crates/siren-<kind>` with an executable, sorted.
 fn known_kinds(root: &Path) -> Result<Vec<String>> {
     let crates = root.join("crates");
@@ -91,6 +94,7 @@ fn known_kinds(root: &Path) -> Result<Vec<String>> {
         let kind = name.to_str().and_then(|name| name.strip_prefix("siren-"));
         if let Some(kind) = kind
             && entry.path().join("src/main.rs").is_file()
+            && name.to_str() != Some(SWEEP)
         {
             kinds.push(kind.to_owned());
         }

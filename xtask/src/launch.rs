@@ -12,13 +12,17 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 
-use crate::cli::{BenchArgs, ComputeArgs, ExportArgs, RenderArgs, ResumeArgs, RunArgs};
-use crate::kind::Kind;
+use crate::cli::{
+    BenchArgs, ComputeArgs, ExportArgs, RenderArgs, ResumeArgs, RunArgs, SweepArgs, TableArgs,
+};
+use crate::kind::{Kind, SWEEP};
 
 /// What to build and which arguments to start it with.
 #[derive(Debug)]
 pub struct Launch {
     package: String,
+    /// A package whose executable this one starts.
+    starts: Option<String>,
     needs_cuda: bool,
     args: Vec<OsString>,
 }
@@ -57,9 +61,34 @@ impl Launch {
         launch
     }
 
+    pub fn sweep(kind: &Kind, args: &SweepArgs) -> Self {
+        let mut launch = Self::of_sweeps("run", &args.config);
+        launch.starts = Some(kind.package());
+        launch.option("--out", args.out.as_ref());
+        launch.option("--jobs", args.jobs.map(|jobs| jobs.to_string()));
+        if args.list {
+            launch.args.push("--list".into());
+        }
+        launch
+    }
+
+    pub fn table(args: &TableArgs) -> Self {
+        Self::of_sweeps("table", &args.sweep)
+    }
+
+    fn of_sweeps(command: &str, path: &Path) -> Self {
+        Self {
+            package: SWEEP.to_owned(),
+            starts: None,
+            needs_cuda: false,
+            args: vec![command.into(), path.into()],
+        }
+    }
+
     pub fn bench(args: &BenchArgs) -> Self {
         let mut launch = Self {
             package: "siren-bench".to_owned(),
+            starts: None,
             needs_cuda: false,
             args: vec!["run".into()],
         };
@@ -81,6 +110,7 @@ impl Launch {
     fn new(kind: &Kind, command: &str, path: &Path) -> Self {
         Self {
             package: kind.package(),
+            starts: None,
             needs_cuda: false,
             args: vec![command.into(), path.into()],
         }
@@ -106,6 +136,15 @@ impl Launch {
 
     /// Builds and starts the executable in the current folder; its exit status becomes this process's.
     pub fn start(&self, root: &Path) -> Result<ExitCode> {
+        if let Some(package) = &self.starts {
+            let mut build = cargo();
+            build.args(["build", "--release", "--package", package, "--bin", package]);
+            let manifest = root.join("Cargo.toml");
+            let status = build.arg("--manifest-path").arg(manifest).status();
+            if !status.context("cannot start cargo")?.success() {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
         let mut cargo = cargo();
         cargo.args(self.cargo_args(root));
         if let Some(commit) = commit(root) {
@@ -213,6 +252,8 @@ mod tests {
             Command::Resume(args) => Launch::resume(&kind, &args),
             Command::Render(args) => Launch::render(&kind, &args),
             Command::Export(args) => Launch::export(&kind, &args),
+            Command::Sweep(args) => Launch::sweep(&kind, &args),
+            Command::Table(args) => Launch::table(&args),
             Command::Bench(args) => Launch::bench(&args),
             Command::Test(_) | Command::Ci => panic!("`{line}` starts no executable of a kind"),
         }
@@ -233,6 +274,13 @@ mod tests {
         ] {
             let passed = launch(&format!("xtask {line}")).args;
             assert_eq!(passed, line.split(' ').collect::<Vec<_>>(), "{line}");
+        }
+        for (typed, passed) in [
+            ("sweep a.toml --out runs/b --jobs 2 --list", "run a.toml --out runs/b --jobs 2 --list"),
+            ("table runs/b", "table runs/b"),
+        ] {
+            let args = launch(&format!("xtask {typed}")).args;
+            assert_eq!(args, passed.split(' ').collect::<Vec<_>>());
         }
         let line =
             "run value audio --list --peers --python p --threads 2 --repeats 3 --simd avx2 --out b";

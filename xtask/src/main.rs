@@ -37,6 +37,8 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Resume(args) => Launch::resume(&of_run(&args.run)?, args).start(&root),
         Command::Render(args) => Launch::render(&of_run(&args.run)?, args).start(&root),
         Command::Export(args) => Launch::export(&of_run(&args.run)?, args).start(&root),
+        Command::Sweep(args) => Launch::sweep(&of_config(&args.config)?, args).start(&root),
+        Command::Table(args) => Launch::table(args).start(&root),
         Command::Bench(args) => Launch::bench(args).start(&root),
         Command::Test(args) => checks::test(&root, &args.cargo_args),
         Command::Ci => checks::ci(&root),

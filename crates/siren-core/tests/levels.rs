@@ -14,16 +14,6 @@ use siren_core::field::{
     SirenConfig,
 };
 
-const ACTIVATIONS: [Activation; 7] = [
-    Activation::Sine,
-    Activation::Relu,
-    Activation::Tanh,
-    Activation::Sigmoid,
-    Activation::Softplus,
-    Activation::Elu,
-    Activation::Selu,
-];
-
 /// The largest errors allowed, as shares of the largest exact number: of jets, and of the gradient in the parameters.
 const JETS: f64 = 2e-4;
 const GRADIENT: f64 = 2e-4;
@@ -114,7 +104,7 @@ fn every_level_agrees(case: Case) {
 
 #[test]
 fn every_level_follows_double_precision_for_every_activation_order_and_odd_width() {
-    for activation in ACTIVATIONS {
+    for activation in Activation::ALL {
         for width in [1, 3, 17, 250, 257] {
             let (dims, channels, points) = (2, 1, 47);
             every_level_agrees(Case {
@@ -196,7 +186,7 @@ fn the_gradient_carried_backward_equals_the_gradient_carried_forward() {
             sigma: 1.5,
         }),
     ];
-    for activation in ACTIVATIONS {
+    for activation in Activation::ALL {
         for encoding in &encodings {
             for (dims, width, hidden_layers) in [(2, 33, 2), (3, 7, 0), (4, 64, 1)] {
                 let case = Case {

@@ -12,16 +12,6 @@ use siren_core::field::{
     Siren, SirenConfig, Trace,
 };
 
-const ACTIVATIONS: [Activation; 7] = [
-    Activation::Sine,
-    Activation::Relu,
-    Activation::Tanh,
-    Activation::Sigmoid,
-    Activation::Softplus,
-    Activation::Elu,
-    Activation::Selu,
-];
-
 fn encodings() -> [Encoding; 4] {
     [
         Encoding::Identity,
@@ -145,7 +135,7 @@ fn both_agree(config: &SirenConfig, (dims, channels): (usize, usize), n: usize, 
 
 #[test]
 fn every_activation_and_encoding_agrees_with_candle_at_every_order() {
-    for activation in ACTIVATIONS {
+    for activation in Activation::ALL {
         for encoding in encodings() {
             let config = SirenConfig {
                 activation,
@@ -204,7 +194,7 @@ proptest! {
         seed in 0u64..1000,
     ) {
         let config = SirenConfig {
-            activation: ACTIVATIONS[kind % 7],
+            activation: Activation::ALL[kind % Activation::ALL.len()],
             encoding: encodings()[kind / 7].clone(),
             first_omega_0: 2.0,
             hidden_omega_0: 2.0,

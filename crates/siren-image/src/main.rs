@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
-use siren_core::run::cli::{ExportArgs, ResumeArgs, RunArgs, exit};
+use siren_core::run::cli::{CheckArgs, ExportArgs, ResumeArgs, RunArgs, exit};
 use siren_core::run::{Machine, Which, console, restore};
 use siren_image::Image;
 use siren_image::render::{Quantity, Size, render};
@@ -22,6 +22,8 @@ struct Cli {
 enum Command {
     /// Fit the picture that a config names; everything is kept in a new run folder.
     Run(RunArgs),
+    /// Print a config with every default filled in, if it and its signal are good; nothing is written.
+    Check(CheckArgs),
     /// Continue a run that was stopped; it ends as if it never had been.
     Resume(ResumeArgs),
     /// Draw a run's field, its gradient or its Laplacian at any size.
@@ -73,6 +75,7 @@ impl RenderArgs {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => args.execute::<Image>().map_err(Into::into),
+        Command::Check(args) => args.execute::<Image>().map_err(Into::into),
         Command::Resume(args) => args.execute::<Image>().map_err(Into::into),
         Command::Render(args) => args.execute(),
         Command::Export(args) => args.execute::<Image>().map_err(Into::into),

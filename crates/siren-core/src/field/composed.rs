@@ -82,10 +82,37 @@ fn derivatives(pointwise: Pointwise, z: &Tensor) -> Result<[Tensor; 3]> {
                 (sin * (-omega * omega))?,
             ]
         }
-        Pointwise::Gaussian => {
-            let e = z.sqr()?.neg()?.exp()?;
-            let second = (&e * ((z.sqr()? * 4.0)? - 2.0)?)?;
-            [e.clone(), ((z * -2.0)? * &e)?, second]
+        Pointwise::Finer { omega } => {
+            let size = z.abs()?;
+            let sign = ((positive_as_number * 2.0)? - 1.0)?;
+            let slope = (((&size * 2.0)? + 1.0)? * omega)?;
+            wave(&((size + 1.0)? * z)?.affine(omega, 0.0)?, [slope, (sign * (2.0 * omega))?])?
+        }
+        Pointwise::HyperbolicSine { omega } => {
+            let (grows, falls) = ((z * 2.0)?.exp()?, (z * -2.0)?.exp()?);
+            let sinh = ((&grows - &falls)? * (omega / 2.0))?;
+            let cosh = ((grows + falls)? * (omega / 2.0))?;
+            wave(&sinh, [(cosh * 2.0)?, (&sinh * 4.0)?])?
+        }
+        Pointwise::Gabor { omega, scale } => {
+            let [g0, g1, g2] = gaussian(z, scale)?;
+            let angle = (z * omega)?;
+            let (c0, c1) = (angle.cos()?, (angle.sin()? * -omega)?);
+            let second = ((&g2 * &c0)? + ((&g1 * &c1)? * 2.0)?)?;
+            [
+                (&g0 * &c0)?,
+                ((&g1 * &c0)? + (&g0 * &c1)?)?,
+                (second - ((g0 * c0)? * (omega * omega))?)?,
+            ]
+        }
+        Pointwise::Sinc { omega } => {
+            let [s0, s1, s2] = sinc(&(z * omega)?)?;
+            [s0, (s1 * omega)?, (s2 * (omega * omega))?]
+        }
+        Pointwise::Gaussian { scale } => gaussian(z, scale)?,
+        Pointwise::Silu => {
+            let [s, s1, s2] = logistic(z)?;
+            [(z * &s)?, (s + (z * &s1)?)?, ((s1 * 2.0)? + (z * s2)?)?]
         }
         Pointwise::Relu => [z.relu()?, positive_as_number, zero],
         Pointwise::Tanh => {
@@ -115,6 +142,49 @@ fn derivatives(pointwise: Pointwise, z: &Tensor) -> Result<[Tensor; 3]> {
             ]
         }
     })
+}
+
+/// `sin u` and its first two derivatives, from `u'` and `u''`.
+fn wave(u: &Tensor, [u1, u2]: [Tensor; 2]) -> Result<[Tensor; 3]> {
+    let (sin, cos) = (u.sin()?, u.cos()?);
+    let second = ((u2 * &cos)? - (u1.sqr()? * &sin)?)?;
+    Ok([sin, (u1 * cos)?, second])
+}
+
+/// `sin(u)/u` and its first two derivatives: quotients or, where these lose digits, their series.
+fn sinc(u: &Tensor) -> Result<[Tensor; 3]> {
+    let near = u.abs()?.lt(1.0)?;
+    let one = u.ones_like()?;
+    let far = near.where_cond(&one, u)?;
+    let s0 = (far.sin()? / &far)?;
+    let s1 = ((far.cos()? - &s0)? / &far)?;
+    let s2 = ((far.sin()? + (&s1 * 2.0)?)? / &far)?.neg()?;
+    let close = near.where_cond(u, &one)?;
+    let square = close.sqr()?;
+    let [mut t0, mut t1, mut t2] = [(); 3].map(|()| one.affine(0.0, 0.0));
+    for k in (0..10).rev() {
+        let n = 2.0 * f64::from(k);
+        let sign = if k % 2 == 0 { 1.0 } else { -1.0 };
+        let c = sign / (1..=2 * k + 1).map(f64::from).product::<f64>();
+        t0 = (t0? * &square)?.affine(1.0, c);
+        if k > 0 {
+            t1 = (t1? * &square)?.affine(1.0, c * n);
+            t2 = (t2? * &square)?.affine(1.0, c * n * (n - 1.0));
+        }
+    }
+    Ok([
+        near.where_cond(&t0?, &s0)?,
+        near.where_cond(&(t1? * close)?, &s1)?,
+        near.where_cond(&t2?, &s2)?,
+    ])
+}
+
+/// `e^(−(s z)²)` and its first two derivatives.
+fn gaussian(z: &Tensor, scale: f64) -> Result<[Tensor; 3]> {
+    let square = scale * scale;
+    let e = (z.sqr()? * -square)?.exp()?;
+    let second = (&e * ((z.sqr()? * (4.0 * square * square))? - 2.0 * square)?)?;
+    Ok([e.clone(), ((z * (-2.0 * square))? * &e)?, second])
 }
 
 /// `s, s', s''` of the logistic function.
@@ -148,7 +218,7 @@ fn input(plan: &Plan, coords: &Tensor, params: &Tensor, order: &Order) -> Result
                 &centers_d.reshape((*centers, dims))?,
                 &sigmas.reshape((1, *centers))?,
             )?;
-            apply(Pointwise::Gaussian, distances, order)
+            apply(Pointwise::Gaussian { scale: 1.0 }, distances, order)
         }
     }
 }

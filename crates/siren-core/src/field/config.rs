@@ -18,14 +18,37 @@ pub struct SirenConfig {
     pub first_omega_0: f64,
     /// ω₀ of the other sine layers.
     pub hidden_omega_0: f64,
+    /// s₀ of `gaussian` (default: 30) and of `wire` (10): how narrow their envelopes are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale_0: Option<f64>,
     /// Width of every hidden layer.
     pub hidden_features: usize,
     /// `hidden_features × hidden_features` layers between the first and the last (the authors' `num_hidden_layers`).
     pub hidden_layers: usize,
+    /// How weights start.
+    pub init: WeightInit,
+    /// Multiplies the initial weights of every layer but the last (Yeom et al. 2025): above 1 the field starts with higher
+    /// frequencies and larger gradients, and wants a lower learning rate.
+    pub weight_scale: f64,
     /// How biases start.
     pub bias: BiasInit,
+    /// The biases of the first layer start from U(±this) instead, so that its waves start at many phases (`finer`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_bias: Option<f64>,
     /// What the first layer sees of a coordinate.
     pub encoding: Encoding,
+}
+
+/// How weights start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightInit {
+    /// As each activation's authors do.
+    #[default]
+    Authors,
+    /// So that neither the variance of preactivations nor that of gradients changes from layer to layer, found by quadrature
+    /// for whatever activation there is (VI³NR, Koneputugodage et al. 2025).
+    Vi3nr,
 }
 
 /// How biases start.
@@ -45,9 +68,13 @@ impl Default for SirenConfig {
             activation: Activation::Sine,
             first_omega_0: 30.0,
             hidden_omega_0: 30.0,
+            scale_0: None,
             hidden_features: 256,
             hidden_layers: 3,
+            init: WeightInit::Authors,
+            weight_scale: 1.0,
             bias: BiasInit::Authors,
+            first_bias: None,
             encoding: Encoding::Identity,
         }
     }
@@ -70,8 +97,15 @@ impl SirenConfig {
         for (key, omega) in [
             ("field.first_omega_0", self.first_omega_0),
             ("field.hidden_omega_0", self.hidden_omega_0),
+            ("field.scale_0", self.scale_0.unwrap_or(1.0)),
+            ("field.weight_scale", self.weight_scale),
+            ("field.first_bias", self.first_bias.unwrap_or(1.0)),
         ] {
             positive_single(key, omega)?;
+        }
+        if let (Some(scale), None) = (self.scale_0, self.activation.default_scale()) {
+            let expected = "absent: only `gaussian` and `wire` have an s₀";
+            return Err(Error::invalid("field.scale_0", scale, expected));
         }
         self.encoding.validate()
     }

@@ -2,9 +2,10 @@
 //!
 //! | activation | weights of a layer with `fan_in` inputs |
 //! |---|---|
-//! | sine, first layer | U(±1/`fan_in`) |
-//! | sine, other layers, output layer | U(±√(6/`fan_in`)/ω₀) with the hidden ω₀ |
-//! | relu, softplus | N(0, 2/`fan_in`) (Kaiming) |
+//! | sine, finer, h_siren, first layer | U(±1/`fan_in`) |
+//! | sine, finer, h_siren, other layers, output layer | U(±√(6/`fan_in`)/ω₀) with the hidden ω₀ |
+//! | gaussian, wire, sinc | U(±1/√`fan_in`) (PyTorch's default) |
+//! | relu, softplus, silu | N(0, 2/`fan_in`) (Kaiming) |
 //! | tanh, sigmoid | N(0, 2/(`fan_in` + `fan_out`)) (Xavier) |
 //! | selu | N(0, 1/`fan_in`) |
 //! | elu | N(0, 1.5505188080679277/`fan_in`) |
@@ -16,14 +17,44 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::activation::Activation;
-use super::config::{BiasInit, SirenConfig};
+use super::activation::{Activation, Pointwise};
+use super::config::{BiasInit, SirenConfig, WeightInit};
+use super::plan::Dense;
 
 /// The authors' gain for elu, as a variance.
 const ELU_VARIANCE: f64 = 1.550_518_808_067_927_7;
 
-/// Row-major `(fan_out, fan_in)` weights of layer `index`.
+/// Row-major `(fan_out, fan_in)` weights of layer `index`; `before` is the function of the layer before it.
 pub(super) fn weights(
+    config: &SirenConfig,
+    index: usize,
+    (layer, before): (&Dense, Option<Pointwise>),
+    rng: &mut ChaCha8Rng,
+) -> Vec<f64> {
+    let mut weights = match config.init {
+        WeightInit::Authors => by_authors(config, index, (layer.fan_in, layer.fan_out), rng),
+        WeightInit::Vi3nr => {
+            let mean_square = before.map_or(COORDINATE_MEAN_SQUARE, |before| {
+                mean_squares(before, balanced_deviation(before))[0]
+            });
+            // The output layer's own function has no deviation that it would balance.
+            let target = match layer.pointwise {
+                Pointwise::Linear => 1.0,
+                hidden => balanced_deviation(hidden),
+            };
+            let std = target / (layer.fan_in as f64 * mean_square).sqrt();
+            normal(std, layer.fan_in * layer.fan_out, rng)
+        }
+    };
+    if layer.pointwise != Pointwise::Linear {
+        for weight in &mut weights {
+            *weight *= config.weight_scale;
+        }
+    }
+    weights
+}
+
+fn by_authors(
     config: &SirenConfig,
     index: usize,
     (fan_in, fan_out): (usize, usize),
@@ -32,9 +63,18 @@ pub(super) fn weights(
     let n = fan_in as f64;
     let count = fan_in * fan_out;
     match config.activation {
-        Activation::Sine if index == 0 => uniform(1.0 / n, count, rng),
-        Activation::Sine => uniform((6.0 / n).sqrt() / config.hidden_omega_0, count, rng),
-        Activation::Relu | Activation::Softplus => normal((2.0 / n).sqrt(), count, rng),
+        Activation::Sine | Activation::Finer | Activation::HSiren if index == 0 => {
+            uniform(1.0 / n, count, rng)
+        }
+        Activation::Sine | Activation::Finer | Activation::HSiren => {
+            uniform((6.0 / n).sqrt() / config.hidden_omega_0, count, rng)
+        }
+        Activation::Gaussian | Activation::Wire | Activation::Sinc => {
+            uniform(1.0 / n.sqrt(), count, rng)
+        }
+        Activation::Relu | Activation::Softplus | Activation::Silu => {
+            normal((2.0 / n).sqrt(), count, rng)
+        }
         Activation::Tanh | Activation::Sigmoid => {
             normal((2.0 / (n + fan_out as f64)).sqrt(), count, rng)
         }
@@ -43,15 +83,49 @@ pub(super) fn weights(
     }
 }
 
-/// `fan_out` biases of a layer with `fan_in` inputs.
+/// `E[x²]` of coordinates, U(±1).
+const COORDINATE_MEAN_SQUARE: f64 = 1.0 / 3.0;
+
+/// The standard deviation s of a preactivation z ~ N(0, s²) at which `s² E[σ'(z)²] = E[σ(z)²]`: weights of variance
+/// `s² / (n E[σ²])` then keep both the preactivations' variance and, since `n Var(W) E[σ'²] = 1`, the gradients'. Where no s
+/// does, the one that comes nearest (VI³NR, §4; they search a grid with samples of z, we with quadrature).
+fn balanced_deviation(pointwise: Pointwise) -> f64 {
+    let imbalance = |s: f64| {
+        let [value, slope] = mean_squares(pointwise, s);
+        (s * s * slope / value).ln().abs()
+    };
+    let grid = (0..=400).map(|i| 10f64.powf(f64::from(i) / 100.0 - 3.0));
+    let nearest = grid.min_by(|a, b| imbalance(*a).total_cmp(&imbalance(*b)));
+    nearest.unwrap_or(1.0)
+}
+
+/// `E[σ(z)²]` and `E[σ'(z)²]` for z ~ N(0, s²), by the trapezoidal rule, which converges fast for such integrands.
+fn mean_squares(pointwise: Pointwise, s: f64) -> [f64; 2] {
+    const REACH: f64 = 8.0;
+    const NODES: usize = 4001;
+    let node = |i: usize| REACH * (2.0 * i as f64 / (NODES - 1) as f64 - 1.0);
+    let z: Vec<f64> = (0..NODES).map(|i| s * node(i)).collect();
+    let [mut value, mut slope] = [vec![0.0; NODES], vec![0.0; NODES]];
+    pointwise.derivatives(pulp::Scalar, &z, 0, &mut [&mut value, &mut slope]);
+    let weights: Vec<f64> = (0..NODES).map(|i| (-0.5 * node(i).powi(2)).exp()).collect();
+    let total: f64 = weights.iter().sum();
+    [value, slope].map(|row| {
+        let squares = row.iter().zip(&weights).map(|(x, weight)| weight * x * x);
+        squares.sum::<f64>() / total
+    })
+}
+
+/// Biases of layer `index`, which has `fan_in` inputs and `fan_out` outputs.
 pub(super) fn biases(
-    rule: BiasInit,
+    config: &SirenConfig,
+    index: usize,
     (fan_in, fan_out): (usize, usize),
     rng: &mut ChaCha8Rng,
 ) -> Vec<f64> {
-    match rule {
-        BiasInit::Authors => uniform(1.0 / (fan_in as f64).sqrt(), fan_out, rng),
-        BiasInit::Zero => vec![0.0; fan_out],
+    match (config.bias, config.first_bias) {
+        (_, Some(bound)) if index == 0 => uniform(bound, fan_out, rng),
+        (BiasInit::Authors, _) => uniform(1.0 / (fan_in as f64).sqrt(), fan_out, rng),
+        (BiasInit::Zero, _) => vec![0.0; fan_out],
     }
 }
 

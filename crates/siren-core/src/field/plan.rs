@@ -58,11 +58,6 @@ impl Plan {
             } else {
                 config.hidden_features
             };
-            let omega = if index == 0 {
-                config.first_omega_0
-            } else {
-                config.hidden_omega_0
-            };
             layers.push(Dense {
                 fan_in,
                 fan_out,
@@ -71,7 +66,7 @@ impl Plan {
                 pointwise: if last {
                     Pointwise::Linear
                 } else {
-                    config.activation.pointwise(omega)
+                    config.activation.pointwise(config, index)
                 },
             });
             fan_in = fan_out;

@@ -63,10 +63,12 @@ impl SirenConfig {
             params.extend(init::uniform(1.0, rbf.centers * shape.in_features, rng));
             params.extend(std::iter::repeat_n(rbf.sigma, rbf.centers));
         }
+        let mut before = None;
         for (index, layer) in plan.layers.iter().enumerate() {
+            params.extend(init::weights(self, index, (layer, before), rng));
             let fans = (layer.fan_in, layer.fan_out);
-            params.extend(init::weights(self, index, fans, rng));
-            params.extend(init::biases(self.bias, fans, rng));
+            params.extend(init::biases(self, index, fans, rng));
+            before = Some(layer.pointwise);
         }
         let params = Tensor::from_vec(params, plan.layout.len(), &Device::Cpu)?;
         let params = params.to_dtype(dtype)?.to_device(device)?;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Domain, disk};
 use crate::error::{Error, Result};
 use crate::field::FieldShape;
-use crate::train::{AdamMoments, Trainer};
+use crate::train::{Moments, Trainer};
 
 const METADATA_KEY: &str = "siren";
 const FORMAT: u32 = 2;
@@ -242,7 +242,7 @@ impl Checkpoint {
             let tensor = tensor.ok_or_else(|| damaged(path, &format!("no `{name}`")))?;
             Ok::<_, Error>(tensor.to_device(&device)?)
         };
-        let moments = AdamMoments {
+        let moments = Moments {
             step: self.state.optimizer_step,
             first: moment(FIRST_MOMENT)?,
             second: moment(SECOND_MOMENT)?,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::folder::{RunFolder, Which};
-use super::launch::{Outcome, restore_field, resume, start};
+use super::launch::{Outcome, check, restore_field, resume, start};
 use super::machine::Machine;
 use super::{Domain, console, export, interrupt};
 use crate::error::Result;
@@ -52,6 +52,29 @@ impl RunArgs {
         let machine = self.machine.machine()?;
         let ended = start::<D>(&self.config, &self.set, self.out.as_deref(), &machine)?;
         Ok(report(&ended))
+    }
+}
+
+/// `check CONFIG`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// The experiment, a TOML file.
+    config: PathBuf,
+    /// Override one key of the config; may be given many times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl CheckArgs {
+    /// Prints the config with every default filled in, if it and its signal are good.
+    ///
+    /// # Errors
+    /// As [`check`].
+    pub fn execute<D: Domain>(&self) -> Result<ExitCode> {
+        let machine = Machine::new("cpu", None)?;
+        let text = check::<D>(&self.config, &self.set, &machine)?;
+        console::result(text.trim_end());
+        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Source, Table};
@@ -49,6 +50,9 @@ pub struct Config<S, O> {
     /// Measured results to expect, by metric; the summary puts them beside what was reached.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub expect: BTreeMap<String, f64>,
+    /// What `cargo xtask sweep` varies; a single run does not look at it.
+    #[serde(default, skip_serializing)]
+    pub sweep: Option<IgnoredAny>,
 }
 
 /// The `[run]` table.

@@ -9,10 +9,10 @@ static REQUESTED: AtomicBool = AtomicBool::new(false);
 static INSTALL: Once = Once::new();
 
 /// Exit status of a run that was interrupted: 128 + SIGINT, as shells have it.
-pub(super) const EXIT_STATUS: u8 = 130;
+pub const EXIT_STATUS: u8 = 130;
 
 /// Installs the handler, once for the process, and forgets what was asked of an earlier run in it.
-pub(super) fn install() {
+pub fn install() {
     REQUESTED.store(false, Ordering::SeqCst);
     INSTALL.call_once(|| {
         let handler = || {
@@ -31,6 +31,7 @@ pub(super) fn install() {
 }
 
 /// Whether the user asked to stop.
-pub(super) fn requested() -> bool {
+#[must_use]
+pub fn requested() -> bool {
     REQUESTED.load(Ordering::SeqCst)
 }

@@ -77,6 +77,22 @@ pub fn start<D: Domain>(
     })
 }
 
+/// The config of a run with every default filled in, once config, signal and network are known to be good; nothing is written.
+///
+/// # Errors
+/// As [`start`].
+pub fn check<D: Domain>(config: &Path, overrides: &[String], machine: &Machine) -> Result<String> {
+    let overrides = &at_home(overrides);
+    let (config, source) = read_config::<D>(config, overrides)?;
+    let blame = |error| source.attribute(error, overrides);
+    machine.install(|| {
+        let domain = D::open(&config, &machine.device).map_err(blame)?;
+        initial_field(&config, domain.shape(), &machine.device)?;
+        domain.constraints().map_err(blame)?;
+        config.to_toml()
+    })
+}
+
 /// Continues a run from its last checkpoint; one that was killed before its first starts over.
 ///
 /// # Errors

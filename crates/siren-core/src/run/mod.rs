@@ -8,11 +8,12 @@ mod config;
 pub mod console;
 mod disk;
 mod folder;
-mod interrupt;
+pub mod interrupt;
 mod launch;
 mod machine;
 pub mod metrics;
 mod progress;
+mod record;
 mod rows;
 mod session;
 mod summary;
@@ -30,8 +31,9 @@ use crate::train::Constraint;
 
 pub use self::config::{Config, RunConfig};
 pub use self::folder::{RunFolder, Which};
-pub use self::launch::{Outcome, Restored, restore, restore_field, resume, start};
+pub use self::launch::{Outcome, Restored, check, restore, restore_field, resume, start};
 pub use self::machine::Machine;
+pub use self::record::{Evaluation, Record};
 pub use self::weights::{Weights, export};
 
 /// The config of a domain.

@@ -9,7 +9,7 @@ use safetensors::SafeTensors;
 use super::checkpoint;
 use super::disk;
 use crate::error::{Error, Result};
-use crate::field::{Activation, Siren, SirenConfig};
+use crate::field::{Siren, SirenConfig};
 
 /// Key of the metadata in which an exported file keeps the `[field]` table.
 const FIELD_KEY: &str = "siren.field";
@@ -64,18 +64,20 @@ impl Weights {
         let Some(field) = &self.field else {
             return Ok(());
         };
-        let both_sine = [field, wanted].map(|f| f.activation == Activation::Sine) == [true; 2];
+        let waves = [field, wanted].map(|f| f.activation.has_omega()) == [true; 2];
+        let bits = |scale: Option<f64>| scale.map(f64::to_bits);
         let kind = |field: &SirenConfig| std::mem::discriminant(&field.encoding);
         let pairs = [
             ("activation", field.activation != wanted.activation),
             (
                 "first_omega_0",
-                both_sine && field.first_omega_0.to_bits() != wanted.first_omega_0.to_bits(),
+                waves && field.first_omega_0.to_bits() != wanted.first_omega_0.to_bits(),
             ),
             (
                 "hidden_omega_0",
-                both_sine && field.hidden_omega_0.to_bits() != wanted.hidden_omega_0.to_bits(),
+                waves && field.hidden_omega_0.to_bits() != wanted.hidden_omega_0.to_bits(),
             ),
+            ("scale_0", bits(field.scale_0) != bits(wanted.scale_0)),
             ("encoding", kind(field) != kind(wanted)),
         ];
         let tables = [field, wanted].map(|f| toml::Table::try_from(f).unwrap_or_default());

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::muon::MuonConfig;
 use crate::error::{Error, Result};
 
 /// More than anybody will wait for, and few enough for every count made from them.
@@ -30,6 +31,9 @@ pub struct TrainConfig {
     /// Scale the gradient down to this Euclidean norm where it is longer. Off by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
+    /// Step the hidden matrices by Muon, and all else by `optimizer`; `muon = {}` takes its defaults.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub muon: Option<MuonConfig>,
 }
 
 /// Which update a step makes.
@@ -71,6 +75,7 @@ impl Default for TrainConfig {
             epsilon: 1e-8,
             weight_decay: 0.0,
             clip_norm: None,
+            muon: None,
         }
     }
 }
@@ -115,12 +120,12 @@ impl TrainConfig {
                 expected,
             ));
         }
-        Ok(())
+        self.muon.as_ref().map_or(Ok(()), MuonConfig::validate)
     }
 }
 
 /// Training computes in `f32`, where a tiny number is 0 and a huge one infinite.
-fn positive(key: &str, value: f64) -> Result<()> {
+pub(super) fn positive(key: &str, value: f64) -> Result<()> {
     let narrow = value as f32;
     if narrow.is_finite() && narrow >= f32::MIN_POSITIVE {
         return Ok(());

@@ -8,6 +8,8 @@
 mod adam;
 mod chunk;
 mod config;
+mod muon;
+mod optimizer;
 mod schedule;
 
 use candle_core::Tensor;
@@ -17,9 +19,10 @@ use crate::field::Siren;
 use crate::objective::Objective;
 use crate::signal::Sampler;
 
-pub use self::adam::{Adam, AdamMoments};
 use self::chunk::Evaluated;
 pub use self::config::{OptimizerKind, ScheduleKind, TrainConfig};
+pub use self::muon::MuonConfig;
+pub use self::optimizer::{Moments, Optimizer};
 
 /// A constraint on its own domain: points from `sampler`, judged by `objective`.
 pub struct Constraint {
@@ -57,7 +60,7 @@ pub struct StepReport {
 pub struct Trainer {
     field: Siren,
     config: TrainConfig,
-    optimizer: Adam,
+    optimizer: Optimizer,
     step: u64,
 }
 
@@ -68,7 +71,7 @@ impl Trainer {
     /// If a value of the config is out of range.
     pub fn new(field: Siren, config: &TrainConfig) -> Result<Self> {
         config.validate()?;
-        let optimizer = Adam::new(config, field.parameters())?;
+        let optimizer = Optimizer::new(config, field.parameters(), field.layout())?;
         Ok(Self {
             field,
             config: config.clone(),
@@ -91,7 +94,7 @@ impl Trainer {
 
     /// The optimizer's state after the steps taken, for a checkpoint.
     #[must_use]
-    pub fn moments(&self) -> &AdamMoments {
+    pub fn moments(&self) -> &Moments {
         self.optimizer.moments()
     }
 
@@ -99,7 +102,7 @@ impl Trainer {
     ///
     /// # Errors
     /// If the moments are of another network.
-    pub fn restore(&mut self, step: u64, moments: AdamMoments) -> Result<()> {
+    pub fn restore(&mut self, step: u64, moments: Moments) -> Result<()> {
         self.optimizer.restore(moments)?;
         self.step = step;
         Ok(())
@@ -122,7 +125,7 @@ impl Trainer {
             finite(format!("`{}`", term.name), term.mean)?;
         }
         // In f64: the square of a large but finite f32 would overflow, and clipping is there to mend just that.
-        let norm = adam::sum_of_squares(&gradient)?.sqrt();
+        let norm = optimizer::sum_of_squares(&gradient)?.sqrt();
         let gradient_norm = finite("the gradient".to_owned(), norm)?;
         let gradient = match self.config.clip_norm {
             // PyTorch's `clip_grad_norm_` divides by the norm plus 1e-6.

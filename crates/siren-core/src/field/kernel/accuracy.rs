@@ -248,11 +248,15 @@ fn exponentials_have_the_limits_of_the_real_line_and_pass_nan_on() {
 }
 
 fn every_pointwise() -> Vec<Pointwise> {
-    use Activation::{Elu, Relu, Selu, Sigmoid, Sine, Softplus, Tanh};
-    let hidden = [Sine, Relu, Tanh, Sigmoid, Softplus, Elu, Selu];
-    let hidden = hidden.map(|activation| activation.pointwise(3.0));
-    let others = [Pointwise::Linear, Pointwise::Gaussian];
-    hidden.into_iter().chain(others).collect()
+    let config = SirenConfig {
+        first_omega_0: 3.0,
+        ..SirenConfig::default()
+    };
+    let hidden = Activation::ALL.map(|activation| {
+        let scale_0 = activation.default_scale().map(|_| 1.0);
+        activation.pointwise(&SirenConfig { scale_0, ..config.clone() }, 0)
+    });
+    hidden.into_iter().chain([Pointwise::Linear]).collect()
 }
 
 /// All that the two passes may ask for at a row of `z`: σ to its second derivative, then its first to its third.

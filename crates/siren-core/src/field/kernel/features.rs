@@ -84,7 +84,7 @@ pub(super) fn rbf_stage(
 ) -> Stage<'_> {
     Stage {
         level,
-        pointwise: Pointwise::Gaussian,
+        pointwise: Pointwise::Gaussian { scale: 1.0 },
         components,
         shape: Shape {
             points,

@@ -1,0 +1,86 @@
+//! The first metric of the table against steps and against seconds of training, a line a row, averaged over everything else.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use kuva::prelude::{Layout, LinePlot, Palette, Plot};
+use kuva::render_to_svg;
+use siren_core::run::Evaluation;
+
+use crate::folder::{SweepFolder, write};
+use crate::results::Results;
+
+/// What stands below a plot.
+type Abscissa = (&'static str, fn(&Evaluation) -> Option<f64>);
+
+const ABSCISSAS: [Abscissa; 2] = [
+    ("steps", |row| Some(row.step as f64)),
+    ("seconds", |row| row.seconds),
+];
+const WIDTH: f64 = 900.0;
+const HEIGHT: f64 = 560.0;
+
+/// Draws both plots, for every column of the table.
+///
+/// # Errors
+/// If the disk refuses.
+pub fn draw(results: &Results<'_>, folder: &SweepFolder) -> Result<()> {
+    let metric = &results.spec.table.metrics[0];
+    for (column, name) in results.columns().iter().enumerate() {
+        for (label, x) in ABSCISSAS {
+            let curves = (0..results.rows().len()).map(|row| curve(results, (row, column), x));
+            let lines: Vec<Plot> = lines(&results.rows(), curves);
+            if lines.is_empty() {
+                continue;
+            }
+            let layout = Layout::auto_from_plots(&lines)
+                .with_width(WIDTH)
+                .with_height(HEIGHT)
+                .with_palette(Palette::tol_muted())
+                .with_title(name.clone())
+                .with_x_label(label)
+                .with_y_label(metric.clone());
+            let file = match name.as_str() {
+                "" => format!("{metric}-{label}"),
+                name => format!("{metric}-{label}-{}", crate::spec::file_name(name)),
+            };
+            write(&folder.plot(&file), &render_to_svg(lines, layout))?;
+        }
+    }
+    Ok(())
+}
+
+/// The points of one line: runs of a row and column are averaged step by step, as far as all of them go.
+fn curve(
+    results: &Results<'_>,
+    (row, column): (usize, usize),
+    x: fn(&Evaluation) -> Option<f64>,
+) -> Vec<(f64, f64)> {
+    let metric = &results.spec.table.metrics[0];
+    let mut sums: BTreeMap<u64, (f64, f64, usize)> = BTreeMap::new();
+    let mut runs = 0;
+    for record in results.runs(row, column) {
+        runs += 1;
+        for evaluation in &record.curve {
+            let y = evaluation.metrics.get(metric).filter(|y| y.is_finite());
+            if let (Some(x), Some(y)) = (x(evaluation), y) {
+                let sum = sums.entry(evaluation.step).or_default();
+                *sum = (sum.0 + x, sum.1 + y, sum.2 + 1);
+            }
+        }
+    }
+    let means = sums.into_values().filter(|(_, _, n)| *n == runs);
+    means.map(|(x, y, n)| (x / n as f64, y / n as f64)).collect()
+}
+
+fn lines(names: &[String], curves: impl Iterator<Item = Vec<(f64, f64)>>) -> Vec<Plot> {
+    let palette = Palette::tol_muted();
+    let drawn = names.iter().zip(curves).enumerate().filter(|(_, (_, curve))| curve.len() > 1);
+    let line = |(index, (name, curve)): (usize, (&String, Vec<(f64, f64)>))| {
+        let line = LinePlot::new().with_data(curve).with_legend(name.clone());
+        let line = line.with_color(palette[index].to_owned());
+        // Colors repeat: from the second round on lines are dashed.
+        if index < palette.len() { line.into() } else { line.with_dashed().into() }
+    };
+    drawn.map(line).collect()
+}

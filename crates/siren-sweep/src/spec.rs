@@ -1,0 +1,269 @@
+//! The `[sweep]` table of a config.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+/// A config as a sweep sees it: the experiment's own tables are for its domain to judge.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SweepFile {
+    /// Which domain runs it.
+    pub kind: String,
+    /// Name of the sweep and of its folder. Default: the file's name.
+    #[serde(default)]
+    pub name: String,
+    /// What is varied, and what is shown.
+    pub sweep: Spec,
+}
+
+/// `[sweep]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// What is varied; there is a run for every combination.
+    pub axes: Vec<Axis>,
+    /// What is shown.
+    pub table: TableSpec,
+    /// Values of others, to stand beside ours.
+    #[serde(default)]
+    pub published: Vec<Published>,
+}
+
+/// One `[[sweep.axes]]`: exactly one of `values`, `files`, `options`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Axis {
+    /// How the table and the names of runs speak of it.
+    pub name: String,
+    /// The key that `values` or `files` are set to, such as `train.learning_rate`.
+    pub key: Option<String>,
+    /// Values of `key`.
+    pub values: Option<Vec<toml::Value>>,
+    /// A glob whose files `key` is set to, in order of their names; relative to where the command is given.
+    pub files: Option<String>,
+    /// Groups of settings, each with a `name`: `{ name = "relu", field.activation = "relu" }`.
+    pub options: Option<Vec<toml::Table>>,
+}
+
+/// `[sweep.table]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableSpec {
+    /// The axis whose options are the rows.
+    pub rows: String,
+    /// The axis whose options are the columns; without it there is one column a metric. All other axes are averaged over.
+    pub columns: Option<String>,
+    /// Which metrics; the first is the one that is plotted.
+    pub metrics: Vec<String>,
+    /// Those of them that are better when lower.
+    #[serde(default)]
+    pub lower_is_better: Vec<String>,
+    /// Whether a run counts with its last evaluation or with its best.
+    #[serde(default)]
+    pub at: At,
+}
+
+/// Which evaluation of a run counts.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum At {
+    /// The last one.
+    #[default]
+    Last,
+    /// The best one, metric by metric.
+    Best,
+}
+
+/// One `[[sweep.published]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// An option of the axis of rows.
+    pub row: String,
+    /// An option of the axis of columns, if there is one.
+    pub column: Option<String>,
+    /// Which metric. Default: the table's first.
+    pub metric: Option<String>,
+    /// What was published.
+    pub value: f64,
+    /// Where.
+    pub source: String,
+}
+
+/// One way to set an axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    /// As the table shows it.
+    pub name: String,
+    /// `key=value`, as `--set` takes it.
+    pub overrides: Vec<String>,
+}
+
+impl SweepFile {
+    /// Reads and checks the `[sweep]` table of a config.
+    ///
+    /// # Errors
+    /// With file, line and key of what is wrong.
+    pub fn read(path: &Path) -> Result<(Self, String)> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the config {}", path.display()))?;
+        let mut file: Self = toml::from_str(&text)
+            .map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+        if file.name.is_empty() {
+            file.name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        }
+        file.sweep.check().with_context(|| path.display().to_string())?;
+        Ok((file, text))
+    }
+}
+
+impl Spec {
+    fn check(&self) -> Result<()> {
+        let names: Vec<&str> = self.axes.iter().map(|axis| axis.name.as_str()).collect();
+        for (index, name) in names.iter().enumerate() {
+            if names[..index].contains(name) {
+                bail!("two axes of `sweep.axes` are named `{name}`");
+            }
+        }
+        let table = &self.table;
+        let shown = [Some(("rows", &table.rows)), table.columns.as_ref().map(|c| ("columns", c))];
+        for (key, name) in shown.into_iter().flatten() {
+            if !names.contains(&name.as_str()) {
+                bail!("`sweep.table.{key}` is {name:?}, expected the name of an axis: {}", names.join(", "));
+            }
+        }
+        if table.columns.as_ref() == Some(&table.rows) {
+            bail!("`sweep.table.columns` and `sweep.table.rows` are the same axis");
+        }
+        if table.metrics.is_empty() {
+            bail!("`sweep.table.metrics` is empty, expected names of metrics, such as [\"psnr_db\"]");
+        }
+        Ok(())
+    }
+
+    /// The choices of every axis, in the order of the axes.
+    ///
+    /// # Errors
+    /// If an axis is not one of the three sorts, is empty, or has two choices of one name; or if a published value stands
+    /// beside none of ours.
+    pub fn choices(&self) -> Result<Vec<Vec<Choice>>> {
+        let axes = self.axes.iter();
+        let choices = axes.map(|axis| axis.choices().with_context(|| format!("axis `{}`", axis.name)));
+        let choices = choices.collect::<Result<Vec<_>>>()?;
+        for published in &self.published {
+            self.check_published(published, &choices)?;
+        }
+        Ok(choices)
+    }
+
+    /// Where an axis stands among the axes.
+    #[must_use]
+    pub fn position(&self, axis: &str) -> Option<usize> {
+        self.axes.iter().position(|a| a.name == axis)
+    }
+
+    fn check_published(&self, published: &Published, choices: &[Vec<Choice>]) -> Result<()> {
+        let known = |axis: &str, name: &str| {
+            let at = self.position(axis)?;
+            choices[at].iter().find(|choice| choice.name == name)
+        };
+        let shown = |axis: &str, name: &str| format!("`sweep.published` names {name:?}, which is no choice of the axis `{axis}`");
+        if known(&self.table.rows, &published.row).is_none() {
+            bail!(shown(&self.table.rows, &published.row));
+        }
+        match (&self.table.columns, &published.column) {
+            (Some(axis), Some(name)) if known(axis, name).is_none() => bail!(shown(axis, name)),
+            (Some(_), Some(_)) | (None, None) => {}
+            (Some(axis), None) => bail!("`sweep.published` of {:?} needs a `column`, a choice of the axis `{axis}`", published.row),
+            (None, Some(name)) => bail!("`sweep.published` names the column {name:?}, but the table has no axis of columns"),
+        }
+        match &published.metric {
+            Some(metric) if !self.table.metrics.contains(metric) => {
+                bail!("`sweep.published` names the metric {metric:?}, which is not in `sweep.table.metrics`")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Axis {
+    fn choices(&self) -> Result<Vec<Choice>> {
+        let choices = match (&self.key, &self.values, &self.files, &self.options) {
+            (Some(key), Some(values), None, None) => values.iter().map(|v| of_value(key, v)).collect(),
+            (Some(key), None, Some(pattern), None) => of_files(key, pattern)?,
+            (None, None, None, Some(options)) => options.iter().map(of_option).collect::<Result<_>>()?,
+            _ => bail!("expected either `key` with `values`, or `key` with `files`, or `options`"),
+        };
+        if choices.is_empty() {
+            bail!("has nothing to choose from");
+        }
+        let clean = |choice: &Choice| file_name(&choice.name);
+        for (index, choice) in choices.iter().enumerate() {
+            if let Some(other) = choices[..index].iter().find(|other| clean(other) == clean(choice)) {
+                bail!("{:?} and {:?} would give two runs of one name", other.name, choice.name);
+            }
+        }
+        Ok(choices)
+    }
+}
+
+fn of_value(key: &str, value: &toml::Value) -> Choice {
+    let name = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    Choice {
+        name,
+        overrides: vec![format!("{key}={value}")],
+    }
+}
+
+fn of_files(key: &str, pattern: &str) -> Result<Vec<Choice>> {
+    let paths = glob::glob(pattern).with_context(|| format!("`files` is {pattern:?}, no pattern of file names"))?;
+    let mut choices = Vec::new();
+    for path in paths {
+        let path = path.context("cannot list files")?;
+        if path.is_file() {
+            let value = toml::Value::String(path.display().to_string());
+            choices.push(Choice {
+                name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+                overrides: vec![format!("{key}={value}")],
+            });
+        }
+    }
+    if choices.is_empty() {
+        bail!("`files` is {pattern:?}, which fits no file");
+    }
+    Ok(choices)
+}
+
+fn of_option(option: &toml::Table) -> Result<Choice> {
+    let Some(name) = option.get("name").and_then(toml::Value::as_str) else {
+        bail!("every one of `options` needs a `name`, a string");
+    };
+    let mut overrides = Vec::new();
+    for (key, value) in option.iter().filter(|(key, _)| *key != "name") {
+        leaves(key, value, &mut overrides);
+    }
+    Ok(Choice {
+        name: name.to_owned(),
+        overrides,
+    })
+}
+
+/// `key=value` of everything in a table that is not itself a table of something.
+fn leaves(key: &str, value: &toml::Value, overrides: &mut Vec<String>) {
+    match value {
+        toml::Value::Table(table) if !table.is_empty() => {
+            for (inner, value) in table {
+                leaves(&format!("{key}.{inner}"), value, overrides);
+            }
+        }
+        value => overrides.push(format!("{key}={value}")),
+    }
+}
+
+/// A name as a part of a run's name, which names a folder.
+#[must_use]
+pub fn file_name(name: &str) -> String {
+    let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    name.chars().map(|c| if known(c) { c } else { '-' }).collect()
+}
