@@ -47,6 +47,10 @@ impl Shipped {
         kind.unwrap_or_else(|| panic!("{} has no kind", self.name))
     }
 
+    fn is_sweep(&self) -> bool {
+        self.table.contains_key("sweep")
+    }
+
     fn signal(&self, key: &str) -> Option<&toml::Value> {
         self.table.get("signal")?.get(key)
     }
@@ -112,7 +116,7 @@ fn every_shipped_config_parses_and_tells_what_to_expect() {
             other => panic!("parse configs of the kind `{other}` here"),
         };
         assert!(
-            shipped.needs_own_file() || !expect.is_empty(),
+            shipped.is_sweep() || shipped.needs_own_file() || !expect.is_empty(),
             "{} has no [expect]",
             shipped.name
         );
@@ -122,7 +126,7 @@ fn every_shipped_config_parses_and_tells_what_to_expect() {
 #[test]
 fn every_shipped_config_runs_to_its_end() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    for shipped in Shipped::all() {
+    for shipped in Shipped::all().iter().filter(|shipped| !shipped.is_sweep()) {
         let desk = Desk::new();
         desk.draw("picture.png", SIDE, SIDE);
         desk.draw("mask.png", SIDE, SIDE);
@@ -160,6 +164,28 @@ fn every_shipped_config_runs_to_its_end() {
         for name in ["target", "value", "gradient", "laplacian"] {
             assert!(names.contains(name), "{} has no {name}", shipped.name);
         }
+    }
+}
+
+#[test]
+fn every_run_of_every_shipped_sweep_ends_with_the_metrics_of_its_table() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for shipped in Shipped::all().iter().filter(|shipped| shipped.is_sweep()) {
+        let desk = Desk::new();
+        program(shipped.kind());
+        let mut command = Command::new(program("sweep"));
+        command.arg("run").arg(root.join(&shipped.name));
+        for set in shipped.shrinking() {
+            command.args(["--set", &set]);
+        }
+        let output = command.args(["--out", "sweep"]).current_dir(desk.path(""));
+        let ended = Ended::from(output.output().unwrap()).succeeded();
+        assert!(
+            !ended.stdout.contains("–"),
+            "{}: {}",
+            shipped.name,
+            ended.stdout
+        );
     }
 }
 

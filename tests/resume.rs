@@ -27,6 +27,7 @@ hidden_features = 32
 hidden_layers = 2
 [train]
 steps = 200
+muon = {}
 [run]
 evaluate_every = 10
 checkpoint_every = 7

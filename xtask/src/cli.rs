@@ -95,6 +95,10 @@ pub struct SweepArgs {
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
 
+    /// Override one value of every run, whatever its axes say: `train.steps=20`. May be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_override)]
+    pub overrides: Vec<String>,
+
     /// Only list the runs and what each sets.
     #[arg(long)]
     pub list: bool,

@@ -64,6 +64,9 @@ impl Launch {
     pub fn sweep(kind: &Kind, args: &SweepArgs) -> Self {
         let mut launch = Self::of_sweeps("run", &args.config);
         launch.starts = Some(kind.package());
+        for value in &args.overrides {
+            launch.option("--set", Some(value));
+        }
         launch.option("--out", args.out.as_ref());
         launch.option("--jobs", args.jobs.map(|jobs| jobs.to_string()));
         if args.list {
@@ -276,7 +279,10 @@ mod tests {
             assert_eq!(passed, line.split(' ').collect::<Vec<_>>(), "{line}");
         }
         for (typed, passed) in [
-            ("sweep a.toml --out runs/b --jobs 2 --list", "run a.toml --out runs/b --jobs 2 --list"),
+            (
+                "sweep a.toml --set seed=1 --out runs/b --jobs 2 --list",
+                "run a.toml --set seed=1 --out runs/b --jobs 2 --list",
+            ),
             ("table runs/b", "table runs/b"),
         ] {
             let args = launch(&format!("xtask {typed}")).args;

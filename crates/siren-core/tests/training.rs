@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use siren_core::field::{FieldShape, Order, Siren, SirenConfig};
 use siren_core::objective::{HessianPrior, Objective, TotalVariation, ValueMse};
 use siren_core::signal::{CoordinateRule, Grid, Raster, Sample, WholeSampler};
-use siren_core::train::{Constraint, OptimizerKind, TrainConfig, Trainer};
+use siren_core::train::{Constraint, MuonConfig, OptimizerKind, TrainConfig, Trainer};
 use siren_core::{Error, Result};
 
 const SIDE: usize = 24;
@@ -113,6 +113,12 @@ fn priors_are_the_mean_absolute_gradient_and_the_mean_frobenius_norm_of_the_hess
 
 #[test]
 fn training_lowers_the_loss_and_a_restored_trainer_takes_the_same_steps() {
+    for muon in [None, Some(MuonConfig::default())] {
+        lowers_the_loss_and_restores(muon);
+    }
+}
+
+fn lowers_the_loss_and_restores(muon: Option<MuonConfig>) {
     let sample = hill().sample(None, DType::F32, &Device::Cpu).unwrap();
     let constraints = [constraint(sample, ValueMse::default())];
     let config = TrainConfig {
@@ -121,6 +127,7 @@ fn training_lowers_the_loss_and_a_restored_trainer_takes_the_same_steps() {
         optimizer: OptimizerKind::AdamW,
         weight_decay: 1e-4,
         clip_norm: Some(1.0),
+        muon,
         ..TrainConfig::default()
     };
     let mut trainer = Trainer::new(field(1, DType::F32), &config).unwrap();

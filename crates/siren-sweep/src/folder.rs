@@ -73,15 +73,20 @@ impl SweepFolder {
             return Ok(());
         }
         if !self.config().is_file() {
-            bail!("{shown} exists already and is not a sweep folder: choose another one with `--out`");
+            bail!(
+                "{shown} exists already and is not a sweep folder: choose another one with `--out`"
+            );
         }
         let runs = self.path.join(RUNS);
         if !runs.exists() {
             return Ok(());
         }
-        let entries = std::fs::read_dir(&runs).with_context(|| format!("cannot list {}", runs.display()))?;
+        let entries =
+            std::fs::read_dir(&runs).with_context(|| format!("cannot list {}", runs.display()))?;
         for entry in entries {
-            let name = entry.with_context(|| format!("cannot list {}", runs.display()))?.file_name();
+            let name = entry
+                .with_context(|| format!("cannot list {}", runs.display()))?
+                .file_name();
             let name = name.to_string_lossy();
             if !name.starts_with('.') && !members.iter().any(|member| member.name == name) {
                 bail!(
@@ -99,7 +104,8 @@ impl SweepFolder {
     /// If the disk refuses.
     pub fn prepare(&self, config: &str) -> Result<()> {
         for folder in [RUNS, LOGS, PLOTS].map(|name| self.path.join(name)) {
-            std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+            std::fs::create_dir_all(&folder)
+                .with_context(|| format!("cannot create {}", folder.display()))?;
         }
         write(&self.config(), config)
     }

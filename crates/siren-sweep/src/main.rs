@@ -50,6 +50,9 @@ struct Run {
     /// Runs at a time. Default: as many as there are cores.
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
+    /// Override one key of every run, whatever its axes say; may be given many times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// Only list the runs.
     #[arg(long)]
     list: bool,
@@ -57,7 +60,7 @@ struct Run {
 
 #[derive(Debug, Args)]
 struct Table {
-    /// A sweep folder, such as runs/activations_image.
+    /// A sweep folder, such as `runs/optimizers`.
     sweep: PathBuf,
 }
 
@@ -76,14 +79,21 @@ impl Run {
         let members = expand(&axes);
         if self.list {
             for member in &members {
-                console::result(format_args!("{}  {}", member.name, member.overrides.join("  ")));
+                console::result(format_args!(
+                    "{}  {}",
+                    member.name,
+                    member.overrides.join("  ")
+                ));
             }
             return Ok(ExitCode::SUCCESS);
         }
-        let out = self.out.clone().unwrap_or_else(|| Path::new("runs").join(&file.name));
+        let out = self
+            .out
+            .clone()
+            .unwrap_or_else(|| Path::new("runs").join(&file.name));
         let folder = SweepFolder::at(&out);
         folder.must_suit(&members)?;
-        let program = Program::of_kind(&file.kind, &self.config)?;
+        let program = Program::of_kind(&file.kind, &self.config, &self.set)?;
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let jobs = self.jobs.map_or(cores, NonZeroUsize::get);
         let waiting = waiting(&members, &folder, &program, jobs)?;
@@ -103,7 +113,9 @@ impl Run {
         }
         if ended.interrupted {
             let config = console::quoted(&self.config);
-            console::result(format_args!("stopped; continue with: cargo xtask sweep {config}"));
+            console::result(format_args!(
+                "stopped; continue with: cargo xtask sweep {config}"
+            ));
             return Ok(ExitCode::from(interrupt::EXIT_STATUS));
         }
         Ok(ExitCode::from(u8::from(!ended.failed.is_empty())))
@@ -115,7 +127,10 @@ impl Table {
         let folder = SweepFolder::at(&self.sweep);
         let config = folder.config();
         if !config.is_file() {
-            bail!("{} is not a sweep folder, as `cargo xtask sweep` leaves them", self.sweep.display());
+            bail!(
+                "{} is not a sweep folder, as `cargo xtask sweep` leaves them",
+                self.sweep.display()
+            );
         }
         let (file, _) = SweepFile::read(&config)?;
         let axes = file.sweep.choices()?;
@@ -134,10 +149,17 @@ fn waiting<'a>(
     let share = members.len().div_ceil(jobs).max(1);
     let configs = std::thread::scope(|scope| {
         let check = |members: &'a [Member]| {
-            let check = |member| program.check(member).with_context(|| format!("run `{}`", member.name));
+            let check = |member| {
+                program
+                    .check(member)
+                    .with_context(|| format!("run `{}`", member.name))
+            };
             members.iter().map(check).collect::<Result<Vec<String>>>()
         };
-        let parts: Vec<_> = members.chunks(share).map(|part| scope.spawn(move || check(part))).collect();
+        let parts: Vec<_> = members
+            .chunks(share)
+            .map(|part| scope.spawn(move || check(part)))
+            .collect();
         let done = parts.into_iter().map(|part| match part.join() {
             Ok(configs) => configs,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -177,6 +199,9 @@ fn make_tables(
     }
     plot::draw(&results, folder)?;
     console::result(table::FORMATS[0].1(&results));
-    console::result(format_args!("tables and plots in {}", folder.path().display()));
+    console::result(format_args!(
+        "tables and plots in {}",
+        folder.path().display()
+    ));
     Ok(())
 }

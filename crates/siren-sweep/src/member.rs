@@ -34,7 +34,9 @@ pub fn expand(axes: &[Vec<Choice>]) -> Vec<Member> {
         };
         let longer = |member: Member| {
             let choices = choices.iter().enumerate();
-            choices.map(move |(index, choice)| with(&member, index, choice)).collect::<Vec<_>>()
+            choices
+                .map(move |(index, choice)| with(&member, index, choice))
+                .collect::<Vec<_>>()
         };
         members = members.into_iter().flat_map(longer).collect();
     }
@@ -52,13 +54,22 @@ mod tests {
             overrides: overrides.iter().map(|o| (*o).to_owned()).collect(),
         };
         let axes = [
-            vec![choice("sine", &[]), choice("relu + PE", &["field.activation=\"relu\""])],
+            vec![
+                choice("sine", &[]),
+                choice("relu + PE", &["field.activation=\"relu\""]),
+            ],
             vec![choice("0", &["seed=0"]), choice("1", &["seed=1"])],
         ];
         let members = expand(&axes);
         let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
-        assert_eq!(names, ["sine--0", "sine--1", "relu---PE--0", "relu---PE--1"]);
-        assert_eq!(members[3].overrides, ["field.activation=\"relu\"", "seed=1"]);
+        assert_eq!(
+            names,
+            ["sine--0", "sine--1", "relu---PE--0", "relu---PE--1"]
+        );
+        assert_eq!(
+            members[3].overrides,
+            ["field.activation=\"relu\"", "seed=1"]
+        );
         assert_eq!(members[3].choices, [1, 1]);
     }
 }

@@ -70,17 +70,26 @@ fn curve(
         }
     }
     let means = sums.into_values().filter(|(_, _, n)| *n == runs);
-    means.map(|(x, y, n)| (x / n as f64, y / n as f64)).collect()
+    means
+        .map(|(x, y, n)| (x / n as f64, y / n as f64))
+        .collect()
 }
 
 fn lines(names: &[String], curves: impl Iterator<Item = Vec<(f64, f64)>>) -> Vec<Plot> {
     let palette = Palette::tol_muted();
-    let drawn = names.iter().zip(curves).enumerate().filter(|(_, (_, curve))| curve.len() > 1);
-    let line = |(index, (name, curve)): (usize, (&String, Vec<(f64, f64)>))| {
+    let mut lines = Vec::new();
+    for (index, (name, curve)) in names.iter().zip(curves).enumerate() {
+        if curve.len() < 2 {
+            continue;
+        }
         let line = LinePlot::new().with_data(curve).with_legend(name.clone());
         let line = line.with_color(palette[index].to_owned());
         // Colors repeat: from the second round on lines are dashed.
-        if index < palette.len() { line.into() } else { line.with_dashed().into() }
-    };
-    drawn.map(line).collect()
+        lines.push(if index < palette.len() {
+            line.into()
+        } else {
+            line.with_dashed().into()
+        });
+    }
+    lines
 }

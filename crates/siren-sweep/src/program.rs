@@ -14,30 +14,36 @@ use crate::member::Member;
 pub struct Program {
     path: PathBuf,
     config: PathBuf,
+    /// `key=value` for every run.
+    overrides: Vec<String>,
 }
 
 impl Program {
-    /// The program of a kind, to work on `config`.
+    /// The program of a kind, to work on `config`; `overrides` come after those of a member.
     ///
     /// # Errors
     /// If there is none.
-    pub fn of_kind(kind: &str, config: &Path) -> Result<Self> {
+    pub fn of_kind(kind: &str, config: &Path, overrides: &[String]) -> Result<Self> {
         let own = std::env::current_exe().context("cannot tell where this program lies")?;
         let name = format!("siren-{kind}{}", std::env::consts::EXE_SUFFIX);
         let path = own.with_file_name(name);
         if !path.is_file() {
-            bail!("no program of kind {kind:?} at {}: start sweeps with `cargo xtask sweep`", path.display());
+            bail!(
+                "no program of kind {kind:?} at {}: start sweeps with `cargo xtask sweep`",
+                path.display()
+            );
         }
         Ok(Self {
             path,
             config: config.to_path_buf(),
+            overrides: overrides.to_vec(),
         })
     }
 
     fn command(&self, verb: &str, member: &Member) -> Command {
         let mut command = Command::new(&self.path);
         command.arg(verb).arg(&self.config).stdin(Stdio::null());
-        for one in &member.overrides {
+        for one in member.overrides.iter().chain(&self.overrides) {
             command.args(["--set", one]);
         }
         command.args(["--set", &format!("name={}", member.name)]);
@@ -49,7 +55,10 @@ impl Program {
     /// # Errors
     /// What is wrong with it.
     pub fn check(&self, member: &Member) -> Result<String> {
-        let output = self.command("check", member).output().context("cannot start the domain's program")?;
+        let output = self
+            .command("check", member)
+            .output()
+            .context("cannot start the domain's program")?;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         if !output.status.success() {
             bail!("{}", text(output.stderr).trim());
@@ -75,7 +84,10 @@ impl Program {
         let log = folder.log(member);
         let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let copy = file.try_clone().context("cannot share a log")?;
-        command.args(["--threads", &threads.to_string()]).stdout(copy).stderr(file);
+        command
+            .args(["--threads", &threads.to_string()])
+            .stdout(copy)
+            .stderr(file);
         command.spawn().context("cannot start the domain's program")
     }
 }

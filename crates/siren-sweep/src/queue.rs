@@ -108,7 +108,9 @@ impl Queue<'_> {
 
     fn show(&self, running: &Running<'_>) {
         // A run that has not made its folder yet is no error.
-        let Ok(record) = Record::read(&self.folder.run(running.member)) else { return };
+        let Ok(record) = Record::read(&self.folder.run(running.member)) else {
+            return;
+        };
         if let (Some(row), Some(value)) = (record.curve.last(), record.last(self.metric)) {
             let name = &running.member.name;
             let message = format!("{name}  step {}  {} {value:.2}", row.step, self.metric);

@@ -31,7 +31,11 @@ impl Cell {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
         let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
-        let deviation = if values.len() > 1 { (squares / (n - 1.0)).sqrt() } else { 0.0 };
+        let deviation = if values.len() > 1 {
+            (squares / (n - 1.0)).sqrt()
+        } else {
+            0.0
+        };
         (!values.is_empty()).then_some(Self {
             mean,
             deviation,
@@ -91,7 +95,10 @@ impl<'a> Results<'a> {
     /// The names of an axis of the table; one nameless choice if the table has no such axis.
     fn names(&self, axis: Option<&String>) -> Vec<String> {
         match axis.and_then(|axis| self.spec.position(axis)) {
-            Some(at) => self.axes[at].iter().map(|choice| choice.name.clone()).collect(),
+            Some(at) => self.axes[at]
+                .iter()
+                .map(|choice| choice.name.clone())
+                .collect(),
             None => vec![String::new()],
         }
     }
@@ -112,9 +119,15 @@ impl<'a> Results<'a> {
         let wanted = [(Some(&table.rows), row), (table.columns.as_ref(), column)];
         let wanted = wanted.map(|(axis, choice)| Some((self.spec.position(axis?)?, choice)));
         let fits = move |finished: &&Finished| {
-            wanted.iter().flatten().all(|&(axis, choice)| finished.choices[axis] == choice)
+            wanted
+                .iter()
+                .flatten()
+                .all(|&(axis, choice)| finished.choices[axis] == choice)
         };
-        self.finished.iter().filter(fits).map(|finished| &finished.record)
+        self.finished
+            .iter()
+            .filter(fits)
+            .map(|finished| &finished.record)
     }
 
     #[must_use]
@@ -124,21 +137,39 @@ impl<'a> Results<'a> {
             At::Last => record.last(metric),
             At::Best => record.best(metric, self.lower_is_better(place.metric)),
         };
-        let values: Vec<f64> = self.runs(place.row, place.column).filter_map(value).collect();
+        let values: Vec<f64> = self
+            .runs(place.row, place.column)
+            .filter_map(value)
+            .collect();
         Cell::of(&values)
     }
 
     fn lower_is_better(&self, metric: usize) -> bool {
-        self.spec.table.lower_is_better.contains(&self.spec.table.metrics[metric])
+        self.spec
+            .table
+            .lower_is_better
+            .contains(&self.spec.table.metrics[metric])
     }
 
     /// Whether a place holds the best mean of its column and metric.
     #[must_use]
     pub fn is_best(&self, place: Place) -> bool {
-        let sign = if self.lower_is_better(place.metric) { -1.0 } else { 1.0 };
-        let score = |row| self.cell(Place { row, ..place }).map(|cell| sign * cell.mean);
-        let Some(own) = score(place.row) else { return false };
-        self.rows().len() > 1 && (0..self.rows().len()).filter_map(score).all(|other| other <= own)
+        let sign = if self.lower_is_better(place.metric) {
+            -1.0
+        } else {
+            1.0
+        };
+        let score = |row| {
+            self.cell(Place { row, ..place })
+                .map(|cell| sign * cell.mean)
+        };
+        let Some(own) = score(place.row) else {
+            return false;
+        };
+        self.rows().len() > 1
+            && (0..self.rows().len())
+                .filter_map(score)
+                .all(|other| other <= own)
     }
 
     /// What others published for a place, and where.

@@ -111,9 +111,15 @@ impl SweepFile {
         let mut file: Self = toml::from_str(&text)
             .map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
         if file.name.is_empty() {
-            file.name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            file.name = path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
         }
-        file.sweep.check().with_context(|| path.display().to_string())?;
+        file.sweep
+            .check()
+            .with_context(|| path.display().to_string())?;
         Ok((file, text))
     }
 }
@@ -127,17 +133,25 @@ impl Spec {
             }
         }
         let table = &self.table;
-        let shown = [Some(("rows", &table.rows)), table.columns.as_ref().map(|c| ("columns", c))];
+        let shown = [
+            Some(("rows", &table.rows)),
+            table.columns.as_ref().map(|c| ("columns", c)),
+        ];
         for (key, name) in shown.into_iter().flatten() {
             if !names.contains(&name.as_str()) {
-                bail!("`sweep.table.{key}` is {name:?}, expected the name of an axis: {}", names.join(", "));
+                bail!(
+                    "`sweep.table.{key}` is {name:?}, expected the name of an axis: {}",
+                    names.join(", ")
+                );
             }
         }
         if table.columns.as_ref() == Some(&table.rows) {
             bail!("`sweep.table.columns` and `sweep.table.rows` are the same axis");
         }
         if table.metrics.is_empty() {
-            bail!("`sweep.table.metrics` is empty, expected names of metrics, such as [\"psnr_db\"]");
+            bail!(
+                "`sweep.table.metrics` is empty, expected names of metrics, such as [\"psnr_db\"]"
+            );
         }
         Ok(())
     }
@@ -149,7 +163,10 @@ impl Spec {
     /// beside none of ours.
     pub fn choices(&self) -> Result<Vec<Vec<Choice>>> {
         let axes = self.axes.iter();
-        let choices = axes.map(|axis| axis.choices().with_context(|| format!("axis `{}`", axis.name)));
+        let choices = axes.map(|axis| {
+            axis.choices()
+                .with_context(|| format!("axis `{}`", axis.name))
+        });
         let choices = choices.collect::<Result<Vec<_>>>()?;
         for published in &self.published {
             self.check_published(published, &choices)?;
@@ -168,19 +185,28 @@ impl Spec {
             let at = self.position(axis)?;
             choices[at].iter().find(|choice| choice.name == name)
         };
-        let shown = |axis: &str, name: &str| format!("`sweep.published` names {name:?}, which is no choice of the axis `{axis}`");
+        let shown = |axis: &str, name: &str| {
+            format!("`sweep.published` names {name:?}, which is no choice of the axis `{axis}`")
+        };
         if known(&self.table.rows, &published.row).is_none() {
             bail!(shown(&self.table.rows, &published.row));
         }
         match (&self.table.columns, &published.column) {
             (Some(axis), Some(name)) if known(axis, name).is_none() => bail!(shown(axis, name)),
             (Some(_), Some(_)) | (None, None) => {}
-            (Some(axis), None) => bail!("`sweep.published` of {:?} needs a `column`, a choice of the axis `{axis}`", published.row),
-            (None, Some(name)) => bail!("`sweep.published` names the column {name:?}, but the table has no axis of columns"),
+            (Some(axis), None) => bail!(
+                "`sweep.published` of {:?} needs a `column`, a choice of the axis `{axis}`",
+                published.row
+            ),
+            (None, Some(name)) => bail!(
+                "`sweep.published` names the column {name:?}, but the table has no axis of columns"
+            ),
         }
         match &published.metric {
             Some(metric) if !self.table.metrics.contains(metric) => {
-                bail!("`sweep.published` names the metric {metric:?}, which is not in `sweep.table.metrics`")
+                bail!(
+                    "`sweep.published` names the metric {metric:?}, which is not in `sweep.table.metrics`"
+                )
             }
             _ => Ok(()),
         }
@@ -190,9 +216,13 @@ impl Spec {
 impl Axis {
     fn choices(&self) -> Result<Vec<Choice>> {
         let choices = match (&self.key, &self.values, &self.files, &self.options) {
-            (Some(key), Some(values), None, None) => values.iter().map(|v| of_value(key, v)).collect(),
+            (Some(key), Some(values), None, None) => {
+                values.iter().map(|v| of_value(key, v)).collect()
+            }
             (Some(key), None, Some(pattern), None) => of_files(key, pattern)?,
-            (None, None, None, Some(options)) => options.iter().map(of_option).collect::<Result<_>>()?,
+            (None, None, None, Some(options)) => {
+                options.iter().map(of_option).collect::<Result<_>>()?
+            }
             _ => bail!("expected either `key` with `values`, or `key` with `files`, or `options`"),
         };
         if choices.is_empty() {
@@ -200,8 +230,15 @@ impl Axis {
         }
         let clean = |choice: &Choice| file_name(&choice.name);
         for (index, choice) in choices.iter().enumerate() {
-            if let Some(other) = choices[..index].iter().find(|other| clean(other) == clean(choice)) {
-                bail!("{:?} and {:?} would give two runs of one name", other.name, choice.name);
+            if let Some(other) = choices[..index]
+                .iter()
+                .find(|other| clean(other) == clean(choice))
+            {
+                bail!(
+                    "{:?} and {:?} would give two runs of one name",
+                    other.name,
+                    choice.name
+                );
             }
         }
         Ok(choices)
@@ -209,7 +246,9 @@ impl Axis {
 }
 
 fn of_value(key: &str, value: &toml::Value) -> Choice {
-    let name = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let name = value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned);
     Choice {
         name,
         overrides: vec![format!("{key}={value}")],
@@ -217,14 +256,19 @@ fn of_value(key: &str, value: &toml::Value) -> Choice {
 }
 
 fn of_files(key: &str, pattern: &str) -> Result<Vec<Choice>> {
-    let paths = glob::glob(pattern).with_context(|| format!("`files` is {pattern:?}, no pattern of file names"))?;
+    let paths = glob::glob(pattern)
+        .with_context(|| format!("`files` is {pattern:?}, no pattern of file names"))?;
     let mut choices = Vec::new();
     for path in paths {
         let path = path.context("cannot list files")?;
         if path.is_file() {
             let value = toml::Value::String(path.display().to_string());
             choices.push(Choice {
-                name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+                name: path
+                    .file_stem()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
                 overrides: vec![format!("{key}={value}")],
             });
         }
@@ -265,5 +309,7 @@ fn leaves(key: &str, value: &toml::Value, overrides: &mut Vec<String>) {
 #[must_use]
 pub fn file_name(name: &str) -> String {
     let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    name.chars().map(|c| if known(c) { c } else { '-' }).collect()
+    name.chars()
+        .map(|c| if known(c) { c } else { '-' })
+        .collect()
 }

@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 
 use crate::results::{Cell, Place, Results};
 
-/// The formats, by their file extensions.
-pub const FORMATS: [(&str, fn(&Results<'_>) -> String); 3] =
-    [("md", markdown), ("csv", csv), ("tex", latex)];
+/// Writes a table down.
+type Format = fn(&Results<'_>) -> String;
+
+/// The formats, by their file extensions; the first is for people.
+pub const FORMATS: [(&str, Format); 3] = [("md", markdown), ("csv", csv), ("tex", latex)];
 
 /// Every column and metric, with its heading.
 fn headings(results: &Results<'_>) -> Vec<(usize, usize, String)> {
@@ -54,23 +56,35 @@ fn markdown(results: &Results<'_>) -> String {
     for (row, name) in results.rows().iter().enumerate() {
         let _ = write!(out, "| {} |", escaped(name));
         for &(column, metric, _) in &headings {
-            let place = Place { row, column, metric };
+            let place = Place {
+                row,
+                column,
+                metric,
+            };
             let mut text = results.cell(place).map_or_else(|| "–".to_owned(), shown);
             if results.is_best(place) {
                 text = format!("**{text}**");
             }
             if let Some((value, source)) = results.published(place) {
-                let at = sources.iter().position(|s| *s == source).unwrap_or_else(|| {
-                    sources.push(source);
-                    sources.len() - 1
-                });
+                let at = sources
+                    .iter()
+                    .position(|s| *s == source)
+                    .unwrap_or_else(|| {
+                        sources.push(source);
+                        sources.len() - 1
+                    });
                 let _ = write!(text, " ({} [{}])", number(value), at + 1);
             }
             let _ = write!(out, " {text} |");
         }
         out += "\n";
     }
-    let _ = write!(out, "\n{} of {} runs.", results.finished.len(), results.members);
+    let _ = write!(
+        out,
+        "\n{} of {} runs.",
+        results.finished.len(),
+        results.members
+    );
     if results.finished.len() > results.rows().len() * results.columns().len() {
         out += " Mean ± standard deviation over all axes that are not shown.";
     }
@@ -91,13 +105,25 @@ fn escaped(text: &str) -> String {
 fn csv(results: &Results<'_>) -> String {
     let table = &results.spec.table;
     let columns = table.columns.as_deref().unwrap_or("column");
-    let mut out = format!("{},{},metric,mean,deviation,runs,published\n", quoted(&table.rows), quoted(columns));
+    let mut out = format!(
+        "{},{},metric,mean,deviation,runs,published\n",
+        quoted(&table.rows),
+        quoted(columns)
+    );
     let names = results.columns();
     for (row, name) in results.rows().iter().enumerate() {
         for (column, metric, _) in headings(results) {
-            let place = Place { row, column, metric };
-            let Some(cell) = results.cell(place) else { continue };
-            let published = results.published(place).map_or_else(String::new, |(value, _)| value.to_string());
+            let place = Place {
+                row,
+                column,
+                metric,
+            };
+            let Some(cell) = results.cell(place) else {
+                continue;
+            };
+            let published = results
+                .published(place)
+                .map_or_else(String::new, |(value, _)| value.to_string());
             let _ = writeln!(
                 out,
                 "{},{},{},{},{},{},{published}",
@@ -122,7 +148,10 @@ fn quoted(text: &str) -> String {
 
 fn latex(results: &Results<'_>) -> String {
     let headings = headings(results);
-    let mut out = format!("\\begin{{tabular}}{{l{}}}\n\\toprule\n", "r".repeat(headings.len()));
+    let mut out = format!(
+        "\\begin{{tabular}}{{l{}}}\n\\toprule\n",
+        "r".repeat(headings.len())
+    );
     out += &tex(&results.spec.table.rows);
     for (_, _, heading) in &headings {
         let _ = write!(out, " & {}", tex(heading));
@@ -131,7 +160,11 @@ fn latex(results: &Results<'_>) -> String {
     for (row, name) in results.rows().iter().enumerate() {
         out += &tex(name);
         for &(column, metric, _) in &headings {
-            let place = Place { row, column, metric };
+            let place = Place {
+                row,
+                column,
+                metric,
+            };
             let cell = results.cell(place).map_or_else(|| "--".to_owned(), shown);
             let cell = cell.replace(" ± ", " $\\pm$ ");
             if results.is_best(place) {

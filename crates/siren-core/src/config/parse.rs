@@ -198,7 +198,7 @@ fn with_suggestion(message: &str) -> String {
     };
     let nearest = names
         .map(|name| (strsim::damerau_levenshtein(wrong, name), name))
-        .min()
+        .min_by_key(|(distance, _)| *distance)
         .filter(|(distance, name)| *distance <= name.len().max(3) / 2);
     match nearest {
         Some((_, name)) => format!("{message}; did you mean `{name}`?"),

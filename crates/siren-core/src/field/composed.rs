@@ -82,29 +82,9 @@ fn derivatives(pointwise: Pointwise, z: &Tensor) -> Result<[Tensor; 3]> {
                 (sin * (-omega * omega))?,
             ]
         }
-        Pointwise::Finer { omega } => {
-            let size = z.abs()?;
-            let sign = ((positive_as_number * 2.0)? - 1.0)?;
-            let slope = (((&size * 2.0)? + 1.0)? * omega)?;
-            wave(&((size + 1.0)? * z)?.affine(omega, 0.0)?, [slope, (sign * (2.0 * omega))?])?
-        }
-        Pointwise::HyperbolicSine { omega } => {
-            let (grows, falls) = ((z * 2.0)?.exp()?, (z * -2.0)?.exp()?);
-            let sinh = ((&grows - &falls)? * (omega / 2.0))?;
-            let cosh = ((grows + falls)? * (omega / 2.0))?;
-            wave(&sinh, [(cosh * 2.0)?, (&sinh * 4.0)?])?
-        }
-        Pointwise::Gabor { omega, scale } => {
-            let [g0, g1, g2] = gaussian(z, scale)?;
-            let angle = (z * omega)?;
-            let (c0, c1) = (angle.cos()?, (angle.sin()? * -omega)?);
-            let second = ((&g2 * &c0)? + ((&g1 * &c1)? * 2.0)?)?;
-            [
-                (&g0 * &c0)?,
-                ((&g1 * &c0)? + (&g0 * &c1)?)?,
-                (second - ((g0 * c0)? * (omega * omega))?)?,
-            ]
-        }
+        Pointwise::Finer { omega } => finer(z, omega)?,
+        Pointwise::HyperbolicSine { omega } => hyperbolic_sine(z, omega)?,
+        Pointwise::Gabor { omega, scale } => gabor(z, omega, scale)?,
         Pointwise::Sinc { omega } => {
             let [s0, s1, s2] = sinc(&(z * omega)?)?;
             [s0, (s1 * omega)?, (s2 * (omega * omega))?]
@@ -149,6 +129,39 @@ fn wave(u: &Tensor, [u1, u2]: [Tensor; 2]) -> Result<[Tensor; 3]> {
     let (sin, cos) = (u.sin()?, u.cos()?);
     let second = ((u2 * &cos)? - (u1.sqr()? * &sin)?)?;
     Ok([sin, (u1 * cos)?, second])
+}
+
+/// `sin(ω (|z| + 1) z)` and its first two derivatives.
+fn finer(z: &Tensor, omega: f64) -> Result<[Tensor; 3]> {
+    let size = z.abs()?;
+    let sign = z
+        .ge(&z.zeros_like()?)?
+        .to_dtype(z.dtype())?
+        .affine(2.0, -1.0)?;
+    let slope = size.affine(2.0 * omega, omega)?;
+    let phase = (size.affine(omega, omega)? * z)?;
+    wave(&phase, [slope, (sign * (2.0 * omega))?])
+}
+
+/// `sin(ω sinh 2z)` and its first two derivatives.
+fn hyperbolic_sine(z: &Tensor, omega: f64) -> Result<[Tensor; 3]> {
+    let (grows, falls) = ((z * 2.0)?.exp()?, (z * -2.0)?.exp()?);
+    let sinh = ((&grows - &falls)? * (omega / 2.0))?;
+    let cosh = ((grows + falls)? * (omega / 2.0))?;
+    wave(&sinh, [(cosh * 2.0)?, (&sinh * 4.0)?])
+}
+
+/// `e^(−(s z)²) cos ωz` and its first two derivatives.
+fn gabor(z: &Tensor, omega: f64, scale: f64) -> Result<[Tensor; 3]> {
+    let [g0, g1, g2] = gaussian(z, scale)?;
+    let angle = (z * omega)?;
+    let (c0, c1) = (angle.cos()?, (angle.sin()? * -omega)?);
+    let second = ((&g2 * &c0)? + ((&g1 * &c1)? * 2.0)?)?;
+    Ok([
+        (&g0 * &c0)?,
+        ((&g1 * &c0)? + (&g0 * &c1)?)?,
+        (second - ((g0 * c0)? * (omega * omega))?)?,
+    ])
 }
 
 /// `sin(u)/u` and its first two derivatives: quotients or, where these lose digits, their series.

@@ -19,7 +19,7 @@ mod prepared;
 mod siren;
 
 pub use self::activation::Activation;
-pub use self::config::{BiasInit, WeightInit, FieldShape, SirenConfig};
+pub use self::config::{BiasInit, FieldShape, SirenConfig, WeightInit};
 pub use self::encoding::{
     Encoding, FourierEncoding, NerfEncoding, RbfEncoding, nyquist_frequencies,
 };

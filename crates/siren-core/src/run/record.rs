@@ -70,7 +70,10 @@ impl Record {
     /// The best value of a metric over all evaluations, or a number of the summary. NaN is never best.
     #[must_use]
     pub fn best(&self, name: &str, lower_is_better: bool) -> Option<f64> {
-        let values = self.curve.iter().filter_map(|row| row.metrics.get(name).copied());
+        let values = self
+            .curve
+            .iter()
+            .filter_map(|row| row.metrics.get(name).copied());
         let values = values.filter(|value| !value.is_nan());
         let best = if lower_is_better {
             values.min_by(f64::total_cmp)
@@ -106,16 +109,20 @@ fn read_summary(path: &Path) -> Result<Option<BTreeMap<String, f64>>> {
     if !path.exists() {
         return Ok(None);
     }
-    let table: toml::Table = disk::read_text(path)?.parse().map_err(|error| Error::Config {
-        origin: path.display().to_string(),
-        message: format!("{error}"),
-    })?;
+    let table: toml::Table = disk::read_text(path)?
+        .parse()
+        .map_err(|error| Error::Config {
+            origin: path.display().to_string(),
+            message: format!("{error}"),
+        })?;
     let number = |value: &toml::Value| match value {
         toml::Value::Float(number) => Some(*number),
         toml::Value::Integer(number) => Some(*number as f64),
         _ => None,
     };
-    let numbers = table.iter().filter_map(|(name, value)| Some((name.clone(), number(value)?)));
+    let numbers = table
+        .iter()
+        .filter_map(|(name, value)| Some((name.clone(), number(value)?)));
     Ok(Some(numbers.collect()))
 }
 
@@ -137,7 +144,10 @@ mod tests {
         assert_eq!(record.curve[2].seconds, None);
         assert_eq!(record.last("psnr_db"), Some(19.5));
         assert_eq!(record.best("psnr_db", false), Some(20.0));
-        write(&run.summary(), "steps = 30\nseconds = 1.5\n[metrics]\npsnr_db = 19.5\n");
+        write(
+            &run.summary(),
+            "steps = 30\nseconds = 1.5\n[metrics]\npsnr_db = 19.5\n",
+        );
         let record = Record::read(run.path()).unwrap();
         assert_eq!(record.last("steps"), Some(30.0));
         assert_eq!(record.best("seconds", true), Some(1.5));

@@ -33,10 +33,18 @@ impl MuonConfig {
         positive("train.muon.learning_rate", self.learning_rate)?;
         if !(0.0..1.0).contains(&self.momentum) {
             let key = "train.muon.momentum";
-            return Err(Error::invalid(key, self.momentum, "a number from 0 to below 1"));
+            return Err(Error::invalid(
+                key,
+                self.momentum,
+                "a number from 0 to below 1",
+            ));
         }
         if !(1..=20).contains(&self.iterations) {
-            return Err(Error::invalid("train.muon.iterations", self.iterations, "1 to 20"));
+            return Err(Error::invalid(
+                "train.muon.iterations",
+                self.iterations,
+                "1 to 20",
+            ));
         }
         Ok(())
     }
@@ -79,8 +87,17 @@ pub(super) fn step(
 fn orthogonalized(matrix: &Tensor, iterations: usize) -> Result<Tensor> {
     let (rows, columns) = matrix.dims2()?;
     let tall = rows > columns;
-    let wide = if tall { matrix.t()?.contiguous()? } else { matrix.clone() };
-    let norm = wide.to_dtype(DType::F64)?.sqr()?.sum_all()?.to_scalar::<f64>()?.sqrt();
+    let wide = if tall {
+        matrix.t()?.contiguous()?
+    } else {
+        matrix.clone()
+    };
+    let norm = wide
+        .to_dtype(DType::F64)?
+        .sqr()?
+        .sum_all()?
+        .to_scalar::<f64>()?
+        .sqrt();
     let [a, b, c] = QUINTIC;
     let mut x = (wide / (norm + EPSILON))?;
     for _ in 0..iterations {
@@ -116,7 +133,10 @@ mod tests {
             for (i, row) in square.iter().enumerate() {
                 for (j, &entry) in row.iter().enumerate() {
                     let (least, most) = if i == j { (0.4, 1.5) } else { (-0.4, 0.4) };
-                    assert!((least..most).contains(&entry), "{rows} x {columns}: {entry}");
+                    assert!(
+                        (least..most).contains(&entry),
+                        "{rows} x {columns}: {entry}"
+                    );
                 }
             }
         }
@@ -173,6 +193,9 @@ mod tests {
         };
         let stepped = step(&MuonConfig::default(), part, &zero, (0.1, 0.0)).unwrap();
         let (before, after) = (matrix(3, 3), stepped.theta);
-        assert_eq!(before.to_vec2::<f64>().unwrap(), after.to_vec2::<f64>().unwrap());
+        assert_eq!(
+            before.to_vec2::<f64>().unwrap(),
+            after.to_vec2::<f64>().unwrap()
+        );
     }
 }

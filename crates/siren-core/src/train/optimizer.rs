@@ -55,7 +55,11 @@ impl Optimizer {
     /// # Errors
     /// Only from candle.
     pub fn new(config: &TrainConfig, params: &Var, layout: &Layout) -> Result<Self> {
-        let matrices = if config.muon.is_some() { hidden_matrices(layout) } else { Vec::new() };
+        let matrices = if config.muon.is_some() {
+            hidden_matrices(layout)
+        } else {
+            Vec::new()
+        };
         Ok(Self {
             adam: Adam::new(config),
             muon: config.muon.clone(),
@@ -125,7 +129,11 @@ impl Optimizer {
         [theta, gradient]: [&Tensor; 2],
         learning_rate: f64,
     ) -> Result<Part> {
-        let Moments { step, first, second } = &self.moments;
+        let Moments {
+            step,
+            first,
+            second,
+        } = &self.moments;
         let narrow = |tensor: &Tensor| tensor.narrow(0, piece.range.start, piece.range.len());
         let gradient = narrow(gradient)?;
         let part = Part {
@@ -171,20 +179,27 @@ impl Part {
 /// The matrices between the first layer's and the last's.
 fn hidden_matrices(layout: &Layout) -> Vec<(Range<usize>, (usize, usize))> {
     let entries = layout.entries().iter();
-    let weights: Vec<_> = entries.filter(|entry| entry.name.ends_with(".weight")).collect();
-    let hidden = weights.get(1..weights.len().saturating_sub(1)).unwrap_or_default();
+    let weights: Vec<_> = entries
+        .filter(|entry| entry.name.ends_with(".weight"))
+        .collect();
+    let hidden = weights
+        .get(1..weights.len().saturating_sub(1))
+        .unwrap_or_default();
     let matrix = |range: &Range<usize>, shape: &[usize]| match *shape {
         [rows, columns] => Some((range.clone(), (rows, columns))),
         _ => None,
     };
-    hidden.iter().filter_map(|entry| matrix(&entry.range, &entry.shape)).collect()
+    hidden
+        .iter()
+        .filter_map(|entry| matrix(&entry.range, &entry.shape))
+        .collect()
 }
 
 /// All of `0..len` in order: the matrices, and what lies between them in pieces of at most [`PIECE`].
 fn pieces(len: usize, matrices: &[(Range<usize>, (usize, usize))]) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut done = 0;
-    let mut between = |pieces: &mut Vec<Piece>, range: Range<usize>| {
+    let between = |pieces: &mut Vec<Piece>, range: Range<usize>| {
         pieces.extend(range.clone().step_by(PIECE).map(|start| Piece {
             range: start..range.end.min(start + PIECE),
             matrix: None,

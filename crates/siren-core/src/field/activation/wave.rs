@@ -6,7 +6,13 @@ use crate::field::kernel::Real;
 
 /// `sin ωz, ω cos ωz, −ω² sin ωz, −ω³ cos ωz`.
 #[inline(always)]
-pub(super) fn sine<T: Real, S: Simd>(simd: S, omega: T, z: &[T], first: usize, out: &mut [&mut [T]]) {
+pub(super) fn sine<T: Real, S: Simd>(
+    simd: S,
+    omega: T,
+    z: &[T],
+    first: usize,
+    out: &mut [&mut [T]],
+) {
     let (one, minus_omega_squared) = (T::of(1.0), -omega * omega);
     match (first, out) {
         (0, [s0]) => T::sin_slice(simd, omega, z, s0),
@@ -141,10 +147,7 @@ impl<T: Real> HyperbolicSine<T> {
         let e = one + m;
         let half = self.omega / (two * e);
         let sinh = -m * (two + m) * half;
-        [
-            if z < zero { -sinh } else { sinh },
-            (one + e * e) * half,
-        ]
+        [if z < zero { -sinh } else { sinh }, (one + e * e) * half]
     }
 }
 

@@ -1,0 +1,228 @@
+//! Sweeps: what is refused before anything runs, and what a kill leaves.
+
+mod support;
+
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rand::Rng;
+use siren_core::signal::step_rng;
+use support::desk::Desk;
+use support::program::{Ended, program};
+
+const EXPERIMENT: &str = "\
+kind = \"image\"
+[signal]
+size = 24
+[field]
+hidden_features = 16
+hidden_layers = 1
+[train]
+steps = 60
+[run]
+evaluate_every = 20
+checkpoint_every = 10
+";
+const AXES: &str = "\
+[[sweep.axes]]
+name = \"method\"
+options = [
+  { name = \"sine\" },
+  { name = \"relu + PE\", field.activation = \"relu\", field.encoding = \"nerf\", train.learning_rate = 1e-3 },
+  { name = \"Muon\", train.muon = { learning_rate = 2e-3 } },
+]
+[[sweep.axes]]
+name = \"seed\"
+key = \"seed\"
+values = [0, 1, 2, 3]
+";
+const TABLE: &str = "\
+[sweep.table]
+rows = \"method\"
+metrics = [\"psnr_db\", \"ssim\"]
+";
+
+fn sweep(desk: &Desk, line: &str) -> Command {
+    program("image");
+    let mut command = Command::new(program("sweep"));
+    command.args(line.split(' ')).current_dir(desk.path(""));
+    command
+}
+
+fn run(desk: &Desk, line: &str) -> Ended {
+    sweep(desk, line).output().unwrap().into()
+}
+
+fn text(desk: &Desk, name: &str) -> String {
+    String::from_utf8(desk.read(name)).unwrap()
+}
+
+#[test]
+fn a_table_has_means_and_deviations_its_best_in_bold_and_published_values_beside() {
+    let desk = Desk::new();
+    let published = "[[sweep.published]]\nrow = \"Muon\"\nvalue = 12.5\nsource = \"a paper\"\n";
+    desk.write("s.toml", format!("{EXPERIMENT}{AXES}{TABLE}{published}"));
+    let shown = run(&desk, "run s.toml --out out").succeeded().stdout;
+    assert_eq!(shown.matches("**").count(), 4, "{shown}");
+    assert!(
+        shown.contains("12 of 12 runs") && shown.contains("(12.50 [1])"),
+        "{shown}"
+    );
+    let mean = |method: &str| {
+        let of = |seed: u32| {
+            let name = format!("out/runs/{method}--{seed}/summary.toml");
+            let summary: toml::Table = text(&desk, &name).parse().unwrap();
+            summary["metrics"]["psnr_db"].as_float().unwrap()
+        };
+        (0..4).map(of).sum::<f64>() / 4.0
+    };
+    for (row, method) in [
+        ("sine", "sine"),
+        ("relu + PE", "relu---PE"),
+        ("Muon", "Muon"),
+    ] {
+        let line = shown
+            .lines()
+            .find(|line| line.starts_with(&format!("| {row} |")));
+        let expected = format!("{:.2} ± ", mean(method));
+        assert!(line.unwrap().contains(&expected), "{expected} in {shown}");
+    }
+    let again = run(&desk, "table out").succeeded().stdout;
+    assert_eq!(again, shown);
+    for file in [
+        "table.md",
+        "table.csv",
+        "table.tex",
+        "plots/psnr_db-steps.svg",
+    ] {
+        assert!(!desk.read(&format!("out/{file}")).is_empty());
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_sweep_is_said_before_anything_runs() {
+    let good = format!("{EXPERIMENT}{AXES}{TABLE}");
+    let axis =
+        |axis: &str| format!("{EXPERIMENT}[[sweep.axes]]\nname = \"method\"\n{axis}\n{TABLE}");
+    for (what, config, words) in [
+        (
+            "no such key",
+            axis("key = \"train.learning_rat\"\nvalues = [1]"),
+            "learning_rate",
+        ),
+        (
+            "a value out of range",
+            axis("key = \"train.steps\"\nvalues = [5, 0]"),
+            "train.steps",
+        ),
+        (
+            "an empty glob",
+            axis("key = \"signal.path\"\nfiles = \"none/*.png\""),
+            "fits no file",
+        ),
+        (
+            "two runs of one name",
+            axis("options = [{ name = \"a b\" }, { name = \"a+b\" }]"),
+            "one name",
+        ),
+        ("an axis of no sort", axis("key = \"seed\""), "`values`"),
+        (
+            "no choice",
+            axis("key = \"seed\"\nvalues = []"),
+            "nothing to choose",
+        ),
+        (
+            "no such axis",
+            good.replace("rows = \"method\"", "rows = \"methods\""),
+            "sweep.table.rows",
+        ),
+        (
+            "an unknown key of the table",
+            good.replace("rows =", "row ="),
+            "s.toml",
+        ),
+        ("no sweep", EXPERIMENT.to_owned(), "sweep"),
+        (
+            "a published value of no row",
+            format!("{good}[[sweep.published]]\nrow = \"x\"\nvalue = 1\nsource = \"\""),
+            "sweep.published",
+        ),
+    ] {
+        let desk = Desk::new();
+        desk.write("s.toml", config);
+        run(&desk, "run s.toml --out out").refused(what, &[words]);
+        assert!(!desk.path("out").exists(), "{what}");
+    }
+}
+
+#[test]
+fn a_folder_of_another_sweep_is_refused() {
+    let desk = Desk::new();
+    let config = format!("{EXPERIMENT}{AXES}{TABLE}");
+    desk.write("s.toml", &config);
+    run(&desk, "run s.toml --out out --set train.steps=2").succeeded();
+    run(&desk, "run s.toml --out out --set train.steps=3")
+        .refused("another config", &["another config"]);
+    desk.write(
+        "t.toml",
+        config.replace("values = [0, 1, 2, 3]", "values = [4]"),
+    );
+    run(&desk, "run t.toml --out out --set train.steps=2")
+        .refused("other runs", &["another sweep"]);
+    std::fs::create_dir(desk.path("taken")).unwrap();
+    run(&desk, "run s.toml --out taken").refused("no sweep folder", &["not a sweep folder"]);
+}
+
+#[test]
+fn a_run_that_fails_is_reported_at_the_end_and_stops_no_other() {
+    let desk = Desk::new();
+    let axes =
+        "[[sweep.axes]]\nname = \"rate\"\nkey = \"train.learning_rate\"\nvalues = [1e38, 1e-4]\n";
+    desk.write(
+        "s.toml",
+        format!("{EXPERIMENT}{axes}{TABLE}").replace("\"method\"", "\"rate\""),
+    );
+    let ended = run(&desk, "run s.toml --out out --jobs 1");
+    ended.refused("a diverging run", &["finite"]);
+    assert!(ended.stdout.contains("1 of 2 runs"), "{}", ended.stdout);
+}
+
+/// Starts the sweep in a process group of its own and kills the whole group after a while, unless it ended before.
+#[cfg(unix)]
+fn killed_after(desk: &Desk, moment: Duration) -> bool {
+    use std::os::unix::process::CommandExt;
+
+    let mut command = sweep(desk, "run s.toml --out killed");
+    command
+        .process_group(0)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    sleep(moment);
+    let group = format!("-{}", child.id());
+    Command::new("kill")
+        .args(["-9", "--", &group])
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    !child.wait().unwrap().success()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_sweep_killed_at_random_and_started_again_ends_with_the_same_table() {
+    let desk = Desk::new();
+    desk.write("s.toml", format!("{EXPERIMENT}{AXES}{TABLE}"));
+    let start = Instant::now();
+    run(&desk, "run s.toml --out unbroken").succeeded();
+    let duration = start.elapsed();
+    let mut rng = step_rng(7, 0, 0);
+    let kills = (0..6).filter(|_| killed_after(&desk, duration.mul_f64(rng.random::<f64>() * 0.6)));
+    assert!(kills.count() > 2);
+    run(&desk, "run s.toml --out killed").succeeded();
+    for file in ["table.md", "table.csv", "table.tex"] {
+        let of = |sweep: &str| text(&desk, &format!("{sweep}/{file}"));
+        assert_eq!(of("killed"), of("unbroken"), "{file}");
+    }
+}
