@@ -140,7 +140,7 @@ fn names_say_what_is_inside() {
 fn every_config_tells_its_command_and_expected_result() {
     check(
         wording::config_headers,
-        "begin with comments that hold `cargo xtask run …` and `Expect …`:",
+        "begin with comments that hold `cargo xtask run …` (`sweep` for sweeps) and `Expect …`:",
     );
 }
 

@@ -54,7 +54,13 @@ pub fn config_headers(sources: &[Source]) -> Vec<String> {
             .lines()
             .take_while(|line| line.starts_with('#'))
             .collect();
-        for part in ["cargo xtask run", "Expect"] {
+        let is_sweep = source.path.starts_with("configs/sweeps/");
+        let command = if is_sweep {
+            "cargo xtask sweep"
+        } else {
+            "cargo xtask run"
+        };
+        for part in [command, "Expect"] {
             let is_missing = !header.iter().any(|line| line.contains(part));
             offenders
                 .extend(is_missing.then(|| source.at(1, format!("no `{part}` in the header"))));
@@ -110,6 +116,7 @@ mod tests {
             ("configs/a.toml", good),
             ("configs/paper/b.toml", late),
             ("configs/c.toml", bare),
+            ("configs/sweeps/e.toml", good),
             ("d.toml", bare),
         ]);
         assert_eq!(
@@ -118,6 +125,7 @@ mod tests {
                 "configs/paper/b.toml:1: no `cargo xtask run` in the header",
                 "configs/c.toml:1: no `cargo xtask run` in the header",
                 "configs/c.toml:1: no `Expect` in the header",
+                "configs/sweeps/e.toml:1: no `cargo xtask sweep` in the header",
             ]
         );
     }

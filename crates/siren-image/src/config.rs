@@ -45,6 +45,9 @@ pub struct ImageSignal {
     pub observed: Observed,
     /// Observed pixels drawn per step.
     pub sampling: Sampling,
+    /// Also measure `gradient_psnr_db` and `laplacian_psnr_db`: the field's exact derivatives against differences of
+    /// neighboring pixels.
+    pub score_derivatives: bool,
 }
 
 /// Which pixels are trained on.
@@ -96,6 +99,7 @@ impl Default for ImageSignal {
             coordinates: CoordinateRule::Stretch,
             observed: Observed::All,
             sampling: Sampling::Whole,
+            score_derivatives: false,
         }
     }
 }

@@ -6,7 +6,8 @@ use siren_core::run::Metrics;
 use siren_core::run::metrics::{ImageShape, psnr_db, ssim};
 
 use crate::Image;
-use crate::render::value_picture;
+use crate::picture::Picture;
+use crate::render::{Quantity, derivative_values, value_picture};
 
 /// SSIM looks through a window of 7 × 7 pixels.
 const SSIM_WINDOW: usize = 7;
@@ -36,7 +37,50 @@ pub(crate) fn metrics(image: &Image, field: &Siren) -> Result<Metrics> {
         let similarity = ssim(&fitted.values, &truth.values, shape)?;
         metrics.push(("ssim".to_owned(), similarity));
     }
+    if image.score_derivatives && truth.height >= 3 && truth.width >= 3 {
+        for (name, quantity) in [
+            ("gradient_psnr_db", Quantity::Gradient),
+            ("laplacian_psnr_db", Quantity::Laplacian),
+        ] {
+            let fitted = derivative_values(field, &image.own_canvas(), quantity)?;
+            metrics.push((name.to_owned(), derivative_psnr(&fitted, truth, quantity)));
+        }
+    }
     Ok(metrics)
+}
+
+/// PSNR of derivatives per pixel, as the field has them, against differences of the picture's pixels: Sobel's (over 8)
+/// for the gradient, the five-point stencil for the Laplacian, inside the border; the peak is the range of those
+/// differences, over both axes. Differences see one pixel to each side, derivatives none, so even a perfect field has
+/// a finite PSNR.
+fn derivative_psnr(fitted: &[f32], truth: &Picture, quantity: Quantity) -> f64 {
+    let luma = truth.luma();
+    let at = |row: usize, column: usize| 2.0 * f64::from(luma.values[row * luma.width + column]);
+    let (mut sum, mut count) = (0.0, 0usize);
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    for (r, c) in (1..luma.height - 1).flat_map(|r| (1..luma.width - 1).map(move |c| (r, c))) {
+        let down = |c: usize| at(r + 1, c) - at(r - 1, c);
+        let right = |r: usize| at(r, c + 1) - at(r, c - 1);
+        let expected = match quantity {
+            Quantity::Gradient => vec![
+                (down(c - 1) + 2.0 * down(c) + down(c + 1)) / 8.0,
+                (right(r - 1) + 2.0 * right(r) + right(r + 1)) / 8.0,
+            ],
+            Quantity::Laplacian => {
+                let around = at(r - 1, c) + at(r + 1, c) + at(r, c - 1) + at(r, c + 1);
+                vec![around - 4.0 * at(r, c)]
+            }
+            Quantity::Value => vec![at(r, c) - 1.0],
+        };
+        let first = (r * luma.width + c) * expected.len();
+        for (expected, &got) in expected.iter().zip(&fitted[first..]) {
+            sum += (expected - f64::from(got)).powi(2);
+            count += 1;
+            low = low.min(*expected);
+            high = high.max(*expected);
+        }
+    }
+    psnr_db(sum / count as f64, high - low)
 }
 
 /// PSNR over the values whose index is `counted`; NaN if none is.
@@ -48,4 +92,50 @@ fn psnr(fitted: &[f32], truth: &[f32], counted: impl Fn(usize) -> bool) -> f64 {
         count += 1;
     }
     psnr_db(sum / count as f64, 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `(1 + sin(a·row + b·column)) / 2`, and its derivatives per pixel as of `2 y − 1`.
+    fn wave(a: f32, b: f32) -> (Picture, Vec<f32>, Vec<f32>) {
+        let (height, width) = (20, 30);
+        let phase = |at: usize| a * (at / width) as f32 + b * (at % width) as f32;
+        let all = 0..height * width;
+        let picture = Picture {
+            height,
+            width,
+            channels: 1,
+            values: all.clone().map(|at| 0.5 + 0.5 * phase(at).sin()).collect(),
+        };
+        let slope = |at: usize| phase(at).cos();
+        let gradient = all.clone().flat_map(|at| [a * slope(at), b * slope(at)]);
+        let laplacian = all.clone().map(|at| -(a * a + b * b) * phase(at).sin());
+        (picture, gradient.collect(), laplacian.collect())
+    }
+
+    #[test]
+    fn derivatives_of_a_slow_wave_score_high_and_swapped_or_scaled_ones_low() {
+        let (picture, gradient, laplacian) = wave(0.1, 0.2);
+        let score = |fitted: &[f32], quantity| derivative_psnr(fitted, &picture, quantity);
+        let exact = score(&gradient, Quantity::Gradient);
+        assert!(exact > 40.0, "{exact}");
+        let swapped: Vec<f32> = gradient.chunks(2).flat_map(|d| [d[1], d[0]]).collect();
+        assert!(score(&swapped, Quantity::Gradient) < 25.0);
+        let exact = score(&laplacian, Quantity::Laplacian);
+        assert!(exact > 40.0, "{exact}");
+        let half: Vec<f32> = laplacian.iter().map(|y| 0.5 * y).collect();
+        assert!(score(&half, Quantity::Laplacian) < 25.0);
+    }
+
+    #[test]
+    fn the_error_against_differences_falls_as_the_square_of_the_spacing() {
+        let error = |a: f32| {
+            let (picture, gradient, _) = wave(a, a);
+            10f64.powf(-derivative_psnr(&gradient, &picture, Quantity::Gradient) / 20.0)
+        };
+        let ratio = error(0.4) / error(0.2);
+        assert!((3.2..4.8).contains(&ratio), "{ratio}");
+    }
 }

@@ -228,6 +228,21 @@ fn color_scale(field: &Siren, canvas: &Canvas, quantity: Quantity) -> Result<f32
     Ok(robust_scale(magnitudes, FULL_BRIGHTNESS))
 }
 
+/// Luma gradients `(n, 2)` or luma Laplacians `(n)` of the whole canvas, per pixel, for targets in [−1, 1].
+pub(crate) fn derivative_values(
+    field: &Siren,
+    canvas: &Canvas,
+    quantity: Quantity,
+) -> Result<Vec<f32>> {
+    let points = canvas.grid.points();
+    let mut all = Vec::new();
+    for start in (0..points).step_by(BAND_POINTS) {
+        let band = (start, BAND_POINTS.min(points - start));
+        all.extend(derivatives(field, canvas, quantity, band)?);
+    }
+    Ok(all)
+}
+
 /// The field's value on a canvas as a picture.
 pub(crate) fn value_picture(field: &Siren, canvas: &Canvas) -> Result<Picture> {
     picture(field, canvas, Quantity::Value)

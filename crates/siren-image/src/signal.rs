@@ -27,6 +27,7 @@ pub struct Image {
     pub(crate) grid: Grid,
     /// For each pixel, whether it is trained on; `None` if all are.
     pub(crate) observed: Option<Vec<bool>>,
+    pub(crate) score_derivatives: bool,
     sampling: Sampling,
     objective: ImageObjective,
     seed: u64,
@@ -53,6 +54,7 @@ impl Domain for Image {
             grid: Grid::new(&[picture.height, picture.width], signal.coordinates)?,
             picture,
             observed,
+            score_derivatives: signal.score_derivatives,
             sampling: signal.sampling.clone(),
             objective: config.objective.clone(),
             seed: config.seed,
