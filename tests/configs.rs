@@ -90,7 +90,8 @@ impl Shipped {
                 if has("observed", "mask").is_some() {
                     sets.push("signal.observed.mask=mask.png".to_owned());
                 }
-                if has("sampling", "subset").is_some() {
+                let subset = has("sampling", "subset").is_some();
+                if subset || self.text.contains("signal.sampling.subset") {
                     sets.push("signal.sampling.subset.points=50".to_owned());
                 }
             }
