@@ -17,7 +17,7 @@
 //! # fn main() -> siren_core::Result<()> {
 //! // Fit sin(3x) at 100 points, then ask for its derivative, which was never shown.
 //! let shape = FieldShape { in_features: 1, out_features: 1, samples_per_side: None };
-//! let config = SirenConfig { hidden_features: 32, hidden_layers: 1, first_omega_0: 5.0, hidden_omega_0: 5.0, ..SirenConfig::default() };
+//! let config = SirenConfig { hidden_features: 32, hidden_layers: 1, first_omega_0: 5.0.into(), hidden_omega_0: 5.0, ..SirenConfig::default() };
 //! let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
 //! let field = config.init(shape, &mut rng, DType::F32, &Device::Cpu)?;
 //!

@@ -33,7 +33,7 @@ impl Case {
             activation: self.activation,
             hidden_features: self.width,
             hidden_layers: 1,
-            first_omega_0: 3.0,
+            first_omega_0: 3.0.into(),
             hidden_omega_0: 3.0,
             ..SirenConfig::default()
         }

@@ -140,7 +140,7 @@ fn every_activation_and_encoding_agrees_with_candle_at_every_order() {
             let config = SirenConfig {
                 activation,
                 encoding,
-                first_omega_0: 3.0,
+                first_omega_0: 3.0.into(),
                 hidden_omega_0: 3.0,
                 hidden_features: 9,
                 hidden_layers: 2,
@@ -172,7 +172,7 @@ fn wide_encodings_agree_with_candle() {
     ] {
         let config = SirenConfig {
             encoding,
-            first_omega_0: 0.5,
+            first_omega_0: 0.5.into(),
             hidden_omega_0: 2.0,
             hidden_features: 20,
             hidden_layers: 1,
@@ -196,7 +196,7 @@ proptest! {
         let config = SirenConfig {
             activation: Activation::ALL[kind % Activation::ALL.len()],
             encoding: encodings()[kind / 7].clone(),
-            first_omega_0: 2.0,
+            first_omega_0: 2.0.into(),
             hidden_omega_0: 2.0,
             hidden_features: width,
             hidden_layers: layers,
@@ -204,6 +204,81 @@ proptest! {
         };
         both_agree(&config, (dims, channels), n, seed);
     }
+}
+
+/// A network whose learned frequencies have moved.
+fn with_learned_frequencies(activation: Activation) -> (SirenConfig, Siren) {
+    let config = SirenConfig {
+        activation,
+        learn_omega: true,
+        first_omega_0: 3.0.into(),
+        hidden_omega_0: 3.0,
+        hidden_features: 9,
+        hidden_layers: 2,
+        ..SirenConfig::default()
+    };
+    let named = drawn(&config, (2, 2), 5).named_tensors().unwrap();
+    let find = |name: &str| {
+        let (_, tensor) = named.iter().find(|(n, _)| n == name)?;
+        if name.ends_with(".frequency") {
+            let moved = 0.7 + 0.2 * f64::from(name.as_bytes()[8] - b'0');
+            return Some((tensor * moved).unwrap());
+        }
+        Some(tensor.clone())
+    };
+    let shape = FieldShape {
+        in_features: 2,
+        out_features: 2,
+        samples_per_side: None,
+    };
+    let field = config.load(shape, find, DType::F64, &Device::Cpu).unwrap();
+    (config, field)
+}
+
+#[test]
+fn learned_frequencies_agree_with_candle_at_every_order_alone_summed_and_in_batches() {
+    for activation in [Activation::Sine, Activation::Sinc] {
+        let (_, field) = with_learned_frequencies(activation);
+        let names = field.layout().entries().iter().map(|entry| &entry.name);
+        assert_eq!(names.filter(|n| n.ends_with(".1.frequency")).count(), 3);
+        let coords = points(11, 2);
+        for order in orders(2) {
+            let composed = jets_and_gradient(&field, &field.jet_composed(&coords, &order).unwrap());
+            let fused = jets_and_gradient(&field, &field.jet(&coords, &order).unwrap());
+            assert!(largest_error(&fused.0, &composed.0) < 1e-11, "{order:?}");
+            assert!(largest_error(&fused.1, &composed.1) < 1e-11, "{order:?}");
+
+            let prepared = field.prepare(true).unwrap();
+            let mut sum = prepared.accumulator();
+            let jet = prepared.jet_into(&coords, &order, &sum).unwrap();
+            let loss = (jet.packed().sqr().unwrap() + jet.packed()).unwrap();
+            let gradients = loss.sum_all().unwrap().backward().unwrap();
+            sum.add(&gradients).unwrap();
+            assert!(largest_error(&sum.finish().unwrap(), &composed.1) < 1e-11);
+
+            let batch = field.parameters().unsqueeze(0).unwrap();
+            let jet = field.jet_of(&batch, &coords.unsqueeze(0).unwrap(), &order);
+            let batched = jets_and_gradient(&field, &jet.unwrap());
+            assert!(largest_error(&batched.0.squeeze(0).unwrap(), &composed.0) < 1e-11);
+            assert!(largest_error(&batched.1, &composed.1) < 1e-11, "{order:?}");
+        }
+    }
+}
+
+#[test]
+fn frequencies_that_are_learned_begin_as_the_network_without_them() {
+    let plain = SirenConfig::default();
+    let learned = SirenConfig {
+        learn_omega: true,
+        ..plain.clone()
+    };
+    let coords = points(20, 2);
+    let value = |config: &SirenConfig| {
+        let field = drawn(config, (2, 1), 3);
+        let jet = field.evaluate(&coords, &Order::Value).unwrap();
+        jet.packed().clone()
+    };
+    assert!(largest_error(&value(&learned), &value(&plain)) <= 0.0);
 }
 
 #[test]

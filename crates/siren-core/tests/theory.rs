@@ -125,7 +125,7 @@ fn field() -> Siren {
     let config = SirenConfig {
         hidden_features: 24,
         hidden_layers: 2,
-        first_omega_0: 4.0,
+        first_omega_0: 4.0.into(),
         hidden_omega_0: 4.0,
         ..SirenConfig::default()
     };
@@ -218,7 +218,7 @@ fn harmonics_of_a_two_layer_siren_are_products_of_bessel_functions_within_the_tu
     let config = SirenConfig {
         hidden_features: 2,
         hidden_layers: 1,
-        first_omega_0: 1.0,
+        first_omega_0: 1.0.into(),
         hidden_omega_0: 1.0,
         ..SirenConfig::default()
     };

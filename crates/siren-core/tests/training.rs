@@ -15,7 +15,7 @@ fn field(seed: u64, dtype: DType) -> Siren {
     let config = SirenConfig {
         hidden_features: 16,
         hidden_layers: 1,
-        first_omega_0: 10.0,
+        first_omega_0: 10.0.into(),
         ..SirenConfig::default()
     };
     let shape = FieldShape {

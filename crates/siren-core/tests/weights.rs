@@ -76,7 +76,7 @@ fn an_exported_field_does_not_suit_a_network_that_computes_something_else() {
     let weights = Weights::read(&path).unwrap();
     weights.must_suit(&config(), &path).unwrap();
     let slower = SirenConfig {
-        first_omega_0: 10.0,
+        first_omega_0: 10.0.into(),
         ..config()
     };
     let tanh = SirenConfig {

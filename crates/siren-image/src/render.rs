@@ -352,7 +352,7 @@ mod tests {
         let config = SirenConfig {
             hidden_features: 1,
             hidden_layers: 0,
-            first_omega_0: 1.0,
+            first_omega_0: 1.0.into(),
             ..SirenConfig::default()
         };
         let shape = FieldShape {

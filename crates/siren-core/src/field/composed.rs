@@ -18,6 +18,13 @@ struct Parts {
     traces: Vec<Tensor>,
 }
 
+impl Parts {
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut Tensor> {
+        let derivatives = self.gradient.iter_mut().chain(&mut self.traces);
+        std::iter::once(&mut self.value).chain(derivatives)
+    }
+}
+
 /// `(n, c, 1 + d + K)` at `coords (n, d)` for flat parameters `(P,)`.
 pub(super) fn jet(plan: &Plan, coords: &Tensor, params: &Tensor, order: &Order) -> Result<Tensor> {
     let mut h = input(plan, coords, params, order)?;
@@ -29,11 +36,17 @@ pub(super) fn jet(plan: &Plan, coords: &Tensor, params: &Tensor, order: &Order) 
         let through = |parts: &[Tensor]| -> Result<Vec<Tensor>> {
             parts.iter().map(|part| linear.forward(part)).collect()
         };
-        let z = Parts {
+        let mut z = Parts {
             value: Linear::new(weight, Some(bias)).forward(&h.value)?,
             gradient: through(&h.gradient)?,
             traces: through(&h.traces)?,
         };
+        if let Some(at) = layer.frequency {
+            let s = params.narrow(0, at, 1)?;
+            for part in z.all_mut() {
+                *part = part.broadcast_mul(&s)?;
+            }
+        }
         h = apply(layer.pointwise, z, order)?;
     }
     let mut parts = vec![h.value];

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::activation::Activation;
 use super::encoding::{Encoding, positive_single};
+use super::omega::{Omega, WeightNoise};
 use crate::error::{Error, Result};
 
 /// Architecture and initialization of a field: an MLP whose hidden layers share one activation.
@@ -14,10 +15,13 @@ use crate::error::{Error, Result};
 pub struct SirenConfig {
     /// Of every layer but the last.
     pub activation: Activation,
-    /// ω₀ of the first sine layer: how many radians per unit of the coordinates it spans.
-    pub first_omega_0: f64,
+    /// ω₀ of the first sine layer: how many radians per unit of the coordinates it spans. `"auto"` takes it from the
+    /// signal's spectrum.
+    pub first_omega_0: Omega,
     /// ω₀ of the other sine layers.
     pub hidden_omega_0: f64,
+    /// Learn a factor of ω₀ in every hidden layer, `sin(s ω₀ z)` with `s` starting at 1 (`sine` and `sinc` only).
+    pub learn_omega: bool,
     /// s₀ of `gaussian` (default: 30) and of `wire` (10): how narrow their envelopes are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale_0: Option<f64>,
@@ -30,6 +34,9 @@ pub struct SirenConfig {
     /// Multiplies the initial weights of every layer but the last (Yeom et al. 2025): above 1 the field starts with higher
     /// frequencies and larger gradients, and wants a lower learning rate.
     pub weight_scale: f64,
+    /// Noise on the initial weights of the first two layers (SIREN²; `sine`, `finer` and `h_siren` only).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_noise: Option<WeightNoise>,
     /// How biases start.
     pub bias: BiasInit,
     /// The biases of the first layer start from U(±this) instead, so that its waves start at many phases (`finer`).
@@ -66,13 +73,15 @@ impl Default for SirenConfig {
     fn default() -> Self {
         Self {
             activation: Activation::Sine,
-            first_omega_0: 30.0,
+            first_omega_0: Omega::Given(30.0),
             hidden_omega_0: 30.0,
+            learn_omega: false,
             scale_0: None,
             hidden_features: 256,
             hidden_layers: 3,
             init: WeightInit::Authors,
             weight_scale: 1.0,
+            weight_noise: None,
             bias: BiasInit::Authors,
             first_bias: None,
             encoding: Encoding::Identity,
@@ -95,7 +104,10 @@ impl SirenConfig {
             return Err(Error::invalid(key, self.hidden_layers, "0 to 256"));
         }
         for (key, omega) in [
-            ("field.first_omega_0", self.first_omega_0),
+            (
+                "field.first_omega_0",
+                self.first_omega_0.given().unwrap_or(1.0),
+            ),
             ("field.hidden_omega_0", self.hidden_omega_0),
             ("field.scale_0", self.scale_0.unwrap_or(1.0)),
             ("field.weight_scale", self.weight_scale),
@@ -106,6 +118,13 @@ impl SirenConfig {
         if let (Some(scale), None) = (self.scale_0, self.activation.default_scale()) {
             let expected = "absent: only `gaussian` and `wire` have an s₀";
             return Err(Error::invalid("field.scale_0", scale, expected));
+        }
+        if self.learn_omega && !self.activation.depends_on_omega_z() {
+            let expected = "false: only `sine` and `sinc` are functions of ω₀ z alone";
+            return Err(Error::invalid("field.learn_omega", true, expected));
+        }
+        if let Some(noise) = self.weight_noise {
+            noise.validate(self)?;
         }
         self.encoding.validate()
     }
@@ -157,7 +176,7 @@ mod tests {
         for value in [1e39, 1e-50, f64::NAN, -1.0, 0.0] {
             let configs = [
                 SirenConfig {
-                    first_omega_0: value,
+                    first_omega_0: value.into(),
                     ..SirenConfig::default()
                 },
                 SirenConfig {

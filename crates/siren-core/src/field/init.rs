@@ -63,11 +63,17 @@ fn by_authors(
     let n = fan_in as f64;
     let count = fan_in * fan_out;
     match config.activation {
-        Activation::Sine | Activation::Finer | Activation::HSiren if index == 0 => {
-            uniform(1.0 / n, count, rng)
-        }
         Activation::Sine | Activation::Finer | Activation::HSiren => {
-            uniform((6.0 / n).sqrt() / config.hidden_omega_0, count, rng)
+            let mut weights = if index == 0 {
+                uniform(1.0 / n, count, rng)
+            } else {
+                uniform((6.0 / n).sqrt() / config.hidden_omega_0, count, rng)
+            };
+            if let Some(std) = noise(config, index) {
+                let noise = normal(std, count, rng);
+                weights.iter_mut().zip(noise).for_each(|(w, x)| *w += x);
+            }
+            weights
         }
         Activation::Gaussian | Activation::Wire | Activation::Sinc => {
             uniform(1.0 / n.sqrt(), count, rng)
@@ -81,6 +87,16 @@ fn by_authors(
         Activation::Selu => normal((1.0 / n).sqrt(), count, rng),
         Activation::Elu => normal((ELU_VARIANCE / n).sqrt(), count, rng),
     }
+}
+
+/// Standard deviation of the noise on the weights of layer `index`, if there is any.
+fn noise(config: &SirenConfig, index: usize) -> Option<f64> {
+    let scale = *config.weight_noise?.given()?.get(index)?;
+    let omega = match index {
+        0 => config.first_omega_0.given()?,
+        _ => config.hidden_omega_0,
+    };
+    Some(scale / omega)
 }
 
 /// `E[x²]` of coordinates, U(±1).
@@ -184,6 +200,7 @@ mod tests {
                     fan_out: WIDTH,
                     weight: 0..0,
                     bias: 0..0,
+                    frequency: None,
                     pointwise,
                 };
                 let weights = weights(&config, depth, (&layer, Some(pointwise)), &mut rng);

@@ -14,6 +14,8 @@ pub(crate) struct Dense {
     pub(crate) fan_out: usize,
     pub(crate) weight: Range<usize>,
     pub(crate) bias: Range<usize>,
+    /// Where the factor of ω₀ is, if it is learned.
+    pub(crate) frequency: Option<usize>,
     pub(crate) pointwise: Pointwise,
 }
 
@@ -58,11 +60,16 @@ impl Plan {
             } else {
                 config.hidden_features
             };
+            let mut tensor = |name: &str, shape: &[usize]| {
+                layout.push(format!("net.net.{index}.{name}"), shape)
+            };
             layers.push(Dense {
                 fan_in,
                 fan_out,
-                weight: layout.push(format!("net.net.{index}.0.weight"), &[fan_out, fan_in]),
-                bias: layout.push(format!("net.net.{index}.0.bias"), &[fan_out]),
+                weight: tensor("0.weight", &[fan_out, fan_in]),
+                bias: tensor("0.bias", &[fan_out]),
+                frequency: (config.learn_omega && !last)
+                    .then(|| tensor("1.frequency", &[1]).start),
                 pointwise: if last {
                     Pointwise::Linear
                 } else {

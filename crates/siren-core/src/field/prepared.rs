@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use candle_core::Tensor;
 use candle_core::backprop::GradStore;
+use candle_core::{Tensor, Var};
 use rayon::prelude::*;
 
-use super::composed;
+use super::{composed, frequency};
 use super::jet::{Jet, Order};
 use super::operation::{JetOperation, PackedWeights, Sum, Tape, lock};
 use super::siren::Siren;
@@ -19,11 +19,36 @@ const EVALUATION_CHUNK: usize = 4096;
 pub struct Prepared<'a> {
     pub(super) field: &'a Siren,
     /// `None` where candle's own operations serve.
-    pub(super) packed: Option<PackedWeights>,
-    pub(super) differentiable: bool,
+    packed: Option<PackedWeights>,
+    /// What the operation is applied to, with its graph back to the field's own parameters.
+    tracked: Tensor,
+    /// The same as the end of all graphs, where an accumulator takes the gradient on.
+    leaf: Var,
+    differentiable: bool,
 }
 
-impl Prepared<'_> {
+impl<'a> Prepared<'a> {
+    pub(super) fn new(field: &'a Siren, differentiable: bool) -> Result<Self> {
+        let Siren { plan, params, .. } = field;
+        // Candle's own operations take learned frequencies as they are; the kernel does not know them.
+        let on_cpu = params.device().is_cpu();
+        let learned = on_cpu && plan.layers.iter().any(|layer| layer.frequency.is_some());
+        let mut tracked = params.as_tensor().clone();
+        let mut leaf = params.clone();
+        if learned {
+            tracked = frequency::effective(plan, &tracked)?;
+            leaf = Var::from_tensor(&tracked.detach())?;
+        }
+        let pack = || PackedWeights::new(plan, leaf.as_tensor());
+        Ok(Self {
+            field,
+            packed: on_cpu.then(pack).transpose()?,
+            tracked,
+            leaf,
+            differentiable,
+        })
+    }
+
     /// As [`Siren::jet`].
     ///
     /// # Errors
@@ -55,7 +80,7 @@ impl Prepared<'_> {
             ..
         } = self.field;
         Accumulator {
-            field: self.field,
+            prepared: self,
             sum: Arc::new(Mutex::new(Sum::zero(plan, pools, params.dtype()))),
             outside: None,
         }
@@ -103,12 +128,12 @@ impl Prepared<'_> {
     fn apply(&self, coords: &Tensor, order: &Order, sum: Option<&Arc<Mutex<Sum>>>) -> Result<Jet> {
         let differentiable = self.differentiable;
         let Siren {
-            plan,
-            pools,
-            level,
-            params,
-            ..
+            plan, pools, level, ..
         } = self.field;
+        let params = match sum {
+            Some(_) => self.leaf.as_tensor(),
+            None => &self.tracked,
+        };
         let packed = match &self.packed {
             Some(packed) => {
                 let operation = JetOperation {
@@ -123,13 +148,13 @@ impl Prepared<'_> {
                 };
                 let coords = coords.contiguous()?;
                 if differentiable {
-                    coords.apply_op2(params.as_tensor(), operation)?
+                    coords.apply_op2(params, operation)?
                 } else {
-                    coords.apply_op2_no_bwd(params.as_tensor(), &operation)?
+                    coords.apply_op2_no_bwd(params, &operation)?
                 }
             }
-            None if differentiable => composed::jet(plan, coords, params.as_tensor(), order)?,
-            None => composed::jet(plan, coords, &params.as_detached_tensor(), order)?,
+            None if differentiable => composed::jet(plan, coords, params, order)?,
+            None => composed::jet(plan, coords, &params.detach(), order)?,
         };
         Ok(Jet::from_packed(packed, order, plan.in_features))
     }
@@ -138,7 +163,7 @@ impl Prepared<'_> {
 /// A gradient in the parameters, summed over the reverse passes of [`Prepared::jet_into`]: one buffer for many chunks,
 /// where candle's own store would be filled and copied for each.
 pub struct Accumulator<'a> {
-    field: &'a Siren,
+    prepared: &'a Prepared<'a>,
     sum: Arc<Mutex<Sum>>,
     /// What came by way of candle's store: all of it where candle's own operations serve.
     outside: Option<Tensor>,
@@ -150,7 +175,7 @@ impl Accumulator<'_> {
     /// # Errors
     /// Only from candle.
     pub fn add(&mut self, gradients: &GradStore) -> Result<()> {
-        if let Some(gradient) = gradients.get(&self.field.params) {
+        if let Some(gradient) = gradients.get(&self.prepared.leaf) {
             self.outside = Some(match self.outside.take() {
                 Some(sum) => (sum + gradient)?,
                 None => gradient.clone(),
@@ -165,7 +190,7 @@ impl Accumulator<'_> {
     /// Only from candle.
     pub fn merge(&mut self, other: Self) -> Result<()> {
         let taken = lock(&other.sum).take();
-        lock(&self.sum).add(taken, &self.field.pools);
+        lock(&self.sum).add(taken, &self.prepared.field.pools);
         self.outside = match (self.outside.take(), other.outside) {
             (Some(sum), Some(more)) => Some((sum + more)?),
             (sum, more) => sum.or(more),
@@ -186,8 +211,12 @@ impl Accumulator<'_> {
             pools,
             params,
             ..
-        } = self.field;
-        let sum = lock(&self.sum).take();
-        Ok(sum.finish(plan, pools)?.to_device(params.device())?)
+        } = self.prepared.field;
+        let sum = lock(&self.sum).take().finish(plan, pools)?;
+        Ok(frequency::pull_back(
+            plan,
+            &params.as_detached_tensor(),
+            &sum,
+        )?)
     }
 }

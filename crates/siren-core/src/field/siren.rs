@@ -11,10 +11,10 @@ use super::encoding::Encoding;
 use super::jet::{Jet, Order};
 use super::kernel::Level;
 use super::layout::Layout;
-use super::operation::{PackedWeights, Pools};
+use super::operation::Pools;
 use super::plan::Plan;
 use super::prepared::Prepared;
-use super::{composed, init, kernel};
+use super::{composed, frequency, init, kernel};
 use crate::error::{Error, Result};
 
 /// Rows (points × jet components) per differentiable application at the least: enough work to hide the cost of a graph, few
@@ -53,6 +53,7 @@ impl SirenConfig {
         device: &Device,
     ) -> Result<Siren> {
         self.validate()?;
+        self.must_be_resolved()?;
         let fourier_matrix = match &self.encoding {
             Encoding::Fourier(f) => init::normal(f.scale, f.features * shape.in_features, rng),
             _ => Vec::new(),
@@ -68,6 +69,7 @@ impl SirenConfig {
             params.extend(init::weights(self, index, (layer, before), rng));
             let fans = (layer.fan_in, layer.fan_out);
             params.extend(init::biases(self, index, fans, rng));
+            params.extend(layer.frequency.map(|_| 1.0));
             before = Some(layer.pointwise);
         }
         let params = Tensor::from_vec(params, plan.layout.len(), &Device::Cpu)?;
@@ -88,6 +90,7 @@ impl SirenConfig {
         device: &Device,
     ) -> Result<Siren> {
         self.validate()?;
+        self.must_be_resolved()?;
         let mut fourier_matrix = Vec::new();
         if let Encoding::Fourier(fourier) = &self.encoding {
             let mut buffer = Layout::default();
@@ -213,13 +216,7 @@ impl Siren {
     /// # Errors
     /// Only from candle.
     pub fn prepare(&self, differentiable: bool) -> Result<Prepared<'_>> {
-        let on_cpu = self.params.device().is_cpu();
-        let pack = || PackedWeights::new(&self.plan, self.params.as_tensor());
-        Ok(Prepared {
-            field: self,
-            packed: on_cpu.then(pack).transpose()?,
-            differentiable,
-        })
+        Prepared::new(self, differentiable)
     }
 
     /// The jet at `coords (n, d)`, for looking only: no graph is built, memory beyond the result stays constant, and
@@ -287,6 +284,7 @@ impl Siren {
                 level: self.level,
                 chunk_points: self.chunk_points(order),
             };
+            let params = frequency::effective(&self.plan, params)?;
             let coords = coords.contiguous()?;
             coords.apply_op2(&params.contiguous()?, operation)?
         } else {

@@ -71,12 +71,13 @@ impl Weights {
             ("activation", field.activation != wanted.activation),
             (
                 "first_omega_0",
-                waves && field.first_omega_0.to_bits() != wanted.first_omega_0.to_bits(),
+                waves && field.first_omega_0 != wanted.first_omega_0,
             ),
             (
                 "hidden_omega_0",
                 waves && field.hidden_omega_0.to_bits() != wanted.hidden_omega_0.to_bits(),
             ),
+            ("learn_omega", field.learn_omega != wanted.learn_omega),
             ("scale_0", bits(field.scale_0) != bits(wanted.scale_0)),
             ("encoding", kind(field) != kind(wanted)),
         ];

@@ -116,10 +116,10 @@ impl Activation {
 
     /// As used by layer `index` of a network.
     pub(crate) fn pointwise(self, config: &SirenConfig, index: usize) -> Pointwise {
-        let omega = if index == 0 {
-            config.first_omega_0
-        } else {
-            config.hidden_omega_0
+        let omega = match index {
+            // A network is not drawn before `auto` has become a number (`SirenConfig::init`).
+            0 => config.first_omega_0.given().unwrap_or(f64::NAN),
+            _ => config.hidden_omega_0,
         };
         let scale = config.scale_0.or(self.default_scale()).unwrap_or(1.0);
         match self {
@@ -149,6 +149,16 @@ impl Activation {
     pub(crate) fn has_omega(self) -> bool {
         use Activation::{Finer, HSiren, Sinc, Sine, Wire};
         matches!(self, Sine | Finer | HSiren | Wire | Sinc)
+    }
+
+    /// Whether z comes in only as ω₀ z.
+    pub(crate) fn depends_on_omega_z(self) -> bool {
+        matches!(self, Self::Sine | Self::Sinc)
+    }
+
+    /// Whether its layers start as the paper's.
+    pub(crate) fn starts_as_sine(self) -> bool {
+        matches!(self, Self::Sine | Self::Finer | Self::HSiren)
     }
 
     /// `s₀` where a config gives none, of the activations that have one: what FINER's comparison uses.

@@ -250,7 +250,7 @@ fn exponentials_have_the_limits_of_the_real_line_and_pass_nan_on() {
 
 fn every_pointwise() -> Vec<Pointwise> {
     let config = SirenConfig {
-        first_omega_0: 3.0,
+        first_omega_0: 3.0.into(),
         ..SirenConfig::default()
     };
     let hidden = Activation::ALL.map(|activation| {

@@ -1,0 +1,154 @@
+//! What a signal's spectrum says to a network: ω₀ of its first layer, and the noise of SIREN².
+
+use serde::de::{Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::config::{SirenConfig, WeightInit};
+use crate::error::{Error, Result};
+
+const AUTO: &str = "auto";
+
+/// ω₀ of the first layer: a number, or `"auto"`, which a run replaces by one from the signal's spectrum before it draws the
+/// network and writes its config.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Omega {
+    /// From the spectrum, as [`Omega::of_spectrum`] says.
+    Auto,
+    /// Radians per unit of the coordinates.
+    Given(f64),
+}
+
+impl From<f64> for Omega {
+    fn from(omega: f64) -> Self {
+        Self::Given(omega)
+    }
+}
+
+impl Omega {
+    /// The number; `None` for `"auto"`.
+    #[must_use]
+    pub fn given(self) -> Option<f64> {
+        match self {
+            Self::Given(omega) => Some(omega),
+            Self::Auto => None,
+        }
+    }
+}
+
+impl Serialize for Omega {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            Self::Auto => serializer.serialize_str(AUTO),
+            Self::Given(omega) => serializer.serialize_f64(*omega),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Omega {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_any(OmegaVisitor)
+    }
+}
+
+struct OmegaVisitor;
+
+impl Visitor<'_> for OmegaVisitor {
+    type Value = Omega;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a number or \"auto\"")
+    }
+
+    fn visit_f64<E>(self, omega: f64) -> std::result::Result<Omega, E> {
+        Ok(Omega::Given(omega))
+    }
+
+    fn visit_i64<E>(self, omega: i64) -> std::result::Result<Omega, E> {
+        Ok(Omega::Given(omega as f64))
+    }
+
+    fn visit_u64<E>(self, omega: u64) -> std::result::Result<Omega, E> {
+        Ok(Omega::Given(omega as f64))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> std::result::Result<Omega, E> {
+        if text == AUTO {
+            return Ok(Omega::Auto);
+        }
+        Err(E::invalid_value(Unexpected::Str(text), &self))
+    }
+}
+
+/// Noise on the initial weights of the first two layers, N(0, (S/ω₀)²) on top of what they are drawn as (Chandravamsi et al.
+/// 2025, "SIREN²"): it makes the network start with higher frequencies, first of all for sounds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightNoise {
+    /// From the spectrum, as [`WeightNoise::of_spectrum`] says.
+    Auto,
+    /// S of the first layer and of the second.
+    Scales([f64; 2]),
+}
+
+impl WeightNoise {
+    /// The numbers; `None` for `"auto"`.
+    #[must_use]
+    pub fn given(self) -> Option<[f64; 2]> {
+        match self {
+            Self::Scales(scales) => Some(scales),
+            Self::Auto => None,
+        }
+    }
+
+    /// The authors' rule for the spectral centroid `share` as a share of the highest frequency, and `channels` of a signal with
+    /// `dims` coordinates, with `r = share / channels`:
+    ///
+    /// ```text
+    /// sounds (dims = 1):    S = 3500 (1 − e^(−7 r)),  3 r
+    /// pictures (and more):  S =   50 (1 − e^(−5 r)),  0.4 r
+    /// ```
+    #[must_use]
+    pub fn of_spectrum(share: f64, channels: usize, dims: usize) -> Self {
+        let r = share / channels as f64;
+        Self::Scales(match dims {
+            1 => [3500.0 * (1.0 - (-7.0 * r).exp()), 3.0 * r],
+            _ => [50.0 * (1.0 - (-5.0 * r).exp()), 0.4 * r],
+        })
+    }
+
+    pub(super) fn validate(self, config: &SirenConfig) -> Result<()> {
+        const KEY: &str = "field.weight_noise";
+        if !config.activation.starts_as_sine() || config.init != WeightInit::Authors {
+            let expected = "absent: it goes with `sine`, `finer` or `h_siren` and the authors' `init`";
+            return Err(Error::invalid(KEY, "set", expected));
+        }
+        match self {
+            Self::Scales(scales) if !scales.iter().all(|s| *s >= 0.0 && (*s as f32).is_finite()) => {
+                let key = "field.weight_noise.scales";
+                let expected = "two numbers of at least 0";
+                Err(Error::invalid(key, format!("{scales:?}"), expected))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl SirenConfig {
+    /// Whether something is still `"auto"`.
+    #[must_use]
+    pub fn asks_for_spectrum(&self) -> bool {
+        self.first_omega_0 == Omega::Auto || self.weight_noise == Some(WeightNoise::Auto)
+    }
+
+    pub(super) fn must_be_resolved(&self) -> Result<()> {
+        if !self.asks_for_spectrum() {
+            return Ok(());
+        }
+        let key = match self.first_omega_0 {
+            Omega::Auto => "field.first_omega_0",
+            Omega::Given(_) => "field.weight_noise",
+        };
+        let expected = "numbers by the time a network is made: `SirenConfig::resolve` takes them from a signal's spectrum";
+        Err(Error::invalid(key, AUTO, expected))
+    }
+}
