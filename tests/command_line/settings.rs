@@ -84,7 +84,54 @@ fn a_bad_network_is_refused_with_file_line_and_key() {
             "[field]\nhidden_features = 16384\nhidden_layers = 256",
             &["`field.hidden_features` is 16384", "parameters"],
         ),
+        (
+            "[field]\nactivation = 'finer'\nlearn_omega = true",
+            &["bad.toml:4:15", "`field.learn_omega`", "`sine`"],
+        ),
     ]);
+}
+
+#[test]
+fn what_is_left_to_a_spectrum_is_refused_where_there_is_none() {
+    configs_refused(&[
+        (
+            "[field]\nfirst_omega_0 = 'atuo'",
+            &["bad.toml:3:17", "atuo", "a number or \"auto\""],
+        ),
+        (
+            "[signal]\nobserved = 'even'\n[field]\nfirst_omega_0 = 'auto'",
+            &["bad.toml:3:12", "`signal.observed`", "hidden"],
+        ),
+        (
+            "[signal]\nsize = 1\n[field]\nfirst_omega_0 = 'auto'",
+            &["bad.toml:5:17", "`field.first_omega_0`", "does not vary"],
+        ),
+        (
+            "[field]\nactivation = 'tanh'\nweight_noise = 'auto'",
+            &["bad.toml:4:16", "`field.weight_noise`", "`sine`"],
+        ),
+        (
+            "[field]\nweight_noise = { scales = [1.0, -1.0] }",
+            &["bad.toml:3:27", "`field.weight_noise.scales`", "at least 0"],
+        ),
+    ]);
+}
+
+#[test]
+fn what_is_left_to_a_spectrum_is_a_number_in_the_runs_config() {
+    let desk = desk();
+    let sets = "--set field.first_omega_0=auto --set field.weight_noise=auto";
+    desk.run(&format!("run good.toml --out run {sets}"))
+        .succeeded();
+    let config: toml::Table = String::from_utf8(desk.read("run/config.toml"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    let field = config["field"].as_table().unwrap();
+    assert!(field["first_omega_0"].as_float().unwrap() > 1.0);
+    let scales = field["weight_noise"]["scales"].as_array().unwrap();
+    assert!(scales.iter().all(|s| s.as_float().unwrap() > 0.0));
+    desk.run("resume run").succeeded();
 }
 
 #[test]

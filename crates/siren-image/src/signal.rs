@@ -8,7 +8,8 @@ use siren_core::field::{FieldShape, Siren};
 use siren_core::objective::{HessianPrior, Objective, TotalVariation, ValueMse};
 use siren_core::run::{ConfigOf, Domain, Metrics};
 use siren_core::signal::{
-    Grid, Raster, Sample, Sampler, SubsetSampler, UniformSampler, WholeSampler, checksum, step_rng,
+    Grid, Raster, Sample, Sampler, Spectrum, SubsetSampler, UniformSampler, WholeSampler, checksum,
+    step_rng,
 };
 use siren_core::train::Constraint;
 use siren_core::{Error, Result};
@@ -86,14 +87,17 @@ impl Domain for Image {
         checksum(sides.into_iter().chain(values.iter().copied()).chain(mask))
     }
 
+    fn spectrum(&self) -> Result<Option<Spectrum>> {
+        if self.observed.is_some() {
+            let expected =
+                "`all` where something is `auto`: a spectrum would look at the hidden pixels";
+            return Err(Error::invalid("signal.observed", "a part", expected));
+        }
+        Ok(Spectrum::of(&self.raster()?))
+    }
+
     fn constraints(&self) -> Result<Vec<Constraint>> {
-        let targets = self
-            .picture
-            .values
-            .iter()
-            .map(|value| 2.0 * value - 1.0)
-            .collect();
-        let raster = Raster::new(self.grid.clone(), self.picture.channels, targets)?;
+        let raster = self.raster()?;
         let mut sample = raster.sample(None, DType::F32, &self.device)?;
         let all = sample.len();
         if let Some(observed) = &self.observed {
@@ -134,6 +138,13 @@ impl Domain for Image {
 }
 
 impl Image {
+    /// The targets.
+    fn raster(&self) -> Result<Raster> {
+        let values = self.picture.values.iter();
+        let targets = values.map(|value| 2.0 * value - 1.0).collect();
+        Raster::new(self.grid.clone(), self.picture.channels, targets)
+    }
+
     fn sampler(&self, sample: Sample) -> Box<dyn Sampler> {
         match &self.sampling {
             Sampling::Whole => Box::new(WholeSampler::new(sample)),

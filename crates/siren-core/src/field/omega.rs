@@ -3,7 +3,7 @@
 use serde::de::{Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::config::{SirenConfig, WeightInit};
+use super::config::{FieldShape, SirenConfig, WeightInit};
 use crate::error::{Error, Result};
 
 const AUTO: &str = "auto";
@@ -25,6 +25,12 @@ impl From<f64> for Omega {
 }
 
 impl Omega {
+    /// PLACEHOLDER
+    #[must_use]
+    pub fn of_spectrum(centroid: f64, dims: usize) -> Self {
+        Self::Given(centroid * dims as f64)
+    }
+
     /// The number; `None` for `"auto"`.
     #[must_use]
     pub fn given(self) -> Option<f64> {
@@ -119,11 +125,14 @@ impl WeightNoise {
     pub(super) fn validate(self, config: &SirenConfig) -> Result<()> {
         const KEY: &str = "field.weight_noise";
         if !config.activation.starts_as_sine() || config.init != WeightInit::Authors {
-            let expected = "absent: it goes with `sine`, `finer` or `h_siren` and the authors' `init`";
+            let expected =
+                "absent: it goes with `sine`, `finer` or `h_siren` and the authors' `init`";
             return Err(Error::invalid(KEY, "set", expected));
         }
         match self {
-            Self::Scales(scales) if !scales.iter().all(|s| *s >= 0.0 && (*s as f32).is_finite()) => {
+            Self::Scales(scales)
+                if !scales.iter().all(|s| *s >= 0.0 && (*s as f32).is_finite()) =>
+            {
                 let key = "field.weight_noise.scales";
                 let expected = "two numbers of at least 0";
                 Err(Error::invalid(key, format!("{scales:?}"), expected))
@@ -134,21 +143,32 @@ impl WeightNoise {
 }
 
 impl SirenConfig {
-    /// Whether something is still `"auto"`.
+    /// The key of something that is still `"auto"`.
     #[must_use]
-    pub fn asks_for_spectrum(&self) -> bool {
-        self.first_omega_0 == Omega::Auto || self.weight_noise == Some(WeightNoise::Auto)
+    pub fn asks_for_spectrum(&self) -> Option<&'static str> {
+        if self.first_omega_0 == Omega::Auto {
+            return Some("field.first_omega_0");
+        }
+        (self.weight_noise == Some(WeightNoise::Auto)).then_some("field.weight_noise")
+    }
+
+    /// Puts numbers in the place of every `"auto"`, from the spectrum of a signal of `shape`: its power centroid in radians per
+    /// unit, and its amplitude centroid as a share of the highest frequency.
+    pub fn resolve(&mut self, [centroid, share]: [f64; 2], shape: FieldShape) {
+        if self.first_omega_0 == Omega::Auto {
+            self.first_omega_0 = Omega::of_spectrum(centroid, shape.in_features);
+        }
+        if self.weight_noise == Some(WeightNoise::Auto) {
+            let (channels, dims) = (shape.out_features, shape.in_features);
+            self.weight_noise = Some(WeightNoise::of_spectrum(share, channels, dims));
+        }
     }
 
     pub(super) fn must_be_resolved(&self) -> Result<()> {
-        if !self.asks_for_spectrum() {
+        let Some(key) = self.asks_for_spectrum() else {
             return Ok(());
-        }
-        let key = match self.first_omega_0 {
-            Omega::Auto => "field.first_omega_0",
-            Omega::Given(_) => "field.weight_noise",
         };
-        let expected = "numbers by the time a network is made: `SirenConfig::resolve` takes them from a signal's spectrum";
+        let expected = "numbers by the time a network is made: `SirenConfig::resolve` takes them from a spectrum";
         Err(Error::invalid(key, AUTO, expected))
     }
 }

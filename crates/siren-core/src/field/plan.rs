@@ -60,16 +60,14 @@ impl Plan {
             } else {
                 config.hidden_features
             };
-            let mut tensor = |name: &str, shape: &[usize]| {
-                layout.push(format!("net.net.{index}.{name}"), shape)
-            };
+            let mut tensor =
+                |name: &str, shape: &[usize]| layout.push(format!("net.net.{index}.{name}"), shape);
             layers.push(Dense {
                 fan_in,
                 fan_out,
                 weight: tensor("0.weight", &[fan_out, fan_in]),
                 bias: tensor("0.bias", &[fan_out]),
-                frequency: (config.learn_omega && !last)
-                    .then(|| tensor("1.frequency", &[1]).start),
+                frequency: (config.learn_omega && !last).then(|| tensor("1.frequency", &[1]).start),
                 pointwise: if last {
                     Pointwise::Linear
                 } else {

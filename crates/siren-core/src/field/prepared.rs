@@ -6,10 +6,10 @@ use candle_core::backprop::GradStore;
 use candle_core::{Tensor, Var};
 use rayon::prelude::*;
 
-use super::{composed, frequency};
 use super::jet::{Jet, Order};
 use super::operation::{JetOperation, PackedWeights, Sum, Tape, lock};
 use super::siren::Siren;
+use super::{composed, frequency};
 use crate::error::{Error, Result};
 
 /// Points evaluated at once where no gradient is wanted.

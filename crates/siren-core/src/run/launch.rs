@@ -13,8 +13,8 @@ use super::weights::Weights;
 use super::{Config, ConfigOf, Domain, console, disk, interrupt};
 use crate::config::{Source, Table};
 use crate::error::{Error, Result};
-use crate::field::{FieldShape, Siren};
-use crate::signal::step_rng;
+use crate::field::{FieldShape, Siren, SirenConfig};
+use crate::signal::{Spectrum, step_rng};
 use crate::train::Trainer;
 
 /// [`step_rng`] purpose of the initial parameters.
@@ -47,13 +47,14 @@ pub fn start<D: Domain>(
     machine: &Machine,
 ) -> Result<(RunFolder, Outcome)> {
     let overrides = &at_home(overrides);
-    let (config, source) = read_config::<D>(config, overrides)?;
+    let (mut config, source) = read_config::<D>(config, overrides)?;
     let blame = |error| source.attribute(error, overrides);
     let out = out.map_or_else(|| Path::new("runs").join(&config.name), Path::to_path_buf);
     RunFolder::must_not_exist(&out)?;
     interrupt::install();
     machine.install(|| {
         let domain = D::open(&config, &machine.device).map_err(blame)?;
+        resolve(&mut config.field, &domain).map_err(blame)?;
         let field = initial_field(&config, domain.shape(), &machine.device)?;
         let constraints = domain.constraints().map_err(blame)?;
         let trainer = Trainer::new(field, &config.train)?;
@@ -83,10 +84,11 @@ pub fn start<D: Domain>(
 /// As [`start`].
 pub fn check<D: Domain>(config: &Path, overrides: &[String], machine: &Machine) -> Result<String> {
     let overrides = &at_home(overrides);
-    let (config, source) = read_config::<D>(config, overrides)?;
+    let (mut config, source) = read_config::<D>(config, overrides)?;
     let blame = |error| source.attribute(error, overrides);
     machine.install(|| {
         let domain = D::open(&config, &machine.device).map_err(blame)?;
+        resolve(&mut config.field, &domain).map_err(blame)?;
         initial_field(&config, domain.shape(), &machine.device)?;
         domain.constraints().map_err(blame)?;
         config.to_toml()
@@ -262,6 +264,25 @@ fn own_config<D: Domain>(folder: &RunFolder) -> Result<(ConfigOf<D>, String)> {
     };
     let config = Config::parse(&source, D::KIND, &[])?;
     Ok((config, source.text))
+}
+
+/// Puts numbers from the signal's spectrum in the place of every `"auto"`.
+fn resolve<D: Domain>(field: &mut SirenConfig, domain: &D) -> Result<()> {
+    let Some(key) = field.asks_for_spectrum() else {
+        return Ok(());
+    };
+    let Some(spectrum) = domain.spectrum()? else {
+        let expected = "numbers: the signal does not vary, so it has no spectrum to take them from";
+        return Err(Error::invalid(key, "auto", expected));
+    };
+    let Spectrum {
+        power_centroid,
+        amplitude_centroid,
+        nyquist,
+    } = spectrum;
+    let moments = [power_centroid, amplitude_centroid / nyquist];
+    field.resolve(moments, domain.shape());
+    Ok(())
 }
 
 fn initial_field<S: Table, O: Table>(

@@ -27,6 +27,7 @@ use candle_core::Device;
 use crate::config::Table;
 use crate::error::Result;
 use crate::field::{FieldShape, Siren};
+use crate::signal::Spectrum;
 use crate::train::Constraint;
 
 pub use self::config::{Config, RunConfig};
@@ -61,6 +62,12 @@ pub trait Domain: Sized {
 
     /// Coordinates and channels.
     fn shape(&self) -> FieldShape;
+
+    /// How fast the signal varies, for what a config leaves to `"auto"`; asked for only then. `None` if it does not vary.
+    ///
+    /// # Errors
+    /// If the signal may not be looked at as a whole.
+    fn spectrum(&self) -> Result<Option<Spectrum>>;
 
     /// Checksum of what was read, so that a run does not resume on another signal.
     fn checksum(&self) -> u32;

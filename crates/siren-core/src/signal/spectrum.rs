@@ -1,0 +1,146 @@
+//! How fast a signal varies.
+
+use rustfft::FftPlanner;
+use rustfft::num_complex::Complex;
+
+use super::Raster;
+
+/// Moments of a signal's spectrum, in radians per unit of the coordinates.
+///
+/// Along each axis the power spectral density `P(ω)` is the mean over all lines and channels of `|FFT(w · (line − mean))|²`,
+/// with Hann's window `w` against the jump from a line's end to its beginning; 0 < ω ≤ π / spacing. What follows is the mean over
+/// the axes that have more than one sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spectrum {
+    /// `Σ ω P / Σ P`: where the energy is.
+    pub power_centroid: f64,
+    /// `Σ ω √P / Σ √P`, the spectral centroid of music analysis: what is faint counts for more.
+    pub amplitude_centroid: f64,
+    /// The highest frequency that the samples can hold.
+    pub nyquist: f64,
+}
+
+impl Spectrum {
+    /// Of all values of a raster; `None` if no axis has three samples, or nothing varies along any.
+    #[must_use]
+    pub fn of(raster: &Raster) -> Option<Self> {
+        let axes = 0..raster.grid().sides().len();
+        let found: Vec<Self> = axes.filter_map(|axis| along(raster, axis)).collect();
+        let mean = |of: fn(&Self) -> f64| found.iter().map(of).sum::<f64>() / found.len() as f64;
+        (!found.is_empty()).then(|| Self {
+            power_centroid: mean(|s| s.power_centroid),
+            amplitude_centroid: mean(|s| s.amplitude_centroid),
+            nyquist: mean(|s| s.nyquist),
+        })
+    }
+}
+
+/// Along one axis; `None` if it is too short or nothing varies along it.
+fn along(raster: &Raster, axis: usize) -> Option<Spectrum> {
+    let grid = raster.grid();
+    let side = grid.sides()[axis];
+    if side < 3 {
+        return None;
+    }
+    let density = density(raster, axis);
+    let step = std::f64::consts::TAU / (side as f64 * grid.spacing(axis));
+    let centroid = |weight: fn(f64) -> f64| {
+        let weights = || density.iter().map(|&power| weight(power));
+        let moment: f64 = (1..)
+            .zip(weights())
+            .map(|(k, w)| f64::from(k) * step * w)
+            .sum();
+        moment / weights().sum::<f64>()
+    };
+    // Rounding leaves a constant line a little power.
+    let power: f64 = density.iter().sum();
+    (power > 1e-20).then(|| Spectrum {
+        power_centroid: centroid(|power| power),
+        amplitude_centroid: centroid(f64::sqrt),
+        nyquist: std::f64::consts::PI / grid.spacing(axis),
+    })
+}
+
+/// `P` at the frequencies 1 … side/2 of an axis, with any factor.
+fn density(raster: &Raster, axis: usize) -> Vec<f64> {
+    let (sides, channels) = (raster.grid().sides(), raster.channels());
+    let side = sides[axis];
+    let stride = sides[axis + 1..].iter().product::<usize>() * channels;
+    let fft = FftPlanner::<f64>::new().plan_fft_forward(side);
+    let mut scratch = vec![Complex::default(); fft.get_inplace_scratch_len()];
+    let mut line = vec![Complex::default(); side];
+    let mut density = vec![0.0; side / 2];
+    let window = |i: usize| {
+        let phase = std::f64::consts::TAU * (i + 1) as f64 / (side + 1) as f64;
+        0.5 - 0.5 * phase.cos()
+    };
+    let window: Vec<f64> = (0..side).map(window).collect();
+    let values = raster.values();
+    for block in values.chunks_exact(side * stride) {
+        for first in 0..stride {
+            let at = |i: usize| f64::from(block[first + i * stride]);
+            let mean = (0..side).map(at).sum::<f64>() / side as f64;
+            for (i, (x, w)) in line.iter_mut().zip(&window).enumerate() {
+                *x = Complex::new((at(i) - mean) * w, 0.0);
+            }
+            fft.process_with_scratch(&mut line, &mut scratch);
+            for (power, x) in density.iter_mut().zip(&line[1..]) {
+                *power += x.norm_sqr();
+            }
+        }
+    }
+    let count = values.len() as f64;
+    density
+        .iter()
+        .map(|power| power / (count * side as f64))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signal::{CoordinateRule, Grid, step_rng};
+    use rand::Rng;
+
+    fn raster(sides: &[usize], value: impl Fn(&[f64]) -> f64) -> Raster {
+        let grid = Grid::new(sides, CoordinateRule::Stretch).unwrap();
+        let coords = grid
+            .coords(0, grid.points(), candle_core::DType::F64)
+            .unwrap();
+        let coords = coords.to_vec2::<f64>().unwrap();
+        let values = coords.iter().map(|x| value(x) as f32).collect();
+        Raster::new(grid, 1, values).unwrap()
+    }
+
+    #[test]
+    fn a_wave_has_its_energy_at_its_frequency_on_every_axis() {
+        for omega in [20.0, 55.0] {
+            let sound = Spectrum::of(&raster(&[400], |x| (omega * x[0]).sin())).unwrap();
+            assert!((sound.power_centroid - omega).abs() < 0.5, "{sound:?}");
+            let wave = |x: &[f64]| (omega * (x[0] + 0.5 * x[1])).sin();
+            let picture = Spectrum::of(&raster(&[200, 300], wave)).unwrap();
+            let mean = 0.75 * omega;
+            assert!((picture.power_centroid - mean).abs() < 0.5, "{picture:?}");
+        }
+    }
+
+    #[test]
+    fn white_noise_has_its_centroids_in_the_middle_and_no_frequency_above_nyquists() {
+        let rng = std::cell::RefCell::new(step_rng(1, 0, 0));
+        let noise = raster(&[20_000], |_| rng.borrow_mut().random());
+        let spectrum = Spectrum::of(&noise).unwrap();
+        let middle = spectrum.nyquist / 2.0;
+        assert!((spectrum.nyquist - std::f64::consts::PI * 19_999.0 / 2.0).abs() < 1e-6);
+        for centroid in [spectrum.power_centroid, spectrum.amplitude_centroid] {
+            assert!((centroid / middle - 1.0).abs() < 0.1, "{spectrum:?}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_vary_has_no_spectrum() {
+        assert!(Spectrum::of(&raster(&[50, 40], |_| 0.7)).is_none());
+        assert!(Spectrum::of(&raster(&[2], |x| x[0])).is_none());
+        // A single row varies along one axis only.
+        assert!(Spectrum::of(&raster(&[1, 40], |x| x[1])).is_some());
+    }
+}
