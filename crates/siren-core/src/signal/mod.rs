@@ -3,6 +3,7 @@
 mod grid;
 mod raster;
 mod sampler;
+mod sampling;
 
 use candle_core::Tensor;
 
@@ -11,6 +12,7 @@ use crate::error::{Error, Result};
 pub use self::grid::{CoordinateRule, Grid};
 pub use self::raster::Raster;
 pub use self::sampler::{Sampler, SubsetSampler, UniformSampler, WholeSampler, step_rng};
+pub use self::sampling::{Sampling, SubsetSampling};
 
 /// CRC-32C of values in order, to tell one signal from another.
 #[must_use]
