@@ -7,6 +7,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use siren_audio::Audio;
+use siren_audio::wav::WavFile;
 use siren_core::config::Source;
 use siren_core::run::{ConfigOf, Domain};
 use siren_image::Image;
@@ -16,6 +18,8 @@ use toml::Table;
 
 /// Side of the pictures that stand in for those of a config.
 const SIDE: u32 = 32;
+/// Frames of the sounds that stand in for those of a config.
+const FRAMES: u16 = 500;
 
 struct Shipped {
     /// Relative to the workspace.
@@ -70,34 +74,75 @@ impl Shipped {
             "train.steps=3".to_owned(),
             "field.hidden_features=16".to_owned(),
         ];
+        let subset = self
+            .signal("sampling")
+            .and_then(|sampling| sampling.get("subset"));
+        if subset.is_some() || self.text.contains("signal.sampling.subset") {
+            sets.push("signal.sampling.subset.points=50".to_owned());
+        }
         match self.kind() {
-            "image" => {
-                // The embedded picture's; a file has its own.
-                if self.signal("path").is_none() {
-                    sets.push(format!("signal.size={SIDE}"));
-                }
-                for (key, smaller) in [
-                    ("path", "picture.png"),
-                    ("crop", "24"),
-                    ("crop_box", "[4,2,20,24]"),
-                    ("resize", "16"),
-                ] {
-                    // A sweep over pictures finds those on the desk.
-                    let is_set = self.signal(key).is_some() && !(key == "path" && self.is_sweep());
-                    sets.extend(is_set.then(|| format!("signal.{key}={smaller}")));
-                }
-                let has = |key: &str, inner: &str| self.signal(key)?.get(inner);
-                if has("observed", "mask").is_some() {
-                    sets.push("signal.observed.mask=mask.png".to_owned());
-                }
-                let subset = has("sampling", "subset").is_some();
-                if subset || self.text.contains("signal.sampling.subset") {
-                    sets.push("signal.sampling.subset.points=50".to_owned());
-                }
-            }
+            "audio" => self.shrink_sound(&mut sets),
+            "image" => self.shrink_picture(&mut sets),
             other => panic!("say here how to shrink a config of the kind `{other}`"),
         }
         sets
+    }
+
+    fn shrink_sound(&self, sets: &mut Vec<String>) {
+        for (key, smaller) in [("path", "sound.wav"), ("start", "0.01")] {
+            let is_set = self.signal(key).is_some();
+            sets.extend(is_set.then(|| format!("signal.{key}={smaller}")));
+        }
+        sets.push("signal.length=0.02".to_owned());
+    }
+
+    fn shrink_picture(&self, sets: &mut Vec<String>) {
+        // The embedded picture's; a file has its own.
+        if self.signal("path").is_none() {
+            sets.push(format!("signal.size={SIDE}"));
+        }
+        for (key, smaller) in [
+            ("path", "picture.png"),
+            ("crop", "24"),
+            ("crop_box", "[4,2,20,24]"),
+            ("resize", "16"),
+        ] {
+            // A sweep over pictures finds those on the desk.
+            let is_set = self.signal(key).is_some() && !(key == "path" && self.is_sweep());
+            sets.extend(is_set.then(|| format!("signal.{key}={smaller}")));
+        }
+        let mask = self
+            .signal("observed")
+            .and_then(|observed| observed.get("mask"));
+        if mask.is_some() {
+            sets.push("signal.observed.mask=mask.png".to_owned());
+        }
+    }
+}
+
+/// Names of a run's artifacts, each of which is a picture or a sound that is worth having.
+fn artifacts(desk: &Desk) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for artifact in files_under(&desk.path("run/artifacts")) {
+        if artifact.extension().is_some_and(|e| e == "wav") {
+            let file = WavFile::open(&artifact).unwrap();
+            let frames = file.frames();
+            assert!(file.read(0..frames).unwrap().peak() > 0.0);
+        } else {
+            let picture = image::open(&artifact).unwrap();
+            assert!(picture.width() > 1 && picture.height() > 1);
+        }
+        names.insert(artifact.file_name().unwrap().display().to_string());
+    }
+    names
+}
+
+/// What every run of a kind leaves.
+fn expected_artifacts(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "audio" => &["target.wav", "value.wav", "error.wav"],
+        "image" => &["target.png", "value.png", "gradient.png", "laplacian.png"],
+        other => panic!("say here what a run of the kind `{other}` leaves"),
     }
 }
 
@@ -111,6 +156,10 @@ fn every_shipped_config_parses_and_tells_what_to_expect() {
             text: shipped.text.clone(),
         };
         let expect = match shipped.kind() {
+            Audio::KIND => {
+                let config = ConfigOf::<Audio>::parse(&source, Audio::KIND, &[]);
+                config.unwrap_or_else(|error| panic!("{error}")).expect
+            }
             Image::KIND => {
                 let config = ConfigOf::<Image>::parse(&source, Image::KIND, &[]);
                 config.unwrap_or_else(|error| panic!("{error}")).expect
@@ -132,6 +181,7 @@ fn every_shipped_config_runs_to_its_end() {
         let desk = Desk::new();
         desk.draw("picture.png", SIDE, SIDE);
         desk.draw("mask.png", SIDE, SIDE);
+        desk.play("sound.wav", FRAMES);
         let mut command = Command::new(program(shipped.kind()));
         command.arg("run").arg(root.join(&shipped.name));
         for set in shipped.shrinking() {
@@ -157,13 +207,8 @@ fn every_shipped_config_runs_to_its_end() {
             "{}",
             shipped.name
         );
-        let mut names = BTreeSet::new();
-        for artifact in files_under(&desk.path("run/artifacts")) {
-            let picture = image::open(&artifact).unwrap();
-            assert!(picture.width() > 1 && picture.height() > 1);
-            names.insert(artifact.file_stem().unwrap().display().to_string());
-        }
-        for name in ["target", "value", "gradient", "laplacian"] {
+        let names = artifacts(&desk);
+        for &name in expected_artifacts(shipped.kind()) {
             assert!(names.contains(name), "{} has no {name}", shipped.name);
         }
     }
@@ -201,7 +246,10 @@ fn every_expected_metric_is_measured() {
             continue;
         };
         for metric in expect.keys() {
-            let known = ["psnr_db", "psnr_observed_db", "psnr_held_out_db", "ssim"];
+            let known: &[&str] = match shipped.kind() {
+                "audio" => &["psnr_db", "snr_db", "mse"],
+                _ => &["psnr_db", "psnr_observed_db", "psnr_held_out_db", "ssim"],
+            };
             assert!(
                 known.contains(&metric.as_str()),
                 "{}: {metric}",

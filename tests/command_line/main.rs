@@ -5,6 +5,7 @@ mod finished;
 mod folders;
 mod pictures;
 mod settings;
+mod sounds;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use image::{Rgb, RgbImage};
+use siren_audio::wav::Sound;
 use tempfile::TempDir;
 
 use super::program::{Ended, program};
@@ -16,12 +17,19 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 /// A temporary folder in which programs run, so that command lines can be short.
 pub struct Desk {
     folder: TempDir,
+    kind: &'static str,
 }
 
 impl Desk {
+    /// For pictures.
     pub fn new() -> Self {
+        Self::of_kind("image")
+    }
+
+    pub fn of_kind(kind: &'static str) -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
+            kind,
         }
     }
 
@@ -45,16 +53,27 @@ impl Desk {
         picture.save(self.path(name)).unwrap();
     }
 
-    /// `siren-image` with these arguments, separated by spaces.
+    /// A sound of two channels, one rising and one falling.
+    pub fn play(&self, name: &str, frames: u16) {
+        let rising = (0..frames).map(|frame| f32::from(frame) / f32::from(frames));
+        let sound = Sound {
+            rate: 8000,
+            channels: 2,
+            values: rising.flat_map(|y| [y, 0.5 - y]).collect(),
+        };
+        sound.save(&self.path(name)).unwrap();
+    }
+
+    /// `siren-<kind>` with these arguments, separated by spaces.
     pub fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(program("image"));
+        let mut command = Command::new(program(self.kind));
         command
             .args(line.split(' '))
             .current_dir(self.folder.path());
         command
     }
 
-    /// Runs `siren-image` to its end.
+    /// Runs `siren-<kind>` to its end.
     pub fn run(&self, line: &str) -> Ended {
         self.command(line).output().unwrap().into()
     }

@@ -141,9 +141,12 @@ pub struct ComputeArgs {
 }
 
 /// Evaluate a finished or running run's field on a regular grid and write the result to one file.
+///
+/// A picture has a size and a quantity, a sound a rate.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  cargo xtask render runs/audio --rate 48000 -o sound.wav
   cargo xtask render runs/image -o copy.png
   cargo xtask render runs/image --scale 4 -o large.png
   cargo xtask render runs/image --size 1080x1920 --quantity gradient -o gradient.png --checkpoint last")]
@@ -162,6 +165,10 @@ pub struct RenderArgs {
     /// What to draw: the field's value, or its first or second derivatives in space [default: value].
     #[arg(long, value_parser = ["value", "gradient", "laplacian"])]
     pub quantity: Option<String>,
+
+    /// Samples a second, a whole number: `48000` [default: the rate of the sound that was fitted].
+    #[arg(long, value_name = "HZ", conflicts_with_all = ["size", "scale", "quantity"])]
+    pub rate: Option<String>,
 
     /// The file to write; its extension chooses the format. A file that is there already is replaced.
     #[arg(short, long, value_name = "FILE")]
@@ -321,10 +328,12 @@ mod tests {
     }
 
     #[test]
-    fn a_rendering_has_a_size_or_a_scale_not_both() {
+    fn a_rendering_has_a_size_a_scale_or_a_rate_and_no_two_of_them() {
         assert!(parse("xtask render r -o a.png --size 4x5").is_ok());
         assert!(parse("xtask render r -o a.png --scale 0.5").is_ok());
         assert!(parse("xtask render r -o a.png --scale 2 --size 4x5").is_err());
+        assert!(parse("xtask render r -o a.wav --rate 8000").is_ok());
+        assert!(parse("xtask render r -o a.wav --rate 8000 --size 4x5").is_err());
     }
 
     #[test]

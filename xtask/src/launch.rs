@@ -49,6 +49,7 @@ impl Launch {
         launch.option("--size", args.size.as_ref());
         launch.option("--scale", args.scale.as_ref());
         launch.option("--quantity", args.quantity.as_ref());
+        launch.option("--rate", args.rate.as_ref());
         launch.option("--checkpoint", args.checkpoint.as_ref());
         launch.option("-o", Some(&args.output));
         launch
@@ -272,6 +273,7 @@ mod tests {
             "render runs/a -o a.png",
             "render runs/a --size 4x5 --quantity gradient --checkpoint last -o a.png",
             "render runs/a --scale 0.5 -o a.png",
+            "render runs/a --rate 48000 --checkpoint last -o a.wav",
             "export runs/a -o a.safetensors",
             "export runs/a --checkpoint last -o a.safetensors",
         ] {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use siren_core::config::Table;
-use siren_core::signal::CoordinateRule;
+use siren_core::signal::{CoordinateRule, Sampling};
 use siren_core::{Error, Result};
 
 use crate::picture::{ColorMode, MAX_PIXELS, MAX_SIDE};
@@ -65,28 +65,6 @@ pub enum Observed {
     Mask(PathBuf),
 }
 
-/// How many of the observed pixels a step sees.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sampling {
-    /// All of them, every step (the authors' recipe).
-    #[default]
-    Whole,
-    /// A fresh random subset every step.
-    Subset(SubsetSampling),
-}
-
-/// A fresh random subset every step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SubsetSampling {
-    /// Pixels per step.
-    pub points: usize,
-    /// Whether a pixel may be drawn twice in a step.
-    #[serde(default)]
-    pub replacement: bool,
-}
-
 impl Default for ImageSignal {
     fn default() -> Self {
         Self {
@@ -127,15 +105,7 @@ impl Table for ImageSignal {
                 expected,
             ));
         }
-        match self.sampling {
-            Sampling::Whole => Ok(()),
-            Sampling::Subset(SubsetSampling { points, .. }) => at_most(
-                "signal.sampling.subset.points",
-                points,
-                MAX_PIXELS,
-                "points",
-            ),
-        }
+        self.sampling.validate(MAX_PIXELS)
     }
 
     fn resolve_paths(&mut self, base: &Path) {
@@ -209,6 +179,8 @@ impl Table for ImageObjective {
 
 #[cfg(test)]
 mod tests {
+    use siren_core::signal::SubsetSampling;
+
     use super::*;
 
     #[test]

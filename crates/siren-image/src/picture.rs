@@ -10,9 +10,10 @@ use image::codecs::pnm::{PnmEncoder, PnmSubtype, SampleEncoding};
 use image::imageops::{FilterType, resize};
 use image::{ExtendedColorType, ImageBuffer, ImageEncoder, ImageFormat, Luma, Pixel, Rgb};
 use serde::{Deserialize, Serialize};
+use siren_core::run::PartialFile;
 use siren_core::{Error, Result};
 
-use crate::png_stream::{PartialFile, to_byte};
+use crate::png_stream::to_byte;
 
 /// Longest side of a picture that is read or made by resizing, in pixels.
 pub const MAX_SIDE: usize = 16_384;

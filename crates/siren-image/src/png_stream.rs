@@ -1,10 +1,11 @@
 //! A PNG written row by row: a rendering far larger than memory still makes a picture file.
 
-use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
 
 use png::{BitDepth, ColorType, Encoder, EncodingError, StreamWriter};
+use siren_core::run::PartialFile;
 use siren_core::{Error, Result};
 
 /// Bytes gathered for one IDAT chunk.
@@ -122,97 +123,10 @@ pub(crate) fn to_byte(value: f32) -> u8 {
     (value.clamp(0.0, 1.0) * 255.0).round() as u8
 }
 
-/// The file that writing to `path` makes or replaces: a link is followed; a folder or a device is an error.
-pub(crate) fn replaceable(path: &Path) -> Result<PathBuf> {
-    let Ok(metadata) = fs::symlink_metadata(path) else {
-        return Ok(path.to_path_buf());
-    };
-    let (target, metadata) = if metadata.is_symlink() {
-        let target = fs::canonicalize(path).map_err(Error::io("write", path))?;
-        let metadata = fs::metadata(&target).map_err(Error::io("write", path))?;
-        (target, metadata)
-    } else {
-        (path.to_path_buf(), metadata)
-    };
-    if metadata.is_file() {
-        return Ok(target);
-    }
-    let cause = if metadata.is_dir() {
-        "it is a folder; give the name of a file in it"
-    } else {
-        "it is a device or a pipe; give the name of a file"
-    };
-    Err(Error::io("write", path)(std::io::Error::other(cause)))
-}
-
-/// A file being written as `<target>.tmp`, removed when dropped unless [`keep`](Self::keep) gave it its name.
-pub(crate) struct PartialFile {
-    target: PathBuf,
-    temporary: PathBuf,
-    kept: bool,
-}
-
-impl PartialFile {
-    /// Creates the temporary file beside `target`.
-    pub(crate) fn create(target: &Path) -> Result<(Self, File)> {
-        let target = replaceable(target)?;
-        let mut name = target.as_os_str().to_owned();
-        name.push(".tmp");
-        let temporary = PathBuf::from(name);
-        let file = File::create(&temporary).map_err(Error::io("create", &temporary))?;
-        let partial = Self {
-            target,
-            temporary,
-            kept: false,
-        };
-        Ok((partial, file))
-    }
-
-    /// The error for a failed write.
-    pub(crate) fn write_error(&self, error: std::io::Error) -> Error {
-        Error::io("write", &self.temporary)(error)
-    }
-
-    /// Errs unless the file ends with `tail`.
-    fn ensure_ends_with(&self, tail: &[u8; 12]) -> Result<()> {
-        let read_end = || {
-            let mut file = File::open(&self.temporary)?;
-            let mut end = [0; 12];
-            file.seek(SeekFrom::End(-12))?;
-            file.read_exact(&mut end)?;
-            Ok(end)
-        };
-        let end = read_end().map_err(|error| self.write_error(error))?;
-        if end == *tail {
-            return Ok(());
-        }
-        let cause = "the end of the file did not reach the disk; is it full?";
-        Err(self.write_error(std::io::Error::other(cause)))
-    }
-
-    /// Gives the file its final name, once its content is on the disk.
-    pub(crate) fn keep(mut self) -> Result<()> {
-        // Windows syncs writable files only.
-        let file = File::options().append(true).open(&self.temporary);
-        file.and_then(|file| file.sync_all())
-            .map_err(|error| self.write_error(error))?;
-        fs::rename(&self.temporary, &self.target).map_err(Error::io("write", &self.target))?;
-        self.kept = true;
-        Ok(())
-    }
-}
-
-impl Drop for PartialFile {
-    fn drop(&mut self) {
-        if !self.kept {
-            // Nothing better can be done about a file that will not go away.
-            let _ = fs::remove_file(&self.temporary);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -8,13 +8,14 @@ use std::str::FromStr;
 
 use candle_core::DType;
 use siren_core::field::{Order, Siren, Trace};
+use siren_core::run::replaceable;
 use siren_core::signal::Grid;
 use siren_core::{Error, Result};
 
 use crate::Image;
 use crate::palette::{gradient_color, laplacian_color, robust_scale};
 use crate::picture::{LUMA, MAX_PIXELS, Picture, is_png};
-use crate::png_stream::{PngRows, replaceable};
+use crate::png_stream::PngRows;
 
 /// Points evaluated at once: what is held in memory of a large picture.
 const BAND_POINTS: usize = 1 << 16;

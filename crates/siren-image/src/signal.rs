@@ -7,14 +7,11 @@ use rand::Rng;
 use siren_core::field::{FieldShape, Siren};
 use siren_core::objective::{HessianPrior, Objective, TotalVariation, ValueMse};
 use siren_core::run::{ConfigOf, Domain, Metrics};
-use siren_core::signal::{
-    Grid, Raster, Sample, Sampler, Spectrum, SubsetSampler, UniformSampler, WholeSampler, checksum,
-    step_rng,
-};
+use siren_core::signal::{Grid, Raster, Sampling, Spectrum, UniformSampler, checksum, step_rng};
 use siren_core::train::Constraint;
 use siren_core::{Error, Result};
 
-use crate::config::{ImageObjective, ImageSignal, Observed, Prior, Sampling};
+use crate::config::{ImageObjective, ImageSignal, Observed, Prior};
 use crate::picture::{ColorMode, Picture};
 use crate::scene::scene;
 use crate::{evaluate, render};
@@ -106,7 +103,7 @@ impl Domain for Image {
         // The authors average over all pixels with zero error where nothing is observed: the same as this weight.
         let weight = sample.len() as f64 / all as f64;
         let mut constraints = vec![Constraint {
-            sampler: self.sampler(sample),
+            sampler: self.sampling.sampler(sample, self.seed),
             objective: Box::new(ValueMse { weight }),
         }];
         let prior: Option<Box<dyn Objective>> = match self.objective.prior {
@@ -143,19 +140,6 @@ impl Image {
         let values = self.picture.values.iter();
         let targets = values.map(|value| 2.0 * value - 1.0).collect();
         Raster::new(self.grid.clone(), self.picture.channels, targets)
-    }
-
-    fn sampler(&self, sample: Sample) -> Box<dyn Sampler> {
-        match &self.sampling {
-            Sampling::Whole => Box::new(WholeSampler::new(sample)),
-            Sampling::Subset(subset) => Box::new(SubsetSampler {
-                from: sample,
-                size: subset.points,
-                replacement: subset.replacement,
-                seed: self.seed,
-                purpose: SubsetSampler::PURPOSE,
-            }),
-        }
     }
 }
 

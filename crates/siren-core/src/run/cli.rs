@@ -132,7 +132,7 @@ fn report((folder, outcome): &(RunFolder, Outcome)) -> ExitCode {
             console::result(summary);
             let artifacts = folder.artifacts();
             let artifacts = artifacts.display();
-            console::result(format_args!("results in {path}, pictures in {artifacts}"));
+            console::result(format_args!("results in {path}, artifacts in {artifacts}"));
             ExitCode::SUCCESS
         }
         Outcome::Interrupted { step } => {

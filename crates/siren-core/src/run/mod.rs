@@ -12,6 +12,7 @@ pub mod interrupt;
 mod launch;
 mod machine;
 pub mod metrics;
+mod partial;
 mod progress;
 mod record;
 mod rows;
@@ -34,6 +35,7 @@ pub use self::config::{Config, RunConfig};
 pub use self::folder::{RunFolder, Which};
 pub use self::launch::{Outcome, Restored, check, restore, restore_field, resume, start};
 pub use self::machine::Machine;
+pub use self::partial::{PartialFile, replaceable};
 pub use self::record::{Evaluation, Record};
 pub use self::weights::{Weights, export};
 

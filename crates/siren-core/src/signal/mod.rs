@@ -3,6 +3,7 @@
 mod grid;
 mod raster;
 mod sampler;
+mod sampling;
 mod spectrum;
 
 use candle_core::Tensor;
@@ -12,6 +13,7 @@ use crate::error::{Error, Result};
 pub use self::grid::{CoordinateRule, Grid};
 pub use self::raster::Raster;
 pub use self::sampler::{Sampler, SubsetSampler, UniformSampler, WholeSampler, step_rng};
+pub use self::sampling::{Sampling, SubsetSampling};
 pub use self::spectrum::Spectrum;
 
 /// CRC-32C of values in order, to tell one signal from another.

@@ -1,0 +1,159 @@
+//! The `[signal]` and `[objective]` tables of a sound's config.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use siren_core::config::Table;
+use siren_core::signal::Sampling;
+use siren_core::{Error, Result};
+
+use crate::wav::MAX_VALUES;
+
+/// `[signal]`: which sound, and which part of it.
+///
+/// Amplitudes are divided by the largest absolute one, so that targets span [−1, 1] as the authors'; time is one
+/// coordinate on [−1, 1], whatever the sound lasts. A longer sound wants a higher `field.first_omega_0`: 3000 serves for
+/// a few seconds of music.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AudioSignal {
+    /// A WAV file. Without one, the embedded piece is played.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Where the part that is fitted begins, in seconds.
+    pub start: f64,
+    /// How long that part is, in seconds. Default: to the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub length: Option<f64>,
+    /// What becomes of several channels.
+    pub channels: Channels,
+    /// Samples drawn per step.
+    pub sampling: Sampling,
+}
+
+/// What becomes of several channels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channels {
+    /// Their mean is fitted, as the authors do.
+    #[default]
+    Mix,
+    /// Each is an output of the field.
+    Each,
+}
+
+impl Table for AudioSignal {
+    fn validate(&self) -> Result<()> {
+        if !(self.start.is_finite() && self.start >= 0.0) {
+            let expected = "a time of at least 0 seconds";
+            return Err(Error::invalid("signal.start", self.start, expected));
+        }
+        if let Some(length) = self.length
+            && !(length.is_finite() && length > 0.0)
+        {
+            let expected = "a time above 0 seconds";
+            return Err(Error::invalid("signal.length", length, expected));
+        }
+        self.sampling.validate(MAX_VALUES)
+    }
+
+    fn resolve_paths(&mut self, base: &Path) {
+        if let Some(path) = &mut self.path {
+            *path = base.join(&path);
+        }
+    }
+}
+
+impl AudioSignal {
+    /// The part that is fitted, of a sound with so many frames.
+    ///
+    /// # Errors
+    /// If it reaches beyond the sound's end, or is shorter than a frame.
+    pub fn part(&self, rate: u32, frames: usize) -> Result<Range<usize>> {
+        let rate = f64::from(rate);
+        let first = (self.start * rate).round();
+        if first >= frames as f64 {
+            let expected = format!(
+                "less than the {} seconds that the sound lasts",
+                shown(frames as f64 / rate)
+            );
+            return Err(Error::invalid("signal.start", self.start, &expected));
+        }
+        let first = first as usize;
+        let left = frames - first;
+        let Some(length) = self.length else {
+            return Ok(first..frames);
+        };
+        let count = (length * rate).round();
+        if !(1.0..=left as f64).contains(&count) {
+            let expected = format!(
+                "at least one frame, and at most the {} seconds that there are after `signal.start`",
+                shown(left as f64 / rate)
+            );
+            return Err(Error::invalid("signal.length", length, &expected));
+        }
+        Ok(first..first + count as usize)
+    }
+}
+
+/// Seconds to the microsecond, rounded down: what is within a frame of it is still there.
+fn shown(seconds: f64) -> f64 {
+    (seconds * 1e6).floor() / 1e6
+}
+
+/// `[objective]`: the value error; there is nothing to set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AudioObjective {}
+
+impl Table for AudioObjective {
+    fn validate(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signal(start: f64, length: Option<f64>) -> AudioSignal {
+        AudioSignal {
+            start,
+            length,
+            ..AudioSignal::default()
+        }
+    }
+
+    #[test]
+    fn times_that_are_none_are_refused_by_key() {
+        for start in [-0.1, f64::NAN, f64::INFINITY] {
+            let message = signal(start, None).validate().unwrap_err().to_string();
+            assert!(message.starts_with("`signal.start`"), "{message}");
+        }
+        for length in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let message = signal(0.0, Some(length)).validate().unwrap_err();
+            assert!(message.to_string().starts_with("`signal.length`"));
+        }
+        assert!(signal(0.0, None).validate().is_ok());
+        assert!(signal(1.5, Some(1e-3)).validate().is_ok());
+    }
+
+    #[test]
+    fn a_part_is_counted_in_whole_frames_and_ends_with_the_sound() {
+        let part = |start, length| signal(start, length).part(1000, 500);
+        assert_eq!(part(0.0, None).unwrap(), 0..500);
+        assert_eq!(part(0.1, None).unwrap(), 100..500);
+        assert_eq!(part(0.1, Some(0.0204)).unwrap(), 100..120);
+        assert_eq!(part(0.499, Some(0.001)).unwrap(), 499..500);
+        for start in [0.5, 0.4996, 7.0, 1e300] {
+            let message = part(start, None).unwrap_err().to_string();
+            assert!(message.starts_with("`signal.start`") && message.contains("0.5 seconds"));
+        }
+        for length in [0.402, 1e300, 1e-9] {
+            let message = part(0.1, Some(length)).unwrap_err().to_string();
+            assert!(message.starts_with("`signal.length`"), "{message}");
+            assert!(message.contains("at most the 0.4 seconds"), "{message}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+use serde::{Deserialize, Serialize};
+
+use super::{Sample, Sampler, SubsetSampler, WholeSampler};
+use crate::error::{Error, Result};
+
+/// `signal.sampling`: how many of a signal's points a step sees.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sampling {
+    /// All of them, every step (the authors' recipe).
+    #[default]
+    Whole,
+    /// A fresh random subset every step.
+    Subset(SubsetSampling),
+}
+
+/// A fresh random subset every step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubsetSampling {
+    /// Points per step.
+    pub points: usize,
+    /// Whether a point may be drawn twice in a step.
+    #[serde(default)]
+    pub replacement: bool,
+}
+
+impl Sampling {
+    /// Checks every value; a step sees `most` points at most.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] with the full key, `signal.sampling.subset.points`.
+    pub fn validate(&self, most: usize) -> Result<()> {
+        match self {
+            Self::Subset(SubsetSampling { points, .. }) if !(1..=most).contains(points) => {
+                let key = "signal.sampling.subset.points";
+                Err(Error::invalid(key, points, &format!("1 to {most} points")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What draws from `sample` in this way.
+    #[must_use]
+    pub fn sampler(&self, sample: Sample, seed: u64) -> Box<dyn Sampler> {
+        match self {
+            Self::Whole => Box::new(WholeSampler::new(sample)),
+            Self::Subset(subset) => Box::new(SubsetSampler {
+                from: sample,
+                size: subset.points,
+                replacement: subset.replacement,
+                seed,
+                purpose: SubsetSampler::PURPOSE,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_points_that_no_memory_holds_are_refused_by_key() {
+        for (points, is_good) in [(0, false), (1, true), (9, true), (10, false)] {
+            let sampling = Sampling::Subset(SubsetSampling {
+                points,
+                replacement: false,
+            });
+            let checked = sampling.validate(9);
+            assert_eq!(checked.is_ok(), is_good, "{points}");
+            if let Err(error) = checked {
+                let expected =
+                    format!("`signal.sampling.subset.points` is {points}, expected 1 to 9 points");
+                assert_eq!(error.to_string(), expected);
+            }
+        }
+    }
+}

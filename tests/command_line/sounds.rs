@@ -1,0 +1,204 @@
+//! Files that are no sounds, parts that are not there, and what can be done with a fitted sound.
+
+use std::fs;
+
+use siren_audio::wav::{Sound, WavFile};
+
+use super::{Case, refused_then_right};
+use crate::support::desk::Desk;
+
+/// A fit of no time.
+const GOOD_SOUND: &str = "
+kind = 'audio'
+[signal]
+length = 0.05
+[field]
+first_omega_0 = 300.0
+hidden_features = 8
+hidden_layers = 1
+[train]
+steps = 3
+[run]
+evaluate_every = 2
+";
+
+/// With `good.toml`, of a sound, on it.
+fn desk() -> Desk {
+    let desk = Desk::of_kind("audio");
+    desk.write("good.toml", GOOD_SOUND);
+    desk
+}
+
+fn desk_with_run() -> Desk {
+    let desk = desk();
+    desk.run("run good.toml --out run").succeeded();
+    desk
+}
+
+fn heard(desk: &Desk, name: &str) -> Sound {
+    let file = WavFile::open(&desk.path(name)).unwrap();
+    let frames = file.frames();
+    file.read(0..frames).unwrap()
+}
+
+#[test]
+fn a_file_that_is_no_usable_sound_is_refused_by_name() {
+    let desk = desk();
+    desk.play("whole.wav", 1000);
+    let whole = desk.read("whole.wav");
+    desk.write("cut.wav", &whole[..whole.len() - 8 * 700]);
+    desk.write("head.wav", &whole[..40]);
+    let mut long = whole.clone();
+    long[64..68].copy_from_slice(&(u32::MAX - 7).to_le_bytes());
+    desk.write("long.wav", long);
+    let mut endless = whole.clone();
+    endless[64..68].copy_from_slice(&u32::MAX.to_le_bytes());
+    desk.write("endless.wav", endless);
+    let mut bad = whole;
+    bad[76..80].copy_from_slice(&f32::NAN.to_le_bytes());
+    desk.write("bad.wav", bad);
+    desk.write("empty.wav", "");
+    desk.write("text.wav", "This is not a sound.\n");
+    fs::create_dir(desk.path("folder.wav")).unwrap();
+    let silence = Sound {
+        rate: 8000,
+        channels: 1,
+        values: vec![0.0; 1000],
+    };
+    silence.save(&desk.path("silence.wav")).unwrap();
+    let cases: &[Case] = &[
+        ("absent.wav", &["absent.wav", "No such file"]),
+        ("cut.wav", &["cut.wav", "1000 frames", "ends after 300"]),
+        ("head.wav", &["head.wav", "cut short"]),
+        (
+            "long.wav --set signal.length=1",
+            &["long.wav", "ends after 1000"],
+        ),
+        ("endless.wav", &["endless.wav", "never completed"]),
+        ("bad.wav", &["bad.wav", "NaN", "0.000125 seconds"]),
+        ("empty.wav", &["empty.wav", "empty"]),
+        ("text.wav", &["text.wav", "not a WAV file"]),
+        ("folder.wav", &["folder.wav", "is a folder"]),
+        ("silence.wav", &["silence.wav", "nothing is heard"]),
+    ];
+    for (name, words) in cases {
+        let line = "run good.toml --out run --set signal.length=0.125 --set signal.path=";
+        let line = format!("{line}{name}");
+        refused_then_right(&desk, &line, words);
+    }
+}
+
+#[test]
+fn a_part_that_is_not_there_is_refused_by_its_key() {
+    let desk = desk();
+    desk.play("mine.wav", 1000);
+    let cases: &[Case] = &[
+        ("signal.start=2", &["--set signal.start=2", "2 seconds"]),
+        ("signal.start=-1", &["--set signal.start=-1", "at least 0"]),
+        (
+            "signal.start=nan",
+            &["--set signal.start=nan", "at least 0"],
+        ),
+        (
+            "signal.start=1.99",
+            &[
+                "good.toml:4:10",
+                "`signal.length` is 0.05",
+                "0.009977 seconds",
+            ],
+        ),
+        ("signal.length=0", &["--set signal.length=0", "above 0"]),
+        (
+            "signal.length=1e-9",
+            &["--set signal.length=1e-9", "one frame"],
+        ),
+        (
+            "signal.path=mine.wav --set signal.length=0.2",
+            &["signal.length", "0.125"],
+        ),
+        ("signal.channels=left", &["left", "mix"]),
+        ("signal.chanels=mix", &["did you mean `channels`?"]),
+        (
+            "signal.sampling.subset.points=0",
+            &["--set signal.sampling.subset.points=0", "1 to"],
+        ),
+        (
+            "objective.prior=none",
+            &["--set objective.prior=none", "prior"],
+        ),
+    ];
+    for (set, words) in cases {
+        let line = format!("run good.toml --out run --set {set}");
+        refused_then_right(&desk, &line, words);
+    }
+}
+
+#[test]
+fn a_run_is_played_at_any_rate_and_at_its_own_as_its_artifact() {
+    let desk = desk_with_run();
+    for (option, rate, frames) in [
+        ("", 22_050, 1103),
+        ("--rate 22050 ", 22_050, 1103),
+        ("--rate 44100 --threads 1 ", 44_100, 2205),
+        ("--rate 8000 ", 8000, 400),
+        ("--rate 1 ", 1, 1),
+    ] {
+        desk.run(&format!("render run {option}--checkpoint last -o a.WAV"))
+            .succeeded();
+        let sound = heard(&desk, "a.WAV");
+        assert_eq!((sound.rate, sound.frames()), (rate, frames), "{option}");
+        if rate == 22_050 {
+            assert!(desk.read("a.WAV") == desk.read("run/artifacts/value.wav"));
+        }
+    }
+    let [target, value, error] =
+        ["target", "value", "error"].map(|name| heard(&desk, &format!("run/artifacts/{name}.wav")));
+    for ((target, value), error) in target.values.iter().zip(&value.values).zip(&error.values) {
+        assert!((value - target - error).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn both_channels_are_fitted_if_asked_for() {
+    let desk = desk();
+    desk.play("mine.wav", 1000);
+    desk.run("run good.toml --out run --set signal.path=mine.wav --set signal.channels=each")
+        .succeeded();
+    let target = heard(&desk, "run/artifacts/target.wav");
+    let mine = heard(&desk, "mine.wav");
+    assert_eq!(target, mine.part(0..400));
+    assert_eq!(heard(&desk, "run/artifacts/value.wav").channels, 2);
+    desk.run("resume run").succeeded();
+    desk.run("export run -o a.safetensors").succeeded();
+    desk.play("mine.wav", 999);
+    let line = "render run -o a.wav";
+    desk.run(line).refused(line, &["run", "no longer the one"]);
+}
+
+#[test]
+fn a_bad_rate_name_or_place_of_a_sound_is_refused() {
+    let desk = desk_with_run();
+    fs::create_dir(desk.path("folder.wav")).unwrap();
+    let cases: &[Case] = &[
+        ("render run --rate 0 -o a.wav", &["--rate", "1 to"]),
+        (
+            "render run --rate 10000001 -o a.wav",
+            &["--rate", "10000000"],
+        ),
+        ("render run --rate -1 -o a.wav", &["-1"]),
+        ("render run --rate fast -o a.wav", &["--rate", "fast"]),
+        ("render run --size 4x5 -o a.wav", &["--size"]),
+        ("render run -o a.mp3", &["a.mp3", ".wav"]),
+        (
+            "render run -o absent/a.wav",
+            &["absent/a.wav", "No such file"],
+        ),
+        ("render run -o folder.wav", &["folder.wav", "folder"]),
+        ("render run --threads 0 -o a.wav", &["--threads", "1 to"]),
+    ];
+    let before = desk.files("");
+    for (line, words) in cases {
+        desk.run(line).refused(line, words);
+        assert!(desk.files("") == before, "{line} left files behind");
+    }
+}
