@@ -90,7 +90,7 @@ impl Shipped {
 
     fn shrink_sound(&self, sets: &mut Vec<String>) {
         for (key, smaller) in [("path", "sound.wav"), ("start", "0.01")] {
-            let is_set = self.signal(key).is_some();
+            let is_set = self.signal(key).is_some() && !(key == "path" && self.is_sweep());
             sets.extend(is_set.then(|| format!("signal.{key}={smaller}")));
         }
         sets.push("signal.length=0.02".to_owned());
@@ -222,6 +222,9 @@ fn every_run_of_every_shipped_sweep_ends_with_the_metrics_of_its_table() {
         std::fs::create_dir(desk.path("pictures")).unwrap();
         desk.draw("pictures/one.png", SIDE, SIDE);
         desk.draw("pictures/two.png", SIDE, SIDE);
+        std::fs::create_dir(desk.path("sounds")).unwrap();
+        desk.play("sounds/one.wav", 400);
+        desk.play("sounds/two.wav", 300);
         program(shipped.kind());
         let mut command = Command::new(program("sweep"));
         command.arg("run").arg(root.join(&shipped.name));

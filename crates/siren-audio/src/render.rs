@@ -190,7 +190,7 @@ mod tests {
         let config = SirenConfig {
             hidden_features: 1,
             hidden_layers: 0,
-            first_omega_0: 40.0,
+            first_omega_0: 40.0.into(),
             ..SirenConfig::default()
         };
         let shape = FieldShape {

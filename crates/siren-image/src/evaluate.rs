@@ -13,7 +13,8 @@ use crate::render::{Quantity, derivative_values, value_picture};
 const SSIM_WINDOW: usize = 7;
 
 /// PSNR and SSIM as the authors compute them: values mapped from [−1, 1] to [0, 1] and clipped, peak 1. Where pixels
-/// are held out, PSNR on them and on the observed ones as well.
+/// are held out, PSNR on them and on the observed ones as well; where those of even row and even column are observed, also on those
+/// of odd row and odd column, which lie farthest from them (Tancik et al. 2020).
 pub(crate) fn metrics(image: &Image, field: &Siren) -> Result<Metrics> {
     let truth = &image.picture;
     let fitted = value_picture(field, &image.own_canvas())?;
@@ -27,6 +28,12 @@ pub(crate) fn metrics(image: &Image, field: &Siren) -> Result<Metrics> {
         let off = psnr(&fitted.values, &truth.values, |at| !observed[at / channels]);
         metrics.push(("psnr_observed_db".to_owned(), on));
         metrics.push(("psnr_held_out_db".to_owned(), off));
+        if image.between {
+            let odd = |at: usize| !at.is_multiple_of(2);
+            let between = |at: usize| odd(at / truth.width) && odd(at % truth.width);
+            let between = psnr(&fitted.values, &truth.values, |at| between(at / channels));
+            metrics.push(("psnr_odd_db".to_owned(), between));
+        }
     }
     if truth.height >= SSIM_WINDOW && truth.width >= SSIM_WINDOW {
         let shape = ImageShape {

@@ -25,6 +25,8 @@ pub struct Image {
     pub(crate) grid: Grid,
     /// For each pixel, whether it is trained on; `None` if all are.
     pub(crate) observed: Option<Vec<bool>>,
+    /// Whether pixels of odd row and odd column are scored apart.
+    pub(crate) between: bool,
     pub(crate) score_derivatives: bool,
     sampling: Sampling,
     objective: ImageObjective,
@@ -52,6 +54,7 @@ impl Domain for Image {
             grid: Grid::new(&[picture.height, picture.width], signal.coordinates)?,
             picture,
             observed,
+            between: signal.observed == Observed::Even,
             score_derivatives: signal.score_derivatives,
             sampling: signal.sampling.clone(),
             objective: config.objective.clone(),

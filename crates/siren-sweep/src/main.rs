@@ -47,7 +47,7 @@ struct Run {
     /// The sweep folder. Default: `runs/<name of the config>`.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Runs at a time. Default: as many as there are cores.
+    /// Runs at a time, at most one a core; cores that are left over become threads of a run. Default: one a core.
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
     /// Override one key of every run, whatever its axes say; may be given many times.
@@ -95,7 +95,7 @@ impl Run {
         folder.must_suit(&members)?;
         let program = Program::of_kind(&file.kind, &self.config, &self.set)?;
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let jobs = self.jobs.map_or(cores, NonZeroUsize::get);
+        let jobs = self.jobs.map_or(cores, NonZeroUsize::get).min(cores);
         let waiting = waiting(&members, &folder, &program, jobs)?;
         folder.prepare(&text)?;
         interrupt::install();

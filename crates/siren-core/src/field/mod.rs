@@ -27,6 +27,7 @@ pub use self::encoding::{
 };
 pub use self::jet::{Jet, Order, Trace};
 pub use self::kernel::Level;
+pub(crate) use self::kernel::{Matrix, Real};
 pub use self::layout::{Entry, Layout};
 pub use self::omega::{Omega, WeightNoise};
 pub use self::prepared::{Accumulator, Prepared};

@@ -25,10 +25,14 @@ impl From<f64> for Omega {
 }
 
 impl Omega {
-    /// PLACEHOLDER
+    /// ω₀ = d ω̄ / 2 for a signal with `dims` coordinates d and the amplitude-weighted centroid ω̄ of its spectrum, in radians per
+    /// unit: the first layer's weights start from U(±1/d), so its waves have frequencies from 0 to half of the centroid along every
+    /// axis, and the layers after it make the higher ones of them.
+    ///
+    /// The factor is measured, not derived: `configs/sweeps/omega_image.toml` and `omega_audio.toml` compare it with fixed values.
     #[must_use]
     pub fn of_spectrum(centroid: f64, dims: usize) -> Self {
-        Self::Given(centroid * dims as f64)
+        Self::Given(0.5 * centroid * dims as f64)
     }
 
     /// The number; `None` for `"auto"`.
@@ -152,15 +156,16 @@ impl SirenConfig {
         (self.weight_noise == Some(WeightNoise::Auto)).then_some("field.weight_noise")
     }
 
-    /// Puts numbers in the place of every `"auto"`, from the spectrum of a signal of `shape`: its power centroid in radians per
-    /// unit, and its amplitude centroid as a share of the highest frequency.
-    pub fn resolve(&mut self, [centroid, share]: [f64; 2], shape: FieldShape) {
+    /// Puts numbers in the place of every `"auto"`, from the spectrum of a signal of `shape`: its amplitude-weighted centroid and
+    /// its highest frequency, both in radians per unit.
+    pub fn resolve(&mut self, (centroid, nyquist): (f64, f64), shape: FieldShape) {
+        let dims = shape.in_features;
         if self.first_omega_0 == Omega::Auto {
-            self.first_omega_0 = Omega::of_spectrum(centroid, shape.in_features);
+            self.first_omega_0 = Omega::of_spectrum(centroid, dims);
         }
         if self.weight_noise == Some(WeightNoise::Auto) {
-            let (channels, dims) = (shape.out_features, shape.in_features);
-            self.weight_noise = Some(WeightNoise::of_spectrum(share, channels, dims));
+            let share = centroid / nyquist;
+            self.weight_noise = Some(WeightNoise::of_spectrum(share, shape.out_features, dims));
         }
     }
 

@@ -14,7 +14,7 @@ use super::{Config, ConfigOf, Domain, console, disk, interrupt};
 use crate::config::{Source, Table};
 use crate::error::{Error, Result};
 use crate::field::{FieldShape, Siren, SirenConfig};
-use crate::signal::{Spectrum, step_rng};
+use crate::signal::step_rng;
 use crate::train::Trainer;
 
 /// [`step_rng`] purpose of the initial parameters.
@@ -275,13 +275,7 @@ fn resolve<D: Domain>(field: &mut SirenConfig, domain: &D) -> Result<()> {
         let expected = "numbers: the signal does not vary, so it has no spectrum to take them from";
         return Err(Error::invalid(key, "auto", expected));
     };
-    let Spectrum {
-        power_centroid,
-        amplitude_centroid,
-        nyquist,
-    } = spectrum;
-    let moments = [power_centroid, amplitude_centroid / nyquist];
-    field.resolve(moments, domain.shape());
+    field.resolve((spectrum.centroid, spectrum.nyquist), domain.shape());
     Ok(())
 }
 

@@ -1,9 +1,10 @@
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor, WithDType};
 use serde::{Deserialize, Serialize};
 
 use super::config::positive;
 use super::optimizer::Part;
 use crate::error::{Error, Result};
+use crate::field::{Matrix, Real};
 
 /// The `[train.muon]` table of a config: with it the hidden matrices, those between the first and the last layer, are stepped
 /// by Muon (Jordan et al. 2024; for fields, arXiv 2512.14366), and everything else as without it.
@@ -83,35 +84,44 @@ pub(super) fn step(
     })
 }
 
-/// `NS(U / ‖U‖)`; of a wide matrix, or of the transpose of a tall one, so that `A` is the smaller of the two squares.
+/// `NS(U / ‖U‖)`, on the CPU.
 fn orthogonalized(matrix: &Tensor, iterations: usize) -> Result<Tensor> {
+    let here = matrix.to_device(&Device::Cpu)?;
+    let done = match here.dtype() {
+        DType::F64 => iterated::<f64>(&here, iterations),
+        _ => iterated::<f32>(&here, iterations),
+    };
+    Ok(done?.to_device(matrix.device())?)
+}
+
+/// The iteration on a wide matrix, or on the transpose of a tall one, so that `A` is the smaller of the two squares.
+fn iterated<T: Real>(matrix: &Tensor, iterations: usize) -> Result<Tensor> {
     let (rows, columns) = matrix.dims2()?;
     let tall = rows > columns;
-    let wide = if tall {
-        matrix.t()?.contiguous()?
-    } else {
-        matrix.clone()
-    };
-    let norm = wide
-        .to_dtype(DType::F64)?
-        .sqr()?
-        .sum_all()?
-        .to_scalar::<f64>()?
-        .sqrt();
-    let [a, b, c] = QUINTIC;
-    let mut x = (wide / (norm + EPSILON))?;
+    let wide = if tall { matrix.t()? } else { matrix.clone() };
+    let shape = wide.dims2()?;
+    let numbers = wide.flatten_all()?.to_vec1::<T>()?;
+    let double = |x: &T| WithDType::to_f64(*x);
+    let squares = numbers.iter().map(|x| double(x).powi(2));
+    let norm = squares.sum::<f64>().sqrt() + EPSILON;
+    let numbers: Vec<T> = numbers.iter().map(|x| T::of(double(x) / norm)).collect();
+    let [a, b, c] = QUINTIC.map(T::of);
+    let mut x = Matrix::new(shape, &numbers);
     for _ in 0..iterations {
-        let square = x.matmul(&x.t()?)?;
-        let polynomial = ((&square * b)? + (square.matmul(&square)? * c)?)?;
-        x = ((&x * a)? + polynomial.matmul(&x)?)?;
+        let square = x.times_transposed(&x);
+        // It is symmetric: its product with itself is that with its transpose.
+        let fourth = square.times_transposed(&square);
+        let polynomial = square.zip(&fourth, |s, f| b * s + c * f);
+        let product = polynomial.times(&x);
+        x = x.zip(&product, |x, p| a * x + p);
     }
-    Ok(if tall { x.t()?.contiguous()? } else { x })
+    let done = Tensor::from_vec(x.numbers(), shape, &Device::Cpu)?;
+    Ok(if tall { done.t()?.contiguous()? } else { done })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::Device;
 
     /// A matrix with singular values between 0.1 and 1, of no special shape.
     fn matrix(rows: usize, columns: usize) -> Tensor {

@@ -8,6 +8,7 @@
 #[cfg(test)]
 mod accuracy;
 mod adjoint;
+mod dense;
 mod exponential;
 mod features;
 mod jets;
@@ -25,6 +26,7 @@ mod tile;
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+pub(crate) use self::dense::Matrix;
 pub use self::level::Level;
 use self::panel::stride;
 use self::pointwise::{Components, Shape, Stage};
