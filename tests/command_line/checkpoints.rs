@@ -195,3 +195,15 @@ fn parameters_of_another_network_are_refused() {
         &["run/", "hidden_features"],
     );
 }
+
+#[test]
+fn an_omega_that_is_left_open_is_that_of_the_parameters_a_run_starts_from() {
+    let desk = desk();
+    desk.run("run good.toml --out run --set field.first_omega_0=12.5")
+        .succeeded();
+    desk.run("export run -o weights.safetensors").succeeded();
+    desk.run("run good.toml --out again --set field.first_omega_0=auto --set run.start_from=weights.safetensors")
+        .succeeded();
+    let config = String::from_utf8(desk.read("again/config.toml")).unwrap();
+    assert!(config.contains("first_omega_0 = 12.5"), "{config}");
+}

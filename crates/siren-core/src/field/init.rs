@@ -12,6 +12,7 @@
 //!
 //! from the paper (§3.2, Theorem 1.8 of its supplement) and the authors' code. Their code leaves the biases at PyTorch's
 //! default U(±1/√`fan_in`), which spreads the preactivations wider than the paper's theorem says; both rules are offered.
+//! `weight_noise` adds N(0, (S/ω₀)²) to the weights of the first two layers of the networks in the first two rows.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -165,7 +166,31 @@ pub(super) fn normal(std: f64, count: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::field::WeightNoise;
     use rand::SeedableRng;
+
+    #[test]
+    fn noise_widens_the_first_two_layers_as_it_says_and_no_other() {
+        const WIDTH: usize = 300;
+        let quiet = SirenConfig::default();
+        let noisy = SirenConfig {
+            weight_noise: Some(WeightNoise::Scales([60.0, 3.0])),
+            ..quiet.clone()
+        };
+        for (index, scale) in [(0, 60.0), (1, 3.0), (2, 0.0)] {
+            let variance = |config: &SirenConfig| {
+                let mut rng = ChaCha8Rng::seed_from_u64(4);
+                let weights = by_authors(config, index, (WIDTH, WIDTH), &mut rng);
+                weights.iter().map(|w| w * w).sum::<f64>() / weights.len() as f64
+            };
+            let added = variance(&noisy) - variance(&quiet);
+            let expected = (scale / 30.0_f64).powi(2);
+            assert!(
+                (added - expected).abs() <= 0.02 * expected,
+                "{index}: {added}"
+            );
+        }
+    }
 
     #[test]
     fn quadrature_knows_the_moments_of_a_sine_of_a_normal_number() {

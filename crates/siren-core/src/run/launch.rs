@@ -13,7 +13,7 @@ use super::weights::Weights;
 use super::{Config, ConfigOf, Domain, console, disk, interrupt};
 use crate::config::{Source, Table};
 use crate::error::{Error, Result};
-use crate::field::{FieldShape, Siren, SirenConfig};
+use crate::field::{FieldShape, Omega, Siren};
 use crate::signal::step_rng;
 use crate::train::Trainer;
 
@@ -54,7 +54,7 @@ pub fn start<D: Domain>(
     interrupt::install();
     machine.install(|| {
         let domain = D::open(&config, &machine.device).map_err(blame)?;
-        resolve(&mut config.field, &domain).map_err(blame)?;
+        resolve(&mut config, &domain).map_err(blame)?;
         let field = initial_field(&config, domain.shape(), &machine.device)?;
         let constraints = domain.constraints().map_err(blame)?;
         let trainer = Trainer::new(field, &config.train)?;
@@ -88,7 +88,7 @@ pub fn check<D: Domain>(config: &Path, overrides: &[String], machine: &Machine) 
     let blame = |error| source.attribute(error, overrides);
     machine.install(|| {
         let domain = D::open(&config, &machine.device).map_err(blame)?;
-        resolve(&mut config.field, &domain).map_err(blame)?;
+        resolve(&mut config, &domain).map_err(blame)?;
         initial_field(&config, domain.shape(), &machine.device)?;
         domain.constraints().map_err(blame)?;
         config.to_toml()
@@ -266,8 +266,12 @@ fn own_config<D: Domain>(folder: &RunFolder) -> Result<(ConfigOf<D>, String)> {
     Ok((config, source.text))
 }
 
-/// Puts numbers from the signal's spectrum in the place of every `"auto"`.
-fn resolve<D: Domain>(field: &mut SirenConfig, domain: &D) -> Result<()> {
+/// Puts numbers from the signal's spectrum in the place of every `"auto"`; ω₀ of parameters that come from a file is theirs.
+fn resolve<D: Domain>(config: &mut ConfigOf<D>, domain: &D) -> Result<()> {
+    let field = &mut config.field;
+    if let (Omega::Auto, Some(path)) = (field.first_omega_0, &config.run.start_from) {
+        field.first_omega_0 = Weights::read(path)?.first_omega_0();
+    }
     let Some(key) = field.asks_for_spectrum() else {
         return Ok(());
     };

@@ -9,7 +9,7 @@ use safetensors::SafeTensors;
 use super::checkpoint;
 use super::disk;
 use crate::error::{Error, Result};
-use crate::field::{Siren, SirenConfig};
+use crate::field::{Omega, Siren, SirenConfig};
 
 /// Key of the metadata in which an exported file keeps the `[field]` table.
 const FIELD_KEY: &str = "siren.field";
@@ -100,6 +100,15 @@ impl Weights {
                 "is of another network than the config's `[field]` ({})",
                 differ.join(", ")
             ),
+        })
+    }
+
+    /// ω₀ of the first layer of the network that the parameters are of; the authors' is 30, and not in their files.
+    #[must_use]
+    pub fn first_omega_0(&self) -> Omega {
+        let field = self.field.as_ref();
+        field.map_or(SirenConfig::default().first_omega_0, |field| {
+            field.first_omega_0
         })
     }
 

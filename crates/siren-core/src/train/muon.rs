@@ -94,29 +94,31 @@ fn orthogonalized(matrix: &Tensor, iterations: usize) -> Result<Tensor> {
     Ok(done?.to_device(matrix.device())?)
 }
 
-/// The iteration on a wide matrix, or on the transpose of a tall one, so that `A` is the smaller of the two squares.
+/// The iteration on `Y = Xᵀ`, which is tall, so that `A = Yᵀ Y` is the smaller of the two squares: `Y ← a Y + Y (b A + c A²)`.
 fn iterated<T: Real>(matrix: &Tensor, iterations: usize) -> Result<Tensor> {
     let (rows, columns) = matrix.dims2()?;
-    let tall = rows > columns;
-    let wide = if tall { matrix.t()? } else { matrix.clone() };
-    let shape = wide.dims2()?;
-    let numbers = wide.flatten_all()?.to_vec1::<T>()?;
+    let wide = rows < columns;
+    let tall = if wide { matrix.t()? } else { matrix.clone() };
+    let shape = tall.dims2()?;
+    let numbers = tall.flatten_all()?.to_vec1::<T>()?;
     let double = |x: &T| WithDType::to_f64(*x);
     let squares = numbers.iter().map(|x| double(x).powi(2));
     let norm = squares.sum::<f64>().sqrt() + EPSILON;
     let numbers: Vec<T> = numbers.iter().map(|x| T::of(double(x) / norm)).collect();
     let [a, b, c] = QUINTIC.map(T::of);
-    let mut x = Matrix::new(shape, &numbers);
+    let mut y = Matrix::new(shape, &numbers);
+    let mut product = y.clone();
+    let [mut square, mut fourth] = [(); 2].map(|()| Matrix::zero((shape.1, shape.1)));
     for _ in 0..iterations {
-        let square = x.times_transposed(&x);
-        // It is symmetric: its product with itself is that with its transpose.
-        let fourth = square.times_transposed(&square);
-        let polynomial = square.zip(&fourth, |s, f| b * s + c * f);
-        let product = polynomial.times(&x);
-        x = x.zip(&product, |x, p| a * x + p);
+        y.gram(&mut square);
+        // It is symmetric: its own square is that of its transpose with itself.
+        square.gram(&mut fourth);
+        square.zip(&fourth, |s, f| b * s + c * f);
+        y.times(&square, &mut product);
+        y.zip(&product, |y, p| a * y + p);
     }
-    let done = Tensor::from_vec(x.numbers(), shape, &Device::Cpu)?;
-    Ok(if tall { done.t()?.contiguous()? } else { done })
+    let done = Tensor::from_vec(y.numbers(), shape, &Device::Cpu)?;
+    Ok(if wide { done.t()?.contiguous()? } else { done })
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Products of whole matrices, for whoever has no tiles: the optimizer's.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::Real;
@@ -19,17 +21,20 @@ pub(crate) struct Matrix<T> {
 }
 
 impl<T: Real> Matrix<T> {
-    fn zero(rows: usize, columns: usize) -> Self {
+    /// Of zeros.
+    pub(crate) fn zero((rows, columns): (usize, usize)) -> Self {
+        // A block of columns is read as if its rows were whole: past the end by what lies before it.
+        let len = room(rows, columns) + stride(columns);
         Self {
             rows,
             columns,
-            data: vec![T::of(0.0); room(rows, columns)],
+            data: vec![T::of(0.0); len],
         }
     }
 
     /// From row-major numbers.
     pub(crate) fn new((rows, columns): (usize, usize), numbers: &[T]) -> Self {
-        let mut matrix = Self::zero(rows, columns);
+        let mut matrix = Self::zero((rows, columns));
         let padded = matrix.data.chunks_exact_mut(stride(columns));
         for (row, numbers) in padded.zip(numbers.chunks_exact(columns)) {
             row[..columns].copy_from_slice(numbers);
@@ -45,43 +50,55 @@ impl<T: Real> Matrix<T> {
     }
 
     /// Every number of it through `f`, with that of `other` in the same place.
-    pub(crate) fn zip(mut self, other: &Self, f: impl Fn(T, T) -> T) -> Self {
+    pub(crate) fn zip(&mut self, other: &Self, f: impl Fn(T, T) -> T) {
         for (a, &b) in self.data.iter_mut().zip(&other.data) {
             *a = f(*a, b);
         }
-        self
     }
 
-    /// `A Bᵀ`.
-    pub(crate) fn times_transposed(&self, other: &Self) -> Self {
-        let weight = T::transposed(&other.numbers(), other.rows, other.columns);
-        self.times_packed(&weight, other.rows)
+    /// `out = Aᵀ A`.
+    pub(crate) fn gram(&self, out: &mut Self) {
+        assert_eq!((out.rows, out.columns), (self.columns, self.columns));
+        out.data.fill(T::of(0.0));
+        out.blocks(|level, columns, out| {
+            let a = self.strided(columns.start, self.rows);
+            let b = self.strided(0, self.rows);
+            T::multiply_transposed(level, (a, columns.len()), (b, self.columns), out);
+        })
     }
 
-    /// `A B`.
-    pub(crate) fn times(&self, other: &Self) -> Self {
-        let weight = T::straight(&other.numbers(), other.rows, other.columns);
-        self.times_packed(&weight, other.columns)
+    /// `out = A B`.
+    pub(crate) fn times(&self, other: &Self, out: &mut Self) {
+        assert_eq!((out.rows, out.columns), (self.rows, other.columns));
+        let packed = T::straight(&other.numbers(), other.rows, other.columns);
+        out.blocks(|level, rows, out| {
+            let a = self.strided(rows.start * stride(self.columns), rows.len());
+            T::multiply(level, a, &packed, (out, stride(other.columns)), None);
+        })
     }
 
-    fn times_packed(&self, weight: &T::Weight, columns: usize) -> Self {
+    /// The numbers from `first` on, as `rows` rows.
+    fn strided(&self, first: usize, rows: usize) -> Strided<'_, T> {
+        Strided {
+            data: &self.data[first..],
+            rows,
+            stride: stride(self.columns),
+        }
+    }
+
+    /// Fills rows, block by block on the threads of the current pool; each number is computed in one block, so it does not depend
+    /// on the threads.
+    fn blocks(&mut self, fill: impl Fn(Level, Range<usize>, &mut [T]) + Sync) {
         let level = Level::best();
-        let mut out = Self::zero(self.rows, columns);
-        let (own, new) = (stride(self.columns), stride(columns));
-        let rows = out.data.par_chunks_mut(BLOCK * new).enumerate();
-        rows.for_each(|(index, out)| {
+        let rows = self.rows;
+        let blocks = self.data.par_chunks_mut(BLOCK * stride(self.columns));
+        blocks.enumerate().for_each(|(index, out)| {
             let first = index * BLOCK;
             // What is left over in the end is slack.
-            if first < self.rows {
-                let a = Strided {
-                    data: &self.data[first * own..],
-                    rows: BLOCK.min(self.rows - first),
-                    stride: own,
-                };
-                T::multiply(level, a, weight, (out, new), None);
+            if first < rows {
+                fill(level, first..rows.min(first + BLOCK), out);
             }
         });
-        out
     }
 }
 
@@ -89,27 +106,41 @@ impl<T: Real> Matrix<T> {
 mod tests {
     use super::*;
 
+    #[track_caller]
+    fn close([exact, expected]: [&[f64]; 2], rough: &[f32]) {
+        assert_eq!(exact.len(), expected.len());
+        for ((exact, expected), rough) in exact.iter().zip(expected).zip(rough) {
+            assert!((exact - expected).abs() < 1e-12);
+            assert!((f64::from(*rough) - expected).abs() < 1e-4);
+        }
+    }
+
     #[test]
     fn products_of_every_shape_are_those_of_their_definition() {
         for (m, k, n) in [(1, 1, 1), (5, 3, 2), (100, 70, 131), (49, 257, 64)] {
             let numbers = |count: usize| (0..count).map(|i| (1.7 * i as f64).sin());
             let (a, b): (Vec<f64>, Vec<f64>) = (numbers(m * k).collect(), numbers(k * n).collect());
-            let turned: Vec<f64> = (0..n * k).map(|i| b[i % k * n + i / k]).collect();
             let entry = |i: usize| -> f64 {
                 let (row, column) = (i / n, i % n);
                 (0..k).map(|l| a[row * k + l] * b[l * n + column]).sum()
             };
             let expected: Vec<f64> = (0..m * n).map(entry).collect();
+            let square = |i: usize| -> f64 {
+                let (row, column) = (i / k, i % k);
+                (0..m).map(|l| a[l * k + row] * a[l * k + column]).sum()
+            };
+            let gram: Vec<f64> = (0..k * k).map(square).collect();
             let left = Matrix::new((m, k), &a);
-            let straight = left.times(&Matrix::new((k, n), &b));
-            let transposed = left.times_transposed(&Matrix::new((n, k), &turned));
             let single = |x: &[f64]| x.iter().map(|&x| x as f32).collect::<Vec<f32>>();
-            let fast = Matrix::new((m, k), &single(&a)).times(&Matrix::new((k, n), &single(&b)));
-            for (i, &expected) in expected.iter().enumerate() {
-                assert!((straight.numbers()[i] - expected).abs() < 1e-12);
-                assert!((transposed.numbers()[i] - expected).abs() < 1e-12);
-                assert!((f64::from(fast.numbers()[i]) - expected).abs() < 1e-4);
-            }
+            let fast = Matrix::new((m, k), &single(&a));
+            let mut product = [Matrix::zero((m, n)), Matrix::zero((k, k))];
+            left.times(&Matrix::new((k, n), &b), &mut product[0]);
+            left.gram(&mut product[1]);
+            let mut rough = [Matrix::zero((m, n)), Matrix::zero((k, k))];
+            fast.times(&Matrix::new((k, n), &single(&b)), &mut rough[0]);
+            fast.gram(&mut rough[1]);
+            close([&product[0].numbers(), &expected], &rough[0].numbers());
+            close([&product[1].numbers(), &gram], &rough[1].numbers());
         }
     }
 }
