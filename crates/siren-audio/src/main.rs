@@ -1,14 +1,13 @@
 //! `siren-audio`: fit sounds, resume, render, export.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use siren_audio::Audio;
 use siren_audio::render::render;
-use siren_core::run::cli::{CheckArgs, ExportArgs, ResumeArgs, RunArgs, exit};
-use siren_core::run::{Machine, Which, console, restore};
+use siren_core::run::cli::{FittedArgs, SharedCommand, exit};
+use siren_core::run::console;
 
 /// Fits sounds by sinusoidal fields, and plays fitted ones at any rate.
 #[derive(Debug, Parser)]
@@ -20,45 +19,30 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Fit the sound that a config names; everything is kept in a new run folder.
-    Run(RunArgs),
-    /// Print a config with every default filled in, if it and its signal are good; nothing is written.
-    Check(CheckArgs),
-    /// Continue a run that was stopped; it ends as if it never had been.
-    Resume(ResumeArgs),
+    #[command(flatten)]
+    Shared(SharedCommand),
     /// Write a run's field as a WAV file at any rate.
     Render(RenderArgs),
-    /// Write a run's parameters under the names of the authors' checkpoints.
-    Export(ExportArgs),
 }
 
 #[derive(Args, Debug)]
 struct RenderArgs {
-    /// A run folder, such as runs/audio.
-    run: PathBuf,
-    /// Samples a second of every channel. Default: the fitted sound's own.
+    #[command(flatten)]
+    fitted: FittedArgs,
+    /// Samples a second of every channel, 32-bit floats. Default: the fitted sound's own.
     #[arg(long, value_name = "HZ")]
     rate: Option<u32>,
-    /// Which parameters. Default: the best there are.
-    #[arg(long, value_enum)]
-    checkpoint: Option<Which>,
-    /// Threads that share the work; the sound does not depend on it. Default: all cores.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
-    /// The sound to write, 32-bit floats; it is written piece by piece, so it may be long.
-    #[arg(short, long, value_name = "FILE.wav")]
-    output: PathBuf,
 }
 
 impl RenderArgs {
     fn execute(&self) -> Result<ExitCode> {
-        let machine = Machine::new("cpu", self.threads)?;
-        let run = restore::<Audio>(&self.run, self.checkpoint, &machine.device)?;
+        let (machine, run) = self.fitted.restore::<Audio>()?;
+        let output = &self.fitted.output;
         let timeline = run.domain.timeline(self.rate)?;
-        machine.install(|| render(&run.domain, &run.field, &timeline, &self.output))?;
+        machine.install(|| render(&run.domain, &run.field, &timeline, output))?;
         console::result(format_args!(
             "wrote {} ({} frames at {} Hz)",
-            self.output.display(),
+            output.display(),
             timeline.frames(),
             timeline.rate()
         ));
@@ -68,11 +52,8 @@ impl RenderArgs {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Run(args) => args.execute::<Audio>().map_err(Into::into),
-        Command::Check(args) => args.execute::<Audio>().map_err(Into::into),
-        Command::Resume(args) => args.execute::<Audio>().map_err(Into::into),
+        Command::Shared(command) => command.execute::<Audio>().map_err(Into::into),
         Command::Render(args) => args.execute(),
-        Command::Export(args) => args.execute::<Audio>().map_err(Into::into),
     };
     exit(done)
 }

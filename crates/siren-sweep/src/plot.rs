@@ -19,6 +19,8 @@ const ABSCISSAS: [Abscissa; 2] = [
 ];
 const WIDTH: f64 = 900.0;
 const HEIGHT: f64 = 560.0;
+/// Colors of the palette that show on white; the last one is a pale gray.
+const COLORS: usize = 9;
 
 /// Draws both plots, for every column of the table.
 ///
@@ -83,12 +85,12 @@ fn lines(names: &[String], curves: impl Iterator<Item = Vec<(f64, f64)>>) -> Vec
             continue;
         }
         let line = LinePlot::new().with_data(curve).with_legend(name.clone());
-        let line = line.with_color(palette[index].to_owned());
-        // Colors repeat: from the second round on lines are dashed.
-        lines.push(if index < palette.len() {
-            line.into()
-        } else {
-            line.with_dashed().into()
+        let line = line.with_color(palette[index % COLORS].to_owned());
+        // Colors repeat, with other strokes.
+        lines.push(match index / COLORS {
+            0 => line.into(),
+            1 => line.with_dashed().into(),
+            _ => line.with_dotted().into(),
         });
     }
     lines

@@ -3,13 +3,69 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::folder::{RunFolder, Which};
-use super::launch::{Outcome, check, restore_field, resume, start};
+use super::launch::{Outcome, Restored, check, restore, restore_field, resume, start};
 use super::machine::Machine;
 use super::{Domain, console, export, interrupt};
 use crate::error::Result;
+
+/// What every domain's program does.
+#[derive(Debug, Subcommand)]
+pub enum SharedCommand {
+    /// Fit what a config names; everything is kept in a new run folder.
+    Run(RunArgs),
+    /// Print a config with every default filled in, if it and its signal are good; nothing is written.
+    Check(CheckArgs),
+    /// Continue a run that was stopped; it ends as if it never had been.
+    Resume(ResumeArgs),
+    /// Write a run's parameters under the names of the authors' checkpoints.
+    Export(ExportArgs),
+}
+
+impl SharedCommand {
+    /// Does it.
+    ///
+    /// # Errors
+    /// As each of them.
+    pub fn execute<D: Domain>(&self) -> Result<ExitCode> {
+        match self {
+            Self::Run(args) => args.execute::<D>(),
+            Self::Check(args) => args.execute::<D>(),
+            Self::Resume(args) => args.execute::<D>(),
+            Self::Export(args) => args.execute::<D>(),
+        }
+    }
+}
+
+/// Which run is rendered, with which parameters, and where to.
+#[derive(Args, Debug)]
+pub struct FittedArgs {
+    /// A run folder, such as runs/image.
+    run: PathBuf,
+    /// Which parameters. Default: the best there are.
+    #[arg(long, value_enum)]
+    checkpoint: Option<Which>,
+    /// Threads that share the work; the result does not depend on it. Default: all cores.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// The file to write; it is written piece by piece, so it may be huge.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+impl FittedArgs {
+    /// The machine to render on, and the run.
+    ///
+    /// # Errors
+    /// As [`restore`].
+    pub fn restore<D: Domain>(&self) -> Result<(Machine, Restored<D>)> {
+        let machine = Machine::new("cpu", self.threads)?;
+        let run = restore::<D>(&self.run, self.checkpoint, &machine.device)?;
+        Ok((machine, run))
+    }
+}
 
 /// Which device, and how many threads.
 #[derive(Args, Debug)]
@@ -48,7 +104,7 @@ impl RunArgs {
     ///
     /// # Errors
     /// As [`start`].
-    pub fn execute<D: Domain>(&self) -> Result<ExitCode> {
+    fn execute<D: Domain>(&self) -> Result<ExitCode> {
         let machine = self.machine.machine()?;
         let ended = start::<D>(&self.config, &self.set, self.out.as_deref(), &machine)?;
         Ok(report(&ended))
@@ -70,7 +126,7 @@ impl CheckArgs {
     ///
     /// # Errors
     /// As [`check`].
-    pub fn execute<D: Domain>(&self) -> Result<ExitCode> {
+    fn execute<D: Domain>(&self) -> Result<ExitCode> {
         let machine = Machine::new("cpu", None)?;
         let text = check::<D>(&self.config, &self.set, &machine)?;
         console::result(text.trim_end());
@@ -92,7 +148,7 @@ impl ResumeArgs {
     ///
     /// # Errors
     /// As [`resume`].
-    pub fn execute<D: Domain>(&self) -> Result<ExitCode> {
+    fn execute<D: Domain>(&self) -> Result<ExitCode> {
         let machine = self.machine.machine()?;
         Ok(report(&resume::<D>(&self.run, &machine)?))
     }
@@ -116,7 +172,7 @@ impl ExportArgs {
     ///
     /// # Errors
     /// As [`restore_field`] and [`export`].
-    pub fn execute<D: Domain>(&self) -> Result<ExitCode> {
+    fn execute<D: Domain>(&self) -> Result<ExitCode> {
         let device = candle_core::Device::Cpu;
         let (config, field) = restore_field::<D>(&self.run, self.checkpoint, &device)?;
         export(&field, &config.field, &self.output)?;
