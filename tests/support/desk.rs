@@ -59,7 +59,7 @@ impl Desk {
         let sound = Sound {
             rate: 8000,
             channels: 2,
-            values: rising.flat_map(|y| [y, 0.5 - y]).collect(),
+            values: rising.flat_map(|y| [y, 0.5 - 0.5 * y]).collect(),
         };
         sound.save(&self.path(name)).unwrap();
     }

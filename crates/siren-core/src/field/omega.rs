@@ -29,10 +29,13 @@ impl Omega {
     /// unit: the first layer's weights start from U(±1/d), so its waves have frequencies from 0 to half of the centroid along every
     /// axis, and the layers after it make the higher ones of them.
     ///
-    /// The factor is measured, not derived: `configs/sweeps/omega_image.toml` and `omega_audio.toml` compare it with fixed values.
+    /// At most `2 / learning_rate`: a step of Adam moves a bias by about the rate, and a phase by ω₀ times that; beyond 2 to 2.5
+    /// radians a step nothing is learned.
+    ///
+    /// Both factors are measured, not derived: `configs/sweeps/omega_image.toml` and `omega_audio.toml` compare with fixed values.
     #[must_use]
-    pub fn of_spectrum(centroid: f64, dims: usize) -> Self {
-        Self::Given(0.5 * centroid * dims as f64)
+    pub fn of_spectrum(centroid: f64, dims: usize, learning_rate: f64) -> Self {
+        Self::Given((0.5 * centroid * dims as f64).min(2.0 / learning_rate))
     }
 
     /// The number; `None` for `"auto"`.
@@ -156,12 +159,17 @@ impl SirenConfig {
         (self.weight_noise == Some(WeightNoise::Auto)).then_some("field.weight_noise")
     }
 
-    /// Puts numbers in the place of every `"auto"`, from the spectrum of a signal of `shape`: its amplitude-weighted centroid and
-    /// its highest frequency, both in radians per unit.
-    pub fn resolve(&mut self, (centroid, nyquist): (f64, f64), shape: FieldShape) {
+    /// Puts numbers in the place of every `"auto"`, from the spectrum of a signal of `shape`, its amplitude-weighted centroid and
+    /// its highest frequency, both in radians per unit, and from the highest learning rate there will be.
+    pub fn resolve(
+        &mut self,
+        (centroid, nyquist): (f64, f64),
+        shape: FieldShape,
+        learning_rate: f64,
+    ) {
         let dims = shape.in_features;
         if self.first_omega_0 == Omega::Auto {
-            self.first_omega_0 = Omega::of_spectrum(centroid, dims);
+            self.first_omega_0 = Omega::of_spectrum(centroid, dims, learning_rate);
         }
         if self.weight_noise == Some(WeightNoise::Auto) {
             let share = centroid / nyquist;
@@ -175,5 +183,43 @@ impl SirenConfig {
         };
         let expected = "numbers by the time a network is made: `SirenConfig::resolve` takes them from a spectrum";
         Err(Error::invalid(key, AUTO, expected))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_open_is_resolved_and_nothing_else_is_touched() {
+        let shape = FieldShape {
+            in_features: 2,
+            out_features: 3,
+            samples_per_side: None,
+        };
+        let given = SirenConfig::default();
+        let mut config = given.clone();
+        config.resolve((100.0, 400.0), shape, 1e-3);
+        assert_eq!(config, given);
+        config.first_omega_0 = Omega::Auto;
+        config.weight_noise = Some(WeightNoise::Auto);
+        assert!(config.must_be_resolved().is_err());
+        config.resolve((100.0, 400.0), shape, 1e-3);
+        assert!(config.must_be_resolved().is_ok());
+        assert_eq!(config.first_omega_0, Omega::Given(100.0));
+        let [first, second] = config.weight_noise.unwrap().given().unwrap();
+        let r: f64 = 0.25 / 3.0;
+        assert!((first - 50.0 * (1.0 - (-5.0 * r).exp())).abs() < 1e-12);
+        assert!((second - 0.4 * r).abs() < 1e-12);
+    }
+
+    #[test]
+    fn no_step_turns_a_phase_by_more_than_two_radians() {
+        assert_eq!(
+            Omega::of_spectrum(33_342.0, 1, 1e-4),
+            Omega::Given(16_671.0)
+        );
+        let capped = Omega::of_spectrum(33_342.0, 1, 4e-4).given();
+        assert!((capped.unwrap() - 5_000.0).abs() < 1e-9);
     }
 }

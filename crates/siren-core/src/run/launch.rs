@@ -279,7 +279,8 @@ fn resolve<D: Domain>(config: &mut ConfigOf<D>, domain: &D) -> Result<()> {
         let expected = "numbers: the signal does not vary, so it has no spectrum to take them from";
         return Err(Error::invalid(key, "auto", expected));
     };
-    field.resolve((spectrum.centroid, spectrum.nyquist), domain.shape());
+    let moments = (spectrum.centroid, spectrum.nyquist);
+    field.resolve(moments, domain.shape(), config.train.learning_rate);
     Ok(())
 }
 

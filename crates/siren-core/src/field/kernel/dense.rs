@@ -64,7 +64,7 @@ impl<T: Real> Matrix<T> {
             let a = self.strided(columns.start, self.rows);
             let b = self.strided(0, self.rows);
             T::multiply_transposed(level, (a, columns.len()), (b, self.columns), out);
-        })
+        });
     }
 
     /// `out = A B`.
@@ -74,7 +74,7 @@ impl<T: Real> Matrix<T> {
         out.blocks(|level, rows, out| {
             let a = self.strided(rows.start * stride(self.columns), rows.len());
             T::multiply(level, a, &packed, (out, stride(other.columns)), None);
-        })
+        });
     }
 
     /// The numbers from `first` on, as `rows` rows.
