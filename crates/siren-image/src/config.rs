@@ -7,7 +7,7 @@ use siren_core::config::Table;
 use siren_core::signal::{CoordinateRule, Sampling};
 use siren_core::{Error, Result};
 
-use crate::picture::{ColorMode, MAX_PIXELS, MAX_SIDE};
+use siren_picture::picture::{ColorMode, MAX_PIXELS, MAX_SIDE};
 
 /// Side of the embedded picture without `size`.
 const DEFAULT_SIZE: usize = 256;

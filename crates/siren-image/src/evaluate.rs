@@ -6,8 +6,9 @@ use siren_core::run::Metrics;
 use siren_core::run::metrics::{ImageShape, psnr_db, ssim};
 
 use crate::Image;
-use crate::picture::Picture;
-use crate::render::{Quantity, derivative_values, value_picture};
+use siren_picture::Picture;
+use siren_picture::Quantity;
+use siren_picture::draw::{derivative_values, value_picture};
 
 /// SSIM looks through a window of 7 × 7 pixels.
 const SSIM_WINDOW: usize = 7;
@@ -17,7 +18,7 @@ const SSIM_WINDOW: usize = 7;
 /// of odd row and odd column, which lie farthest from them (Tancik et al. 2020).
 pub(crate) fn metrics(image: &Image, field: &Siren) -> Result<Metrics> {
     let truth = &image.picture;
-    let fitted = value_picture(field, &image.own_canvas())?;
+    let fitted = value_picture(field, &image.canvas())?;
     let mut metrics = vec![(
         "psnr_db".to_owned(),
         psnr(&fitted.values, &truth.values, |_| true),
@@ -49,7 +50,7 @@ pub(crate) fn metrics(image: &Image, field: &Siren) -> Result<Metrics> {
             ("gradient_psnr_db", Quantity::Gradient),
             ("laplacian_psnr_db", Quantity::Laplacian),
         ] {
-            let fitted = derivative_values(field, &image.own_canvas(), quantity)?;
+            let fitted = derivative_values(field, &image.canvas(), quantity)?;
             metrics.push((name.to_owned(), derivative_psnr(&fitted, truth, quantity)));
         }
     }

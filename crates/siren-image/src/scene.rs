@@ -6,7 +6,8 @@ mod noise;
 mod sea;
 mod sky;
 
-use crate::picture::{MAX_SIDE, Picture};
+use siren_picture::Picture;
+use siren_picture::picture::MAX_SIDE;
 
 /// Samples a pixel side: each pixel is the mean of the square of this many points.
 const SAMPLES: u16 = 4;

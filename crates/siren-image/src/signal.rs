@@ -12,9 +12,9 @@ use siren_core::train::Constraint;
 use siren_core::{Error, Result};
 
 use crate::config::{ImageObjective, ImageSignal, Observed, Prior};
-use crate::picture::{ColorMode, Picture};
 use crate::scene::scene;
-use crate::{evaluate, render};
+use crate::{artifacts, evaluate};
+use siren_picture::{Canvas, ColorMode, Picture};
 
 /// [`step_rng`] purpose of the random mask.
 const MASK: u8 = 16;
@@ -133,11 +133,17 @@ impl Domain for Image {
     }
 
     fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
-        render::artifacts(self, field, folder)
+        artifacts::write(self, field, folder)
     }
 }
 
 impl Image {
+    /// The region of the picture at its own size.
+    #[must_use]
+    pub fn canvas(&self) -> Canvas {
+        Canvas::new(&self.grid)
+    }
+
     /// The targets.
     fn raster(&self) -> Result<Raster> {
         let values = self.picture.values.iter();
