@@ -5,7 +5,6 @@
 mod artifacts;
 pub mod config;
 mod evaluate;
-pub mod scene;
 pub mod signal;
 
 pub use self::signal::Image;

@@ -44,6 +44,8 @@ pub struct Canvas {
     grid: Grid,
     /// Coordinates per pixel of the fitted picture, down and to the right, whatever size is drawn.
     pixel: [f64; 2],
+    /// For each channel the gain and the offset of what is shown of a value; empty where values are shown as they are.
+    tone: Vec<[f32; 2]>,
 }
 
 impl Canvas {
@@ -53,6 +55,7 @@ impl Canvas {
         Self {
             grid: grid.clone(),
             pixel: [grid.spacing(0), grid.spacing(1)],
+            tone: Vec::new(),
         }
     }
 
@@ -63,8 +66,21 @@ impl Canvas {
     pub fn at(&self, size: Size) -> Result<Self> {
         Ok(Self {
             grid: self.grid.resampled(&[size.height, size.width])?,
-            pixel: self.pixel,
+            ..self.clone()
         })
+    }
+
+    /// Where values `gain · y + offset` are shown instead of `y`, `[gain, offset]` for each channel.
+    #[must_use]
+    pub fn toned(self, tone: Vec<[f32; 2]>) -> Self {
+        Self { tone, ..self }
+    }
+
+    /// What is shown of the value `y` of a channel, in [0, 1]; −1 is black and 1 is full.
+    #[must_use]
+    pub fn shown(&self, channel: usize, y: f32) -> f32 {
+        let [gain, offset] = self.tone.get(channel).copied().unwrap_or([1.0, 0.0]);
+        (0.5 * (gain * y + offset) + 0.5).clamp(0.0, 1.0)
     }
 
     /// The points that are drawn.

@@ -52,10 +52,13 @@ fn bands(
         let rows = rows_per_band.min(height - first);
         let raw = derivatives(field, canvas, quantity, (first * width, rows * width))?;
         let band: Vec<f32> = match quantity {
-            Quantity::Value => raw
-                .iter()
-                .map(|y| (0.5 * y + 0.5).clamp(0.0, 1.0))
-                .collect(),
+            Quantity::Value => {
+                let values = raw.iter().enumerate();
+                let channels = field.out_features();
+                values
+                    .map(|(at, &y)| canvas.shown(at % channels, y))
+                    .collect()
+            }
             Quantity::Gradient => {
                 let pairs = raw.chunks_exact(2);
                 pairs

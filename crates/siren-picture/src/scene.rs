@@ -6,8 +6,8 @@ mod noise;
 mod sea;
 mod sky;
 
-use siren_picture::Picture;
-use siren_picture::picture::MAX_SIDE;
+use crate::picture::MAX_SIDE;
+use crate::picture::Picture;
 
 /// Samples a pixel side: each pixel is the mean of the square of this many points.
 const SAMPLES: u16 = 4;
