@@ -132,3 +132,33 @@ fn psnr(picture: &Picture, truth: &Picture) -> f64 {
     let sum: f64 = pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum();
     psnr_db(sum / truth.values.len() as f64, 1.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brightness_and_contrast_of_every_channel_are_aligned_away() {
+        let truth = Picture {
+            height: 3,
+            width: 4,
+            channels: 2,
+            values: (0..24)
+                .map(|i| ((i * i) as f32 * 0.37).sin().abs())
+                .collect(),
+        };
+        let own = truth.values.iter().enumerate().map(|(at, &y)| {
+            let y = 2.0 * f64::from(y) - 1.0;
+            if at % 2 == 0 {
+                0.3 * y + 5.0
+            } else {
+                -2.0 * y - 1.0
+            }
+        });
+        let recovered = aligned(&truth, &own.collect::<Vec<f64>>());
+        assert!(psnr(&recovered, &truth) > 100.0);
+        let flat = aligned(&truth, &[7.0; 24]);
+        let mean = truth.values.iter().step_by(2).sum::<f32>() / 12.0;
+        assert!((flat.values[0] - mean).abs() < 1e-6);
+    }
+}
