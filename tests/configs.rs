@@ -12,6 +12,7 @@ use siren_audio::wav::WavFile;
 use siren_core::config::Source;
 use siren_core::run::{ConfigOf, Domain};
 use siren_image::Image;
+use siren_poisson::Poisson;
 use support::desk::{Desk, files_under};
 use support::program::{Ended, program};
 use toml::Table;
@@ -82,7 +83,7 @@ impl Shipped {
         }
         match self.kind() {
             "audio" => self.shrink_sound(&mut sets),
-            "image" => self.shrink_picture(&mut sets),
+            "image" | "poisson" => self.shrink_picture(&mut sets),
             other => panic!("say here how to shrink a config of the kind `{other}`"),
         }
         sets
@@ -110,6 +111,9 @@ impl Shipped {
             // A sweep over pictures finds those on the desk.
             let is_set = self.signal(key).is_some() && !(key == "path" && self.is_sweep());
             sets.extend(is_set.then(|| format!("signal.{key}={smaller}")));
+        }
+        if self.signal("blend").is_some() {
+            sets.push("signal.blend.path=mask.png".to_owned());
         }
         let mask = self
             .signal("observed")
@@ -142,6 +146,7 @@ fn expected_artifacts(kind: &str) -> &'static [&'static str] {
     match kind {
         "audio" => &["target.wav", "value.wav", "error.wav"],
         "image" => &["target.png", "value.png", "gradient.png", "laplacian.png"],
+        "poisson" => &["target.png", "value.png", "solver.png", "laplacian.png"],
         other => panic!("say here what a run of the kind `{other}` leaves"),
     }
 }
@@ -162,6 +167,10 @@ fn every_shipped_config_parses_and_tells_what_to_expect() {
             }
             Image::KIND => {
                 let config = ConfigOf::<Image>::parse(&source, Image::KIND, &[]);
+                config.unwrap_or_else(|error| panic!("{error}")).expect
+            }
+            Poisson::KIND => {
+                let config = ConfigOf::<Poisson>::parse(&source, Poisson::KIND, &[]);
                 config.unwrap_or_else(|error| panic!("{error}")).expect
             }
             other => panic!("parse configs of the kind `{other}` here"),

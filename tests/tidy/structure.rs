@@ -17,6 +17,9 @@ const STAGES: [(&str, usize); 7] = [
 /// What siren-core's root offers beside its modules.
 const ROOT_NAMES: [&str; 2] = ["Error", "Result"];
 
+/// What domain crates may share: the machinery, and pictures, which stand on it.
+const SHARED: [&str; 2] = ["siren-core", "siren-picture"];
+
 const EMPTY_NAMES: [&str; 6] = ["util", "utils", "helper", "helpers", "misc", "common"];
 
 pub fn wrong_direction(sources: &[Source]) -> Vec<String> {
@@ -128,7 +131,8 @@ pub fn foreign_dependencies(sources: &[Source]) -> Vec<String> {
             let is_wrong = match package {
                 "xtask" => is_ours || name.starts_with("candle"),
                 "siren-core" => is_ours,
-                _ => is_domain && is_ours && name != "siren-core",
+                "siren-picture" => is_ours && name != "siren-core",
+                _ => is_domain && is_ours && !SHARED.contains(&name),
             };
             offenders
                 .extend(is_wrong.then(|| source.at(line, format!("{package} depends on {name}"))));
@@ -279,7 +283,10 @@ mod tests {
         let audio =
             "[package]\nname = \"siren-audio\"\n[dependencies.siren-image]\nworkspace = true\n";
         let tests = "[dependencies]\nsiren-image.workspace = true\n";
+        let shared =
+            "[dependencies]\nsiren-core.workspace = true\nsiren-picture.workspace = true\n";
         let files = sources([
+            ("crates/siren-image/Cargo.toml", shared),
             ("crates/siren-video/Cargo.toml", video),
             ("crates/siren-audio/Cargo.toml", audio),
             ("tests/Cargo.toml", tests),
@@ -298,15 +305,18 @@ mod tests {
     fn a_heavy_xtask_or_a_core_that_knows_a_domain_is_caught() {
         let xtask = "[dependencies]\nanyhow.workspace = true\ncandle-core.workspace = true\n";
         let core = "[target.'cfg(unix)'.dependencies]\nimages = { package = \"siren-image\", version = \"0.1\" }\n";
+        let picture = "[dependencies]\nsiren-core.workspace = true\nsiren-audio.workspace = true\n";
         let files = sources([
             ("xtask/Cargo.toml", xtask),
             ("crates/siren-core/Cargo.toml", core),
+            ("crates/siren-picture/Cargo.toml", picture),
         ]);
         assert_eq!(
             foreign_dependencies(&files),
             [
                 "xtask/Cargo.toml:3: xtask depends on candle-core",
                 "crates/siren-core/Cargo.toml:2: siren-core depends on siren-image",
+                "crates/siren-picture/Cargo.toml:3: siren-picture depends on siren-audio",
             ]
         );
     }

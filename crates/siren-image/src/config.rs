@@ -7,12 +7,8 @@ use siren_core::config::Table;
 use siren_core::signal::{CoordinateRule, Sampling};
 use siren_core::{Error, Result};
 
-use crate::picture::{ColorMode, MAX_PIXELS, MAX_SIDE};
-
-/// Side of the embedded picture without `size`.
-const DEFAULT_SIZE: usize = 256;
-/// Largest side of the embedded picture, which is square: [`MAX_PIXELS`] in all.
-const MAX_SIZE: usize = MAX_PIXELS.isqrt();
+use siren_picture::picture::MAX_PIXELS;
+use siren_picture::{ColorMode, Source};
 
 /// `[signal]`: which picture, and which of its pixels.
 ///
@@ -84,17 +80,7 @@ impl Default for ImageSignal {
 
 impl Table for ImageSignal {
     fn validate(&self) -> Result<()> {
-        let side = |key: &str, value: usize| at_most(key, value, MAX_SIDE, "pixels");
-        at_most("signal.size", self.size.unwrap_or(1), MAX_SIZE, "pixels")?;
-        side("signal.crop", self.crop.unwrap_or(1))?;
-        side("signal.resize", self.resize.unwrap_or(1))?;
-        if self.crop.is_some()
-            && let Some(crop_box) = self.crop_box
-        {
-            let value = format!("{crop_box:?}");
-            let expected = "either `crop` or `crop_box`, not both";
-            return Err(Error::invalid("signal.crop_box", value, expected));
-        }
+        self.source().validate()?;
         if let Observed::Fraction(fraction) = self.observed
             && !(fraction > 0.0 && fraction <= 1.0)
         {
@@ -120,9 +106,15 @@ impl Table for ImageSignal {
 }
 
 impl ImageSignal {
-    /// Side of the embedded picture.
-    pub(crate) fn embedded_side(&self) -> usize {
-        self.size.unwrap_or(DEFAULT_SIZE)
+    pub(crate) fn source(&self) -> Source<'_> {
+        Source {
+            path: self.path.as_deref(),
+            size: self.size,
+            color: self.color,
+            crop: self.crop,
+            crop_box: self.crop_box,
+            resize: self.resize,
+        }
     }
 }
 
@@ -182,6 +174,7 @@ mod tests {
     use siren_core::signal::SubsetSampling;
 
     use super::*;
+    use siren_picture::source::MAX_SIZE;
 
     #[test]
     fn numbers_of_points_that_no_memory_holds_are_refused() {

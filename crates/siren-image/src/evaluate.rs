@@ -6,8 +6,10 @@ use siren_core::run::Metrics;
 use siren_core::run::metrics::{ImageShape, psnr_db, ssim};
 
 use crate::Image;
-use crate::picture::Picture;
-use crate::render::{Quantity, derivative_values, value_picture};
+use siren_picture::Picture;
+use siren_picture::Quantity;
+use siren_picture::draw::{derivative_values, value_picture};
+use siren_picture::stencil::Shape;
 
 /// SSIM looks through a window of 7 × 7 pixels.
 const SSIM_WINDOW: usize = 7;
@@ -17,7 +19,7 @@ const SSIM_WINDOW: usize = 7;
 /// of odd row and odd column, which lie farthest from them (Tancik et al. 2020).
 pub(crate) fn metrics(image: &Image, field: &Siren) -> Result<Metrics> {
     let truth = &image.picture;
-    let fitted = value_picture(field, &image.own_canvas())?;
+    let fitted = value_picture(field, &image.canvas())?;
     let mut metrics = vec![(
         "psnr_db".to_owned(),
         psnr(&fitted.values, &truth.values, |_| true),
@@ -49,7 +51,7 @@ pub(crate) fn metrics(image: &Image, field: &Siren) -> Result<Metrics> {
             ("gradient_psnr_db", Quantity::Gradient),
             ("laplacian_psnr_db", Quantity::Laplacian),
         ] {
-            let fitted = derivative_values(field, &image.own_canvas(), quantity)?;
+            let fitted = derivative_values(field, &image.canvas(), quantity)?;
             metrics.push((name.to_owned(), derivative_psnr(&fitted, truth, quantity)));
         }
     }
@@ -61,33 +63,47 @@ pub(crate) fn metrics(image: &Image, field: &Siren) -> Result<Metrics> {
 /// differences, over both axes. Differences see one pixel to each side, derivatives none, so even a perfect field has
 /// a finite PSNR.
 fn derivative_psnr(fitted: &[f32], truth: &Picture, quantity: Quantity) -> f64 {
-    let luma = truth.luma();
-    let at = |row: usize, column: usize| 2.0 * f64::from(luma.values[row * luma.width + column]);
+    let expected = differences(truth, quantity);
+    let per_point = fitted.len() / (truth.height * truth.width);
+    let is_inside = |at: usize| {
+        let (row, column) = (at / per_point / truth.width, at / per_point % truth.width);
+        (1..truth.height - 1).contains(&row) && (1..truth.width - 1).contains(&column)
+    };
     let (mut sum, mut count) = (0.0, 0usize);
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-    for (r, c) in (1..luma.height - 1).flat_map(|r| (1..luma.width - 1).map(move |c| (r, c))) {
-        let down = |c: usize| at(r + 1, c) - at(r - 1, c);
-        let right = |r: usize| at(r, c + 1) - at(r, c - 1);
-        let expected = match quantity {
-            Quantity::Gradient => vec![
-                (down(c - 1) + 2.0 * down(c) + down(c + 1)) / 8.0,
-                (right(r - 1) + 2.0 * right(r) + right(r + 1)) / 8.0,
-            ],
-            Quantity::Laplacian => {
-                let around = at(r - 1, c) + at(r + 1, c) + at(r, c - 1) + at(r, c + 1);
-                vec![around - 4.0 * at(r, c)]
-            }
-            Quantity::Value => vec![at(r, c) - 1.0],
-        };
-        let first = (r * luma.width + c) * expected.len();
-        for (expected, &got) in expected.iter().zip(&fitted[first..]) {
-            sum += (expected - f64::from(got)).powi(2);
-            count += 1;
-            low = low.min(*expected);
-            high = high.max(*expected);
-        }
+    let pairs = expected.iter().zip(fitted).enumerate();
+    for (_, (expected, &got)) in pairs.filter(|(at, _)| is_inside(*at)) {
+        sum += (expected - f64::from(got)).powi(2);
+        count += 1;
+        low = low.min(*expected);
+        high = high.max(*expected);
     }
     psnr_db(sum / count as f64, high - low)
+}
+
+/// Of the luma of `2 y − 1`, per pixel: `(n, 2)` for the gradient, `(n)` for the Laplacian and the value.
+fn differences(picture: &Picture, quantity: Quantity) -> Vec<f64> {
+    let luma = picture.luma();
+    let values: Vec<f64> = luma
+        .values
+        .iter()
+        .map(|&y| 2.0 * f64::from(y) - 1.0)
+        .collect();
+    let shape = Shape {
+        height: luma.height,
+        width: luma.width,
+        channels: 1,
+    };
+    let both = |[rows, columns]: [Vec<f64>; 2]| rows.into_iter().zip(columns);
+    match quantity {
+        Quantity::Value => values,
+        Quantity::Gradient => both([0, 1].map(|axis| shape.sobel(&values, axis)))
+            .flat_map(|(row, column)| [row / 8.0, column / 8.0])
+            .collect(),
+        Quantity::Laplacian => both([0, 1].map(|axis| shape.second_difference(&values, axis)))
+            .map(|(row, column)| row + column)
+            .collect(),
+    }
 }
 
 /// PSNR over the values whose index is `counted`; NaN if none is.

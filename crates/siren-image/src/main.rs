@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use siren_core::run::cli::{FittedArgs, SharedCommand, exit};
 use siren_core::run::console;
 use siren_image::Image;
-use siren_image::render::{Quantity, Size, render};
+use siren_picture::draw::render;
+use siren_picture::{Quantity, Size};
 
 /// Fits pictures by sinusoidal fields, and draws fitted ones at any size.
 #[derive(Debug, Parser)]
@@ -44,11 +45,12 @@ impl RenderArgs {
     fn execute(&self) -> Result<ExitCode> {
         let (machine, run) = self.fitted.restore::<Image>()?;
         let output = &self.fitted.output;
+        let own = run.domain.canvas();
         let size = match self.size {
             Some(size) => size,
-            None => run.domain.scaled(self.scale.unwrap_or(1.0))?,
+            None => own.scaled(self.scale.unwrap_or(1.0))?,
         };
-        let canvas = run.domain.canvas(size)?;
+        let canvas = own.at(size)?;
         machine.install(|| render(&run.field, &canvas, self.quantity, output))?;
         let (path, Size { height, width }) = (output.display(), size);
         console::result(format_args!("wrote {path} ({height} × {width})"));

@@ -12,9 +12,8 @@ use siren_core::train::Constraint;
 use siren_core::{Error, Result};
 
 use crate::config::{ImageObjective, ImageSignal, Observed, Prior};
-use crate::picture::{ColorMode, Picture};
-use crate::scene::scene;
-use crate::{evaluate, render};
+use crate::{artifacts, evaluate};
+use siren_picture::{Canvas, Picture};
 
 /// [`step_rng`] purpose of the random mask.
 const MASK: u8 = 16;
@@ -42,13 +41,7 @@ impl Domain for Image {
 
     fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
         let signal = &config.signal;
-        let picture = if let Some(path) = &signal.path {
-            Picture::open(path, signal.color)?
-        } else {
-            let side = signal.embedded_side();
-            colored(scene(side, side), signal.color)
-        };
-        let picture = prepare(picture, signal)?;
+        let picture = signal.source().open()?;
         let observed = observed(&picture, signal, config.seed)?;
         Ok(Self {
             grid: Grid::new(&[picture.height, picture.width], signal.coordinates)?,
@@ -133,57 +126,23 @@ impl Domain for Image {
     }
 
     fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
-        render::artifacts(self, field, folder)
+        artifacts::write(self, field, folder)
     }
 }
 
 impl Image {
+    /// The region of the picture at its own size.
+    #[must_use]
+    pub fn canvas(&self) -> Canvas {
+        Canvas::new(&self.grid)
+    }
+
     /// The targets.
     fn raster(&self) -> Result<Raster> {
         let values = self.picture.values.iter();
         let targets = values.map(|value| 2.0 * value - 1.0).collect();
         Raster::new(self.grid.clone(), self.picture.channels, targets)
     }
-}
-
-fn colored(picture: Picture, color: ColorMode) -> Picture {
-    if color == ColorMode::Gray {
-        picture.luma()
-    } else {
-        picture
-    }
-}
-
-/// Crop, then resize.
-fn prepare(picture: Picture, signal: &ImageSignal) -> Result<Picture> {
-    let cropped = match (signal.crop, signal.crop_box) {
-        (Some(side), _) => {
-            let fits = picture.crop_center(side, side);
-            fits.map_err(|_| too_large("signal.crop", &side, &picture))?
-        }
-        (None, Some([top, left, height, width])) => {
-            let fits = picture.crop_box(top, left, height, width);
-            fits.map_err(|_| {
-                too_large(
-                    "signal.crop_box",
-                    &signal.crop_box.unwrap_or_default(),
-                    &picture,
-                )
-            })?
-        }
-        (None, None) => picture,
-    };
-    match signal.resize {
-        Some(side) => cropped.resize_shorter_side(side),
-        None => Ok(cropped),
-    }
-}
-
-fn too_large(key: &str, value: &dyn std::fmt::Debug, picture: &Picture) -> Error {
-    let (height, width) = (picture.height, picture.width);
-    let expected =
-        format!("a part of the picture, which has {height} × {width} pixels (height × width)");
-    Error::invalid(key, format!("{value:?}"), &expected)
 }
 
 /// The mask of the observed pixels, at least one of which must be; `None` if all are.
@@ -201,7 +160,7 @@ fn observed(picture: &Picture, signal: &ImageSignal, seed: u64) -> Result<Option
                 .collect()
         }
         Observed::Mask(path) => {
-            let mask = fitting_mask(path, picture, signal)?;
+            let mask = signal.source().open_mask(path, picture)?;
             mask.values.iter().map(|&value| value > 0.5).collect()
         }
     };
@@ -214,24 +173,6 @@ fn observed(picture: &Picture, signal: &ImageSignal, seed: u64) -> Result<Option
     let value = "a mask of no pixel at all";
     let expected = "at least one pixel to train on (a higher fraction, or a mask with white in it)";
     Err(Error::invalid("signal.observed", value, expected))
-}
-
-/// The mask in a file, which may be drawn for the picture as it is, or as it will be.
-fn fitting_mask(path: &Path, picture: &Picture, signal: &ImageSignal) -> Result<Picture> {
-    let mask = Picture::open(path, ColorMode::Gray)?;
-    let fits = |m: &Picture| (m.height, m.width) == (picture.height, picture.width);
-    if fits(&mask) {
-        return Ok(mask);
-    }
-    let (own_height, own_width) = (mask.height, mask.width);
-    prepare(mask, signal).ok().filter(fits).ok_or_else(|| {
-        let (height, width) = (picture.height, picture.width);
-        let message = format!(
-            "has {own_height} × {own_width} pixels (height × width): the mask must have the size of the picture, \
-             {height} × {width} pixels after cropping and resizing"
-        );
-        Error::signal(path, message)
-    })
 }
 
 /// Indices of the pixels that are `true`.

@@ -4,15 +4,13 @@
 //! slopes look alike whatever their direction, even where coordinates stretch a picture that is not square.
 
 use std::path::Path;
-use std::str::FromStr;
 
 use candle_core::DType;
 use siren_core::field::{Order, Siren, Trace};
 use siren_core::run::replaceable;
-use siren_core::signal::Grid;
 use siren_core::{Error, Result};
 
-use crate::Image;
+use crate::canvas::{Canvas, Size};
 use crate::palette::{gradient_color, laplacian_color, robust_scale};
 use crate::picture::{LUMA, MAX_PIXELS, Picture, is_png};
 use crate::png_stream::PngRows;
@@ -23,8 +21,6 @@ const BAND_POINTS: usize = 1 << 16;
 const SCALE_SIDE: usize = 256;
 /// This quantile of a derivative's magnitude is shown at full brightness.
 const FULL_BRIGHTNESS: f32 = 0.995;
-/// Longest side of a rendered picture.
-const MAX_RENDERED_SIDE: usize = 65_535;
 
 /// What to draw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -36,96 +32,6 @@ pub enum Quantity {
     Gradient,
     /// `ΔΦ` of the luma, per pixel squared: blue below zero, red above.
     Laplacian,
-}
-
-/// Height and width in pixels, written `HxW`, `HXW` or `H×W`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size {
-    /// Rows.
-    pub height: usize,
-    /// Columns.
-    pub width: usize,
-}
-
-impl FromStr for Size {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let expected = || {
-            format!(
-                "expected HxW, such as 512x768: height, then width, 1 to {MAX_RENDERED_SIDE} pixels each"
-            )
-        };
-        let (height, width) = text.split_once(['x', 'X', '×']).ok_or_else(expected)?;
-        let side = |text: &str| match text.parse() {
-            Ok(side @ 1..=MAX_RENDERED_SIDE) => Ok(side),
-            _ => Err(expected()),
-        };
-        Ok(Self {
-            height: side(height)?,
-            width: side(width)?,
-        })
-    }
-}
-
-impl Image {
-    /// The picture's own size times `scale`, at least 1 × 1.
-    ///
-    /// # Errors
-    /// If the scale is not a positive number, or the result is absurdly large.
-    pub fn scaled(&self, scale: f64) -> Result<Size> {
-        let side = |pixels: usize| (pixels as f64 * scale).round().max(1.0);
-        let (height, width) = (side(self.picture.height), side(self.picture.width));
-        let fits =
-            scale.is_finite() && scale > 0.0 && height.max(width) <= MAX_RENDERED_SIDE as f64;
-        if !fits {
-            let expected =
-                format!("a positive factor that gives at most {MAX_RENDERED_SIDE} pixels a side");
-            return Err(Error::invalid("--scale", scale, &expected));
-        }
-        Ok(Size {
-            height: height as usize,
-            width: width as usize,
-        })
-    }
-
-    /// The region of the picture at another size.
-    ///
-    /// # Errors
-    /// If a side is zero.
-    pub fn canvas(&self, size: Size) -> Result<Canvas> {
-        Canvas::new(&self.grid).resampled(&[size.height, size.width])
-    }
-
-    /// The region of the picture at its own size.
-    pub(crate) fn own_canvas(&self) -> Canvas {
-        Canvas::new(&self.grid)
-    }
-}
-
-/// Where a field is drawn, and the unit of its derivatives there.
-#[derive(Clone, Debug)]
-pub struct Canvas {
-    grid: Grid,
-    /// Coordinates per pixel of the fitted picture, down and to the right, whatever size is drawn.
-    pixel: [f64; 2],
-}
-
-impl Canvas {
-    /// The grid of the fitted picture.
-    fn new(grid: &Grid) -> Self {
-        Self {
-            grid: grid.clone(),
-            pixel: [grid.spacing(0), grid.spacing(1)],
-        }
-    }
-
-    fn resampled(&self, sides: &[usize]) -> Result<Self> {
-        Ok(Self {
-            grid: self.grid.resampled(sides)?,
-            pixel: self.pixel,
-        })
-    }
 }
 
 /// Draws a quantity of the field on a canvas, `(height, width, 1 or 3)` in [0, 1], and hands out bands of rows from the
@@ -140,16 +46,19 @@ fn bands(
         Quantity::Value => 1.0,
         _ => color_scale(field, canvas, quantity)?,
     };
-    let (height, width) = (canvas.grid.sides()[0], canvas.grid.sides()[1]);
+    let (height, width) = (canvas.size().height, canvas.size().width);
     let rows_per_band = (BAND_POINTS / width).max(1);
     for first in (0..height).step_by(rows_per_band) {
         let rows = rows_per_band.min(height - first);
         let raw = derivatives(field, canvas, quantity, (first * width, rows * width))?;
         let band: Vec<f32> = match quantity {
-            Quantity::Value => raw
-                .iter()
-                .map(|y| (0.5 * y + 0.5).clamp(0.0, 1.0))
-                .collect(),
+            Quantity::Value => {
+                let values = raw.iter().enumerate();
+                let channels = field.out_features();
+                values
+                    .map(|(at, &y)| canvas.shown(at % channels, y))
+                    .collect()
+            }
             Quantity::Gradient => {
                 let pairs = raw.chunks_exact(2);
                 pairs
@@ -174,14 +83,14 @@ fn derivatives(
     quantity: Quantity,
     (start, len): (usize, usize),
 ) -> Result<Vec<f32>> {
-    let coords = canvas.grid.coords(start, len, DType::F32)?;
+    let coords = canvas.grid().coords(start, len, DType::F32)?;
     let coords = coords.to_device(field.parameters().device())?;
     let channels = field.out_features();
     let numbers = match quantity {
         Quantity::Value => field.evaluate(&coords, &Order::Value)?.value()?,
         Quantity::Gradient => field.evaluate(&coords, &Order::Gradient)?.gradient()?,
         Quantity::Laplacian => {
-            let [row, column] = canvas.pixel.map(|pixel| pixel * pixel);
+            let [row, column] = canvas.pixel().map(|pixel| pixel * pixel);
             let laplacian = Trace::new(2, &[row, 0.0, 0.0, column])?;
             let order = Order::Traces([laplacian].into());
             field.evaluate(&coords, &order)?.traces()?
@@ -191,7 +100,7 @@ fn derivatives(
     // The trace of the Laplacian is per pixel already.
     let factors: &[f32] = match quantity {
         Quantity::Value => return Ok(numbers),
-        Quantity::Gradient => &canvas.pixel.map(|pixel| pixel as f32),
+        Quantity::Gradient => &canvas.pixel().map(|pixel| pixel as f32),
         Quantity::Laplacian => &[1.0],
     };
     let per_channel = factors.len();
@@ -213,15 +122,12 @@ fn derivatives(
 
 /// The magnitude shown at full brightness.
 fn color_scale(field: &Siren, canvas: &Canvas, quantity: Quantity) -> Result<f32> {
-    let sides: Vec<usize> = canvas
-        .grid
-        .sides()
-        .iter()
-        .map(|side| side.min(&SCALE_SIDE))
-        .copied()
-        .collect();
-    let coarse = canvas.resampled(&sides)?;
-    let raw = derivatives(field, &coarse, quantity, (0, coarse.grid.points()))?;
+    let Size { height, width } = canvas.size();
+    let coarse = canvas.at(Size {
+        height: height.min(SCALE_SIDE),
+        width: width.min(SCALE_SIDE),
+    })?;
+    let raw = derivatives(field, &coarse, quantity, (0, coarse.grid().points()))?;
     let per_point = if quantity == Quantity::Gradient { 2 } else { 1 };
     let magnitudes = raw
         .chunks_exact(per_point)
@@ -230,12 +136,11 @@ fn color_scale(field: &Siren, canvas: &Canvas, quantity: Quantity) -> Result<f32
 }
 
 /// Luma gradients `(n, 2)` or luma Laplacians `(n)` of the whole canvas, per pixel, for targets in [−1, 1].
-pub(crate) fn derivative_values(
-    field: &Siren,
-    canvas: &Canvas,
-    quantity: Quantity,
-) -> Result<Vec<f32>> {
-    let points = canvas.grid.points();
+///
+/// # Errors
+/// Only from candle.
+pub fn derivative_values(field: &Siren, canvas: &Canvas, quantity: Quantity) -> Result<Vec<f32>> {
+    let points = canvas.grid().points();
     let mut all = Vec::new();
     for start in (0..points).step_by(BAND_POINTS) {
         let band = (start, BAND_POINTS.min(points - start));
@@ -245,7 +150,10 @@ pub(crate) fn derivative_values(
 }
 
 /// The field's value on a canvas as a picture.
-pub(crate) fn value_picture(field: &Siren, canvas: &Canvas) -> Result<Picture> {
+///
+/// # Errors
+/// Only from candle.
+pub fn value_picture(field: &Siren, canvas: &Canvas) -> Result<Picture> {
     picture(field, canvas, Quantity::Value)
 }
 
@@ -260,9 +168,9 @@ pub fn picture(field: &Siren, canvas: &Canvas, quantity: Quantity) -> Result<Pic
         Ok(())
     })?;
     Ok(Picture {
-        height: canvas.grid.sides()[0],
-        width: canvas.grid.sides()[1],
-        channels: values.len() / canvas.grid.points(),
+        height: canvas.grid().sides()[0],
+        width: canvas.grid().sides()[1],
+        channels: values.len() / canvas.grid().points(),
         values,
     })
 }
@@ -274,7 +182,7 @@ pub fn picture(field: &Siren, canvas: &Canvas, quantity: Quantity) -> Result<Pic
 /// If the file cannot be written, or its extension is of no known format.
 pub fn render(field: &Siren, canvas: &Canvas, quantity: Quantity, path: &Path) -> Result<()> {
     if !is_png(path)? {
-        if canvas.grid.points() > MAX_PIXELS {
+        if canvas.grid().points() > MAX_PIXELS {
             let message = format!("more than {MAX_PIXELS} pixels are written as .png only");
             return Err(Error::signal(path, message));
         }
@@ -292,59 +200,17 @@ pub fn render(field: &Siren, canvas: &Canvas, quantity: Quantity, path: &Path) -
         Quantity::Value => field.out_features(),
         Quantity::Gradient | Quantity::Laplacian => 3,
     };
-    let sides = canvas.grid.sides();
+    let sides = canvas.grid().sides();
     let mut rows = PngRows::create(path, sides[0], sides[1], channels)?;
     bands(field, canvas, quantity, |band| rows.push_rows(band))?;
     rows.finish()
-}
-
-/// What a finished run shows: the target, the fit, its derivatives, the error, and what was observed.
-pub(crate) fn artifacts(image: &Image, field: &Siren, folder: &Path) -> Result<()> {
-    let truth = &image.picture;
-    let canvas = image.own_canvas();
-    truth.save(&folder.join("target.png"))?;
-    for (quantity, name) in [
-        (Quantity::Value, "value.png"),
-        (Quantity::Gradient, "gradient.png"),
-        (Quantity::Laplacian, "laplacian.png"),
-    ] {
-        render(field, &canvas, quantity, &folder.join(name))?;
-    }
-    let fitted = value_picture(field, &canvas)?;
-    difference(&fitted, truth).save(&folder.join("error_x10.png"))?;
-    if let Some(observed) = &image.observed {
-        masked(truth, observed).save(&folder.join("observed.png"))?;
-    }
-    Ok(())
-}
-
-/// Ten times the absolute error.
-fn difference(fitted: &Picture, truth: &Picture) -> Picture {
-    let pairs = fitted.values.iter().zip(&truth.values);
-    Picture {
-        values: pairs
-            .map(|(a, b)| (10.0 * (a - b).abs()).min(1.0))
-            .collect(),
-        ..truth.clone()
-    }
-}
-
-/// The picture where it is observed, black elsewhere.
-fn masked(truth: &Picture, observed: &[bool]) -> Picture {
-    let pixels = truth.values.chunks_exact(truth.channels).zip(observed);
-    let shown =
-        pixels.flat_map(|(pixel, &on)| pixel.iter().map(move |&v| if on { v } else { 0.0 }));
-    Picture {
-        values: shown.collect(),
-        ..truth.clone()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use candle_core::{Device, Tensor};
     use siren_core::field::{FieldShape, SirenConfig};
-    use siren_core::signal::CoordinateRule;
+    use siren_core::signal::{CoordinateRule, Grid};
 
     use super::*;
 
@@ -379,8 +245,16 @@ mod tests {
         // The same phase from pixel to pixel on both axes.
         let field = wave(STEP / grid.spacing(0), STEP / grid.spacing(1));
         let own = Canvas::new(&grid);
-        for canvas in [own.resampled(&[7, 7]).unwrap(), own] {
-            let all = |quantity| derivatives(&field, &canvas, quantity, (0, canvas.grid.points()));
+        for canvas in [
+            own.at(Size {
+                height: 7,
+                width: 7,
+            })
+            .unwrap(),
+            own,
+        ] {
+            let all =
+                |quantity| derivatives(&field, &canvas, quantity, (0, canvas.grid().points()));
             let values = all(Quantity::Value).unwrap();
             let gradients = all(Quantity::Gradient).unwrap();
             let laplacians = all(Quantity::Laplacian).unwrap();
@@ -399,27 +273,18 @@ mod tests {
     fn pictures_of_one_pixel_or_one_row_have_derivatives_to_draw() {
         for sides in [[1, 1], [1, 6]] {
             let grid = Grid::new(&sides, CoordinateRule::Stretch).unwrap();
-            let canvas = Canvas::new(&grid).resampled(&[3, 4]).unwrap();
+            let canvas = Canvas::new(&grid)
+                .at(Size {
+                    height: 3,
+                    width: 4,
+                })
+                .unwrap();
             for quantity in [Quantity::Gradient, Quantity::Laplacian] {
                 let drawn = picture(&wave(1.0, 2.0), &canvas, quantity).unwrap();
                 assert_eq!((drawn.height, drawn.width, drawn.channels), (3, 4, 3));
                 let row = &drawn.values[..12];
                 assert!(drawn.values.chunks(12).all(|other| other == row));
             }
-        }
-    }
-
-    #[test]
-    fn a_size_is_written_with_any_sign_of_multiplication() {
-        let size = Size {
-            height: 64,
-            width: 48,
-        };
-        for text in ["64x48", "64X48", "64×48"] {
-            assert_eq!(text.parse(), Ok(size));
-        }
-        for text in ["64", "64x", "0x5", "64x48x3", "65536x1"] {
-            assert!(text.parse::<Size>().is_err(), "{text}");
         }
     }
 }

@@ -20,7 +20,7 @@ pub const MAX_SIDE: usize = 16_384;
 /// Most pixels of a picture that is read, drawn or made by resizing.
 pub const MAX_PIXELS: usize = 100_000_000;
 /// What red, green and blue weigh in luma (ITU-R 601-2).
-pub(crate) const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
+pub const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 /// Quality, 1 to 100, of saved JPEG pictures.
 const JPEG_QUALITY: u8 = 95;
 
@@ -179,6 +179,17 @@ impl Picture {
             return Err(Error::invalid("signal.resize", side, &expected));
         }
         Ok(self.resize(height, width))
+    }
+
+    /// Ten times the absolute difference to a picture of the same size, at most 1.
+    #[must_use]
+    pub fn error_x10(&self, other: &Self) -> Self {
+        let pairs = self.values.iter().zip(&other.values);
+        let error = |(a, b): (&f32, &f32)| (10.0 * (a - b).abs()).min(1.0);
+        Self {
+            values: pairs.map(error).collect(),
+            ..self.clone()
+        }
     }
 
     /// The picture in gray: `0.299 R + 0.587 G + 0.114 B` (ITU-R 601-2, as `convert('L')` of PIL, but not rounded to

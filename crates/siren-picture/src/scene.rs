@@ -6,7 +6,8 @@ mod noise;
 mod sea;
 mod sky;
 
-use crate::picture::{MAX_SIDE, Picture};
+use crate::picture::MAX_SIDE;
+use crate::picture::Picture;
 
 /// Samples a pixel side: each pixel is the mean of the square of this many points.
 const SAMPLES: u16 = 4;

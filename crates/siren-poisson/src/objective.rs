@@ -1,0 +1,71 @@
+//! What a field is compared with: derivatives instead of values.
+
+use siren_core::Result;
+use siren_core::field::{Jet, Order};
+use siren_core::objective::{Objective, Term};
+use siren_core::signal::Sample;
+
+/// Squared errors of the gradient, `Σ_c Σᵢ (∂ᵢΦ_c − g_ci)²`, and of the Laplacian, `Σ_c (ΔΦ_c − l_c)²`, each divided by a constant.
+///
+/// Targets are `(n, c, 3)`: both components of the gradient, then the Laplacian. With constants of 1 and one channel these are the
+/// authors' `gradients_mse` and `laplace_mse`.
+#[derive(Clone, Debug)]
+pub struct Derivatives {
+    order: Order,
+    gradient: Share,
+    laplacian: Share,
+}
+
+/// One of the two terms.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Share {
+    /// In the loss; a term without weight is not computed.
+    pub weight: f64,
+    /// What its squares are divided by.
+    pub divisor: f64,
+}
+
+impl Derivatives {
+    /// Of a field of two coordinates.
+    #[must_use]
+    pub fn new(gradient: Share, laplacian: Share) -> Self {
+        let order = if laplacian.weight > 0.0 {
+            Order::laplacian(2)
+        } else {
+            Order::Gradient
+        };
+        Self {
+            order,
+            gradient,
+            laplacian,
+        }
+    }
+}
+
+impl Objective for Derivatives {
+    fn order(&self) -> &Order {
+        &self.order
+    }
+
+    fn terms(&self, jet: &Jet, sample: &Sample) -> Result<Vec<Term>> {
+        let targets = sample.targets()?;
+        let mut terms = Vec::new();
+        if self.gradient.weight > 0.0 {
+            let error = (jet.gradient()? - targets.narrow(2, 0, 2)?)?;
+            terms.push(Term {
+                name: "gradient_mse",
+                weight: self.gradient.weight,
+                per_point: (error.sqr()?.sum((1, 2))? / self.gradient.divisor)?,
+            });
+        }
+        if self.laplacian.weight > 0.0 {
+            let error = (jet.traces()? - targets.narrow(2, 2, 1)?)?;
+            terms.push(Term {
+                name: "laplacian_mse",
+                weight: self.laplacian.weight,
+                per_point: (error.sqr()?.sum((1, 2))? / self.laplacian.divisor)?,
+            });
+        }
+        Ok(terms)
+    }
+}

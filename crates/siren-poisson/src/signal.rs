@@ -1,0 +1,514 @@
+//! From a config to samples: pictures, their derivatives, and the pixels whose values are shown as well.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use candle_core::{DType, Device, Tensor};
+use rand::Rng;
+use siren_core::field::{FieldShape, Siren};
+use siren_core::objective::ValueMse;
+use siren_core::run::{ConfigOf, Domain, Metrics};
+use siren_core::signal::{Grid, Raster, Sample, Sampling, Spectrum, checksum, step_rng};
+use siren_core::train::Constraint;
+use siren_core::{Error, Result};
+use siren_picture::stencil::Shape;
+use siren_picture::{Canvas, Picture};
+
+use crate::config::{Anchor, AnchorPixels, Blend, PoissonObjective, PoissonSignal, Scaling};
+use crate::objective::{Derivatives, Share};
+use crate::reference::{Targets, solve};
+use crate::{artifacts, evaluate};
+
+/// [`step_rng`] purpose of randomly chosen anchors.
+const ANCHORS: u8 = 17;
+/// What the authors multiply Sobel's differences and the five-point Laplacian by.
+const AUTHORS: [f64; 2] = [10.0, 1e4];
+
+/// A picture that is known by its derivatives.
+pub struct Poisson {
+    /// What the field should show: the picture itself; of a blend, what a solver makes of the blended derivatives.
+    pub(crate) truth: Picture,
+    pub(crate) grid: Grid,
+    /// In the units of the stencils.
+    pub(crate) targets: Targets,
+    /// What turns them into derivatives of the field: `[down, right]` of Sobel's, `[down, right]` of second differences.
+    pub(crate) units: [[f64; 2]; 2],
+    pub(crate) objective: PoissonObjective,
+    /// Whether two pictures are blended.
+    pub(crate) is_blend: bool,
+    scaling: Scaling,
+    sampling: Sampling,
+    /// Pixels whose values are shown as well.
+    anchors: Option<Vec<u32>>,
+    reference: OnceLock<Vec<f64>>,
+    seed: u64,
+    device: Device,
+}
+
+impl Domain for Poisson {
+    const KIND: &'static str = "poisson";
+    const HEADLINE: &'static str = "psnr_db";
+    type Signal = PoissonSignal;
+    type Objective = PoissonObjective;
+
+    fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
+        let signal = &config.signal;
+        let first = signal.source().open()?;
+        let grid = Grid::new(&[first.height, first.width], signal.coordinates)?;
+        let mut targets = derivatives(&first);
+        if let Some(blend) = &signal.blend {
+            let second = second(signal, blend, &first)?;
+            let weights = weights(signal, blend, &first)?;
+            mix(&mut targets, &derivatives(&second), &weights);
+        }
+        must_vary(signal, &targets)?;
+        let anchors = anchors(config, &first)?;
+        let mut poisson = Self {
+            units: units(&grid, signal.scaling),
+            truth: first,
+            grid,
+            targets,
+            objective: config.objective.clone(),
+            is_blend: signal.blend.is_some(),
+            scaling: signal.scaling,
+            sampling: signal.sampling.clone(),
+            anchors,
+            reference: OnceLock::new(),
+            seed: config.seed,
+            device: device.clone(),
+        };
+        if poisson.is_blend {
+            poisson.truth = poisson.blended();
+        }
+        Ok(poisson)
+    }
+
+    fn shape(&self) -> FieldShape {
+        FieldShape {
+            in_features: 2,
+            out_features: self.truth.channels,
+            samples_per_side: Some(self.truth.height.min(self.truth.width)),
+        }
+    }
+
+    fn spectrum(&self) -> Result<Option<Spectrum>> {
+        let values = self.truth.values.iter().map(|y| 2.0 * y - 1.0).collect();
+        let raster = Raster::new(self.grid.clone(), self.truth.channels, values)?;
+        Ok(Spectrum::of(&raster))
+    }
+
+    fn checksum(&self) -> u32 {
+        let sides = [self.truth.height, self.truth.width, self.truth.channels];
+        let numbers = sides.map(|count| count as f32).into_iter();
+        let targets = self.targets.sobel.iter().chain(&self.targets.second);
+        checksum(numbers.chain(targets.flatten().map(|&x| x as f32)))
+    }
+
+    fn constraints(&self) -> Result<Vec<Constraint>> {
+        let points = self.grid.points();
+        let channels = self.truth.channels;
+        let coords = self.grid.coords(0, points, DType::F32)?;
+        let coords = coords.to_device(&self.device)?;
+        let numbers = self.field_targets();
+        let [gradient, laplacian] = self.shares(&numbers);
+        let numbers: Vec<f32> = numbers.iter().map(|&x| x as f32).collect();
+        let targets = Tensor::from_vec(numbers, (points, channels, 3), &self.device)?;
+        let sample = Sample::new(coords.clone(), Some(targets), None)?;
+        let mut constraints = vec![Constraint {
+            sampler: self.sampling.sampler(sample, self.seed),
+            objective: Box::new(Derivatives::new(gradient, laplacian)),
+        }];
+        if let (Some(indices), Some(anchor)) = (&self.anchors, &self.objective.anchor) {
+            let values: Vec<f32> = self.truth.values.iter().map(|y| 2.0 * y - 1.0).collect();
+            let values = Tensor::from_vec(values, (points, channels), &self.device)?;
+            let indices = Tensor::new(indices.as_slice(), &self.device)?;
+            let sample = Sample::new(coords, Some(values), None)?.select(&indices)?;
+            constraints.push(Constraint {
+                sampler: Sampling::Whole.sampler(sample, self.seed),
+                objective: Box::new(ValueMse {
+                    weight: anchor.weight,
+                }),
+            });
+        }
+        Ok(constraints)
+    }
+
+    fn evaluate(&self, field: &Siren) -> Result<Metrics> {
+        evaluate::metrics(self, field)
+    }
+
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
+        artifacts::write(self, field, folder)
+    }
+}
+
+impl Poisson {
+    /// The region of the picture at its own size.
+    #[must_use]
+    pub fn canvas(&self) -> Canvas {
+        Canvas::new(&self.grid)
+    }
+
+    /// Derivatives of the field that are asked for, `(n, c, 3)`: down, right, Laplacian.
+    pub(crate) fn field_targets(&self) -> Vec<f64> {
+        let Targets { sobel, second } = &self.targets;
+        let [[down, right], [rows, columns]] = self.units;
+        let gradient = sobel[0].iter().zip(&sobel[1]);
+        let laplacian = second[0].iter().zip(&second[1]);
+        let numbers = gradient.zip(laplacian);
+        numbers
+            .flat_map(|((d, r), (a, b))| [d * down, r * right, a * rows + b * columns])
+            .collect()
+    }
+
+    /// What gradient and Laplacian of a perfect field are, as shares of the targets: 1 each, but in the authors' units, which ask for
+    /// another contrast of the field by the gradient than by the Laplacian.
+    pub(crate) fn own_scale(&self) -> [f64; 2] {
+        if self.scaling == Scaling::Coordinate {
+            return [1.0, 1.0];
+        }
+        let intervals = (0..2).map(|axis| 2.0 / self.grid.spacing(axis));
+        let n = intervals.filter(|n| n.is_finite()).fold(1.0, f64::max);
+        let contrasts = [AUTHORS[0] * 16.0 / n, AUTHORS[1] * 4.0 / (n * n)];
+        let fitted = usize::from(self.objective.gradient <= 0.0);
+        contrasts.map(|own| contrasts[fitted] / own)
+    }
+
+    /// For each channel the gain and the offset that bring the field's values nearest to the picture.
+    ///
+    /// # Errors
+    /// Only from candle.
+    pub fn tone(&self, field: &Siren) -> Result<Vec<[f32; 2]>> {
+        evaluate::tone(self, field)
+    }
+
+    fn shares(&self, targets: &[f64]) -> [Share; 2] {
+        let square = |which: &dyn Fn(usize) -> bool| {
+            let chosen = targets.iter().enumerate().filter(|(at, _)| which(at % 3));
+            let sum: f64 = chosen.map(|(_, x)| x * x).sum();
+            sum / (targets.len() as f64 / (3.0 * self.truth.channels as f64))
+        };
+        let divisors = match self.scaling {
+            Scaling::Authors => [1.0, 1.0],
+            Scaling::Coordinate => [square(&|k| k < 2), square(&|k| k == 2)],
+        };
+        let share = |weight: f64, divisor: f64| Share {
+            weight,
+            divisor: if divisor > 0.0 { divisor } else { 1.0 },
+        };
+        [
+            share(self.objective.gradient, divisors[0]),
+            share(self.objective.laplacian, divisors[1]),
+        ]
+    }
+
+    pub(crate) fn pixels(&self) -> Shape {
+        pixels(&self.truth)
+    }
+
+    /// What a solver makes of the targets, of mean zero.
+    pub(crate) fn reference(&self) -> &[f64] {
+        self.reference.get_or_init(|| {
+            let square = |x: &[Vec<f64>]| {
+                let sum: f64 = x.iter().flatten().map(|x| x * x).sum();
+                sum.max(f64::MIN_POSITIVE)
+            };
+            let weights = [
+                self.objective.gradient / square(&self.targets.sobel),
+                self.objective.laplacian / square(&self.targets.second),
+            ];
+            solve(self.pixels(), &self.targets, weights)
+        })
+    }
+
+    /// The reference as a picture: its darkest value black and its brightest white if it does not fit between as it is.
+    fn blended(&self) -> Picture {
+        let u = self.reference();
+        let (low, high) = u
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &x| {
+                (a.min(x), b.max(x))
+            });
+        let middle = 0.5 * (low + high);
+        let gain = (2.0 / (high - low)).min(1.0);
+        let shown = u.iter().map(|x| (0.5 + 0.5 * gain * (x - middle)) as f32);
+        Picture {
+            values: shown.collect(),
+            ..self.truth.clone()
+        }
+    }
+}
+
+fn pixels(picture: &Picture) -> Shape {
+    Shape {
+        height: picture.height,
+        width: picture.width,
+        channels: picture.channels,
+    }
+}
+
+/// The stencils of a picture in [−1, 1].
+fn derivatives(picture: &Picture) -> Targets {
+    let shape = pixels(picture);
+    let values = picture.values.iter();
+    let values: Vec<f64> = values.map(|&y| 2.0 * f64::from(y) - 1.0).collect();
+    Targets {
+        sobel: [0, 1].map(|axis| shape.sobel(&values, axis)),
+        second: [0, 1].map(|axis| shape.second_difference(&values, axis)),
+    }
+}
+
+/// What turns stencils into derivatives of the field; 0 along an axis of one pixel.
+fn units(grid: &Grid, scaling: Scaling) -> [[f64; 2]; 2] {
+    let per_spacing = |power: i32, factor: f64| {
+        [0, 1].map(|axis| match grid.spacing(axis) {
+            spacing if spacing > 0.0 => factor / spacing.powi(power),
+            _ => 0.0,
+        })
+    };
+    match scaling {
+        Scaling::Coordinate => [per_spacing(1, 0.125), per_spacing(2, 1.0)],
+        Scaling::Authors => AUTHORS.map(|factor| [factor; 2]),
+    }
+}
+
+fn second(signal: &PoissonSignal, blend: &Blend, first: &Picture) -> Result<Picture> {
+    let source = siren_picture::Source {
+        path: Some(&blend.path),
+        color: match first.channels {
+            1 => siren_picture::ColorMode::Gray,
+            _ => siren_picture::ColorMode::Rgb,
+        },
+        ..signal.source()
+    };
+    let second = source.open()?;
+    let size = |p: &Picture| format!("{} × {} pixels (height × width)", p.height, p.width);
+    if (second.height, second.width) == (first.height, first.width) {
+        return Ok(second);
+    }
+    let message = format!(
+        "has {} after cropping and resizing, the first picture {}: both must have the same, for example by `signal.crop`",
+        size(&second),
+        size(first)
+    );
+    Err(Error::signal(&blend.path, message))
+}
+
+/// w of every pixel.
+fn weights(signal: &PoissonSignal, blend: &Blend, first: &Picture) -> Result<Vec<f64>> {
+    let Some(path) = &blend.mask else {
+        return Ok(vec![
+            blend.weight.unwrap_or(0.5);
+            first.height * first.width
+        ]);
+    };
+    let mask = signal.source().open_mask(path, first)?;
+    if mask.values.iter().all(|&w| w <= 0.0) {
+        let message = "is black everywhere, so nothing of the second picture would be seen: paint white what is to be";
+        return Err(Error::signal(path, message));
+    }
+    Ok(mask.values.iter().map(|&w| f64::from(w)).collect())
+}
+
+fn mix(first: &mut Targets, second: &Targets, weights: &[f64]) {
+    let blend = |a: &mut Vec<f64>, b: &[f64]| {
+        let channels = b.len() / weights.len();
+        for (at, (a, b)) in a.iter_mut().zip(b).enumerate() {
+            let w = weights[at / channels];
+            *a = (1.0 - w) * *a + w * b;
+        }
+    };
+    for axis in [0, 1] {
+        blend(&mut first.sobel[axis], &second.sobel[axis]);
+        blend(&mut first.second[axis], &second.second[axis]);
+    }
+}
+
+fn must_vary(signal: &PoissonSignal, targets: &Targets) -> Result<()> {
+    let mut all = targets.sobel.iter().chain(&targets.second).flatten();
+    if all.any(|x| x.abs() > 1e-6) {
+        return Ok(());
+    }
+    let message =
+        "is the same color everywhere: its derivatives are zero, and there is nothing to fit";
+    Err(match &signal.path {
+        Some(path) => Error::signal(path, message),
+        None => Error::invalid(
+            "signal.size",
+            signal.size.unwrap_or(1),
+            "more than one pixel",
+        ),
+    })
+}
+
+/// Indices of the pixels whose values are shown.
+fn anchors(config: &ConfigOf<Poisson>, picture: &Picture) -> Result<Option<Vec<u32>>> {
+    let Some(Anchor { pixels, .. }) = &config.objective.anchor else {
+        return Ok(None);
+    };
+    let (height, width) = (picture.height, picture.width);
+    let all = 0..(height * width) as u32;
+    let chosen: Vec<u32> = match pixels {
+        AnchorPixels::Border => {
+            let at_edge = |at: &u32| {
+                let (row, column) = (*at as usize / width, *at as usize % width);
+                row == 0 || column == 0 || row + 1 == height || column + 1 == width
+            };
+            all.filter(at_edge).collect()
+        }
+        AnchorPixels::Fraction(fraction) => {
+            let mut rng = step_rng(config.seed, ANCHORS, 0);
+            all.filter(|_| rng.random::<f64>() < *fraction).collect()
+        }
+        AnchorPixels::Mask(path) => {
+            let mask = config.signal.source().open_mask(path, picture)?;
+            all.filter(|&at| mask.values[at as usize] > 0.5).collect()
+        }
+    };
+    if chosen.is_empty() {
+        let expected = "at least one pixel (a higher fraction, or a mask with white in it)";
+        return Err(Error::invalid("objective.anchor.pixels", "none", expected));
+    }
+    Ok(Some(chosen))
+}
+
+#[cfg(test)]
+mod tests {
+    use siren_core::config::Source;
+
+    use super::*;
+
+    /// A folder of pictures, and what configs say of them.
+    struct Desk(tempfile::TempDir);
+
+    impl Desk {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn draw(
+            &self,
+            name: &str,
+            (height, width): (usize, usize),
+            value: impl Fn(usize, usize) -> f32,
+        ) {
+            let pixels = (0..height * width).map(|at| value(at / width, at % width));
+            let picture = Picture {
+                height,
+                width,
+                channels: 1,
+                values: pixels.collect(),
+            };
+            picture.save(&self.0.path().join(name)).unwrap();
+        }
+
+        fn open(&self, tables: &str) -> Result<Poisson> {
+            let source = Source {
+                origin: "a.toml".to_owned(),
+                text: format!("kind = 'poisson'\n{tables}\n"),
+            };
+            let mut config = ConfigOf::<Poisson>::parse(&source, "poisson", &[])?;
+            siren_core::config::Table::resolve_paths(&mut config.signal, self.0.path());
+            siren_core::config::Table::resolve_paths(&mut config.objective, self.0.path());
+            Poisson::open(&config, &Device::Cpu)
+        }
+
+        fn message(&self, tables: &str) -> String {
+            self.open(tables).err().unwrap().to_string()
+        }
+    }
+
+    /// Steps of 1/255 survive 8 bits.
+    fn ramp(row: usize, column: usize) -> f32 {
+        (2 * row + 3 * column) as f32 / 255.0
+    }
+
+    #[test]
+    fn a_ramp_has_the_same_slope_everywhere_and_no_curvature() {
+        let desk = Desk::new();
+        desk.draw("ramp.png", (9, 17), ramp);
+        let poisson = desk.open("[signal]\npath = 'ramp.png'").unwrap();
+        let targets = poisson.field_targets();
+        // Per pixel 2 · 2/255 down and 2 · 3/255 to the right; there are 8 and 16 intervals in 2 units.
+        let expected = [4.0 / 255.0 * 4.0, 6.0 / 255.0 * 8.0, 0.0];
+        let inner = (4 * 17 + 8) * 3;
+        for (target, expected) in targets[inner..inner + 3].iter().zip(expected) {
+            assert!((target - expected).abs() < 1e-6, "{target} {expected}");
+        }
+        let authors = desk
+            .open("[signal]\npath = 'ramp.png'\nscaling = 'authors'")
+            .unwrap();
+        let expected = [10.0 * 8.0 * 4.0 / 255.0, 10.0 * 8.0 * 6.0 / 255.0];
+        for (target, expected) in authors.field_targets()[inner..].iter().zip(expected) {
+            assert!((target - expected).abs() < 1e-4, "{target} {expected}");
+        }
+    }
+
+    #[test]
+    fn a_blend_takes_each_picture_where_the_mask_says() {
+        let desk = Desk::new();
+        desk.draw("a.png", (8, 8), ramp);
+        desk.draw("b.png", (8, 8), |row, column| ramp(column, row));
+        desk.draw("mask.png", (8, 8), |_, column| {
+            f32::from(u8::from(column > 3))
+        });
+        let blend = "[signal]\npath = 'a.png'\n[signal.blend]\npath = 'b.png'\n";
+        let slope = |poisson: &Poisson, column: usize| {
+            poisson.targets.sobel[0][3 * 8 + column] * 255.0 / 16.0
+        };
+        let masked = desk.open(&format!("{blend}mask = 'mask.png'")).unwrap();
+        assert!((slope(&masked, 1) - 2.0).abs() < 1e-5 && (slope(&masked, 6) - 3.0).abs() < 1e-5);
+        let even = desk.open(blend).unwrap();
+        assert!((slope(&even, 1) - 2.5).abs() < 1e-5);
+        assert!(even.is_blend && even.truth.values.iter().all(|y| (0.0..=1.0).contains(y)));
+    }
+
+    #[test]
+    fn what_cannot_be_blended_or_fitted_is_said_with_its_file() {
+        let desk = Desk::new();
+        desk.draw("a.png", (8, 8), ramp);
+        desk.draw("wide.png", (8, 9), ramp);
+        desk.draw("black.png", (8, 8), |_, _| 0.0);
+        let blend = "[signal]\npath = 'a.png'\n[signal.blend]\n";
+        for (tables, words) in [
+            (format!("{blend}path = 'wide.png'"), ["wide.png", "8 × 9"]),
+            (
+                format!("{blend}path = 'a.png'\nmask = 'black.png'"),
+                ["black.png", "black everywhere"],
+            ),
+            (
+                format!("{blend}path = 'none.png'"),
+                ["none.png", "No such file"],
+            ),
+            (
+                "[signal]\npath = 'black.png'".to_owned(),
+                ["black.png", "same color"],
+            ),
+            (
+                "[signal]\npath = 'a.png'\n[objective.anchor]\npixels = { mask = 'black.png' }"
+                    .to_owned(),
+                ["objective.anchor.pixels", "at least one pixel"],
+            ),
+        ] {
+            let message = desk.message(&tables);
+            assert!(words.iter().all(|word| message.contains(word)), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_single_row_asks_for_nothing_across_it() {
+        let desk = Desk::new();
+        desk.draw("row.png", (1, 20), ramp);
+        let poisson = desk
+            .open("[signal]\npath = 'row.png'\n[objective]\nlaplacian = 1.0")
+            .unwrap();
+        assert!(poisson.field_targets().iter().all(|x| x.is_finite()));
+        assert!(
+            poisson
+                .field_targets()
+                .chunks(3)
+                .all(|t| t[0].abs() < 1e-12)
+        );
+        assert_eq!(poisson.constraints().unwrap().len(), 1);
+    }
+}
