@@ -13,7 +13,7 @@ const SSIM_WINDOW: usize = 7;
 /// Points evaluated at once.
 const BAND: usize = 1 << 16;
 
-/// PSNR and SSIM of the recovered picture, of its derivatives, and of the solver's picture.
+/// PSNR and SSIM of the recovered picture and of its derivatives, and the mean squared error of the solver's picture, which may be 0.
 ///
 /// Derivatives do not tell the mean, and Laplacians no harmonic function either. So each channel is first put through the line
 /// `a Φ + b` that brings it nearest to the picture (least squares over its pixels); then values are mapped to [0, 1] and clipped, with a peak of 1.
@@ -40,7 +40,7 @@ pub(crate) fn metrics(poisson: &Poisson, field: &Siren) -> Result<Metrics> {
     }
     // Of a blend the solver's picture is what the field is compared with.
     if !poisson.is_blend {
-        metrics.push(("solver_psnr_db".to_owned(), psnr(&reference, truth)));
+        metrics.push(("solver_mse".to_owned(), mse(&reference, truth)));
     }
     Ok(metrics)
 }
@@ -128,9 +128,13 @@ fn derivative_psnr(poisson: &Poisson, derivatives: &[f64]) -> [f64; 2] {
 }
 
 fn psnr(picture: &Picture, truth: &Picture) -> f64 {
+    psnr_db(mse(picture, truth), 1.0)
+}
+
+fn mse(picture: &Picture, truth: &Picture) -> f64 {
     let pairs = picture.values.iter().zip(&truth.values);
     let sum: f64 = pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum();
-    psnr_db(sum / truth.values.len() as f64, 1.0)
+    sum / truth.values.len() as f64
 }
 
 #[cfg(test)]

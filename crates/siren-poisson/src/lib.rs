@@ -2,13 +2,14 @@
 //! and never the picture; two pictures are merged by blending their gradients.
 //!
 //! The [`config::PoissonSignal`] table names pictures and the unit of the targets, [`objective::Derivatives`] compares, and
-//! [`reference`] is what a classical solver makes of the same targets.
+//! [`solver`] is what a classical solver makes of the same targets.
 
 mod artifacts;
 pub mod config;
 mod evaluate;
 pub mod objective;
-pub mod reference;
 pub mod signal;
+pub mod solver;
+mod targets;
 
 pub use self::signal::Poisson;
