@@ -213,10 +213,8 @@ impl Accumulator<'_> {
             ..
         } = self.prepared.field;
         let sum = lock(&self.sum).take().finish(plan, pools)?;
-        Ok(frequency::pull_back(
-            plan,
-            &params.as_detached_tensor(),
-            &sum,
-        )?)
+        let sum = sum.to_device(params.device())?;
+        let params = params.as_detached_tensor();
+        Ok(frequency::pull_back(plan, &params, &sum)?)
     }
 }
