@@ -6,44 +6,44 @@ mod reference;
 use candle_core::{DType, Device, Tensor};
 use compare::largest_error;
 use reference::Reference;
-use siren_core::Result;
-use siren_core::field::{Jet, Order, Siren};
-use siren_core::objective::{Objective, Term, ValueMse};
+use siren_core::field::{Order, Siren};
+use siren_core::objective::{Derivatives, Objective, Share, ValueMse};
 use siren_core::signal::{Sample, WholeSampler};
 use siren_core::train::{Constraint, TrainConfig, Trainer};
 
-/// Mean over points of `Σ_d (∂Φ − t)²`, the authors' `gradients_mse`.
-struct GradientMse;
+/// A loss of the authors, the target it looks at, and our objective of that name.
+type Loss = (&'static str, &'static str, fn(usize) -> Box<dyn Objective>);
 
-impl Objective for GradientMse {
-    fn order(&self) -> &Order {
-        &Order::Gradient
-    }
-    fn terms(&self, jet: &Jet, sample: &Sample) -> Result<Vec<Term>> {
-        let gradient = jet.gradient()?.squeeze(1)?;
-        Ok(vec![Term {
-            name: "gradients",
-            weight: 1.0,
-            per_point: (gradient - sample.targets()?)?.sqr()?.sum(1)?,
-        }])
-    }
-}
+const SHOWN: Share = Share {
+    weight: 1.0,
+    divisor: 1.0,
+};
+const UNSHOWN: Share = Share {
+    weight: 0.0,
+    divisor: 1.0,
+};
 
-/// Mean over points of `(ΔΦ − t)²`, the authors' `laplace_mse`.
-struct LaplacianMse(Order);
+const LOSSES: [Loss; 3] = [
+    ("img", "target.img", |_| Box::new(ValueMse::default())),
+    ("gradients", "target.gradients", |d| {
+        Box::new(Derivatives::new(d, SHOWN, UNSHOWN))
+    }),
+    ("laplace", "target.laplace", |d| {
+        Box::new(Derivatives::new(d, UNSHOWN, SHOWN))
+    }),
+];
 
-impl Objective for LaplacianMse {
-    fn order(&self) -> &Order {
-        &self.0
-    }
-    fn terms(&self, jet: &Jet, sample: &Sample) -> Result<Vec<Term>> {
-        let laplacian = jet.traces()?.squeeze(2)?;
-        Ok(vec![Term {
-            name: "laplace",
-            weight: 1.0,
-            per_point: (laplacian - sample.targets()?)?.sqr()?.mean(1)?,
-        }])
-    }
+/// Targets as [`Derivatives`] takes them, `(n, 1, d + 1)`, of which the authors give the gradient `(n, d)` or the Laplacian `(n, 1)`.
+fn targets(reference: &Reference, name: &str) -> Tensor {
+    let given = reference.tensor(name);
+    let (n, d) = reference.tensor("coords").dims2().unwrap();
+    let zeros = |columns| Tensor::zeros((n, columns), DType::F64, &Device::Cpu).unwrap();
+    let both = match name {
+        "target.gradients" => [given, zeros(1)],
+        "target.laplace" => [zeros(d), given],
+        _ => return given,
+    };
+    Tensor::cat(&both, 1).unwrap().unsqueeze(1).unwrap()
 }
 
 /// Largest error of each kind, relative to the largest magnitude of what is compared.
@@ -143,24 +143,15 @@ fn jets_agree(reference: &Reference, field: &Siren, bounds: &Bounds) {
     }
 }
 
-/// For a number of coordinates.
-type MakeObjective = fn(usize) -> Box<dyn Objective>;
-
 fn losses_agree(reference: &Reference, bounds: &Bounds) {
     let dims = reference.tensor("coords").dims()[1];
-    let objectives: [(&str, &str, MakeObjective); 3] = [
-        ("img", "target.img", |_| Box::new(ValueMse::default())),
-        ("gradients", "target.gradients", |_| Box::new(GradientMse)),
-        ("laplace", "target.laplace", |d| {
-            Box::new(LaplacianMse(Order::laplacian(d)))
-        }),
-    ];
-    for (loss, target, objective) in objectives {
+    for (loss, target, objective) in LOSSES {
         if !reference.has(&format!("{loss}.loss")) {
             continue;
         }
-        let tensor = |name: &str| reference.tensor(name).to_dtype(bounds.dtype).unwrap();
-        let sample = Sample::new(tensor("coords"), Some(tensor(target)), None).unwrap();
+        let targets = targets(reference, target).to_dtype(bounds.dtype).unwrap();
+        let coords = reference.tensor("coords").to_dtype(bounds.dtype).unwrap();
+        let sample = Sample::new(coords, Some(targets), None).unwrap();
         let constraints = [Constraint {
             sampler: Box::new(WholeSampler::new(sample)),
             objective: objective(dims),

@@ -5,11 +5,11 @@ use siren_core::field::Siren;
 use siren_core::run::Metrics;
 use siren_core::run::metrics::{ImageShape, psnr_db, ssim};
 
-use crate::Image;
-use siren_picture::Picture;
-use siren_picture::Quantity;
 use siren_picture::draw::{derivative_values, value_picture};
 use siren_picture::stencil::Shape;
+use siren_picture::{Drawn, Picture, Quantity};
+
+use crate::Image;
 
 /// SSIM looks through a window of 7 × 7 pixels.
 const SSIM_WINDOW: usize = 7;
@@ -19,7 +19,8 @@ const SSIM_WINDOW: usize = 7;
 /// of odd row and odd column, which lie farthest from them (Tancik et al. 2020).
 pub(crate) fn metrics(image: &Image, field: &Siren) -> Result<Metrics> {
     let truth = &image.picture;
-    let fitted = value_picture(field, &image.canvas())?;
+    let canvas = image.canvas(field)?;
+    let fitted = value_picture(field, &canvas)?;
     let mut metrics = vec![(
         "psnr_db".to_owned(),
         psnr(&fitted.values, &truth.values, |_| true),
@@ -51,7 +52,7 @@ pub(crate) fn metrics(image: &Image, field: &Siren) -> Result<Metrics> {
             ("gradient_psnr_db", Quantity::Gradient),
             ("laplacian_psnr_db", Quantity::Laplacian),
         ] {
-            let fitted = derivative_values(field, &image.canvas(), quantity)?;
+            let fitted = derivative_values(field, &canvas, quantity)?;
             metrics.push((name.to_owned(), derivative_psnr(&fitted, truth, quantity)));
         }
     }

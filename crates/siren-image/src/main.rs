@@ -2,13 +2,10 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
-use siren_core::run::cli::{FittedArgs, SharedCommand, exit};
-use siren_core::run::console;
+use clap::{Parser, Subcommand};
+use siren_core::run::cli::{SharedCommand, exit};
 use siren_image::Image;
-use siren_picture::draw::render;
-use siren_picture::{Quantity, Size};
+use siren_picture::RenderArgs;
 
 /// Fits pictures by sinusoidal fields, and draws fitted ones at any size.
 #[derive(Debug, Parser)]
@@ -26,42 +23,10 @@ enum Command {
     Render(RenderArgs),
 }
 
-#[derive(Args, Debug)]
-struct RenderArgs {
-    #[command(flatten)]
-    fitted: FittedArgs,
-    /// Height, then width, in pixels: 512x768 is wider than high. Default: the fitted picture's own.
-    #[arg(long, value_name = "HxW", conflicts_with = "scale")]
-    size: Option<Size>,
-    /// The picture's own size times this.
-    #[arg(long, value_name = "S")]
-    scale: Option<f64>,
-    /// What to draw; derivatives are per pixel of the fitted picture.
-    #[arg(long, value_enum, default_value_t)]
-    quantity: Quantity,
-}
-
-impl RenderArgs {
-    fn execute(&self) -> Result<ExitCode> {
-        let (machine, run) = self.fitted.restore::<Image>()?;
-        let output = &self.fitted.output;
-        let own = run.domain.canvas();
-        let size = match self.size {
-            Some(size) => size,
-            None => own.scaled(self.scale.unwrap_or(1.0))?,
-        };
-        let canvas = own.at(size)?;
-        machine.install(|| render(&run.field, &canvas, self.quantity, output))?;
-        let (path, Size { height, width }) = (output.display(), size);
-        console::result(format_args!("wrote {path} ({height} × {width})"));
-        Ok(ExitCode::SUCCESS)
-    }
-}
-
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Shared(command) => command.execute::<Image>().map_err(Into::into),
-        Command::Render(args) => args.execute(),
+        Command::Shared(command) => command.execute::<Image>(),
+        Command::Render(args) => args.execute::<Image>(),
     };
     exit(done)
 }

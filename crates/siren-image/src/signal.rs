@@ -13,7 +13,7 @@ use siren_core::{Error, Result};
 
 use crate::config::{ImageObjective, ImageSignal, Observed, Prior};
 use crate::{artifacts, evaluate};
-use siren_picture::{Canvas, Picture};
+use siren_picture::{Canvas, Drawn, Picture};
 
 /// [`step_rng`] purpose of the random mask.
 const MASK: u8 = 16;
@@ -130,13 +130,13 @@ impl Domain for Image {
     }
 }
 
-impl Image {
-    /// The region of the picture at its own size.
-    #[must_use]
-    pub fn canvas(&self) -> Canvas {
-        Canvas::new(&self.grid)
+impl Drawn for Image {
+    fn canvas(&self, _field: &Siren) -> Result<Canvas> {
+        Ok(Canvas::new(&self.grid))
     }
+}
 
+impl Image {
     /// The targets.
     fn raster(&self) -> Result<Raster> {
         let values = self.picture.values.iter();

@@ -4,6 +4,7 @@
 //! A [`Picture`] is read, cropped, resized and saved; [`draw::render`] draws a fitted field on a [`Canvas`] of any size, row by row.
 
 pub mod canvas;
+pub mod cli;
 pub mod draw;
 mod palette;
 pub mod picture;
@@ -13,6 +14,7 @@ pub mod source;
 pub mod stencil;
 
 pub use self::canvas::{Canvas, Size};
+pub use self::cli::{Drawn, RenderArgs};
 pub use self::draw::Quantity;
 pub use self::picture::{ColorMode, Picture};
 pub use self::source::Source;

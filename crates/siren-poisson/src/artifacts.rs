@@ -4,15 +4,15 @@ use std::path::Path;
 
 use siren_core::Result;
 use siren_core::field::Siren;
-use siren_picture::Quantity;
 use siren_picture::draw::{picture, render};
+use siren_picture::{Drawn, Quantity};
 
 use crate::Poisson;
-use crate::evaluate::{aligned, tone};
+use crate::evaluate::aligned;
 
 pub(crate) fn write(poisson: &Poisson, field: &Siren, folder: &Path) -> Result<()> {
     let truth = &poisson.truth;
-    let canvas = poisson.canvas().toned(tone(poisson, field)?);
+    let canvas = poisson.canvas(field)?;
     truth.save(&folder.join("target.png"))?;
     for (quantity, name) in [
         (Quantity::Value, "value.png"),

@@ -1,13 +1,12 @@
 //! Pictures from their derivatives (Sitzmann et al. 2020, §4.1): a field is shown the gradient of a picture, or its Laplacian,
 //! and never the picture; two pictures are merged by blending their gradients.
 //!
-//! The [`config::PoissonSignal`] table names pictures and the unit of the targets, [`objective::Derivatives`] compares, and
-//! [`solver`] is what a classical solver makes of the same targets.
+//! The [`config::PoissonSignal`] table names pictures and the unit of the targets,
+//! [`Derivatives`](siren_core::objective::Derivatives) compares, and [`solver`] is what a classical solver makes of the same targets.
 
 mod artifacts;
 pub mod config;
 mod evaluate;
-pub mod objective;
 pub mod signal;
 pub mod solver;
 mod targets;

@@ -6,16 +6,15 @@ use std::sync::OnceLock;
 use candle_core::{DType, Device, Tensor};
 use rand::Rng;
 use siren_core::field::{FieldShape, Siren};
-use siren_core::objective::ValueMse;
+use siren_core::objective::{Derivatives, Share, ValueMse};
 use siren_core::run::{ConfigOf, Domain, Metrics};
 use siren_core::signal::{Grid, Raster, Sample, Sampling, Spectrum, checksum, step_rng};
 use siren_core::train::Constraint;
 use siren_core::{Error, Result};
 use siren_picture::stencil::Shape;
-use siren_picture::{Canvas, Picture};
+use siren_picture::{Canvas, Drawn, Picture};
 
 use crate::config::{Anchor, AnchorPixels, PoissonObjective, PoissonSignal, Scaling};
-use crate::objective::{Derivatives, Share};
 use crate::solver::{Targets, solve};
 use crate::targets::{AUTHORS, derivatives, mix, must_vary, pixels, second, units, weights};
 use crate::{artifacts, evaluate};
@@ -114,7 +113,7 @@ impl Domain for Poisson {
         let sample = Sample::new(coords.clone(), Some(targets), None)?;
         let mut constraints = vec![Constraint {
             sampler: self.sampling.sampler(sample, self.seed),
-            objective: Box::new(Derivatives::new(gradient, laplacian)),
+            objective: Box::new(Derivatives::new(2, gradient, laplacian)),
         }];
         if let (Some(indices), Some(anchor)) = (&self.anchors, &self.objective.anchor) {
             let values: Vec<f32> = self.truth.values.iter().map(|y| 2.0 * y - 1.0).collect();
@@ -140,13 +139,14 @@ impl Domain for Poisson {
     }
 }
 
-impl Poisson {
-    /// The region of the picture at its own size.
-    #[must_use]
-    pub fn canvas(&self) -> Canvas {
-        Canvas::new(&self.grid)
+impl Drawn for Poisson {
+    /// Each channel with the gain and the offset that bring it nearest to the picture.
+    fn canvas(&self, field: &Siren) -> Result<Canvas> {
+        Ok(Canvas::new(&self.grid).toned(evaluate::tone(self, field)?))
     }
+}
 
+impl Poisson {
     /// Derivatives of the field that are asked for, `(n, c, 3)`: down, right, Laplacian.
     pub(crate) fn field_targets(&self) -> Vec<f64> {
         let Targets { sobel, second } = &self.targets;
@@ -170,14 +170,6 @@ impl Poisson {
         let contrasts = [AUTHORS[0] * 16.0 / n, AUTHORS[1] * 4.0 / (n * n)];
         let fitted = usize::from(self.objective.gradient <= 0.0);
         contrasts.map(|own| contrasts[fitted] / own)
-    }
-
-    /// For each channel the gain and the offset that bring the field's values nearest to the picture.
-    ///
-    /// # Errors
-    /// Only from candle.
-    pub fn tone(&self, field: &Siren) -> Result<Vec<[f32; 2]>> {
-        evaluate::tone(self, field)
     }
 
     fn shares(&self, targets: &[f64]) -> [Share; 2] {

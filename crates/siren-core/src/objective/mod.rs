@@ -4,6 +4,7 @@
 //! `L = Σₘ w_m · mean over x ∈ Ωₘ of ‖Cₘ(a(x), Φ(x), ∇Φ(x), …)‖`. An [`Objective`] is one `C`; the sampler it is paired
 //! with in a [`Constraint`](crate::train::Constraint) is its `Ω`.
 
+mod derivatives;
 mod prior;
 mod value;
 
@@ -13,6 +14,7 @@ use crate::error::Result;
 use crate::field::{Jet, Order};
 use crate::signal::Sample;
 
+pub use self::derivatives::{Derivatives, Share};
 pub use self::prior::{HessianPrior, TotalVariation};
 pub use self::value::ValueMse;
 

@@ -1,16 +1,15 @@
-//! What a field is compared with: derivatives instead of values.
-
-use siren_core::Result;
-use siren_core::field::{Jet, Order};
-use siren_core::objective::{Objective, Term};
-use siren_core::signal::Sample;
+use super::{Objective, Term};
+use crate::error::Result;
+use crate::field::{Jet, Order};
+use crate::signal::Sample;
 
 /// Squared errors of the gradient, `Σ_c Σᵢ (∂ᵢΦ_c − g_ci)²`, and of the Laplacian, `Σ_c (ΔΦ_c − l_c)²`, each divided by a constant.
 ///
-/// Targets are `(n, c, 3)`: both components of the gradient, then the Laplacian. With constants of 1 and one channel these are the
-/// authors' `gradients_mse` and `laplace_mse`.
+/// Targets are `(n, c, d + 1)`: the components of the gradient, then the Laplacian. With constants of 1 and one channel these are
+/// the authors' `gradients_mse` and `laplace_mse` (paper §4.1).
 #[derive(Clone, Debug)]
 pub struct Derivatives {
+    dims: usize,
     order: Order,
     gradient: Share,
     laplacian: Share,
@@ -26,15 +25,16 @@ pub struct Share {
 }
 
 impl Derivatives {
-    /// Of a field of two coordinates.
+    /// Of a field of `dims` coordinates.
     #[must_use]
-    pub fn new(gradient: Share, laplacian: Share) -> Self {
+    pub fn new(dims: usize, gradient: Share, laplacian: Share) -> Self {
         let order = if laplacian.weight > 0.0 {
-            Order::laplacian(2)
+            Order::laplacian(dims)
         } else {
             Order::Gradient
         };
         Self {
+            dims,
             order,
             gradient,
             laplacian,
@@ -51,7 +51,7 @@ impl Objective for Derivatives {
         let targets = sample.targets()?;
         let mut terms = Vec::new();
         if self.gradient.weight > 0.0 {
-            let error = (jet.gradient()? - targets.narrow(2, 0, 2)?)?;
+            let error = (jet.gradient()? - targets.narrow(2, 0, self.dims)?)?;
             terms.push(Term {
                 name: "gradient_mse",
                 weight: self.gradient.weight,
@@ -59,7 +59,7 @@ impl Objective for Derivatives {
             });
         }
         if self.laplacian.weight > 0.0 {
-            let error = (jet.traces()? - targets.narrow(2, 2, 1)?)?;
+            let error = (jet.traces()? - targets.narrow(2, self.dims, 1)?)?;
             terms.push(Term {
                 name: "laplacian_mse",
                 weight: self.laplacian.weight,

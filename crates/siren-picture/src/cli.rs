@@ -1,0 +1,58 @@
+//! The command that every program of pictures has: drawing a fitted field at any size.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use siren_core::Result;
+use siren_core::field::Siren;
+use siren_core::run::cli::FittedArgs;
+use siren_core::run::{Domain, console};
+
+use crate::canvas::{Canvas, Size};
+use crate::draw::{Quantity, render};
+
+/// A domain whose fields are drawn as pictures.
+pub trait Drawn: Domain + Sync {
+    /// The region of the fitted picture at its own size, and the tone in which `field` is shown there.
+    ///
+    /// # Errors
+    /// Only from candle.
+    fn canvas(&self, field: &Siren) -> Result<Canvas>;
+}
+
+/// `render RUN -o FILE`.
+#[derive(Args, Debug)]
+pub struct RenderArgs {
+    #[command(flatten)]
+    fitted: FittedArgs,
+    /// Height, then width, in pixels: 512x768 is wider than high. Default: the fitted picture's own.
+    #[arg(long, value_name = "HxW", conflicts_with = "scale")]
+    size: Option<Size>,
+    /// The picture's own size times this.
+    #[arg(long, value_name = "S")]
+    scale: Option<f64>,
+    /// What to draw; derivatives are per pixel of the fitted picture.
+    #[arg(long, value_enum, default_value_t)]
+    quantity: Quantity,
+}
+
+impl RenderArgs {
+    /// Draws and says what was written.
+    ///
+    /// # Errors
+    /// If the run cannot be restored, the size is absurd, or the file cannot be written.
+    pub fn execute<D: Drawn>(&self) -> Result<ExitCode> {
+        let (machine, run) = self.fitted.restore::<D>()?;
+        let output = &self.fitted.output;
+        let own = machine.install(|| run.domain.canvas(&run.field))?;
+        let size = match self.size {
+            Some(size) => size,
+            None => own.scaled(self.scale.unwrap_or(1.0))?,
+        };
+        let canvas = own.at(size)?;
+        machine.install(|| render(&run.field, &canvas, self.quantity, output))?;
+        let (path, Size { height, width }) = (output.display(), size);
+        console::result(format_args!("wrote {path} ({height} × {width})"));
+        Ok(ExitCode::SUCCESS)
+    }
+}
