@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use siren_audio::wav::{Sound, WavFile};
+use siren_audio::sound::Sound;
+use siren_audio::wav::WavFile;
 
 use super::{Case, refused_then_right};
 use crate::support::desk::Desk;
@@ -88,6 +89,87 @@ fn a_file_that_is_no_usable_sound_is_refused_by_name() {
     }
 }
 
+/// An encoded tone of `tests/golden`, whole or cut.
+fn golden(desk: &Desk, name: &str, share: f64, copy: &str) {
+    let path = format!("{}/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+    let bytes = fs::read(path).unwrap();
+    desk.write(copy, &bytes[..(share * bytes.len() as f64) as usize]);
+}
+
+#[test]
+fn flac_mp3_and_ogg_are_heard_as_they_were_encoded() {
+    for (name, frames, tolerance) in [
+        ("tone.flac", 8000, 1e-4),
+        ("tone.ogg", 8000, 0.05),
+        ("tone.mp3", 8000, 0.05),
+    ] {
+        let desk = desk();
+        // The beginning of a file tells its format, not its name.
+        golden(&desk, name, 1.0, "tone.wav");
+        let line = "run good.toml --out run --set signal.path=tone.wav --set signal.channels=each";
+        desk.run(&format!("{line} --set signal.length=0.5"))
+            .succeeded();
+        let sound = heard(&desk, "run/artifacts/target.wav");
+        assert_eq!((sound.rate, sound.channels), (16_000, 2), "{name}");
+        assert_eq!(sound.frames(), frames, "{name}");
+        // Encoders that lose something lose most where the tone begins and ends.
+        for frame in 2000..6000 {
+            let phase = std::f32::consts::TAU * 500.0 * frame as f32 / 16_000.0;
+            let expected = [0.5 * phase.sin(), 0.25 * (2.0 * phase).sin()];
+            for (channel, expected) in expected.into_iter().enumerate() {
+                let y = sound.values[2 * frame + channel];
+                assert!(
+                    (y - expected).abs() < tolerance,
+                    "{name} {frame}: {y} {expected}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cut_or_damaged_encoded_file_is_refused_by_name() {
+    let desk = desk();
+    golden(&desk, "tone.flac", 0.6, "cut.flac");
+    golden(&desk, "tone.flac", 0.004, "head.flac");
+    golden(&desk, "tone.mp3", 0.05, "head.mp3");
+    golden(&desk, "tone.ogg", 0.02, "head.ogg");
+    desk.write("false.mp3", [b"ID3".as_slice(), &[0; 3000]].concat());
+    let cases: &[Case] = &[
+        ("cut.flac", &["cut.flac"]),
+        ("head.flac", &["head.flac"]),
+        ("head.mp3", &["head.mp3"]),
+        ("head.ogg", &["head.ogg"]),
+        ("false.mp3", &["false.mp3"]),
+    ];
+    for (name, words) in cases {
+        let line =
+            format!("run good.toml --out run --set signal.length=0.5 --set signal.path={name}");
+        refused_then_right(&desk, &line, words);
+    }
+}
+
+#[test]
+fn a_sound_is_fitted_at_another_rate_if_asked_for_and_drawn() {
+    let desk = desk();
+    golden(&desk, "tone.flac", 1.0, "tone.flac");
+    let line = "run good.toml --out run --set signal.path=tone.flac --set signal.rate=8000";
+    desk.run(&format!("{line} --set signal.length=0.5"))
+        .succeeded();
+    let sound = heard(&desk, "run/artifacts/target.wav");
+    assert_eq!((sound.rate, sound.channels), (8000, 1));
+    assert!(sound.frames().abs_diff(4000) <= 1);
+    for frame in 1000..3000 {
+        let phase = std::f32::consts::TAU * 500.0 * frame as f32 / 8000.0;
+        let mixed = 0.25 * phase.sin() + 0.125 * (2.0 * phase).sin();
+        assert!((sound.values[frame] - mixed).abs() < 2e-3, "{frame}");
+    }
+    for name in ["waveforms", "spectrograms"] {
+        let picture = image::open(desk.path(&format!("run/artifacts/{name}.png"))).unwrap();
+        assert!(picture.width() > picture.height());
+    }
+}
+
 #[test]
 fn a_part_that_is_not_there_is_refused_by_its_key() {
     let desk = desk();
@@ -116,6 +198,8 @@ fn a_part_that_is_not_there_is_refused_by_its_key() {
             "signal.path=mine.wav --set signal.length=0.2",
             &["signal.length", "0.125"],
         ),
+        ("signal.rate=0", &["--set signal.rate=0", "1 to"]),
+        ("signal.rate=10000001", &["--set signal.rate", "10000000"]),
         ("signal.channels=left", &["left", "mix"]),
         ("signal.chanels=mix", &["did you mean `channels`?"]),
         (

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use image::{Rgb, RgbImage};
-use siren_audio::wav::Sound;
+use siren_audio::sound::Sound;
 use tempfile::TempDir;
 
 use super::program::{Ended, program};

@@ -8,7 +8,7 @@ use siren_core::config::Table;
 use siren_core::signal::Sampling;
 use siren_core::{Error, Result};
 
-use crate::wav::MAX_VALUES;
+use crate::sound::{MAX_RATE, MAX_VALUES};
 
 /// `[signal]`: which sound, and which part of it.
 ///
@@ -18,7 +18,7 @@ use crate::wav::MAX_VALUES;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AudioSignal {
-    /// A WAV file. Without one, the embedded piece is played.
+    /// A WAV, FLAC, MP3 or Ogg Vorbis file. Without one, the embedded piece is played.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// Where the part that is fitted begins, in seconds.
@@ -26,6 +26,9 @@ pub struct AudioSignal {
     /// How long that part is, in seconds. Default: to the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub length: Option<f64>,
+    /// Resample the part to so many samples a second (band-limited). Default: as in the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u32>,
     /// What becomes of several channels.
     pub channels: Channels,
     /// Samples drawn per step.
@@ -54,6 +57,11 @@ impl Table for AudioSignal {
         {
             let expected = "a time above 0 seconds";
             return Err(Error::invalid("signal.length", length, expected));
+        }
+        let rate = self.rate.unwrap_or(1);
+        if !(1..=MAX_RATE).contains(&rate) {
+            let expected = format!("1 to {MAX_RATE} Hz");
+            return Err(Error::invalid("signal.rate", rate, &expected));
         }
         self.sampling.validate(MAX_VALUES)
     }

@@ -37,7 +37,7 @@ mod tests {
     use siren_core::run::{ConfigOf, Domain};
 
     use super::*;
-    use crate::wav::Sound;
+    use crate::sound::Sound;
 
     #[test]
     fn a_field_of_one_value_is_off_by_what_one_can_count() {

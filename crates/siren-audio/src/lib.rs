@@ -1,6 +1,6 @@
 //! Sounds as fields: `Φ: time ∈ [−1, 1] → channels`, fitted on samples (Sitzmann et al. 2020, §4.1 and supplement).
 //!
-//! A [`Sound`](wav::Sound) becomes a signal by the [`config::AudioSignal`] table; [`Audio`] is the domain that the run
+//! A [`Sound`](sound::Sound) becomes a signal by the [`config::AudioSignal`] table; [`Audio`] is the domain that the run
 //! loop drives; [`render()`](render::render) writes a fitted field as a WAV file at any rate.
 //!
 //! The authors stretch time to [−100, 100] and keep ω₀ = 30; their notebook has [−1, 1] and a first ω₀ of 3000, which is
@@ -8,9 +8,14 @@
 //! what tells a sound from a picture: the first layer spans frequencies up to `first_omega_0 / (π · seconds)` Hz.
 
 pub mod config;
+mod draw;
+mod encoded;
 mod evaluate;
 pub mod render;
+mod resample;
 pub mod signal;
+pub mod sound;
+mod source;
 pub mod tune;
 pub mod wav;
 

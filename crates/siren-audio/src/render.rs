@@ -7,7 +7,9 @@ use siren_core::field::{Order, Siren};
 use siren_core::{Error, Result};
 
 use crate::Audio;
-use crate::wav::{MAX_RATE, WavStream};
+use crate::draw::Tracks;
+use crate::sound::MAX_RATE;
+use crate::wav::WavStream;
 
 /// Frames evaluated at once: what is held in memory of a long sound.
 const CHUNK_FRAMES: usize = 1 << 16;
@@ -128,22 +130,33 @@ pub fn render(audio: &Audio, field: &Siren, timeline: &Timeline, path: &Path) ->
     stream.finish()
 }
 
-/// What a finished run leaves to listen to: the target, the fit, and the fit less the target, all in the sound's own
-/// amplitude.
+/// What a finished run leaves to listen to and to look at: the target, the fit, and the fit less the target, all in the
+/// sound's own amplitude, and pictures of the three.
 pub(crate) fn artifacts(audio: &Audio, field: &Siren, folder: &Path) -> Result<()> {
     audio.sound.save(&folder.join("target.wav"))?;
     let timeline = audio.own_timeline();
-    render(audio, field, &timeline, &folder.join("value.wav"))?;
     let (rate, channels) = (audio.sound.rate, audio.sound.channels);
-    let path = folder.join("error.wav");
-    let mut stream = WavStream::create(&path, rate, channels, timeline.frames)?;
-    let mut truth = audio.sound.values.iter();
+    let create =
+        |name: &str| WavStream::create(&folder.join(name), rate, channels, timeline.frames);
+    let (mut fit, mut error) = (create("value.wav")?, create("error.wav")?);
+    let mut tracks = Tracks::default();
+    let mut truth = audio.sound.values.chunks_exact(channels);
     pieces(field, &timeline, |values| {
-        let pairs = values.iter().zip(truth.by_ref());
-        let errors: Vec<f32> = pairs.map(|(y, truth)| y * audio.peak - truth).collect();
-        stream.push(&errors)
+        for (values, truth) in values.chunks_exact(channels).zip(truth.by_ref()) {
+            let amplitudes: Vec<f32> = values.iter().map(|y| y * audio.peak).collect();
+            let errors: Vec<f32> = amplitudes.iter().zip(truth).map(|(y, t)| y - t).collect();
+            fit.push(&amplitudes)?;
+            error.push(&errors)?;
+            for (track, frame) in tracks.0.iter_mut().zip([truth, &amplitudes, &errors]) {
+                track.push(frame.iter().sum::<f32>() / (channels as f32 * audio.peak));
+            }
+        }
+        Ok(())
     })?;
-    stream.finish()
+    fit.finish()?;
+    error.finish()?;
+    tracks.save_waveforms(&folder.join("waveforms.png"))?;
+    tracks.save_spectrograms(rate, &folder.join("spectrograms.png"))
 }
 
 #[cfg(test)]

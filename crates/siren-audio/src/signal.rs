@@ -3,16 +3,16 @@
 use std::path::Path;
 
 use candle_core::{DType, Device};
+use siren_core::Result;
 use siren_core::field::{FieldShape, Siren};
 use siren_core::objective::ValueMse;
 use siren_core::run::{ConfigOf, Domain, Metrics};
 use siren_core::signal::{CoordinateRule, Grid, Raster, Sampling, Spectrum, checksum};
 use siren_core::train::Constraint;
-use siren_core::{Error, Result};
 
-use crate::config::{AudioObjective, AudioSignal, Channels};
-use crate::tune::tune;
-use crate::wav::{Sound, WavFile};
+use crate::config::{AudioObjective, AudioSignal};
+use crate::sound::Sound;
+use crate::source::open_sound;
 use crate::{evaluate, render};
 
 /// A sound to be fitted.
@@ -92,44 +92,6 @@ impl Audio {
     pub(crate) fn targets(&self) -> impl Iterator<Item = f32> {
         let scaled = |y: &f32| (f64::from(*y) / f64::from(self.peak)) as f32;
         self.sound.values.iter().map(scaled)
-    }
-}
-
-/// The part of the sound that is fitted, in the channels that are; not silent.
-fn open_sound(signal: &AudioSignal) -> Result<Sound> {
-    let whole = if let Some(path) = &signal.path {
-        let file = WavFile::open(path)?;
-        let part = signal.part(file.rate(), file.frames())?;
-        file.read(part)?
-    } else {
-        let tune = tune();
-        tune.part(signal.part(tune.rate, tune.frames())?)
-    };
-    let is_heard = whole.peak() > 0.0;
-    let sound = match signal.channels {
-        Channels::Mix if whole.channels > 1 => whole.mixed(),
-        Channels::Mix | Channels::Each => whole,
-    };
-    if sound.peak() > 0.0 {
-        return Ok(sound);
-    }
-    Err(silent(signal, is_heard))
-}
-
-/// The error for a sound in which nothing is heard.
-fn silent(signal: &AudioSignal, is_heard_apart: bool) -> Error {
-    let message = if is_heard_apart {
-        "the channels cancel each other, so that their mean is silent; fit both with `signal.channels = \"each\"`"
-    } else {
-        "nothing is heard, every sample is 0; choose another part with `signal.start` and `signal.length`"
-    };
-    match &signal.path {
-        Some(path) => Error::signal(path, message),
-        None => Error::invalid(
-            "signal.start",
-            signal.start,
-            "a part of the piece that is not silent",
-        ),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use crate::wav::Sound;
+use crate::sound::Sound;
 
 /// Samples a second.
 pub const RATE: u32 = 22_050;

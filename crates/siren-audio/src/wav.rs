@@ -1,10 +1,9 @@
-//! A sound in memory, and as a WAV file.
+//! WAV files: every PCM width in, 32-bit floats out, piece by piece.
 
 mod read;
 
 use std::fs::File;
 use std::io::BufWriter;
-use std::ops::Range;
 use std::path::Path;
 
 use hound::{SampleFormat, WavSpec, WavWriter};
@@ -12,79 +11,12 @@ use siren_core::run::PartialFile;
 use siren_core::{Error, Result};
 
 pub use self::read::WavFile;
+use crate::sound::{MAX_CHANNELS, MAX_RATE};
 
-/// Most samples, over all channels, of a sound that is fitted.
-pub const MAX_VALUES: usize = 1 << 27;
-/// Highest rate that is read or written, in samples a second.
-pub const MAX_RATE: u32 = 10_000_000;
-/// Most channels that are read or written.
-pub const MAX_CHANNELS: usize = 32;
 /// Bytes of a WAV file before its samples, less the eight that its length does not count.
 const HEADER_BYTES: u32 = 60;
 /// Most samples, over all channels, of a WAV file, whose length is a number of 32 bits.
 const MAX_FILE_VALUES: usize = ((u32::MAX - HEADER_BYTES) / 4) as usize;
-
-/// A sound; a frame is one sample of every channel.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sound {
-    /// Frames a second.
-    pub rate: u32,
-    /// 1 for mono, 2 for stereo.
-    pub channels: usize,
-    /// Frame by frame; 1 is full scale.
-    pub values: Vec<f32>,
-}
-
-impl Sound {
-    /// How many frames there are.
-    #[must_use]
-    pub fn frames(&self) -> usize {
-        self.values.len() / self.channels
-    }
-
-    /// The largest absolute amplitude.
-    #[must_use]
-    pub fn peak(&self) -> f32 {
-        self.values.iter().fold(0.0, |peak, y| peak.max(y.abs()))
-    }
-
-    /// Some of the frames.
-    ///
-    /// # Panics
-    /// If there are no such frames.
-    #[must_use]
-    pub fn part(&self, frames: Range<usize>) -> Self {
-        let values = frames.start * self.channels..frames.end * self.channels;
-        Self {
-            values: self.values[values].to_vec(),
-            ..*self
-        }
-    }
-
-    /// The mean of the channels.
-    #[must_use]
-    pub fn mixed(&self) -> Self {
-        let mean = |frame: &[f32]| {
-            let sum: f64 = frame.iter().copied().map(f64::from).sum();
-            (sum / frame.len() as f64) as f32
-        };
-        Self {
-            rate: self.rate,
-            channels: 1,
-            values: self.values.chunks_exact(self.channels).map(mean).collect(),
-        }
-    }
-
-    /// Writes 32-bit floats.
-    ///
-    /// # Errors
-    /// As [`WavStream`].
-    pub fn save(&self, path: &Path) -> Result<()> {
-        let mut stream = WavStream::create(path, self.rate, self.channels, self.frames())?;
-        stream.push(&self.values)?;
-        stream.finish()
-    }
-}
 
 /// Writes a WAV file of 32-bit floats piece by piece, holding none of them.
 ///

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use hound::{Sample, SampleFormat, WavReader};
 use siren_core::{Error, Result};
 
-use super::{MAX_CHANNELS, MAX_RATE, MAX_VALUES, Sound};
+use crate::sound::{MAX_CHANNELS, MAX_RATE, MAX_VALUES, Sound};
 
 const FORMATS: &str = "integer PCM of 8, 16, 24 or 32 bits or 32-bit float";
 const ADVICE: &str = "convert it, for example with `ffmpeg -i OLD -c:a pcm_f32le NEW.wav`";
