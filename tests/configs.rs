@@ -13,6 +13,7 @@ use siren_core::config::Source;
 use siren_core::run::{ConfigOf, Domain};
 use siren_image::Image;
 use siren_poisson::Poisson;
+use siren_video::Video;
 use support::desk::{Desk, files_under};
 use support::program::{Ended, program};
 use toml::Table;
@@ -84,9 +85,34 @@ impl Shipped {
         match self.kind() {
             "audio" => self.shrink_sound(&mut sets),
             "image" | "poisson" => self.shrink_picture(&mut sets),
+            "video" => self.shrink_clip(&mut sets),
             other => panic!("say here how to shrink a config of the kind `{other}`"),
         }
         sets
+    }
+
+    fn shrink_clip(&self, sets: &mut Vec<String>) {
+        if self.signal("path").is_none() {
+            sets.push("signal.size=12".to_owned());
+        }
+        for (key, smaller) in [
+            ("path", "clip"),
+            ("start", "0"),
+            ("crop", "24"),
+            ("resize", "12"),
+        ] {
+            let is_set = self.signal(key).is_some() && !(key == "path" && self.is_sweep());
+            sets.extend(is_set.then(|| format!("signal.{key}={smaller}")));
+        }
+        for key in ["length", "stride"] {
+            if self.signal(key).is_some() {
+                sets.push(format!(
+                    "signal.{key}={}",
+                    if key == "length" { "0.2" } else { "1" }
+                ));
+            }
+        }
+        sets.push("signal.sampling.subset.points=50".to_owned());
     }
 
     fn shrink_sound(&self, sets: &mut Vec<String>) {
@@ -128,7 +154,9 @@ impl Shipped {
 fn artifacts(desk: &Desk) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for artifact in files_under(&desk.path("run/artifacts")) {
-        if artifact.extension().is_some_and(|e| e == "wav") {
+        if artifact.extension().is_some_and(|e| e == "csv") {
+            assert!(fs::read_to_string(&artifact).unwrap().lines().count() > 1);
+        } else if artifact.extension().is_some_and(|e| e == "wav") {
             let file = WavFile::open(&artifact).unwrap();
             let frames = file.frames();
             assert!(file.read(0..frames).unwrap().peak() > 0.0);
@@ -146,6 +174,7 @@ fn expected_artifacts(kind: &str) -> &'static [&'static str] {
     match kind {
         "audio" => &["target.wav", "value.wav", "error.wav"],
         "image" => &["target.png", "value.png", "gradient.png", "laplacian.png"],
+        "video" => &["target.png", "value.png", "comparison.gif", "frames.csv"],
         "poisson" => &["target.png", "value.png", "solver.png", "laplacian.png"],
         other => panic!("say here what a run of the kind `{other}` leaves"),
     }
@@ -173,6 +202,10 @@ fn every_shipped_config_parses_and_tells_what_to_expect() {
                 let config = ConfigOf::<Poisson>::parse(&source, Poisson::KIND, &[]);
                 config.unwrap_or_else(|error| panic!("{error}")).expect
             }
+            Video::KIND => {
+                let config = ConfigOf::<Video>::parse(&source, Video::KIND, &[]);
+                config.unwrap_or_else(|error| panic!("{error}")).expect
+            }
             other => panic!("parse configs of the kind `{other}` here"),
         };
         assert!(
@@ -191,6 +224,7 @@ fn every_shipped_config_runs_to_its_end() {
         desk.draw("picture.png", SIDE, SIDE);
         desk.draw("mask.png", SIDE, SIDE);
         desk.play("sound.wav", FRAMES);
+        desk.film("clip", 6, SIDE);
         let mut command = Command::new(program(shipped.kind()));
         command.arg("run").arg(root.join(&shipped.name));
         for set in shipped.shrinking() {
@@ -260,6 +294,7 @@ fn every_expected_metric_is_measured() {
         for metric in expect.keys() {
             let known: &[&str] = match shipped.kind() {
                 "audio" => &["psnr_db", "snr_db", "mse"],
+                "video" => &["psnr_db", "psnr_std_db"],
                 _ => &["psnr_db", "psnr_observed_db", "psnr_held_out_db", "ssim"],
             };
             assert!(

@@ -1,6 +1,7 @@
 //! What a user may get wrong: each mistake is refused with a message that names the culprit, and leaves nothing behind.
 
 mod checkpoints;
+mod clips;
 mod derivatives;
 mod finished;
 mod folders;

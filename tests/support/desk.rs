@@ -53,6 +53,21 @@ impl Desk {
         picture.save(self.path(name)).unwrap();
     }
 
+    /// A folder of square pictures in which a bright bar moves to the right.
+    pub fn film(&self, name: &str, frames: u32, side: u32) {
+        fs::create_dir(self.path(name)).unwrap();
+        for frame in 0..frames {
+            let pixel = |x: u32, y: u32| match x.abs_diff(frame * side / frames) {
+                0..3 => Rgb([250, 220, 200]),
+                _ => Rgb([20, (y * 255 / side) as u8, 120]),
+            };
+            let picture = RgbImage::from_fn(side, side, pixel);
+            picture
+                .save(self.path(&format!("{name}/{frame}.png")))
+                .unwrap();
+        }
+    }
+
     /// A sound of two channels, one rising and one falling.
     pub fn play(&self, name: &str, frames: u16) {
         let rising = (0..frames).map(|frame| f32::from(frame) / f32::from(frames));

@@ -24,6 +24,7 @@ pub fn program(kind: &str) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .args(["build", "--quiet", "--profile", profile, "-p", &package])
+        .args(features(kind))
         .arg("--target-dir")
         .arg(profile_folder.parent().unwrap())
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -35,6 +36,15 @@ pub fn program(kind: &str) -> PathBuf {
         .with_extension(std::env::consts::EXE_EXTENSION);
     built.insert(kind.to_owned(), path.clone());
     path
+}
+
+/// As the tests themselves were built.
+fn features(kind: &str) -> &'static [&'static str] {
+    if cfg!(feature = "ffmpeg") && kind == "video" {
+        &["--features", "ffmpeg"]
+    } else {
+        &[]
+    }
 }
 
 /// A program that has ended, and what it said.

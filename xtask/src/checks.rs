@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::ffmpeg;
 use crate::launch::cargo;
 
 /// One named check: a Cargo command with, perhaps, an environment variable of its own.
@@ -51,8 +52,18 @@ impl fmt::Display for Step {
     }
 }
 
-fn test_step(extra: &[String]) -> Step {
-    let mut step = Step::new("test", "test --workspace --release");
+/// What is compiled and tested with FFmpeg where it is installed.
+fn features(has_ffmpeg: bool) -> &'static str {
+    if has_ffmpeg {
+        "--features siren-tests/ffmpeg"
+    } else {
+        ""
+    }
+}
+
+fn test_step(extra: &[String], has_ffmpeg: bool) -> Step {
+    let line = format!("test --workspace --release {}", features(has_ffmpeg));
+    let mut step = Step::new("test", &line);
     step.args.extend_from_slice(extra);
     step
 }
@@ -62,25 +73,31 @@ fn test_step(extra: &[String]) -> Step {
 /// All but the first use the release profile: lints and documentation share their metadata of the dependencies, and
 /// the tests share everything else with the runs, so the dependencies are compiled once, in one folder; and the code
 /// that is linted is the code that is shipped.
-fn ci_steps() -> Vec<Step> {
+fn ci_steps(has_ffmpeg: bool) -> Vec<Step> {
+    let features = features(has_ffmpeg);
+    let lint = format!("clippy --workspace --all-targets --release {features} -- -D warnings");
+    let document = format!("doc --workspace --no-deps --release {features}");
     vec![
         Step::new("format", "fmt --all --check"),
         Step::new("dependencies", "deny check licenses bans sources"),
-        Step::new(
-            "lint",
-            "clippy --workspace --all-targets --release -- -D warnings",
-        ),
+        Step::new("lint", &lint),
         Step {
             env: Some(("RUSTDOCFLAGS", "-D warnings")),
-            ..Step::new("document", "doc --workspace --no-deps --release")
+            ..Step::new("document", &document)
         },
-        test_step(&[]),
+        test_step(&[], has_ffmpeg),
     ]
 }
 
 /// Runs the tests of the workspace; `extra` goes to `cargo test`.
 pub fn test(root: &Path, extra: &[String]) -> Result<ExitCode> {
-    let step = test_step(extra);
+    let has_ffmpeg = ffmpeg::is_installed();
+    if !has_ffmpeg {
+        println!(
+            "FFmpeg is not installed, so what needs it is not tested; `cargo xtask setup` installs it"
+        );
+    }
+    let step = test_step(extra, has_ffmpeg);
     let (status, took) = step.run(root)?;
     let outcome = if status.success() { "passed" } else { "FAILED" };
     println!("{outcome} in {:.1} s: {step}", took.as_secs_f64());
@@ -90,7 +107,7 @@ pub fn test(root: &Path, extra: &[String]) -> Result<ExitCode> {
 /// Runs every check in order until one fails, and sums up.
 pub fn ci(root: &Path) -> Result<ExitCode> {
     require_cargo_deny(root)?;
-    let steps = ci_steps();
+    let steps = ci_steps(ffmpeg::is_installed());
     let mut durations = Vec::new();
     let mut code = ExitCode::SUCCESS;
     for step in &steps {
@@ -161,16 +178,18 @@ mod tests {
     #[test]
     fn extra_test_arguments_follow_the_fixed_ones() {
         let extra = ["jet".to_owned(), "--".to_owned(), "--nocapture".to_owned()];
-        let step = test_step(&extra);
+        let without = test_step(&extra, false).to_string();
         assert_eq!(
-            step.to_string(),
+            without,
             "cargo test --workspace --release jet -- --nocapture"
         );
+        let with = test_step(&extra, true).to_string();
+        assert!(with.ends_with("--features siren-tests/ffmpeg jet -- --nocapture"));
     }
 
     #[test]
     fn a_steps_environment_is_part_of_its_command_line() {
-        let lines: Vec<String> = ci_steps().iter().map(Step::to_string).collect();
+        let lines: Vec<String> = ci_steps(false).iter().map(Step::to_string).collect();
         assert!(lines.contains(
             &"RUSTDOCFLAGS=\"-D warnings\" cargo doc --workspace --no-deps --release".to_owned()
         ));

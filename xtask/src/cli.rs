@@ -13,6 +13,7 @@ Examples:
   cargo xtask export runs/image -o image.safetensors
   cargo xtask sweep configs/sweeps/optimizers.toml
   cargo xtask bench value-256-256
+  cargo xtask setup
   cargo xtask test
   cargo xtask ci
 
@@ -36,6 +37,10 @@ pub enum Command {
     Sweep(SweepArgs),
     Table(TableArgs),
     Bench(BenchArgs),
+    /// Install FFmpeg's development libraries, which clips of most formats need: by apt-get, dnf or Homebrew, as root or by sudo.
+    ///
+    /// Everything else works without them. Nothing is done if they are installed.
+    Setup,
     Test(TestArgs),
     /// Run every check: format, dependencies, lint, documentation, tests; the first failure ends it.
     ///
@@ -149,6 +154,7 @@ Examples:
   cargo xtask render runs/audio --rate 48000 -o sound.wav
   cargo xtask render runs/image -o copy.png
   cargo xtask render runs/image --scale 4 -o large.png
+  cargo xtask render runs/video --fps 60 -o slow.mp4
   cargo xtask render runs/image --size 1080x1920 --quantity gradient -o gradient.png --checkpoint last")]
 pub struct RenderArgs {
     /// The run folder, as left by `cargo xtask run`; nothing in it is changed.
@@ -169,6 +175,10 @@ pub struct RenderArgs {
     /// Samples a second, a whole number: `48000` [default: the rate of the sound that was fitted].
     #[arg(long, value_name = "HZ", conflicts_with_all = ["size", "scale", "quantity"])]
     pub rate: Option<String>,
+
+    /// Frames a second of a clip: `60`, `29.97` [default: the rate of the clip that was fitted].
+    #[arg(long, value_name = "RATE", conflicts_with_all = ["rate", "quantity"])]
+    pub fps: Option<String>,
 
     /// The file to write; its extension chooses the format. A file that is there already is replaced.
     #[arg(short, long, value_name = "FILE")]
@@ -334,6 +344,8 @@ mod tests {
         assert!(parse("xtask render r -o a.png --scale 2 --size 4x5").is_err());
         assert!(parse("xtask render r -o a.wav --rate 8000").is_ok());
         assert!(parse("xtask render r -o a.wav --rate 8000 --size 4x5").is_err());
+        assert!(parse("xtask render r -o a.gif --fps 60 --scale 2").is_ok());
+        assert!(parse("xtask render r -o a.gif --fps 60 --rate 8000").is_err());
     }
 
     #[test]

@@ -15,7 +15,11 @@ use anyhow::{Context, Result, bail};
 use crate::cli::{
     BenchArgs, ComputeArgs, ExportArgs, RenderArgs, ResumeArgs, RunArgs, SweepArgs, TableArgs,
 };
+use crate::ffmpeg;
 use crate::kind::{Kind, SWEEP};
+
+/// The package that FFmpeg belongs to.
+const VIDEO: &str = "siren-video";
 
 /// What to build and which arguments to start it with.
 #[derive(Debug)]
@@ -50,6 +54,7 @@ impl Launch {
         launch.option("--scale", args.scale.as_ref());
         launch.option("--quantity", args.quantity.as_ref());
         launch.option("--rate", args.rate.as_ref());
+        launch.option("--fps", args.fps.as_ref());
         launch.option("--checkpoint", args.checkpoint.as_ref());
         launch.option("-o", Some(&args.output));
         launch
@@ -143,6 +148,9 @@ impl Launch {
         if let Some(package) = &self.starts {
             let mut build = cargo();
             build.args(["build", "--release", "--package", package, "--bin", package]);
+            if package == VIDEO && ffmpeg::is_installed() {
+                build.args(["--features", "ffmpeg"]);
+            }
             let manifest = root.join("Cargo.toml");
             let status = build.arg("--manifest-path").arg(manifest).status();
             if !status.context("cannot start cargo")?.success() {
@@ -150,7 +158,7 @@ impl Launch {
             }
         }
         let mut cargo = cargo();
-        cargo.args(self.cargo_args(root));
+        cargo.args(self.cargo_args(root, ffmpeg::is_installed()));
         if let Some(commit) = commit(root) {
             cargo.env("SIREN_COMMIT", commit);
         }
@@ -165,13 +173,17 @@ impl Launch {
         replace_with(cargo)
     }
 
-    fn cargo_args(&self, root: &Path) -> Vec<OsString> {
+    /// Clips are read and written by FFmpeg where it is installed.
+    fn cargo_args(&self, root: &Path, has_ffmpeg: bool) -> Vec<OsString> {
         let mut args: Vec<OsString> = vec!["run".into(), "--release".into()];
         args.extend(["--manifest-path".into(), root.join("Cargo.toml").into()]);
         args.extend(["--package".into(), OsString::from(&self.package)]);
         args.extend(["--bin".into(), OsString::from(&self.package)]);
         if self.needs_cuda {
             args.extend(["--features".into(), "cuda".into()]);
+        }
+        if has_ffmpeg && self.package == VIDEO {
+            args.extend(["--features".into(), "ffmpeg".into()]);
         }
         args.push("--".into());
         args.extend_from_slice(&self.args);
@@ -259,7 +271,9 @@ mod tests {
             Command::Sweep(args) => Launch::sweep(&kind, &args),
             Command::Table(args) => Launch::table(&args),
             Command::Bench(args) => Launch::bench(&args),
-            Command::Test(_) | Command::Ci => panic!("`{line}` starts no executable of a kind"),
+            Command::Test(_) | Command::Ci | Command::Setup => {
+                panic!("`{line}` starts no executable of a kind")
+            }
         }
     }
 
@@ -273,6 +287,7 @@ mod tests {
             "render runs/a -o a.png",
             "render runs/a --size 4x5 --quantity gradient --checkpoint last -o a.png",
             "render runs/a --scale 0.5 -o a.png",
+            "render runs/a --size 4x5 --fps 60 -o a.mp4",
             "render runs/a --rate 48000 --checkpoint last -o a.wav",
             "export runs/a -o a.safetensors",
             "export runs/a --checkpoint last -o a.safetensors",
@@ -298,7 +313,7 @@ mod tests {
 
     #[test]
     fn cargo_builds_the_kinds_package_from_any_folder() {
-        let args = launch("xtask resume runs/a").cargo_args(Path::new("/root"));
+        let args = launch("xtask resume runs/a").cargo_args(Path::new("/root"), true);
         let manifest = Path::new("/root").join("Cargo.toml");
         let line = format!(
             "run --release --manifest-path {} --package siren-image --bin siren-image -- resume runs/a",
@@ -310,7 +325,7 @@ mod tests {
     #[test]
     fn only_a_cuda_device_asks_for_the_cuda_feature() {
         let with_feature = |line: &str| {
-            let args = launch(line).cargo_args(Path::new("/root"));
+            let args = launch(line).cargo_args(Path::new("/root"), true);
             args.windows(2).any(|pair| pair == ["--features", "cuda"])
         };
         assert!(with_feature("xtask run a.toml --device cuda:0"));

@@ -5,6 +5,7 @@
 
 mod checks;
 mod cli;
+mod ffmpeg;
 mod kind;
 mod launch;
 
@@ -40,6 +41,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Sweep(args) => Launch::sweep(&of_config(&args.config)?, args).start(&root),
         Command::Table(args) => Launch::table(args).start(&root),
         Command::Bench(args) => Launch::bench(args).start(&root),
+        Command::Setup => ffmpeg::setup(),
         Command::Test(args) => checks::test(&root, &args.cargo_args),
         Command::Ci => checks::ci(&root),
     }

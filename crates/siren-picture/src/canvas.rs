@@ -17,6 +17,28 @@ pub struct Size {
     pub width: usize,
 }
 
+impl Size {
+    /// This size times `scale`, at least 1 × 1.
+    ///
+    /// # Errors
+    /// If the scale is not a positive number, or the result is absurdly large.
+    pub fn scaled(self, scale: f64) -> Result<Self> {
+        let side = |pixels: usize| (pixels as f64 * scale).round().max(1.0);
+        let (height, width) = (side(self.height), side(self.width));
+        let fits =
+            scale.is_finite() && scale > 0.0 && height.max(width) <= MAX_RENDERED_SIDE as f64;
+        if !fits {
+            let expected =
+                format!("a positive factor that gives at most {MAX_RENDERED_SIDE} pixels a side");
+            return Err(Error::invalid("--scale", scale, &expected));
+        }
+        Ok(Self {
+            height: height as usize,
+            width: width as usize,
+        })
+    }
+}
+
 impl FromStr for Size {
     type Err = String;
 
@@ -103,27 +125,6 @@ impl Canvas {
             height: sides[0],
             width: sides[1],
         }
-    }
-
-    /// This size times `scale`, at least 1 × 1.
-    ///
-    /// # Errors
-    /// If the scale is not a positive number, or the result is absurdly large.
-    pub fn scaled(&self, scale: f64) -> Result<Size> {
-        let side = |pixels: usize| (pixels as f64 * scale).round().max(1.0);
-        let Size { height, width } = self.size();
-        let (height, width) = (side(height), side(width));
-        let fits =
-            scale.is_finite() && scale > 0.0 && height.max(width) <= MAX_RENDERED_SIDE as f64;
-        if !fits {
-            let expected =
-                format!("a positive factor that gives at most {MAX_RENDERED_SIDE} pixels a side");
-            return Err(Error::invalid("--scale", scale, &expected));
-        }
-        Ok(Size {
-            height: height as usize,
-            width: width as usize,
-        })
     }
 }
 

@@ -47,7 +47,7 @@ impl RenderArgs {
         let own = machine.install(|| run.domain.canvas(&run.field))?;
         let size = match self.size {
             Some(size) => size,
-            None => own.scaled(self.scale.unwrap_or(1.0))?,
+            None => own.size().scaled(self.scale.unwrap_or(1.0))?,
         };
         let canvas = own.at(size)?;
         machine.install(|| render(&run.field, &canvas, self.quantity, output))?;

@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::io::Write;
 use std::path::{Path, is_separator};
 
+use indicatif::{ProgressBar, ProgressStyle};
+
 /// A result, on standard output.
 pub fn result(line: impl Display) {
     let _ = writeln!(std::io::stdout(), "{line}");
@@ -23,6 +25,18 @@ pub fn quoted(path: &Path) -> String {
 /// Progress, notes and errors, on standard error.
 pub fn note(line: impl Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// A bar with the time that is left, for what takes long outside of a run; nothing where standard error is no terminal.
+#[must_use]
+pub fn bar(len: u64, unit: &str) -> ProgressBar {
+    let style = format!("{{wide_bar}} {{pos}}/{{len}} {unit}, {{eta}} left");
+    let bar = ProgressBar::new(len);
+    match ProgressStyle::with_template(&style) {
+        Ok(style) => bar.with_style(style),
+        // Not reached: the template is a constant but for the unit.
+        Err(_) => bar,
+    }
 }
 
 #[cfg(test)]

@@ -58,6 +58,12 @@ impl PartialFile {
         Ok((partial, file))
     }
 
+    /// The file's name while it is written, for what opens files by their names.
+    #[must_use]
+    pub fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
     /// The error for a failed write.
     #[must_use]
     pub fn write_error(&self, error: std::io::Error) -> Error {

@@ -1,0 +1,79 @@
+//! How well a field fits its clip.
+
+use siren_core::Result;
+use siren_core::field::Siren;
+use siren_core::run::Metrics;
+use siren_core::run::metrics::psnr_db;
+
+use crate::Video;
+use crate::render::Playback;
+use crate::voxels::target;
+
+/// PSNR of single frames on values mapped from [−1, 1] to [0, 1] and clipped, peak 1: `psnr_db` is the mean over the frames that are
+/// evaluated and `psnr_std_db` their standard deviation, as in the paper's table (which pools four frames in its code).
+pub(crate) fn metrics(video: &Video, field: &Siren) -> Result<Metrics> {
+    let frames = video.evaluated();
+    let scores = scores(video, field, &frames)?;
+    let n = scores.len() as f64;
+    let mean = scores.iter().sum::<f64>() / n;
+    let variance = scores.iter().map(|db| (db - mean).powi(2)).sum::<f64>() / n;
+    let named = [("psnr_db", mean), ("psnr_std_db", variance.sqrt())];
+    Ok(named.map(|(name, value)| (name.to_owned(), value)).to_vec())
+}
+
+/// The PSNR of each of these frames.
+pub(crate) fn scores(video: &Video, field: &Siren, frames: &[usize]) -> Result<Vec<f64>> {
+    let playback = Playback::own(video);
+    let score = |&at: &usize| {
+        let mut truth = video.clip.frame(at).iter();
+        let mut error = 0.0;
+        playback.pieces(field, at, |values| {
+            for (value, &truth) in values.iter().zip(truth.by_ref()) {
+                let off = f64::from(value.clamp(-1.0, 1.0)) - f64::from(target(truth));
+                error += (0.5 * off).powi(2);
+            }
+        })?;
+        Ok(psnr_db(error / video.clip.frame(at).len() as f64, 1.0))
+    };
+    frames.iter().map(score).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device, Tensor};
+    use siren_core::config::Source;
+    use siren_core::run::{ConfigOf, Domain};
+
+    use super::*;
+
+    #[test]
+    fn a_field_of_one_value_is_off_by_what_one_can_count() {
+        let source = Source {
+            origin: "a.toml".to_owned(),
+            text: "kind = 'video'\n[signal]\nsize = 4\nevaluated_frames = 2\n[field]\nhidden_layers = 0\n".to_owned(),
+        };
+        let config = ConfigOf::<Video>::parse(&source, "video", &[]).unwrap();
+        let video = Video::open(&config, &Device::Cpu).unwrap();
+        let find = |name: &str| {
+            let shape: &[usize] = match name {
+                "net.net.0.0.weight" => &[256, 3],
+                "net.net.0.0.bias" => &[256],
+                "net.net.1.0.weight" => &[3, 256],
+                _ => &[3],
+            };
+            Some(Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap())
+        };
+        let field = config
+            .field
+            .load(video.shape(), find, DType::F32, &Device::Cpu)
+            .unwrap();
+        let expected = [0, 31].map(|at| {
+            let frame = video.clip.frame(at);
+            let squares = frame.iter().map(|&b| (f64::from(b) / 255.0 - 0.5).powi(2));
+            -10.0 * (squares.sum::<f64>() / frame.len() as f64).log10()
+        });
+        let metrics = metrics(&video, &field).unwrap();
+        assert!((metrics[0].1 - f64::midpoint(expected[0], expected[1])).abs() < 1e-5);
+        assert!((metrics[1].1 - 0.5 * (expected[0] - expected[1]).abs()).abs() < 1e-5);
+    }
+}

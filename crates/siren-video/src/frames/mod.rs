@@ -1,0 +1,109 @@
+//! Where frames come from: one module a format, each giving one picture after the other.
+
+mod array;
+#[cfg(feature = "ffmpeg")]
+mod ffmpeg;
+mod folder;
+mod gif;
+mod y4m;
+
+use std::fs;
+use std::path::Path;
+
+use image::RgbImage;
+use siren_core::{Error, Result};
+
+use crate::config::VideoSignal;
+use crate::scene::Scene;
+
+/// Frames a second of what does not say so itself.
+const DEFAULT_RATE: f64 = 25.0;
+
+/// Pictures at equal distances in time.
+pub trait Frames {
+    /// Frames a second.
+    fn rate(&self) -> f64;
+
+    /// How many there are in all, as far as is known before they are read.
+    fn count(&self) -> Option<usize>;
+
+    /// Width and height, as far as they are known before a picture is read.
+    fn size(&self) -> Option<(u32, u32)>;
+
+    /// The next picture; `None` after the last.
+    ///
+    /// # Errors
+    /// If it cannot be read, or has another size than the first.
+    fn next(&mut self) -> Result<Option<RgbImage>>;
+}
+
+/// The whole clip that a config names.
+///
+/// # Errors
+/// If there is no such file, or its format is not read here.
+pub fn open(signal: &VideoSignal) -> Result<Box<dyn Frames>> {
+    let Some(path) = &signal.path else {
+        return Ok(Box::new(Scene::new(signal.size)));
+    };
+    let rate = signal.rate.unwrap_or(DEFAULT_RATE);
+    let metadata = fs::metadata(path).map_err(Error::io("open", path))?;
+    if metadata.is_dir() {
+        return Ok(Box::new(folder::Folder::open(path, rate)?));
+    }
+    if metadata.len() == 0 {
+        return Err(Error::signal(
+            path,
+            "the file is empty (0 bytes); give a clip",
+        ));
+    }
+    match format(path)? {
+        Format::Gif => Ok(Box::new(gif::Gif::open(path)?)),
+        Format::Y4m => Ok(Box::new(y4m::Y4m::open(path)?)),
+        Format::Array => Ok(Box::new(array::Array::open(path, rate)?)),
+        Format::Other => other(path),
+    }
+}
+
+enum Format {
+    Gif,
+    Y4m,
+    Array,
+    Other,
+}
+
+/// By the first bytes of the file.
+fn format(path: &Path) -> Result<Format> {
+    use std::io::Read;
+    let mut start = Vec::new();
+    let file = fs::File::open(path).map_err(Error::io("open", path))?;
+    file.take(10)
+        .read_to_end(&mut start)
+        .map_err(Error::io("read", path))?;
+    Ok(match &start {
+        start if start.starts_with(b"GIF8") => Format::Gif,
+        start if start.starts_with(b"YUV4MPEG2") => Format::Y4m,
+        start if start.starts_with(b"\x93NUMPY") => Format::Array,
+        _ => Format::Other,
+    })
+}
+
+#[cfg(feature = "ffmpeg")]
+fn other(path: &Path) -> Result<Box<dyn Frames>> {
+    Ok(Box::new(ffmpeg::Stream::open(path)?))
+}
+
+#[cfg(not(feature = "ffmpeg"))]
+fn other(path: &Path) -> Result<Box<dyn Frames>> {
+    let message = "is a clip that needs FFmpeg, without which this program was built: install FFmpeg's development libraries with \
+                   `cargo xtask setup` and run again, or give a folder of pictures, a GIF, a Y4M file or a NumPy array";
+    Err(Error::signal(path, message))
+}
+
+/// The error for frames that differ in size.
+pub(crate) fn other_size(path: &Path, first: (u32, u32), (width, height): (u32, u32)) -> Error {
+    let (first_width, first_height) = first;
+    let message = format!(
+        "has {height} × {width} pixels (height × width), the first frame {first_height} × {first_width}: all must have the same"
+    );
+    Error::signal(path, message)
+}

@@ -1,0 +1,79 @@
+//! `siren-video`: fit clips, resume, render, export.
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use siren_core::Result;
+use siren_core::run::cli::{FittedArgs, SharedCommand, exit};
+use siren_core::run::console;
+use siren_picture::Size;
+use siren_video::Video;
+use siren_video::render::{Playback, render};
+
+/// Fits clips by sinusoidal fields, and plays fitted ones at any frame rate and size.
+#[derive(Debug, Parser)]
+#[command(name = "siren-video", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Shared(SharedCommand),
+    /// Write a run's field as MP4, GIF, or a folder of PNG files, at any frame rate and size.
+    Render(RenderArgs),
+}
+
+#[derive(Args, Debug)]
+struct RenderArgs {
+    #[command(flatten)]
+    fitted: FittedArgs,
+    /// Frames a second. Default: the fitted clip's own.
+    #[arg(long, value_name = "RATE")]
+    fps: Option<f64>,
+    /// Height, then width, in pixels: 512x768 is wider than high. Default: the fitted clip's own.
+    #[arg(long, value_name = "HxW", conflicts_with = "scale")]
+    size: Option<Size>,
+    /// The clip's own size times this.
+    #[arg(long, value_name = "S")]
+    scale: Option<f64>,
+}
+
+impl RenderArgs {
+    fn execute(&self) -> Result<ExitCode> {
+        let (machine, run) = self.fitted.restore::<Video>()?;
+        let output = &self.fitted.output;
+        let mut playback = Playback::own(&run.domain);
+        if let Some(rate) = self.fps {
+            playback = playback.at_rate(rate)?;
+        }
+        let size = match (self.size, self.scale) {
+            (Some(size), _) => size,
+            (None, Some(scale)) => playback.size().scaled(scale)?,
+            (None, None) => playback.size(),
+        };
+        let playback = playback.at_size(size)?;
+        let bar = console::bar(playback.frames() as u64, "frames");
+        machine.install(|| render(&run.field, &playback, output, |_| bar.inc(1)))?;
+        bar.finish_and_clear();
+        console::result(format_args!(
+            "wrote {} ({} frames of {} × {}, {} a second)",
+            output.display(),
+            playback.frames(),
+            size.height,
+            size.width,
+            playback.rate()
+        ));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Shared(command) => command.execute::<Video>(),
+        Command::Render(args) => args.execute(),
+    };
+    exit(done)
+}

@@ -1,0 +1,239 @@
+//! MP4 by FFmpeg.
+
+use std::path::Path;
+
+use ffmpeg_next as ffmpeg;
+use ffmpeg_next::format::Pixel;
+use ffmpeg_next::software::scaling;
+use ffmpeg_next::{Dictionary, Packet, Rational, codec, encoder, format, frame};
+use siren_core::run::PartialFile;
+use siren_core::{Error, Result};
+use siren_picture::Size;
+
+use super::Sink;
+
+/// Constant quality of x264: 18 is hard to tell from the frames themselves.
+const QUALITY: &str = "18";
+/// Bits a second and pixel of MPEG-4, where there is no x264.
+const BITS_PER_PIXEL: f64 = 6.0;
+/// Longest side that H.264 has.
+const MAX_SIDE: usize = 16_384;
+
+/// H.264, or MPEG-4 where FFmpeg has no encoder for it. Players want even sides, so a clip with an odd one gets its last row or column
+/// twice.
+pub(super) struct Mp4 {
+    output: format::context::Output,
+    encoder: encoder::Video,
+    scaler: scaling::Context,
+    time_base: Rational,
+    size: Size,
+    written: i64,
+    partial: PartialFile,
+}
+
+impl Mp4 {
+    pub(super) fn create(path: &Path, size: Size, rate: f64) -> Result<Self> {
+        if size.height.max(size.width) > MAX_SIDE {
+            let message = format!("an MP4 has at most {MAX_SIDE} pixels a side");
+            return Err(Error::signal(path, message));
+        }
+        // FFmpeg opens the file by its name.
+        let (partial, file) = PartialFile::create(path)?;
+        drop(file);
+        Self::open(partial, size, rate).map_err(|error| failed(path, error))
+    }
+
+    fn open(partial: PartialFile, size: Size, rate: f64) -> Result<Self, ffmpeg::Error> {
+        ffmpeg::init()?;
+        ffmpeg::log::set_level(ffmpeg::log::Level::Quiet);
+        let mut output = format::output_as(partial.temporary(), "mp4")?;
+        let x264 = encoder::find_by_name("libx264");
+        let found = x264.or_else(|| encoder::find(codec::Id::MPEG4));
+        let found = found.ok_or(ffmpeg::Error::EncoderNotFound)?;
+        let (width, height) = (even(size.width), even(size.height));
+        let time_base = rational(rate).invert();
+        let mut video = codec::context::Context::new_with_codec(found)
+            .encoder()
+            .video()?;
+        video.set_width(width);
+        video.set_height(height);
+        video.set_format(Pixel::YUV420P);
+        video.set_frame_rate(Some(time_base.invert()));
+        video.set_time_base(time_base);
+        if output
+            .format()
+            .flags()
+            .contains(format::Flags::GLOBAL_HEADER)
+        {
+            video.set_flags(codec::Flags::GLOBAL_HEADER);
+        }
+        let mut options = Dictionary::new();
+        if x264.is_some() {
+            options.set("crf", QUALITY);
+        } else {
+            video.set_bit_rate(
+                (BITS_PER_PIXEL * rate * f64::from(width) * f64::from(height)) as usize,
+            );
+        }
+        let encoder = video.open_with(options)?;
+        let mut stream = output.add_stream(found)?;
+        stream.set_parameters(&encoder);
+        stream.set_avg_frame_rate(time_base.invert());
+        stream.set_time_base(time_base);
+        output.write_header()?;
+        let flags = scaling::Flags::BILINEAR;
+        let scaler = scaling::Context::get(
+            Pixel::RGB24,
+            width,
+            height,
+            Pixel::YUV420P,
+            width,
+            height,
+            flags,
+        )?;
+        Ok(Self {
+            output,
+            encoder,
+            scaler,
+            time_base,
+            size,
+            written: 0,
+            partial,
+        })
+    }
+
+    fn encode(&mut self, picture: &[u8]) -> Result<(), ffmpeg::Error> {
+        let Size { height, width } = self.size;
+        let mut rgb = frame::Video::new(Pixel::RGB24, even(width), even(height));
+        let stride = rgb.stride(0);
+        for (row, line) in rgb
+            .data_mut(0)
+            .chunks_mut(stride)
+            .take(even(height) as usize)
+            .enumerate()
+        {
+            let from = row.min(height - 1) * width * 3;
+            let from = &picture[from..from + width * 3];
+            line[..width * 3].copy_from_slice(from);
+            if even(width) as usize > width {
+                line[width * 3..width * 3 + 3].copy_from_slice(&from[width * 3 - 3..]);
+            }
+        }
+        let mut yuv = frame::Video::empty();
+        self.scaler.run(&rgb, &mut yuv)?;
+        yuv.set_pts(Some(self.written));
+        self.written += 1;
+        self.encoder.send_frame(&yuv)?;
+        self.drain()
+    }
+
+    fn drain(&mut self) -> Result<(), ffmpeg::Error> {
+        let Some(stream) = self.output.stream(0) else {
+            return Err(ffmpeg::Error::StreamNotFound);
+        };
+        let to = stream.time_base();
+        let mut packet = Packet::empty();
+        while self.encoder.receive_packet(&mut packet).is_ok() {
+            packet.set_stream(0);
+            packet.set_duration(1);
+            packet.rescale_ts(self.time_base, to);
+            packet.write_interleaved(&mut self.output)?;
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self) -> Result<(), ffmpeg::Error> {
+        self.encoder.send_eof()?;
+        self.drain()?;
+        self.output.write_trailer()
+    }
+}
+
+impl Sink for Mp4 {
+    fn push(&mut self, frame: &[u8]) -> Result<()> {
+        self.encode(frame)
+            .map_err(|error| failed(self.partial.temporary(), error))
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        self.complete()
+            .map_err(|error| failed(self.partial.temporary(), error))?;
+        let Self {
+            output, partial, ..
+        } = *self;
+        // Closes the file.
+        drop(output);
+        partial.keep()
+    }
+}
+
+/// The next even number of pixels.
+fn even(side: usize) -> u32 {
+    side.next_multiple_of(2) as u32
+}
+
+/// Frames a second as FFmpeg counts them: to a thousandth, or as television does (30000/1001).
+fn rational(rate: f64) -> Rational {
+    for (count, per) in [(24_000, 1001), (30_000, 1001), (60_000, 1001)] {
+        if (rate - f64::from(count) / f64::from(per)).abs() < 1e-3 {
+            return Rational::new(count, per);
+        }
+    }
+    Rational::new((rate * 1000.0).round().clamp(1.0, 1e9) as i32, 1000).reduce()
+}
+
+fn failed(path: &Path, error: ffmpeg::Error) -> Error {
+    Error::signal(path, format!("FFmpeg cannot write it ({error})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::VideoSignal;
+    use crate::frames::open;
+
+    /// Frames that are not evenly spaced in time are shown as long as they were.
+    #[test]
+    fn a_clip_of_variable_frame_rate_is_read_at_its_mean_rate_in_its_own_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.mp4");
+        let size = Size {
+            height: 32,
+            width: 32,
+        };
+        let mut mp4 = Box::new(Mp4::create(&path, size, 20.0).unwrap());
+        // In twentieths of a second; the last frame ends the clip at the 20th.
+        for (shade, time) in [(0, 0), (60, 2), (120, 10), (180, 12), (240, 18)] {
+            mp4.written = time;
+            mp4.push(&vec![shade; 32 * 32 * 3]).unwrap();
+        }
+        mp4.finish().unwrap();
+        let signal = VideoSignal {
+            path: Some(path),
+            ..VideoSignal::default()
+        };
+        let mut frames = open(&signal).unwrap();
+        let rate = frames.rate();
+        let mut shades = Vec::new();
+        while let Some(frame) = frames.next().unwrap() {
+            shades.push(frame.get_pixel(16, 16).0[1]);
+        }
+        // The newest frame whose time has come, half a frame early.
+        for (at, shade) in shades.iter().enumerate() {
+            let time = 20.0 * (at as f64 + 0.5) / rate;
+            let shown = [(0, 0.0), (60, 2.0), (120, 10.0), (180, 12.0), (240, 18.0)];
+            let due = shown
+                .iter()
+                .rev()
+                .find(|(_, from)| *from <= time)
+                .unwrap()
+                .0;
+            assert!(shade.abs_diff(due) < 12, "{at} of {rate} Hz: {shade} {due}");
+        }
+        assert!(
+            (shades.len() as f64 / rate - 0.95).abs() < 0.3,
+            "{} {rate}",
+            shades.len()
+        );
+    }
+}
