@@ -175,7 +175,12 @@ fn expected_artifacts(kind: &str) -> &'static [&'static str] {
         "audio" => &["target.wav", "value.wav", "error.wav"],
         "image" => &["target.png", "value.png", "gradient.png", "laplacian.png"],
         "video" => &["target.png", "value.png", "comparison.gif", "frames.csv"],
-        "poisson" => &["target.png", "value.png", "solver.png", "laplacian.png"],
+        "poisson" => &[
+            "target.png",
+            "value.png",
+            "solver.png",
+            "target_laplacian.png",
+        ],
         other => panic!("say here what a run of the kind `{other}` leaves"),
     }
 }

@@ -59,16 +59,8 @@ fn bands(
                     .map(|(at, &y)| canvas.shown(at % channels, y))
                     .collect()
             }
-            Quantity::Gradient => {
-                let pairs = raw.chunks_exact(2);
-                pairs
-                    .flat_map(|d| gradient_color(d[0], d[1], scale))
-                    .collect()
-            }
-            Quantity::Laplacian => raw
-                .iter()
-                .flat_map(|&y| laplacian_color(y, scale))
-                .collect(),
+            Quantity::Gradient => gradient_colors(&raw, scale),
+            Quantity::Laplacian => laplacian_colors(&raw, scale),
         };
         take(&band)?;
     }
@@ -129,10 +121,47 @@ fn color_scale(field: &Siren, canvas: &Canvas, quantity: Quantity) -> Result<f32
     })?;
     let raw = derivatives(field, &coarse, quantity, (0, coarse.grid().points()))?;
     let per_point = if quantity == Quantity::Gradient { 2 } else { 1 };
+    Ok(scale_of(&raw, per_point))
+}
+
+fn scale_of(raw: &[f32], per_point: usize) -> f32 {
     let magnitudes = raw
         .chunks_exact(per_point)
         .map(|d| d.iter().map(|x| x * x).sum::<f32>().sqrt());
-    Ok(robust_scale(magnitudes, FULL_BRIGHTNESS))
+    robust_scale(magnitudes, FULL_BRIGHTNESS)
+}
+
+fn gradient_colors(raw: &[f32], scale: f32) -> Vec<f32> {
+    let pairs = raw.chunks_exact(2);
+    pairs
+        .flat_map(|d| gradient_color(d[0], d[1], scale))
+        .collect()
+}
+
+fn laplacian_colors(raw: &[f32], scale: f32) -> Vec<f32> {
+    let values = raw.iter();
+    values.flat_map(|&y| laplacian_color(y, scale)).collect()
+}
+
+/// Gradients of the luma, `(n, 2)` down and to the right, that no field gave, in the colors in which those of fields are drawn.
+#[must_use]
+pub fn gradient_picture(raw: &[f32], size: Size) -> Picture {
+    colored(gradient_colors(raw, scale_of(raw, 2)), size)
+}
+
+/// Laplacians of the luma, `(n)`, that no field gave, in the colors in which those of fields are drawn.
+#[must_use]
+pub fn laplacian_picture(raw: &[f32], size: Size) -> Picture {
+    colored(laplacian_colors(raw, scale_of(raw, 1)), size)
+}
+
+fn colored(values: Vec<f32>, Size { height, width }: Size) -> Picture {
+    Picture {
+        height,
+        width,
+        channels: 3,
+        values,
+    }
 }
 
 /// Luma gradients `(n, 2)` or luma Laplacians `(n)` of the whole canvas, per pixel, for targets in [−1, 1].

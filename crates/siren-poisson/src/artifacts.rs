@@ -4,7 +4,8 @@ use std::path::Path;
 
 use siren_core::Result;
 use siren_core::field::Siren;
-use siren_picture::draw::{picture, render};
+use siren_picture::draw::{gradient_picture, laplacian_picture, picture, render};
+use siren_picture::picture::LUMA;
 use siren_picture::{Drawn, Quantity};
 
 use crate::Poisson;
@@ -14,6 +15,14 @@ pub(crate) fn write(poisson: &Poisson, field: &Siren, folder: &Path) -> Result<(
     let truth = &poisson.truth;
     let canvas = poisson.canvas(field)?;
     truth.save(&folder.join("target.png"))?;
+    let (gradient, laplacian) = targets(poisson);
+    let size = canvas.size();
+    for (picture, name) in [
+        (gradient_picture(&gradient, size), "target_gradient.png"),
+        (laplacian_picture(&laplacian, size), "target_laplacian.png"),
+    ] {
+        picture.save(&folder.join(name))?;
+    }
     for (quantity, name) in [
         (Quantity::Value, "value.png"),
         (Quantity::Gradient, "gradient.png"),
@@ -27,4 +36,32 @@ pub(crate) fn write(poisson: &Poisson, field: &Siren, folder: &Path) -> Result<(
         .save(&folder.join("error_x10.png"))?;
     let solved = aligned(truth, poisson.reference());
     solved.save(&folder.join("solver.png"))
+}
+
+/// Of the luma, per pixel: gradients `(n, 2)` and Laplacians `(n)`.
+fn targets(poisson: &Poisson) -> (Vec<f32>, Vec<f32>) {
+    let [sobel, second] = [&poisson.targets.sobel, &poisson.targets.second];
+    let channels = poisson.truth.channels;
+    let luma = |values: &[f64]| -> Vec<f32> {
+        let pixels = values.chunks_exact(channels);
+        let weighted = |pixel: &[f64]| {
+            let pairs = pixel.iter().zip(LUMA);
+            pairs.map(|(y, weight)| y * f64::from(weight)).sum::<f64>()
+        };
+        let gray = |pixel: &[f64]| {
+            if channels == 1 {
+                pixel[0]
+            } else {
+                weighted(pixel)
+            }
+        };
+        pixels.map(|pixel| gray(pixel) as f32).collect()
+    };
+    let (down, right) = (luma(&sobel[0]), luma(&sobel[1]));
+    let gradient = down.into_iter().zip(right).flat_map(|(d, r)| [d, r]);
+    let laplacian = luma(&second[0]).into_iter().zip(luma(&second[1]));
+    (
+        gradient.collect(),
+        laplacian.map(|(rows, columns)| rows + columns).collect(),
+    )
 }
