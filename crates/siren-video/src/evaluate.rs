@@ -12,8 +12,10 @@ use crate::voxels::target;
 /// PSNR of single frames on values mapped from [−1, 1] to [0, 1] and clipped, peak 1: `psnr_db` is the mean over the frames that are
 /// evaluated and `psnr_std_db` their standard deviation, as in the paper's table (which pools four frames in its code).
 pub(crate) fn metrics(video: &Video, field: &Siren) -> Result<Metrics> {
-    let frames = video.evaluated();
-    let scores = scores(video, field, &frames)?;
+    let playback = Playback::own(video);
+    let score = |at: usize| Ok(psnr(video.clip.frame(at), &playback.values(field, at)?));
+    let scores = video.evaluated().into_iter().map(score);
+    let scores = scores.collect::<Result<Vec<f64>>>()?;
     let n = scores.len() as f64;
     let mean = scores.iter().sum::<f64>() / n;
     let variance = scores.iter().map(|db| (db - mean).powi(2)).sum::<f64>() / n;
@@ -21,21 +23,14 @@ pub(crate) fn metrics(video: &Video, field: &Siren) -> Result<Metrics> {
     Ok(named.map(|(name, value)| (name.to_owned(), value)).to_vec())
 }
 
-/// The PSNR of each of these frames.
-pub(crate) fn scores(video: &Video, field: &Siren, frames: &[usize]) -> Result<Vec<f64>> {
-    let playback = Playback::own(video);
-    let score = |&at: &usize| {
-        let mut truth = video.clip.frame(at).iter();
-        let mut error = 0.0;
-        playback.pieces(field, at, |values| {
-            for (value, &truth) in values.iter().zip(truth.by_ref()) {
-                let off = f64::from(value.clamp(-1.0, 1.0)) - f64::from(target(truth));
-                error += (0.5 * off).powi(2);
-            }
-        })?;
-        Ok(psnr_db(error / video.clip.frame(at).len() as f64, 1.0))
-    };
-    frames.iter().map(score).collect()
+/// Of the values of one frame.
+pub(crate) fn psnr(truth: &[u8], values: &[f32]) -> f64 {
+    let pairs = truth.iter().zip(values);
+    let squares = pairs.map(|(&truth, value)| {
+        let off = f64::from(value.clamp(-1.0, 1.0)) - f64::from(target(truth));
+        (0.5 * off).powi(2)
+    });
+    psnr_db(squares.sum::<f64>() / truth.len() as f64, 1.0)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use siren_picture::{Picture, Size};
 use crate::Video;
 use crate::clip::CHANNELS;
 use crate::config::MAX_RATE;
-use crate::evaluate::scores;
+use crate::evaluate::psnr;
 use crate::sink::{self, Sink};
 use crate::voxels::byte;
 
@@ -109,19 +109,10 @@ impl Playback {
     }
 
     /// The values of one frame, pixel by pixel, in pieces.
-    pub(crate) fn pieces(
-        &self,
-        field: &Siren,
-        frame: usize,
-        mut take: impl FnMut(&[f32]),
-    ) -> Result<()> {
+    fn pieces(&self, field: &Siren, frame: usize, mut take: impl FnMut(&[f32])) -> Result<()> {
         let time = self.time(frame) as f32;
         let Size { height, width } = self.size;
-        let axis = |axis: usize| -> Vec<f32> {
-            let samples = 0..self.grid.sides()[axis];
-            samples.map(|i| self.grid.coord(axis, i) as f32).collect()
-        };
-        let (rows, columns) = (axis(1), axis(2));
+        let (rows, columns) = (self.grid.axis(1), self.grid.axis(2));
         for start in (0..height * width).step_by(BAND) {
             let end = (start + BAND).min(height * width);
             let point = |at: usize| [time, rows[at / width], columns[at % width]];
@@ -137,6 +128,13 @@ impl Playback {
             );
         }
         Ok(())
+    }
+
+    /// The values of one frame, `(height, width, 3)`.
+    pub(crate) fn values(&self, field: &Siren, frame: usize) -> Result<Vec<f32>> {
+        let mut all = Vec::with_capacity(self.size.height * self.size.width * CHANNELS);
+        self.pieces(field, frame, |values| all.extend_from_slice(values))?;
+        Ok(all)
     }
 
     /// One frame as it is shown, `(height, width, 3)`.
@@ -177,8 +175,12 @@ pub(crate) fn artifacts(video: &Video, field: &Siren, folder: &Path) -> Result<(
         width: 3 * width,
     };
     let mut sink: Box<dyn Sink> = sink::create(&folder.join("comparison.gif"), wide, own.rate)?;
+    let mut table = "frame,psnr_db\n".to_owned();
     for at in 0..own.frames {
-        let (truth, fit) = (video.clip.frame(at), own.bytes(field, at)?);
+        let (truth, values) = (video.clip.frame(at), own.values(field, at)?);
+        let fit: Vec<u8> = values.iter().map(|&y| byte(y)).collect();
+        // Writing to a string cannot fail.
+        let _ = writeln!(table, "{at},{}", psnr(truth, &values));
         if at == own.frames / 2 {
             for (name, bytes) in [("target.png", truth), ("value.png", &fit)] {
                 picture(bytes, own.size).save(&folder.join(name))?;
@@ -198,12 +200,6 @@ pub(crate) fn artifacts(video: &Video, field: &Siren, folder: &Path) -> Result<(
         sink.push(&joined)?;
     }
     sink.finish()?;
-    let all: Vec<usize> = (0..own.frames).collect();
-    let mut table = "frame,psnr_db\n".to_owned();
-    for (at, db) in scores(video, field, &all)?.into_iter().enumerate() {
-        // Writing to a string cannot fail.
-        let _ = writeln!(table, "{at},{db}");
-    }
     let path = folder.join("frames.csv");
     fs::write(&path, table).map_err(Error::io("write", path))
 }

@@ -54,15 +54,23 @@ impl Domain for Video {
         }
     }
 
-    /// Of as many frames as are evaluated, each by itself: rows and columns, not time.
+    /// The mean over the frames that are evaluated, each by itself: rows and columns, not time.
     fn spectrum(&self) -> Result<Option<Spectrum>> {
-        let frames = self.evaluated();
-        let values = frames.iter().flat_map(|&at| self.clip.frame(at));
-        let values = values.map(|&byte| target(byte)).collect();
-        // One under the other, as one picture: what is between two frames is one row of many.
-        let sides = [frames.len(), self.clip.height, self.clip.width];
-        let grid = Grid::new(&sides, siren_core::signal::CoordinateRule::Stretch)?;
-        Ok(Spectrum::of(&Raster::new(grid, CHANNELS, values)?))
+        let grid = self
+            .grid
+            .resampled(&[1, self.clip.height, self.clip.width])?;
+        let mut found = Vec::new();
+        for at in self.evaluated() {
+            let values = self.clip.frame(at).iter().map(|&byte| target(byte));
+            let raster = Raster::new(grid.clone(), CHANNELS, values.collect())?;
+            found.extend(Spectrum::of(&raster));
+        }
+        let mean =
+            |of: fn(&Spectrum) -> f64| found.iter().map(of).sum::<f64>() / found.len() as f64;
+        Ok((!found.is_empty()).then(|| Spectrum {
+            centroid: mean(|s| s.centroid),
+            nyquist: mean(|s| s.nyquist),
+        }))
     }
 
     fn checksum(&self) -> u32 {

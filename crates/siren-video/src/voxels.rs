@@ -28,13 +28,9 @@ impl VoxelSampler {
         seed: u64,
         device: &Device,
     ) -> Self {
-        let axis = |axis: usize| {
-            let samples = 0..grid.sides()[axis];
-            samples.map(|i| grid.coord(axis, i) as f32).collect()
-        };
         Self {
             clip: Arc::clone(clip),
-            axes: [axis(0), axis(1), axis(2)],
+            axes: [0, 1, 2].map(|axis| grid.axis(axis)),
             sampling: sampling.clone(),
             seed,
             device: device.clone(),

@@ -112,6 +112,13 @@ impl Grid {
         self.extents[axis] * (2.0 * (index as f64 / intervals as f64) - 1.0)
     }
 
+    /// Coordinates of all indices on `axis`, in single precision.
+    #[must_use]
+    pub fn axis(&self, axis: usize) -> Vec<f32> {
+        let indices = 0..self.sides[axis];
+        indices.map(|i| self.coord(axis, i) as f32).collect()
+    }
+
     /// Coordinates of points `start .. start + len` in row-major order, `(len, d)`.
     ///
     /// # Errors
