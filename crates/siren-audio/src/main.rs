@@ -39,7 +39,7 @@ impl RenderArgs {
         let (machine, run) = self.fitted.restore::<Audio>()?;
         let output = &self.fitted.output;
         let timeline = run.domain.timeline(self.rate)?;
-        machine.install(|| render(&run.domain, &run.field, &timeline, output))?;
+        machine.install(|| render(&run.domain, &run.model, &timeline, output))?;
         console::result(format_args!(
             "wrote {} ({} frames at {} Hz)",
             output.display(),

@@ -29,6 +29,7 @@ pub struct Audio {
 impl Domain for Audio {
     const KIND: &'static str = "audio";
     const HEADLINE: &'static str = "psnr_db";
+    type Model = Siren;
     type Signal = AudioSignal;
     type Objective = AudioObjective;
 

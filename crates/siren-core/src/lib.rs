@@ -34,7 +34,7 @@
 //! for _ in 0..500 {
 //!     trainer.step(&constraints)?;
 //! }
-//! let slope = trainer.field().evaluate(&coords, &Order::Gradient)?.gradient()?.flatten_all()?;
+//! let slope = trainer.model().evaluate(&coords, &Order::Gradient)?.gradient()?.flatten_all()?;
 //! let error = (slope - ((&coords * 3.0)?.cos()? * 3.0)?.flatten_all()?)?.abs()?.mean(0)?;
 //! assert!(error.to_scalar::<f32>()? < 0.1, "{error}");
 //! # Ok(())

@@ -9,7 +9,7 @@ use reference::Reference;
 use siren_core::field::{Order, Siren};
 use siren_core::objective::{Derivatives, Objective, Share, ValueMse};
 use siren_core::signal::{Sample, WholeSampler};
-use siren_core::train::{Constraint, TrainConfig, Trainer};
+use siren_core::train::{self, Constraint, TrainConfig, Trainer};
 
 /// A loss of the authors, the target it looks at, and our objective of that name.
 type Loss = (&'static str, &'static str, fn(usize) -> Box<dyn Objective>);
@@ -158,7 +158,9 @@ fn losses_agree(reference: &Reference, bounds: &Bounds) {
         }];
         let field = reference.field(bounds.dtype);
         let mut trainer = Trainer::new(field, &TrainConfig::default()).unwrap();
-        let (value, _, gradient) = trainer.loss_and_gradient(&constraints).unwrap();
+        let train::Loss {
+            value, gradient, ..
+        } = trainer.loss_and_gradient(&constraints).unwrap();
         let expected = reference.scalar(&format!("{loss}.loss"));
         let error = (value - expected).abs() / expected;
         assert!(
@@ -166,7 +168,7 @@ fn losses_agree(reference: &Reference, bounds: &Bounds) {
             "{} {loss}: loss off by {error:e}",
             reference.name
         );
-        let field = trainer.field().clone();
+        let field = trainer.model().clone();
         let expected = field
             .layout()
             .join(|name| reference.find(&format!("{loss}.grad.{name}")));
@@ -241,10 +243,10 @@ fn chunks_and_threads_do_not_change_a_bit_of_the_gradient() {
             .num_threads(threads)
             .build()
             .unwrap();
-        let (_, _, gradient) = pool
+        let loss = pool
             .install(|| trainer.loss_and_gradient(&constraints))
             .unwrap();
-        gradient.to_vec1::<f32>().unwrap()
+        loss.gradient.to_vec1::<f32>().unwrap()
     };
     let one: Vec<u32> = gradient_with(1).into_iter().map(f32::to_bits).collect();
     for threads in [2, 3, 8] {

@@ -50,7 +50,7 @@ fn constraint(sample: Sample, objective: impl Objective + 'static) -> Constraint
 
 fn gradient(constraints: &[Constraint]) -> Result<Vec<f64>> {
     let trainer = Trainer::new(field(1, DType::F64), &TrainConfig::default())?;
-    let (_, _, gradient) = trainer.loss_and_gradient(constraints)?;
+    let gradient = trainer.loss_and_gradient(constraints)?.gradient;
     Ok(gradient.to_vec1()?)
 }
 
@@ -135,11 +135,11 @@ fn lowers_the_loss_and_restores(muon: Option<MuonConfig>) {
     for _ in 0..30 {
         trainer.step(&constraints).unwrap();
     }
-    let parameters = |trainer: &Trainer| trainer.field().parameters().to_vec1::<f32>().unwrap();
+    let parameters = |trainer: &Trainer| trainer.model().parameters().to_vec1::<f32>().unwrap();
     let mut other = Trainer::new(field(2, DType::F32), &config).unwrap();
-    let copy = trainer.field().parameters().as_detached_tensor();
+    let copy = trainer.model().parameters().as_detached_tensor();
     other
-        .field()
+        .model()
         .parameters()
         .set(&copy.copy().unwrap())
         .unwrap();
@@ -161,13 +161,13 @@ fn a_loss_that_is_not_finite_stops_training_before_it_touches_the_parameters() {
     let target = Tensor::new(&[[f32::INFINITY]], &Device::Cpu).unwrap();
     let sample = Sample::new(coords, Some(target), None).unwrap();
     let mut trainer = Trainer::new(field(1, DType::F32), &TrainConfig::default()).unwrap();
-    let before = trainer.field().parameters().to_vec1::<f32>().unwrap();
+    let before = trainer.model().parameters().to_vec1::<f32>().unwrap();
     let error = trainer
         .step(&[constraint(sample, ValueMse::default())])
         .unwrap_err();
     assert!(matches!(error, Error::Diverged { step: 0, .. }), "{error}");
     assert_eq!(
-        trainer.field().parameters().to_vec1::<f32>().unwrap(),
+        trainer.model().parameters().to_vec1::<f32>().unwrap(),
         before
     );
 }
@@ -183,7 +183,7 @@ fn a_step_that_is_not_finite_changes_nothing_and_clipping_mends_a_large_gradient
     let mut trainer = Trainer::new(field(1, DType::F32), &config).unwrap();
     let state = |trainer: &Trainer| {
         let moments = trainer.moments();
-        let parameters = trainer.field().parameters().as_tensor();
+        let parameters = trainer.model().parameters().as_tensor();
         let tensors = [parameters, &moments.first, &moments.second];
         let values = tensors.map(|tensor| tensor.to_vec1::<f32>().unwrap());
         (trainer.step_count(), moments.step, values)

@@ -36,6 +36,7 @@ pub struct Image {
 impl Domain for Image {
     const KIND: &'static str = "image";
     const HEADLINE: &'static str = "psnr_db";
+    type Model = Siren;
     type Signal = ImageSignal;
     type Objective = ImageObjective;
 

@@ -12,7 +12,7 @@ use crate::canvas::{Canvas, Size};
 use crate::draw::{Quantity, render};
 
 /// A domain whose fields are drawn as pictures.
-pub trait Drawn: Domain + Sync {
+pub trait Drawn: Domain<Model = Siren> + Sync {
     /// The region of the fitted picture at its own size, and the tone in which `field` is shown there.
     ///
     /// # Errors
@@ -44,13 +44,13 @@ impl RenderArgs {
     pub fn execute<D: Drawn>(&self) -> Result<ExitCode> {
         let (machine, run) = self.fitted.restore::<D>()?;
         let output = &self.fitted.output;
-        let own = machine.install(|| run.domain.canvas(&run.field))?;
+        let own = machine.install(|| run.domain.canvas(&run.model))?;
         let size = match self.size {
             Some(size) => size,
             None => own.size().scaled(self.scale.unwrap_or(1.0))?,
         };
         let canvas = own.at(size)?;
-        machine.install(|| render(&run.field, &canvas, self.quantity, output))?;
+        machine.install(|| render(&run.model, &canvas, self.quantity, output))?;
         let (path, Size { height, width }) = (output.display(), size);
         console::result(format_args!("wrote {path} ({height} × {width})"));
         Ok(ExitCode::SUCCESS)

@@ -45,6 +45,7 @@ pub struct Poisson {
 impl Domain for Poisson {
     const KIND: &'static str = "poisson";
     const HEADLINE: &'static str = "psnr_db";
+    type Model = Siren;
     type Signal = PoissonSignal;
     type Objective = PoissonObjective;
 

@@ -2,9 +2,9 @@
 
 use image::RgbImage;
 use image::imageops::{self, FilterType};
+use siren_core::run::available_memory;
 use siren_core::{Error, Result};
 use siren_picture::picture::MAX_SIDE;
-use sysinfo::System;
 
 use crate::config::VideoSignal;
 use crate::frames::open;
@@ -134,15 +134,6 @@ impl Clip {
             &expected,
         ))
     }
-}
-
-fn available_memory() -> u64 {
-    let told = System::new().map_or(0, |mut system| {
-        system.refresh_memory();
-        system.available_memory()
-    });
-    // Some systems do not tell.
-    if told == 0 { u64::MAX } else { told }
 }
 
 /// Cropped, then resized.

@@ -56,7 +56,7 @@ impl RenderArgs {
         };
         let playback = playback.at_size(size)?;
         let bar = console::bar(playback.frames() as u64, "frames");
-        machine.install(|| render(&run.field, &playback, output, |_| bar.inc(1)))?;
+        machine.install(|| render(&run.model, &playback, output, |_| bar.inc(1)))?;
         bar.finish_and_clear();
         console::result(format_args!(
             "wrote {} ({} frames of {} × {}, {} a second)",

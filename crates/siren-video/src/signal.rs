@@ -29,6 +29,7 @@ pub struct Video {
 impl Domain for Video {
     const KIND: &'static str = "video";
     const HEADLINE: &'static str = "psnr_db";
+    type Model = Siren;
     type Signal = VideoSignal;
     type Objective = VideoObjective;
 

@@ -23,4 +23,24 @@ pub trait Table:
 
     /// Makes relative paths absolute, so that a run can be resumed from anywhere.
     fn resolve_paths(&mut self, _base: &Path) {}
+
+    /// Whether there is nothing in it to write down.
+    fn is_absent(&self) -> bool {
+        false
+    }
+}
+
+/// The table of a domain with nothing to set there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoTable {}
+
+impl Table for NoTable {
+    fn validate(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn is_absent(&self) -> bool {
+        true
+    }
 }

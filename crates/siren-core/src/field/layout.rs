@@ -25,7 +25,7 @@ pub struct Layout {
 
 impl Layout {
     /// Appends a parameter and returns where it starts.
-    pub(crate) fn push(&mut self, name: impl Into<String>, shape: &[usize]) -> Range<usize> {
+    pub fn push(&mut self, name: impl Into<String>, shape: &[usize]) -> Range<usize> {
         let start = self.len();
         let range = start..start + shape.iter().product::<usize>();
         self.entries.push(Entry {

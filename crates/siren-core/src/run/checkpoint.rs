@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Domain, disk};
 use crate::error::{Error, Result};
 use crate::field::FieldShape;
-use crate::train::{Moments, Trainer};
+use crate::train::{Model, Moments, Trainer};
 
 const METADATA_KEY: &str = "siren";
 const FORMAT: u32 = 2;
@@ -96,9 +96,9 @@ pub(super) struct Checkpoint {
 }
 
 /// Writes the trainer's parameters and moments with `state`, atomically.
-pub(super) fn save(path: &Path, trainer: &Trainer, state: &State) -> Result<()> {
+pub(super) fn save<M: Model>(path: &Path, trainer: &Trainer<M>, state: &State) -> Result<()> {
     let moments = trainer.moments();
-    let mut tensors = trainer.field().named_tensors()?;
+    let mut tensors = trainer.model().named_tensors()?;
     tensors.push((FIRST_MOMENT.to_owned(), moments.first.clone()));
     tensors.push((SECOND_MOMENT.to_owned(), moments.second.clone()));
     let mut state = State {
@@ -234,9 +234,9 @@ impl Checkpoint {
         self.tensors.get(name).cloned()
     }
 
-    /// Puts the optimizer where it was; the trainer's field must be made from this checkpoint's tensors.
-    pub(super) fn restore(&self, trainer: &mut Trainer, path: &Path) -> Result<()> {
-        let device = trainer.field().parameters().device().clone();
+    /// Puts the optimizer where it was; the trainer's model must be made from this checkpoint's tensors.
+    pub(super) fn restore<M: Model>(&self, trainer: &mut Trainer<M>, path: &Path) -> Result<()> {
+        let device = trainer.model().parameters().device().clone();
         let moment = |name: &str| {
             let tensor = self.find(name);
             let tensor = tensor.ok_or_else(|| damaged(path, &format!("no `{name}`")))?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::folder::{RunFolder, Which};
-use super::launch::{Outcome, Restored, check, restore, restore_field, resume, start};
+use super::launch::{Outcome, Restored, check, restore, restore_model, resume, start};
 use super::machine::Machine;
 use super::{Domain, console, export, interrupt};
 use crate::error::Result;
@@ -171,11 +171,11 @@ impl ExportArgs {
     /// Writes the run's parameters under the names of the authors' checkpoints.
     ///
     /// # Errors
-    /// As [`restore_field`] and [`export`].
+    /// As [`restore_model`] and [`export`].
     fn execute<D: Domain>(&self) -> Result<ExitCode> {
         let device = candle_core::Device::Cpu;
-        let (config, field) = restore_field::<D>(&self.run, self.checkpoint, &device)?;
-        export(&field, &config.field, &self.output)?;
+        let (config, model) = restore_model::<D>(&self.run, self.checkpoint, &device)?;
+        export(&model, &config.field, &self.output)?;
         console::result(format_args!("wrote {}", self.output.display()));
         Ok(ExitCode::SUCCESS)
     }

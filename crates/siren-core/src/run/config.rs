@@ -9,15 +9,16 @@ use std::path::PathBuf;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Source, Table};
+use crate::config::{NoTable, Source, Table};
 use crate::error::{Error, Result};
 use crate::field::SirenConfig;
 use crate::train::TrainConfig;
 
-/// A whole config file. `S` is the domain's `[signal]` table, `O` its `[objective]` table.
+/// A whole config file. `S` is the domain's `[signal]` table, `O` its `[objective]`
+/// table, `M` its `[model]` table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config<S, O> {
+pub struct Config<S, O, M = NoTable> {
     /// Which domain runs it: `image`, …
     pub kind: String,
     /// Name of the run and of its folder. Default: the file's name.
@@ -35,6 +36,13 @@ pub struct Config<S, O> {
     /// The network.
     #[serde(default)]
     pub field: SirenConfig,
+    /// What stands around the network, where there is such a thing.
+    #[serde(
+        default = "Default::default",
+        skip_serializing_if = "Table::is_absent",
+        bound(serialize = "M: Table", deserialize = "M: Default + Deserialize<'de>")
+    )]
+    pub model: M,
     /// What "fitted" means.
     #[serde(
         default = "Default::default",
@@ -79,7 +87,7 @@ impl Default for RunConfig {
     }
 }
 
-impl<S: Table, O: Table> Config<S, O> {
+impl<S: Table, O: Table, M: Table> Config<S, O, M> {
     /// Parses a config file for the domain `kind`, applies `key=value` overrides, and checks every value.
     ///
     /// # Errors
@@ -120,6 +128,7 @@ impl<S: Table, O: Table> Config<S, O> {
         }
         self.signal.validate()?;
         self.field.validate()?;
+        self.model.validate()?;
         self.objective.validate()?;
         self.train.validate()
     }
@@ -139,17 +148,6 @@ impl<S: Table, O: Table> Config<S, O> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Of a domain with nothing to set.
-    #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct NoTable {}
-
-    impl Table for NoTable {
-        fn validate(&self) -> Result<()> {
-            Ok(())
-        }
-    }
 
     /// With one key of every sort that overrides treat with care.
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -187,7 +185,8 @@ mod tests {
             text: format!("kind = \"image\"\n[signal]\nobserved = {observed}\n"),
         };
         let overrides: Vec<String> = overrides.iter().map(|&one| one.to_owned()).collect();
-        Config::<Signal, NoTable>::parse(&source, "image", &overrides).map(|config| config.signal)
+        Config::<Signal, NoTable, NoTable>::parse(&source, "image", &overrides)
+            .map(|config| config.signal)
     }
 
     #[test]
@@ -241,7 +240,8 @@ mod tests {
             text: text.to_owned(),
         };
         let overrides: Vec<String> = overrides.iter().map(|&one| one.to_owned()).collect();
-        let error = Config::<NoTable, NoTable>::parse(&source, "image", &overrides).unwrap_err();
+        let error =
+            Config::<NoTable, NoTable, NoTable>::parse(&source, "image", &overrides).unwrap_err();
         error.to_string()
     }
 
@@ -300,7 +300,8 @@ mod tests {
             "expect.psnr_db=31.5".to_owned(),
             "name=run-1".to_owned(),
         ];
-        let config = Config::<NoTable, NoTable>::parse(&source, "image", &overrides).unwrap();
+        let config =
+            Config::<NoTable, NoTable, NoTable>::parse(&source, "image", &overrides).unwrap();
         assert_eq!(config.name, "run-1");
         assert!((config.expect["psnr_db"] - 31.5).abs() < 1e-12);
         let again = Source {

@@ -11,11 +11,11 @@ use super::session::Session;
 use super::summary;
 use super::weights::Weights;
 use super::{Config, ConfigOf, Domain, console, disk, interrupt};
-use crate::config::{Source, Table};
+use crate::config::{Source, Table as _};
 use crate::error::{Error, Result};
-use crate::field::{FieldShape, Omega, Siren};
+use crate::field::{FieldShape, Omega};
 use crate::signal::step_rng;
-use crate::train::Trainer;
+use crate::train::{Blueprint, Model, Trainer};
 
 /// [`step_rng`] purpose of the initial parameters.
 const INIT: u8 = 0;
@@ -55,9 +55,9 @@ pub fn start<D: Domain>(
     machine.install(|| {
         let domain = D::open(&config, &machine.device).map_err(blame)?;
         resolve(&mut config, &domain).map_err(blame)?;
-        let field = initial_field(&config, domain.shape(), &machine.device)?;
+        let model = initial_model::<D>(&config, domain.shape(), &machine.device)?;
         let constraints = domain.constraints().map_err(blame)?;
-        let trainer = Trainer::new(field, &config.train)?;
+        let trainer = Trainer::new(model, &config.train)?;
         let text = config.to_toml()?;
         let folder = RunFolder::create(&out, &text, &summary::provenance(machine, &text)?)?;
         let _lock = folder.lock()?;
@@ -89,7 +89,7 @@ pub fn check<D: Domain>(config: &Path, overrides: &[String], machine: &Machine) 
     machine.install(|| {
         let domain = D::open(&config, &machine.device).map_err(blame)?;
         resolve(&mut config, &domain).map_err(blame)?;
-        initial_field(&config, domain.shape(), &machine.device)?;
+        initial_model::<D>(&config, domain.shape(), &machine.device)?;
         domain.constraints().map_err(blame)?;
         config.to_toml()
     })
@@ -113,15 +113,15 @@ pub fn resume<D: Domain>(run: &Path, machine: &Machine) -> Result<(RunFolder, Ou
             let checkpoint = Checkpoint::load(&path)?;
             same_config(&folder, &checkpoint.state.config, &text)?;
             same_signal(&folder, &checkpoint.state, domain.checksum())?;
-            let field = checkpointed_field(&config, &checkpoint, &path, &machine.device)?;
-            let mut trainer = Trainer::new(field, &config.train)?;
+            let model = checkpointed_model::<D>(&config, &checkpoint, &path, &machine.device)?;
+            let mut trainer = Trainer::new(model, &config.train)?;
             checkpoint.restore(&mut trainer, &path)?;
             state = checkpoint.state;
             trainer
         } else {
             summary::started_with(&folder, &text)?;
             Trainer::new(
-                initial_field(&config, domain.shape(), &machine.device)?,
+                initial_model::<D>(&config, domain.shape(), &machine.device)?,
                 &config.train,
             )?
         };
@@ -144,8 +144,8 @@ pub struct Restored<D: Domain> {
     pub config: ConfigOf<D>,
     /// Its signal.
     pub domain: D,
-    /// Its field at the chosen checkpoint.
-    pub field: Siren,
+    /// Its model at the chosen checkpoint.
+    pub model: D::Model,
 }
 
 /// Reopens a run at a checkpoint; by default the best there is.
@@ -158,7 +158,7 @@ pub fn restore<D: Domain>(
     device: &Device,
 ) -> Result<Restored<D>> {
     let folder = RunFolder::open(run)?;
-    let (config, field, state) = reopen::<D>(&folder, which, device)?;
+    let (config, model, state) = reopen::<D>(&folder, which, device)?;
     let domain = D::open(&config, device).map_err(|error| Error::RunFolder {
         path: folder.path().to_path_buf(),
         message: format!("this needs the signal that was fitted, which cannot be opened ({error})"),
@@ -167,28 +167,28 @@ pub fn restore<D: Domain>(
     Ok(Restored {
         config,
         domain,
-        field,
+        model,
     })
 }
 
-/// A run's config and its field at a checkpoint, by default the best there is; the signal may be gone.
+/// A run's config and its model at a checkpoint, by default the best there is; the signal may be gone.
 ///
 /// # Errors
 /// If the run has no such checkpoint.
-pub fn restore_field<D: Domain>(
+pub fn restore_model<D: Domain>(
     run: &Path,
     which: Option<Which>,
     device: &Device,
-) -> Result<(ConfigOf<D>, Siren)> {
-    let (config, field, _) = reopen::<D>(&RunFolder::open(run)?, which, device)?;
-    Ok((config, field))
+) -> Result<(ConfigOf<D>, D::Model)> {
+    let (config, model, _) = reopen::<D>(&RunFolder::open(run)?, which, device)?;
+    Ok((config, model))
 }
 
 fn reopen<D: Domain>(
     folder: &RunFolder,
     which: Option<Which>,
     device: &Device,
-) -> Result<(ConfigOf<D>, Siren, State)> {
+) -> Result<(ConfigOf<D>, D::Model, State)> {
     let best = folder.checkpoint(Which::Best);
     let path = match which {
         Some(which) => folder.checkpoint(which),
@@ -207,8 +207,8 @@ fn reopen<D: Domain>(
     let checkpoint = Checkpoint::load(&path)?;
     let (config, text) = own_config::<D>(folder)?;
     same_config(folder, &checkpoint.state.config, &text)?;
-    let field = checkpointed_field(&config, &checkpoint, &path, device)?;
-    Ok((config, field, checkpoint.state))
+    let model = checkpointed_model::<D>(&config, &checkpoint, &path, device)?;
+    Ok((config, model, checkpoint.state))
 }
 
 /// Overrides with the home folder in place of `~`, which a shell expands at the start of a word only.
@@ -235,6 +235,7 @@ fn read_config<D: Domain>(path: &Path, overrides: &[String]) -> Result<(ConfigOf
     }
     let base = std::env::current_dir().map_err(Error::io("find", "the current folder"))?;
     config.signal.resolve_paths(&base);
+    config.model.resolve_paths(&base);
     config.objective.resolve_paths(&base);
     if let Some(file) = &mut config.run.start_from {
         *file = base.join(&file);
@@ -268,6 +269,7 @@ fn own_config<D: Domain>(folder: &RunFolder) -> Result<(ConfigOf<D>, String)> {
 
 /// Puts numbers from the signal's spectrum in the place of every `"auto"`; ω₀ of parameters that come from a file is theirs.
 fn resolve<D: Domain>(config: &mut ConfigOf<D>, domain: &D) -> Result<()> {
+    domain.resolve(config)?;
     let field = &mut config.field;
     if let (Omega::Auto, Some(path)) = (field.first_omega_0, &config.run.start_from) {
         field.first_omega_0 = Weights::read(path)?.first_omega_0();
@@ -284,34 +286,42 @@ fn resolve<D: Domain>(config: &mut ConfigOf<D>, domain: &D) -> Result<()> {
     Ok(())
 }
 
-fn initial_field<S: Table, O: Table>(
-    config: &Config<S, O>,
+fn initial_model<D: Domain>(
+    config: &ConfigOf<D>,
     shape: FieldShape,
     device: &Device,
-) -> Result<Siren> {
+) -> Result<D::Model> {
+    let blueprint = blueprint::<D>(config, shape);
     let Some(path) = &config.run.start_from else {
         let mut rng = step_rng(config.seed, INIT, 0);
-        return config.field.init(shape, &mut rng, DType::F32, device);
+        return D::Model::init(blueprint, &mut rng, DType::F32, device);
     };
     let weights = Weights::read(path)?;
     weights.must_suit(&config.field, path)?;
-    let field = config
-        .field
-        .load(shape, |name| weights.find(name), DType::F32, device);
-    field.map_err(|error| other_network(path, &error))
+    let model = D::Model::load(blueprint, |name| weights.find(name), DType::F32, device);
+    model.map_err(|error| other_network(path, &error))
 }
 
-fn checkpointed_field<S: Table, O: Table>(
-    config: &Config<S, O>,
+fn checkpointed_model<D: Domain>(
+    config: &ConfigOf<D>,
     checkpoint: &Checkpoint,
     path: &Path,
     device: &Device,
-) -> Result<Siren> {
-    let shape = checkpoint.state.shape.into();
-    let field = config
-        .field
-        .load(shape, |name| checkpoint.find(name), DType::F32, device);
-    field.map_err(|error| other_network(path, &error))
+) -> Result<D::Model> {
+    let blueprint = blueprint::<D>(config, checkpoint.state.shape.into());
+    let model = D::Model::load(blueprint, |name| checkpoint.find(name), DType::F32, device);
+    model.map_err(|error| other_network(path, &error))
+}
+
+fn blueprint<D: Domain>(
+    config: &ConfigOf<D>,
+    shape: FieldShape,
+) -> Blueprint<'_, <D::Model as Model>::Config> {
+    Blueprint {
+        field: &config.field,
+        model: &config.model,
+        shape,
+    }
 }
 
 fn other_network(path: &Path, error: &Error) -> Error {

@@ -27,20 +27,24 @@ use candle_core::Device;
 
 use crate::config::Table;
 use crate::error::Result;
-use crate::field::{FieldShape, Siren};
+use crate::field::FieldShape;
 use crate::signal::Spectrum;
-use crate::train::Constraint;
+use crate::train::Model;
 
 pub use self::config::{Config, RunConfig};
 pub use self::folder::{RunFolder, Which};
-pub use self::launch::{Outcome, Restored, check, restore, restore_field, resume, start};
-pub use self::machine::Machine;
+pub use self::launch::{Outcome, Restored, check, restore, restore_model, resume, start};
+pub use self::machine::{Machine, available_memory};
 pub use self::partial::{PartialFile, replaceable};
 pub use self::record::{Evaluation, Record};
 pub use self::weights::{Weights, export};
 
 /// The config of a domain.
-pub type ConfigOf<D> = Config<<D as Domain>::Signal, <D as Domain>::Objective>;
+pub type ConfigOf<D> = Config<
+    <D as Domain>::Signal,
+    <D as Domain>::Objective,
+    <<D as Domain>::Model as Model>::Config,
+>;
 
 /// Metrics of an evaluation, in the order in which they are shown.
 pub type Metrics = Vec<(String, f64)>;
@@ -51,6 +55,8 @@ pub trait Domain: Sized {
     const KIND: &'static str;
     /// The metric that decides which checkpoint is best; higher is better.
     const HEADLINE: &'static str;
+    /// What is trained: a [`Siren`](crate::field::Siren), or what makes fields.
+    type Model: Model;
     /// The `[signal]` table.
     type Signal: Table;
     /// The `[objective]` table.
@@ -61,6 +67,14 @@ pub trait Domain: Sized {
     /// # Errors
     /// If the input is missing or unusable; nothing has been written by then.
     fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self>;
+
+    /// Puts numbers that the signal gives in the place of what the config leaves to it.
+    ///
+    /// # Errors
+    /// If the config does not suit the signal.
+    fn resolve(&self, _config: &mut ConfigOf<Self>) -> Result<()> {
+        Ok(())
+    }
 
     /// Coordinates and channels.
     fn shape(&self) -> FieldShape;
@@ -74,21 +88,21 @@ pub trait Domain: Sized {
     /// Checksum of what was read, so that a run does not resume on another signal.
     fn checksum(&self) -> u32;
 
-    /// What the field must satisfy.
+    /// What the model must satisfy.
     ///
     /// # Errors
     /// If the objective does not fit the signal.
-    fn constraints(&self) -> Result<Vec<Constraint>>;
+    fn constraints(&self) -> Result<Vec<<Self::Model as Model>::Constraint>>;
 
-    /// Scores the field; the headline metric must be among the results.
+    /// Scores the model; the headline metric must be among the results.
     ///
     /// # Errors
     /// Only from candle.
-    fn evaluate(&self, field: &Siren) -> Result<Metrics>;
+    fn evaluate(&self, model: &Self::Model) -> Result<Metrics>;
 
     /// Writes what one wants to look at into `folder`.
     ///
     /// # Errors
     /// If a file cannot be written.
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()>;
+    fn write_artifacts(&self, model: &Self::Model, folder: &Path) -> Result<()>;
 }

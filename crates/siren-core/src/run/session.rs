@@ -13,7 +13,7 @@ use super::summary::Summary;
 use super::tensorboard::EventWriter;
 use super::{ConfigOf, Domain, Metrics, console, disk, interrupt};
 use crate::error::{Error, Result};
-use crate::train::{Constraint, StepReport, Trainer};
+use crate::train::{Model, StepReport, Trainer};
 
 /// Pictures beyond this stay out of the TensorBoard file, which viewers read whole.
 const MAX_PICTURE_BYTES: u64 = 8 << 20;
@@ -27,7 +27,7 @@ pub(super) struct Session<'a, D: Domain> {
     pub(super) config: &'a ConfigOf<D>,
     pub(super) machine: &'a Machine,
     pub(super) folder: &'a RunFolder,
-    pub(super) trainer: Trainer,
+    pub(super) trainer: Trainer<D::Model>,
     pub(super) state: State,
 }
 
@@ -144,7 +144,10 @@ fn is_shown(path: &Path) -> bool {
 
 impl<D: Domain> Session<'_, D> {
     /// Trains from where the trainer stands to the last step, then writes artifacts and the summary.
-    pub(super) fn run(mut self, constraints: &[Constraint]) -> Result<Outcome> {
+    pub(super) fn run(
+        mut self,
+        constraints: &[<D::Model as Model>::Constraint],
+    ) -> Result<Outcome> {
         let steps = self.config.train.steps;
         let first = self.trainer.step_count();
         let mut records = Records::open(self.folder, first)?;
@@ -179,7 +182,7 @@ impl<D: Domain> Session<'_, D> {
         progress: &mut Progress,
         report: &StepReport,
     ) -> Result<()> {
-        let metrics = self.domain.evaluate(self.trainer.field())?;
+        let metrics = self.domain.evaluate(self.trainer.model())?;
         records.evaluated(report.step, &metrics)?;
         let headline = metrics.iter().find(|(name, _)| name == D::HEADLINE);
         let value = headline.map_or(f64::NAN, |(_, value)| *value);
@@ -202,12 +205,12 @@ impl<D: Domain> Session<'_, D> {
     fn finish(self, mut records: Records) -> Result<Outcome> {
         let artifacts = self.folder.artifacts();
         self.domain
-            .write_artifacts(self.trainer.field(), &artifacts)?;
+            .write_artifacts(self.trainer.model(), &artifacts)?;
         let steps = self.trainer.step_count();
         records.pictures(steps, &artifacts)?;
         let summary = Summary {
             steps,
-            parameters: self.trainer.field().layout().len(),
+            parameters: self.trainer.model().layout().len(),
             seconds: records.seconds,
             seconds_per_step: records.seconds / steps as f64,
             threads: self.machine.threads,

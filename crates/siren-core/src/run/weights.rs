@@ -9,7 +9,8 @@ use safetensors::SafeTensors;
 use super::checkpoint;
 use super::disk;
 use crate::error::{Error, Result};
-use crate::field::{Omega, Siren, SirenConfig};
+use crate::field::{Omega, SirenConfig};
+use crate::train::Model;
 
 /// Key of the metadata in which an exported file keeps the `[field]` table.
 const FIELD_KEY: &str = "siren.field";
@@ -136,11 +137,11 @@ fn field_in(bytes: &[u8]) -> Result<Option<SirenConfig>, String> {
     field.transpose().map_err(|error| error.to_string())
 }
 
-/// Writes a field's tensors under the authors' names, atomically, with the `[field]` table that it was made from.
+/// Writes a model's tensors under the authors' names, atomically, with the `[field]` table that it was made from.
 ///
 /// # Errors
 /// If the file is not named `.safetensors`, or cannot be written.
-pub fn export(field: &Siren, config: &SirenConfig, path: &Path) -> Result<()> {
+pub fn export<M: Model>(model: &M, config: &SirenConfig, path: &Path) -> Result<()> {
     let fail = |message: String| Error::Checkpoint {
         path: path.to_path_buf(),
         message,
@@ -153,6 +154,6 @@ pub fn export(field: &Siren, config: &SirenConfig, path: &Path) -> Result<()> {
         ));
     }
     let text = toml::to_string(config).map_err(|error| fail(error.to_string()))?;
-    let bytes = checkpoint::to_bytes(&field.named_tensors()?, Some((FIELD_KEY, text)), path)?;
+    let bytes = checkpoint::to_bytes(&model.named_tensors()?, Some((FIELD_KEY, text)), path)?;
     disk::write_atomically(path, &bytes)
 }

@@ -1,6 +1,6 @@
-//! Training: constraints are reduced to a loss, chunk by chunk, and the optimizer takes a step.
+//! Training: a [`Model`] reduces its constraints to a loss, and the optimizer takes a step.
 //!
-//! A sample is cut into chunks of a few thousand points; each runs forward, terms and reverse pass on its own, in
+//! For a field, a sample is cut into chunks of a few thousand points; each runs forward, terms and reverse pass on its own, in
 //! parallel over the threads of the current rayon pool, so hidden activations of a whole sample never exist at once.
 //! Sums over chunks are taken along a binary tree whose shape depends on the number of chunks alone: the result does not
 //! depend on the number of threads, bit for bit.
@@ -8,19 +8,18 @@
 mod adam;
 mod chunk;
 mod config;
+mod model;
 mod muon;
 mod optimizer;
 mod schedule;
-
-use candle_core::Tensor;
 
 use crate::error::{Error, Result};
 use crate::field::Siren;
 use crate::objective::Objective;
 use crate::signal::Sampler;
 
-use self::chunk::Evaluated;
 pub use self::config::{OptimizerKind, ScheduleKind, TrainConfig};
+pub use self::model::{Blueprint, Loss, Model};
 pub use self::muon::MuonConfig;
 pub use self::optimizer::{Moments, Optimizer};
 
@@ -56,34 +55,34 @@ pub struct StepReport {
     pub gradient_norm: f64,
 }
 
-/// A field on its way to satisfying constraints.
-pub struct Trainer {
-    field: Siren,
+/// A model on its way to satisfying constraints.
+pub struct Trainer<M = Siren> {
+    model: M,
     config: TrainConfig,
     optimizer: Optimizer,
     step: u64,
 }
 
-impl Trainer {
+impl<M: Model> Trainer<M> {
     /// At step 0.
     ///
     /// # Errors
     /// If a value of the config is out of range.
-    pub fn new(field: Siren, config: &TrainConfig) -> Result<Self> {
+    pub fn new(model: M, config: &TrainConfig) -> Result<Self> {
         config.validate()?;
-        let optimizer = Optimizer::new(config, field.parameters(), field.layout())?;
+        let optimizer = Optimizer::new(config, model.parameters(), model.layout())?;
         Ok(Self {
-            field,
+            model,
             config: config.clone(),
             optimizer,
             step: 0,
         })
     }
 
-    /// The field as it is now.
+    /// The model as it is now.
     #[must_use]
-    pub fn field(&self) -> &Siren {
-        &self.field
+    pub fn model(&self) -> &M {
+        &self.model
     }
 
     /// Steps taken.
@@ -98,7 +97,7 @@ impl Trainer {
         self.optimizer.moments()
     }
 
-    /// Continues after `step` steps with these moments; the field's parameters must be those of the same moment.
+    /// Continues after `step` steps with these moments; the model's parameters must be those of the same moment.
     ///
     /// # Errors
     /// If the moments are of another network.
@@ -112,8 +111,12 @@ impl Trainer {
     ///
     /// # Errors
     /// [`Error::Diverged`] if the loss, the gradient or the step is not finite; parameters and moments are then untouched.
-    pub fn step(&mut self, constraints: &[Constraint]) -> Result<StepReport> {
-        let (loss, terms, gradient) = self.loss_and_gradient(constraints)?;
+    pub fn step(&mut self, constraints: &[M::Constraint]) -> Result<StepReport> {
+        let Loss {
+            value: loss,
+            terms,
+            gradient,
+        } = self.loss_and_gradient(constraints)?;
         let step = self.step;
         let finite = |what: String, value: f64| {
             if value.is_finite() {
@@ -134,7 +137,7 @@ impl Trainer {
         };
         let learning_rate = self.config.learning_rate_at(self.step);
         self.optimizer
-            .step(self.field.parameters(), &gradient, learning_rate)?;
+            .step(self.model.parameters(), &gradient, learning_rate)?;
         self.step += 1;
         Ok(StepReport {
             step: self.step,
@@ -149,34 +152,7 @@ impl Trainer {
     ///
     /// # Errors
     /// If a sampler or an objective fails.
-    pub fn loss_and_gradient(
-        &self,
-        constraints: &[Constraint],
-    ) -> Result<(f64, Vec<TermReport>, Tensor)> {
-        let mut loss = 0.0;
-        let mut terms = Vec::new();
-        let mut gradient: Option<Tensor> = None;
-        for constraint in constraints {
-            let sample = constraint.sampler.draw(self.step)?;
-            let objective = constraint.objective.as_ref();
-            let Evaluated { sums, d_params } = chunk::evaluate(&self.field, objective, &sample)?;
-            let points = sample.len() as f64;
-            for sum in sums {
-                loss += sum.weight * sum.total / points;
-                terms.push(TermReport {
-                    name: sum.name.to_owned(),
-                    mean: sum.total / points,
-                });
-            }
-            gradient = Some(match gradient {
-                Some(sum) => (sum + d_params)?,
-                None => d_params,
-            });
-        }
-        let gradient = match gradient {
-            Some(gradient) => gradient,
-            None => self.field.parameters().zeros_like()?,
-        };
-        Ok((loss, terms, gradient))
+    pub fn loss_and_gradient(&self, constraints: &[M::Constraint]) -> Result<Loss> {
+        self.model.loss_and_gradient(constraints, self.step)
     }
 }

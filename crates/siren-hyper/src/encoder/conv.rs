@@ -1,0 +1,81 @@
+//! The authors' convolutional encoder, over pictures with zeros for what is unseen.
+
+use candle_core::Tensor;
+use siren_core::Result;
+use siren_core::field::FieldShape;
+
+use super::{Draw, init, side};
+use crate::config::HyperModel;
+use crate::context::Contexts;
+use crate::layers::Pass;
+
+/// Pixels a side of the kernels of a residual block.
+const BLOCK_KERNEL: usize = 5;
+
+/// Names of the convolutions with `(in, out, k)`, in order.
+fn convolutions(model: &HyperModel, channels: usize) -> Vec<(String, usize, usize, usize)> {
+    let width = model.encoder_features;
+    let half = (width / 2).max(1);
+    let cnn = |index: usize| format!("conv_encoder.cnn.{index}");
+    let mut all = vec![
+        ("conv_encoder.conv_theta".to_owned(), channels, half, 3),
+        (cnn(0), half, width, 3),
+    ];
+    for block in 0..model.layers() {
+        for half in [0, 2] {
+            let name = format!("{}.convs.{half}", cnn(block + 2));
+            all.push((name, width, width, BLOCK_KERNEL));
+        }
+    }
+    all.push((cnn(model.layers() + 2), width, model.latent_features, 1));
+    all
+}
+
+pub(super) fn entries(
+    model: &HyperModel,
+    shape: FieldShape,
+) -> Result<Vec<(String, Vec<usize>, Draw)>> {
+    let mut entries = Vec::new();
+    for (name, fan_in, fan_out, kernel) in convolutions(model, shape.out_features) {
+        let inputs = fan_in * kernel * kernel;
+        let weights = vec![fan_out, fan_in, kernel, kernel];
+        entries.push((format!("{name}.weight"), weights, init::torch(inputs)));
+        entries.push((format!("{name}.bias"), vec![fan_out], init::torch(inputs)));
+    }
+    let pixels = side(shape)?.pow(2);
+    entries.push((
+        "conv_encoder.fc.weight".to_owned(),
+        vec![1, pixels],
+        init::torch(pixels),
+    ));
+    entries.push((
+        "conv_encoder.fc.bias".to_owned(),
+        vec![1],
+        init::torch(pixels),
+    ));
+    Ok(entries)
+}
+
+pub(super) fn encode(model: &HyperModel, pass: &Pass<'_>, contexts: &Contexts) -> Result<Tensor> {
+    let (picture, _) = contexts.as_pictures()?;
+    let theta = pass
+        .convolution(&picture, "conv_encoder.conv_theta")?
+        .relu()?;
+    let mut h = pass.convolution(&theta, "conv_encoder.cnn.0")?.relu()?;
+    for block in 2..model.layers() + 2 {
+        let name = |half: usize| format!("conv_encoder.cnn.{block}.convs.{half}");
+        let inner = pass.convolution(&h, &name(0))?.relu()?;
+        let inner = pass.convolution(&inner, &name(2))?.relu()?;
+        h = (h + inner)?.relu()?;
+    }
+    let last = format!("conv_encoder.cnn.{}", model.layers() + 2);
+    let h = pass.convolution(&h, &last)?.relu()?;
+    over_pixels(pass, &h, "conv_encoder.fc")
+}
+
+/// `(b, z, h, w)` to `(b, z)`: one weight a pixel, the same for all channels.
+pub(super) fn over_pixels(pass: &Pass<'_>, h: &Tensor, name: &str) -> Result<Tensor> {
+    let (pictures, features, height, width) = h.dims4()?;
+    let rows = h.reshape((pictures * features, height * width))?;
+    Ok(pass.linear(&rows, name)?.reshape((pictures, features))?)
+}

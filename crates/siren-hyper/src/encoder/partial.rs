@@ -1,0 +1,114 @@
+//! An encoder of partial convolutions, which know what is unseen (Liu et al. 2018).
+//!
+//! As the authors', with one departure: they normalize a channel over all pictures of a batch, so that a picture's code depends on
+//! which others it comes with and, at test time, on averages over contexts of every size. Here a picture is normalized by itself,
+//! over its channels and pixels. What is seen is also told by the mask, not by the sign of the first channel.
+
+use candle_core::Tensor;
+use siren_core::Result;
+use siren_core::field::FieldShape;
+
+use super::conv::over_pixels;
+use super::{Draw, init, side};
+use crate::config::HyperModel;
+use crate::context::Contexts;
+use crate::layers::Pass;
+
+/// Pixels a side of every kernel.
+const KERNEL: usize = 3;
+/// Added to variances.
+const EPSILON: f64 = 1e-5;
+
+/// Names of convolution and norm, in order.
+fn layers(model: &HyperModel) -> Vec<(String, String)> {
+    let pair = |prefix: &str, index: usize| {
+        let name = |kind: &str| format!("partial_encoder.{prefix}{kind}{index}");
+        (name("conv"), name("norm"))
+    };
+    let mut layers = vec![pair("", 1)];
+    for block in 1..=model.layers() {
+        let prefix = format!("layer{block}.");
+        layers.extend([pair(&prefix, 1), pair(&prefix, 2)]);
+    }
+    layers
+}
+
+pub(super) fn entries(
+    model: &HyperModel,
+    shape: FieldShape,
+) -> Result<Vec<(String, Vec<usize>, Draw)>> {
+    let width = model.latent_features;
+    let mut entries = Vec::new();
+    let mut fan_in = shape.out_features;
+    for (convolution, norm) in layers(model) {
+        let weights = vec![width, fan_in, KERNEL, KERNEL];
+        let draw = init::torch(fan_in * KERNEL * KERNEL);
+        entries.push((format!("{convolution}.weight"), weights, draw));
+        entries.push((
+            format!("{norm}.weight"),
+            vec![1, width],
+            init::constant(1.0),
+        ));
+        entries.push((format!("{norm}.bias"), vec![1, width], init::constant(0.0)));
+        fan_in = width;
+    }
+    let pixels = side(shape)?.pow(2);
+    entries.push((
+        "partial_encoder.fc.weight".to_owned(),
+        vec![1, pixels],
+        init::torch(pixels),
+    ));
+    entries.push((
+        "partial_encoder.fc.bias".to_owned(),
+        vec![1],
+        init::torch(pixels),
+    ));
+    Ok(entries)
+}
+
+pub(super) fn encode(model: &HyperModel, pass: &Pass<'_>, contexts: &Contexts) -> Result<Tensor> {
+    let (picture, mask) = contexts.as_pictures()?;
+    let mut names = layers(model).into_iter();
+    let mut step = |h: &Tensor, mask: &Tensor| -> Result<(Tensor, Tensor)> {
+        let (convolution, norm) = names.next().unwrap_or_default();
+        let (h, mask) = partial(pass, h, mask, &convolution)?;
+        Ok((normalized(pass, &h, &norm)?, mask))
+    };
+    let (h, mut mask) = step(&picture, &mask)?;
+    let mut h = h.relu()?;
+    for _ in 0..model.layers() {
+        let (inner, seen) = step(&h, &mask)?;
+        let (inner, seen) = step(&inner.relu()?, &seen)?;
+        h = (inner + h)?.relu()?;
+        mask = seen;
+    }
+    over_pixels(pass, &h, "partial_encoder.fc")
+}
+
+/// The convolution of what is seen, scaled up by how little of the window that is, zero where it is nothing; and where it is something.
+fn partial(pass: &Pass<'_>, h: &Tensor, mask: &Tensor, name: &str) -> Result<(Tensor, Tensor)> {
+    let ones = Tensor::ones((1, 1, KERNEL, KERNEL), mask.dtype(), mask.device())?;
+    let seen = mask.conv2d(&ones, KERNEL / 2, 1, 1, 1)?;
+    let next = seen.clamp(0.0, 1.0)?;
+    let window = (KERNEL * KERNEL) as f64;
+    let ratio = ((seen + 1e-8)?.recip()? * window)?.mul(&next)?;
+    let convolved = pass.convolution(&h.broadcast_mul(mask)?, name)?;
+    Ok((convolved.broadcast_mul(&ratio)?, next))
+}
+
+/// Mean zero and variance one over a picture's channels and pixels, then a gain and a bias for every channel.
+fn normalized(pass: &Pass<'_>, h: &Tensor, name: &str) -> Result<Tensor> {
+    let (pictures, channels, height, width) = h.dims4()?;
+    let flat = h.reshape((pictures, ()))?;
+    let centered = flat.broadcast_sub(&flat.mean_keepdim(1)?)?;
+    let variance = centered.sqr()?.mean_keepdim(1)?;
+    let scaled = centered.broadcast_div(&(variance + EPSILON)?.sqrt()?)?;
+    let channel = |kind: &str| -> Result<Tensor> {
+        let row = pass.rows(&format!("{name}.{kind}"), &[0])?;
+        Ok(row.reshape((1, channels, 1, 1))?)
+    };
+    let scaled = scaled.reshape((pictures, channels, height, width))?;
+    Ok(scaled
+        .broadcast_mul(&channel("weight")?)?
+        .broadcast_add(&channel("bias")?)?)
+}

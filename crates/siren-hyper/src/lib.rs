@@ -1,0 +1,26 @@
+//! A space of pictures: an encoder makes a latent code of some pixels, a hypernetwork makes the parameters of a field of the code; trained
+//! on many pictures the two hold a prior over them (Sitzmann et al. 2020, §4.4).
+//!
+//! ```text
+//! context pixels ─► encoder ─► code z ─► hypernetwork ─► parameters θ ─► field Φ(x; θ)
+//! ```
+//!
+//! [`Hyper`] is the domain that the run loop drives, [`HyperNetwork`] the model that it trains.
+
+mod artifacts;
+pub mod config;
+pub mod context;
+mod convolution;
+pub mod dataset;
+mod encoder;
+mod evaluate;
+mod fit;
+mod hypernetwork;
+mod layers;
+pub mod model;
+pub mod reconstruction;
+mod scene;
+pub mod signal;
+
+pub use self::model::HyperNetwork;
+pub use self::signal::Hyper;

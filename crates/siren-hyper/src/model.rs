@@ -1,0 +1,305 @@
+//! The model: an encoder, a hypernetwork, and the shape of the fields whose parameters it gives.
+
+use candle_core::{DType, Device, Tensor, Var};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use siren_core::config::Table as _;
+use siren_core::field::{Encoding, Layout, Order, Siren};
+use siren_core::train::{Blueprint, Loss, Model, TermReport};
+use siren_core::{Error, Result};
+
+use crate::config::{HyperModel, HyperObjective};
+use crate::context::Contexts;
+use crate::encoder::{self, encode, lay_out};
+use crate::hypernetwork::{self, fields};
+use crate::layers::Pass;
+use crate::reconstruction::Reconstruction;
+
+/// Most parameters: 4 GiB of them in single precision, and three times that for the optimizer.
+const MAX_PARAMETERS: usize = 1 << 30;
+
+/// Context pixels → latent code → parameters → field.
+pub struct HyperNetwork {
+    config: HyperModel,
+    layout: Layout,
+    parameters: Var,
+    /// Of the fields it makes; its own parameters play no part.
+    field: Siren,
+}
+
+/// What a pass gives.
+pub struct Predicted {
+    /// Codes, `(b, z)`.
+    pub latents: Tensor,
+    /// Parameters of the fields, `(b, P)`.
+    pub fields: Tensor,
+}
+
+impl HyperNetwork {
+    /// Latent codes and fields of these contexts.
+    ///
+    /// # Errors
+    /// If they are of other pictures than the model was made for.
+    pub fn predict(&self, contexts: &Contexts) -> Result<Predicted> {
+        let pass = Pass::new(&self.layout, &self.parameters);
+        let latents = encode(&self.config, &pass, contexts)?.detach();
+        let fields = self.fields(&latents)?;
+        Ok(Predicted { latents, fields })
+    }
+
+    /// The parameters `(b, P)` of the fields of these codes `(b, z)`.
+    ///
+    /// # Errors
+    /// If the codes are of another size.
+    pub fn fields(&self, latents: &Tensor) -> Result<Tensor> {
+        let pass = Pass::new(&self.layout, &self.parameters);
+        Ok(fields(&self.config, &pass, self.field.layout(), latents)?.detach())
+    }
+
+    /// Values `(b, n, c)` of fields with parameters `(b, P)` at `coords (n, d)`, the same for all.
+    ///
+    /// # Errors
+    /// If shapes do not fit.
+    pub fn values(&self, fields: &Tensor, coords: &Tensor) -> Result<Tensor> {
+        let (points, dims) = coords.dims2()?;
+        let coords = coords
+            .unsqueeze(0)?
+            .expand((fields.dim(0)?, points, dims))?;
+        self.field
+            .jet_of(fields, &coords.contiguous()?, &Order::Value)?
+            .value()
+    }
+
+    /// Its `[model]` table.
+    #[must_use]
+    pub fn config(&self) -> &HyperModel {
+        &self.config
+    }
+
+    /// The field whose parameters are predicted; those that it holds itself play no part.
+    #[must_use]
+    pub fn field(&self) -> &Siren {
+        &self.field
+    }
+
+    /// Codes `(b, z)` and parameters `(b, P)` with a way back for gradients, which ends in `latents` where these are given.
+    pub(crate) fn differentiable(
+        &self,
+        pass: &Pass<'_>,
+        contexts: &Contexts,
+        latents: Option<&Tensor>,
+    ) -> Result<Predicted> {
+        let latents = match latents {
+            Some(latents) => latents.clone(),
+            None => encode(&self.config, pass, contexts)?,
+        };
+        let fields = fields(&self.config, pass, self.field.layout(), &latents)?;
+        Ok(Predicted { latents, fields })
+    }
+
+    pub(crate) fn pass(&self) -> Pass<'_> {
+        Pass::new(&self.layout, &self.parameters)
+    }
+
+    fn assemble(
+        blueprint: Blueprint<'_, HyperModel>,
+        layout: Layout,
+        field: Siren,
+        parameters: &Tensor,
+    ) -> Result<Self> {
+        Ok(Self {
+            config: blueprint.model.clone(),
+            layout,
+            parameters: Var::from_tensor(parameters)?,
+            field,
+        })
+    }
+}
+
+/// The layout with the numbers that a new model starts from.
+fn drawn(
+    blueprint: Blueprint<'_, HyperModel>,
+    field: &Siren,
+    rng: &mut ChaCha8Rng,
+) -> Result<(Layout, Vec<f64>)> {
+    blueprint.model.validate()?;
+    let mut entries = encoder::entries(blueprint.model, blueprint.shape)?;
+    entries.extend(hypernetwork::entries(blueprint.model, field)?);
+    let total: u128 = entries.iter().map(|(_, shape, _)| elements(shape)).sum();
+    if total > MAX_PARAMETERS as u128 {
+        let expected = format!(
+            "less, with `field.hidden_features`, for {MAX_PARAMETERS} parameters at most; here there are {total}"
+        );
+        return Err(Error::invalid(
+            "model.hyper_features",
+            blueprint.model.hyper_features,
+            &expected,
+        ));
+    }
+    let (mut layout, mut numbers) = (Layout::default(), Vec::new());
+    lay_out(entries, &mut layout, rng, &mut numbers);
+    Ok((layout, numbers))
+}
+
+fn elements(shape: &[usize]) -> u128 {
+    shape.iter().map(|&side| side as u128).product()
+}
+
+/// Networks that a hypernetwork makes have no parameters of other kinds than weights and biases.
+fn must_be_plain(blueprint: Blueprint<'_, HyperModel>) -> Result<()> {
+    if let Encoding::Rbf(_) = blueprint.field.encoding {
+        let expected = "another: centers are not for a hypernetwork to give";
+        return Err(Error::invalid("field.encoding", "rbf", expected));
+    }
+    if blueprint.field.learn_omega {
+        let expected = "false: frequencies are not for a hypernetwork to give";
+        return Err(Error::invalid("field.learn_omega", true, expected));
+    }
+    Ok(())
+}
+
+impl Model for HyperNetwork {
+    type Config = HyperModel;
+    type Constraint = Reconstruction;
+
+    fn init(
+        blueprint: Blueprint<'_, HyperModel>,
+        rng: &mut ChaCha8Rng,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self> {
+        must_be_plain(blueprint)?;
+        let field = blueprint.field.init(blueprint.shape, rng, dtype, device)?;
+        let (layout, numbers) = drawn(blueprint, &field, rng)?;
+        let parameters = Tensor::from_vec(numbers, layout.len(), &Device::Cpu)?;
+        let parameters = parameters.to_dtype(dtype)?.to_device(device)?;
+        Self::assemble(blueprint, layout, field, &parameters)
+    }
+
+    fn load(
+        blueprint: Blueprint<'_, HyperModel>,
+        find: impl Fn(&str) -> Option<Tensor>,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self> {
+        must_be_plain(blueprint)?;
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let field = blueprint
+            .field
+            .init(blueprint.shape, &mut rng, dtype, device)?;
+        let own = field.named_tensors()?;
+        let own = |name: &str| {
+            own.iter()
+                .find(|(own, _)| own == name)
+                .map(|(_, tensor)| tensor.clone())
+        };
+        // What is fixed in a field, such as the matrix of an encoding, is the same for all.
+        let is_given = |name: &str| {
+            field
+                .layout()
+                .entries()
+                .iter()
+                .any(|entry| entry.name == name)
+        };
+        let fixed = |name: &str| {
+            if is_given(name) {
+                own(name)
+            } else {
+                find(name)
+            }
+        };
+        let field = blueprint
+            .field
+            .load(blueprint.shape, fixed, dtype, device)?;
+        let (layout, _) = drawn(blueprint, &field, &mut rng)?;
+        let parameters = layout.join(&find)?.to_dtype(dtype)?.to_device(device)?;
+        Self::assemble(blueprint, layout, field, &parameters)
+    }
+
+    fn parameters(&self) -> &Var {
+        &self.parameters
+    }
+
+    fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn named_tensors(&self) -> Result<Vec<(String, Tensor)>> {
+        let mut all = self.layout.split(&self.parameters.as_detached_tensor())?;
+        let given = self.field.layout().entries();
+        let own = self.field.named_tensors()?.into_iter();
+        all.extend(own.filter(|(name, _)| given.iter().all(|entry| entry.name != *name)));
+        Ok(all)
+    }
+
+    fn loss_and_gradient(&self, constraints: &[Reconstruction], step: u64) -> Result<Loss> {
+        let mut sum: Option<Loss> = None;
+        for constraint in constraints {
+            let loss = self.reconstruction_loss(&constraint.draw(step)?, &constraint.objective)?;
+            sum = Some(match sum {
+                Some(sum) => Loss {
+                    value: sum.value + loss.value,
+                    terms: [sum.terms, loss.terms].concat(),
+                    gradient: (sum.gradient + loss.gradient)?,
+                },
+                None => loss,
+            });
+        }
+        sum.ok_or_else(|| Error::Shape {
+            what: "constraints",
+            expected: "at least one".to_owned(),
+            got: "none".to_owned(),
+        })
+    }
+}
+
+impl HyperNetwork {
+    /// Mean squared error of all pixels, plus the priors, and the gradient.
+    ///
+    /// # Errors
+    /// If the contexts are of other pictures than the model was made for.
+    pub fn reconstruction_loss(
+        &self,
+        contexts: &Contexts,
+        objective: &HyperObjective,
+    ) -> Result<Loss> {
+        let pass = self.pass();
+        let Predicted { latents, fields } = self.differentiable(&pass, contexts, None)?;
+        let values = self.values(&fields, &contexts.coords)?;
+        let terms = [
+            (
+                "value_mse",
+                1.0,
+                (values - &contexts.pictures)?.sqr()?.mean_all()?,
+            ),
+            (
+                "latent_prior",
+                objective.latent_prior,
+                latents.sqr()?.mean_all()?,
+            ),
+            (
+                "weight_prior",
+                objective.weight_prior,
+                fields.sqr()?.mean_all()?,
+            ),
+        ];
+        let mut loss = (&terms[0].2 * terms[0].1)?;
+        for (_, weight, mean) in &terms[1..] {
+            loss = (loss + (mean * *weight)?)?;
+        }
+        let gradient = pass.gradient(&loss.backward()?)?;
+        let number = |tensor: &Tensor| tensor.to_dtype(DType::F64)?.to_scalar::<f64>();
+        let mut reports = Vec::new();
+        for (name, _, mean) in &terms {
+            reports.push(TermReport {
+                name: (*name).to_owned(),
+                mean: number(mean)?,
+            });
+        }
+        Ok(Loss {
+            value: number(&loss)?,
+            terms: reports,
+            gradient,
+        })
+    }
+}

@@ -1,0 +1,106 @@
+//! From a config to a set of pictures, and what is asked of a model of them.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use candle_core::Device;
+use siren_core::field::FieldShape;
+use siren_core::run::{ConfigOf, Domain, Metrics};
+use siren_core::signal::{Spectrum, checksum};
+use siren_core::{Error, Result};
+
+use crate::artifacts;
+use crate::config::{Encoder, HyperObjective, HyperSignal};
+use crate::dataset::Dataset;
+use crate::evaluate::{self, Baselines};
+use crate::model::HyperNetwork;
+use crate::reconstruction::Reconstruction;
+
+/// Pictures whose common nature is to be learned.
+pub struct Hyper {
+    pub(crate) dataset: Arc<Dataset>,
+    pub(crate) signal: HyperSignal,
+    pub(crate) device: Device,
+    /// What needs no training; computed once, when it is first asked for.
+    pub(crate) baselines: OnceLock<Baselines>,
+    encoder: Encoder,
+    pub(crate) objective: HyperObjective,
+    seed: u64,
+}
+
+impl Domain for Hyper {
+    const KIND: &'static str = "hyper";
+    const HEADLINE: &'static str = "validation_psnr_db";
+    type Model = HyperNetwork;
+    type Signal = HyperSignal;
+    type Objective = HyperObjective;
+
+    fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
+        Ok(Self {
+            dataset: Arc::new(Dataset::open(&config.signal)?),
+            signal: config.signal.clone(),
+            device: device.clone(),
+            baselines: OnceLock::new(),
+            encoder: config.model.encoder,
+            objective: config.objective.clone(),
+            seed: config.seed,
+        })
+    }
+
+    fn resolve(&self, config: &mut ConfigOf<Self>) -> Result<()> {
+        let model = &mut config.model;
+        if model.encoder != Encoder::AutoDecoder {
+            return Ok(());
+        }
+        let training = self.dataset.training.len();
+        match *model.codes.get_or_insert(training) {
+            codes if codes == training => Ok(()),
+            codes => {
+                let expected = format!("{training}, the number of training pictures, or absent");
+                Err(Error::invalid("model.codes", codes, &expected))
+            }
+        }
+    }
+
+    fn shape(&self) -> FieldShape {
+        FieldShape {
+            in_features: 2,
+            out_features: self.dataset.channels,
+            samples_per_side: Some(self.dataset.side),
+        }
+    }
+
+    /// A set of pictures has no spectrum.
+    fn spectrum(&self) -> Result<Option<Spectrum>> {
+        Ok(None)
+    }
+
+    fn checksum(&self) -> u32 {
+        let dataset = &self.dataset;
+        let sides = [dataset.side, dataset.channels].map(|count| count as f32);
+        let parts = [&dataset.training, &dataset.validation, &dataset.test];
+        let parts = parts.into_iter().flatten().map(|&at| at as f32);
+        let values = dataset.values.iter().map(|&byte| f32::from(byte));
+        checksum(sides.into_iter().chain(parts).chain(values))
+    }
+
+    fn constraints(&self) -> Result<Vec<Reconstruction>> {
+        Ok(vec![Reconstruction {
+            dataset: Arc::clone(&self.dataset),
+            objective: self.objective.clone(),
+            encoder: self.encoder,
+            batch: self.signal.batch,
+            context: self.signal.context,
+            seed: self.seed,
+            device: self.device.clone(),
+        }])
+    }
+
+    fn evaluate(&self, model: &HyperNetwork) -> Result<Metrics> {
+        evaluate::metrics(self, model)
+    }
+
+    fn write_artifacts(&self, model: &HyperNetwork, folder: &Path) -> Result<()> {
+        artifacts::write(self, model, folder)
+    }
+}
