@@ -11,6 +11,7 @@ use siren_audio::Audio;
 use siren_audio::wav::WavFile;
 use siren_core::config::Source;
 use siren_core::run::{ConfigOf, Domain};
+use siren_hyper::Hyper;
 use siren_image::Image;
 use siren_poisson::Poisson;
 use siren_video::Video;
@@ -84,6 +85,7 @@ impl Shipped {
         }
         match self.kind() {
             "audio" => self.shrink_sound(&mut sets),
+            "hyper" => self.shrink_pictures(&mut sets),
             "image" | "poisson" => self.shrink_picture(&mut sets),
             "video" => self.shrink_clip(&mut sets),
             other => panic!("say here how to shrink a config of the kind `{other}`"),
@@ -113,6 +115,23 @@ impl Shipped {
             }
         }
         sets.push("signal.sampling.subset.points=50".to_owned());
+    }
+
+    fn shrink_pictures(&self, sets: &mut Vec<String>) {
+        sets.push(if self.needs_own_file() {
+            "signal.path=pictures".to_owned()
+        } else {
+            "signal.pictures=6".to_owned()
+        });
+        let smaller = [
+            ("signal.batch", 2),
+            ("signal.split.together", 1),
+            ("model.encoder_features", 4),
+            ("model.latent_features", 4),
+            ("model.hyper_features", 4),
+            ("model.fit_steps", 2),
+        ];
+        sets.extend(smaller.map(|(key, value)| format!("{key}={value}")));
     }
 
     fn shrink_sound(&self, sets: &mut Vec<String>) {
@@ -173,6 +192,12 @@ fn artifacts(desk: &Desk) -> BTreeSet<String> {
 fn expected_artifacts(kind: &str) -> &'static [&'static str] {
     match kind {
         "audio" => &["target.wav", "value.wav", "error.wav"],
+        "hyper" => &[
+            "inpainting.png",
+            "interpolation.png",
+            "fine.png",
+            "beyond.png",
+        ],
         "image" => &["target.png", "value.png", "gradient.png", "laplacian.png"],
         "video" => &["target.png", "value.png", "comparison.gif", "frames.csv"],
         "poisson" => &[
@@ -197,6 +222,10 @@ fn every_shipped_config_parses_and_tells_what_to_expect() {
         let expect = match shipped.kind() {
             Audio::KIND => {
                 let config = ConfigOf::<Audio>::parse(&source, Audio::KIND, &[]);
+                config.unwrap_or_else(|error| panic!("{error}")).expect
+            }
+            Hyper::KIND => {
+                let config = ConfigOf::<Hyper>::parse(&source, Hyper::KIND, &[]);
                 config.unwrap_or_else(|error| panic!("{error}")).expect
             }
             Image::KIND => {
@@ -230,6 +259,7 @@ fn every_shipped_config_runs_to_its_end() {
         desk.draw("mask.png", SIDE, SIDE);
         desk.play("sound.wav", FRAMES);
         desk.film("clip", 6, SIDE);
+        desk.film("pictures", 6, SIDE);
         let mut command = Command::new(program(shipped.kind()));
         command.arg("run").arg(root.join(&shipped.name));
         for set in shipped.shrinking() {
@@ -267,9 +297,7 @@ fn every_run_of_every_shipped_sweep_ends_with_the_metrics_of_its_table() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     for shipped in Shipped::all().iter().filter(|shipped| shipped.is_sweep()) {
         let desk = Desk::new();
-        std::fs::create_dir(desk.path("pictures")).unwrap();
-        desk.draw("pictures/one.png", SIDE, SIDE);
-        desk.draw("pictures/two.png", SIDE, SIDE);
+        desk.film("pictures", 3, SIDE);
         std::fs::create_dir(desk.path("sounds")).unwrap();
         desk.play("sounds/one.wav", 400);
         desk.play("sounds/two.wav", 300);
@@ -300,6 +328,7 @@ fn every_expected_metric_is_measured() {
             let known: &[&str] = match shipped.kind() {
                 "audio" => &["psnr_db", "snr_db", "mse"],
                 "video" => &["psnr_db", "psnr_std_db"],
+                "hyper" => &["psnr_db", "mse_10", "mse_100", "mse_1000"],
                 _ => &["psnr_db", "psnr_observed_db", "psnr_held_out_db", "ssim"],
             };
             assert!(

@@ -32,6 +32,22 @@ muon = {}
 evaluate_every = 10
 checkpoint_every = 7
 ";
+/// Small runs of the other kinds, each with a command that makes the rest of its config.
+const OTHERS: [(&str, &str); 4] = [
+    (
+        "audio",
+        "[signal]\nlength = 0.1\nsampling = { subset = { points = 300 } }",
+    ),
+    (
+        "hyper",
+        "[signal]\nsize = 8\npictures = 12\nbatch = 5\ncontext = [3, 20]\n[model]\nencoder_features = 16\nhyper_features = 16",
+    ),
+    ("poisson", "[signal]\nsize = 24\n[train.muon]"),
+    (
+        "video",
+        "[signal]\nsize = 16\nlength = 0.5\nsampling = { subset = { points = 300 } }",
+    ),
+];
 const KILLED_RUNS: u32 = 20;
 const LAST: &str = "checkpoints/last.safetensors";
 const BEST: &str = "checkpoints/best.safetensors";
@@ -120,6 +136,27 @@ fn a_run_killed_at_any_moment_ends_as_if_it_never_had_been() {
         cut_short > KILLED_RUNS / 4,
         "only {cut_short} runs were still going when killed"
     );
+}
+
+#[test]
+fn a_run_of_any_kind_killed_midway_ends_as_if_it_never_had_been() {
+    for (kind, signal) in OTHERS {
+        let desk = Desk::of_kind(kind);
+        let config = format!(
+            "kind = '{kind}'\n{signal}\n[field]\nhidden_features = 16\n[train]\nsteps = 120\n[run]\nevaluate_every = 40\ncheckpoint_every = 7\n"
+        );
+        desk.write("small.toml", config);
+        desk.run("run small.toml --out unbroken").succeeded();
+        let mut child = spawn(&desk, "run small.toml --out killed");
+        wait_for(&desk.path("killed").join(LAST), &mut child);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let metrics = String::from_utf8(desk.read("killed/metrics.csv")).unwrap();
+        assert!(metrics.lines().count() < 120, "{kind}: too late to kill it");
+        desk.run("resume killed --threads 1").succeeded();
+        let expected = results(&desk, "unbroken");
+        assert_same(&results(&desk, "killed"), &expected, kind);
+    }
 }
 
 #[test]

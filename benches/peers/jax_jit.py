@@ -34,6 +34,8 @@ def found(parameters, coords, kind):
 
 
 def prepare(case, threads):
+    if case["kind"] == "hyper":
+        raise SystemExit("no engine: hypernetworks are not in JAX")
     del threads  # set by the processor affinity
     coords, targets = map(jnp.asarray, cases.data(case))
     parameters = [(jnp.asarray(w), jnp.asarray(b)) for w, b in cases.layers(case)]

@@ -10,6 +10,8 @@ def version():
 
 
 def prepare(case, threads):
+    if case["kind"] == "hyper":
+        raise SystemExit("no engine: hypernetworks are not compiled")
     if case["kind"] not in ("value", "render", "batched"):
         raise SystemExit("torch.compile does not support double backward")
     return torch_eager.prepare(case, threads, wrap=torch.compile)

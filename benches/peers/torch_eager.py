@@ -3,6 +3,7 @@
 import torch
 
 import cases
+import torch_hyper
 
 
 def version():
@@ -71,6 +72,8 @@ def batched(case, wrap):
 
 def prepare(case, threads, wrap=lambda f: f):
     torch.set_num_threads(threads)
+    if case["kind"] == "hyper":
+        return torch_hyper.prepare({**case, **case["hyper"]}, threads)
     if case["kind"] == "batched":
         return batched(case, wrap)
     coords, targets = map(torch.from_numpy, cases.data(case))

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::hyper::{Encoder, Hypernetwork};
+
 /// What a step does with the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -18,6 +20,8 @@ pub enum Kind {
     Render,
     /// A loss on values of many fields, and its gradient in the parameters of each.
     Batched,
+    /// A training step of a hypernetwork that makes the parameters of many fields.
+    Hyper,
 }
 
 /// One case: a network, its points, and what is done with it. Three hidden layers, as in the paper.
@@ -30,10 +34,12 @@ pub struct Case {
     pub out_features: usize,
     /// Points of each field.
     pub points: usize,
-    /// Fields with parameters of their own; 1 but for `batched`.
+    /// Fields with parameters of their own; 1 but for `batched` and hypernetworks.
     pub fields: usize,
     /// Coordinates lie in `[-extent, extent]`.
     pub extent: u32,
+    /// What makes the parameters of the fields, for [`Kind::Hyper`].
+    pub hyper: Option<Hypernetwork>,
 }
 
 /// Hidden layers of every case, the first sine layer not counted (as in the authors' code).
@@ -48,6 +54,7 @@ impl Case {
             "hessian",
             "render",
             "batched",
+            "hyper",
         ];
         let rgb = if out_features == 3 { "-rgb" } else { "" };
         Self {
@@ -59,6 +66,16 @@ impl Case {
             points: side * side,
             fields: 1,
             extent: 1,
+            hyper: None,
+        }
+    }
+
+    fn hyper(name: &str, width: usize, fields: usize, hyper: Hypernetwork) -> Self {
+        Self {
+            name: name.to_owned(),
+            fields,
+            hyper: Some(hyper),
+            ..Self::square(Kind::Hyper, width, hyper.side, 3)
         }
     }
 
@@ -91,19 +108,35 @@ impl Case {
             fields: 16,
             ..Self::square(Kind::Batched, 256, 1, 3)
         });
+        all.push(Self::hyper("hyper-set", 256, 100, Hypernetwork::PAPER));
+        let conv = Hypernetwork {
+            encoder: Encoder::Conv,
+            encoder_features: 32,
+            ..Hypernetwork::PAPER
+        };
+        all.push(Self::hyper("hyper-conv", 256, 16, conv));
         all
     }
 
     /// For tests; not listed.
-    fn tiny() -> Self {
-        Self {
+    fn tiny() -> Vec<Self> {
+        let value = Self {
             name: "tiny".to_owned(),
             ..Self::square(Kind::Value, 16, 8, 1)
-        }
+        };
+        let hyper = Hypernetwork {
+            side: 8,
+            latent: 8,
+            encoder: Encoder::Set,
+            encoder_features: 8,
+            hyper_features: 8,
+            context: 20,
+        };
+        vec![value, Self::hyper("tiny-hyper", 16, 2, hyper)]
     }
 
     /// The cases that are timed when none is named.
-    const USUAL: [&'static str; 8] = [
+    const USUAL: [&'static str; 9] = [
         "value-64-256",
         "value-256-256",
         "value-256-512",
@@ -112,12 +145,13 @@ impl Case {
         "render-256-512",
         "audio",
         "batched",
+        "hyper-conv",
     ];
 
     /// Those whose name begins with one of `names`, or the usual ones; the first name that fits none is the error.
     pub fn select(names: &[String]) -> Result<Vec<Self>, String> {
         if names == ["tiny"] {
-            return Ok(vec![Self::tiny()]);
+            return Ok(Self::tiny());
         }
         let all = Self::all();
         if names.is_empty() {
@@ -155,7 +189,7 @@ impl Case {
     fn components(&self) -> usize {
         let d = self.in_features;
         match self.kind {
-            Kind::Value | Kind::Render | Kind::Batched => 1,
+            Kind::Value | Kind::Render | Kind::Batched | Kind::Hyper => 1,
             Kind::Gradient => 1 + d,
             Kind::Laplacian => 2 + d,
             Kind::Hessian => 1 + d + d * (d + 1) / 2,
@@ -164,7 +198,8 @@ impl Case {
 
     /// Floating-point operations of the matrix products that a step takes at the least, `2 · fan_in · fan_out` each: one
     /// forward and two in reverse a layer and component, of which the first layer needs no `dH`. The gradient of one
-    /// output goes backward from it instead: 6 products a layer, of which the first layer needs 4, the last 5.
+    /// output goes backward from it instead: 6 products a layer, of which the first layer needs 4, the last 5. An encoder and
+    /// a hypernetwork are counted like values, layer by layer.
     pub fn operations(&self) -> f64 {
         let matrices = self.matrices();
         let last = matrices.len() - 1;
@@ -183,8 +218,11 @@ impl Case {
             _ => 3 * self.components(),
         };
         let sizes = matrices.iter().enumerate();
-        let multiplications = sizes.map(|(layer, (m, n))| products(layer) * m * n);
-        2.0 * (multiplications.sum::<usize>() * self.points * self.fields) as f64
+        let a_point: usize = sizes.map(|(layer, (m, n))| products(layer) * m * n).sum();
+        let around = self
+            .hyper
+            .map_or(0, |hyper| hyper.multiplications(&matrices));
+        2.0 * ((a_point * self.points + around) * self.fields) as f64
     }
 
     /// Bytes of hidden activations that an engine keeps which works on all points at once; derivatives of derivatives keep
@@ -192,12 +230,13 @@ impl Case {
     pub fn activation_bytes(&self) -> f64 {
         let kept = match self.kind {
             Kind::Render => 1,
-            Kind::Value | Kind::Batched => 2 * (HIDDEN_LAYERS + 1),
+            Kind::Value | Kind::Batched | Kind::Hyper => 2 * (HIDDEN_LAYERS + 1),
             Kind::Gradient | Kind::Laplacian | Kind::Hessian => {
                 5 * self.components() * (HIDDEN_LAYERS + 1)
             }
         };
-        (4 * kept * self.width * self.points * self.fields) as f64
+        let around = self.hyper.map_or(0, |hyper| hyper.kept(&self.matrices()));
+        (4 * (kept * self.width * self.points + around) * self.fields) as f64
     }
 }
 
@@ -223,6 +262,22 @@ mod tests {
         assert!((laplacian / value - 4.0).abs() < 1e-12);
         let render = 2.0 * points * (512.0 + hidden + 256.0);
         assert!((named("render-256-256").operations() - render).abs() < 1.0);
+    }
+
+    #[test]
+    fn operations_of_a_hypernetwork_are_those_counted_by_hand() {
+        let square = 256.0 * 256.0;
+        let field = 1024.0 * (2.0 * 512.0 + 3.0 * (3.0 * square + 768.0));
+        let numbers = 768.0 + 3.0 * (square + 256.0) + 771.0;
+        let networks = 3.0 * (10.0 * 2.0 * square + 256.0 * numbers);
+        let set = 200.0 * (2.0 * 5.0 * 256.0 + 3.0 * 3.0 * square);
+        let blocks = 8.0 * (32.0 * 25.0 * 32.0);
+        let rest = 16.0 * 9.0 * 32.0 + blocks + 32.0 * 256.0;
+        let conv = 1024.0 * (2.0 * 27.0 * 16.0 + 3.0 * rest) + 3.0 * 256.0 * 1024.0;
+        for (name, fields, encoder) in [("hyper-set", 100.0, set), ("hyper-conv", 16.0, conv)] {
+            let counted = 2.0 * fields * (field + networks + encoder);
+            assert!((named(name).operations() - counted).abs() < 1.0, "{name}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::case::Case;
+use crate::engine::refusal;
 
 /// An engine that takes longer for a step, by the operations counted, is left out.
 const MOST_SECONDS: f64 = 60.0;
@@ -53,7 +54,7 @@ pub fn run(case: &Case, settings: &Settings, progress: impl Fn(usize)) -> Result
     let mut peak = Process::start("peak", case, settings)?;
     let mut engines = Vec::new();
     for engine in &settings.engines {
-        let process = match skipped(engine, case, settings.threads) {
+        let process = match skipped(engine, case, settings) {
             Some(reason) => Err((reason, false)),
             None => Process::start(engine, case, settings).map_err(|e| (format!("{e:#}"), true)),
         };
@@ -98,11 +99,14 @@ pub fn run(case: &Case, settings: &Settings, progress: impl Fn(usize)) -> Result
 }
 
 /// Why an engine is not tried, if it is not: engines without tiles run at some 20 GFLOP/s a thread at best.
-fn skipped(engine: &str, case: &Case, threads: usize) -> Option<String> {
+fn skipped(engine: &str, case: &Case, settings: &Settings) -> Option<String> {
+    if let Some(reason) = refusal(engine, case, settings.simd.is_some()) {
+        return Some(reason.to_owned());
+    }
     if engine == "fused" {
         return None;
     }
-    let seconds = case.operations() / (20e9 * threads as f64);
+    let seconds = case.operations() / (20e9 * settings.threads as f64);
     if seconds > MOST_SECONDS {
         return Some(format!("skipped: some {seconds:.0} s a step"));
     }

@@ -2,23 +2,38 @@
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use candle_core::{D, DType, Device, Tensor, Var};
 use candle_nn::{AdamW, Optimizer, ParamsAdamW};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use siren_core::config::Source;
 use siren_core::field::{FieldShape, Jet, Level, Order, Siren, SirenConfig};
 use siren_core::objective::{Objective, Term};
+use siren_core::run::{Config, ConfigOf, Domain};
 use siren_core::signal::{Sample, WholeSampler};
-use siren_core::train::{Constraint, TrainConfig, Trainer};
+use siren_core::train::{Blueprint, Constraint, Model, TrainConfig, Trainer};
+use siren_hyper::{Hyper, HyperNetwork};
 
 use crate::case::{Case, HIDDEN_LAYERS, Kind};
 
 /// One engine with one case prepared.
 pub struct Engine(Box<dyn FnMut() -> Result<()>>);
 
+/// Why an engine of ours cannot do a case, if it cannot.
+pub fn refusal(engine: &str, case: &Case, has_level: bool) -> Option<&'static str> {
+    match (engine, case.kind) {
+        ("candle", Kind::Hyper) => Some("no engine: hypernetworks are not in candle"),
+        ("fused", Kind::Hyper) if has_level => Some("no choice of SIMD level for a hypernetwork"),
+        _ => None,
+    }
+}
+
 impl Engine {
     pub fn fused(case: &Case, level: Option<Level>) -> Result<Self> {
+        if case.kind == Kind::Hyper {
+            return Self::hyper(case);
+        }
         let mut field = field(case)?;
         if let Some(level) = level {
             field = field.at_level(level)?;
@@ -56,6 +71,29 @@ impl Engine {
                 })
             }
         }))
+    }
+
+    /// A training step as a run of such a config takes it, the drawing of its batch and contexts included.
+    fn hyper(case: &Case) -> Result<Self> {
+        let source = Source {
+            origin: case.name.clone(),
+            text: hyper_config(case)?,
+        };
+        let config: ConfigOf<Hyper> = Config::parse(&source, Hyper::KIND, &[])?;
+        let domain = Hyper::open(&config, &Device::Cpu)?;
+        let blueprint = Blueprint {
+            field: &config.field,
+            model: &config.model,
+            shape: domain.shape(),
+        };
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let model = HyperNetwork::init(blueprint, &mut rng, DType::F32, &Device::Cpu)?;
+        let mut trainer = Trainer::new(model, &config.train)?;
+        let constraints = domain.constraints()?;
+        Ok(Self(Box::new(move || {
+            trainer.step(&constraints)?;
+            Ok(())
+        })))
     }
 
     /// Operation by operation: what a user of candle alone would write, with candle's own optimizer.
@@ -100,7 +138,7 @@ impl Engine {
 
 fn order(case: &Case) -> Order {
     match case.kind {
-        Kind::Value | Kind::Render | Kind::Batched => Order::Value,
+        Kind::Value | Kind::Render | Kind::Batched | Kind::Hyper => Order::Value,
         Kind::Gradient => Order::Gradient,
         Kind::Laplacian => Order::laplacian(case.in_features),
         Kind::Hessian => Order::hessian(case.in_features),
@@ -120,6 +158,44 @@ fn field(case: &Case) -> Result<Siren> {
     };
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     Ok(config.init(shape, &mut rng, DType::F32, &Device::Cpu)?)
+}
+
+/// The paper's experiment with a case's sizes; a fifth of the pictures is not trained on.
+fn hyper_config(case: &Case) -> Result<String> {
+    let hyper = case.hyper.context("sizes of the hypernetwork")?;
+    let (width, fields, context) = (case.width, case.fields, hyper.context);
+    let color = if case.out_features == 3 {
+        "rgb"
+    } else {
+        "gray"
+    };
+    Ok(format!(
+        "kind = 'hyper'
+        [signal]
+        pictures = {pictures}
+        size = {side}
+        color = '{color}'
+        batch = {fields}
+        context = [{context}, {above}]
+        [field]
+        hidden_features = {width}
+        hidden_layers = {HIDDEN_LAYERS}
+        [model]
+        encoder = {encoder}
+        encoder_features = {encoder_features}
+        latent_features = {latent}
+        hyper_features = {hyper_features}
+        [train]
+        learning_rate = 5e-5
+        clip_norm = 1.0",
+        pictures = fields + fields / 4 + 3,
+        side = hyper.side,
+        above = context + 1,
+        encoder = serde_json::to_string(&hyper.encoder)?,
+        encoder_features = hyper.encoder_features,
+        latent = hyper.latent,
+        hyper_features = hyper.hyper_features,
+    ))
 }
 
 /// Coordinates `(n, d)` on a grid and targets that fit what the case compares; with a batch axis in front for `batched`.
@@ -176,7 +252,7 @@ fn per_point(kind: Kind, jet: &Jet, targets: &Tensor) -> siren_core::Result<Tens
     let found = match kind {
         Kind::Gradient => jet.gradient()?.flatten_from(1)?,
         Kind::Laplacian | Kind::Hessian => jet.traces()?.flatten_from(1)?,
-        Kind::Value | Kind::Render | Kind::Batched => jet.value()?,
+        Kind::Value | Kind::Render | Kind::Batched | Kind::Hyper => jet.value()?,
     };
     Ok((found - targets)?.sqr()?.mean(D::Minus1)?)
 }

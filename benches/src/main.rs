@@ -3,6 +3,7 @@
 mod case;
 mod contest;
 mod engine;
+mod hyper;
 mod peak;
 mod report;
 mod worker;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use siren_core::field::Level;
 
 use crate::case::Case;
-use crate::engine::Engine;
+use crate::engine::{Engine, refusal};
 use crate::peak;
 
 /// Which engine, on what.
@@ -59,6 +59,9 @@ impl Worker {
     /// A step that has run before, as a function that answers.
     fn prepare(&self) -> Result<Box<dyn FnMut() -> Result<Value>>> {
         let case: Case = serde_json::from_str(&self.case)?;
+        if let Some(reason) = refusal(&self.engine, &case, self.simd.is_some()) {
+            bail!("{reason}");
+        }
         let threads = self.threads;
         let mut engine = match self.engine.as_str() {
             "fused" => Engine::fused(&case, self.simd)?,

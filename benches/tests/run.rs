@@ -34,6 +34,11 @@ fn a_case_ends_in_json_and_a_table_with_the_steps_of_every_engine() {
     }
     let table = std::fs::read_to_string(folder.path().join("bench.md")).unwrap();
     assert!(table.contains("| tiny | fused | 0."), "{table}");
+    assert!(table.contains("| tiny-hyper | fused | 0."), "{table}");
+    assert!(
+        table.contains("| tiny-hyper | candle | no engine"),
+        "{table}"
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod clips;
 mod derivatives;
 mod finished;
 mod folders;
+mod hyper;
 mod pictures;
 mod settings;
 mod sounds;

@@ -242,6 +242,44 @@ fn a_run_is_played_at_any_rate_and_at_its_own_as_its_artifact() {
     }
 }
 
+/// Frequency of the strongest wave near `guess` hertz.
+fn pitch(sound: &Sound, guess: u32) -> f64 {
+    let strength = |hertz: f64| {
+        let step = std::f64::consts::TAU * hertz / f64::from(sound.rate);
+        let waves = sound.values.iter().enumerate().map(|(frame, &y)| {
+            let (sine, cosine) = (step * frame as f64).sin_cos();
+            [f64::from(y) * sine, f64::from(y) * cosine]
+        });
+        let [sine, cosine] = waves.fold([0.0; 2], |sum, wave| [sum[0] + wave[0], sum[1] + wave[1]]);
+        sine.hypot(cosine)
+    };
+    let hertz = (10 * (guess - 100)..10 * (guess + 100)).map(|tenth| f64::from(tenth) / 10.0);
+    let strongest = hertz.max_by(|a, b| strength(*a).total_cmp(&strength(*b)));
+    strongest.unwrap()
+}
+
+#[test]
+fn a_sound_fitted_at_44100_is_in_tune_at_48000() {
+    let desk = desk();
+    let wave = |frame: u16| (std::f32::consts::TAU * 1000.0 * f32::from(frame) / 44_100.0).sin();
+    let sound = Sound {
+        rate: 44_100,
+        channels: 1,
+        values: (0..2205).map(wave).collect(),
+    };
+    sound.save(&desk.path("tone.wav")).unwrap();
+    let sets = "--set signal.path=tone.wav --set train.steps=200 --set field.hidden_features=32 --set train.learning_rate=1e-3";
+    desk.run(&format!("run good.toml --out run {sets}"))
+        .succeeded();
+    desk.run("render run --rate 48000 -o tone_48000.wav")
+        .succeeded();
+    let (fitted, played) = (heard(&desk, "tone.wav"), heard(&desk, "tone_48000.wav"));
+    assert_eq!((played.rate, played.frames()), (48_000, 2399));
+    let [fitted, played] = [fitted, played].map(|sound| pitch(&sound, 1000));
+    assert!((fitted - 1000.0).abs() < 1.0, "{fitted}");
+    assert!((played - fitted).abs() < 1.0, "{played}");
+}
+
 #[test]
 fn both_channels_are_fitted_if_asked_for() {
     let desk = desk();

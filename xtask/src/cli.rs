@@ -222,7 +222,8 @@ Examples:
   cargo xtask bench value-256-256 --simd avx2 --threads 1
 
 Names are QUANTITY-WIDTH-SIDE: `value-256-512` is a training step on the values of all 512 x 512 points with a network of
-width 256. Peers need Python with `pip install -r benches/peers/requirements.txt`.")]
+width 256. `hyper-set` and `hyper-conv` train a hypernetwork, beside eager PyTorch alone. Peers need Python with
+`pip install -r benches/peers/requirements.txt`.")]
 pub struct BenchArgs {
     /// Cases, or the beginnings of their names [default: a selection that takes some minutes].
     pub cases: Vec<String>,

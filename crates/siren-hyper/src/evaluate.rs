@@ -40,7 +40,7 @@ pub(crate) fn metrics(hyper: &Hyper, model: &HyperNetwork) -> Result<Metrics> {
     };
     let errors = errors(hyper, model, validation, headline)?;
     let decibels = errors.iter().map(|&mse| psnr_db(mse, 1.0)).sum::<f64>() / errors.len() as f64;
-    let mut metrics = vec![("validation_psnr_db".to_owned(), decibels)];
+    let mut metrics = vec![("psnr_db".to_owned(), decibels)];
     for context in Context::all(dataset.pixels()) {
         let mse = mean(&self::errors(hyper, model, tested(hyper), context)?);
         metrics.push((format!("mse_{}", context.name()), mse));

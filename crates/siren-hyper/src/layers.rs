@@ -42,7 +42,8 @@ impl Entry {
 /// Adds to what a reverse pass leaves.
 pub(crate) fn leave(gradients: &Gradients, entry: &Entry, gradient: &Tensor) {
     let mut gradients = gradients.lock().unwrap_or_else(PoisonError::into_inner);
-    gradients.push((entry.index, gradient.clone()));
+    // A gradient that remembered what it was made of would keep every step's graph alive in the optimizer's moments.
+    gradients.push((entry.index, gradient.detach()));
 }
 
 impl<'a> Pass<'a> {
@@ -160,7 +161,7 @@ impl<'a> Pass<'a> {
         if self.composed {
             let gradient = store.get(self.flat);
             return Ok(match gradient {
-                Some(gradient) => gradient.clone(),
+                Some(gradient) => gradient.detach(),
                 None => self.flat.zeros_like()?,
             });
         }

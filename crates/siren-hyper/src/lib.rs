@@ -19,6 +19,7 @@ mod hypernetwork;
 mod layers;
 pub mod model;
 pub mod reconstruction;
+pub mod restore;
 mod scene;
 pub mod signal;
 

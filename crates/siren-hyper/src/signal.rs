@@ -30,7 +30,7 @@ pub struct Hyper {
 
 impl Domain for Hyper {
     const KIND: &'static str = "hyper";
-    const HEADLINE: &'static str = "validation_psnr_db";
+    const HEADLINE: &'static str = "psnr_db";
     type Model = HyperNetwork;
     type Signal = HyperSignal;
     type Objective = HyperObjective;

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::folder::{RunFolder, Which};
 use super::launch::{Outcome, Restored, check, restore, restore_model, resume, start};
 use super::machine::Machine;
-use super::{Domain, console, export, interrupt};
+use super::{ConfigOf, Domain, console, export, interrupt};
 use crate::error::Result;
 
 /// What every domain's program does.
@@ -64,6 +64,16 @@ impl FittedArgs {
         let machine = Machine::new("cpu", self.threads)?;
         let run = restore::<D>(&self.run, self.checkpoint, &machine.device)?;
         Ok((machine, run))
+    }
+
+    /// The machine to render on, the run's config, and its model; the signal may be gone.
+    ///
+    /// # Errors
+    /// As [`restore_model`].
+    pub fn restore_model<D: Domain>(&self) -> Result<(Machine, ConfigOf<D>, D::Model)> {
+        let machine = Machine::new("cpu", self.threads)?;
+        let (config, model) = restore_model::<D>(&self.run, self.checkpoint, &machine.device)?;
+        Ok((machine, config, model))
     }
 }
 
