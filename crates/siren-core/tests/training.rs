@@ -144,7 +144,7 @@ fn lowers_the_loss_and_restores(muon: Option<MuonConfig>) {
         .set(&copy.copy().unwrap())
         .unwrap();
     other
-        .restore(trainer.step_count(), trainer.moments().clone())
+        .restore(trainer.step_count(), trainer.moments())
         .unwrap();
     let mut last = first;
     for _ in 0..20 {

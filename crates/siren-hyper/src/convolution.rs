@@ -1,9 +1,11 @@
 //! Convolutions as matrix products over patches, picture by picture.
 
-use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Shape, Tensor, WithDType};
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Shape, Tensor};
 use rayon::prelude::*;
+use siren_core::field::{MatrixView, Real, matrix_product};
 
-use crate::layers::{Entry, Gradients, leave, storage, tensor};
+use crate::layers::{Entry, Gradient, numbers, read};
 
 /// Pictures share gradient sums in so many groups at most; it fixes the order of additions, whatever the number of threads.
 const GROUPS: usize = 16;
@@ -12,7 +14,7 @@ const GROUPS: usize = 16;
 pub(crate) struct Convolution {
     pub(crate) weight: Entry,
     pub(crate) bias: Option<Entry>,
-    pub(crate) gradients: Gradients,
+    pub(crate) gradient: Gradient,
 }
 
 /// Sizes of one picture's share.
@@ -57,91 +59,118 @@ impl Sizes {
         }
     }
 
-    /// `(in · k · k, h · w)`.
-    fn patches<T: WithDType>(self, picture: &[T]) -> candle_core::Result<Tensor> {
-        let mut patches = vec![T::zero(); self.rows() * self.pixels()];
+    /// `(in · k · k, h · w)`; what lies beyond the border stays as it is, zero.
+    fn patches<T: Real>(self, picture: &[T], patches: &mut [T]) {
         self.runs(|to, from| patches[to].copy_from_slice(&picture[from]));
-        Tensor::from_vec(patches, (self.rows(), self.pixels()), &Device::Cpu)
     }
 
     /// The transpose of [`patches`](Self::patches).
-    fn fold<T: WithDType>(self, patches: &[T], picture: &mut [T]) {
+    fn fold<T: Real>(self, patches: &[T], picture: &mut [T]) {
         self.runs(|from, to| {
             for (to, &from) in picture[to].iter_mut().zip(&patches[from]) {
                 *to += from;
             }
         });
     }
+
+    fn zeros<T: Real>(self) -> Vec<T> {
+        vec![T::of(0.0); self.rows() * self.pixels()]
+    }
 }
 
 impl Convolution {
-    fn sizes(&self, x: &Tensor) -> candle_core::Result<Sizes> {
+    fn sizes(&self, x: &Shape) -> candle_core::Result<Sizes> {
         let (_, channels, height, width) = x.dims4()?;
         Ok(Sizes {
             channels,
             height,
             width,
-            kernel: self.weight.values.dim(2)?,
+            kernel: self.weight.shape[2],
         })
     }
 
-    fn forward<T: WithDType>(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        let sizes = self.sizes(x)?;
-        let weight = self.weight.matrix()?;
-        let numbers = x.flatten_all()?.to_vec1::<T>()?;
-        let pictures = numbers.par_chunks(sizes.channels * sizes.pixels());
-        let convolved = pictures.map(|picture| {
-            let y = weight.matmul(&sizes.patches(picture)?)?;
-            match &self.bias {
-                Some(bias) => y.broadcast_add(&bias.values.reshape(((), 1))?),
-                None => Ok(y),
-            }
-        });
-        let convolved = convolved.collect::<candle_core::Result<Vec<_>>>()?;
-        let out = weight.dim(0)?;
-        Tensor::stack(&convolved, 0)?.reshape((x.dim(0)?, out, sizes.height, sizes.width))
+    fn forward<T: Real>(&self, sizes: Sizes, x: &[T], flat: &[T]) -> Vec<T> {
+        let (outputs, rows) = self.weight.sides();
+        let weight = MatrixView::new(&flat[self.weight.range.clone()], outputs, rows);
+        let pixels = sizes.pixels();
+        let mut y = vec![T::of(0.0); x.len() / sizes.channels * outputs];
+        let pictures = y
+            .par_chunks_mut(outputs * pixels)
+            .zip(x.par_chunks(sizes.channels * pixels));
+        pictures.for_each_init(
+            || sizes.zeros(),
+            |patches, (y, picture)| {
+                sizes.patches(picture, patches);
+                if let Some(bias) = &self.bias {
+                    let channels = y.chunks_mut(pixels).zip(&flat[bias.range.clone()]);
+                    channels.for_each(|(y, &bias)| y.fill(bias));
+                }
+                let patches = MatrixView::new(patches, rows, pixels);
+                matrix_product(&weight, &patches, (y, pixels), true);
+            },
+        );
+        y
     }
 
-    fn backward<T: WithDType>(&self, x: &Tensor, d_y: &Tensor) -> candle_core::Result<Tensor> {
-        let sizes = self.sizes(x)?;
-        let weight = self.weight.matrix()?;
-        let out = weight.dim(0)?;
-        let (numbers, d_numbers) = (
-            x.flatten_all()?.to_vec1::<T>()?,
-            d_y.flatten_all()?.to_vec1::<T>()?,
-        );
-        let mut d_x = vec![T::zero(); numbers.len()];
-        let picture = sizes.channels * sizes.pixels();
-        let group = x.dim(0)?.div_ceil(GROUPS);
-        let groups = numbers
+    /// The gradient in `x`; that in the parameters is left.
+    fn backward<T: Real>(&self, sizes: Sizes, [x, flat, d_y]: [&[T]; 3]) -> Vec<T> {
+        let (outputs, rows) = self.weight.sides();
+        let weight = MatrixView::new(&flat[self.weight.range.clone()], outputs, rows);
+        let (pixels, picture) = (sizes.pixels(), sizes.channels * sizes.pixels());
+        let mut d_x = vec![T::of(0.0); x.len()];
+        let group = (x.len() / picture).div_ceil(GROUPS);
+        let groups = x
             .par_chunks(group * picture)
-            .zip(d_numbers.par_chunks(group * out * sizes.pixels()))
+            .zip(d_y.par_chunks(group * outputs * pixels))
             .zip(d_x.par_chunks_mut(group * picture));
         let sums = groups.map(|((x, d_y), d_x)| {
-            let mut sum: Option<Tensor> = None;
-            let pictures = x.chunks(picture).zip(d_y.chunks(out * sizes.pixels()));
+            let mut sum = vec![T::of(0.0); outputs * rows];
+            let (mut patches, mut d_patches) = (sizes.zeros(), sizes.zeros());
+            let pictures = x.chunks(picture).zip(d_y.chunks(outputs * pixels));
             for ((x, d_y), d_x) in pictures.zip(d_x.chunks_mut(picture)) {
-                let d_y = Tensor::from_slice(d_y, (out, sizes.pixels()), &Device::Cpu)?;
-                let gradient = d_y.matmul(&sizes.patches(x)?.t()?)?;
-                sum = Some(match sum {
-                    Some(sum) => (sum + gradient)?,
-                    None => gradient,
-                });
-                let d_patches = weight.t()?.matmul(&d_y)?.flatten_all()?.to_vec1::<T>()?;
+                sizes.patches(x, &mut patches);
+                let d_y = MatrixView::new(d_y, outputs, pixels);
+                let seen = MatrixView::new(&patches, rows, pixels);
+                matrix_product(&d_y, &seen.t(), (&mut sum, rows), true);
+                matrix_product(&weight.t(), &d_y, (&mut d_patches, pixels), false);
                 sizes.fold(&d_patches, d_x);
             }
-            Ok(sum)
+            sum
         });
-        for sum in sums
-            .collect::<candle_core::Result<Vec<_>>>()?
-            .iter()
-            .flatten()
-        {
-            leave(&self.gradients, &self.weight, sum);
+        for sum in sums.collect::<Vec<_>>() {
+            self.gradient.add(&self.weight, &sum);
         }
         if let Some(bias) = &self.bias {
-            leave(&self.gradients, bias, &d_y.sum((0, 2, 3))?);
+            for picture in d_y.chunks(outputs * pixels) {
+                let channels = picture.chunks(pixels);
+                let sums: Vec<T> = channels
+                    .map(|d_y| d_y.iter().fold(T::of(0.0), |sum, &d_y| sum + d_y))
+                    .collect();
+                self.gradient.add(bias, &sums);
+            }
         }
+        d_x
+    }
+
+    fn run<T: Real>(
+        &self,
+        (x, layout): (&CpuStorage, &Layout),
+        (flat, flat_layout): (&CpuStorage, &Layout),
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let sizes = self.sizes(layout.shape())?;
+        let (pictures, _, height, width) = layout.shape().dims4()?;
+        let shape = Shape::from((pictures, self.weight.shape[0], height, width));
+        let y = self.forward::<T>(sizes, numbers(x, layout)?, numbers(flat, flat_layout)?);
+        Ok((T::to_cpu_storage_owned(y), shape))
+    }
+
+    fn reverse<T: Real>(&self, [x, flat, d_y]: [&Tensor; 3]) -> candle_core::Result<Tensor> {
+        let sizes = self.sizes(x.shape())?;
+        let d_x = read(x, |x: &[T]| {
+            read(flat, |flat: &[T]| {
+                read(d_y, |d_y: &[T]| self.backward(sizes, [x, flat, d_y]))
+            })?
+        })??;
         Tensor::from_vec(d_x, x.shape(), &Device::Cpu)
     }
 }
@@ -155,27 +184,25 @@ impl CustomOp2 for Convolution {
         &self,
         x: &CpuStorage,
         layout: &Layout,
-        _flat: &CpuStorage,
-        _flat_layout: &Layout,
+        flat: &CpuStorage,
+        flat_layout: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let x = tensor(x, layout)?;
-        storage(&match x.dtype() {
-            DType::F64 => self.forward::<f64>(&x)?,
-            _ => self.forward::<f32>(&x)?,
-        })
+        match x.dtype() {
+            DType::F64 => self.run::<f64>((x, layout), (flat, flat_layout)),
+            _ => self.run::<f32>((x, layout), (flat, flat_layout)),
+        }
     }
 
     fn bwd(
         &self,
         x: &Tensor,
-        _flat: &Tensor,
+        flat: &Tensor,
         _y: &Tensor,
         d_y: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let d_y = d_y.contiguous()?;
         let d_x = match x.dtype() {
-            DType::F64 => self.backward::<f64>(x, &d_y)?,
-            _ => self.backward::<f32>(x, &d_y)?,
+            DType::F64 => self.reverse::<f64>([x, flat, d_y])?,
+            _ => self.reverse::<f32>([x, flat, d_y])?,
         };
         Ok((Some(d_x), None))
     }

@@ -3,47 +3,89 @@
 //! Candle's own path to a flat parameter leads through a gradient of the whole length for every view of it; with tens of
 //! millions of parameters these would be most of a step.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use candle_core::backend::BackendStorage;
 use candle_core::backprop::GradStore;
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Layout, Shape, Tensor, Var, bail};
-use siren_core::field::Layout as Parameters;
+use candle_core::{
+    CpuStorage, CustomOp1, DType, Device, Layout, Shape, Storage, Tensor, Var, bail,
+};
+use siren_core::field::{Layout as Parameters, Real};
 use siren_core::{Error, Result};
 
 use crate::convolution::Convolution;
+use crate::linear::Linear;
 
-/// Gradients of entries of a layout, in the order in which a reverse pass met them.
-pub(crate) type Gradients = Arc<Mutex<Vec<(usize, Tensor)>>>;
-
-/// One pass through a network: its parameters, and the gradients that the reverse pass leaves.
+/// One pass through a network: its parameters, and the gradient that the reverse pass leaves.
 pub(crate) struct Pass<'a> {
     layout: &'a Parameters,
     flat: &'a Var,
-    gradients: Gradients,
+    gradient: Gradient,
     composed: bool,
 }
 
-/// One entry of the layout.
-#[derive(Clone)]
-pub(crate) struct Entry {
-    pub(crate) index: usize,
-    /// A view that no gradient flows through.
-    pub(crate) values: Tensor,
+/// A gradient in all parameters while it comes about.
+#[derive(Clone, Default)]
+pub(crate) struct Gradient(Arc<Mutex<Sums>>);
+
+/// Its numbers, none of them before the first is known, and which entries have theirs.
+struct Sums {
+    numbers: CpuStorage,
+    written: Vec<bool>,
 }
 
-impl Entry {
-    /// Rows of `columns` numbers.
-    pub(crate) fn matrix(&self) -> candle_core::Result<Tensor> {
-        let rows = self.values.dim(0)?;
-        self.values.reshape((rows, ()))
+impl Default for Sums {
+    fn default() -> Self {
+        Self {
+            numbers: CpuStorage::F32(Vec::new()),
+            written: Vec::new(),
+        }
     }
 }
 
-/// Adds to what a reverse pass leaves.
-pub(crate) fn leave(gradients: &Gradients, entry: &Entry, gradient: &Tensor) {
-    let mut gradients = gradients.lock().unwrap_or_else(PoisonError::into_inner);
-    // A gradient that remembered what it was made of would keep every step's graph alive in the optimizer's moments.
-    gradients.push((entry.index, gradient.detach()));
+/// One entry of the layout.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) index: usize,
+    pub(crate) range: Range<usize>,
+    pub(crate) shape: Vec<usize>,
+    /// Of the layout.
+    entries: usize,
+    len: usize,
+}
+
+impl Entry {
+    /// Rows, and numbers of a row.
+    pub(crate) fn sides(&self) -> (usize, usize) {
+        let rows = self.shape.first().copied().unwrap_or(1);
+        (rows, self.range.len() / rows.max(1))
+    }
+}
+
+impl Gradient {
+    /// Hands the numbers of an entry to `add`, and whether there is something to add to.
+    pub(crate) fn with<T: Real>(&self, entry: &Entry, add: impl FnOnce(&mut [T], bool)) {
+        let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Sums { numbers, written } = &mut *sums;
+        if written.is_empty() {
+            written.resize(entry.entries, false);
+            *numbers = T::to_cpu_storage_owned(vec![T::of(0.0); entry.len]);
+        }
+        if let Some(numbers) = T::numbers_of(numbers) {
+            add(&mut numbers[entry.range.clone()], written[entry.index]);
+            written[entry.index] = true;
+        }
+    }
+
+    /// Adds to the numbers of an entry.
+    pub(crate) fn add<T: Real>(&self, entry: &Entry, more: &[T]) {
+        self.with(entry, |numbers: &mut [T], _| {
+            for (number, &more) in numbers.iter_mut().zip(more) {
+                *number += more;
+            }
+        });
+    }
 }
 
 impl<'a> Pass<'a> {
@@ -52,7 +94,7 @@ impl<'a> Pass<'a> {
         Self {
             layout,
             flat,
-            gradients: Gradients::default(),
+            gradient: Gradient::default(),
             composed: !flat.device().is_cpu(),
         }
     }
@@ -67,38 +109,35 @@ impl<'a> Pass<'a> {
     }
 
     fn entry(&self, name: &str) -> Result<Entry> {
-        self.optional(name)?.ok_or_else(|| Error::Shape {
+        self.optional(name).ok_or_else(|| Error::Shape {
             what: "parameters",
             expected: format!("an entry `{name}`"),
             got: "none".to_owned(),
         })
     }
 
-    fn optional(&self, name: &str) -> Result<Option<Entry>> {
-        let mut entries = self.layout.entries().iter();
-        let Some(index) = entries.position(|entry| entry.name == name) else {
-            return Ok(None);
-        };
-        let entry = &self.layout.entries()[index];
-        let flat = self.flat.as_detached_tensor();
-        let values = flat.narrow(0, entry.range.start, entry.range.len())?;
-        Ok(Some(Entry {
+    fn optional(&self, name: &str) -> Option<Entry> {
+        let entries = self.layout.entries();
+        let index = entries.iter().position(|entry| entry.name == name)?;
+        Some(Entry {
             index,
-            values: values.reshape(entry.shape.as_slice())?,
-        }))
+            range: entries[index].range.clone(),
+            shape: entries[index].shape.clone(),
+            entries: entries.len(),
+            len: self.layout.len(),
+        })
     }
 
     /// The entry as candle differentiates it.
     fn tracked(&self, entry: &Entry) -> Result<Tensor> {
-        let range = self.layout.entries()[entry.index].range.clone();
-        let view = self.flat.narrow(0, range.start, range.len())?;
-        Ok(view.reshape(entry.values.shape())?)
+        let view = self.flat.narrow(0, entry.range.start, entry.range.len())?;
+        Ok(view.reshape(entry.shape.as_slice())?)
     }
 
     /// `y = x Wᵀ + b`: `(m, in)` to `(m, out)`, with the parameters `name.weight` and, if there is one, `name.bias`.
     pub(crate) fn linear(&self, x: &Tensor, name: &str) -> Result<Tensor> {
         let weight = self.entry(&format!("{name}.weight"))?;
-        let bias = self.optional(&format!("{name}.bias"))?;
+        let bias = self.optional(&format!("{name}.bias"));
         if self.composed {
             let y = x.matmul(&self.tracked(&weight)?.t()?)?;
             return Ok(match &bias {
@@ -106,11 +145,10 @@ impl<'a> Pass<'a> {
                 None => y,
             });
         }
-        let gradients = Arc::clone(&self.gradients);
         let operation = Linear {
             weight,
             bias,
-            gradients,
+            gradient: self.gradient.clone(),
         };
         Ok(x.contiguous()?.apply_op2(self.flat, operation)?)
     }
@@ -119,10 +157,10 @@ impl<'a> Pass<'a> {
     /// `name.weight (out, in, k, k)`, `k` odd, and, if there is one, `name.bias`.
     pub(crate) fn convolution(&self, x: &Tensor, name: &str) -> Result<Tensor> {
         let weight = self.entry(&format!("{name}.weight"))?;
-        let bias = self.optional(&format!("{name}.bias"))?;
+        let bias = self.optional(&format!("{name}.bias"));
         if self.composed {
-            let padding = weight.values.dim(2)? / 2;
-            let y = x.conv2d(&self.tracked(&weight)?, padding, 1, 1, 1)?;
+            let weight = self.tracked(&weight)?;
+            let y = x.conv2d(&weight, weight.dim(2)? / 2, 1, 1, 1)?;
             return Ok(match &bias {
                 Some(bias) => {
                     let bias = self.tracked(bias)?.reshape((1, (), 1, 1))?;
@@ -131,11 +169,10 @@ impl<'a> Pass<'a> {
                 None => y,
             });
         }
-        let gradients = Arc::clone(&self.gradients);
         let operation = Convolution {
             weight,
             bias,
-            gradients,
+            gradient: self.gradient.clone(),
         };
         Ok(x.contiguous()?.apply_op2(self.flat, operation)?)
     }
@@ -143,106 +180,68 @@ impl<'a> Pass<'a> {
     /// Rows of the matrix `name` at these indices: `(m, …)`.
     pub(crate) fn rows(&self, name: &str, indices: &[u32]) -> Result<Tensor> {
         let entry = self.entry(name)?;
-        let indices = Tensor::new(indices, self.flat.device())?;
         if self.composed {
+            let indices = Tensor::new(indices, self.flat.device())?;
             return Ok(self.tracked(&entry)?.index_select(&indices, 0)?);
         }
-        let gradients = Arc::clone(&self.gradients);
         let operation = Rows {
             entry,
-            indices,
-            gradients,
+            indices: indices.to_vec(),
+            gradient: self.gradient.clone(),
         };
         Ok(self.flat.apply_op1(operation)?)
     }
 
     /// The gradient in the flat parameters `(P,)` after a reverse pass that left `store`.
     pub(crate) fn gradient(&self, store: &GradStore) -> Result<Tensor> {
-        if self.composed {
-            let gradient = store.get(self.flat);
-            return Ok(match gradient {
-                Some(gradient) => gradient.detach(),
-                None => self.flat.zeros_like()?,
-            });
+        if let Some(gradient) = store.get(self.flat) {
+            // One that remembered what it was made of would keep every step's graph alive.
+            return Ok(gradient.detach());
         }
-        let mut sums: Vec<Option<Tensor>> = vec![None; self.layout.entries().len()];
-        let gradients = std::mem::take(
-            &mut *self
-                .gradients
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
-        for (index, gradient) in gradients {
-            let gradient = gradient.flatten_all()?;
-            sums[index] = Some(match sums[index].take() {
-                Some(sum) => (sum + gradient)?,
-                None => gradient,
-            });
-        }
-        let parts = self
-            .layout
-            .entries()
-            .iter()
-            .zip(sums)
-            .map(|(entry, sum)| match sum {
-                Some(sum) => Ok(sum),
-                None => Tensor::zeros(entry.range.len(), self.flat.dtype(), self.flat.device()),
-            });
-        Ok(Tensor::cat(
-            &parts.collect::<candle_core::Result<Vec<_>>>()?,
-            0,
-        )?)
-    }
-}
-
-/// What [`Pass::linear`] says.
-struct Linear {
-    weight: Entry,
-    bias: Option<Entry>,
-    gradients: Gradients,
-}
-
-impl CustomOp2 for Linear {
-    fn name(&self) -> &'static str {
-        "linear"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        layout: &Layout,
-        _flat: &CpuStorage,
-        _flat_layout: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let x = tensor(x, layout)?;
-        let y = x.matmul(&self.weight.matrix()?.t()?)?;
-        storage(&match &self.bias {
-            Some(bias) => y.broadcast_add(&bias.values)?,
-            None => y,
+        let mut sums = self
+            .gradient
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let sums = std::mem::take(&mut *sums);
+        Ok(match sums.numbers {
+            CpuStorage::F32(numbers) if !sums.written.is_empty() => {
+                Tensor::from_vec(numbers, self.layout.len(), &Device::Cpu)?
+            }
+            CpuStorage::F64(numbers) => Tensor::from_vec(numbers, self.layout.len(), &Device::Cpu)?,
+            _ => self.flat.zeros_like()?,
         })
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        _flat: &Tensor,
-        _y: &Tensor,
-        d_y: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let d_y = d_y.contiguous()?;
-        leave(&self.gradients, &self.weight, &d_y.t()?.matmul(x)?);
-        if let Some(bias) = &self.bias {
-            leave(&self.gradients, bias, &d_y.sum(0)?);
-        }
-        Ok((Some(d_y.matmul(&self.weight.matrix()?)?), None))
     }
 }
 
 /// What [`Pass::rows`] says.
 struct Rows {
     entry: Entry,
-    indices: Tensor,
-    gradients: Gradients,
+    indices: Vec<u32>,
+    gradient: Gradient,
+}
+
+impl Rows {
+    fn forward<T: Real>(&self, flat: &[T]) -> (CpuStorage, Shape) {
+        let matrix = &flat[self.entry.range.clone()];
+        let (_, len) = self.entry.sides();
+        let row = |&index: &u32| &matrix[index as usize * len..][..len];
+        let shape = [&[self.indices.len()], &self.entry.shape[1..]].concat();
+        let rows = self.indices.iter().flat_map(row).copied().collect();
+        (T::to_cpu_storage_owned(rows), Shape::from(shape))
+    }
+
+    fn backward<T: Real>(&self, d_rows: &[T]) {
+        let (_, len) = self.entry.sides();
+        self.gradient.with(&self.entry, |numbers: &mut [T], _| {
+            for (&index, d_row) in self.indices.iter().zip(d_rows.chunks(len)) {
+                let row = &mut numbers[index as usize * len..][..len];
+                row.iter_mut()
+                    .zip(d_row)
+                    .for_each(|(sum, &more)| *sum += more);
+            }
+        });
+    }
 }
 
 impl CustomOp1 for Rows {
@@ -252,10 +251,13 @@ impl CustomOp1 for Rows {
 
     fn cpu_fwd(
         &self,
-        _flat: &CpuStorage,
-        _layout: &Layout,
+        flat: &CpuStorage,
+        layout: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
-        storage(&self.entry.values.index_select(&self.indices, 0)?)
+        Ok(match flat.dtype() {
+            DType::F64 => self.forward::<f64>(numbers(flat, layout)?),
+            _ => self.forward::<f32>(numbers(flat, layout)?),
+        })
     }
 
     fn bwd(
@@ -264,37 +266,34 @@ impl CustomOp1 for Rows {
         _rows: &Tensor,
         d_rows: &Tensor,
     ) -> candle_core::Result<Option<Tensor>> {
-        let zeros = self.entry.values.zeros_like()?;
-        let gradient = zeros.index_add(&self.indices, &d_rows.contiguous()?, 0)?;
-        leave(&self.gradients, &self.entry, &gradient);
+        match d_rows.dtype() {
+            DType::F64 => read(d_rows, |d_rows: &[f64]| self.backward(d_rows))?,
+            _ => read(d_rows, |d_rows: &[f32]| self.backward(d_rows))?,
+        }
         Ok(None)
     }
 }
 
-/// A tensor of the contiguous numbers that an operation is given.
-pub(crate) fn tensor(storage: &CpuStorage, layout: &Layout) -> candle_core::Result<Tensor> {
+/// The contiguous numbers that an operation is given.
+pub(crate) fn numbers<'a, T: Real>(
+    storage: &'a CpuStorage,
+    layout: &Layout,
+) -> candle_core::Result<&'a [T]> {
     let Some((start, end)) = layout.contiguous_offsets() else {
         bail!("a layer takes contiguous tensors only");
     };
-    let device = &candle_core::Device::Cpu;
-    match storage {
-        CpuStorage::F32(numbers) => {
-            Tensor::from_slice(&numbers[start..end], layout.shape(), device)
-        }
-        CpuStorage::F64(numbers) => {
-            Tensor::from_slice(&numbers[start..end], layout.shape(), device)
-        }
-        _ => bail!("a layer takes f32 or f64 tensors"),
-    }
+    Ok(&storage.as_slice::<T>()?[start..end])
 }
 
-/// What an operation gives back.
-pub(crate) fn storage(tensor: &Tensor) -> candle_core::Result<(CpuStorage, Shape)> {
+/// Hands the numbers of a tensor in CPU memory to `use_them`.
+pub(crate) fn read<T: Real, R>(
+    tensor: &Tensor,
+    use_them: impl FnOnce(&[T]) -> R,
+) -> candle_core::Result<R> {
     let tensor = tensor.contiguous()?;
-    let shape = tensor.shape().clone();
-    let flat = tensor.flatten_all()?;
-    Ok(match flat.dtype() {
-        DType::F64 => (CpuStorage::F64(flat.to_vec1()?), shape),
-        _ => (CpuStorage::F32(flat.to_vec1()?), shape),
-    })
+    let (storage, layout) = tensor.storage_and_layout();
+    let Storage::Cpu(storage) = &*storage else {
+        bail!("a layer takes tensors in CPU memory only");
+    };
+    Ok(use_them(numbers(storage, layout)?))
 }

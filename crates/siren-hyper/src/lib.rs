@@ -17,6 +17,7 @@ mod evaluate;
 mod fit;
 mod hypernetwork;
 mod layers;
+mod linear;
 pub mod model;
 pub mod reconstruction;
 pub mod restore;

@@ -26,9 +26,10 @@ pub use self::encoding::{
     Encoding, FourierEncoding, NerfEncoding, RbfEncoding, nyquist_frequencies,
 };
 pub use self::jet::{Jet, Order, Trace};
-pub use self::kernel::Level;
-pub(crate) use self::kernel::{Matrix, Real};
+pub(crate) use self::kernel::Matrix;
+pub use self::kernel::{Level, MatrixView, Real, matrix_product};
 pub use self::layout::{Entry, Layout};
 pub use self::omega::{Omega, WeightNoise};
+pub(crate) use self::operation::read;
 pub use self::prepared::{Accumulator, Prepared};
 pub use self::siren::Siren;

@@ -276,7 +276,7 @@ impl JetOperation {
 }
 
 /// Hands the numbers of a contiguous tensor in CPU memory to `use_them`, without a copy.
-pub(super) fn read<T: Real, R>(
+pub(crate) fn read<T: Real, R>(
     tensor: &Tensor,
     use_them: impl FnOnce(&[T]) -> R,
 ) -> candle_core::Result<R> {

@@ -247,6 +247,6 @@ impl Checkpoint {
             first: moment(FIRST_MOMENT)?,
             second: moment(SECOND_MOMENT)?,
         };
-        trainer.restore(self.state.step, moments)
+        trainer.restore(self.state.step, &moments)
     }
 }

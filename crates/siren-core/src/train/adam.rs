@@ -1,8 +1,9 @@
-use candle_core::Tensor;
+use candle_core::{Tensor, WithDType};
 
 use super::config::{OptimizerKind, TrainConfig};
 use super::optimizer::Part;
 use crate::error::Result;
+use crate::field::Real;
 
 /// Adam (Kingma & Ba 2015) and AdamW (Loshchilov & Hutter 2019), as PyTorch computes them:
 ///
@@ -56,5 +57,56 @@ impl Adam {
             first,
             second,
         })
+    }
+}
+
+/// Step `t` of one number, with its constants at hand.
+#[derive(Clone, Copy)]
+pub(super) struct Rule<T> {
+    betas: [T; 2],
+    rests: [T; 2],
+    inverse_root: T,
+    epsilon: T,
+    rate: T,
+    /// λ where it is added to the gradient, and what is left of θ where it is not.
+    decay: [T; 2],
+}
+
+impl Adam {
+    /// [`step`](Self::step) of number after number.
+    pub(super) fn rule<T: Real>(&self, (t, learning_rate): (u64, f64)) -> Rule<T> {
+        let [beta_1, beta_2] = self.betas;
+        let root = (1.0 - beta_2.powf(t as f64)).sqrt();
+        let decay = match self.kind {
+            OptimizerKind::Adam => [self.weight_decay, 1.0],
+            OptimizerKind::AdamW => [0.0, 1.0 - learning_rate * self.weight_decay],
+        };
+        Rule {
+            betas: self.betas.map(T::of),
+            rests: [1.0 - beta_1, 1.0 - beta_2].map(T::of),
+            inverse_root: T::of(1.0 / root),
+            epsilon: T::of(self.epsilon),
+            rate: T::of(learning_rate / (1.0 - beta_1.powf(t as f64))),
+            decay: decay.map(T::of),
+        }
+    }
+}
+
+impl<T: Real> Rule<T> {
+    /// θ, m and v after the step.
+    #[inline]
+    pub(super) fn stepped(&self, [theta, first, second]: [T; 3], gradient: T) -> [T; 3] {
+        let gradient = gradient + theta * self.decay[0];
+        let first = first * self.betas[0] + gradient * self.rests[0];
+        let second = second * self.betas[1] + gradient * gradient * self.rests[1];
+        let denominator = second.sqrt() * self.inverse_root + self.epsilon;
+        let theta = theta * self.decay[1] - first / denominator * self.rate;
+        [theta, first, second]
+    }
+
+    /// No parameter moves farther where no first moment is larger than this.
+    pub(super) fn largest_step(&self, first: f64) -> f64 {
+        let [rate, epsilon] = [self.rate, self.epsilon].map(WithDType::to_f64);
+        rate * first / epsilon
     }
 }

@@ -8,10 +8,13 @@
 mod adam;
 mod chunk;
 mod config;
+mod in_place;
 mod model;
 mod muon;
 mod optimizer;
 mod schedule;
+
+use candle_core::{DType, Device, Tensor};
 
 use crate::error::{Error, Result};
 use crate::field::Siren;
@@ -101,7 +104,7 @@ impl<M: Model> Trainer<M> {
     ///
     /// # Errors
     /// If the moments are of another network.
-    pub fn restore(&mut self, step: u64, moments: Moments) -> Result<()> {
+    pub fn restore(&mut self, step: u64, moments: &Moments) -> Result<()> {
         self.optimizer.restore(moments)?;
         self.step = step;
         Ok(())
@@ -128,11 +131,13 @@ impl<M: Model> Trainer<M> {
             finite(format!("`{}`", term.name), term.mean)?;
         }
         // In f64: the square of a large but finite f32 would overflow, and clipping is there to mend just that.
-        let norm = optimizer::sum_of_squares(&gradient)?.sqrt();
+        let norm = length(&gradient)?;
         let gradient_norm = finite("the gradient".to_owned(), norm)?;
         let gradient = match self.config.clip_norm {
             // PyTorch's `clip_grad_norm_` divides by the norm plus 1e-6.
-            Some(limit) if gradient_norm > limit => (gradient * (limit / (gradient_norm + 1e-6)))?,
+            Some(limit) if gradient_norm > limit => {
+                scaled(gradient, limit / (gradient_norm + 1e-6))?
+            }
             _ => gradient,
         };
         let learning_rate = self.config.learning_rate_at(self.step);
@@ -155,4 +160,24 @@ impl<M: Model> Trainer<M> {
     pub fn loss_and_gradient(&self, constraints: &[M::Constraint]) -> Result<Loss> {
         self.model.loss_and_gradient(constraints, self.step)
     }
+}
+
+/// Euclidean norm.
+fn length(tensor: &Tensor) -> Result<f64> {
+    let here = tensor.to_device(&Device::Cpu)?.contiguous()?;
+    let sum = match here.dtype() {
+        DType::F64 => in_place::sum_of_squares::<f64>(&here)?,
+        _ => in_place::sum_of_squares::<f32>(&here)?,
+    };
+    Ok(sum.sqrt())
+}
+
+/// A tensor that nothing else holds, times a number.
+fn scaled(tensor: Tensor, factor: f64) -> Result<Tensor> {
+    match (tensor.device().is_cpu(), tensor.dtype()) {
+        (true, DType::F64) => in_place::scale::<f64>(&tensor, factor)?,
+        (true, _) => in_place::scale::<f32>(&tensor, factor)?,
+        (false, _) => return Ok((tensor * factor)?),
+    }
+    Ok(tensor)
 }

@@ -1,13 +1,14 @@
 use std::ops::Range;
 
-use candle_core::{DType, Tensor, Var};
+use candle_core::{DType, Tensor, Var, WithDType};
 use rayon::prelude::*;
 
-use super::adam::Adam;
+use super::adam::{Adam, Rule};
 use super::config::TrainConfig;
+use super::in_place::with_numbers;
 use super::muon::{self, MuonConfig};
 use crate::error::{Error, Result};
-use crate::field::Layout;
+use crate::field::{Layout, Real, read};
 
 /// The update of all parameters of a network: [Muon](MuonConfig) for the hidden matrices if the config asks for it, Adam for
 /// everything else.
@@ -18,6 +19,8 @@ pub struct Optimizer {
     weight_decay: f64,
     pieces: Vec<Piece>,
     moments: Moments,
+    /// The largest numbers of both moments, where they are known.
+    largest: Option<[f64; 2]>,
 }
 
 /// The state of an [`Optimizer`]: everything a checkpoint must hold besides the parameters.
@@ -47,7 +50,7 @@ struct Piece {
 
 /// Parameters that Adam works on at once: the dozen operations of a step then find them in the nearest cache, and pieces are
 /// what threads share. (Candle's own threads, which start at four times this, spin while they wait.)
-const PIECE: usize = 1 << 14;
+pub(super) const PIECE: usize = 1 << 14;
 
 impl Optimizer {
     /// At `t = 0`, both moments zero; `layout` is that of `params`.
@@ -71,10 +74,11 @@ impl Optimizer {
                 first: params.zeros_like()?,
                 second: params.zeros_like()?,
             },
+            largest: Some([0.0; 2]),
         })
     }
 
-    /// The state.
+    /// The state, which the next step changes where it is.
     #[must_use]
     pub fn moments(&self) -> &Moments {
         &self.moments
@@ -84,7 +88,7 @@ impl Optimizer {
     ///
     /// # Errors
     /// If the shapes are not those of this network.
-    pub fn restore(&mut self, moments: Moments) -> Result<()> {
+    pub fn restore(&mut self, moments: &Moments) -> Result<()> {
         let expected = self.moments.first.dims();
         for moment in [&moments.first, &moments.second] {
             if moment.dims() != expected {
@@ -95,31 +99,163 @@ impl Optimizer {
                 });
             }
         }
-        self.moments = moments;
+        // In memory of their own: whoever gave them may go on.
+        self.moments = Moments {
+            step: moments.step,
+            first: moments.first.copy()?,
+            second: moments.second.copy()?,
+        };
+        self.largest = None;
         Ok(())
     }
 
-    /// One step on `params (P,)` with `gradient (P,)`; nothing is changed by one that fails.
+    /// One step on `params (P,)` with `gradient (P,)`; nothing is changed by one that fails. On the CPU the numbers of parameters and moments
+    /// are changed where they are, and with them what shares their memory.
     ///
     /// # Errors
     /// [`Error::Diverged`] if the step would leave the finite numbers.
     pub fn step(&mut self, params: &Var, gradient: &Tensor, learning_rate: f64) -> Result<()> {
+        let is_here = params.device().is_cpu();
         let now = params.as_detached_tensor();
-        let pieces = self.pieces.par_iter();
-        let parts = pieces.map(|piece| self.step_piece(piece, [&now, gradient], learning_rate));
+        let wanted = |piece: &&Piece| !is_here || piece.matrix.is_some();
+        let pieces: Vec<&Piece> = self.pieces.iter().filter(wanted).collect();
+        let parts = pieces
+            .into_par_iter()
+            .map(|piece| self.step_piece(piece, [&now, gradient], learning_rate));
         let parts = parts.collect::<Result<Vec<Part>>>()?;
-        let join = |which: fn(&Part) -> &Tensor| {
-            let parts: Vec<&Tensor> = parts.iter().map(which).collect();
-            Tensor::cat(&parts, 0)
-        };
-        let moments = Moments {
-            step: self.moments.step + 1,
-            first: join(|part| &part.first)?,
-            second: join(|part| &part.second)?,
-        };
-        params.set(&join(|part| &part.theta)?)?;
-        self.moments = moments;
+        match (is_here, params.dtype()) {
+            (true, DType::F64) => self.step_here::<f64>(&now, gradient, learning_rate, &parts)?,
+            (true, _) => self.step_here::<f32>(&now, gradient, learning_rate, &parts)?,
+            (false, _) => {
+                let join = |which: fn(&Part) -> &Tensor| {
+                    let parts: Vec<&Tensor> = parts.iter().map(which).collect();
+                    Tensor::cat(&parts, 0)
+                };
+                self.moments.first = join(|part| &part.first)?;
+                self.moments.second = join(|part| &part.second)?;
+                params.set(&join(|part| &part.theta)?)?;
+            }
+        }
+        self.moments.step += 1;
         Ok(())
+    }
+
+    /// The step in place: of the matrices as `parts` say, of all else by Adam, which is first tried.
+    fn step_here<T: Real>(
+        &mut self,
+        theta: &Tensor,
+        gradient: &Tensor,
+        learning_rate: f64,
+        parts: &[Part],
+    ) -> Result<()> {
+        let rule: Rule<T> = self.adam.rule((self.moments.step + 1, learning_rate));
+        let matrices = parts.iter().map(|part| {
+            let numbers = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<T>();
+            Ok([
+                numbers(&part.theta)?,
+                numbers(&part.first)?,
+                numbers(&part.second)?,
+            ])
+        });
+        let matrices = matrices.collect::<Result<Vec<[Vec<T>; 3]>>>()?;
+        let gradient = gradient.contiguous()?;
+        let tensors = [theta, &self.moments.first, &self.moments.second];
+        let stepped: Result<[f64; 2]> = read(&gradient, |gradient: &[T]| {
+            with_numbers(tensors, |numbers| {
+                if !self.is_surely_finite(&rule, gradient) {
+                    self.must_be_finite(
+                        &rule,
+                        [&*numbers[0], &*numbers[1], &*numbers[2]],
+                        gradient,
+                    )?;
+                }
+                Ok(self.apply(&rule, numbers, (gradient, &matrices)))
+            })
+        })??;
+        self.largest = Some(stepped?);
+        Ok(())
+    }
+
+    /// Whether a step by Adam cannot leave the finite numbers, as far as the largest ones tell: the steps that people take.
+    fn is_surely_finite<T: Real>(&self, rule: &Rule<T>, gradient: &[T]) -> bool {
+        let Some([first, second]) = self.largest.filter(|_| self.weight_decay == 0.0) else {
+            return false;
+        };
+        let largest = largest(gradient);
+        let step = rule.largest_step(first.max(largest));
+        step < FAR_FROM_INFINITE && second.max(largest * largest) < FAR_FROM_INFINITE
+    }
+
+    fn must_be_finite<T: Real>(
+        &self,
+        rule: &Rule<T>,
+        numbers: [&[T]; 3],
+        gradient: &[T],
+    ) -> Result<()> {
+        let pieces = self
+            .pieces
+            .par_iter()
+            .filter(|piece| piece.matrix.is_none());
+        let wrong = pieces.map(|piece| {
+            let [theta, first, second] = numbers.map(|numbers| &numbers[piece.range.clone()]);
+            not_finite(rule, [theta, first, second, &gradient[piece.range.clone()]])
+        });
+        match wrong.collect::<Vec<_>>().into_iter().flatten().next() {
+            Some(what) => Err(Error::Diverged {
+                step: self.moments.step,
+                what: what.to_owned(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Steps, and says how large the moments are then.
+    fn apply<T: Real>(
+        &self,
+        rule: &Rule<T>,
+        [theta, first, second]: [&mut [T]; 3],
+        (gradient, matrices): (&[T], &[[Vec<T>; 3]]),
+    ) -> [f64; 2] {
+        let mut places = matrices.iter();
+        let new = self
+            .pieces
+            .iter()
+            .map(|piece| piece.matrix.and_then(|_| places.next()));
+        let new: Vec<Option<&[Vec<T>; 3]>> = new.collect();
+        let numbers = self
+            .apart(theta)
+            .into_par_iter()
+            .zip(self.apart(first))
+            .zip(self.apart(second));
+        let stepped =
+            numbers
+                .zip(&self.pieces)
+                .zip(new)
+                .map(|((((theta, first), second), piece), new)| {
+                    if let Some([new_theta, new_first, new_second]) = new {
+                        theta.copy_from_slice(new_theta);
+                        first.copy_from_slice(new_first);
+                        second.copy_from_slice(new_second);
+                    } else {
+                        apply(
+                            rule,
+                            [theta, &mut *first, &mut *second],
+                            &gradient[piece.range.clone()],
+                        );
+                    }
+                    [largest(first), largest(second)]
+                });
+        stepped.reduce(|| [0.0; 2], |a, b| [a[0].max(b[0]), a[1].max(b[1])])
+    }
+
+    /// The numbers of each piece.
+    fn apart<'a, T>(&self, mut numbers: &'a mut [T]) -> Vec<&'a mut [T]> {
+        let pieces = self.pieces.iter().map(|piece| {
+            let (own, rest) = std::mem::take(&mut numbers).split_at_mut(piece.range.len());
+            numbers = rest;
+            own
+        });
+        pieces.collect()
     }
 
     /// New parameters and moments of one piece.
@@ -223,18 +359,58 @@ fn is_finite(tensor: &Tensor) -> Result<bool> {
     Ok(sum.to_scalar::<f64>()?.is_finite())
 }
 
-/// `Σ xᵢ²` in `f64`, piece by piece.
-pub(super) fn sum_of_squares(tensor: &Tensor) -> Result<f64> {
-    let mut sum = 0.0;
-    for piece in pieces(tensor.elem_count(), &[]) {
-        let part = tensor.narrow(0, piece.range.start, piece.range.len())?;
-        sum += part
-            .to_dtype(DType::F64)?
-            .sqr()?
-            .sum_all()?
-            .to_scalar::<f64>()?;
+/// Far below the largest number of single precision, and still larger than any that training meets.
+const FAR_FROM_INFINITE: f64 = 1e30;
+
+/// The largest absolute value; infinite if there is a NaN.
+fn largest<T: Real>(numbers: &[T]) -> f64 {
+    const LANES: usize = 16;
+    let mut lanes = [[T::of(0.0); 2]; LANES];
+    for chunk in numbers.chunks(LANES) {
+        for ([lane, zero], &number) in lanes.iter_mut().zip(chunk) {
+            let size = if number < T::of(0.0) { -number } else { number };
+            *lane = if size > *lane { size } else { *lane };
+            // Zero times what is not finite is not a number.
+            *zero += number * T::of(0.0);
+        }
     }
-    Ok(sum)
+    let size = |[lane, zero]: [T; 2]| {
+        WithDType::to_f64(if zero == T::of(0.0) {
+            lane
+        } else {
+            T::infinity()
+        })
+    };
+    lanes.map(size).into_iter().fold(0.0, f64::max)
+}
+
+/// What would leave the finite numbers, if anything would.
+fn not_finite<T: Real>(
+    rule: &Rule<T>,
+    [theta, first, second, gradient]: [&[T]; 4],
+) -> Option<&'static str> {
+    let zero = T::of(0.0);
+    let (mut thetas, mut seconds) = (zero, zero);
+    for ((&theta, &first), (&second, &gradient)) in
+        theta.iter().zip(first).zip(second.iter().zip(gradient))
+    {
+        let [theta, _, second] = rule.stepped([theta, first, second], gradient);
+        // Zero times what is not finite is not a number.
+        thetas += theta * zero;
+        seconds += second * zero;
+    }
+    match (seconds == zero, thetas == zero) {
+        (false, _) => Some("the optimizer's second moment"),
+        (true, false) => Some("a parameter"),
+        (true, true) => None,
+    }
+}
+
+fn apply<T: Real>(rule: &Rule<T>, [theta, first, second]: [&mut [T]; 3], gradient: &[T]) {
+    let moments = first.iter_mut().zip(second);
+    for ((theta, (first, second)), &gradient) in theta.iter_mut().zip(moments).zip(gradient) {
+        [*theta, *first, *second] = rule.stepped([*theta, *first, *second], gradient);
+    }
 }
 
 #[cfg(test)]

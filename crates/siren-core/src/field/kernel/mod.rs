@@ -28,6 +28,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub(crate) use self::dense::Matrix;
 pub use self::level::Level;
+pub use self::matrix::{View as MatrixView, product as matrix_product};
 use self::panel::stride;
 use self::pointwise::{Components, Shape, Stage};
 pub use self::real::Real;

@@ -1,7 +1,7 @@
 //! The two number types of the kernel. Functions marked `inline(always)` are compiled once per SIMD level, inside the
 //! dispatch of whoever calls them; the token `simd` says which level that is.
 
-use candle_core::WithDType;
+use candle_core::{CpuStorage, WithDType};
 use num_traits::Float;
 use pulp::Simd;
 
@@ -13,6 +13,9 @@ use super::{exponential, matrix, product, sine};
 pub trait Real: WithDType + Float + Default {
     /// Rounds a constant to this type.
     fn of(value: f64) -> Self;
+
+    /// The numbers of a storage, if they are of this type.
+    fn numbers_of(storage: &mut CpuStorage) -> Option<&mut Vec<Self>>;
 
     /// `sin_out = sin(ω z)`.
     fn sin_slice<S: Simd>(simd: S, omega: Self, z: &[Self], sin_out: &mut [Self]);
@@ -76,6 +79,13 @@ pub(super) fn mul_add<S: Simd>(_simd: S, a: f32, b: f32, c: f32) -> f32 {
 
 impl Real for f64 {
     type Weight = matrix::Weight;
+
+    fn numbers_of(storage: &mut CpuStorage) -> Option<&mut Vec<Self>> {
+        match storage {
+            CpuStorage::F64(numbers) => Some(numbers),
+            _ => None,
+        }
+    }
 
     fn transposed(weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight {
         matrix::Weight::transposed(weight, fan_out, fan_in)
@@ -156,6 +166,13 @@ impl Real for f64 {
 
 impl Real for f32 {
     type Weight = panel::Panels;
+
+    fn numbers_of(storage: &mut CpuStorage) -> Option<&mut Vec<Self>> {
+        match storage {
+            CpuStorage::F32(numbers) => Some(numbers),
+            _ => None,
+        }
+    }
 
     fn transposed(weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight {
         panel::Panels::transposed(weight, fan_out, fan_in)

@@ -1,0 +1,76 @@
+//! Steps on the numbers of tensors themselves: with tens of millions of parameters, new tensors would take longer than the arithmetic.
+
+use std::sync::{Mutex, PoisonError};
+
+use candle_core::{CpuStorage, InplaceOp1, Layout, Tensor, WithDType, bail};
+use rayon::prelude::*;
+
+use super::optimizer::PIECE;
+use crate::error::Result;
+use crate::field::{Real, read};
+
+/// Hands the numbers of three flat tensors in CPU memory, which nothing else may be reading, to `work`.
+pub(super) fn with_numbers<T: Real, R>(
+    tensors: [&Tensor; 3],
+    work: impl FnOnce([&mut [T]; 3]) -> R,
+) -> Result<R> {
+    let mut taken: [Vec<T>; 3] = Default::default();
+    for (tensor, numbers) in tensors.iter().zip(&mut taken) {
+        tensor.inplace_op1(&Swap(Mutex::new(numbers)))?;
+    }
+    let result = work(taken.each_mut().map(Vec::as_mut_slice));
+    for (tensor, numbers) in tensors.iter().zip(&mut taken) {
+        tensor.inplace_op1(&Swap(Mutex::new(numbers)))?;
+    }
+    Ok(result)
+}
+
+/// Exchanges the numbers of a tensor for others.
+struct Swap<'a, T>(Mutex<&'a mut Vec<T>>);
+
+impl<T: Real> InplaceOp1 for Swap<'_, T> {
+    fn name(&self) -> &'static str {
+        "swap"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
+        if layout
+            .contiguous_offsets()
+            .is_none_or(|(start, _)| start > 0)
+        {
+            bail!("an optimizer's tensors begin where their memory does");
+        }
+        let mut numbers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(own) = T::numbers_of(storage) else {
+            bail!("an optimizer's tensors are all of one type");
+        };
+        std::mem::swap(own, *numbers);
+        Ok(())
+    }
+}
+
+/// Multiplies a tensor that nothing else holds by a number.
+pub(super) fn scale<T: Real>(tensor: &Tensor, factor: f64) -> Result<()> {
+    let mut numbers: Vec<T> = Vec::new();
+    tensor.inplace_op1(&Swap(Mutex::new(&mut numbers)))?;
+    let factor = T::of(factor);
+    let pieces = numbers.par_chunks_mut(PIECE);
+    pieces.for_each(|piece| piece.iter_mut().for_each(|number| *number *= factor));
+    tensor.inplace_op1(&Swap(Mutex::new(&mut numbers)))?;
+    Ok(())
+}
+
+/// `Σ xᵢ²` in `f64`, piece by piece, the pieces in order.
+pub(super) fn sum_of_squares<T: Real>(tensor: &Tensor) -> Result<f64> {
+    let sums = read(tensor, |numbers: &[T]| {
+        let pieces = numbers.par_chunks(PIECE);
+        let squares = |piece: &[T]| {
+            piece
+                .iter()
+                .map(|x| WithDType::to_f64(*x).powi(2))
+                .sum::<f64>()
+        };
+        pieces.map(squares).collect::<Vec<f64>>()
+    })?;
+    Ok(sums.iter().sum())
+}

@@ -1,0 +1,204 @@
+//! A linear layer of any width, whose reverse pass writes the gradient of its weights where the optimizer reads it.
+
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Shape, Tensor};
+use rayon::prelude::*;
+use siren_core::field::{MatrixView, Real, matrix_product};
+
+use crate::layers::{Entry, Gradient, numbers, read};
+
+/// Outputs, or inputs, that a thread works on at once. It fixes the order of additions, whatever the number of threads.
+const BLOCK: usize = 512;
+/// Sums over outputs are taken in so many parts at most.
+const PARTS: usize = 16;
+/// Outputs that are transposed together.
+const TILE: usize = 64;
+
+/// `y = x Wᵀ + b`: `(m, in)` to `(m, out)`.
+pub(crate) struct Linear {
+    pub(crate) weight: Entry,
+    pub(crate) bias: Option<Entry>,
+    pub(crate) gradient: Gradient,
+}
+
+impl Linear {
+    fn forward<T: Real>(&self, x: &[T], flat: &[T]) -> Vec<T> {
+        let (outputs, inputs) = self.weight.sides();
+        let rows = x.len() / inputs;
+        let weight = &flat[self.weight.range.clone()];
+        let mut y = vec![T::of(0.0); rows * outputs];
+        if rows >= outputs {
+            let chunks = y
+                .par_chunks_mut(BLOCK * outputs)
+                .zip(x.par_chunks(BLOCK * inputs));
+            chunks.for_each(|(y, x)| {
+                let x = MatrixView::new(x, x.len() / inputs, inputs);
+                let weight = MatrixView::new(weight, outputs, inputs);
+                matrix_product(&x, &weight.t(), (y, outputs), false);
+            });
+        } else {
+            let mut transposed = vec![T::of(0.0); rows * outputs];
+            let chunks = transposed
+                .par_chunks_mut(BLOCK * rows)
+                .zip(weight.par_chunks(BLOCK * inputs));
+            chunks.for_each(|(y, weight)| {
+                let weight = MatrixView::new(weight, weight.len() / inputs, inputs);
+                matrix_product(
+                    &weight,
+                    &MatrixView::new(x, rows, inputs).t(),
+                    (y, rows),
+                    false,
+                );
+            });
+            transpose(&transposed, &mut y, rows);
+        }
+        if let Some(bias) = &self.bias {
+            let bias = &flat[bias.range.clone()];
+            y.par_chunks_mut(outputs).for_each(|row| {
+                row.iter_mut().zip(bias).for_each(|(y, &bias)| *y += bias);
+            });
+        }
+        y
+    }
+
+    /// The gradient in `x`; that in the parameters is left.
+    fn backward<T: Real>(&self, [x, flat, d_y]: [&[T]; 3]) -> Vec<T> {
+        let (outputs, inputs) = self.weight.sides();
+        let rows = x.len() / inputs;
+        let all = MatrixView::new(x, rows, inputs);
+        self.gradient
+            .with(&self.weight, |gradient: &mut [T], accumulate| {
+                let block = if rows >= outputs { TILE } else { BLOCK };
+                let chunks = gradient.par_chunks_mut(block * inputs).enumerate();
+                chunks.for_each(|(at, gradient)| {
+                    let d_y = columns(d_y, outputs, at * block, gradient.len() / inputs);
+                    matrix_product(&d_y.t(), &all, (gradient, inputs), accumulate);
+                });
+            });
+        if let Some(bias) = &self.bias {
+            self.gradient.with(bias, |gradient: &mut [T], _| {
+                for row in d_y.chunks(outputs) {
+                    gradient
+                        .iter_mut()
+                        .zip(row)
+                        .for_each(|(sum, &more)| *sum += more);
+                }
+            });
+        }
+        let weight = &flat[self.weight.range.clone()];
+        if rows >= outputs {
+            let mut d_x = vec![T::of(0.0); x.len()];
+            let chunks = d_x
+                .par_chunks_mut(BLOCK * inputs)
+                .zip(d_y.par_chunks(BLOCK * outputs));
+            chunks.for_each(|(d_x, d_y)| {
+                let d_y = MatrixView::new(d_y, d_y.len() / outputs, outputs);
+                let weight = MatrixView::new(weight, outputs, inputs);
+                matrix_product(&d_y, &weight, (d_x, inputs), false);
+            });
+            return d_x;
+        }
+        let part = outputs.div_ceil(PARTS).max(BLOCK);
+        let parts = weight
+            .par_chunks(part * inputs)
+            .enumerate()
+            .map(|(at, weight)| {
+                let mut d_x = vec![T::of(0.0); x.len()];
+                let own = weight.len() / inputs;
+                let d_y = columns(d_y, outputs, at * part, own);
+                matrix_product(
+                    &d_y,
+                    &MatrixView::new(weight, own, inputs),
+                    (&mut d_x, inputs),
+                    false,
+                );
+                d_x
+            });
+        let mut parts = parts.collect::<Vec<_>>().into_iter();
+        let mut sum = parts.next().unwrap_or_default();
+        for part in parts {
+            sum.iter_mut()
+                .zip(part)
+                .for_each(|(sum, more)| *sum += more);
+        }
+        sum
+    }
+}
+
+/// Some columns of a row-major matrix.
+fn columns<T>(matrix: &[T], width: usize, first: usize, count: usize) -> MatrixView<'_, T> {
+    MatrixView {
+        data: &matrix[first..],
+        rows: matrix.len() / width,
+        cols: count,
+        row: width,
+        col: 1,
+    }
+}
+
+/// `(n, rows)` to `(rows, n)`.
+fn transpose<T: Real>(from: &[T], to: &mut [T], rows: usize) {
+    let width = from.len() / rows.max(1);
+    to.par_chunks_mut(width).enumerate().for_each(|(row, to)| {
+        for (tile, to) in to.chunks_mut(TILE).enumerate() {
+            for (column, to) in to.iter_mut().enumerate() {
+                *to = from[(tile * TILE + column) * rows + row];
+            }
+        }
+    });
+}
+
+impl CustomOp2 for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        layout: &Layout,
+        flat: &CpuStorage,
+        flat_layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        match x.dtype() {
+            DType::F64 => self.run::<f64>((x, layout), (flat, flat_layout)),
+            _ => self.run::<f32>((x, layout), (flat, flat_layout)),
+        }
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        flat: &Tensor,
+        _y: &Tensor,
+        d_y: &Tensor,
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
+        let d_x = match x.dtype() {
+            DType::F64 => self.reverse::<f64>([x, flat, d_y])?,
+            _ => self.reverse::<f32>([x, flat, d_y])?,
+        };
+        Ok((Some(d_x), None))
+    }
+}
+
+impl Linear {
+    fn run<T: Real>(
+        &self,
+        (x, layout): (&CpuStorage, &Layout),
+        (flat, flat_layout): (&CpuStorage, &Layout),
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (outputs, inputs) = self.weight.sides();
+        let shape = Shape::from((layout.shape().elem_count() / inputs, outputs));
+        let y = self.forward::<T>(numbers(x, layout)?, numbers(flat, flat_layout)?);
+        Ok((T::to_cpu_storage_owned(y), shape))
+    }
+
+    fn reverse<T: Real>(&self, [x, flat, d_y]: [&Tensor; 3]) -> candle_core::Result<Tensor> {
+        let d_x = read(x, |x: &[T]| {
+            read(flat, |flat: &[T]| {
+                read(d_y, |d_y: &[T]| self.backward([x, flat, d_y]))
+            })?
+        })??;
+        Tensor::from_vec(d_x, x.shape(), &Device::Cpu)
+    }
+}
