@@ -179,7 +179,10 @@ impl<'a> Pass<'a> {
 
     /// Rows of the matrix `name` at these indices: `(m, …)`.
     pub(crate) fn rows(&self, name: &str, indices: &[u32]) -> Result<Tensor> {
-        let entry = self.entry(name)?;
+        self.rows_of(self.entry(name)?, indices)
+    }
+
+    fn rows_of(&self, entry: Entry, indices: &[u32]) -> Result<Tensor> {
         if self.composed {
             let indices = Tensor::new(indices, self.flat.device())?;
             return Ok(self.tracked(&entry)?.index_select(&indices, 0)?);
@@ -190,6 +193,25 @@ impl<'a> Pass<'a> {
             gradient: self.gradient.clone(),
         };
         Ok(self.flat.apply_op1(operation)?)
+    }
+
+    /// All entries whose names begin with this, which follow one another, as one row `(1, …)`.
+    pub(crate) fn span(&self, prefix: &str) -> Result<Tensor> {
+        let entries = self.layout.entries().iter();
+        let mut ranges = entries
+            .filter(|entry| entry.name.starts_with(prefix))
+            .map(|entry| entry.range.clone());
+        let mut entry = self.entry(&self.first_name(prefix))?;
+        let start = ranges.next().unwrap_or_default();
+        entry.range = start.start..ranges.next_back().unwrap_or(start).end;
+        entry.shape = vec![1, entry.range.len()];
+        self.rows_of(entry, &[0])
+    }
+
+    fn first_name(&self, prefix: &str) -> String {
+        let mut entries = self.layout.entries().iter();
+        let first = entries.find(|entry| entry.name.starts_with(prefix));
+        first.map_or_else(|| format!("{prefix}…"), |entry| entry.name.clone())
     }
 
     /// The gradient in the flat parameters `(P,)` after a reverse pass that left `store`.

@@ -18,6 +18,7 @@ mod fit;
 mod hypernetwork;
 mod layers;
 mod linear;
+mod mean_square;
 pub mod model;
 pub mod reconstruction;
 pub mod restore;

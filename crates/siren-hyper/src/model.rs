@@ -13,6 +13,7 @@ use crate::context::Contexts;
 use crate::encoder::{self, encode, lay_out};
 use crate::hypernetwork::{self, fields};
 use crate::layers::Pass;
+use crate::mean_square::mean_square;
 use crate::reconstruction::Reconstruction;
 
 /// Most parameters: 4 GiB of them in single precision, and three times that for the optimizer.
@@ -23,8 +24,9 @@ pub struct HyperNetwork {
     config: HyperModel,
     layout: Layout,
     parameters: Var,
-    /// Of the fields it makes; its own parameters play no part.
+    /// Of the fields it makes, and of the set encoder; their own parameters play no part.
     field: Siren,
+    set: Siren,
 }
 
 /// What a pass gives.
@@ -42,7 +44,7 @@ impl HyperNetwork {
     /// If they are of other pictures than the model was made for.
     pub fn predict(&self, contexts: &Contexts) -> Result<Predicted> {
         let pass = Pass::new(&self.layout, &self.parameters);
-        let latents = encode(&self.config, &pass, contexts)?.detach();
+        let latents = encode(&self.config, &self.set, &pass, contexts)?.detach();
         let fields = self.fields(&latents)?;
         Ok(Predicted { latents, fields })
     }
@@ -61,13 +63,8 @@ impl HyperNetwork {
     /// # Errors
     /// If shapes do not fit.
     pub fn values(&self, fields: &Tensor, coords: &Tensor) -> Result<Tensor> {
-        let (points, dims) = coords.dims2()?;
-        let coords = coords
-            .unsqueeze(0)?
-            .expand((fields.dim(0)?, points, dims))?;
-        self.field
-            .jet_of(fields, &coords.contiguous()?, &Order::Value)?
-            .value()
+        let coords = batched(coords, fields.dim(0)?)?;
+        self.field.jet_of(fields, &coords, &Order::Value)?.value()
     }
 
     /// Its `[model]` table.
@@ -91,7 +88,7 @@ impl HyperNetwork {
     ) -> Result<Predicted> {
         let latents = match latents {
             Some(latents) => latents.clone(),
-            None => encode(&self.config, pass, contexts)?,
+            None => encode(&self.config, &self.set, pass, contexts)?,
         };
         let fields = fields(&self.config, pass, self.field.layout(), &latents)?;
         Ok(Predicted { latents, fields })
@@ -112,8 +109,16 @@ impl HyperNetwork {
             layout,
             parameters: Var::from_tensor(parameters)?,
             field,
+            set: encoder::set::field(blueprint.model, blueprint.shape)?,
         })
     }
+}
+
+/// The same coordinates for every picture, `(b, n, d)`.
+fn batched(coords: &Tensor, pictures: usize) -> Result<Tensor> {
+    let (points, dims) = coords.dims2()?;
+    let coords = coords.unsqueeze(0)?.expand((pictures, points, dims))?;
+    Ok(coords.contiguous()?)
 }
 
 /// The layout with the numbers that a new model starts from.
@@ -265,22 +270,21 @@ impl HyperNetwork {
     ) -> Result<Loss> {
         let pass = self.pass();
         let Predicted { latents, fields } = self.differentiable(&pass, contexts, None)?;
-        let values = self.values(&fields, &contexts.coords)?;
+        let coords = batched(&contexts.coords, fields.dim(0)?)?;
+        let error = self
+            .field
+            .square_error_of(&fields, &coords, &contexts.pictures)?;
         let terms = [
-            (
-                "value_mse",
-                1.0,
-                (values - &contexts.pictures)?.sqr()?.mean_all()?,
-            ),
+            ("value_mse", 1.0, error),
             (
                 "latent_prior",
                 objective.latent_prior,
-                latents.sqr()?.mean_all()?,
+                mean_square(&latents)?,
             ),
             (
                 "weight_prior",
                 objective.weight_prior,
-                fields.sqr()?.mean_all()?,
+                mean_square(&fields)?,
             ),
         ];
         let mut loss = (&terms[0].2 * terms[0].1)?;

@@ -11,7 +11,7 @@ use super::operation::{Pools, Precision, contiguous, read};
 use super::plan::Plan;
 
 /// Points of one signal that share a gradient sum; it fixes the order of additions, whatever the number of threads.
-const PART_POINTS: usize = 2048;
+pub(super) const PART_POINTS: usize = 2048;
 
 /// `(coords (b, n, d), parameters (b, P)) → jets (b, n, c, 1 + d + K)`.
 ///
@@ -32,7 +32,7 @@ impl BatchOperation {
         self.plan.out_features * self.order.components(self.plan.in_features)
     }
 
-    fn chunk<'a, T: Precision>(
+    pub(super) fn chunk<'a, T: Precision>(
         &'a self,
         coords: &'a [T],
         params: &'a [T],
@@ -120,16 +120,21 @@ impl BatchOperation {
 }
 
 /// The rows of a batch.
-struct Signals<'a, T> {
+pub(super) struct Signals<'a, T> {
     coords: &'a [T],
     params: &'a [T],
-    points: usize,
+    pub(super) points: usize,
     dims: usize,
     len: usize,
 }
 
 impl<'a, T> Signals<'a, T> {
-    fn new(operation: &BatchOperation, coords: &'a [T], params: &'a [T], signals: usize) -> Self {
+    pub(super) fn new(
+        operation: &BatchOperation,
+        coords: &'a [T],
+        params: &'a [T],
+        signals: usize,
+    ) -> Self {
         let dims = operation.plan.in_features;
         Self {
             coords,
@@ -141,7 +146,7 @@ impl<'a, T> Signals<'a, T> {
     }
 
     /// The coordinates and parameters of one.
-    fn of(&self, signal: usize) -> (&'a [T], &'a [T]) {
+    pub(super) fn of(&self, signal: usize) -> (&'a [T], &'a [T]) {
         let len = self.points * self.dims;
         (
             &self.coords[signal * len..][..len],

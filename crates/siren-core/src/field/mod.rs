@@ -19,6 +19,7 @@ mod operation;
 mod plan;
 mod prepared;
 mod siren;
+mod square_error;
 
 pub use self::activation::Activation;
 pub use self::config::{BiasInit, FieldShape, SirenConfig, WeightInit};

@@ -2,13 +2,13 @@
 
 mod conv;
 mod partial;
-mod set;
+pub(crate) mod set;
 #[cfg(test)]
 mod tests;
 
 use candle_core::Tensor;
 use rand_chacha::ChaCha8Rng;
-use siren_core::field::{FieldShape, Layout};
+use siren_core::field::{FieldShape, Layout, Siren};
 use siren_core::{Error, Result};
 
 use crate::config::{Encoder, HyperModel};
@@ -47,10 +47,15 @@ pub(crate) fn entries(
     }
 }
 
-/// The codes of these contexts, `(b, z)`.
-pub(crate) fn encode(model: &HyperModel, pass: &Pass<'_>, contexts: &Contexts) -> Result<Tensor> {
+/// The codes of these contexts, `(b, z)`; `set` is what [`set::field`] makes of the model.
+pub(crate) fn encode(
+    model: &HyperModel,
+    set: &Siren,
+    pass: &Pass<'_>,
+    contexts: &Contexts,
+) -> Result<Tensor> {
     match model.encoder {
-        Encoder::Set => set::encode(model, pass, contexts),
+        Encoder::Set => set::encode(model, set, pass, contexts),
         Encoder::Conv => conv::encode(model, pass, contexts),
         Encoder::PartialConv => partial::encode(model, pass, contexts),
         Encoder::AutoDecoder => {

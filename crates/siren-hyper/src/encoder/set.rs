@@ -1,8 +1,10 @@
 //! The authors' set encoder: a network for every context pixel, whose outputs are averaged.
 
-use candle_core::Tensor;
+use candle_core::{DType, Device, Tensor};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use siren_core::Result;
-use siren_core::field::FieldShape;
+use siren_core::field::{Activation, FieldShape, Order, Siren, SirenConfig};
 
 use super::{Draw, init};
 use crate::config::{EncoderActivation, HyperModel};
@@ -40,14 +42,44 @@ pub(super) fn entries(model: &HyperModel, shape: FieldShape) -> Vec<(String, Vec
     entries
 }
 
-pub(super) fn encode(model: &HyperModel, pass: &Pass<'_>, contexts: &Contexts) -> Result<Tensor> {
-    let (mut h, mean) = contexts.as_set()?;
-    for (name, _, _) in layers(model, h.dim(1)?) {
-        let z = pass.linear(&h, &name)?;
-        h = match model.encoder_activation {
-            EncoderActivation::Sine => (z * OMEGA)?.sin()?,
-            EncoderActivation::Relu => z.relu()?,
-        };
-    }
+/// All of it but the activation of its last layer, as a field of (row, column, values): the fused operation evaluates it.
+pub(crate) fn field(model: &HyperModel, shape: FieldShape) -> Result<Siren> {
+    let config = SirenConfig {
+        activation: match model.encoder_activation {
+            EncoderActivation::Sine => Activation::Sine,
+            EncoderActivation::Relu => Activation::Relu,
+        },
+        first_omega_0: OMEGA.into(),
+        hidden_omega_0: OMEGA,
+        hidden_features: model.encoder_features,
+        hidden_layers: model.layers(),
+        ..SirenConfig::default()
+    };
+    let shape = FieldShape {
+        in_features: shape.in_features + shape.out_features,
+        out_features: model.latent_features,
+        samples_per_side: None,
+    };
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    config.init(shape, &mut rng, DType::F32, &Device::Cpu)
+}
+
+pub(super) fn encode(
+    model: &HyperModel,
+    field: &Siren,
+    pass: &Pass<'_>,
+    contexts: &Contexts,
+) -> Result<Tensor> {
+    let (pixels, mean) = contexts.as_set()?;
+    let jet = field.jet_of(
+        &pass.span("set_encoder.")?,
+        &pixels.unsqueeze(0)?,
+        &Order::Value,
+    )?;
+    let z = jet.value()?.squeeze(0)?;
+    let h = match model.encoder_activation {
+        EncoderActivation::Sine => (z * OMEGA)?.sin()?,
+        EncoderActivation::Relu => z.relu()?,
+    };
     Ok(mean.matmul(&h)?)
 }

@@ -85,7 +85,13 @@ fn matches(encoder: Encoder, prefix: &str, name: &str) {
         .reshape((2, 5))
         .unwrap();
     for pass in [Pass::new(&layout, &flat), Pass::composed(&layout, &flat)] {
-        let latents = encode(&model, &pass, &contexts(&golden)).unwrap();
+        let latents = encode(
+            &model,
+            &set::field(&model, shape).unwrap(),
+            &pass,
+            &contexts(&golden),
+        )
+        .unwrap();
         let error = largest(&(&latents - &golden[&format!("{name}.latent")]).unwrap());
         assert!(error < 1e-12, "{name}: codes are off by {error:e}");
         let loss = (latents * &weights).unwrap().sum_all().unwrap();
