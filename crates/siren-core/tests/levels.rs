@@ -255,6 +255,53 @@ fn a_batch_of_fields_equals_its_fields_one_at_a_time() {
 }
 
 #[test]
+fn the_square_error_of_a_batch_is_that_of_its_values() {
+    for (signals, points) in [(1, 5000), (3, 47)] {
+        let case = Case {
+            activation: Activation::Sine,
+            width: 19,
+            dims: 2,
+            channels: 3,
+            points: signals * points,
+        };
+        let field = drawn(&case.config(), case.shape(), DType::F64);
+        let coords = case.coords().to_dtype(DType::F64).unwrap();
+        let coords = coords.reshape((signals, points, 2)).unwrap();
+        let targets = Tensor::cat(&[&coords, &coords.narrow(2, 0, 1).unwrap()], 2).unwrap();
+        let own = field.parameters().as_detached_tensor();
+        let rows = (0..signals).map(|signal| (&own * (1.0 + 0.1 * signal as f64)).unwrap());
+        let rows: Vec<Tensor> = rows.collect();
+        let batch = Var::from_tensor(&Tensor::stack(&rows, 0).unwrap()).unwrap();
+        let fused = field
+            .square_error_of(batch.as_tensor(), &coords, &targets)
+            .unwrap();
+        let jets = field
+            .jet_of(batch.as_tensor(), &coords, &Order::Value)
+            .unwrap();
+        let difference = (jets.value().unwrap() - &targets).unwrap();
+        let expected = difference.sqr().unwrap().mean_all().unwrap();
+        assert!(largest_error(&fused, &expected) < 1e-13);
+        for weight in [1.0, 0.3] {
+            let fused = field
+                .square_error_of(batch.as_tensor(), &coords, &targets)
+                .unwrap();
+            let [fused, expected] = [&fused, &expected].map(|error| {
+                let store = (error * weight).unwrap().backward().unwrap();
+                store.get(&batch).unwrap().clone()
+            });
+            let error = largest_error(&fused, &expected);
+            assert!(error < 1e-12, "gradient off by {error:e}");
+        }
+        let short = targets.narrow(2, 0, 2).unwrap();
+        let error = field
+            .square_error_of(batch.as_tensor(), &coords, &short)
+            .err()
+            .unwrap();
+        assert!(error.to_string().contains("targets of a batch"), "{error}");
+    }
+}
+
+#[test]
 fn a_batch_gives_the_same_bits_whatever_the_number_of_threads() {
     let case = Case {
         activation: Activation::Sine,

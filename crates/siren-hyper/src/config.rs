@@ -23,7 +23,7 @@ pub struct HyperSignal {
     /// A folder of pictures, such as `CelebA`'s `img_align_celeba`. Without one, the embedded pictures are drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// How many embedded pictures; of no effect beside `path`. Default: 512.
+    /// How many embedded pictures; of no effect beside `path`. Default: 2048.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pictures: Option<usize>,
     /// Pixels a side.

@@ -17,7 +17,7 @@ use crate::reconstruction::coords;
 use crate::scene;
 
 /// Embedded pictures where nothing else is said.
-const DEFAULT_PICTURES: usize = 512;
+const DEFAULT_PICTURES: usize = 2048;
 /// Names of files that are taken for pictures.
 const EXTENSIONS: [&str; 12] = [
     "png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "ppm", "pgm", "pnm", "pbm",

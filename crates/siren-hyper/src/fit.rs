@@ -2,6 +2,7 @@
 
 use candle_core::{Tensor, Var};
 use siren_core::Result;
+use siren_core::train::{Model, differentiate};
 
 use crate::config::{Encoder, HyperObjective};
 use crate::context::Contexts;
@@ -35,7 +36,7 @@ impl HyperNetwork {
         steps: usize,
     ) -> Result<Tensor> {
         let pictures = contexts.pictures.dim(0)?;
-        let parameters = siren_core::train::Model::parameters(self);
+        let parameters = self.parameters();
         let start = if self.config().encoder == Encoder::AutoDecoder {
             let shape = (pictures, self.config().latent_features);
             Tensor::zeros(shape, parameters.dtype(), parameters.device())?
@@ -59,7 +60,7 @@ impl HyperNetwork {
                 .broadcast_mul(&weights)?
                 .sum_all()?;
             let loss = (misfit + (latents.sqr()?.sum_all()? * prior)?)?;
-            let store = loss.backward()?;
+            let store = differentiate(&loss)?;
             let Some(gradient) = store.get(&latents) else {
                 break;
             };

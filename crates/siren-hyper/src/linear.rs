@@ -202,3 +202,62 @@ impl Linear {
         Tensor::from_vec(d_x, x.shape(), &Device::Cpu)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Var;
+    use siren_core::field::Layout;
+    use siren_core::train::differentiate;
+
+    use crate::layers::Pass;
+
+    use super::*;
+
+    fn wave(shape: &[usize], pitch: f64) -> Tensor {
+        let numbers: Vec<f64> = (0..shape.iter().product())
+            .map(|i| (pitch * i as f64).sin())
+            .collect();
+        Tensor::from_vec(numbers, shape, &Device::Cpu).unwrap()
+    }
+
+    fn largest(tensor: &Tensor) -> f64 {
+        let flat = tensor.abs().unwrap().flatten_all().unwrap();
+        flat.max(0).unwrap().to_scalar().unwrap()
+    }
+
+    /// Output, gradient in the input and in the parameters of `Σ y²`.
+    fn passed(pass: &Pass<'_>, x: &Tensor) -> [Tensor; 3] {
+        let x = Var::from_tensor(x).unwrap();
+        let y = pass.linear(&x, "layer").unwrap();
+        let store = differentiate(&y.sqr().unwrap().sum_all().unwrap()).unwrap();
+        let d_x = store.get(&x).unwrap().clone();
+        [y.detach(), d_x, pass.gradient(&store).unwrap()]
+    }
+
+    #[test]
+    fn wide_and_tall_layers_are_those_of_candle_whatever_the_number_of_threads() {
+        for (rows, inputs, outputs) in [(3, 5, 1300), (1, 4, 20_000), (700, 5, 9), (1200, 3, 1)] {
+            let mut layout = Layout::default();
+            layout.push("other", &[2]);
+            layout.push("layer.weight", &[outputs, inputs]);
+            layout.push("layer.bias", &[outputs]);
+            let flat = Var::from_tensor(&wave(&[layout.len()], 0.7)).unwrap();
+            let x = wave(&[rows, inputs], 1.3);
+            let expected = passed(&Pass::composed(&layout, &flat), &x);
+            let on = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new()
+                    .num_threads(threads)
+                    .build()
+                    .unwrap();
+                pool.install(|| passed(&Pass::new(&layout, &flat), &x))
+            };
+            let [one, three] = [on(1), on(3)];
+            for ((one, three), expected) in one.iter().zip(&three).zip(&expected) {
+                assert_eq!(one.dims(), expected.dims());
+                let error = largest(&(one - expected).unwrap()) / largest(expected);
+                assert!(error < 1e-13, "{rows} {inputs} {outputs}: {error:e}");
+                assert!(largest(&(one - three).unwrap()).to_bits() == 0);
+            }
+        }
+    }
+}

@@ -5,7 +5,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use siren_core::config::Table as _;
 use siren_core::field::{Encoding, Layout, Order, Siren};
-use siren_core::train::{Blueprint, Loss, Model, TermReport};
+use siren_core::train::{Blueprint, Loss, Model, TermReport, differentiate};
 use siren_core::{Error, Result};
 
 use crate::config::{HyperModel, HyperObjective};
@@ -291,7 +291,7 @@ impl HyperNetwork {
         for (_, weight, mean) in &terms[1..] {
             loss = (loss + (mean * *weight)?)?;
         }
-        let gradient = pass.gradient(&loss.backward()?)?;
+        let gradient = pass.gradient(&differentiate(&loss)?)?;
         let number = |tensor: &Tensor| tensor.to_dtype(DType::F64)?.to_scalar::<f64>();
         let mut reports = Vec::new();
         for (name, _, mean) in &terms {

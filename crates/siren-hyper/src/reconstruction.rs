@@ -29,9 +29,9 @@ pub struct Reconstruction {
 }
 
 impl Reconstruction {
-    /// The batch of a step: pictures in a new order every epoch; of each a number of pixels, uniform in the range. As the authors do,
-    /// so many different ones for the set encoder, and for convolutions each pixel with the probability that gives so many on average. Every
-    /// pixel is seen where codes are parameters.
+    /// The batch of a step: pictures in a new order every epoch; of each a number of pixels, uniform in the range. As the authors
+    /// do, so many different ones for the set encoder, and for convolutions each pixel with the probability that gives so many on
+    /// average. An encoder that is none sees none: codes are parameters.
     ///
     /// # Errors
     /// Only from candle.

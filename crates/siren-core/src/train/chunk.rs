@@ -2,6 +2,7 @@
 
 use candle_core::Tensor;
 
+use super::model::differentiate;
 use crate::error::{Error, Result};
 use crate::field::{Accumulator, Prepared, Siren};
 use crate::objective::{Objective, Term};
@@ -107,7 +108,7 @@ impl Work<'_> {
             });
         }
         if let Some(loss) = loss {
-            accumulator.add(&loss.backward()?)?;
+            accumulator.add(&differentiate(&loss)?)?;
         }
         Ok(sums)
     }

@@ -1,5 +1,6 @@
 //! What a trainer moves.
 
+use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use rand_chacha::ChaCha8Rng;
 
@@ -73,6 +74,14 @@ pub trait Model: Sized {
     /// # Errors
     /// If a sampler or an objective fails.
     fn loss_and_gradient(&self, constraints: &[Self::Constraint], step: u64) -> Result<Loss>;
+}
+
+/// The reverse pass of a loss: every gradient starts here.
+///
+/// # Errors
+/// Only from candle.
+pub fn differentiate(loss: &Tensor) -> Result<GradStore> {
+    Ok(loss.backward()?)
 }
 
 /// A loss, how it came about, and its gradient.
