@@ -49,7 +49,7 @@ pub trait Real: WithDType + Float + Default {
     /// `W`, for `dH = dZ W`.
     fn straight(weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight;
 
-    /// `out = (a w) ∘ factor`, as [`product::multiply`] says.
+    /// `out = (a w) ∘ factor`, as `product::multiply` says.
     fn multiply(
         level: Level,
         a: Strided<'_, Self>,
@@ -58,7 +58,7 @@ pub trait Real: WithDType + Float + Default {
         factor: Option<&[Self]>,
     );
 
-    /// `out += aᵀ b` for the first `m` columns of `a` and `n` of `b`, as [`product::multiply_transposed`] says.
+    /// `out += aᵀ b` for the first `m` columns of `a` and `n` of `b`, as `product::multiply_transposed` says.
     fn multiply_transposed(
         level: Level,
         a: (Strided<'_, Self>, usize),
