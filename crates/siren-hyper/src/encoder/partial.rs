@@ -2,7 +2,8 @@
 //!
 //! As the authors', with one departure: they normalize a channel over all pictures of a batch, so that a picture's code depends on
 //! which others it comes with and, at test time, on averages over contexts of every size. Here a picture is normalized by itself,
-//! over its channels and pixels. What is seen is also told by the mask, not by the sign of the first channel.
+//! over its channels and pixels. What is seen is also told by the mask, not by the sign of
+//! the first channel, and to every convolution; their code tells the first one alone.
 
 use candle_core::Tensor;
 use siren_core::Result;
