@@ -5,7 +5,7 @@ use std::fs;
 use siren_video::config::VideoSignal;
 use siren_video::frames::open;
 
-use super::{Case, refused_then_right};
+use super::{Case, desk_for, refused_then_right};
 use crate::support::desk::Desk;
 
 /// A fit of no time.
@@ -25,9 +25,7 @@ evaluate_every = 2
 
 /// With `good.toml`, of a clip, on it.
 fn desk() -> Desk {
-    let desk = Desk::of_kind("video");
-    desk.write("good.toml", GOOD_CLIP);
-    desk
+    desk_for("video", GOOD_CLIP)
 }
 
 /// The header of an array of NumPy.

@@ -2,7 +2,7 @@
 
 use image::GrayImage;
 
-use super::{Case, refused_then_right};
+use super::{Case, desk_for, refused_then_right};
 use crate::support::desk::Desk;
 
 /// A fit of no time.
@@ -21,9 +21,7 @@ evaluate_every = 2
 
 /// With `good.toml`, of a picture's gradient, on it.
 fn desk() -> Desk {
-    let desk = Desk::of_kind("poisson");
-    desk.write("good.toml", GOOD_POISSON);
-    desk
+    desk_for("poisson", GOOD_POISSON)
 }
 
 #[test]

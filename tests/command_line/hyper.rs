@@ -4,7 +4,7 @@ use std::fs;
 
 use image::{GrayImage, Luma};
 
-use super::{Case, refused_then_right};
+use super::{Case, desk_for, refused_then_right};
 use crate::support::desk::Desk;
 
 /// Learned in no time.
@@ -31,9 +31,7 @@ evaluate_every = 2
 
 /// With `good.toml`, of a set of pictures, on it.
 fn desk() -> Desk {
-    let desk = Desk::of_kind("hyper");
-    desk.write("good.toml", GOOD_SPACE);
-    desk
+    desk_for("hyper", GOOD_SPACE)
 }
 
 #[test]

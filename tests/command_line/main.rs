@@ -33,8 +33,13 @@ type Case = (&'static str, &'static [&'static str]);
 
 /// With `good.toml` on it.
 fn desk() -> Desk {
-    let desk = Desk::new();
-    desk.write("good.toml", GOOD);
+    desk_for("image", GOOD)
+}
+
+/// For runs of a kind, with this `good.toml` on it.
+fn desk_for(kind: &'static str, good: &str) -> Desk {
+    let desk = Desk::of_kind(kind);
+    desk.write("good.toml", good);
     desk
 }
 

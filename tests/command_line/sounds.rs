@@ -5,7 +5,7 @@ use std::fs;
 use siren_audio::sound::Sound;
 use siren_audio::wav::WavFile;
 
-use super::{Case, refused_then_right};
+use super::{Case, desk_for, refused_then_right};
 use crate::support::desk::Desk;
 
 /// A fit of no time.
@@ -25,9 +25,7 @@ evaluate_every = 2
 
 /// With `good.toml`, of a sound, on it.
 fn desk() -> Desk {
-    let desk = Desk::of_kind("audio");
-    desk.write("good.toml", GOOD_SOUND);
-    desk
+    desk_for("audio", GOOD_SOUND)
 }
 
 fn desk_with_run() -> Desk {

@@ -2,28 +2,12 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 use siren_audio::Audio;
 use siren_audio::render::render;
-use siren_core::run::cli::{FittedArgs, SharedCommand, exit};
+use siren_core::Result;
+use siren_core::run::cli::{self, About, FittedArgs, Render};
 use siren_core::run::console;
-
-/// Fits sounds by sinusoidal fields, and plays fitted ones at any rate.
-#[derive(Debug, Parser)]
-#[command(name = "siren-audio", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    #[command(flatten)]
-    Shared(SharedCommand),
-    /// Write a run's field as a WAV file at any rate.
-    Render(RenderArgs),
-}
 
 #[derive(Args, Debug)]
 struct RenderArgs {
@@ -34,7 +18,7 @@ struct RenderArgs {
     rate: Option<u32>,
 }
 
-impl RenderArgs {
+impl Render<Audio> for RenderArgs {
     fn execute(&self) -> Result<ExitCode> {
         let (machine, run) = self.fitted.restore::<Audio>()?;
         let output = &self.fitted.output;
@@ -51,9 +35,9 @@ impl RenderArgs {
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
-        Command::Shared(command) => command.execute::<Audio>().map_err(Into::into),
-        Command::Render(args) => args.execute(),
-    };
-    exit(done)
+    cli::main::<Audio, RenderArgs>(About {
+        name: "siren-audio",
+        program: "Fits sounds by sinusoidal fields, and plays fitted ones at any rate",
+        render: "Write a run's field as a WAV file at any rate",
+    })
 }

@@ -45,29 +45,35 @@ impl Contexts {
         ))
     }
 
-    /// The pictures `(b, c, h, w)` with zeros for what is unseen, and the mask `(b, 1, h, w)`, 1 where a pixel is seen.
-    pub(crate) fn as_pictures(&self) -> Result<(Tensor, Tensor)> {
-        let (pictures, pixels, channels) = self.pictures.dims3()?;
-        let side = self.side();
+    /// 1 where a pixel is seen, `(b, n, 1)`.
+    fn mask(&self) -> Result<Tensor> {
+        let (pictures, pixels, _) = self.pictures.dims3()?;
         let mut mask = vec![0f32; pictures * pixels];
         for (at, seen) in self.seen.iter().enumerate() {
             for &pixel in seen {
                 mask[at * pixels + pixel as usize] = 1.0;
             }
         }
-        let mask = Tensor::from_vec(mask, (pictures, 1, side, side), self.pictures.device())?;
-        let mask = mask.to_dtype(self.pictures.dtype())?;
-        let first = self.pictures.transpose(1, 2)?.contiguous()?;
-        let first = first.reshape((pictures, channels, side, side))?;
-        Ok((first.broadcast_mul(&mask)?, mask))
+        let mask = Tensor::from_vec(mask, (pictures, pixels, 1), self.pictures.device())?;
+        Ok(mask.to_dtype(self.pictures.dtype())?)
     }
 
     /// The values of the seen pixels with zeros elsewhere, and 1 where a pixel is seen: `(b, n, c)` and `(b, n, 1)`.
     pub(crate) fn as_targets(&self) -> Result<(Tensor, Tensor)> {
-        let (pictures, pixels, _) = self.pictures.dims3()?;
-        let (_, mask) = self.as_pictures()?;
-        let mask = mask.reshape((pictures, pixels, 1))?;
+        let mask = self.mask()?;
         Ok((self.pictures.broadcast_mul(&mask)?, mask))
+    }
+
+    /// The same as pictures: `(b, c, h, w)` and `(b, 1, h, w)`.
+    pub(crate) fn as_pictures(&self) -> Result<(Tensor, Tensor)> {
+        let side = self.side();
+        let (targets, mask) = self.as_targets()?;
+        let (pictures, _, channels) = targets.dims3()?;
+        let first = targets.transpose(1, 2)?.contiguous()?;
+        Ok((
+            first.reshape((pictures, channels, side, side))?,
+            mask.reshape((pictures, 1, side, side))?,
+        ))
     }
 }
 

@@ -1,11 +1,11 @@
 //! Convolutions as matrix products over patches, picture by picture.
 
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Shape, Tensor};
+use candle_core::Shape;
 use rayon::prelude::*;
 use siren_core::field::{MatrixView, Real, matrix_product};
 
-use crate::layers::{Entry, Gradient, numbers, read};
+use crate::layers::{Entry, Gradient};
+use crate::operation::Layer;
 
 /// Pictures share gradient sums in so many groups at most; it fixes the order of additions, whatever the number of threads.
 const GROUPS: usize = 16;
@@ -88,8 +88,18 @@ impl Convolution {
             kernel: self.weight.shape[2],
         })
     }
+}
 
-    fn forward<T: Real>(&self, sizes: Sizes, x: &[T], flat: &[T]) -> Vec<T> {
+impl Layer for Convolution {
+    const NAME: &'static str = "convolution";
+
+    fn shape(&self, x: &Shape) -> candle_core::Result<Shape> {
+        let (pictures, _, height, width) = x.dims4()?;
+        Ok(Shape::from((pictures, self.weight.shape[0], height, width)))
+    }
+
+    fn forward<T: Real>(&self, shape: &Shape, x: &[T], flat: &[T]) -> candle_core::Result<Vec<T>> {
+        let sizes = self.sizes(shape)?;
         let (outputs, rows) = self.weight.sides();
         let weight = MatrixView::new(&flat[self.weight.range.clone()], outputs, rows);
         let pixels = sizes.pixels();
@@ -109,11 +119,15 @@ impl Convolution {
                 matrix_product(&weight, &patches, (y, pixels), true);
             },
         );
-        y
+        Ok(y)
     }
 
-    /// The gradient in `x`; that in the parameters is left.
-    fn backward<T: Real>(&self, sizes: Sizes, [x, flat, d_y]: [&[T]; 3]) -> Vec<T> {
+    fn backward<T: Real>(
+        &self,
+        shape: &Shape,
+        [x, flat, d_y]: [&[T]; 3],
+    ) -> candle_core::Result<Vec<T>> {
+        let sizes = self.sizes(shape)?;
         let (outputs, rows) = self.weight.sides();
         let weight = MatrixView::new(&flat[self.weight.range.clone()], outputs, rows);
         let (pixels, picture) = (sizes.pixels(), sizes.channels * sizes.pixels());
@@ -149,61 +163,6 @@ impl Convolution {
                 self.gradient.add(bias, &sums);
             }
         }
-        d_x
-    }
-
-    fn run<T: Real>(
-        &self,
-        (x, layout): (&CpuStorage, &Layout),
-        (flat, flat_layout): (&CpuStorage, &Layout),
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let sizes = self.sizes(layout.shape())?;
-        let (pictures, _, height, width) = layout.shape().dims4()?;
-        let shape = Shape::from((pictures, self.weight.shape[0], height, width));
-        let y = self.forward::<T>(sizes, numbers(x, layout)?, numbers(flat, flat_layout)?);
-        Ok((T::to_cpu_storage_owned(y), shape))
-    }
-
-    fn reverse<T: Real>(&self, [x, flat, d_y]: [&Tensor; 3]) -> candle_core::Result<Tensor> {
-        let sizes = self.sizes(x.shape())?;
-        let d_x = read(x, |x: &[T]| {
-            read(flat, |flat: &[T]| {
-                read(d_y, |d_y: &[T]| self.backward(sizes, [x, flat, d_y]))
-            })?
-        })??;
-        Tensor::from_vec(d_x, x.shape(), &Device::Cpu)
-    }
-}
-
-impl CustomOp2 for Convolution {
-    fn name(&self) -> &'static str {
-        "convolution"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        layout: &Layout,
-        flat: &CpuStorage,
-        flat_layout: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        match x.dtype() {
-            DType::F64 => self.run::<f64>((x, layout), (flat, flat_layout)),
-            _ => self.run::<f32>((x, layout), (flat, flat_layout)),
-        }
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        flat: &Tensor,
-        _y: &Tensor,
-        d_y: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let d_x = match x.dtype() {
-            DType::F64 => self.reverse::<f64>([x, flat, d_y])?,
-            _ => self.reverse::<f32>([x, flat, d_y])?,
-        };
-        Ok((Some(d_x), None))
+        Ok(d_x)
     }
 }

@@ -114,25 +114,25 @@ impl Dataset {
         &self.values[at * len..(at + 1) * len]
     }
 
-    /// Some pictures as targets in [−1, 1], with every pixel seen.
+    /// Some pictures as targets in [−1, 1], of each of which these pixels are seen.
     ///
     /// # Errors
     /// Only from candle.
-    pub fn whole(&self, pictures: &[usize], dtype: DType, device: &Device) -> Result<Contexts> {
+    pub fn contexts(
+        &self,
+        pictures: &[usize],
+        seen: Vec<Vec<u32>>,
+        device: &Device,
+    ) -> Result<Contexts> {
         let bytes = pictures.iter().flat_map(|&at| self.bytes(at));
         let numbers: Vec<f32> = bytes
             .map(|&byte| 2.0 * f32::from(byte) / 255.0 - 1.0)
             .collect();
-        let values = Tensor::from_vec(
-            numbers,
-            (pictures.len(), self.pixels(), self.channels),
-            device,
-        )?;
-        let all: Vec<u32> = (0..self.pixels() as u32).collect();
+        let shape = (pictures.len(), self.pixels(), self.channels);
         Ok(Contexts {
-            pictures: values.to_dtype(dtype)?,
-            coords: coords(self.side, dtype, device)?,
-            seen: vec![all; pictures.len()],
+            pictures: Tensor::from_vec(numbers, shape, device)?,
+            coords: coords(self.side, DType::F32, device)?,
+            seen,
             codes: None,
         })
     }

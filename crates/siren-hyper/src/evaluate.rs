@@ -63,10 +63,9 @@ pub(crate) fn tested(hyper: &Hyper) -> &[usize] {
 pub(crate) fn contexts(hyper: &Hyper, pictures: &[usize], context: Context) -> Result<Contexts> {
     let side = hyper.dataset.side;
     let seen = pictures.iter().map(|&at| seen(side, at, context));
-    Ok(Contexts {
-        seen: seen.collect(),
-        ..hyper.dataset.whole(pictures, DType::F32, &hyper.device)?
-    })
+    hyper
+        .dataset
+        .contexts(pictures, seen.collect(), &hyper.device)
 }
 
 fn seen(side: usize, picture: usize, context: Context) -> Vec<u32> {

@@ -2,15 +2,12 @@
 
 use candle_core::{Tensor, Var};
 use siren_core::Result;
-use siren_core::train::{Model, differentiate};
+use siren_core::field::Layout;
+use siren_core::train::{Model, Optimizer, ScheduleKind, TrainConfig, differentiate};
 
 use crate::config::{Encoder, HyperObjective};
 use crate::context::Contexts;
 use crate::model::HyperNetwork;
-
-/// Of Adam.
-const BETAS: [f64; 2] = [0.9, 0.999];
-const EPSILON: f64 = 1e-8;
 
 impl HyperNetwork {
     /// Codes `(b, z)` of pictures that the model was not trained on: its encoder's, or fitted ones.
@@ -43,37 +40,35 @@ impl HyperNetwork {
         } else {
             self.predict(contexts)?.latents
         };
-        let latents = Var::from_tensor(&start)?;
+        let codes = Var::from_tensor(&start.flatten_all()?)?;
         let (targets, mask) = contexts.as_targets()?;
         // Each picture's own mean, so that a code does not depend on which others are fitted beside it.
         let channels = targets.dim(2)? as f64;
         let counts = (mask.sum_keepdim((1, 2))?.maximum(1.0)? * channels)?;
         let weights = mask.broadcast_div(&counts)?;
         let prior = objective.latent_prior / self.config().latent_features as f64;
-        let [mut first, mut second] = [start.zeros_like()?, start.zeros_like()?];
-        for step in 0..steps {
-            let pass = self.pass();
-            let predicted = self.differentiable(&pass, contexts, Some(latents.as_tensor()))?;
+        let train = TrainConfig {
+            steps: steps as u64,
+            learning_rate: self.config().fit_learning_rate,
+            schedule: ScheduleKind::Cosine,
+            ..TrainConfig::default()
+        };
+        let mut layout = Layout::default();
+        layout.push("codes", codes.dims());
+        let mut optimizer = Optimizer::new(&train, &codes, &layout)?;
+        for step in 0..train.steps {
+            let latents = codes.reshape(start.shape())?;
+            let predicted = self.differentiable(&self.frozen(), contexts, Some(&latents))?;
             let values = self.values(&predicted.fields, &contexts.coords)?;
             let misfit = (values - &targets)?
                 .sqr()?
                 .broadcast_mul(&weights)?
                 .sum_all()?;
             let loss = (misfit + (latents.sqr()?.sum_all()? * prior)?)?;
-            let store = differentiate(&loss)?;
-            let Some(gradient) = store.get(&latents) else {
-                break;
-            };
-            let gradient = gradient.detach();
-            let t = (step + 1) as f64;
-            first = ((first * BETAS[0])? + (&gradient * (1.0 - BETAS[0]))?)?;
-            second = ((second * BETAS[1])? + (gradient.sqr()? * (1.0 - BETAS[1]))?)?;
-            let root = (second.affine(1.0 / (1.0 - BETAS[1].powf(t)), 0.0)?.sqrt()? + EPSILON)?;
-            let turn = std::f64::consts::PI * step as f64 / steps as f64;
-            let rate = self.config().fit_learning_rate * 0.5 * (1.0 + turn.cos())
-                / (1.0 - BETAS[0].powf(t));
-            latents.set(&(latents.as_detached_tensor() - (first.div(&root)? * rate)?)?)?;
+            if let Some(gradient) = differentiate(&loss)?.get(&codes) {
+                optimizer.step(&codes, &gradient.detach(), train.learning_rate_at(step))?;
+            }
         }
-        Ok(latents.as_detached_tensor())
+        Ok(codes.as_detached_tensor().reshape(start.shape())?)
     }
 }

@@ -5,7 +5,7 @@ use siren_core::Result;
 use siren_core::field::{Entry, Layout, Siren};
 
 use crate::config::{HyperModel, Hypernetwork};
-use crate::encoder::{Draw, init};
+use crate::encoder::{Draw, Start, init};
 use crate::layers::Pass;
 
 /// Name of the parameters that `low_rank` and `shift` share among all fields: one row.
@@ -50,10 +50,7 @@ fn shifted(field: &Layout) -> Vec<&Entry> {
 }
 
 /// The entries of a hypernetwork, with how each of them starts.
-pub(crate) fn entries(
-    model: &HyperModel,
-    field: &Siren,
-) -> Result<Vec<(String, Vec<usize>, Draw)>> {
+pub(crate) fn entries(model: &HyperModel, field: &Siren) -> Result<Vec<Start>> {
     let layout = field.layout();
     let mut all = Vec::new();
     if model.hypernetwork != Hypernetwork::Full {

@@ -8,14 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::backend::BackendStorage;
 use candle_core::backprop::GradStore;
-use candle_core::{
-    CpuStorage, CustomOp1, DType, Device, Layout, Shape, Storage, Tensor, Var, bail,
-};
-use siren_core::field::{Layout as Parameters, Real};
+use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Shape, Tensor, Var};
+use siren_core::field::{Layout as Parameters, Real, contiguous, read};
 use siren_core::{Error, Result};
 
 use crate::convolution::Convolution;
 use crate::linear::Linear;
+use crate::operation::Operation;
 
 /// One pass through a network: its parameters, and the gradient that the reverse pass leaves.
 pub(crate) struct Pass<'a> {
@@ -25,9 +24,9 @@ pub(crate) struct Pass<'a> {
     composed: bool,
 }
 
-/// A gradient in all parameters while it comes about.
+/// A gradient in all parameters while it comes about; nothing where it is not wanted.
 #[derive(Clone, Default)]
-pub(crate) struct Gradient(Arc<Mutex<Sums>>);
+pub(crate) struct Gradient(Option<Arc<Mutex<Sums>>>);
 
 /// Its numbers, none of them before the first is known, and which entries have theirs.
 struct Sums {
@@ -66,7 +65,8 @@ impl Entry {
 impl Gradient {
     /// Hands the numbers of an entry to `add`, and whether there is something to add to.
     pub(crate) fn with<T: Real>(&self, entry: &Entry, add: impl FnOnce(&mut [T], bool)) {
-        let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(sums) = &self.0 else { return };
+        let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
         let Sums { numbers, written } = &mut *sums;
         if written.is_empty() {
             written.resize(entry.entries, false);
@@ -76,6 +76,14 @@ impl Gradient {
             add(&mut numbers[entry.range.clone()], written[entry.index]);
             written[entry.index] = true;
         }
+    }
+
+    fn take(&self) -> Sums {
+        let sums = self.0.as_ref().map(|sums| {
+            let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *sums)
+        });
+        sums.unwrap_or_default()
     }
 
     /// Adds to the numbers of an entry.
@@ -94,8 +102,16 @@ impl<'a> Pass<'a> {
         Self {
             layout,
             flat,
-            gradient: Gradient::default(),
+            gradient: Gradient(Some(Arc::default())),
             composed: !flat.device().is_cpu(),
+        }
+    }
+
+    /// The same for those who want no gradient in the parameters.
+    pub(crate) fn frozen(layout: &'a Parameters, flat: &'a Var) -> Self {
+        Self {
+            gradient: Gradient::default(),
+            ..Self::new(layout, flat)
         }
     }
 
@@ -150,7 +166,7 @@ impl<'a> Pass<'a> {
             bias,
             gradient: self.gradient.clone(),
         };
-        Ok(x.contiguous()?.apply_op2(self.flat, operation)?)
+        Ok(x.contiguous()?.apply_op2(self.flat, Operation(operation))?)
     }
 
     /// `(b, in, h, w)` to `(b, out, h, w)`: each pixel from the square of pixels about it, zero beyond the border, with the parameters
@@ -174,7 +190,7 @@ impl<'a> Pass<'a> {
             bias,
             gradient: self.gradient.clone(),
         };
-        Ok(x.contiguous()?.apply_op2(self.flat, operation)?)
+        Ok(x.contiguous()?.apply_op2(self.flat, Operation(operation))?)
     }
 
     /// Rows of the matrix `name` at these indices: `(m, …)`.
@@ -220,12 +236,7 @@ impl<'a> Pass<'a> {
             // One that remembered what it was made of would keep every step's graph alive.
             return Ok(gradient.detach());
         }
-        let mut sums = self
-            .gradient
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let sums = std::mem::take(&mut *sums);
+        let sums = self.gradient.take();
         Ok(match sums.numbers {
             CpuStorage::F32(numbers) if !sums.written.is_empty() => {
                 Tensor::from_vec(numbers, self.layout.len(), &Device::Cpu)?
@@ -277,8 +288,8 @@ impl CustomOp1 for Rows {
         layout: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
         Ok(match flat.dtype() {
-            DType::F64 => self.forward::<f64>(numbers(flat, layout)?),
-            _ => self.forward::<f32>(numbers(flat, layout)?),
+            DType::F64 => self.forward::<f64>(contiguous(flat, layout)?),
+            _ => self.forward::<f32>(contiguous(flat, layout)?),
         })
     }
 
@@ -288,34 +299,11 @@ impl CustomOp1 for Rows {
         _rows: &Tensor,
         d_rows: &Tensor,
     ) -> candle_core::Result<Option<Tensor>> {
+        let d_rows = &d_rows.contiguous()?;
         match d_rows.dtype() {
             DType::F64 => read(d_rows, |d_rows: &[f64]| self.backward(d_rows))?,
             _ => read(d_rows, |d_rows: &[f32]| self.backward(d_rows))?,
         }
         Ok(None)
     }
-}
-
-/// The contiguous numbers that an operation is given.
-pub(crate) fn numbers<'a, T: Real>(
-    storage: &'a CpuStorage,
-    layout: &Layout,
-) -> candle_core::Result<&'a [T]> {
-    let Some((start, end)) = layout.contiguous_offsets() else {
-        bail!("a layer takes contiguous tensors only");
-    };
-    Ok(&storage.as_slice::<T>()?[start..end])
-}
-
-/// Hands the numbers of a tensor in CPU memory to `use_them`.
-pub(crate) fn read<T: Real, R>(
-    tensor: &Tensor,
-    use_them: impl FnOnce(&[T]) -> R,
-) -> candle_core::Result<R> {
-    let tensor = tensor.contiguous()?;
-    let (storage, layout) = tensor.storage_and_layout();
-    let Storage::Cpu(storage) = &*storage else {
-        bail!("a layer takes tensors in CPU memory only");
-    };
-    Ok(use_them(numbers(storage, layout)?))
 }

@@ -20,6 +20,7 @@ mod layers;
 mod linear;
 mod mean_square;
 pub mod model;
+mod operation;
 pub mod reconstruction;
 pub mod restore;
 mod scene;

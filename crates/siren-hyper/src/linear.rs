@@ -1,11 +1,11 @@
 //! A linear layer of any width, whose reverse pass writes the gradient of its weights where the optimizer reads it.
 
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Shape, Tensor};
+use candle_core::Shape;
 use rayon::prelude::*;
 use siren_core::field::{MatrixView, Real, matrix_product};
 
-use crate::layers::{Entry, Gradient, numbers, read};
+use crate::layers::{Entry, Gradient};
+use crate::operation::Layer;
 
 /// Outputs, or inputs, that a thread works on at once. It fixes the order of additions, whatever the number of threads.
 const BLOCK: usize = 512;
@@ -21,8 +21,15 @@ pub(crate) struct Linear {
     pub(crate) gradient: Gradient,
 }
 
-impl Linear {
-    fn forward<T: Real>(&self, x: &[T], flat: &[T]) -> Vec<T> {
+impl Layer for Linear {
+    const NAME: &'static str = "linear";
+
+    fn shape(&self, x: &Shape) -> candle_core::Result<Shape> {
+        let (outputs, inputs) = self.weight.sides();
+        Ok(Shape::from((x.elem_count() / inputs, outputs)))
+    }
+
+    fn forward<T: Real>(&self, _: &Shape, x: &[T], flat: &[T]) -> candle_core::Result<Vec<T>> {
         let (outputs, inputs) = self.weight.sides();
         let rows = x.len() / inputs;
         let weight = &flat[self.weight.range.clone()];
@@ -58,11 +65,21 @@ impl Linear {
                 row.iter_mut().zip(bias).for_each(|(y, &bias)| *y += bias);
             });
         }
-        y
+        Ok(y)
     }
 
-    /// The gradient in `x`; that in the parameters is left.
-    fn backward<T: Real>(&self, [x, flat, d_y]: [&[T]; 3]) -> Vec<T> {
+    fn backward<T: Real>(
+        &self,
+        _: &Shape,
+        [x, flat, d_y]: [&[T]; 3],
+    ) -> candle_core::Result<Vec<T>> {
+        self.leave_gradient(x, d_y);
+        Ok(self.d_x(flat, d_y))
+    }
+}
+
+impl Linear {
+    fn leave_gradient<T: Real>(&self, x: &[T], d_y: &[T]) {
         let (outputs, inputs) = self.weight.sides();
         let rows = x.len() / inputs;
         let all = MatrixView::new(x, rows, inputs);
@@ -85,9 +102,14 @@ impl Linear {
                 }
             });
         }
+    }
+
+    fn d_x<T: Real>(&self, flat: &[T], d_y: &[T]) -> Vec<T> {
+        let (outputs, inputs) = self.weight.sides();
+        let rows = d_y.len() / outputs;
         let weight = &flat[self.weight.range.clone()];
         if rows >= outputs {
-            let mut d_x = vec![T::of(0.0); x.len()];
+            let mut d_x = vec![T::of(0.0); rows * inputs];
             let chunks = d_x
                 .par_chunks_mut(BLOCK * inputs)
                 .zip(d_y.par_chunks(BLOCK * outputs));
@@ -103,7 +125,7 @@ impl Linear {
             .par_chunks(part * inputs)
             .enumerate()
             .map(|(at, weight)| {
-                let mut d_x = vec![T::of(0.0); x.len()];
+                let mut d_x = vec![T::of(0.0); rows * inputs];
                 let own = weight.len() / inputs;
                 let d_y = columns(d_y, outputs, at * part, own);
                 matrix_product(
@@ -148,70 +170,13 @@ fn transpose<T: Real>(from: &[T], to: &mut [T], rows: usize) {
     });
 }
 
-impl CustomOp2 for Linear {
-    fn name(&self) -> &'static str {
-        "linear"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        layout: &Layout,
-        flat: &CpuStorage,
-        flat_layout: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        match x.dtype() {
-            DType::F64 => self.run::<f64>((x, layout), (flat, flat_layout)),
-            _ => self.run::<f32>((x, layout), (flat, flat_layout)),
-        }
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        flat: &Tensor,
-        _y: &Tensor,
-        d_y: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let d_x = match x.dtype() {
-            DType::F64 => self.reverse::<f64>([x, flat, d_y])?,
-            _ => self.reverse::<f32>([x, flat, d_y])?,
-        };
-        Ok((Some(d_x), None))
-    }
-}
-
-impl Linear {
-    fn run<T: Real>(
-        &self,
-        (x, layout): (&CpuStorage, &Layout),
-        (flat, flat_layout): (&CpuStorage, &Layout),
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let (outputs, inputs) = self.weight.sides();
-        let shape = Shape::from((layout.shape().elem_count() / inputs, outputs));
-        let y = self.forward::<T>(numbers(x, layout)?, numbers(flat, flat_layout)?);
-        Ok((T::to_cpu_storage_owned(y), shape))
-    }
-
-    fn reverse<T: Real>(&self, [x, flat, d_y]: [&Tensor; 3]) -> candle_core::Result<Tensor> {
-        let d_x = read(x, |x: &[T]| {
-            read(flat, |flat: &[T]| {
-                read(d_y, |d_y: &[T]| self.backward([x, flat, d_y]))
-            })?
-        })??;
-        Tensor::from_vec(d_x, x.shape(), &Device::Cpu)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use candle_core::Var;
+    use candle_core::{Device, Tensor, Var};
     use siren_core::field::Layout;
     use siren_core::train::differentiate;
 
     use crate::layers::Pass;
-
-    use super::*;
 
     fn wave(shape: &[usize], pitch: f64) -> Tensor {
         let numbers: Vec<f64> = (0..shape.iter().product())

@@ -3,28 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 use siren_core::Result;
-use siren_core::run::cli::{FittedArgs, SharedCommand, exit};
+use siren_core::run::cli::{self, About, FittedArgs, Render};
 use siren_core::run::{Machine, console};
 use siren_hyper::Hyper;
 use siren_hyper::restore::{Drawing, Restorer, Seen};
-
-/// Learns a space of pictures, each of which is a sinusoidal field that a hypernetwork gives.
-#[derive(Debug, Parser)]
-#[command(name = "siren-hyper", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    #[command(flatten)]
-    Shared(SharedCommand),
-    /// Reconstruct a picture from some of its pixels, at any size; or draw what lies between two pictures.
-    Render(RenderArgs),
-}
 
 #[derive(Args, Debug)]
 struct RenderArgs {
@@ -59,14 +43,16 @@ struct RenderArgs {
     seen: Option<PathBuf>,
 }
 
-impl RenderArgs {
+impl Render<Hyper> for RenderArgs {
     fn execute(&self) -> Result<ExitCode> {
         let (machine, config, model) = self.fitted.restore_model::<Hyper>()?;
         self.draw(&machine, &Restorer { config, model })?;
         console::result(format_args!("wrote {}", self.fitted.output.display()));
         Ok(ExitCode::SUCCESS)
     }
+}
 
+impl RenderArgs {
     fn draw(&self, machine: &Machine, restorer: &Restorer) -> Result<()> {
         let seen = match (self.context, &self.mask) {
             (Some(number), _) => Seen::Pixels(number),
@@ -93,9 +79,9 @@ impl RenderArgs {
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
-        Command::Shared(command) => command.execute::<Hyper>(),
-        Command::Render(args) => args.execute(),
-    };
-    exit(done)
+    cli::main::<Hyper, RenderArgs>(About {
+        name: "siren-hyper",
+        program: "Learns a space of pictures, each of which is a sinusoidal field that a hypernetwork gives",
+        render: "Reconstruct a picture from some of its pixels, at any size; or draw what lies between two pictures",
+    })
 }

@@ -4,11 +4,10 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Shape, Tensor};
 use rayon::prelude::*;
 use siren_core::Result;
-use siren_core::field::Real;
+use siren_core::field::{Real, contiguous, read};
+use siren_core::train::sum_of_squares;
 
-use crate::layers::{numbers, read};
-
-/// Numbers that are summed together; it fixes the order of additions.
+/// Numbers that a thread multiplies at once.
 const PIECE: usize = 1 << 16;
 
 /// `mean x²`.
@@ -22,14 +21,7 @@ pub(crate) fn mean_square(x: &Tensor) -> Result<Tensor> {
 struct MeanSquare;
 
 fn forward<T: Real>(x: &[T]) -> CpuStorage {
-    let squares = |piece: &[T]| {
-        piece
-            .iter()
-            .map(|&x| candle_core::WithDType::to_f64(x).powi(2))
-            .sum::<f64>()
-    };
-    let sums: Vec<f64> = x.par_chunks(PIECE).map(squares).collect();
-    T::to_cpu_storage_owned(vec![T::of(sums.iter().sum::<f64>() / x.len() as f64)])
+    T::to_cpu_storage_owned(vec![T::of(sum_of_squares(x) / x.len() as f64)])
 }
 
 fn backward<T: Real>(x: &[T], weight: f64) -> Vec<T> {
@@ -47,8 +39,8 @@ impl CustomOp1 for MeanSquare {
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
         let mean = match x.dtype() {
-            DType::F64 => forward::<f64>(numbers(x, layout)?),
-            _ => forward::<f32>(numbers(x, layout)?),
+            DType::F64 => forward::<f64>(contiguous(x, layout)?),
+            _ => forward::<f32>(contiguous(x, layout)?),
         };
         Ok((mean, Shape::from(())))
     }

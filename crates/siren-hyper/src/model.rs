@@ -10,7 +10,7 @@ use siren_core::{Error, Result};
 
 use crate::config::{HyperModel, HyperObjective};
 use crate::context::Contexts;
-use crate::encoder::{self, encode, lay_out};
+use crate::encoder::{self, encode};
 use crate::hypernetwork::{self, fields};
 use crate::layers::Pass;
 use crate::mean_square::mean_square;
@@ -43,10 +43,11 @@ impl HyperNetwork {
     /// # Errors
     /// If they are of other pictures than the model was made for.
     pub fn predict(&self, contexts: &Contexts) -> Result<Predicted> {
-        let pass = Pass::new(&self.layout, &self.parameters);
-        let latents = encode(&self.config, &self.set, &pass, contexts)?.detach();
-        let fields = self.fields(&latents)?;
-        Ok(Predicted { latents, fields })
+        let predicted = self.differentiable(&self.frozen(), contexts, None)?;
+        Ok(Predicted {
+            latents: predicted.latents.detach(),
+            fields: predicted.fields.detach(),
+        })
     }
 
     /// The parameters `(b, P)` of the fields of these codes `(b, z)`.
@@ -54,8 +55,8 @@ impl HyperNetwork {
     /// # Errors
     /// If the codes are of another size.
     pub fn fields(&self, latents: &Tensor) -> Result<Tensor> {
-        let pass = Pass::new(&self.layout, &self.parameters);
-        Ok(fields(&self.config, &pass, self.field.layout(), latents)?.detach())
+        let layout = self.field.layout();
+        Ok(fields(&self.config, &self.frozen(), layout, latents)?.detach())
     }
 
     /// Values `(b, n, c)` of fields with parameters `(b, P)` at `coords (n, d)`, the same for all.
@@ -94,8 +95,9 @@ impl HyperNetwork {
         Ok(Predicted { latents, fields })
     }
 
-    pub(crate) fn pass(&self) -> Pass<'_> {
-        Pass::new(&self.layout, &self.parameters)
+    /// A pass that leaves no gradient in the parameters.
+    pub(crate) fn frozen(&self) -> Pass<'_> {
+        Pass::frozen(&self.layout, &self.parameters)
     }
 
     fn assemble(
@@ -121,12 +123,11 @@ fn batched(coords: &Tensor, pictures: usize) -> Result<Tensor> {
     Ok(coords.contiguous()?)
 }
 
-/// The layout with the numbers that a new model starts from.
-fn drawn(
+/// The entries of a model with how each of them starts, and their layout.
+fn entries(
     blueprint: Blueprint<'_, HyperModel>,
     field: &Siren,
-    rng: &mut ChaCha8Rng,
-) -> Result<(Layout, Vec<f64>)> {
+) -> Result<(Vec<encoder::Start>, Layout)> {
     blueprint.model.validate()?;
     let mut entries = encoder::entries(blueprint.model, blueprint.shape)?;
     entries.extend(hypernetwork::entries(blueprint.model, field)?);
@@ -141,9 +142,11 @@ fn drawn(
             &expected,
         ));
     }
-    let (mut layout, mut numbers) = (Layout::default(), Vec::new());
-    lay_out(entries, &mut layout, rng, &mut numbers);
-    Ok((layout, numbers))
+    let mut layout = Layout::default();
+    for (name, shape, _) in &entries {
+        layout.push(name, shape);
+    }
+    Ok((entries, layout))
 }
 
 fn elements(shape: &[usize]) -> u128 {
@@ -175,7 +178,11 @@ impl Model for HyperNetwork {
     ) -> Result<Self> {
         must_be_plain(blueprint)?;
         let field = blueprint.field.init(blueprint.shape, rng, dtype, device)?;
-        let (layout, numbers) = drawn(blueprint, &field, rng)?;
+        let (entries, layout) = entries(blueprint, &field)?;
+        let starts = entries.iter().zip(layout.entries());
+        let numbers: Vec<f64> = starts
+            .flat_map(|((_, _, draw), entry)| draw(rng, entry.range.len()))
+            .collect();
         let parameters = Tensor::from_vec(numbers, layout.len(), &Device::Cpu)?;
         let parameters = parameters.to_dtype(dtype)?.to_device(device)?;
         Self::assemble(blueprint, layout, field, &parameters)
@@ -216,7 +223,7 @@ impl Model for HyperNetwork {
         let field = blueprint
             .field
             .load(blueprint.shape, fixed, dtype, device)?;
-        let (layout, _) = drawn(blueprint, &field, &mut rng)?;
+        let (_, layout) = entries(blueprint, &field)?;
         let parameters = layout.join(&find)?.to_dtype(dtype)?.to_device(device)?;
         Self::assemble(blueprint, layout, field, &parameters)
     }
@@ -268,7 +275,7 @@ impl HyperNetwork {
         contexts: &Contexts,
         objective: &HyperObjective,
     ) -> Result<Loss> {
-        let pass = self.pass();
+        let pass = Pass::new(&self.layout, &self.parameters);
         let Predicted { latents, fields } = self.differentiable(&pass, contexts, None)?;
         let coords = batched(&contexts.coords, fields.dim(0)?)?;
         let error = self

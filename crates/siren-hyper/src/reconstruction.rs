@@ -55,9 +55,10 @@ impl Reconstruction {
         let codes = (self.encoder == Encoder::AutoDecoder)
             .then(|| places.iter().map(|&place| place as u32).collect());
         Ok(Contexts {
-            seen: seen.collect(),
             codes,
-            ..self.dataset.whole(&pictures, DType::F32, &self.device)?
+            ..self
+                .dataset
+                .contexts(&pictures, seen.collect(), &self.device)?
         })
     }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use siren_core::Result;
 use siren_core::field::Siren;
-use siren_core::run::cli::FittedArgs;
+use siren_core::run::cli::{FittedArgs, Render};
 use siren_core::run::{Domain, console};
 
 use crate::canvas::{Canvas, Size};
@@ -36,12 +36,8 @@ pub struct RenderArgs {
     quantity: Quantity,
 }
 
-impl RenderArgs {
-    /// Draws and says what was written.
-    ///
-    /// # Errors
-    /// If the run cannot be restored, the size is absurd, or the file cannot be written.
-    pub fn execute<D: Drawn>(&self) -> Result<ExitCode> {
+impl<D: Drawn> Render<D> for RenderArgs {
+    fn execute(&self) -> Result<ExitCode> {
         let (machine, run) = self.fitted.restore::<D>()?;
         let output = &self.fitted.output;
         let own = machine.install(|| run.domain.canvas(&run.model))?;

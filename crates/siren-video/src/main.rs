@@ -2,29 +2,13 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 use siren_core::Result;
-use siren_core::run::cli::{FittedArgs, SharedCommand, exit};
+use siren_core::run::cli::{self, About, FittedArgs, Render};
 use siren_core::run::console;
 use siren_picture::Size;
 use siren_video::Video;
 use siren_video::render::{Playback, render};
-
-/// Fits clips by sinusoidal fields, and plays fitted ones at any frame rate and size.
-#[derive(Debug, Parser)]
-#[command(name = "siren-video", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    #[command(flatten)]
-    Shared(SharedCommand),
-    /// Write a run's field as MP4, GIF, or a folder of PNG files, at any frame rate and size.
-    Render(RenderArgs),
-}
 
 #[derive(Args, Debug)]
 struct RenderArgs {
@@ -41,7 +25,7 @@ struct RenderArgs {
     scale: Option<f64>,
 }
 
-impl RenderArgs {
+impl Render<Video> for RenderArgs {
     fn execute(&self) -> Result<ExitCode> {
         let (machine, run) = self.fitted.restore::<Video>()?;
         let output = &self.fitted.output;
@@ -71,9 +55,9 @@ impl RenderArgs {
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
-        Command::Shared(command) => command.execute::<Video>(),
-        Command::Render(args) => args.execute(),
-    };
-    exit(done)
+    cli::main::<Video, RenderArgs>(About {
+        name: "siren-video",
+        program: "Fits clips by sinusoidal fields, and plays fitted ones at any frame rate and size",
+        render: "Write a run's field as MP4, GIF, or a folder of PNG files, at any frame rate and size",
+    })
 }

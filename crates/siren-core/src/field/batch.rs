@@ -1,5 +1,6 @@
 //! Many fields of one shape at once, each with parameters of its own: what a hypernetwork asks for.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Shape, Tensor, bail};
@@ -11,7 +12,7 @@ use super::operation::{Pools, Precision, contiguous, read};
 use super::plan::Plan;
 
 /// Points of one signal that share a gradient sum; it fixes the order of additions, whatever the number of threads.
-pub(super) const PART_POINTS: usize = 2048;
+const PART_POINTS: usize = 2048;
 
 /// `(coords (b, n, d), parameters (b, P)) → jets (b, n, c, 1 + d + K)`.
 ///
@@ -32,7 +33,7 @@ impl BatchOperation {
         self.plan.out_features * self.order.components(self.plan.in_features)
     }
 
-    pub(super) fn chunk<'a, T: Precision>(
+    fn chunk<'a, T: Precision>(
         &'a self,
         coords: &'a [T],
         params: &'a [T],
@@ -71,70 +72,83 @@ impl BatchOperation {
         out
     }
 
-    /// The gradient in the parameters, `(b, P)`.
-    fn backward<T: Precision>(&self, [coords, params, d_out]: [&[T]; 3]) -> Vec<T> {
+    /// The gradient in the parameters, `(b, P)`, and the sum of what `judge` says: it is given which outputs of the batch these are and
+    /// their values, in whose place it puts the gradient in them.
+    pub(super) fn gradient<T: Precision>(
+        &self,
+        [coords, params]: [&[T]; 2],
+        judge: impl Fn(Range<usize>, &mut [T]) -> f64 + Sync,
+    ) -> (f64, Vec<T>) {
         let len = self.plan.layout.len();
         let mut d_params = vec![T::of(0.0); params.len()];
         let signals = Signals::new(self, coords, params, params.len() / len);
-        let signal_out = signals.points * self.jet_len();
-        let rows = d_params.par_chunks_mut(len);
-        rows.enumerate().for_each(|(signal, d_params)| {
+        let rows = d_params.par_chunks_mut(len).enumerate();
+        let judged = rows.map(|(signal, d_params)| {
             let (coords, params) = signals.of(signal);
-            let d_out = &d_out[signal * signal_out..][..signal_out];
             let packed = Packed::new(&self.plan, params);
-            let parts = coords.par_chunks(PART_POINTS * self.plan.in_features);
-            let sums: Vec<GradientSum<T>> = parts
-                .zip(d_out.par_chunks(PART_POINTS * self.jet_len()))
-                .map(|(coords, d_out)| self.part([coords, params, d_out], &packed))
+            let parts = coords
+                .par_chunks(PART_POINTS * self.plan.in_features)
+                .enumerate();
+            let parts: Vec<(f64, GradientSum<T>)> = parts
+                .map(|(part, coords)| {
+                    let first = signal * signals.points + part * PART_POINTS;
+                    self.part(first * self.jet_len(), [coords, params], &packed, &judge)
+                })
                 .collect();
-            let mut sums = sums.into_iter();
-            let Some(mut sum) = sums.next() else { return };
-            for more in sums {
+            let mut parts = parts.into_iter();
+            let Some((mut judged, mut sum)) = parts.next() else {
+                return 0.0;
+            };
+            for (more_judged, more) in parts {
+                judged += more_judged;
                 sum.add(&more);
                 T::sums(&self.pools).give(more);
             }
             d_params.copy_from_slice(sum.flat(&self.plan));
             T::sums(&self.pools).give(sum);
+            judged
         });
-        d_params
+        let judged: Vec<f64> = judged.collect();
+        (judged.iter().sum(), d_params)
     }
 
+    /// The points of a part of a signal, whose outputs begin at `first`.
     fn part<T: Precision>(
         &self,
-        [coords, params, d_out]: [&[T]; 3],
+        mut first: usize,
+        [coords, params]: [&[T]; 2],
         packed: &Packed<T>,
-    ) -> GradientSum<T> {
+        judge: &impl Fn(Range<usize>, &mut [T]) -> f64,
+    ) -> (f64, GradientSum<T>) {
         let mut sum = GradientSum::zero(&self.plan, T::sums(&self.pools).take());
         let pool = T::pool(&self.pools);
         let mut workspace = pool.take().unwrap_or_default();
         let mut out = vec![T::of(0.0); self.chunk_points * self.jet_len()];
-        let chunks = coords.chunks(self.chunk_points * self.plan.in_features);
-        for (coords, d_out) in chunks.zip(d_out.chunks(self.chunk_points * self.jet_len())) {
+        let mut judged = 0.0;
+        for coords in coords.chunks(self.chunk_points * self.plan.in_features) {
+            let out = &mut out[..coords.len() / self.plan.in_features * self.jet_len()];
             let chunk = self.chunk(coords, params, packed);
-            chunk.forward(&mut out[..d_out.len()], &mut workspace, true);
-            chunk.backward(d_out, &mut workspace, &mut sum);
+            chunk.forward(out, &mut workspace, true);
+            judged += judge(first..first + out.len(), out);
+            chunk.backward(out, &mut workspace, &mut sum);
+            first += out.len();
         }
         pool.give(workspace);
-        sum
+        (judged, sum)
     }
 }
 
 /// The rows of a batch.
-pub(super) struct Signals<'a, T> {
+struct Signals<'a, T> {
     coords: &'a [T],
     params: &'a [T],
-    pub(super) points: usize,
+    points: usize,
     dims: usize,
     len: usize,
 }
 
 impl<'a, T> Signals<'a, T> {
-    pub(super) fn new(
-        operation: &BatchOperation,
-        coords: &'a [T],
-        params: &'a [T],
-        signals: usize,
-    ) -> Self {
+    fn new(operation: &BatchOperation, coords: &'a [T], params: &'a [T], signals: usize) -> Self {
         let dims = operation.plan.in_features;
         Self {
             coords,
@@ -146,7 +160,7 @@ impl<'a, T> Signals<'a, T> {
     }
 
     /// The coordinates and parameters of one.
-    pub(super) fn of(&self, signal: usize) -> (&'a [T], &'a [T]) {
+    fn of(&self, signal: usize) -> (&'a [T], &'a [T]) {
         let len = self.points * self.dims;
         (
             &self.coords[signal * len..][..len],
@@ -210,7 +224,11 @@ impl BatchOperation {
         let gradient = read(coords, |coords: &[T]| {
             read(params, |params: &[T]| {
                 read(d_jets, |d_jets: &[T]| {
-                    self.backward([coords, params, d_jets])
+                    let given = |range: Range<usize>, out: &mut [T]| {
+                        out.copy_from_slice(&d_jets[range]);
+                        0.0
+                    };
+                    self.gradient([coords, params], given).1
                 })
             })?
         })??;

@@ -147,14 +147,16 @@ pub(super) fn biases(
 }
 
 /// `count` draws from U(−bound, bound).
-pub(super) fn uniform(bound: f64, count: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
+#[must_use]
+pub fn uniform(bound: f64, count: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
     (0..count)
         .map(|_| bound * rng.random_range(-1.0..1.0))
         .collect()
 }
 
 /// `count` draws from N(0, std²).
-pub(super) fn normal(std: f64, count: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
+#[must_use]
+pub fn normal(std: f64, count: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
     (0..count)
         .map(|_| {
             let z: f64 = StandardNormal.sample(rng);

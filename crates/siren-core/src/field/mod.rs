@@ -26,11 +26,12 @@ pub use self::config::{BiasInit, FieldShape, SirenConfig, WeightInit};
 pub use self::encoding::{
     Encoding, FourierEncoding, NerfEncoding, RbfEncoding, nyquist_frequencies,
 };
+pub use self::init::{normal, uniform};
 pub use self::jet::{Jet, Order, Trace};
 pub(crate) use self::kernel::Matrix;
 pub use self::kernel::{Level, MatrixView, Real, matrix_product};
 pub use self::layout::{Entry, Layout};
 pub use self::omega::{Omega, WeightNoise};
-pub(crate) use self::operation::read;
+pub use self::operation::{contiguous, read};
 pub use self::prepared::{Accumulator, Prepared};
 pub use self::siren::Siren;

@@ -276,7 +276,10 @@ impl JetOperation {
 }
 
 /// Hands the numbers of a contiguous tensor in CPU memory to `use_them`, without a copy.
-pub(crate) fn read<T: Real, R>(
+///
+/// # Errors
+/// If the tensor is not contiguous, is elsewhere, or its numbers are of another type.
+pub fn read<T: Real, R>(
     tensor: &Tensor,
     use_them: impl FnOnce(&[T]) -> R,
 ) -> candle_core::Result<R> {
@@ -287,7 +290,11 @@ pub(crate) fn read<T: Real, R>(
     Ok(use_them(contiguous::<T>(storage, layout)?))
 }
 
-pub(super) fn contiguous<'a, T: Real>(
+/// The numbers of a storage that a contiguous layout names.
+///
+/// # Errors
+/// If the layout is not contiguous, or the numbers are of another type.
+pub fn contiguous<'a, T: Real>(
     storage: &'a CpuStorage,
     layout: &Layout,
 ) -> candle_core::Result<&'a [T]> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::{Args, FromArgMatches as _, Subcommand};
 
 use super::folder::{RunFolder, Which};
 use super::launch::{Outcome, Restored, check, restore, restore_model, resume, start};
@@ -209,6 +209,52 @@ fn report((folder, outcome): &(RunFolder, Outcome)) -> ExitCode {
             ExitCode::from(interrupt::EXIT_STATUS)
         }
     }
+}
+
+/// A domain's own command: how a fitted run is rendered.
+pub trait Render<D: Domain>: Args {
+    /// Renders, and says what was written.
+    ///
+    /// # Errors
+    /// If the run cannot be restored, an option is out of range, or the file cannot be written.
+    fn execute(&self) -> Result<ExitCode>;
+}
+
+/// What the program of a domain is called and says of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// `siren-<kind>`.
+    pub name: &'static str,
+    /// What it does.
+    pub program: &'static str,
+    /// What its `render` does.
+    pub render: &'static str,
+}
+
+#[derive(Subcommand)]
+enum Command<R: Args> {
+    #[command(flatten)]
+    Shared(SharedCommand),
+    Render(R),
+}
+
+/// The whole `main` of a domain's program.
+#[must_use]
+pub fn main<D: Domain, R: Render<D>>(about: About) -> ExitCode {
+    let command = clap::Command::new(about.name)
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .arg_required_else_help(true);
+    // Commands that are shared say what they are about in the program's place.
+    let command = Command::<R>::augment_subcommands(command)
+        .about(about.program)
+        .mut_subcommand("render", |render| render.about(about.render));
+    let matches = command.get_matches();
+    let done = Command::<R>::from_arg_matches(&matches);
+    exit(match done.unwrap_or_else(|error| error.exit()) {
+        Command::Shared(command) => command.execute::<D>(),
+        Command::Render(command) => command.execute(),
+    })
 }
 
 /// What `main` returns: the exit status of a command, or its error on standard error and status 1.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::optimizer::PIECE;
 use crate::error::Result;
-use crate::field::{Real, read};
+use crate::field::Real;
 
 /// Hands the numbers of three flat tensors in CPU memory, which nothing else may be reading, to `work`.
 pub(super) fn with_numbers<T: Real, R>(
@@ -61,16 +61,12 @@ pub(super) fn scale<T: Real>(tensor: &Tensor, factor: f64) -> Result<()> {
 }
 
 /// `Σ xᵢ²` in `f64`, piece by piece, the pieces in order.
-pub(super) fn sum_of_squares<T: Real>(tensor: &Tensor) -> Result<f64> {
-    let sums = read(tensor, |numbers: &[T]| {
-        let pieces = numbers.par_chunks(PIECE);
-        let squares = |piece: &[T]| {
-            piece
-                .iter()
-                .map(|x| WithDType::to_f64(*x).powi(2))
-                .sum::<f64>()
-        };
-        pieces.map(squares).collect::<Vec<f64>>()
-    })?;
-    Ok(sums.iter().sum())
+#[must_use]
+pub fn sum_of_squares<T: Real>(numbers: &[T]) -> f64 {
+    let squares = |piece: &[T]| {
+        let squares = piece.iter().map(|x| WithDType::to_f64(*x).powi(2));
+        squares.sum::<f64>()
+    };
+    let sums: Vec<f64> = numbers.par_chunks(PIECE).map(squares).collect();
+    sums.iter().sum()
 }

@@ -17,11 +17,12 @@ mod schedule;
 use candle_core::{DType, Device, Tensor};
 
 use crate::error::{Error, Result};
-use crate::field::Siren;
+use crate::field::{Siren, read};
 use crate::objective::Objective;
 use crate::signal::Sampler;
 
 pub use self::config::{OptimizerKind, ScheduleKind, TrainConfig};
+pub use self::in_place::sum_of_squares;
 pub use self::model::{Blueprint, Loss, Model, differentiate};
 pub use self::muon::MuonConfig;
 pub use self::optimizer::{Moments, Optimizer};
@@ -166,8 +167,8 @@ impl<M: Model> Trainer<M> {
 fn length(tensor: &Tensor) -> Result<f64> {
     let here = tensor.to_device(&Device::Cpu)?.contiguous()?;
     let sum = match here.dtype() {
-        DType::F64 => in_place::sum_of_squares::<f64>(&here)?,
-        _ => in_place::sum_of_squares::<f32>(&here)?,
+        DType::F64 => read(&here, sum_of_squares::<f64>)?,
+        _ => read(&here, sum_of_squares::<f32>)?,
     };
     Ok(sum.sqrt())
 }

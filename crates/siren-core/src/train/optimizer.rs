@@ -181,7 +181,10 @@ impl Optimizer {
         let Some([first, second]) = self.largest.filter(|_| self.weight_decay == 0.0) else {
             return false;
         };
-        let largest = largest(gradient);
+        let largest = gradient
+            .par_chunks(PIECE)
+            .map(largest)
+            .reduce(|| 0.0, f64::max);
         let step = rule.largest_step(first.max(largest));
         step < FAR_FROM_INFINITE && second.max(largest * largest) < FAR_FROM_INFINITE
     }

@@ -4,11 +4,13 @@ use candle_core::Tensor;
 use siren_core::Result;
 use siren_core::field::FieldShape;
 
-use super::{Draw, init, side};
+use super::{Start, init, side};
 use crate::config::HyperModel;
 use crate::context::Contexts;
 use crate::layers::Pass;
 
+/// The last layer.
+const FC: &str = "conv_encoder.fc";
 /// Pixels a side of the kernels of a residual block.
 const BLOCK_KERNEL: usize = 5;
 
@@ -31,10 +33,7 @@ fn convolutions(model: &HyperModel, channels: usize) -> Vec<(String, usize, usiz
     all
 }
 
-pub(super) fn entries(
-    model: &HyperModel,
-    shape: FieldShape,
-) -> Result<Vec<(String, Vec<usize>, Draw)>> {
+pub(super) fn entries(model: &HyperModel, shape: FieldShape) -> Result<Vec<Start>> {
     let mut entries = Vec::new();
     for (name, fan_in, fan_out, kernel) in convolutions(model, shape.out_features) {
         let inputs = fan_in * kernel * kernel;
@@ -42,18 +41,15 @@ pub(super) fn entries(
         entries.push((format!("{name}.weight"), weights, init::torch(inputs)));
         entries.push((format!("{name}.bias"), vec![fan_out], init::torch(inputs)));
     }
-    let pixels = side(shape)?.pow(2);
-    entries.push((
-        "conv_encoder.fc.weight".to_owned(),
-        vec![1, pixels],
-        init::torch(pixels),
-    ));
-    entries.push((
-        "conv_encoder.fc.bias".to_owned(),
-        vec![1],
-        init::torch(pixels),
-    ));
+    entries.extend(pixel_entries(shape, FC)?);
     Ok(entries)
+}
+
+/// The layer that [`over_pixels`] applies.
+pub(super) fn pixel_entries(shape: FieldShape, name: &str) -> Result<[Start; 2]> {
+    let pixels = side(shape)?.pow(2);
+    Ok([("weight", vec![1, pixels]), ("bias", vec![1])]
+        .map(|(kind, shape)| (format!("{name}.{kind}"), shape, init::torch(pixels))))
 }
 
 pub(super) fn encode(model: &HyperModel, pass: &Pass<'_>, contexts: &Contexts) -> Result<Tensor> {
@@ -70,7 +66,7 @@ pub(super) fn encode(model: &HyperModel, pass: &Pass<'_>, contexts: &Contexts) -
     }
     let last = format!("conv_encoder.cnn.{}", model.layers() + 2);
     let h = pass.convolution(&h, &last)?.relu()?;
-    over_pixels(pass, &h, "conv_encoder.fc")
+    over_pixels(pass, &h, FC)
 }
 
 /// `(b, z, h, w)` to `(b, z)`: one weight a pixel, the same for all channels.

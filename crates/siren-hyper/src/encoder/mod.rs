@@ -8,7 +8,7 @@ mod tests;
 
 use candle_core::Tensor;
 use rand_chacha::ChaCha8Rng;
-use siren_core::field::{FieldShape, Layout, Siren};
+use siren_core::field::{FieldShape, Siren};
 use siren_core::{Error, Result};
 
 use crate::config::{Encoder, HyperModel};
@@ -20,14 +20,14 @@ const CODES: &str = "latents.weight";
 /// Deviation of the codes of an auto-decoder at the start.
 const CODE_DEVIATION: f64 = 0.01;
 
-/// What draws the numbers of an entry: its shape, and whether it is a bias.
+/// What draws so many numbers of an entry.
 pub(crate) type Draw = Box<dyn Fn(&mut ChaCha8Rng, usize) -> Vec<f64>>;
 
+/// Name and shape of an entry, and how it starts.
+pub(crate) type Start = (String, Vec<usize>, Draw);
+
 /// The entries of an encoder, with how each of them starts.
-pub(crate) fn entries(
-    model: &HyperModel,
-    shape: FieldShape,
-) -> Result<Vec<(String, Vec<usize>, Draw)>> {
+pub(crate) fn entries(model: &HyperModel, shape: FieldShape) -> Result<Vec<Start>> {
     match model.encoder {
         Encoder::Set => Ok(set::entries(model, shape)),
         Encoder::Conv => conv::entries(model, shape),
@@ -81,27 +81,9 @@ fn side(shape: FieldShape) -> Result<usize> {
 
 /// Numbers at the start.
 pub(crate) mod init {
-    use rand::Rng;
-    use rand_chacha::ChaCha8Rng;
-    use rand_distr::{Distribution, StandardNormal};
+    pub(crate) use siren_core::field::{normal, uniform};
 
     use super::Draw;
-
-    /// U(±bound).
-    pub(crate) fn uniform(bound: f64, len: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
-        (0..len)
-            .map(|_| bound * (2.0 * rng.random::<f64>() - 1.0))
-            .collect()
-    }
-
-    /// N(0, deviation²).
-    pub(crate) fn normal(deviation: f64, len: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
-        let draws = (0..len).map(|_| {
-            let draw: f64 = StandardNormal.sample(rng);
-            deviation * draw
-        });
-        draws.collect()
-    }
 
     /// PyTorch's default for weights and biases: U(±1/√`fan_in`).
     pub(crate) fn torch(fan_in: usize) -> Draw {
@@ -118,18 +100,5 @@ pub(crate) mod init {
     /// One number everywhere.
     pub(crate) fn constant(value: f64) -> Draw {
         Box::new(move |_, len| vec![value; len])
-    }
-}
-
-/// Puts entries behind one another, each drawn as it says.
-pub(crate) fn lay_out(
-    entries: Vec<(String, Vec<usize>, Draw)>,
-    layout: &mut Layout,
-    rng: &mut ChaCha8Rng,
-    numbers: &mut Vec<f64>,
-) {
-    for (name, shape, draw) in entries {
-        let range = layout.push(name, &shape);
-        numbers.extend(draw(rng, range.len()));
     }
 }

@@ -9,12 +9,14 @@ use candle_core::Tensor;
 use siren_core::Result;
 use siren_core::field::FieldShape;
 
-use super::conv::over_pixels;
-use super::{Draw, init, side};
+use super::conv::{over_pixels, pixel_entries};
+use super::{Start, init};
 use crate::config::HyperModel;
 use crate::context::Contexts;
 use crate::layers::Pass;
 
+/// The last layer.
+const FC: &str = "partial_encoder.fc";
 /// Pixels a side of every kernel.
 const KERNEL: usize = 3;
 /// Added to variances.
@@ -34,10 +36,7 @@ fn layers(model: &HyperModel) -> Vec<(String, String)> {
     layers
 }
 
-pub(super) fn entries(
-    model: &HyperModel,
-    shape: FieldShape,
-) -> Result<Vec<(String, Vec<usize>, Draw)>> {
+pub(super) fn entries(model: &HyperModel, shape: FieldShape) -> Result<Vec<Start>> {
     let width = model.latent_features;
     let mut entries = Vec::new();
     let mut fan_in = shape.out_features;
@@ -53,17 +52,7 @@ pub(super) fn entries(
         entries.push((format!("{norm}.bias"), vec![1, width], init::constant(0.0)));
         fan_in = width;
     }
-    let pixels = side(shape)?.pow(2);
-    entries.push((
-        "partial_encoder.fc.weight".to_owned(),
-        vec![1, pixels],
-        init::torch(pixels),
-    ));
-    entries.push((
-        "partial_encoder.fc.bias".to_owned(),
-        vec![1],
-        init::torch(pixels),
-    ));
+    entries.extend(pixel_entries(shape, FC)?);
     Ok(entries)
 }
 
@@ -83,7 +72,7 @@ pub(super) fn encode(model: &HyperModel, pass: &Pass<'_>, contexts: &Contexts) -
         h = (inner + h)?.relu()?;
         mask = seen;
     }
-    over_pixels(pass, &h, "partial_encoder.fc")
+    over_pixels(pass, &h, FC)
 }
 
 /// The convolution of what is seen, scaled up by how little of the window that is, zero where it is nothing; and where it is something.

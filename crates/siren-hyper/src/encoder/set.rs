@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use siren_core::Result;
 use siren_core::field::{Activation, FieldShape, Order, Siren, SirenConfig};
 
-use super::{Draw, init};
+use super::{Draw, Start, init};
 use crate::config::{EncoderActivation, HyperModel};
 use crate::context::Contexts;
 use crate::layers::Pass;
@@ -26,7 +26,7 @@ fn layers(model: &HyperModel, inputs: usize) -> Vec<(String, usize, usize)> {
 }
 
 /// Its authors draw every layer of a sine encoder as a hidden one, the first too.
-pub(super) fn entries(model: &HyperModel, shape: FieldShape) -> Vec<(String, Vec<usize>, Draw)> {
+pub(super) fn entries(model: &HyperModel, shape: FieldShape) -> Vec<Start> {
     let mut entries = Vec::new();
     for (name, fan_in, fan_out) in layers(model, shape.in_features + shape.out_features) {
         let weights: Draw = match model.encoder_activation {
