@@ -147,7 +147,7 @@ pub struct ComputeArgs {
 
 /// Evaluate a finished or running run's field on a regular grid and write the result to one file.
 ///
-/// A picture has a size and a quantity, a sound a rate.
+/// A picture has a size and a quantity, a sound a rate; a space of pictures (`hyper`) is shown one of which it makes another.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -155,6 +155,8 @@ Examples:
   cargo xtask render runs/image -o copy.png
   cargo xtask render runs/image --scale 4 -o large.png
   cargo xtask render runs/video --fps 60 -o slow.mp4
+  cargo xtask render runs/hyper --picture face.png --context 100 --scale 8 -o guess.png
+  cargo xtask render runs/hyper --picture face.png --to another.png -o strip.png
   cargo xtask render runs/image --size 1080x1920 --quantity gradient -o gradient.png --checkpoint last")]
 pub struct RenderArgs {
     /// The run folder, as left by `cargo xtask run`; nothing in it is changed.
@@ -180,6 +182,9 @@ pub struct RenderArgs {
     #[arg(long, value_name = "RATE", conflicts_with_all = ["rate", "quantity"])]
     pub fps: Option<String>,
 
+    #[command(flatten)]
+    pub space: SpaceArgs,
+
     /// The file to write; its extension chooses the format. A file that is there already is replaced.
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
@@ -187,6 +192,42 @@ pub struct RenderArgs {
     /// Which parameters: those with the best evaluation, or the latest [default: best, or last without evaluations].
     #[arg(long, value_parser = ["best", "last"])]
     pub checkpoint: Option<String>,
+}
+
+/// What is shown to a space of pictures, and what is asked of it.
+#[derive(Debug, Args)]
+pub struct SpaceArgs {
+    /// A picture; its middle square is resized to what the run knows.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["size", "quantity", "rate", "fps"])]
+    pub picture: Option<PathBuf>,
+
+    /// Another picture: a strip of pictures leads from the first to it.
+    #[arg(long, value_name = "FILE", requires = "picture")]
+    pub to: Option<PathBuf>,
+
+    /// Pictures of the strip, both ends among them [default: 8].
+    #[arg(long, value_name = "N", requires = "to")]
+    pub frames: Option<String>,
+
+    /// See so many pixels only, chosen at random [default: all].
+    #[arg(long, value_name = "N", requires = "picture", conflicts_with = "mask")]
+    pub context: Option<String>,
+
+    /// See only what is bright in this picture.
+    #[arg(long, value_name = "FILE", requires = "picture")]
+    pub mask: Option<PathBuf>,
+
+    /// Improve the code by so many steps on the pixels that are seen [default: 0].
+    #[arg(long, value_name = "STEPS", requires = "picture")]
+    pub fit: Option<String>,
+
+    /// Draw from −E to E, where pictures are from −1 to 1 [default: 1].
+    #[arg(long, value_name = "E", requires = "picture")]
+    pub extent: Option<String>,
+
+    /// Also write what is seen of the picture.
+    #[arg(long, value_name = "FILE", requires = "picture")]
+    pub seen: Option<PathBuf>,
 }
 
 /// Write a run's parameters under the reference checkpoints' names (`net.net.0.0.weight`, …) to a safetensors file.
@@ -290,6 +331,8 @@ fn parse_device(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use clap::CommandFactory;
 
     use super::*;
@@ -347,6 +390,54 @@ mod tests {
         assert!(parse("xtask render r -o a.wav --rate 8000 --size 4x5").is_err());
         assert!(parse("xtask render r -o a.gif --fps 60 --scale 2").is_ok());
         assert!(parse("xtask render r -o a.gif --fps 60 --rate 8000").is_err());
+    }
+
+    #[test]
+    fn only_a_space_of_pictures_is_shown_a_picture() {
+        assert!(parse("xtask render r -o a.png --picture b.png --to c.png --frames 3").is_ok());
+        assert!(parse("xtask render r -o a.png --context 10").is_err());
+        assert!(parse("xtask render r -o a.png --picture b.png --context 1 --mask c.png").is_err());
+        assert!(parse("xtask render r -o a.png --picture b.png --fps 3").is_err());
+    }
+
+    /// README.md, and every file under configs/.
+    fn documents(path: &Path) -> Vec<PathBuf> {
+        if path.is_file() {
+            return vec![path.to_owned()];
+        }
+        let entries = std::fs::read_dir(path).unwrap();
+        entries
+            .flat_map(|entry| documents(&entry.unwrap().path()))
+            .collect()
+    }
+
+    #[test]
+    fn every_command_in_the_readme_and_in_the_configs_is_understood() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut commands = 0;
+        for file in ["README.md", "configs"]
+            .iter()
+            .flat_map(|name| documents(&root.join(name)))
+        {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let text = text.replace("\\\n#", "");
+            let lines = text.lines().map(|line| line.trim_start_matches(['#', ' ']));
+            for line in lines.filter_map(|line| line.strip_prefix("cargo ")) {
+                let line = line.split(" #").next().unwrap().trim_end();
+                if line.starts_with("xtask ") {
+                    let words = line.split(' ').filter(|word| !word.is_empty());
+                    let parsed = Cli::try_parse_from(words);
+                    assert!(
+                        parsed.is_ok(),
+                        "{}: cargo {line}: {}",
+                        file.display(),
+                        parsed.unwrap_err()
+                    );
+                    commands += 1;
+                }
+            }
+        }
+        assert!(commands > 30, "only {commands} commands found");
     }
 
     #[test]

@@ -55,6 +55,15 @@ impl Launch {
         launch.option("--quantity", args.quantity.as_ref());
         launch.option("--rate", args.rate.as_ref());
         launch.option("--fps", args.fps.as_ref());
+        let space = &args.space;
+        launch.option("--picture", space.picture.as_ref());
+        launch.option("--to", space.to.as_ref());
+        launch.option("--frames", space.frames.as_ref());
+        launch.option("--context", space.context.as_ref());
+        launch.option("--mask", space.mask.as_ref());
+        launch.option("--fit", space.fit.as_ref());
+        launch.option("--extent", space.extent.as_ref());
+        launch.option("--seen", space.seen.as_ref());
         launch.option("--checkpoint", args.checkpoint.as_ref());
         launch.option("-o", Some(&args.output));
         launch
@@ -289,6 +298,8 @@ mod tests {
             "render runs/a --scale 0.5 -o a.png",
             "render runs/a --size 4x5 --fps 60 -o a.mp4",
             "render runs/a --rate 48000 --checkpoint last -o a.wav",
+            "render runs/a --scale 2 --picture b.png --to c.png --frames 3 --context 9 --fit 4 --extent 5 --seen d.png -o a.png",
+            "render runs/a --picture b.png --mask c.png -o a.png",
             "export runs/a -o a.safetensors",
             "export runs/a --checkpoint last -o a.safetensors",
         ] {
