@@ -29,7 +29,9 @@ pub use self::encoding::{
 pub use self::init::{normal, uniform};
 pub use self::jet::{Jet, Order, Trace};
 pub(crate) use self::kernel::Matrix;
-pub use self::kernel::{Level, MatrixView, Real, matrix_product};
+pub use self::kernel::{
+    Convolution, Correlation, Level, MatrixView, Plane, Real, Windows, matrix_product,
+};
 pub use self::layout::{Entry, Layout};
 pub use self::omega::{Omega, WeightNoise};
 pub use self::operation::{contiguous, read};

@@ -16,7 +16,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::panel::{Strided, stride};
+use super::panel::{Finish, Strided, stride};
 use super::pointwise::{Scratch, Stage};
 use super::tile::{Gradients, Tile, Workspace, ensure, room};
 use super::{Chunk, Real};
@@ -39,7 +39,7 @@ impl<T: Real> Chunk<'_, T> {
             ensure(g, room(tile.points, layer.fan_in));
             let from = rows_of(&from[0], tile.points, layer.fan_out);
             let to = (g.as_mut_slice(), stride(layer.fan_in));
-            T::multiply(self.level, from, &backward[l], to, None);
+            T::multiply(self.level, from, &backward[l], to, Finish::Write);
             if l > 0 {
                 self.level.dispatch(Bend {
                     stage: self.stage(&self.plan.layers[l - 1], tile.points),
@@ -116,7 +116,7 @@ impl<T: Real> Chunk<'_, T> {
             }
             ensure(downstream, room(tile.points, layer.fan_out));
             let to = (downstream.as_mut_slice(), stride(layer.fan_out));
-            T::multiply(self.level, d_g, &self.packed.forward[l], to, None);
+            T::multiply(self.level, d_g, &self.packed.forward[l], to, Finish::Write);
             self.level.dispatch(Cross {
                 slope: &tile.preactivations[l],
                 bend: &mut tile.bends[l],

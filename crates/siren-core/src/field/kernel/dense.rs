@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::Real;
 use super::level::Level;
-use super::panel::{ROW_PAD, Strided, stride};
+use super::panel::{Finish, ROW_PAD, Strided, stride};
 use super::tile::room;
 
 /// Rows that a thread works on at once: a multiple of every micro-kernel's.
@@ -73,7 +73,13 @@ impl<T: Real> Matrix<T> {
         let packed = T::straight(&other.numbers(), other.rows, other.columns);
         out.blocks(|level, rows, out| {
             let a = self.strided(rows.start * stride(self.columns), rows.len());
-            T::multiply(level, a, &packed, (out, stride(other.columns)), None);
+            T::multiply(
+                level,
+                a,
+                &packed,
+                (out, stride(other.columns)),
+                Finish::Write,
+            );
         });
     }
 

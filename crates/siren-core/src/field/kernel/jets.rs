@@ -3,7 +3,7 @@
 use super::super::activation::Pointwise;
 use super::super::encoding::Features;
 use super::super::plan::Dense;
-use super::panel::{Strided, stride};
+use super::panel::{Finish, Strided, stride};
 use super::pointwise::{Add, Scratch, Through};
 use super::tile::{Gradients, Tile, Workspace, ensure, room};
 use super::{Chunk, Form, Real, features};
@@ -51,7 +51,13 @@ impl<T: Real> Chunk<'_, T> {
                 stride: stride(layer.fan_in),
             };
             let out = (&mut *through.z, stride(layer.fan_out));
-            T::multiply(self.level, input, &self.packed.forward[l], out, None);
+            T::multiply(
+                self.level,
+                input,
+                &self.packed.forward[l],
+                out,
+                Finish::Write,
+            );
             let bias = &self.params[layer.bias.clone()];
             self.stage(layer, tile.points)
                 .forward(bias, &mut through, scratch);
@@ -106,8 +112,12 @@ impl<T: Real> Chunk<'_, T> {
             if l > 0 || into_features {
                 ensure(downstream, room(rows, layer.fan_in));
                 let out = (downstream.as_mut_slice(), stride(layer.fan_in));
-                let slopes = (values_only && l > 0).then(|| tile.preactivations[l - 1].as_slice());
-                T::multiply(self.level, dz, &backward[l], out, slopes);
+                let finish = if values_only && l > 0 {
+                    Finish::Scale(&tile.preactivations[l - 1])
+                } else {
+                    Finish::Write
+                };
+                T::multiply(self.level, dz, &backward[l], out, finish);
                 std::mem::swap(*upstream, *downstream);
             }
         }

@@ -3,7 +3,7 @@
 
 use gemm::Parallelism;
 
-use super::panel::{Strided, stride};
+use super::panel::{Finish, Strided, stride};
 use super::real::Real;
 
 /// Row-major weights `(fan_out, fan_in)`, or their transpose.
@@ -87,12 +87,12 @@ impl<'a, T> View<'a, T> {
     }
 }
 
-/// `out = (a b) ∘ factor`, see [`super::product::multiply`].
+/// `out = a b`, `out = (a b) ∘ factor` or `out += a b`, see [`super::product::multiply`].
 pub(super) fn multiply(
     a: Strided<'_, f64>,
     b: &Weight,
     (out, out_stride): (&mut [f64], usize),
-    factor: Option<&[f64]>,
+    finish: Finish<'_, f64>,
 ) {
     let left = View {
         data: a.data,
@@ -108,8 +108,10 @@ pub(super) fn multiply(
         row: b.row_stride,
         col: b.col_stride,
     };
-    product(&left, &right, (out, out_stride), false);
-    let Some(factor) = factor else { return };
+    product(&left, &right, (out, out_stride), finish.adds());
+    let Some(factor) = finish.factor() else {
+        return;
+    };
     let rows = out.chunks_mut(out_stride).zip(factor.chunks(out_stride));
     for (out, factor) in rows.take(a.rows) {
         for (out, &factor) in out.iter_mut().zip(&factor[..b.columns]) {

@@ -8,6 +8,7 @@
 #[cfg(test)]
 mod accuracy;
 mod adjoint;
+mod convolution;
 mod dense;
 mod exponential;
 mod features;
@@ -26,6 +27,7 @@ mod tile;
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+pub use self::convolution::{Convolution, Correlation, Plane, Windows};
 pub(crate) use self::dense::Matrix;
 pub use self::level::Level;
 pub use self::matrix::{View as MatrixView, product as matrix_product};

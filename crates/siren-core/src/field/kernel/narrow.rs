@@ -11,7 +11,7 @@ use super::panel::{PANEL, Strided, stride};
 /// Most columns that count as few.
 pub(super) const NARROW: usize = 4;
 
-/// `out = a bᵀ` with few rows of `b`, each `padded(inner)` long: dot products.
+/// `out = a bᵀ`, or `out += a bᵀ` if it adds, with few rows of `b`, each `padded(inner)` long: dot products.
 pub(super) struct Dots<'a> {
     pub(super) a: Strided<'a, f32>,
     pub(super) b: &'a [f32],
@@ -19,6 +19,7 @@ pub(super) struct Dots<'a> {
     pub(super) columns: usize,
     pub(super) out: &'a mut [f32],
     pub(super) out_stride: usize,
+    pub(super) adds: bool,
 }
 
 impl WithSimd for Dots<'_> {
@@ -27,11 +28,12 @@ impl WithSimd for Dots<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let b_stride = self.b.len() / self.columns;
-        let rows = self.a.data.chunks(self.a.stride).take(self.a.rows);
-        for (a, out) in rows.zip(self.out.chunks_mut(self.out_stride)) {
-            let a = &a[..self.inner];
+        let rows = self.out.chunks_mut(self.out_stride).take(self.a.rows);
+        for (row, out) in rows.enumerate() {
+            let a = &self.a.data[row * self.a.stride..][..self.inner];
             for (b, out) in self.b.chunks_exact(b_stride).zip(out) {
-                *out = dot(simd, a, &b[..self.inner]);
+                let product = dot(simd, a, &b[..self.inner]);
+                *out = if self.adds { *out + product } else { product };
             }
         }
     }
@@ -100,7 +102,8 @@ impl Exchanged<'_> {
             factor: ptr::null(),
         };
         // SAFETY: `multiply_transposed` checked that both factors hold `rows` rows; NARROW columns of `b` lie within its
-        // stride, whole vectors of `a` from `column` on within its; `sums` has NARROW rows of PANEL ≥ NV vectors.
+        // stride, whole vectors of `a` from `column` on within its or, one at a time, within the SLACK past the `m` of its
+        // last row; `sums` has NARROW rows of PANEL ≥ NV vectors.
         unsafe { micro_kernel::<S, NARROW, NV>(simd, block) };
         let rows = self.out.chunks_mut(stride(self.n)).skip(column);
         let wide = (NV * S::F32_LANES).min(self.m - column);

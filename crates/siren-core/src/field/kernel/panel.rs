@@ -72,7 +72,30 @@ impl Panels {
     }
 }
 
-/// A row-major matrix in a buffer with padding: `rows` that count, `stride` numbers apart.
+/// What is done with a product.
+#[derive(Clone, Copy)]
+pub enum Finish<'a, T> {
+    Write,
+    /// Written times what lies here, element by element.
+    Scale(&'a [T]),
+    /// Added to what is there.
+    Add,
+}
+
+impl<'a, T> Finish<'a, T> {
+    pub(super) fn factor(self) -> Option<&'a [T]> {
+        match self {
+            Self::Scale(factor) => Some(factor),
+            Self::Write | Self::Add => None,
+        }
+    }
+
+    pub(super) fn adds(&self) -> bool {
+        matches!(self, Self::Add)
+    }
+}
+
+/// A row-major matrix in a buffer with padding: `rows` that count, `stride` numbers apart. Rows that are longer than that overlap.
 #[derive(Clone, Copy)]
 pub struct Strided<'a, T> {
     pub(super) data: &'a [T],

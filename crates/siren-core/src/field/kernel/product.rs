@@ -11,7 +11,7 @@ use super::WIDE;
 use super::level::Level;
 use super::micro::{Block, micro_kernel, prefetch};
 use super::narrow::{Dots, Exchanged, NARROW};
-use super::panel::{LANES, PANEL, Panels, ROW_PAD, SLACK, Strided, padded, stride};
+use super::panel::{Finish, LANES, PANEL, Panels, ROW_PAD, SLACK, Strided, padded, stride};
 
 /// Rows of a panel that are walked along at once: they stay in the first-level cache while the rows of a tile go by.
 const INNER: usize = 256;
@@ -22,22 +22,23 @@ const GROUP: usize = 24;
 /// Rows of the micro-kernel where `dW` has few.
 const NARROW_BLOCK: usize = 2;
 
-/// `out = (a b) ∘ factor` with `a (rows, inner)` and packed `b (inner, columns)`, the factor being 1 if there is none;
+/// `out = a b`, `out = (a b) ∘ factor` or `out += a b` with `a (rows, inner)` and packed `b (inner, columns)`;
 /// `out` and `factor` have rows `out_stride` apart, padded to [`ROW_PAD`] rows and whole vectors.
 pub(super) fn multiply(
     level: Level,
     a: Strided<'_, f32>,
     b: &Panels,
     (out, out_stride): (&mut [f32], usize),
-    factor: Option<&[f32]>,
+    finish: Finish<'_, f32>,
 ) {
     let rows = a.rows.next_multiple_of(ROW_PAD);
+    assert!(padded(b.columns) <= out_stride, "width of a product");
     assert!(
-        b.inner <= a.stride && padded(b.columns) <= out_stride,
-        "widths of a product"
+        rows == 0 || a.data.len() >= (rows - 1) * a.stride + b.inner,
+        "rows of the left factor"
     );
-    assert!(a.data.len() >= rows * a.stride, "rows of the left factor");
     assert!(out.len() >= rows * out_stride, "rows of the product");
+    let factor = finish.factor();
     assert!(
         factor.is_none_or(|factor| factor.len() >= rows * out_stride),
         "rows of the element-wise factor"
@@ -52,6 +53,7 @@ pub(super) fn multiply(
             columns,
             out,
             out_stride,
+            adds: finish.adds(),
         });
     }
     level.dispatch(Work::Straight(Product {
@@ -59,7 +61,7 @@ pub(super) fn multiply(
         b,
         out,
         out_stride,
-        factor,
+        finish,
     }));
 }
 
@@ -72,12 +74,9 @@ pub(super) fn multiply_transposed(
     out: &mut [f32],
 ) {
     assert_eq!(a.rows, b.rows, "rows of a transposed product");
+    assert!(padded(n) <= b.stride, "width of a transposed product");
     assert!(
-        padded(n) <= b.stride && m <= a.stride,
-        "widths of a transposed product"
-    );
-    assert!(
-        a.data.len() >= a.rows * a.stride + SLACK,
+        a.data.len() + a.stride >= a.rows * a.stride + m + SLACK,
         "slack of the left factor"
     );
     assert!(
@@ -132,7 +131,7 @@ struct Product<'a> {
     b: &'a Panels,
     out: &'a mut [f32],
     out_stride: usize,
-    factor: Option<&'a [f32]>,
+    finish: Finish<'a, f32>,
 }
 
 /// Which part of a panel: its first column, how many, and the first of the rows that are walked along.
@@ -156,6 +155,9 @@ impl Product<'_> {
                     if column + NV * S::F32_LANES <= wide {
                         self.columns::<S, MR, NV>(simd, part, column);
                         column += NV * S::F32_LANES;
+                    } else if column + 2 * S::F32_LANES <= wide {
+                        self.columns::<S, MR, 2>(simd, part, column);
+                        column += 2 * S::F32_LANES;
                     } else {
                         self.columns::<S, MR, 1>(simd, part, column);
                         column += S::F32_LANES;
@@ -180,7 +182,7 @@ impl Product<'_> {
         let rows = self.a.rows.next_multiple_of(MR);
         for row in (0..rows).step_by(MR) {
             let at = row * self.out_stride + first + column;
-            let factor = self.factor.filter(|_| k + inner == whole);
+            let factor = self.finish.factor().filter(|_| k + inner == whole);
             if let Some(factor) = factor {
                 ask_ahead::<S, MR, NV>(factor[at..].as_ptr(), self.out_stride);
             }
@@ -193,11 +195,11 @@ impl Product<'_> {
                 b_step: wide,
                 c: self.out[at..].as_mut_ptr(),
                 c_row: self.out_stride,
-                accumulate: k > 0,
+                accumulate: k > 0 || self.finish.adds(),
                 factor: factor.map_or(ptr::null(), |factor| factor[at..].as_ptr()),
             };
             // SAFETY: `multiply` checked that `a`, `out` and `factor` hold `rows` padded to ROW_PAD rows (a multiple of
-            // MR), that a row of `a` has `inner` numbers and one of `out` and `factor` the padded width; a panel has
+            // MR), the last of `a` with `inner` numbers and those of `out` and `factor` with the padded width; a panel has
             // `inner` rows of `wide` numbers, of which `k .. k + INNER` at most and columns from `column` on are read,
             // whole vectors of them because widths are padded to LANES, a multiple of every F32_LANES.
             unsafe { micro_kernel::<S, MR, NV>(simd, block) };
@@ -222,6 +224,9 @@ impl TransposedProduct<'_> {
             if column + NV * S::F32_LANES <= width {
                 self.columns::<S, MR, NV>(simd, column);
                 column += NV * S::F32_LANES;
+            } else if column + 2 * S::F32_LANES <= width {
+                self.columns::<S, MR, 2>(simd, column);
+                column += 2 * S::F32_LANES;
             } else {
                 self.columns::<S, MR, 1>(simd, column);
                 column += S::F32_LANES;
@@ -267,7 +272,7 @@ impl TransposedProduct<'_> {
             factor: ptr::null(),
         };
         // SAFETY: `multiply_transposed` checked that both factors hold `rows` rows and that `a` has SLACK ≥ MR numbers
-        // more, so that `row .. row + MR` of its last row can be read; columns come in whole vectors because strides and
+        // past the `m` of its last row, so that `row .. row + MR` of it can be read; columns come in whole vectors because strides and
         // widths are padded to LANES; `out` has `m` padded to ROW_PAD rows, a multiple of MR.
         unsafe { micro_kernel::<S, MR, NV>(simd, block) };
     }

@@ -6,7 +6,7 @@ use num_traits::Float;
 use pulp::Simd;
 
 use super::level::Level;
-use super::panel::{self, Strided};
+use super::panel::{self, Finish, Strided};
 use super::{exponential, matrix, product, sine};
 
 /// `f32` (the fast path) or `f64` (the oracle, with the functions of the standard library).
@@ -49,13 +49,13 @@ pub trait Real: WithDType + Float + Default {
     /// `W`, for `dH = dZ W`.
     fn straight(weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight;
 
-    /// `out = (a w) ∘ factor`, as `product::multiply` says.
+    /// `out = a w`, `out = (a w) ∘ factor` or `out += a w`, as `product::multiply` says.
     fn multiply(
         level: Level,
         a: Strided<'_, Self>,
         w: &Self::Weight,
         out: (&mut [Self], usize),
-        factor: Option<&[Self]>,
+        finish: Finish<'_, Self>,
     );
 
     /// `out += aᵀ b` for the first `m` columns of `a` and `n` of `b`, as `product::multiply_transposed` says.
@@ -100,9 +100,9 @@ impl Real for f64 {
         a: Strided<'_, Self>,
         w: &Self::Weight,
         out: (&mut [Self], usize),
-        factor: Option<&[Self]>,
+        finish: Finish<'_, Self>,
     ) {
-        matrix::multiply(a, w, out, factor);
+        matrix::multiply(a, w, out, finish);
     }
 
     fn multiply_transposed(
@@ -187,9 +187,9 @@ impl Real for f32 {
         a: Strided<'_, Self>,
         w: &Self::Weight,
         out: (&mut [Self], usize),
-        factor: Option<&[Self]>,
+        finish: Finish<'_, Self>,
     ) {
-        product::multiply(level, a, w, out, factor);
+        product::multiply(level, a, w, out, finish);
     }
 
     fn multiply_transposed(
