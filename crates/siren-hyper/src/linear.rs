@@ -2,14 +2,14 @@
 
 use candle_core::Shape;
 use rayon::prelude::*;
-use siren_core::field::{MatrixView, Real, matrix_product};
+use siren_core::field::{Factor, Real, TransposedSum};
 
 use crate::layers::{Entry, Gradient};
 use crate::operation::Layer;
 
-/// Outputs, or inputs, that a thread works on at once. It fixes the order of additions, whatever the number of threads.
-const BLOCK: usize = 512;
-/// Sums over outputs are taken in so many parts at most.
+/// Outputs, or rows, that a thread works on at once: a multiple of six and of sixteen.
+const BLOCK: usize = 480;
+/// Sums over outputs, or rows, are taken in so many parts at most; it fixes the order of additions, whatever the number of threads.
 const PARTS: usize = 16;
 /// Outputs that are transposed together.
 const TILE: usize = 64;
@@ -35,28 +35,18 @@ impl Layer for Linear {
         let weight = &flat[self.weight.range.clone()];
         let mut y = vec![T::of(0.0); rows * outputs];
         if rows >= outputs {
+            let weight = Factor::transposed(weight, outputs);
             let chunks = y
                 .par_chunks_mut(BLOCK * outputs)
                 .zip(x.par_chunks(BLOCK * inputs));
-            chunks.for_each(|(y, x)| {
-                let x = MatrixView::new(x, x.len() / inputs, inputs);
-                let weight = MatrixView::new(weight, outputs, inputs);
-                matrix_product(&x, &weight.t(), (y, outputs), false);
-            });
+            chunks.for_each(|(y, x)| weight.multiply(x, y, false));
         } else {
+            let x = Factor::transposed(x, rows);
             let mut transposed = vec![T::of(0.0); rows * outputs];
             let chunks = transposed
                 .par_chunks_mut(BLOCK * rows)
                 .zip(weight.par_chunks(BLOCK * inputs));
-            chunks.for_each(|(y, weight)| {
-                let weight = MatrixView::new(weight, weight.len() / inputs, inputs);
-                matrix_product(
-                    &weight,
-                    &MatrixView::new(x, rows, inputs).t(),
-                    (y, rows),
-                    false,
-                );
-            });
+            chunks.for_each(|(y, weight)| x.multiply(weight, y, false));
             transpose(&transposed, &mut y, rows);
         }
         if let Some(bias) = &self.bias {
@@ -73,25 +63,7 @@ impl Layer for Linear {
         _: &Shape,
         [x, flat, d_y]: [&[T]; 3],
     ) -> candle_core::Result<Vec<T>> {
-        self.leave_gradient(x, d_y);
-        Ok(self.d_x(flat, d_y))
-    }
-}
-
-impl Linear {
-    fn leave_gradient<T: Real>(&self, x: &[T], d_y: &[T]) {
         let (outputs, inputs) = self.weight.sides();
-        let rows = x.len() / inputs;
-        let all = MatrixView::new(x, rows, inputs);
-        self.gradient
-            .with(&self.weight, |gradient: &mut [T], accumulate| {
-                let block = if rows >= outputs { TILE } else { BLOCK };
-                let chunks = gradient.par_chunks_mut(block * inputs).enumerate();
-                chunks.for_each(|(at, gradient)| {
-                    let d_y = columns(d_y, outputs, at * block, gradient.len() / inputs);
-                    matrix_product(&d_y.t(), &all, (gradient, inputs), accumulate);
-                });
-            });
         if let Some(bias) = &self.bias {
             self.gradient.with(bias, |gradient: &mut [T], _| {
                 for row in d_y.chunks(outputs) {
@@ -102,41 +74,80 @@ impl Linear {
                 }
             });
         }
+        let weight = &flat[self.weight.range.clone()];
+        Ok(if x.len() / inputs >= outputs {
+            self.tall([x, weight, d_y])
+        } else {
+            self.wide([x, weight, d_y])
+        })
+    }
+}
+
+impl Linear {
+    /// The way back for at least as many rows as outputs: chunks of rows.
+    fn tall<T: Real>(&self, [x, weight, d_y]: [&[T]; 3]) -> Vec<T> {
+        let (outputs, inputs) = self.weight.sides();
+        let rows = x.len() / inputs;
+        let part = rows.div_ceil(PARTS).max(BLOCK);
+        let weight = Factor::new(weight, outputs);
+        let mut d_x = vec![T::of(0.0); x.len()];
+        let parts = d_x
+            .par_chunks_mut(part * inputs)
+            .zip(x.par_chunks(part * inputs))
+            .zip(d_y.par_chunks(part * outputs));
+        let sums = parts.map(|((d_x, x), d_y)| {
+            weight.multiply(d_y, d_x, false);
+            let mut sum = TransposedSum::new((outputs, inputs));
+            sum.add(d_y, x);
+            sum
+        });
+        for sum in sums.collect::<Vec<_>>() {
+            self.gradient.add(&self.weight, &sum.numbers());
+        }
+        d_x
     }
 
-    fn d_x<T: Real>(&self, flat: &[T], d_y: &[T]) -> Vec<T> {
+    /// The way back for more outputs than rows: chunks of outputs.
+    fn wide<T: Real>(&self, [x, weight, d_y]: [&[T]; 3]) -> Vec<T> {
         let (outputs, inputs) = self.weight.sides();
-        let rows = d_y.len() / outputs;
-        let weight = &flat[self.weight.range.clone()];
-        if rows >= outputs {
-            let mut d_x = vec![T::of(0.0); rows * inputs];
-            let chunks = d_x
-                .par_chunks_mut(BLOCK * inputs)
-                .zip(d_y.par_chunks(BLOCK * outputs));
-            chunks.for_each(|(d_x, d_y)| {
-                let d_y = MatrixView::new(d_y, d_y.len() / outputs, outputs);
-                let weight = MatrixView::new(weight, outputs, inputs);
-                matrix_product(&d_y, &weight, (d_x, inputs), false);
-            });
-            return d_x;
-        }
+        let rows = x.len() / inputs;
         let part = outputs.div_ceil(PARTS).max(BLOCK);
-        let parts = weight
-            .par_chunks(part * inputs)
-            .enumerate()
-            .map(|(at, weight)| {
-                let mut d_x = vec![T::of(0.0); rows * inputs];
+        let x = Factor::new(x, rows);
+        let pass = |at: usize, weight: &[T], gradient: Option<(&mut [T], bool)>| {
+            let mut sum = TransposedSum::new((rows, inputs));
+            let mut gradient = gradient;
+            let mut columns = vec![T::of(0.0); BLOCK * rows];
+            for (index, weight) in weight.chunks(BLOCK * inputs).enumerate() {
                 let own = weight.len() / inputs;
-                let d_y = columns(d_y, outputs, at * part, own);
-                matrix_product(
-                    &d_y,
-                    &MatrixView::new(weight, own, inputs),
-                    (&mut d_x, inputs),
-                    false,
-                );
-                d_x
+                let first = at * part + index * BLOCK;
+                let columns = &mut columns[..own * rows];
+                for (row, d_y) in d_y.chunks_exact(outputs).enumerate() {
+                    for (column, &number) in d_y[first..first + own].iter().enumerate() {
+                        columns[column * rows + row] = number;
+                    }
+                }
+                sum.add(columns, weight);
+                if let Some((gradient, adds)) = &mut gradient {
+                    let gradient = &mut gradient[index * BLOCK * inputs..][..own * inputs];
+                    x.multiply(columns, gradient, *adds);
+                }
+            }
+            sum.numbers()
+        };
+        let weights = weight.par_chunks(part * inputs).enumerate();
+        let mut parts = None;
+        self.gradient
+            .with(&self.weight, |gradient: &mut [T], accumulate| {
+                let gradients = gradient.par_chunks_mut(part * inputs);
+                let passed = weights
+                    .clone()
+                    .zip(gradients)
+                    .map(|((at, weight), gradient)| pass(at, weight, Some((gradient, accumulate))));
+                parts = Some(passed.collect::<Vec<_>>());
             });
-        let mut parts = parts.collect::<Vec<_>>().into_iter();
+        let parts =
+            parts.unwrap_or_else(|| weights.map(|(at, weight)| pass(at, weight, None)).collect());
+        let mut parts = parts.into_iter();
         let mut sum = parts.next().unwrap_or_default();
         for part in parts {
             sum.iter_mut()
@@ -144,17 +155,6 @@ impl Linear {
                 .for_each(|(sum, more)| *sum += more);
         }
         sum
-    }
-}
-
-/// Some columns of a row-major matrix.
-fn columns<T>(matrix: &[T], width: usize, first: usize, count: usize) -> MatrixView<'_, T> {
-    MatrixView {
-        data: &matrix[first..],
-        rows: matrix.len() / width,
-        cols: count,
-        row: width,
-        col: 1,
     }
 }
 

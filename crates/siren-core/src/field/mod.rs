@@ -30,7 +30,7 @@ pub use self::init::{normal, uniform};
 pub use self::jet::{Jet, Order, Trace};
 pub(crate) use self::kernel::Matrix;
 pub use self::kernel::{
-    Convolution, Correlation, Level, MatrixView, Plane, Real, Windows, matrix_product,
+    Convolution, Correlation, Factor, Level, Plane, Real, TransposedSum, Windows,
 };
 pub use self::layout::{Entry, Layout};
 pub use self::omega::{Omega, WeightNoise};

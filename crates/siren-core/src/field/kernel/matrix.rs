@@ -1,10 +1,8 @@
-//! Products by the `gemm` crate: those of layers in `f64`, an account of them that shares nothing with the micro-kernels, and of whole
-//! matrices for networks other than fields.
+//! Products in `f64`, by the `gemm` crate: an account that shares nothing with the micro-kernels.
 
 use gemm::Parallelism;
 
 use super::panel::{Finish, Strided, stride};
-use super::real::Real;
 
 /// Row-major weights `(fan_out, fan_in)`, or their transpose.
 #[derive(Default)]
@@ -41,45 +39,15 @@ impl Weight {
 }
 
 /// A matrix inside a slice: element `(i, j)` at `i · row + j · col`.
-#[derive(Clone, Copy, Debug)]
-pub struct View<'a, T> {
-    /// Where it lies.
-    pub data: &'a [T],
-    /// How many rows.
-    pub rows: usize,
-    /// How many columns.
-    pub cols: usize,
-    /// Numbers from one row to the next.
-    pub row: usize,
-    /// Numbers from one column to the next.
-    pub col: usize,
+struct View<'a> {
+    data: &'a [f64],
+    rows: usize,
+    cols: usize,
+    row: usize,
+    col: usize,
 }
 
-impl<'a, T> View<'a, T> {
-    /// Of row-major numbers.
-    #[must_use]
-    pub fn new(data: &'a [T], rows: usize, cols: usize) -> Self {
-        Self {
-            data,
-            rows,
-            cols,
-            row: cols,
-            col: 1,
-        }
-    }
-
-    /// The transpose.
-    #[must_use]
-    pub fn t(self) -> Self {
-        Self {
-            data: self.data,
-            rows: self.cols,
-            cols: self.rows,
-            row: self.col,
-            col: self.row,
-        }
-    }
-
+impl View<'_> {
     fn fits(&self) -> bool {
         self.rows == 0
             || self.cols == 0
@@ -144,15 +112,7 @@ pub(super) fn multiply_transposed(
 }
 
 /// `out = a b`, or `out += a b` if it shall accumulate, on the calling thread; rows of `out` are `out_stride` numbers apart.
-///
-/// # Panics
-/// If the sizes do not fit.
-pub fn product<T: Real>(
-    a: &View<'_, T>,
-    b: &View<'_, T>,
-    (out, out_stride): (&mut [T], usize),
-    accumulate: bool,
-) {
+fn product(a: &View<'_>, b: &View<'_>, (out, out_stride): (&mut [f64], usize), accumulate: bool) {
     assert_eq!(a.cols, b.rows, "inner dimensions of a product");
     assert!(a.fits() && b.fits(), "factors of a product");
     let last = (a.rows.max(1) - 1) * out_stride + b.cols.max(1) - 1;
@@ -177,8 +137,8 @@ pub fn product<T: Real>(
             b.data.as_ptr(),
             b.col as isize,
             b.row as isize,
-            T::of(1.0),
-            T::of(1.0),
+            1.0,
+            1.0,
             false,
             false,
             false,
