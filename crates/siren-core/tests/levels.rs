@@ -255,7 +255,7 @@ fn a_batch_of_fields_equals_its_fields_one_at_a_time() {
 }
 
 #[test]
-fn the_square_error_of_a_batch_is_that_of_its_values() {
+fn the_square_errors_of_a_batch_are_those_of_its_values_and_parameters() {
     for (signals, points) in [(1, 5000), (3, 47)] {
         let case = Case {
             activation: Activation::Sine,
@@ -280,13 +280,17 @@ fn the_square_error_of_a_batch_is_that_of_its_values() {
             .unwrap();
         let difference = (jets.value().unwrap() - &targets).unwrap();
         let expected = difference.sqr().unwrap().mean_all().unwrap();
-        assert!(largest_error(&fused, &expected) < 1e-13);
-        for weight in [1.0, 0.3] {
+        let expected = [expected, batch.sqr().unwrap().mean_all().unwrap()];
+        for (fused, expected) in fused.iter().zip(&expected) {
+            assert!(largest_error(fused, expected) < 1e-13);
+        }
+        for weights in [[1.0, 0.0], [0.3, 2.0]] {
             let fused = field
                 .square_error_of(batch.as_tensor(), &coords, &targets)
                 .unwrap();
-            let [fused, expected] = [&fused, &expected].map(|error| {
-                let store = (error * weight).unwrap().backward().unwrap();
+            let [fused, expected] = [&fused, &expected].map(|[error, square]| {
+                let sum = (error * weights[0]).unwrap() + (square * weights[1]).unwrap();
+                let store = sum.unwrap().backward().unwrap();
                 store.get(&batch).unwrap().clone()
             });
             let error = largest_error(&fused, &expected);

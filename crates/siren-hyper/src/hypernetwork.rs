@@ -124,34 +124,43 @@ pub(crate) fn fields(
     if model.hypernetwork == Hypernetwork::Shift {
         return shift(pass, field, latents);
     }
-    let pictures = latents.dim(0)?;
-    let mut parts = Vec::new();
+    let (mut hidden, mut last) = (Vec::new(), Vec::new());
     for (index, entry) in field.entries().iter().enumerate() {
+        let mut layers = layers(model, index, outputs(model, entry));
+        last.extend(layers.pop().map(|(name, _, _)| name));
         let mut h = latents.clone();
-        let layers = layers(model, index, outputs(model, entry));
-        for (at, (name, _, _)) in layers.iter().enumerate() {
-            h = pass.linear(&h, name)?;
-            if at + 1 < layers.len() {
-                h = h.relu()?;
-            }
+        for (name, _, _) in &layers {
+            h = pass.linear(&h, name)?.relu()?;
         }
-        parts.push(match (model.hypernetwork, matrix(entry)) {
-            (Hypernetwork::LowRank, Some((rows, columns))) => {
-                let left = h
-                    .narrow(1, 0, model.rank * rows)?
-                    .reshape((pictures, rows, model.rank))?;
-                let right = h.narrow(1, model.rank * rows, model.rank * columns)?;
-                let right = right.reshape((pictures, model.rank, columns))?;
-                left.matmul(&right)?.reshape((pictures, rows * columns))?
-            }
-            _ => h,
+        hidden.push(h);
+    }
+    let given = pass.heads(&hidden, &last)?;
+    if model.hypernetwork == Hypernetwork::Full {
+        return Ok(given);
+    }
+    let parameters = low_rank(model, field, &given)?;
+    Ok(parameters.broadcast_add(&pass.rows(SHARED, &[0])?)?)
+}
+
+/// Every matrix as `U V`, where both are given; all else as it is given.
+fn low_rank(model: &HyperModel, field: &Layout, given: &Tensor) -> Result<Tensor> {
+    let pictures = given.dim(0)?;
+    let mut parts = Vec::new();
+    let mut used = 0;
+    for entry in field.entries() {
+        let mut next = |count: usize| {
+            used += count;
+            given.narrow(1, used - count, count)
+        };
+        parts.push(if let Some((rows, columns)) = matrix(entry) {
+            let left = next(model.rank * rows)?.reshape((pictures, rows, model.rank))?;
+            let right = next(model.rank * columns)?.reshape((pictures, model.rank, columns))?;
+            left.matmul(&right)?.reshape((pictures, rows * columns))?
+        } else {
+            next(entry.range.len())?
         });
     }
-    let parameters = Tensor::cat(&parts, 1)?;
-    if model.hypernetwork == Hypernetwork::Full {
-        return Ok(parameters);
-    }
-    Ok(parameters.broadcast_add(&pass.rows(SHARED, &[0])?)?)
+    Ok(Tensor::cat(&parts, 1)?)
 }
 
 /// Shared parameters with shifted biases.

@@ -13,7 +13,7 @@ use siren_core::field::{Layout as Parameters, Real, contiguous, read};
 use siren_core::{Error, Result};
 
 use crate::convolution::Convolution;
-use crate::linear::Linear;
+use crate::linear::{Heads, Linear};
 use crate::operation::Operation;
 
 /// One pass through a network: its parameters, and the gradient that the reverse pass leaves.
@@ -167,6 +167,27 @@ impl<'a> Pass<'a> {
             gradient: self.gradient.clone(),
         };
         Ok(x.contiguous()?.apply_op2(self.flat, Operation(operation))?)
+    }
+
+    /// Linear layers of these names side by side: of each `(m, in)`, in order, `(m, out)`, all in one `(m, Σ out)`.
+    pub(crate) fn heads(&self, inputs: &[Tensor], names: &[String]) -> Result<Tensor> {
+        if self.composed {
+            let outputs = inputs
+                .iter()
+                .zip(names)
+                .map(|(x, name)| self.linear(x, name));
+            return Ok(Tensor::cat(&outputs.collect::<Result<Vec<_>>>()?, 1)?);
+        }
+        let layers = names.iter().map(|name| {
+            Ok(Linear {
+                weight: self.entry(&format!("{name}.weight"))?,
+                bias: self.optional(&format!("{name}.bias")),
+                gradient: self.gradient.clone(),
+            })
+        });
+        let operation = Heads(layers.collect::<Result<Vec<_>>>()?);
+        let x = Tensor::cat(inputs, 1)?.contiguous()?;
+        Ok(x.apply_op2(self.flat, Operation(operation))?)
     }
 
     /// `(b, in, h, w)` to `(b, out, h, w)`: each pixel from the square of pixels about it, zero beyond the border, with the parameters

@@ -18,7 +18,6 @@ mod fit;
 mod hypernetwork;
 mod layers;
 mod linear;
-mod mean_square;
 pub mod model;
 mod operation;
 pub mod reconstruction;

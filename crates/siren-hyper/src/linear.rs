@@ -1,4 +1,4 @@
-//! A linear layer of any width, whose reverse pass writes the gradient of its weights where the optimizer reads it.
+//! Linear layers of any width, whose reverse pass writes the gradient of their weights where the optimizer reads it.
 
 use candle_core::Shape;
 use rayon::prelude::*;
@@ -8,17 +8,46 @@ use crate::layers::{Entry, Gradient};
 use crate::operation::Layer;
 
 /// Outputs, or rows, that a thread works on at once: a multiple of six and of sixteen.
-const BLOCK: usize = 480;
+const BLOCK: usize = 96;
 /// Sums over outputs, or rows, are taken in so many parts at most; it fixes the order of additions, whatever the number of threads.
 const PARTS: usize = 16;
-/// Outputs that are transposed together.
-const TILE: usize = 64;
+/// Rows and columns that are transposed together.
+const TILE: (usize, usize) = (8, 64);
 
 /// `y = x Wᵀ + b`: `(m, in)` to `(m, out)`.
 pub(crate) struct Linear {
     pub(crate) weight: Entry,
     pub(crate) bias: Option<Entry>,
     pub(crate) gradient: Gradient,
+}
+
+/// Layers side by side, each with inputs and outputs of its own: `(m, Σ in)` to `(m, Σ out)`.
+pub(crate) struct Heads(pub(crate) Vec<Linear>);
+
+/// Some columns of a matrix whose rows have `width` numbers.
+#[derive(Clone, Copy)]
+struct Columns<'a, T> {
+    numbers: &'a [T],
+    width: usize,
+    first: usize,
+    count: usize,
+}
+
+impl<T: Real> Columns<'_, T> {
+    /// Those of each row.
+    fn rows(&self) -> impl Iterator<Item = &[T]> {
+        let rows = self.numbers.chunks_exact(self.width);
+        rows.map(|row| &row[self.first..self.first + self.count])
+    }
+
+    fn copied(&self) -> Vec<T> {
+        self.rows().flatten().copied().collect()
+    }
+}
+
+/// About as much of `len` as one of so many parts, in whole blocks.
+fn part(len: usize) -> usize {
+    len.div_ceil(PARTS).next_multiple_of(BLOCK)
 }
 
 impl Layer for Linear {
@@ -32,29 +61,25 @@ impl Layer for Linear {
     fn forward<T: Real>(&self, _: &Shape, x: &[T], flat: &[T]) -> candle_core::Result<Vec<T>> {
         let (outputs, inputs) = self.weight.sides();
         let rows = x.len() / inputs;
-        let weight = &flat[self.weight.range.clone()];
         let mut y = vec![T::of(0.0); rows * outputs];
-        if rows >= outputs {
-            let weight = Factor::transposed(weight, outputs);
-            let chunks = y
-                .par_chunks_mut(BLOCK * outputs)
-                .zip(x.par_chunks(BLOCK * inputs));
-            chunks.for_each(|(y, x)| weight.multiply(x, y, false));
-        } else {
-            let x = Factor::transposed(x, rows);
-            let mut transposed = vec![T::of(0.0); rows * outputs];
-            let chunks = transposed
-                .par_chunks_mut(BLOCK * rows)
-                .zip(weight.par_chunks(BLOCK * inputs));
-            chunks.for_each(|(y, weight)| x.multiply(weight, y, false));
+        if rows < outputs {
+            let mut transposed = vec![T::of(0.0); y.len()];
+            self.transposed(x, flat, &mut transposed);
             transpose(&transposed, &mut y, rows);
+            return Ok(y);
         }
-        if let Some(bias) = &self.bias {
-            let bias = &flat[bias.range.clone()];
-            y.par_chunks_mut(outputs).for_each(|row| {
-                row.iter_mut().zip(bias).for_each(|(y, &bias)| *y += bias);
-            });
-        }
+        let weight = Factor::transposed(&flat[self.weight.range.clone()], outputs);
+        let bias = self.bias(flat);
+        let part = part(rows);
+        let chunks = y
+            .par_chunks_mut(part * outputs)
+            .zip(x.par_chunks(part * inputs));
+        chunks.for_each(|(y, x)| {
+            for y in y.chunks_exact_mut(outputs).filter(|_| !bias.is_empty()) {
+                y.copy_from_slice(bias);
+            }
+            weight.multiply(x, y, true);
+        });
         Ok(y)
     }
 
@@ -64,32 +89,62 @@ impl Layer for Linear {
         [x, flat, d_y]: [&[T]; 3],
     ) -> candle_core::Result<Vec<T>> {
         let (outputs, inputs) = self.weight.sides();
-        if let Some(bias) = &self.bias {
-            self.gradient.with(bias, |gradient: &mut [T], _| {
-                for row in d_y.chunks(outputs) {
-                    gradient
-                        .iter_mut()
-                        .zip(row)
-                        .for_each(|(sum, &more)| *sum += more);
-                }
-            });
-        }
-        let weight = &flat[self.weight.range.clone()];
-        Ok(if x.len() / inputs >= outputs {
-            self.tall([x, weight, d_y])
+        let all = Columns {
+            numbers: d_y,
+            width: outputs,
+            first: 0,
+            count: outputs,
+        };
+        self.leave_bias(all);
+        Ok(if x.len() / inputs < outputs {
+            self.wide(x, flat, all)
         } else {
-            self.wide([x, weight, d_y])
+            self.tall([x, flat, d_y])
         })
     }
 }
 
 impl Linear {
-    /// The way back for at least as many rows as outputs: chunks of rows.
-    fn tall<T: Real>(&self, [x, weight, d_y]: [&[T]; 3]) -> Vec<T> {
+    fn bias<'a, T>(&self, flat: &'a [T]) -> &'a [T] {
+        let bias = self.bias.as_ref();
+        bias.map_or(&[], |bias| &flat[bias.range.clone()])
+    }
+
+    fn leave_bias<T: Real>(&self, d_y: Columns<'_, T>) {
+        let Some(bias) = &self.bias else { return };
+        let mut sum = vec![T::of(0.0); d_y.count];
+        for row in d_y.rows() {
+            sum.iter_mut()
+                .zip(row)
+                .for_each(|(sum, &more)| *sum += more);
+        }
+        self.gradient.add(bias, &sum);
+    }
+
+    /// Writes the transpose of `y`, outputs in parallel.
+    fn transposed<T: Real>(&self, x: &[T], flat: &[T], y: &mut [T]) {
         let (outputs, inputs) = self.weight.sides();
         let rows = x.len() / inputs;
-        let part = rows.div_ceil(PARTS).max(BLOCK);
-        let weight = Factor::new(weight, outputs);
+        let x = Factor::transposed(x, rows);
+        let bias = self.bias(flat);
+        let chunks = y
+            .par_chunks_mut(BLOCK * rows)
+            .zip(flat[self.weight.range.clone()].par_chunks(BLOCK * inputs));
+        debug_assert!(bias.is_empty() || bias.len() == outputs);
+        chunks.enumerate().for_each(|(index, (y, weight))| {
+            let bias = bias.iter().skip(index * BLOCK);
+            for (y, &bias) in y.chunks_exact_mut(rows).zip(bias) {
+                y.fill(bias);
+            }
+            x.multiply(weight, y, true);
+        });
+    }
+
+    /// The way back for at least as many rows as outputs: parts of rows.
+    fn tall<T: Real>(&self, [x, flat, d_y]: [&[T]; 3]) -> Vec<T> {
+        let (outputs, inputs) = self.weight.sides();
+        let part = part(x.len() / inputs);
+        let weight = Factor::new(&flat[self.weight.range.clone()], outputs);
         let mut d_x = vec![T::of(0.0); x.len()];
         let parts = d_x
             .par_chunks_mut(part * inputs)
@@ -107,46 +162,50 @@ impl Linear {
         d_x
     }
 
-    /// The way back for more outputs than rows: chunks of outputs.
-    fn wide<T: Real>(&self, [x, weight, d_y]: [&[T]; 3]) -> Vec<T> {
+    /// The way back for few rows: parts of outputs.
+    fn wide<T: Real>(&self, x: &[T], flat: &[T], d_y: Columns<'_, T>) -> Vec<T> {
         let (outputs, inputs) = self.weight.sides();
         let rows = x.len() / inputs;
-        let part = outputs.div_ceil(PARTS).max(BLOCK);
-        let x = Factor::new(x, rows);
-        let pass = |at: usize, weight: &[T], gradient: Option<(&mut [T], bool)>| {
-            let mut sum = TransposedSum::new((rows, inputs));
-            let mut gradient = gradient;
-            let mut columns = vec![T::of(0.0); BLOCK * rows];
+        let part = part(outputs);
+        let factor = Factor::new(x, rows);
+        let weights = flat[self.weight.range.clone()].par_chunks(part * inputs);
+        let pass = |first: usize, weight: &[T], gradient: &mut [T], adds: bool| {
+            let mut d_x = TransposedSum::new((rows, inputs));
+            let mut turned = vec![T::of(0.0); BLOCK * rows];
+            let mut gradients = gradient.chunks_mut(BLOCK * inputs);
             for (index, weight) in weight.chunks(BLOCK * inputs).enumerate() {
                 let own = weight.len() / inputs;
-                let first = at * part + index * BLOCK;
-                let columns = &mut columns[..own * rows];
-                for (row, d_y) in d_y.chunks_exact(outputs).enumerate() {
-                    for (column, &number) in d_y[first..first + own].iter().enumerate() {
-                        columns[column * rows + row] = number;
-                    }
+                let d_y = Columns {
+                    first: d_y.first + first + index * BLOCK,
+                    count: own,
+                    ..d_y
+                };
+                let turned = &mut turned[..own * rows];
+                for (row, d_y) in d_y.rows().enumerate() {
+                    let column = turned.iter_mut().skip(row).step_by(rows);
+                    column.zip(d_y).for_each(|(to, &from)| *to = from);
                 }
-                sum.add(columns, weight);
-                if let Some((gradient, adds)) = &mut gradient {
-                    let gradient = &mut gradient[index * BLOCK * inputs..][..own * inputs];
-                    x.multiply(columns, gradient, *adds);
+                d_x.add(turned, weight);
+                if let Some(gradient) = gradients.next() {
+                    factor.multiply(turned, gradient, adds);
                 }
             }
-            sum.numbers()
+            d_x.numbers()
         };
-        let weights = weight.par_chunks(part * inputs).enumerate();
-        let mut parts = None;
+        let mut parts = Vec::new();
         self.gradient
-            .with(&self.weight, |gradient: &mut [T], accumulate| {
+            .with(&self.weight, |gradient: &mut [T], adds| {
                 let gradients = gradient.par_chunks_mut(part * inputs);
-                let passed = weights
-                    .clone()
-                    .zip(gradients)
-                    .map(|((at, weight), gradient)| pass(at, weight, Some((gradient, accumulate))));
-                parts = Some(passed.collect::<Vec<_>>());
+                let passed = weights.clone().zip(gradients).enumerate();
+                let passed =
+                    passed.map(|(at, (weight, gradient))| pass(at * part, weight, gradient, adds));
+                parts = passed.collect();
             });
-        let parts =
-            parts.unwrap_or_else(|| weights.map(|(at, weight)| pass(at, weight, None)).collect());
+        if parts.is_empty() {
+            let passed = weights.enumerate();
+            let passed = passed.map(|(at, weight)| pass(at * part, weight, &mut [], false));
+            parts = passed.collect::<Vec<_>>();
+        }
         let mut parts = parts.into_iter();
         let mut sum = parts.next().unwrap_or_default();
         for part in parts {
@@ -158,13 +217,87 @@ impl Linear {
     }
 }
 
+impl Heads {
+    /// Each layer with its columns of `x` and of `y`.
+    fn columns<'a, T>(
+        &self,
+        [x, y]: [&'a [T]; 2],
+    ) -> impl Iterator<Item = (&Linear, [Columns<'a, T>; 2])> {
+        let sides = |which: fn((usize, usize)) -> usize| {
+            let sides = self.0.iter().map(move |layer| which(layer.weight.sides()));
+            sides.collect::<Vec<usize>>()
+        };
+        let columns = |numbers: &'a [T], counts: Vec<usize>| {
+            let width = counts.iter().sum();
+            let mut first = 0;
+            let columns = counts.into_iter().map(move |count| {
+                first += count;
+                Columns {
+                    numbers,
+                    width,
+                    first: first - count,
+                    count,
+                }
+            });
+            columns.collect::<Vec<_>>()
+        };
+        let inputs = columns(x, sides(|(_, inputs)| inputs));
+        let outputs = columns(y, sides(|(outputs, _)| outputs));
+        let pairs = inputs.into_iter().zip(outputs);
+        self.0.iter().zip(pairs.map(|(x, y)| [x, y]))
+    }
+}
+
+impl Layer for Heads {
+    const NAME: &'static str = "heads";
+
+    fn shape(&self, x: &Shape) -> candle_core::Result<Shape> {
+        let outputs: usize = self.0.iter().map(|layer| layer.weight.sides().0).sum();
+        Ok(Shape::from((x.dims2()?.0, outputs)))
+    }
+
+    fn forward<T: Real>(&self, shape: &Shape, x: &[T], flat: &[T]) -> candle_core::Result<Vec<T>> {
+        let rows = shape.dims2()?.0;
+        let mut y = vec![T::of(0.0); self.shape(shape)?.elem_count()];
+        let mut transposed = vec![T::of(0.0); y.len()];
+        let mut rest = transposed.as_mut_slice();
+        for (layer, [x, _]) in self.columns([x, &[]]) {
+            let (own, others) = rest.split_at_mut(layer.weight.sides().0 * rows);
+            layer.transposed(&x.copied(), flat, own);
+            rest = others;
+        }
+        transpose(&transposed, &mut y, rows);
+        Ok(y)
+    }
+
+    fn backward<T: Real>(
+        &self,
+        _: &Shape,
+        [x, flat, d_y]: [&[T]; 3],
+    ) -> candle_core::Result<Vec<T>> {
+        let mut d_x = vec![T::of(0.0); x.len()];
+        for (layer, [x, d_y]) in self.columns([x, d_y]) {
+            layer.leave_bias(d_y);
+            let own = layer.wide(&x.copied(), flat, d_y);
+            for (d_x, own) in d_x.chunks_exact_mut(x.width).zip(own.chunks_exact(x.count)) {
+                d_x[x.first..x.first + x.count].copy_from_slice(own);
+            }
+        }
+        Ok(d_x)
+    }
+}
+
 /// `(n, rows)` to `(rows, n)`.
 fn transpose<T: Real>(from: &[T], to: &mut [T], rows: usize) {
     let width = from.len() / rows.max(1);
-    to.par_chunks_mut(width).enumerate().for_each(|(row, to)| {
-        for (tile, to) in to.chunks_mut(TILE).enumerate() {
-            for (column, to) in to.iter_mut().enumerate() {
-                *to = from[(tile * TILE + column) * rows + row];
+    let groups = to.par_chunks_mut(TILE.0 * width).enumerate();
+    groups.for_each(|(group, to)| {
+        for first in (0..width).step_by(TILE.1) {
+            for (row, to) in to.chunks_exact_mut(width).enumerate() {
+                let to = to[first..].iter_mut().take(TILE.1);
+                let from = &from[first * rows + group * TILE.0 + row..];
+                to.zip(from.iter().step_by(rows))
+                    .for_each(|(to, &from)| *to = from);
             }
         }
     });

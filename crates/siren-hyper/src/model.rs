@@ -13,7 +13,6 @@ use crate::context::Contexts;
 use crate::encoder::{self, encode};
 use crate::hypernetwork::{self, fields};
 use crate::layers::Pass;
-use crate::mean_square::mean_square;
 use crate::reconstruction::Reconstruction;
 
 /// Most parameters: 4 GiB of them in single precision, and three times that for the optimizer.
@@ -278,7 +277,7 @@ impl HyperNetwork {
         let pass = Pass::new(&self.layout, &self.parameters);
         let Predicted { latents, fields } = self.differentiable(&pass, contexts, None)?;
         let coords = batched(&contexts.coords, fields.dim(0)?)?;
-        let error = self
+        let [error, weights] = self
             .field
             .square_error_of(&fields, &coords, &contexts.pictures)?;
         let terms = [
@@ -286,13 +285,9 @@ impl HyperNetwork {
             (
                 "latent_prior",
                 objective.latent_prior,
-                mean_square(&latents)?,
+                latents.sqr()?.mean_all()?,
             ),
-            (
-                "weight_prior",
-                objective.weight_prior,
-                mean_square(&fields)?,
-            ),
+            ("weight_prior", objective.weight_prior, weights),
         ];
         let mut loss = (&terms[0].2 * terms[0].1)?;
         for (_, weight, mean) in &terms[1..] {

@@ -39,6 +39,11 @@ fn by_layer(
     Tensor::cat(&parts, D::Minus1)?.contiguous()
 }
 
+/// Whether there is one at all.
+pub(super) fn is_learned(plan: &Plan) -> bool {
+    plan.layers.iter().any(|layer| layer.frequency.is_some())
+}
+
 /// The effective parameters of `params (…, P)`, differentiable; without learned frequencies they are `params` itself.
 pub(super) fn effective(plan: &Plan, params: &Tensor) -> Result<Tensor> {
     by_layer(plan, params, |layer, own, s| {

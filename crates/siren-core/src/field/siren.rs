@@ -275,8 +275,8 @@ impl Siren {
     }
 
     /// `mean (Φ − t)²` over all points and channels of `b` fields with parameters `params (b, P)` of their own, at `coords (b, n, d)` for
-    /// `targets (b, n, c)`; differentiable in `params`, once. The same as the mean over [`jet_of`](Self::jet_of)'s values, in one pass
-    /// where that takes two.
+    /// `targets (b, n, c)`, and the mean square of `params`; both differentiable in `params`, once. The first is the same as the mean over
+    /// [`jet_of`](Self::jet_of)'s values, in one pass where that takes two.
     ///
     /// # Errors
     /// If the shapes do not fit one another or the field.
@@ -285,7 +285,7 @@ impl Siren {
         params: &Tensor,
         coords: &Tensor,
         targets: &Tensor,
-    ) -> Result<Tensor> {
+    ) -> Result<[Tensor; 2]> {
         self.check_batch(params, coords)?;
         let (signals, points, _) = coords.dims3()?;
         let expected = (signals, points, self.plan.out_features);
@@ -296,9 +296,11 @@ impl Siren {
                 got: format!("{:?} of {:?}", targets.dims(), targets.dtype()),
             });
         }
+        let effective = frequency::effective(&self.plan, params)?.contiguous()?;
         if !params.device().is_cpu() {
             let values = self.jet_of(params, coords, &Order::Value)?.value()?;
-            return Ok((values - targets)?.sqr()?.mean_all()?);
+            let error = (values - targets)?.sqr()?.mean_all()?;
+            return Ok([error, params.sqr()?.mean_all()?]);
         }
         let operation = SquareError {
             batch: self.batch(&Order::Value),
@@ -306,8 +308,13 @@ impl Siren {
             targets: targets.detach().contiguous()?,
             gradient: Mutex::default(),
         };
-        let params = frequency::effective(&self.plan, params)?;
-        Ok(params.contiguous()?.apply_op1(operation)?)
+        let means = effective.apply_op1(operation)?;
+        let square = if frequency::is_learned(&self.plan) {
+            params.sqr()?.mean_all()?
+        } else {
+            means.get(1)?
+        };
+        Ok([means.get(0)?, square])
     }
 
     fn batch(&self, order: &Order) -> BatchOperation {

@@ -1,20 +1,26 @@
-//! The mean squared error of many fields as one operation: each chunk's values are judged and carried back while they are near.
+//! The mean squared error of many fields as one operation: each chunk's values are judged and carried back while they are near. With it
+//! goes the mean square of their parameters, whose gradient would take as long by itself as all other passes over them.
 
 use std::ops::Range;
 use std::sync::Mutex;
 
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Shape, Tensor, WithDType};
+use rayon::prelude::*;
 
 use super::batch::BatchOperation;
 use super::operation::{Precision, contiguous, lock, read};
 
-/// `parameters (b, P) → mean (Φ − t)²` over all points and channels, for `coords (b, n, d)` and `targets (b, n, c)`.
+/// Numbers that a thread works on at once.
+const PIECE: usize = 1 << 16;
+
+/// `θ (b, P) → (mean (Φ − t)², mean θ²)` over all points and channels, and over all parameters, for `coords (b, n, d)` and
+/// `targets (b, n, c)`.
 pub(super) struct SquareError {
     pub(super) batch: BatchOperation,
     pub(super) coords: Tensor,
     pub(super) targets: Tensor,
-    /// Of the mean, in the parameters, from the forward pass until it is asked for.
-    pub(super) gradient: Mutex<Option<Tensor>>,
+    /// Of the first mean, from the forward pass until it is asked for.
+    pub(super) gradient: Mutex<Option<CpuStorage>>,
 }
 
 impl SquareError {
@@ -34,15 +40,47 @@ impl SquareError {
         (error / targets.len() as f64, d_params)
     }
 
-    fn run<T: Precision>(&self, params: &[T], shape: &Shape) -> candle_core::Result<CpuStorage> {
+    fn run<T: Precision>(&self, params: &[T]) -> candle_core::Result<CpuStorage> {
         let (error, d_params) = read(&self.coords, |coords: &[T]| {
             read(&self.targets, |targets: &[T]| {
                 self.forward([coords, targets, params])
             })
         })??;
-        let gradient = Tensor::from_vec(d_params, shape, &Device::Cpu)?;
-        *lock(&self.gradient) = Some(gradient);
-        Ok(T::to_cpu_storage_owned(vec![T::of(error)]))
+        *lock(&self.gradient) = Some(T::to_cpu_storage_owned(d_params));
+        let squares = params.par_chunks(PIECE).map(|piece| {
+            let squares = piece.iter().map(|x| WithDType::to_f64(*x).powi(2));
+            squares.sum::<f64>()
+        });
+        let squares: Vec<f64> = squares.collect();
+        let mean = squares.iter().sum::<f64>() / params.len() as f64;
+        Ok(T::to_cpu_storage_owned(vec![T::of(error), T::of(mean)]))
+    }
+
+    /// The gradient of the weighted sum of both means.
+    fn reverse<T: Precision>(
+        &self,
+        params: &Tensor,
+        means: &Tensor,
+    ) -> candle_core::Result<Tensor> {
+        let means: Vec<f64> = means.to_dtype(DType::F64)?.to_vec1()?;
+        let mut gradient = lock(&self.gradient).take();
+        let Some(numbers) = gradient.as_mut().and_then(T::numbers_of) else {
+            candle_core::bail!("a square error is differentiated once");
+        };
+        let mut numbers = std::mem::take(numbers);
+        let (error, square) = (
+            T::of(means[0]),
+            T::of(2.0 * means[1] / numbers.len() as f64),
+        );
+        read(params, |params: &[T]| {
+            let pieces = numbers.par_chunks_mut(PIECE).zip(params.par_chunks(PIECE));
+            pieces.for_each(|(gradient, params)| {
+                for (gradient, &number) in gradient.iter_mut().zip(params) {
+                    *gradient = *gradient * error + number * square;
+                }
+            });
+        })?;
+        Tensor::from_vec(numbers, params.shape(), &Device::Cpu)
     }
 }
 
@@ -57,25 +95,21 @@ impl CustomOp1 for SquareError {
         layout: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
         let storage = match params {
-            CpuStorage::F64(_) => self.run::<f64>(contiguous(params, layout)?, layout.shape())?,
-            _ => self.run::<f32>(contiguous(params, layout)?, layout.shape())?,
+            CpuStorage::F64(_) => self.run::<f64>(contiguous(params, layout)?)?,
+            _ => self.run::<f32>(contiguous(params, layout)?)?,
         };
-        Ok((storage, Shape::from(())))
+        Ok((storage, Shape::from(2)))
     }
 
     fn bwd(
         &self,
-        _params: &Tensor,
-        _error: &Tensor,
-        d_error: &Tensor,
+        params: &Tensor,
+        _means: &Tensor,
+        d_means: &Tensor,
     ) -> candle_core::Result<Option<Tensor>> {
-        let Some(gradient) = lock(&self.gradient).take() else {
-            candle_core::bail!("a square error is differentiated once");
-        };
-        let weight = d_error.to_dtype(DType::F64)?.to_scalar::<f64>()?;
-        if (weight - 1.0).abs() < f64::EPSILON {
-            return Ok(Some(gradient));
-        }
-        Ok(Some((gradient * weight)?))
+        Ok(Some(match params.dtype() {
+            DType::F64 => self.reverse::<f64>(params, d_means)?,
+            _ => self.reverse::<f32>(params, d_means)?,
+        }))
     }
 }

@@ -63,6 +63,8 @@ impl Adam {
 /// Step `t` of one number, with its constants at hand.
 #[derive(Clone, Copy)]
 pub(super) struct Rule<T> {
+    /// Of the gradient.
+    factor: T,
     betas: [T; 2],
     rests: [T; 2],
     inverse_root: T,
@@ -73,8 +75,8 @@ pub(super) struct Rule<T> {
 }
 
 impl Adam {
-    /// [`step`](Self::step) of number after number.
-    pub(super) fn rule<T: Real>(&self, (t, learning_rate): (u64, f64)) -> Rule<T> {
+    /// [`step`](Self::step) of number after number, with their gradient times `factor`.
+    pub(super) fn rule<T: Real>(&self, (t, learning_rate): (u64, f64), factor: f64) -> Rule<T> {
         let [beta_1, beta_2] = self.betas;
         let root = (1.0 - beta_2.powf(t as f64)).sqrt();
         let decay = match self.kind {
@@ -82,6 +84,7 @@ impl Adam {
             OptimizerKind::AdamW => [0.0, 1.0 - learning_rate * self.weight_decay],
         };
         Rule {
+            factor: T::of(factor),
             betas: self.betas.map(T::of),
             rests: [1.0 - beta_1, 1.0 - beta_2].map(T::of),
             inverse_root: T::of(1.0 / root),
@@ -96,7 +99,7 @@ impl<T: Real> Rule<T> {
     /// θ, m and v after the step.
     #[inline]
     pub(super) fn stepped(&self, [theta, first, second]: [T; 3], gradient: T) -> [T; 3] {
-        let gradient = gradient + theta * self.decay[0];
+        let gradient = gradient * self.factor + theta * self.decay[0];
         let first = first * self.betas[0] + gradient * self.rests[0];
         let second = second * self.betas[1] + gradient * gradient * self.rests[1];
         let denominator = second.sqrt() * self.inverse_root + self.epsilon;

@@ -49,20 +49,8 @@ impl<T: Real> InplaceOp1 for Swap<'_, T> {
     }
 }
 
-/// Multiplies a tensor that nothing else holds by a number.
-pub(super) fn scale<T: Real>(tensor: &Tensor, factor: f64) -> Result<()> {
-    let mut numbers: Vec<T> = Vec::new();
-    tensor.inplace_op1(&Swap(Mutex::new(&mut numbers)))?;
-    let factor = T::of(factor);
-    let pieces = numbers.par_chunks_mut(PIECE);
-    pieces.for_each(|piece| piece.iter_mut().for_each(|number| *number *= factor));
-    tensor.inplace_op1(&Swap(Mutex::new(&mut numbers)))?;
-    Ok(())
-}
-
 /// `Σ xᵢ²` in `f64`, piece by piece, the pieces in order.
-#[must_use]
-pub fn sum_of_squares<T: Real>(numbers: &[T]) -> f64 {
+pub(super) fn sum_of_squares<T: Real>(numbers: &[T]) -> f64 {
     let squares = |piece: &[T]| {
         let squares = piece.iter().map(|x| WithDType::to_f64(*x).powi(2));
         squares.sum::<f64>()

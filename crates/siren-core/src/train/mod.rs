@@ -14,15 +14,12 @@ mod muon;
 mod optimizer;
 mod schedule;
 
-use candle_core::{DType, Device, Tensor};
-
 use crate::error::{Error, Result};
-use crate::field::{Siren, read};
+use crate::field::Siren;
 use crate::objective::Objective;
 use crate::signal::Sampler;
 
 pub use self::config::{OptimizerKind, ScheduleKind, TrainConfig};
-pub use self::in_place::sum_of_squares;
 pub use self::model::{Blueprint, Loss, Model, differentiate};
 pub use self::muon::MuonConfig;
 pub use self::optimizer::{Moments, Optimizer};
@@ -121,29 +118,16 @@ impl<M: Model> Trainer<M> {
             terms,
             gradient,
         } = self.loss_and_gradient(constraints)?;
-        let step = self.step;
-        let finite = |what: String, value: f64| {
-            if value.is_finite() {
-                return Ok(value);
-            }
-            Err(Error::Diverged { step, what })
-        };
-        for term in &terms {
-            finite(format!("`{}`", term.name), term.mean)?;
+        if let Some(term) = terms.iter().find(|term| !term.mean.is_finite()) {
+            return Err(Error::Diverged {
+                step: self.step,
+                what: format!("`{}`", term.name),
+            });
         }
-        // In f64: the square of a large but finite f32 would overflow, and clipping is there to mend just that.
-        let norm = length(&gradient)?;
-        let gradient_norm = finite("the gradient".to_owned(), norm)?;
-        let gradient = match self.config.clip_norm {
-            // PyTorch's `clip_grad_norm_` divides by the norm plus 1e-6.
-            Some(limit) if gradient_norm > limit => {
-                scaled(gradient, limit / (gradient_norm + 1e-6))?
-            }
-            _ => gradient,
-        };
         let learning_rate = self.config.learning_rate_at(self.step);
-        self.optimizer
-            .step(self.model.parameters(), &gradient, learning_rate)?;
+        let parameters = self.model.parameters();
+        let gradient_norm = self.optimizer.step(parameters, &gradient, learning_rate)?;
+        self.model.reuse(gradient);
         self.step += 1;
         Ok(StepReport {
             step: self.step,
@@ -161,24 +145,4 @@ impl<M: Model> Trainer<M> {
     pub fn loss_and_gradient(&self, constraints: &[M::Constraint]) -> Result<Loss> {
         self.model.loss_and_gradient(constraints, self.step)
     }
-}
-
-/// Euclidean norm.
-fn length(tensor: &Tensor) -> Result<f64> {
-    let here = tensor.to_device(&Device::Cpu)?.contiguous()?;
-    let sum = match here.dtype() {
-        DType::F64 => read(&here, sum_of_squares::<f64>)?,
-        _ => read(&here, sum_of_squares::<f32>)?,
-    };
-    Ok(sum.sqrt())
-}
-
-/// A tensor that nothing else holds, times a number.
-fn scaled(tensor: Tensor, factor: f64) -> Result<Tensor> {
-    match (tensor.device().is_cpu(), tensor.dtype()) {
-        (true, DType::F64) => in_place::scale::<f64>(&tensor, factor)?,
-        (true, _) => in_place::scale::<f32>(&tensor, factor)?,
-        (false, _) => return Ok((tensor * factor)?),
-    }
-    Ok(tensor)
 }

@@ -74,6 +74,12 @@ pub trait Model: Sized {
     /// # Errors
     /// If a sampler or an objective fails.
     fn loss_and_gradient(&self, constraints: &[Self::Constraint], step: u64) -> Result<Loss>;
+
+    /// Takes a gradient that it gave and that nothing else holds: the next one may lie in the same memory, which where there is much of it
+    /// spares asking the system for more.
+    fn reuse(&self, gradient: Tensor) {
+        drop(gradient);
+    }
 }
 
 /// The reverse pass of a loss: every gradient starts here.

@@ -1,11 +1,11 @@
 use std::ops::Range;
 
-use candle_core::{DType, Tensor, Var, WithDType};
+use candle_core::{DType, Device, Tensor, Var, WithDType};
 use rayon::prelude::*;
 
 use super::adam::{Adam, Rule};
 use super::config::TrainConfig;
-use super::in_place::with_numbers;
+use super::in_place::{sum_of_squares, with_numbers};
 use super::muon::{self, MuonConfig};
 use crate::error::{Error, Result};
 use crate::field::{Layout, Real, read};
@@ -17,6 +17,7 @@ pub struct Optimizer {
     muon: Option<MuonConfig>,
     learning_rate: f64,
     weight_decay: f64,
+    clip_norm: Option<f64>,
     pieces: Vec<Piece>,
     moments: Moments,
     /// The largest numbers of both moments, where they are known.
@@ -39,6 +40,36 @@ pub(super) struct Part {
     pub(super) theta: Tensor,
     pub(super) first: Tensor,
     pub(super) second: Tensor,
+}
+
+/// A gradient that is read times a factor.
+struct Clipped<'a> {
+    gradient: &'a Tensor,
+    /// Of the gradient itself.
+    norm: f64,
+    factor: f64,
+}
+
+impl<'a> Clipped<'a> {
+    fn new(gradient: &'a Tensor, limit: Option<f64>) -> Result<Self> {
+        // In f64: the square of a large but finite f32 would overflow, and clipping is there to mend just that.
+        let here = gradient.to_device(&Device::Cpu)?.contiguous()?;
+        let sum = match here.dtype() {
+            DType::F64 => read(&here, sum_of_squares::<f64>)?,
+            _ => read(&here, sum_of_squares::<f32>)?,
+        };
+        let norm = sum.sqrt();
+        let factor = match limit {
+            // PyTorch's `clip_grad_norm_` divides by the norm plus 1e-6.
+            Some(limit) if norm > limit => limit / (norm + 1e-6),
+            _ => 1.0,
+        };
+        Ok(Self {
+            gradient,
+            norm,
+            factor,
+        })
+    }
 }
 
 /// Parameters that are stepped together.
@@ -68,6 +99,7 @@ impl Optimizer {
             muon: config.muon.clone(),
             learning_rate: config.learning_rate,
             weight_decay: config.weight_decay,
+            clip_norm: config.clip_norm,
             pieces: pieces(layout.len(), &matrices),
             moments: Moments {
                 step: 0,
@@ -109,23 +141,31 @@ impl Optimizer {
         Ok(())
     }
 
-    /// One step on `params (P,)` with `gradient (P,)`; nothing is changed by one that fails. On the CPU the numbers of parameters and moments
-    /// are changed where they are, and with them what shares their memory.
+    /// One step on `params (P,)` with `gradient (P,)`, which is clipped first; nothing is changed by one that fails. On the CPU the numbers of
+    /// parameters and moments are changed where they are, and with them what shares their memory. Returns the Euclidean norm of the
+    /// gradient before clipping.
     ///
     /// # Errors
-    /// [`Error::Diverged`] if the step would leave the finite numbers.
-    pub fn step(&mut self, params: &Var, gradient: &Tensor, learning_rate: f64) -> Result<()> {
+    /// [`Error::Diverged`] if the gradient is not finite or the step would leave the finite numbers.
+    pub fn step(&mut self, params: &Var, gradient: &Tensor, learning_rate: f64) -> Result<f64> {
+        let gradient = Clipped::new(gradient, self.clip_norm)?;
+        if !gradient.norm.is_finite() {
+            return Err(Error::Diverged {
+                step: self.moments.step,
+                what: "the gradient".to_owned(),
+            });
+        }
         let is_here = params.device().is_cpu();
         let now = params.as_detached_tensor();
         let wanted = |piece: &&Piece| !is_here || piece.matrix.is_some();
         let pieces: Vec<&Piece> = self.pieces.iter().filter(wanted).collect();
         let parts = pieces
             .into_par_iter()
-            .map(|piece| self.step_piece(piece, [&now, gradient], learning_rate));
+            .map(|piece| self.step_piece(piece, (&now, &gradient), learning_rate));
         let parts = parts.collect::<Result<Vec<Part>>>()?;
         match (is_here, params.dtype()) {
-            (true, DType::F64) => self.step_here::<f64>(&now, gradient, learning_rate, &parts)?,
-            (true, _) => self.step_here::<f32>(&now, gradient, learning_rate, &parts)?,
+            (true, DType::F64) => self.step_here::<f64>(&now, &gradient, learning_rate, &parts)?,
+            (true, _) => self.step_here::<f32>(&now, &gradient, learning_rate, &parts)?,
             (false, _) => {
                 let join = |which: fn(&Part) -> &Tensor| {
                     let parts: Vec<&Tensor> = parts.iter().map(which).collect();
@@ -137,18 +177,19 @@ impl Optimizer {
             }
         }
         self.moments.step += 1;
-        Ok(())
+        Ok(gradient.norm)
     }
 
     /// The step in place: of the matrices as `parts` say, of all else by Adam, which is first tried.
     fn step_here<T: Real>(
         &mut self,
         theta: &Tensor,
-        gradient: &Tensor,
+        clipped: &Clipped<'_>,
         learning_rate: f64,
         parts: &[Part],
     ) -> Result<()> {
-        let rule: Rule<T> = self.adam.rule((self.moments.step + 1, learning_rate));
+        let time = (self.moments.step + 1, learning_rate);
+        let rule: Rule<T> = self.adam.rule(time, clipped.factor);
         let matrices = parts.iter().map(|part| {
             let numbers = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<T>();
             Ok([
@@ -158,11 +199,11 @@ impl Optimizer {
             ])
         });
         let matrices = matrices.collect::<Result<Vec<[Vec<T>; 3]>>>()?;
-        let gradient = gradient.contiguous()?;
+        let gradient = clipped.gradient.contiguous()?;
         let tensors = [theta, &self.moments.first, &self.moments.second];
         let stepped: Result<[f64; 2]> = read(&gradient, |gradient: &[T]| {
             with_numbers(tensors, |numbers| {
-                if !self.is_surely_finite(&rule, gradient) {
+                if !self.is_surely_finite(&rule, clipped) {
                     self.must_be_finite(
                         &rule,
                         [&*numbers[0], &*numbers[1], &*numbers[2]],
@@ -177,14 +218,11 @@ impl Optimizer {
     }
 
     /// Whether a step by Adam cannot leave the finite numbers, as far as the largest ones tell: the steps that people take.
-    fn is_surely_finite<T: Real>(&self, rule: &Rule<T>, gradient: &[T]) -> bool {
+    fn is_surely_finite<T: Real>(&self, rule: &Rule<T>, gradient: &Clipped<'_>) -> bool {
         let Some([first, second]) = self.largest.filter(|_| self.weight_decay == 0.0) else {
             return false;
         };
-        let largest = gradient
-            .par_chunks(PIECE)
-            .map(largest)
-            .reduce(|| 0.0, f64::max);
+        let largest = gradient.norm * gradient.factor;
         let step = rule.largest_step(first.max(largest));
         step < FAR_FROM_INFINITE && second.max(largest * largest) < FAR_FROM_INFINITE
     }
@@ -265,7 +303,7 @@ impl Optimizer {
     fn step_piece(
         &self,
         piece: &Piece,
-        [theta, gradient]: [&Tensor; 2],
+        (theta, gradient): (&Tensor, &Clipped<'_>),
         learning_rate: f64,
     ) -> Result<Part> {
         let Moments {
@@ -274,7 +312,7 @@ impl Optimizer {
             second,
         } = &self.moments;
         let narrow = |tensor: &Tensor| tensor.narrow(0, piece.range.start, piece.range.len());
-        let gradient = narrow(gradient)?;
+        let gradient = (narrow(gradient.gradient)? * gradient.factor)?;
         let part = Part {
             theta: narrow(theta)?,
             first: narrow(first)?,
