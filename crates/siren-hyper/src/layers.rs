@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::backend::BackendStorage;
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Shape, Tensor, Var};
-use siren_core::field::{Layout as Parameters, Real, contiguous, read};
+use siren_core::field::{self, Layout as Parameters, Real, contiguous, read};
 use siren_core::{Error, Result};
 
 use crate::convolution::Convolution;
@@ -28,25 +28,17 @@ pub(crate) struct Pass<'a> {
 #[derive(Clone, Default)]
 pub(crate) struct Gradient(Option<Arc<Mutex<Sums>>>);
 
-/// Its numbers, none of them before the first is known, and which entries have theirs.
+/// Its numbers and which entries have theirs; all others are whatever was there before.
 struct Sums {
     numbers: CpuStorage,
     written: Vec<bool>,
 }
 
-impl Default for Sums {
-    fn default() -> Self {
-        Self {
-            numbers: CpuStorage::F32(Vec::new()),
-            written: Vec::new(),
-        }
-    }
-}
-
 /// One entry of the layout.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    pub(crate) index: usize,
+    /// Which of them, or several that follow one another.
+    indices: Range<usize>,
     pub(crate) range: Range<usize>,
     pub(crate) shape: Vec<usize>,
     /// Of the layout.
@@ -70,39 +62,61 @@ impl Gradient {
         let Sums { numbers, written } = &mut *sums;
         if written.is_empty() {
             written.resize(entry.entries, false);
-            *numbers = T::to_cpu_storage_owned(vec![T::of(0.0); entry.len]);
+            if T::numbers_of(numbers).is_none_or(|numbers| numbers.len() != entry.len) {
+                *numbers = T::to_cpu_storage_owned(vec![T::of(0.0); entry.len]);
+            }
         }
         if let Some(numbers) = T::numbers_of(numbers) {
-            add(&mut numbers[entry.range.clone()], written[entry.index]);
-            written[entry.index] = true;
+            let written = &mut written[entry.indices.clone()];
+            add(&mut numbers[entry.range.clone()], written[0]);
+            written.fill(true);
         }
-    }
-
-    fn take(&self) -> Sums {
-        let sums = self.0.as_ref().map(|sums| {
-            let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *sums)
-        });
-        sums.unwrap_or_default()
     }
 
     /// Adds to the numbers of an entry.
     pub(crate) fn add<T: Real>(&self, entry: &Entry, more: &[T]) {
-        self.with(entry, |numbers: &mut [T], _| {
+        self.with(entry, |numbers: &mut [T], adds| {
+            if !adds {
+                numbers.copy_from_slice(more);
+                return;
+            }
             for (number, &more) in numbers.iter_mut().zip(more) {
                 *number += more;
             }
         });
     }
+
+    /// All of them, zero where nothing was added.
+    fn take(&self, layout: &Parameters) -> Option<CpuStorage> {
+        let sums = self.0.as_ref()?;
+        let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
+        let Sums { numbers, written } = &mut *sums;
+        for (entry, written) in layout.entries().iter().zip(&*written) {
+            match numbers {
+                _ if *written => {}
+                CpuStorage::F32(numbers) => numbers[entry.range.clone()].fill(0.0),
+                CpuStorage::F64(numbers) => numbers[entry.range.clone()].fill(0.0),
+                _ => {}
+            }
+        }
+        let is_any = !std::mem::take(written).is_empty();
+        let nothing = CpuStorage::F32(Vec::new());
+        is_any.then(|| std::mem::replace(numbers, nothing))
+    }
 }
 
 impl<'a> Pass<'a> {
-    /// On the CPU by operations that keep gradients apart, elsewhere by candle's own.
-    pub(crate) fn new(layout: &'a Parameters, flat: &'a Var) -> Self {
+    /// On the CPU by operations that keep gradients apart, elsewhere by candle's own. The gradient comes to lie in `memory`, if it has the
+    /// right size, whatever is there.
+    pub(crate) fn new(layout: &'a Parameters, flat: &'a Var, memory: CpuStorage) -> Self {
+        let sums = Sums {
+            numbers: memory,
+            written: Vec::new(),
+        };
         Self {
             layout,
             flat,
-            gradient: Gradient(Some(Arc::default())),
+            gradient: Gradient(Some(Arc::new(Mutex::new(sums)))),
             composed: !flat.device().is_cpu(),
         }
     }
@@ -111,7 +125,7 @@ impl<'a> Pass<'a> {
     pub(crate) fn frozen(layout: &'a Parameters, flat: &'a Var) -> Self {
         Self {
             gradient: Gradient::default(),
-            ..Self::new(layout, flat)
+            ..Self::new(layout, flat, CpuStorage::F32(Vec::new()))
         }
     }
 
@@ -120,7 +134,7 @@ impl<'a> Pass<'a> {
     pub(crate) fn composed(layout: &'a Parameters, flat: &'a Var) -> Self {
         Self {
             composed: true,
-            ..Self::new(layout, flat)
+            ..Self::new(layout, flat, CpuStorage::F32(Vec::new()))
         }
     }
 
@@ -136,7 +150,7 @@ impl<'a> Pass<'a> {
         let entries = self.layout.entries();
         let index = entries.iter().position(|entry| entry.name == name)?;
         Some(Entry {
-            index,
+            indices: index..index + 1,
             range: entries[index].range.clone(),
             shape: entries[index].shape.clone(),
             entries: entries.len(),
@@ -234,21 +248,15 @@ impl<'a> Pass<'a> {
 
     /// All entries whose names begin with this, which follow one another, as one row `(1, …)`.
     pub(crate) fn span(&self, prefix: &str) -> Result<Tensor> {
-        let entries = self.layout.entries().iter();
-        let mut ranges = entries
-            .filter(|entry| entry.name.starts_with(prefix))
-            .map(|entry| entry.range.clone());
-        let mut entry = self.entry(&self.first_name(prefix))?;
-        let start = ranges.next().unwrap_or_default();
-        entry.range = start.start..ranges.next_back().unwrap_or(start).end;
+        let entries = self.layout.entries();
+        let own = |entry: &&field::Entry| entry.name.starts_with(prefix);
+        let first = entries.iter().find(own);
+        let name = first.map_or_else(|| format!("{prefix}…"), |entry| entry.name.clone());
+        let mut entry = self.entry(&name)?;
+        entry.indices.end = entry.indices.start + entries.iter().filter(own).count();
+        entry.range.end = entries[entry.indices.end - 1].range.end;
         entry.shape = vec![1, entry.range.len()];
         self.rows_of(entry, &[0])
-    }
-
-    fn first_name(&self, prefix: &str) -> String {
-        let mut entries = self.layout.entries().iter();
-        let first = entries.find(|entry| entry.name.starts_with(prefix));
-        first.map_or_else(|| format!("{prefix}…"), |entry| entry.name.clone())
     }
 
     /// The gradient in the flat parameters `(P,)` after a reverse pass that left `store`.
@@ -257,12 +265,13 @@ impl<'a> Pass<'a> {
             // One that remembered what it was made of would keep every step's graph alive.
             return Ok(gradient.detach());
         }
-        let sums = self.gradient.take();
-        Ok(match sums.numbers {
-            CpuStorage::F32(numbers) if !sums.written.is_empty() => {
+        Ok(match self.gradient.take(self.layout) {
+            Some(CpuStorage::F32(numbers)) => {
                 Tensor::from_vec(numbers, self.layout.len(), &Device::Cpu)?
             }
-            CpuStorage::F64(numbers) => Tensor::from_vec(numbers, self.layout.len(), &Device::Cpu)?,
+            Some(CpuStorage::F64(numbers)) => {
+                Tensor::from_vec(numbers, self.layout.len(), &Device::Cpu)?
+            }
             _ => self.flat.zeros_like()?,
         })
     }
@@ -287,7 +296,10 @@ impl Rows {
 
     fn backward<T: Real>(&self, d_rows: &[T]) {
         let (_, len) = self.entry.sides();
-        self.gradient.with(&self.entry, |numbers: &mut [T], _| {
+        self.gradient.with(&self.entry, |numbers: &mut [T], adds| {
+            if !adds {
+                numbers.fill(T::of(0.0));
+            }
             for (&index, d_row) in self.indices.iter().zip(d_rows.chunks(len)) {
                 let row = &mut numbers[index as usize * len..][..len];
                 row.iter_mut()

@@ -305,7 +305,7 @@ fn transpose<T: Real>(from: &[T], to: &mut [T], rows: usize) {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{Device, Tensor, Var};
+    use candle_core::{CpuStorage, Device, Tensor, Var};
     use siren_core::field::Layout;
     use siren_core::train::differentiate;
 
@@ -347,7 +347,7 @@ mod tests {
                     .num_threads(threads)
                     .build()
                     .unwrap();
-                pool.install(|| passed(&Pass::new(&layout, &flat), &x))
+                pool.install(|| passed(&Pass::new(&layout, &flat, CpuStorage::F32(Vec::new())), &x))
             };
             let [one, three] = [on(1), on(3)];
             for ((one, three), expected) in one.iter().zip(&three).zip(&expected) {

@@ -1,11 +1,13 @@
 //! The model: an encoder, a hypernetwork, and the shape of the fields whose parameters it gives.
 
-use candle_core::{DType, Device, Tensor, Var};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use candle_core::{CpuStorage, DType, Device, Tensor, Var};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use siren_core::config::Table as _;
 use siren_core::field::{Encoding, Layout, Order, Siren};
-use siren_core::train::{Blueprint, Loss, Model, TermReport, differentiate};
+use siren_core::train::{Blueprint, Loss, Model, TermReport, differentiate, numbers_of};
 use siren_core::{Error, Result};
 
 use crate::config::{HyperModel, HyperObjective};
@@ -26,6 +28,13 @@ pub struct HyperNetwork {
     /// Of the fields it makes, and of the set encoder; their own parameters play no part.
     field: Siren,
     set: Siren,
+    /// Where the next gradient may lie.
+    memory: Mutex<CpuStorage>,
+}
+
+/// No memory.
+fn nothing() -> CpuStorage {
+    CpuStorage::F32(Vec::new())
 }
 
 /// What a pass gives.
@@ -111,7 +120,12 @@ impl HyperNetwork {
             parameters: Var::from_tensor(parameters)?,
             field,
             set: encoder::set::field(blueprint.model, blueprint.shape)?,
+            memory: Mutex::new(nothing()),
         })
+    }
+
+    fn memory(&self) -> MutexGuard<'_, CpuStorage> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -243,6 +257,12 @@ impl Model for HyperNetwork {
         Ok(all)
     }
 
+    fn reuse(&self, gradient: Tensor) {
+        if let Ok(memory) = numbers_of(gradient) {
+            *self.memory() = memory;
+        }
+    }
+
     fn loss_and_gradient(&self, constraints: &[Reconstruction], step: u64) -> Result<Loss> {
         let mut sum: Option<Loss> = None;
         for constraint in constraints {
@@ -274,7 +294,8 @@ impl HyperNetwork {
         contexts: &Contexts,
         objective: &HyperObjective,
     ) -> Result<Loss> {
-        let pass = Pass::new(&self.layout, &self.parameters);
+        let memory = std::mem::replace(&mut *self.memory(), nothing());
+        let pass = Pass::new(&self.layout, &self.parameters, memory);
         let Predicted { latents, fields } = self.differentiable(&pass, contexts, None)?;
         let coords = batched(&contexts.coords, fields.dim(0)?)?;
         let [error, weights] = self

@@ -25,6 +25,37 @@ pub(super) fn with_numbers<T: Real, R>(
     Ok(result)
 }
 
+/// Takes the numbers of a tensor in CPU memory, which nothing else may hold, out of it.
+///
+/// # Errors
+/// If it is elsewhere, or a part of another.
+pub fn numbers_of(tensor: Tensor) -> Result<CpuStorage> {
+    let taken = Mutex::new(CpuStorage::F32(Vec::new()));
+    tensor.inplace_op1(&Take(&taken))?;
+    Ok(taken.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Leaves nothing.
+struct Take<'a>(&'a Mutex<CpuStorage>);
+
+impl InplaceOp1 for Take<'_> {
+    fn name(&self) -> &'static str {
+        "take"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
+        if layout
+            .contiguous_offsets()
+            .is_none_or(|(start, _)| start > 0)
+        {
+            bail!("a part of a tensor is not taken out of it");
+        }
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(storage, &mut *taken);
+        Ok(())
+    }
+}
+
 /// Exchanges the numbers of a tensor for others.
 struct Swap<'a, T>(Mutex<&'a mut Vec<T>>);
 

@@ -20,6 +20,7 @@ use crate::objective::Objective;
 use crate::signal::Sampler;
 
 pub use self::config::{OptimizerKind, ScheduleKind, TrainConfig};
+pub use self::in_place::numbers_of;
 pub use self::model::{Blueprint, Loss, Model, differentiate};
 pub use self::muon::MuonConfig;
 pub use self::optimizer::{Moments, Optimizer};
