@@ -11,7 +11,9 @@ use crate::operation::Layer;
 const GROUPS: usize = 16;
 
 /// `(b, in, h, w)` to `(b, out, h, w)` with weights `(out, in, k, k)`: candle's own has a reverse pass that takes many times as long.
+/// If `rectified`, what is negative is zero.
 pub(crate) struct Convolution {
+    pub(crate) rectified: bool,
     pub(crate) weight: Entry,
     pub(crate) bias: Option<Entry>,
     pub(crate) gradient: Gradient,
@@ -43,14 +45,25 @@ impl Layer for Convolution {
         let [before, after] = channels.map(|channels| channels * windows.height * windows.width);
         let weight = &flat[self.weight.range.clone()];
         let convolution = field::Convolution::new(windows, channels, weight);
-        let bias = self.bias.as_ref().map(|bias| &flat[bias.range.clone()]);
+        let zeros = vec![T::of(0.0); channels[1]];
+        let bias = self.bias.as_ref();
+        let bias = bias.map_or(zeros.as_slice(), |bias| &flat[bias.range.clone()]);
+        let least = T::of(if self.rectified {
+            0.0
+        } else {
+            f64::NEG_INFINITY
+        });
         let mut y = vec![T::of(0.0); x.len() / before * after];
         let pictures = y.par_chunks_mut(after).zip(x.par_chunks(before));
         pictures.for_each_init(
             || (Plane::new(windows, channels[0]), Vec::new()),
             |(plane, buffer), (y, picture)| {
-                plane.show(picture);
-                convolution.apply(plane, bias, y, buffer);
+                plane.show(|at| picture[at]);
+                convolution.apply(plane, y, buffer, |channel, sum| {
+                    let sum = sum + bias[channel];
+                    // What is not a number stays that.
+                    if sum < least { least } else { sum }
+                });
             },
         );
         Ok(y)
@@ -59,42 +72,40 @@ impl Layer for Convolution {
     fn backward<T: Real>(
         &self,
         shape: &Shape,
-        [x, flat, d_y]: [&[T]; 3],
+        [x, flat, y, d_y]: [&[T]; 4],
     ) -> candle_core::Result<Vec<T>> {
         let (windows, channels) = self.sizes(shape)?;
-        let pixels = windows.height * windows.width;
-        let [before, after] = channels.map(|channels| channels * pixels);
+        let [before, after] = channels.map(|channels| channels * windows.height * windows.width);
         let weight = &flat[self.weight.range.clone()];
         let transposed = field::Convolution::transposed(windows, channels, weight);
         let mut d_x = vec![T::of(0.0); x.len()];
         let group = (x.len() / before).div_ceil(GROUPS);
         let groups = x
             .par_chunks(group * before)
-            .zip(d_y.par_chunks(group * after))
+            .zip(
+                y.par_chunks(group * after)
+                    .zip(d_y.par_chunks(group * after)),
+            )
             .zip(d_x.par_chunks_mut(group * before));
-        let sums = groups.map(|((x, d_y), d_x)| {
+        let sums = groups.map(|((x, (y, d_y)), d_x)| {
             let mut sum = Correlation::new(windows, channels);
             let [mut seen, mut d_seen] = channels.map(|channels| Plane::new(windows, channels));
             let mut buffer = Vec::new();
-            let pictures = x.chunks(before).zip(d_y.chunks(after));
-            for ((x, d_y), d_x) in pictures.zip(d_x.chunks_mut(before)) {
-                seen.show(x);
-                d_seen.show(d_y);
+            let given = y.chunks(after).zip(d_y.chunks(after));
+            let pictures = x.chunks(before).zip(given).zip(d_x.chunks_mut(before));
+            for ((x, (y, d_y)), d_x) in pictures {
+                seen.show(|at| x[at]);
+                let is_cut = |at: usize| self.rectified && y[at] <= T::of(0.0);
+                d_seen.show(|at| if is_cut(at) { T::of(0.0) } else { d_y[at] });
                 sum.add(&seen, &d_seen);
-                transposed.apply(&d_seen, None, d_x, &mut buffer);
+                transposed.apply(&d_seen, d_x, &mut buffer, |_, sum| sum);
             }
             sum
         });
         for sum in sums.collect::<Vec<_>>() {
-            self.gradient.add(&self.weight, &sum.numbers());
-        }
-        if let Some(bias) = &self.bias {
-            for picture in d_y.chunks(after) {
-                let channels = picture.chunks(pixels);
-                let sums: Vec<T> = channels
-                    .map(|d_y| d_y.iter().fold(T::of(0.0), |sum, &d_y| sum + d_y))
-                    .collect();
-                self.gradient.add(bias, &sums);
+            self.gradient.add(&self.weight, &sum.weight());
+            if let Some(bias) = &self.bias {
+                self.gradient.add(bias, sum.bias());
             }
         }
         Ok(d_x)

@@ -15,6 +15,7 @@ use siren_core::{Error, Result};
 use crate::convolution::Convolution;
 use crate::linear::{Heads, Linear};
 use crate::operation::Operation;
+use crate::rectify::RectifiedSum;
 
 /// One pass through a network: its parameters, and the gradient that the reverse pass leaves.
 pub(crate) struct Pass<'a> {
@@ -207,25 +208,41 @@ impl<'a> Pass<'a> {
     /// `(b, in, h, w)` to `(b, out, h, w)`: each pixel from the square of pixels about it, zero beyond the border, with the parameters
     /// `name.weight (out, in, k, k)`, `k` odd, and, if there is one, `name.bias`.
     pub(crate) fn convolution(&self, x: &Tensor, name: &str) -> Result<Tensor> {
+        self.convolved(x, name, false)
+    }
+
+    /// The same, and zero for what is negative.
+    pub(crate) fn rectified_convolution(&self, x: &Tensor, name: &str) -> Result<Tensor> {
+        self.convolved(x, name, true)
+    }
+
+    fn convolved(&self, x: &Tensor, name: &str, rectified: bool) -> Result<Tensor> {
         let weight = self.entry(&format!("{name}.weight"))?;
         let bias = self.optional(&format!("{name}.bias"));
         if self.composed {
             let weight = self.tracked(&weight)?;
-            let y = x.conv2d(&weight, weight.dim(2)? / 2, 1, 1, 1)?;
-            return Ok(match &bias {
-                Some(bias) => {
-                    let bias = self.tracked(bias)?.reshape((1, (), 1, 1))?;
-                    y.broadcast_add(&bias)?
-                }
-                None => y,
-            });
+            let mut y = x.conv2d(&weight, weight.dim(2)? / 2, 1, 1, 1)?;
+            if let Some(bias) = &bias {
+                let bias = self.tracked(bias)?.reshape((1, (), 1, 1))?;
+                y = y.broadcast_add(&bias)?;
+            }
+            return Ok(if rectified { y.relu()? } else { y });
         }
         let operation = Convolution {
+            rectified,
             weight,
             bias,
             gradient: self.gradient.clone(),
         };
         Ok(x.contiguous()?.apply_op2(self.flat, Operation(operation))?)
+    }
+
+    /// `max(a + b, 0)`.
+    pub(crate) fn rectified_sum(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+        if self.composed {
+            return Ok((a + b)?.relu()?);
+        }
+        Ok(a.contiguous()?.apply_op2(&b.contiguous()?, RectifiedSum)?)
     }
 
     /// Rows of the matrix `name` at these indices: `(m, …)`.

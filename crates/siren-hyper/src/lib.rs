@@ -21,6 +21,7 @@ mod linear;
 pub mod model;
 mod operation;
 pub mod reconstruction;
+mod rectify;
 pub mod restore;
 mod scene;
 pub mod signal;

@@ -86,7 +86,7 @@ impl Layer for Linear {
     fn backward<T: Real>(
         &self,
         _: &Shape,
-        [x, flat, d_y]: [&[T]; 3],
+        [x, flat, _, d_y]: [&[T]; 4],
     ) -> candle_core::Result<Vec<T>> {
         let (outputs, inputs) = self.weight.sides();
         let all = Columns {
@@ -273,7 +273,7 @@ impl Layer for Heads {
     fn backward<T: Real>(
         &self,
         _: &Shape,
-        [x, flat, d_y]: [&[T]; 3],
+        [x, flat, _, d_y]: [&[T]; 4],
     ) -> candle_core::Result<Vec<T>> {
         let mut d_x = vec![T::of(0.0); x.len()];
         for (layer, [x, d_y]) in self.columns([x, d_y]) {

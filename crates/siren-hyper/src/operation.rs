@@ -15,8 +15,8 @@ pub(crate) trait Layer: Send + Sync {
     /// What it makes of `x`, which has this shape.
     fn forward<T: Real>(&self, shape: &Shape, x: &[T], flat: &[T]) -> candle_core::Result<Vec<T>>;
 
-    /// The gradient in `x`; that in the parameters is left where the layer keeps it.
-    fn backward<T: Real>(&self, shape: &Shape, numbers: [&[T]; 3]) -> candle_core::Result<Vec<T>>;
+    /// The gradient in `x`, from `x`, the parameters, `y` and the gradient in it; that in the parameters is left where the layer keeps it.
+    fn backward<T: Real>(&self, shape: &Shape, numbers: [&[T]; 4]) -> candle_core::Result<Vec<T>>;
 }
 
 /// `(x, flat parameters (P,)) → y`, on the CPU. To candle it has no gradient in the parameters.
@@ -44,13 +44,13 @@ impl<L: Layer> CustomOp2 for Operation<L> {
         &self,
         x: &Tensor,
         flat: &Tensor,
-        _y: &Tensor,
+        y: &Tensor,
         d_y: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
         let d_y = d_y.contiguous()?;
         let d_x = match x.dtype() {
-            DType::F64 => self.reverse::<f64>([x, flat, &d_y])?,
-            _ => self.reverse::<f32>([x, flat, &d_y])?,
+            DType::F64 => self.reverse::<f64>([x, flat, y, &d_y])?,
+            _ => self.reverse::<f32>([x, flat, y, &d_y])?,
         };
         Ok((Some(d_x), None))
     }
@@ -67,12 +67,14 @@ impl<L: Layer> Operation<L> {
         Ok((T::to_cpu_storage_owned(y), self.0.shape(layout.shape())?))
     }
 
-    fn reverse<T: Real>(&self, [x, flat, d_y]: [&Tensor; 3]) -> candle_core::Result<Tensor> {
+    fn reverse<T: Real>(&self, [x, flat, y, d_y]: [&Tensor; 4]) -> candle_core::Result<Tensor> {
         let d_x = read(x, |numbers: &[T]| {
             read(flat, |flat: &[T]| {
-                read(d_y, |d_y: &[T]| {
-                    self.0.backward(x.shape(), [numbers, flat, d_y])
-                })
+                read(y, |y: &[T]| {
+                    read(d_y, |d_y: &[T]| {
+                        self.0.backward(x.shape(), [numbers, flat, y, d_y])
+                    })
+                })?
             })?
         })???;
         Tensor::from_vec(d_x, x.shape(), &Device::Cpu)

@@ -54,18 +54,16 @@ pub(super) fn pixel_entries(shape: FieldShape, name: &str) -> Result<[Start; 2]>
 
 pub(super) fn encode(model: &HyperModel, pass: &Pass<'_>, contexts: &Contexts) -> Result<Tensor> {
     let (picture, _) = contexts.as_pictures()?;
-    let theta = pass
-        .convolution(&picture, "conv_encoder.conv_theta")?
-        .relu()?;
-    let mut h = pass.convolution(&theta, "conv_encoder.cnn.0")?.relu()?;
+    let theta = pass.rectified_convolution(&picture, "conv_encoder.conv_theta")?;
+    let mut h = pass.rectified_convolution(&theta, "conv_encoder.cnn.0")?;
     for block in 2..model.layers() + 2 {
         let name = |half: usize| format!("conv_encoder.cnn.{block}.convs.{half}");
-        let inner = pass.convolution(&h, &name(0))?.relu()?;
-        let inner = pass.convolution(&inner, &name(2))?.relu()?;
-        h = (h + inner)?.relu()?;
+        let inner = pass.rectified_convolution(&h, &name(0))?;
+        let inner = pass.rectified_convolution(&inner, &name(2))?;
+        h = pass.rectified_sum(&h, &inner)?;
     }
     let last = format!("conv_encoder.cnn.{}", model.layers() + 2);
-    let h = pass.convolution(&h, &last)?.relu()?;
+    let h = pass.rectified_convolution(&h, &last)?;
     over_pixels(pass, &h, FC)
 }
 

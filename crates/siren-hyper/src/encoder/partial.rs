@@ -69,7 +69,7 @@ pub(super) fn encode(model: &HyperModel, pass: &Pass<'_>, contexts: &Contexts) -
     for _ in 0..model.layers() {
         let (inner, seen) = step(&h, &mask)?;
         let (inner, seen) = step(&inner.relu()?, &seen)?;
-        h = (inner + h)?.relu()?;
+        h = pass.rectified_sum(&inner, &h)?;
         mask = seen;
     }
     over_pixels(pass, &h, FC)

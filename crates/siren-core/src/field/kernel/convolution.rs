@@ -75,20 +75,16 @@ impl<T: Real> Plane<T> {
         }
     }
 
-    /// Shows a picture `(channels, height, width)` in place of the one before.
-    ///
-    /// # Panics
-    /// If it is of another size.
-    pub fn show(&mut self, picture: &[T]) {
+    /// Shows the picture whose numbers `(channels, height, width)` are these, by their place, instead of the one before.
+    pub fn show(&mut self, number: impl Fn(usize) -> T) {
         let pixels = self.windows.height * self.windows.width;
-        assert_eq!(picture.len(), self.channels * pixels, "size of a picture");
         let (wide, first) = (padded(self.channels), self.windows.first());
         self.windows.runs(|from, to, count| {
             let to = &mut self.data[(first + to) * wide..][..count * wide];
-            for (channel, picture) in picture.chunks_exact(pixels).enumerate() {
-                let to = to.chunks_exact_mut(wide);
-                for (to, &number) in to.zip(&picture[from..from + count]) {
-                    to[channel] = number;
+            for channel in 0..self.channels {
+                let from = channel * pixels + from;
+                for (pixel, to) in to.chunks_exact_mut(wide).enumerate() {
+                    to[channel] = number(from + pixel);
                 }
             }
         });
@@ -174,11 +170,17 @@ impl<T: Real> Convolution<T> {
         }
     }
 
-    /// Writes `y (outputs, height, width)` plus, if there is one, a bias for each output; `buffer` is for what is between.
+    /// Writes `finish` of each number of `y (outputs, height, width)`, given its channel; `buffer` is for what is between.
     ///
     /// # Panics
     /// If `x` or `y` is of another size.
-    pub fn apply(&self, x: &Plane<T>, bias: Option<&[T]>, y: &mut [T], buffer: &mut Vec<T>) {
+    pub fn apply(
+        &self,
+        x: &Plane<T>,
+        y: &mut [T],
+        buffer: &mut Vec<T>,
+        finish: impl Fn(usize, T) -> T,
+    ) {
         let [inputs, outputs] = self.channels;
         let windows = self.windows;
         let pixels = windows.height * windows.width;
@@ -192,32 +194,33 @@ impl<T: Real> Convolution<T> {
         buffer.resize(windows.count().next_multiple_of(ROW_PAD) * wide, T::of(0.0));
         let level = Level::best();
         for (index, line) in self.lines.iter().enumerate() {
-            let finish = if index == 0 {
+            let into = if index == 0 {
                 Finish::Write
             } else {
                 Finish::Add
             };
-            T::multiply(level, x.line(index), line, (buffer, wide), finish);
+            T::multiply(level, x.line(index), line, (buffer, wide), into);
         }
         windows.runs(|to, from, count| {
             let from = &buffer[from * wide..][..count * wide];
             for (channel, y) in y.chunks_exact_mut(pixels).enumerate() {
-                let bias = bias.map_or(T::of(0.0), |bias| bias[channel]);
                 let from = from.chunks_exact(wide);
                 for (y, from) in y[to..to + count].iter_mut().zip(from) {
-                    *y = from[channel] + bias;
+                    *y = finish(channel, from[channel]);
                 }
             }
         });
     }
 }
 
-/// The gradient in the weights of a [`Convolution`], summed over pictures.
+/// The gradient in the weights of a [`Convolution`], and in biases, summed over pictures.
 pub struct Correlation<T> {
     windows: Windows,
     channels: [usize; 2],
     /// By row of the window, `(pixels · inputs, outputs)` with both padded.
     lines: Vec<Vec<T>>,
+    /// Of the gradient in `y`, by output.
+    totals: Vec<T>,
 }
 
 impl<T: Real> Correlation<T> {
@@ -230,6 +233,7 @@ impl<T: Real> Correlation<T> {
             windows,
             channels,
             lines: vec![vec![T::of(0.0); len]; windows.side],
+            totals: vec![T::of(0.0); outputs],
         }
     }
 
@@ -248,11 +252,23 @@ impl<T: Real> Correlation<T> {
             let factors = ((x.line(index), columns), (d_y.pixels(), outputs));
             T::multiply_transposed(Level::best(), factors.0, factors.1, line);
         }
+        let pixels = d_y.pixels();
+        for pixel in pixels.data.chunks_exact(pixels.stride).take(pixels.rows) {
+            for (total, &number) in self.totals.iter_mut().zip(pixel) {
+                *total += number;
+            }
+        }
+    }
+
+    /// That in a bias of each output.
+    #[must_use]
+    pub fn bias(&self) -> &[T] {
+        &self.totals
     }
 
     /// As the weights are, `(outputs, inputs, side, side)`.
     #[must_use]
-    pub fn numbers(&self) -> Vec<T> {
+    pub fn weight(&self) -> Vec<T> {
         let ([inputs, outputs], side) = (self.channels, self.windows.side);
         let mut numbers = Vec::with_capacity(inputs * outputs * side * side);
         for o in 0..outputs {
@@ -284,22 +300,30 @@ mod tests {
         let own = |numbers: &[f64]| -> Vec<T> { numbers.iter().map(|&x| T::of(x)).collect() };
         let (x, weight, d_y) = (own(x), own(weight), own(d_y));
         let mut planes = channels.map(|channels| Plane::new(windows, channels));
-        planes[0].show(&x);
-        planes[1].show(&d_y);
+        planes[0].show(|at| x[at]);
+        planes[1].show(|at| d_y[at]);
         let (mut y, mut d_x, mut buffer) = (d_y.clone(), x.clone(), Vec::new());
         let convolution = Convolution::new(windows, channels, &weight);
-        convolution.apply(&planes[0], None, &mut y, &mut buffer);
+        convolution.apply(&planes[0], &mut y, &mut buffer, |_, sum| sum);
         let transposed = Convolution::transposed(windows, channels, &weight);
-        transposed.apply(&planes[1], None, &mut d_x, &mut buffer);
+        transposed.apply(&planes[1], &mut d_x, &mut buffer, |_, sum| sum);
         let mut sum = Correlation::new(windows, channels);
         sum.add(&planes[0], &planes[1]);
+        let totals = d_y.chunks(windows.height * windows.width);
+        for (found, d_y) in sum.bias().iter().zip(totals) {
+            let total: f64 = d_y
+                .iter()
+                .map(|&d_y| candle_core::WithDType::to_f64(d_y))
+                .sum();
+            assert!((candle_core::WithDType::to_f64(*found) - total).abs() < 1e-4);
+        }
         let out = |numbers: &[T]| {
             numbers
                 .iter()
                 .map(|&x| candle_core::WithDType::to_f64(x))
                 .collect()
         };
-        [out(&y), out(&d_x), out(&sum.numbers())]
+        [out(&y), out(&d_x), out(&sum.weight())]
     }
 
     /// The same from the definition.
