@@ -11,9 +11,6 @@ use crate::operation::Layer;
 const BLOCK: usize = 96;
 /// Sums over outputs, or rows, are taken in so many parts at most; it fixes the order of additions, whatever the number of threads.
 const PARTS: usize = 16;
-/// Rows and columns that are transposed together.
-const TILE: (usize, usize) = (8, 64);
-
 /// `y = x Wᵀ + b`: `(m, in)` to `(m, out)`.
 pub(crate) struct Linear {
     pub(crate) weight: Entry,
@@ -61,13 +58,10 @@ impl Layer for Linear {
     fn forward<T: Real>(&self, _: &Shape, x: &[T], flat: &[T]) -> candle_core::Result<Vec<T>> {
         let (outputs, inputs) = self.weight.sides();
         let rows = x.len() / inputs;
-        let mut y = vec![T::of(0.0); rows * outputs];
         if rows < outputs {
-            let mut transposed = vec![T::of(0.0); y.len()];
-            self.transposed(x, flat, &mut transposed);
-            transpose(&transposed, &mut y, rows);
-            return Ok(y);
+            return Ok(side_by_side(std::slice::from_ref(self), (rows, x), flat));
         }
+        let mut y = vec![T::of(0.0); rows * outputs];
         let weight = Factor::transposed(&flat[self.weight.range.clone()], outputs);
         let bias = self.bias(flat);
         let part = part(rows);
@@ -121,23 +115,34 @@ impl Linear {
         self.gradient.add(bias, &sum);
     }
 
-    /// Writes the transpose of `y`, outputs in parallel.
-    fn transposed<T: Real>(&self, x: &[T], flat: &[T], y: &mut [T]) {
-        let (outputs, inputs) = self.weight.sides();
-        let rows = x.len() / inputs;
-        let x = Factor::transposed(x, rows);
-        let bias = self.bias(flat);
-        let chunks = y
-            .par_chunks_mut(BLOCK * rows)
-            .zip(flat[self.weight.range.clone()].par_chunks(BLOCK * inputs));
-        debug_assert!(bias.is_empty() || bias.len() == outputs);
-        chunks.enumerate().for_each(|(index, (y, weight))| {
-            let bias = bias.iter().skip(index * BLOCK);
-            for (y, &bias) in y.chunks_exact_mut(rows).zip(bias) {
-                y.fill(bias);
+    /// Fills a share of its outputs, of inputs whose transposes are the factors.
+    fn fill<T: Real>(&self, share: Share<'_, T>, factors: &[Factor<T>], flat: &[T]) {
+        let (_, inputs) = self.weight.sides();
+        let Share {
+            layer,
+            first,
+            mut rows,
+        } = share;
+        let count = rows.len();
+        let own = rows.first().map_or(0, |row| row.len());
+        let weight = &flat[self.weight.range.clone()][first * inputs..][..own * inputs];
+        let bias = self.bias(flat).get(first..).unwrap_or_default();
+        let mut turned = vec![T::of(0.0); BLOCK * count];
+        for (index, weight) in weight.chunks(BLOCK * inputs).enumerate() {
+            let turned = &mut turned[..weight.len() / inputs * count];
+            let adds = !bias.is_empty();
+            if adds {
+                let bias = &bias[index * BLOCK..];
+                let outputs = turned.chunks_exact_mut(count).zip(bias);
+                outputs.for_each(|(turned, &bias)| turned.fill(bias));
             }
-            x.multiply(weight, y, true);
-        });
+            factors[layer].multiply(weight, turned, adds);
+            for (at, row) in rows.iter_mut().enumerate() {
+                let to = row[index * BLOCK..].iter_mut();
+                let from = turned.iter().skip(at).step_by(count);
+                to.zip(from).for_each(|(to, &from)| *to = from);
+            }
+        }
     }
 
     /// The way back for at least as many rows as outputs: parts of rows.
@@ -217,37 +222,6 @@ impl Linear {
     }
 }
 
-impl Heads {
-    /// Each layer with its columns of `x` and of `y`.
-    fn columns<'a, T>(
-        &self,
-        [x, y]: [&'a [T]; 2],
-    ) -> impl Iterator<Item = (&Linear, [Columns<'a, T>; 2])> {
-        let sides = |which: fn((usize, usize)) -> usize| {
-            let sides = self.0.iter().map(move |layer| which(layer.weight.sides()));
-            sides.collect::<Vec<usize>>()
-        };
-        let columns = |numbers: &'a [T], counts: Vec<usize>| {
-            let width = counts.iter().sum();
-            let mut first = 0;
-            let columns = counts.into_iter().map(move |count| {
-                first += count;
-                Columns {
-                    numbers,
-                    width,
-                    first: first - count,
-                    count,
-                }
-            });
-            columns.collect::<Vec<_>>()
-        };
-        let inputs = columns(x, sides(|(_, inputs)| inputs));
-        let outputs = columns(y, sides(|(outputs, _)| outputs));
-        let pairs = inputs.into_iter().zip(outputs);
-        self.0.iter().zip(pairs.map(|(x, y)| [x, y]))
-    }
-}
-
 impl Layer for Heads {
     const NAME: &'static str = "heads";
 
@@ -257,17 +231,7 @@ impl Layer for Heads {
     }
 
     fn forward<T: Real>(&self, shape: &Shape, x: &[T], flat: &[T]) -> candle_core::Result<Vec<T>> {
-        let rows = shape.dims2()?.0;
-        let mut y = vec![T::of(0.0); self.shape(shape)?.elem_count()];
-        let mut transposed = vec![T::of(0.0); y.len()];
-        let mut rest = transposed.as_mut_slice();
-        for (layer, [x, _]) in self.columns([x, &[]]) {
-            let (own, others) = rest.split_at_mut(layer.weight.sides().0 * rows);
-            layer.transposed(&x.copied(), flat, own);
-            rest = others;
-        }
-        transpose(&transposed, &mut y, rows);
-        Ok(y)
+        Ok(side_by_side(&self.0, (shape.dims2()?.0, x), flat))
     }
 
     fn backward<T: Real>(
@@ -276,7 +240,9 @@ impl Layer for Heads {
         [x, flat, _, d_y]: [&[T]; 4],
     ) -> candle_core::Result<Vec<T>> {
         let mut d_x = vec![T::of(0.0); x.len()];
-        for (layer, [x, d_y]) in self.columns([x, d_y]) {
+        let inputs = columns(&self.0, x, |(_, inputs)| inputs);
+        let outputs = columns(&self.0, d_y, |(outputs, _)| outputs);
+        for (layer, (x, d_y)) in self.0.iter().zip(inputs.zip(outputs)) {
             layer.leave_bias(d_y);
             let own = layer.wide(&x.copied(), flat, d_y);
             for (d_x, own) in d_x.chunks_exact_mut(x.width).zip(own.chunks_exact(x.count)) {
@@ -287,20 +253,61 @@ impl Layer for Heads {
     }
 }
 
-/// `(n, rows)` to `(rows, n)`.
-fn transpose<T: Real>(from: &[T], to: &mut [T], rows: usize) {
-    let width = from.len() / rows.max(1);
-    let groups = to.par_chunks_mut(TILE.0 * width).enumerate();
-    groups.for_each(|(group, to)| {
-        for first in (0..width).step_by(TILE.1) {
-            for (row, to) in to.chunks_exact_mut(width).enumerate() {
-                let to = to[first..].iter_mut().take(TILE.1);
-                let from = &from[first * rows + group * TILE.0 + row..];
-                to.zip(from.iter().step_by(rows))
-                    .for_each(|(to, &from)| *to = from);
-            }
+/// Some outputs of a layer: which layer's, the first of them, and their place in each row of `y`.
+struct Share<'a, T> {
+    layer: usize,
+    first: usize,
+    rows: Vec<&'a mut [T]>,
+}
+
+/// `y` of [`Heads`] for few rows: shares of outputs in parallel.
+fn side_by_side<T: Real>(layers: &[Linear], (rows, x): (usize, &[T]), flat: &[T]) -> Vec<T> {
+    let inputs = columns(layers, x, |(_, inputs)| inputs);
+    let factors: Vec<_> = inputs
+        .map(|x| Factor::transposed(&x.copied(), rows))
+        .collect();
+    let outputs = |layer: &Linear| layer.weight.sides().0;
+    let width: usize = layers.iter().map(outputs).sum();
+    let mut y = vec![T::of(0.0); rows * width];
+    let mut shares = Vec::new();
+    for (layer, own) in layers.iter().map(outputs).enumerate() {
+        shares.extend((0..own).step_by(part(own)).map(|first| Share {
+            layer,
+            first,
+            rows: Vec::with_capacity(rows),
+        }));
+    }
+    for mut row in y.chunks_exact_mut(width) {
+        for share in &mut shares {
+            let all = outputs(&layers[share.layer]);
+            let (own, rest) = row.split_at_mut(part(all).min(all - share.first));
+            share.rows.push(own);
+            row = rest;
         }
-    });
+    }
+    let shares = shares.into_par_iter();
+    shares.for_each(|share| layers[share.layer].fill(share, &factors, flat));
+    y
+}
+
+/// The columns of each layer.
+fn columns<'a, T>(
+    layers: &[Linear],
+    numbers: &'a [T],
+    count: fn((usize, usize)) -> usize,
+) -> impl Iterator<Item = Columns<'a, T>> {
+    let counts = layers.iter().map(move |layer| count(layer.weight.sides()));
+    let width = counts.clone().sum();
+    counts.scan(0, move |next, count| {
+        let first = *next;
+        *next += count;
+        Some(Columns {
+            numbers,
+            width,
+            first,
+            count,
+        })
+    })
 }
 
 #[cfg(test)]
