@@ -30,6 +30,15 @@ impl Convolution {
         };
         Ok((windows, [channels, self.weight.shape[0]]))
     }
+
+    /// What it gives at least.
+    fn least<T: Real>(&self) -> T {
+        T::of(if self.rectified {
+            0.0
+        } else {
+            f64::NEG_INFINITY
+        })
+    }
 }
 
 impl Layer for Convolution {
@@ -48,17 +57,13 @@ impl Layer for Convolution {
         let zeros = vec![T::of(0.0); channels[1]];
         let bias = self.bias.as_ref();
         let bias = bias.map_or(zeros.as_slice(), |bias| &flat[bias.range.clone()]);
-        let least = T::of(if self.rectified {
-            0.0
-        } else {
-            f64::NEG_INFINITY
-        });
+        let least = self.least();
         let mut y = vec![T::of(0.0); x.len() / before * after];
         let pictures = y.par_chunks_mut(after).zip(x.par_chunks(before));
         pictures.for_each_init(
             || (Plane::new(windows, channels[0]), Vec::new()),
             |(plane, buffer), (y, picture)| {
-                plane.show(|at| picture[at]);
+                plane.show(|run| picture[run].iter().copied());
                 convolution.apply(plane, y, buffer, |channel, sum| {
                     let sum = sum + bias[channel];
                     // What is not a number stays that.
@@ -78,6 +83,7 @@ impl Layer for Convolution {
         let [before, after] = channels.map(|channels| channels * windows.height * windows.width);
         let weight = &flat[self.weight.range.clone()];
         let transposed = field::Convolution::transposed(windows, channels, weight);
+        let least = self.least();
         let mut d_x = vec![T::of(0.0); x.len()];
         let group = (x.len() / before).div_ceil(GROUPS);
         let groups = x
@@ -94,9 +100,11 @@ impl Layer for Convolution {
             let given = y.chunks(after).zip(d_y.chunks(after));
             let pictures = x.chunks(before).zip(given).zip(d_x.chunks_mut(before));
             for ((x, (y, d_y)), d_x) in pictures {
-                seen.show(|at| x[at]);
-                let is_cut = |at: usize| self.rectified && y[at] <= T::of(0.0);
-                d_seen.show(|at| if is_cut(at) { T::of(0.0) } else { d_y[at] });
+                seen.show(|run| x[run].iter().copied());
+                d_seen.show(|run| {
+                    let pairs = y[run.clone()].iter().zip(&d_y[run]);
+                    pairs.map(|(&y, &d_y)| if y > least { d_y } else { T::of(0.0) })
+                });
                 sum.add(&seen, &d_seen);
                 transposed.apply(&d_seen, d_x, &mut buffer, |_, sum| sum);
             }

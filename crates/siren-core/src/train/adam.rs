@@ -107,6 +107,16 @@ impl<T: Real> Rule<T> {
         [theta, first, second]
     }
 
+    /// How large moments may be after a step, from how large they may be before it and the norm of the gradient; Muon's are not meant.
+    pub(super) fn bounds(&self, [first, second]: [f64; 2], norm: f64) -> [f64; 2] {
+        let number = |x: T| WithDType::to_f64(x);
+        let largest = norm * number(self.factor);
+        let mean = |index: usize, before: f64, now: f64| {
+            number(self.betas[index]) * before + number(self.rests[index]) * now
+        };
+        [mean(0, first, largest), mean(1, second, largest * largest)]
+    }
+
     /// No parameter moves farther where no first moment is larger than this.
     pub(super) fn largest_step(&self, first: f64) -> f64 {
         let [rate, epsilon] = [self.rate, self.epsilon].map(WithDType::to_f64);

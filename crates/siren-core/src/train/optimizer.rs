@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use candle_core::{DType, Device, Tensor, Var, WithDType};
+use candle_core::{DType, Device, Tensor, Var};
 use rayon::prelude::*;
 
 use super::adam::{Adam, Rule};
@@ -20,8 +20,8 @@ pub struct Optimizer {
     clip_norm: Option<f64>,
     pieces: Vec<Piece>,
     moments: Moments,
-    /// The largest numbers of both moments, where they are known.
-    largest: Option<[f64; 2]>,
+    /// No number of the moments is larger, where that is known.
+    bounds: Option<[f64; 2]>,
 }
 
 /// The state of an [`Optimizer`]: everything a checkpoint must hold besides the parameters.
@@ -106,7 +106,7 @@ impl Optimizer {
                 first: params.zeros_like()?,
                 second: params.zeros_like()?,
             },
-            largest: Some([0.0; 2]),
+            bounds: Some([0.0; 2]),
         })
     }
 
@@ -137,7 +137,7 @@ impl Optimizer {
             first: moments.first.copy()?,
             second: moments.second.copy()?,
         };
-        self.largest = None;
+        self.bounds = None;
         Ok(())
     }
 
@@ -203,28 +203,26 @@ impl Optimizer {
         let tensors = [theta, &self.moments.first, &self.moments.second];
         let stepped: Result<[f64; 2]> = read(&gradient, |gradient: &[T]| {
             with_numbers(tensors, |numbers| {
-                if !self.is_surely_finite(&rule, clipped) {
-                    self.must_be_finite(
-                        &rule,
-                        [&*numbers[0], &*numbers[1], &*numbers[2]],
-                        gradient,
-                    )?;
+                let [theta, first, second] = numbers;
+                let before = self.bounds.unwrap_or_else(|| {
+                    [&*first, second].map(|numbers| sum_of_squares(numbers).sqrt())
+                });
+                let bounds = rule.bounds(before, clipped.norm);
+                if !self.is_surely_finite(&rule, bounds) {
+                    self.must_be_finite(&rule, [theta, first, second], gradient)?;
                 }
-                Ok(self.apply(&rule, numbers, (gradient, &matrices)))
+                self.apply(&rule, [theta, first, second], (gradient, &matrices));
+                Ok(bounds)
             })
         })??;
-        self.largest = Some(stepped?);
+        self.bounds = Some(stepped?);
         Ok(())
     }
 
-    /// Whether a step by Adam cannot leave the finite numbers, as far as the largest ones tell: the steps that people take.
-    fn is_surely_finite<T: Real>(&self, rule: &Rule<T>, gradient: &Clipped<'_>) -> bool {
-        let Some([first, second]) = self.largest.filter(|_| self.weight_decay == 0.0) else {
-            return false;
-        };
-        let largest = gradient.norm * gradient.factor;
-        let step = rule.largest_step(first.max(largest));
-        step < FAR_FROM_INFINITE && second.max(largest * largest) < FAR_FROM_INFINITE
+    /// Whether a step by Adam that leaves moments of at most this size cannot leave the finite numbers: the steps that people take.
+    fn is_surely_finite<T: Real>(&self, rule: &Rule<T>, [first, second]: [f64; 2]) -> bool {
+        let step = rule.largest_step(first);
+        self.weight_decay == 0.0 && step < FAR_FROM_INFINITE && second < FAR_FROM_INFINITE
     }
 
     fn must_be_finite<T: Real>(
@@ -250,13 +248,12 @@ impl Optimizer {
         }
     }
 
-    /// Steps, and says how large the moments are then.
     fn apply<T: Real>(
         &self,
         rule: &Rule<T>,
         [theta, first, second]: [&mut [T]; 3],
         (gradient, matrices): (&[T], &[[Vec<T>; 3]]),
-    ) -> [f64; 2] {
+    ) {
         let mut places = matrices.iter();
         let new = self
             .pieces
@@ -268,25 +265,16 @@ impl Optimizer {
             .into_par_iter()
             .zip(self.apart(first))
             .zip(self.apart(second));
-        let stepped =
-            numbers
-                .zip(&self.pieces)
-                .zip(new)
-                .map(|((((theta, first), second), piece), new)| {
-                    if let Some([new_theta, new_first, new_second]) = new {
-                        theta.copy_from_slice(new_theta);
-                        first.copy_from_slice(new_first);
-                        second.copy_from_slice(new_second);
-                    } else {
-                        apply(
-                            rule,
-                            [theta, &mut *first, &mut *second],
-                            &gradient[piece.range.clone()],
-                        );
-                    }
-                    [largest(first), largest(second)]
-                });
-        stepped.reduce(|| [0.0; 2], |a, b| [a[0].max(b[0]), a[1].max(b[1])])
+        let pieces = numbers.zip(&self.pieces).zip(new);
+        pieces.for_each(|((((theta, first), second), piece), new)| {
+            if let Some([new_theta, new_first, new_second]) = new {
+                theta.copy_from_slice(new_theta);
+                first.copy_from_slice(new_first);
+                second.copy_from_slice(new_second);
+            } else {
+                apply(rule, [theta, first, second], &gradient[piece.range.clone()]);
+            }
+        });
     }
 
     /// The numbers of each piece.
@@ -402,28 +390,6 @@ fn is_finite(tensor: &Tensor) -> Result<bool> {
 
 /// Far below the largest number of single precision, and still larger than any that training meets.
 const FAR_FROM_INFINITE: f64 = 1e30;
-
-/// The largest absolute value; infinite if there is a NaN.
-fn largest<T: Real>(numbers: &[T]) -> f64 {
-    const LANES: usize = 16;
-    let mut lanes = [[T::of(0.0); 2]; LANES];
-    for chunk in numbers.chunks(LANES) {
-        for ([lane, zero], &number) in lanes.iter_mut().zip(chunk) {
-            let size = if number < T::of(0.0) { -number } else { number };
-            *lane = if size > *lane { size } else { *lane };
-            // Zero times what is not finite is not a number.
-            *zero += number * T::of(0.0);
-        }
-    }
-    let size = |[lane, zero]: [T; 2]| {
-        WithDType::to_f64(if zero == T::of(0.0) {
-            lane
-        } else {
-            T::infinity()
-        })
-    };
-    lanes.map(size).into_iter().fold(0.0, f64::max)
-}
 
 /// What would leave the finite numbers, if anything would.
 fn not_finite<T: Real>(

@@ -4,6 +4,8 @@
 //! of the window around a pixel is then a run of numbers, and the windows of all pixels are the rows of a matrix, which overlap:
 //! nothing is copied for them. A convolution is one product for every row of its windows.
 
+use std::ops::Range;
+
 use super::Real;
 use super::level::Level;
 use super::panel::{Finish, ROW_PAD, SLACK, Strided, padded, stride};
@@ -75,16 +77,17 @@ impl<T: Real> Plane<T> {
         }
     }
 
-    /// Shows the picture whose numbers `(channels, height, width)` are these, by their place, instead of the one before.
-    pub fn show(&mut self, number: impl Fn(usize) -> T) {
+    /// Shows a picture instead of the one before: `numbers` gives those of its `(channels, height, width)` numbers that are asked for.
+    pub fn show<I: Iterator<Item = T>>(&mut self, numbers: impl Fn(Range<usize>) -> I) {
         let pixels = self.windows.height * self.windows.width;
         let (wide, first) = (padded(self.channels), self.windows.first());
         self.windows.runs(|from, to, count| {
             let to = &mut self.data[(first + to) * wide..][..count * wide];
             for channel in 0..self.channels {
                 let from = channel * pixels + from;
-                for (pixel, to) in to.chunks_exact_mut(wide).enumerate() {
-                    to[channel] = number(from + pixel);
+                let to = to.chunks_exact_mut(wide);
+                for (to, number) in to.zip(numbers(from..from + count)) {
+                    to[channel] = number;
                 }
             }
         });
@@ -300,8 +303,8 @@ mod tests {
         let own = |numbers: &[f64]| -> Vec<T> { numbers.iter().map(|&x| T::of(x)).collect() };
         let (x, weight, d_y) = (own(x), own(weight), own(d_y));
         let mut planes = channels.map(|channels| Plane::new(windows, channels));
-        planes[0].show(|at| x[at]);
-        planes[1].show(|at| d_y[at]);
+        planes[0].show(|run| x[run].iter().copied());
+        planes[1].show(|run| d_y[run].iter().copied());
         let (mut y, mut d_x, mut buffer) = (d_y.clone(), x.clone(), Vec::new());
         let convolution = Convolution::new(windows, channels, &weight);
         convolution.apply(&planes[0], &mut y, &mut buffer, |_, sum| sum);
