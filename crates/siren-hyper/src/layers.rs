@@ -165,11 +165,13 @@ impl<'a> Pass<'a> {
         Ok(view.reshape(entry.shape.as_slice())?)
     }
 
-    /// `y = x Wᵀ + b`: `(m, in)` to `(m, out)`, with the parameters `name.weight` and, if there is one, `name.bias`.
+    /// `y = x Wᵀ + b`: `(m, in)`, or as many numbers in another shape, to `(m, out)`, with the parameters `name.weight` and, if there is
+    /// one, `name.bias`.
     pub(crate) fn linear(&self, x: &Tensor, name: &str) -> Result<Tensor> {
         let weight = self.entry(&format!("{name}.weight"))?;
         let bias = self.optional(&format!("{name}.bias"));
         if self.composed {
+            let x = x.reshape(((), weight.sides().1))?;
             let y = x.matmul(&self.tracked(&weight)?.t()?)?;
             return Ok(match &bias {
                 Some(bias) => y.broadcast_add(&self.tracked(bias)?)?,

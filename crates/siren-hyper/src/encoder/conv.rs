@@ -69,7 +69,6 @@ pub(super) fn encode(model: &HyperModel, pass: &Pass<'_>, contexts: &Contexts) -
 
 /// `(b, z, h, w)` to `(b, z)`: one weight a pixel, the same for all channels.
 pub(super) fn over_pixels(pass: &Pass<'_>, h: &Tensor, name: &str) -> Result<Tensor> {
-    let (pictures, features, height, width) = h.dims4()?;
-    let rows = h.reshape((pictures * features, height * width))?;
-    Ok(pass.linear(&rows, name)?.reshape((pictures, features))?)
+    let (pictures, features, _, _) = h.dims4()?;
+    Ok(pass.linear(h, name)?.reshape((pictures, features))?)
 }

@@ -231,11 +231,13 @@ impl<T: Real> Correlation<T> {
     #[must_use]
     pub fn new(windows: Windows, channels: [usize; 2]) -> Self {
         let [inputs, outputs] = channels;
-        let len = room(windows.side * padded(inputs), outputs);
+        let mut zeros = Vec::new();
+        // Written, not asked of the system, which gives pages that are read before they are written twice.
+        zeros.resize(room(windows.side * padded(inputs), outputs), T::of(0.0));
         Self {
             windows,
             channels,
-            lines: vec![vec![T::of(0.0); len]; windows.side],
+            lines: vec![zeros; windows.side],
             totals: vec![T::of(0.0); outputs],
         }
     }

@@ -78,7 +78,7 @@ impl<T: Real> Factor<T> {
             return;
         }
         let mut padded = vec![T::of(0.0); rows.next_multiple_of(ROW_PAD) * wide];
-        let rows = padded.chunks_exact_mut(wide);
+        let rows = padded.chunks_exact_mut(wide).filter(|_| adds);
         for (padded, out) in rows.zip(out.chunks_exact(self.columns)) {
             padded[..self.columns].copy_from_slice(out);
         }
