@@ -32,7 +32,7 @@ pub struct Cli {
 pub enum Command {
     Run(RunArgs),
     Resume(ResumeArgs),
-    Render(RenderArgs),
+    Render(Box<RenderArgs>),
     Export(ExportArgs),
     Sweep(SweepArgs),
     Table(TableArgs),

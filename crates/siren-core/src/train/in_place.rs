@@ -29,6 +29,10 @@ pub(super) fn with_numbers<T: Real, R>(
 ///
 /// # Errors
 /// If it is elsewhere, or a part of another.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "what is left of the tensor is of no use"
+)]
 pub fn numbers_of(tensor: Tensor) -> Result<CpuStorage> {
     let taken = Mutex::new(CpuStorage::F32(Vec::new()));
     tensor.inplace_op1(&Take(&taken))?;
