@@ -110,7 +110,9 @@ impl Layer for Convolution {
             }
             sum
         });
-        for sum in sums.collect::<Vec<_>>() {
+        let mut sums = sums.collect::<Vec<_>>().into_iter();
+        if let Some(mut sum) = sums.next() {
+            sums.for_each(|more| sum.merge(&more));
             self.gradient.add(&self.weight, &sum.weight());
             if let Some(bias) = &self.bias {
                 self.gradient.add(bias, sum.bias());

@@ -38,7 +38,7 @@ impl<T: Real> Columns<'_, T> {
     }
 
     fn copied(&self) -> Vec<T> {
-        self.rows().flatten().copied().collect()
+        self.rows().collect::<Vec<_>>().concat()
     }
 }
 
@@ -89,7 +89,6 @@ impl Layer for Linear {
             first: 0,
             count: outputs,
         };
-        self.leave_bias(all);
         Ok(if x.len() / inputs < outputs {
             self.wide(x, flat, all)
         } else {
@@ -102,17 +101,6 @@ impl Linear {
     fn bias<'a, T>(&self, flat: &'a [T]) -> &'a [T] {
         let bias = self.bias.as_ref();
         bias.map_or(&[], |bias| &flat[bias.range.clone()])
-    }
-
-    fn leave_bias<T: Real>(&self, d_y: Columns<'_, T>) {
-        let Some(bias) = &self.bias else { return };
-        let mut sum = vec![T::of(0.0); d_y.count];
-        for row in d_y.rows() {
-            sum.iter_mut()
-                .zip(row)
-                .for_each(|(sum, &more)| *sum += more);
-        }
-        self.gradient.add(bias, &sum);
     }
 
     /// Fills a share of its outputs, of inputs whose transposes are the factors.
@@ -159,12 +147,22 @@ impl Linear {
             weight.multiply(d_y, d_x, false);
             let mut sum = TransposedSum::new((outputs, inputs));
             sum.add(d_y, x);
-            sum
+            let mut total = vec![T::of(0.0); outputs];
+            d_y.chunks_exact(outputs)
+                .for_each(|row| add(&mut total, row));
+            (sum, total)
         });
-        for sum in sums.collect::<Vec<_>>() {
+        for (sum, total) in sums.collect::<Vec<_>>() {
             self.gradient.add(&self.weight, &sum.numbers());
+            self.leave_bias(&total);
         }
         d_x
+    }
+
+    fn leave_bias<T: Real>(&self, d_bias: &[T]) {
+        if let Some(bias) = &self.bias {
+            self.gradient.add(bias, d_bias);
+        }
     }
 
     /// The way back for few rows: parts of outputs.
@@ -172,30 +170,15 @@ impl Linear {
         let (outputs, inputs) = self.weight.sides();
         let rows = x.len() / inputs;
         let part = part(outputs);
-        let factor = Factor::new(x, rows);
+        let x = Factor::new(x, rows);
         let weights = flat[self.weight.range.clone()].par_chunks(part * inputs);
-        let pass = |first: usize, weight: &[T], gradient: &mut [T], adds: bool| {
-            let mut d_x = TransposedSum::new((rows, inputs));
-            let mut turned = vec![T::of(0.0); BLOCK * rows];
-            let mut gradients = gradient.chunks_mut(BLOCK * inputs);
-            for (index, weight) in weight.chunks(BLOCK * inputs).enumerate() {
-                let own = weight.len() / inputs;
-                let d_y = Columns {
-                    first: d_y.first + first + index * BLOCK,
-                    count: own,
-                    ..d_y
-                };
-                let turned = &mut turned[..own * rows];
-                for (row, d_y) in d_y.rows().enumerate() {
-                    let column = turned.iter_mut().skip(row).step_by(rows);
-                    column.zip(d_y).for_each(|(to, &from)| *to = from);
-                }
-                d_x.add(turned, weight);
-                if let Some(gradient) = gradients.next() {
-                    factor.multiply(turned, gradient, adds);
-                }
-            }
-            d_x.numbers()
+        let pass = |at: usize, weight: &[T], gradient: Option<(&mut [T], bool)>| {
+            let d_y = Columns {
+                first: d_y.first + at * part,
+                count: weight.len() / inputs,
+                ..d_y
+            };
+            wide_part((rows, &x), weight, d_y, gradient)
         };
         let mut parts = Vec::new();
         self.gradient
@@ -203,22 +186,63 @@ impl Linear {
                 let gradients = gradient.par_chunks_mut(part * inputs);
                 let passed = weights.clone().zip(gradients).enumerate();
                 let passed =
-                    passed.map(|(at, (weight, gradient))| pass(at * part, weight, gradient, adds));
+                    passed.map(|(at, (weight, gradient))| pass(at, weight, Some((gradient, adds))));
                 parts = passed.collect();
             });
         if parts.is_empty() {
             let passed = weights.enumerate();
-            let passed = passed.map(|(at, weight)| pass(at * part, weight, &mut [], false));
+            let passed = passed.map(|(at, weight)| pass(at, weight, None));
             parts = passed.collect::<Vec<_>>();
         }
-        let mut parts = parts.into_iter();
-        let mut sum = parts.next().unwrap_or_default();
-        for part in parts {
-            sum.iter_mut()
-                .zip(part)
-                .for_each(|(sum, more)| *sum += more);
+        let mut d_x = vec![T::of(0.0); rows * inputs];
+        let mut d_bias = Vec::with_capacity(outputs);
+        for (own, d_y) in parts {
+            add(&mut d_x, &own);
+            d_bias.extend(d_y);
         }
-        sum
+        self.leave_bias(&d_bias);
+        d_x
+    }
+}
+
+/// What some outputs, their columns of the gradient in `y` and their weights, add to the gradient in `x`, and that in their biases; that in
+/// their weights is written, or added, where `gradient` says.
+fn wide_part<T: Real>(
+    (rows, x): (usize, &Factor<T>),
+    weight: &[T],
+    d_y: Columns<'_, T>,
+    mut gradient: Option<(&mut [T], bool)>,
+) -> (Vec<T>, Vec<T>) {
+    let inputs = weight.len() / d_y.count;
+    let mut d_x = TransposedSum::new((rows, inputs));
+    let mut d_bias = Vec::with_capacity(d_y.count);
+    let mut turned = vec![T::of(0.0); BLOCK * rows];
+    for (index, weight) in weight.chunks(BLOCK * inputs).enumerate() {
+        let d_y = Columns {
+            first: d_y.first + index * BLOCK,
+            count: weight.len() / inputs,
+            ..d_y
+        };
+        let turned = &mut turned[..d_y.count * rows];
+        for (row, d_y) in d_y.rows().enumerate() {
+            let column = turned.iter_mut().skip(row).step_by(rows);
+            column.zip(d_y).for_each(|(to, &from)| *to = from);
+        }
+        let sum = |row: &[T]| row.iter().fold(T::of(0.0), |sum, &d_y| sum + d_y);
+        d_bias.extend(turned.chunks_exact(rows).map(sum));
+        d_x.add(turned, weight);
+        if let Some((gradient, adds)) = &mut gradient {
+            let gradient = &mut gradient[index * BLOCK * inputs..][..weight.len()];
+            x.multiply(turned, gradient, *adds);
+        }
+    }
+    (d_x.numbers(), d_bias)
+}
+
+/// `sum += more`.
+fn add<T: Real>(sum: &mut [T], more: &[T]) {
+    for (sum, &more) in sum.iter_mut().zip(more) {
+        *sum += more;
     }
 }
 
@@ -243,7 +267,6 @@ impl Layer for Heads {
         let inputs = columns(&self.0, x, |(_, inputs)| inputs);
         let outputs = columns(&self.0, d_y, |(outputs, _)| outputs);
         for (layer, (x, d_y)) in self.0.iter().zip(inputs.zip(outputs)) {
-            layer.leave_bias(d_y);
             let own = layer.wide(&x.copied(), flat, d_y);
             for (d_x, own) in d_x.chunks_exact_mut(x.width).zip(own.chunks_exact(x.count)) {
                 d_x[x.first..x.first + x.count].copy_from_slice(own);

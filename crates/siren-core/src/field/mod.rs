@@ -28,10 +28,10 @@ pub use self::encoding::{
 };
 pub use self::init::{normal, uniform};
 pub use self::jet::{Jet, Order, Trace};
-pub(crate) use self::kernel::Matrix;
 pub use self::kernel::{
     Convolution, Correlation, Factor, Level, Plane, Real, TransposedSum, Windows,
 };
+pub(crate) use self::kernel::{Matrix, sum_of_squares};
 pub use self::layout::{Entry, Layout};
 pub use self::omega::{Omega, WeightNoise};
 pub use self::operation::{contiguous, read};

@@ -8,6 +8,7 @@ use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Shape, Tensor, W
 use rayon::prelude::*;
 
 use super::batch::BatchOperation;
+use super::kernel::sum_of_squares;
 use super::operation::{Precision, contiguous, lock, read};
 
 /// Numbers that a thread works on at once.
@@ -47,12 +48,7 @@ impl SquareError {
             })
         })??;
         *lock(&self.gradient) = Some(T::to_cpu_storage_owned(d_params));
-        let squares = params.par_chunks(PIECE).map(|piece| {
-            let squares = piece.iter().map(|x| WithDType::to_f64(*x).powi(2));
-            squares.sum::<f64>()
-        });
-        let squares: Vec<f64> = squares.collect();
-        let mean = squares.iter().sum::<f64>() / params.len() as f64;
+        let mean = sum_of_squares(params) / params.len() as f64;
         Ok(T::to_cpu_storage_owned(vec![T::of(error), T::of(mean)]))
     }
 

@@ -2,10 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use candle_core::{CpuStorage, InplaceOp1, Layout, Tensor, WithDType, bail};
-use rayon::prelude::*;
+use candle_core::{CpuStorage, InplaceOp1, Layout, Tensor, bail};
 
-use super::optimizer::PIECE;
 use crate::error::Result;
 use crate::field::Real;
 
@@ -82,14 +80,4 @@ impl<T: Real> InplaceOp1 for Swap<'_, T> {
         std::mem::swap(own, *numbers);
         Ok(())
     }
-}
-
-/// `Σ xᵢ²` in `f64`, piece by piece, the pieces in order.
-pub(super) fn sum_of_squares<T: Real>(numbers: &[T]) -> f64 {
-    let squares = |piece: &[T]| {
-        let squares = piece.iter().map(|x| WithDType::to_f64(*x).powi(2));
-        squares.sum::<f64>()
-    };
-    let sums: Vec<f64> = numbers.par_chunks(PIECE).map(squares).collect();
-    sums.iter().sum()
 }

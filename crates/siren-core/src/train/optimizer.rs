@@ -5,10 +5,10 @@ use rayon::prelude::*;
 
 use super::adam::{Adam, Rule};
 use super::config::TrainConfig;
-use super::in_place::{sum_of_squares, with_numbers};
+use super::in_place::with_numbers;
 use super::muon::{self, MuonConfig};
 use crate::error::{Error, Result};
-use crate::field::{Layout, Real, read};
+use crate::field::{Layout, Real, read, sum_of_squares};
 
 /// The update of all parameters of a network: [Muon](MuonConfig) for the hidden matrices if the config asks for it, Adam for
 /// everything else.
@@ -81,7 +81,7 @@ struct Piece {
 
 /// Parameters that Adam works on at once: the dozen operations of a step then find them in the nearest cache, and pieces are
 /// what threads share. (Candle's own threads, which start at four times this, spin while they wait.)
-pub(super) const PIECE: usize = 1 << 14;
+const PIECE: usize = 1 << 14;
 
 impl Optimizer {
     /// At `t = 0`, both moments zero; `layout` is that of `params`.

@@ -265,6 +265,21 @@ impl<T: Real> Correlation<T> {
         }
     }
 
+    /// Adds another sum for convolutions of the same sizes.
+    ///
+    /// # Panics
+    /// If they are of others.
+    pub fn merge(&mut self, other: &Self) {
+        let sizes = |sum: &Self| (sum.windows, sum.channels);
+        assert_eq!(sizes(self), sizes(other), "sizes of two sums");
+        let buffers = self.lines.iter_mut().chain([&mut self.totals]);
+        for (buffer, other) in buffers.zip(other.lines.iter().chain([&other.totals])) {
+            for (sum, &more) in buffer.iter_mut().zip(other) {
+                *sum += more;
+            }
+        }
+    }
+
     /// That in a bias of each output.
     #[must_use]
     pub fn bias(&self) -> &[T] {

@@ -23,6 +23,7 @@ mod product;
 mod real;
 mod rows;
 mod sine;
+mod squares;
 mod sum;
 mod tile;
 
@@ -35,6 +36,7 @@ use self::panel::stride;
 use self::pointwise::{Components, Shape, Stage};
 pub use self::real::Real;
 pub use self::rows::{Factor, TransposedSum};
+pub(crate) use self::squares::sum_of_squares;
 pub(super) use self::sum::GradientSum;
 pub(super) use self::tile::Workspace;
 use self::tile::{Gradients, Tile, ensure, room};
