@@ -8,7 +8,7 @@ use crate::layers::{Entry, Gradient};
 use crate::operation::Layer;
 
 /// Pictures share gradient sums in so many groups at most; it fixes the order of additions, whatever the number of threads.
-const GROUPS: usize = 16;
+pub(crate) const GROUPS: usize = 16;
 
 /// `(b, in, h, w)` to `(b, out, h, w)` with weights `(out, in, k, k)`: candle's own has a reverse pass that takes many times as long.
 /// If `rectified`, what is negative is zero.
@@ -21,7 +21,7 @@ pub(crate) struct Convolution {
 
 impl Convolution {
     /// What is seen of a picture, and its channels before and after.
-    fn sizes(&self, x: &Shape) -> candle_core::Result<(Windows, [usize; 2])> {
+    pub(crate) fn sizes(&self, x: &Shape) -> candle_core::Result<(Windows, [usize; 2])> {
         let (_, channels, height, width) = x.dims4()?;
         let windows = Windows {
             height,
@@ -39,6 +39,62 @@ impl Convolution {
             f64::NEG_INFINITY
         })
     }
+
+    /// For pictures `x`.
+    pub(crate) fn ready<'a, T: Real>(
+        &self,
+        x: &Shape,
+        flat: &'a [T],
+    ) -> candle_core::Result<Ready<'a, T>> {
+        let (windows, channels) = self.sizes(x)?;
+        let weight = &flat[self.weight.range.clone()];
+        let bias = self.bias.as_ref();
+        Ok(Ready {
+            convolution: field::Convolution::new(windows, channels, weight),
+            bias: bias.map_or(&[], |bias| &flat[bias.range.clone()]),
+            least: self.least(),
+        })
+    }
+
+    /// The way back for pictures `x`.
+    pub(crate) fn transposed<T: Real>(
+        &self,
+        x: &Shape,
+        flat: &[T],
+    ) -> candle_core::Result<field::Convolution<T>> {
+        let (windows, channels) = self.sizes(x)?;
+        let weight = &flat[self.weight.range.clone()];
+        Ok(field::Convolution::transposed(windows, channels, weight))
+    }
+
+    /// Leaves the sum of these gradients.
+    pub(crate) fn leave<T: Real>(&self, mut sums: impl Iterator<Item = Correlation<T>>) {
+        let Some(mut sum) = sums.next() else { return };
+        sums.for_each(|more| sum.merge(&more));
+        self.gradient.add(&self.weight, &sum.weight());
+        if let Some(bias) = &self.bias {
+            self.gradient.add(bias, sum.bias());
+        }
+    }
+}
+
+/// A convolution with its weights packed.
+pub(crate) struct Ready<'a, T: Real> {
+    convolution: field::Convolution<T>,
+    /// One for each output, or none.
+    bias: &'a [T],
+    least: T,
+}
+
+impl<T: Real> Ready<'_, T> {
+    /// Writes `y (out, h, w)`.
+    pub(crate) fn apply(&self, x: &Plane<T>, y: &mut [T], buffer: &mut Vec<T>) {
+        self.convolution.apply(x, y, buffer, |channel, sum| {
+            let sum = self.bias.get(channel).map_or(sum, |&bias| sum + bias);
+            // What is not a number stays that.
+            if sum < self.least { self.least } else { sum }
+        });
+    }
 }
 
 impl Layer for Convolution {
@@ -52,23 +108,14 @@ impl Layer for Convolution {
     fn forward<T: Real>(&self, shape: &Shape, x: &[T], flat: &[T]) -> candle_core::Result<Vec<T>> {
         let (windows, channels) = self.sizes(shape)?;
         let [before, after] = channels.map(|channels| channels * windows.height * windows.width);
-        let weight = &flat[self.weight.range.clone()];
-        let convolution = field::Convolution::new(windows, channels, weight);
-        let zeros = vec![T::of(0.0); channels[1]];
-        let bias = self.bias.as_ref();
-        let bias = bias.map_or(zeros.as_slice(), |bias| &flat[bias.range.clone()]);
-        let least = self.least();
+        let convolve = self.ready(shape, flat)?;
         let mut y = vec![T::of(0.0); x.len() / before * after];
         let pictures = y.par_chunks_mut(after).zip(x.par_chunks(before));
         pictures.for_each_init(
             || (Plane::new(windows, channels[0]), Vec::new()),
             |(plane, buffer), (y, picture)| {
                 plane.show(|run| picture[run].iter().copied());
-                convolution.apply(plane, y, buffer, |channel, sum| {
-                    let sum = sum + bias[channel];
-                    // What is not a number stays that.
-                    if sum < least { least } else { sum }
-                });
+                convolve.apply(plane, y, buffer);
             },
         );
         Ok(y)
@@ -81,8 +128,7 @@ impl Layer for Convolution {
     ) -> candle_core::Result<Vec<T>> {
         let (windows, channels) = self.sizes(shape)?;
         let [before, after] = channels.map(|channels| channels * windows.height * windows.width);
-        let weight = &flat[self.weight.range.clone()];
-        let transposed = field::Convolution::transposed(windows, channels, weight);
+        let transposed = self.transposed(shape, flat)?;
         let least = self.least();
         let mut d_x = vec![T::of(0.0); x.len()];
         let group = (x.len() / before).div_ceil(GROUPS);
@@ -110,14 +156,7 @@ impl Layer for Convolution {
             }
             sum
         });
-        let mut sums = sums.collect::<Vec<_>>().into_iter();
-        if let Some(mut sum) = sums.next() {
-            sums.for_each(|more| sum.merge(&more));
-            self.gradient.add(&self.weight, &sum.weight());
-            if let Some(bias) = &self.bias {
-                self.gradient.add(bias, sum.bias());
-            }
-        }
+        self.leave(sums.collect::<Vec<_>>().into_iter());
         Ok(d_x)
     }
 }

@@ -12,6 +12,7 @@ use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Shape, Tensor, V
 use siren_core::field::{self, Layout as Parameters, Real, contiguous, read};
 use siren_core::{Error, Result};
 
+use crate::codes::Codes;
 use crate::convolution::Convolution;
 use crate::linear::{Heads, Linear};
 use crate::operation::Operation;
@@ -216,6 +217,28 @@ impl<'a> Pass<'a> {
     /// The same, and zero for what is negative.
     pub(crate) fn rectified_convolution(&self, x: &Tensor, name: &str) -> Result<Tensor> {
         self.convolved(x, name, true)
+    }
+
+    /// `(b, in, h, w)` to `(b, out)`: [`rectified_convolution`](Self::rectified_convolution), then weights over pixels, the same for all
+    /// channels, with the parameters `over.weight (1, h w)` and `over.bias`.
+    pub(crate) fn codes(&self, x: &Tensor, name: &str, over: &str) -> Result<Tensor> {
+        if self.composed {
+            let y = self.rectified_convolution(x, name)?;
+            let (pictures, codes, _, _) = y.dims4()?;
+            return Ok(self.linear(&y, over)?.reshape((pictures, codes))?);
+        }
+        let operation = Codes {
+            convolution: Convolution {
+                rectified: true,
+                weight: self.entry(&format!("{name}.weight"))?,
+                bias: self.optional(&format!("{name}.bias")),
+                gradient: self.gradient.clone(),
+            },
+            weight: self.entry(&format!("{over}.weight"))?,
+            bias: self.entry(&format!("{over}.bias"))?,
+            gradient: self.gradient.clone(),
+        };
+        Ok(x.contiguous()?.apply_op2(self.flat, Operation(operation))?)
     }
 
     fn convolved(&self, x: &Tensor, name: &str, rectified: bool) -> Result<Tensor> {

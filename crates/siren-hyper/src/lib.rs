@@ -8,6 +8,7 @@
 //! [`Hyper`] is the domain that the run loop drives, [`HyperNetwork`] the model that it trains.
 
 mod artifacts;
+mod codes;
 pub mod config;
 pub mod context;
 mod convolution;

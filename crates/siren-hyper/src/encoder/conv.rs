@@ -63,12 +63,5 @@ pub(super) fn encode(model: &HyperModel, pass: &Pass<'_>, contexts: &Contexts) -
         h = pass.rectified_sum(&h, &inner)?;
     }
     let last = format!("conv_encoder.cnn.{}", model.layers() + 2);
-    let h = pass.rectified_convolution(&h, &last)?;
-    over_pixels(pass, &h, FC)
-}
-
-/// `(b, z, h, w)` to `(b, z)`: one weight a pixel, the same for all channels.
-pub(super) fn over_pixels(pass: &Pass<'_>, h: &Tensor, name: &str) -> Result<Tensor> {
-    let (pictures, features, _, _) = h.dims4()?;
-    Ok(pass.linear(h, name)?.reshape((pictures, features))?)
+    pass.codes(&h, &last, FC)
 }

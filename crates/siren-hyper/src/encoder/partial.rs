@@ -9,7 +9,7 @@ use candle_core::Tensor;
 use siren_core::Result;
 use siren_core::field::FieldShape;
 
-use super::conv::{over_pixels, pixel_entries};
+use super::conv::pixel_entries;
 use super::{Start, init};
 use crate::config::HyperModel;
 use crate::context::Contexts;
@@ -101,4 +101,10 @@ fn normalized(pass: &Pass<'_>, h: &Tensor, name: &str) -> Result<Tensor> {
     Ok(scaled
         .broadcast_mul(&channel("weight")?)?
         .broadcast_add(&channel("bias")?)?)
+}
+
+/// `(b, z, h, w)` to `(b, z)`: one weight a pixel, the same for all channels.
+fn over_pixels(pass: &Pass<'_>, h: &Tensor, name: &str) -> Result<Tensor> {
+    let (pictures, features, _, _) = h.dims4()?;
+    Ok(pass.linear(h, name)?.reshape((pictures, features))?)
 }

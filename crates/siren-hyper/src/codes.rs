@@ -1,0 +1,114 @@
+//! The end of a convolutional encoder as one operation: what is between the two layers is as large as all before it.
+
+use candle_core::Shape;
+use rayon::prelude::*;
+use siren_core::field::{Correlation, Factor, Plane, Real};
+
+use crate::convolution::{Convolution, GROUPS};
+use crate::layers::{Entry, Gradient};
+use crate::operation::Layer;
+
+/// `z_c = Σ u_p max(y_cp, 0) + a` of a convolution `y`: `(b, in, h, w)` to `(b, out)`. The reverse pass computes `y` again.
+pub(crate) struct Codes {
+    /// Rectified.
+    pub(crate) convolution: Convolution,
+    /// `u (1, h w)` and `a (1,)`.
+    pub(crate) weight: Entry,
+    pub(crate) bias: Entry,
+    pub(crate) gradient: Gradient,
+}
+
+/// The gradients of some pictures, summed.
+struct Sums<T> {
+    convolution: Correlation<T>,
+    weight: Vec<T>,
+    bias: T,
+}
+
+impl Layer for Codes {
+    const NAME: &'static str = "codes";
+
+    fn shape(&self, x: &Shape) -> candle_core::Result<Shape> {
+        let (_, [_, codes]) = self.convolution.sizes(x)?;
+        Ok(Shape::from((x.dims4()?.0, codes)))
+    }
+
+    fn forward<T: Real>(&self, shape: &Shape, x: &[T], flat: &[T]) -> candle_core::Result<Vec<T>> {
+        let (windows, [channels, codes]) = self.convolution.sizes(shape)?;
+        let pixels = windows.height * windows.width;
+        let convolve = self.convolution.ready(shape, flat)?;
+        let over = Factor::transposed(&flat[self.weight.range.clone()], 1);
+        let bias = flat[self.bias.range.start];
+        let mut z = vec![bias; x.len() / (channels * pixels) * codes];
+        let pictures = z.par_chunks_mut(codes).zip(x.par_chunks(channels * pixels));
+        pictures.for_each_init(
+            || {
+                (
+                    Plane::new(windows, channels),
+                    vec![T::of(0.0); codes * pixels],
+                    Vec::new(),
+                )
+            },
+            |(plane, y, buffer), (z, x)| {
+                plane.show(|run| x[run].iter().copied());
+                convolve.apply(plane, y, buffer);
+                over.multiply(y, z, true);
+            },
+        );
+        Ok(z)
+    }
+
+    fn backward<T: Real>(
+        &self,
+        shape: &Shape,
+        [x, flat, _, d_z]: [&[T]; 4],
+    ) -> candle_core::Result<Vec<T>> {
+        let (windows, channels) = self.convolution.sizes(shape)?;
+        let pixels = windows.height * windows.width;
+        let [before, codes] = [channels[0] * pixels, channels[1]];
+        let convolve = self.convolution.ready(shape, flat)?;
+        let transposed = self.convolution.transposed(shape, flat)?;
+        let weight = &flat[self.weight.range.clone()];
+        let mut d_x = vec![T::of(0.0); x.len()];
+        let group = (x.len() / before).div_ceil(GROUPS);
+        let groups = x
+            .par_chunks(group * before)
+            .zip(d_z.par_chunks(group * codes))
+            .zip(d_x.par_chunks_mut(group * before));
+        let sums = groups.map(|((x, d_z), d_x)| {
+            let mut sums = Sums {
+                convolution: Correlation::new(windows, channels),
+                weight: vec![T::of(0.0); pixels],
+                bias: T::of(0.0),
+            };
+            let [mut seen, mut d_seen] = channels.map(|channels| Plane::new(windows, channels));
+            let (mut y, mut buffer) = (vec![T::of(0.0); codes * pixels], Vec::new());
+            let pictures = x.chunks(before).zip(d_z.chunks(codes));
+            for ((x, d_z), d_x) in pictures.zip(d_x.chunks_mut(before)) {
+                seen.show(|run| x[run].iter().copied());
+                convolve.apply(&seen, &mut y, &mut buffer);
+                for (y, &d_z) in y.chunks_exact(pixels).zip(d_z) {
+                    sums.bias += d_z;
+                    let sum = sums.weight.iter_mut().zip(y);
+                    sum.for_each(|(sum, &y)| *sum += y * d_z);
+                }
+                d_seen.show(|run| {
+                    let (d_z, first) = (d_z[run.start / pixels], run.start % pixels);
+                    let pairs = y[run].iter().zip(&weight[first..]);
+                    pairs.map(move |(&y, &u)| if y > T::of(0.0) { u * d_z } else { T::of(0.0) })
+                });
+                sums.convolution.add(&seen, &d_seen);
+                transposed.apply(&d_seen, d_x, &mut buffer, |_, sum| sum);
+            }
+            sums
+        });
+        let sums = sums.collect::<Vec<_>>();
+        for sum in &sums {
+            self.gradient.add(&self.weight, &sum.weight);
+            self.gradient.add(&self.bias, &[sum.bias]);
+        }
+        self.convolution
+            .leave(sums.into_iter().map(|sum| sum.convolution));
+        Ok(d_x)
+    }
+}
