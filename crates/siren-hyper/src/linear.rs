@@ -354,12 +354,37 @@ mod tests {
     }
 
     /// Output, gradient in the input and in the parameters of `Σ y²`.
-    fn passed(pass: &Pass<'_>, x: &Tensor) -> [Tensor; 3] {
+    fn passed(
+        pass: &Pass<'_>,
+        x: &Tensor,
+        use_it: fn(&Pass<'_>, &Tensor) -> Tensor,
+    ) -> [Tensor; 3] {
         let x = Var::from_tensor(x).unwrap();
-        let y = pass.linear(&x, "layer").unwrap();
+        let y = use_it(pass, &x);
         let store = differentiate(&y.sqr().unwrap().sum_all().unwrap()).unwrap();
         let d_x = store.get(&x).unwrap().clone();
         [y.detach(), d_x, pass.gradient(&store).unwrap()]
+    }
+
+    /// Must be candle's, to rounding, and the same bits on one and three threads, in whatever memory.
+    fn compare(layout: &Layout, x: &Tensor, use_it: fn(&Pass<'_>, &Tensor) -> Tensor) {
+        let flat = Var::from_tensor(&wave(&[layout.len()], 0.7)).unwrap();
+        let expected = passed(&Pass::composed(layout, &flat), x, use_it);
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            let memory = CpuStorage::F64(vec![f64::NAN; layout.len()]);
+            pool.install(|| passed(&Pass::new(layout, &flat, memory), x, use_it))
+        };
+        let [one, three] = [on(1), on(3)];
+        for ((one, three), expected) in one.iter().zip(&three).zip(&expected) {
+            assert_eq!(one.dims(), expected.dims());
+            let error = largest(&(one - expected).unwrap()) / largest(expected);
+            assert!(error < 1e-13, "{:?}: {error:e}", x.dims());
+            assert!(largest(&(one - three).unwrap()).to_bits() == 0);
+        }
     }
 
     #[test]
@@ -369,23 +394,25 @@ mod tests {
             layout.push("other", &[2]);
             layout.push("layer.weight", &[outputs, inputs]);
             layout.push("layer.bias", &[outputs]);
-            let flat = Var::from_tensor(&wave(&[layout.len()], 0.7)).unwrap();
             let x = wave(&[rows, inputs], 1.3);
-            let expected = passed(&Pass::composed(&layout, &flat), &x);
-            let on = |threads: usize| {
-                let pool = rayon::ThreadPoolBuilder::new()
-                    .num_threads(threads)
-                    .build()
-                    .unwrap();
-                pool.install(|| passed(&Pass::new(&layout, &flat, CpuStorage::F32(Vec::new())), &x))
-            };
-            let [one, three] = [on(1), on(3)];
-            for ((one, three), expected) in one.iter().zip(&three).zip(&expected) {
-                assert_eq!(one.dims(), expected.dims());
-                let error = largest(&(one - expected).unwrap()) / largest(expected);
-                assert!(error < 1e-13, "{rows} {inputs} {outputs}: {error:e}");
-                assert!(largest(&(one - three).unwrap()).to_bits() == 0);
+            compare(&layout, &x, |pass, x| pass.linear(x, "layer").unwrap());
+        }
+    }
+
+    #[test]
+    fn heads_are_layers_side_by_side() {
+        for (rows, inputs) in [(3, 5), (40, 16)] {
+            let mut layout = Layout::default();
+            for (name, outputs) in [("first", 7), ("second", 2000), ("third", 96)] {
+                layout.push(&format!("{name}.weight"), &[outputs, inputs]);
+                layout.push(&format!("{name}.bias"), &[outputs]);
+                layout.push(&format!("after {name}"), &[1]);
             }
+            let x = wave(&[rows, 3 * inputs], 1.3);
+            compare(&layout, &x, |pass, x| {
+                let names = ["first", "second", "third"].map(str::to_owned);
+                pass.heads(&x.chunk(3, 1).unwrap(), &names).unwrap()
+            });
         }
     }
 }
