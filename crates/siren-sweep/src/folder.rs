@@ -98,11 +98,24 @@ impl SweepFolder {
         Ok(())
     }
 
-    /// Makes the folder, and keeps the config in it.
+    /// Makes the folder, whole or not at all, and keeps the config in it.
     ///
     /// # Errors
     /// If the disk refuses.
     pub fn prepare(&self, config: &str) -> Result<()> {
+        if self.path.exists() {
+            return self.fill(config);
+        }
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let staged = Self {
+            path: (self.path).with_file_name(format!(".{name}.{}", std::process::id())),
+        };
+        staged.fill(config)?;
+        std::fs::rename(&staged.path, &self.path)
+            .with_context(|| format!("cannot create {}", self.path.display()))
+    }
+
+    fn fill(&self, config: &str) -> Result<()> {
         for folder in [RUNS, LOGS, PLOTS].map(|name| self.path.join(name)) {
             std::fs::create_dir_all(&folder)
                 .with_context(|| format!("cannot create {}", folder.display()))?;
