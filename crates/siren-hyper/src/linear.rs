@@ -404,9 +404,9 @@ mod tests {
         for (rows, inputs) in [(3, 5), (40, 16)] {
             let mut layout = Layout::default();
             for (name, outputs) in [("first", 7), ("second", 2000), ("third", 96)] {
-                layout.push(&format!("{name}.weight"), &[outputs, inputs]);
-                layout.push(&format!("{name}.bias"), &[outputs]);
-                layout.push(&format!("after {name}"), &[1]);
+                layout.push(format!("{name}.weight"), &[outputs, inputs]);
+                layout.push(format!("{name}.bias"), &[outputs]);
+                layout.push(format!("after {name}"), &[1]);
             }
             let x = wave(&[rows, 3 * inputs], 1.3);
             compare(&layout, &x, |pass, x| {
