@@ -256,7 +256,7 @@ fn a_batch_of_fields_equals_its_fields_one_at_a_time() {
 
 #[test]
 fn the_square_errors_of_a_batch_are_those_of_its_values_and_parameters() {
-    for (signals, points) in [(1, 5000), (3, 47)] {
+    for (signals, points, learn_omega) in [(1, 5000, false), (3, 47, false), (3, 47, true)] {
         let case = Case {
             activation: Activation::Sine,
             width: 19,
@@ -264,7 +264,11 @@ fn the_square_errors_of_a_batch_are_those_of_its_values_and_parameters() {
             channels: 3,
             points: signals * points,
         };
-        let field = drawn(&case.config(), case.shape(), DType::F64);
+        let config = SirenConfig {
+            learn_omega,
+            ..case.config()
+        };
+        let field = drawn(&config, case.shape(), DType::F64);
         let coords = case.coords().to_dtype(DType::F64).unwrap();
         let coords = coords.reshape((signals, points, 2)).unwrap();
         let targets = Tensor::cat(&[&coords, &coords.narrow(2, 0, 1).unwrap()], 2).unwrap();

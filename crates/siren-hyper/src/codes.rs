@@ -2,9 +2,9 @@
 
 use candle_core::Shape;
 use rayon::prelude::*;
-use siren_core::field::{Correlation, Factor, Plane, Real};
+use siren_core::field::{Factor, Plane, Real};
 
-use crate::convolution::{Convolution, GROUPS};
+use crate::convolution::Convolution;
 use crate::layers::{Entry, Gradient};
 use crate::operation::Layer;
 
@@ -18,11 +18,12 @@ pub(crate) struct Codes {
     pub(crate) gradient: Gradient,
 }
 
-/// The gradients of some pictures, summed.
+/// The gradients of some pictures, summed, and room for what is between the layers.
 struct Sums<T> {
-    convolution: Correlation<T>,
     weight: Vec<T>,
     bias: T,
+    y: Vec<T>,
+    buffer: Vec<T>,
 }
 
 impl Layer for Codes {
@@ -63,52 +64,36 @@ impl Layer for Codes {
         shape: &Shape,
         [x, flat, _, d_z]: [&[T]; 4],
     ) -> candle_core::Result<Vec<T>> {
-        let (windows, channels) = self.convolution.sizes(shape)?;
+        let (windows, [_, codes]) = self.convolution.sizes(shape)?;
         let pixels = windows.height * windows.width;
-        let [before, codes] = [channels[0] * pixels, channels[1]];
         let convolve = self.convolution.ready(shape, flat)?;
-        let transposed = self.convolution.transposed(shape, flat)?;
         let weight = &flat[self.weight.range.clone()];
-        let mut d_x = vec![T::of(0.0); x.len()];
-        let group = (x.len() / before).div_ceil(GROUPS);
-        let groups = x
-            .par_chunks(group * before)
-            .zip(d_z.par_chunks(group * codes))
-            .zip(d_x.par_chunks_mut(group * before));
-        let sums = groups.map(|((x, d_z), d_x)| {
-            let mut sums = Sums {
-                convolution: Correlation::new(windows, channels),
-                weight: vec![T::of(0.0); pixels],
-                bias: T::of(0.0),
-            };
-            let [mut seen, mut d_seen] = channels.map(|channels| Plane::new(windows, channels));
-            let (mut y, mut buffer) = (vec![T::of(0.0); codes * pixels], Vec::new());
-            let pictures = x.chunks(before).zip(d_z.chunks(codes));
-            for ((x, d_z), d_x) in pictures.zip(d_x.chunks_mut(before)) {
-                seen.show(|run| x[run].iter().copied());
-                convolve.apply(&seen, &mut y, &mut buffer);
-                for (y, &d_z) in y.chunks_exact(pixels).zip(d_z) {
-                    sums.bias += d_z;
-                    let sum = sums.weight.iter_mut().zip(y);
-                    sum.for_each(|(sum, &y)| *sum += y * d_z);
-                }
-                d_seen.show(|run| {
-                    let (d_z, first) = (d_z[run.start / pixels], run.start % pixels);
-                    let pairs = y[run].iter().zip(&weight[first..]);
-                    pairs.map(move |(&y, &u)| if y > T::of(0.0) { u * d_z } else { T::of(0.0) })
-                });
-                sums.convolution.add(&seen, &d_seen);
-                transposed.apply(&d_seen, d_x, &mut buffer, |_, sum| sum);
+        let start = || Sums {
+            weight: vec![T::of(0.0); pixels],
+            bias: T::of(0.0),
+            y: vec![T::of(0.0); codes * pixels],
+            buffer: Vec::new(),
+        };
+        let judge = |sums: &mut Sums<T>, at: usize, seen: &Plane<T>, d_seen: &mut Plane<T>| {
+            let d_z = &d_z[at * codes..][..codes];
+            convolve.apply(seen, &mut sums.y, &mut sums.buffer);
+            let y = &sums.y;
+            for (y, &d_z) in y.chunks_exact(pixels).zip(d_z) {
+                sums.bias += d_z;
+                let sum = sums.weight.iter_mut().zip(y);
+                sum.for_each(|(sum, &y)| *sum += y * d_z);
             }
-            sums
-        });
-        let sums = sums.collect::<Vec<_>>();
-        for sum in &sums {
+            d_seen.show(|run| {
+                let (d_z, first) = (d_z[run.start / pixels], run.start % pixels);
+                let pairs = y[run].iter().zip(&weight[first..]);
+                pairs.map(move |(&y, &u)| if y > T::of(0.0) { u * d_z } else { T::of(0.0) })
+            });
+        };
+        let (d_x, sums) = self.convolution.way_back((shape, x), flat, start, judge)?;
+        for sum in sums {
             self.gradient.add(&self.weight, &sum.weight);
             self.gradient.add(&self.bias, &[sum.bias]);
         }
-        self.convolution
-            .leave(sums.into_iter().map(|sum| sum.convolution));
         Ok(d_x)
     }
 }

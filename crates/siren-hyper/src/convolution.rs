@@ -8,7 +8,7 @@ use crate::layers::{Entry, Gradient};
 use crate::operation::Layer;
 
 /// Pictures share gradient sums in so many groups at most; it fixes the order of additions, whatever the number of threads.
-pub(crate) const GROUPS: usize = 16;
+const GROUPS: usize = 16;
 
 /// `(b, in, h, w)` to `(b, out, h, w)` with weights `(out, in, k, k)`: candle's own has a reverse pass that takes many times as long.
 /// If `rectified`, what is negative is zero.
@@ -56,25 +56,49 @@ impl Convolution {
         })
     }
 
-    /// The way back for pictures `x`.
-    pub(crate) fn transposed<T: Real>(
+    /// The gradient in pictures `x`; that in the parameters is left. For each picture `judge` is given what its group has gathered from
+    /// `start` on, the picture's number and plane, and the plane in which it shows the gradient in `y`; what is gathered is returned.
+    pub(crate) fn way_back<T: Real, S: Send>(
         &self,
-        x: &Shape,
+        (shape, x): (&Shape, &[T]),
         flat: &[T],
-    ) -> candle_core::Result<field::Convolution<T>> {
-        let (windows, channels) = self.sizes(x)?;
+        start: impl Fn() -> S + Sync,
+        judge: impl Fn(&mut S, usize, &Plane<T>, &mut Plane<T>) + Sync,
+    ) -> candle_core::Result<(Vec<T>, Vec<S>)> {
+        let (windows, channels) = self.sizes(shape)?;
+        let size = channels[0] * windows.height * windows.width;
         let weight = &flat[self.weight.range.clone()];
-        Ok(field::Convolution::transposed(windows, channels, weight))
-    }
-
-    /// Leaves the sum of these gradients.
-    pub(crate) fn leave<T: Real>(&self, mut sums: impl Iterator<Item = Correlation<T>>) {
-        let Some(mut sum) = sums.next() else { return };
-        sums.for_each(|more| sum.merge(&more));
-        self.gradient.add(&self.weight, &sum.weight());
-        if let Some(bias) = &self.bias {
-            self.gradient.add(bias, sum.bias());
+        let transposed = field::Convolution::transposed(windows, channels, weight);
+        let mut d_x = vec![T::of(0.0); x.len()];
+        let group = (x.len() / size).div_ceil(GROUPS);
+        let groups = x
+            .par_chunks(group * size)
+            .zip(d_x.par_chunks_mut(group * size))
+            .enumerate();
+        let groups = groups.map(|(index, (x, d_x))| {
+            let mut sum = Correlation::new(windows, channels);
+            let mut gathered = start();
+            let [mut seen, mut d_seen] = channels.map(|channels| Plane::new(windows, channels));
+            let mut buffer = Vec::new();
+            let pictures = x.chunks(size).zip(d_x.chunks_mut(size)).enumerate();
+            for (at, (x, d_x)) in pictures {
+                seen.show(|run| x[run].iter().copied());
+                judge(&mut gathered, index * group + at, &seen, &mut d_seen);
+                sum.add(&seen, &d_seen);
+                transposed.apply(&d_seen, d_x, &mut buffer, |_, sum| sum);
+            }
+            (sum, gathered)
+        });
+        let (sums, gathered): (Vec<_>, Vec<_>) = groups.unzip();
+        let mut sums = sums.into_iter();
+        if let Some(mut sum) = sums.next() {
+            sums.for_each(|more| sum.merge(&more));
+            self.gradient.add(&self.weight, &sum.weight());
+            if let Some(bias) = &self.bias {
+                self.gradient.add(bias, sum.bias());
+            }
         }
+        Ok((d_x, gathered))
     }
 }
 
@@ -126,37 +150,16 @@ impl Layer for Convolution {
         shape: &Shape,
         [x, flat, y, d_y]: [&[T]; 4],
     ) -> candle_core::Result<Vec<T>> {
-        let (windows, channels) = self.sizes(shape)?;
-        let [before, after] = channels.map(|channels| channels * windows.height * windows.width);
-        let transposed = self.transposed(shape, flat)?;
+        let (windows, [_, outputs]) = self.sizes(shape)?;
+        let size = outputs * windows.height * windows.width;
         let least = self.least();
-        let mut d_x = vec![T::of(0.0); x.len()];
-        let group = (x.len() / before).div_ceil(GROUPS);
-        let groups = x
-            .par_chunks(group * before)
-            .zip(
-                y.par_chunks(group * after)
-                    .zip(d_y.par_chunks(group * after)),
-            )
-            .zip(d_x.par_chunks_mut(group * before));
-        let sums = groups.map(|((x, (y, d_y)), d_x)| {
-            let mut sum = Correlation::new(windows, channels);
-            let [mut seen, mut d_seen] = channels.map(|channels| Plane::new(windows, channels));
-            let mut buffer = Vec::new();
-            let given = y.chunks(after).zip(d_y.chunks(after));
-            let pictures = x.chunks(before).zip(given).zip(d_x.chunks_mut(before));
-            for ((x, (y, d_y)), d_x) in pictures {
-                seen.show(|run| x[run].iter().copied());
-                d_seen.show(|run| {
-                    let pairs = y[run.clone()].iter().zip(&d_y[run]);
-                    pairs.map(|(&y, &d_y)| if y > least { d_y } else { T::of(0.0) })
-                });
-                sum.add(&seen, &d_seen);
-                transposed.apply(&d_seen, d_x, &mut buffer, |_, sum| sum);
-            }
-            sum
-        });
-        self.leave(sums.collect::<Vec<_>>().into_iter());
-        Ok(d_x)
+        let show = |(): &mut (), at: usize, _: &Plane<T>, d_seen: &mut Plane<T>| {
+            let [y, d_y] = [y, d_y].map(|numbers| &numbers[at * size..][..size]);
+            d_seen.show(|run| {
+                let pairs = y[run.clone()].iter().zip(&d_y[run]);
+                pairs.map(|(&y, &d_y)| if y > least { d_y } else { T::of(0.0) })
+            });
+        };
+        Ok(self.way_back((shape, x), flat, || (), show)?.0)
     }
 }

@@ -36,6 +36,11 @@ struct Sums {
     written: Vec<bool>,
 }
 
+/// No memory.
+pub(crate) fn nothing() -> CpuStorage {
+    CpuStorage::F32(Vec::new())
+}
+
 /// One entry of the layout.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
@@ -102,15 +107,18 @@ impl Gradient {
             }
         }
         let is_any = !std::mem::take(written).is_empty();
-        let nothing = CpuStorage::F32(Vec::new());
-        is_any.then(|| std::mem::replace(numbers, nothing))
+        is_any.then(|| std::mem::replace(numbers, nothing()))
     }
 }
 
 impl<'a> Pass<'a> {
-    /// On the CPU by operations that keep gradients apart, elsewhere by candle's own. The gradient comes to lie in `memory`, if it has the
-    /// right size, whatever is there.
-    pub(crate) fn new(layout: &'a Parameters, flat: &'a Var, memory: CpuStorage) -> Self {
+    /// On the CPU by operations that keep gradients apart, elsewhere by candle's own.
+    pub(crate) fn new(layout: &'a Parameters, flat: &'a Var) -> Self {
+        Self::within(layout, flat, nothing())
+    }
+
+    /// The same, where the gradient comes to lie in `memory`, if it has the right size, whatever is there.
+    pub(crate) fn within(layout: &'a Parameters, flat: &'a Var, memory: CpuStorage) -> Self {
         let sums = Sums {
             numbers: memory,
             written: Vec::new(),
@@ -127,7 +135,7 @@ impl<'a> Pass<'a> {
     pub(crate) fn frozen(layout: &'a Parameters, flat: &'a Var) -> Self {
         Self {
             gradient: Gradient::default(),
-            ..Self::new(layout, flat, CpuStorage::F32(Vec::new()))
+            ..Self::new(layout, flat)
         }
     }
 
@@ -136,7 +144,7 @@ impl<'a> Pass<'a> {
     pub(crate) fn composed(layout: &'a Parameters, flat: &'a Var) -> Self {
         Self {
             composed: true,
-            ..Self::new(layout, flat, CpuStorage::F32(Vec::new()))
+            ..Self::new(layout, flat)
         }
     }
 

@@ -376,7 +376,7 @@ mod tests {
                 .build()
                 .unwrap();
             let memory = CpuStorage::F64(vec![f64::NAN; layout.len()]);
-            pool.install(|| passed(&Pass::new(layout, &flat, memory), x, use_it))
+            pool.install(|| passed(&Pass::within(layout, &flat, memory), x, use_it))
         };
         let [one, three] = [on(1), on(3)];
         for ((one, three), expected) in one.iter().zip(&three).zip(&expected) {

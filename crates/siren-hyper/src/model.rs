@@ -14,7 +14,7 @@ use crate::config::{HyperModel, HyperObjective};
 use crate::context::Contexts;
 use crate::encoder::{self, encode};
 use crate::hypernetwork::{self, fields};
-use crate::layers::Pass;
+use crate::layers::{Pass, nothing};
 use crate::reconstruction::Reconstruction;
 
 /// Most parameters: 4 GiB of them in single precision, and three times that for the optimizer.
@@ -30,11 +30,6 @@ pub struct HyperNetwork {
     set: Siren,
     /// Where the next gradient may lie.
     memory: Mutex<CpuStorage>,
-}
-
-/// No memory.
-fn nothing() -> CpuStorage {
-    CpuStorage::F32(Vec::new())
 }
 
 /// What a pass gives.
@@ -295,7 +290,7 @@ impl HyperNetwork {
         objective: &HyperObjective,
     ) -> Result<Loss> {
         let memory = std::mem::replace(&mut *self.memory(), nothing());
-        let pass = Pass::new(&self.layout, &self.parameters, memory);
+        let pass = Pass::within(&self.layout, &self.parameters, memory);
         let Predicted { latents, fields } = self.differentiable(&pass, contexts, None)?;
         let coords = batched(&contexts.coords, fields.dim(0)?)?;
         let [error, weights] = self

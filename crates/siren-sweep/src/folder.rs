@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use siren_core::run::make_folder;
 
 use crate::member::Member;
 
@@ -106,13 +107,7 @@ impl SweepFolder {
         if self.path.exists() {
             return self.fill(config);
         }
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let staged = Self {
-            path: (self.path).with_file_name(format!(".{name}.{}", std::process::id())),
-        };
-        staged.fill(config)?;
-        std::fs::rename(&staged.path, &self.path)
-            .with_context(|| format!("cannot create {}", self.path.display()))
+        make_folder(&self.path, |staged| Self::at(staged).fill(config))
     }
 
     fn fill(&self, config: &str) -> Result<()> {

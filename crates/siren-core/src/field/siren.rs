@@ -296,7 +296,6 @@ impl Siren {
                 got: format!("{:?} of {:?}", targets.dims(), targets.dtype()),
             });
         }
-        let effective = frequency::effective(&self.plan, params)?.contiguous()?;
         if !params.device().is_cpu() {
             let values = self.jet_of(params, coords, &Order::Value)?.value()?;
             let error = (values - targets)?.sqr()?.mean_all()?;
@@ -308,6 +307,7 @@ impl Siren {
             targets: targets.detach().contiguous()?,
             gradient: Mutex::default(),
         };
+        let effective = frequency::effective(&self.plan, params)?.contiguous()?;
         let means = effective.apply_op1(operation)?;
         let square = if frequency::is_learned(&self.plan) {
             params.sqr()?.mean_all()?

@@ -6,6 +6,32 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
+/// Makes a folder whole or not at all: `fill` makes it under a temporary name beside its place, where nothing is, and it is renamed.
+///
+/// # Errors
+/// That of `fill`; also if the disk refuses, or something is in the folder's place.
+pub fn make_folder<E: From<Error>>(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(parent).map_err(Error::io("create the folder", parent))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let staged = parent.join(format!(".{name}.{}", std::process::id()));
+    // A process of the same number may have been killed here: in containers numbers repeat. Errors on the way to the user are not hidden.
+    let _ = fs::remove_dir_all(&staged);
+    let made = fill(&staged).and_then(|()| {
+        Ok(fs::rename(&staged, path).map_err(Error::io("create the folder", path))?)
+    });
+    if made.is_err() {
+        let _ = fs::remove_dir_all(&staged);
+    }
+    made
+}
+
 /// Writes to `<path>.tmp`, syncs, renames over `path`, and syncs the folder.
 pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut name = path.as_os_str().to_owned();

@@ -39,23 +39,12 @@ impl RunFolder {
     /// If the path exists (a run is never overwritten), or the disk refuses.
     pub fn create(path: &Path, config: &str, provenance: &str) -> Result<Self> {
         Self::must_not_exist(path)?;
-        let parent = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        fs::create_dir_all(parent).map_err(Error::io("create the folder", parent))?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let staging = parent.join(format!(".{name}.{}", std::process::id()));
-        let staged = Self { path: staging };
-        // A process of the same number may have been killed here: in containers numbers repeat.
-        staged.remove();
-        let made = staged.fill(config, provenance).and_then(|()| {
-            fs::rename(&staged.path, path).map_err(Error::io("create the run folder", path))
-        });
-        if let Err(error) = made {
-            staged.remove();
-            return Err(error);
-        }
+        disk::make_folder(path, |staged| {
+            let staged = Self {
+                path: staged.to_path_buf(),
+            };
+            staged.fill(config, provenance)
+        })?;
         Ok(Self {
             path: path.to_path_buf(),
         })

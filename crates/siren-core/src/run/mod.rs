@@ -32,6 +32,7 @@ use crate::signal::Spectrum;
 use crate::train::Model;
 
 pub use self::config::{Config, RunConfig};
+pub use self::disk::make_folder;
 pub use self::folder::{RunFolder, Which};
 pub use self::launch::{Outcome, Restored, check, restore, restore_model, resume, start};
 pub use self::machine::{Machine, available_memory};

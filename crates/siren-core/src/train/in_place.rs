@@ -12,58 +12,45 @@ pub(super) fn with_numbers<T: Real, R>(
     tensors: [&Tensor; 3],
     work: impl FnOnce([&mut [T]; 3]) -> R,
 ) -> Result<R> {
-    let mut taken: [Vec<T>; 3] = Default::default();
+    let mut taken = [(); 3].map(|()| CpuStorage::F32(Vec::new()));
     for (tensor, numbers) in tensors.iter().zip(&mut taken) {
-        tensor.inplace_op1(&Swap(Mutex::new(numbers)))?;
+        exchange(tensor, numbers)?;
     }
-    let result = work(taken.each_mut().map(Vec::as_mut_slice));
+    let result = match taken.each_mut().map(T::numbers_of) {
+        [Some(a), Some(b), Some(c)] => Some(work([a, b, c])),
+        _ => None,
+    };
     for (tensor, numbers) in tensors.iter().zip(&mut taken) {
-        tensor.inplace_op1(&Swap(Mutex::new(numbers)))?;
+        exchange(tensor, numbers)?;
     }
-    Ok(result)
+    let mixed = || candle_core::Error::msg("an optimizer's tensors are all of one type");
+    Ok(result.ok_or_else(mixed)?)
 }
 
 /// Takes the numbers of a tensor in CPU memory, which nothing else may hold, out of it.
 ///
 /// # Errors
-/// If it is elsewhere, or a part of another.
+/// If it is elsewhere, or begins inside another.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "what is left of the tensor is of no use"
 )]
 pub fn numbers_of(tensor: Tensor) -> Result<CpuStorage> {
-    let taken = Mutex::new(CpuStorage::F32(Vec::new()));
-    tensor.inplace_op1(&Take(&taken))?;
-    Ok(taken.into_inner().unwrap_or_else(PoisonError::into_inner))
-}
-
-/// Leaves nothing.
-struct Take<'a>(&'a Mutex<CpuStorage>);
-
-impl InplaceOp1 for Take<'_> {
-    fn name(&self) -> &'static str {
-        "take"
-    }
-
-    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
-        if layout
-            .contiguous_offsets()
-            .is_none_or(|(start, _)| start > 0)
-        {
-            bail!("a part of a tensor is not taken out of it");
-        }
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::swap(storage, &mut *taken);
-        Ok(())
-    }
+    let mut taken = CpuStorage::F32(Vec::new());
+    exchange(&tensor, &mut taken)?;
+    Ok(taken)
 }
 
 /// Exchanges the numbers of a tensor for others.
-struct Swap<'a, T>(Mutex<&'a mut Vec<T>>);
+fn exchange(tensor: &Tensor, numbers: &mut CpuStorage) -> Result<()> {
+    Ok(tensor.inplace_op1(&Exchange(Mutex::new(numbers)))?)
+}
 
-impl<T: Real> InplaceOp1 for Swap<'_, T> {
+struct Exchange<'a>(Mutex<&'a mut CpuStorage>);
+
+impl InplaceOp1 for Exchange<'_> {
     fn name(&self) -> &'static str {
-        "swap"
+        "exchange"
     }
 
     fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
@@ -71,13 +58,10 @@ impl<T: Real> InplaceOp1 for Swap<'_, T> {
             .contiguous_offsets()
             .is_none_or(|(start, _)| start > 0)
         {
-            bail!("an optimizer's tensors begin where their memory does");
+            bail!("tensors whose numbers are exchanged begin where their memory does");
         }
         let mut numbers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(own) = T::numbers_of(storage) else {
-            bail!("an optimizer's tensors are all of one type");
-        };
-        std::mem::swap(own, *numbers);
+        std::mem::swap(storage, *numbers);
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use candle_core::{CpuStorage, DType, Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 use siren_core::field::{FieldShape, Layout};
 
 use super::*;
@@ -78,10 +78,7 @@ fn matches(encoder: Encoder, prefix: &str, name: &str) {
         .unwrap()
         .reshape((2, 5))
         .unwrap();
-    for pass in [
-        Pass::new(&layout, &flat, CpuStorage::F32(Vec::new())),
-        Pass::composed(&layout, &flat),
-    ] {
+    for pass in [Pass::new(&layout, &flat), Pass::composed(&layout, &flat)] {
         let latents = encode(
             &model,
             &set::field(&model, shape).unwrap(),
