@@ -4,6 +4,7 @@
 //! it a made-up offender, so that a rule which can no longer fail does fail. The rules read text, not syntax trees: they
 //! rely on rustfmt's layout and see comments and literals as blanks.
 
+mod features;
 mod lexer;
 mod seams;
 mod size;

@@ -1,0 +1,3 @@
+//! Empty: without a build script Cargo ignores build dependencies.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Empty: see `Cargo.toml` for the features that this crate turns on.
