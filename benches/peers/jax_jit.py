@@ -33,7 +33,9 @@ def found(parameters, coords, kind):
     return jnp.stack([hessian[:, i, j] for i in range(dims) for j in range(i, dims)], 1)
 
 
-def prepare(case, threads):
+def prepare(case, threads, device):
+    if device != "cpu":
+        raise SystemExit("JAX is timed on the CPU only")
     if case["kind"] == "hyper":
         raise SystemExit("no engine: hypernetworks are not in JAX")
     del threads  # set by the processor affinity

@@ -48,13 +48,13 @@ def found(field, coords, kind):
     return torch.cat([seconds[i][:, j : j + 1] for i in range(dims) for j in range(i, dims)], 1)
 
 
-def batched(case, wrap):
-    coords, targets = map(torch.from_numpy, cases.data(case))
+def batched(case, device, wrap):
+    coords, targets = (torch.from_numpy(array).to(device) for array in cases.data(case))
     fields = case["fields"]
     parameters = []
     for weight, bias in cases.layers(case):
-        weight = torch.from_numpy(weight).expand(fields, *weight.shape).clone()
-        bias = torch.from_numpy(bias).expand(fields, 1, *bias.shape).clone()
+        weight = torch.from_numpy(weight).to(device).expand(fields, *weight.shape).clone()
+        bias = torch.from_numpy(bias).to(device).expand(fields, 1, *bias.shape).clone()
         parameters.append((weight.requires_grad_(True), bias.requires_grad_(True)))
     flat = [tensor for pair in parameters for tensor in pair]
 
@@ -70,14 +70,30 @@ def batched(case, wrap):
     return lambda: torch.autograd.grad(loss(), flat)
 
 
-def prepare(case, threads, wrap=lambda f: f):
+def finished(step, device):
+    """The step, and all that it started on the device."""
+    if device == "cpu":
+        return step
+
+    def waited():
+        step()
+        torch.cuda.synchronize(device)
+
+    return waited
+
+
+def prepare(case, threads, device, wrap=lambda f: f):
     torch.set_num_threads(threads)
+    return finished(prepared(case, threads, device, wrap), device)
+
+
+def prepared(case, threads, device, wrap):
     if case["kind"] == "hyper":
         return torch_hyper.prepare({**case, **case["hyper"]}, threads)
     if case["kind"] == "batched":
-        return batched(case, wrap)
-    coords, targets = map(torch.from_numpy, cases.data(case))
-    field = Field(case)
+        return batched(case, device, wrap)
+    coords, targets = (torch.from_numpy(array).to(device) for array in cases.data(case))
+    field = Field(case).to(device)
     if case["kind"] == "render":
         evaluate = wrap(field)
 

@@ -32,6 +32,7 @@ def main():
     parser.add_argument("--engine", choices=["torch_eager", "torch_compile", "jax_jit"], required=True)
     parser.add_argument("--case", required=True)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     case = json.loads(arguments.case)
     if hasattr(os, "sched_setaffinity"):
@@ -43,7 +44,7 @@ def main():
         say(error=f"{error}; install with: pip install -r benches/peers/requirements.txt")
         return
     baseline = memory("VmRSS")
-    step = engine.prepare(case, arguments.threads)
+    step = engine.prepare(case, arguments.threads, arguments.device)
     started = time.perf_counter()
     step()
     if time.perf_counter() - started < 30:

@@ -23,6 +23,8 @@ pub struct Settings {
     pub threads: usize,
     pub repeats: usize,
     pub simd: Option<String>,
+    /// `cpu` or `cuda:N`, for all engines.
+    pub device: String,
     pub peers: std::path::PathBuf,
 }
 
@@ -100,10 +102,10 @@ pub fn run(case: &Case, settings: &Settings, progress: impl Fn(usize)) -> Result
 
 /// Why an engine is not tried, if it is not: engines without tiles run at some 20 GFLOP/s a thread at best.
 fn skipped(engine: &str, case: &Case, settings: &Settings) -> Option<String> {
-    if let Some(reason) = refusal(engine, case, settings.simd.is_some()) {
+    if let Some(reason) = refusal(engine, case, settings.simd.is_some(), &settings.device) {
         return Some(reason.to_owned());
     }
-    if engine == "fused" {
+    if engine == "fused" || settings.device != "cpu" {
         return None;
     }
     let seconds = case.operations() / (20e9 * settings.threads as f64);
@@ -153,6 +155,7 @@ impl Process {
             .env("KMP_BLOCKTIME", "0");
         let mut child = command
             .args(["--engine", engine, "--threads", &threads])
+            .args(["--device", &settings.device])
             .args(["--case", &serde_json::to_string(case)?])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -17,12 +17,19 @@ use siren_hyper::{Hyper, HyperNetwork};
 
 use crate::case::{Case, HIDDEN_LAYERS, Kind};
 
+type Step = Box<dyn FnMut() -> Result<()>>;
+
 /// One engine with one case prepared.
-pub struct Engine(Box<dyn FnMut() -> Result<()>>);
+pub struct Engine {
+    step: Step,
+    device: Device,
+}
 
 /// Why an engine of ours cannot do a case, if it cannot.
-pub fn refusal(engine: &str, case: &Case, has_level: bool) -> Option<&'static str> {
+pub fn refusal(engine: &str, case: &Case, has_level: bool, device: &str) -> Option<&'static str> {
     match (engine, case.kind) {
+        ("jax_jit", _) if device != "cpu" => Some("JAX is timed on the CPU only"),
+        (_, Kind::Hyper) if device != "cpu" => Some("hypernetworks are timed on the CPU only"),
         ("candle", Kind::Hyper) => Some("no engine: hypernetworks are not in candle"),
         ("fused", Kind::Hyper) if has_level => Some("no choice of SIMD level for a hypernetwork"),
         _ => None,
@@ -30,17 +37,25 @@ pub fn refusal(engine: &str, case: &Case, has_level: bool) -> Option<&'static st
 }
 
 impl Engine {
-    pub fn fused(case: &Case, level: Option<Level>) -> Result<Self> {
-        if case.kind == Kind::Hyper {
-            return Self::hyper(case);
-        }
-        let mut field = field(case)?;
+    /// The field as this workspace trains it on `device`: the fused operation on the CPU.
+    pub fn fused(case: &Case, level: Option<Level>, device: &Device) -> Result<Self> {
+        let step = if case.kind == Kind::Hyper {
+            Self::hyper(case)?
+        } else {
+            Self::of_field(case, level, device)?
+        };
+        let device = device.clone();
+        Ok(Self { step, device })
+    }
+
+    fn of_field(case: &Case, level: Option<Level>, device: &Device) -> Result<Step> {
+        let mut field = field(case, device)?;
         if let Some(level) = level {
             field = field.at_level(level)?;
         }
-        let (coords, targets) = data(case)?;
+        let (coords, targets) = data(case, device)?;
         let order = order(case);
-        Ok(Self(match case.kind {
+        Ok(match case.kind {
             Kind::Render => Box::new(move || {
                 field.evaluate(&coords, &order)?;
                 Ok(())
@@ -70,11 +85,11 @@ impl Engine {
                     Ok(())
                 })
             }
-        }))
+        })
     }
 
     /// A training step as a run of such a config takes it, the drawing of its batch and contexts included.
-    fn hyper(case: &Case) -> Result<Self> {
+    fn hyper(case: &Case) -> Result<Step> {
         let source = Source {
             origin: case.name.clone(),
             text: hyper_config(case)?,
@@ -90,22 +105,27 @@ impl Engine {
         let model = HyperNetwork::init(blueprint, &mut rng, DType::F32, &Device::Cpu)?;
         let mut trainer = Trainer::new(model, &config.train)?;
         let constraints = domain.constraints()?;
-        Ok(Self(Box::new(move || {
+        Ok(Box::new(move || {
             trainer.step(&constraints)?;
             Ok(())
-        })))
+        }))
     }
 
     /// Operation by operation: what a user of candle alone would write, with candle's own optimizer.
-    pub fn candle(case: &Case) -> Result<Self> {
-        let field = field(case)?;
-        let (coords, targets) = data(case)?;
+    pub fn candle(case: &Case, device: &Device) -> Result<Self> {
+        let (step, device) = (Self::op_by_op(case, device)?, device.clone());
+        Ok(Self { step, device })
+    }
+
+    fn op_by_op(case: &Case, device: &Device) -> Result<Step> {
+        let field = field(case, device)?;
+        let (coords, targets) = data(case, device)?;
         let (order, kind, fields) = (order(case), case.kind, case.fields);
         if kind == Kind::Render {
-            return Ok(Self(Box::new(move || {
+            return Ok(Box::new(move || {
                 field.jet_composed(&coords, &order)?;
                 Ok(())
-            })));
+            }));
         }
         let params = ParamsAdamW {
             lr: 1e-4,
@@ -113,7 +133,7 @@ impl Engine {
             ..ParamsAdamW::default()
         };
         let mut optimizer = AdamW::new(vec![field.parameters().clone()], params)?;
-        Ok(Self(Box::new(move || {
+        Ok(Box::new(move || {
             if kind == Kind::Batched {
                 for signal in 0..fields {
                     let jet = field.jet_composed(&coords.get(signal)?, &order)?;
@@ -125,13 +145,14 @@ impl Engine {
             let jet = field.jet_composed(&coords, &order)?;
             let loss = per_point(kind, &jet, &targets)?.mean_all()?;
             Ok(optimizer.step(&loss.backward()?)?)
-        })))
+        }))
     }
 
-    /// Seconds of one step.
+    /// Seconds of one step, the device's work done.
     pub fn step(&mut self) -> Result<f64> {
         let start = Instant::now();
-        (self.0)()?;
+        (self.step)()?;
+        self.device.synchronize()?;
         Ok(start.elapsed().as_secs_f64())
     }
 }
@@ -145,7 +166,7 @@ fn order(case: &Case) -> Order {
     }
 }
 
-fn field(case: &Case) -> Result<Siren> {
+fn field(case: &Case, device: &Device) -> Result<Siren> {
     let config = SirenConfig {
         hidden_features: case.width,
         hidden_layers: HIDDEN_LAYERS,
@@ -157,7 +178,7 @@ fn field(case: &Case) -> Result<Siren> {
         samples_per_side: None,
     };
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    Ok(config.init(shape, &mut rng, DType::F32, &Device::Cpu)?)
+    Ok(config.init(shape, &mut rng, DType::F32, device)?)
 }
 
 /// The paper's experiment with a case's sizes; a fifth of the pictures is not trained on.
@@ -199,7 +220,7 @@ fn hyper_config(case: &Case) -> Result<String> {
 }
 
 /// Coordinates `(n, d)` on a grid and targets that fit what the case compares; with a batch axis in front for `batched`.
-fn data(case: &Case) -> Result<(Tensor, Tensor)> {
+fn data(case: &Case, device: &Device) -> Result<(Tensor, Tensor)> {
     let (points, dims) = (case.points * case.fields, case.in_features);
     let side = (case.points as f64).powf(1.0 / dims as f64).round() as usize;
     let extent = f64::from(case.extent);
@@ -208,14 +229,14 @@ fn data(case: &Case) -> Result<(Tensor, Tensor)> {
         let point = point % case.points;
         (0..dims).map(move |d| axis(point / side.pow(d as u32) % side) as f32)
     });
-    let coords = Tensor::from_iter(coords, &Device::Cpu)?;
+    let coords = Tensor::from_iter(coords, device)?;
     let per_point = match case.kind {
         Kind::Gradient => case.out_features * dims,
         Kind::Hessian => case.out_features * dims * (dims + 1) / 2,
         _ => case.out_features,
     };
     let targets = (0..points * per_point).map(|i| (i as f32 * 0.001).sin());
-    let targets = Tensor::from_iter(targets, &Device::Cpu)?;
+    let targets = Tensor::from_iter(targets, device)?;
     if case.kind == Kind::Batched {
         return Ok((
             coords.reshape((case.fields, case.points, dims))?,

@@ -49,6 +49,8 @@ struct Run {
     repeats: std::num::NonZeroUsize,
     #[arg(long, value_parser = |name: &str| worker::level(name).map(|_| name.to_owned()))]
     simd: Option<String>,
+    #[arg(long, default_value = "cpu")]
+    device: String,
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
 }
@@ -88,7 +90,7 @@ impl Run {
         let bar = ProgressBar::new((cases.len() * settings.repeats) as u64);
         let style = "{wide_bar} {pos}/{len} rounds, {eta} left  {msg}";
         bar.set_style(ProgressStyle::with_template(style)?);
-        let machine = report::machine(settings.threads);
+        let machine = report::machine(settings.threads, &settings.device);
         let mut outcomes = Vec::new();
         for (index, case) in cases.iter().enumerate() {
             bar.set_message(case.name.clone());
@@ -124,6 +126,7 @@ impl Run {
             threads: threads.get(),
             repeats: self.repeats.get(),
             simd: self.simd.clone(),
+            device: self.device.clone(),
             peers,
         })
     }

@@ -33,7 +33,7 @@ impl Spread {
 }
 
 /// Where and when.
-pub fn machine(threads: usize) -> Value {
+pub fn machine(threads: usize, device: &str) -> Value {
     let cpu = std::fs::read_to_string("/proc/cpuinfo")
         .ok()
         .and_then(|text| {
@@ -48,7 +48,13 @@ pub fn machine(threads: usize) -> Value {
     let levels: Vec<String> = siren_core::field::Level::available()
         .map(|level| level.to_string())
         .collect();
+    let card = said(
+        "nvidia-smi",
+        &["--query-gpu=name,driver_version", "--format=csv,noheader"],
+    );
     json!({
+        "device": device,
+        "card": card.filter(|_| device != "cpu"),
         "cpu": cpu,
         "cores": std::thread::available_parallelism().ok().map(usize::from),
         "threads": threads,
@@ -111,7 +117,10 @@ pub fn markdown(machine: &Value, cases: &[CaseOutcome]) -> String {
         other => other.to_string(),
     };
     let peak = peak(cases);
-    let mut out = format!(
+    let card = machine["card"].as_str().map(|card| format!("{card}; "));
+    let mut out = card.unwrap_or_default();
+    let _ = write!(
+        out,
         "{}, {} threads, peak {:.0} GFLOP/s, {}; medians (least to most) of steps taken in turn.\n\n",
         text("cpu"),
         text("threads"),

@@ -8,6 +8,7 @@ use std::io::{BufRead, Write};
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 use siren_core::field::Level;
+use siren_core::run::Machine;
 
 use crate::case::Case;
 use crate::engine::{Engine, refusal};
@@ -24,6 +25,8 @@ pub struct Worker {
     threads: usize,
     #[arg(long, value_parser = level)]
     simd: Option<Level>,
+    #[arg(long, default_value = "cpu")]
+    device: String,
 }
 
 /// `scalar`, `avx2`, `avx512` or `neon`.
@@ -59,13 +62,14 @@ impl Worker {
     /// A step that has run before, as a function that answers.
     fn prepare(&self) -> Result<Box<dyn FnMut() -> Result<Value>>> {
         let case: Case = serde_json::from_str(&self.case)?;
-        if let Some(reason) = refusal(&self.engine, &case, self.simd.is_some()) {
+        if let Some(reason) = refusal(&self.engine, &case, self.simd.is_some(), &self.device) {
             bail!("{reason}");
         }
         let threads = self.threads;
+        let device = Machine::new(&self.device, Some(threads))?.device;
         let mut engine = match self.engine.as_str() {
-            "fused" => Engine::fused(&case, self.simd)?,
-            "candle" => Engine::candle(&case)?,
+            "fused" => Engine::fused(&case, self.simd, &device)?,
+            "candle" => Engine::candle(&case, &device)?,
             "peak" => {
                 return Ok(Box::new(move || {
                     Ok(json!({"gflops": peak::gflops(threads)}))

@@ -293,6 +293,10 @@ pub struct BenchArgs {
     #[arg(long, value_parser = ["scalar", "avx2", "avx512", "neon"])]
     pub simd: Option<String>,
 
+    /// `cpu`, or `cuda:0`: engines that run on a CUDA device, beside each other.
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+
     /// The folder for bench.json and bench.md; files that are there already are replaced [default: target/bench].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

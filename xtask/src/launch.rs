@@ -121,6 +121,7 @@ impl Launch {
         launch.option("--threads", number(args.threads));
         launch.option("--repeats", number(args.repeats));
         launch.option("--simd", args.simd.as_ref());
+        launch.on_device(args.device.as_deref());
         launch.option("--out", args.out.as_ref());
         launch
     }
@@ -141,15 +142,16 @@ impl Launch {
     }
 
     fn compute(&mut self, compute: &ComputeArgs) {
-        self.option("--device", compute.device.as_ref());
+        self.on_device(compute.device.as_deref());
         self.option(
             "--threads",
             compute.threads.map(|threads| threads.to_string()),
         );
-        self.needs_cuda = compute
-            .device
-            .as_ref()
-            .is_some_and(|device| device.starts_with("cuda"));
+    }
+
+    fn on_device(&mut self, device: Option<&str>) {
+        self.option("--device", device);
+        self.needs_cuda = device.is_some_and(|device| device.starts_with("cuda"));
     }
 
     /// Builds and starts the executable in the current folder; its exit status becomes this process's.
@@ -316,8 +318,7 @@ mod tests {
             let args = launch(&format!("xtask {typed}")).args;
             assert_eq!(args, passed.split(' ').collect::<Vec<_>>());
         }
-        let line =
-            "run value audio --list --peers --python p --threads 2 --repeats 3 --simd avx2 --out b";
+        let line = "run value audio --list --peers --python p --threads 2 --repeats 3 --simd avx2 --device cuda:0 --out b";
         let passed = launch(&line.replace("run", "xtask bench")).args;
         assert_eq!(passed, line.split(' ').collect::<Vec<_>>());
     }

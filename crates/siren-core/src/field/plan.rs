@@ -84,4 +84,13 @@ impl Plan {
             layout,
         }
     }
+
+    /// Columns of the widest activation of the network, its encoding included.
+    pub(crate) fn widest(&self) -> usize {
+        let fans = self
+            .layers
+            .iter()
+            .flat_map(|layer| [layer.fan_in, layer.fan_out]);
+        fans.max().unwrap_or(self.in_features)
+    }
 }

@@ -108,11 +108,17 @@ impl<'a> Prepared<'a> {
         self.field.check(coords, order)?;
         let coords = coords.detach();
         let points = coords.dim(0)?;
-        let starts: Vec<usize> = (0..points).step_by(EVALUATION_CHUNK).collect();
+        let on_cpu = self.packed.is_some();
+        let size = if on_cpu {
+            EVALUATION_CHUNK
+        } else {
+            self.field.chunk_points(order)
+        };
+        let starts: Vec<usize> = (0..points).step_by(size).collect();
         let parts = starts
             .into_par_iter()
             .map(|start| {
-                let chunk = coords.narrow(0, start, EVALUATION_CHUNK.min(points - start))?;
+                let chunk = coords.narrow(0, start, size.min(points - start))?;
                 Ok(self.apply(&chunk, order, None)?.packed().clone())
             })
             .collect::<Result<Vec<Tensor>>>()?;

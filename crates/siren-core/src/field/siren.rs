@@ -23,6 +23,9 @@ use crate::error::{Error, Result};
 const CHUNK_ROWS: usize = 192;
 /// Points per differentiable application at the least, however many components the jet has.
 const MIN_CHUNK_POINTS: usize = 32;
+/// Elements of one hidden activation `(rows, width)` per differentiable application on a device other than the CPU: enough to
+/// occupy it, and few enough that the intermediate tensors of candle's operations fit its memory.
+const DEVICE_CHUNK_ELEMENTS: usize = 1 << 24;
 /// Most parameters of a network: 1 GiB of them in single precision.
 const MAX_PARAMETERS: usize = 1 << 28;
 
@@ -172,6 +175,10 @@ impl Siren {
     /// How many points one differentiable application is best given: what its reverse pass needs then stays near.
     #[must_use]
     pub fn chunk_points(&self, order: &Order) -> usize {
+        if !self.params.device().is_cpu() {
+            let rows = DEVICE_CHUNK_ELEMENTS / self.plan.widest().max(1);
+            return (rows / order.components(self.plan.in_features)).max(MIN_CHUNK_POINTS);
+        }
         let rows = CHUNK_ROWS.max(kernel::tile_rows(&self.plan));
         (rows / kernel::rows_per_point(&self.plan, order)).max(MIN_CHUNK_POINTS)
     }

@@ -1,6 +1,6 @@
 //! How fast a signal varies.
 
-use rustfft::FftPlanner;
+use rustfft::FftPlannerScalar;
 use rustfft::num_complex::Complex;
 
 use super::Raster;
@@ -59,7 +59,7 @@ fn density(raster: &Raster, axis: usize) -> Vec<f64> {
     let (sides, channels) = (raster.grid().sides(), raster.channels());
     let side = sides[axis];
     let stride = sides[axis + 1..].iter().product::<usize>() * channels;
-    let fft = FftPlanner::<f64>::new().plan_fft_forward(side);
+    let fft = FftPlannerScalar::<f64>::new().plan_fft_forward(side);
     let mut scratch = vec![Complex::default(); fft.get_inplace_scratch_len()];
     let mut line = vec![Complex::default(); side];
     let mut density = vec![0.0; side / 2];

@@ -100,7 +100,12 @@ impl Optimizer {
             learning_rate: config.learning_rate,
             weight_decay: config.weight_decay,
             clip_norm: config.clip_norm,
-            pieces: pieces(layout.len(), &matrices),
+            // On a device every operation is a launch: as few as there can be.
+            pieces: if params.device().is_cpu() {
+                pieces(layout.len(), &matrices, PIECE)
+            } else {
+                pieces(layout.len(), &matrices, usize::MAX)
+            },
             moments: Moments {
                 step: 0,
                 first: params.zeros_like()?,
@@ -361,12 +366,12 @@ fn hidden_matrices(layout: &Layout) -> Vec<(Range<usize>, (usize, usize))> {
 }
 
 /// All of `0..len` in order: the matrices, and what lies between them in pieces of at most [`PIECE`].
-fn pieces(len: usize, matrices: &[(Range<usize>, (usize, usize))]) -> Vec<Piece> {
+fn pieces(len: usize, matrices: &[(Range<usize>, (usize, usize))], most: usize) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut done = 0;
     let between = |pieces: &mut Vec<Piece>, range: Range<usize>| {
-        pieces.extend(range.clone().step_by(PIECE).map(|start| Piece {
-            range: start..range.end.min(start + PIECE),
+        pieces.extend(range.clone().step_by(most).map(|start| Piece {
+            range: start..range.end.min(start.saturating_add(most)),
             matrix: None,
         }));
     };
@@ -429,7 +434,7 @@ mod tests {
         let matrices = [(5..11, (2, 3)), (11..20, (3, 3))];
         for len in [20, 21, 20 + 3 * PIECE] {
             let mut end = 0;
-            for piece in pieces(len, &matrices) {
+            for piece in pieces(len, &matrices, PIECE) {
                 assert!(piece.range.start == end && !piece.range.is_empty());
                 let size = piece.matrix.map_or(1..=PIECE, |(m, n)| m * n..=m * n);
                 assert!(size.contains(&piece.range.len()));

@@ -41,13 +41,16 @@ impl<T: Real> Chunk<'_, T> {
             let to = (g.as_mut_slice(), stride(layer.fan_in));
             T::multiply(self.level, from, &backward[l], to, Finish::Write);
             if l > 0 {
-                self.level.dispatch(Bend {
-                    stage: self.stage(&self.plan.layers[l - 1], tile.points),
-                    z: &mut tile.preactivations[l - 1],
-                    g,
-                    second: &mut tile.bends[l - 1],
-                    scratch,
-                });
+                T::dispatch(
+                    self.level,
+                    Bend {
+                        stage: self.stage(&self.plan.layers[l - 1], tile.points),
+                        z: &mut tile.preactivations[l - 1],
+                        g,
+                        second: &mut tile.bends[l - 1],
+                        scratch,
+                    },
+                );
             }
         }
         let dims = self.plan.in_features;
@@ -117,11 +120,14 @@ impl<T: Real> Chunk<'_, T> {
             ensure(downstream, room(tile.points, layer.fan_out));
             let to = (downstream.as_mut_slice(), stride(layer.fan_out));
             T::multiply(self.level, d_g, &self.packed.forward[l], to, Finish::Write);
-            self.level.dispatch(Cross {
-                slope: &tile.preactivations[l],
-                bend: &mut tile.bends[l],
-                d: &mut downstream[..tile.points * stride(layer.fan_out)],
-            });
+            T::dispatch(
+                self.level,
+                Cross {
+                    slope: &tile.preactivations[l],
+                    bend: &mut tile.bends[l],
+                    d: &mut downstream[..tile.points * stride(layer.fan_out)],
+                },
+            );
             std::mem::swap(*upstream, *downstream);
         }
     }

@@ -44,14 +44,17 @@ pub(super) fn forward<T: Real>(
             }
         }
         Features::Sinusoids { keep, waves } => {
-            level.dispatch(Sinusoids {
-                kept: if *keep { dims } else { 0 },
-                waves,
-                components,
-                coords,
-                dims,
-                input,
-            });
+            T::dispatch(
+                level,
+                Sinusoids {
+                    kept: if *keep { dims } else { 0 },
+                    waves,
+                    components,
+                    coords,
+                    dims,
+                    input,
+                },
+            );
         }
         Features::Rbf {
             centers,
@@ -62,13 +65,16 @@ pub(super) fn forward<T: Real>(
             let sigmas = &params[*first_sigma..][..*centers];
             let values_only = components.count() == 1;
             let mut through = Through::new(values_only, (hot, &mut tile.distances), input);
-            level.dispatch(ScaledDistances {
-                components,
-                coords,
-                centers: centers_d,
-                sigmas,
-                distances: &mut *through.z,
-            });
+            T::dispatch(
+                level,
+                ScaledDistances {
+                    components,
+                    coords,
+                    centers: centers_d,
+                    sigmas,
+                    distances: &mut *through.z,
+                },
+            );
             let stage = rbf_stage(level, components, *centers, points);
             stage.forward(&[], &mut through, scratch);
         }
@@ -261,14 +267,17 @@ pub(super) fn backward_rbf<T: Real>(
     let count = sigmas.len();
     let dims = centers.len() / count;
     let mut d_offsets = vec![T::of(0.0); centers.len()];
-    stage.level.dispatch(BackwardRbf {
-        components: stage.components,
-        coords,
-        centers: &by_axis(centers, dims),
-        d_distances,
-        d_offsets: &mut d_offsets,
-        d_sigmas,
-    });
+    T::dispatch(
+        stage.level,
+        BackwardRbf {
+            components: stage.components,
+            coords,
+            centers: &by_axis(centers, dims),
+            d_distances,
+            d_offsets: &mut d_offsets,
+            d_sigmas,
+        },
+    );
     for (i, d_offsets) in d_offsets.chunks(count).enumerate() {
         let d_centers = d_centers[i..].iter_mut().step_by(dims);
         for ((d_center, &d_offset), &sigma) in d_centers.zip(d_offsets).zip(sigmas) {

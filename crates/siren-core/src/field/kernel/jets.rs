@@ -86,7 +86,7 @@ impl<T: Real> Chunk<'_, T> {
             let mut stage = self.stage(layer, tile.points);
             if self.form() == Form::Adjoint && l + 1 < self.plan.layers.len() {
                 let d = &mut upstream[..rows * stride(layer.fan_out)];
-                self.level.dispatch(Add(&tile.bends[l], d));
+                T::dispatch(self.level, Add(&tile.bends[l], d));
             }
             if values_only {
                 // The product above has multiplied by `σ'` already.

@@ -160,12 +160,15 @@ impl Stage<'_> {
         scratch: &mut Scratch<T>,
     ) {
         scratch.resize(self.shape.width);
-        self.level.dispatch(Forward {
-            stage: self,
-            bias,
-            through,
-            scratch,
-        });
+        T::dispatch(
+            self.level,
+            Forward {
+                stage: self,
+                bias,
+                through,
+                scratch,
+            },
+        );
     }
 
     #[inline(always)]
@@ -216,13 +219,16 @@ impl Stage<'_> {
         scratch: &mut Scratch<T>,
     ) {
         scratch.resize(self.shape.width);
-        self.level.dispatch(Backward {
-            stage: self,
-            z,
-            d,
-            d_bias,
-            scratch,
-        });
+        T::dispatch(
+            self.level,
+            Backward {
+                stage: self,
+                z,
+                d,
+                d_bias,
+                scratch,
+            },
+        );
     }
 
     #[inline(always)]

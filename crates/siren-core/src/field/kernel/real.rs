@@ -3,7 +3,7 @@
 
 use candle_core::{CpuStorage, WithDType};
 use num_traits::Float;
-use pulp::Simd;
+use pulp::{Scalar, Simd, WithSimd};
 
 use super::level::Level;
 use super::panel::{self, Finish, Strided};
@@ -16,6 +16,10 @@ pub trait Real: WithDType + Float + Default {
 
     /// The numbers of a storage, if they are of this type.
     fn numbers_of(storage: &mut CpuStorage) -> Option<&mut Vec<Self>>;
+
+    /// Runs `work` compiled for `level`. In double precision, whose functions are the standard library's, for none: a compilation for
+    /// each level would make no result faster.
+    fn dispatch<W: WithSimd>(level: Level, work: W) -> W::Output;
 
     /// `sin_out = sin(ω z)`.
     fn sin_slice<S: Simd>(simd: S, omega: Self, z: &[Self], sin_out: &mut [Self]);
@@ -79,6 +83,10 @@ pub(super) fn mul_add<S: Simd>(_simd: S, a: f32, b: f32, c: f32) -> f32 {
 
 impl Real for f64 {
     type Weight = matrix::Weight;
+
+    fn dispatch<W: WithSimd>(_level: Level, work: W) -> W::Output {
+        work.with_simd(Scalar)
+    }
 
     fn numbers_of(storage: &mut CpuStorage) -> Option<&mut Vec<Self>> {
         match storage {
@@ -166,6 +174,10 @@ impl Real for f64 {
 
 impl Real for f32 {
     type Weight = panel::Panels;
+
+    fn dispatch<W: WithSimd>(level: Level, work: W) -> W::Output {
+        level.dispatch(work)
+    }
 
     fn numbers_of(storage: &mut CpuStorage) -> Option<&mut Vec<Self>> {
         match storage {
