@@ -13,6 +13,9 @@ use siren_core::field::{
     Activation, Encoding, FieldShape, FourierEncoding, Jet, NerfEncoding, Order, RbfEncoding,
     Siren, SirenConfig,
 };
+use siren_core::objective::ValueMse;
+use siren_core::signal::{Sample, WholeSampler};
+use siren_core::train::{Constraint, TrainConfig, Trainer};
 
 const SHAPE: FieldShape = FieldShape {
     in_features: 2,
@@ -147,4 +150,56 @@ fn evaluation_in_several_chunks_agrees_with_the_cpu() {
     let got = got.packed().to_device(&Device::Cpu).unwrap();
     let error = largest_error(&got, expected.packed());
     assert!(error < 1e-5, "{error:e}");
+}
+
+/// The gradient of a mean squared error over `points` points, and the parameters after a few steps.
+fn trained(field: Siren, points: usize) -> [Tensor; 2] {
+    let device = field.parameters().device().clone();
+    let coords = (0..points * 2).map(|i| (1.7 * f64::from(i as u32) + 0.3).sin() as f32);
+    let coords = Tensor::from_iter(coords, &device).unwrap();
+    let targets = (0..points * 3).map(|i| (0.01 * f64::from(i as u32)).cos() as f32);
+    let targets = Tensor::from_iter(targets, &device).unwrap();
+    let sample = Sample::new(
+        coords.reshape((points, 2)).unwrap(),
+        Some(targets.reshape((points, 3)).unwrap()),
+        None,
+    );
+    let constraints = [Constraint {
+        sampler: Box::new(WholeSampler::new(sample.unwrap())),
+        objective: Box::new(ValueMse::default()),
+    }];
+    let mut trainer = Trainer::new(field, &TrainConfig::default()).unwrap();
+    let gradient = trainer.loss_and_gradient(&constraints).unwrap().gradient;
+    for _ in 0..5 {
+        trainer.step(&constraints).unwrap();
+    }
+    let parameters = trainer.model().parameters().as_detached_tensor();
+    [gradient, parameters].map(|tensor| tensor.to_device(&Device::Cpu).unwrap())
+}
+
+#[test]
+fn steps_of_several_chunks_agree_with_the_cpu_and_give_the_same_bits_every_time() {
+    let device = Device::new_cuda(0).expect("a CUDA device");
+    let config = SirenConfig {
+        hidden_features: 1024,
+        hidden_layers: 1,
+        ..SirenConfig::default()
+    };
+    let there = || twins(&config, DType::F32, &device).1;
+    let points = 4 * there().chunk_points(&Order::Value) - 5;
+    let here = twins(&config, DType::F32, &Device::Cpu).1;
+    let expected = trained(here, points);
+    let first = trained(there(), points);
+    for (got, expected) in first.iter().zip(&expected) {
+        let error = largest_error(got, expected);
+        println!("{points} points: {error:.1e}");
+        assert!(error < 1e-3, "{error:e}");
+    }
+    for _ in 0..10 {
+        let again = trained(there(), points);
+        for (got, expected) in again.iter().zip(&first) {
+            let [got, expected] = [got, expected].map(|tensor| tensor.to_vec1::<f32>().unwrap());
+            assert_eq!(got, expected);
+        }
+    }
 }

@@ -114,14 +114,18 @@ impl<'a> Prepared<'a> {
         } else {
             self.field.chunk_points(order)
         };
+        let chunk = |start: usize| {
+            let chunk = coords.narrow(0, start, size.min(points - start))?;
+            Ok(self.apply(&chunk, order, None)?.packed().clone())
+        };
         let starts: Vec<usize> = (0..points).step_by(size).collect();
-        let parts = starts
-            .into_par_iter()
-            .map(|start| {
-                let chunk = coords.narrow(0, start, size.min(points - start))?;
-                Ok(self.apply(&chunk, order, None)?.packed().clone())
-            })
-            .collect::<Result<Vec<Tensor>>>()?;
+        // A device is shared by no threads: it is parallel in itself.
+        let parts: Result<Vec<Tensor>> = if on_cpu {
+            starts.into_par_iter().map(chunk).collect()
+        } else {
+            starts.into_iter().map(chunk).collect()
+        };
+        let parts = parts?;
         let packed = match parts.as_slice() {
             [] => return Ok(self.field.empty_jet(order)?),
             [only] => only.clone(),

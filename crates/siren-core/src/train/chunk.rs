@@ -38,6 +38,7 @@ struct Work<'a> {
     objective: &'a dyn Objective,
     sample: &'a Sample,
     chunk_points: usize,
+    halvings: u32,
 }
 
 pub(super) fn evaluate(
@@ -57,9 +58,15 @@ pub(super) fn evaluate(
         objective,
         sample,
         chunk_points: field.chunk_points(objective.order()),
+        // Candle's CUDA backend is not to be called from several threads at once: parameters were not finite after a few steps.
+        halvings: if field.parameters().device().is_cpu() {
+            HALVINGS
+        } else {
+            0
+        },
     };
     let chunks = sample.len().div_ceil(work.chunk_points);
-    let Gathered { sums, accumulator } = work.reduce(0, chunks, HALVINGS)?;
+    let Gathered { sums, accumulator } = work.reduce(0, chunks, work.halvings)?;
     Ok(Evaluated {
         sums,
         d_params: accumulator.finish()?,

@@ -164,10 +164,13 @@ impl Optimizer {
         let now = params.as_detached_tensor();
         let wanted = |piece: &&Piece| !is_here || piece.matrix.is_some();
         let pieces: Vec<&Piece> = self.pieces.iter().filter(wanted).collect();
-        let parts = pieces
-            .into_par_iter()
-            .map(|piece| self.step_piece(piece, (&now, &gradient), learning_rate));
-        let parts = parts.collect::<Result<Vec<Part>>>()?;
+        let step = |piece| self.step_piece(piece, (&now, &gradient), learning_rate);
+        let parts: Result<Vec<Part>> = if is_here {
+            pieces.into_par_iter().map(step).collect()
+        } else {
+            pieces.into_iter().map(step).collect()
+        };
+        let parts = parts?;
         match (is_here, params.dtype()) {
             (true, DType::F64) => self.step_here::<f64>(&now, &gradient, learning_rate, &parts)?,
             (true, _) => self.step_here::<f32>(&now, &gradient, learning_rate, &parts)?,
