@@ -136,7 +136,7 @@ impl Process {
         let mut command = if of_ours {
             let mut command = Command::new(std::env::current_exe()?);
             command.arg("worker");
-            if let (Some(simd), "fused") = (&settings.simd, engine) {
+            if let (Some(simd), "fused" | "peak") = (&settings.simd, engine) {
                 command.args(["--simd", simd]);
             }
             command

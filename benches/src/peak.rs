@@ -1,27 +1,28 @@
-//! What this machine can do at best: fused multiplications and additions that wait for nothing.
+//! What this machine can do at best at a SIMD level: fused multiplications and additions that wait for nothing.
 
 use std::time::Instant;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
+use siren_core::field::Level;
 
 /// Independent chains: enough to hide the latency of an addition, few enough for the registers.
 const CHAINS: usize = 14;
 
 /// GFLOP/s of the chains on all threads together: the best of a few runs of some 50 ms, as the first find the cores idle.
-pub fn gflops(threads: usize) -> f64 {
+pub fn gflops(threads: usize, level: Level) -> f64 {
     let run = |_| {
         let start = Instant::now();
-        run(threads) / start.elapsed().as_secs_f64() / 1e9
+        run(threads, level) / start.elapsed().as_secs_f64() / 1e9
     };
     (0..4).map(run).fold(0.0, f64::max)
 }
 
 /// Runs the chains on every thread; returns the floating-point operations done.
-fn run(threads: usize) -> f64 {
+fn run(threads: usize, level: Level) -> f64 {
     const ROUNDS: u64 = 14_000_000;
     let operations = |_| {
-        let (sum, lanes) = Arch::new().dispatch(Chains(ROUNDS));
+        let (sum, lanes) = level.dispatch(Chains(ROUNDS));
         std::hint::black_box(sum);
         (ROUNDS * 2 * CHAINS as u64) as f64 * lanes as f64
     };

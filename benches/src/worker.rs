@@ -66,13 +66,14 @@ impl Worker {
             bail!("{reason}");
         }
         let threads = self.threads;
+        let level = self.simd.unwrap_or_else(Level::best);
         let device = Machine::new(&self.device, Some(threads))?.device;
         let mut engine = match self.engine.as_str() {
             "fused" => Engine::fused(&case, self.simd, &device)?,
             "candle" => Engine::candle(&case, &device)?,
             "peak" => {
                 return Ok(Box::new(move || {
-                    Ok(json!({"gflops": peak::gflops(threads)}))
+                    Ok(json!({"gflops": peak::gflops(threads, level)}))
                 }));
             }
             other => bail!("no engine `{other}`"),

@@ -57,7 +57,7 @@ impl BatchOperation {
         let outs = out.par_chunks_mut((signals.points * self.jet_len()).max(1));
         outs.enumerate().for_each(|(signal, out)| {
             let (coords, params) = signals.of(signal);
-            let packed = Packed::new(&self.plan, params);
+            let packed = Packed::new(self.level, &self.plan, params);
             let parts = coords.par_chunks(PART_POINTS * dims);
             parts
                 .zip(out.par_chunks_mut(PART_POINTS * self.jet_len()))
@@ -85,7 +85,7 @@ impl BatchOperation {
         let rows = d_params.par_chunks_mut(len).enumerate();
         let judged = rows.map(|(signal, d_params)| {
             let (coords, params) = signals.of(signal);
-            let packed = Packed::new(&self.plan, params);
+            let packed = Packed::new(self.level, &self.plan, params);
             let parts = coords
                 .par_chunks(PART_POINTS * self.plan.in_features)
                 .enumerate();

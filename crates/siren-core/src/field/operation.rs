@@ -104,12 +104,12 @@ pub(super) enum PackedWeights {
 
 impl PackedWeights {
     /// From flat parameters `(P,)`.
-    pub(super) fn new(plan: &Plan, params: &Tensor) -> candle_core::Result<Self> {
+    pub(super) fn new(level: Level, plan: &Plan, params: &Tensor) -> candle_core::Result<Self> {
         if params.dtype() == DType::F64 {
-            let packed = Packed::new(plan, &params.to_vec1::<f64>()?);
+            let packed = Packed::new(level, plan, &params.to_vec1::<f64>()?);
             return Ok(Self::Double(Arc::new(packed)));
         }
-        let packed = Packed::new(plan, &params.to_vec1::<f32>()?);
+        let packed = Packed::new(level, plan, &params.to_vec1::<f32>()?);
         Ok(Self::Single(Arc::new(packed)))
     }
 }

@@ -29,7 +29,12 @@ pub struct Prepared<'a> {
 
 impl<'a> Prepared<'a> {
     pub(super) fn new(field: &'a Siren, differentiable: bool) -> Result<Self> {
-        let Siren { plan, params, .. } = field;
+        let Siren {
+            plan,
+            params,
+            level,
+            ..
+        } = field;
         // Candle's own operations take learned frequencies as they are; the kernel does not know them.
         let on_cpu = params.device().is_cpu();
         let learned = on_cpu && plan.layers.iter().any(|layer| layer.frequency.is_some());
@@ -39,7 +44,7 @@ impl<'a> Prepared<'a> {
             tracked = frequency::effective(plan, &tracked)?;
             leaf = Var::from_tensor(&tracked.detach())?;
         }
-        let pack = || PackedWeights::new(plan, leaf.as_tensor());
+        let pack = || PackedWeights::new(*level, plan, leaf.as_tensor());
         Ok(Self {
             field,
             packed: on_cpu.then(pack).transpose()?,

@@ -164,7 +164,7 @@ impl<T: Real> Convolution<T> {
                     }
                 }
             }
-            T::transposed(&matrix, outputs, side * wide)
+            T::transposed(Level::best(), &matrix, outputs, side * wide)
         };
         Self {
             windows,

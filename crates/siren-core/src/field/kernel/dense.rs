@@ -70,7 +70,7 @@ impl<T: Real> Matrix<T> {
     /// `out = A B`.
     pub(crate) fn times(&self, other: &Self, out: &mut Self) {
         assert_eq!((out.rows, out.columns), (self.rows, other.columns));
-        let packed = T::straight(&other.numbers(), other.rows, other.columns);
+        let packed = T::straight(Level::best(), &other.numbers(), other.rows, other.columns);
         out.blocks(|level, rows, out| {
             let a = self.strided(rows.start * stride(self.columns), rows.len());
             T::multiply(

@@ -54,10 +54,19 @@ impl Level {
         }
     }
 
+    /// Columns of a panel of packed weights: as many as the micro-kernel works on at once, so that it reads a panel from its beginning to its
+    /// end. (Wider panels, read with a stride, fall into a fraction of the sets of a first-level cache of 32 KiB.)
+    pub(super) fn panel_columns(self) -> usize {
+        match self {
+            Self::Avx512 => 64,
+            Self::Avx2 | Self::Neon | Self::Scalar => 16,
+        }
+    }
+
     /// Runs `work` compiled for this level, or, on a processor without it, for none. What is not inlined into `work` is
     /// compiled without the level's instructions: a `WithSimd` type with `inline(always)` all the way down, not a closure.
     #[inline]
-    pub(super) fn dispatch<W: WithSimd>(self, work: W) -> W::Output {
+    pub fn dispatch<W: WithSimd>(self, work: W) -> W::Output {
         #[cfg(target_arch = "x86_64")]
         match (self, pulp::x86::V4::try_new(), pulp::x86::V3::try_new()) {
             (Self::Avx512, Some(simd), _) => return pulp::Simd::vectorize(simd, work),

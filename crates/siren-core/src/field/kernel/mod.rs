@@ -63,6 +63,7 @@ pub(super) fn tile_rows(plan: &Plan) -> usize {
 
 /// The weights of a network, ready for products.
 pub(super) struct Packed<T: Real> {
+    level: Level,
     /// For `Z = H Wᵀ`, by layer.
     forward: Vec<T::Weight>,
     /// For `dH = dZ W`, by layer; made when first needed.
@@ -70,12 +71,14 @@ pub(super) struct Packed<T: Real> {
 }
 
 impl<T: Real> Packed<T> {
-    /// Packs the weights of `params (P,)`.
-    pub(super) fn new(plan: &Plan, params: &[T]) -> Self {
+    /// Packs the weights of `params (P,)` for products at `level`.
+    pub(super) fn new(level: Level, plan: &Plan, params: &[T]) -> Self {
         let pack = |layer: &Dense| {
-            T::transposed(&params[layer.weight.clone()], layer.fan_out, layer.fan_in)
+            let weight = &params[layer.weight.clone()];
+            T::transposed(level, weight, layer.fan_out, layer.fan_in)
         };
         Self {
+            level,
             forward: plan.layers.iter().map(pack).collect(),
             backward: OnceLock::new(),
         }
@@ -83,8 +86,10 @@ impl<T: Real> Packed<T> {
 
     /// `params` must be those it was made from.
     fn backward(&self, plan: &Plan, params: &[T]) -> &[T::Weight] {
-        let pack =
-            |layer: &Dense| T::straight(&params[layer.weight.clone()], layer.fan_out, layer.fan_in);
+        let pack = |layer: &Dense| {
+            let weight = &params[layer.weight.clone()];
+            T::straight(self.level, weight, layer.fan_out, layer.fan_in)
+        };
         self.backward
             .get_or_init(|| plan.layers.iter().map(pack).collect())
     }

@@ -6,10 +6,12 @@ use std::ptr;
 use pulp::{Simd, WithSimd};
 
 use super::micro::{Block, micro_kernel};
-use super::panel::{PANEL, Strided, stride};
+use super::panel::{Strided, stride};
 
 /// Most columns that count as few.
 pub(super) const NARROW: usize = 4;
+/// Most columns that a micro-kernel works on at once: four AVX-512 vectors.
+const WIDEST_BLOCK: usize = 64;
 
 /// `out = a bᵀ`, or `out += a bᵀ` if it adds, with few rows of `b`, each `padded(inner)` long: dot products.
 pub(super) struct Dots<'a> {
@@ -88,7 +90,7 @@ impl Exchanged<'_> {
 
     #[inline(always)]
     fn columns<S: Simd, const NV: usize>(&mut self, simd: S, column: usize) {
-        let mut sums = [[0.0; PANEL]; NARROW];
+        let mut sums = [[0.0; WIDEST_BLOCK]; NARROW];
         let block = Block {
             inner: self.a.rows,
             a: self.b.data.as_ptr(),
@@ -97,13 +99,13 @@ impl Exchanged<'_> {
             b: self.a.data[column..].as_ptr(),
             b_step: self.a.stride,
             c: sums.as_flattened_mut().as_mut_ptr(),
-            c_row: PANEL,
+            c_row: WIDEST_BLOCK,
             accumulate: false,
             factor: ptr::null(),
         };
         // SAFETY: `multiply_transposed` checked that both factors hold `rows` rows; NARROW columns of `b` lie within its
         // stride, whole vectors of `a` from `column` on within its or, one at a time, within the SLACK past the `m` of its
-        // last row; `sums` has NARROW rows of PANEL ≥ NV vectors.
+        // last row; `sums` has NARROW rows of WIDEST_BLOCK ≥ NV vectors.
         unsafe { micro_kernel::<S, NARROW, NV>(simd, block) };
         let rows = self.out.chunks_mut(stride(self.n)).skip(column);
         let wide = (NV * S::F32_LANES).min(self.m - column);

@@ -1,9 +1,8 @@
 //! How the matrices of a tile lie in memory, in `f32`: weights in packed panels, activations in padded rows.
 
+use super::level::Level;
 use super::narrow::NARROW;
 
-/// Columns of a packed panel: four AVX-512 vectors.
-pub(super) const PANEL: usize = 64;
 /// Widths are padded to whole vectors of the widest level.
 pub(super) const LANES: usize = 16;
 /// No micro-kernel works on more rows at once; buffers are padded to it.
@@ -23,9 +22,11 @@ pub(super) const fn stride(width: usize) -> usize {
     LANES * (lines | 1)
 }
 
-/// A matrix `(inner, columns)` cut into panels of [`PANEL`] columns, each stored row by row; zero in the padding.
+/// A matrix `(inner, columns)` cut into panels of columns, each stored row by row; zero in the padding.
 #[derive(Default)]
 pub struct Panels {
+    /// Columns of a panel, the last one perhaps excepted.
+    pub(super) panel: usize,
     pub(super) inner: usize,
     pub(super) columns: usize,
     pub(super) data: Vec<f32>,
@@ -34,11 +35,16 @@ pub struct Panels {
 }
 
 impl Panels {
-    /// From `at(k, c)`.
-    fn pack(inner: usize, columns: usize, at: impl Fn(usize, usize) -> f32) -> Self {
+    /// From `at(k, c)`, for products at `level`.
+    fn pack(
+        level: Level,
+        (inner, columns): (usize, usize),
+        at: impl Fn(usize, usize) -> f32,
+    ) -> Self {
+        let panel = level.panel_columns();
         let mut data = Vec::with_capacity(inner * padded(columns));
-        for first in (0..columns).step_by(PANEL) {
-            let wide = PANEL.min(padded(columns) - first);
+        for first in (0..columns).step_by(panel) {
+            let wide = panel.min(padded(columns) - first);
             for k in 0..inner {
                 let in_range = |c: usize| if c < columns { at(k, c) } else { 0.0 };
                 data.extend((first..first + wide).map(in_range));
@@ -54,6 +60,7 @@ impl Panels {
             }
         }
         Self {
+            panel,
             inner,
             columns,
             data,
@@ -62,13 +69,13 @@ impl Panels {
     }
 
     /// `Wᵀ` of row-major `(fan_out, fan_in)` weights: `Z = H Wᵀ`.
-    pub(super) fn transposed(weight: &[f32], fan_out: usize, fan_in: usize) -> Self {
-        Self::pack(fan_in, fan_out, |k, c| weight[c * fan_in + k])
+    pub(super) fn transposed(level: Level, weight: &[f32], fan_out: usize, fan_in: usize) -> Self {
+        Self::pack(level, (fan_in, fan_out), |k, c| weight[c * fan_in + k])
     }
 
     /// `W` itself: `dH = dZ W`.
-    pub(super) fn straight(weight: &[f32], fan_out: usize, fan_in: usize) -> Self {
-        Self::pack(fan_out, fan_in, |k, c| weight[k * fan_in + c])
+    pub(super) fn straight(level: Level, weight: &[f32], fan_out: usize, fan_in: usize) -> Self {
+        Self::pack(level, (fan_out, fan_in), |k, c| weight[k * fan_in + c])
     }
 }
 

@@ -11,7 +11,7 @@ use super::WIDE;
 use super::level::Level;
 use super::micro::{Block, micro_kernel, prefetch};
 use super::narrow::{Dots, Exchanged, NARROW};
-use super::panel::{Finish, LANES, PANEL, Panels, ROW_PAD, SLACK, Strided, padded, stride};
+use super::panel::{Finish, LANES, Panels, ROW_PAD, SLACK, Strided, padded, stride};
 
 /// Rows of a panel that are walked along at once: they stay in the first-level cache while the rows of a tile go by.
 const INNER: usize = 256;
@@ -146,8 +146,8 @@ impl Product<'_> {
     #[inline(always)]
     fn run<S: Simd, const MR: usize, const NV: usize>(mut self, simd: S) {
         let width = padded(self.b.columns);
-        for first in (0..width).step_by(PANEL) {
-            let wide = PANEL.min(width - first);
+        for first in (0..width).step_by(self.b.panel.max(1)) {
+            let wide = self.b.panel.min(width - first);
             for k in (0..self.b.inner).step_by(INNER) {
                 let part = Part { first, wide, k };
                 let mut column = 0;

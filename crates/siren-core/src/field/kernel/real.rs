@@ -48,10 +48,10 @@ pub trait Real: WithDType + Float + Default {
     type Weight: Default + Send + Sync + 'static;
 
     /// `Wᵀ` of row-major `(fan_out, fan_in)` weights, for `Z = H Wᵀ`.
-    fn transposed(weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight;
+    fn transposed(level: Level, weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight;
 
     /// `W`, for `dH = dZ W`.
-    fn straight(weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight;
+    fn straight(level: Level, weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight;
 
     /// `out = a w`, `out = (a w) ∘ factor` or `out += a w`, as `product::multiply` says.
     fn multiply(
@@ -95,11 +95,11 @@ impl Real for f64 {
         }
     }
 
-    fn transposed(weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight {
+    fn transposed(_level: Level, weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight {
         matrix::Weight::transposed(weight, fan_out, fan_in)
     }
 
-    fn straight(weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight {
+    fn straight(_level: Level, weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight {
         matrix::Weight::straight(weight, fan_out, fan_in)
     }
 
@@ -186,12 +186,12 @@ impl Real for f32 {
         }
     }
 
-    fn transposed(weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight {
-        panel::Panels::transposed(weight, fan_out, fan_in)
+    fn transposed(level: Level, weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight {
+        panel::Panels::transposed(level, weight, fan_out, fan_in)
     }
 
-    fn straight(weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight {
-        panel::Panels::straight(weight, fan_out, fan_in)
+    fn straight(level: Level, weight: &[Self], fan_out: usize, fan_in: usize) -> Self::Weight {
+        panel::Panels::straight(level, weight, fan_out, fan_in)
     }
 
     fn multiply(

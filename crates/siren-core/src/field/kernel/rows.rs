@@ -24,7 +24,7 @@ impl<T: Real> Factor<T> {
     pub fn new(numbers: &[T], inner: usize) -> Self {
         let columns = numbers.len() / inner.max(1);
         Self {
-            packed: T::straight(numbers, inner, columns),
+            packed: T::straight(Level::best(), numbers, inner, columns),
             inner,
             columns,
         }
@@ -35,7 +35,7 @@ impl<T: Real> Factor<T> {
     pub fn transposed(numbers: &[T], columns: usize) -> Self {
         let inner = numbers.len() / columns.max(1);
         Self {
-            packed: T::transposed(numbers, columns, inner),
+            packed: T::transposed(Level::best(), numbers, columns, inner),
             inner,
             columns,
         }
