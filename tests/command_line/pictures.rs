@@ -127,7 +127,9 @@ fn fitted(desk: &Desk, sets: &str) -> (toml::Table, RgbImage) {
         .unwrap()
         .parse()
         .unwrap();
-    let target = image::open(desk.path("run/target.png")).unwrap().to_rgb8();
+    let target = image::open(desk.path("run/artifacts/target.png"))
+        .unwrap()
+        .to_rgb8();
     desk.remove("run");
     (summary, target)
 }
@@ -162,7 +164,9 @@ fn which_frame_of_an_animation_is_fitted_is_said() {
             .succeeded()
             .stderr
             .contains("holds more than one picture: the first is taken");
-        let target = image::open(desk.path("run/target.png")).unwrap().to_rgb8();
+        let target = image::open(desk.path("run/artifacts/target.png"))
+            .unwrap()
+            .to_rgb8();
         desk.remove("run");
         (note, *target.get_pixel(0, 0))
     };

@@ -59,7 +59,9 @@ pub fn file_names(groups: &[Vec<&str>]) -> Vec<String> {
             return name.clone();
         }
         let checksum = crc32c::crc32c(group.join("\0").as_bytes());
-        let mut name = format!("{name}-{checksum:08x}");
+        let mut name = format!("{name}-{checksum:08x}")
+            .trim_start_matches(['-', '.'])
+            .to_owned();
         while !taken.insert(name.clone()) {
             name.push('-');
         }
@@ -140,7 +142,7 @@ mod tests {
         assert_eq!(names[6], "alone");
         for (name, start) in names
             .iter()
-            .zip(["--", "--", "a-b-", "a-b-", "a--b--c-", "a--b--c-"])
+            .zip(["", "", "a-b-", "a-b-", "a--b--c-", "a--b--c-"])
         {
             assert_eq!(name.strip_prefix(start).unwrap().len(), 8, "{name}");
         }
