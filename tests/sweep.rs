@@ -130,7 +130,7 @@ fn what_is_wrong_with_a_sweep_is_said_before_anything_runs() {
         (
             "a glob of hidden files",
             axis("key = \"signal.path\"\nfiles = \"hidden/*\""),
-            "hidden ones do not count",
+            "hidden files do not count",
         ),
         ("an axis of no sort", axis("key = \"seed\""), "`values`"),
         (

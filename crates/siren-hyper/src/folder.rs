@@ -125,10 +125,10 @@ mod tests {
         for name in names {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            if !name.ends_with('/') {
-                std::fs::write(path, "").unwrap();
-            } else {
+            if name.ends_with('/') {
                 std::fs::create_dir_all(path).unwrap();
+            } else {
+                std::fs::write(path, "").unwrap();
             }
         }
         folder

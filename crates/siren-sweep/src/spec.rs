@@ -278,7 +278,7 @@ fn of_files(key: &str, pattern: &str) -> Result<Vec<Choice>> {
         }
     }
     if paths.is_empty() {
-        bail!("`files` is {pattern:?}, which fits no file (hidden ones do not count)");
+        bail!("`files` is {pattern:?}, which fits no file (folders and hidden files do not count)");
     }
     paths.sort_by(|a, b| natural_order(a, b));
     let of_file = |(name, path): (String, &PathBuf)| {
