@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use image::{GrayImage, Luma};
 use rand::Rng;
 use siren_core::signal::step_rng;
 use support::desk::Desk;
@@ -122,9 +123,14 @@ fn what_is_wrong_with_a_sweep_is_said_before_anything_runs() {
             "fits no file",
         ),
         (
-            "two runs of one name",
-            axis("options = [{ name = \"a b\" }, { name = \"a+b\" }]"),
+            "two rows of one name",
+            axis("options = [{ name = \"a b\" }, { name = \"a b\" }]"),
             "one name",
+        ),
+        (
+            "a glob of hidden files",
+            axis("key = \"signal.path\"\nfiles = \"hidden/*\""),
+            "hidden files do not count",
         ),
         ("an axis of no sort", axis("key = \"seed\""), "`values`"),
         (
@@ -151,6 +157,8 @@ fn what_is_wrong_with_a_sweep_is_said_before_anything_runs() {
     ] {
         let desk = Desk::new();
         desk.write("s.toml", config);
+        std::fs::create_dir(desk.path("hidden")).unwrap();
+        desk.write("hidden/._a.png", "");
         run(&desk, "run s.toml --out out").refused(what, &[words]);
         assert!(!desk.path("out").exists(), "{what}");
     }
@@ -172,6 +180,123 @@ fn a_folder_of_another_sweep_is_refused() {
         .refused("other runs", &["another sweep"]);
     std::fs::create_dir(desk.path("taken")).unwrap();
     run(&desk, "run s.toml --out taken").refused("no sweep folder", &["not a sweep folder"]);
+}
+
+/// A sweep over the files of a pattern, a row for each.
+fn over_files(pattern: &str) -> String {
+    let axis = format!(
+        "[[sweep.axes]]\nname = \"picture\"\nkey = \"signal.path\"\nfiles = \"{pattern}\"\n"
+    );
+    let table = TABLE.replace("method", "picture");
+    format!("{EXPERIMENT}{axis}{table}").replace("steps = 60", "steps = 2")
+}
+
+/// Pictures of one shade each, which tell runs apart.
+fn paint(desk: &Desk, names: &[&str]) {
+    for (at, name) in names.iter().enumerate() {
+        let path = desk.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let shade = Luma([10 + 20 * at as u8]);
+        GrayImage::from_pixel(6, 6, shade).save(path).unwrap();
+    }
+}
+
+#[test]
+fn every_file_has_a_row_and_a_run_of_its_own() {
+    for (names, pattern, rows) in [
+        (&["k/犬.png", "k/猫.png"][..], "k/*.png", &["犬", "猫"][..]),
+        (&["a/x.png", "b/x.png"], "[ab]/x.png", &["a/x", "b/x"]),
+        (&["k/a#b.png", "k/a=b.png"], "k/*", &["a#b", "a=b"]),
+        (&["k/a.bmp", "k/a.png"], "k/*", &["a.bmp", "a.png"]),
+        (
+            &["k/1.png", "k/2.png", "k/10.png"],
+            "k/*",
+            &["1", "2", "10"],
+        ),
+        (
+            &["p/k/x.png", "q/k/x.png", "q/k/y.png"],
+            "[pq]/**/*.png",
+            &["p/k/x", "q/k/x", "q/k/y"],
+        ),
+    ] {
+        let desk = Desk::new();
+        paint(&desk, names);
+        for hidden in [
+            "k/._1.png",
+            "k/.thumb.png",
+            "k/Thumbs.db",
+            "a/._x.png",
+            ".cache/x.png",
+        ] {
+            if let Some(folder) = desk.path(hidden).parent()
+                && (folder.is_dir() || std::fs::create_dir(folder).is_ok())
+            {
+                desk.write(hidden, "no picture");
+            }
+        }
+        desk.write("s.toml", over_files(pattern));
+        let shown = run(&desk, "run s.toml --out out").succeeded().stdout;
+        let lines: Vec<&str> = shown
+            .lines()
+            .filter(|line| line.starts_with("| "))
+            .collect();
+        let found = lines[1..]
+            .iter()
+            .map(|line| line.split('|').nth(1).unwrap().trim());
+        assert!(found.eq(rows.iter().copied()), "{shown}");
+        // Each run has the picture of its row.
+        let mut fitted = Vec::new();
+        for line in run(&desk, "run s.toml --list").succeeded().stdout.lines() {
+            let (run, overrides) = line.split_once("  ").unwrap();
+            let target =
+                image::open(desk.path(&format!("out/runs/{run}/artifacts/target.png"))).unwrap();
+            let shade = target.to_luma8().get_pixel(0, 0).0[0];
+            let name = names[usize::from(shade / 20)];
+            assert!(overrides.contains(&format!("{name}\"")), "{line}: {shade}");
+            fitted.push(name);
+        }
+        assert_eq!(fitted, names);
+        // All runs are there already.
+        assert_eq!(run(&desk, "run s.toml --out out").succeeded().stdout, shown);
+    }
+}
+
+#[test]
+fn a_file_that_comes_later_changes_no_run_and_is_never_taken_for_another() {
+    let desk = Desk::new();
+    paint(&desk, &["k/犬.png", "k/猫.png"]);
+    desk.write("s.toml", over_files("k/*.png"));
+    run(&desk, "run s.toml --out out").succeeded();
+    let before = desk.files("out/runs");
+    // In front of both.
+    paint(&desk, &["k/乾.png"]);
+    let shown = run(&desk, "run s.toml --out out").succeeded().stdout;
+    assert!(shown.contains("3 of 3 runs"), "{shown}");
+    let after = desk.files("out/runs");
+    assert!(
+        before
+            .iter()
+            .all(|(name, bytes)| after.get(name) == Some(bytes))
+            && after.len() > before.len()
+    );
+}
+
+#[test]
+fn a_sweep_of_older_names_goes_on_and_one_whose_names_changed_is_refused() {
+    let desk = Desk::new();
+    paint(&desk, &["k/a+b.png", "k/猫.png"]);
+    desk.write("s.toml", over_files("k/*.png"));
+    let names = run(&desk, "run s.toml --list").succeeded().stdout;
+    let names: Vec<&str> = names
+        .lines()
+        .filter_map(|line| line.split_once("  "))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(names, ["a-b", "-"]);
+    run(&desk, "run s.toml --out out").succeeded();
+    paint(&desk, &["k/a=b.png"]);
+    run(&desk, "run s.toml --out out")
+        .refused("a run of an older name", &["holds the run `a-b`", "--out"]);
 }
 
 #[test]

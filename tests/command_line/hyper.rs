@@ -3,6 +3,9 @@
 use std::fs;
 
 use image::{GrayImage, Luma};
+use siren_core::run::ConfigOf;
+use siren_hyper::dataset::Dataset;
+use siren_hyper::signal::Hyper;
 
 use super::{Case, desk_for, refused_then_right};
 use crate::support::desk::Desk;
@@ -43,6 +46,11 @@ fn a_folder_that_is_no_set_of_pictures_is_refused_by_name() {
     desk.film("broken", 4, 16);
     desk.write("broken/2.png", "This is not a picture.\n");
     desk.film("tall", 3, 16);
+    fs::create_dir(desk.path("people")).unwrap();
+    desk.film("people/anna", 4, 16);
+    desk.film("people/bert", 4, 16);
+    desk.film("both", 3, 16);
+    desk.film("both/more", 3, 16);
     desk.draw("tall/3.png", 3, 16);
     let cases: &[Case] = &[
         ("path=absent", &["absent", "No such file"]),
@@ -53,6 +61,15 @@ fn a_folder_that_is_no_set_of_pictures_is_refused_by_name() {
             "path=six --set signal.split.together=3",
             &["six", "at least 3 pictures", "`signal.split.together = 3`"],
         ),
+        (
+            "path=people",
+            &["people", "at least 3 folders of pictures", "there are 2"],
+        ),
+        (
+            "path=people --set signal.split.together=3",
+            &["signal.split.together", "absent", "each folder in"],
+        ),
+        ("path=both", &["both", "has pictures (3)", "`more`"]),
         ("path=good.toml", &["good.toml", "Not a directory"]),
         ("pictures=2", &["--set signal.pictures=2", "3 to"]),
         ("size=3", &["--set signal.size=3", "4 to 256"]),
@@ -114,6 +131,135 @@ fn a_split_file_that_does_not_fit_the_folder_is_refused_by_its_line() {
         .succeeded();
 }
 
+/// Which shades of gray a run was trained on, validated with, and tested with: pictures have one shade each.
+fn shades(desk: &Desk, sets: &str) -> [Vec<usize>; 3] {
+    let config = String::from_utf8(desk.read("good.toml")).unwrap();
+    let overrides: Vec<String> = sets.split_whitespace().map(str::to_owned).collect();
+    let source = siren_core::config::Source {
+        origin: "good.toml".to_owned(),
+        text: config,
+    };
+    let mut config = ConfigOf::<Hyper>::parse(&source, "hyper", &overrides).unwrap();
+    config.signal.path = config
+        .signal
+        .path
+        .map(|path| desk.path(path.to_str().unwrap()));
+    config.signal.split.file = config
+        .signal
+        .split
+        .file
+        .map(|path| desk.path(path.to_str().unwrap()));
+    let set = Dataset::open(&config.signal).unwrap();
+    let shade = |at: &usize| usize::from(set.bytes(*at)[0]);
+    [&set.training, &set.validation, &set.test].map(|part| part.iter().map(shade).collect())
+}
+
+/// Flat pictures, the first of shade 0, the next of shade 1, and so on.
+fn paint(desk: &Desk, names: impl Iterator<Item = String>) {
+    for (shade, name) in names.enumerate() {
+        let path = desk.path(&name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        GrayImage::from_pixel(9, 8, Luma([shade as u8]))
+            .save(path)
+            .unwrap();
+    }
+}
+
+#[test]
+fn neighbors_in_natural_order_stay_together() {
+    let desk = desk();
+    for (folder, name) in [
+        ("plain", (|at| format!("{at}.png")) as fn(usize) -> String),
+        ("padded", |at| format!("{at:04}.png")),
+        ("named", |at| format!("face {at} of 30.png")),
+        ("long", |at| format!("2026112607{at}.png")),
+        ("double", |at| format!("p{}-{}.png", at / 10, at % 10)),
+    ] {
+        paint(&desk, (0..30).map(|at| format!("{folder}/{}", name(at))));
+        desk.write(&format!("{folder}/._{}", name(3)), "no picture");
+        let parts = shades(
+            &desk,
+            &format!("signal.path={folder} signal.split.together=10"),
+        );
+        assert_eq!(parts.each_ref().map(Vec::len), [10, 10, 10], "{folder}");
+        for part in &parts {
+            let person = part[0] / 10;
+            assert!(
+                part.iter().copied().eq(person * 10..person * 10 + 10),
+                "{folder}: {part:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_pictures_of_a_folder_within_a_set_stay_together() {
+    let desk = desk();
+    // Six people with 1, 2, … 6 pictures; a shade of 10 p + k is the k-th of person p.
+    let names = |set: &str| {
+        let all = (0..60).map(|at| (at / 10, at % 10));
+        let set = set.to_owned();
+        all.map(move |(p, k)| format!("{set}/s{}/{k}.pgm", p + 6))
+    };
+    paint(&desk, names("people"));
+    for (person, pictures) in (6..12).zip(1..) {
+        for k in pictures..10 {
+            fs::remove_file(desk.path(&format!("people/s{person}/{k}.pgm"))).unwrap();
+        }
+    }
+    desk.write("people/.DS_Store", "");
+    desk.write("people/README", "");
+    fs::create_dir(desk.path("people/empty")).unwrap();
+    let parts = shades(&desk, "signal.path=people");
+    let mut people: Vec<Vec<usize>> = Vec::new();
+    for part in &parts {
+        let mut own: Vec<usize> = part.iter().map(|shade| shade / 10).collect();
+        own.dedup();
+        for person in &own {
+            let expected = 10 * person..10 * person + person + 1;
+            let found = part.iter().copied().filter(|shade| shade / 10 == *person);
+            assert!(found.eq(expected), "{part:?}");
+        }
+        people.push(own);
+    }
+    assert_eq!(people.iter().map(Vec::len).collect::<Vec<_>>(), [4, 1, 1]);
+    let mut all = people.concat();
+    all.sort_unstable();
+    assert_eq!(all, [0, 1, 2, 3, 4, 5]);
+    // A split file names them by their folders.
+    desk.write(
+        "split.csv",
+        "\u{feff}image,part\r\ns6/0.pgm,0\r\n\"s7/1.pgm\",1\r\ns11/5.pgm,2\r\n",
+    );
+    let parts = shades(&desk, "signal.path=people signal.split.file=split.csv");
+    assert_eq!(parts, [vec![0], vec![11], vec![55]]);
+    desk.run("run good.toml --out run --set signal.path=people")
+        .succeeded();
+}
+
+#[test]
+fn a_mask_of_a_picture_shows_what_is_painted_on_it() {
+    let desk = desk();
+    desk.run("run good.toml --out run").succeeded();
+    desk.draw("a.png", 8, 8);
+    let opaque = |x, y| Luma([if x < 3 && y < 5 { 255_u8 } else { 0 }]);
+    GrayImage::from_fn(8, 8, opaque)
+        .save(desk.path("opaque.png"))
+        .unwrap();
+    let painted = |x, y| image::LumaA([255, opaque(x, y).0[0]]);
+    image::ImageBuffer::from_fn(8, 8, painted)
+        .save(desk.path("painted.png"))
+        .unwrap();
+    for mask in ["opaque", "painted"] {
+        let line = format!(
+            "render run --picture a.png --mask {mask}.png --seen {mask}-seen.png -o {mask}-out.png"
+        );
+        desk.run(&line).succeeded();
+    }
+    assert_eq!(desk.read("painted-seen.png"), desk.read("opaque-seen.png"));
+    assert_eq!(desk.read("painted-out.png"), desk.read("opaque-out.png"));
+}
+
 #[test]
 fn a_model_that_cannot_be_is_refused_by_its_key() {
     let desk = desk();
@@ -128,7 +274,7 @@ fn a_model_that_cannot_be_is_refused_by_its_key() {
         ("field.learn_omega=true", &["field.learn_omega", "false"]),
         (
             "field.first_omega_0=auto",
-            &["first_omega_0", "no spectrum"],
+            &["first_omega_0", "set of pictures", "no spectrum"],
         ),
         (
             "objective.weight_prior=-1",

@@ -2,9 +2,11 @@
 
 use std::fs;
 
-use image::GrayImage;
+use image::codecs::gif::GifEncoder;
+use image::{Frame, GrayImage, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
 
 use super::{Case, desk, refused_then_right};
+use crate::support::desk::Desk;
 
 /// CRC-32 as PNG chunks carry it.
 fn crc32(bytes: &[u8]) -> u32 {
@@ -51,7 +53,10 @@ fn a_file_that_is_no_usable_picture_is_refused_by_name() {
             &["absent.png", "No such file"],
         ),
         ("signal={path='cut.png'}", &["cut.png", "PNG", "cut short"]),
-        ("signal={path='cut.jpg'}", &["cut.jpg", "JPEG", "cut short"]),
+        (
+            "signal={path='cut.jpg'}",
+            &["cut.jpg", "JPEG", "of 64", "cut short"],
+        ),
         (
             "signal={path='header.png'}",
             &["header.png", "PNG", "cut short"],
@@ -111,5 +116,122 @@ fn a_mask_or_crop_that_does_not_fit_is_refused_with_the_right_size() {
     for (set, words) in cases {
         let line = format!("run good.toml --out run --set {set}");
         refused_then_right(&desk, &line, words);
+    }
+}
+
+/// The metrics and the target of a run of `good.toml` with these settings.
+fn fitted(desk: &Desk, sets: &str) -> (toml::Table, RgbImage) {
+    desk.run(&format!("run good.toml --out run {sets}"))
+        .succeeded();
+    let summary: toml::Table = String::from_utf8(desk.read("run/summary.toml"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    let target = image::open(desk.path("run/artifacts/target.png"))
+        .unwrap()
+        .to_rgb8();
+    desk.remove("run");
+    (summary, target)
+}
+
+#[test]
+fn a_jpeg_without_its_end_marker_is_fitted_as_the_whole_one() {
+    let desk = desk();
+    desk.draw("whole.jpg", 64, 48);
+    let bytes = desk.read("whole.jpg");
+    desk.write("cut.jpg", &bytes[..bytes.len() - 2]);
+    let [(_, whole), (_, cut)] =
+        ["whole", "cut"].map(|name| fitted(&desk, &format!("--set signal.path={name}.jpg")));
+    assert_eq!(whole.dimensions(), (48, 64));
+    assert_eq!(cut, whole);
+}
+
+#[test]
+fn which_frame_of_an_animation_is_fitted_is_said() {
+    let desk = desk();
+    let mut file = Vec::new();
+    let mut encoder = GifEncoder::new(&mut file);
+    for shade in [255, 0] {
+        let frame = RgbaImage::from_pixel(9, 8, Rgba([shade, 0, 0, 255]));
+        encoder.encode_frame(Frame::new(frame)).unwrap();
+    }
+    drop(encoder);
+    desk.write("two.gif", file);
+    desk.draw("one.gif", 8, 9);
+    let note = |name: &str| {
+        let run = desk.run(&format!("run good.toml --out run --set signal.path={name}"));
+        let note = run
+            .succeeded()
+            .stderr
+            .contains("holds more than one picture: the first is taken");
+        let target = image::open(desk.path("run/artifacts/target.png"))
+            .unwrap()
+            .to_rgb8();
+        desk.remove("run");
+        (note, *target.get_pixel(0, 0))
+    };
+    assert_eq!(note("two.gif"), (true, Rgb([255, 0, 0])));
+    assert!(!note("one.gif").0);
+}
+
+#[test]
+fn a_mask_that_is_painted_on_transparency_hides_what_is_not_painted() {
+    let desk = desk();
+    let opaque = |x, y| Luma([if x < 5 && y < 7 { 255_u8 } else { 0 }]);
+    GrayImage::from_fn(16, 16, opaque)
+        .save(desk.path("opaque.png"))
+        .unwrap();
+    // White strokes on nothing; black strokes in front of white on nothing; half opaque ones do not reach half.
+    let painted = |x: u32, y: u32| match opaque(x, y).0[0] {
+        255 => LumaA([255_u8, 255]),
+        _ if x > 9 => LumaA([255, 100]),
+        _ if y > 9 => LumaA([0, 255]),
+        _ => LumaA([255, 0]),
+    };
+    let painted = image::ImageBuffer::from_fn(16, 16, painted);
+    painted.save(desk.path("painted.png")).unwrap();
+    let run = |mask: &str| {
+        fitted(
+            &desk,
+            &format!("--set signal.observed={{mask='{mask}.png'}}"),
+        )
+        .0
+    };
+    let metrics = |summary: toml::Table| summary["metrics"].clone();
+    assert_eq!(metrics(run("painted")), metrics(run("opaque")));
+}
+
+#[test]
+fn omega_of_the_spectrum_is_found_for_the_smallest_pictures() {
+    let desk = desk();
+    let omega = |name: &str| {
+        desk.run(&format!(
+            "run good.toml --out run --set signal.path={name} --set field.first_omega_0=auto"
+        ))
+        .succeeded();
+        let config: toml::Table = String::from_utf8(desk.read("run/config.toml"))
+            .unwrap()
+            .parse()
+            .unwrap();
+        desk.remove("run");
+        config["field"]["first_omega_0"].as_float().unwrap()
+    };
+    let shades = [[200, 13], [90, 151], [7, 42]];
+    for (width, height) in [(2, 2), (1, 2), (2, 1), (2, 3), (3, 2)] {
+        let picture = GrayImage::from_fn(width, height, |x, y| {
+            Luma([shades[(x % 3) as usize][(y % 2) as usize] + y as u8])
+        });
+        picture.save(desk.path("tiny.png")).unwrap();
+        let found = omega("tiny.png");
+        assert!((1.5..4.0).contains(&found), "{width} {height}: {found}");
+    }
+    for (name, width, height) in [("point.png", 1, 1), ("flat.png", 2, 2)] {
+        GrayImage::from_pixel(width, height, Luma([9]))
+            .save(desk.path(name))
+            .unwrap();
+        let line = format!(
+            "run good.toml --out run --set signal.path={name} --set field.first_omega_0=auto"
+        );
+        refused_then_right(&desk, &line, &["first_omega_0", "does not vary"]);
     }
 }

@@ -20,7 +20,8 @@ const MAX_FEATURES: usize = 16_384;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HyperSignal {
-    /// A folder of pictures, such as `CelebA`'s `img_align_celeba`. Without one, the embedded pictures are drawn.
+    /// A folder of pictures, such as `CelebA`'s `img_align_celeba`, or of folders of pictures, one a person. Without one, the embedded
+    /// pictures are drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// How many embedded pictures; of no effect beside `path`. Default: 2048.
@@ -44,15 +45,16 @@ pub struct HyperSignal {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Split {
-    /// A text file of lines `name number` with 0 for training, 1 for validation and 2 for test: `CelebA`'s `list_eval_partition.txt`.
-    /// Without one, pictures are dealt out at random, always in the same way.
+    /// A text or CSV file of lines `name number` with 0 for training, 1 for validation and 2 for test: `CelebA`'s
+    /// `list_eval_partition.txt`. A picture in a folder is named `folder/name`. Without a file, pictures are dealt out at random, always in
+    /// the same way, and those of a folder stay together; folders named `train`, `val` and `test` are the parts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
     /// Fraction for validation.
     pub validation: f64,
     /// Fraction for the test.
     pub test: f64,
-    /// So many pictures in a row, in the order of their names, stay together: those of one person, say.
+    /// So many pictures in a row stay together: those of one person, say. In the order of their names numbers count by their value.
     pub together: usize,
 }
 

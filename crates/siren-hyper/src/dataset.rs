@@ -1,29 +1,22 @@
 //! Pictures of one size in memory, and how they are split.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use siren_core::run::available_memory;
-use siren_core::signal::step_rng;
 use siren_core::{Error, Result};
 use siren_picture::{ColorMode, Picture};
 
-use crate::config::{HyperSignal, Split};
+use crate::config::HyperSignal;
 use crate::context::Contexts;
+use crate::folder::PictureFiles;
 use crate::reconstruction::coords;
-use crate::scene;
+use crate::split::Parts;
+use crate::{scene, split};
 
 /// Embedded pictures where nothing else is said.
 const DEFAULT_PICTURES: usize = 2048;
-/// Names of files that are taken for pictures.
-const EXTENSIONS: [&str; 12] = [
-    "png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "ppm", "pgm", "pnm", "pbm",
-];
-/// [`step_rng`] purpose of the split, which is the same for every seed of a config.
-const SPLIT: u8 = 18;
 /// Of the pictures in memory, so much may be used.
 const MEMORY_SHARE: f64 = 0.8;
 
@@ -54,15 +47,10 @@ impl Dataset {
         let Some(folder) = &signal.path else {
             return embedded(signal);
         };
-        let files = pictures_in(folder)?;
-        fits(files.len(), signal)?;
-        let names: Vec<String> = files.iter().map(|file| file_name(file)).collect();
-        let parts = match &signal.split.file {
-            Some(file) => listed(file, folder, &names)?,
-            None => dealt(names.len(), &signal.split)
-                .map_err(|message| Error::signal(folder, message))?,
-        };
-        let pictures = files.par_iter().map(|file| prepared(file, signal));
+        let files = PictureFiles::of(folder)?;
+        fits(files.paths.len(), signal)?;
+        let parts = split::parts(folder, &files, &signal.split)?;
+        let pictures = files.paths.par_iter().map(|file| prepared(file, signal));
         let pictures = pictures.collect::<Result<Vec<_>>>()?;
         Ok(Self::new(&pictures, signal, parts))
     }
@@ -70,7 +58,7 @@ impl Dataset {
     fn new(
         pictures: &[Picture],
         signal: &HyperSignal,
-        [training, validation, test]: [Vec<usize>; 3],
+        [training, validation, test]: Parts,
     ) -> Self {
         let any_color = pictures.iter().any(|picture| picture.channels == 3);
         let channels = match signal.color {
@@ -146,7 +134,7 @@ fn embedded(signal: &HyperSignal) -> Result<Dataset> {
         let message = "names files, and the embedded pictures are none: give `signal.path` too";
         return Err(Error::signal(file, message));
     }
-    let parts = dealt(count, &signal.split)
+    let parts = split::dealt(count, &signal.split)
         .map_err(|message| Error::invalid("signal.pictures", count, &message))?;
     let pictures = (0..count as u64).into_par_iter().map(|at| {
         let picture = scene::face(at, signal.size);
@@ -161,120 +149,19 @@ fn embedded(signal: &HyperSignal) -> Result<Dataset> {
 
 /// The square in the middle, at the size of the config.
 pub(crate) fn prepared(file: &Path, signal: &HyperSignal) -> Result<Picture> {
-    let picture = Picture::open(file, signal.color)?;
+    middle_square(&Picture::open(file, signal.color)?, signal)
+}
+
+/// The mask of a picture, as [`prepared`] makes it of the picture.
+pub(crate) fn prepared_mask(file: &Path, signal: &HyperSignal) -> Result<Picture> {
+    middle_square(&Picture::open_mask(file)?, signal)
+}
+
+fn middle_square(picture: &Picture, signal: &HyperSignal) -> Result<Picture> {
     let side = picture.height.min(picture.width);
     Ok(picture
         .crop_center(side, side)?
         .resize(signal.size, signal.size))
-}
-
-/// Files with names of pictures, in the order of their names; hidden ones are left out.
-fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder).map_err(Error::io("list", folder))?;
-    let mut files = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(Error::io("list", folder))?.path();
-        let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
-        let is_picture = EXTENSIONS.iter().any(|known| extension == *known);
-        if is_picture && !file_name(&path).starts_with('.') && path.is_file() {
-            files.push(path);
-        }
-    }
-    if files.is_empty() {
-        let message =
-            "has no pictures: give a folder of PNG, JPEG, WebP, BMP, TIFF, GIF or PNM files";
-        return Err(Error::signal(folder, message));
-    }
-    files.sort();
-    Ok(files)
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
-}
-
-/// Training, validation and test as a split file says.
-fn listed(file: &Path, folder: &Path, names: &[String]) -> Result<[Vec<usize>; 3]> {
-    let text = std::fs::read_to_string(file).map_err(Error::io("read", file))?;
-    let places: HashMap<&str, usize> = names
-        .iter()
-        .enumerate()
-        .map(|(at, name)| (name.as_str(), at))
-        .collect();
-    let mut parts: [Vec<usize>; 3] = Default::default();
-    let mut absent = Vec::new();
-    let mut seen = vec![false; names.len()];
-    for (line, text) in text
-        .lines()
-        .enumerate()
-        .filter(|(_, text)| !text.trim().is_empty())
-    {
-        let fail = |message: String| Error::signal(file, format!("line {}: {message}", line + 1));
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let (name, part) = match words[..] {
-            [name, part] => (name, part.parse::<usize>().ok().filter(|&part| part < 3)),
-            _ => ("", None),
-        };
-        let Some(part) = part else {
-            let expected =
-                "expected the name of a picture, then 0 (training), 1 (validation) or 2 (test)";
-            return Err(fail(format!("{expected}, got `{text}`")));
-        };
-        match places.get(name) {
-            Some(&at) if seen[at] => return Err(fail(format!("`{name}` has a line already"))),
-            Some(&at) => {
-                seen[at] = true;
-                parts[part].push(at);
-            }
-            None => absent.push(name),
-        }
-    }
-    if let Some(first) = absent.first() {
-        let message = format!(
-            "names {} pictures that are not in {} (the first is `{first}`): take them out, or bring the files",
-            absent.len(),
-            folder.display()
-        );
-        return Err(Error::signal(file, message));
-    }
-    let kinds = ["training (0)", "validation (1)", "test (2)"];
-    match kinds.iter().zip(&parts).find(|(_, part)| part.is_empty()) {
-        Some((kind, _)) => Err(Error::signal(
-            file,
-            format!("has no picture for {kind}: each part needs one"),
-        )),
-        None => Ok(parts),
-    }
-}
-
-/// Training, validation and test at random, always in the same way for as many pictures; neighbors that belong together stay so.
-fn dealt(count: usize, split: &Split) -> Result<[Vec<usize>; 3], String> {
-    let groups = count.div_ceil(split.together);
-    if groups < 3 {
-        return Err(format!(
-            "at least 3 pictures (or 3 times `signal.split.together = {}`), for training, validation and test; there are {count}",
-            split.together
-        ));
-    }
-    let part = |fraction: f64| ((fraction * groups as f64).round() as usize).max(1);
-    let test = part(split.test).min(groups - 2);
-    let validation = part(split.validation).min(groups - test - 1);
-    let mut order: Vec<usize> = (0..groups).collect();
-    order.shuffle(&mut step_rng(0, SPLIT, 0));
-    let pictures = |groups: &[usize]| {
-        let mut all: Vec<usize> = groups
-            .iter()
-            .flat_map(|group| group * split.together..count.min((group + 1) * split.together))
-            .collect();
-        all.sort_unstable();
-        all
-    };
-    let (test, rest) = order.split_at(test);
-    let (validation, training) = rest.split_at(validation);
-    Ok([pictures(training), pictures(validation), pictures(test)])
 }
 
 /// Refuses what memory does not hold: pictures are decoded to floats first, then kept as bytes.
@@ -296,35 +183,6 @@ fn fits(count: usize, signal: &HyperSignal) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn neighbors_that_belong_together_are_never_split() {
-        let split = Split {
-            together: 10,
-            ..Split::default()
-        };
-        let parts = dealt(340, &split).unwrap();
-        assert_eq!(parts.each_ref().map(Vec::len), [280, 30, 30]);
-        for part in &parts {
-            for ten in part.chunks(10) {
-                assert!(ten[0] % 10 == 0 && ten[9] == ten[0] + 9, "{ten:?}");
-            }
-        }
-        let mut all = parts.concat();
-        all.sort_unstable();
-        assert!(all.into_iter().eq(0..340));
-    }
-
-    #[test]
-    fn a_split_gives_every_part_something_or_says_what_is_missing() {
-        let split = Split::default();
-        assert_eq!(dealt(3, &split).unwrap().map(|part| part.len()), [1, 1, 1]);
-        assert!(
-            dealt(2, &split)
-                .unwrap_err()
-                .contains("at least 3 pictures")
-        );
-    }
 
     #[test]
     fn one_colored_picture_makes_all_of_them_colored() {

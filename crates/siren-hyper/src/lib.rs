@@ -16,6 +16,7 @@ pub mod dataset;
 mod encoder;
 mod evaluate;
 mod fit;
+mod folder;
 mod hypernetwork;
 mod layers;
 mod linear;
@@ -26,6 +27,7 @@ mod rectify;
 pub mod restore;
 mod scene;
 pub mod signal;
+mod split;
 
 pub use self::model::HyperNetwork;
 pub use self::signal::Hyper;

@@ -11,7 +11,7 @@ use siren_picture::{ColorMode, Picture};
 use crate::artifacts::{between, grid, pictures, visible};
 use crate::config::HyperSignal;
 use crate::context::{Contexts, distinct};
-use crate::dataset::prepared;
+use crate::dataset::{prepared, prepared_mask};
 use crate::evaluate::shown;
 use crate::model::HyperNetwork;
 use crate::reconstruction::coords;
@@ -155,11 +155,7 @@ impl Restorer {
 }
 
 fn bright(mask: &Path, signal: &HyperSignal) -> Result<Vec<u32>> {
-    let gray = HyperSignal {
-        color: ColorMode::Gray,
-        ..signal.clone()
-    };
-    let values = prepared(mask, &gray)?.values;
+    let values = prepared_mask(mask, signal)?.values;
     let seen: Vec<u32> = (0u32..)
         .zip(values)
         .filter(|(_, value)| *value > BRIGHT)
@@ -168,7 +164,7 @@ fn bright(mask: &Path, signal: &HyperSignal) -> Result<Vec<u32>> {
     if seen.is_empty() {
         return Err(Error::signal(
             mask,
-            "shows nothing: a mask is bright where the picture is seen",
+            "shows nothing: a mask is bright, and not transparent, where the picture is seen",
         ));
     }
     Ok(seen)

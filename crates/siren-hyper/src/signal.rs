@@ -70,9 +70,10 @@ impl Domain for Hyper {
         }
     }
 
-    /// A set of pictures has no spectrum.
     fn spectrum(&self) -> Result<Option<Spectrum>> {
-        Ok(None)
+        let value = "with `auto` for `first_omega_0` or `weight_noise`";
+        let expected = "numbers: a set of pictures has no spectrum to take them from";
+        Err(Error::invalid("field", value, expected))
     }
 
     fn checksum(&self) -> u32 {

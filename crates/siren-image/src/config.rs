@@ -57,7 +57,7 @@ pub enum Observed {
     Even,
     /// Each pixel with this probability (the authors' `sparsity`).
     Fraction(f64),
-    /// Where this picture, of the same size after cropping and resizing, is brighter than half.
+    /// Where this picture, of the same size after cropping and resizing, is brighter than half. Transparent pixels count as black.
     Mask(PathBuf),
 }
 

@@ -172,7 +172,7 @@ fn observed(picture: &Picture, signal: &ImageSignal, seed: u64) -> Result<Option
         return Ok(Some(mask));
     }
     let value = "a mask of no pixel at all";
-    let expected = "at least one pixel to train on (a higher fraction, or a mask with white in it)";
+    let expected = "at least one pixel to train on (a higher fraction, or a mask with white in it that is not transparent)";
     Err(Error::invalid("signal.observed", value, expected))
 }
 

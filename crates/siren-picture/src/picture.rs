@@ -10,7 +10,7 @@ use image::codecs::pnm::{PnmEncoder, PnmSubtype, SampleEncoding};
 use image::imageops::{FilterType, resize};
 use image::{ExtendedColorType, ImageBuffer, ImageEncoder, ImageFormat, Luma, Pixel, Rgb};
 use serde::{Deserialize, Serialize};
-use siren_core::run::PartialFile;
+use siren_core::run::{PartialFile, console};
 use siren_core::{Error, Result};
 
 use crate::png_stream::to_byte;
@@ -37,6 +37,13 @@ pub enum ColorMode {
     Rgb,
 }
 
+/// What lies behind transparent pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Background {
+    White,
+    Black,
+}
+
 /// A picture; values are the file's own (no color management), 0 for black to 1 for full.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
@@ -53,21 +60,56 @@ pub struct Picture {
 impl Picture {
     /// Reads a PNG, JPEG, WebP, BMP, TIFF, GIF (first frame) or PNM file; the content tells the format, not the name.
     ///
-    /// 8-bit samples are divided by 255 and 16-bit ones by 65535. Transparency is flattened over white, an EXIF
-    /// orientation is applied, and color profiles are ignored. At most [`MAX_SIDE`] pixels a side and [`MAX_PIXELS`]
-    /// in all, checked before anything is decoded.
+    /// Samples of n bits are divided by 2ⁿ − 1. Float samples of a TIFF file are taken as they are if they lie in [0, 1]
+    /// (beyond by half a level of 8 bits they are clamped), whole numbers from 0 to 255 are divided by 255, and any other
+    /// range is refused. Transparency is flattened over white: a color c of opacity a becomes `a c + (1 − a)`, a premultiplied
+    /// one `c + (1 − a)`. An EXIF orientation is applied, and color profiles are ignored: colors are taken as they are.
+    ///
+    /// Of an animation the first frame is read, of a TIFF file with several pictures the first one. A JPEG file without its
+    /// end marker is read if the whole picture is in it. At most [`MAX_SIDE`] pixels a side and [`MAX_PIXELS`] in all, checked
+    /// before anything is decoded.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] if the file cannot be read; [`Error::Signal`] if it is a folder, empty, too large, not a picture
-    /// of these formats, damaged or cut short.
+    /// of these formats, damaged or cut short, or holds samples whose meaning is not known.
     pub fn open(path: &Path, color: ColorMode) -> Result<Self> {
-        let picture = read::read(path)?;
-        Ok(match color {
-            ColorMode::Auto => picture,
-            ColorMode::Gray => picture.luma(),
-            ColorMode::Rgb => picture.into_rgb(),
-        })
+        Ok(read::read(path, Background::White)?.picture.in_mode(color))
+    }
+
+    /// Reads a picture file as [`open`](Self::open) does, and tells the user if the file holds more pictures than the one that
+    /// is read.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_first(path: &Path, color: ColorMode) -> Result<Self> {
+        let file = read::read(path, Background::White)?;
+        if file.more {
+            let path = path.display();
+            console::note(format_args!(
+                "{path} holds more than one picture: the first is taken"
+            ));
+        }
+        Ok(file.picture.in_mode(color))
+    }
+
+    /// Reads a mask: gray, and black where it is transparent, so that white counts only as far as it is opaque.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_mask(path: &Path) -> Result<Self> {
+        let picture = read::read(path, Background::Black)?.picture;
+        Ok(picture.in_mode(ColorMode::Gray))
+    }
+
+    fn in_mode(self, color: ColorMode) -> Self {
+        match color {
+            ColorMode::Auto => self,
+            ColorMode::Gray => self.luma(),
+            ColorMode::Rgb => self.into_rgb(),
+        }
     }
 
     /// The `height` x `width` pixels in the middle, without resampling: the top row is `(self.height - height) / 2`

@@ -61,7 +61,7 @@ impl Source<'_> {
     /// If the file cannot be read, or is smaller than what is to be kept of it.
     pub fn open(&self) -> Result<Picture> {
         let picture = if let Some(path) = self.path {
-            Picture::open(path, self.color)?
+            Picture::open_first(path, self.color)?
         } else {
             let side = self.size.unwrap_or(DEFAULT_SIZE);
             let picture = scene(side, side);
@@ -96,13 +96,13 @@ impl Source<'_> {
         }
     }
 
-    /// A gray picture that says something about each pixel of another, and may be drawn for that picture as it is in its file or
-    /// as it is fitted.
+    /// A gray picture, black where it is transparent, that says something about each pixel of another, and may be drawn for that
+    /// picture as it is in its file or as it is fitted.
     ///
     /// # Errors
     /// If it cannot be read, or has another size.
     pub fn open_mask(&self, path: &Path, picture: &Picture) -> Result<Picture> {
-        let mask = Picture::open(path, ColorMode::Gray)?;
+        let mask = Picture::open_mask(path)?;
         let fits = |m: &Picture| (m.height, m.width) == (picture.height, picture.width);
         if fits(&mask) {
             return Ok(mask);

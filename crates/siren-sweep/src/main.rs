@@ -2,6 +2,7 @@
 
 mod folder;
 mod member;
+mod names;
 mod plot;
 mod program;
 mod queue;

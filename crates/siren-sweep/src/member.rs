@@ -1,11 +1,12 @@
 //! The runs that a sweep consists of.
 
-use crate::spec::{Choice, file_name};
+use crate::names::file_names;
+use crate::spec::Choice;
 
 /// One run of a sweep.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member {
-    /// Name of the run and of its folder: the names of its choices, joined.
+    /// Name of the run and of its folder: the names of its choices, joined; no other run has it.
     pub name: String,
     /// Which choice of each axis.
     pub choices: Vec<usize>,
@@ -16,31 +17,33 @@ pub struct Member {
 /// Every combination of choices, the last axis varying fastest.
 #[must_use]
 pub fn expand(axes: &[Vec<Choice>]) -> Vec<Member> {
-    let mut members = vec![Member {
-        name: String::new(),
-        choices: Vec::new(),
-        overrides: Vec::new(),
-    }];
+    let mut combinations = vec![Vec::new()];
     for choices in axes {
-        let with = |member: &Member, index: usize, choice: &Choice| {
-            let mut member = member.clone();
-            if !member.name.is_empty() {
-                member.name.push_str("--");
-            }
-            member.name.push_str(&file_name(&choice.name));
-            member.choices.push(index);
-            member.overrides.extend(choice.overrides.iter().cloned());
-            member
+        let longer = |combination: Vec<usize>| {
+            (0..choices.len()).map(move |index| [&combination[..], &[index]].concat())
         };
-        let longer = |member: Member| {
-            let choices = choices.iter().enumerate();
-            choices
-                .map(move |(index, choice)| with(&member, index, choice))
-                .collect::<Vec<_>>()
-        };
-        members = members.into_iter().flat_map(longer).collect();
+        combinations = combinations.into_iter().flat_map(longer).collect();
     }
-    members
+    let chosen = |combination: &[usize]| -> Vec<&Choice> {
+        let pairs = axes.iter().zip(combination);
+        pairs.map(|(choices, &index)| &choices[index]).collect()
+    };
+    let names = |combination: &Vec<usize>| -> Vec<&str> {
+        let chosen = chosen(combination);
+        chosen.iter().map(|choice| choice.name.as_str()).collect()
+    };
+    let names = file_names(&combinations.iter().map(names).collect::<Vec<_>>());
+    let member = |(name, choices): (String, Vec<usize>)| {
+        let overrides = chosen(&choices)
+            .into_iter()
+            .flat_map(|c| c.overrides.clone());
+        Member {
+            name,
+            overrides: overrides.collect(),
+            choices,
+        }
+    };
+    names.into_iter().zip(combinations).map(member).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use kuva::render_to_svg;
 use siren_core::run::Evaluation;
 
 use crate::folder::{SweepFolder, write};
+use crate::names::file_names;
 use crate::results::Results;
 
 /// What stands below a plot.
@@ -28,7 +29,10 @@ const COLORS: usize = 9;
 /// If the disk refuses.
 pub fn draw(results: &Results<'_>, folder: &SweepFolder) -> Result<()> {
     let metric = &results.spec.table.metrics[0];
-    for (column, name) in results.columns().iter().enumerate() {
+    let columns = results.columns();
+    let groups: Vec<Vec<&str>> = columns.iter().map(|name| vec![name.as_str()]).collect();
+    let files = file_names(&groups);
+    for (column, (name, file)) in columns.iter().zip(&files).enumerate() {
         for (label, x) in ABSCISSAS {
             let curves = (0..results.rows().len()).map(|row| curve(results, (row, column), x));
             let lines: Vec<Plot> = lines(&results.rows(), curves);
@@ -44,7 +48,7 @@ pub fn draw(results: &Results<'_>, folder: &SweepFolder) -> Result<()> {
                 .with_y_label(metric.clone());
             let file = match name.as_str() {
                 "" => format!("{metric}-{label}"),
-                name => format!("{metric}-{label}-{}", crate::spec::file_name(name)),
+                _ => format!("{metric}-{label}-{file}"),
             };
             write(&folder.plot(&file), &render_to_svg(lines, layout))?;
         }

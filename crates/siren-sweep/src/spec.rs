@@ -1,9 +1,13 @@
 //! The `[sweep]` table of a config.
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+use siren_core::run::{is_hidden, natural_order};
+
+use crate::names::labels;
 
 /// A config as a sweep sees it: the experiment's own tables are for its domain to judge.
 #[derive(Clone, Debug, Deserialize)]
@@ -40,7 +44,8 @@ pub struct Axis {
     pub key: Option<String>,
     /// Values of `key`.
     pub values: Option<Vec<toml::Value>>,
-    /// A glob whose files `key` is set to, in order of their names; relative to where the command is given.
+    /// A glob whose files `key` is set to, in natural order of their names (2 before 10); relative to where the command is given. Hidden
+    /// files are left out, unless the pattern names them.
     pub files: Option<String>,
     /// Groups of settings, each with a `name`: `{ name = "relu", field.activation = "relu" }`.
     pub options: Option<Vec<toml::Table>>,
@@ -228,17 +233,9 @@ impl Axis {
         if choices.is_empty() {
             bail!("has nothing to choose from");
         }
-        let clean = |choice: &Choice| file_name(&choice.name);
         for (index, choice) in choices.iter().enumerate() {
-            if let Some(other) = choices[..index]
-                .iter()
-                .find(|other| clean(other) == clean(choice))
-            {
-                bail!(
-                    "{:?} and {:?} would give two runs of one name",
-                    other.name,
-                    choice.name
-                );
+            if choices[..index].iter().any(|c| c.name == choice.name) {
+                bail!("two of its choices have one name, {:?}", choice.name);
             }
         }
         Ok(choices)
@@ -256,27 +253,46 @@ fn of_value(key: &str, value: &toml::Value) -> Choice {
 }
 
 fn of_files(key: &str, pattern: &str) -> Result<Vec<Choice>> {
-    let paths = glob::glob(pattern)
+    let options = glob::MatchOptions {
+        require_literal_leading_dot: true,
+        ..glob::MatchOptions::new()
+    };
+    let found = glob::glob_with(pattern, options)
         .with_context(|| format!("`files` is {pattern:?}, no pattern of file names"))?;
-    let mut choices = Vec::new();
-    for path in paths {
+    let is_named = |name: &OsStr| {
+        Path::new(pattern)
+            .components()
+            .any(|c| c.as_os_str() == name)
+    };
+    let is_left_out = |path: &Path| {
+        let mut names = path
+            .components()
+            .filter(|c| matches!(c, Component::Normal(_)));
+        names.any(|c| is_hidden(c.as_os_str()) && !is_named(c.as_os_str()))
+    };
+    let mut paths = Vec::new();
+    for path in found {
         let path = path.context("cannot list files")?;
-        if path.is_file() {
-            let value = toml::Value::String(path.display().to_string());
-            choices.push(Choice {
-                name: path
-                    .file_stem()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned(),
-                overrides: vec![format!("{key}={value}")],
-            });
+        if !path.is_dir() && !is_left_out(&path) {
+            paths.push(path);
         }
     }
-    if choices.is_empty() {
-        bail!("`files` is {pattern:?}, which fits no file");
+    if paths.is_empty() {
+        bail!("`files` is {pattern:?}, which fits no file (folders and hidden files do not count)");
     }
-    Ok(choices)
+    paths.sort_by(|a, b| natural_order(a, b));
+    let of_file = |(name, path): (String, &PathBuf)| {
+        let value = toml::Value::String(path.display().to_string());
+        Choice {
+            name,
+            overrides: vec![format!("{key}={value}")],
+        }
+    };
+    Ok(labels(&paths)
+        .into_iter()
+        .zip(&paths)
+        .map(of_file)
+        .collect())
 }
 
 fn of_option(option: &toml::Table) -> Result<Choice> {
@@ -303,13 +319,4 @@ fn leaves(key: &str, value: &toml::Value, overrides: &mut Vec<String>) {
         }
         value => overrides.push(format!("{key}={value}")),
     }
-}
-
-/// A name as a part of a run's name, which names a folder.
-#[must_use]
-pub fn file_name(name: &str) -> String {
-    let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    name.chars()
-        .map(|c| if known(c) { c } else { '-' })
-        .collect()
 }

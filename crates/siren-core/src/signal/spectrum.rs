@@ -19,7 +19,7 @@ pub struct Spectrum {
 }
 
 impl Spectrum {
-    /// Of all values of a raster; `None` if no axis has three samples, or nothing varies along any.
+    /// Of all values of a raster; `None` if nothing varies along any axis, as where none has more than one sample.
     #[must_use]
     pub fn of(raster: &Raster) -> Option<Self> {
         let axes = 0..raster.grid().sides().len();
@@ -36,7 +36,7 @@ impl Spectrum {
 fn along(raster: &Raster, axis: usize) -> Option<Spectrum> {
     let grid = raster.grid();
     let side = grid.sides()[axis];
-    if side < 3 {
+    if side < 2 {
         return None;
     }
     let density = density(raster, axis);
@@ -133,8 +133,26 @@ mod tests {
     #[test]
     fn what_does_not_vary_has_no_spectrum() {
         assert!(Spectrum::of(&raster(&[50, 40], |_| 0.7)).is_none());
-        assert!(Spectrum::of(&raster(&[2], |x| x[0])).is_none());
+        assert!(Spectrum::of(&raster(&[1, 1], |_| 0.7)).is_none());
         // A single row varies along one axis only.
         assert!(Spectrum::of(&raster(&[1, 40], |x| x[1])).is_some());
+    }
+
+    #[test]
+    fn two_samples_have_the_one_frequency_that_they_can_hold() {
+        use std::f64::consts::PI;
+        let checkers = |x: &[f64]| x.iter().product::<f64>();
+        for (sides, value) in [
+            (&[2][..], (|x: &[f64]| x[0]) as fn(&[f64]) -> f64),
+            (&[2, 2], |x| x[0]),
+            (&[2, 2], checkers),
+            (&[1, 2], |x| x[1]),
+            (&[2, 3], |x| x[0]),
+        ] {
+            // They lie two units apart.
+            let spectrum = Spectrum::of(&raster(sides, value)).unwrap();
+            assert!((spectrum.centroid - PI / 2.0).abs() < 1e-12, "{spectrum:?}");
+            assert!((spectrum.nyquist - PI / 2.0).abs() < 1e-12, "{spectrum:?}");
+        }
     }
 }

@@ -1,23 +1,43 @@
 //! Reading a picture file: the header is judged before anything is decoded, and errors say what to do.
 
-use std::fs::{self, File};
+mod jpeg;
+mod samples;
+mod tiff;
+
+use std::fs;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
+use image::codecs::gif::GifDecoder;
+use image::codecs::png::PngDecoder;
+use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use image::{
+    AnimationDecoder, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
+};
 use siren_core::{Error, Result};
 
-use super::{MAX_PIXELS, MAX_SIDE, Picture};
+use self::samples::Samples;
+use super::{Background, MAX_PIXELS, MAX_SIDE, Picture};
 
 /// Largest file that is read, in bytes: an uncompressed picture of `MAX_PIXELS` 16-bit RGBA pixels fits.
 const MAX_FILE: u64 = 1 << 30;
 /// What a decoder may allocate, in bytes.
 const MAX_ALLOC: u64 = 1 << 31;
+/// How a TIFF file of more than 4 GiB may begin, and any other that a program writes so.
+const BIG_TIFF: [&[u8; 4]; 2] = [b"II+\0", b"MM\0+"];
 const FORMATS: &str = "PNG, JPEG, WebP, BMP, TIFF, GIF or PNM";
 
-/// The picture in the file, gray or RGB as the file is.
-pub(super) fn read(path: &Path) -> Result<Picture> {
+/// A picture file.
+pub(super) struct File {
+    /// The picture, gray or RGB as the file is; the first one if there are several.
+    pub(super) picture: Picture,
+    /// Whether the file holds more pictures.
+    pub(super) more: bool,
+}
+
+/// Reads the first picture of a file.
+pub(super) fn read(path: &Path, background: Background) -> Result<File> {
     let bytes = contents(path)?;
     let mut reader = ImageReader::new(Cursor::new(bytes.as_slice()))
         .with_guessed_format()
@@ -25,23 +45,48 @@ pub(super) fn read(path: &Path) -> Result<Picture> {
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_ALLOC);
     reader.limits(limits);
-    let Some(format) = reader.format() else {
+    let is_big_tiff = BIG_TIFF.iter().any(|start| bytes.starts_with(*start));
+    let known = reader.format().or(is_big_tiff.then_some(ImageFormat::Tiff));
+    let Some(format) = known else {
         let message = format!("not a picture in a known format; give a {FORMATS} file");
         return Err(Error::signal(path, message));
     };
+    if format == ImageFormat::Tiff {
+        let tiff = tiff::decode(path, &bytes)?;
+        return Ok(File {
+            picture: tiff.samples.into_picture(background, tiff.orientation),
+            more: tiff.more,
+        });
+    }
     let failed = |error: ImageError| Error::signal(path, decoding_message(format, &error));
     let mut decoder = reader.into_decoder().map_err(failed)?;
     check_size(path, decoder.dimensions())?;
-    if format == ImageFormat::Jpeg && !jpeg_ends(&bytes) {
-        let message = "the JPEG data stop before the end-of-image marker: the file is cut short; \
-                       copy or download it again";
-        return Err(Error::signal(path, message));
-    }
     // A damaged EXIF block is no reason to refuse the picture.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;
-    image.apply_orientation(orientation);
-    picture(path, image)
+    let image = match format {
+        ImageFormat::Jpeg => jpeg::decode(path, &bytes)?,
+        _ => DynamicImage::from_decoder(decoder),
+    };
+    let samples = Samples::from_image(path, &image.map_err(failed)?)?;
+    Ok(File {
+        picture: samples.into_picture(background, orientation),
+        more: is_animated(format, &bytes),
+    })
+}
+
+/// Whether the file holds more than one frame.
+fn is_animated(format: ImageFormat, bytes: &[u8]) -> bool {
+    let bytes = Cursor::new(bytes);
+    match format {
+        ImageFormat::Gif => {
+            GifDecoder::new(bytes).is_ok_and(|gif| gif.into_frames().nth(1).is_some())
+        }
+        ImageFormat::Png => PngDecoder::new(bytes)
+            .and_then(|png| png.is_apng())
+            .unwrap_or(false),
+        ImageFormat::WebP => WebPDecoder::new(bytes).is_ok_and(|webp| webp.has_animation()),
+        _ => false,
+    }
 }
 
 /// The bytes of a file that may be a picture.
@@ -52,7 +97,7 @@ fn contents(path: &Path) -> Result<Vec<u8>> {
         return Err(Error::signal(path, message));
     }
     let mut bytes = Vec::new();
-    File::open(path)
+    fs::File::open(path)
         .map_err(Error::io("open", path))?
         .take(MAX_FILE + 1)
         .read_to_end(&mut bytes)
@@ -99,93 +144,6 @@ fn decoding_message(format: ImageFormat, error: &ImageError) -> String {
             "cannot be decoded as {name} ({error}): the file is damaged or cut short; copy or download it again"
         ),
     }
-}
-
-/// Whether a JPEG reaches its end-of-image marker; the decoder itself fills what is missing with gray.
-///
-/// Walks the segments, so that neither a thumbnail's end counts nor bytes after the end matter.
-fn jpeg_ends(bytes: &[u8]) -> bool {
-    let mut at = 2;
-    while let Some(offset) = bytes
-        .get(at..)
-        .and_then(|b| b.iter().position(|&b| b == 0xFF))
-    {
-        at += offset + 1;
-        match bytes.get(at) {
-            Some(0xD9) => return true,
-            // Stuffing, fill bytes and restart markers belong to the scan; markers 01 and D8 stand alone.
-            Some(0xFF) => {}
-            Some(0x00 | 0x01 | 0xD0..=0xD8) => at += 1,
-            Some(_) => {
-                let Some([high, low]) = bytes.get(at + 1..at + 3) else {
-                    return false;
-                };
-                at += 1 + usize::from(u16::from_be_bytes([*high, *low]));
-            }
-            None => return false,
-        }
-    }
-    false
-}
-
-/// Decoded samples in `[0, 1]`, transparency flattened.
-fn picture(path: &Path, image: DynamicImage) -> Result<Picture> {
-    let (height, width) = (image.height() as usize, image.width() as usize);
-    let (stored, mut values) = match image {
-        DynamicImage::ImageLuma8(image) => (1, from_bytes(&image)),
-        DynamicImage::ImageLumaA8(image) => (2, from_bytes(&image)),
-        DynamicImage::ImageRgb8(image) => (3, from_bytes(&image)),
-        DynamicImage::ImageRgba8(image) => (4, from_bytes(&image)),
-        DynamicImage::ImageLuma16(image) => (1, from_words(&image)),
-        DynamicImage::ImageLumaA16(image) => (2, from_words(&image)),
-        DynamicImage::ImageRgb16(image) => (3, from_words(&image)),
-        DynamicImage::ImageRgba16(image) => (4, from_words(&image)),
-        DynamicImage::ImageRgb32F(image) => (3, image.into_raw()),
-        DynamicImage::ImageRgba32F(image) => (4, image.into_raw()),
-        other => {
-            let message = format!(
-                "pixels of type {:?} are not read here; convert the picture to an 8- or 16-bit PNG",
-                other.color()
-            );
-            return Err(Error::signal(path, message));
-        }
-    };
-    if values.iter().any(|value| !value.is_finite()) {
-        let message = "the picture holds values that are not finite numbers; convert it to an 8- or 16-bit PNG";
-        return Err(Error::signal(path, message));
-    }
-    for value in &mut values {
-        *value = value.clamp(0.0, 1.0);
-    }
-    if stored % 2 == 0 {
-        flatten(&mut values, stored);
-    }
-    Ok(Picture {
-        height,
-        width,
-        channels: if stored < 3 { 1 } else { 3 },
-        values,
-    })
-}
-
-fn from_bytes(samples: &[u8]) -> Vec<f32> {
-    samples.iter().map(|&v| f32::from(v) / 255.0).collect()
-}
-
-fn from_words(samples: &[u16]) -> Vec<f32> {
-    samples.iter().map(|&v| f32::from(v) / 65535.0).collect()
-}
-
-/// Over white: `v * alpha + (1 - alpha)`, in place, dropping the alpha that ends each pixel of `stored` values.
-fn flatten(values: &mut Vec<f32>, stored: usize) {
-    let colors = stored - 1;
-    for pixel in 0..values.len() / stored {
-        let alpha = values[pixel * stored + colors];
-        for k in 0..colors {
-            values[pixel * colors + k] = values[pixel * stored + k] * alpha + (1.0 - alpha);
-        }
-    }
-    values.truncate(values.len() / stored * colors);
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use image::codecs::gif::GifEncoder;
 use image::codecs::jpeg::JpegEncoder;
+use image::codecs::png::PngEncoder;
 use image::{Frame, ImageBuffer, ImageEncoder, Luma, LumaA, Rgb, Rgba, RgbaImage};
 use tempfile::TempDir;
 
@@ -131,6 +132,63 @@ fn alpha_is_flattened_over_white() {
 }
 
 #[test]
+fn transparent_colors_of_a_png_are_flattened_over_white_or_black() {
+    use png::{BitDepth, ColorType};
+    let folder = tempfile::tempdir().unwrap();
+    for (color, depth, data, transparent, expected) in [
+        // Alpha 0.2, then 1, by the palette: shades 0 and 9.
+        (
+            ColorType::Indexed,
+            BitDepth::Two,
+            &[0b0001_0000][..],
+            &[51][..],
+            [0.8, 9.0 / 255.0],
+        ),
+        (
+            ColorType::Grayscale,
+            BitDepth::Eight,
+            &[51, 52],
+            &[0, 51],
+            [1.0, 52.0 / 255.0],
+        ),
+        (
+            ColorType::Grayscale,
+            BitDepth::Sixteen,
+            &[1, 2, 0xFF, 0xFF],
+            &[1, 2],
+            [1.0, 1.0],
+        ),
+        (
+            ColorType::Rgb,
+            BitDepth::Eight,
+            &[5, 5, 5, 0, 0, 0],
+            &[0, 5, 0, 5, 0, 5],
+            [1.0, 0.0],
+        ),
+    ] {
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, 2, 1);
+        encoder.set_color(color);
+        encoder.set_depth(depth);
+        encoder.set_palette(vec![0, 0, 0, 9, 9, 9]);
+        encoder.set_trns(transparent.to_vec());
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_image_data(data).unwrap();
+        writer.finish().unwrap();
+        let path = write(&folder, "a.png", &file);
+        let over_white = Picture::open(&path, ColorMode::Gray).unwrap();
+        for (value, expected) in over_white.values.iter().zip(expected) {
+            assert!(
+                (value - expected).abs() < 1e-6,
+                "{color:?} {depth:?} {value}"
+            );
+        }
+        let over_black = Picture::open_mask(&path).unwrap();
+        assert!(over_black.values[0] < 1e-6, "{color:?} {depth:?}");
+    }
+}
+
+#[test]
 fn the_first_frame_of_a_gif_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let mut file = Vec::new();
@@ -140,26 +198,78 @@ fn the_first_frame_of_a_gif_is_read() {
         encoder.encode_frame(Frame::new(frame)).unwrap();
     }
     drop(encoder);
-    let picture = Picture::open(&write(&folder, "a.gif", &file), ColorMode::Auto).unwrap();
+    let path = write(&folder, "a.gif", &file);
+    let read = read(&path, Background::White).unwrap();
+    let picture = read.picture;
     assert_eq!((picture.height, picture.width, picture.channels), (3, 4, 3));
     assert_eq!(picture.values[..3], [1.0, 0.0, 0.0]);
+    assert!(read.more);
+    let one = encoded(&detailed(), ImageFormat::Gif);
+    let one = super::read(&write(&folder, "b.gif", &one), Background::White).unwrap();
+    assert!(!one.more);
 }
 
-#[test]
-fn exif_orientation_is_applied() {
-    let folder = tempfile::tempdir().unwrap();
-    // Little endian TIFF header; one entry: orientation (0x112), short, 6 = rotate by 90 degrees clockwise.
-    let mut exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0".to_vec();
-    exif.extend([0; 4]);
+/// A JPEG of 8 x 16 blocks of one shade each, three wide and two high as stored, with an EXIF orientation.
+fn turned(orientation: u8, stored: [[u8; 3]; 2]) -> Vec<u8> {
+    // Little endian TIFF header; one entry: orientation (0x112), short.
+    let mut exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
+    exif.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
     let mut file = Vec::new();
     let mut encoder = JpegEncoder::new_with_quality(&mut file, 100);
     encoder.set_exif_metadata(exif).unwrap();
-    let image = ImageBuffer::from_fn(16, 8, |x, _| Luma([if x < 8 { 255_u8 } else { 0 }]));
+    let shade = |x, y| Luma([stored[y as usize / 8][x as usize / 8]]);
+    let image = ImageBuffer::from_fn(24, 16, shade);
     image.write_with_encoder(encoder).unwrap();
-    let picture = Picture::open(&write(&folder, "a.jpg", &file), ColorMode::Auto).unwrap();
-    assert_eq!((picture.height, picture.width), (16, 8));
-    assert!(picture.values[..64].iter().all(|&v| v > 0.98));
-    assert!(picture.values[64..].iter().all(|&v| v < 0.02));
+    file
+}
+
+#[test]
+fn every_exif_orientation_is_applied() {
+    let folder = tempfile::tempdir().unwrap();
+    let stored = [[0, 50, 100], [150, 200, 250]];
+    for (orientation, seen) in [
+        (1, vec![vec![0, 50, 100], vec![150, 200, 250]]),
+        (2, vec![vec![100, 50, 0], vec![250, 200, 150]]),
+        (3, vec![vec![250, 200, 150], vec![100, 50, 0]]),
+        (4, vec![vec![150, 200, 250], vec![0, 50, 100]]),
+        (5, vec![vec![0, 150], vec![50, 200], vec![100, 250]]),
+        (6, vec![vec![150, 0], vec![200, 50], vec![250, 100]]),
+        (7, vec![vec![250, 100], vec![200, 50], vec![150, 0]]),
+        (8, vec![vec![100, 250], vec![50, 200], vec![0, 150]]),
+        // No orientation that there is.
+        (9, vec![vec![0, 50, 100], vec![150, 200, 250]]),
+    ] {
+        let path = write(&folder, "a.jpg", &turned(orientation, stored));
+        let picture = Picture::open(&path, ColorMode::Auto).unwrap();
+        let size = (8 * seen.len(), 8 * seen[0].len());
+        assert_eq!((picture.height, picture.width), size, "{orientation}");
+        for (row, shades) in seen.iter().enumerate() {
+            for (column, &shade) in shades.iter().enumerate() {
+                let shade: u8 = shade;
+                let value = picture.values[(8 * row + 4) * size.1 + 8 * column + 4];
+                let expected = f32::from(shade) / 255.0;
+                assert!(
+                    (value - expected).abs() < 0.01,
+                    "{orientation} {row} {column}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn colors_are_taken_as_they_are_whatever_profile_comes_with_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = detailed();
+    let open =
+        |file: &[u8]| Picture::open(&write(&folder, "a.png", file), ColorMode::Auto).unwrap();
+    let plain = open(&encoded(&image, ImageFormat::Png));
+    let mut file = Vec::new();
+    let mut encoder = PngEncoder::new(&mut file);
+    encoder.set_icc_profile(vec![7; 200]).unwrap();
+    image.write_with_encoder(encoder).unwrap();
+    assert!(file.windows(4).any(|chunk| chunk == b"iCCP"));
+    assert_eq!(open(&file), plain);
 }
 
 #[test]
@@ -184,24 +294,6 @@ fn a_cut_file_is_an_error_in_every_format() {
             assert!(advice, "{percent}%: {text}");
         }
     }
-}
-
-#[test]
-fn bytes_after_the_end_of_a_jpeg_do_not_matter_and_a_thumbnail_is_not_its_end() {
-    let whole = encoded(&detailed(), ImageFormat::Jpeg);
-    assert!(jpeg_ends(&[&whole[..], b"trailer"].concat()));
-    // An APP1 segment that holds a complete small JPEG.
-    let thumbnail = encoded(&detailed().thumbnail(16, 16), ImageFormat::Jpeg);
-    let length = u16::try_from(thumbnail.len() + 2).unwrap().to_be_bytes();
-    let start = [
-        &[0xFF, 0xD8, 0xFF, 0xE1][..],
-        &length,
-        &thumbnail,
-        &whole[2..],
-    ]
-    .concat();
-    assert!(jpeg_ends(&start));
-    assert!(!jpeg_ends(&start[..start.len() / 2]));
 }
 
 #[test]
