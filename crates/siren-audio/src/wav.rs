@@ -1,6 +1,8 @@
 //! WAV files: every PCM width in, 32-bit floats out, piece by piece.
 
+mod format;
 mod read;
+mod riff;
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -120,5 +122,7 @@ fn failed(partial: &PartialFile, error: hound::Error) -> Error {
     })
 }
 
+#[cfg(test)]
+mod foreign;
 #[cfg(test)]
 mod tests;
