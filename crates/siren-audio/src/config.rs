@@ -18,7 +18,7 @@ use crate::sound::{MAX_RATE, MAX_VALUES};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AudioSignal {
-    /// A WAV, FLAC, MP3, Ogg Vorbis, AIFF or CAF file. Without one, the embedded piece is played.
+    /// A WAV, FLAC, MP3, Ogg Vorbis or AIFF file. Without one, the embedded piece is played.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// Where the part that is fitted begins, in seconds.

@@ -66,6 +66,20 @@ impl Sound {
         }
     }
 
+    /// Checks that every value is a number; the first frame is the one of this index in the file.
+    pub(crate) fn check_finite(&self, path: &Path, first: usize) -> Result<()> {
+        let Some(at) = self.values.iter().position(|value| !value.is_finite()) else {
+            return Ok(());
+        };
+        let seconds = (first + at / self.channels) as f64 / f64::from(self.rate);
+        let message = format!(
+            "a sample at {seconds} seconds is {}, not a finite number; repair it in an editor, or leave it out with \
+             `signal.start` and `signal.length`",
+            self.values[at]
+        );
+        Err(Error::signal(path, message))
+    }
+
     /// Writes 32-bit floats.
     ///
     /// # Errors

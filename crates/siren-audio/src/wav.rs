@@ -13,6 +13,7 @@ use siren_core::run::PartialFile;
 use siren_core::{Error, Result};
 
 pub use self::read::WavFile;
+pub(crate) use self::riff::is_wav;
 use crate::sound::{MAX_CHANNELS, MAX_RATE};
 
 /// Bytes of a WAV file before its samples, less the eight that its length does not count.

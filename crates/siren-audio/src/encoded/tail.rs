@@ -4,14 +4,16 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Bytes of an ID3v1 tag.
+/// Bytes of a tag of `ID3v1`.
 const ID3V1_BYTES: u64 = 128;
 /// Bytes of the header, and of the footer, of an APE tag.
 const APE_BYTES: u64 = 32;
+/// Most bytes of a page of Ogg.
+const OGG_PAGE_BYTES: u64 = 65_307;
 /// How far before the end of a file its last whole packet is looked for.
 const REACH: u64 = 1 << 20;
 
-/// Bytes of a file without the ID3v1 and APE tags at its end.
+/// Bytes of a file without the `ID3v1` and APE tags at its end.
 pub(super) fn bytes_before_tags(file: &mut File) -> io::Result<u64> {
     let mut end = file.metadata()?.len();
     let mut at = |position: u64| -> io::Result<[u8; APE_BYTES as usize]> {
@@ -37,17 +39,39 @@ pub(super) fn bytes_before_tags(file: &mut File) -> io::Result<u64> {
     Ok(end)
 }
 
-/// Whether the last packet that was decoded is followed by the beginning of another one, of MP3 or FLAC.
-pub(super) fn is_torn(path: &Path, last: &[u8]) -> io::Result<bool> {
+/// The last bytes of a file before its tags, at most so many.
+fn last_bytes(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
     let end = bytes_before_tags(&mut file)?;
-    let start = end.saturating_sub(last.len() as u64 + REACH);
+    let start = end.saturating_sub(most);
     file.seek(SeekFrom::Start(start))?;
     let mut bytes = Vec::new();
     file.take(end - start).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Whether the last packet that was decoded is followed by the beginning of another one, of MP3 or FLAC.
+pub(super) fn is_torn(path: &Path, last: &[u8]) -> io::Result<bool> {
+    let bytes = last_bytes(path, REACH + last.len() as u64)?;
     let found = bytes
         .windows(last.len().max(1))
         .rposition(|window| window == last);
     let rest = found.map_or(&[][..], |at| &bytes[at + last.len()..]);
     Ok(matches!(rest, [0xFF, second, ..] if second & 0xE0 == 0xE0))
+}
+
+/// Whether an Ogg file ends with a whole page that is flagged as a last one.
+pub(super) fn is_ogg_whole(path: &Path) -> io::Result<bool> {
+    let bytes = last_bytes(path, 2 * OGG_PAGE_BYTES)?;
+    let last = bytes.windows(4).rposition(|window| window == b"OggS");
+    let page = last.map_or(&[][..], |at| &bytes[at..]);
+    let Some(&[flags, .., segments]) = page.get(5..27) else {
+        return Ok(false);
+    };
+    let lengths = page.get(27..27 + usize::from(segments));
+    let is_there = lengths.is_some_and(|lengths| {
+        let length: usize = lengths.iter().copied().map(usize::from).sum();
+        page.len() >= 27 + lengths.len() + length
+    });
+    Ok(is_there && flags & 4 != 0)
 }

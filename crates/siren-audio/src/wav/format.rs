@@ -130,7 +130,7 @@ fn codec(
         FLOAT => least_bytes == bytes,
         _ => true,
     };
-    let codec = codec_of(tag, order, bytes).filter(|_| frame_bytes % channels == 0);
+    let codec = codec_of(tag, order, bytes).filter(|_| frame_bytes.is_multiple_of(channels));
     codec.filter(|_| is_wide_enough).ok_or_else(|| {
         format!(
             "the header claims {kind} of {bits} bits, with {frame_bytes} bytes for {channels} channels; only {READ} are read \

@@ -52,7 +52,7 @@ impl WavFile {
         let riff = Riff::open(file).map_err(Error::io("read", path))?;
         let Some(mut riff) = riff else {
             return fail(&format!(
-                "not a WAV file, nor FLAC, MP3, Ogg Vorbis, AIFF or CAF; {ADVICE}"
+                "not a WAV file, nor FLAC, MP3, Ogg Vorbis or AIFF; {ADVICE}"
             ));
         };
         let (format, data) = Self::find(path, &mut riff)?;
@@ -145,21 +145,13 @@ impl WavFile {
             );
             return Err(Error::signal(&self.path, message));
         }
-        let values = self.values(frames)?;
-        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            let seconds = (first + at / channels) as f64 / f64::from(rate);
-            let message = format!(
-                "a sample at {seconds} seconds is {}, not a finite number; repair it in an editor, or leave it out with \
-                 `signal.start` and `signal.length`",
-                values[at]
-            );
-            return Err(Error::signal(&self.path, message));
-        }
-        Ok(Sound {
+        let sound = Sound {
             rate,
             channels,
-            values,
-        })
+            values: self.values(frames)?,
+        };
+        sound.check_finite(&self.path, first)?;
+        Ok(sound)
     }
 
     /// Decodes frames that are there.
@@ -171,7 +163,10 @@ impl WavFile {
             frame_bytes,
         } = self.format;
         let undecodable = |failure: Failure| {
-            Error::signal(&self.path, format!("cannot be decoded ({failure}); {ADVICE}"))
+            Error::signal(
+                &self.path,
+                format!("cannot be decoded ({failure}); {ADVICE}"),
+            )
         };
         let mut parameters = AudioCodecParameters::new();
         parameters

@@ -28,6 +28,22 @@ impl ByteOrder {
     }
 }
 
+/// Whether a file begins as WAV files do.
+pub(crate) fn is_wav(start: &[u8; 12]) -> bool {
+    form(start).is_some()
+}
+
+/// Order of bytes of a file that begins so, and whether its lengths have 64 bits; `None` if it is no WAV file.
+fn form(start: &[u8; 12]) -> Option<(ByteOrder, bool)> {
+    let form = match &start[..4] {
+        b"RIFF" => (ByteOrder::Little, false),
+        b"RIFX" => (ByteOrder::Big, false),
+        b"RF64" | b"BW64" => (ByteOrder::Little, true),
+        _ => return None,
+    };
+    (&start[8..] == b"WAVE").then_some(form)
+}
+
 /// Where the contents of a chunk lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Chunk {
@@ -69,11 +85,8 @@ impl Riff {
             return Ok(None);
         }
         file.read_exact(&mut head)?;
-        let (order, is_long) = match &head[..4] {
-            b"RIFF" => (ByteOrder::Little, false),
-            b"RIFX" => (ByteOrder::Big, false),
-            b"RF64" | b"BW64" => (ByteOrder::Little, true),
-            _ => return Ok(None),
+        let Some((order, is_long)) = form(&head) else {
+            return Ok(None);
         };
         let riff = Self {
             file,
@@ -83,7 +96,7 @@ impl Riff {
             bytes,
             next: head.len() as u64,
         };
-        Ok((&head[8..] == b"WAVE").then_some(riff))
+        Ok(Some(riff))
     }
 
     /// The next chunk, or `None` at the end of the file.
@@ -157,7 +170,7 @@ impl Riff {
     /// a chunk that is needed standing where that byte should be, and not behind it.
     fn behind(&mut self, chunk: &Chunk) -> io::Result<u64> {
         let end = chunk.end();
-        if chunk.length % 2 == 0 || end >= self.bytes {
+        if chunk.length.is_multiple_of(2) || end >= self.bytes {
             return Ok(end);
         }
         let mut is_needed = |position| -> io::Result<bool> {
