@@ -18,7 +18,7 @@ use crate::sound::{MAX_RATE, MAX_VALUES};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AudioSignal {
-    /// A WAV, FLAC, MP3 or Ogg Vorbis file. Without one, the embedded piece is played.
+    /// A WAV, FLAC, MP3, Ogg Vorbis or AIFF file. Without one, the embedded piece is played.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// Where the part that is fitted begins, in seconds.
@@ -106,7 +106,7 @@ impl AudioSignal {
 }
 
 /// Seconds to the microsecond, rounded down: what is within a frame of it is still there.
-fn shown(seconds: f64) -> f64 {
+pub(crate) fn shown(seconds: f64) -> f64 {
     (seconds * 1e6).floor() / 1e6
 }
 

@@ -1,147 +1,268 @@
-//! FLAC, MP3 and Ogg Vorbis files.
+//! FLAC, MP3, Ogg Vorbis and AIFF files.
+//!
+//! How long a sound is, is counted while it is decoded. What a header claims serves to recognize a file that is cut short.
 
-use std::fs::File;
+mod head;
+mod tail;
+mod track;
+
 use std::path::Path;
 
 use siren_core::{Error, Result};
-use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
+use symphonia::core::codecs::audio::AudioDecoder;
 use symphonia::core::errors::Error as Failure;
-use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
-use symphonia::core::meta::MetadataOptions;
+use symphonia::core::formats::FormatReader;
+use symphonia::core::formats::well_known::{FORMAT_ID_FLAC, FORMAT_ID_MP3, FORMAT_ID_OGG};
+use symphonia::core::packet::Packet;
 
+pub(crate) use self::head::is_encoded;
+use self::track::{Track, judge, select};
 use crate::config::AudioSignal;
-use crate::sound::{MAX_CHANNELS, MAX_RATE, MAX_VALUES, Sound};
+use crate::sound::{MAX_VALUES, Sound, ends_early};
+
+/// What is wrong with a file without an end, to be followed by "ends after".
+const CUT_SHORT: &str = "is cut short, or was never completed by the program that recorded it: it";
 
 /// A file whose first audio track is being decoded.
 struct Encoded<'a> {
     path: &'a Path,
     format: Box<dyn FormatReader>,
     decoder: Box<dyn AudioDecoder>,
-    track: u32,
-    /// As the file says, if it does.
-    frames: Option<u64>,
+    track: Track,
 }
 
-/// The part that a config asks for; decoding ends where that part ends.
+/// What was decoded.
+struct Decoded {
+    sound: Sound,
+    /// Frames that come before those of `sound`.
+    skipped: usize,
+    /// Time stamp that the next packet should have.
+    next: Option<i64>,
+    /// Frames of the last packet, and its bytes.
+    last_frames: usize,
+    last: Box<[u8]>,
+}
+
+/// Why decoding ended.
+enum Ending {
+    /// With the part that was asked for.
+    Wanted,
+    /// With the file.
+    File,
+    /// Because of this, which is to be followed by "ends after".
+    Fault(String),
+}
+
+/// The part that a config asks for. Frames before it are not kept, and decoding ends where it ends.
 ///
 /// # Errors
-/// [`Error::Signal`] if the file has no sound that is decoded here, is damaged, ends before it says, or has more than is fitted.
+/// [`Error::Signal`] if the file has no sound that is decoded here, is damaged or cut short before the part ends, or if the
+/// part is too long to be fitted.
 pub(crate) fn read(path: &Path, signal: &AudioSignal) -> Result<Sound> {
     let mut encoded = Encoded::open(path)?;
-    let sound = encoded.decode(signal)?;
-    let part = signal.part(sound.rate, sound.frames())?;
-    Ok(sound.part(part))
+    let mut decoded = Decoded::default();
+    let ending = encoded.decode(signal, &mut decoded)?;
+    let fault = match ending {
+        Ending::Fault(why) => Some(why),
+        Ending::File => encoded.fault_at_the_end(&decoded)?,
+        Ending::Wanted => None,
+    };
+    if decoded.frames() == 0 {
+        let message = format!(
+            "has no sound in it: it is empty, cut short or damaged{}",
+            fault.map_or(String::new(), |why| format!(" ({why} ends at once)"))
+        );
+        return Err(Error::signal(path, message));
+    }
+    encoded.part(signal, &decoded, fault)
 }
 
 impl<'a> Encoded<'a> {
     fn open(path: &'a Path) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io("open", path))?;
-        let stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
-        let mut hint = Hint::new();
-        if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
-            hint.with_extension(extension);
-        }
-        let (formats, codecs) = (
-            symphonia::default::get_probe(),
-            symphonia::default::get_codecs(),
-        );
-        let options = (FormatOptions::default(), MetadataOptions::default());
-        let format = formats.probe(&hint, stream, options.0, options.1);
-        let format = format.map_err(|failure| failed(path, &failure))?;
-        let track = format.default_track(TrackType::Audio);
-        let codec = track.and_then(|track| track.codec_params.as_ref()?.audio());
-        let (Some(track), Some(codec)) = (track, codec) else {
-            let message =
-                "has no sound in it that is decoded here; give FLAC, MP3, Ogg Vorbis or WAV";
-            return Err(Error::signal(path, message));
-        };
-        let decoder = codecs.make_audio_decoder(codec, &AudioDecoderOptions::default());
+        let format = head::open(path)?;
+        let (track, decoder) = select(path, &*format)?;
         Ok(Self {
             path,
-            decoder: decoder.map_err(|failure| failed(path, &failure))?,
-            track: track.id,
-            frames: track.num_frames,
             format,
+            decoder,
+            track,
         })
     }
 
-    /// From the beginning to the end, or to that of the part that is asked for.
-    fn decode(&mut self, signal: &AudioSignal) -> Result<Sound> {
-        let mut sound = Sound {
-            rate: 0,
-            channels: 1,
-            values: Vec::new(),
-        };
-        let mut piece: Vec<f32> = Vec::new();
+    fn decode(&mut self, signal: &AudioSignal, decoded: &mut Decoded) -> Result<Ending> {
         loop {
             let packet = match self.format.next_packet() {
                 Ok(Some(packet)) => packet,
-                Ok(None) => break,
-                Err(Failure::IoError(error)) if error.raw_os_error().is_none() => break,
-                Err(failure) => return Err(failed(self.path, &failure)),
+                Ok(None) => return Ok(Ending::File),
+                // Another sound follows in the same file.
+                Err(Failure::ResetRequired) => {
+                    (self.track, self.decoder) = select(self.path, &*self.format)?;
+                    decoded.next = None;
+                    continue;
+                }
+                Err(Failure::IoError(error)) if error.raw_os_error().is_none() => {
+                    let is_ogg = self.track.format == FORMAT_ID_OGG;
+                    return Ok(if is_ogg {
+                        Ending::Fault(CUT_SHORT.to_owned())
+                    } else {
+                        Ending::File
+                    });
+                }
+                Err(Failure::IoError(error)) => return Err(Error::io("read", self.path)(error)),
+                Err(failure) => return Ok(Ending::Fault(damaged(&failure))),
             };
-            if packet.track_id != self.track {
+            if packet.track_id != self.track.id {
                 continue;
             }
-            let decoded = self.decoder.decode(&packet);
-            let decoded = decoded.map_err(|failure| failed(self.path, &failure))?;
-            let (rate, channels) = (decoded.spec().rate(), decoded.spec().channels().count());
-            if sound.values.is_empty() {
-                judge(self.path, rate, channels)?;
-                (sound.rate, sound.channels) = (rate, channels);
-            } else if (sound.rate, sound.channels) != (rate, channels) {
-                let message =
-                    "changes its rate or its number of channels on the way; convert it to WAV";
-                return Err(Error::signal(self.path, message));
+            if let Some(fault) = self.take(packet, signal, decoded)? {
+                return Ok(Ending::Fault(fault));
             }
-            decoded.copy_to_vec_interleaved(&mut piece);
-            sound.values.extend_from_slice(&piece);
-            if let Some(length) = signal.length
-                && sound.frames() as f64 > (signal.start + length) * f64::from(rate) + 1.0
-            {
-                return Ok(sound);
+            let rate = f64::from(decoded.sound.rate);
+            if let Some(length) = signal.length {
+                // Padding is told from sound only where the file ends.
+                let more = self.track.delay + self.track.padding + 1;
+                let wanted = ((signal.start + length) * rate).round() + more as f64;
+                if decoded.frames() as f64 >= wanted {
+                    return Ok(Ending::Wanted);
+                }
             }
-            if sound.values.len() > MAX_VALUES {
+            if decoded.sound.values.len() > MAX_VALUES {
                 let message = format!(
-                    "is too long to be fitted, expected at most {MAX_VALUES} samples in all; fit a part of it with `signal.length`"
+                    "is too long to be fitted, expected at most {MAX_VALUES} samples in all; fit a part of it with \
+                     `signal.length`"
                 );
                 return Err(Error::signal(self.path, message));
             }
         }
-        self.complete(&sound)?;
+    }
+
+    /// Decodes a packet, and returns what is wrong with it.
+    fn take(
+        &mut self,
+        packet: Packet,
+        signal: &AudioSignal,
+        decoded: &mut Decoded,
+    ) -> Result<Option<String>> {
+        let start = packet.pts.get();
+        if decoded.next.is_some_and(|next| start > next) {
+            return Ok(Some(
+                "is damaged, a piece of it is missing: what is whole".to_owned(),
+            ));
+        }
+        let block = packet.block_dur().get();
+        decoded.next = start.checked_add_unsigned(block);
+        let buffer = match self.decoder.decode(&packet) {
+            Ok(buffer) => buffer,
+            Err(failure) => return Ok(Some(damaged(&failure))),
+        };
+        let (rate, channels) = (buffer.spec().rate(), buffer.spec().channels().count());
+        let sound = &mut decoded.sound;
+        if sound.rate == 0 {
+            judge(self.path, rate, channels)?;
+            (sound.rate, sound.channels) = (rate, channels);
+        } else if (sound.rate, sound.channels) != (rate, channels) {
+            return Ok(Some(
+                "changes its rate or its number of channels: the first sound in it".to_owned(),
+            ));
+        }
+        let mut piece: Vec<f32> = Vec::new();
+        buffer.copy_to_vec_interleaved(&mut piece);
+        decoded.last_frames = piece.len() / channels;
+        decoded.last = packet.data;
+        let first = (signal.start * f64::from(rate)).round() as usize;
+        let first = first.saturating_add(self.track.delay);
+        let early = first.saturating_sub(decoded.frames());
+        let early = early.min(decoded.last_frames);
+        decoded.skipped += early;
+        decoded
+            .sound
+            .values
+            .extend_from_slice(&piece[early * channels..]);
+        Ok(None)
+    }
+
+    /// What is wrong with a file that was decoded up to its end.
+    fn fault_at_the_end(&self, decoded: &Decoded) -> Result<Option<String>> {
+        let ending = match self.track.format {
+            FORMAT_ID_OGG => tail::is_ogg_whole(self.path).map(|is_whole| !is_whole),
+            FORMAT_ID_MP3 | FORMAT_ID_FLAC => tail::is_torn(self.path, &decoded.last),
+            _ => Ok(false),
+        };
+        let is_torn = ending.map_err(Error::io("read", self.path))?;
+        let found = decoded.frames();
+        // Some encoders of MP3 count their header, which is as long as a packet.
+        let allowance = match self.track.format {
+            FORMAT_ID_MP3 if !is_torn => decoded.last_frames,
+            _ => 0,
+        };
+        let track = &self.track;
+        Ok(match track.claimed {
+            Some(claimed) if found + allowance < claimed + track.delay + track.padding => {
+                Some(format!("claims {claimed} frames, but {CUT_SHORT}"))
+            }
+            _ if is_torn => Some(CUT_SHORT.to_owned()),
+            _ => None,
+        })
+    }
+
+    /// The part that is asked for, of what was decoded; an error if it reaches a fault.
+    fn part(
+        &self,
+        signal: &AudioSignal,
+        decoded: &Decoded,
+        fault: Option<String>,
+    ) -> Result<Sound> {
+        let (found, rate) = (decoded.frames(), decoded.sound.rate);
+        let Track {
+            delay,
+            padding,
+            claimed,
+            ..
+        } = self.track;
+        let is_as_claimed = claimed.is_some_and(|claimed| claimed + delay + padding == found);
+        let frames = found.saturating_sub(delay + if is_as_claimed { padding } else { 0 });
+        let part = signal.part(rate, frames);
+        if let Some(why) = fault
+            && (part.is_err() || signal.length.is_none())
+        {
+            let first = (signal.start * f64::from(rate)).round() as usize;
+            return Err(ends_early(self.path, &why, first..frames, rate));
+        }
+        let part = part?;
+        let skipped = decoded.skipped.saturating_sub(delay);
+        let sound = decoded.sound.part(part.start - skipped..part.end - skipped);
+        sound.check_finite(self.path, part.start)?;
         Ok(sound)
     }
+}
 
-    /// An error if less was there than the file says.
-    fn complete(&self, sound: &Sound) -> Result<()> {
-        let found = sound.frames() as u64;
-        let message = match self.frames {
-            _ if found == 0 => "has no sound in it: it is empty or cut short".to_owned(),
-            Some(claimed) if found < claimed => format!(
-                "claims {claimed} frames, but ends after {found}: it is cut short; copy it again, or fit a part of what is there \
-                 with `signal.length`"
-            ),
-            _ => return Ok(()),
-        };
-        Err(Error::signal(self.path, message))
+impl Decoded {
+    /// Frames that were decoded so far.
+    fn frames(&self) -> usize {
+        self.skipped + self.sound.frames()
     }
 }
 
-fn failed(path: &Path, failure: &Failure) -> Error {
-    let message = format!(
-        "cannot be decoded ({failure}): it is damaged, or of a kind that is not read here; convert it to WAV"
-    );
-    Error::signal(path, message)
+impl Default for Decoded {
+    fn default() -> Self {
+        Self {
+            sound: Sound {
+                rate: 0,
+                channels: 1,
+                values: Vec::new(),
+            },
+            skipped: 0,
+            next: None,
+            last_frames: 0,
+            last: Box::default(),
+        }
+    }
 }
 
-fn judge(path: &Path, rate: u32, channels: usize) -> Result<()> {
-    if (1..=MAX_RATE).contains(&rate) && (1..=MAX_CHANNELS).contains(&channels) {
-        return Ok(());
-    }
-    let message = format!(
-        "claims {channels} channels at {rate} Hz, expected 1 to {MAX_CHANNELS} at 1 to {MAX_RATE} Hz; convert it to WAV"
-    );
-    Err(Error::signal(path, message))
+/// What is wrong with a piece that cannot be decoded.
+fn damaged(failure: &Failure) -> String {
+    format!("is damaged ({failure}): what can be decoded")
 }
+
+#[cfg(test)]
+mod tests;

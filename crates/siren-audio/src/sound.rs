@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::path::Path;
 
-use siren_core::Result;
+use siren_core::{Error, Result};
 
+use crate::config::shown;
 use crate::wav::WavStream;
 
 /// Most samples, over all channels, of a sound that is fitted.
@@ -65,6 +66,20 @@ impl Sound {
         }
     }
 
+    /// Checks that every value is a number; the first frame is the one of this index in the file.
+    pub(crate) fn check_finite(&self, path: &Path, first: usize) -> Result<()> {
+        let Some(at) = self.values.iter().position(|value| !value.is_finite()) else {
+            return Ok(());
+        };
+        let seconds = (first + at / self.channels) as f64 / f64::from(self.rate);
+        let message = format!(
+            "a sample at {seconds} seconds is {}, not a finite number; repair it in an editor, or leave it out with \
+             `signal.start` and `signal.length`",
+            self.values[at]
+        );
+        Err(Error::signal(path, message))
+    }
+
     /// Writes 32-bit floats.
     ///
     /// # Errors
@@ -74,4 +89,24 @@ impl Sound {
         stream.push(&self.values)?;
         stream.finish()
     }
+}
+
+/// The error for a file that ends before its sound does. `why` ends with the subject of "ends"; `there` are the frames from
+/// the first one that was asked for to the last one in the file.
+pub(crate) fn ends_early(path: &Path, why: &str, there: Range<usize>, rate: u32) -> Error {
+    let seconds = |frames: usize| shown(frames as f64 / f64::from(rate));
+    let advice = if there.is_empty() {
+        "or choose a part before that with `signal.start` and `signal.length`".to_owned()
+    } else {
+        format!(
+            "or fit what is there with `signal.length = {}`",
+            seconds(there.len())
+        )
+    };
+    let message = format!(
+        "{why} ends after {} frames ({} seconds); copy it again, {advice}",
+        there.end,
+        seconds(there.end)
+    );
+    Error::signal(path, message)
 }

@@ -1,9 +1,5 @@
 //! Which sound a config names, and what is done to it before it is fitted.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-
 use siren_core::{Error, Result};
 
 use crate::config::{AudioSignal, Channels};
@@ -16,7 +12,7 @@ use crate::wav::WavFile;
 /// The part of the sound that is fitted, in the channels and at the rate that are; not silent.
 pub(crate) fn open_sound(signal: &AudioSignal) -> Result<Sound> {
     let whole = match &signal.path {
-        Some(path) if is_encoded(path) => encoded::read(path, signal)?,
+        Some(path) if encoded::is_encoded(path) => encoded::read(path, signal)?,
         Some(path) => {
             let file = WavFile::open(path)?;
             let part = signal.part(file.rate(), file.frames())?;
@@ -56,12 +52,4 @@ fn silent(signal: &AudioSignal, is_heard_apart: bool) -> Error {
             "a part of the piece that is not silent",
         ),
     }
-}
-
-/// Whether the file begins like one of the formats that are decoded, whatever its name says; all else is judged as WAV.
-fn is_encoded(path: &Path) -> bool {
-    let mut start = [0; 4];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
-    let is_frame = start[0] == 0xFF && start[1] & 0xE0 == 0xE0;
-    read.is_ok() && (start == *b"fLaC" || start == *b"OggS" || start[..3] == *b"ID3" || is_frame)
 }

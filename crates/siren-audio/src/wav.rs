@@ -1,6 +1,8 @@
 //! WAV files: every PCM width in, 32-bit floats out, piece by piece.
 
+mod format;
 mod read;
+mod riff;
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -11,6 +13,7 @@ use siren_core::run::PartialFile;
 use siren_core::{Error, Result};
 
 pub use self::read::WavFile;
+pub(crate) use self::riff::is_wav;
 use crate::sound::{MAX_CHANNELS, MAX_RATE};
 
 /// Bytes of a WAV file before its samples, less the eight that its length does not count.
@@ -120,5 +123,7 @@ fn failed(partial: &PartialFile, error: hound::Error) -> Error {
     })
 }
 
+#[cfg(test)]
+mod foreign;
 #[cfg(test)]
 mod tests;

@@ -136,6 +136,10 @@ fn a_file_that_ends_too_early_says_how_much_is_there() {
     let cut = shelf.bytes("cut.wav", &bytes[..bytes.len() - 8 * 40 - 3]);
     let words = ["100 frames", "ends after 59", "cut short", "signal.length"];
     refused(&cut, &words);
+    let advice = read(&cut).unwrap_err().to_string();
+    let seconds = advice.split("signal.length = ").nth(1).unwrap();
+    let seconds: f64 = seconds.split('`').next().unwrap().parse().unwrap();
+    assert_eq!((seconds * 44_100.0).round() as usize, 59);
     refused(&shelf.bytes("head.wav", &bytes[..30]), &["cut short"]);
     refused(
         &shelf.bytes("no_data.wav", &bytes[..60]),
@@ -153,13 +157,10 @@ fn a_header_that_lies_about_its_length_is_no_reason_to_take_memory() {
         bytes[at..at + 4].copy_from_slice(&length.to_le_bytes());
         shelf.bytes(name, &bytes)
     };
-    let words = ["2147483647 frames", "signal.length"];
-    refused(&claiming("huge.wav", u32::MAX - 1), &words);
+    let words = ["2000000000 frames", "ends after 4"];
+    refused(&claiming("huge.wav", 4_000_000_000), &words);
     let words = ["100000000 frames", "ends after 4"];
     refused(&claiming("large.wav", 200_000_000), &words);
-    let words = ["length that cannot be", "never completed"];
-    refused(&claiming("streamed.wav", u32::MAX), &words);
-    refused(&claiming("none.wav", 0), &["no samples"]);
     assert_eq!(read(&claiming("less.wav", 4)).unwrap().frames(), 2);
 }
 
@@ -179,13 +180,19 @@ fn headers_of_other_encodings_or_with_impossible_numbers_are_refused() {
         bytes[34..36].copy_from_slice(&bits.to_le_bytes());
         shelf.bytes(name, &bytes)
     };
-    assert!(read(&with("good.wav", (1, 1, 8000, 16_000, 2, 16))).is_ok());
+    // The bytes a second are of no use here.
+    for (name, fields, frames) in [
+        ("good.wav", (1, 1, 8000, 16_000, 2, 16), 4),
+        ("slow.wav", (1, 1, 8000, 16_001, 2, 16), 4),
+        ("padded.wav", (1, 1, 8000, 32_000, 4, 16), 2),
+        ("double.wav", (3, 1, 8000, 64_000, 8, 64), 1),
+    ] {
+        assert_eq!(read(&with(name, fields)).unwrap().frames(), frames);
+    }
     for (name, fields, word) in [
-        ("adpcm.wav", (2, 1, 8000, 16_000, 2, 16), "32-bit float"),
+        ("adpcm.wav", (2, 1, 8000, 16_000, 2, 16), "Microsoft ADPCM"),
         ("a_law.wav", (6, 1, 8000, 16_000, 2, 16), "ffmpeg"),
-        ("double.wav", (3, 1, 8000, 64_000, 8, 64), "32-bit float"),
         ("wide.wav", (1, 1, 8000, 64_000, 8, 64), "64 bits"),
-        ("padded.wav", (1, 1, 8000, 32_000, 4, 16), "32-bit float"),
         ("no_rate.wav", (1, 1, 0, 0, 2, 16), "0 samples a second"),
         (
             "fast.wav",
@@ -193,13 +200,9 @@ fn headers_of_other_encodings_or_with_impossible_numbers_are_refused() {
             "10000000",
         ),
         ("no_channels.wav", (1, 0, 8000, 16_000, 2, 16), "channels"),
-        (
-            "many.wav",
-            (1, 40, 8000, 320_000, 40, 8),
-            "cannot be read as WAV",
-        ),
-        ("no_bits.wav", (1, 1, 8000, 0, 0, 0), "bits per sample"),
-        ("other.wav", (1, 1, 8000, 16_001, 2, 16), "damaged"),
+        ("many.wav", (1, 40, 8000, 320_000, 40, 8), "40 channels"),
+        ("no_bits.wav", (1, 1, 8000, 0, 0, 0), "of 0 bits"),
+        ("torn.wav", (1, 2, 8000, 24_000, 3, 16), "3 bytes for 2"),
     ] {
         refused(&with(name, fields), &[word]);
     }
