@@ -6,9 +6,11 @@
 
 mod artifacts;
 pub mod config;
+mod cosine;
 mod evaluate;
 pub mod signal;
 pub mod solver;
+mod stencil;
 mod targets;
 
 pub use self::signal::Poisson;
