@@ -209,7 +209,11 @@ fn a_run_that_is_finished_says_so_does_nothing_and_tells_how_to_train_on() {
         let before = desk.files("run");
         let ended = desk.run("resume run").succeeded();
         assert!(desk.files("run") == before, "{kind}");
-        for words in ["run is finished", "all 5 steps", "artifacts in run/artifacts"] {
+        for words in [
+            "run is finished",
+            "all 5 steps",
+            "artifacts in run/artifacts",
+        ] {
             assert!(ended.stdout.contains(words), "{ended:#?}");
         }
         assert!(ended.stderr.is_empty() && !ended.stdout.contains("psnr_db"));

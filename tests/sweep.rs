@@ -69,7 +69,10 @@ fn runs_of_another_signal_than_the_configs_own_have_no_expectation() {
     for (size, is_own) in [(24, true), (20, false)] {
         let summary = text(&desk, &format!("out/runs/{size}/summary.toml"));
         assert_eq!(summary.contains("49.4"), is_own, "{summary}");
-        assert_eq!(text(&desk, &format!("out/runs/{size}.log")).contains("49.4"), is_own);
+        assert_eq!(
+            text(&desk, &format!("out/logs/{size}.txt")).contains("49.4"),
+            is_own
+        );
     }
 }
 

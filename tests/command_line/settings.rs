@@ -217,7 +217,10 @@ fn a_bad_override_or_option_is_refused_by_its_own_name() {
 fn what_a_config_expects_is_shown_for_its_own_signal_alone() {
     let desk = desk();
     desk.draw("mine.png", 16, 16);
-    desk.write("good.toml", format!("{}[expect]\npsnr_db = 49.4\n", super::GOOD));
+    desk.write(
+        "good.toml",
+        format!("{}[expect]\npsnr_db = 49.4\n", super::GOOD),
+    );
     for (sets, is_shown) in [
         ("train.steps=2", true),
         ("signal.size=16", true),
@@ -228,7 +231,11 @@ fn what_a_config_expects_is_shown_for_its_own_signal_alone() {
     ] {
         let ended = desk.run(&format!("run good.toml --out run --set {sets}"));
         let stdout = ended.succeeded().stdout;
-        assert_eq!(stdout.contains("(expected 49.4)"), is_shown, "{sets}: {stdout}");
+        assert_eq!(
+            stdout.contains("(expected 49.4)"),
+            is_shown,
+            "{sets}: {stdout}"
+        );
         for file in ["summary.toml", "config.toml"] {
             let text = String::from_utf8(desk.read(&format!("run/{file}"))).unwrap();
             assert_eq!(text.contains("49.4"), is_shown, "{sets}: {text}");

@@ -7,7 +7,9 @@ use rand::Rng;
 use siren_core::field::{FieldShape, Siren};
 use siren_core::objective::{HessianPrior, Objective, TotalVariation, ValueMse};
 use siren_core::run::{ConfigOf, Domain, Metrics};
-use siren_core::signal::{CoordinateRule, Grid, Raster, Sampling, Spectrum, UniformSampler, checksum, step_rng};
+use siren_core::signal::{
+    CoordinateRule, Grid, Raster, Sampling, Spectrum, UniformSampler, checksum, step_rng,
+};
 use siren_core::train::Constraint;
 use siren_core::{Error, Result};
 

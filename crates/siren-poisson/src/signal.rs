@@ -8,7 +8,9 @@ use rand::Rng;
 use siren_core::field::{FieldShape, Siren};
 use siren_core::objective::{Derivatives, Share, ValueMse};
 use siren_core::run::{ConfigOf, Domain, FormerDefault, Metrics};
-use siren_core::signal::{CoordinateRule, Grid, Raster, Sample, Sampling, Spectrum, checksum, step_rng};
+use siren_core::signal::{
+    CoordinateRule, Grid, Raster, Sample, Sampling, Spectrum, checksum, step_rng,
+};
 use siren_core::train::Constraint;
 use siren_core::{Error, Result};
 use siren_picture::stencil::Shape;
@@ -68,7 +70,11 @@ impl Domain for Poisson {
         if let Some(blend) = &signal.blend {
             let second = second(signal, blend, &first)?;
             let weights = weights(signal, blend, &first)?;
-            mix(&mut targets, &derivatives(&second, signal.stencil), &weights);
+            mix(
+                &mut targets,
+                &derivatives(&second, signal.stencil),
+                &weights,
+            );
             sources.extend(numbers_of(&second));
             sources.extend(weights.iter().map(|&w| w as f32));
         }

@@ -99,7 +99,10 @@ mod tests {
             for weights in [[0.0, 1.0], [1.0, 0.0], [1.0, 0.3]] {
                 let found = solve(SHAPE, &targets, weights);
                 for (u, found) in u.iter().zip(found) {
-                    assert!((u - found).abs() < 1e-9, "{stencil:?} {weights:?}: {u} {found}");
+                    assert!(
+                        (u - found).abs() < 1e-9,
+                        "{stencil:?} {weights:?}: {u} {found}"
+                    );
                 }
             }
         }

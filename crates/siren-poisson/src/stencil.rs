@@ -242,7 +242,10 @@ mod tests {
         let x = [1.0, 4.0, 2.0, 8.0, 5.0];
         for stencil in ALL {
             let down = stencil.first(shape, &x, 0).into_iter();
-            assert!(down.chain(stencil.second(shape, &x, 0)).all(|d| d.abs() < 1e-15));
+            assert!(
+                down.chain(stencil.second(shape, &x, 0))
+                    .all(|d| d.abs() < 1e-15)
+            );
         }
     }
 }

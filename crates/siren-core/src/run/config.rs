@@ -258,8 +258,9 @@ mod tests {
     fn what_a_file_expects_is_of_its_own_signal() {
         let source = Source {
             origin: "picture.toml".to_owned(),
-            text: "kind = 'image'\n[signal]\npath = 'a.png'\n[expect]\npsnr_db = 49.4\nssim = 0.9\n"
-                .to_owned(),
+            text:
+                "kind = 'image'\n[signal]\npath = 'a.png'\n[expect]\npsnr_db = 49.4\nssim = 0.9\n"
+                    .to_owned(),
         };
         let expected = |overrides: &[&str]| {
             let overrides: Vec<String> = overrides.iter().map(|&one| one.to_owned()).collect();
@@ -268,7 +269,11 @@ mod tests {
         };
         let both = ["psnr_db", "ssim"];
         assert_eq!(expected(&[]), both);
-        for own in ["train.steps=3", "signal.path=a.png", "signal={ path = 'a.png' }"] {
+        for own in [
+            "train.steps=3",
+            "signal.path=a.png",
+            "signal={ path = 'a.png' }",
+        ] {
             assert_eq!(expected(&[own]), both, "{own}");
         }
         for foreign in [

@@ -204,9 +204,16 @@ mod tests {
             ("[signal]\nstencil = 'central'\n", "central"),
         ] {
             let config = read(text);
-            assert_eq!(config["signal"]["stencil"].as_str(), Some(stencil), "{text}");
+            assert_eq!(
+                config["signal"]["stencil"].as_str(),
+                Some(stencil),
+                "{text}"
+            );
         }
-        assert_eq!(completed("[signal]\nsize = 16\n", &[]), "[signal]\nsize = 16\n");
+        assert_eq!(
+            completed("[signal]\nsize = 16\n", &[]),
+            "[signal]\nsize = 16\n"
+        );
         assert_eq!(completed("[signal\n", &former), "[signal\n");
     }
 }

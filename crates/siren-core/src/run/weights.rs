@@ -36,7 +36,10 @@ impl Weights {
             message: format!("cannot be read as weights ({detail})"),
         };
         let mut field = None;
-        if std::fs::metadata(path).map_err(Error::io("read", path))?.is_dir() {
+        if std::fs::metadata(path)
+            .map_err(Error::io("read", path))?
+            .is_dir()
+        {
             return Self::of_checkpoint(&RunFolder::open(path)?.chosen_checkpoint(None)?);
         }
         let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
@@ -75,7 +78,10 @@ impl Weights {
         let fitted: Fitted =
             toml::from_str(&checkpoint.state.config).map_err(|error| Error::Checkpoint {
                 path: path.to_path_buf(),
-                message: format!("is of a run with another sort of config ({})", error.message()),
+                message: format!(
+                    "is of a run with another sort of config ({})",
+                    error.message()
+                ),
             })?;
         Ok(Self {
             tensors: checkpoint.into_tensors(),

@@ -75,7 +75,9 @@ fn a_ramp_has_the_same_slope_everywhere_and_no_curvature() {
 #[test]
 fn the_slopes_of_a_checkerboard_are_seen_by_the_spectral_derivative_alone() {
     let desk = Desk::new();
-    desk.draw("board.png", (8, 8), |row, column| ((row + column) % 2) as f32);
+    desk.draw("board.png", (8, 8), |row, column| {
+        ((row + column) % 2) as f32
+    });
     let steepness = |stencil: &str| {
         let signal = format!("[signal]\npath = 'board.png'\nstencil = '{stencil}'");
         let targets = desk.open(&signal).unwrap().field_targets();
@@ -118,9 +120,8 @@ fn a_blend_takes_each_picture_where_the_mask_says() {
         f32::from(u8::from(column > 3))
     });
     let blend = "[signal]\npath = 'a.png'\nstencil = 'sobel'\n[signal.blend]\npath = 'b.png'\n";
-    let slope = |poisson: &Poisson, column: usize| {
-        poisson.targets.first[0][3 * 8 + column] * 255.0 / 16.0
-    };
+    let slope =
+        |poisson: &Poisson, column: usize| poisson.targets.first[0][3 * 8 + column] * 255.0 / 16.0;
     let masked = desk.open(&format!("{blend}mask = 'mask.png'")).unwrap();
     assert!((slope(&masked, 1) - 2.0).abs() < 1e-5 && (slope(&masked, 6) - 3.0).abs() < 1e-5);
     let even = desk.open(blend).unwrap();
