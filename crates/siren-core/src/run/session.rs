@@ -201,10 +201,8 @@ impl<D: Domain> Session<'_, D> {
 
     fn save(&self, which: Which) -> Result<()> {
         let metadata = self.domain.metadata(self.trainer.model())?;
-        let state = State {
-            metadata: Some(KeptMetadata::new(&metadata)?),
-            ..self.state.clone()
-        };
+        let mut state = self.state.clone();
+        state.metadata = Some(KeptMetadata::new(&metadata)?);
         checkpoint::save(&self.folder.checkpoint(which), &self.trainer, &state)
     }
 
