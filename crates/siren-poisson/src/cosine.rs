@@ -46,7 +46,9 @@ pub(crate) fn inverse(shape: Shape, values: &mut [f64]) {
         for_each_line(shape, values, axis, |transform, line| {
             let scale = 2.0 / line.len() as f64;
             transform.process_dct3(line);
-            line.iter_mut().for_each(|x| *x *= scale);
+            for x in line {
+                *x *= scale;
+            }
         });
     }
 }

@@ -87,7 +87,7 @@ impl Domain for Poisson {
             targets,
             objective: config.objective.clone(),
             is_blend: signal.blend.is_some(),
-            sources: checksum(sources.into_iter()),
+            sources: checksum(sources),
             scaling: signal.scaling,
             coordinates: signal.coordinates,
             sampling: signal.sampling.clone(),

@@ -7,6 +7,7 @@ use candle_core::{DType, Device};
 use super::checkpoint::{Checkpoint, State};
 use super::folder::{RunFolder, Which};
 use super::launch::{blueprint, other_network};
+use super::metadata::KeptMetadata;
 use super::{Config, ConfigOf, Domain, disk};
 use crate::config::Source;
 use crate::error::{Error, Result};
@@ -44,26 +45,35 @@ pub fn restore<D: Domain>(
 ) -> Result<Restored<D>> {
     let folder = RunFolder::open(run)?;
     let (config, model, state) = reopen::<D>(&folder, which, device)?;
-    let kept = state.metadata.as_ref().and_then(|kept| kept.read());
+    let kept = state.metadata.as_ref().and_then(KeptMetadata::read);
     let metadata = match kept {
         Some(metadata) => metadata,
-        None => {
-            let domain = D::open(&config, device).map_err(|error| Error::RunFolder {
-                path: folder.path().to_path_buf(),
-                message: format!(
-                    "another version of this program wrote this checkpoint and did not keep the signal's size and scale in it, so rendering \
-                     needs the signal that was fitted, which cannot be opened ({error}): put the file back, or render with that version"
-                ),
-            })?;
-            same_signal(&folder, &state, domain.checksum())?;
-            domain.metadata(&model)?
-        }
+        None => metadata_of_signal::<D>(&folder, &config, &model, &state)?,
     };
     Ok(Restored {
         config,
         metadata,
         model,
     })
+}
+
+/// Metadata from the signal itself, for checkpoints without.
+fn metadata_of_signal<D: Domain>(
+    folder: &RunFolder,
+    config: &ConfigOf<D>,
+    model: &D::Model,
+    started: &State,
+) -> Result<D::Metadata> {
+    let device = model.parameters().device();
+    let domain = D::open(config, device).map_err(|error| Error::RunFolder {
+        path: folder.path().to_path_buf(),
+        message: format!(
+            "another version of this program wrote the checkpoint and did not keep size and scale of the signal in it, so rendering \
+             needs the signal that was fitted, which cannot be opened ({error}): put the file back, or render with that version"
+        ),
+    })?;
+    same_signal(folder, started, domain.checksum())?;
+    domain.metadata(model)
 }
 
 /// A run's config and its model at a checkpoint, by default the best there is; the signal may be gone.
