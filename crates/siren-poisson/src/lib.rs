@@ -5,6 +5,7 @@
 //! [`Derivatives`](siren_core::objective::Derivatives) compares, and [`solver`] is what a classical solver makes of the same targets.
 
 mod artifacts;
+mod between;
 pub mod config;
 mod cosine;
 mod evaluate;

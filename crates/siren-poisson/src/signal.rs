@@ -16,6 +16,7 @@ use siren_core::{Error, Result};
 use siren_picture::stencil::Shape;
 use siren_picture::{Picture, PictureMetadata};
 
+use crate::between::{derivatives_between, lattices, sampler, spread};
 use crate::config::{Anchor, AnchorPixels, PoissonObjective, PoissonSignal, Scaling, Stencil};
 use crate::solver::{Targets, solve};
 use crate::targets::{AUTHORS, derivatives, mix, must_vary, pixels, second, units, weights};
@@ -30,6 +31,8 @@ pub struct Poisson {
     pub(crate) grid: Grid,
     /// In the units of the stencils.
     pub(crate) targets: Targets,
+    /// The same at twice as many points a side, where they are known between pixels.
+    between: Option<Targets>,
     /// What turns them into derivatives of the field: `[down, right]` of the first, `[down, right]` of the second.
     pub(crate) units: [[f64; 2]; 2],
     pub(crate) objective: PoissonObjective,
@@ -66,6 +69,8 @@ impl Domain for Poisson {
         let first = signal.source().open()?;
         let grid = Grid::new(&[first.height, first.width], signal.coordinates)?;
         let mut targets = derivatives(&first, signal.stencil);
+        let is_known_between = signal.stencil == Stencil::Spectral;
+        let mut between = is_known_between.then(|| derivatives_between(&first));
         let mut sources: Vec<f32> = numbers_of(&first).collect();
         if let Some(blend) = &signal.blend {
             let second = second(signal, blend, &first)?;
@@ -75,6 +80,10 @@ impl Domain for Poisson {
                 &derivatives(&second, signal.stencil),
                 &weights,
             );
+            if let Some(between) = &mut between {
+                let weights = spread(pixels(&first), &weights);
+                mix(between, &derivatives_between(&second), &weights);
+            }
             sources.extend(numbers_of(&second));
             sources.extend(weights.iter().map(|&w| w as f32));
         }
@@ -85,6 +94,7 @@ impl Domain for Poisson {
             truth: first,
             grid,
             targets,
+            between,
             objective: config.objective.clone(),
             is_blend: signal.blend.is_some(),
             sources: checksum(sources),
@@ -145,11 +155,18 @@ impl Domain for Poisson {
         let coords = coords.to_device(&self.device)?;
         let numbers = self.field_targets();
         let [gradient, laplacian] = self.shares(&numbers);
-        let numbers: Vec<f32> = numbers.iter().map(|&x| x as f32).collect();
-        let targets = Tensor::from_vec(numbers, (points, channels, 3), &self.device)?;
-        let sample = Sample::new(coords.clone(), Some(targets), None)?;
+        let sampler = if let Some(between) = &self.between {
+            let numbers = self.in_field_units(between);
+            let lattices = lattices(&self.grid, channels, &numbers, &self.device)?;
+            sampler(lattices, &self.sampling, self.seed)?
+        } else {
+            let numbers: Vec<f32> = numbers.iter().map(|&x| x as f32).collect();
+            let targets = Tensor::from_vec(numbers, (points, channels, 3), &self.device)?;
+            let sample = Sample::new(coords.clone(), Some(targets), None)?;
+            self.sampling.sampler(sample, self.seed)
+        };
         let mut constraints = vec![Constraint {
-            sampler: self.sampling.sampler(sample, self.seed),
+            sampler,
             objective: Box::new(Derivatives::new(2, gradient, laplacian)),
         }];
         if let (Some(indices), Some(anchor)) = (&self.anchors, &self.objective.anchor) {
@@ -179,7 +196,10 @@ impl Domain for Poisson {
 impl Poisson {
     /// Derivatives of the field that are asked for, `(n, c, 3)`: down, right, Laplacian.
     pub(crate) fn field_targets(&self) -> Vec<f64> {
-        let Targets { first, second, .. } = &self.targets;
+        self.in_field_units(&self.targets)
+    }
+
+    fn in_field_units(&self, Targets { first, second, .. }: &Targets) -> Vec<f64> {
         let [[down, right], [rows, columns]] = self.units;
         let gradient = first[0].iter().zip(&first[1]);
         let laplacian = second[0].iter().zip(&second[1]);

@@ -19,11 +19,16 @@ pub(crate) fn pixels(picture: &Picture) -> Shape {
     }
 }
 
+/// Values in [−1, 1].
+pub(crate) fn values(picture: &Picture) -> Vec<f64> {
+    let values = picture.values.iter();
+    values.map(|&y| 2.0 * f64::from(y) - 1.0).collect()
+}
+
 /// The derivatives of a picture in [−1, 1].
 pub(crate) fn derivatives(picture: &Picture, stencil: Stencil) -> Targets {
     let shape = pixels(picture);
-    let values = picture.values.iter();
-    let values: Vec<f64> = values.map(|&y| 2.0 * f64::from(y) - 1.0).collect();
+    let values = values(picture);
     Targets {
         stencil,
         first: [0, 1].map(|axis| stencil.first(shape, &values, axis)),
