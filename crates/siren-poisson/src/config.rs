@@ -47,7 +47,8 @@ pub struct PoissonSignal {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stencil {
-    /// Gradient and Laplacian of the cosine series through the pixels: exact for every wave up to the finest.
+    /// Gradient and Laplacian of the cosine series through the pixels: exact for every wave up to the finest, and known between pixels.
+    /// Training sees them a quarter of a pixel beside each pixel, on one of four lattices a step, so that the field cannot drift in between.
     #[default]
     Spectral,
     /// Differences of the two neighbors, and the five-point Laplacian. The finest waves are seen by `sin(w)/w` of their slope, none at
