@@ -198,6 +198,35 @@ fn a_finished_run_can_be_resumed_and_stays_as_it_is() {
 }
 
 #[test]
+fn a_run_that_is_finished_says_so_does_nothing_and_tells_how_to_train_on() {
+    for (kind, signal) in OTHERS.into_iter().chain([("image", "[signal]\nsize = 12")]) {
+        let desk = Desk::of_kind(kind);
+        let config = format!(
+            "kind = '{kind}'\n{signal}\n[field]\nhidden_features = 16\n[train]\nsteps = 5\n"
+        );
+        desk.write("small.toml", config);
+        desk.run("run small.toml --out run").succeeded();
+        let before = desk.files("run");
+        let ended = desk.run("resume run").succeeded();
+        assert!(desk.files("run") == before, "{kind}");
+        for words in [
+            "run is finished",
+            "all 5 steps",
+            "artifacts in run/artifacts",
+        ] {
+            assert!(ended.stdout.contains(words), "{ended:#?}");
+        }
+        assert!(ended.stderr.is_empty() && !ended.stdout.contains("psnr_db"));
+        for new in ["run-2", "run-3"] {
+            let ended = desk.run("resume run").succeeded();
+            let (_, advice) = ended.stdout.split_once("cargo xtask ").unwrap();
+            desk.run(advice.trim()).succeeded();
+            assert!(desk.path(new).join("summary.toml").exists());
+        }
+    }
+}
+
+#[test]
 fn a_config_of_any_file_name_gives_a_run_that_can_be_resumed() {
     let desk = desk();
     for (file, run) in [("my picture", "my-picture"), ("Größe (1)", "Gr--e--1-")] {

@@ -60,6 +60,24 @@ fn text(desk: &Desk, name: &str) -> String {
 }
 
 #[test]
+fn runs_of_another_signal_than_the_configs_own_have_no_expectation() {
+    let desk = Desk::new();
+    let axis = "[[sweep.axes]]\nname = \"size\"\nkey = \"signal.size\"\nvalues = [24, 20]\n";
+    let table = "[sweep.table]\nrows = \"size\"\nmetrics = [\"psnr_db\"]\n";
+    let expect = "[expect]\npsnr_db = 49.4\n";
+    desk.write("s.toml", format!("{EXPERIMENT}{expect}{axis}{table}"));
+    run(&desk, "run s.toml --out out").succeeded();
+    for (size, is_own) in [(24, true), (20, false)] {
+        let summary = text(&desk, &format!("out/runs/{size}/summary.toml"));
+        assert_eq!(summary.contains("49.4"), is_own, "{summary}");
+        assert_eq!(
+            text(&desk, &format!("out/logs/{size}.txt")).contains("49.4"),
+            is_own
+        );
+    }
+}
+
+#[test]
 fn a_table_has_means_and_deviations_its_best_in_bold_and_published_values_beside() {
     let desk = Desk::new();
     let published = "[[sweep.published]]\nrow = \"Muon\"\nvalue = 12.5\nsource = \"a paper\"\n";

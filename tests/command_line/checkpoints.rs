@@ -127,14 +127,14 @@ fn a_run_does_not_go_on_with_another_picture_than_it_started_with() {
     desk.run("run good.toml --out run --set signal={path='mine.png'}")
         .succeeded();
     let picture = desk.read("mine.png");
+    // As if it had been killed between its last checkpoint and its end.
+    fs::remove_file(desk.path("run/summary.toml")).unwrap();
     desk.draw("mine.png", 12, 13);
     let words = ["run", "no longer the one"];
-    let lines = ["resume run", "render run -o a.png"];
-    refused(&desk, &lines, "another picture", &words);
+    refused(&desk, &["resume run"], "another picture", &words);
     fs::remove_file(desk.path("mine.png")).unwrap();
-    refused(&desk, &lines, "no picture", &["mine.png"]);
-    let words = ["this needs the signal", "mine.png"];
-    refused(&desk, &lines[1..], "no picture", &words);
+    refused(&desk, &["resume run"], "no picture", &["mine.png"]);
+    desk.run("render run -o a.png").succeeded();
     desk.run("export run -o a.safetensors").succeeded();
     desk.write("mine.png", picture);
     desk.run("resume run").succeeded();

@@ -93,6 +93,41 @@ fn what_cannot_be_recovered_or_blended_is_refused_by_name() {
     }
 }
 
+/// Values of the last evaluation: of the picture, and of its gradient.
+fn recovered(desk: &Desk, run: &str) -> [f64; 2] {
+    let summary = String::from_utf8(desk.read(&format!("{run}/summary.toml"))).unwrap();
+    let summary: toml::Table = summary.parse().unwrap();
+    ["psnr_db", "gradient_psnr_db"].map(|name| summary["metrics"][name].as_float().unwrap())
+}
+
+#[test]
+fn a_picture_is_as_good_as_its_gradient_by_the_default_stencil_alone() {
+    let desk = desk();
+    let sets = "--set signal.size=32 --set field.hidden_features=64 --set field.first_omega_0=auto --set train={steps=200,learning_rate=1e-3,schedule='cosine',muon={learning_rate=2e-3}}";
+    for stencil in ["spectral", "central", "sobel"] {
+        let line = format!("run good.toml --out {stencil} {sets} --set signal.stencil={stencil}");
+        desk.run(&line).succeeded();
+    }
+    let [picture, gradient] = recovered(&desk, "spectral");
+    assert!(
+        picture > 35.0 && gradient > 35.0,
+        "{picture} dB, {gradient} dB"
+    );
+    for other in ["central", "sobel"] {
+        let [less, _] = recovered(&desk, other);
+        assert!(
+            picture > less + 6.0,
+            "{other}: {less} dB, spectral: {picture} dB"
+        );
+    }
+    desk.run(&format!("run good.toml --out default {sets}"))
+        .succeeded();
+    assert_eq!(
+        desk.read("default/metrics.csv"),
+        desk.read("spectral/metrics.csv")
+    );
+}
+
 #[test]
 fn a_single_row_or_column_of_pixels_is_recovered_along_itself() {
     for (height, width) in [(1, 24), (24, 1), (2, 3)] {

@@ -7,6 +7,7 @@ mod finished;
 mod folders;
 mod hyper;
 mod pictures;
+mod portable;
 mod settings;
 mod sounds;
 #[path = "../support/mod.rs"]

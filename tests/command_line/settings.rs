@@ -214,6 +214,40 @@ fn a_bad_override_or_option_is_refused_by_its_own_name() {
 }
 
 #[test]
+fn what_a_config_expects_is_shown_for_its_own_signal_alone() {
+    let desk = desk();
+    desk.draw("mine.png", 16, 16);
+    desk.write(
+        "good.toml",
+        format!("{}[expect]\npsnr_db = 49.4\n", super::GOOD),
+    );
+    for (sets, is_shown) in [
+        ("train.steps=2", true),
+        ("signal.size=16", true),
+        ("signal.size=17", false),
+        ("signal.path=mine.png", false),
+        ("signal.crop=9", false),
+        ("signal.color=gray", false),
+    ] {
+        let ended = desk.run(&format!("run good.toml --out run --set {sets}"));
+        let stdout = ended.succeeded().stdout;
+        assert_eq!(
+            stdout.contains("(expected 49.4)"),
+            is_shown,
+            "{sets}: {stdout}"
+        );
+        for file in ["summary.toml", "config.toml"] {
+            let text = String::from_utf8(desk.read(&format!("run/{file}"))).unwrap();
+            assert_eq!(text.contains("49.4"), is_shown, "{sets}: {text}");
+        }
+        desk.remove("run");
+    }
+    let own = "run good.toml --out run --set signal.path=mine.png --set expect.psnr_db=31.5";
+    let stdout = desk.run(own).succeeded().stdout;
+    assert!(stdout.contains("(expected 31.5)"), "{stdout}");
+}
+
+#[test]
 fn overrides_mean_what_they_say_whatever_the_file_says() {
     let desk = desk();
     desk.draw("12.png", 16, 16);

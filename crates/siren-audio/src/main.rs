@@ -22,8 +22,8 @@ impl Render<Audio> for RenderArgs {
     fn execute(&self) -> Result<ExitCode> {
         let (machine, run) = self.fitted.restore::<Audio>()?;
         let output = &self.fitted.output;
-        let timeline = run.domain.timeline(self.rate)?;
-        machine.install(|| render(&run.domain, &run.model, &timeline, output))?;
+        let timeline = run.metadata.timeline(self.rate)?;
+        machine.install(|| render(run.metadata.peak, &run.model, &timeline, output))?;
         console::result(format_args!(
             "wrote {} ({} frames at {} Hz)",
             output.display(),

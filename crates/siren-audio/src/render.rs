@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
 use siren_core::field::{Order, Siren};
+use siren_core::run::SignalMetadata;
 use siren_core::{Error, Result};
 
 use crate::Audio;
@@ -13,6 +15,22 @@ use crate::wav::WavStream;
 
 /// Frames evaluated at once: what is held in memory of a long sound.
 const CHUNK_FRAMES: usize = 1 << 16;
+
+/// What playing a field needs to know of the sound that was fitted; the field knows its channels.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AudioMetadata {
+    /// Frames a second.
+    pub rate: u32,
+    /// How many.
+    pub frames: usize,
+    /// The amplitude that a value of 1 stands for.
+    pub peak: f32,
+}
+
+impl SignalMetadata for AudioMetadata {
+    const VERSION: u32 = 1;
+}
 
 /// When a field is heard: from the first frame of the fitted sound to the last one, or less than a frame before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,13 +96,13 @@ impl Timeline {
     }
 }
 
-impl Audio {
+impl AudioMetadata {
     /// The fitted time at a rate, or at the sound's own.
     ///
     /// # Errors
     /// If there is no such rate.
     pub fn timeline(&self, rate: Option<u32>) -> Result<Timeline> {
-        let own = self.own_timeline();
+        let own = Timeline::own(self.rate, self.frames);
         match rate {
             None => Ok(own),
             Some(rate) if (1..=MAX_RATE).contains(&rate) => Ok(own.at_rate(rate)),
@@ -95,7 +113,9 @@ impl Audio {
             )),
         }
     }
+}
 
+impl Audio {
     pub(crate) fn own_timeline(&self) -> Timeline {
         Timeline::own(self.sound.rate, self.sound.frames())
     }
@@ -116,15 +136,15 @@ pub(crate) fn pieces(
     Ok(())
 }
 
-/// Writes a field as a WAV file of 32-bit floats in the amplitude of the fitted sound, in constant memory.
+/// Writes a field as a WAV file of 32-bit floats, in constant memory; a value of 1 has the amplitude `peak`, that of the fitted sound.
 ///
 /// # Errors
 /// If the file is not named `.wav`, cannot hold so much, or cannot be written.
-pub fn render(audio: &Audio, field: &Siren, timeline: &Timeline, path: &Path) -> Result<()> {
+pub fn render(peak: f32, field: &Siren, timeline: &Timeline, path: &Path) -> Result<()> {
     let channels = field.out_features();
     let mut stream = WavStream::create(path, timeline.rate, channels, timeline.frames)?;
     pieces(field, timeline, |values| {
-        let amplitudes: Vec<f32> = values.iter().map(|y| y * audio.peak).collect();
+        let amplitudes: Vec<f32> = values.iter().map(|y| y * peak).collect();
         stream.push(&amplitudes)
     })?;
     stream.finish()

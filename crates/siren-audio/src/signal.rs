@@ -11,6 +11,7 @@ use siren_core::signal::{CoordinateRule, Grid, Raster, Sampling, Spectrum, check
 use siren_core::train::Constraint;
 
 use crate::config::{AudioObjective, AudioSignal};
+use crate::render::AudioMetadata;
 use crate::sound::Sound;
 use crate::source::open_sound;
 use crate::{evaluate, render};
@@ -32,6 +33,7 @@ impl Domain for Audio {
     type Model = Siren;
     type Signal = AudioSignal;
     type Objective = AudioObjective;
+    type Metadata = AudioMetadata;
 
     fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
         let sound = open_sound(&config.signal)?;
@@ -64,6 +66,14 @@ impl Domain for Audio {
 
     fn spectrum(&self) -> Result<Option<Spectrum>> {
         Ok(Spectrum::of(&self.raster()?))
+    }
+
+    fn metadata(&self, _field: &Siren) -> Result<AudioMetadata> {
+        Ok(AudioMetadata {
+            rate: self.sound.rate,
+            frames: self.sound.frames(),
+            peak: self.peak,
+        })
     }
 
     fn constraints(&self) -> Result<Vec<Constraint>> {

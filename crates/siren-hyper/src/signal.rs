@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use candle_core::Device;
 use siren_core::field::FieldShape;
-use siren_core::run::{ConfigOf, Domain, Metrics};
+use siren_core::run::{ConfigOf, Domain, Metrics, NoMetadata};
 use siren_core::signal::{Spectrum, checksum};
 use siren_core::{Error, Result};
 
@@ -34,6 +34,8 @@ impl Domain for Hyper {
     type Model = HyperNetwork;
     type Signal = HyperSignal;
     type Objective = HyperObjective;
+    /// Rendering draws pictures that it is given, in the size that the config says and the channels that the model has.
+    type Metadata = NoMetadata;
 
     fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
         Ok(Self {
@@ -83,6 +85,10 @@ impl Domain for Hyper {
         let parts = parts.into_iter().flatten().map(|&at| at as f32);
         let values = dataset.values.iter().map(|&byte| f32::from(byte));
         checksum(sides.into_iter().chain(parts).chain(values))
+    }
+
+    fn metadata(&self, _model: &HyperNetwork) -> Result<NoMetadata> {
+        Ok(NoMetadata {})
     }
 
     fn constraints(&self) -> Result<Vec<Reconstruction>> {

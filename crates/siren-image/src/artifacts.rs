@@ -5,13 +5,13 @@ use std::path::Path;
 use siren_core::Result;
 use siren_core::field::Siren;
 use siren_picture::draw::{render, value_picture};
-use siren_picture::{Drawn, Picture, Quantity};
+use siren_picture::{Picture, Quantity};
 
 use crate::Image;
 
 pub(crate) fn write(image: &Image, field: &Siren, folder: &Path) -> Result<()> {
     let truth = &image.picture;
-    let canvas = image.canvas(field)?;
+    let canvas = image.canvas();
     truth.save(&folder.join("target.png"))?;
     for (quantity, name) in [
         (Quantity::Value, "value.png"),

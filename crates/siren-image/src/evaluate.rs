@@ -7,7 +7,7 @@ use siren_core::run::metrics::{ImageShape, psnr_db, ssim};
 
 use siren_picture::draw::{derivative_values, value_picture};
 use siren_picture::stencil::Shape;
-use siren_picture::{Drawn, Picture, Quantity};
+use siren_picture::{Picture, Quantity};
 
 use crate::Image;
 
@@ -19,7 +19,7 @@ const SSIM_WINDOW: usize = 7;
 /// of odd row and odd column, which lie farthest from them (Tancik et al. 2020).
 pub(crate) fn metrics(image: &Image, field: &Siren) -> Result<Metrics> {
     let truth = &image.picture;
-    let canvas = image.canvas(field)?;
+    let canvas = image.canvas();
     let fitted = value_picture(field, &canvas)?;
     let mut metrics = vec![(
         "psnr_db".to_owned(),

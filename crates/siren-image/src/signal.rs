@@ -7,13 +7,15 @@ use rand::Rng;
 use siren_core::field::{FieldShape, Siren};
 use siren_core::objective::{HessianPrior, Objective, TotalVariation, ValueMse};
 use siren_core::run::{ConfigOf, Domain, Metrics};
-use siren_core::signal::{Grid, Raster, Sampling, Spectrum, UniformSampler, checksum, step_rng};
+use siren_core::signal::{
+    CoordinateRule, Grid, Raster, Sampling, Spectrum, UniformSampler, checksum, step_rng,
+};
 use siren_core::train::Constraint;
 use siren_core::{Error, Result};
 
 use crate::config::{ImageObjective, ImageSignal, Observed, Prior};
 use crate::{artifacts, evaluate};
-use siren_picture::{Canvas, Drawn, Picture};
+use siren_picture::{Canvas, Picture, PictureMetadata};
 
 /// [`step_rng`] purpose of the random mask.
 const MASK: u8 = 16;
@@ -27,6 +29,7 @@ pub struct Image {
     /// Whether pixels of odd row and odd column are scored apart.
     pub(crate) between: bool,
     pub(crate) score_derivatives: bool,
+    coordinates: CoordinateRule,
     sampling: Sampling,
     objective: ImageObjective,
     seed: u64,
@@ -39,6 +42,7 @@ impl Domain for Image {
     type Model = Siren;
     type Signal = ImageSignal;
     type Objective = ImageObjective;
+    type Metadata = PictureMetadata;
 
     fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
         let signal = &config.signal;
@@ -50,6 +54,7 @@ impl Domain for Image {
             observed,
             between: signal.observed == Observed::Even,
             score_derivatives: signal.score_derivatives,
+            coordinates: signal.coordinates,
             sampling: signal.sampling.clone(),
             objective: config.objective.clone(),
             seed: config.seed,
@@ -88,6 +93,15 @@ impl Domain for Image {
             return Err(Error::invalid("signal.observed", "a part", expected));
         }
         Ok(Spectrum::of(&self.raster()?))
+    }
+
+    fn metadata(&self, _field: &Siren) -> Result<PictureMetadata> {
+        Ok(PictureMetadata {
+            height: self.picture.height,
+            width: self.picture.width,
+            coordinates: self.coordinates,
+            tone: Vec::new(),
+        })
     }
 
     fn constraints(&self) -> Result<Vec<Constraint>> {
@@ -131,13 +145,12 @@ impl Domain for Image {
     }
 }
 
-impl Drawn for Image {
-    fn canvas(&self, _field: &Siren) -> Result<Canvas> {
-        Ok(Canvas::new(&self.grid))
-    }
-}
-
 impl Image {
+    /// Where a field is drawn at the picture's own size.
+    pub(crate) fn canvas(&self) -> Canvas {
+        Canvas::new(&self.grid)
+    }
+
     /// The targets.
     fn raster(&self) -> Result<Raster> {
         let values = self.picture.values.iter();

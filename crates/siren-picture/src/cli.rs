@@ -8,17 +8,9 @@ use siren_core::field::Siren;
 use siren_core::run::cli::{FittedArgs, Render};
 use siren_core::run::{Domain, console};
 
-use crate::canvas::{Canvas, Size};
+use crate::canvas::Size;
 use crate::draw::{Quantity, render};
-
-/// A domain whose fields are drawn as pictures.
-pub trait Drawn: Domain<Model = Siren> + Sync {
-    /// The region of the fitted picture at its own size, and the tone in which `field` is shown there.
-    ///
-    /// # Errors
-    /// Only from candle.
-    fn canvas(&self, field: &Siren) -> Result<Canvas>;
-}
+use crate::metadata::PictureMetadata;
 
 /// `render RUN -o FILE`.
 #[derive(Args, Debug)]
@@ -36,11 +28,11 @@ pub struct RenderArgs {
     quantity: Quantity,
 }
 
-impl<D: Drawn> Render<D> for RenderArgs {
+impl<D: Domain<Model = Siren, Metadata = PictureMetadata>> Render<D> for RenderArgs {
     fn execute(&self) -> Result<ExitCode> {
         let (machine, run) = self.fitted.restore::<D>()?;
         let output = &self.fitted.output;
-        let own = machine.install(|| run.domain.canvas(&run.model))?;
+        let own = run.metadata.canvas()?;
         let size = match self.size {
             Some(size) => size,
             None => own.size().scaled(self.scale.unwrap_or(1.0))?,

@@ -6,6 +6,7 @@
 pub mod canvas;
 pub mod cli;
 pub mod draw;
+mod metadata;
 mod palette;
 pub mod picture;
 mod png_stream;
@@ -14,7 +15,8 @@ pub mod source;
 pub mod stencil;
 
 pub use self::canvas::{Canvas, Size};
-pub use self::cli::{Drawn, RenderArgs};
+pub use self::cli::RenderArgs;
 pub use self::draw::Quantity;
+pub use self::metadata::PictureMetadata;
 pub use self::picture::{ColorMode, Picture};
 pub use self::source::Source;

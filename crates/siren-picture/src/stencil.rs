@@ -79,24 +79,49 @@ impl Shape {
         self.transposed(&smooth, 1 - axis, SMOOTHING)
     }
 
+    /// `x(i + 1) − x(i − 1)` along an axis: twice the derivative per pixel.
+    #[must_use]
+    pub fn central(self, values: &[f64], axis: usize) -> Vec<f64> {
+        self.correlate(values, axis, DIFFERENCE)
+    }
+
+    /// The transpose of [`central`](Self::central).
+    #[must_use]
+    pub fn central_transposed(self, values: &[f64], axis: usize) -> Vec<f64> {
+        self.transposed(values, axis, DIFFERENCE)
+    }
+
     /// The second difference along an axis; both of them together are `scipy.ndimage.laplace`.
     #[must_use]
     pub fn second_difference(self, values: &[f64], axis: usize) -> Vec<f64> {
         self.correlate(values, axis, CURVATURE)
     }
 
-    /// Eigenvalues of `Sᵀ S` for [`sobel`](Self::sobel) along an axis, and of [`second_difference`](Self::second_difference), for
-    /// the wave `cos(πk(i + ½)/n)` on that axis and `cos(πl(j + ½)/m)` on the other: such waves are their own mirror images, so the
-    /// stencils only scale them.
+    /// Radians per pixel of the wave `cos(πk(i + ½)/n)` on an axis of `n` pixels, `k = waves[axis]`. Such waves are their own mirror images,
+    /// so stencils only scale them.
     #[must_use]
-    pub fn eigenvalues(self, axis: usize, waves: [usize; 2]) -> [f64; 2] {
-        let angle = |axis: usize| {
-            let (side, _) = self.axis(axis);
-            std::f64::consts::PI * waves[axis] as f64 / side as f64
-        };
-        let (along, across) = (angle(axis), angle(1 - axis));
+    pub fn angle(self, axis: usize, waves: [usize; 2]) -> f64 {
+        let (side, _) = self.axis(axis);
+        std::f64::consts::PI * waves[axis] as f64 / side as f64
+    }
+
+    /// Eigenvalue of `Sᵀ S` for [`sobel`](Self::sobel) along an axis, for a wave of these [angles](Self::angle) along it and across.
+    #[must_use]
+    pub fn sobel_eigenvalue(along: f64, across: f64) -> f64 {
         let sobel = 2.0 * along.sin() * (2.0 + 2.0 * across.cos());
-        [sobel * sobel, 2.0 * along.cos() - 2.0]
+        sobel * sobel
+    }
+
+    /// Eigenvalue of `Sᵀ S` for [`central`](Self::central), for a wave of this [angle](Self::angle).
+    #[must_use]
+    pub fn central_eigenvalue(along: f64) -> f64 {
+        4.0 * along.sin().powi(2)
+    }
+
+    /// Eigenvalue of [`second_difference`](Self::second_difference), for a wave of this [angle](Self::angle).
+    #[must_use]
+    pub fn second_eigenvalue(along: f64) -> f64 {
+        2.0 * along.cos() - 2.0
     }
 }
 
@@ -145,6 +170,9 @@ mod tests {
             let forward = dot(&SHAPE.sobel(&x, axis), &y);
             let backward = dot(&x, &SHAPE.sobel_transposed(&y, axis));
             assert!((forward - backward).abs() < 1e-12);
+            let forward = dot(&SHAPE.central(&x, axis), &y);
+            let backward = dot(&x, &SHAPE.central_transposed(&y, axis));
+            assert!((forward - backward).abs() < 1e-12);
             let forward = dot(&SHAPE.second_difference(&x, axis), &y);
             let backward = dot(&x, &SHAPE.second_difference(&y, axis));
             assert!((forward - backward).abs() < 1e-12, "it is symmetric");
@@ -163,11 +191,24 @@ mod tests {
         };
         let x: Vec<f64> = (0..SHAPE.len()).map(wave).collect();
         for axis in [0, 1] {
-            let [square, second] = SHAPE.eigenvalues(axis, waves);
-            let there_and_back = SHAPE.sobel_transposed(&SHAPE.sobel(&x, axis), axis);
-            let curved = SHAPE.second_difference(&x, axis);
-            for ((x, a), b) in x.iter().zip(there_and_back).zip(curved) {
-                assert!((a - square * x).abs() < 1e-12 && (b - second * x).abs() < 1e-12);
+            let [along, across] = [axis, 1 - axis].map(|axis| SHAPE.angle(axis, waves));
+            for (eigenvalue, scaled) in [
+                (
+                    Shape::sobel_eigenvalue(along, across),
+                    SHAPE.sobel_transposed(&SHAPE.sobel(&x, axis), axis),
+                ),
+                (
+                    Shape::central_eigenvalue(along),
+                    SHAPE.central_transposed(&SHAPE.central(&x, axis), axis),
+                ),
+                (
+                    Shape::second_eigenvalue(along),
+                    SHAPE.second_difference(&x, axis),
+                ),
+            ] {
+                for (x, y) in x.iter().zip(scaled) {
+                    assert!((y - eigenvalue * x).abs() < 1e-12);
+                }
             }
         }
     }

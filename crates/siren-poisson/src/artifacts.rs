@@ -4,16 +4,17 @@ use std::path::Path;
 
 use siren_core::Result;
 use siren_core::field::Siren;
+use siren_core::run::Domain as _;
+use siren_picture::Quantity;
 use siren_picture::draw::{gradient_picture, laplacian_picture, picture, render};
 use siren_picture::picture::LUMA;
-use siren_picture::{Drawn, Quantity};
 
 use crate::Poisson;
 use crate::evaluate::aligned;
 
 pub(crate) fn write(poisson: &Poisson, field: &Siren, folder: &Path) -> Result<()> {
     let truth = &poisson.truth;
-    let canvas = poisson.canvas(field)?;
+    let canvas = poisson.metadata(field)?.canvas()?;
     truth.save(&folder.join("target.png"))?;
     let (gradient, laplacian) = targets(poisson);
     let size = canvas.size();
@@ -40,7 +41,7 @@ pub(crate) fn write(poisson: &Poisson, field: &Siren, folder: &Path) -> Result<(
 
 /// Of the luma, per pixel: gradients `(n, 2)` and Laplacians `(n)`.
 fn targets(poisson: &Poisson) -> (Vec<f32>, Vec<f32>) {
-    let [sobel, second] = [&poisson.targets.sobel, &poisson.targets.second];
+    let [first, second] = [&poisson.targets.first, &poisson.targets.second];
     let channels = poisson.truth.channels;
     let luma = |values: &[f64]| -> Vec<f32> {
         let pixels = values.chunks_exact(channels);
@@ -57,7 +58,7 @@ fn targets(poisson: &Poisson) -> (Vec<f32>, Vec<f32>) {
         };
         pixels.map(|pixel| gray(pixel) as f32).collect()
     };
-    let (down, right) = (luma(&sobel[0]), luma(&sobel[1]));
+    let (down, right) = (luma(&first[0]), luma(&first[1]));
     let gradient = down.into_iter().zip(right).flat_map(|(d, r)| [d, r]);
     let laplacian = luma(&second[0]).into_iter().zip(luma(&second[1]));
     (

@@ -34,11 +34,28 @@ pub struct PoissonSignal {
     pub coordinates: CoordinateRule,
     /// Pixels whose derivatives a step sees.
     pub sampling: Sampling,
+    /// How derivatives are taken of the pixels.
+    pub stencil: Stencil,
     /// The unit of the targets.
     pub scaling: Scaling,
     /// A second picture, whose derivatives are blended with those of the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blend: Option<Blend>,
+}
+
+/// How derivatives are taken of the pixels. A field has exact derivatives, so what it recovers lacks what a stencil does not see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stencil {
+    /// Gradient and Laplacian of the cosine series through the pixels: exact for every wave up to the finest, and known between pixels.
+    /// Training sees them a quarter of a pixel beside each pixel, on one of four lattices a step, so that the field cannot drift in between.
+    #[default]
+    Spectral,
+    /// Differences of the two neighbors, and the five-point Laplacian. The finest waves are seen by `sin(w)/w` of their slope, none at
+    /// two pixels a wave.
+    Central,
+    /// The authors' (`scipy.ndimage`): central differences smoothed over three pixels across, and the five-point Laplacian.
+    Sobel,
 }
 
 /// The unit of the targets.
@@ -49,7 +66,8 @@ pub enum Scaling {
     /// loss is divided by the mean square of its targets, so that weights of different terms compare.
     #[default]
     Coordinate,
-    /// The authors': 10 times Sobel's differences, 10,000 times the five-point Laplacian, and plain squares. A field fitted on them
+    /// The authors': 80 times the derivative per pixel (10 times Sobel's differences), 10,000 times the Laplacian per pixel, and plain
+    /// squares. A field fitted on them
     /// has `160/(n − 1)` or `40000/(n − 1)²` of the contrast of a picture of n × n pixels: 0.63 or 0.62 for n = 256.
     Authors,
 }

@@ -68,6 +68,21 @@ fn jets(poisson: &Poisson, field: &Siren) -> Result<(Vec<f64>, Vec<f64>)> {
     Ok((values, derivatives))
 }
 
+/// Values `(n, c)`.
+fn values(poisson: &Poisson, field: &Siren) -> Result<Vec<f64>> {
+    let points = poisson.grid.points();
+    let mut values = Vec::new();
+    for start in (0..points).step_by(BAND) {
+        let len = BAND.min(points - start);
+        let coords = poisson.grid.coords(start, len, candle_core::DType::F32)?;
+        let coords = coords.to_device(field.parameters().device())?;
+        let band = field.evaluate(&coords, &Order::Value)?.value()?;
+        let band = band.flatten_all()?.to_vec1::<f32>()?;
+        values.extend(band.into_iter().map(f64::from));
+    }
+    Ok(values)
+}
+
 /// `[a, b]` of the line that brings each channel of `values (n, c)` nearest to the picture in [−1, 1].
 pub(crate) fn alignment(truth: &Picture, values: &[f64]) -> Vec<[f64; 2]> {
     let channels = truth.channels;
@@ -102,7 +117,7 @@ pub(crate) fn aligned(truth: &Picture, values: &[f64]) -> Picture {
 
 /// The line for every channel of a field.
 pub(crate) fn tone(poisson: &Poisson, field: &Siren) -> Result<Vec<[f32; 2]>> {
-    let (values, _) = jets(poisson, field)?;
+    let values = values(poisson, field)?;
     let lines = alignment(&poisson.truth, &values).into_iter();
     Ok(lines.map(|line| line.map(|x| x as f32)).collect())
 }

@@ -5,10 +5,13 @@
 //! [`Derivatives`](siren_core::objective::Derivatives) compares, and [`solver`] is what a classical solver makes of the same targets.
 
 mod artifacts;
+mod between;
 pub mod config;
+mod cosine;
 mod evaluate;
 pub mod signal;
 pub mod solver;
+mod stencil;
 mod targets;
 
 pub use self::signal::Poisson;

@@ -7,14 +7,17 @@ use candle_core::{DType, Device, Tensor};
 use rand::Rng;
 use siren_core::field::{FieldShape, Siren};
 use siren_core::objective::{Derivatives, Share, ValueMse};
-use siren_core::run::{ConfigOf, Domain, Metrics};
-use siren_core::signal::{Grid, Raster, Sample, Sampling, Spectrum, checksum, step_rng};
+use siren_core::run::{ConfigOf, Domain, FormerDefault, Metrics};
+use siren_core::signal::{
+    CoordinateRule, Grid, Raster, Sample, Sampling, Spectrum, checksum, step_rng,
+};
 use siren_core::train::Constraint;
 use siren_core::{Error, Result};
 use siren_picture::stencil::Shape;
-use siren_picture::{Canvas, Drawn, Picture};
+use siren_picture::{Picture, PictureMetadata};
 
-use crate::config::{Anchor, AnchorPixels, PoissonObjective, PoissonSignal, Scaling};
+use crate::between::{derivatives_between, lattices, sampler, spread};
+use crate::config::{Anchor, AnchorPixels, PoissonObjective, PoissonSignal, Scaling, Stencil};
 use crate::solver::{Targets, solve};
 use crate::targets::{AUTHORS, derivatives, mix, must_vary, pixels, second, units, weights};
 use crate::{artifacts, evaluate};
@@ -28,12 +31,17 @@ pub struct Poisson {
     pub(crate) grid: Grid,
     /// In the units of the stencils.
     pub(crate) targets: Targets,
-    /// What turns them into derivatives of the field: `[down, right]` of Sobel's, `[down, right]` of second differences.
+    /// The same at twice as many points a side, where they are known between pixels.
+    between: Option<Targets>,
+    /// What turns them into derivatives of the field: `[down, right]` of the first, `[down, right]` of the second.
     pub(crate) units: [[f64; 2]; 2],
     pub(crate) objective: PoissonObjective,
     /// Whether two pictures are blended.
     pub(crate) is_blend: bool,
+    /// Checksum of the pictures and their weights.
+    sources: u32,
     scaling: Scaling,
+    coordinates: CoordinateRule,
     sampling: Sampling,
     /// Pixels whose values are shown as well.
     anchors: Option<Vec<u32>>,
@@ -48,27 +56,50 @@ impl Domain for Poisson {
     type Model = Siren;
     type Signal = PoissonSignal;
     type Objective = PoissonObjective;
+    type Metadata = PictureMetadata;
+
+    const FORMER_DEFAULTS: &'static [FormerDefault] = &[FormerDefault {
+        table: "signal",
+        key: "stencil",
+        value: "sobel",
+    }];
 
     fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
         let signal = &config.signal;
         let first = signal.source().open()?;
         let grid = Grid::new(&[first.height, first.width], signal.coordinates)?;
-        let mut targets = derivatives(&first);
+        let mut targets = derivatives(&first, signal.stencil);
+        let is_known_between = signal.stencil == Stencil::Spectral;
+        let mut between = is_known_between.then(|| derivatives_between(&first));
+        let mut sources: Vec<f32> = numbers_of(&first).collect();
         if let Some(blend) = &signal.blend {
             let second = second(signal, blend, &first)?;
             let weights = weights(signal, blend, &first)?;
-            mix(&mut targets, &derivatives(&second), &weights);
+            mix(
+                &mut targets,
+                &derivatives(&second, signal.stencil),
+                &weights,
+            );
+            if let Some(between) = &mut between {
+                let weights = spread(pixels(&first), &weights);
+                mix(between, &derivatives_between(&second), &weights);
+            }
+            sources.extend(numbers_of(&second));
+            sources.extend(weights.iter().map(|&w| w as f32));
         }
         must_vary(signal, &targets)?;
         let anchors = anchors(config, &first)?;
         let mut poisson = Self {
-            units: units(&grid, signal.scaling),
+            units: units(&grid, signal.scaling, signal.stencil),
             truth: first,
             grid,
             targets,
+            between,
             objective: config.objective.clone(),
             is_blend: signal.blend.is_some(),
+            sources: checksum(sources),
             scaling: signal.scaling,
+            coordinates: signal.coordinates,
             sampling: signal.sampling.clone(),
             anchors,
             reference: OnceLock::new(),
@@ -95,11 +126,26 @@ impl Domain for Poisson {
         Ok(Spectrum::of(&raster))
     }
 
+    /// Of the pictures: the spectral derivative goes through transforms whose last bits differ from machine to machine. Sobel's
+    /// differences do not, and older run folders have their checksum.
     fn checksum(&self) -> u32 {
+        if self.targets.stencil != Stencil::Sobel {
+            return self.sources;
+        }
         let sides = [self.truth.height, self.truth.width, self.truth.channels];
         let numbers = sides.map(|count| count as f32).into_iter();
-        let targets = self.targets.sobel.iter().chain(&self.targets.second);
+        let targets = self.targets.first.iter().chain(&self.targets.second);
         checksum(numbers.chain(targets.flatten().map(|&x| x as f32)))
+    }
+
+    /// Each channel is shown with the gain and the offset that bring it nearest to the picture.
+    fn metadata(&self, field: &Siren) -> Result<PictureMetadata> {
+        Ok(PictureMetadata {
+            height: self.truth.height,
+            width: self.truth.width,
+            coordinates: self.coordinates,
+            tone: evaluate::tone(self, field)?,
+        })
     }
 
     fn constraints(&self) -> Result<Vec<Constraint>> {
@@ -109,11 +155,18 @@ impl Domain for Poisson {
         let coords = coords.to_device(&self.device)?;
         let numbers = self.field_targets();
         let [gradient, laplacian] = self.shares(&numbers);
-        let numbers: Vec<f32> = numbers.iter().map(|&x| x as f32).collect();
-        let targets = Tensor::from_vec(numbers, (points, channels, 3), &self.device)?;
-        let sample = Sample::new(coords.clone(), Some(targets), None)?;
+        let sampler = if let Some(between) = &self.between {
+            let numbers = self.in_field_units(between);
+            let lattices = lattices(&self.grid, channels, &numbers, &self.device)?;
+            sampler(lattices, &self.sampling, self.seed)?
+        } else {
+            let numbers: Vec<f32> = numbers.iter().map(|&x| x as f32).collect();
+            let targets = Tensor::from_vec(numbers, (points, channels, 3), &self.device)?;
+            let sample = Sample::new(coords.clone(), Some(targets), None)?;
+            self.sampling.sampler(sample, self.seed)
+        };
         let mut constraints = vec![Constraint {
-            sampler: self.sampling.sampler(sample, self.seed),
+            sampler,
             objective: Box::new(Derivatives::new(2, gradient, laplacian)),
         }];
         if let (Some(indices), Some(anchor)) = (&self.anchors, &self.objective.anchor) {
@@ -140,19 +193,15 @@ impl Domain for Poisson {
     }
 }
 
-impl Drawn for Poisson {
-    /// Each channel with the gain and the offset that bring it nearest to the picture.
-    fn canvas(&self, field: &Siren) -> Result<Canvas> {
-        Ok(Canvas::new(&self.grid).toned(evaluate::tone(self, field)?))
-    }
-}
-
 impl Poisson {
     /// Derivatives of the field that are asked for, `(n, c, 3)`: down, right, Laplacian.
     pub(crate) fn field_targets(&self) -> Vec<f64> {
-        let Targets { sobel, second } = &self.targets;
+        self.in_field_units(&self.targets)
+    }
+
+    fn in_field_units(&self, Targets { first, second, .. }: &Targets) -> Vec<f64> {
         let [[down, right], [rows, columns]] = self.units;
-        let gradient = sobel[0].iter().zip(&sobel[1]);
+        let gradient = first[0].iter().zip(&first[1]);
         let laplacian = second[0].iter().zip(&second[1]);
         let numbers = gradient.zip(laplacian);
         numbers
@@ -168,7 +217,7 @@ impl Poisson {
         }
         let intervals = (0..2).map(|axis| 2.0 / self.grid.spacing(axis));
         let n = intervals.filter(|n| n.is_finite()).fold(1.0, f64::max);
-        let contrasts = [AUTHORS[0] * 16.0 / n, AUTHORS[1] * 4.0 / (n * n)];
+        let contrasts = [AUTHORS[0] * 2.0 / n, AUTHORS[1] * 4.0 / (n * n)];
         let fitted = usize::from(self.objective.gradient <= 0.0);
         contrasts.map(|own| contrasts[fitted] / own)
     }
@@ -205,7 +254,7 @@ impl Poisson {
                 sum.max(f64::MIN_POSITIVE)
             };
             let weights = [
-                self.objective.gradient / square(&self.targets.sobel),
+                self.objective.gradient / square(&self.targets.first),
                 self.objective.laplacian / square(&self.targets.second),
             ];
             solve(self.pixels(), &self.targets, weights)
@@ -228,6 +277,13 @@ impl Poisson {
             ..self.truth.clone()
         }
     }
+}
+
+/// Sides and values of a picture, for its checksum.
+fn numbers_of(picture: &Picture) -> impl Iterator<Item = f32> {
+    let sides = [picture.height, picture.width, picture.channels];
+    let sides = sides.map(|side| side as f32).into_iter();
+    sides.chain(picture.values.iter().copied())
 }
 
 /// Indices of the pixels whose values are shown.
@@ -262,143 +318,4 @@ fn anchors(config: &ConfigOf<Poisson>, picture: &Picture) -> Result<Option<Vec<u
 }
 
 #[cfg(test)]
-mod tests {
-    use siren_core::config::Source;
-
-    use super::*;
-
-    /// A folder of pictures, and what configs say of them.
-    struct Desk(tempfile::TempDir);
-
-    impl Desk {
-        fn new() -> Self {
-            Self(tempfile::tempdir().unwrap())
-        }
-
-        fn draw(
-            &self,
-            name: &str,
-            (height, width): (usize, usize),
-            value: impl Fn(usize, usize) -> f32,
-        ) {
-            let pixels = (0..height * width).map(|at| value(at / width, at % width));
-            let picture = Picture {
-                height,
-                width,
-                channels: 1,
-                values: pixels.collect(),
-            };
-            picture.save(&self.0.path().join(name)).unwrap();
-        }
-
-        fn open(&self, tables: &str) -> Result<Poisson> {
-            let source = Source {
-                origin: "a.toml".to_owned(),
-                text: format!("kind = 'poisson'\n{tables}\n"),
-            };
-            let mut config = ConfigOf::<Poisson>::parse(&source, "poisson", &[])?;
-            siren_core::config::Table::resolve_paths(&mut config.signal, self.0.path());
-            siren_core::config::Table::resolve_paths(&mut config.objective, self.0.path());
-            Poisson::open(&config, &Device::Cpu)
-        }
-
-        fn message(&self, tables: &str) -> String {
-            self.open(tables).err().unwrap().to_string()
-        }
-    }
-
-    /// Steps of 1/255 survive 8 bits.
-    fn ramp(row: usize, column: usize) -> f32 {
-        (2 * row + 3 * column) as f32 / 255.0
-    }
-
-    #[test]
-    fn a_ramp_has_the_same_slope_everywhere_and_no_curvature() {
-        let desk = Desk::new();
-        desk.draw("ramp.png", (9, 17), ramp);
-        let poisson = desk.open("[signal]\npath = 'ramp.png'").unwrap();
-        let targets = poisson.field_targets();
-        // Per pixel 2 · 2/255 down and 2 · 3/255 to the right; there are 8 and 16 intervals in 2 units.
-        let expected = [4.0 / 255.0 * 4.0, 6.0 / 255.0 * 8.0, 0.0];
-        let inner = (4 * 17 + 8) * 3;
-        for (target, expected) in targets[inner..inner + 3].iter().zip(expected) {
-            // Pixels are rounded to single precision, and curvature is a difference of theirs times 64.
-            assert!((target - expected).abs() < 1e-5, "{target} {expected}");
-        }
-        let authors = desk
-            .open("[signal]\npath = 'ramp.png'\nscaling = 'authors'")
-            .unwrap();
-        let expected = [10.0 * 8.0 * 4.0 / 255.0, 10.0 * 8.0 * 6.0 / 255.0];
-        for (target, expected) in authors.field_targets()[inner..].iter().zip(expected) {
-            assert!((target - expected).abs() < 1e-4, "{target} {expected}");
-        }
-    }
-
-    #[test]
-    fn a_blend_takes_each_picture_where_the_mask_says() {
-        let desk = Desk::new();
-        desk.draw("a.png", (8, 8), ramp);
-        desk.draw("b.png", (8, 8), |row, column| ramp(column, row));
-        desk.draw("mask.png", (8, 8), |_, column| {
-            f32::from(u8::from(column > 3))
-        });
-        let blend = "[signal]\npath = 'a.png'\n[signal.blend]\npath = 'b.png'\n";
-        let slope = |poisson: &Poisson, column: usize| {
-            poisson.targets.sobel[0][3 * 8 + column] * 255.0 / 16.0
-        };
-        let masked = desk.open(&format!("{blend}mask = 'mask.png'")).unwrap();
-        assert!((slope(&masked, 1) - 2.0).abs() < 1e-5 && (slope(&masked, 6) - 3.0).abs() < 1e-5);
-        let even = desk.open(blend).unwrap();
-        assert!((slope(&even, 1) - 2.5).abs() < 1e-5);
-        assert!(even.is_blend && even.truth.values.iter().all(|y| (0.0..=1.0).contains(y)));
-    }
-
-    #[test]
-    fn what_cannot_be_blended_or_fitted_is_said_with_its_file() {
-        let desk = Desk::new();
-        desk.draw("a.png", (8, 8), ramp);
-        desk.draw("wide.png", (8, 9), ramp);
-        desk.draw("black.png", (8, 8), |_, _| 0.0);
-        let blend = "[signal]\npath = 'a.png'\n[signal.blend]\n";
-        for (tables, words) in [
-            (format!("{blend}path = 'wide.png'"), ["wide.png", "8 × 9"]),
-            (
-                format!("{blend}path = 'a.png'\nmask = 'black.png'"),
-                ["black.png", "black everywhere"],
-            ),
-            (
-                format!("{blend}path = 'none.png'"),
-                ["none.png", "No such file"],
-            ),
-            (
-                "[signal]\npath = 'black.png'".to_owned(),
-                ["black.png", "same color"],
-            ),
-            (
-                "[signal]\npath = 'a.png'\n[objective.anchor]\npixels = { mask = 'black.png' }"
-                    .to_owned(),
-                ["objective.anchor.pixels", "at least one pixel"],
-            ),
-        ] {
-            let message = desk.message(&tables);
-            assert!(words.iter().all(|word| message.contains(word)), "{message}");
-        }
-    }
-
-    #[test]
-    fn a_single_row_asks_for_nothing_across_it() {
-        let desk = Desk::new();
-        desk.draw("row.png", (1, 20), ramp);
-        let poisson = desk
-            .open("[signal]\npath = 'row.png'\n[objective]\nlaplacian = 1.0")
-            .unwrap();
-        assert!(poisson.field_targets().iter().all(|x| x.is_finite()));
-        assert!(
-            poisson
-                .field_targets()
-                .chunks(3)
-                .all(|t| t[0].abs() < 1e-12)
-        );
-        assert_eq!(poisson.constraints().unwrap().len(), 1);
-    }
-}
+mod tests;

@@ -5,11 +5,11 @@ use siren_core::{Error, Result};
 use siren_picture::Picture;
 use siren_picture::stencil::Shape;
 
-use crate::config::{Blend, PoissonSignal, Scaling};
+use crate::config::{Blend, PoissonSignal, Scaling, Stencil};
 use crate::solver::Targets;
 
-/// What the authors multiply Sobel's differences and the five-point Laplacian by.
-pub(crate) const AUTHORS: [f64; 2] = [10.0, 1e4];
+/// What the authors multiply derivatives per pixel by: Sobel's differences, which are 8 times the gradient, by 10, and the Laplacian.
+pub(crate) const AUTHORS: [f64; 2] = [80.0, 1e4];
 
 pub(crate) fn pixels(picture: &Picture) -> Shape {
     Shape {
@@ -19,19 +19,25 @@ pub(crate) fn pixels(picture: &Picture) -> Shape {
     }
 }
 
-/// The stencils of a picture in [−1, 1].
-pub(crate) fn derivatives(picture: &Picture) -> Targets {
-    let shape = pixels(picture);
+/// Values in [−1, 1].
+pub(crate) fn values(picture: &Picture) -> Vec<f64> {
     let values = picture.values.iter();
-    let values: Vec<f64> = values.map(|&y| 2.0 * f64::from(y) - 1.0).collect();
+    values.map(|&y| 2.0 * f64::from(y) - 1.0).collect()
+}
+
+/// The derivatives of a picture in [−1, 1].
+pub(crate) fn derivatives(picture: &Picture, stencil: Stencil) -> Targets {
+    let shape = pixels(picture);
+    let values = values(picture);
     Targets {
-        sobel: [0, 1].map(|axis| shape.sobel(&values, axis)),
-        second: [0, 1].map(|axis| shape.second_difference(&values, axis)),
+        stencil,
+        first: [0, 1].map(|axis| stencil.first(shape, &values, axis)),
+        second: [0, 1].map(|axis| stencil.second(shape, &values, axis)),
     }
 }
 
-/// What turns stencils into derivatives of the field; 0 along an axis of one pixel.
-pub(crate) fn units(grid: &Grid, scaling: Scaling) -> [[f64; 2]; 2] {
+/// What turns targets in the units of a stencil into derivatives of the field; 0 along an axis of one pixel.
+pub(crate) fn units(grid: &Grid, scaling: Scaling, stencil: Stencil) -> [[f64; 2]; 2] {
     let per_spacing = |power: i32, factor: f64| {
         [0, 1].map(|axis| match grid.spacing(axis) {
             spacing if spacing > 0.0 => factor / spacing.powi(power),
@@ -39,8 +45,8 @@ pub(crate) fn units(grid: &Grid, scaling: Scaling) -> [[f64; 2]; 2] {
         })
     };
     match scaling {
-        Scaling::Coordinate => [per_spacing(1, 0.125), per_spacing(2, 1.0)],
-        Scaling::Authors => AUTHORS.map(|factor| [factor; 2]),
+        Scaling::Coordinate => [per_spacing(1, 1.0 / stencil.gain()), per_spacing(2, 1.0)],
+        Scaling::Authors => [[AUTHORS[0] / stencil.gain(); 2], [AUTHORS[1]; 2]],
     }
 }
 
@@ -91,13 +97,13 @@ pub(crate) fn mix(first: &mut Targets, second: &Targets, weights: &[f64]) {
         }
     };
     for axis in [0, 1] {
-        blend(&mut first.sobel[axis], &second.sobel[axis]);
+        blend(&mut first.first[axis], &second.first[axis]);
         blend(&mut first.second[axis], &second.second[axis]);
     }
 }
 
 pub(crate) fn must_vary(signal: &PoissonSignal, targets: &Targets) -> Result<()> {
-    let mut all = targets.sobel.iter().chain(&targets.second).flatten();
+    let mut all = targets.first.iter().chain(&targets.second).flatten();
     if all.any(|x| x.abs() > 1e-6) {
         return Ok(());
     }

@@ -29,7 +29,7 @@ impl Render<Video> for RenderArgs {
     fn execute(&self) -> Result<ExitCode> {
         let (machine, run) = self.fitted.restore::<Video>()?;
         let output = &self.fitted.output;
-        let mut playback = Playback::own(&run.domain);
+        let mut playback = Playback::new(run.metadata)?;
         if let Some(rate) = self.fps {
             playback = playback.at_rate(rate)?;
         }

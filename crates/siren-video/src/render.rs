@@ -5,8 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
 use siren_core::field::{Order, Siren};
-use siren_core::signal::Grid;
+use siren_core::run::SignalMetadata;
+use siren_core::signal::{CoordinateRule, Grid};
 use siren_core::{Error, Result};
 use siren_picture::{Picture, Size};
 
@@ -20,6 +22,26 @@ use crate::voxels::byte;
 /// Pixels evaluated at once: what is held in memory of a large frame.
 const BAND: usize = 1 << 16;
 
+/// What playing a field needs to know of the clip that was fitted; the field knows its channels.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VideoMetadata {
+    /// How many frames.
+    pub frames: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Frames a second.
+    pub rate: f64,
+    /// How time, rows and columns map to coordinates.
+    pub coordinates: CoordinateRule,
+}
+
+impl SignalMetadata for VideoMetadata {
+    const VERSION: u32 = 1;
+}
+
 /// When and where a field is seen: from the first frame of the fitted clip to the last one, or less than a frame before it.
 #[derive(Clone, Debug)]
 pub struct Playback {
@@ -32,19 +54,34 @@ pub struct Playback {
 }
 
 impl Playback {
+    /// The frames of a fitted clip as it was.
+    ///
+    /// # Errors
+    /// If it has none.
+    pub fn new(clip: VideoMetadata) -> Result<Self> {
+        let sides = [clip.frames, clip.height, clip.width];
+        let grid = Grid::new(&sides, clip.coordinates)?;
+        Ok(Self::on(grid, clip.rate))
+    }
+
     /// The fitted clip's own frames.
     #[must_use]
     pub fn own(video: &Video) -> Self {
-        let clip = &video.clip;
+        Self::on(video.grid.clone(), video.clip.rate)
+    }
+
+    /// At the points of a grid of frames, rows and columns.
+    fn on(grid: Grid, rate: f64) -> Self {
+        let sides = grid.sides();
         Self {
-            grid: video.grid.clone(),
             size: Size {
-                height: clip.height,
-                width: clip.width,
+                height: sides[1],
+                width: sides[2],
             },
-            rate: clip.rate,
-            frames: clip.frames,
+            rate,
+            frames: sides[0],
             step: 1.0,
+            grid,
         }
     }
 
@@ -215,22 +252,17 @@ fn picture(bytes: &[u8], Size { height, width }: Size) -> Picture {
 
 #[cfg(test)]
 mod tests {
-    use siren_core::signal::CoordinateRule;
-
     use super::*;
 
     fn playback(frames: usize, rate: f64) -> Playback {
-        let grid = Grid::new(&[frames, 2, 3], CoordinateRule::Stretch).unwrap();
-        Playback {
-            grid,
-            size: Size {
-                height: 2,
-                width: 3,
-            },
-            rate,
+        let clip = VideoMetadata {
             frames,
-            step: 1.0,
-        }
+            height: 2,
+            width: 3,
+            rate,
+            coordinates: CoordinateRule::Stretch,
+        };
+        Playback::new(clip).unwrap()
     }
 
     #[test]

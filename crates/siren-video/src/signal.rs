@@ -8,11 +8,12 @@ use siren_core::Result;
 use siren_core::field::{FieldShape, Siren};
 use siren_core::objective::ValueMse;
 use siren_core::run::{ConfigOf, Domain, Metrics};
-use siren_core::signal::{Grid, Raster, Sampling, Spectrum, checksum};
+use siren_core::signal::{CoordinateRule, Grid, Raster, Sampling, Spectrum, checksum};
 use siren_core::train::Constraint;
 
 use crate::clip::{CHANNELS, Clip};
 use crate::config::{VideoObjective, VideoSignal};
+use crate::render::VideoMetadata;
 use crate::voxels::{VoxelSampler, target};
 use crate::{evaluate, render};
 
@@ -21,6 +22,7 @@ pub struct Video {
     pub(crate) clip: Arc<Clip>,
     pub(crate) grid: Grid,
     pub(crate) evaluated_frames: usize,
+    coordinates: CoordinateRule,
     sampling: Sampling,
     seed: u64,
     device: Device,
@@ -32,6 +34,7 @@ impl Domain for Video {
     type Model = Siren;
     type Signal = VideoSignal;
     type Objective = VideoObjective;
+    type Metadata = VideoMetadata;
 
     fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
         let signal = &config.signal;
@@ -41,6 +44,7 @@ impl Domain for Video {
             grid: Grid::new(&sides, signal.coordinates)?,
             clip: Arc::new(clip),
             evaluated_frames: signal.evaluated_frames,
+            coordinates: signal.coordinates,
             sampling: signal.sampling.clone(),
             seed: config.seed,
             device: device.clone(),
@@ -79,6 +83,16 @@ impl Domain for Video {
         let sides = [clip.frames, clip.height, clip.width].map(|side| side as f32);
         let numbers = sides.into_iter().chain([clip.rate as f32]);
         checksum(numbers.chain(clip.values.iter().map(|&byte| f32::from(byte))))
+    }
+
+    fn metadata(&self, _field: &Siren) -> Result<VideoMetadata> {
+        Ok(VideoMetadata {
+            frames: self.clip.frames,
+            height: self.clip.height,
+            width: self.clip.width,
+            rate: self.clip.rate,
+            coordinates: self.coordinates,
+        })
     }
 
     fn constraints(&self) -> Result<Vec<Constraint>> {

@@ -10,6 +10,7 @@ use candle_core::{Device, Tensor};
 use safetensors::tensor::{SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
+use super::metadata::KeptMetadata;
 use super::{Domain, disk};
 use crate::error::{Error, Result};
 use crate::field::FieldShape;
@@ -36,6 +37,9 @@ pub(super) struct State {
     pub(super) signal_checksum: u32,
     /// What the network was made to fit, so that it can be had without the signal.
     pub(super) shape: Shape,
+    /// What rendering needs of the signal; checkpoints of older programs have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) metadata: Option<KeptMetadata>,
     /// The resolved config of the run.
     pub(super) config: String,
     /// The most recent evaluation, in order.
@@ -204,19 +208,26 @@ fn check_format(text: &str, path: &Path) -> Result<()> {
     })
 }
 
+/// The text of the training state in a safetensors file; `None` if the file is no checkpoint, but weights alone.
+fn state_in(bytes: &[u8]) -> Result<Option<String>, safetensors::SafeTensorError> {
+    let (_, header) = SafeTensors::read_metadata(bytes)?;
+    let metadata = header.metadata().as_ref();
+    Ok(metadata.and_then(|map| map.get(METADATA_KEY)).cloned())
+}
+
+/// Whether the bytes of a safetensors file are a checkpoint's.
+pub(super) fn is_checkpoint(bytes: &[u8]) -> bool {
+    state_in(bytes).is_ok_and(|state| state.is_some())
+}
+
 impl Checkpoint {
     /// Reads and verifies a checkpoint.
     pub(super) fn load(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-        let fail = |error: safetensors::SafeTensorError| damaged(path, &error.to_string());
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(fail)?;
-        let text = header
-            .metadata()
-            .as_ref()
-            .and_then(|map| map.get(METADATA_KEY));
+        let text = state_in(&bytes).map_err(|error| damaged(path, &error.to_string()))?;
         let text = text.ok_or_else(|| damaged(path, "it holds tensors, but no training state"))?;
-        check_format(text, path)?;
-        let state: State = toml::from_str(text).map_err(|error| damaged(path, error.message()))?;
+        check_format(&text, path)?;
+        let state: State = toml::from_str(&text).map_err(|error| damaged(path, error.message()))?;
         let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu);
         let tensors = tensors.map_err(|error| damaged(path, &error.to_string()))?;
         let named: Vec<_> = tensors
@@ -227,6 +238,11 @@ impl Checkpoint {
             return Err(damaged(path, "its checksum does not match its contents"));
         }
         Ok(Self { state, tensors })
+    }
+
+    /// All tensors by name: the parameters and the optimizer's moments.
+    pub(super) fn into_tensors(self) -> HashMap<String, Tensor> {
+        self.tensors
     }
 
     /// A tensor by its name.

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use clap::{Args, FromArgMatches as _, Subcommand};
 
 use super::folder::{RunFolder, Which};
-use super::launch::{Outcome, Restored, check, restore, restore_model, resume, start};
+use super::launch::{Outcome, check, resume, start};
 use super::machine::Machine;
+use super::reopen::{Restored, restore, restore_model};
 use super::{ConfigOf, Domain, console, export, interrupt};
 use crate::error::Result;
 
@@ -18,7 +19,7 @@ pub enum SharedCommand {
     Run(RunArgs),
     /// Print a config with every default filled in, if it and its signal are good; nothing is written.
     Check(CheckArgs),
-    /// Continue a run that was stopped; it ends as if it never had been.
+    /// Continue a run that was stopped; it ends as if it never had been. Of a finished run, say where its results are.
     Resume(ResumeArgs),
     /// Write a run's parameters under the names of the authors' checkpoints.
     Export(ExportArgs),
@@ -56,7 +57,7 @@ pub struct FittedArgs {
 }
 
 impl FittedArgs {
-    /// The machine to render on, and the run.
+    /// The machine to render on, and the run. The signal may be gone, unless an older program wrote the checkpoint.
     ///
     /// # Errors
     /// As [`restore`].
@@ -199,6 +200,21 @@ fn report((folder, outcome): &(RunFolder, Outcome)) -> ExitCode {
             let artifacts = folder.artifacts();
             let artifacts = artifacts.display();
             console::result(format_args!("results in {path}, artifacts in {artifacts}"));
+            ExitCode::SUCCESS
+        }
+        Outcome::AlreadyFinished { steps } => {
+            console::result(format_args!(
+                "{path} is finished: all {steps} steps are taken, and nothing was done"
+            ));
+            let (artifacts, config) = (folder.artifacts(), folder.config());
+            let artifacts = artifacts.display();
+            console::result(format_args!("results in {path}, artifacts in {artifacts}"));
+            console::result(format_args!(
+                "to train on from its parameters: cargo xtask run {} --out {} --set run.start_from={}",
+                console::quoted(&config),
+                console::quoted(&folder.successor()),
+                console::quoted(folder.path()),
+            ));
             ExitCode::SUCCESS
         }
         Outcome::Interrupted { step } => {

@@ -55,7 +55,8 @@ pub struct Config<S, O, M = NoTable> {
     /// What is looked at and kept on the way.
     #[serde(default)]
     pub run: RunConfig,
-    /// Measured results to expect, by metric; the summary puts them beside what was reached.
+    /// Measured results to expect, by metric; the summary puts them beside what was reached. They are of this file's `[signal]`: a run that
+    /// overrides it does not have them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub expect: BTreeMap<String, f64>,
     /// What `cargo xtask sweep` varies; a single run does not look at it.
@@ -71,8 +72,8 @@ pub struct RunConfig {
     pub evaluate_every: u64,
     /// Steps between checkpoints: at most this much work is lost when a run is killed.
     pub checkpoint_every: u64,
-    /// Start from these parameters instead of drawing them: a `.safetensors` file from `export`, or a `.pth` state dict
-    /// of the authors' code.
+    /// Start from these parameters instead of drawing them: a run folder (its best checkpoint), a `.safetensors` file from `export`, or a
+    /// `.pth` state dict of the authors' code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_from: Option<PathBuf>,
 }
@@ -93,11 +94,30 @@ impl<S: Table, O: Table, M: Table> Config<S, O, M> {
     /// # Errors
     /// [`Error::Config`] with file, line, key, what was expected, and the nearest known name for a misspelt one.
     pub fn parse(source: &Source, kind: &str, overrides: &[String]) -> Result<Self> {
-        let config: Self = source.deserialize(overrides)?;
+        let mut config: Self = source.deserialize(overrides)?;
         config
             .validate(kind)
             .map_err(|error| source.attribute(error, overrides))?;
+        config.forget_foreign_expectations(source, overrides);
         Ok(config)
+    }
+
+    /// Drops what the file expects where overrides fit another signal than the file's: it was measured on that one. What an override
+    /// itself expects stays.
+    fn forget_foreign_expectations(&mut self, source: &Source, overrides: &[String]) {
+        if overrides.is_empty() || self.expect.is_empty() {
+            return;
+        }
+        let shipped = source.deserialize::<Self>(&[]);
+        if shipped.is_ok_and(|shipped| shipped.signal == self.signal) {
+            return;
+        }
+        let is_asked = |metric: &str| {
+            let keys = overrides.iter().filter_map(|one| one.split_once('='));
+            keys.map(|(key, _)| key.trim())
+                .any(|key| key == "expect" || key.strip_prefix("expect.") == Some(metric))
+        };
+        self.expect.retain(|metric, _| is_asked(metric));
     }
 
     fn validate(&self, kind: &str) -> Result<()> {
@@ -232,6 +252,42 @@ mod tests {
             let message = signal("'all'", &[set]).unwrap_err().to_string();
             assert!(message.starts_with(&format!("--set {set}: ")), "{message}");
         }
+    }
+
+    #[test]
+    fn what_a_file_expects_is_of_its_own_signal() {
+        let source = Source {
+            origin: "picture.toml".to_owned(),
+            text:
+                "kind = 'image'\n[signal]\npath = 'a.png'\n[expect]\npsnr_db = 49.4\nssim = 0.9\n"
+                    .to_owned(),
+        };
+        let expected = |overrides: &[&str]| {
+            let overrides: Vec<String> = overrides.iter().map(|&one| one.to_owned()).collect();
+            let config = Config::<Signal, NoTable, NoTable>::parse(&source, "image", &overrides);
+            config.unwrap().expect.into_keys().collect::<Vec<_>>()
+        };
+        let both = ["psnr_db", "ssim"];
+        assert_eq!(expected(&[]), both);
+        for own in [
+            "train.steps=3",
+            "signal.path=a.png",
+            "signal={ path = 'a.png' }",
+        ] {
+            assert_eq!(expected(&[own]), both, "{own}");
+        }
+        for foreign in [
+            "signal.path=b.png",
+            "signal.observed.fraction=0.5",
+            "signal={}",
+            "signal={ path = 'b.png', observed = 'all' }",
+        ] {
+            assert!(expected(&[foreign]).is_empty(), "{foreign}");
+            assert_eq!(expected(&[foreign, "expect.ssim=0.5"]), ["ssim"]);
+            assert_eq!(expected(&["expect={ mse = 0.1 }", foreign]), ["mse"]);
+        }
+        let back = ["signal.path=b.png", "signal.path=a.png"];
+        assert_eq!(expected(&back), both);
     }
 
     fn message(text: &str, overrides: &[&str]) -> String {

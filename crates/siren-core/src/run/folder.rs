@@ -183,6 +183,45 @@ impl RunFolder {
         self.path.join(CHECKPOINTS).join(name)
     }
 
+    /// The checkpoint that stands for the run: the chosen one, or the best there is.
+    ///
+    /// # Errors
+    /// If the run has no such checkpoint.
+    pub fn chosen_checkpoint(&self, which: Option<Which>) -> Result<PathBuf> {
+        let best = self.checkpoint(Which::Best);
+        let path = match which {
+            Some(which) => self.checkpoint(which),
+            None if best.exists() => best,
+            None => self.checkpoint(Which::Last),
+        };
+        if path.exists() {
+            return Ok(path);
+        }
+        Err(Error::RunFolder {
+            path: self.path.clone(),
+            message: format!(
+                "has no checkpoint yet: continue it with `cargo xtask resume {}`",
+                console::quoted(&self.path)
+            ),
+        })
+    }
+
+    /// A folder beside this one in which nothing is yet, for a run that goes on from here.
+    pub(super) fn successor(&self) -> PathBuf {
+        let path = match self.path.file_name() {
+            Some(_) => self.path.clone(),
+            // `.` has no name of its own.
+            None => fs::canonicalize(&self.path).unwrap_or_else(|_| PathBuf::from("run")),
+        };
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let numbered = |number: u32| path.with_file_name(format!("{name}-{number}"));
+        let mut number = 2;
+        while fs::symlink_metadata(numbered(number)).is_ok() {
+            number += 1;
+        }
+        numbered(number)
+    }
+
     /// A new TensorBoard file that sorts after those that are there.
     pub(super) fn next_events(&self, unix_seconds: u64) -> Result<PathBuf> {
         let existing = self.events()?.len();

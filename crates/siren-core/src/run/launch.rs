@@ -1,16 +1,17 @@
-//! Starting, resuming and reopening runs.
+//! Starting and resuming runs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::{DType, Device};
 
 use super::checkpoint::{Checkpoint, State};
 use super::folder::{RunFolder, Which};
 use super::machine::Machine;
+use super::reopen::{checkpointed_model, own_config, same_config, same_signal};
 use super::session::Session;
 use super::summary;
 use super::weights::Weights;
-use super::{Config, ConfigOf, Domain, console, disk, interrupt};
+use super::{Config, ConfigOf, Domain, disk, interrupt};
 use crate::config::{Source, Table as _};
 use crate::error::{Error, Result};
 use crate::field::{FieldShape, Omega};
@@ -27,6 +28,11 @@ pub enum Outcome {
     Finished {
         /// Metrics beside what the config expects.
         summary: String,
+    },
+    /// All steps had been taken before; nothing was done.
+    AlreadyFinished {
+        /// Steps taken.
+        steps: u64,
     },
     /// The user stopped it; it can be resumed.
     Interrupted {
@@ -95,7 +101,7 @@ pub fn check<D: Domain>(config: &Path, overrides: &[String], machine: &Machine) 
     })
 }
 
-/// Continues a run from its last checkpoint; one that was killed before its first starts over.
+/// Continues a run from its last checkpoint; one that was killed before its first starts over, and one that is finished is left as it is.
 ///
 /// # Errors
 /// As [`start`]; also if the run's config was changed, or its checkpoint is damaged or foreign.
@@ -104,14 +110,21 @@ pub fn resume<D: Domain>(run: &Path, machine: &Machine) -> Result<(RunFolder, Ou
     let path = folder.checkpoint(Which::Last);
     let (config, text) = own_config::<D>(&folder)?;
     let _lock = folder.lock()?;
+    let checkpoint = path.exists().then(|| Checkpoint::load(&path)).transpose()?;
+    if let Some(Checkpoint { state, .. }) = &checkpoint {
+        same_config(&folder, &state.config, &text)?;
+        // The summary is written last.
+        if state.step >= config.train.steps && folder.summary().exists() {
+            let steps = state.step;
+            return Ok((folder, Outcome::AlreadyFinished { steps }));
+        }
+    }
     interrupt::install();
     machine.install(|| {
         let domain = D::open(&config, &machine.device)?;
         let constraints = domain.constraints()?;
         let mut state = State::new(text.clone(), &domain);
-        let trainer = if path.exists() {
-            let checkpoint = Checkpoint::load(&path)?;
-            same_config(&folder, &checkpoint.state.config, &text)?;
+        let trainer = if let Some(checkpoint) = checkpoint {
             same_signal(&folder, &checkpoint.state, domain.checksum())?;
             let model = checkpointed_model::<D>(&config, &checkpoint, &path, &machine.device)?;
             let mut trainer = Trainer::new(model, &config.train)?;
@@ -136,79 +149,6 @@ pub fn resume<D: Domain>(run: &Path, machine: &Machine) -> Result<(RunFolder, Ou
         let outcome = session.run(&constraints)?;
         Ok((folder.clone(), outcome))
     })
-}
-
-/// A run as it was left, for rendering.
-pub struct Restored<D: Domain> {
-    /// The run's resolved config.
-    pub config: ConfigOf<D>,
-    /// Its signal.
-    pub domain: D,
-    /// Its model at the chosen checkpoint.
-    pub model: D::Model,
-}
-
-/// Reopens a run at a checkpoint; by default the best there is.
-///
-/// # Errors
-/// If the run has no such checkpoint, or its signal can no longer be read or is another one by now.
-pub fn restore<D: Domain>(
-    run: &Path,
-    which: Option<Which>,
-    device: &Device,
-) -> Result<Restored<D>> {
-    let folder = RunFolder::open(run)?;
-    let (config, model, state) = reopen::<D>(&folder, which, device)?;
-    let domain = D::open(&config, device).map_err(|error| Error::RunFolder {
-        path: folder.path().to_path_buf(),
-        message: format!("this needs the signal that was fitted, which cannot be opened ({error})"),
-    })?;
-    same_signal(&folder, &state, domain.checksum())?;
-    Ok(Restored {
-        config,
-        domain,
-        model,
-    })
-}
-
-/// A run's config and its model at a checkpoint, by default the best there is; the signal may be gone.
-///
-/// # Errors
-/// If the run has no such checkpoint.
-pub fn restore_model<D: Domain>(
-    run: &Path,
-    which: Option<Which>,
-    device: &Device,
-) -> Result<(ConfigOf<D>, D::Model)> {
-    let (config, model, _) = reopen::<D>(&RunFolder::open(run)?, which, device)?;
-    Ok((config, model))
-}
-
-fn reopen<D: Domain>(
-    folder: &RunFolder,
-    which: Option<Which>,
-    device: &Device,
-) -> Result<(ConfigOf<D>, D::Model, State)> {
-    let best = folder.checkpoint(Which::Best);
-    let path = match which {
-        Some(which) => folder.checkpoint(which),
-        None if best.exists() => best,
-        None => folder.checkpoint(Which::Last),
-    };
-    if !path.exists() {
-        return Err(Error::RunFolder {
-            path: folder.path().to_path_buf(),
-            message: format!(
-                "has no checkpoint yet: continue it with `cargo xtask resume {}`",
-                console::quoted(folder.path())
-            ),
-        });
-    }
-    let checkpoint = Checkpoint::load(&path)?;
-    let (config, text) = own_config::<D>(folder)?;
-    same_config(folder, &checkpoint.state.config, &text)?;
-    let model = checkpointed_model::<D>(&config, &checkpoint, &path, device)?;
-    Ok((config, model, checkpoint.state))
 }
 
 /// Overrides with the home folder in place of `~`, which a shell expands at the start of a word only.
@@ -256,17 +196,6 @@ fn name_from(file_stem: &str) -> String {
     }
 }
 
-/// The resolved config of an existing run, and its text.
-fn own_config<D: Domain>(folder: &RunFolder) -> Result<(ConfigOf<D>, String)> {
-    let path: PathBuf = folder.config();
-    let source = Source {
-        origin: path.display().to_string(),
-        text: disk::read_text(&path)?,
-    };
-    let config = Config::parse(&source, D::KIND, &[])?;
-    Ok((config, source.text))
-}
-
 /// Puts numbers from the signal's spectrum in the place of every `"auto"`; ω₀ of parameters that come from a file is theirs.
 fn resolve<D: Domain>(config: &mut ConfigOf<D>, domain: &D) -> Result<()> {
     domain.resolve(config)?;
@@ -302,18 +231,7 @@ fn initial_model<D: Domain>(
     model.map_err(|error| other_network(path, &error))
 }
 
-fn checkpointed_model<D: Domain>(
-    config: &ConfigOf<D>,
-    checkpoint: &Checkpoint,
-    path: &Path,
-    device: &Device,
-) -> Result<D::Model> {
-    let blueprint = blueprint::<D>(config, checkpoint.state.shape.into());
-    let model = D::Model::load(blueprint, |name| checkpoint.find(name), DType::F32, device);
-    model.map_err(|error| other_network(path, &error))
-}
-
-fn blueprint<D: Domain>(
+pub(super) fn blueprint<D: Domain>(
     config: &ConfigOf<D>,
     shape: FieldShape,
 ) -> Blueprint<'_, <D::Model as Model>::Config> {
@@ -324,59 +242,10 @@ fn blueprint<D: Domain>(
     }
 }
 
-fn other_network(path: &Path, error: &Error) -> Error {
+pub(super) fn other_network(path: &Path, error: &Error) -> Error {
     Error::Checkpoint {
         path: path.to_path_buf(),
         message: format!("is of another network than the config's `[field]` ({error})"),
-    }
-}
-
-/// A run goes on with the signal it was started with, or not at all.
-fn same_signal(folder: &RunFolder, started: &State, now: u32) -> Result<()> {
-    if started.signal_checksum == now {
-        return Ok(());
-    }
-    Err(Error::RunFolder {
-        path: folder.path().to_path_buf(),
-        message: "the signal is no longer the one that the run started with: put the old file back, or start a \
-                  new run with the new one"
-            .to_owned(),
-    })
-}
-
-/// A run goes on with the config it was started with, or not at all.
-fn same_config(folder: &RunFolder, started: &str, now: &str) -> Result<()> {
-    let table = |text: &str| text.parse::<toml::Table>().unwrap_or_default();
-    let mut changed = Vec::new();
-    differences("", &table(started), &table(now), &mut changed);
-    if changed.is_empty() {
-        return Ok(());
-    }
-    Err(Error::RunFolder {
-        path: folder.config(),
-        message: format!(
-            "was changed since the run started ({}): undo that, or start a new run from the changed config",
-            changed.join(", ")
-        ),
-    })
-}
-
-fn differences(prefix: &str, a: &toml::Table, b: &toml::Table, changed: &mut Vec<String>) {
-    let keys: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
-    for key in keys {
-        let name = format!("{prefix}{key}");
-        match (a.get(key), b.get(key)) {
-            (Some(toml::Value::Table(a)), Some(toml::Value::Table(b))) => {
-                differences(&format!("{name}."), a, b, changed);
-            }
-            (a, b) if a == b => {}
-            (a, b) => {
-                let show = |value: Option<&toml::Value>| {
-                    value.map_or("absent".to_owned(), ToString::to_string)
-                };
-                changed.push(format!("`{name}` was {}, is {}", show(a), show(b)));
-            }
-        }
     }
 }
 

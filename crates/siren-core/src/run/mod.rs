@@ -12,10 +12,12 @@ pub mod interrupt;
 mod launch;
 mod listing;
 mod machine;
+mod metadata;
 pub mod metrics;
 mod partial;
 mod progress;
 mod record;
+mod reopen;
 mod rows;
 mod session;
 mod summary;
@@ -35,11 +37,13 @@ use crate::train::Model;
 pub use self::config::{Config, RunConfig};
 pub use self::disk::make_folder;
 pub use self::folder::{RunFolder, Which};
-pub use self::launch::{Outcome, Restored, check, restore, restore_model, resume, start};
+pub use self::launch::{Outcome, check, resume, start};
 pub use self::listing::{Listing, has_extension, is_hidden, natural_order};
 pub use self::machine::{Machine, available_memory};
+pub use self::metadata::{NoMetadata, SignalMetadata};
 pub use self::partial::{PartialFile, replaceable};
 pub use self::record::{Evaluation, Record};
+pub use self::reopen::{FormerDefault, Restored, restore, restore_model};
 pub use self::weights::{Weights, export};
 
 /// The config of a domain.
@@ -64,6 +68,11 @@ pub trait Domain: Sized {
     type Signal: Table;
     /// The `[objective]` table.
     type Objective: Table;
+    /// What rendering a fitted model needs to know of the signal.
+    type Metadata: SignalMetadata;
+
+    /// Keys that the configs of older run folders lack, with the values by which those runs were trained.
+    const FORMER_DEFAULTS: &'static [FormerDefault] = &[];
 
     /// Reads the signal.
     ///
@@ -90,6 +99,12 @@ pub trait Domain: Sized {
 
     /// Checksum of what was read, so that a run does not resume on another signal.
     fn checksum(&self) -> u32;
+
+    /// Describes the signal so that `model` can be rendered without it.
+    ///
+    /// # Errors
+    /// Only from candle.
+    fn metadata(&self, model: &Self::Model) -> Result<Self::Metadata>;
 
     /// What the model must satisfy.
     ///

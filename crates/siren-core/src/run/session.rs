@@ -7,6 +7,7 @@ use super::checkpoint::{self, Best, State};
 use super::folder::{RunFolder, Which};
 use super::launch::Outcome;
 use super::machine::Machine;
+use super::metadata::KeptMetadata;
 use super::progress::Progress;
 use super::rows::{Rows, last_value};
 use super::summary::Summary;
@@ -199,7 +200,10 @@ impl<D: Domain> Session<'_, D> {
     }
 
     fn save(&self, which: Which) -> Result<()> {
-        checkpoint::save(&self.folder.checkpoint(which), &self.trainer, &self.state)
+        let metadata = self.domain.metadata(self.trainer.model())?;
+        let mut state = self.state.clone();
+        state.metadata = Some(KeptMetadata::new(&metadata)?);
+        checkpoint::save(&self.folder.checkpoint(which), &self.trainer, &state)
     }
 
     fn finish(self, mut records: Records) -> Result<Outcome> {

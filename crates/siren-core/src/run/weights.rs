@@ -5,9 +5,10 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor, pickle};
 use safetensors::SafeTensors;
+use serde::Deserialize;
 
-use super::checkpoint;
-use super::disk;
+use super::checkpoint::{self, Checkpoint};
+use super::{RunFolder, disk};
 use crate::error::{Error, Result};
 use crate::field::{Omega, SirenConfig};
 use crate::train::Model;
@@ -19,27 +20,35 @@ const FIELD_KEY: &str = "siren.field";
 #[derive(Clone, Debug)]
 pub struct Weights {
     tensors: HashMap<String, Tensor>,
-    /// Of an exported file.
+    /// Of a run or an exported file.
     field: Option<SirenConfig>,
 }
 
 impl Weights {
-    /// Reads `.safetensors`, or a `.pth`/`.pt` state dict (bare, or under the key `model` or `state_dict`). Nothing in
-    /// a pickle is executed.
+    /// Reads the best checkpoint of a run folder, a `.safetensors` file (exported, or a checkpoint), or a `.pth`/`.pt` state dict (bare, or
+    /// under the key `model` or `state_dict`). Nothing in a pickle is executed.
     ///
     /// # Errors
-    /// If the file is missing, damaged, or of neither kind.
+    /// If the file is missing, damaged, or of none of these kinds; if the run has no checkpoint.
     pub fn read(path: &Path) -> Result<Self> {
         let fail = |detail: String| Error::Checkpoint {
             path: path.to_path_buf(),
             message: format!("cannot be read as weights ({detail})"),
         };
         let mut field = None;
-        std::fs::metadata(path).map_err(Error::io("read", path))?;
+        if std::fs::metadata(path)
+            .map_err(Error::io("read", path))?
+            .is_dir()
+        {
+            return Self::of_checkpoint(&RunFolder::open(path)?.chosen_checkpoint(None)?);
+        }
         let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
         let tensors = match extension.to_str() {
             Some("safetensors") => {
                 let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+                if checkpoint::is_checkpoint(&bytes) {
+                    return Self::of_checkpoint(path);
+                }
                 field = field_in(&bytes).map_err(fail)?;
                 candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
                     .map_err(|error| fail(error.to_string()))?
@@ -51,9 +60,33 @@ impl Weights {
                 .ok_or_else(|| fail("no PyTorch state dict found in it".to_owned()))?
                 .into_iter()
                 .collect(),
-            _ => return Err(fail("expected a .safetensors, .pth or .pt file".to_owned())),
+            _ => {
+                let expected = "expected a run folder, or a .safetensors, .pth or .pt file";
+                return Err(fail(expected.to_owned()));
+            }
         };
         Ok(Self { tensors, field })
+    }
+
+    /// With the `[field]` table of the run that left the checkpoint.
+    fn of_checkpoint(path: &Path) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Fitted {
+            field: SirenConfig,
+        }
+        let checkpoint = Checkpoint::load(path)?;
+        let fitted: Fitted =
+            toml::from_str(&checkpoint.state.config).map_err(|error| Error::Checkpoint {
+                path: path.to_path_buf(),
+                message: format!(
+                    "is of a run with another sort of config ({})",
+                    error.message()
+                ),
+            })?;
+        Ok(Self {
+            tensors: checkpoint.into_tensors(),
+            field: Some(fitted.field),
+        })
     }
 
     /// Says so if the file tells of a network that computes something else from the same parameters: another

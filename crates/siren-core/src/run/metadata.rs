@@ -1,0 +1,83 @@
+//! What rendering needs to know of a signal after it is gone; kept in every checkpoint.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// Facts of a signal from which a fitted model is rendered: its size, its rate, its scale. The file that was fitted is then needed for
+/// metrics only.
+pub trait SignalMetadata: Send + Serialize + DeserializeOwned {
+    /// Goes up when a field is added or changes its meaning.
+    const VERSION: u32;
+}
+
+/// The metadata of signals that rendering asks nothing of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoMetadata {}
+
+impl SignalMetadata for NoMetadata {
+    const VERSION: u32 = 1;
+}
+
+/// A [`SignalMetadata`] on disk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct KeptMetadata {
+    version: u32,
+    fields: toml::Table,
+}
+
+impl KeptMetadata {
+    pub(super) fn new<T: SignalMetadata>(metadata: &T) -> Result<Self> {
+        let fields = toml::Table::try_from(metadata).map_err(|error| Error::Config {
+            origin: "metadata of the signal".to_owned(),
+            message: error.to_string(),
+        })?;
+        Ok(Self {
+            version: T::VERSION,
+            fields,
+        })
+    }
+
+    /// `None` if another version of the program wrote it in another form.
+    pub(super) fn read<T: SignalMetadata>(&self) -> Option<T> {
+        if self.version != T::VERSION {
+            return None;
+        }
+        T::deserialize(self.fields.clone()).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Facts {
+        rate: u32,
+        peak: f32,
+        tone: Vec<[f32; 2]>,
+    }
+
+    impl SignalMetadata for Facts {
+        const VERSION: u32 = 3;
+    }
+
+    #[test]
+    fn metadata_comes_back_to_the_bit_and_not_from_another_version() {
+        let facts = Facts {
+            rate: 44_100,
+            peak: 0.1,
+            tone: vec![[1.0 / 3.0, f32::MIN_POSITIVE], [-1e30, 0.0]],
+        };
+        let kept = KeptMetadata::new(&facts).unwrap();
+        let text = toml::to_string(&kept).unwrap();
+        let again: KeptMetadata = toml::from_str(&text).unwrap();
+        assert_eq!(again.read::<Facts>(), Some(facts));
+        let other = KeptMetadata {
+            version: 4,
+            ..again
+        };
+        assert_eq!(other.read::<Facts>(), None);
+    }
+}

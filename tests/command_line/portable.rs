@@ -1,0 +1,312 @@
+//! A run folder by itself: carried elsewhere, without the file that was fitted, and as an older program left it.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use safetensors::tensor::{SafeTensors, TensorView};
+
+use super::desk_for;
+use crate::support::desk::{Desk, files_under};
+
+/// A kind of run that takes no time, and what can be drawn of it.
+struct Kind {
+    kind: &'static str,
+    tables: &'static str,
+    /// What is fitted, on the desk.
+    source: &'static str,
+    make: fn(&Desk),
+    /// Options of `render`, and the name of the file or folder that it writes.
+    renders: &'static [(&'static str, &'static str)],
+}
+
+const SIZES: &[(&str, &str)] = &[
+    ("", "own.png"),
+    ("--checkpoint last", "last.png"),
+    ("--scale 2.5 --quantity gradient", "slopes.png"),
+    ("--size 7x9 --quantity laplacian", "curves.png"),
+];
+const CLIPS: &[(&str, &str)] = &[
+    ("", "frames"),
+    ("--fps 40 --size 6x8", "fast"),
+    ("", "clip.gif"),
+];
+const PICTURES: &[(&str, &str)] = &[
+    ("--picture given.png", "seen.png"),
+    ("--picture given.png --context 20 --scale 2", "part.png"),
+    ("--picture given.png --to other.png --frames 3", "strip.png"),
+];
+
+const KINDS: &[Kind] = &[
+    Kind {
+        kind: "image",
+        tables: "[signal]\npath = 'source.png'\ncoordinates = 'aspect'\nobserved = { fraction = 0.5 }",
+        source: "source.png",
+        make: |desk| desk.draw("source.png", 12, 16),
+        renders: SIZES,
+    },
+    Kind {
+        kind: "poisson",
+        tables: "[signal]\npath = 'source.png'",
+        source: "source.png",
+        make: |desk| desk.draw("source.png", 12, 16),
+        renders: SIZES,
+    },
+    Kind {
+        kind: "audio",
+        tables: "[signal]\npath = 'source.wav'\nchannels = 'each'\nstart = 0.01",
+        source: "source.wav",
+        make: |desk| desk.play("source.wav", 400),
+        renders: &[("", "own.wav"), ("--rate 11025", "other.wav")],
+    },
+    Kind {
+        kind: "video",
+        tables: "[signal]\npath = 'source'\nrate = 12.5\nresize = 8\nsampling = { subset = { points = 64 } }",
+        source: "source",
+        make: |desk| desk.film("source", 4, 10),
+        renders: CLIPS,
+    },
+    Kind {
+        kind: "video",
+        tables: "[signal]\npath = 'source.npy'\nsampling = { subset = { points = 64 } }",
+        source: "source.npy",
+        make: film_array,
+        renders: CLIPS,
+    },
+    Kind {
+        kind: "hyper",
+        tables: "[signal]\npath = 'source'\nsize = 8\nbatch = 2\ncontext = [3, 20]\n[model]\nencoder_features = 8\nlatent_features = 6\nhyper_features = 8",
+        source: "source",
+        make: |desk| desk.film("source", 6, 16),
+        renders: PICTURES,
+    },
+    Kind {
+        kind: "hyper",
+        tables: "[signal]\npath = 'source'\nsize = 8\nbatch = 2\ncontext = [3, 20]\n[model]\nencoder = 'auto_decoder'\nlatent_features = 6\nhyper_features = 8\nfit_steps = 3",
+        source: "source",
+        make: |desk| desk.film("source", 6, 16),
+        renders: PICTURES,
+    },
+];
+
+/// Five frames of 6 × 8 pixels, as NumPy saves them.
+fn film_array(desk: &Desk) {
+    let text = "{'descr': '|u1', 'fortran_order': False, 'shape': (5, 6, 8, 3), }";
+    let text = format!("{text}{}\n", " ".repeat(117 - text.len()));
+    let len = u16::try_from(text.len()).unwrap().to_le_bytes();
+    let values: Vec<u8> = (0..5 * 6 * 8 * 3).map(|i| (i % 251) as u8).collect();
+    let bytes = [
+        b"\x93NUMPY\x01\x00".as_slice(),
+        &len,
+        text.as_bytes(),
+        &values,
+    ];
+    desk.write("source.npy", bytes.concat());
+}
+
+impl Kind {
+    /// A desk on which `run` is finished.
+    fn desk(&self) -> Desk {
+        let good = format!(
+            "kind = '{}'\n{}\n[field]\nhidden_features = 8\nhidden_layers = 1\n[train]\nsteps = 3\n[run]\nevaluate_every = 2\n",
+            self.kind, self.tables
+        );
+        let desk = desk_for(self.kind, &good);
+        (self.make)(&desk);
+        desk.draw("given.png", 9, 9);
+        desk.draw("other.png", 12, 12);
+        desk.run("run good.toml --out run").succeeded();
+        desk
+    }
+
+    fn remove_source(&self, desk: &Desk) {
+        let source = desk.path(self.source);
+        if source.is_dir() {
+            fs::remove_dir_all(source).unwrap();
+        } else {
+            fs::remove_file(source).unwrap();
+        }
+    }
+
+    /// Everything that `render` and `export` make of a run.
+    fn rendered(&self, desk: &Desk, run: &str) -> Vec<(String, Vec<u8>)> {
+        fs::create_dir(desk.path("out")).unwrap();
+        for (options, name) in self.renders {
+            let line = format!("render {run} {options} -o out/{name}");
+            desk.run(&line.replace("  ", " ")).succeeded();
+        }
+        desk.run(&format!("export {run} -o out/weights.safetensors"))
+            .succeeded();
+        let files = desk.files("out").into_iter().collect();
+        desk.remove("out");
+        files
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    for file in files_under(from) {
+        let place = to.join(file.strip_prefix(from).unwrap());
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::copy(&file, place).unwrap();
+    }
+}
+
+/// What the last evaluation of a run says of the headline.
+fn psnr(desk: &Desk, run: &str) -> f64 {
+    let text = String::from_utf8(desk.read(&format!("{run}/evaluation.csv"))).unwrap();
+    let mut lines = text.lines();
+    let column = lines
+        .next()
+        .unwrap()
+        .split(',')
+        .position(|c| c == "psnr_db");
+    let row: Vec<_> = lines.next_back().unwrap().split(',').collect();
+    row[column.unwrap()].parse().unwrap()
+}
+
+#[test]
+fn a_run_folder_alone_renders_and_exports_what_it_did_beside_its_source() {
+    for kind in KINDS {
+        let desk = kind.desk();
+        let before = kind.rendered(&desk, "run");
+        copy_folder(&desk.path("run"), &desk.path("else/where"));
+        desk.remove("run");
+        kind.remove_source(&desk);
+        let after = kind.rendered(&desk, "else/where");
+        assert!(after.len() > kind.renders.len());
+        assert!(after == before, "{}: {}", kind.kind, kind.source);
+        // One that was stopped before its end has no summary, and artifacts of an earlier time or none.
+        fs::remove_file(desk.path("else/where/summary.toml")).unwrap();
+        desk.remove("else/where/artifacts");
+        assert!(
+            kind.rendered(&desk, "else/where") == before,
+            "{}",
+            kind.kind
+        );
+        let resume = "resume else/where";
+        desk.run(resume).refused(resume, &[kind.source]);
+    }
+}
+
+#[test]
+fn a_run_folder_alone_is_where_another_run_starts() {
+    for kind in KINDS.iter().filter(|kind| kind.source != "source.npy") {
+        let desk = kind.desk();
+        copy_folder(&desk.path("run"), &desk.path("else/where"));
+        desk.remove("run");
+        // Only the last checkpoint has the parameters of the last evaluation for certain.
+        let last = "else/where/checkpoints/last.safetensors";
+        let reached = psnr(&desk, "else/where");
+        for start in [last, "else/where"] {
+            if start != last {
+                fs::copy(
+                    desk.path(last),
+                    desk.path("else/where/checkpoints/best.safetensors"),
+                )
+                .unwrap();
+            }
+            desk.run(&format!(
+                "run good.toml --out again --set run.start_from={start} --set train.steps=1 --set train.learning_rate=1e-12"
+            ))
+            .succeeded();
+            let started = psnr(&desk, "again");
+            assert!(
+                (reached - started).abs() < 1e-3,
+                "{}: {reached} dB, then {started} dB",
+                kind.kind
+            );
+            desk.remove("again");
+        }
+        // The network of the other run is known, so another one is refused.
+        let line = "run good.toml --out again --set run.start_from=else/where --set field.hidden_omega_0=7";
+        desk.run(line)
+            .refused(line, &["field.hidden_omega_0", "7", "another network"]);
+    }
+}
+
+#[test]
+fn a_run_without_a_checkpoint_is_no_start_for_another() {
+    let kind = &KINDS[0];
+    let desk = kind.desk();
+    desk.remove("run/checkpoints");
+    for folder in ["run", "."] {
+        let line = format!("run good.toml --out again --set run.start_from={folder}");
+        let words = if folder == "run" {
+            "has no checkpoint yet"
+        } else {
+            "not a run folder"
+        };
+        desk.run(&line).refused(&line, &[words]);
+    }
+}
+
+/// Bytes of a checkpoint as a program wrote it that kept no metadata of the signal in it.
+fn without_metadata(bytes: &[u8]) -> Vec<u8> {
+    let (_, header) = SafeTensors::read_metadata(bytes).unwrap();
+    let state = header.metadata().as_ref().unwrap()["siren"].clone();
+    let (before, metadata) = state.split_once("\n[metadata]\n").unwrap();
+    let others = metadata.matches("\n[").count() - metadata.matches("\n[metadata.").count();
+    assert_eq!(others, 0, "another table follows the metadata: {state}");
+    let old = format!("{}\n", before.trim_end());
+    // A poisson run of that time had Sobel's differences and no word for it.
+    let old = old.replace("stencil = \"sobel\"\n", "");
+    let checksum = old
+        .lines()
+        .find(|line| line.starts_with("checksum = "))
+        .unwrap();
+    let unsigned = old.replacen(checksum, "checksum = 0", 1);
+    let tensors = SafeTensors::deserialize(bytes).unwrap();
+    let mut named: Vec<_> = tensors.tensors();
+    named.sort_by(|a, b| a.0.cmp(&b.0));
+    let start = crc32c::crc32c(unsigned.as_bytes());
+    let crc = named.iter().fold(start, |crc, (name, tensor)| {
+        let crc = crc32c::crc32c_append(crc, name.as_bytes());
+        crc32c::crc32c_append(crc, tensor.data())
+    });
+    let state = unsigned.replacen("checksum = 0", &format!("checksum = {crc}"), 1);
+    let views: Vec<(String, TensorView)> = tensors.tensors();
+    let metadata = HashMap::from([("siren".to_owned(), state)]);
+    safetensors::serialize(views, Some(metadata)).unwrap()
+}
+
+/// Makes of `run` what an older program would have left.
+fn age(desk: &Desk) {
+    for name in ["best", "last"] {
+        let name = format!("run/checkpoints/{name}.safetensors");
+        desk.write(&name, without_metadata(&desk.read(&name)));
+    }
+    let config = String::from_utf8(desk.read("run/config.toml")).unwrap();
+    desk.write(
+        "run/config.toml",
+        config.replace("stencil = \"sobel\"\n", ""),
+    );
+}
+
+#[test]
+fn a_run_folder_of_an_older_program_renders_and_resumes_while_its_source_is_there() {
+    for kind in KINDS {
+        let desk = kind.desk();
+        if kind.kind == "poisson" {
+            desk.remove("run");
+            desk.run("run good.toml --out run --set signal.stencil=sobel")
+                .succeeded();
+        }
+        let before = kind.rendered(&desk, "run");
+        let finished = desk.files("run/artifacts");
+        age(&desk);
+        assert!(kind.rendered(&desk, "run") == before, "{}", kind.kind);
+        fs::remove_file(desk.path("run/summary.toml")).unwrap();
+        desk.remove("run/artifacts");
+        fs::create_dir(desk.path("run/artifacts")).unwrap();
+        desk.run("resume run").succeeded();
+        assert!(desk.files("run/artifacts") == finished, "{}", kind.kind);
+        kind.remove_source(&desk);
+        // Pictures of a learned space are drawn of the model alone.
+        if kind.kind != "hyper" {
+            let line = format!("render run -o {}", kind.renders[0].1);
+            let words = ["another version", "needs the signal", kind.source];
+            desk.run(&line).refused(&line, &words);
+        }
+        desk.run("export run -o weights.safetensors").succeeded();
+    }
+}
