@@ -104,6 +104,19 @@ pub fn test(root: &Path, extra: &[String]) -> Result<ExitCode> {
     Ok(exit_code(status))
 }
 
+/// Has the test of docs/reference/ write the pages instead of comparing them.
+pub fn reference(root: &Path) -> Result<ExitCode> {
+    let step = Step {
+        env: Some(("UPDATE_REFERENCE", "1")),
+        ..Step::new(
+            "reference",
+            "test --release --package siren-tests --test reference -- says_what",
+        )
+    };
+    let (status, _) = step.run(root)?;
+    Ok(exit_code(status))
+}
+
 /// Runs every check in order until one fails, and sums up.
 pub fn ci(root: &Path) -> Result<ExitCode> {
     require_cargo_deny(root)?;

@@ -1,0 +1,108 @@
+//! Every command in the README, the book and the headers of configs is understood.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+
+use crate::cli::Cli;
+
+/// The file itself, or every Markdown and TOML file under a folder.
+fn documents(path: &Path) -> Vec<PathBuf> {
+    if path.is_file() {
+        let is_text = path.extension().is_some_and(|e| e == "md" || e == "toml");
+        return if is_text {
+            vec![path.to_owned()]
+        } else {
+            Vec::new()
+        };
+    }
+    let entries = fs::read_dir(path).unwrap();
+    entries
+        .flat_map(|entry| documents(&entry.unwrap().path()))
+        .collect()
+}
+
+/// The `xtask …` command lines of a document: lines of their own, and code within a line.
+fn commands(text: &str) -> Vec<String> {
+    // A backslash continues a command on the next line, in comments of configs too.
+    let text = text.replace("\\\n#", "").replace("\\\n", "");
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let inline = line.split('`').skip(1).step_by(2);
+        let whole = line.trim_start_matches(['#', ' ']);
+        for code in inline.chain([whole]) {
+            let command = code
+                .strip_prefix("cargo ")
+                .filter(|rest| rest.starts_with("xtask "));
+            let command = command.map(|rest| rest.split(" #").next().unwrap_or(rest).trim_end());
+            found.extend(command.map(str::to_owned));
+        }
+    }
+    found
+}
+
+/// The words of a command as a shell splits them: `'…'` keeps its spaces.
+fn words(command: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for (index, part) in command.split('\'').enumerate() {
+        let is_quoted = index % 2 == 1;
+        if is_quoted {
+            words.last_mut().unwrap().push_str(part);
+            continue;
+        }
+        let joins = index > 0 && !part.starts_with(' ');
+        for (at, word) in part.split_whitespace().enumerate() {
+            match words.last_mut() {
+                Some(last) if joins && at == 0 => last.push_str(word),
+                _ => words.push(word.to_owned()),
+            }
+        }
+    }
+    words
+}
+
+#[test]
+fn every_command_in_the_readme_the_book_and_the_configs_is_understood() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut count = 0;
+    for file in ["README.md", "CONTRIBUTING.md", "docs", "configs"]
+        .iter()
+        .flat_map(|name| documents(&root.join(name)))
+    {
+        for command in commands(&fs::read_to_string(&file).unwrap()) {
+            // `cargo xtask …` and `cargo xtask COMMAND` speak of commands in general.
+            if command.contains('…') || command.contains("COMMAND") {
+                continue;
+            }
+            let parsed = Cli::try_parse_from(words(&command));
+            let fault = parsed.err().filter(|error| error.use_stderr());
+            assert!(
+                fault.is_none(),
+                "{}: cargo {command}: {}",
+                file.display(),
+                fault.unwrap()
+            );
+            count += 1;
+        }
+    }
+    assert!(count > 80, "only {count} commands found");
+}
+
+#[test]
+fn commands_are_found_in_blocks_in_lines_and_in_comments() {
+    let text = "cargo xtask ci   # all\nRun `cargo xtask test`, then `cargo doc`.\n#   cargo xtask run a.toml \\\n#     --set b='{ c = 1 }'\n";
+    let found = commands(text);
+    assert_eq!(
+        found,
+        [
+            "xtask ci",
+            "xtask test",
+            "xtask run a.toml      --set b='{ c = 1 }'"
+        ]
+    );
+    assert_eq!(
+        words(&found[2]),
+        ["xtask", "run", "a.toml", "--set", "b={ c = 1 }"]
+    );
+}
