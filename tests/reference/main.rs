@@ -94,6 +94,8 @@ fn shared_page(types: &Types, foreign: &[(String, String)]) -> Written {
     let mut page = Page::new("Keys of every kind", types, Some(&probe));
     page.paragraph("The tables `[signal]`, `[model]` and `[objective]` differ from kind to kind: see [the list of pages](README.md).");
     page.table("", "Config");
+    page.paragraph("## Keys of `[signal]` that several kinds have");
+    page.without_ranges();
     for (name, key) in foreign {
         page.table(key, name);
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use toml::Value;
+use toml::{Table, Value};
 
 use super::probe::{Probe, join};
 use super::types::{ConfigType, Field, Kind, Shape, Types, Variant};
@@ -18,6 +18,8 @@ pub struct Page<'a> {
     probe: Option<&'a Probe>,
     /// The crate whose types belong on this page; on the shared one, all.
     krate: Option<String>,
+    /// Whether values are shown with their ranges, which differ from kind to kind for keys that several have.
+    has_ranges: bool,
     /// Types that have a section on this page.
     written: Vec<String>,
     /// Types of other crates, and a key that has each, in the order in which they are met.
@@ -31,6 +33,7 @@ impl<'a> Page<'a> {
             types,
             probe,
             krate: None,
+            has_ranges: true,
             written: Vec::new(),
             foreign: Vec::new(),
         }
@@ -40,6 +43,11 @@ impl<'a> Page<'a> {
     pub fn of_crate(mut self, krate: &str) -> Self {
         self.krate = Some(krate.to_owned());
         self
+    }
+
+    /// Shows no ranges from here on.
+    pub fn without_ranges(&mut self) {
+        self.has_ranges = false;
     }
 
     pub fn paragraph(&mut self, text: &str) {
@@ -89,7 +97,8 @@ impl<'a> Page<'a> {
     /// Sections about the type of a value, where it has one of ours.
     fn inner(&mut self, at: &str, kind: &Kind) {
         match kind {
-            Kind::List(inner, _) | Kind::Map(inner) => self.inner(at, inner),
+            Kind::List(inner, _) => self.inner(&format!("[{at}]"), inner),
+            Kind::Map(inner) => self.inner(at, inner),
             Kind::Named(name) if self.types.get(name).is_some() => {
                 if self.is_here(name) {
                     self.section(at, name);
@@ -129,14 +138,19 @@ impl<'a> Page<'a> {
 
     fn value(&self, key: &str, field: &Field) -> String {
         let what = self.kind(key, &field.kind);
-        let range = self
-            .probe
+        let probe = self.probe.filter(|_| self.has_ranges);
+        let range = probe
             .map(|probe| probe.range(key, &field.kind))
-            .unwrap_or_default();
-        if range.is_empty() {
-            what
-        } else {
-            format!("{what}: {}", range.join("; "))
+            .unwrap_or_default()
+            .join("; ");
+        // Some say themselves what they are a range of.
+        let is_whole = ["a ", "an ", "two "]
+            .iter()
+            .any(|start| range.starts_with(start));
+        match (range.is_empty(), is_whole) {
+            (true, _) => what,
+            (false, true) => range,
+            (false, false) => format!("{what}: {range}"),
         }
     }
 
@@ -188,7 +202,9 @@ impl<'a> Page<'a> {
             Kind::Text => "text".to_owned(),
             Kind::Path => "path".to_owned(),
             Kind::List(inner, Some(length)) => format!("{length} × {}", self.kind(key, inner)),
-            Kind::List(inner, None) => format!("list of {}", self.kind(key, inner)),
+            Kind::List(inner, None) => {
+                format!("list of {}", self.kind(&format!("[{key}]"), inner))
+            }
             Kind::Map(inner) => format!("table, any keys: {}", self.kind(key, inner)),
             Kind::Named(name) => self.named(key, name),
         }
@@ -260,7 +276,8 @@ impl<'a> Page<'a> {
         if probe.reads(key, &Value::String(name.clone())) {
             forms.push(quoted);
         }
-        if probe.reads(&inside, &sample) {
+        let alone = Table::from_iter([(name.clone(), sample.clone())]);
+        if probe.reads(key, &Value::Table(alone)) {
             forms.push(format!("`{{ {name} = {shown} }}`"));
         } else if probe.reads(key, &sample) {
             forms.push(shown.to_owned());

@@ -106,14 +106,18 @@ pub fn test(root: &Path, extra: &[String]) -> Result<ExitCode> {
 
 /// Has the test of docs/reference/ write the pages instead of comparing them.
 pub fn reference(root: &Path) -> Result<ExitCode> {
+    let features = features(ffmpeg::is_installed());
+    let line = format!(
+        "test --quiet --release --package siren-tests {features} --test reference says_what"
+    );
     let step = Step {
         env: Some(("UPDATE_REFERENCE", "1")),
-        ..Step::new(
-            "reference",
-            "test --release --package siren-tests --test reference -- says_what",
-        )
+        ..Step::new("reference", &line)
     };
     let (status, _) = step.run(root)?;
+    if status.success() {
+        println!("wrote docs/reference/");
+    }
     Ok(exit_code(status))
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
 use crate::cli::Cli;
 
@@ -42,23 +43,18 @@ fn commands(text: &str) -> Vec<String> {
     found
 }
 
-/// The words of a command as a shell splits them: `'…'` keeps its spaces.
+/// The words of a command as a shell splits them: spaces within `'…'` split nothing.
 fn words(command: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    for (index, part) in command.split('\'').enumerate() {
-        let is_quoted = index % 2 == 1;
-        if is_quoted {
-            words.last_mut().unwrap().push_str(part);
-            continue;
-        }
-        let joins = index > 0 && !part.starts_with(' ');
-        for (at, word) in part.split_whitespace().enumerate() {
-            match words.last_mut() {
-                Some(last) if joins && at == 0 => last.push_str(word),
-                _ => words.push(word.to_owned()),
-            }
+    let mut words = vec![String::new()];
+    let mut is_quoted = false;
+    for letter in command.chars() {
+        match letter {
+            '\'' => is_quoted = !is_quoted,
+            ' ' if !is_quoted => words.push(String::new()),
+            letter => words.last_mut().unwrap().push(letter),
         }
     }
+    words.retain(|word| !word.is_empty());
     words
 }
 
@@ -71,12 +67,17 @@ fn every_command_in_the_readme_the_book_and_the_configs_is_understood() {
         .flat_map(|name| documents(&root.join(name)))
     {
         for command in commands(&fs::read_to_string(&file).unwrap()) {
-            // `cargo xtask …` and `cargo xtask COMMAND` speak of commands in general.
+            // `cargo xtask …` and `cargo xtask COMMAND` speak of commands in general, `cargo xtask run` of one.
             if command.contains('…') || command.contains("COMMAND") {
                 continue;
             }
-            let parsed = Cli::try_parse_from(words(&command));
-            let fault = parsed.err().filter(|error| error.use_stderr());
+            let words = words(&command);
+            let is_name = words.len() == 2;
+            let parsed = Cli::try_parse_from(words);
+            let fault = parsed.err().filter(|error| {
+                let lacks_rest = error.kind() == ErrorKind::MissingRequiredArgument;
+                error.use_stderr() && !(is_name && lacks_rest)
+            });
             assert!(
                 fault.is_none(),
                 "{}: cargo {command}: {}",
