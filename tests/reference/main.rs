@@ -78,7 +78,7 @@ fn kind_page<D: Domain>(title: &str, types: &Types) -> (Written, Vec<(String, St
     {
         page.table(at, name);
     }
-    let text = finished(page.text);
+    let text = finished(&page.text);
     ((format!("{}.md", D::KIND), text), page.foreign)
 }
 
@@ -99,17 +99,17 @@ fn shared_page(types: &Types, foreign: &[(String, String)]) -> Written {
     for (name, key) in foreign {
         page.table(key, name);
     }
-    ("shared.md".to_owned(), finished(page.text))
+    ("shared.md".to_owned(), finished(&page.text))
 }
 
 fn sweep_page(types: &Types) -> Written {
     let mut page = Page::new("Sweeps", types, None);
     page.paragraph("A config with a `[sweep]` table is run by `cargo xtask sweep`: [guide](../guide/compare.md).");
     page.table("sweep", "Spec");
-    ("sweep.md".to_owned(), finished(page.text))
+    ("sweep.md".to_owned(), finished(&page.text))
 }
 
-fn finished(text: String) -> String {
+fn finished(text: &str) -> String {
     format!("{}\n", text.trim_end())
 }
 
@@ -145,6 +145,7 @@ fn folder() -> PathBuf {
 fn the_reference_says_what_the_code_takes() {
     let folder = folder();
     if std::env::var_os(UPDATE).is_some() {
+        let _absent = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
         for (name, text) in pages() {
             fs::write(folder.join(name), text).unwrap();
@@ -161,6 +162,19 @@ fn the_reference_says_what_the_code_takes() {
         assert!(
             shipped == text,
             "docs/reference/{name} is not what the code says; write it anew with `cargo xtask reference`\n{differs:#?}"
+        );
+    }
+}
+
+#[test]
+fn the_reference_has_no_page_of_another_making() {
+    let pages = pages();
+    for path in support::desk::files_under(&folder()) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let is_made = pages.iter().any(|(made, _)| made == name);
+        assert!(
+            is_made,
+            "docs/reference/{name} is made from nothing: `cargo xtask reference` removes it"
         );
     }
 }

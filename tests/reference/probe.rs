@@ -106,19 +106,19 @@ impl Probe {
             let Some(missing) = missing.and_then(|rest| rest.split('`').next()) else {
                 panic!("a config with `{at}` is refused: {message}");
             };
-            table.insert(missing.to_owned(), self.sample(missing));
+            table.insert(missing.to_owned(), sample(missing));
         }
         panic!("`{at}` must have more keys than are tried here");
     }
+}
 
-    /// Some value that the key of this name may have wherever it must be set.
-    fn sample(&self, name: &str) -> Value {
-        let sampled = SAMPLES.iter().find(|(key, _)| *key == name);
-        let (_, text) = sampled.unwrap_or_else(|| {
-            panic!("`{name}` must be set: give it a value here, so that its neighbors can be asked for theirs")
-        });
-        format!("value = {text}").parse::<Table>().unwrap()["value"].clone()
-    }
+/// Some value that the key of this name may have wherever it must be set.
+fn sample(name: &str) -> Value {
+    let sampled = SAMPLES.iter().find(|(key, _)| *key == name);
+    let (_, text) = sampled.unwrap_or_else(|| {
+        panic!("`{name}` must be set: give it a value here, so that its neighbors can be asked for theirs")
+    });
+    format!("value = {text}").parse::<Table>().unwrap()["value"].clone()
 }
 
 /// Values of keys that have no default.
