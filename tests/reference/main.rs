@@ -14,7 +14,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use siren_audio::Audio;
-use siren_core::run::Domain;
+use siren_core::config::Source;
+use siren_core::run::{ConfigOf, Domain};
 use siren_core::train::Model;
 use siren_hyper::Hyper;
 use siren_image::Image;
@@ -28,8 +29,7 @@ use types::Types;
 /// Tells the test to write the pages.
 const UPDATE: &str = "UPDATE_REFERENCE";
 
-const INDEX: &str = "\
-# Every key of a config
+const INDEX: &str = r#"# Every key of a config
 
 A config is a [TOML](https://toml.io) file. Its `kind` says what is fitted; every other key has a default.
 
@@ -43,6 +43,28 @@ A config is a [TOML](https://toml.io) file. Its `kind` says what is fitted; ever
 | [hyper.md](hyper.md) | of sets of pictures |
 | [sweep.md](sweep.md) | of `[sweep]`, which compares runs |
 
+```toml
+kind = "image"                  # what is fitted
+
+[signal]                        # which picture, which of its pixels
+path = "photo.jpg"              # default: the embedded picture
+resize = 512                    # shorter side, in pixels
+coordinates = "aspect"          # or "stretch", as in the authors' code
+observed = { fraction = 0.5 }   # train on half of the pixels; the others are held out
+
+[field]                         # the network
+activation = "sine"
+first_omega_0 = 30.0            # or "auto": from the signal's spectrum
+hidden_features = 256
+hidden_layers = 3
+encoding = "identity"           # or "nerf", { fourier = { features = 256, scale = 10.0 } }, { rbf = { centers = 1024 } }
+
+[train]
+steps = 2000
+learning_rate = 1e-3
+schedule = "cosine"             # constant, linear, cosine, exponential
+```
+
 `--set KEY=VALUE` overrides one key from the command line, by its full name: `--set train.steps=2000`, `--set signal.sampling.subset.points=4096`.
 The value is TOML; what is no TOML is taken as text, so paths and names need no quotes. Relative paths are relative to the folder in which the
 command is given.
@@ -53,7 +75,7 @@ expected. The run folder's `config.toml` is the whole config with every default 
 In the tables, *must be set* marks keys without a default, and – those that are absent unless they are set.
 
 These pages are generated from the code by `cargo xtask reference`, and a test compares them with it.
-";
+"#;
 
 /// A page's file name and text.
 type Written = (String, String);
@@ -177,6 +199,17 @@ fn the_reference_has_no_page_of_another_making() {
             "docs/reference/{name} is made from nothing: `cargo xtask reference` removes it"
         );
     }
+}
+
+#[test]
+fn the_example_of_the_index_is_a_config() {
+    let example = INDEX.split("```toml\n").nth(1).unwrap();
+    let source = Source {
+        origin: "the example".to_owned(),
+        text: example.split("```").next().unwrap().to_owned(),
+    };
+    let config = ConfigOf::<Image>::parse(&source, Image::KIND, &[]);
+    assert_eq!(config.unwrap().train.steps, 2000);
 }
 
 #[test]
