@@ -66,13 +66,13 @@ schedule = "cosine"             # constant, linear, cosine, exponential
 ```
 
 `--set KEY=VALUE` overrides one key from the command line, by its full name: `--set train.steps=2000`, `--set signal.sampling.subset.points=4096`.
-The value is TOML; what is no TOML is taken as text, so paths and names need no quotes. Relative paths are relative to the folder in which the
-command is given.
+The value is TOML; a value that is not TOML is taken as text, so paths and names need no quotes. Relative paths are relative to the folder in
+which the command is given.
 
 A key that is unknown, a value of the wrong type and a number out of range are errors that name the file, the line, the key and what was
 expected. The run folder's `config.toml` is the whole config with every default filled in.
 
-In the tables, *must be set* marks keys without a default, and – those that are absent unless they are set.
+In the tables, *must be set* marks keys without a default; – marks keys that are absent unless they are set.
 
 These pages are generated from the code by `cargo xtask reference`, and a test compares them with it.
 "#;
