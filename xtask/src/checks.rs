@@ -104,6 +104,23 @@ pub fn test(root: &Path, extra: &[String]) -> Result<ExitCode> {
     Ok(exit_code(status))
 }
 
+/// Has the test of docs/reference/ write the pages instead of comparing them.
+pub fn reference(root: &Path) -> Result<ExitCode> {
+    let features = features(ffmpeg::is_installed());
+    let line = format!(
+        "test --quiet --release --package siren-tests {features} --test reference says_what"
+    );
+    let step = Step {
+        env: Some(("UPDATE_REFERENCE", "1")),
+        ..Step::new("reference", &line)
+    };
+    let (status, _) = step.run(root)?;
+    if status.success() {
+        println!("wrote docs/reference/");
+    }
+    Ok(exit_code(status))
+}
+
 /// Runs every check in order until one fails, and sums up.
 pub fn ci(root: &Path) -> Result<ExitCode> {
     require_cargo_deny(root)?;

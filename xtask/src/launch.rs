@@ -282,7 +282,7 @@ mod tests {
             Command::Sweep(args) => Launch::sweep(&kind, &args),
             Command::Table(args) => Launch::table(&args),
             Command::Bench(args) => Launch::bench(&args),
-            Command::Test(_) | Command::Ci | Command::Setup => {
+            Command::Test(_) | Command::Reference | Command::Ci | Command::Setup => {
                 panic!("`{line}` starts no executable of a kind")
             }
         }

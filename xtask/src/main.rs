@@ -5,6 +5,8 @@
 
 mod checks;
 mod cli;
+#[cfg(test)]
+mod documents;
 mod ffmpeg;
 mod kind;
 mod launch;
@@ -43,6 +45,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Bench(args) => Launch::bench(args).start(&root),
         Command::Setup => ffmpeg::setup(),
         Command::Test(args) => checks::test(&root, &args.cargo_args),
+        Command::Reference => checks::reference(&root),
         Command::Ci => checks::ci(&root),
     }
 }

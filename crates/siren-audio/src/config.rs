@@ -10,39 +10,38 @@ use siren_core::{Error, Result};
 
 use crate::sound::{MAX_RATE, MAX_VALUES};
 
-/// `[signal]`: which sound, and which part of it.
+/// The sound, and which part of it is fitted.
 ///
-/// Amplitudes are divided by the largest absolute one, so that targets span [−1, 1] as the authors'; time is one
-/// coordinate on [−1, 1], whatever the sound lasts. A longer sound wants a higher `field.first_omega_0`: 3000 serves for
-/// a few seconds of music.
+/// Amplitudes are divided by the largest absolute amplitude, so that targets are in [−1, 1], as in the authors' code. Time is one coordinate on
+/// [−1, 1], whatever the duration: a longer sound needs a higher `field.first_omega_0`. 3000 is good for a few seconds of music.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AudioSignal {
-    /// A WAV, FLAC, MP3, Ogg Vorbis or AIFF file. Without one, the embedded piece is played.
+    /// The sound file: WAV, FLAC, MP3, Ogg Vorbis or AIFF. Default: the embedded piece.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// Where the part that is fitted begins, in seconds.
+    /// Start of the part that is fitted, in seconds.
     pub start: f64,
-    /// How long that part is, in seconds. Default: to the end.
+    /// Duration of that part, in seconds. Default: to the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub length: Option<f64>,
-    /// Resample the part to so many samples a second (band-limited). Default: as in the file.
+    /// Sample rate to which that part is resampled (band-limited), in Hz. Default: the rate of the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<u32>,
-    /// What becomes of several channels.
+    /// How several channels are fitted.
     pub channels: Channels,
-    /// Samples drawn per step.
+    /// Which samples each step uses.
     pub sampling: Sampling,
 }
 
-/// What becomes of several channels.
+/// How several channels are fitted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Channels {
-    /// Their mean is fitted, as the authors do.
+    /// Their mean is fitted, as in the authors' code.
     #[default]
     Mix,
-    /// Each is an output of the field.
+    /// Each channel is an output of the field.
     Each,
 }
 
@@ -110,7 +109,7 @@ pub(crate) fn shown(seconds: f64) -> f64 {
     (seconds * 1e6).floor() / 1e6
 }
 
-/// `[objective]`: the value error; there is nothing to set.
+/// The mean squared error of the amplitude.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AudioObjective {}

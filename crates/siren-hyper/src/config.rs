@@ -14,47 +14,48 @@ const MAX_PICTURES: usize = 1_000_000;
 /// Widest layer.
 const MAX_FEATURES: usize = 16_384;
 
-/// `[signal]`: which pictures, how they are split, and what a step sees of them.
+/// The pictures, their split into training, validation and test, and what a step uses of them.
 ///
-/// Every picture is cropped to the square in its middle and resized; values in [0, 1] become targets in [−1, 1].
+/// Every picture is cropped to the square at its center and resized. Values in [0, 1] become targets in [−1, 1].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HyperSignal {
-    /// A folder of pictures, such as `CelebA`'s `img_align_celeba`, or of folders of pictures, one a person. Without one, the embedded
-    /// pictures are drawn.
+    /// The folder of pictures, such as `CelebA`'s `img_align_celeba`, or a folder with one folder of pictures per person. Default: the embedded
+    /// faces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// How many embedded pictures; of no effect beside `path`. Default: 2048.
+    /// Number of embedded faces; ignored if `path` is set. Default: 2048.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pictures: Option<usize>,
-    /// Pixels a side.
+    /// Side to which the pictures are resized, in pixels.
     pub size: usize,
-    /// Color if any picture has it (`auto`), gray, or RGB.
+    /// Number of channels: RGB if any picture is in color (`auto`), gray, or RGB.
     pub color: ColorMode,
-    /// Which pictures are trained on.
+    /// How the pictures are split.
     pub split: Split,
-    /// Pictures of a step.
+    /// Number of pictures per step.
     pub batch: usize,
-    /// Context pixels of a picture in a step: at least the first number, fewer than the second.
+    /// Number of context pixels (pixels that the encoder sees) of a picture in a step: at least the first number, fewer than the second.
     pub context: [usize; 2],
-    /// Pictures of each split that are scored, at most.
+    /// Largest number of pictures of a split that are evaluated.
     pub evaluated_pictures: usize,
 }
 
-/// Which pictures are trained on, which choose the best parameters, and which are only scored.
+/// Which pictures are trained on, which choose the best checkpoint (validation), and which are only evaluated (test).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Split {
-    /// A text or CSV file of lines `name number` with 0 for training, 1 for validation and 2 for test: `CelebA`'s
-    /// `list_eval_partition.txt`. A picture in a folder is named `folder/name`. Without a file, pictures are dealt out at random, always in
-    /// the same way, and those of a folder stay together; folders named `train`, `val` and `test` are the parts.
+    /// A text or CSV file of lines `name number` with 0 for training, 1 for validation and 2 for test, such as `CelebA`'s
+    /// `list_eval_partition.txt`. A picture in a folder has the name `folder/name`. Default: a random split, the same in every run, which keeps
+    /// the pictures of a folder together; folders named `train`, `val` and `test` are the parts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
-    /// Fraction for validation.
+    /// Fraction of the pictures for validation.
     pub validation: f64,
-    /// Fraction for the test.
+    /// Fraction of the pictures for the test.
     pub test: f64,
-    /// So many pictures in a row stay together: those of one person, say. In the order of their names numbers count by their value.
+    /// Size of groups that are not split: so many pictures in a row, in natural order of their names (2 before 10), such as the ten pictures of
+    /// one person.
     pub together: usize,
 }
 
@@ -144,50 +145,50 @@ impl Table for HyperSignal {
     }
 }
 
-/// `[model]`: what turns context pixels into the parameters of a field.
+/// The encoder, which maps context pixels to a latent code, and the hypernetwork, which maps the code to the parameters of a field.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HyperModel {
-    /// What makes a latent code of the context.
+    /// Encoder from context pixels to a latent code.
     pub encoder: Encoder,
-    /// Width of its layers.
+    /// Width of the encoder's layers.
     pub encoder_features: usize,
-    /// Hidden layers of the set encoder (default: 2), residual blocks of the convolutional ones (4).
+    /// Number of hidden layers of the set encoder (default: 2), or of residual blocks of a convolutional encoder (default: 4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder_layers: Option<usize>,
-    /// Of the set encoder.
+    /// Activation of the set encoder.
     pub encoder_activation: EncoderActivation,
     /// Size of the latent code.
     pub latent_features: usize,
-    /// What makes parameters of a latent code.
+    /// Hypernetwork from a latent code to the parameters of a field.
     pub hypernetwork: Hypernetwork,
-    /// Width of the networks of `full` and `low_rank`.
+    /// Width of the hypernetwork's layers, for `full` and `low_rank`.
     pub hyper_features: usize,
-    /// Their layers between the first and the last.
+    /// Number of the hypernetwork's layers between the first and the last, for `full` and `low_rank`.
     pub hyper_layers: usize,
-    /// Rank of the matrices that `low_rank` adds to the shared weights.
+    /// Rank of the matrices that are added to the shared weights, for `low_rank`.
     pub rank: usize,
-    /// Steps that fit the latent code of a new picture where there is no encoder to give it.
+    /// Number of steps that fit the latent code of a new picture, for `auto_decoder`.
     pub fit_steps: usize,
-    /// Learning rate of these steps, taken down along a cosine.
+    /// Learning rate of these steps; it falls along a cosine.
     pub fit_learning_rate: f64,
-    /// Pictures with a code of their own (`auto_decoder`). Default: the training pictures.
+    /// Number of latent codes that are parameters, for `auto_decoder`. Default: the number of training pictures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub codes: Option<usize>,
 }
 
-/// What makes a latent code of the context.
+/// Encoder from context pixels to a latent code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoder {
-    /// A network for every context pixel, whose outputs are averaged.
+    /// Set encoder: one network is applied to every context pixel, and its outputs are averaged.
     #[default]
     Set,
-    /// Convolutions over the picture with zeros for what is unseen.
+    /// Convolutional encoder over the picture, with zeros for pixels outside the context.
     Conv,
-    /// Convolutions that know what is unseen (Liu et al. 2018).
+    /// Partial convolutions, which take the mask of the context into account (Liu et al. 2018).
     PartialConv,
-    /// None: the code of every training picture is a parameter, that of another is fitted.
+    /// No encoder: the code of every training picture is a parameter, and the code of a new picture is fitted.
     AutoDecoder,
 }
 
@@ -195,23 +196,23 @@ pub enum Encoder {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EncoderActivation {
-    /// sin 30 z.
+    /// `sin(30 z)`.
     #[default]
     Sine,
-    /// max(0, z).
+    /// `max(0, z)`.
     Relu,
 }
 
-/// What makes parameters of a latent code.
+/// Hypernetwork from a latent code to the parameters of a field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Hypernetwork {
-    /// All of them: a network for every tensor of the field, as the authors'.
+    /// All parameters: one network for every tensor of the field, as in the authors' code.
     #[default]
     Full,
-    /// Shared ones, plus a matrix of low rank for every weight and a vector for every bias.
+    /// Parameters that all pictures share, plus a low-rank matrix for every weight and a vector for every bias.
     LowRank,
-    /// Shared ones, with shifts of the hidden biases, linear in the code (functa, COIN++).
+    /// Parameters that all pictures share, with shifts of the hidden biases that are linear in the code (functa, COIN++).
     Shift,
 }
 
@@ -276,13 +277,13 @@ impl Table for HyperModel {
     }
 }
 
-/// `[objective]`: the mean squared error of all pixels, plus the authors' two priors (§4.4).
+/// The mean squared error of all pixels, plus the authors' two priors (§4.4 of the paper).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HyperObjective {
-    /// Weight of the mean square of the latent codes, the paper's λ₁.
+    /// Weight of the mean square of the latent codes (λ₁ of the paper).
     pub latent_prior: f64,
-    /// Weight of the mean square of the parameters of the fields, the paper's λ₂.
+    /// Weight of the mean square of the parameters of the fields (λ₂ of the paper).
     pub weight_prior: f64,
 }
 

@@ -10,39 +10,38 @@ use siren_core::{Error, Result};
 use siren_picture::picture::MAX_PIXELS;
 use siren_picture::{ColorMode, Source};
 
-/// `[signal]`: which picture, and which of its pixels.
+/// The picture, and which of its pixels are trained on.
 ///
-/// It is opened, cropped, then resized; values in [0, 1] become targets in [−1, 1]. They are never rounded to 8 bits
-/// again: what is trained on and what the metrics compare with may differ from the saved `target.png` by half a level.
+/// The picture is opened, cropped, then resized. Its values in [0, 1] become targets in [−1, 1] without rounding, so they can differ from the
+/// saved `target.png` by half an 8-bit level.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImageSignal {
-    /// A picture file. Without one, the embedded picture is drawn.
+    /// The picture file. Default: the embedded picture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// Side of the embedded picture in pixels; of no effect beside `path`. Default: 256.
+    /// Side of the embedded picture in pixels; ignored if `path` is set. Default: 256.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<usize>,
-    /// As the file says, gray, or RGB.
+    /// Number of channels: as in the file, gray, or RGB.
     pub color: ColorMode,
-    /// Keep only this many pixels a side, from the center, without resampling.
+    /// Crops the picture to a square of this side at its center, in pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crop: Option<usize>,
-    /// Keep only these pixels: `[top, left, height, width]`.
+    /// Crops the picture to this rectangle, in pixels: `[top, left, height, width]`. Not together with `crop`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crop_box: Option<[usize; 4]>,
-    /// Resize so that the shorter side has this many pixels.
+    /// Resizes the picture, after cropping, so that its shorter side has this many pixels. Default: no resizing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resize: Option<usize>,
-    /// How a picture that is not square maps to coordinates. Losses and priors see derivatives per coordinate, so with
-    /// `stretch` the two axes of such a picture weigh differently; pictures of derivatives are drawn per pixel.
+    /// How rows and columns map to coordinates, if the picture is not square. Losses and priors on derivatives use derivatives with respect
+    /// to the coordinates, so `stretch` weighs the two axes differently. Rendered derivatives are per pixel.
     pub coordinates: CoordinateRule,
-    /// Pixels that are trained on; the others are held out and scored.
+    /// Which pixels are trained on. The others are held out: metrics are reported for them apart.
     pub observed: Observed,
-    /// Observed pixels drawn per step.
+    /// Which of the observed pixels each step uses.
     pub sampling: Sampling,
-    /// Also measure `gradient_psnr_db` and `laplacian_psnr_db`: the field's exact derivatives against differences of
-    /// neighboring pixels.
+    /// Also reports `gradient_psnr_db` and `laplacian_psnr_db`: the field's exact derivatives against finite differences of the pixels.
     pub score_derivatives: bool,
 }
 
@@ -53,11 +52,12 @@ pub enum Observed {
     /// Every pixel.
     #[default]
     All,
-    /// Pixels of even row and even column: the held-out rest tests interpolation (Tancik et al. 2020).
+    /// Pixels of even row and even column, a quarter of all (Tancik et al. 2020).
     Even,
-    /// Each pixel with this probability (the authors' `sparsity`).
+    /// A random part of the pixels: each one with this probability (the authors' `sparsity`).
     Fraction(f64),
-    /// Where this picture, of the same size after cropping and resizing, is brighter than half. Transparent pixels count as black.
+    /// The pixels where this mask, a picture file of the same size, is brighter than half; transparent pixels count as black. The mask may have
+    /// the size of the picture in its file or after cropping and resizing.
     Mask(PathBuf),
 }
 
@@ -125,28 +125,27 @@ fn at_most(key: &str, value: usize, most: usize, unit: &str) -> Result<()> {
     Err(Error::invalid(key, value, &format!("1 to {most} {unit}")))
 }
 
-/// `[objective]`: the value error, plus a prior on what lies between the observed pixels.
+/// The mean squared error of the observed pixels, plus a smoothness prior.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImageObjective {
-    /// Smoothness asked for at random coordinates (the authors' inpainting script).
+    /// Smoothness prior at random coordinates, as in the authors' inpainting script.
     pub prior: Prior,
-    /// Random coordinates per step at which the prior is asked for, if there is one. Default: half the number
-    /// of pixels, as the authors.
+    /// Number of random coordinates per step for the prior. Default: half the number of pixels, as in the authors' code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prior_points: Option<usize>,
 }
 
-/// A prior with its weight, the authors' `k1`.
+/// Smoothness prior and its weight in the loss (the authors' `k1`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Prior {
-    /// None.
+    /// No prior.
     #[default]
     None,
-    /// Mean absolute gradient.
+    /// Total variation: the mean absolute gradient.
     TotalVariation(f64),
-    /// Mean Frobenius norm of the Hessian.
+    /// The mean Frobenius norm of the Hessian.
     Hessian(f64),
 }
 

@@ -24,16 +24,16 @@ pub const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 /// Quality, 1 to 100, of saved JPEG pictures.
 const JPEG_QUALITY: u8 = 95;
 
-/// How many channels [`Picture::open`] gives.
+/// Number of channels of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum ColorMode {
-    /// As the file says: 1 for a gray file, 3 for a color or palette file, even if all its pixels are gray.
+    /// As in the file: 1 channel for a gray file, 3 for a color or palette file, even if all its pixels are gray.
     #[default]
     Auto,
-    /// 1; color becomes luma, as [`Picture::luma`] computes it.
+    /// 1 channel: color becomes luma, 0.299 R + 0.587 G + 0.114 B.
     Gray,
-    /// 3; gray is repeated.
+    /// 3 channels: gray is repeated.
     Rgb,
 }
 

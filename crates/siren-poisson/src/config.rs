@@ -9,79 +9,78 @@ use siren_core::{Error, Result};
 use siren_picture::picture::MAX_PIXELS;
 use siren_picture::{ColorMode, Source};
 
-/// `[signal]`: whose derivatives, and in which unit.
+/// The picture whose derivatives are fitted, and the unit of the derivatives.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PoissonSignal {
-    /// A picture file. Without one, the embedded picture is drawn.
+    /// The picture file. Default: the embedded picture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// Side of the embedded picture in pixels; of no effect beside `path`. Default: 256.
+    /// Side of the embedded picture in pixels; ignored if `path` is set. Default: 256.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<usize>,
-    /// As the file says, gray, or RGB.
+    /// Number of channels: as in the file, gray, or RGB.
     pub color: ColorMode,
-    /// Keep only this many pixels a side, from the center, without resampling.
+    /// Crops the picture to a square of this side at its center, in pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crop: Option<usize>,
-    /// Keep only these pixels: `[top, left, height, width]`.
+    /// Crops the picture to this rectangle, in pixels: `[top, left, height, width]`. Not together with `crop`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crop_box: Option<[usize; 4]>,
-    /// Resize so that the shorter side has this many pixels.
+    /// Resizes the picture, after cropping, so that its shorter side has this many pixels. Default: no resizing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resize: Option<usize>,
-    /// How a picture that is not square maps to coordinates.
+    /// How rows and columns map to coordinates, if the picture is not square.
     pub coordinates: CoordinateRule,
-    /// Pixels whose derivatives a step sees.
+    /// Which pixels' derivatives each step uses.
     pub sampling: Sampling,
-    /// How derivatives are taken of the pixels.
+    /// How derivatives of the pixels are computed.
     pub stencil: Stencil,
-    /// The unit of the targets.
+    /// Unit of the targets and scale of the loss.
     pub scaling: Scaling,
-    /// A second picture, whose derivatives are blended with those of the first.
+    /// A second picture whose derivatives are blended with those of the first. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blend: Option<Blend>,
 }
 
-/// How derivatives are taken of the pixels. A field has exact derivatives, so what it recovers lacks what a stencil does not see.
+/// How derivatives of the pixels are computed. The derivatives of a field are exact, so the recovered picture lacks what a stencil does not see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stencil {
-    /// Gradient and Laplacian of the cosine series through the pixels: exact for every wave up to the finest, and known between pixels.
-    /// Training sees them a quarter of a pixel beside each pixel, on one of four lattices a step, so that the field cannot drift in between.
+    /// Gradient and Laplacian of the cosine series through the pixels: exact for every frequency up to the highest, and defined between pixels.
+    /// Training uses them a quarter of a pixel beside each pixel, on one of four lattices per step, so that the field is determined in between.
     #[default]
     Spectral,
-    /// Differences of the two neighbors, and the five-point Laplacian. The finest waves are seen by `sin(w)/w` of their slope, none at
-    /// two pixels a wave.
+    /// Differences of the two neighbors, and the five-point Laplacian. The slope of a wave of angular frequency `w` per pixel is seen with the
+    /// factor `sin(w)/w`: not at all at two pixels per wave.
     Central,
     /// The authors' (`scipy.ndimage`): central differences smoothed over three pixels across, and the five-point Laplacian.
     Sobel,
 }
 
-/// The unit of the targets.
+/// Unit of the targets and scale of the loss.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scaling {
-    /// Derivatives per unit of the coordinates of a picture in [−1, 1]: the field has the picture's own contrast. Each term of the
-    /// loss is divided by the mean square of its targets, so that weights of different terms compare.
+    /// Derivatives with respect to the coordinates of a picture with values in [−1, 1]: the field has the contrast of the picture. Each term of
+    /// the loss is divided by the mean square of its targets, so that the weights of different terms are comparable.
     #[default]
     Coordinate,
-    /// The authors': 80 times the derivative per pixel (10 times Sobel's differences), 10,000 times the Laplacian per pixel, and plain
-    /// squares. A field fitted on them
-    /// has `160/(n − 1)` or `40000/(n − 1)²` of the contrast of a picture of n × n pixels: 0.63 or 0.62 for n = 256.
+    /// The authors' units: 80 times the derivative per pixel (10 times Sobel differences), 10,000 times the Laplacian per pixel, and plain mean
+    /// squares. The contrast of the field is `160/(n − 1)` or `40000/(n − 1)²` of that of a picture of n × n pixels: 0.63 or 0.62 for n = 256.
     Authors,
 }
 
-/// A second picture. Derivatives become `(1 − w) · first + w · second`.
+/// A second picture. The targets are `(1 − w) · first + w · second`, with the derivatives of both pictures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Blend {
-    /// A picture file, which is cropped and resized as the first is.
+    /// The second picture file. It is cropped and resized as the first.
     pub path: PathBuf,
-    /// w, the same everywhere. Default: 0.5.
+    /// The weight w, the same for all pixels. Default: 0.5.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
-    /// w pixel by pixel: 0 where this picture is black, 1 where it is white.
+    /// A picture file with w for each pixel: black is 0, white is 1. Not together with `weight`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mask: Option<PathBuf>,
 }
@@ -126,39 +125,39 @@ impl PoissonSignal {
     }
 }
 
-/// `[objective]`: what is compared, each with its weight in the loss.
+/// The terms of the loss and their weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PoissonObjective {
-    /// Of the gradient.
+    /// Weight of the error of the gradient.
     pub gradient: f64,
-    /// Of the Laplacian.
+    /// Weight of the error of the Laplacian.
     pub laplacian: f64,
-    /// Pixels whose values are shown as well.
+    /// Pixels whose values are fitted as well. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub anchor: Option<Anchor>,
 }
 
-/// Pixels whose values are shown: they fix the brightness, and for a blend of pictures the surroundings.
+/// Pixels whose values are fitted as well. They determine the brightness, which derivatives leave open.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Anchor {
-    /// Weight of their mean squared error.
+    /// Weight of the mean squared error of these values.
     #[serde(default = "one")]
     pub weight: f64,
-    /// Which.
+    /// Which pixels.
     pub pixels: AnchorPixels,
 }
 
-/// Which pixels' values are shown.
+/// Which pixels' values are fitted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AnchorPixels {
-    /// Those at the edge of the picture.
+    /// The pixels at the edge of the picture.
     Border,
-    /// Each with this probability.
+    /// A random part of the pixels: each one with this probability.
     Fraction(f64),
-    /// Where this picture is brighter than half.
+    /// The pixels where this mask, a picture file, is brighter than half.
     Mask(PathBuf),
 }
 

@@ -21,78 +21,79 @@ pub struct SweepFile {
     pub sweep: Spec,
 }
 
-/// `[sweep]`.
+/// What is varied, and how the results are compared.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// What is varied; there is a run for every combination.
+    /// The axes: what is varied. There is one run for every combination of their choices.
     pub axes: Vec<Axis>,
-    /// What is shown.
+    /// The table of results.
     pub table: TableSpec,
-    /// Values of others, to stand beside ours.
+    /// Published values, which the table shows beside the measured ones.
     #[serde(default)]
     pub published: Vec<Published>,
 }
 
-/// One `[[sweep.axes]]`: exactly one of `values`, `files`, `options`.
+/// One axis, `[[sweep.axes]]`: `key` with `values`, `key` with `files`, or `options`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Axis {
-    /// How the table and the names of runs speak of it.
+    /// Name of the axis, in the table and in the names of runs.
     pub name: String,
-    /// The key that `values` or `files` are set to, such as `train.learning_rate`.
+    /// The key that is set to each of `values` or `files`, such as `train.learning_rate`.
     pub key: Option<String>,
-    /// Values of `key`.
+    /// The values of `key`.
     pub values: Option<Vec<toml::Value>>,
-    /// A glob whose files `key` is set to, in natural order of their names (2 before 10); relative to where the command is given. Hidden
-    /// files are left out, unless the pattern names them.
+    /// A pattern of file names such as `"pictures/*.png"`, relative to the folder in which the command is given. `key` is set to each file that
+    /// matches, in natural order of their names (2 before 10). Hidden files are left out, unless the pattern names them.
     pub files: Option<String>,
     /// Groups of settings, each with a `name`: `{ name = "relu", field.activation = "relu" }`.
     pub options: Option<Vec<toml::Table>>,
 }
 
-/// `[sweep.table]`.
+/// The table of results.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableSpec {
-    /// The axis whose options are the rows.
+    /// Name of the axis whose choices are the rows.
     pub rows: String,
-    /// The axis whose options are the columns; without it there is one column a metric. All other axes are averaged over.
+    /// Name of the axis whose choices are the columns. Default: one column per metric. All other axes are averaged over: mean ± standard
+    /// deviation.
     pub columns: Option<String>,
-    /// Which metrics; the first is the one that is plotted.
+    /// Names of the metrics, as in `evaluation.csv`, or `seconds`. The first one is plotted.
     pub metrics: Vec<String>,
-    /// Those of them that are better when lower.
+    /// Those of the metrics for which lower is better.
     #[serde(default)]
     pub lower_is_better: Vec<String>,
-    /// Whether a run counts with its last evaluation or with its best.
+    /// Which evaluation of each run is shown.
     #[serde(default)]
     pub at: At,
 }
 
-/// Which evaluation of a run counts.
+/// Which evaluation of each run is shown.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum At {
-    /// The last one.
+    /// The last evaluation.
     #[default]
     Last,
-    /// The best one, metric by metric.
+    /// The best value of each metric over all evaluations.
     Best,
 }
 
-/// One `[[sweep.published]]`.
+/// One published value, `[[sweep.published]]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Published {
-    /// An option of the axis of rows.
+    /// A choice of the axis of rows.
     pub row: String,
-    /// An option of the axis of columns, if there is one.
+    /// A choice of the axis of columns, if the table has one.
     pub column: Option<String>,
-    /// Which metric. Default: the table's first.
+    /// The metric. Default: the first of the table.
     pub metric: Option<String>,
-    /// What was published.
+    /// The published value.
     pub value: f64,
-    /// Where.
+    /// Where it was published.
     pub source: String,
 }
 

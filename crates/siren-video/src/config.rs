@@ -13,40 +13,40 @@ const MAX_POINTS: usize = 1 << 24;
 /// Highest frame rate, in frames a second.
 pub const MAX_RATE: f64 = 1e6;
 
-/// `[signal]`: which clip, and which part of it.
+/// The clip, and which part of it is fitted.
 ///
-/// Coordinates are time, row and column, each on [−1, 1] as the authors'.
+/// The coordinates are time, row and column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VideoSignal {
-    /// A clip: a folder of pictures in the order of their names, a GIF, a Y4M file, a NumPy array `(frames, height, width, 3)` of
-    /// bytes, or, with FFmpeg, whatever it opens. Without one, the embedded clip is drawn.
+    /// The clip: a folder of pictures in the order of their names, a GIF, a Y4M file, a NumPy array `(frames, height, width, 3)` of
+    /// bytes, or, with FFmpeg, any video file that FFmpeg opens. Default: the embedded clip.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// Side of the embedded clip in pixels; of no effect beside `path`. Default: 64.
+    /// Side of the embedded clip in pixels; ignored if `path` is set. Default: 64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<usize>,
-    /// Frames a second of what does not say so itself (a folder, an array). Default: 25.
+    /// Frame rate of a clip whose format has none (a folder, an array), in frames per second. Default: 25.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
-    /// Where the part that is fitted begins, in seconds.
+    /// Start of the part that is fitted, in seconds.
     pub start: f64,
-    /// How long that part is, in seconds. Default: to the end.
+    /// Duration of that part, in seconds. Default: to the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub length: Option<f64>,
-    /// Of the part, fit the first frame of so many.
+    /// Fits only every n-th frame, beginning with the first.
     pub stride: usize,
-    /// Keep only this many pixels a side, from the center.
+    /// Crops the frames to a square of this side at their center, in pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crop: Option<usize>,
-    /// Resize so that the shorter side has this many pixels.
+    /// Resizes the frames, after cropping, so that their shorter side has this many pixels. Default: no resizing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resize: Option<usize>,
-    /// How the three axes map to coordinates.
+    /// How time, rows and columns map to coordinates.
     pub coordinates: CoordinateRule,
-    /// Voxels drawn per step. Default: 16,384, with replacement (the authors draw 0.38 % of the clip).
+    /// Which voxels (pixels of frames) each step uses. The authors draw 0.38 % of the clip.
     pub sampling: Sampling,
-    /// How many frames are evaluated, evenly spaced from the first to the last.
+    /// Number of frames that are evaluated, evenly spaced from the first to the last.
     pub evaluated_frames: usize,
 }
 
@@ -108,7 +108,7 @@ impl Table for VideoSignal {
     }
 }
 
-/// `[objective]`: the value error; there is nothing to set.
+/// The mean squared error of the pixels.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VideoObjective {}

@@ -7,65 +7,66 @@ use super::encoding::{Encoding, positive_single};
 use super::omega::{Omega, WeightNoise};
 use crate::error::{Error, Result};
 
-/// Architecture and initialization of a field: an MLP whose hidden layers share one activation.
+/// Architecture and initialization of the network, an MLP whose hidden layers share one activation.
 ///
-/// The default is the paper's: `in → 256 → 256 → 256 → 256 → out`, sine, ω₀ = 30, linear output.
+/// The default is the paper's: four hidden layers of 256 features, sine, ω₀ = 30, and a linear output layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SirenConfig {
-    /// Of every layer but the last.
+    /// Activation of every layer but the last, which is linear.
     pub activation: Activation,
-    /// ω₀ of the first sine layer: how many radians per unit of the coordinates it spans. `"auto"` takes it from the
-    /// signal's spectrum.
+    /// ω₀ of the first layer, in radians per unit of the coordinates. Higher values fit finer detail. `"auto"` computes it from the signal's
+    /// spectrum. Used by the activations with an ω₀: `sine`, `finer`, `h_siren`, `wire`, `sinc`.
     pub first_omega_0: Omega,
-    /// ω₀ of the other sine layers.
+    /// ω₀ of the other hidden layers.
     pub hidden_omega_0: f64,
-    /// Learn a factor of ω₀ in every hidden layer, `sin(s ω₀ z)` with `s` starting at 1 (`sine` and `sinc` only).
+    /// Learns a factor s of ω₀ in every hidden layer, `sin(s ω₀ z)`; s starts at 1. For `sine` and `sinc` only.
     pub learn_omega: bool,
-    /// s₀ of `gaussian` (default: 30) and of `wire` (10): how narrow their envelopes are.
+    /// s₀ of `gaussian` (default: 30) and `wire` (default: 10). The width of their envelopes is proportional to 1/s₀.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale_0: Option<f64>,
-    /// Width of every hidden layer.
+    /// Width of the hidden layers.
     pub hidden_features: usize,
-    /// `hidden_features × hidden_features` layers between the first and the last (the authors' `num_hidden_layers`).
+    /// Number of layers between the first and the last (the authors' `num_hidden_layers`). The network has `hidden_layers + 1` activations.
     pub hidden_layers: usize,
-    /// How weights start.
+    /// Initialization of the weights.
     pub init: WeightInit,
-    /// Multiplies the initial weights of every layer but the last (Yeom et al. 2025): above 1 the field starts with higher
-    /// frequencies and larger gradients, and wants a lower learning rate.
+    /// Factor of the initial weights of every layer but the last (Yeom et al. 2025). Above 1 the field starts with higher frequencies and
+    /// larger gradients, and needs a lower learning rate.
     pub weight_scale: f64,
-    /// Noise on the initial weights of the first two layers (SIREN²; `sine`, `finer` and `h_siren` only).
+    /// Noise on the initial weights of the first two layers (SIREN²). For `sine`, `finer` and `h_siren` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight_noise: Option<WeightNoise>,
-    /// How biases start.
+    /// Initialization of the biases.
     pub bias: BiasInit,
-    /// The biases of the first layer start from U(±this) instead, so that its waves start at many phases (`finer`).
+    /// Bound b of the initial biases of the first layer, which are then drawn from U(±b): its waves start at many phases. Meant for `finer`.
+    /// Default: the rule of `bias`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_bias: Option<f64>,
-    /// What the first layer sees of a coordinate.
+    /// Encoding of the coordinates before the first layer.
     pub encoding: Encoding,
 }
 
-/// How weights start.
+/// Initialization of the weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WeightInit {
-    /// As each activation's authors do.
+    /// The rule of each activation's authors.
     #[default]
     Authors,
-    /// So that neither the variance of preactivations nor that of gradients changes from layer to layer, found by quadrature
-    /// for whatever activation there is (VI³NR, Koneputugodage et al. 2025).
+    /// Weights for which the variances of preactivations and of gradients stay the same from layer to layer, computed by quadrature for any
+    /// activation (VI³NR, Koneputugodage et al. 2025).
     Vi3nr,
 }
 
-/// How biases start.
+/// Initialization of the biases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BiasInit {
-    /// U(±1/√`fan_in`) in every layer: the authors leave PyTorch's default untouched.
+    /// U(±1/√`fan_in`) in every layer, PyTorch's default, which the authors keep.
     #[default]
     Authors,
-    /// All zero, as the paper's theory assumes.
+    /// Zero, as the paper's theory assumes.
     Zero,
 }
 

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// The `field.encoding` of a config: a name alone, such as `"nerf"`, for its defaults, or a table such as
+/// Encoding of the coordinates before the first layer: a name such as `"nerf"` for its defaults, or a table such as
 /// `{ fourier = { scale = 4.0 } }`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
-    /// The coordinates themselves.
+    /// None: the coordinates themselves.
     #[default]
     Identity,
     /// Positional encoding (Mildenhall et al. 2020; the authors' `PosEncodingNeRF`).
@@ -81,22 +81,22 @@ impl<'de> Visitor<'de> for EncodingVisitor {
     }
 }
 
-/// `[x, then for i < L, for each axis j: sin(2ⁱπ xⱼ), cos(2ⁱπ xⱼ)]`.
+/// Positional encoding: x, then `sin(2ⁱπ xⱼ)` and `cos(2ⁱπ xⱼ)` for each i < L and each axis j.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NerfEncoding {
-    /// `L`. Default: 10 in three dimensions, otherwise the Nyquist rule `⌊log₂(N/4)⌋` for the signal's shorter side
-    /// `N`, as the authors do.
+    /// Number of frequencies L. Default: 10 in three dimensions; otherwise `⌊log₂(N/4)⌋` for N samples along the signal's shorter side, as the
+    /// authors do.
     pub frequencies: Option<usize>,
 }
 
-/// `[sin 2πBx, cos 2πBx]` with `B ~ N(0, scale²)`, fixed.
+/// Gaussian Fourier features `sin 2πBx` and `cos 2πBx`; the entries of B are drawn from N(0, scale²) and stay fixed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FourierEncoding {
-    /// Rows of `B`; the layer sees twice as many inputs.
+    /// Number of rows of B. The first layer has twice as many inputs.
     pub features: usize,
-    /// Standard deviation of `B`, cycles per unit of the coordinates.
+    /// Standard deviation of the entries of B, in cycles per unit of the coordinates.
     pub scale: f64,
 }
 
@@ -109,13 +109,14 @@ impl Default for FourierEncoding {
     }
 }
 
-/// `exp(−(s ‖x − c‖²)²)`: the authors square the distance twice, and so do we.
+/// Radial basis functions `exp(−(s ‖x − c‖²)²)` with learned centers c and widths s. As in the authors' code, the squared distance is squared
+/// again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RbfEncoding {
-    /// How many, drawn from U(−1, 1)ᵈ.
+    /// Number of centers. They start from U(−1, 1) on each axis.
     pub centers: usize,
-    /// Initial `s` of every center.
+    /// Initial s of every center.
     pub sigma: f64,
 }
 

@@ -8,11 +8,10 @@ use crate::error::{Error, Result};
 
 const AUTO: &str = "auto";
 
-/// ω₀ of the first layer: a number, or `"auto"`, which a run replaces by one from the signal's spectrum before it draws the
-/// network and writes its config.
+/// ω₀ of the first layer: a number, or `"auto"`. A run replaces `"auto"` by a number before it draws the network and writes its config.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Omega {
-    /// From the spectrum, as [`Omega::of_spectrum`] says.
+    /// From the signal's spectrum: `ω₀ = d ω̄ / 2` with d coordinates and the centroid ω̄ of the amplitude spectrum, at most `2 / learning_rate`.
     Auto,
     /// Radians per unit of the coordinates.
     Given(f64),
@@ -92,12 +91,12 @@ impl Visitor<'_> for OmegaVisitor {
     }
 }
 
-/// Noise on the initial weights of the first two layers, N(0, (S/ω₀)²) on top of what they are drawn as (Chandravamsi et al.
-/// 2025, "SIREN²"): it makes the network start with higher frequencies, first of all for sounds.
+/// Noise N(0, (S/ω₀)²) that is added to the initial weights of the first two layers (SIREN², Chandravamsi et al. 2025). The network
+/// starts with higher frequencies, which helps sounds most.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WeightNoise {
-    /// From the spectrum, as [`WeightNoise::of_spectrum`] says.
+    /// S of both layers from the signal's spectrum, by the authors' rule.
     Auto,
     /// S of the first layer and of the second.
     Scales([f64; 2]),

@@ -14,66 +14,65 @@ use crate::error::{Error, Result};
 use crate::field::SirenConfig;
 use crate::train::TrainConfig;
 
-/// A whole config file. `S` is the domain's `[signal]` table, `O` its `[objective]`
-/// table, `M` its `[model]` table.
+/// A config file. `kind` decides which keys `[signal]`, `[objective]` and `[model]` have.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config<S, O, M = NoTable> {
-    /// Which domain runs it: `image`, …
+    /// What is fitted: `"image"`, `"audio"`, `"video"`, `"poisson"` or `"hyper"`.
     pub kind: String,
-    /// Name of the run and of its folder. Default: the file's name.
+    /// Name of the run; the run folder is `runs/NAME`. Default: the config's file name without its extension.
     #[serde(default)]
     pub name: String,
-    /// Every random number of the run comes from this.
+    /// Seed of all random numbers of the run. Same config and seed, same result.
     #[serde(default)]
     pub seed: u64,
-    /// What is fitted.
+    /// The signal that is fitted: which file, and which part of it.
     #[serde(
         default = "Default::default",
         bound(deserialize = "S: Default + Deserialize<'de>")
     )]
     pub signal: S,
-    /// The network.
+    /// The network: activation, size, initialization, input encoding.
     #[serde(default)]
     pub field: SirenConfig,
-    /// What stands around the network, where there is such a thing.
+    /// The encoder and the hypernetwork (`hyper` alone).
     #[serde(
         default = "Default::default",
         skip_serializing_if = "Table::is_absent",
         bound(serialize = "M: Table", deserialize = "M: Default + Deserialize<'de>")
     )]
     pub model: M,
-    /// What "fitted" means.
+    /// The terms of the loss and their weights.
     #[serde(
         default = "Default::default",
         bound(deserialize = "O: Default + Deserialize<'de>")
     )]
     pub objective: O,
-    /// Steps, rates, optimizer.
+    /// Steps, learning rate, optimizer.
     #[serde(default)]
     pub train: TrainConfig,
-    /// What is looked at and kept on the way.
+    /// How often the run evaluates and saves, and from which parameters it starts.
     #[serde(default)]
     pub run: RunConfig,
-    /// Measured results to expect, by metric; the summary puts them beside what was reached. They are of this file's `[signal]`: a run that
-    /// overrides it does not have them.
+    /// Expected metrics by name, such as `psnr_db = 49.4`. The summary of the run shows them beside the metrics it reached; training does not
+    /// depend on them. They belong to the `[signal]` of this file: a run that overrides a key of `[signal]` does not show them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub expect: BTreeMap<String, f64>,
-    /// What `cargo xtask sweep` varies; a single run does not look at it.
+    /// What `cargo xtask sweep` varies. `cargo xtask run` ignores it.
     #[serde(default, skip_serializing)]
     pub sweep: Option<IgnoredAny>,
 }
 
-/// The `[run]` table.
+/// How often the run evaluates and saves, and from which parameters it starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RunConfig {
-    /// Steps between evaluations (rows of `evaluation.csv`).
+    /// Steps between evaluations. Each evaluation is a row of `evaluation.csv`.
     pub evaluate_every: u64,
-    /// Steps between checkpoints: at most this much work is lost when a run is killed.
+    /// Steps between checkpoints. A run that is killed loses at most so many steps.
     pub checkpoint_every: u64,
-    /// Start from these parameters instead of drawing them: a run folder (its best checkpoint), a `.safetensors` file from `export`, or a
-    /// `.pth` state dict of the authors' code.
+    /// Initial parameters: a run folder (its best checkpoint), a `.safetensors` file as written by `cargo xtask export`, or a `.pth` state dict
+    /// of the authors' code. Default: drawn at random.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_from: Option<PathBuf>,
 }

@@ -3,14 +3,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// How the axes of a grid that is not a cube map to coordinates.
+/// How the axes of a grid with unequal sides map to coordinates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CoordinateRule {
-    /// Every axis spans [−1, 1]: the authors' `get_mgrid`, which stretches what is not square.
+    /// Every axis spans [−1, 1], as in the authors' `get_mgrid`. Samples of unequal axes then have unequal spacing.
     #[default]
     Stretch,
-    /// The longest axis spans [−1, 1]; the others keep the same spacing, centered on 0.
+    /// The longest axis spans [−1, 1]. The others have the same spacing and are centered on 0.
     Aspect,
 }
 

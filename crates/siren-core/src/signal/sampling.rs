@@ -3,24 +3,24 @@ use serde::{Deserialize, Serialize};
 use super::{Sample, Sampler, SubsetSampler, WholeSampler};
 use crate::error::{Error, Result};
 
-/// `signal.sampling`: how many of a signal's points a step sees.
+/// Which of the signal's points each training step uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sampling {
-    /// All of them, every step (the authors' recipe).
+    /// All points in every step, the authors' recipe.
     #[default]
     Whole,
-    /// A fresh random subset every step.
+    /// A new random subset in every step.
     Subset(SubsetSampling),
 }
 
-/// A fresh random subset every step.
+/// A new random subset in every step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SubsetSampling {
-    /// Points per step.
+    /// Number of points per step.
     pub points: usize,
-    /// Whether a point may be drawn twice in a step.
+    /// Draws with replacement: a point may come twice in a step.
     #[serde(default)]
     pub replacement: bool,
 }

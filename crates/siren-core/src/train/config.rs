@@ -6,37 +6,37 @@ use crate::error::{Error, Result};
 /// More than anybody will wait for, and few enough for every count made from them.
 const MAX_STEPS: u64 = 1_000_000_000;
 
-/// The `[train]` table of a config. The default is the authors': Adam, 1e-4, constant.
+/// Steps, learning rate and optimizer. The default is the authors' recipe: Adam at a constant rate of 1e-4.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
-    /// Optimizer steps.
+    /// Number of optimizer steps.
     pub steps: u64,
-    /// Highest rate of the schedule.
+    /// Highest learning rate; the schedule starts from it after the warm-up.
     pub learning_rate: f64,
-    /// How the rate changes over the steps.
+    /// How the learning rate changes over the steps.
     pub schedule: ScheduleKind,
-    /// The rate at the last step as a fraction of `learning_rate`; every schedule but `constant` ends there.
+    /// Learning rate at the last step, as a fraction of `learning_rate`. Not used by `constant`.
     pub final_learning_rate: f64,
-    /// Steps at the start over which the rate rises linearly from 0.
+    /// Number of steps at the start over which the learning rate rises linearly from 0.
     pub warmup_steps: u64,
-    /// Which update.
+    /// Optimizer.
     pub optimizer: OptimizerKind,
-    /// Adam's β₁ and β₂.
+    /// β₁ and β₂ of Adam.
     pub betas: [f64; 2],
-    /// Adam's ε.
+    /// ε of Adam.
     pub epsilon: f64,
-    /// Decoupled for `adamw`, added to the gradient for `adam`.
+    /// Weight decay: decoupled for `adamw`, added to the gradient for `adam`.
     pub weight_decay: f64,
-    /// Scale the gradient down to this Euclidean norm where it is longer. Off by default.
+    /// Largest Euclidean norm of the gradient; longer gradients are scaled down to it. Default: no clipping.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
-    /// Step the hidden matrices by Muon, and all else by `optimizer`; `muon = {}` takes its defaults.
+    /// Updates the hidden weight matrices by Muon and all other parameters by `optimizer`. `muon = {}` uses its defaults. Default: no Muon.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub muon: Option<MuonConfig>,
 }
 
-/// Which update a step makes.
+/// Optimizer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerKind {
@@ -47,18 +47,18 @@ pub enum OptimizerKind {
     AdamW,
 }
 
-/// How the learning rate changes from `learning_rate` to `final_learning_rate · learning_rate`.
+/// How the learning rate changes from `learning_rate` to `final_learning_rate × learning_rate`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ScheduleKind {
-    /// Not at all.
+    /// It does not change.
     #[default]
     Constant,
-    /// In a straight line.
+    /// Linearly in the step.
     Linear,
-    /// Along half a cosine.
+    /// Along half a period of a cosine.
     Cosine,
-    /// By a constant factor per step.
+    /// By the same factor in every step.
     Exponential,
 }
 

@@ -6,16 +6,16 @@ use super::optimizer::Part;
 use crate::error::{Error, Result};
 use crate::field::{Matrix, Real};
 
-/// The `[train.muon]` table of a config: with it the hidden matrices, those between the first and the last layer, are stepped
-/// by Muon (Jordan et al. 2024; for fields, arXiv 2512.14366), and everything else as without it.
+/// Muon (Jordan et al. 2024; for fields, arXiv 2512.14366) updates the hidden weight matrices, those between the first and the last layer.
+/// All other parameters are updated by `train.optimizer`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MuonConfig {
-    /// Highest rate of the hidden matrices; it follows the schedule of `train.learning_rate`.
+    /// Learning rate of the hidden matrices. It follows `train.schedule`.
     pub learning_rate: f64,
-    /// μ.
+    /// Momentum μ.
     pub momentum: f64,
-    /// Steps of the Newton–Schulz iteration.
+    /// Number of Newton–Schulz iterations per step.
     pub iterations: usize,
 }
 

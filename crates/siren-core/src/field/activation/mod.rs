@@ -14,36 +14,35 @@ use self::wave::{Finer, Gabor, HyperbolicSine, Sinc};
 use super::config::SirenConfig;
 use super::kernel::Real;
 
-/// The nonlinearity of the hidden layers (authors' code, `FCBlock`).
+/// Activation of the hidden layers, a function of the preactivation z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
-    /// `sin(ω₀ z)`, the paper's.
+    /// `sin(ω₀ z)` (Sitzmann et al. 2020).
     #[default]
     Sine,
-    /// `max(z, 0)`; derivative 0 at 0, as PyTorch's.
+    /// `max(z, 0)`. The derivative at 0 is 0, as in PyTorch.
     Relu,
     /// `tanh z`.
     Tanh,
     /// `1 / (1 + e⁻ᶻ)`.
     Sigmoid,
-    /// `ln(1 + eᶻ)`; `z` above 20, as PyTorch's.
+    /// `ln(1 + eᶻ)`; `z` for z above 20, as in PyTorch.
     Softplus,
-    /// `z` above 0, `eᶻ − 1` below.
+    /// `z` for z above 0, `eᶻ − 1` below.
     Elu,
-    /// `λ z` above 0, `λ α (eᶻ − 1)` below (Klambauer et al. 2017).
+    /// `λ z` for z above 0, `λ α (eᶻ − 1)` below (Klambauer et al. 2017).
     Selu,
-    /// `z / (1 + e⁻ᶻ)`.
+    /// `z / (1 + e⁻ᶻ)`, also called swish.
     Silu,
-    /// `sin(ω₀ (|z| + 1) z)` (Liu et al. 2024). Its authors treat `|z| + 1` as a constant when they differentiate; here the
-    /// derivatives are the function's.
+    /// `sin(ω₀ (|z| + 1) z)` (Liu et al. 2024). Its authors treat `|z| + 1` as a constant when they differentiate; here the derivatives are
+    /// those of the function.
     Finer,
-    /// `sin(ω₀ sinh 2z)` in the first layer, the sine in the others (Gao & Jaiman 2024).
+    /// `sin(ω₀ sinh 2z)` in the first layer, `sin(ω₀ z)` in the others (Gao & Jaiman 2024).
     HSiren,
     /// `e^(−(s₀ z)²)` (Ramasinghe & Lucey 2022).
     Gaussian,
-    /// `e^(−(s₀ z)²) cos ω₀z`, the real part of the complex wavelet of Saragadam et al. 2023, on real weights: a layer has one
-    /// matrix where theirs has a real and an imaginary one.
+    /// `e^(−(s₀ z)²) cos ω₀z`, the real part of the complex wavelet of Saragadam et al. 2023. The weights are real; theirs are complex.
     Wire,
     /// `sin(ω₀z) / (ω₀z)` (Saratchandran et al. 2024).
     Sinc,

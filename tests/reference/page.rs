@@ -1,0 +1,372 @@
+//! Pages of the reference as Markdown.
+
+use std::fmt::Write as _;
+
+use toml::{Table, Value};
+
+use super::probe::{Probe, join};
+use super::types::{ConfigType, Field, Kind, Shape, Types, Variant};
+
+/// The page that holds the types of more than one kind.
+const SHARED: &str = "shared.md";
+
+/// One page while it is written.
+pub struct Page<'a> {
+    pub text: String,
+    types: &'a Types,
+    /// `None` for keys that are no part of a run's config.
+    probe: Option<&'a Probe>,
+    /// The crate whose types belong on this page; on the shared one, all.
+    krate: Option<String>,
+    /// Whether values are shown with their ranges, which differ from kind to kind for keys that several have.
+    has_ranges: bool,
+    /// Types that have a section on this page.
+    written: Vec<String>,
+    /// Types of other crates, and a key that has each, in the order in which they are met.
+    pub foreign: Vec<(String, String)>,
+}
+
+impl<'a> Page<'a> {
+    pub fn new(title: &str, types: &'a Types, probe: Option<&'a Probe>) -> Self {
+        Self {
+            text: format!("# {title}\n\n"),
+            types,
+            probe,
+            krate: None,
+            has_ranges: true,
+            written: Vec::new(),
+            foreign: Vec::new(),
+        }
+    }
+
+    /// Leaves types of other crates to the shared page.
+    pub fn of_crate(mut self, krate: &str) -> Self {
+        self.krate = Some(krate.to_owned());
+        self
+    }
+
+    /// Shows no ranges from here on.
+    pub fn without_ranges(&mut self) {
+        self.has_ranges = false;
+    }
+
+    pub fn paragraph(&mut self, text: &str) {
+        writeln!(self.text, "{text}\n").unwrap();
+    }
+
+    /// A section about the table `at`, which has the type `name`, and sections about what is in it.
+    pub fn table(&mut self, at: &str, name: &str) {
+        self.section(at, name);
+    }
+
+    fn section(&mut self, at: &str, name: &str) {
+        if self.written.iter().any(|written| written == name) {
+            return;
+        }
+        self.written.push(name.to_owned());
+        let types = self.types;
+        let found = types.named(name);
+        let marks = if at.contains('.') { "###" } else { "##" };
+        match &found.shape {
+            Shape::Struct(fields) => {
+                let shown = if at.is_empty() {
+                    "Top level".to_owned()
+                } else {
+                    format!("`[{at}]`")
+                };
+                self.paragraph(&format!("{marks} {shown}"));
+                self.paragraph(&prose(&found.docs));
+                self.keys(at, found, fields);
+                for field in fields {
+                    self.inner(&join(at, &field.name), &field.kind);
+                }
+            }
+            Shape::Enum(variants) => {
+                self.paragraph(&format!("{marks} `{at}`"));
+                self.paragraph(&prose(&found.docs));
+                self.variants(at, variants);
+                for variant in variants {
+                    if let Some(payload) = &variant.payload {
+                        self.inner(&join(at, &variant.name), payload);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sections about the type of a value, where it has one of ours.
+    fn inner(&mut self, at: &str, kind: &Kind) {
+        match kind {
+            Kind::List(inner, _) => self.inner(&format!("[{at}]"), inner),
+            Kind::Map(inner) => self.inner(at, inner),
+            Kind::Named(name) if self.types.get(name).is_some() => {
+                if self.is_here(name) {
+                    self.section(at, name);
+                } else if !self.foreign.iter().any(|(found, _)| found == name) {
+                    self.foreign.push((name.clone(), at.to_owned()));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn is_here(&self, name: &str) -> bool {
+        let own = |krate: &String| *krate == self.types.named(name).krate;
+        self.krate.as_ref().is_none_or(own)
+    }
+
+    fn keys(&mut self, at: &str, found: &ConfigType, fields: &[Field]) {
+        if fields.is_empty() {
+            return self.paragraph("It has no keys.");
+        }
+        self.text += "| key | value | default | meaning |\n|---|---|---|---|\n";
+        for field in fields {
+            let key = join(at, &field.name);
+            let value = self.value(&key, field);
+            let default = self.default(at, found, field);
+            let meaning = cell(&prose(&field.docs));
+            writeln!(
+                self.text,
+                "| `{}` | {} | {default} | {meaning} |",
+                field.name,
+                cell(&value)
+            )
+            .unwrap();
+        }
+        self.text.push('\n');
+    }
+
+    fn value(&self, key: &str, field: &Field) -> String {
+        let what = self.kind(key, &field.kind);
+        let probe = self.probe.filter(|_| self.has_ranges);
+        let range = probe
+            .map(|probe| probe.range(key, &field.kind))
+            .unwrap_or_default()
+            .join("; ");
+        // Some say themselves what they are a range of.
+        let is_whole = ["a ", "an ", "two "]
+            .iter()
+            .any(|start| range.starts_with(start));
+        match (range.is_empty(), is_whole) {
+            (true, _) => what,
+            (false, true) => range,
+            (false, false) => format!("{what}: {range}"),
+        }
+    }
+
+    fn default(&self, at: &str, found: &ConfigType, field: &Field) -> String {
+        let must_be_set = !(found.has_default || field.has_default || field.is_optional);
+        if must_be_set {
+            return "must be set".to_owned();
+        }
+        let default = match self.probe {
+            Some(probe) => probe.default(at, field),
+            None => self.first(&field.kind).filter(|_| !field.is_optional),
+        };
+        let is_table_of_its_own = |value: &Value| {
+            matches!(&field.kind, Kind::Named(name) if self.is_struct(name))
+                || value == &Value::String(String::new())
+        };
+        match default.filter(|value| !is_table_of_its_own(value)) {
+            Some(value) => format!("`{}`", literal(&value)),
+            None => "–".to_owned(),
+        }
+    }
+
+    /// The default of a type that serde fills in by `Default`.
+    fn first(&self, kind: &Kind) -> Option<Value> {
+        match kind {
+            Kind::List(..) => Some(Value::Array(Vec::new())),
+            Kind::Named(name) => match &self.types.get(name)?.shape {
+                Shape::Enum(variants) => {
+                    let first = variants.iter().find(|variant| variant.is_default)?;
+                    Some(Value::String(first.name.clone()))
+                }
+                Shape::Struct(_) => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn is_struct(&self, name: &str) -> bool {
+        let found = self.types.get(name);
+        found.is_none_or(|found| matches!(found.shape, Shape::Struct(_)))
+    }
+
+    /// What may be written for a value.
+    fn kind(&self, key: &str, kind: &Kind) -> String {
+        match kind {
+            Kind::Number => "number".to_owned(),
+            Kind::Whole => "whole number".to_owned(),
+            Kind::Bool => "`true` or `false`".to_owned(),
+            Kind::Text => "text".to_owned(),
+            Kind::Path => "path".to_owned(),
+            Kind::List(inner, Some(length)) => format!("{length} × {}", self.kind(key, inner)),
+            Kind::List(inner, None) => {
+                format!("list of {}", self.kind(&format!("[{key}]"), inner))
+            }
+            Kind::Map(inner) => format!("table, any keys: {}", self.kind(key, inner)),
+            Kind::Named(name) => self.named(key, name),
+        }
+    }
+
+    fn named(&self, key: &str, name: &str) -> String {
+        let Some(found) = self.types.get(name) else {
+            return match name {
+                "Value" => "any value".to_owned(),
+                "Table" => "table".to_owned(),
+                "IgnoredAny" => "table: [sweep.md](sweep.md)".to_owned(),
+                _ => "table: see the page of the kind".to_owned(),
+            };
+        };
+        match &found.shape {
+            Shape::Struct(_) => format!("table: {}", self.link(name, &format!("[{key}]"))),
+            Shape::Enum(variants) if self.is_here(name) => {
+                let forms = variants.iter().flat_map(|variant| self.forms(key, variant));
+                forms.collect::<Vec<_>>().join(", ")
+            }
+            Shape::Enum(_) => self.link(name, key),
+        }
+    }
+
+    fn link(&self, name: &str, key: &str) -> String {
+        // The shared page calls a section after the first key that led to it, and that differs from page to page in nothing but the kind.
+        let page = if self.is_here(name) { "" } else { SHARED };
+        format!("[`{key}`]({page}#{})", slug(key))
+    }
+
+    fn variants(&mut self, at: &str, variants: &[Variant]) {
+        self.text += "| value | meaning |\n|---|---|\n";
+        for variant in variants {
+            let forms = self.forms(at, variant).join(" or ");
+            let meaning = cell(&prose(&variant.docs));
+            writeln!(self.text, "| {} | {meaning} |", cell(&forms)).unwrap();
+        }
+        self.text.push('\n');
+    }
+
+    /// The ways in which a config may write a variant: what does not parse is not among them.
+    fn forms(&self, key: &str, variant: &Variant) -> Vec<String> {
+        let name = &variant.name;
+        let quoted = format!("`\"{name}\"`");
+        let Some(payload) = &variant.payload else {
+            return vec![quoted];
+        };
+        let probe = self
+            .probe
+            .expect("only configs of runs have variants with values");
+        let inside = join(key, name);
+        let (sample, shown) = match payload {
+            Kind::Named(name) if self.is_struct(name) => {
+                (Value::Table(probe.required(&inside)), "{ … }")
+            }
+            Kind::Path => (Value::String("mask.png".to_owned()), "path"),
+            Kind::List(_, Some(length)) => {
+                let shown = if *length == 2 {
+                    "[number, number]"
+                } else {
+                    "[…]"
+                };
+                (Value::Array(vec![Value::Float(0.5); *length]), shown)
+            }
+            Kind::Number => (Value::Float(0.5), "number"),
+            other => panic!("say here what a variant holds that is {other:?}"),
+        };
+        let mut forms = Vec::new();
+        if probe.reads(key, &Value::String(name.clone())) {
+            forms.push(quoted);
+        }
+        let alone = Table::from_iter([(name.clone(), sample.clone())]);
+        if probe.reads(key, &Value::Table(alone)) {
+            forms.push(format!("`{{ {name} = {shown} }}`"));
+        } else if probe.reads(key, &sample) {
+            forms.push(shown.to_owned());
+        }
+        forms
+    }
+}
+
+/// As GitHub and mdBook name the anchor of a heading.
+pub fn slug(heading: &str) -> String {
+    let lower = heading.to_lowercase().replace(' ', "-");
+    lower
+        .chars()
+        .filter(|c| c.is_alphanumeric() || "-_".contains(*c))
+        .collect()
+}
+
+/// A value as one would write it in a config.
+fn literal(value: &Value) -> String {
+    match value {
+        Value::Float(float) if *float != 0.0 && !(1e-3..1e6).contains(&float.abs()) => {
+            format!("{float:e}")
+        }
+        Value::Array(list) => {
+            let list: Vec<_> = list.iter().map(literal).collect();
+            format!("[{}]", list.join(", "))
+        }
+        Value::Table(table) => {
+            let pairs: Vec<_> = table
+                .iter()
+                .map(|(key, value)| format!("{key} = {}", literal(value)))
+                .collect();
+            if pairs.is_empty() {
+                "{}".to_owned()
+            } else {
+                format!("{{ {} }}", pairs.join(", "))
+            }
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Documentation without links into the code.
+fn prose(docs: &str) -> String {
+    let mut text = String::new();
+    let mut rest = docs;
+    while let Some(start) = rest.find("[`") {
+        text += &rest[..start];
+        rest = &rest[start + 1..];
+        let Some(end) = rest.find("`]") else {
+            text.push('[');
+            continue;
+        };
+        text += &rest[..=end];
+        rest = &rest[end + 2..];
+        if rest.starts_with('(')
+            && let Some(end) = rest.find(')')
+        {
+            rest = &rest[end + 1..];
+        }
+    }
+    text + rest
+}
+
+/// Text for a cell of a table, which is one line.
+fn cell(text: &str) -> String {
+    text.replace("\n\n", "<br>")
+        .replace('\n', " ")
+        .replace('|', "\\|")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_into_the_code_become_their_names() {
+        let docs = "As [`Picture::luma`] says, or [`step_rng`](Self::PURPOSE); `[signal]` and [0, 1] stay.";
+        let text = "As `Picture::luma` says, or `step_rng`; `[signal]` and [0, 1] stay.";
+        assert_eq!(prose(docs), text);
+    }
+
+    #[test]
+    fn numbers_are_written_as_in_a_config() {
+        assert_eq!(literal(&Value::Float(1e-8)), "1e-8");
+        assert_eq!(literal(&Value::Float(30.0)), "30.0");
+        assert_eq!(
+            literal(&Value::Array(vec![Value::Float(0.9); 2])),
+            "[0.9, 0.9]"
+        );
+    }
+}
