@@ -19,14 +19,16 @@ pub const MAX_RATE: f64 = 1e6;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VideoSignal {
-    /// A clip: a folder of pictures in the order of their names, a GIF, a Y4M file, a NumPy array `(frames, height, width, 3)` of
-    /// bytes, or, with FFmpeg, whatever it opens. Without one, the embedded clip is drawn.
+    /// A clip: a folder of pictures in natural order (`2.png` before `10.png`; hidden files are left out), a GIF, a Y4M file, a NumPy
+    /// array, or, with FFmpeg, whatever it opens. An array is `(frames, height, width, 3)`, or `(frames, height, width)` for gray, of
+    /// integers from 0 to 255 or floats in [0, 1]. Without a path, the embedded clip is drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// Side of the embedded clip in pixels; of no effect beside `path`. Default: 64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<usize>,
-    /// Frames a second of what does not say so itself (a folder, an array). Default: 25.
+    /// Frames a second. Of what has no clock of its own (a folder, an array), how fast it is played; default: 25. Any other file is
+    /// resampled to it, each frame shown as long as it lasts; default: its own rate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
     /// Where the part that is fitted begins, in seconds.
