@@ -1,5 +1,6 @@
 //! Whatever FFmpeg opens.
 
+mod aspect;
 mod packets;
 mod pictures;
 
@@ -37,7 +38,8 @@ pub(super) struct Stream {
     tick: f64,
     /// Seconds of a frame where frames have no times.
     even: Option<f64>,
-    /// How it is turned for the viewer, by the container.
+    /// The shape of its pixels and how it is turned for the viewer, by the container; what the frames say counts where it is silent.
+    pixels: Option<(i64, i64)>,
     orientation: Option<Orientation>,
     display: Display,
     stored_size: (u32, u32),
@@ -77,16 +79,20 @@ impl Stream {
             .find(|&rate| rate.is_normal() && rate > 0.0);
         let own = own.or(asked).unwrap_or(UNKNOWN_RATE);
         let orientation = turned(path, &stream)?;
-        let pixels = decoder.aspect_ratio();
-        let display = Display::of_pixels(pixels.numerator().into(), pixels.denominator().into());
+        let pixels = aspect::of_container(path, stream.index());
+        let coded = decoder.aspect_ratio();
+        let coded = (coded.numerator().into(), coded.denominator().into());
+        let (width, height) = pixels.unwrap_or(coded);
         let stream = Self {
             path: path.to_path_buf(),
             converter: Converter::default(),
             index: stream.index(),
             tick,
             even: packets.timeline.is_none().then_some(1.0 / own),
+            pixels,
             orientation,
-            display: display.turned(orientation.unwrap_or(Orientation::NoTransforms)),
+            display: Display::of_pixels(width, height)
+                .turned(orientation.unwrap_or(Orientation::NoTransforms)),
             stored_size: (decoder.width(), decoder.height()),
             packets: packets.count,
             lasts: (packets.seconds, claimed),
@@ -139,7 +145,7 @@ impl Stream {
             (Some(seconds), _) => (self.decoded as f64 * seconds, Some(seconds)),
         };
         let pixels = decoded.aspect_ratio();
-        if pixels.numerator() > 0 {
+        if self.pixels.is_none() && pixels.numerator() > 0 {
             let (width, height) = (pixels.numerator().into(), pixels.denominator().into());
             let upright = self.orientation.unwrap_or(Orientation::NoTransforms);
             self.display = Display::of_pixels(width, height).turned(upright);
