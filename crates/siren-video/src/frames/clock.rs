@@ -50,11 +50,12 @@ pub(super) struct Timeline {
 }
 
 impl Timeline {
-    /// From starts in any order. Without the duration of the last frame, it lasts as long as frames do on average. `None` without a frame,
-    /// or if all begin at once and the last does not last.
+    /// From starts in any order; of those that lie closer together than frames of any clip do, the first counts. (What VP8 hides from the
+    /// viewer begins with the frame that is shown.) Without the duration of the last frame, it lasts as long as frames do on average.
+    /// `None` without a frame, or if all begin at once and the last does not last.
     pub(super) fn new(mut starts: Vec<i64>, last: Option<i64>, tick: f64) -> Option<Self> {
         starts.sort_unstable();
-        starts.dedup();
+        starts.dedup_by(|next, first| (*next - *first) as f64 * tick < 1.0 / MAX_RATE);
         let (&first, &newest) = (starts.first()?, starts.last()?);
         let mean = (newest - first) / (starts.len() as i64 - 1).max(1);
         let last = last.filter(|&ticks| ticks > 0).unwrap_or(mean);
@@ -63,6 +64,12 @@ impl Timeline {
         }
         let end = newest - first + last;
         (end > 0).then_some(Self { starts, end, tick })
+    }
+
+    /// How many frames there are.
+    #[cfg(feature = "ffmpeg")]
+    pub(super) fn frames(&self) -> usize {
+        self.starts.len()
     }
 
     /// The rate, in frames a second, at which the clip is read:
@@ -350,6 +357,15 @@ mod tests {
         let named = 30_000.0 / 1001.0;
         assert!((timeline.rate(&[15.0, named]) - named).abs() < 1e-12);
         assert_eq!(timeline.count(named), 9);
+    }
+
+    #[test]
+    fn frames_that_begin_at_once_are_one() {
+        // In ticks of 90,000 a second.
+        let starts = vec![0, 3600, 3601, 7200, 7200, 10_800];
+        let timeline = Timeline::new(starts, Some(3600), 1.0 / 90_000.0).unwrap();
+        assert_eq!(timeline.starts, [0, 3600, 7200, 10_800]);
+        assert!((timeline.rate(&[]) - 25.0).abs() < 1e-9);
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub trait Frames {
     /// Frames a second.
     fn rate(&self) -> f64;
 
-    /// How many there are in all, as far as is known before they are read; no more than that.
+    /// How many there are in all, as far as is known before they are read.
     fn count(&self) -> Option<usize>;
 
     /// Width and height, as far as they are known before a picture is read.

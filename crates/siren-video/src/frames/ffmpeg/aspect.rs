@@ -12,7 +12,7 @@ const MAX_ELEMENTS: usize = 1 << 16;
 /// What stands before the boxes in a box that describes the samples of a picture, in bytes.
 const SAMPLE_ENTRY: u64 = 78;
 
-/// Width and height of the pixels of stream `index`, if the file is MP4, QuickTime or Matroska (WebM) and says so.
+/// Width and height of the pixels of stream `index`, if the file is MP4, MOV or Matroska and says so.
 pub(super) fn of_container(path: &Path, index: usize) -> Option<(i64, i64)> {
     let mut file = BufReader::new(File::open(path).ok()?);
     let len = file.seek(SeekFrom::End(0)).ok()?;
@@ -90,8 +90,14 @@ const EBML: [u8; 4] = [0x1a, 0x45, 0xdf, 0xa3];
 /// A file of elements, each with an identifier and a length.
 struct Elements {
     file: BufReader<File>,
-    /// Reads an identifier and the length of what follows; `None` for a length that is unknown, up to the end.
-    header: fn(&mut BufReader<File>) -> io::Result<(u32, Option<u64>)>,
+    header: fn(&mut BufReader<File>) -> io::Result<Header>,
+}
+
+/// What stands before an element.
+struct Header {
+    id: u32,
+    /// Bytes after it; `None` if that is not known: up to the end.
+    len: Option<u64>,
 }
 
 impl Elements {
@@ -116,7 +122,7 @@ impl Elements {
             return None;
         }
         self.file.seek(SeekFrom::Start(within.start)).ok()?;
-        let (id, len) = (self.header)(&mut self.file).ok()?;
+        let Header { id, len } = (self.header)(&mut self.file).ok()?;
         let start = self.file.stream_position().ok()?;
         let end = len.map_or(Some(within.end), |len| start.checked_add(len))?;
         (start <= end).then_some((id, start..end.min(within.end)))
@@ -134,8 +140,8 @@ impl Elements {
     }
 }
 
-/// Of ISO base media and QuickTime: the length, which counts the header, then the identifier.
-fn box_header(file: &mut BufReader<File>) -> io::Result<(u32, Option<u64>)> {
+/// Of MP4: the length, which counts the header, then the identifier.
+fn box_header(file: &mut BufReader<File>) -> io::Result<Header> {
     let mut word = [0; 4];
     file.read_exact(&mut word)?;
     let len = u32::from_be_bytes(word);
@@ -150,11 +156,11 @@ fn box_header(file: &mut BufReader<File>) -> io::Result<(u32, Option<u64>)> {
         }
         short => Some(u64::from(short).saturating_sub(8)),
     };
-    Ok((id, len))
+    Ok(Header { id, len })
 }
 
 /// Of Matroska: both are numbers whose first byte tells how many follow; all ones are an unknown length.
-fn ebml_header(file: &mut BufReader<File>) -> io::Result<(u32, Option<u64>)> {
+fn ebml_header(file: &mut BufReader<File>) -> io::Result<Header> {
     let mut number = |keeps_marker: bool| {
         let mut first = [0];
         file.read_exact(&mut first)?;
@@ -176,7 +182,10 @@ fn ebml_header(file: &mut BufReader<File>) -> io::Result<(u32, Option<u64>)> {
     };
     let (id, _) = number(true)?;
     let (len, is_unknown) = number(false)?;
-    Ok((id as u32, (!is_unknown).then_some(len)))
+    Ok(Header {
+        id: id as u32,
+        len: (!is_unknown).then_some(len),
+    })
 }
 
 #[cfg(test)]
@@ -190,9 +199,9 @@ mod tests {
         of_container(&path, index)
     }
 
-    fn boxed(id: &[u8; 4], body: &[u8]) -> Vec<u8> {
+    fn boxed(id: &[u8], body: &[u8]) -> Vec<u8> {
         let len = u32::try_from(body.len() + 8).unwrap();
-        [&len.to_be_bytes(), id.as_slice(), body].concat()
+        [&len.to_be_bytes(), id, body].concat()
     }
 
     /// A track whose samples are described with these boxes.

@@ -43,7 +43,7 @@ pub(super) struct Stream {
     orientation: Option<Orientation>,
     display: Display,
     stored_size: (u32, u32),
-    /// How many packets there are.
+    /// How many frames its packets hold.
     packets: usize,
     /// How long all streams of the file last, and how long the file claims, in seconds.
     lasts: (f64, f64),

@@ -9,7 +9,7 @@ use super::super::clock::Timeline;
 
 /// What the packets of a file say.
 pub(super) struct Packets {
-    /// How many the stream has; there are no more frames.
+    /// How many frames they hold, as far as can be told from outside.
     pub(super) count: usize,
     /// When its frames are shown; `None` if some do not say so.
     pub(super) timeline: Option<Timeline>,
@@ -63,7 +63,7 @@ pub(super) fn scan(path: &Path, index: usize, start: i64) -> Result<Packets, ffm
         None
     };
     Ok(Packets {
-        count,
+        count: timeline.as_ref().map_or(count, Timeline::frames),
         timeline,
         seconds: (span.1 - span.0).max(0.0),
     })
