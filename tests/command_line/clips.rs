@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use siren_video::clip::Clip;
 use siren_video::config::VideoSignal;
 use siren_video::frames::open;
 
@@ -24,7 +25,7 @@ evaluate_every = 2
 ";
 
 /// With `good.toml`, of a clip, on it.
-fn desk() -> Desk {
+pub(super) fn desk() -> Desk {
     desk_for("video", GOOD_CLIP)
 }
 
@@ -38,7 +39,7 @@ fn array_header(kind: &str, shape: &str) -> Vec<u8> {
 }
 
 /// Height, width, and how many frames: of a folder, a GIF or a file.
-fn seen(desk: &Desk, name: &str) -> (u32, u32, usize) {
+pub(super) fn seen(desk: &Desk, name: &str) -> (u32, u32, usize) {
     let signal = VideoSignal {
         path: Some(desk.path(name)),
         ..VideoSignal::default()
@@ -65,14 +66,19 @@ fn a_file_that_is_no_usable_clip_is_refused_by_name() {
         "cut.npy",
         [array_header("|u1", "(9, 2, 2, 3)"), vec![7; 50]].concat(),
     );
-    desk.write(
-        "gray.npy",
-        [array_header("|u1", "(9, 2, 2)"), vec![7; 36]].concat(),
-    );
-    desk.write(
-        "floats.npy",
-        [array_header("<f4", "(1, 1, 1, 3)"), vec![0; 12]].concat(),
-    );
+    for (name, kind, shape, bytes) in [
+        ("flat.npy", "|u1", "(9, 7)", 63),
+        ("narrow.npy", "|u1", "(9, 7, 3)", 189),
+        ("first.npy", "|u1", "(2, 3, 9, 7)", 378),
+        ("deep.npy", "|u1", "(2, 2, 2, 2, 2)", 32),
+        ("complex.npy", "<c8", "(1, 1, 1, 3)", 24),
+        ("half.npy", "<f2", "(1, 1, 1, 3)", 6),
+    ] {
+        desk.write(name, [array_header(kind, shape), vec![7; bytes]].concat());
+    }
+    fs::create_dir_all(desk.path("outer/inner")).unwrap();
+    desk.draw("outer/inner/1.png", 8, 8);
+    desk.draw("outer/._1.png", 8, 8);
     desk.write("huge.npy", array_header("|u1", "(9000000, 4000, 4000, 3)"));
     let y4m = b"YUV4MPEG2 W4 H4 F25:1 C420jpeg\nFRAME\n".as_slice();
     desk.write("cut.y4m", [y4m, &[100; 9]].concat());
@@ -84,11 +90,23 @@ fn a_file_that_is_no_usable_clip_is_refused_by_name() {
         ("empty.mp4", &["empty.mp4", "empty"]),
         ("text.mp4", &["text.mp4", "FFmpeg"]),
         ("cut.npy", &["cut.npy", "9 frames", "within frame 4"]),
+        ("outer", &["outer", "without pictures", "inner"]),
+        ("flat.npy", &["flat.npy", "[9, 7]", "clip[numpy.newaxis]"]),
         (
-            "gray.npy",
-            &["gray.npy", "[9, 2, 2]", "(frames, height, width, 3)"],
+            "narrow.npy",
+            &[
+                "[9, 7, 3]",
+                "clip[numpy.newaxis]",
+                "clip[..., numpy.newaxis]",
+            ],
         ),
-        ("floats.npy", &["floats.npy", "uint8"]),
+        ("first.npy", &["[2, 3, 9, 7]", "transpose(0, 2, 3, 1)"]),
+        (
+            "deep.npy",
+            &["[2, 2, 2, 2, 2]", "(frames, height, width, 3)"],
+        ),
+        ("complex.npy", &["complex.npy", "<c8", "uint8"]),
+        ("half.npy", &["half.npy", "<f2", "astype(numpy.float32)"]),
         (
             "huge.npy",
             &["signal.length", "9000000 frames", "MiB", "signal.resize"],
@@ -100,6 +118,135 @@ fn a_file_that_is_no_usable_clip_is_refused_by_name() {
         let line = format!("run good.toml --out run --set signal.path={name}");
         refused_then_right(&desk, &line, words);
     }
+}
+
+/// What is read of a clip: its levels, frame by frame.
+fn levels(desk: &Desk, name: &str) -> Result<Vec<u8>, String> {
+    let signal = VideoSignal {
+        path: Some(desk.path(name)),
+        ..VideoSignal::default()
+    };
+    let clip = Clip::open(&signal).map_err(|error| error.to_string())?;
+    assert_eq!(clip.values.len(), clip.voxels() * clip.channels);
+    Ok(clip.values)
+}
+
+#[test]
+fn arrays_of_levels_floats_and_booleans_are_read_alike_and_gray_has_one_channel() {
+    let desk = desk();
+    let save = |kind: &str, shape: &str, bytes: Vec<u8>| {
+        desk.write("a.npy", [array_header(kind, shape), bytes].concat());
+        levels(&desk, "a.npy").unwrap()
+    };
+    let bytes: Vec<u8> = (0..24).map(|k| 11 * k).collect();
+    let floats = bytes.iter().map(|&level| f32::from(level) / 255.0);
+    let floats: Vec<f32> = floats.collect();
+    let wide = |order: fn(f32) -> [u8; 4]| floats.iter().flat_map(|&y| order(y)).collect();
+    assert_eq!(save("|u1", "(2, 2, 2, 3)", bytes.clone()), bytes);
+    assert_eq!(save("<f4", "(2, 2, 2, 3)", wide(f32::to_le_bytes)), bytes);
+    assert_eq!(save(">f4", "(2, 2, 2, 3)", wide(f32::to_be_bytes)), bytes);
+    let integers: Vec<u8> = bytes
+        .iter()
+        .flat_map(|&y| u64::from(y).to_le_bytes())
+        .collect();
+    assert_eq!(save("<i8", "(2, 2, 2, 3)", integers), bytes);
+    assert_eq!(save("|u1", "(2, 2, 6)", bytes.clone()), bytes);
+    assert_eq!(save("|u1", "(2, 2, 6, 1)", bytes.clone()), bytes);
+    assert_eq!(save("|b1", "(1, 2, 2)", vec![0, 1, 1, 0]), [0, 255, 255, 0]);
+    let transparent = vec![10, 20, 30, 255, 10, 20, 30, 0];
+    assert_eq!(
+        save("|u1", "(1, 1, 2, 4)", transparent),
+        [10, 20, 30, 255, 255, 255]
+    );
+    // A gray clip is fitted by a field of one value, and shown in gray.
+    desk.write(
+        "gray.npy",
+        [array_header("|u1", "(4, 6, 8)"), vec![70; 192]].concat(),
+    );
+    desk.run("run good.toml --out run --set signal.path=gray.npy")
+        .succeeded();
+    let target = image::open(desk.path("run/artifacts/target.png")).unwrap();
+    assert_eq!(target.color(), image::ColorType::L8);
+    assert_eq!((target.height(), target.width()), (6, 8));
+    desk.run("render run -o a.gif").succeeded();
+    assert_eq!(seen(&desk, "a.gif"), (6, 8, 4));
+    desk.run("render run -o frames").succeeded();
+    assert_eq!(seen(&desk, "frames"), (6, 8, 4));
+}
+
+/// What is done to a value.
+type Change = fn(f64) -> f64;
+
+/// Values that are no levels are refused; what the message advises makes the levels that were meant.
+#[test]
+fn an_array_saved_as_its_refusal_advises_is_read() {
+    let desk = desk();
+    let bytes: Vec<u8> = (0..12).map(|k| 23 * k).collect();
+    // How levels in [0, 1] lie in the array, and the advice to bring them back.
+    let cases: [(&str, Change, &str, Change); 4] = [
+        (
+            "levels of 8 bits",
+            |y| 255.0 * y,
+            "clip / 255)",
+            |v| v / 255.0,
+        ),
+        (
+            "centered at zero",
+            |y| 2.0 * y - 1.0,
+            "(clip + 1) / 2)",
+            |v| 0.5 * v + 0.5,
+        ),
+        (
+            "levels of 10 bits",
+            |y| (1023.0 * y).round(),
+            "clip / 1023)",
+            |v| v / 1023.0,
+        ),
+        (
+            "levels of 16 bits",
+            |y| (65_535.0 * y).round(),
+            "clip / 65535)",
+            |v| v / 65_535.0,
+        ),
+    ];
+    let save = |values: &[f64]| {
+        let stored = values.iter().flat_map(|value| value.to_le_bytes());
+        let header = array_header("<f8", "(1, 2, 2, 3)");
+        desk.write("a.npy", [header, stored.collect()].concat());
+        levels(&desk, "a.npy")
+    };
+    for (meaning, stored, advice, back) in cases {
+        let values: Vec<f64> = bytes
+            .iter()
+            .map(|&y| stored(f64::from(y) / 255.0))
+            .collect();
+        let message = save(&values).unwrap_err();
+        let last = values[11];
+        for word in [meaning, advice, "a.npy", "[0, 1]", &format!("to {last}")] {
+            assert!(message.contains(word), "{word}: {message}");
+        }
+        let values: Vec<f64> = values.iter().map(|&value| back(value)).collect();
+        assert_eq!(save(&values).unwrap(), bytes, "{advice}");
+    }
+}
+
+#[test]
+fn hidden_files_and_those_of_operating_systems_are_no_frames() {
+    let desk = desk();
+    desk.film("clip", 11, 8);
+    let before = levels(&desk, "clip").unwrap();
+    for name in [
+        "._0.png",
+        ".thumb.png",
+        ".DS_Store",
+        "Thumbs.db",
+        "desktop.ini",
+        "notes.txt",
+    ] {
+        desk.write(&format!("clip/{name}"), "no picture");
+    }
+    fs::create_dir(desk.path("clip/.cache")).unwrap();
+    assert_eq!(levels(&desk, "clip").unwrap(), before);
 }
 
 #[test]
@@ -204,51 +351,4 @@ fn a_clip_without_ffmpeg_is_read_from_pictures_arrays_and_y4m_alike() {
     }
     // The same voxels, so the same run.
     assert!(desk.read("a/metrics.csv") == desk.read("b/metrics.csv"));
-}
-
-/// With FFmpeg's libraries alone.
-#[cfg(feature = "ffmpeg")]
-mod with_ffmpeg {
-    use super::*;
-
-    #[test]
-    fn a_clip_written_as_mp4_is_read_back_with_all_its_frames_even_if_its_sides_are_odd() {
-        let desk = desk();
-        desk.run("run good.toml --out run").succeeded();
-        for (options, height, width, frames) in [
-            ("", 10, 10, 32),
-            ("--fps 32 ", 10, 10, 63),
-            ("--fps 29.97 --size 33x47 ", 34, 48, 59),
-        ] {
-            desk.run(&format!("render run {options}-o a.mp4"))
-                .succeeded();
-            assert_eq!(seen(&desk, "a.mp4"), (height, width, frames), "{options}");
-        }
-        desk.run("run good.toml --out again --set signal.path=a.mp4 --set signal.resize=12")
-            .succeeded();
-        assert_eq!(
-            image::image_dimensions(desk.path("again/artifacts/target.png")).unwrap(),
-            (16, 12)
-        );
-    }
-
-    #[test]
-    fn a_damaged_mp4_and_a_file_without_pictures_are_refused_by_name() {
-        let desk = desk();
-        desk.run("run good.toml --out made").succeeded();
-        desk.run("render made --size 64x64 -o a.mp4").succeeded();
-        let whole = desk.read("a.mp4");
-        desk.write("cut.mp4", &whole[..whole.len() / 2]);
-        desk.write("head.mp4", &whole[..100]);
-        desk.play("sound.wav", 4000);
-        let cases: &[Case] = &[
-            ("cut.mp4", &["cut.mp4", "cut short"]),
-            ("head.mp4", &["head.mp4", "cut short"]),
-            ("sound.wav", &["sound.wav", "no video stream"]),
-        ];
-        for (name, words) in cases {
-            let line = format!("run good.toml --out run --set signal.path={name}");
-            refused_then_right(&desk, &line, words);
-        }
-    }
 }

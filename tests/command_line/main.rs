@@ -3,6 +3,8 @@
 mod checkpoints;
 mod clips;
 mod derivatives;
+#[cfg(feature = "ffmpeg")]
+mod encoded_clips;
 mod finished;
 mod folders;
 mod hyper;

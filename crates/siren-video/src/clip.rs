@@ -2,14 +2,14 @@
 
 use image::RgbImage;
 use image::imageops::{self, FilterType};
-use siren_core::run::available_memory;
+use siren_core::run::{available_memory, console};
 use siren_core::{Error, Result};
 use siren_picture::picture::MAX_SIDE;
 
 use crate::config::VideoSignal;
 use crate::frames::open;
 
-/// Red, green and blue.
+/// Most channels of a clip: red, green and blue.
 pub const CHANNELS: usize = 3;
 
 /// Frames of one size, one after the other.
@@ -21,9 +21,11 @@ pub struct Clip {
     pub height: usize,
     /// Columns.
     pub width: usize,
+    /// 3 for red, green and blue, 1 for gray.
+    pub channels: usize,
     /// Frames a second.
     pub rate: f64,
-    /// `(frames, height, width, 3)`; 255 is full.
+    /// `(frames, height, width, channels)`; 255 is full.
     pub values: Vec<u8>,
 }
 
@@ -44,6 +46,7 @@ impl Clip {
             frames: 0,
             height: 0,
             width: 0,
+            channels: frames.channels(),
             rate: rate / signal.stride as f64,
             values: Vec::new(),
         };
@@ -74,6 +77,7 @@ impl Clip {
             clip.push(&frame, memory)?;
         }
         if clip.frames > 0 && wanted.is_none_or(|wanted| at >= first + wanted) {
+            clip.tell(signal, &frames.notes());
             return Ok(clip);
         }
         Err(no_such_part(signal, at as f64 / rate))
@@ -85,14 +89,24 @@ impl Clip {
         self.frames * self.height * self.width
     }
 
-    /// One frame, `(height, width, 3)`.
+    /// One frame, `(height, width, channels)`.
     ///
     /// # Panics
     /// If there is no such frame.
     #[must_use]
     pub fn frame(&self, at: usize) -> &[u8] {
-        let len = self.height * self.width * CHANNELS;
+        let len = self.height * self.width * self.channels;
         &self.values[at * len..(at + 1) * len]
+    }
+
+    /// Tells the user what was made of the file, and what it holds if that is hardly meant.
+    fn tell(&self, signal: &VideoSignal, notes: &[String]) {
+        let Some(path) = &signal.path else { return };
+        let is_black = self.values.iter().all(|&level| level <= 1);
+        let black = is_black.then_some("all its levels are 0 or 1 of 255: it is black");
+        for note in notes.iter().map(String::as_str).chain(black) {
+            console::note(format_args!("note: {}: {note}", path.display()));
+        }
     }
 
     fn push(&mut self, frame: &RgbImage, memory: u64) -> Result<()> {
@@ -108,14 +122,18 @@ impl Clip {
             });
         }
         self.fits(self.frames as u64 + 1, memory)?;
-        self.values.extend_from_slice(frame);
+        if self.channels == CHANNELS {
+            self.values.extend_from_slice(frame);
+        } else {
+            self.values.extend(frame.pixels().map(|pixel| pixel.0[0]));
+        }
         self.frames += 1;
         Ok(())
     }
 
     /// An error if so many frames are more than memory holds.
     fn fits(&self, frames: u64, memory: u64) -> Result<()> {
-        let bytes = frames.saturating_mul((self.height * self.width * CHANNELS) as u64);
+        let bytes = frames.saturating_mul((self.height * self.width * self.channels) as u64);
         if bytes <= memory {
             return Ok(());
         }

@@ -19,14 +19,16 @@ pub const MAX_RATE: f64 = 1e6;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VideoSignal {
-    /// The clip: a folder of pictures in the order of their names, a GIF, a Y4M file, a NumPy array `(frames, height, width, 3)` of
-    /// bytes, or, with FFmpeg, any video file that FFmpeg opens. Default: the embedded clip.
+    /// The clip: a folder of pictures in natural order (`2.png` before `10.png`; hidden files are left out), a GIF, a Y4M file, a NumPy array,
+    /// or, with FFmpeg, any video file that FFmpeg opens. An array has the shape `(frames, height, width, 3)`, or `(frames, height, width)`
+    /// for gray, with integers from 0 to 255 or floats in [0, 1]. Default: the embedded clip.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// Side of the embedded clip in pixels; ignored if `path` is set. Default: 64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<usize>,
-    /// Frame rate of a clip whose format has none (a folder, an array), in frames per second. Default: 25.
+    /// Frame rate in frames per second. A folder or an array, which have no clock, is played at this rate; default: 25. Any other clip is
+    /// resampled to it, each frame shown as long as it lasts; default: the rate of the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
     /// Start of the part that is fitted, in seconds.

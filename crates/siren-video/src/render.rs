@@ -220,11 +220,11 @@ pub(crate) fn artifacts(video: &Video, field: &Siren, folder: &Path) -> Result<(
         let _ = writeln!(table, "{at},{}", psnr(truth, &values));
         if at == own.frames / 2 {
             for (name, bytes) in [("target.png", truth), ("value.png", &fit)] {
-                picture(bytes, own.size).save(&folder.join(name))?;
+                picture(bytes, own.size, video.clip.channels).save(&folder.join(name))?;
             }
         }
         let mut joined = Vec::with_capacity(truth.len() * 3);
-        let row = width * CHANNELS;
+        let row = width * video.clip.channels;
         for (truth, fit) in truth.chunks_exact(row).zip(fit.chunks_exact(row)) {
             joined.extend_from_slice(truth);
             joined.extend_from_slice(fit);
@@ -241,11 +241,11 @@ pub(crate) fn artifacts(video: &Video, field: &Siren, folder: &Path) -> Result<(
     fs::write(&path, table).map_err(Error::io("write", path))
 }
 
-fn picture(bytes: &[u8], Size { height, width }: Size) -> Picture {
+fn picture(bytes: &[u8], Size { height, width }: Size, channels: usize) -> Picture {
     Picture {
         height,
         width,
-        channels: CHANNELS,
+        channels,
         values: bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect(),
     }
 }

@@ -11,7 +11,7 @@ use siren_core::run::{ConfigOf, Domain, Metrics};
 use siren_core::signal::{CoordinateRule, Grid, Raster, Sampling, Spectrum, checksum};
 use siren_core::train::Constraint;
 
-use crate::clip::{CHANNELS, Clip};
+use crate::clip::Clip;
 use crate::config::{VideoObjective, VideoSignal};
 use crate::render::VideoMetadata;
 use crate::voxels::{VoxelSampler, target};
@@ -54,7 +54,7 @@ impl Domain for Video {
     fn shape(&self) -> FieldShape {
         FieldShape {
             in_features: 3,
-            out_features: CHANNELS,
+            out_features: self.clip.channels,
             samples_per_side: Some(self.clip.height.min(self.clip.width)),
         }
     }
@@ -67,7 +67,7 @@ impl Domain for Video {
         let mut found = Vec::new();
         for at in self.evaluated() {
             let values = self.clip.frame(at).iter().map(|&byte| target(byte));
-            let raster = Raster::new(grid.clone(), CHANNELS, values.collect())?;
+            let raster = Raster::new(grid.clone(), self.clip.channels, values.collect())?;
             found.extend(Spectrum::of(&raster));
         }
         let mean =

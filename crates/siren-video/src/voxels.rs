@@ -8,7 +8,7 @@ use rand::seq::index;
 use siren_core::Result;
 use siren_core::signal::{Grid, Sample, Sampler, Sampling, SubsetSampler, step_rng};
 
-use crate::clip::{CHANNELS, Clip};
+use crate::clip::Clip;
 
 /// Draws from the clip's bytes: what is in memory is the clip, and the sample of a step.
 pub(crate) struct VoxelSampler {
@@ -54,19 +54,19 @@ impl VoxelSampler {
 impl Sampler for VoxelSampler {
     fn draw(&self, step: u64) -> Result<Sample> {
         let indices = self.indices(step);
-        let (height, width) = (self.clip.height, self.clip.width);
+        let (height, width, channels) = (self.clip.height, self.clip.width, self.clip.channels);
         let mut coords = Vec::with_capacity(3 * indices.len());
-        let mut targets = Vec::with_capacity(CHANNELS * indices.len());
+        let mut targets = Vec::with_capacity(channels * indices.len());
         for &at in &indices {
             let (row, column) = (at / width % height, at % width);
             let [times, rows, columns] = &self.axes;
             coords.extend([times[at / width / height], rows[row], columns[column]]);
-            let color = &self.clip.values[at * CHANNELS..(at + 1) * CHANNELS];
+            let color = &self.clip.values[at * channels..(at + 1) * channels];
             targets.extend(color.iter().map(|&byte| target(byte)));
         }
         let n = indices.len();
         let coords = Tensor::from_vec(coords, (n, 3), &self.device)?;
-        let targets = Tensor::from_vec(targets, (n, CHANNELS), &self.device)?;
+        let targets = Tensor::from_vec(targets, (n, channels), &self.device)?;
         Sample::new(coords, Some(targets), None)
     }
 }
@@ -86,6 +86,7 @@ mod tests {
     use siren_core::signal::{CoordinateRule, SubsetSampling};
 
     use super::*;
+    use crate::clip::CHANNELS;
 
     fn sampler(sampling: &Sampling) -> VoxelSampler {
         let (frames, height, width) = (2, 3, 5);
@@ -94,6 +95,7 @@ mod tests {
             frames,
             height,
             width,
+            channels: CHANNELS,
             rate: 10.0,
             values,
         };

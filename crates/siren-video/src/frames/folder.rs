@@ -1,9 +1,9 @@
 //! A folder of pictures.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
+use siren_core::run::{Listing, has_extension};
 use siren_core::{Error, Result};
 use siren_picture::{ColorMode, Picture};
 
@@ -14,44 +14,44 @@ const EXTENSIONS: [&str; 10] = [
     "png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "ppm", "pgm", "pnm",
 ];
 
-/// The pictures of a folder in the order of their names, in which numbers count by their value: `2.png` before `10.png`.
+/// The pictures of a folder in natural order (`2.png` before `10.png`); hidden files are left out.
 pub(super) struct Folder {
     paths: std::vec::IntoIter<PathBuf>,
     count: usize,
     rate: f64,
     size: Option<(u32, u32)>,
+    note: Option<String>,
 }
 
 impl Folder {
     pub(super) fn open(folder: &Path, rate: f64) -> Result<Self> {
-        let mut paths = Vec::new();
-        for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
-            let path = entry.map_err(Error::io("read", folder))?.path();
-            let extension = path.extension().and_then(|extension| extension.to_str());
-            let is_picture =
-                extension.is_some_and(|own| EXTENSIONS.iter().any(|e| own.eq_ignore_ascii_case(e)));
-            if is_picture {
-                paths.push(path);
-            }
-        }
-        if paths.is_empty() {
-            let message =
-                "is a folder without pictures, expected frames such as 0001.png, 0002.png";
+        let listing = Listing::of(folder, |path| has_extension(path, &EXTENSIONS))?;
+        let subfolder = listing.folders.first();
+        if listing.files.is_empty() {
+            let hint = subfolder.map_or_else(String::new, |first| {
+                format!(
+                    "; it has {} folders in it, of which one may be the clip: `signal.path = \"{}\"`",
+                    listing.folders.len(),
+                    first.display()
+                )
+            });
+            let message = format!(
+                "is a folder without pictures, expected frames such as 0001.png, 0002.png{hint}"
+            );
             return Err(Error::signal(folder, message));
         }
-        paths.sort_by_cached_key(|path| {
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            (pieces(&name), name)
+        let note = subfolder.map(|first| {
+            format!(
+                "its folders ({} and others like it) are not part of the clip",
+                first.display()
+            )
         });
         Ok(Self {
-            count: paths.len(),
-            paths: paths.into_iter(),
+            count: listing.files.len(),
+            paths: listing.files.into_iter(),
             rate,
             size: None,
+            note,
         })
     }
 }
@@ -82,35 +82,8 @@ impl Frames for Folder {
         let bytes = picture.values.iter().map(|y| (255.0 * y).round() as u8);
         Ok(RgbImage::from_raw(size.0, size.1, bytes.collect()))
     }
-}
 
-/// Runs of digits as numbers, and what is between them.
-fn pieces(name: &str) -> Vec<(String, u64)> {
-    let mut pieces = Vec::new();
-    let mut rest = name;
-    while !rest.is_empty() {
-        let text = rest
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(rest.len());
-        let (before, from) = rest.split_at(text);
-        let digits = from
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(from.len());
-        let (number, after) = from.split_at(digits);
-        pieces.push((before.to_owned(), number.parse().unwrap_or(u64::MAX)));
-        rest = after;
-    }
-    pieces
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_in_names_count_by_their_value() {
-        let mut names = ["f10.png", "f2.png", "f1.png", "a.png", "f2b.png"];
-        names.sort_by_cached_key(|name| pieces(name));
-        assert_eq!(names, ["a.png", "f1.png", "f2.png", "f2b.png", "f10.png"]);
+    fn notes(&self) -> Vec<String> {
+        self.note.iter().cloned().collect()
     }
 }

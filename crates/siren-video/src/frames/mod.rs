@@ -1,6 +1,12 @@
 //! Where frames come from: one module a format, each giving one picture after the other.
+//!
+//! What a file says of its samples is honored in one place each: matrix and range in [`color`], pixel aspect and rotation in [`display`],
+//! frames that last unequally in [`clock`].
 
 mod array;
+mod clock;
+mod color;
+mod display;
 #[cfg(feature = "ffmpeg")]
 mod ffmpeg;
 mod folder;
@@ -11,8 +17,10 @@ use std::fs;
 use std::path::Path;
 
 use image::RgbImage;
+use siren_core::run::console::quoted;
 use siren_core::{Error, Result};
 
+use crate::clip::CHANNELS;
 use crate::config::VideoSignal;
 use crate::scene::Scene;
 
@@ -30,11 +38,21 @@ pub trait Frames {
     /// Width and height, as far as they are known before a picture is read.
     fn size(&self) -> Option<(u32, u32)>;
 
+    /// 3, or 1 for a gray clip, whose red, green and blue are equal.
+    fn channels(&self) -> usize {
+        CHANNELS
+    }
+
     /// The next picture; `None` after the last.
     ///
     /// # Errors
     /// If it cannot be read, or has another size than the first.
     fn next(&mut self) -> Result<Option<RgbImage>>;
+
+    /// What the user should know about the pictures so far, such as that they were stretched.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// The whole clip that a config names.
@@ -57,10 +75,10 @@ pub fn open(signal: &VideoSignal) -> Result<Box<dyn Frames>> {
         ));
     }
     match format(path)? {
-        Format::Gif => Ok(Box::new(gif::Gif::open(path)?)),
-        Format::Y4m => Ok(Box::new(y4m::Y4m::open(path)?)),
+        Format::Gif => Ok(Box::new(gif::Gif::open(path, signal.rate)?)),
+        Format::Y4m => Ok(Box::new(y4m::Y4m::open(path, signal.rate)?)),
         Format::Array => Ok(Box::new(array::Array::open(path, rate)?)),
-        Format::Other => other(path),
+        Format::Other => other(path, signal.rate),
     }
 }
 
@@ -88,12 +106,12 @@ fn format(path: &Path) -> Result<Format> {
 }
 
 #[cfg(feature = "ffmpeg")]
-fn other(path: &Path) -> Result<Box<dyn Frames>> {
-    Ok(Box::new(ffmpeg::Stream::open(path)?))
+fn other(path: &Path, rate: Option<f64>) -> Result<Box<dyn Frames>> {
+    Ok(Box::new(ffmpeg::Stream::open(path, rate)?))
 }
 
 #[cfg(not(feature = "ffmpeg"))]
-fn other(path: &Path) -> Result<Box<dyn Frames>> {
+fn other(path: &Path, _rate: Option<f64>) -> Result<Box<dyn Frames>> {
     let message = "is a clip that needs FFmpeg, without which this program was built: install FFmpeg's development libraries with \
                    `cargo xtask setup` and run again, or give a folder of pictures, a GIF, a Y4M file or a NumPy array";
     Err(Error::signal(path, message))
@@ -106,4 +124,13 @@ pub(crate) fn other_size(path: &Path, first: (u32, u32), (width, height): (u32, 
         "has {height} × {width} pixels (height × width), the first frame {first_height} × {first_width}: all must have the same"
     );
     Error::signal(path, message)
+}
+
+/// The note on a clip whose frames hold two fields, one in the even and one in the odd rows.
+fn interlaced_note(path: &Path) -> String {
+    format!(
+        "it is interlaced, and the two fields of a frame are taken as one picture, so what moves has combed edges; `ffmpeg -i {} -vf \
+         bwdif deinterlaced.mp4` makes a clip without them",
+        quoted(path)
+    )
 }

@@ -10,9 +10,11 @@ use std::path::Path;
 use siren_core::{Error, Result};
 use siren_picture::Size;
 
+use crate::clip::CHANNELS;
+
 /// Takes frames; what it writes has its name once it is finished, and is not there at all if it never is.
 pub trait Sink {
-    /// The next frame, `(height, width, 3)`.
+    /// The next frame, `(height, width, 3)`, or `(height, width)` if it is gray.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -31,14 +33,35 @@ pub trait Sink {
 /// If the format is not written here, or the place is taken or missing.
 pub fn create(path: &Path, size: Size, rate: f64) -> Result<Box<dyn Sink>> {
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-    match extension.as_deref() {
-        None => Ok(Box::new(folder::Folder::create(path, size)?)),
-        Some("gif") => Ok(Box::new(gif::Gif::create(path, size, rate)?)),
-        Some("mp4") => mp4(path, size, rate),
+    let colors: Box<dyn Sink> = match extension.as_deref() {
+        None => Box::new(folder::Folder::create(path, size)?),
+        Some("gif") => Box::new(gif::Gif::create(path, size, rate)?),
+        Some("mp4") => mp4(path, size, rate)?,
         Some(_) => {
             let message = "cannot be written: expected a name that ends in .mp4 or .gif, or one without an ending for a folder of PNG files";
-            Err(Error::signal(path, message))
+            return Err(Error::signal(path, message));
         }
+    };
+    Ok(Box::new(OfAnyColors { colors, size }))
+}
+
+/// Gives gray frames equal red, green and blue, which is what all formats take.
+struct OfAnyColors {
+    colors: Box<dyn Sink>,
+    size: Size,
+}
+
+impl Sink for OfAnyColors {
+    fn push(&mut self, frame: &[u8]) -> Result<()> {
+        if frame.len() != self.size.height * self.size.width {
+            return self.colors.push(frame);
+        }
+        let colored: Vec<u8> = frame.iter().flat_map(|&gray| [gray; CHANNELS]).collect();
+        self.colors.push(&colored)
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        self.colors.finish()
     }
 }
 
