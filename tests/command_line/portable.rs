@@ -11,7 +11,7 @@ use crate::support::desk::{Desk, files_under};
 
 /// A kind of run that takes no time, and what can be drawn of it.
 struct Kind {
-    kind: &'static str,
+    name: &'static str,
     tables: &'static str,
     /// What is fitted, on the desk.
     source: &'static str,
@@ -39,49 +39,49 @@ const PICTURES: &[(&str, &str)] = &[
 
 const KINDS: &[Kind] = &[
     Kind {
-        kind: "image",
+        name: "image",
         tables: "[signal]\npath = 'source.png'\ncoordinates = 'aspect'\nobserved = { fraction = 0.5 }",
         source: "source.png",
         make: |desk| desk.draw("source.png", 12, 16),
         renders: SIZES,
     },
     Kind {
-        kind: "poisson",
+        name: "poisson",
         tables: "[signal]\npath = 'source.png'",
         source: "source.png",
         make: |desk| desk.draw("source.png", 12, 16),
         renders: SIZES,
     },
     Kind {
-        kind: "audio",
+        name: "audio",
         tables: "[signal]\npath = 'source.wav'\nchannels = 'each'\nstart = 0.01",
         source: "source.wav",
         make: |desk| desk.play("source.wav", 400),
         renders: &[("", "own.wav"), ("--rate 11025", "other.wav")],
     },
     Kind {
-        kind: "video",
+        name: "video",
         tables: "[signal]\npath = 'source'\nrate = 12.5\nresize = 8\nsampling = { subset = { points = 64 } }",
         source: "source",
         make: |desk| desk.film("source", 4, 10),
         renders: CLIPS,
     },
     Kind {
-        kind: "video",
+        name: "video",
         tables: "[signal]\npath = 'source.npy'\nsampling = { subset = { points = 64 } }",
         source: "source.npy",
         make: film_array,
         renders: CLIPS,
     },
     Kind {
-        kind: "hyper",
+        name: "hyper",
         tables: "[signal]\npath = 'source'\nsize = 8\nbatch = 2\ncontext = [3, 20]\n[model]\nencoder_features = 8\nlatent_features = 6\nhyper_features = 8",
         source: "source",
         make: |desk| desk.film("source", 6, 16),
         renders: PICTURES,
     },
     Kind {
-        kind: "hyper",
+        name: "hyper",
         tables: "[signal]\npath = 'source'\nsize = 8\nbatch = 2\ncontext = [3, 20]\n[model]\nencoder = 'auto_decoder'\nlatent_features = 6\nhyper_features = 8\nfit_steps = 3",
         source: "source",
         make: |desk| desk.film("source", 6, 16),
@@ -109,9 +109,9 @@ impl Kind {
     fn desk(&self) -> Desk {
         let good = format!(
             "kind = '{}'\n{}\n[field]\nhidden_features = 8\nhidden_layers = 1\n[train]\nsteps = 3\n[run]\nevaluate_every = 2\n",
-            self.kind, self.tables
+            self.name, self.tables
         );
-        let desk = desk_for(self.kind, &good);
+        let desk = desk_for(self.name, &good);
         (self.make)(&desk);
         desk.draw("given.png", 9, 9);
         desk.draw("other.png", 12, 12);
@@ -174,14 +174,14 @@ fn a_run_folder_alone_renders_and_exports_what_it_did_beside_its_source() {
         kind.remove_source(&desk);
         let after = kind.rendered(&desk, "else/where");
         assert!(after.len() > kind.renders.len());
-        assert!(after == before, "{}: {}", kind.kind, kind.source);
+        assert!(after == before, "{}: {}", kind.name, kind.source);
         // One that was stopped before its end has no summary, and artifacts of an earlier time or none.
         fs::remove_file(desk.path("else/where/summary.toml")).unwrap();
         desk.remove("else/where/artifacts");
         assert!(
             kind.rendered(&desk, "else/where") == before,
             "{}",
-            kind.kind
+            kind.name
         );
         let resume = "resume else/where";
         desk.run(resume).refused(resume, &[kind.source]);
@@ -213,7 +213,7 @@ fn a_run_folder_alone_is_where_another_run_starts() {
             assert!(
                 (reached - started).abs() < 1e-3,
                 "{}: {reached} dB, then {started} dB",
-                kind.kind
+                kind.name
             );
             desk.remove("again");
         }
@@ -286,7 +286,7 @@ fn age(desk: &Desk) {
 fn a_run_folder_of_an_older_program_renders_and_resumes_while_its_source_is_there() {
     for kind in KINDS {
         let desk = kind.desk();
-        if kind.kind == "poisson" {
+        if kind.name == "poisson" {
             desk.remove("run");
             desk.run("run good.toml --out run --set signal.stencil=sobel")
                 .succeeded();
@@ -294,15 +294,15 @@ fn a_run_folder_of_an_older_program_renders_and_resumes_while_its_source_is_ther
         let before = kind.rendered(&desk, "run");
         let finished = desk.files("run/artifacts");
         age(&desk);
-        assert!(kind.rendered(&desk, "run") == before, "{}", kind.kind);
+        assert!(kind.rendered(&desk, "run") == before, "{}", kind.name);
         fs::remove_file(desk.path("run/summary.toml")).unwrap();
         desk.remove("run/artifacts");
         fs::create_dir(desk.path("run/artifacts")).unwrap();
         desk.run("resume run").succeeded();
-        assert!(desk.files("run/artifacts") == finished, "{}", kind.kind);
+        assert!(desk.files("run/artifacts") == finished, "{}", kind.name);
         kind.remove_source(&desk);
         // Pictures of a learned space are drawn of the model alone.
-        if kind.kind != "hyper" {
+        if kind.name != "hyper" {
             let line = format!("render run -o {}", kind.renders[0].1);
             let words = ["another version", "needs the signal", kind.source];
             desk.run(&line).refused(&line, &words);
