@@ -9,9 +9,9 @@ use safetensors::tensor::{SafeTensors, TensorView};
 use super::desk_for;
 use crate::support::desk::{Desk, files_under};
 
-/// A kind of run that takes no time, and what can be drawn of it.
-struct Kind {
-    name: &'static str,
+/// A run that takes no time, and what can be drawn of it.
+struct Example {
+    kind: &'static str,
     tables: &'static str,
     /// What is fitted, on the desk.
     source: &'static str,
@@ -37,51 +37,51 @@ const PICTURES: &[(&str, &str)] = &[
     ("--picture given.png --to other.png --frames 3", "strip.png"),
 ];
 
-const KINDS: &[Kind] = &[
-    Kind {
-        name: "image",
+const EXAMPLES: &[Example] = &[
+    Example {
+        kind: "image",
         tables: "[signal]\npath = 'source.png'\ncoordinates = 'aspect'\nobserved = { fraction = 0.5 }",
         source: "source.png",
         make: |desk| desk.draw("source.png", 12, 16),
         renders: SIZES,
     },
-    Kind {
-        name: "poisson",
+    Example {
+        kind: "poisson",
         tables: "[signal]\npath = 'source.png'",
         source: "source.png",
         make: |desk| desk.draw("source.png", 12, 16),
         renders: SIZES,
     },
-    Kind {
-        name: "audio",
+    Example {
+        kind: "audio",
         tables: "[signal]\npath = 'source.wav'\nchannels = 'each'\nstart = 0.01",
         source: "source.wav",
         make: |desk| desk.play("source.wav", 400),
         renders: &[("", "own.wav"), ("--rate 11025", "other.wav")],
     },
-    Kind {
-        name: "video",
+    Example {
+        kind: "video",
         tables: "[signal]\npath = 'source'\nrate = 12.5\nresize = 8\nsampling = { subset = { points = 64 } }",
         source: "source",
         make: |desk| desk.film("source", 4, 10),
         renders: CLIPS,
     },
-    Kind {
-        name: "video",
+    Example {
+        kind: "video",
         tables: "[signal]\npath = 'source.npy'\nsampling = { subset = { points = 64 } }",
         source: "source.npy",
         make: film_array,
         renders: CLIPS,
     },
-    Kind {
-        name: "hyper",
+    Example {
+        kind: "hyper",
         tables: "[signal]\npath = 'source'\nsize = 8\nbatch = 2\ncontext = [3, 20]\n[model]\nencoder_features = 8\nlatent_features = 6\nhyper_features = 8",
         source: "source",
         make: |desk| desk.film("source", 6, 16),
         renders: PICTURES,
     },
-    Kind {
-        name: "hyper",
+    Example {
+        kind: "hyper",
         tables: "[signal]\npath = 'source'\nsize = 8\nbatch = 2\ncontext = [3, 20]\n[model]\nencoder = 'auto_decoder'\nlatent_features = 6\nhyper_features = 8\nfit_steps = 3",
         source: "source",
         make: |desk| desk.film("source", 6, 16),
@@ -104,14 +104,14 @@ fn film_array(desk: &Desk) {
     desk.write("source.npy", bytes.concat());
 }
 
-impl Kind {
+impl Example {
     /// A desk on which `run` is finished.
     fn desk(&self) -> Desk {
         let good = format!(
             "kind = '{}'\n{}\n[field]\nhidden_features = 8\nhidden_layers = 1\n[train]\nsteps = 3\n[run]\nevaluate_every = 2\n",
-            self.name, self.tables
+            self.kind, self.tables
         );
-        let desk = desk_for(self.name, &good);
+        let desk = desk_for(self.kind, &good);
         (self.make)(&desk);
         desk.draw("given.png", 9, 9);
         desk.draw("other.png", 12, 12);
@@ -166,32 +166,35 @@ fn psnr(desk: &Desk, run: &str) -> f64 {
 
 #[test]
 fn a_run_folder_alone_renders_and_exports_what_it_did_beside_its_source() {
-    for kind in KINDS {
-        let desk = kind.desk();
-        let before = kind.rendered(&desk, "run");
+    for example in EXAMPLES {
+        let desk = example.desk();
+        let before = example.rendered(&desk, "run");
         copy_folder(&desk.path("run"), &desk.path("else/where"));
         desk.remove("run");
-        kind.remove_source(&desk);
-        let after = kind.rendered(&desk, "else/where");
-        assert!(after.len() > kind.renders.len());
-        assert!(after == before, "{}: {}", kind.name, kind.source);
+        example.remove_source(&desk);
+        let after = example.rendered(&desk, "else/where");
+        assert!(after.len() > example.renders.len());
+        assert!(after == before, "{}: {}", example.kind, example.source);
         // One that was stopped before its end has no summary, and artifacts of an earlier time or none.
         fs::remove_file(desk.path("else/where/summary.toml")).unwrap();
         desk.remove("else/where/artifacts");
         assert!(
-            kind.rendered(&desk, "else/where") == before,
+            example.rendered(&desk, "else/where") == before,
             "{}",
-            kind.name
+            example.kind
         );
         let resume = "resume else/where";
-        desk.run(resume).refused(resume, &[kind.source]);
+        desk.run(resume).refused(resume, &[example.source]);
     }
 }
 
 #[test]
 fn a_run_folder_alone_is_where_another_run_starts() {
-    for kind in KINDS.iter().filter(|kind| kind.source != "source.npy") {
-        let desk = kind.desk();
+    for example in EXAMPLES
+        .iter()
+        .filter(|example| example.source != "source.npy")
+    {
+        let desk = example.desk();
         copy_folder(&desk.path("run"), &desk.path("else/where"));
         desk.remove("run");
         // Only the last checkpoint has the parameters of the last evaluation for certain.
@@ -213,7 +216,7 @@ fn a_run_folder_alone_is_where_another_run_starts() {
             assert!(
                 (reached - started).abs() < 1e-3,
                 "{}: {reached} dB, then {started} dB",
-                kind.name
+                example.kind
             );
             desk.remove("again");
         }
@@ -226,8 +229,8 @@ fn a_run_folder_alone_is_where_another_run_starts() {
 
 #[test]
 fn a_run_without_a_checkpoint_is_no_start_for_another() {
-    let kind = &KINDS[0];
-    let desk = kind.desk();
+    let example = &EXAMPLES[0];
+    let desk = example.desk();
     desk.remove("run/checkpoints");
     for folder in ["run", "."] {
         let line = format!("run good.toml --out again --set run.start_from={folder}");
@@ -284,27 +287,27 @@ fn age(desk: &Desk) {
 
 #[test]
 fn a_run_folder_of_an_older_program_renders_and_resumes_while_its_source_is_there() {
-    for kind in KINDS {
-        let desk = kind.desk();
-        if kind.name == "poisson" {
+    for example in EXAMPLES {
+        let desk = example.desk();
+        if example.kind == "poisson" {
             desk.remove("run");
             desk.run("run good.toml --out run --set signal.stencil=sobel")
                 .succeeded();
         }
-        let before = kind.rendered(&desk, "run");
+        let before = example.rendered(&desk, "run");
         let finished = desk.files("run/artifacts");
         age(&desk);
-        assert!(kind.rendered(&desk, "run") == before, "{}", kind.name);
+        assert!(example.rendered(&desk, "run") == before, "{}", example.kind);
         fs::remove_file(desk.path("run/summary.toml")).unwrap();
         desk.remove("run/artifacts");
         fs::create_dir(desk.path("run/artifacts")).unwrap();
         desk.run("resume run").succeeded();
-        assert!(desk.files("run/artifacts") == finished, "{}", kind.name);
-        kind.remove_source(&desk);
+        assert!(desk.files("run/artifacts") == finished, "{}", example.kind);
+        example.remove_source(&desk);
         // Pictures of a learned space are drawn of the model alone.
-        if kind.name != "hyper" {
-            let line = format!("render run -o {}", kind.renders[0].1);
-            let words = ["another version", "needs the signal", kind.source];
+        if example.kind != "hyper" {
+            let line = format!("render run -o {}", example.renders[0].1);
+            let words = ["another version", "needs the signal", example.source];
             desk.run(&line).refused(&line, &words);
         }
         desk.run("export run -o weights.safetensors").succeeded();
