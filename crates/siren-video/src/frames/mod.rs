@@ -1,7 +1,7 @@
 //! Where frames come from: one module a format, each giving one picture after the other.
 //!
-//! What a file says of its samples is honored in one place each: matrix and range in [`color`], pixel aspect and rotation in [`display`],
-//! frames that last unequally in [`clock`].
+//! What a file says of its samples is honored in one place each: matrix and range in `color`, pixel aspect and rotation in `display`,
+//! frames that last unequally in `clock`.
 
 mod array;
 mod clock;

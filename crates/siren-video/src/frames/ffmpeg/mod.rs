@@ -243,7 +243,7 @@ fn no_clip(input: &format::context::Input) -> String {
         (false, _) => return "has no pictures in it (no video stream); give a clip".to_owned(),
     };
     format!(
-        "{found} and has no video stream; fit sounds with siren-audio (`kind = \"audio\"`), which reads WAV, FLAC, MP3 and Ogg Vorbis, or \
+        "{found} and has no video stream; fit sounds with siren-audio (`kind = \"audio\"`), which reads WAV, FLAC, MP3, Ogg Vorbis and AIFF, or \
          give a clip"
     )
 }
