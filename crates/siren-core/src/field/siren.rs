@@ -18,9 +18,11 @@ use super::square_error::SquareError;
 use super::{composed, frequency, init, kernel};
 use crate::error::{Error, Result};
 
-/// Rows (points × jet components) per differentiable application at the least: enough work to hide the cost of a graph, few
-/// enough that what the reverse pass needs is still near.
-const CHUNK_ROWS: usize = 192;
+/// Rows (points × jet components) per differentiable application at the least, and at the most: enough work to hide the cost of a graph.
+const CHUNK_ROWS: [usize; 2] = [192, 1536];
+/// Elements of one hidden activation `(rows, width)` per differentiable application, between those bounds: what the reverse pass needs then stays
+/// in the second-level cache.
+const CHUNK_ELEMENTS: usize = 192 * 256;
 /// Points per differentiable application at the least, however many components the jet has.
 const MIN_CHUNK_POINTS: usize = 32;
 /// Elements of one hidden activation `(rows, width)` per differentiable application on a device other than the CPU: enough to
@@ -179,7 +181,11 @@ impl Siren {
             let rows = DEVICE_CHUNK_ELEMENTS / self.plan.widest().max(1);
             return (rows / order.components(self.plan.in_features)).max(MIN_CHUNK_POINTS);
         }
-        let rows = CHUNK_ROWS.max(kernel::tile_rows(&self.plan));
+        let [least, most] = CHUNK_ROWS;
+        let tile = kernel::tile_rows(&self.plan);
+        let rows =
+            (CHUNK_ELEMENTS / self.plan.widest().max(1)).clamp(least.max(tile), most.max(tile));
+        let rows = rows - rows % tile;
         (rows / kernel::rows_per_point(&self.plan, order)).max(MIN_CHUNK_POINTS)
     }
 
