@@ -20,8 +20,8 @@ use crate::error::{Error, Result};
 
 /// Rows (points × jet components) per differentiable application at the least, and at the most: enough work to hide the cost of a graph.
 const CHUNK_ROWS: [usize; 2] = [192, 1536];
-/// Elements of one hidden activation `(rows, width)` per differentiable application, between those bounds: what the reverse pass needs then stays
-/// in the second-level cache.
+/// Elements of one hidden activation `(rows, width)` per differentiable application, between those bounds: few enough that what the reverse pass
+/// needs is still in a near cache.
 const CHUNK_ELEMENTS: usize = 192 * 256;
 /// Points per differentiable application at the least, however many components the jet has.
 const MIN_CHUNK_POINTS: usize = 32;
