@@ -1,4 +1,4 @@
-//! Fields on a CUDA device against the fused operation on the CPU in `f64`. Built with the feature `cuda` alone, and then in need of a
+//! Compares fields on a CUDA device with the fused operation on the CPU in `f64`. The tests are built with the feature `cuda` alone and then need a
 //! device: `cargo test --release -p siren-core --features cuda --test cuda`.
 
 #![cfg(feature = "cuda")]
@@ -51,6 +51,13 @@ fn twins(config: &SirenConfig, dtype: DType, device: &Device) -> (Siren, Siren) 
     )
 }
 
+/// Coordinates `(points, 2)` in [−1, 1], on the CPU.
+fn spread(points: usize) -> Tensor {
+    let coords = (0..points * 2).map(|i| (1.7 * f64::from(i as u32) + 0.3).sin() as f32);
+    let coords = Tensor::from_iter(coords, &Device::Cpu).unwrap();
+    coords.reshape((points, 2)).unwrap()
+}
+
 /// The jet, and the gradient of a smooth loss on all its components with respect to the parameters.
 fn jet_and_gradient(field: &Siren, jet: &Jet) -> [Tensor; 2] {
     let packed = jet.packed().clone();
@@ -63,9 +70,7 @@ fn jet_and_gradient(field: &Siren, jet: &Jet) -> [Tensor; 2] {
 /// Largest errors of the jet and of the gradient over all orders of derivatives.
 fn errors(config: &SirenConfig, points: usize, dtype: DType, device: &Device) -> [f64; 2] {
     let (exact, field) = twins(config, dtype, device);
-    let coords = (0..points * 2).map(|i| (1.7 * f64::from(i as u32) + 0.3).sin() as f32);
-    let coords = Tensor::from_iter(coords, &Device::Cpu).unwrap();
-    let coords = coords.reshape((points, 2)).unwrap();
+    let coords = spread(points);
     let there = coords.to_dtype(dtype).unwrap().to_device(device).unwrap();
     let here = coords.to_dtype(DType::F64).unwrap();
     let mut worst = [0.0_f64; 2];
@@ -140,9 +145,7 @@ fn evaluation_in_several_chunks_agrees_with_the_cpu() {
     };
     let (exact, field) = twins(&config, DType::F32, &device);
     let points = 2 * field.chunk_points(&Order::Value) + 5;
-    let coords = (0..points * 2).map(|i| (1.7 * f64::from(i as u32) + 0.3).sin() as f32);
-    let coords = Tensor::from_iter(coords, &Device::Cpu).unwrap();
-    let coords = coords.reshape((points, 2)).unwrap();
+    let coords = spread(points);
     let there = coords.to_device(&device).unwrap();
     let got = field.evaluate(&there, &Order::Value).unwrap();
     let here = coords.to_dtype(DType::F64).unwrap();
@@ -155,15 +158,10 @@ fn evaluation_in_several_chunks_agrees_with_the_cpu() {
 /// The gradient of a mean squared error over `points` points, and the parameters after a few steps.
 fn trained(field: Siren, points: usize) -> [Tensor; 2] {
     let device = field.parameters().device().clone();
-    let coords = (0..points * 2).map(|i| (1.7 * f64::from(i as u32) + 0.3).sin() as f32);
-    let coords = Tensor::from_iter(coords, &device).unwrap();
+    let coords = spread(points).to_device(&device).unwrap();
     let targets = (0..points * 3).map(|i| (0.01 * f64::from(i as u32)).cos() as f32);
     let targets = Tensor::from_iter(targets, &device).unwrap();
-    let sample = Sample::new(
-        coords.reshape((points, 2)).unwrap(),
-        Some(targets.reshape((points, 3)).unwrap()),
-        None,
-    );
+    let sample = Sample::new(coords, Some(targets.reshape((points, 3)).unwrap()), None);
     let constraints = [Constraint {
         sampler: Box::new(WholeSampler::new(sample.unwrap())),
         objective: Box::new(ValueMse::default()),

@@ -6,13 +6,13 @@ use siren_core::Result;
 
 use super::Frames;
 
-/// How far from its place a frame may lie, in frames, where all are taken for evenly spaced. Two frames that are both off by as much
-/// still do not share a place.
+/// Largest distance of a frame from its place on a regular grid, in frames, at which a clip counts as evenly spaced. Two frames that are
+/// both off by this much still have different places.
 const SLACK: f64 = 0.25;
-/// More than any clip has; what a damaged header claims beyond is not believed.
+/// Highest frame rate that is believed, in frames per second. Damaged headers claim more; clips do not have it.
 const MAX_RATE: f64 = 1000.0;
-/// Of the frames of an uneven clip, this part may be shorter than a frame of the result: frames that a glitch of a camera's clock has
-/// made very short do not multiply all others.
+/// Fraction of the frames of an unevenly spaced clip that may be shorter than a frame of the result. Without it, a frame that a glitch of
+/// a camera's clock made very short would multiply the number of all others.
 const GLITCHES: f64 = 0.01;
 
 /// A picture, and when it appears.
