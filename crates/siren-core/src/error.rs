@@ -90,6 +90,30 @@ pub enum Error {
         what: String,
     },
 
+    /// Data that holds a number that is not finite.
+    #[error("`{column}` of the data is not finite at point {point} (counted from 0 in the sample): correct or remove that point")]
+    NotFinite {
+        /// The coordinates, or a column of a sample.
+        column: String,
+        /// Index of the point in its sample.
+        point: usize,
+    },
+
+    /// An objective whose terms are not the same at every chunk of points.
+    #[error("objective of `{constraint}`: expected the same terms for every chunk of points, {expected}; got {got}")]
+    Terms {
+        /// Name of the constraint.
+        constraint: String,
+        /// Names of the terms of the first chunk.
+        expected: String,
+        /// Names of the terms of a later chunk.
+        got: String,
+    },
+
+    /// A matrix that is no second-order trace.
+    #[error(transparent)]
+    Trace(#[from] siren_kernel::network::InvalidTrace),
+
     /// From candle, with its own account of the operation.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

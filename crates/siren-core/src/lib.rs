@@ -44,8 +44,9 @@
 pub mod config;
 pub mod error;
 pub mod field;
+pub mod metrics;
 pub mod objective;
-pub mod run;
+pub mod optimizer;
 pub mod signal;
 pub mod train;
 

@@ -2,6 +2,7 @@
 
 mod locate;
 mod parse;
+pub(crate) mod variant;
 
 use std::path::Path;
 

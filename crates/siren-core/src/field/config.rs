@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::activation::Activation;
 use super::encoding::{Encoding, positive_single};
-use super::omega::{Omega, WeightNoise};
+use super::omega::{AUTO, Omega, WeightNoise};
 use crate::error::{Error, Result};
 
 /// Architecture and initialization of the network, an MLP whose hidden layers share one activation.
@@ -22,9 +22,6 @@ pub struct SirenConfig {
     pub hidden_omega_0: f64,
     /// Learns a factor s of ω₀ in every hidden layer, `sin(s ω₀ z)`; s starts at 1. For `sine` and `sinc` only.
     pub learn_omega: bool,
-    /// s₀ of `gaussian` (default: 30) and `wire` (default: 10). The width of their envelopes is proportional to 1/s₀.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub scale_0: Option<f64>,
     /// Width of the hidden layers.
     pub hidden_features: usize,
     /// Number of layers between the first and the last (the authors' `num_hidden_layers`). The network has `hidden_layers + 1` activations.
@@ -77,7 +74,6 @@ impl Default for SirenConfig {
             first_omega_0: Omega::Given(30.0),
             hidden_omega_0: 30.0,
             learn_omega: false,
-            scale_0: None,
             hidden_features: 256,
             hidden_layers: 3,
             init: WeightInit::Authors,
@@ -110,24 +106,74 @@ impl SirenConfig {
                 self.first_omega_0.given().unwrap_or(1.0),
             ),
             ("field.hidden_omega_0", self.hidden_omega_0),
-            ("field.scale_0", self.scale_0.unwrap_or(1.0)),
             ("field.weight_scale", self.weight_scale),
             ("field.first_bias", self.first_bias.unwrap_or(1.0)),
         ] {
             positive_single(key, omega)?;
         }
-        if let (Some(scale), None) = (self.scale_0, self.activation.default_scale()) {
-            let expected = "absent: only `gaussian` and `wire` have an s₀";
-            return Err(Error::invalid("field.scale_0", scale, expected));
-        }
+        self.activation.validate()?;
         if self.learn_omega && !self.activation.depends_on_omega_z() {
             let expected = "false: only `sine` and `sinc` are functions of ω₀ z alone";
             return Err(Error::invalid("field.learn_omega", true, expected));
         }
         if let Some(noise) = self.weight_noise {
-            noise.validate(self)?;
+            self.validate_noise(noise)?;
         }
         self.encoding.validate()
+    }
+
+    fn validate_noise(&self, noise: WeightNoise) -> Result<()> {
+        if !self.activation.starts_as_sine() || self.init != WeightInit::Authors {
+            let expected =
+                "absent: it goes with `sine`, `finer` or `h_siren` and the authors' `init`";
+            return Err(Error::invalid("field.weight_noise", "set", expected));
+        }
+        match noise {
+            WeightNoise::Scales(scales)
+                if !scales.iter().all(|s| *s >= 0.0 && (*s as f32).is_finite()) =>
+            {
+                let key = "field.weight_noise.scales";
+                let expected = "two numbers of at least 0";
+                Err(Error::invalid(key, format!("{scales:?}"), expected))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the key of a value that is still `"auto"`.
+    #[must_use]
+    pub fn asks_for_spectrum(&self) -> Option<&'static str> {
+        if self.first_omega_0 == Omega::Auto {
+            return Some("field.first_omega_0");
+        }
+        (self.weight_noise == Some(WeightNoise::Auto)).then_some("field.weight_noise")
+    }
+
+    /// Replaces every `"auto"` by numbers from the spectrum of a signal of `shape`: its amplitude-weighted `centroid` and its highest frequency
+    /// `nyquist`, both in radians per unit. `learning_rate` is the highest of the training.
+    pub fn resolve(
+        &mut self,
+        centroid: f64,
+        nyquist: f64,
+        shape: FieldShape,
+        learning_rate: f64,
+    ) {
+        let dims = shape.in_features;
+        if self.first_omega_0 == Omega::Auto {
+            self.first_omega_0 = Omega::of_spectrum(centroid, dims, learning_rate);
+        }
+        if self.weight_noise == Some(WeightNoise::Auto) {
+            let share = centroid / nyquist;
+            self.weight_noise = Some(WeightNoise::of_spectrum(share, shape.out_features, dims));
+        }
+    }
+
+    pub(super) fn must_be_resolved(&self) -> Result<()> {
+        let Some(key) = self.asks_for_spectrum() else {
+            return Ok(());
+        };
+        let expected = "a number before a network is made: `SirenConfig::resolve` computes it from a spectrum";
+        Err(Error::invalid(key, AUTO, expected))
     }
 }
 
@@ -203,5 +249,28 @@ mod tests {
                 assert!(config.validate().is_err(), "{config:?}");
             }
         }
+    }
+
+    #[test]
+    fn resolving_replaces_auto_and_nothing_else() {
+        let shape = FieldShape {
+            in_features: 2,
+            out_features: 3,
+            samples_per_side: None,
+        };
+        let given = SirenConfig::default();
+        let mut config = given.clone();
+        config.resolve(100.0, 400.0, shape, 1e-3);
+        assert_eq!(config, given);
+        config.first_omega_0 = Omega::Auto;
+        config.weight_noise = Some(WeightNoise::Auto);
+        assert!(config.must_be_resolved().is_err());
+        config.resolve(100.0, 400.0, shape, 1e-3);
+        assert!(config.must_be_resolved().is_ok());
+        assert_eq!(config.first_omega_0, Omega::Given(100.0));
+        let [first, second] = config.weight_noise.unwrap().given().unwrap();
+        let r: f64 = 0.25 / 3.0;
+        assert!((first - 50.0 * (1.0 - (-5.0 * r).exp())).abs() < 1e-12);
+        assert!((second - 0.4 * r).abs() < 1e-12);
     }
 }

@@ -1,10 +1,9 @@
 //! Input encodings: what the first layer sees of a coordinate.
 
-use std::fmt;
+use serde::de::MapAccess;
+use serde::{Deserialize, Deserializer, Serialize};
 
-use serde::de::{Deserializer, Error as _, IntoDeserializer, MapAccess, Visitor};
-use serde::{Deserialize, Serialize};
-
+use crate::config::variant::{self, Variant};
 use crate::error::{Error, Result};
 
 /// Encoding of the coordinates before the first layer: a name such as `"nerf"` for its defaults, or a table such as
@@ -23,61 +22,45 @@ pub enum Encoding {
     Rbf(RbfEncoding),
 }
 
-/// The names that `field.encoding` knows.
+/// The names that `field.encoding` may hold.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Name {
+pub(crate) enum Name {
     Identity,
     Nerf,
     Fourier,
     Rbf,
 }
 
-impl<'de> Deserialize<'de> for Encoding {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(EncodingVisitor)
+impl<'de> Variant<'de> for Encoding {
+    type Name = Name;
+    const EXPECTED: &'static str = "the name of an encoding, such as \"nerf\", or a table such as { nerf = { frequencies = 6 } }";
+
+    fn with_defaults(name: Name) -> Self {
+        match name {
+            Name::Identity => Self::Identity,
+            Name::Nerf => Self::Nerf(NerfEncoding::default()),
+            Name::Fourier => Self::Fourier(FourierEncoding::default()),
+            Name::Rbf => Self::Rbf(RbfEncoding::default()),
+        }
+    }
+
+    fn with_settings<A: MapAccess<'de>>(
+        name: Name,
+        settings: &mut A,
+    ) -> Result<Option<Self>, A::Error> {
+        Ok(match name {
+            Name::Nerf => Some(Self::Nerf(settings.next_value()?)),
+            Name::Fourier => Some(Self::Fourier(settings.next_value()?)),
+            Name::Rbf => Some(Self::Rbf(settings.next_value()?)),
+            Name::Identity => None,
+        })
     }
 }
 
-/// Takes a name, or a table of one name.
-struct EncodingVisitor;
-
-impl<'de> Visitor<'de> for EncodingVisitor {
-    type Value = Encoding;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "the name of an encoding, such as \"nerf\", or a table such as { nerf = { frequencies = 6 } }",
-        )
-    }
-
-    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Encoding, E> {
-        Ok(match Name::deserialize(name.into_deserializer())? {
-            Name::Identity => Encoding::Identity,
-            Name::Nerf => Encoding::Nerf(NerfEncoding::default()),
-            Name::Fourier => Encoding::Fourier(FourierEncoding::default()),
-            Name::Rbf => Encoding::Rbf(RbfEncoding::default()),
-        })
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<Encoding, A::Error> {
-        let encoding = match table.next_key()? {
-            Some(Name::Nerf) => Encoding::Nerf(table.next_value()?),
-            Some(Name::Fourier) => Encoding::Fourier(table.next_value()?),
-            Some(Name::Rbf) => Encoding::Rbf(table.next_value()?),
-            Some(Name::Identity) => {
-                let message = "`identity` has nothing to set: write encoding = \"identity\"";
-                return Err(A::Error::custom(message));
-            }
-            None => {
-                let message = "an empty table, expected one of `nerf`, `fourier`, `rbf`";
-                return Err(A::Error::custom(message));
-            }
-        };
-        match table.next_key::<Name>()? {
-            None => Ok(encoding),
-            Some(_) => Err(A::Error::custom("two encodings, expected one")),
-        }
+impl<'de> Deserialize<'de> for Encoding {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        variant::deserialize(deserializer)
     }
 }
 
@@ -174,88 +157,6 @@ pub fn nyquist_frequencies(samples: usize) -> usize {
     ((samples / 4).max(2)).ilog2() as usize
 }
 
-/// Sinusoidal features: `sin⟨ω, x⟩` and `cos⟨ω, x⟩` for every `ω`.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Waves {
-    /// Each `ω`, radians per unit of the coordinates.
-    pub(crate) angular: Vec<Vec<f64>>,
-    /// The sine and the cosine of a wave stand side by side; otherwise all sines, then all cosines.
-    pub(crate) side_by_side: bool,
-}
-
-impl Waves {
-    /// The features one by one: `ω`, and whether it is the cosine.
-    pub(crate) fn features(&self) -> Vec<(&[f64], bool)> {
-        let both = [false, true];
-        let waves = || self.angular.iter().map(Vec::as_slice);
-        if self.side_by_side {
-            let pair = |omega| both.map(|cosine| (omega, cosine));
-            return waves().flat_map(pair).collect();
-        }
-        let half = |cosine| waves().map(move |omega| (omega, cosine));
-        both.into_iter().flat_map(half).collect()
-    }
-}
-
-/// An encoding with its sizes and constants settled.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Features {
-    Identity,
-    /// The coordinates (if `keep`), then the waves.
-    Sinusoids {
-        keep: bool,
-        waves: Waves,
-    },
-    /// Parameters at these offsets: `centers × d` coordinates, then `centers` widths.
-    Rbf {
-        centers: usize,
-        first_center: usize,
-        first_sigma: usize,
-    },
-}
-
-impl Features {
-    /// `sin(2ⁱπ xⱼ), cos(2ⁱπ xⱼ)` for `i < frequencies`, axis by axis within a frequency.
-    pub(crate) fn nerf(dims: usize, frequencies: usize) -> Self {
-        let wave = |i: usize, j: usize| {
-            let mut angular = vec![0.0; dims];
-            angular[j] = std::f64::consts::PI * (1u64 << i) as f64;
-            angular
-        };
-        let waves = (0..frequencies).flat_map(|i| (0..dims).map(move |j| (i, j)));
-        Self::Sinusoids {
-            keep: true,
-            waves: Waves {
-                angular: waves.map(|(i, j)| wave(i, j)).collect(),
-                side_by_side: true,
-            },
-        }
-    }
-
-    /// All sines of `2πBx`, then all cosines; `matrix` is `B`, row by row.
-    pub(crate) fn fourier(dims: usize, matrix: &[f64]) -> Self {
-        let wave = |row: &[f64]| row.iter().map(|b| std::f64::consts::TAU * b).collect();
-        Self::Sinusoids {
-            keep: false,
-            waves: Waves {
-                angular: matrix.chunks(dims).map(wave).collect(),
-                side_by_side: false,
-            },
-        }
-    }
-
-    /// Inputs of the first layer for `dims` coordinates.
-    pub(crate) fn count(&self, dims: usize) -> usize {
-        match self {
-            Self::Identity => dims,
-            Self::Sinusoids { keep, waves } => {
-                2 * waves.angular.len() + if *keep { dims } else { 0 }
-            }
-            Self::Rbf { centers, .. } => *centers,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,7 +206,7 @@ mod tests {
             ("\"neff\"", ["`neff`", "`nerf`"]),
             ("{ furier = {} }", ["`furier`", "`fourier`"]),
             ("{ rbf = { sigmas = 3.0 } }", ["`sigmas`", "`sigma`"]),
-            ("{ nerf = {}, rbf = {} }", ["two encodings", "one"]),
+            ("{ nerf = {}, rbf = {} }", ["two names", "one"]),
             ("{}", ["empty", "`nerf`"]),
             ("3", ["integer", "such as"]),
         ] {

@@ -18,22 +18,25 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::activation::{Activation, Pointwise};
+use siren_kernel::Pointwise;
+use siren_kernel::network::Dense;
+
+use super::activation::Activation;
 use super::config::{BiasInit, SirenConfig, WeightInit};
-use super::plan::Dense;
 
 /// The authors' gain for elu, as a variance.
 const ELU_VARIANCE: f64 = 1.550_518_808_067_927_7;
 
-/// Row-major `(fan_out, fan_in)` weights of layer `index`; `before` is the function of the layer before it.
+/// Draws the row-major `(fan_out, fan_in)` weights of layer `index`; `before` is the pointwise function of the layer before it.
 pub(super) fn weights(
     config: &SirenConfig,
     index: usize,
-    (layer, before): (&Dense, Option<Pointwise>),
+    layer: &Dense,
+    before: Option<Pointwise>,
     rng: &mut ChaCha8Rng,
 ) -> Vec<f64> {
     let mut weights = match config.init {
-        WeightInit::Authors => by_authors(config, index, (layer.fan_in, layer.fan_out), rng),
+        WeightInit::Authors => by_authors(config, index, layer, rng),
         WeightInit::Vi3nr => {
             let mean_square = before.map_or(COORDINATE_MEAN_SQUARE, |before| {
                 mean_squares(before, balanced_deviation(before))[0]
@@ -55,12 +58,14 @@ pub(super) fn weights(
     weights
 }
 
+/// Draws weights by the rule of the activation's authors.
 fn by_authors(
     config: &SirenConfig,
     index: usize,
-    (fan_in, fan_out): (usize, usize),
+    layer: &Dense,
     rng: &mut ChaCha8Rng,
 ) -> Vec<f64> {
+    let (fan_in, fan_out) = (layer.fan_in, layer.fan_out);
     let n = fan_in as f64;
     let count = fan_in * fan_out;
     match config.activation {
@@ -76,7 +81,7 @@ fn by_authors(
             }
             weights
         }
-        Activation::Gaussian | Activation::Wire | Activation::Sinc => {
+        Activation::Gaussian(_) | Activation::Wire(_) | Activation::Sinc => {
             uniform(1.0 / n.sqrt(), count, rng)
         }
         Activation::Relu | Activation::Softplus | Activation::Silu => {
@@ -132,13 +137,14 @@ fn mean_squares(pointwise: Pointwise, s: f64) -> [f64; 2] {
     })
 }
 
-/// Biases of layer `index`, which has `fan_in` inputs and `fan_out` outputs.
+/// Draws the biases `(fan_out,)` of layer `index`.
 pub(super) fn biases(
     config: &SirenConfig,
     index: usize,
-    (fan_in, fan_out): (usize, usize),
+    layer: &Dense,
     rng: &mut ChaCha8Rng,
 ) -> Vec<f64> {
+    let (fan_in, fan_out) = (layer.fan_in, layer.fan_out);
     match (config.bias, config.first_bias) {
         (_, Some(bound)) if index == 0 => uniform(bound, fan_out, rng),
         (BiasInit::Authors, _) => uniform(1.0 / (fan_in as f64).sqrt(), fan_out, rng),
@@ -146,7 +152,7 @@ pub(super) fn biases(
     }
 }
 
-/// `count` draws from U(−bound, bound).
+/// Draws `count` numbers from U(−bound, bound).
 #[must_use]
 pub fn uniform(bound: f64, count: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
     (0..count)
@@ -154,7 +160,7 @@ pub fn uniform(bound: f64, count: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
         .collect()
 }
 
-/// `count` draws from N(0, std²).
+/// Draws `count` numbers from N(0, std²).
 #[must_use]
 pub fn normal(std: f64, count: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
     (0..count)
@@ -171,6 +177,17 @@ mod tests {
     use crate::field::WeightNoise;
     use rand::SeedableRng;
 
+    fn square(width: usize, pointwise: Pointwise) -> Dense {
+        Dense {
+            fan_in: width,
+            fan_out: width,
+            weight: 0..0,
+            bias: 0..0,
+            frequency: None,
+            pointwise,
+        }
+    }
+
     #[test]
     fn noise_widens_the_first_two_layers_as_it_says_and_no_other() {
         const WIDTH: usize = 300;
@@ -182,7 +199,7 @@ mod tests {
         for (index, scale) in [(0, 60.0), (1, 3.0), (2, 0.0)] {
             let variance = |config: &SirenConfig| {
                 let mut rng = ChaCha8Rng::seed_from_u64(4);
-                let weights = by_authors(config, index, (WIDTH, WIDTH), &mut rng);
+                let weights = by_authors(config, index, &square(WIDTH, Pointwise::Silu), &mut rng);
                 weights.iter().map(|w| w * w).sum::<f64>() / weights.len() as f64
             };
             let added = variance(&noisy) - variance(&quiet);
@@ -215,22 +232,15 @@ mod tests {
                 hidden_features: WIDTH,
                 ..SirenConfig::default()
             };
-            let pointwise = activation.pointwise(&config, 1);
+            let pointwise = activation.hidden_pointwise(config.hidden_omega_0);
             let deviation = balanced_deviation(pointwise);
             let mut rng = ChaCha8Rng::seed_from_u64(3);
             let mut z = normal(deviation, WIDTH, &mut rng);
             for depth in 1..4 {
                 let mut h = vec![0.0; WIDTH];
                 pointwise.derivatives(pulp::Scalar, &z, 0, &mut [&mut h]);
-                let layer = Dense {
-                    fan_in: WIDTH,
-                    fan_out: WIDTH,
-                    weight: 0..0,
-                    bias: 0..0,
-                    frequency: None,
-                    pointwise,
-                };
-                let weights = weights(&config, depth, (&layer, Some(pointwise)), &mut rng);
+                let layer = square(WIDTH, pointwise);
+                let weights = weights(&config, depth, &layer, Some(pointwise), &mut rng);
                 let row = |row: &[f64]| row.iter().zip(&h).map(|(w, h)| w * h).sum::<f64>();
                 z = weights.chunks(WIDTH).map(row).collect();
                 let spread = z.iter().map(|z| z * z).sum::<f64>() / WIDTH as f64;

@@ -1,10 +1,27 @@
-//! Where each named parameter lives in the one flat tensor.
+//! Names, shapes, roles and ranges of the parameters in the one flat tensor.
 
 use std::ops::Range;
 
 use candle_core::Tensor;
 
 use crate::error::{Error, Result};
+
+/// Role of a parameter tensor in its network: optimizers choose by role which parameters they update how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Weight matrix `(out, in)` between the first and the last layer.
+    HiddenWeight,
+    /// Weight matrix of the first or the last layer.
+    OuterWeight,
+    /// Bias vector.
+    Bias,
+    /// Learned factor of ω₀.
+    Frequency,
+    /// Parameter of an encoding: centers and widths of radial basis functions, latent codes.
+    Encoding,
+    /// Unknown coefficient of an equation, learned with the field.
+    Coefficient,
+}
 
 /// One named parameter: a row-major view of the flat tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +30,10 @@ pub struct Entry {
     pub name: String,
     /// Weights are `(out, in)`.
     pub shape: Vec<usize>,
-    /// Elements of the flat tensor.
+    /// Range of its elements in the flat tensor.
     pub range: Range<usize>,
+    /// Role in the network.
+    pub role: Role,
 }
 
 /// The ordered parameters of a network.
@@ -24,40 +43,52 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Appends a parameter and returns where it starts.
-    pub fn push(&mut self, name: impl Into<String>, shape: &[usize]) -> Range<usize> {
+    /// Appends a parameter and returns its range.
+    pub fn push(&mut self, name: impl Into<String>, shape: &[usize], role: Role) -> Range<usize> {
         let start = self.len();
         let range = start..start + shape.iter().product::<usize>();
         self.entries.push(Entry {
             name: name.into(),
             shape: shape.to_vec(),
             range: range.clone(),
+            role,
         });
         range
     }
 
-    /// All parameters in order.
+    /// Returns the parameters of one role, in order.
+    pub fn of_role(&self, role: Role) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| entry.role == role)
+    }
+
+    /// Returns the parameter of that name, if there is one.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.name == name)
+    }
+
+    /// Returns all parameters in order.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// Elements of the flat tensor.
+    /// Returns the number of elements of the flat tensor, `P`.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.last().map_or(0, |entry| entry.range.end)
     }
 
-    /// Whether there is no parameter at all.
+    /// Returns whether there are no parameters.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Named views of a flat tensor `(P,)`.
+    /// Splits a flat tensor `(P,)` into named views of it.
     ///
     /// # Errors
-    /// If the length is not that of the layout.
+    /// [`Error::Shape`] if the length is not that of the layout.
     pub fn split(&self, flat: &Tensor) -> Result<Vec<(String, Tensor)>> {
         if flat.dims() != [self.len()] {
             return Err(Error::Shape {
@@ -75,10 +106,10 @@ impl Layout {
             .collect()
     }
 
-    /// The inverse of [`split`](Self::split): looks every name up and checks its shape.
+    /// Joins named tensors into a flat one `(P,)`, the inverse of [`split`](Self::split).
     ///
     /// # Errors
-    /// A sentence that names the first missing or misshapen parameter.
+    /// [`Error::Shape`] with the name of the first parameter that is missing or has another shape.
     pub fn join(&self, find: impl Fn(&str) -> Option<Tensor>) -> Result<Tensor> {
         let mut parts = Vec::with_capacity(self.entries.len());
         for entry in &self.entries {
@@ -111,7 +142,7 @@ mod tests {
     #[test]
     fn only_a_flat_tensor_of_the_layouts_length_is_split() {
         let mut layout = Layout::default();
-        layout.push("weight", &[2, 3]);
+        layout.push("weight", &[2, 3], Role::OuterWeight);
         let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
         assert_eq!(layout.split(&zeros(&[6])).unwrap()[0].1.dims(), [2, 3]);
         for shape in [&[7][..], &[5], &[6, 1]] {

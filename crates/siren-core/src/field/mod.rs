@@ -1,39 +1,38 @@
 //! Fields: differentiable maps from coordinates to values, with their spatial derivatives.
 //!
-//! A [`SirenConfig`] becomes a [`Siren`]; asked at coordinates `(n, d)` for an [`Order`], it answers with a [`Jet`].
-//! Derivatives in space are carried forward with the value, layer by layer, so that one ordinary reverse pass gives the
-//! gradient of a loss on them: nothing is differentiated twice.
+//! A [`SirenConfig`] becomes a [`Network`], a pure function of parameters, coordinates and [`Order`]; a [`Siren`] is a network with its
+//! [`Parameters`]. Asked at coordinates `(n, d)`, it answers with a [`Jet`]. Derivatives in space are carried forward with the value, layer
+//! by layer, so that one ordinary backward pass gives the gradient of a loss on them: nothing is differentiated twice.
 
 mod activation;
-mod batch;
-mod composed;
+mod backend;
 mod config;
 mod encoding;
-mod frequency;
 mod init;
 mod jet;
-mod kernel;
 mod layout;
+mod network;
 mod omega;
-mod operation;
-mod plan;
+mod parameters;
 mod prepared;
 mod siren;
-mod square_error;
+pub mod tensor;
 
-pub use self::activation::Activation;
+pub use siren_kernel::Level;
+pub use siren_kernel::network::{InvalidTrace, Order, Trace};
+
+pub use self::activation::{Activation, GaussianActivation, WireActivation};
+pub(crate) use self::backend::threads;
+pub use self::backend::Threads;
 pub use self::config::{BiasInit, FieldShape, SirenConfig, WeightInit};
 pub use self::encoding::{
     Encoding, FourierEncoding, NerfEncoding, RbfEncoding, nyquist_frequencies,
 };
 pub use self::init::{normal, uniform};
-pub use self::jet::{Jet, Order, Trace};
-pub use self::kernel::{
-    Convolution, Correlation, Factor, Level, Plane, Real, TransposedSum, Windows,
-};
-pub(crate) use self::kernel::{Matrix, sum_of_squares};
-pub use self::layout::{Entry, Layout};
-pub use self::omega::{Omega, WeightNoise};
-pub use self::operation::{contiguous, read};
-pub use self::prepared::{Accumulator, Prepared};
+pub use self::jet::Jet;
+pub use self::layout::{Entry, Layout, Role};
+pub use self::network::Network;
+pub use self::parameters::Parameters;
+pub use self::prepared::{Accumulator, Gradients, Prepared};
 pub use self::siren::Siren;
+pub(crate) use self::siren::no_coefficient;

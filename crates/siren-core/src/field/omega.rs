@@ -3,10 +3,8 @@
 use serde::de::{Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::config::{FieldShape, SirenConfig, WeightInit};
-use crate::error::{Error, Result};
-
-const AUTO: &str = "auto";
+/// Text that leaves a number to the signal.
+pub(super) const AUTO: &str = "auto";
 
 /// ω₀ of the first layer: a number, or `"auto"`. A run replaces `"auto"` by a number before it draws the network and writes its config.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -127,62 +125,6 @@ impl WeightNoise {
             _ => [50.0 * (1.0 - (-5.0 * r).exp()), 0.4 * r],
         })
     }
-
-    pub(super) fn validate(self, config: &SirenConfig) -> Result<()> {
-        const KEY: &str = "field.weight_noise";
-        if !config.activation.starts_as_sine() || config.init != WeightInit::Authors {
-            let expected =
-                "absent: it goes with `sine`, `finer` or `h_siren` and the authors' `init`";
-            return Err(Error::invalid(KEY, "set", expected));
-        }
-        match self {
-            Self::Scales(scales)
-                if !scales.iter().all(|s| *s >= 0.0 && (*s as f32).is_finite()) =>
-            {
-                let key = "field.weight_noise.scales";
-                let expected = "two numbers of at least 0";
-                Err(Error::invalid(key, format!("{scales:?}"), expected))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl SirenConfig {
-    /// The key of something that is still `"auto"`.
-    #[must_use]
-    pub fn asks_for_spectrum(&self) -> Option<&'static str> {
-        if self.first_omega_0 == Omega::Auto {
-            return Some("field.first_omega_0");
-        }
-        (self.weight_noise == Some(WeightNoise::Auto)).then_some("field.weight_noise")
-    }
-
-    /// Puts numbers in the place of every `"auto"`, from the spectrum of a signal of `shape`, its amplitude-weighted centroid and
-    /// its highest frequency, both in radians per unit, and from the highest learning rate there will be.
-    pub fn resolve(
-        &mut self,
-        (centroid, nyquist): (f64, f64),
-        shape: FieldShape,
-        learning_rate: f64,
-    ) {
-        let dims = shape.in_features;
-        if self.first_omega_0 == Omega::Auto {
-            self.first_omega_0 = Omega::of_spectrum(centroid, dims, learning_rate);
-        }
-        if self.weight_noise == Some(WeightNoise::Auto) {
-            let share = centroid / nyquist;
-            self.weight_noise = Some(WeightNoise::of_spectrum(share, shape.out_features, dims));
-        }
-    }
-
-    pub(super) fn must_be_resolved(&self) -> Result<()> {
-        let Some(key) = self.asks_for_spectrum() else {
-            return Ok(());
-        };
-        let expected = "numbers by the time a network is made: `SirenConfig::resolve` takes them from a spectrum";
-        Err(Error::invalid(key, AUTO, expected))
-    }
 }
 
 #[cfg(test)]
@@ -190,30 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_open_is_resolved_and_nothing_else_is_touched() {
-        let shape = FieldShape {
-            in_features: 2,
-            out_features: 3,
-            samples_per_side: None,
-        };
-        let given = SirenConfig::default();
-        let mut config = given.clone();
-        config.resolve((100.0, 400.0), shape, 1e-3);
-        assert_eq!(config, given);
-        config.first_omega_0 = Omega::Auto;
-        config.weight_noise = Some(WeightNoise::Auto);
-        assert!(config.must_be_resolved().is_err());
-        config.resolve((100.0, 400.0), shape, 1e-3);
-        assert!(config.must_be_resolved().is_ok());
-        assert_eq!(config.first_omega_0, Omega::Given(100.0));
-        let [first, second] = config.weight_noise.unwrap().given().unwrap();
-        let r: f64 = 0.25 / 3.0;
-        assert!((first - 50.0 * (1.0 - (-5.0 * r).exp())).abs() < 1e-12);
-        assert!((second - 0.4 * r).abs() < 1e-12);
-    }
-
-    #[test]
-    fn no_step_turns_a_phase_by_more_than_two_radians() {
+    fn omega_is_capped_so_that_no_step_turns_a_phase_by_more_than_two_radians() {
         assert_eq!(
             Omega::of_spectrum(33_342.0, 1, 1e-4),
             Omega::Given(16_671.0)

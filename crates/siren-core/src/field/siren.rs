@@ -1,56 +1,35 @@
-//! The field itself: a network as a plain value.
+//! A field: a network together with its parameters.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor};
 use rand_chacha::ChaCha8Rng;
+use siren_kernel::Level;
+use siren_kernel::network::Order;
 
-use super::batch::BatchOperation;
 use super::config::{FieldShape, SirenConfig};
-use super::encoding::Encoding;
-use super::jet::{Jet, Order};
-use super::kernel::Level;
-use super::layout::Layout;
-use super::operation::Pools;
-use super::plan::Plan;
-use super::prepared::Prepared;
-use super::square_error::SquareError;
-use super::{composed, frequency, init, kernel};
+use super::jet::Jet;
+use super::layout::{Layout, Role};
+use super::network::Network;
+use super::parameters::Parameters;
+use super::prepared::{Gradients, Prepared};
 use crate::error::{Error, Result};
 
-/// Rows (points × jet components) per differentiable application at the least, and at the most: enough work to hide the cost of a graph.
-const CHUNK_ROWS: [usize; 2] = [192, 1536];
-/// Elements of one hidden activation `(rows, width)` per differentiable application, between those bounds: few enough that what the reverse pass
-/// needs is still in a near cache.
-const CHUNK_ELEMENTS: usize = 192 * 256;
-/// Points per differentiable application at the least, however many components the jet has.
-const MIN_CHUNK_POINTS: usize = 32;
-/// Elements of one hidden activation `(rows, width)` per differentiable application on a device other than the CPU: enough to
-/// occupy it, and few enough that the intermediate tensors of candle's operations fit its memory.
-const DEVICE_CHUNK_ELEMENTS: usize = 1 << 24;
-/// Most parameters of a network: 1 GiB of them in single precision.
-const MAX_PARAMETERS: usize = 1 << 28;
-
-/// A multilayer perceptron `Φ: ℝᵈ → ℝᶜ` with its spatial derivatives, by default the paper's (§3).
+/// A field `Φ: ℝᵈ → ℝᶜ` with its spatial derivatives: a [`Network`] and its [`Parameters`].
 ///
-/// All parameters are one flat [`Var`] `(P,)` with named views ([`layout`](Self::layout)), so an optimizer or a
-/// checkpoint is one tensor.
-#[derive(Clone)]
+/// Unknown coefficients of an equation, which are learned with the field, follow the network's own parameters in the flat tensor.
+#[derive(Debug)]
 pub struct Siren {
-    pub(super) plan: Arc<Plan>,
-    pub(super) pools: Arc<Pools>,
-    pub(super) level: Level,
-    pub(super) params: Var,
-    /// `B` of the Gaussian Fourier encoding, row by row; empty for the others.
-    fourier_matrix: Vec<f64>,
+    network: Network,
+    parameters: Parameters,
 }
 
 impl SirenConfig {
-    /// Draws a network from `rng`: the encoding first, then layer by layer the weights and the biases, so that the same
-    /// seed gives the same network at either precision.
+    /// Draws a field from `rng`: the encoding first, then layer by layer the weights and the biases. The same seed gives the same field at
+    /// either precision.
     ///
     /// # Errors
-    /// If a value of the config or a size of `shape` is out of range.
+    /// As [`SirenConfig::network`].
     pub fn init(
         &self,
         shape: FieldShape,
@@ -58,36 +37,16 @@ impl SirenConfig {
         dtype: DType,
         device: &Device,
     ) -> Result<Siren> {
-        self.validate()?;
-        self.must_be_resolved()?;
-        let fourier_matrix = match &self.encoding {
-            Encoding::Fourier(f) => init::normal(f.scale, f.features * shape.in_features, rng),
-            _ => Vec::new(),
-        };
-        let plan = self.plan(shape, &fourier_matrix)?;
-        let mut params = Vec::with_capacity(plan.layout.len());
-        if let Encoding::Rbf(rbf) = &self.encoding {
-            params.extend(init::uniform(1.0, rbf.centers * shape.in_features, rng));
-            params.extend(std::iter::repeat_n(rbf.sigma, rbf.centers));
-        }
-        let mut before = None;
-        for (index, layer) in plan.layers.iter().enumerate() {
-            params.extend(init::weights(self, index, (layer, before), rng));
-            let fans = (layer.fan_in, layer.fan_out);
-            params.extend(init::biases(self, index, fans, rng));
-            params.extend(layer.frequency.map(|_| 1.0));
-            before = Some(layer.pointwise);
-        }
-        let params = Tensor::from_vec(params, plan.layout.len(), &Device::Cpu)?;
-        let params = params.to_dtype(dtype)?.to_device(device)?;
-        Siren::assemble(plan, fourier_matrix, &params)
+        let network = self.network(shape, rng, device)?;
+        let params = network.draw_parameters(rng);
+        let params = Tensor::from_vec(params, network.layout().len(), &Device::Cpu)?;
+        Siren::new(network, &params.to_dtype(dtype)?.to_device(device)?)
     }
 
-    /// A network with the given parameters instead of drawn ones: `find` gives each tensor of
-    /// [`Siren::named_tensors`] by its name.
+    /// Makes a field with given parameters: `find` returns each tensor of [`Siren::named_tensors`] by its name.
     ///
     /// # Errors
-    /// If the config is out of range, or a tensor is missing or has another shape.
+    /// As [`SirenConfig::network_from`]; also if a parameter is missing or has another shape.
     pub fn load(
         &self,
         shape: FieldShape,
@@ -95,282 +54,207 @@ impl SirenConfig {
         dtype: DType,
         device: &Device,
     ) -> Result<Siren> {
-        self.validate()?;
-        self.must_be_resolved()?;
-        let mut fourier_matrix = Vec::new();
-        if let Encoding::Fourier(fourier) = &self.encoding {
-            let mut buffer = Layout::default();
-            buffer.push(FOURIER_MATRIX, &[fourier.features, shape.in_features]);
-            fourier_matrix = buffer.join(&find)?.to_dtype(DType::F64)?.to_vec1()?;
-        }
-        let plan = self.plan(shape, &fourier_matrix)?;
-        let params = plan.layout.join(find)?.to_dtype(dtype)?.to_device(device)?;
-        Siren::assemble(plan, fourier_matrix, &params)
-    }
-
-    fn plan(&self, shape: FieldShape, fourier_matrix: &[f64]) -> Result<Plan> {
-        if shape.in_features == 0 || shape.out_features == 0 {
-            return Err(Error::Shape {
-                what: "field",
-                expected: "at least one coordinate and one channel".to_owned(),
-                got: format!("{} and {}", shape.in_features, shape.out_features),
-            });
-        }
-        let plan = Plan::new(self, shape, fourier_matrix);
-        if plan.layout.len() > MAX_PARAMETERS {
-            let expected = format!(
-                "a width that, with {} hidden layers and this encoding, gives at most {MAX_PARAMETERS} parameters; \
-                 here it gives {}",
-                self.hidden_layers,
-                plan.layout.len()
-            );
-            let key = "field.hidden_features";
-            return Err(Error::invalid(key, self.hidden_features, &expected));
-        }
-        Ok(plan)
+        let network = self.network_from(shape, &find, device)?;
+        let params = network.layout().join(find)?;
+        Siren::new(network, &params.to_dtype(dtype)?.to_device(device)?)
     }
 }
 
-/// Name of the Fourier encoding's fixed matrix among the tensors of a network.
-const FOURIER_MATRIX: &str = "encoding.fourier_matrix";
-
 impl Siren {
-    fn assemble(plan: Plan, fourier_matrix: Vec<f64>, params: &Tensor) -> Result<Self> {
+    /// Puts a network and a copy of parameters `params (P,)` together.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `params` does not fit the network.
+    pub fn new(network: Network, params: &Tensor) -> Result<Self> {
+        let parameters = Parameters::new(params, Arc::clone(network.layout()))?;
         Ok(Self {
-            plan: Arc::new(plan),
-            pools: Arc::default(),
-            level: Level::best(),
-            params: Var::from_tensor(params)?,
-            fourier_matrix,
+            network,
+            parameters,
         })
     }
 
-    /// The same field with its operation in `f32` at another SIMD level than the widest, for comparisons.
+    /// Returns a copy of the field, which later training steps do not change.
     ///
     /// # Errors
-    /// If the processor does not have it.
-    pub fn at_level(mut self, level: Level) -> Result<Self> {
-        if !level.is_available() {
-            let available: Vec<_> = Level::available().map(|level| level.to_string()).collect();
-            return Err(Error::Shape {
-                what: "SIMD level",
-                expected: format!("one of this processor's: {}", available.join(", ")),
-                got: level.to_string(),
-            });
-        }
-        self.level = level;
-        Ok(self)
+    /// If the device is out of memory.
+    pub fn snapshot(&self) -> Result<Self> {
+        Ok(Self {
+            network: self.network.clone(),
+            parameters: self.parameters.copy()?,
+        })
     }
 
-    /// Coordinates per point, `d`.
-    #[must_use]
-    pub fn in_features(&self) -> usize {
-        self.plan.in_features
-    }
-
-    /// Channels per point, `c`.
-    #[must_use]
-    pub fn out_features(&self) -> usize {
-        self.plan.out_features
-    }
-
-    /// How many points one differentiable application is best given: what its reverse pass needs then stays near.
-    #[must_use]
-    pub fn chunk_points(&self, order: &Order) -> usize {
-        if !self.params.device().is_cpu() {
-            let rows = DEVICE_CHUNK_ELEMENTS / self.plan.widest().max(1);
-            return (rows / order.components(self.plan.in_features)).max(MIN_CHUNK_POINTS);
-        }
-        let [least, most] = CHUNK_ROWS;
-        let tile = kernel::tile_rows(&self.plan);
-        let rows =
-            (CHUNK_ELEMENTS / self.plan.widest().max(1)).clamp(least.max(tile), most.max(tile));
-        let rows = rows - rows % tile;
-        (rows / kernel::rows_per_point(&self.plan, order)).max(MIN_CHUNK_POINTS)
-    }
-
-    /// The flat parameters `(P,)`.
-    #[must_use]
-    pub fn parameters(&self) -> &Var {
-        &self.params
-    }
-
-    /// Where each named parameter lives in [`parameters`](Self::parameters).
-    #[must_use]
-    pub fn layout(&self) -> &Layout {
-        &self.plan.layout
-    }
-
-    /// Every tensor that makes this network, by name: the parameters, and the fixed matrix of a Fourier encoding.
+    /// Returns the field with unknown coefficients, which are learned with it, each with its initial value. Objectives find them in
+    /// [`Context::coefficient`](crate::objective::Context::coefficient).
     ///
     /// # Errors
     /// Only from candle.
-    pub fn named_tensors(&self) -> Result<Vec<(String, Tensor)>> {
-        let mut tensors = self.plan.layout.split(self.params.as_tensor())?;
-        if !self.fourier_matrix.is_empty() {
-            let shape = ((), self.plan.in_features);
-            let matrix =
-                Tensor::new(self.fourier_matrix.as_slice(), &Device::Cpu)?.reshape(shape)?;
-            tensors.push((FOURIER_MATRIX.to_owned(), matrix));
+    pub fn with_coefficients(self, coefficients: &[(&str, f64)]) -> Result<Self> {
+        let mut layout = Layout::clone(self.parameters.layout());
+        let mut values = Vec::with_capacity(coefficients.len());
+        for &(name, value) in coefficients {
+            layout.push(format!("coefficient.{name}"), &[1], Role::Coefficient);
+            values.push(value);
         }
+        let device = self.parameters.device();
+        let values = Tensor::from_vec(values, coefficients.len(), &Device::Cpu)?;
+        let values = values.to_dtype(self.parameters.dtype())?.to_device(device)?;
+        let flat = Tensor::cat(&[self.parameters.var().as_tensor(), &values], 0)?;
+        Ok(Self {
+            parameters: Parameters::new(&flat, layout)?,
+            network: self.network,
+        })
+    }
+
+    /// Returns the learned value of an unknown coefficient.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the field has no coefficient of that name.
+    pub fn coefficient(&self, name: &str) -> Result<f64> {
+        let entry = self.parameters.layout().find(&format!("coefficient.{name}"));
+        let Some(entry) = entry else {
+            return Err(no_coefficient(name));
+        };
+        let value = self.parameters.var().narrow(0, entry.range.start, 1)?;
+        Ok(value.to_dtype(DType::F64)?.to_vec1::<f64>()?[0])
+    }
+
+    /// Returns the same field with its fused CPU operation at another SIMD level than the widest, for comparisons.
+    ///
+    /// # Errors
+    /// As [`Network::at_level`].
+    pub fn at_level(self, level: Level) -> Result<Self> {
+        Ok(Self {
+            network: self.network.at_level(level)?,
+            parameters: self.parameters,
+        })
+    }
+
+    /// Returns the same field computed by candle's own operations, as [`Network::composed`].
+    #[must_use]
+    pub fn composed(self) -> Self {
+        Self {
+            network: self.network.composed(),
+            parameters: self.parameters,
+        }
+    }
+
+    /// Returns the network.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Returns the parameters.
+    #[must_use]
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// Returns the number of coordinates per point, `d`.
+    #[must_use]
+    pub fn in_features(&self) -> usize {
+        self.network.in_features()
+    }
+
+    /// Returns the number of channels per point, `c`.
+    #[must_use]
+    pub fn out_features(&self) -> usize {
+        self.network.out_features()
+    }
+
+    /// Returns a copy of every tensor that makes this field, by name: the parameters, and the fixed matrix of a Fourier encoding.
+    ///
+    /// # Errors
+    /// If the device is out of memory.
+    pub fn named_tensors(&self) -> Result<Vec<(String, Tensor)>> {
+        let mut tensors = self.parameters.named()?;
+        tensors.extend(self.network.fixed_tensors()?);
         Ok(tensors)
     }
 
-    /// The jet at `coords (n, d)`, differentiable in the parameters (not in the coordinates: they are data).
+    /// Returns the jet at `coords (n, d)`, differentiable in the parameters (not in the coordinates, which are data).
     ///
     /// # Errors
-    /// If the coordinates or the traces have another number of axes than the field.
+    /// [`Error::Shape`] if the coordinates or the traces have another number of axes than the field.
     pub fn jet(&self, coords: &Tensor, order: &Order) -> Result<Jet> {
-        self.prepare(true)?.jet(coords, order)
+        self.prepare(Gradients::Tracked)?.jet(coords, order)
     }
 
-    /// Packs the weights as they are now, once for many calls: what is prepared must not be asked after the parameters
-    /// have changed. For [`Prepared::jet`] it must be `differentiable`.
+    /// Packs the weights as they are now, once for many calls. Later steps do not change the result.
     ///
     /// # Errors
     /// Only from candle.
-    pub fn prepare(&self, differentiable: bool) -> Result<Prepared<'_>> {
-        Prepared::new(self, differentiable)
+    pub fn prepare(&self, gradients: Gradients) -> Result<Prepared<'_>> {
+        let own = self.network.layout().len();
+        let flat = self.parameters.var().as_tensor();
+        if own == self.parameters.len() {
+            return self.network.prepare(flat, gradients);
+        }
+        self.network.prepare(&flat.narrow(0, 0, own)?, gradients)
     }
 
-    /// The jet at `coords (n, d)`, for looking only: no graph is built, memory beyond the result stays constant, and
-    /// the threads of the current rayon pool share the work.
+    /// Returns the jet at `coords (n, d)` without a graph: memory beyond the result stays constant, and the threads of the current rayon
+    /// pool share the work.
     ///
     /// # Errors
     /// As [`jet`](Self::jet).
     pub fn evaluate(&self, coords: &Tensor, order: &Order) -> Result<Jet> {
-        self.prepare(false)?.evaluate(coords, order)
+        self.prepare(Gradients::Untracked)?.evaluate(coords, order)
     }
 
-    pub(super) fn empty_jet(&self, order: &Order) -> candle_core::Result<Jet> {
-        let dims = self.plan.in_features;
-        let shape = (0, self.plan.out_features, order.components(dims));
-        let packed = Tensor::zeros(shape, self.params.dtype(), self.params.device())?;
-        Ok(Jet::from_packed(packed, order, dims))
-    }
-
-    pub(super) fn check(&self, coords: &Tensor, order: &Order) -> Result<()> {
-        let dims = self.plan.in_features;
-        order.check(dims)?;
-        if coords.rank() == 2 && coords.dims()[1] == dims && coords.dtype() == self.params.dtype() {
-            return Ok(());
-        }
-        Err(Error::Shape {
-            what: "coordinates",
-            expected: format!("(n, {dims}) of {:?}", self.params.dtype()),
-            got: format!("{:?} of {:?}", coords.dims(), coords.dtype()),
-        })
-    }
-
-    /// The jets at `coords (b, n, d)` of `b` fields of this shape with parameters `params (b, P)` of their own, `(b, n, c, …)`,
-    /// differentiable in `params`; the parameters of `self` play no part. This is how a hypernetwork's output is evaluated
-    /// (§4.4 of the paper).
+    /// Returns the values `(n · c)`, row-major, at `points` `(n · d)`, row-major.
     ///
     /// # Errors
-    /// If the shapes do not fit one another or the field.
-    pub fn jet_of(&self, params: &Tensor, coords: &Tensor, order: &Order) -> Result<Jet> {
-        let dims = self.plan.in_features;
-        order.check(dims)?;
-        self.check_batch(params, coords)?;
-        let coords = coords.detach();
-        let packed = if params.device().is_cpu() {
-            let params = frequency::effective(&self.plan, params)?;
-            let coords = coords.contiguous()?;
-            coords.apply_op2(&params.contiguous()?, self.batch(order))?
-        } else {
-            let signals = (0..params.dim(0)?).map(|signal| {
-                let (coords, params) = (coords.get(signal)?, params.get(signal)?);
-                composed::jet(&self.plan, &coords, &params, order)
-            });
-            Tensor::stack(&signals.collect::<candle_core::Result<Vec<_>>>()?, 0)?
-        };
-        Ok(Jet::from_packed(packed, order, dims))
+    /// [`Error::Shape`] if the number of coordinates is no multiple of `d`.
+    pub fn values(&self, points: &[f64]) -> Result<Vec<f64>> {
+        self.at(points, &Order::Value, Jet::value)
     }
 
-    /// `mean (Φ − t)²` over all points and channels of `b` fields with parameters `params (b, P)` of their own, at `coords (b, n, d)` for
-    /// `targets (b, n, c)`, and the mean square of `params`; both differentiable in `params`, once. The first is the same as the mean over
-    /// [`jet_of`](Self::jet_of)'s values, in one pass where that takes two.
+    /// Returns the gradients `∂Φ_c/∂x_i` `(n · c · d)`, row-major, at `points` `(n · d)`, row-major.
     ///
     /// # Errors
-    /// If the shapes do not fit one another or the field.
-    pub fn square_error_of(
+    /// As [`values`](Self::values).
+    pub fn gradients(&self, points: &[f64]) -> Result<Vec<f64>> {
+        self.at(points, &Order::Gradient, Jet::gradient)
+    }
+
+    /// Returns the Laplacians `Σᵢ ∂²Φ_c/∂xᵢ²` `(n · c)`, row-major, at `points` `(n · d)`, row-major.
+    ///
+    /// # Errors
+    /// As [`values`](Self::values).
+    pub fn laplacians(&self, points: &[f64]) -> Result<Vec<f64>> {
+        let order = Order::laplacian(self.in_features());
+        self.at(points, &order, Jet::traces)
+    }
+
+    fn at(
         &self,
-        params: &Tensor,
-        coords: &Tensor,
-        targets: &Tensor,
-    ) -> Result<[Tensor; 2]> {
-        self.check_batch(params, coords)?;
-        let (signals, points, _) = coords.dims3()?;
-        let expected = (signals, points, self.plan.out_features);
-        if targets.dims3()? != expected || targets.dtype() != params.dtype() {
+        points: &[f64],
+        order: &Order,
+        part: fn(&Jet) -> Result<Tensor>,
+    ) -> Result<Vec<f64>> {
+        let dims = self.in_features();
+        if !points.len().is_multiple_of(dims) {
             return Err(Error::Shape {
-                what: "targets of a batch",
-                expected: format!("{expected:?} of {:?}", params.dtype()),
-                got: format!("{:?} of {:?}", targets.dims(), targets.dtype()),
+                what: "points",
+                expected: format!("n · {dims} coordinates"),
+                got: format!("{} of them", points.len()),
             });
         }
-        if !params.device().is_cpu() {
-            let values = self.jet_of(params, coords, &Order::Value)?.value()?;
-            let error = (values - targets)?.sqr()?.mean_all()?;
-            return Ok([error, params.sqr()?.mean_all()?]);
-        }
-        let operation = SquareError {
-            batch: self.batch(&Order::Value),
-            coords: coords.detach().contiguous()?,
-            targets: targets.detach().contiguous()?,
-            gradient: Mutex::default(),
-        };
-        let effective = frequency::effective(&self.plan, params)?.contiguous()?;
-        let means = effective.apply_op1(operation)?;
-        let square = if frequency::is_learned(&self.plan) {
-            params.sqr()?.mean_all()?
-        } else {
-            means.get(1)?
-        };
-        Ok([means.get(0)?, square])
+        let coords = Tensor::from_slice(points, (points.len() / dims, dims), &Device::Cpu)?;
+        let coords = coords.to_dtype(self.parameters.dtype())?;
+        let coords = coords.to_device(self.parameters.device())?;
+        let found = part(&self.evaluate(&coords, order)?)?;
+        Ok(found.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?)
     }
+}
 
-    fn batch(&self, order: &Order) -> BatchOperation {
-        BatchOperation {
-            plan: Arc::clone(&self.plan),
-            order: order.clone(),
-            pools: Arc::clone(&self.pools),
-            level: self.level,
-            chunk_points: self.chunk_points(order),
-        }
-    }
-
-    fn check_batch(&self, params: &Tensor, coords: &Tensor) -> Result<()> {
-        let dims = self.plan.in_features;
-        let parameters = self.plan.layout.len();
-        let fits = |params: &[usize], coords: &[usize]| match (params, coords) {
-            (&[b, p], &[signals, _, d]) => b == signals && p == parameters && d == dims,
-            _ => false,
-        };
-        if fits(params.dims(), coords.dims()) && params.dtype() == coords.dtype() {
-            return Ok(());
-        }
-        Err(Error::Shape {
-            what: "parameters and coordinates of a batch",
-            expected: format!("(b, {parameters}) and (b, n, {dims}) of one type"),
-            got: format!(
-                "{:?} of {:?} and {:?} of {:?}",
-                params.dims(),
-                params.dtype(),
-                coords.dims(),
-                coords.dtype()
-            ),
-        })
-    }
-
-    /// [`jet`](Self::jet) from candle's own operations, on any device: slower, and an independent account of the same
-    /// formulas for tests and benchmarks.
-    ///
-    /// # Errors
-    /// As [`jet`](Self::jet).
-    pub fn jet_composed(&self, coords: &Tensor, order: &Order) -> Result<Jet> {
-        self.check(coords, order)?;
-        let packed = composed::jet(&self.plan, &coords.detach(), self.params.as_tensor(), order)?;
-        Ok(Jet::from_packed(packed, order, self.plan.in_features))
+/// Returns the error of a coefficient that a field does not have.
+pub(crate) fn no_coefficient(name: &str) -> Error {
+    Error::Shape {
+        what: "coefficients of a field",
+        expected: format!("one named `{name}` (see `Siren::with_coefficients`)"),
+        got: "none of that name".to_owned(),
     }
 }

@@ -1,7 +1,6 @@
-use super::{Objective, Term};
+use super::{Context, Objective, Term};
 use crate::error::Result;
-use crate::field::{Jet, Order};
-use crate::signal::Sample;
+use crate::field::Order;
 
 /// Squared errors of the gradient, `Σ_c Σᵢ (∂ᵢΦ_c − g_ci)²`, and of the Laplacian, `Σ_c (ΔΦ_c − l_c)²`, each divided by a constant.
 ///
@@ -47,21 +46,21 @@ impl Objective for Derivatives {
         &self.order
     }
 
-    fn terms(&self, jet: &Jet, sample: &Sample) -> Result<Vec<Term>> {
-        let targets = sample.targets()?;
+    fn terms(&self, context: &Context<'_>) -> Result<Vec<Term>> {
+        let targets = context.sample.targets()?;
         let mut terms = Vec::new();
         if self.gradient.weight > 0.0 {
-            let error = (jet.gradient()? - targets.narrow(2, 0, self.dims)?)?;
+            let error = (context.jet.gradient()? - targets.narrow(2, 0, self.dims)?)?;
             terms.push(Term {
-                name: "gradient_mse",
+                name: "gradient_mse".into(),
                 weight: self.gradient.weight,
                 per_point: (error.sqr()?.sum((1, 2))? / self.gradient.divisor)?,
             });
         }
         if self.laplacian.weight > 0.0 {
-            let error = (jet.traces()? - targets.narrow(2, self.dims, 1)?)?;
+            let error = (context.jet.traces()? - targets.narrow(2, self.dims, 1)?)?;
             terms.push(Term {
-                name: "laplacian_mse",
+                name: "laplacian_mse".into(),
                 weight: self.laplacian.weight,
                 per_point: (error.sqr()?.sum((1, 2))? / self.laplacian.divisor)?,
             });

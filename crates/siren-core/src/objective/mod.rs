@@ -1,19 +1,24 @@
 //! Objectives: pointwise constraints on a jet, as named per-point terms.
 //!
 //! The paper's general loss (§2) is a sum of constraints, each on its own domain,
-//! `L = Σₘ w_m · mean over x ∈ Ωₘ of ‖Cₘ(a(x), Φ(x), ∇Φ(x), …)‖`. An [`Objective`] is one `C`; the sampler it is paired
-//! with in a [`Constraint`](crate::train::Constraint) is its `Ω`.
+//! `L = Σₘ wₘ · mean over x ∈ Ωₘ of ‖Cₘ(a(x), Φ(x), ∇Φ(x), …)‖`. An [`Objective`] is one `C`; a [`Constraint`] gives it a name, its
+//! weight `w` and its domain `Ω`, a sampler.
 
+mod constraint;
+mod context;
 mod derivatives;
 mod prior;
 mod value;
 
+use std::borrow::Cow;
+
 use candle_core::Tensor;
 
 use crate::error::Result;
-use crate::field::{Jet, Order};
-use crate::signal::Sample;
+use crate::field::Order;
 
+pub use self::constraint::{Constraint, Weight};
+pub use self::context::{Coefficients, Context};
 pub use self::derivatives::{Derivatives, Share};
 pub use self::prior::{HessianPrior, TotalVariation};
 pub use self::value::ValueMse;
@@ -22,21 +27,59 @@ pub use self::value::ValueMse;
 #[derive(Clone, Debug)]
 pub struct Term {
     /// Column in `metrics.csv`.
-    pub name: &'static str,
-    /// Factor of this term in the total loss.
+    pub name: Cow<'static, str>,
+    /// Factor of this term in the loss of its constraint.
     pub weight: f64,
-    /// `(n,)`, unweighted. The trainer takes the mean over all points of the sample.
+    /// Loss per point `(n,)`, unweighted. The trainer takes the mean over all points of the sample.
     pub per_point: Tensor,
 }
 
-/// A pointwise constraint.
+impl Term {
+    /// Makes a term of weight 1.
+    pub fn new(name: impl Into<Cow<'static, str>>, per_point: Tensor) -> Self {
+        Self {
+            name: name.into(),
+            weight: 1.0,
+            per_point,
+        }
+    }
+}
+
+/// A pointwise constraint. [`from_fn`] makes one of a closure.
 pub trait Objective: Send + Sync {
-    /// The derivatives it looks at, and no more.
+    /// Returns the derivatives that it needs, and no more.
     fn order(&self) -> &Order;
 
-    /// Terms at the points of `sample`, which may be any contiguous part of the sample that was drawn.
+    /// Returns the terms at the points of `context.sample`, which may be any contiguous part of the sample that was drawn. Names and number
+    /// of terms must not depend on the points.
     ///
     /// # Errors
-    /// If the sample lacks what the objective needs, or shapes do not fit.
-    fn terms(&self, jet: &Jet, sample: &Sample) -> Result<Vec<Term>>;
+    /// If the sample lacks a column, or shapes do not fit.
+    fn terms(&self, context: &Context<'_>) -> Result<Vec<Term>>;
+}
+
+/// Makes an objective of a closure that returns the terms for jets of the given order.
+pub fn from_fn<F>(order: Order, terms: F) -> impl Objective
+where
+    F: Fn(&Context<'_>) -> Result<Vec<Term>> + Send + Sync,
+{
+    Closure { order, terms }
+}
+
+struct Closure<F> {
+    order: Order,
+    terms: F,
+}
+
+impl<F> Objective for Closure<F>
+where
+    F: Fn(&Context<'_>) -> Result<Vec<Term>> + Send + Sync,
+{
+    fn order(&self) -> &Order {
+        &self.order
+    }
+
+    fn terms(&self, context: &Context<'_>) -> Result<Vec<Term>> {
+        (self.terms)(context)
+    }
 }

@@ -1,7 +1,6 @@
-use super::{Objective, Term};
+use super::{Context, Objective, Term};
 use crate::error::Result;
-use crate::field::{Jet, Order};
-use crate::signal::Sample;
+use crate::field::Order;
 
 /// Total variation: `|∂ᵢΦ_c(x)|`, mean over axes and channels (the authors' inpainting script, which for color pictures
 /// differentiates the sum of the channels instead: edges of opposite sign would cancel).
@@ -16,11 +15,11 @@ impl Objective for TotalVariation {
         &Order::Gradient
     }
 
-    fn terms(&self, jet: &Jet, _sample: &Sample) -> Result<Vec<Term>> {
+    fn terms(&self, context: &Context<'_>) -> Result<Vec<Term>> {
         Ok(vec![Term {
-            name: "total_variation",
+            name: "total_variation".into(),
             weight: self.weight,
-            per_point: jet.gradient()?.abs()?.mean((1, 2))?,
+            per_point: context.jet.gradient()?.abs()?.mean((1, 2))?,
         }])
     }
 }
@@ -53,8 +52,8 @@ impl Objective for HessianPrior {
         &self.order
     }
 
-    fn terms(&self, jet: &Jet, _sample: &Sample) -> Result<Vec<Term>> {
-        let hessian = jet.traces()?;
+    fn terms(&self, context: &Context<'_>) -> Result<Vec<Term>> {
+        let hessian = context.jet.traces()?;
         let mut squares = Vec::new();
         let pairs = (0..self.dims).flat_map(|i| (i..self.dims).map(move |j| (i, j)));
         for (k, (i, j)) in pairs.enumerate() {
@@ -66,7 +65,7 @@ impl Objective for HessianPrior {
             sum = (sum + square)?;
         }
         Ok(vec![Term {
-            name: "hessian",
+            name: "hessian".into(),
             weight: self.weight,
             per_point: (sum.sum(1)? + FLAT)?.sqrt()?,
         }])

@@ -1,32 +1,19 @@
-use super::{Objective, Term};
+use super::{Context, Objective, Term};
 use crate::error::{Error, Result};
-use crate::field::{Jet, Order};
-use crate::signal::Sample;
+use crate::field::Order;
 
-/// Squared error of the value, mean over channels: `m(x) · mean_c (Φ_c(x) − t_c(x))²`.
-///
-/// Without a mask this is the authors' `image_mse`; with one, points where the mask is 0 count as zero error and still
-/// count in the mean, as in their inpainting script.
-#[derive(Clone, Debug)]
-pub struct ValueMse {
-    /// Factor in the loss.
-    pub weight: f64,
-}
-
-impl Default for ValueMse {
-    fn default() -> Self {
-        Self { weight: 1.0 }
-    }
-}
+/// Squared error of the value, `mean_c (Φ_c(x) − t_c(x))²` over the channels: the authors' `image_mse`. Targets are `(n, c)`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ValueMse;
 
 impl Objective for ValueMse {
     fn order(&self) -> &Order {
         &Order::Value
     }
 
-    fn terms(&self, jet: &Jet, sample: &Sample) -> Result<Vec<Term>> {
-        let value = jet.value()?;
-        let targets = sample.targets()?;
+    fn terms(&self, context: &Context<'_>) -> Result<Vec<Term>> {
+        let value = context.jet.value()?;
+        let targets = context.sample.targets()?;
         if targets.dims() != value.dims() {
             return Err(Error::Shape {
                 what: "targets",
@@ -34,14 +21,7 @@ impl Objective for ValueMse {
                 got: format!("{:?}", targets.dims()),
             });
         }
-        let mut per_point = (value - targets)?.sqr()?.mean(1)?;
-        if let Some(mask) = sample.mask() {
-            per_point = (per_point * mask)?;
-        }
-        Ok(vec![Term {
-            name: "value_mse",
-            weight: self.weight,
-            per_point,
-        }])
+        let per_point = (value - targets)?.sqr()?.mean(1)?;
+        Ok(vec![Term::new("value_mse", per_point)])
     }
 }

@@ -1,18 +1,22 @@
 //! Signals: coordinates, targets, and how a training step draws from them.
 
 mod grid;
+mod random;
 mod raster;
 mod sampler;
 mod sampling;
 mod spectrum;
 
-use candle_core::Tensor;
+use std::borrow::Cow;
+
+use candle_core::{DType, Tensor};
 
 use crate::error::{Error, Result};
 
 pub use self::grid::{CoordinateRule, Grid};
+pub use self::random::Stream;
 pub use self::raster::Raster;
-pub use self::sampler::{Sampler, SubsetSampler, UniformSampler, WholeSampler, step_rng};
+pub use self::sampler::{Sampler, SubsetSampler, UniformSampler, WholeSampler};
 pub use self::sampling::{Sampling, SubsetSampling};
 pub use self::spectrum::Spectrum;
 
@@ -23,98 +27,160 @@ pub fn checksum(values: impl IntoIterator<Item = f32>) -> u32 {
     values.into_iter().fold(0, append)
 }
 
-/// Coordinates with what the field should be there, for one step.
+/// Name of the column that most objectives compare a field's values or derivatives with.
+pub const TARGETS: &str = "targets";
+
+/// Coordinates `(n, d)` with named columns `(n, …)`, such as targets, for one step.
 #[derive(Clone, Debug)]
 pub struct Sample {
     coords: Tensor,
-    targets: Option<Tensor>,
-    mask: Option<Tensor>,
+    columns: Vec<(Cow<'static, str>, Tensor)>,
 }
 
 impl Sample {
-    /// `coords (n, d)`, optionally `targets (n, …)` and a `mask (n,)` of 0 and 1.
+    /// Makes a sample of `coords (n, d)` without columns.
     ///
     /// # Errors
-    /// If the numbers of points differ.
-    pub fn new(coords: Tensor, targets: Option<Tensor>, mask: Option<Tensor>) -> Result<Self> {
-        let points = coords.dim(0)?;
-        for (what, tensor) in [("targets", &targets), ("mask", &mask)] {
-            if let Some(tensor) = tensor
-                && tensor.dim(0)? != points
-            {
-                return Err(Error::Shape {
-                    what,
-                    expected: format!("({points}, …), one row a point"),
-                    got: format!("{:?}", tensor.dims()),
-                });
-            }
+    /// [`Error::Shape`] if `coords` has not two axes.
+    pub fn new(coords: Tensor) -> Result<Self> {
+        if coords.rank() != 2 {
+            return Err(Error::Shape {
+                what: "coordinates of a sample",
+                expected: "(n, d)".to_owned(),
+                got: format!("{:?}", coords.dims()),
+            });
         }
         Ok(Self {
             coords,
-            targets,
-            mask,
+            columns: Vec::new(),
         })
     }
 
-    /// How many points.
+    /// Makes a sample of `coords (n, d)` with `targets (n, …)`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the numbers of points differ.
+    pub fn with_targets(coords: Tensor, targets: Tensor) -> Result<Self> {
+        Self::new(coords)?.with_column(TARGETS, targets)
+    }
+
+    /// Returns the sample with one more column `(n, …)`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the column has another number of points, or there is a column of that name.
+    pub fn with_column(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        column: Tensor,
+    ) -> Result<Self> {
+        let name = name.into();
+        let points = self.len();
+        if column.rank() == 0 || column.dim(0)? != points {
+            return Err(Error::Shape {
+                what: "column of a sample",
+                expected: format!("`{name}` of shape ({points}, …), one row per point"),
+                got: format!("{:?}", column.dims()),
+            });
+        }
+        if self.columns.iter().any(|(own, _)| *own == name) {
+            return Err(Error::Shape {
+                what: "columns of a sample",
+                expected: "different names".to_owned(),
+                got: format!("`{name}` twice"),
+            });
+        }
+        self.columns.push((name, column));
+        Ok(self)
+    }
+
+    /// Returns the number of points, `n`.
     #[must_use]
     pub fn len(&self) -> usize {
         self.coords.dims()[0]
     }
 
-    /// Whether there is no point.
+    /// Returns whether there are no points.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// `(n, d)`.
+    /// Returns the coordinates `(n, d)`.
     #[must_use]
     pub fn coords(&self) -> &Tensor {
         &self.coords
     }
 
-    /// `(n, …)`.
+    /// Returns a column `(n, …)`.
     ///
     /// # Errors
-    /// If this sample has none.
-    pub fn targets(&self) -> Result<&Tensor> {
-        self.targets.as_ref().ok_or_else(|| Error::Shape {
-            what: "sample",
-            expected: "targets".to_owned(),
-            got: "coordinates only".to_owned(),
+    /// [`Error::Shape`] if there is none of that name.
+    pub fn column(&self, name: &str) -> Result<&Tensor> {
+        let column = self.columns.iter().find(|(own, _)| own == name);
+        column.map(|(_, column)| column).ok_or_else(|| {
+            let names: Vec<String> = self.columns.iter().map(|(n, _)| format!("`{n}`")).collect();
+            Error::Shape {
+                what: "sample",
+                expected: format!("a column `{name}`"),
+                got: match names.as_slice() {
+                    [] => "coordinates only".to_owned(),
+                    names => names.join(", "),
+                },
+            }
         })
     }
 
-    /// `(n,)`, 1 where a point counts.
-    #[must_use]
-    pub fn mask(&self) -> Option<&Tensor> {
-        self.mask.as_ref()
+    /// Returns the column of the targets.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if this sample has none.
+    pub fn targets(&self) -> Result<&Tensor> {
+        self.column(TARGETS)
     }
 
-    /// Points `start .. start + len`, without copying.
+    /// Returns the points `start .. start + len`, without copying.
     ///
     /// # Errors
     /// If out of range.
     pub fn narrow(&self, start: usize, len: usize) -> Result<Self> {
-        let part = |tensor: &Tensor| tensor.narrow(0, start, len);
-        Ok(Self {
-            coords: part(&self.coords)?,
-            targets: self.targets.as_ref().map(part).transpose()?,
-            mask: self.mask.as_ref().map(part).transpose()?,
-        })
+        self.map(|tensor| tensor.narrow(0, start, len))
     }
 
-    /// The points at these indices, in this order.
+    /// Returns the points at these indices, in this order.
     ///
     /// # Errors
     /// If out of range.
     pub fn select(&self, indices: &Tensor) -> Result<Self> {
-        let part = |tensor: &Tensor| tensor.index_select(indices, 0);
+        self.map(|tensor| tensor.index_select(indices, 0))
+    }
+
+    fn map(&self, part: impl Fn(&Tensor) -> candle_core::Result<Tensor>) -> Result<Self> {
+        let columns = self.columns.iter();
+        let columns = columns.map(|(name, column)| Ok((name.clone(), part(column)?)));
         Ok(Self {
             coords: part(&self.coords)?,
-            targets: self.targets.as_ref().map(part).transpose()?,
-            mask: self.mask.as_ref().map(part).transpose()?,
+            columns: columns.collect::<Result<_>>()?,
         })
+    }
+
+    /// Checks that every number is finite.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] with the column and the first point whose number is not.
+    pub(crate) fn must_be_finite(&self) -> Result<()> {
+        let coords = std::iter::once(("coordinates", &self.coords));
+        let columns = self.columns.iter().map(|(name, tensor)| (name.as_ref(), tensor));
+        for (name, tensor) in coords.chain(columns) {
+            let rows = tensor.flatten_from(1)?.to_dtype(DType::F64)?;
+            let sums = if rows.rank() == 1 { rows } else { rows.sum(1)? };
+            let sums = sums.to_vec1::<f64>()?;
+            if let Some(point) = sums.iter().position(|sum| !sum.is_finite()) {
+                return Err(Error::NotFinite {
+                    column: name.to_owned(),
+                    point,
+                });
+            }
+        }
+        Ok(())
     }
 }

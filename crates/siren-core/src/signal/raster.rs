@@ -56,21 +56,14 @@ impl Raster {
         &self.values
     }
 
-    /// Every point with its value; `mask` is one number a point.
+    /// Returns every point with its value as target `(n, c)`.
     ///
     /// # Errors
-    /// If the mask has another number of points.
-    pub fn sample(&self, mask: Option<&[f32]>, dtype: DType, device: &Device) -> Result<Sample> {
+    /// Only from candle.
+    pub fn sample(&self, dtype: DType, device: &Device) -> Result<Sample> {
         let points = self.grid.points();
         let coords = self.grid.coords(0, points, dtype)?.to_device(device)?;
-        let column = |values: &[f32], width: usize| -> Result<Tensor> {
-            let tensor = Tensor::from_slice(values, (values.len() / width, width), &Device::Cpu)?;
-            Ok(tensor.to_dtype(dtype)?.to_device(device)?)
-        };
-        let targets = column(&self.values, self.channels)?;
-        let mask = mask
-            .map(|mask| column(mask, 1)?.squeeze(1).map_err(Error::from))
-            .transpose()?;
-        Sample::new(coords, Some(targets), mask)
+        let targets = Tensor::from_slice(&self.values, (points, self.channels), &Device::Cpu)?;
+        Sample::with_targets(coords, targets.to_dtype(dtype)?.to_device(device)?)
     }
 }

@@ -1,9 +1,8 @@
 use candle_core::{DType, Device, Tensor};
 use rand::seq::index;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::Rng;
 
-use super::Sample;
+use super::{Sample, Stream};
 use crate::error::{Error, Result};
 
 /// Draws the points of each training step.
@@ -17,15 +16,10 @@ pub trait Sampler: Send + Sync {
     fn draw(&self, step: u64) -> Result<Sample>;
 }
 
-/// The random numbers of one purpose at one step: a stream of its own, from the config's seed.
-///
-/// What draws for the same purpose draws the same numbers. Purposes below 16 belong to this crate (0 the initial
-/// parameters, then [`SubsetSampler::PURPOSE`] and [`UniformSampler::PURPOSE`]); domains number theirs from 16.
-#[must_use]
-pub fn step_rng(seed: u64, purpose: u8, step: u64) -> ChaCha8Rng {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream((u64::from(purpose) << 56) | (step & ((1 << 56) - 1)));
-    rng
+impl<F: Fn(u64) -> Result<Sample> + Send + Sync> Sampler for F {
+    fn draw(&self, step: u64) -> Result<Sample> {
+        self(step)
+    }
 }
 
 /// Every point, every step.
@@ -57,19 +51,13 @@ pub struct SubsetSampler {
     pub replacement: bool,
     /// From the config.
     pub seed: u64,
-    /// Of [`step_rng`]: [`PURPOSE`](Self::PURPOSE), or another for the second such sampler of a run, lest both draw the
-    /// same indices.
-    pub purpose: u8,
-}
-
-impl SubsetSampler {
-    /// The [`step_rng`] purpose of a run's first subset.
-    pub const PURPOSE: u8 = 1;
+    /// Stream of its draws: another one for the second such sampler of a run, or both draw the same indices.
+    pub stream: Stream,
 }
 
 impl Sampler for SubsetSampler {
     fn draw(&self, step: u64) -> Result<Sample> {
-        let mut rng = step_rng(self.seed, self.purpose, step);
+        let mut rng = self.stream.rng(self.seed, step);
         let points = self.from.len();
         if points == 0 || u32::try_from(points).is_err() {
             return Err(Error::Shape {
@@ -104,23 +92,17 @@ pub struct UniformSampler {
     pub extents: Vec<f64>,
     /// From the config.
     pub seed: u64,
-    /// Of [`step_rng`]: [`PURPOSE`](Self::PURPOSE), or another for the second such sampler of a run, lest both draw the
-    /// same points.
-    pub purpose: u8,
+    /// Stream of its draws: another one for the second such sampler of a run, or both draw the same points.
+    pub stream: Stream,
     /// Of the coordinates.
     pub dtype: DType,
     /// Of the coordinates.
     pub device: Device,
 }
 
-impl UniformSampler {
-    /// The [`step_rng`] purpose of a run's first box.
-    pub const PURPOSE: u8 = 2;
-}
-
 impl Sampler for UniformSampler {
     fn draw(&self, step: u64) -> Result<Sample> {
-        let mut rng = step_rng(self.seed, self.purpose, step);
+        let mut rng = self.stream.rng(self.seed, step);
         let dims = self.extents.len();
         let numbers = self.size.checked_mul(dims).ok_or_else(|| Error::Shape {
             what: "uniform sample",
@@ -137,7 +119,7 @@ impl Sampler for UniformSampler {
         }
         let coords = Tensor::from_vec(coords, (self.size, dims), &Device::Cpu)?;
         let coords = coords.to_dtype(self.dtype)?.to_device(&self.device)?;
-        Sample::new(coords, None, None)
+        Sample::new(coords)
     }
 }
 
@@ -149,8 +131,6 @@ mod tests {
         let coords: Vec<f64> = (0..points).map(|i| i as f64).collect();
         Sample::new(
             Tensor::from_vec(coords, (points, 1), &Device::Cpu).unwrap(),
-            None,
-            None,
         )
         .unwrap()
     }
@@ -172,7 +152,7 @@ mod tests {
             size: 90,
             replacement,
             seed,
-            purpose: SubsetSampler::PURPOSE,
+            stream: Stream::SUBSET,
         };
         let once = subset(false, 7);
         let mut points = drawn(&once, 3);
@@ -193,21 +173,22 @@ mod tests {
     }
 
     #[test]
-    fn samplers_of_different_purposes_draw_different_points() {
-        let uniform = |purpose| UniformSampler {
+    fn samplers_of_different_streams_draw_different_points() {
+        let uniform = |stream| UniformSampler {
             size: 8,
             extents: vec![1.0, 0.5],
             seed: 7,
-            purpose,
+            stream,
             dtype: DType::F64,
             device: Device::Cpu,
         };
-        let points = |purpose| {
-            let sample = uniform(purpose).draw(3).unwrap();
+        let points = |stream| {
+            let sample = uniform(stream).draw(3).unwrap();
             sample.coords().to_vec2::<f64>().unwrap()
         };
-        assert_eq!(points(2), points(2));
-        assert_ne!(points(2), points(3));
+        let other = Stream::named("other");
+        assert_eq!(points(other), points(other));
+        assert_ne!(points(Stream::UNIFORM), points(other));
     }
 
     #[test]
@@ -216,7 +197,7 @@ mod tests {
             size: usize::MAX,
             extents: vec![1.0; 2],
             seed: 0,
-            purpose: UniformSampler::PURPOSE,
+            stream: Stream::UNIFORM,
             dtype: DType::F32,
             device: Device::Cpu,
         };

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Sample, Sampler, SubsetSampler, WholeSampler};
+use super::{Sample, Sampler, Stream, SubsetSampler, WholeSampler};
 use crate::error::{Error, Result};
 
 /// Which of the signal's points each training step uses.
@@ -50,7 +50,7 @@ impl Sampling {
                 size: subset.points,
                 replacement: subset.replacement,
                 seed,
-                purpose: SubsetSampler::PURPOSE,
+                stream: Stream::SUBSET,
             }),
         }
     }

@@ -92,7 +92,7 @@ fn density(raster: &Raster, axis: usize) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signal::{CoordinateRule, Grid, step_rng};
+    use crate::signal::{CoordinateRule, Grid, Stream};
     use rand::Rng;
 
     fn raster(sides: &[usize], value: impl Fn(&[f64]) -> f64) -> Raster {
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn white_noise_has_its_centroid_in_the_middle_and_no_frequency_above_nyquists() {
-        let rng = std::cell::RefCell::new(step_rng(1, 0, 0));
+        let rng = std::cell::RefCell::new(Stream::PARAMETERS.rng(1, 0));
         let noise = raster(&[20_000], |_| rng.borrow_mut().random());
         let spectrum = Spectrum::of(&noise).unwrap();
         let middle = spectrum.nyquist / 2.0;

@@ -1,81 +1,106 @@
 //! Loss and gradient of one constraint, chunk by chunk.
 
-use candle_core::Tensor;
+use std::borrow::Cow;
 
-use super::model::differentiate;
+use candle_core::{DType, Tensor};
+
+use super::differentiate;
 use crate::error::{Error, Result};
-use crate::field::{Accumulator, Prepared, Siren};
-use crate::objective::{Objective, Term};
+use crate::field::{Accumulator, Gradients, Prepared, Siren, Threads};
+use crate::objective::{Coefficients, Constraint, Context, Objective, Term};
 use crate::signal::Sample;
 
-/// A sample is halved this often, and the chunks of each part are gathered in one sum. It fixes the order of all additions,
-/// so it must not depend on the number of threads; it also bounds the threads that can share a step.
+/// A sample is halved this often, and the chunks of each part are summed one after the other. The number fixes the order of all
+/// additions, so it does not depend on the number of threads; it also bounds the threads that can share a step.
 const HALVINGS: u32 = 4;
 
 /// A term summed over points.
 #[derive(Clone, Debug)]
 pub(super) struct TermSum {
-    pub(super) name: &'static str,
+    pub(super) name: Cow<'static, str>,
+    /// Factor in the loss, that of the constraint included.
     pub(super) weight: f64,
     pub(super) total: f64,
 }
 
-/// Term sums, and the gradient of the weighted mean over the sample in the flat parameters.
-pub(super) struct Evaluated {
+/// Term sums of one constraint, and the gradient of its part of the loss.
+pub(super) struct ConstraintLoss {
     pub(super) sums: Vec<TermSum>,
-    pub(super) d_params: Tensor,
+    /// Number of points of the sample.
+    pub(super) points: usize,
+    /// With respect to all parameters of the field, `(P,)`.
+    pub(super) gradient: Tensor,
 }
 
-/// The same while it grows.
-struct Gathered<'a> {
+/// Sums over some chunks.
+struct PartialLoss<'a> {
     sums: Vec<TermSum>,
     accumulator: Accumulator<'a>,
+    coefficients: Vec<f64>,
 }
 
-/// One objective on one sample.
-struct Work<'a> {
+/// One constraint at one step.
+struct Evaluator<'a> {
+    constraint: &'a str,
+    weight: f64,
     prepared: Prepared<'a>,
+    coefficients: Coefficients,
     objective: &'a dyn Objective,
     sample: &'a Sample,
     chunk_points: usize,
-    halvings: u32,
+    step: u64,
+    progress: f64,
 }
 
+/// Draws the sample of a constraint, and computes its part of the loss and its gradient.
 pub(super) fn evaluate(
     field: &Siren,
-    objective: &dyn Objective,
-    sample: &Sample,
-) -> Result<Evaluated> {
+    constraint: &Constraint,
+    step: u64,
+    progress: f64,
+) -> Result<ConstraintLoss> {
+    let sample = constraint.sampler.draw(step)?;
     if sample.is_empty() {
         return Err(Error::Shape {
             what: "sample",
             expected: "at least one point".to_owned(),
-            got: "none".to_owned(),
+            got: format!("none for the constraint `{}`", constraint.name),
         });
     }
-    let work = Work {
-        prepared: field.prepare(true)?,
+    let objective = constraint.objective.as_ref();
+    let evaluator = Evaluator {
+        constraint: &constraint.name,
+        weight: constraint.weight.at(step),
+        prepared: field.prepare(Gradients::Tracked)?,
+        coefficients: Coefficients::of(field.parameters())?,
         objective,
-        sample,
-        chunk_points: field.chunk_points(objective.order()),
-        // Candle's CUDA backend is not to be called from several threads at once: parameters were not finite after a few steps.
-        halvings: if field.parameters().device().is_cpu() {
-            HALVINGS
-        } else {
-            0
-        },
+        sample: &sample,
+        chunk_points: field.network().chunk_points(objective.order()),
+        step,
+        progress,
     };
-    let chunks = sample.len().div_ceil(work.chunk_points);
-    let Gathered { sums, accumulator } = work.reduce(0, chunks, work.halvings)?;
-    Ok(Evaluated {
-        sums,
-        d_params: accumulator.finish()?,
+    let halvings = match evaluator.prepared.threads() {
+        Threads::Many => HALVINGS,
+        Threads::One => 0,
+    };
+    let chunks = sample.len().div_ceil(evaluator.chunk_points);
+    let loss = evaluator.reduce(0, chunks, halvings)?;
+    if loss.sums.iter().any(|sum| !sum.total.is_finite()) {
+        // Data that is not finite is no fault of the training.
+        sample.must_be_finite()?;
+    }
+    let gradient = loss.accumulator.finish()?;
+    let layout = field.parameters().layout();
+    Ok(ConstraintLoss {
+        sums: loss.sums,
+        points: sample.len(),
+        gradient: Coefficients::append(&gradient, &loss.coefficients, layout)?,
     })
 }
 
-impl Work<'_> {
-    /// Chunks `first .. end`, halved `halvings` times where there are enough: the tree fixes the order of every addition.
-    fn reduce(&self, first: usize, end: usize, halvings: u32) -> Result<Gathered<'_>> {
+impl Evaluator<'_> {
+    /// Evaluates the chunks `first .. end`, halved `halvings` times where there are enough: the tree fixes the order of every addition.
+    fn reduce(&self, first: usize, end: usize, halvings: u32) -> Result<PartialLoss<'_>> {
         if halvings == 0 || end - first == 1 {
             return self.group(first, end);
         }
@@ -83,31 +108,49 @@ impl Work<'_> {
         let left = || self.reduce(first, middle, halvings - 1);
         let halves = rayon::join(left, || self.reduce(middle, end, halvings - 1));
         let (mut left, right) = (halves.0?, halves.1?);
-        add_sums(&mut left.sums, &right.sums);
+        self.add(&mut left.sums, &right.sums)?;
         left.accumulator.merge(right.accumulator)?;
+        add_gradients(&mut left.coefficients, &right.coefficients);
         Ok(left)
     }
 
-    /// Chunks `first .. end`, one after the other.
-    fn group(&self, first: usize, end: usize) -> Result<Gathered<'_>> {
+    /// Evaluates the chunks `first .. end`, one after the other.
+    fn group(&self, first: usize, end: usize) -> Result<PartialLoss<'_>> {
         let mut accumulator = self.prepared.accumulator();
-        let mut sums = self.chunk(first, &mut accumulator)?;
+        let mut coefficients = Vec::new();
+        let mut sums = self.chunk(first, &mut accumulator, &mut coefficients)?;
         for index in first + 1..end {
-            add_sums(&mut sums, &self.chunk(index, &mut accumulator)?);
+            let more = self.chunk(index, &mut accumulator, &mut coefficients)?;
+            self.add(&mut sums, &more)?;
         }
-        Ok(Gathered { sums, accumulator })
+        Ok(PartialLoss {
+            sums,
+            accumulator,
+            coefficients,
+        })
     }
 
-    fn chunk(&self, index: usize, accumulator: &mut Accumulator<'_>) -> Result<Vec<TermSum>> {
+    /// Evaluates one chunk, and adds to the gradients.
+    fn chunk(
+        &self,
+        index: usize,
+        accumulator: &mut Accumulator<'_>,
+        coefficients: &mut Vec<f64>,
+    ) -> Result<Vec<TermSum>> {
         let start = index * self.chunk_points;
         let points = self.chunk_points.min(self.sample.len() - start);
         let part = self.sample.narrow(start, points)?;
-        let order = self.objective.order();
-        let jet = self.prepared.jet_into(part.coords(), order, accumulator)?;
+        let context = Context {
+            jet: &accumulator.jet(part.coords(), self.objective.order())?,
+            sample: &part,
+            step: self.step,
+            progress: self.progress,
+            coefficients: &self.coefficients,
+        };
         let mut sums = Vec::new();
         let mut loss: Option<Tensor> = None;
-        for term in self.objective.terms(&jet, &part)? {
-            let (sum, weighted) = self.sum(&term, points)?;
+        for term in self.objective.terms(&context)? {
+            let (sum, weighted) = self.sum(term, points)?;
             sums.push(sum);
             loss = Some(match loss {
                 Some(loss) => (loss + weighted)?,
@@ -115,33 +158,63 @@ impl Work<'_> {
             });
         }
         if let Some(loss) = loss {
-            accumulator.add(&differentiate(&loss)?)?;
+            let store = differentiate(&loss)?;
+            accumulator.collect(&store)?;
+            if !self.coefficients.is_empty() {
+                add_gradients(coefficients, &self.coefficients.gradients(&store)?);
+            }
         }
         Ok(sums)
     }
 
-    /// The sum of a term over a chunk, and its share of the loss.
-    fn sum(&self, term: &Term, points: usize) -> Result<(TermSum, Tensor)> {
+    /// Returns the sum of a term over a chunk, and its part of the loss.
+    fn sum(&self, term: Term, points: usize) -> Result<(TermSum, Tensor)> {
         if term.per_point.dims() != [points] {
             return Err(Error::Shape {
-                what: term.name,
-                expected: format!("({points},), one number a point"),
+                what: "term of an objective",
+                expected: format!("`{}` of shape ({points},), one number per point", term.name),
                 got: format!("{:?}", term.per_point.dims()),
             });
         }
+        let weight = self.weight * term.weight;
         let total = term.per_point.sum_all()?;
-        let weighted = (&total * (term.weight / self.sample.len() as f64))?;
+        let weighted = (&total * (weight / self.sample.len() as f64))?;
         let sum = TermSum {
             name: term.name,
-            weight: term.weight,
-            total: total.to_dtype(candle_core::DType::F64)?.to_scalar()?,
+            weight,
+            total: total.to_dtype(DType::F64)?.to_scalar()?,
         };
         Ok((sum, weighted))
     }
+
+    /// Adds the sums of other chunks.
+    fn add(&self, sums: &mut [TermSum], more: &[TermSum]) -> Result<()> {
+        let names = |sums: &[TermSum]| {
+            let names = sums.iter().map(|sum| sum.name.as_ref());
+            names.collect::<Vec<&str>>().join(", ")
+        };
+        let same = sums.len() == more.len() && sums.iter().zip(more).all(|(a, b)| a.name == b.name);
+        if !same {
+            return Err(Error::Terms {
+                constraint: self.constraint.to_owned(),
+                expected: names(sums),
+                got: names(more),
+            });
+        }
+        for (sum, more) in sums.iter_mut().zip(more) {
+            sum.total += more.total;
+        }
+        Ok(())
+    }
 }
 
-fn add_sums(sums: &mut [TermSum], more: &[TermSum]) {
-    for (sum, more) in sums.iter_mut().zip(more) {
-        sum.total += more.total;
+/// Adds gradients of coefficients; an empty list is zero.
+fn add_gradients(sum: &mut Vec<f64>, more: &[f64]) {
+    if sum.is_empty() {
+        sum.extend_from_slice(more);
+        return;
+    }
+    for (sum, more) in sum.iter_mut().zip(more) {
+        *sum += more;
     }
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::muon::MuonConfig;
+use crate::optimizer::{OptimizerConfig, positive};
 use crate::error::{Error, Result};
 
 /// More than anybody will wait for, and few enough for every count made from them.
@@ -20,31 +20,11 @@ pub struct TrainConfig {
     pub final_learning_rate: f64,
     /// Number of steps at the start over which the learning rate rises linearly from 0.
     pub warmup_steps: u64,
-    /// Optimizer.
-    pub optimizer: OptimizerKind,
-    /// β₁ and β₂ of Adam.
-    pub betas: [f64; 2],
-    /// ε of Adam.
-    pub epsilon: f64,
-    /// Weight decay: decoupled for `adamw`, added to the gradient for `adam`.
-    pub weight_decay: f64,
+    /// Optimizer and its settings.
+    pub optimizer: OptimizerConfig,
     /// Largest Euclidean norm of the gradient; longer gradients are scaled down to it. Default: no clipping.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
-    /// Updates the hidden weight matrices by Muon and all other parameters by `optimizer`. `muon = {}` uses its defaults. Default: no Muon.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub muon: Option<MuonConfig>,
-}
-
-/// Optimizer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OptimizerKind {
-    /// Adam.
-    #[default]
-    Adam,
-    /// Adam with decoupled weight decay.
-    AdamW,
 }
 
 /// How the learning rate changes from `learning_rate` to `final_learning_rate × learning_rate`.
@@ -70,12 +50,8 @@ impl Default for TrainConfig {
             schedule: ScheduleKind::Constant,
             final_learning_rate: 0.01,
             warmup_steps: 0,
-            optimizer: OptimizerKind::Adam,
-            betas: [0.9, 0.999],
-            epsilon: 1e-8,
-            weight_decay: 0.0,
+            optimizer: OptimizerConfig::default(),
             clip_norm: None,
-            muon: None,
         }
     }
 }
@@ -96,7 +72,6 @@ impl TrainConfig {
             return Err(Error::invalid(key, self.warmup_steps, &expected));
         }
         positive("train.learning_rate", self.learning_rate)?;
-        positive("train.epsilon", self.epsilon)?;
         positive("train.clip_norm", self.clip_norm.unwrap_or(1.0))?;
         let last = self.final_learning_rate;
         let lowest_is_open = self.schedule == ScheduleKind::Exponential;
@@ -104,39 +79,14 @@ impl TrainConfig {
             let expected = "a fraction of learning_rate from 0 to 1 (above 0 for exponential)";
             return Err(Error::invalid("train.final_learning_rate", last, expected));
         }
-        if !self.betas.iter().all(|beta| (0.0..1.0).contains(beta)) {
-            let betas = format!("{:?}", self.betas);
-            return Err(Error::invalid(
-                "train.betas",
-                betas,
-                "two numbers from 0 to below 1",
-            ));
-        }
-        if !((self.weight_decay as f32).is_finite() && self.weight_decay >= 0.0) {
-            let expected = "a number of at least 0";
-            return Err(Error::invalid(
-                "train.weight_decay",
-                self.weight_decay,
-                expected,
-            ));
-        }
-        self.muon.as_ref().map_or(Ok(()), MuonConfig::validate)
+        self.optimizer.validate()
     }
-}
-
-/// Training computes in `f32`, where a tiny number is 0 and a huge one infinite.
-pub(super) fn positive(key: &str, value: f64) -> Result<()> {
-    let narrow = value as f32;
-    if narrow.is_finite() && narrow >= f32::MIN_POSITIVE {
-        return Ok(());
-    }
-    let expected = "a positive number (1.2e-38 to 3.4e38)";
-    Err(Error::invalid(key, value, expected))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::optimizer::AdamConfig;
 
     fn refused(set: impl FnOnce(&mut TrainConfig)) -> String {
         let mut config = TrainConfig::default();
@@ -148,10 +98,20 @@ mod tests {
     fn numbers_that_training_would_see_as_zero_or_infinite_are_refused() {
         for value in [0.0, -1.0, 1e-46, 1e39, f64::NAN] {
             assert!(refused(|c| c.learning_rate = value).contains("train.learning_rate"));
-            assert!(refused(|c| c.epsilon = value).contains("train.epsilon"));
+            let adam = AdamConfig {
+                epsilon: value,
+                ..AdamConfig::default()
+            };
+            let message = refused(|c| c.optimizer = OptimizerConfig::Adam(adam));
+            assert!(message.contains("train.optimizer.adam.epsilon"), "{message}");
             assert!(refused(|c| c.clip_norm = Some(value)).contains("train.clip_norm"));
         }
-        assert!(refused(|c| c.weight_decay = 1e39).contains("train.weight_decay"));
+        let adam = AdamConfig {
+            weight_decay: 1e39,
+            ..AdamConfig::default()
+        };
+        let message = refused(|c| c.optimizer = OptimizerConfig::AdamW(adam));
+        assert!(message.contains("train.optimizer.adamw.weight_decay"));
     }
 
     #[test]

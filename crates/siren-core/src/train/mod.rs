@@ -1,78 +1,89 @@
 //! Training: a [`Model`] reduces its constraints to a loss, and the optimizer takes a step.
 //!
-//! For a field, a sample is cut into chunks of a few thousand points; each runs forward, terms and reverse pass on its own, in
-//! parallel over the threads of the current rayon pool, so hidden activations of a whole sample never exist at once.
-//! Sums over chunks are taken along a binary tree whose shape depends on the number of chunks alone: the result does not
-//! depend on the number of threads, bit for bit.
+//! For a field, a sample is cut into chunks of points; each runs forward pass, terms and backward pass on its own, in parallel over the
+//! threads of the current rayon pool, so hidden activations of a whole sample never exist at once. Sums over chunks are taken along a
+//! binary tree whose shape depends on the number of chunks alone: the result does not depend on the number of threads, bit for bit.
 
-mod adam;
 mod chunk;
 mod config;
-mod in_place;
 mod model;
-mod muon;
-mod optimizer;
+mod observe;
 mod schedule;
+
+use candle_core::Tensor;
+use candle_core::backprop::GradStore;
 
 use crate::error::{Error, Result};
 use crate::field::Siren;
-use crate::objective::Objective;
-use crate::signal::Sampler;
+use crate::optimizer::{Evaluation, Optimizer, OptimizerState};
 
-pub use self::config::{OptimizerKind, ScheduleKind, TrainConfig};
-pub use self::in_place::numbers_of;
-pub use self::model::{Blueprint, Loss, Model, differentiate};
-pub use self::muon::MuonConfig;
-pub use self::optimizer::{Moments, Optimizer};
+pub use self::config::{ScheduleKind, TrainConfig};
+pub use self::model::{Blueprint, Loss, Model, Time};
+pub use self::observe::{Observer, StopToken};
 
-/// A constraint on its own domain: points from `sampler`, judged by `objective`.
-pub struct Constraint {
-    /// Where it holds.
-    pub sampler: Box<dyn Sampler>,
-    /// What holds there.
-    pub objective: Box<dyn Objective>,
+/// Runs the backward pass of a loss: every gradient starts here.
+///
+/// # Errors
+/// Only from candle.
+pub fn differentiate(loss: &Tensor) -> Result<GradStore> {
+    Ok(loss.backward()?)
 }
 
 /// One named part of the loss: its mean over the points of its sample, unweighted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TermReport {
-    /// As the objective names it.
+    /// Name that the objective gives it.
     pub name: String,
     /// Mean over points.
     pub mean: f64,
 }
 
-/// What one step did.
+/// Report of one step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepReport {
     /// Steps taken so far, this one included.
     pub step: u64,
     /// Weighted sum of the terms, before the step.
     pub loss: f64,
-    /// The parts of the loss.
+    /// Parts of the loss.
     pub terms: Vec<TermReport>,
-    /// Used in this step.
+    /// Learning rate of this step.
     pub learning_rate: f64,
     /// Euclidean norm of the gradient before clipping.
     pub gradient_norm: f64,
 }
 
-/// A model on its way to satisfying constraints.
+/// A model in training.
 pub struct Trainer<M = Siren> {
     model: M,
     config: TrainConfig,
-    optimizer: Optimizer,
+    optimizer: Box<dyn Optimizer>,
     step: u64,
 }
 
 impl<M: Model> Trainer<M> {
-    /// At step 0.
+    /// Makes a trainer at step 0, with the optimizer of the config.
     ///
     /// # Errors
-    /// If a value of the config is out of range.
+    /// [`Error::InvalidValue`] if a value of the config is out of range.
     pub fn new(model: M, config: &TrainConfig) -> Result<Self> {
         config.validate()?;
-        let optimizer = Optimizer::new(config, model.parameters(), model.layout())?;
+        let optimizer = config
+            .optimizer
+            .init(model.parameters(), config.learning_rate)?;
+        Self::with_optimizer(model, config, optimizer)
+    }
+
+    /// Makes a trainer at step 0 with an optimizer that no config names.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] if a value of the config is out of range.
+    pub fn with_optimizer(
+        model: M,
+        config: &TrainConfig,
+        optimizer: Box<dyn Optimizer>,
+    ) -> Result<Self> {
+        config.validate()?;
         Ok(Self {
             model,
             config: config.clone(),
@@ -81,55 +92,80 @@ impl<M: Model> Trainer<M> {
         })
     }
 
-    /// The model as it is now.
+    /// Returns the model as it is now.
     #[must_use]
     pub fn model(&self) -> &M {
         &self.model
     }
 
-    /// Steps taken.
+    /// Returns the model, and ends the training.
+    #[must_use]
+    pub fn into_model(self) -> M {
+        self.model
+    }
+
+    /// Returns the number of steps taken.
     #[must_use]
     pub fn step_count(&self) -> u64 {
         self.step
     }
 
-    /// The optimizer's state after the steps taken, for a checkpoint.
+    /// Returns the config.
     #[must_use]
-    pub fn moments(&self) -> &Moments {
-        self.optimizer.moments()
+    pub fn config(&self) -> &TrainConfig {
+        &self.config
     }
 
-    /// Continues after `step` steps with these moments; the model's parameters must be those of the same moment.
+    /// Returns a copy of the optimizer's state after the steps taken, for a checkpoint.
     ///
     /// # Errors
-    /// If the moments are of another network.
-    pub fn restore(&mut self, step: u64, moments: &Moments) -> Result<()> {
-        self.optimizer.restore(moments)?;
+    /// If the device is out of memory.
+    pub fn optimizer_state(&self) -> Result<OptimizerState> {
+        self.optimizer.state()
+    }
+
+    /// Continues after `step` steps with this state of the optimizer; the model's parameters must be those of the same step.
+    ///
+    /// # Errors
+    /// If the state is that of another network or optimizer.
+    pub fn restore(&mut self, step: u64, state: &OptimizerState) -> Result<()> {
+        self.optimizer.restore(state)?;
         self.step = step;
         Ok(())
     }
 
-    /// Draws a sample for every constraint, sums loss and gradient, clips, and steps.
+    /// Draws a sample for every constraint, computes loss and gradient, clips the gradient, and takes a step of the optimizer.
     ///
     /// # Errors
-    /// [`Error::Diverged`] if the loss, the gradient or the step is not finite; parameters and moments are then untouched.
+    /// [`Error::Diverged`] if the loss, the gradient or the step is not finite, [`Error::NotFinite`] if the data is not; parameters and
+    /// optimizer state are then unchanged.
     pub fn step(&mut self, constraints: &[M::Constraint]) -> Result<StepReport> {
-        let Loss {
-            value: loss,
-            terms,
-            gradient,
-        } = self.loss_and_gradient(constraints)?;
-        if let Some(term) = terms.iter().find(|term| !term.mean.is_finite()) {
-            return Err(Error::Diverged {
-                step: self.step,
-                what: format!("`{}`", term.name),
-            });
-        }
         let learning_rate = self.config.learning_rate_at(self.step);
-        let parameters = self.model.parameters();
-        let gradient_norm = self.optimizer.step(parameters, &gradient, learning_rate)?;
-        self.model.reuse(gradient);
+        let (model, time) = (&self.model, self.time());
+        let clip_norm = self.config.clip_norm;
+        let mut first: Option<(f64, Vec<TermReport>, f64)> = None;
+        let mut evaluate = || {
+            let Loss {
+                value,
+                terms,
+                gradient,
+            } = model.loss_and_gradient(constraints, time)?;
+            if let Some(term) = terms.iter().find(|term| !term.mean.is_finite()) {
+                return Err(Error::Diverged {
+                    step: time.step,
+                    what: format!("`{}`", term.name),
+                });
+            }
+            let evaluation = Evaluation::new(value, gradient, clip_norm, time.step)?;
+            first.get_or_insert((value, terms, evaluation.norm));
+            Ok(evaluation)
+        };
+        let evaluation =
+            self.optimizer
+                .step(self.model.parameters(), &mut evaluate, learning_rate)?;
+        self.model.reuse(evaluation.gradient);
         self.step += 1;
+        let (loss, terms, gradient_norm) = first.unwrap_or_default();
         Ok(StepReport {
             step: self.step,
             loss,
@@ -139,11 +175,36 @@ impl<M: Model> Trainer<M> {
         })
     }
 
-    /// Loss, its terms, and its gradient in the flat parameters `(P,)` at the current step's samples.
+    /// Takes the steps that the config still asks for, and calls `observer` after each.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    pub fn run(
+        &mut self,
+        constraints: &[M::Constraint],
+        observer: &mut impl Observer<M>,
+    ) -> Result<()> {
+        while self.step < self.config.steps {
+            let report = self.step(constraints)?;
+            if observer.after_step(&self.model, &report)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Computes the loss, its terms, and its gradient with respect to the flat parameters `(P,)` at the samples of the current step.
     ///
     /// # Errors
     /// If a sampler or an objective fails.
     pub fn loss_and_gradient(&self, constraints: &[M::Constraint]) -> Result<Loss> {
-        self.model.loss_and_gradient(constraints, self.step)
+        self.model.loss_and_gradient(constraints, self.time())
+    }
+
+    fn time(&self) -> Time {
+        Time {
+            step: self.step,
+            progress: self.step as f64 / self.config.steps as f64,
+        }
     }
 }

@@ -1,13 +1,13 @@
-//! What a trainer moves.
+//! Models: what a trainer trains.
 
-use candle_core::backprop::GradStore;
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Constraint, TermReport, chunk};
+use super::{TermReport, chunk};
 use crate::config::{NoTable, Table};
-use crate::error::Result;
-use crate::field::{FieldShape, Layout, Siren, SirenConfig};
+use crate::error::{Error, Result};
+use crate::field::{FieldShape, Parameters, Siren, SirenConfig};
+use crate::objective::Constraint;
 
 /// What a model is made from.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct Blueprint<'a, C> {
     pub field: &'a SirenConfig,
     /// The `[model]` table.
     pub model: &'a C,
-    /// What comes from the signal.
+    /// Sizes that come from the signal.
     pub shape: FieldShape,
 }
 
@@ -28,11 +28,11 @@ impl<C> Clone for Blueprint<'_, C> {
 
 impl<C> Copy for Blueprint<'_, C> {}
 
-/// Parameters in one flat tensor and a loss with its gradient in them: a field, or a network that makes fields.
+/// Parameters, and a loss with its gradient with respect to them: a field, or a network that computes the parameters of fields.
 pub trait Model: Sized {
-    /// The `[model]` table of a config: what `[field]` does not say.
+    /// The `[model]` table of a config: settings besides those of `[field]`.
     type Config: Table;
-    /// What it must satisfy.
+    /// One part of the loss.
     type Constraint;
 
     /// Draws the parameters from `rng`.
@@ -46,7 +46,7 @@ pub trait Model: Sized {
         device: &Device,
     ) -> Result<Self>;
 
-    /// With the given parameters: `find` gives each tensor of [`named_tensors`](Self::named_tensors) by its name.
+    /// Makes a model with given parameters: `find` returns each tensor of [`named_tensors`](Self::named_tensors) by its name.
     ///
     /// # Errors
     /// If the blueprint is out of range, or a tensor is missing or has another shape.
@@ -57,48 +57,58 @@ pub trait Model: Sized {
         device: &Device,
     ) -> Result<Self>;
 
-    /// The flat parameters `(P,)`.
-    fn parameters(&self) -> &Var;
+    /// Returns the parameters, which an optimizer changes in place.
+    fn parameters(&self) -> &Parameters;
 
-    /// Where each named parameter lives in them.
-    fn layout(&self) -> &Layout;
-
-    /// Every tensor that makes it, by name.
+    /// Returns a copy of every tensor that makes the model, by name.
     ///
     /// # Errors
-    /// Only from candle.
+    /// If the device is out of memory.
     fn named_tensors(&self) -> Result<Vec<(String, Tensor)>>;
 
-    /// The loss at `step`, its parts, and its gradient in the flat parameters.
+    /// Computes the loss at a step, its parts, and its gradient with respect to the parameters.
     ///
     /// # Errors
-    /// If a sampler or an objective fails.
-    fn loss_and_gradient(&self, constraints: &[Self::Constraint], step: u64) -> Result<Loss>;
+    /// If there is no constraint, or a sampler or an objective fails.
+    fn loss_and_gradient(&self, constraints: &[Self::Constraint], time: Time) -> Result<Loss>;
 
-    /// Takes a gradient that it gave and that nothing else holds: the next one may lie in the same memory, which where there is much of it
-    /// spares asking the system for more.
+    /// Takes back a gradient that [`loss_and_gradient`](Self::loss_and_gradient) returned and that nothing else holds: the next one may be
+    /// written to the same allocation.
     fn reuse(&self, gradient: Tensor) {
         drop(gradient);
     }
 }
 
-/// The reverse pass of a loss: every gradient starts here.
-///
-/// # Errors
-/// Only from candle.
-pub fn differentiate(loss: &Tensor) -> Result<GradStore> {
-    Ok(loss.backward()?)
+/// How far a training has come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Time {
+    /// Steps taken before.
+    pub step: u64,
+    /// `step` over the number of steps of the training, from 0 to below 1.
+    pub progress: f64,
 }
 
-/// A loss, how it came about, and its gradient.
+/// A loss, its parts, and its gradient.
 #[derive(Clone, Debug)]
 pub struct Loss {
     /// Weighted sum of the terms.
     pub value: f64,
     /// The terms, unweighted.
     pub terms: Vec<TermReport>,
-    /// In the flat parameters `(P,)`.
+    /// Gradient with respect to the flat parameters `(P,)`.
     pub gradient: Tensor,
+}
+
+impl Loss {
+    /// Returns the error of a loss without constraints.
+    #[must_use]
+    pub fn without_constraints() -> Error {
+        Error::Shape {
+            what: "constraints",
+            expected: "at least one".to_owned(),
+            got: "none".to_owned(),
+        }
+    }
 }
 
 impl Model for Siren {
@@ -123,47 +133,53 @@ impl Model for Siren {
         blueprint.field.load(blueprint.shape, find, dtype, device)
     }
 
-    fn parameters(&self) -> &Var {
+    fn parameters(&self) -> &Parameters {
         self.parameters()
-    }
-
-    fn layout(&self) -> &Layout {
-        self.layout()
     }
 
     fn named_tensors(&self) -> Result<Vec<(String, Tensor)>> {
         self.named_tensors()
     }
 
-    fn loss_and_gradient(&self, constraints: &[Constraint], step: u64) -> Result<Loss> {
+    fn loss_and_gradient(&self, constraints: &[Constraint], time: Time) -> Result<Loss> {
         let mut loss = 0.0;
-        let mut terms = Vec::new();
+        let mut terms: Vec<(&str, TermReport)> = Vec::new();
         let mut gradient: Option<Tensor> = None;
         for constraint in constraints {
-            let sample = constraint.sampler.draw(step)?;
-            let objective = constraint.objective.as_ref();
-            let evaluated = chunk::evaluate(self, objective, &sample)?;
-            let points = sample.len() as f64;
-            for sum in evaluated.sums {
+            let part = chunk::evaluate(self, constraint, time.step, time.progress)?;
+            let points = part.points as f64;
+            for sum in part.sums {
                 loss += sum.weight * sum.total / points;
-                terms.push(TermReport {
-                    name: sum.name.to_owned(),
+                let report = TermReport {
+                    name: sum.name.into_owned(),
                     mean: sum.total / points,
-                });
+                };
+                terms.push((&constraint.name, report));
             }
             gradient = Some(match gradient {
-                Some(sum) => (sum + evaluated.d_params)?,
-                None => evaluated.d_params,
+                Some(sum) => (sum + part.gradient)?,
+                None => part.gradient,
             });
         }
-        let gradient = match gradient {
-            Some(gradient) => gradient,
-            None => self.parameters().zeros_like()?,
-        };
         Ok(Loss {
             value: loss,
-            terms,
-            gradient,
+            terms: told_apart(terms),
+            gradient: gradient.ok_or_else(Loss::without_constraints)?,
         })
     }
+}
+
+/// Puts the names of constraints in front of the names of terms that more than one constraint has.
+fn told_apart(terms: Vec<(&str, TermReport)>) -> Vec<TermReport> {
+    let names: Vec<String> = terms.iter().map(|(_, term)| term.name.clone()).collect();
+    let is_shared = |name: &String| names.iter().filter(|other| *other == name).count() > 1;
+    let full = |(constraint, term): (&str, TermReport)| TermReport {
+        name: if is_shared(&term.name) {
+            format!("{constraint}.{}", term.name)
+        } else {
+            term.name
+        },
+        mean: term.mean,
+    };
+    terms.into_iter().map(full).collect()
 }

@@ -1,0 +1,214 @@
+//! The activations that a config can name, and the pointwise functions that they are.
+
+use serde::de::MapAccess;
+use serde::{Deserialize, Deserializer, Serialize};
+use siren_kernel::{Pointwise, SELU_ALPHA, SELU_SCALE};
+
+use super::encoding::positive_single;
+use crate::config::variant::{self, Variant};
+use crate::error::Result;
+
+/// Activation of the hidden layers, a function of the preactivation z: a name such as `"sine"`, or a table such as
+/// `{ gaussian = { scale = 30.0 } }`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// `sin(ω₀ z)` (Sitzmann et al. 2020).
+    #[default]
+    Sine,
+    /// `max(z, 0)`. The derivative at 0 is 0, as in PyTorch.
+    Relu,
+    /// `tanh z`.
+    Tanh,
+    /// `1 / (1 + e⁻ᶻ)`.
+    Sigmoid,
+    /// `ln(1 + eᶻ)`; `z` for z above 20, as in PyTorch.
+    Softplus,
+    /// `z` for z above 0, `eᶻ − 1` below.
+    Elu,
+    /// `λ z` for z above 0, `λ α (eᶻ − 1)` below (Klambauer et al. 2017).
+    Selu,
+    /// `z / (1 + e⁻ᶻ)`, also called swish.
+    Silu,
+    /// `sin(ω₀ (|z| + 1) z)` (Liu et al. 2024). Its authors treat `|z| + 1` as a constant when they differentiate; here the derivatives are
+    /// those of the function.
+    Finer,
+    /// `sin(ω₀ sinh 2z)` in the first layer, `sin(ω₀ z)` in the others (Gao & Jaiman 2024).
+    HSiren,
+    /// `e^(−(s₀ z)²)` (Ramasinghe & Lucey 2022).
+    Gaussian(GaussianActivation),
+    /// `e^(−(s₀ z)²) cos ω₀z`, the real part of the complex wavelet of Saragadam et al. 2023. The weights are real; theirs are complex.
+    Wire(WireActivation),
+    /// `sin(ω₀z) / (ω₀z)` (Saratchandran et al. 2024).
+    Sinc,
+}
+
+/// Gaussian activation `e^(−(s₀ z)²)`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GaussianActivation {
+    /// s₀. The width of the Gaussian is proportional to 1/s₀.
+    pub scale: f64,
+}
+
+impl Default for GaussianActivation {
+    /// The value of FINER's comparison.
+    fn default() -> Self {
+        Self { scale: 30.0 }
+    }
+}
+
+/// Gabor wavelet `e^(−(s₀ z)²) cos ω₀z`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WireActivation {
+    /// s₀. The width of the envelope is proportional to 1/s₀.
+    pub scale: f64,
+}
+
+impl Default for WireActivation {
+    /// The value of FINER's comparison.
+    fn default() -> Self {
+        Self { scale: 10.0 }
+    }
+}
+
+/// The names that `field.activation` may hold.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Name {
+    Sine,
+    Relu,
+    Tanh,
+    Sigmoid,
+    Softplus,
+    Elu,
+    Selu,
+    Silu,
+    Finer,
+    HSiren,
+    Gaussian,
+    Wire,
+    Sinc,
+}
+
+impl<'de> Variant<'de> for Activation {
+    type Name = Name;
+    const EXPECTED: &'static str =
+        "the name of an activation, such as \"sine\", or a table such as { gaussian = { scale = 30.0 } }";
+
+    fn with_defaults(name: Name) -> Self {
+        match name {
+            Name::Sine => Self::Sine,
+            Name::Relu => Self::Relu,
+            Name::Tanh => Self::Tanh,
+            Name::Sigmoid => Self::Sigmoid,
+            Name::Softplus => Self::Softplus,
+            Name::Elu => Self::Elu,
+            Name::Selu => Self::Selu,
+            Name::Silu => Self::Silu,
+            Name::Finer => Self::Finer,
+            Name::HSiren => Self::HSiren,
+            Name::Gaussian => Self::Gaussian(GaussianActivation::default()),
+            Name::Wire => Self::Wire(WireActivation::default()),
+            Name::Sinc => Self::Sinc,
+        }
+    }
+
+    fn with_settings<A: MapAccess<'de>>(
+        name: Name,
+        settings: &mut A,
+    ) -> Result<Option<Self>, A::Error> {
+        Ok(match name {
+            Name::Gaussian => Some(Self::Gaussian(settings.next_value()?)),
+            Name::Wire => Some(Self::Wire(settings.next_value()?)),
+            _ => None,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Activation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        variant::deserialize(deserializer)
+    }
+}
+
+impl Activation {
+    /// Every activation, with its default settings.
+    pub const ALL: [Self; 13] = [
+        Self::Sine,
+        Self::Relu,
+        Self::Tanh,
+        Self::Sigmoid,
+        Self::Softplus,
+        Self::Elu,
+        Self::Selu,
+        Self::Silu,
+        Self::Finer,
+        Self::HSiren,
+        Self::Gaussian(GaussianActivation { scale: 30.0 }),
+        Self::Wire(WireActivation { scale: 10.0 }),
+        Self::Sinc,
+    ];
+
+    pub(super) fn validate(self) -> Result<()> {
+        match self {
+            Self::Gaussian(gaussian) => {
+                positive_single("field.activation.gaussian.scale", gaussian.scale)
+            }
+            Self::Wire(wire) => positive_single("field.activation.wire.scale", wire.scale),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the pointwise function of the first layer.
+    pub(crate) fn first_pointwise(self, omega: f64) -> Pointwise {
+        match self {
+            Self::HSiren => Pointwise::HyperbolicSine { omega },
+            _ => self.hidden_pointwise(omega),
+        }
+    }
+
+    /// Returns the pointwise function of the layers between the first and the last.
+    pub(crate) fn hidden_pointwise(self, omega: f64) -> Pointwise {
+        match self {
+            Self::Sine | Self::HSiren => Pointwise::Sine { omega },
+            Self::Finer => Pointwise::Finer { omega },
+            Self::Gaussian(GaussianActivation { scale }) => Pointwise::Gaussian { scale },
+            Self::Wire(WireActivation { scale }) => Pointwise::Gabor { omega, scale },
+            Self::Sinc => Pointwise::Sinc { omega },
+            Self::Silu => Pointwise::Silu,
+            Self::Relu => Pointwise::Relu,
+            Self::Tanh => Pointwise::Tanh,
+            Self::Sigmoid => Pointwise::Sigmoid,
+            Self::Softplus => Pointwise::Softplus,
+            Self::Elu => Pointwise::Exponential {
+                scale: 1.0,
+                alpha: 1.0,
+            },
+            Self::Selu => Pointwise::Exponential {
+                scale: SELU_SCALE,
+                alpha: SELU_ALPHA,
+            },
+        }
+    }
+
+    /// Returns whether the function depends on ω₀.
+    #[must_use]
+    pub fn has_omega(self) -> bool {
+        matches!(
+            self,
+            Self::Sine | Self::Finer | Self::HSiren | Self::Wire(_) | Self::Sinc
+        )
+    }
+
+    /// Returns whether the function depends on ω₀ and z through their product alone.
+    pub(crate) fn depends_on_omega_z(self) -> bool {
+        matches!(self, Self::Sine | Self::Sinc)
+    }
+
+    /// Returns whether its layers are initialized as the paper's.
+    pub(crate) fn starts_as_sine(self) -> bool {
+        matches!(self, Self::Sine | Self::Finer | Self::HSiren)
+    }
+}

@@ -1,0 +1,223 @@
+//! The CPU's backend: a whole network as one operation of `siren-kernel`, with its own backward pass.
+
+mod batch;
+mod frequency;
+mod operation;
+mod precision;
+mod square_error;
+
+use std::sync::{Arc, Mutex};
+
+use candle_core::backprop::GradStore;
+use candle_core::{Tensor, Var};
+use siren_kernel::Level;
+use siren_kernel::network::{self, Order, Plan};
+
+use self::batch::BatchOperation;
+use self::operation::JetOperation;
+use self::precision::{PackedWeights, Pools, Sum, Tape, lock};
+use self::square_error::SquareError;
+use super::{Backend, GradientSum, Pass, Threads, same_kind};
+use crate::error::Result;
+use crate::field::prepared::Gradients;
+
+/// Points per application where no gradient is wanted.
+const EVALUATION_POINTS: usize = 4096;
+
+/// The fused operation at one SIMD level, with buffers that are kept between calls.
+pub(in super::super) struct Fused {
+    level: Level,
+    pools: Arc<Pools>,
+}
+
+impl Fused {
+    pub(super) fn new(level: Level) -> Self {
+        Self {
+            level,
+            pools: Arc::default(),
+        }
+    }
+
+    fn batch(&self, plan: &Arc<Plan>, order: &Order) -> BatchOperation {
+        BatchOperation {
+            plan: Arc::clone(plan),
+            order: order.clone(),
+            pools: Arc::clone(&self.pools),
+            level: self.level,
+            chunk_points: network::chunk_points(plan, order),
+        }
+    }
+}
+
+impl Backend for Fused {
+    fn threads(&self) -> Threads {
+        Threads::Many
+    }
+
+    fn chunk_points(&self, plan: &Plan, order: &Order) -> usize {
+        network::chunk_points(plan, order)
+    }
+
+    fn evaluation_points(&self, _plan: &Plan, _order: &Order) -> usize {
+        EVALUATION_POINTS
+    }
+
+    fn prepare(
+        &self,
+        plan: &Arc<Plan>,
+        params: &Tensor,
+        gradients: Gradients,
+    ) -> candle_core::Result<Box<dyn Pass>> {
+        // The kernel does not know learned frequencies: it is given the effective parameters.
+        let tracked = match gradients {
+            Gradients::Tracked => frequency::effective(plan, params)?,
+            Gradients::Untracked => frequency::effective(plan, &params.detach())?,
+        };
+        // A variable is its own leaf, without a copy.
+        let leaf = if frequency::is_learned(plan) {
+            Var::from_tensor(&tracked.detach())?
+        } else {
+            Var::from_tensor(&params.contiguous()?)?
+        };
+        let packed = PackedWeights::new(self.level, plan, leaf.as_tensor())?;
+        Ok(Box::new(FusedPass {
+            plan: Arc::clone(plan),
+            pools: Arc::clone(&self.pools),
+            level: self.level,
+            packed,
+            params: params.detach(),
+            tracked,
+            leaf,
+            gradients,
+        }))
+    }
+
+    fn batch_jets(
+        &self,
+        plan: &Arc<Plan>,
+        params: &Tensor,
+        coords: &Tensor,
+        order: &Order,
+    ) -> Result<Tensor> {
+        let params = frequency::effective(plan, params)?;
+        let coords = coords.contiguous()?;
+        Ok(coords.apply_op2(&params.contiguous()?, self.batch(plan, order))?)
+    }
+
+    fn batch_square_error(
+        &self,
+        plan: &Arc<Plan>,
+        params: &Tensor,
+        coords: &Tensor,
+        targets: &Tensor,
+    ) -> Result<[Tensor; 2]> {
+        let operation = SquareError {
+            batch: self.batch(plan, &Order::Value),
+            coords: coords.contiguous()?,
+            targets: targets.contiguous()?,
+            gradient: Mutex::default(),
+        };
+        let effective = frequency::effective(plan, params)?.contiguous()?;
+        let means = effective.apply_op1(operation)?;
+        let square = if frequency::is_learned(plan) {
+            params.sqr()?.mean_all()?
+        } else {
+            means.get(1)?
+        };
+        Ok([means.get(0)?, square])
+    }
+}
+
+/// A network with its weights packed for products.
+struct FusedPass {
+    plan: Arc<Plan>,
+    pools: Arc<Pools>,
+    level: Level,
+    packed: PackedWeights,
+    /// The parameters, detached.
+    params: Tensor,
+    /// The effective parameters, with their graph back to the parameters.
+    tracked: Tensor,
+    /// The effective parameters as the leaf of graphs whose gradient a [`FusedSum`] takes.
+    leaf: Var,
+    gradients: Gradients,
+}
+
+impl FusedPass {
+    fn operation(&self, order: &Order, sum: Option<&Arc<Mutex<Sum>>>) -> JetOperation {
+        JetOperation {
+            plan: Arc::clone(&self.plan),
+            order: order.clone(),
+            pools: Arc::clone(&self.pools),
+            level: self.level,
+            differentiable: self.gradients == Gradients::Tracked,
+            packed: self.packed.clone(),
+            tape: Mutex::new(Tape::Empty),
+            accumulator: sum.cloned(),
+        }
+    }
+}
+
+impl Pass for FusedPass {
+    fn jets(&self, coords: &Tensor, order: &Order) -> candle_core::Result<Tensor> {
+        let coords = coords.contiguous()?;
+        let operation = self.operation(order, None);
+        match self.gradients {
+            Gradients::Tracked => coords.apply_op2(&self.tracked.contiguous()?, operation),
+            Gradients::Untracked => coords.apply_op2_no_bwd(&self.leaf, &operation),
+        }
+    }
+
+    fn gradient_sum(&self) -> Box<dyn GradientSum> {
+        let zero = Sum::zero(&self.plan, &self.pools, self.leaf.dtype());
+        Box::new(FusedSum {
+            pass: FusedPass {
+                plan: Arc::clone(&self.plan),
+                pools: Arc::clone(&self.pools),
+                level: self.level,
+                packed: self.packed.clone(),
+                params: self.params.clone(),
+                tracked: self.tracked.clone(),
+                leaf: self.leaf.clone(),
+                gradients: self.gradients,
+            },
+            sum: Arc::new(Mutex::new(zero)),
+        })
+    }
+}
+
+/// A gradient that the operation's backward pass adds to by itself.
+struct FusedSum {
+    pass: FusedPass,
+    sum: Arc<Mutex<Sum>>,
+}
+
+impl GradientSum for FusedSum {
+    fn jets(&mut self, coords: &Tensor, order: &Order) -> candle_core::Result<Tensor> {
+        let operation = self.pass.operation(order, Some(&self.sum));
+        coords.contiguous()?.apply_op2(&self.pass.leaf, operation)
+    }
+
+    /// Nothing to do: the backward pass has added its part.
+    fn collect(&mut self, _store: &GradStore) -> candle_core::Result<()> {
+        Ok(())
+    }
+
+    fn merge(&mut self, other: Box<dyn GradientSum>) -> candle_core::Result<()> {
+        let other = same_kind::<Self>(other)?;
+        let taken = lock(&other.sum).take();
+        lock(&self.sum).add(taken, &self.pass.pools);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> candle_core::Result<Tensor> {
+        let FusedPass {
+            plan,
+            pools,
+            params,
+            ..
+        } = &self.pass;
+        let sum = lock(&self.sum).take().finish(plan, pools)?;
+        frequency::pull_back(plan, params, &sum)
+    }
+}

@@ -1,0 +1,154 @@
+//! The field as one differentiable candle operation: `(coords (n, d), parameters (P,)) → jets (n, c, 1 + d + K)`.
+
+use std::sync::{Arc, Mutex};
+
+use candle_core::{CpuStorage, CustomOp2, DType, Layout, Shape, Tensor, bail};
+
+use siren_kernel::Level;
+use siren_kernel::network::{Chunk, Order, Plan};
+
+use super::precision::{PackedWeights, Pools, Precision, Sum, Tape, lock};
+use crate::field::tensor::{contiguous, read};
+
+/// One application of a network to a chunk of points.
+pub(super) struct JetOperation {
+    pub(super) plan: Arc<Plan>,
+    pub(super) order: Order,
+    pub(super) pools: Arc<Pools>,
+    pub(super) level: Level,
+    /// Whether a reverse pass may follow.
+    pub(super) differentiable: bool,
+    /// The weights of the parameters it will be applied to.
+    pub(super) packed: PackedWeights,
+    pub(super) tape: Mutex<Tape>,
+    /// Where the gradient in the parameters goes instead of into candle's store.
+    pub(super) accumulator: Option<Arc<Mutex<Sum>>>,
+}
+
+impl Drop for JetOperation {
+    /// A forward pass that no reverse pass followed gives its buffers back.
+    fn drop(&mut self) {
+        match self.take_tape() {
+            Tape::Single(workspace) => self.pools.single.give(workspace),
+            Tape::Double(workspace) => self.pools.double.give(workspace),
+            Tape::Empty => {}
+        }
+    }
+}
+
+impl JetOperation {
+    fn take_tape(&self) -> Tape {
+        let mut tape = lock(&self.tape);
+        std::mem::take(&mut tape)
+    }
+
+    fn chunk<'a, T: Precision>(&'a self, coords: &'a [T], params: &'a [T]) -> Chunk<'a, T> {
+        Chunk {
+            plan: &self.plan,
+            order: &self.order,
+            coords,
+            params,
+            packed: T::weights(&self.packed),
+            level: self.level,
+        }
+    }
+
+    fn forward<T: Precision>(&self, coords: &[T], params: &[T]) -> Vec<T> {
+        let components = self.order.components(self.plan.in_features);
+        let points = coords.len() / self.plan.in_features;
+        let mut out = vec![T::of(0.0); points * self.plan.out_features * components];
+        let pool = T::pool(&self.pools);
+        let mut workspace = pool.take().unwrap_or_default();
+        let chunk = self.chunk(coords, params);
+        chunk.forward(&mut out, &mut workspace, self.differentiable);
+        if self.differentiable {
+            let mut tape = lock(&self.tape);
+            *tape = T::pack(workspace);
+        } else {
+            pool.give(workspace);
+        }
+        out
+    }
+
+    fn backward<T: Precision>(
+        &self,
+        tensors: [&Tensor; 3],
+        sum: &mut Sum,
+    ) -> candle_core::Result<()> {
+        let [coords, params, d_out] = tensors;
+        let d_out = d_out.contiguous()?;
+        read(coords, |coords: &[T]| {
+            read(params, |params: &[T]| {
+                read(&d_out, |d_out: &[T]| {
+                    self.backward_slices([coords, params, d_out], sum);
+                })
+            })?
+        })?
+    }
+
+    fn backward_slices<T: Precision>(&self, [coords, params, d_out]: [&[T]; 3], sum: &mut Sum) {
+        let pool = T::pool(&self.pools);
+        let chunk = self.chunk(coords, params);
+        // A second reverse pass over the same graph finds the tape gone and computes it again.
+        let mut workspace = T::unpack(self.take_tape()).unwrap_or_else(|| {
+            let mut workspace = pool.take().unwrap_or_default();
+            let mut out = vec![T::of(0.0); d_out.len()];
+            chunk.forward(&mut out, &mut workspace, true);
+            workspace
+        });
+        chunk.backward(d_out, &mut workspace, T::sum_of(sum));
+        pool.give(workspace);
+    }
+}
+
+impl CustomOp2 for JetOperation {
+    fn name(&self) -> &'static str {
+        "siren-jet"
+    }
+
+    fn cpu_fwd(
+        &self,
+        coords: &CpuStorage,
+        coords_layout: &Layout,
+        params: &CpuStorage,
+        params_layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let points = coords_layout.dims()[0];
+        let components = self.order.components(self.plan.in_features);
+        let shape = Shape::from((points, self.plan.out_features, components));
+        let storage = match params {
+            CpuStorage::F32(_) => CpuStorage::F32(self.forward(
+                contiguous::<f32>(coords, coords_layout)?,
+                contiguous::<f32>(params, params_layout)?,
+            )),
+            CpuStorage::F64(_) => CpuStorage::F64(self.forward(
+                contiguous::<f64>(coords, coords_layout)?,
+                contiguous::<f64>(params, params_layout)?,
+            )),
+            _ => bail!("the field operation takes f32 or f64 tensors"),
+        };
+        Ok((storage, shape))
+    }
+
+    /// Coordinates are data: only the parameters get a gradient.
+    fn bwd(
+        &self,
+        coords: &Tensor,
+        params: &Tensor,
+        _jets: &Tensor,
+        d_jets: &Tensor,
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
+        let tensors = [coords, params, d_jets];
+        let backward = |sum: &mut Sum| match params.dtype() {
+            DType::F64 => self.backward::<f64>(tensors, sum),
+            _ => self.backward::<f32>(tensors, sum),
+        };
+        if let Some(accumulator) = &self.accumulator {
+            backward(&mut lock(accumulator))?;
+            return Ok((None, None));
+        }
+        let mut sum = Sum::zero(&self.plan, &self.pools, params.dtype());
+        backward(&mut sum)?;
+        Ok((None, Some(sum.finish(&self.plan, &self.pools)?)))
+    }
+}

@@ -1,0 +1,396 @@
+//! Networks apart from their parameters: pure functions of parameters, coordinates and order.
+
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Tensor};
+use rand_chacha::ChaCha8Rng;
+use siren_kernel::Level;
+use siren_kernel::network::{Dense, Features, Order, Plan};
+
+use super::activation::Activation;
+use super::backend::{self, Backend, Composed};
+use super::config::{FieldShape, SirenConfig};
+use super::encoding::{Encoding, nyquist_frequencies};
+use super::init;
+use super::jet::{Jet, check_order};
+use super::layout::{Layout, Role};
+use super::prepared::{Gradients, Prepared};
+use crate::error::{Error, Result};
+
+/// Most parameters of a network: 1 GiB of them in single precision.
+const MAX_PARAMETERS: usize = 1 << 28;
+/// Name of the Fourier encoding's fixed matrix among the tensors of a network.
+const FOURIER_MATRIX: &str = "encoding.fourier_matrix";
+
+/// A multilayer perceptron `Φ: ℝᵈ → ℝᶜ` without its parameters, by default the paper's (§3).
+///
+/// Its methods are functions of flat parameters `(P,)`, or of the parameters `(b, P)` of a batch of fields. A [`Siren`](super::Siren)
+/// is a network together with one set of parameters; a hypernetwork holds a network and computes the parameters.
+#[derive(Clone)]
+pub struct Network {
+    config: SirenConfig,
+    shape: FieldShape,
+    layout: Arc<Layout>,
+    plan: Arc<Plan>,
+    backend: Arc<dyn Backend>,
+    /// `B` of the Gaussian Fourier encoding, row by row; empty for other encodings.
+    fourier_matrix: Vec<f64>,
+}
+
+impl SirenConfig {
+    /// Makes a network, and draws from `rng` what is random in it besides its parameters: the matrix of the Fourier encoding.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] if a value of the config is out of range or still `"auto"`; [`Error::Shape`] if `shape` has no coordinate or
+    /// no channel.
+    pub fn network(
+        &self,
+        shape: FieldShape,
+        rng: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Result<Network> {
+        self.validate()?;
+        self.must_be_resolved()?;
+        let fourier_matrix = match &self.encoding {
+            Encoding::Fourier(f) => init::normal(f.scale, f.features * shape.in_features, rng),
+            _ => Vec::new(),
+        };
+        Network::assemble(self, shape, fourier_matrix, device)
+    }
+
+    /// Makes a network whose fixed tensors are given: `find` returns each of [`Network::fixed_tensors`] by its name.
+    ///
+    /// # Errors
+    /// As [`network`](Self::network); also if a tensor is missing or has another shape.
+    pub fn network_from(
+        &self,
+        shape: FieldShape,
+        find: impl Fn(&str) -> Option<Tensor>,
+        device: &Device,
+    ) -> Result<Network> {
+        self.validate()?;
+        self.must_be_resolved()?;
+        let mut fourier_matrix = Vec::new();
+        if let Encoding::Fourier(fourier) = &self.encoding {
+            let mut fixed = Layout::default();
+            let sides = [fourier.features, shape.in_features];
+            fixed.push(FOURIER_MATRIX, &sides, Role::Encoding);
+            fourier_matrix = fixed.join(&find)?.to_dtype(DType::F64)?.to_vec1()?;
+        }
+        Network::assemble(self, shape, fourier_matrix, device)
+    }
+}
+
+impl Network {
+    fn assemble(
+        config: &SirenConfig,
+        shape: FieldShape,
+        fourier_matrix: Vec<f64>,
+        device: &Device,
+    ) -> Result<Self> {
+        if shape.in_features == 0 || shape.out_features == 0 {
+            return Err(Error::Shape {
+                what: "field",
+                expected: "at least one coordinate and one channel".to_owned(),
+                got: format!("{} and {}", shape.in_features, shape.out_features),
+            });
+        }
+        let (plan, layout) = lay_out(config, shape, &fourier_matrix);
+        if layout.len() > MAX_PARAMETERS {
+            let expected = format!(
+                "a width that, with {} hidden layers and this encoding, gives at most {MAX_PARAMETERS} parameters; \
+                 here it gives {}",
+                config.hidden_layers,
+                layout.len()
+            );
+            let key = "field.hidden_features";
+            return Err(Error::invalid(key, config.hidden_features, &expected));
+        }
+        Ok(Self {
+            config: config.clone(),
+            shape,
+            layout: Arc::new(layout),
+            plan: Arc::new(plan),
+            backend: backend::for_device(device),
+            fourier_matrix,
+        })
+    }
+
+    /// Returns the same network with its fused CPU operation at another SIMD level than the widest, for comparisons.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the processor does not have that level.
+    pub fn at_level(mut self, level: Level) -> Result<Self> {
+        if !level.is_available() {
+            let available: Vec<_> = Level::available().map(|level| level.to_string()).collect();
+            return Err(Error::Shape {
+                what: "SIMD level",
+                expected: format!("one of this processor's: {}", available.join(", ")),
+                got: level.to_string(),
+            });
+        }
+        self.backend = backend::at_level(level);
+        Ok(self)
+    }
+
+    /// Returns the same network computed by candle's own operations, on any device: slower, and a reference implementation of the same
+    /// formulas for tests and benchmarks.
+    #[must_use]
+    pub fn composed(mut self) -> Self {
+        self.backend = Arc::new(Composed);
+        self
+    }
+
+    pub(super) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Returns the config from which the network was made.
+    #[must_use]
+    pub fn config(&self) -> &SirenConfig {
+        &self.config
+    }
+
+    /// Returns the sizes that came from the signal.
+    #[must_use]
+    pub fn shape(&self) -> FieldShape {
+        self.shape
+    }
+
+    /// Returns the number of coordinates per point, `d`.
+    #[must_use]
+    pub fn in_features(&self) -> usize {
+        self.plan.in_features
+    }
+
+    /// Returns the number of channels per point, `c`.
+    #[must_use]
+    pub fn out_features(&self) -> usize {
+        self.plan.out_features
+    }
+
+    /// Returns names, shapes and roles of the parameters.
+    #[must_use]
+    pub fn layout(&self) -> &Arc<Layout> {
+        &self.layout
+    }
+
+    /// Draws parameters `(P,)` from `rng`, layer by layer the weights and the biases, in double precision: the same seed gives the same
+    /// network at either precision.
+    #[must_use]
+    pub fn draw_parameters(&self, rng: &mut ChaCha8Rng) -> Vec<f64> {
+        let mut params = Vec::with_capacity(self.layout.len());
+        if let Encoding::Rbf(rbf) = &self.config.encoding {
+            let coordinates = rbf.centers * self.shape.in_features;
+            params.extend(init::uniform(1.0, coordinates, rng));
+            params.extend(std::iter::repeat_n(rbf.sigma, rbf.centers));
+        }
+        let mut before = None;
+        for (index, layer) in self.plan.layers.iter().enumerate() {
+            params.extend(init::weights(&self.config, index, layer, before, rng));
+            params.extend(init::biases(&self.config, index, layer, rng));
+            params.extend(layer.frequency.map(|_| 1.0));
+            before = Some(layer.pointwise);
+        }
+        params
+    }
+
+    /// Returns the tensors besides the parameters that make the network, by name: the matrix of the Fourier encoding.
+    ///
+    /// # Errors
+    /// Only from candle.
+    pub fn fixed_tensors(&self) -> Result<Vec<(String, Tensor)>> {
+        if self.fourier_matrix.is_empty() {
+            return Ok(Vec::new());
+        }
+        let matrix = Tensor::new(self.fourier_matrix.as_slice(), &Device::Cpu)?;
+        let matrix = matrix.reshape(((), self.plan.in_features))?;
+        Ok(vec![(FOURIER_MATRIX.to_owned(), matrix)])
+    }
+
+    /// Returns the number of points per differentiable application for which a training step is fastest.
+    #[must_use]
+    pub fn chunk_points(&self, order: &Order) -> usize {
+        self.backend.chunk_points(&self.plan, order)
+    }
+
+    /// Returns the jet at `coords (n, d)` for parameters `params (P,)`, differentiable in the parameters (not in the coordinates, which are
+    /// data).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the coordinates, the parameters or the traces do not fit the network.
+    pub fn jet(&self, params: &Tensor, coords: &Tensor, order: &Order) -> Result<Jet> {
+        self.prepare(params, Gradients::Tracked)?.jet(coords, order)
+    }
+
+    /// Packs the weights of `params (P,)` once for many calls. Later changes of `params` have no effect on the result.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `params` does not fit the network.
+    pub fn prepare(&self, params: &Tensor, gradients: Gradients) -> Result<Prepared<'_>> {
+        if params.dims() != [self.layout.len()] {
+            return Err(Error::Shape {
+                what: "parameters",
+                expected: format!("[{}]", self.layout.len()),
+                got: format!("{:?}", params.dims()),
+            });
+        }
+        let pass = self.backend.prepare(&self.plan, params, gradients)?;
+        Ok(Prepared {
+            network: self,
+            backend: self.backend.as_ref(),
+            pass,
+            gradients,
+            dtype: params.dtype(),
+            device: params.device().clone(),
+        })
+    }
+
+    /// Returns the jets `(b, n, c, …)` at `coords (b, n, d)` of `b` fields with parameters `params (b, P)`, differentiable in `params`: a
+    /// hypernetwork's output is evaluated so (§4.4 of the paper).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the shapes do not fit one another or the network.
+    pub fn batch_jet(&self, params: &Tensor, coords: &Tensor, order: &Order) -> Result<Jet> {
+        let dims = self.plan.in_features;
+        check_order(order, dims)?;
+        self.check_batch(params, coords)?;
+        let coords = coords.detach();
+        let packed = self.backend.batch_jets(&self.plan, params, &coords, order)?;
+        Ok(Jet::from_packed(packed, order, dims))
+    }
+
+    /// Returns `mean (Φ − t)²` over all points and channels of `b` fields with parameters `params (b, P)` at `coords (b, n, d)` for `targets
+    /// (b, n, c)`, and the mean square of `params`; both differentiable in `params`, once. The first is the mean over the values of
+    /// [`batch_jet`](Self::batch_jet), in one pass instead of two.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the shapes do not fit one another or the network.
+    pub fn batch_square_error(
+        &self,
+        params: &Tensor,
+        coords: &Tensor,
+        targets: &Tensor,
+    ) -> Result<[Tensor; 2]> {
+        self.check_batch(params, coords)?;
+        let (signals, points, _) = coords.dims3()?;
+        let expected = (signals, points, self.plan.out_features);
+        if targets.dims3()? != expected || targets.dtype() != params.dtype() {
+            return Err(Error::Shape {
+                what: "targets of a batch",
+                expected: format!("{expected:?} of {:?}", params.dtype()),
+                got: format!("{:?} of {:?}", targets.dims(), targets.dtype()),
+            });
+        }
+        let (coords, targets) = (coords.detach(), targets.detach());
+        self.backend
+            .batch_square_error(&self.plan, params, &coords, &targets)
+    }
+
+    fn check_batch(&self, params: &Tensor, coords: &Tensor) -> Result<()> {
+        let dims = self.plan.in_features;
+        let parameters = self.layout.len();
+        let fits = |params: &[usize], coords: &[usize]| match (params, coords) {
+            (&[b, p], &[signals, _, d]) => b == signals && p == parameters && d == dims,
+            _ => false,
+        };
+        if fits(params.dims(), coords.dims()) && params.dtype() == coords.dtype() {
+            return Ok(());
+        }
+        Err(Error::Shape {
+            what: "parameters and coordinates of a batch",
+            expected: format!("(b, {parameters}) and (b, n, {dims}) of one type"),
+            got: format!(
+                "{:?} of {:?} and {:?} of {:?}",
+                params.dims(),
+                params.dtype(),
+                coords.dims(),
+                coords.dtype()
+            ),
+        })
+    }
+}
+
+impl std::fmt::Debug for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Network")
+            .field("config", &self.config)
+            .field("shape", &self.shape)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Lays a network out for the kernel: layers, and the names of their parameters in the authors' checkpoints.
+fn lay_out(config: &SirenConfig, shape: FieldShape, fourier_matrix: &[f64]) -> (Plan, Layout) {
+    let mut layout = Layout::default();
+    let dims = shape.in_features;
+    let features = match &config.encoding {
+        Encoding::Identity => Features::Identity,
+        Encoding::Nerf(nerf) => {
+            let by_rule = match shape.samples_per_side {
+                _ if dims == 3 => 10,
+                Some(samples) => nyquist_frequencies(samples),
+                None => 4,
+            };
+            Features::nerf(dims, nerf.frequencies.unwrap_or(by_rule))
+        }
+        Encoding::Fourier(_) => Features::fourier(dims, fourier_matrix),
+        Encoding::Rbf(rbf) => {
+            let mut tensor = |name: &str, shape: &[usize]| {
+                layout.push(format!("rbf_layer.{name}"), shape, Role::Encoding)
+            };
+            Features::Rbf {
+                centers: rbf.centers,
+                first_center: tensor("centres", &[rbf.centers, dims]).start,
+                first_sigma: tensor("sigmas", &[rbf.centers]).start,
+            }
+        }
+    };
+    let last = config.hidden_layers + 1;
+    let mut layers = Vec::new();
+    let mut fan_in = features.count(dims);
+    for index in 0..=last {
+        let (fan_out, pointwise) = if index == last {
+            (shape.out_features, siren_kernel::Pointwise::Linear)
+        } else {
+            (config.hidden_features, pointwise(config, index))
+        };
+        let weight_role = if index == 0 || index == last {
+            Role::OuterWeight
+        } else {
+            Role::HiddenWeight
+        };
+        let mut tensor = |name: &str, shape: &[usize], role| {
+            layout.push(format!("net.net.{index}.{name}"), shape, role)
+        };
+        layers.push(Dense {
+            fan_in,
+            fan_out,
+            weight: tensor("0.weight", &[fan_out, fan_in], weight_role),
+            bias: tensor("0.bias", &[fan_out], Role::Bias),
+            frequency: (config.learn_omega && index < last)
+                .then(|| tensor("1.frequency", &[1], Role::Frequency).start),
+            pointwise,
+        });
+        fan_in = fan_out;
+    }
+    let plan = Plan {
+        in_features: dims,
+        out_features: shape.out_features,
+        features,
+        layers,
+        parameters: layout.len(),
+    };
+    (plan, layout)
+}
+
+/// Returns the pointwise function of hidden layer `index`.
+pub(super) fn pointwise(config: &SirenConfig, index: usize) -> siren_kernel::Pointwise {
+    let activation: Activation = config.activation;
+    if index == 0 {
+        // A network is not made before `"auto"` has become a number.
+        activation.first_pointwise(config.first_omega_0.given().unwrap_or(f64::NAN))
+    } else {
+        activation.hidden_pointwise(config.hidden_omega_0)
+    }
+}

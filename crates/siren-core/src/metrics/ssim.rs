@@ -1,0 +1,308 @@
+//! Structural similarity of pictures.
+
+use crate::error::{Error, Result};
+
+/// Side of the square SSIM window, in pixels.
+const WINDOW: usize = 7;
+/// Pixels in the SSIM window.
+const WINDOW_PIXELS: f64 = (WINDOW * WINDOW) as f64;
+/// Sample (not population) variances and covariances: `n / (n - 1)` with `n` the pixels in the window.
+const SAMPLE_NORM: f64 = WINDOW_PIXELS / (WINDOW_PIXELS - 1.0);
+/// `(K1 L)²` with `K1 = 0.01` and the data range `L = 1`: steadies the comparison of means.
+const C1: f64 = 0.01 * 0.01;
+/// `(K2 L)²` with `K2 = 0.03` and the data range `L = 1`: steadies the comparison of variances.
+const C2: f64 = 0.03 * 0.03;
+
+/// Extent of a picture stored row-major as (height, width, channels), channels fastest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageShape {
+    /// Rows.
+    pub height: usize,
+    /// Pixels in a row.
+    pub width: usize,
+    /// Values in a pixel.
+    pub channels: usize,
+}
+
+impl std::fmt::Display for ImageShape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "({}, {}, {})", self.height, self.width, self.channels)
+    }
+}
+
+/// Mean structural similarity of two pictures with values in [0, 1]; in [-1, 1], and 1 for equal pictures.
+///
+/// With means `μ`, sample variances `σ²` and sample covariance `σ_ab` over a uniform 7 x 7 window,
+///
+/// ```text
+/// SSIM = (2 μ_a μ_b + C1) (2 σ_ab + C2) / ((μ_a² + μ_b² + C1) (σ_a² + σ_b² + C2)),   C1 = 0.01², C2 = 0.03²,
+/// ```
+///
+/// averaged over every window that lies wholly inside the picture, and over the channels. That is what
+/// `structural_similarity(a, b, data_range=1, channel_axis=-1)` of scikit-image computes in double precision, and the
+/// SSIM that the authors of SIREN log.
+///
+/// `a` and `b` hold `shape` row-major, channels fastest. Values outside [0, 1] are used as they are; any NaN makes the
+/// result NaN.
+///
+/// Source: Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to structural
+/// similarity", IEEE Transactions on Image Processing 13(4), 2004, with a uniform window.
+///
+/// # Errors
+///
+/// [`Error::Shape`] if the picture is narrower or lower than 7 pixels or has no channels, or if `a` or `b` does not
+/// have `height * width * channels` values.
+pub fn ssim(a: &[f32], b: &[f32], shape: ImageShape) -> Result<f64> {
+    check_ssim_input(a, b, shape)?;
+    let stride = shape.width * shape.channels;
+    let row_windows = (shape.width - WINDOW + 1) * shape.channels;
+    let rows = shape.height - WINDOW + 1;
+    let mut columns = Moments::zeros(stride);
+    let mut windows = Moments::zeros(row_windows);
+    let mut total = 0.0;
+    for row in 0..rows {
+        let band = row * stride..(row + WINDOW) * stride;
+        columns.sum_rows(&a[band.clone()], &b[band]);
+        windows.sum_columns(&columns, shape.channels);
+        total += windows.total_ssim();
+    }
+    Ok(total / (rows as f64 * row_windows as f64))
+}
+
+/// The conditions of [`ssim`].
+fn check_ssim_input(a: &[f32], b: &[f32], shape: ImageShape) -> Result<()> {
+    if shape.height < WINDOW || shape.width < WINDOW || shape.channels == 0 {
+        return Err(Error::Shape {
+            what: "SSIM, whose window is 7 x 7 pixels",
+            expected: "(height, width, channels) of at least (7, 7, 1)".to_owned(),
+            got: shape.to_string(),
+        });
+    }
+    let length = shape
+        .height
+        .checked_mul(shape.width)
+        .and_then(|pixels| pixels.checked_mul(shape.channels));
+    if length != Some(a.len()) || length != Some(b.len()) {
+        return Err(Error::Shape {
+            what: "SSIM",
+            expected: format!("two pictures of {shape} values"),
+            got: format!("lengths {} and {}", a.len(), b.len()),
+        });
+    }
+    Ok(())
+}
+
+/// Sums over (a part of) the window, one per position along a row. Each is summed afresh for every row, never updated
+/// by adding and subtracting, so no rounding error builds up down the picture.
+struct Moments {
+    /// `Σ a`.
+    a: Vec<f64>,
+    /// `Σ b`.
+    b: Vec<f64>,
+    /// `Σ a² + b²`: the two variances only ever occur as their sum.
+    squares: Vec<f64>,
+    /// `Σ a b`.
+    products: Vec<f64>,
+}
+
+impl Moments {
+    fn zeros(length: usize) -> Self {
+        Self {
+            a: vec![0.0; length],
+            b: vec![0.0; length],
+            squares: vec![0.0; length],
+            products: vec![0.0; length],
+        }
+    }
+
+    /// Sums down the rows of a band of both pictures, which is a whole number of rows as long as `self`.
+    fn sum_rows(&mut self, a: &[f32], b: &[f32]) {
+        for sums in [
+            &mut self.a,
+            &mut self.b,
+            &mut self.squares,
+            &mut self.products,
+        ] {
+            sums.fill(0.0);
+        }
+        let length = self.a.len();
+        for (row_a, row_b) in a.chunks_exact(length).zip(b.chunks_exact(length)) {
+            let sums = (self.a.iter_mut().zip(&mut self.b))
+                .zip(self.squares.iter_mut().zip(&mut self.products));
+            let values = row_a.iter().zip(row_b);
+            for (((sum_a, sum_b), (squares, products)), (&a, &b)) in sums.zip(values) {
+                let (a, b) = (f64::from(a), f64::from(b));
+                *sum_a += a;
+                *sum_b += b;
+                *squares += a * a + b * b;
+                *products += a * b;
+            }
+        }
+    }
+
+    /// Sums of seven horizontal neighbors, which lie `channels` apart.
+    fn sum_columns(&mut self, columns: &Self, channels: usize) {
+        for (sums, columns) in [
+            (&mut self.a, &columns.a),
+            (&mut self.b, &columns.b),
+            (&mut self.squares, &columns.squares),
+            (&mut self.products, &columns.products),
+        ] {
+            sums.fill(0.0);
+            for offset in 0..WINDOW {
+                for (sum, column) in sums.iter_mut().zip(&columns[offset * channels..]) {
+                    *sum += column;
+                }
+            }
+        }
+    }
+
+    /// Sum of the SSIM over the positions, `self` holding the sums over whole windows.
+    fn total_ssim(&self) -> f64 {
+        let sums = self.a.iter().zip(&self.b);
+        let second = self.squares.iter().zip(&self.products);
+        sums.zip(second)
+            .map(|((sum_a, sum_b), (squares, products))| {
+                let (mean_a, mean_b) = (sum_a / WINDOW_PIXELS, sum_b / WINDOW_PIXELS);
+                let mean_squares = mean_a * mean_a + mean_b * mean_b;
+                let mean_product = mean_a * mean_b;
+                let variances = SAMPLE_NORM * (squares / WINDOW_PIXELS - mean_squares);
+                let covariance = SAMPLE_NORM * (products / WINDOW_PIXELS - mean_product);
+                (2.0 * mean_product + C1) * (2.0 * covariance + C2)
+                    / ((mean_squares + C1) * (variances + C2))
+            })
+            .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::psnr_db;
+
+    /// Two pictures from integer arithmetic and correctly rounded operations alone, so that numpy makes the same bits.
+    fn pictures(shape: ImageShape, mix: f64) -> (Vec<f32>, Vec<f32>) {
+        let mut pair = (Vec::new(), Vec::new());
+        for i in 0..shape.height {
+            for j in 0..shape.width {
+                for k in 0..shape.channels {
+                    let a = ((i * i + 3 * j + 7 * k) % 32) as f64 / 31.0;
+                    let noise = ((5 * i + 11 * j * j + k) % 16) as f64 / 15.0;
+                    pair.0.push(a as f32);
+                    pair.1.push(((1.0 - mix) * a + mix * noise) as f32);
+                }
+            }
+        }
+        pair
+    }
+
+    fn mse(a: &[f32], b: &[f32]) -> f64 {
+        let squares = a.iter().zip(b);
+        let squares = squares.map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2));
+        squares.sum::<f64>() / a.len() as f64
+    }
+
+    const fn shape(height: usize, width: usize, channels: usize) -> ImageShape {
+        ImageShape {
+            height,
+            width,
+            channels,
+        }
+    }
+
+    // With scikit-image 0.26.0, numpy 2.4.6:
+    //   def reference(h, w, c, mix):
+    //       i, j, k = np.meshgrid(np.arange(h), np.arange(w), np.arange(c), indexing="ij")
+    //       a = ((i * i + 3 * j + 7 * k) % 32) / 31.0
+    //       b = (1.0 - mix) * a + mix * (((5 * i + 11 * j * j + k) % 16) / 15.0)
+    //       a, b = (x.astype(np.float32).astype(np.float64) for x in (a, b))
+    //       return (structural_similarity(a, b, data_range=1, channel_axis=-1), mean_squared_error(a, b),
+    //               peak_signal_noise_ratio(a, b, data_range=1))
+    const REFERENCES: [(ImageShape, f64, [f64; 3]); 5] = [
+        (
+            shape(23, 31, 3),
+            0.25,
+            [
+                0.918_277_470_421_725_9,
+                0.011_391_001_014_965_454,
+                19.434_381_094_438_61,
+            ],
+        ),
+        (
+            shape(64, 40, 1),
+            0.5,
+            [
+                0.659_461_215_251_079_7,
+                0.045_023_701_299_530_97,
+                13.465_588_054_730_437,
+            ],
+        ),
+        (
+            shape(7, 7, 1),
+            0.05,
+            [
+                0.996_838_947_788_477_5,
+                0.000_436_687_874_370_588_63,
+                33.598_288_670_826_78,
+            ],
+        ),
+        (
+            shape(7, 9, 4),
+            1.0,
+            [
+                0.034_048_595_584_904_39,
+                0.186_762_685_844_057_09,
+                7.287_098_890_844_218,
+            ],
+        ),
+        (
+            shape(256, 192, 3),
+            0.1,
+            [
+                0.988_521_635_288_484_1,
+                0.001_820_788_298_471_412_1,
+                27.397_405_463_250_195,
+            ],
+        ),
+    ];
+
+    #[test]
+    fn agrees_with_scikit_image() {
+        for (shape, mix, [expected_ssim, expected_mse, expected_psnr]) in REFERENCES {
+            let (a, b) = pictures(shape, mix);
+            let (ssim, mse) = (ssim(&a, &b, shape).unwrap(), mse(&a, &b));
+            let psnr = psnr_db(mse, 1.0);
+            assert!((ssim - expected_ssim).abs() < 1e-12, "{shape}: SSIM {ssim}");
+            assert!((mse - expected_mse).abs() < 1e-12, "{shape}: MSE {mse}");
+            assert!((psnr - expected_psnr).abs() < 1e-9, "{shape}: PSNR {psnr}");
+        }
+    }
+
+    #[test]
+    fn equal_pictures_have_ssim_one_and_infinite_psnr() {
+        let shape = shape(9, 8, 3);
+        let (a, _) = pictures(shape, 0.0);
+        assert!((ssim(&a, &a, shape).unwrap() - 1.0).abs() < 1e-14);
+        let psnr = psnr_db(mse(&a, &a), 1.0);
+        assert!(psnr.is_infinite() && psnr > 0.0);
+    }
+
+    #[test]
+    fn psnr_grows_with_the_peak() {
+        assert!((psnr_db(0.01, 1.0) - 20.0).abs() < 1e-12);
+        assert!((psnr_db(0.01, 2.0) - psnr_db(0.01, 1.0) - 20.0 * 2f64.log10()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn misfitting_shapes_are_errors_that_say_so() {
+        let (a, b) = pictures(shape(6, 20, 1), 0.5);
+        let message = ssim(&a, &b, shape(6, 20, 1)).unwrap_err().to_string();
+        assert!(
+            message.contains("7 x 7") && message.contains("(6, 20, 1)"),
+            "{message}"
+        );
+        assert!(ssim(&a, &b, shape(8, 20, 1)).is_err());
+        assert!(ssim(&a, &b, shape(7, 7, 0)).is_err());
+        assert!(ssim(&a, &b, shape(usize::MAX, 7, 1)).is_err());
+    }
+}

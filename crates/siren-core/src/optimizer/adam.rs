@@ -1,0 +1,215 @@
+//! Adam and `AdamW`.
+
+use serde::{Deserialize, Serialize};
+
+use super::elementwise::{Bounds, Elementwise, Rule, Slot, Value};
+use super::evaluation::Evaluation;
+use super::group::Group;
+use super::{Optimizer, OptimizerState, positive};
+use crate::error::{Error, Result};
+use crate::field::Parameters;
+
+/// Names of the two state tensors.
+const MOMENTS: [&str; 2] = ["first_moment", "second_moment"];
+
+/// Settings of Adam and AdamW.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdamConfig {
+    /// β₁ and β₂, the decay rates of the two moments.
+    pub betas: [f64; 2],
+    /// ε, added to the denominator.
+    pub epsilon: f64,
+    /// Weight decay λ: added to the gradient by `adam`, decoupled from it by `adamw`.
+    pub weight_decay: f64,
+}
+
+impl Default for AdamConfig {
+    fn default() -> Self {
+        Self {
+            betas: [0.9, 0.999],
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+        }
+    }
+}
+
+impl AdamConfig {
+    /// Checks every value; `key` is the key of the table.
+    pub(super) fn validate(&self, key: &str) -> Result<()> {
+        positive(&format!("{key}.epsilon"), self.epsilon)?;
+        if !self.betas.iter().all(|beta| (0.0..1.0).contains(beta)) {
+            let (key, betas) = (format!("{key}.betas"), format!("{:?}", self.betas));
+            return Err(Error::invalid(&key, betas, "two numbers from 0 to below 1"));
+        }
+        check_decay(&format!("{key}.weight_decay"), self.weight_decay)
+    }
+}
+
+/// Checks a weight decay.
+pub(super) fn check_decay(key: &str, decay: f64) -> Result<()> {
+    if (decay as f32).is_finite() && decay >= 0.0 {
+        return Ok(());
+    }
+    Err(Error::invalid(key, decay, "a number of at least 0"))
+}
+
+/// Where weight decay acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decay {
+    /// `weight_decay · θ` is added to the gradient (Adam).
+    Coupled,
+    /// θ is multiplied by `1 − η · weight_decay` (AdamW).
+    Decoupled,
+}
+
+/// Adam (Kingma & Ba 2015) and AdamW (Loshchilov & Hutter 2019), as PyTorch computes them:
+///
+/// ```text
+/// m ← β₁ m + (1 − β₁) g        v ← β₂ v + (1 − β₂) g²
+/// θ ← θ (1 − η λ) − η/(1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
+/// ```
+///
+/// with `λ = 0` for Adam, which instead adds `weight_decay · θ` to `g`.
+pub(super) struct Adam {
+    config: AdamConfig,
+    decay: Decay,
+    step: u64,
+    moments: Elementwise<2>,
+}
+
+impl Adam {
+    /// Makes an optimizer of a group of the parameters, with zero moments.
+    pub(super) fn new(
+        config: &AdamConfig,
+        decay: Decay,
+        group: Group,
+        parameters: &Parameters,
+    ) -> Result<Self> {
+        Ok(Self {
+            config: config.clone(),
+            decay,
+            step: 0,
+            moments: Elementwise::zeros(group, parameters)?,
+        })
+    }
+
+    /// Returns the rule of step `t`, counted from 1, for a gradient that is multiplied by `factor`.
+    fn rule(&self, t: u64, learning_rate: f64, factor: f64) -> AdamRule {
+        let AdamConfig {
+            betas,
+            epsilon,
+            weight_decay,
+        } = self.config;
+        let (decay, rest) = match self.decay {
+            Decay::Coupled => (weight_decay, 1.0),
+            Decay::Decoupled => (0.0, 1.0 - learning_rate * weight_decay),
+        };
+        AdamRule {
+            factor,
+            betas,
+            inverse_root: 1.0 / (1.0 - betas[1].powf(t as f64)).sqrt(),
+            epsilon,
+            rate: learning_rate / (1.0 - betas[0].powf(t as f64)),
+            decay,
+            rest,
+        }
+    }
+}
+
+impl Adam {
+    /// Returns the number of steps taken.
+    pub(super) fn steps_taken(&self) -> u64 {
+        self.step
+    }
+}
+
+impl Optimizer for Adam {
+    fn step(
+        &mut self,
+        parameters: &Parameters,
+        evaluate: &mut dyn FnMut() -> Result<Evaluation>,
+        learning_rate: f64,
+    ) -> Result<Evaluation> {
+        let evaluation = evaluate()?;
+        let rule = self.rule(self.step + 1, learning_rate, evaluation.factor);
+        self.moments.step(&rule, parameters, &evaluation, self.step)?;
+        self.step += 1;
+        Ok(evaluation)
+    }
+
+    fn state(&self) -> Result<OptimizerState> {
+        let mut tensors = Vec::new();
+        for (name, moment) in MOMENTS.iter().zip(self.moments.state()) {
+            tensors.push(((*name).to_owned(), moment.copy()?));
+        }
+        Ok(OptimizerState {
+            step: self.step,
+            tensors,
+        })
+    }
+
+    fn restore(&mut self, state: &OptimizerState) -> Result<()> {
+        let shape = [self.moments.len()];
+        let device = self.moments.state()[0].device().clone();
+        let moments = MOMENTS.iter().map(|name| state.tensor(name, &shape, &device));
+        self.moments.set_state(moments.collect::<Result<_>>()?)?;
+        self.step = state.step;
+        Ok(())
+    }
+}
+
+/// Adam's formula with the constants of one step.
+#[derive(Clone, Copy)]
+struct AdamRule {
+    /// Of the gradient.
+    factor: f64,
+    betas: [f64; 2],
+    /// `1 / √(1 − β₂ᵗ)`.
+    inverse_root: f64,
+    epsilon: f64,
+    /// `η / (1 − β₁ᵗ)`.
+    rate: f64,
+    /// λ where it is added to the gradient.
+    decay: f64,
+    /// `1 − η λ` where decay is decoupled.
+    rest: f64,
+}
+
+impl Rule<2> for AdamRule {
+    #[inline(always)]
+    fn update<V: Value>(&self, slot: Slot<V, 2>, gradient: V) -> Slot<V, 2> {
+        let Slot {
+            theta,
+            state: [first, second],
+        } = slot;
+        let [beta_1, beta_2] = self.betas;
+        let gradient = gradient.scaled(self.factor) + theta.clone().scaled(self.decay);
+        let first = first.scaled(beta_1) + gradient.clone().scaled(1.0 - beta_1);
+        let square = gradient.clone() * gradient;
+        let second = second.scaled(beta_2) + square.scaled(1.0 - beta_2);
+        let denominator = second.clone().sqrt().scaled(self.inverse_root).plus(self.epsilon);
+        let theta = theta.scaled(self.rest) - (first.clone() / denominator).scaled(self.rate);
+        Slot {
+            theta,
+            state: [first, second],
+        }
+    }
+
+    fn bounds(&self, [first, second]: [f64; 2], norm: f64) -> Bounds<2> {
+        let [beta_1, beta_2] = self.betas;
+        let largest = norm * self.factor;
+        let first = beta_1 * first + (1.0 - beta_1) * largest;
+        let second = beta_2 * second + (1.0 - beta_2) * largest * largest;
+        // With weight decay a parameter moves, and a moment grows, with θ, which has no bound here.
+        let decays = self.decay > 0.0 || self.rest < 1.0;
+        Bounds {
+            state: [first, second],
+            step: if decays {
+                f64::INFINITY
+            } else {
+                self.rate * first / self.epsilon
+            },
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Optimizers: an [`OptimizerConfig`] becomes an [`Optimizer`], which owns its state and takes one step at a time.
+//!
+//! What all optimizers share is written once: [`Evaluation`] measures and clips the gradient, [`Group`] names the parameters that one of
+//! them updates, [`elementwise`] applies a rule to every element in place and keeps the state finite.
+
+mod adam;
+mod elementwise;
+mod evaluation;
+mod group;
+mod muon;
+
+use candle_core::{Device, Tensor};
+use serde::de::MapAccess;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use self::adam::{Adam, Decay};
+use self::muon::Muon;
+use crate::config::variant::{self, Variant};
+use crate::error::{Error, Result};
+use crate::field::Parameters;
+
+pub use self::adam::AdamConfig;
+pub use self::evaluation::Evaluation;
+pub use self::group::Group;
+pub use self::muon::{MuonConfig, OthersConfig};
+
+/// Changes parameters so that a loss decreases; owns its state.
+pub trait Optimizer: Send {
+    /// Takes one step with the given learning rate. `evaluate` computes loss and gradient at the current values of `parameters`; a method
+    /// with a line search changes them and calls it again. Returns the last evaluation.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] if gradient, state or parameters would not be finite, and the errors of `evaluate`. Parameters and state are
+    /// then what they were before.
+    fn step(
+        &mut self,
+        parameters: &Parameters,
+        evaluate: &mut dyn FnMut() -> Result<Evaluation>,
+        learning_rate: f64,
+    ) -> Result<Evaluation>;
+
+    /// Returns a copy of the state: everything that a checkpoint must hold besides the parameters.
+    ///
+    /// # Errors
+    /// If the device is out of memory.
+    fn state(&self) -> Result<OptimizerState>;
+
+    /// Replaces the state by a copy of `state`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if a tensor is missing or has another shape; the state is then what it was before.
+    fn restore(&mut self, state: &OptimizerState) -> Result<()>;
+}
+
+/// State of an [`Optimizer`].
+#[derive(Clone, Debug, Default)]
+pub struct OptimizerState {
+    /// Steps taken.
+    pub step: u64,
+    /// Tensors by name, such as `first_moment`.
+    pub tensors: Vec<(String, Tensor)>,
+}
+
+impl OptimizerState {
+    /// Returns a copy of a tensor of the given shape on a device.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is none of that name or it has another shape.
+    pub fn tensor(&self, name: &str, shape: &[usize], device: &Device) -> Result<Tensor> {
+        let found = self.tensors.iter().find(|(own, _)| own == name);
+        match found {
+            Some((_, tensor)) if tensor.dims() == shape => Ok(tensor.to_device(device)?.copy()?),
+            found => Err(Error::Shape {
+                what: "optimizer state",
+                expected: format!("`{name}` of shape {shape:?}"),
+                got: found.map_or_else(
+                    || "no tensor of that name".to_owned(),
+                    |(_, tensor)| format!("{:?}", tensor.dims()),
+                ),
+            }),
+        }
+    }
+}
+
+/// Optimizer and its settings: a name such as `"adam"`, or a table such as `{ adamw = { weight_decay = 0.01 } }`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerConfig {
+    /// Adam (Kingma & Ba 2015). Weight decay is added to the gradient.
+    Adam(AdamConfig),
+    /// Adam with decoupled weight decay (Loshchilov & Hutter 2019).
+    AdamW(AdamConfig),
+    /// Muon for the hidden weight matrices, Adam for all other parameters.
+    Muon(MuonConfig),
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self::Adam(AdamConfig::default())
+    }
+}
+
+/// The names that `train.optimizer` may hold.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Name {
+    Adam,
+    AdamW,
+    Muon,
+}
+
+impl<'de> Variant<'de> for OptimizerConfig {
+    type Name = Name;
+    const EXPECTED: &'static str =
+        "the name of an optimizer, such as \"adam\", or a table such as { muon = { learning_rate = 2e-3 } }";
+
+    fn with_defaults(name: Name) -> Self {
+        match name {
+            Name::Adam => Self::Adam(AdamConfig::default()),
+            Name::AdamW => Self::AdamW(AdamConfig::default()),
+            Name::Muon => Self::Muon(MuonConfig::default()),
+        }
+    }
+
+    fn with_settings<A: MapAccess<'de>>(
+        name: Name,
+        settings: &mut A,
+    ) -> Result<Option<Self>, A::Error> {
+        Ok(Some(match name {
+            Name::Adam => Self::Adam(settings.next_value()?),
+            Name::AdamW => Self::AdamW(settings.next_value()?),
+            Name::Muon => Self::Muon(settings.next_value()?),
+        }))
+    }
+}
+
+impl<'de> Deserialize<'de> for OptimizerConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        variant::deserialize(deserializer)
+    }
+}
+
+impl OptimizerConfig {
+    /// Makes an optimizer of all `parameters`, with zero state. `learning_rate` is the highest of the training.
+    ///
+    /// # Errors
+    /// Only from candle.
+    pub fn init(&self, parameters: &Parameters, learning_rate: f64) -> Result<Box<dyn Optimizer>> {
+        let all = Group::all(parameters.layout());
+        Ok(match self {
+            Self::Adam(config) => Box::new(Adam::new(config, Decay::Coupled, all, parameters)?),
+            Self::AdamW(config) => Box::new(Adam::new(config, Decay::Decoupled, all, parameters)?),
+            Self::Muon(config) => Box::new(Muon::new(config, parameters, learning_rate)?),
+        })
+    }
+
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] with the full key, such as `train.optimizer.adam.epsilon`.
+    pub fn validate(&self) -> Result<()> {
+        match self {
+            Self::Adam(config) => config.validate("train.optimizer.adam"),
+            Self::AdamW(config) => config.validate("train.optimizer.adamw"),
+            Self::Muon(config) => config.validate("train.optimizer.muon"),
+        }
+    }
+}
+
+/// Checks a number that training rounds to `f32`, where a tiny number is 0 and a huge one infinite.
+pub(crate) fn positive(key: &str, value: f64) -> Result<()> {
+    let single = value as f32;
+    if single.is_finite() && single >= f32::MIN_POSITIVE {
+        return Ok(());
+    }
+    let expected = "a positive number (1.2e-38 to 3.4e38)";
+    Err(Error::invalid(key, value, expected))
+}

@@ -1,0 +1,410 @@
+//! Muon.
+
+use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
+use serde::de::MapAccess;
+use serde::{Deserialize, Deserializer, Serialize};
+use siren_kernel::product::Matrix;
+
+use super::adam::{Adam, AdamConfig, Decay, check_decay};
+use super::elementwise::must_be_finite;
+use super::evaluation::Evaluation;
+use super::group::Group;
+use super::{Optimizer, OptimizerState, positive};
+use crate::config::variant::{self, Variant};
+use crate::error::{Error, Result};
+use crate::field::tensor::Element;
+use crate::field::{Entry, Parameters, Role, Threads, threads};
+
+/// Settings of Muon (Jordan et al. 2024; for fields, arXiv 2512.14366), which updates the hidden weight matrices, those between the first and
+/// the last layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MuonConfig {
+    /// Learning rate of the hidden matrices. It follows `train.schedule`.
+    pub learning_rate: f64,
+    /// Momentum μ.
+    pub momentum: f64,
+    /// Number of Newton–Schulz iterations per step.
+    pub iterations: usize,
+    /// Decoupled weight decay of the hidden matrices.
+    pub weight_decay: f64,
+    /// Optimizer of all other parameters. It uses `train.learning_rate`.
+    pub others: OthersConfig,
+}
+
+/// Optimizer of the parameters that Muon does not update: a name, `"adam"` or `"adamw"`, or a table such as
+/// `{ adam = { epsilon = 1e-6 } }`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OthersConfig {
+    /// Adam.
+    Adam(AdamConfig),
+    /// Adam with decoupled weight decay.
+    AdamW(AdamConfig),
+}
+
+impl Default for OthersConfig {
+    fn default() -> Self {
+        Self::Adam(AdamConfig::default())
+    }
+}
+
+/// The names that `train.optimizer.muon.others` may hold.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OthersName {
+    Adam,
+    AdamW,
+}
+
+impl<'de> Variant<'de> for OthersConfig {
+    type Name = OthersName;
+    const EXPECTED: &'static str =
+        "`adam` or `adamw`, as a name or as a table such as { adam = { epsilon = 1e-6 } }";
+
+    fn with_defaults(name: OthersName) -> Self {
+        match name {
+            OthersName::Adam => Self::Adam(AdamConfig::default()),
+            OthersName::AdamW => Self::AdamW(AdamConfig::default()),
+        }
+    }
+
+    fn with_settings<A: MapAccess<'de>>(
+        name: OthersName,
+        settings: &mut A,
+    ) -> Result<Option<Self>, A::Error> {
+        Ok(Some(match name {
+            OthersName::Adam => Self::Adam(settings.next_value()?),
+            OthersName::AdamW => Self::AdamW(settings.next_value()?),
+        }))
+    }
+}
+
+impl<'de> Deserialize<'de> for OthersConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        variant::deserialize(deserializer)
+    }
+}
+
+impl Default for MuonConfig {
+    fn default() -> Self {
+        Self {
+            learning_rate: 5e-3,
+            momentum: 0.95,
+            iterations: 5,
+            weight_decay: 0.0,
+            others: OthersConfig::default(),
+        }
+    }
+}
+
+impl MuonConfig {
+    /// Checks every value; `key` is the key of the table.
+    pub(super) fn validate(&self, key: &str) -> Result<()> {
+        positive(&format!("{key}.learning_rate"), self.learning_rate)?;
+        if !(0.0..1.0).contains(&self.momentum) {
+            let expected = "a number from 0 to below 1";
+            return Err(Error::invalid(&format!("{key}.momentum"), self.momentum, expected));
+        }
+        if !(1..=20).contains(&self.iterations) {
+            let key = format!("{key}.iterations");
+            return Err(Error::invalid(&key, self.iterations, "1 to 20"));
+        }
+        check_decay(&format!("{key}.weight_decay"), self.weight_decay)?;
+        match &self.others {
+            OthersConfig::Adam(adam) => adam.validate(&format!("{key}.others.adam")),
+            OthersConfig::AdamW(adam) => adam.validate(&format!("{key}.others.adamw")),
+        }
+    }
+}
+
+/// Muon for the hidden matrices, another optimizer for all other parameters.
+pub(super) struct Muon {
+    config: MuonConfig,
+    /// Highest learning rate of the training.
+    base_rate: f64,
+    matrices: Vec<Hidden>,
+    others: Adam,
+}
+
+/// A hidden matrix.
+struct Hidden {
+    entry: Entry,
+    /// Running mean of the gradient, `(m, n)`.
+    momentum: Tensor,
+}
+
+/// A hidden matrix and its momentum after a step.
+struct Stepped {
+    weight: Tensor,
+    momentum: Tensor,
+}
+
+impl Muon {
+    pub(super) fn new(config: &MuonConfig, parameters: &Parameters, base_rate: f64) -> Result<Self> {
+        let layout = parameters.layout();
+        let zeros = |entry: &Entry| {
+            let shape = entry.shape.as_slice();
+            Tensor::zeros(shape, parameters.dtype(), parameters.device())
+        };
+        let hidden = |entry: &Entry| {
+            Ok(Hidden {
+                momentum: zeros(entry)?,
+                entry: entry.clone(),
+            })
+        };
+        let rest = Group::of_role(layout, Role::HiddenWeight).complement(layout.len());
+        let (adam, decay) = match &config.others {
+            OthersConfig::Adam(adam) => (adam, Decay::Coupled),
+            OthersConfig::AdamW(adam) => (adam, Decay::Decoupled),
+        };
+        Ok(Self {
+            config: config.clone(),
+            base_rate,
+            matrices: layout
+                .of_role(Role::HiddenWeight)
+                .map(hidden)
+                .collect::<Result<_>>()?,
+            others: Adam::new(adam, decay, rest, parameters)?,
+        })
+    }
+
+    /// Computes one matrix and its momentum after a step; nothing is changed.
+    fn stepped(
+        &self,
+        hidden: &Hidden,
+        theta: &Tensor,
+        evaluation: &Evaluation,
+        rate: f64,
+    ) -> Result<Stepped> {
+        let Entry { range, shape, .. } = &hidden.entry;
+        let matrix = |flat: &Tensor| {
+            let part = flat.narrow(0, range.start, range.len())?;
+            part.reshape(shape.as_slice())
+        };
+        let gradient = (matrix(&evaluation.gradient)? * evaluation.factor)?;
+        step(&self.config, &matrix(theta)?, &hidden.momentum, &gradient, rate)
+    }
+}
+
+impl Optimizer for Muon {
+    fn step(
+        &mut self,
+        parameters: &Parameters,
+        evaluate: &mut dyn FnMut() -> Result<Evaluation>,
+        learning_rate: f64,
+    ) -> Result<Evaluation> {
+        let evaluation = evaluate()?;
+        let taken = self.others.steps_taken();
+        let rate = self.config.learning_rate * (learning_rate / self.base_rate);
+        let theta = parameters.var().as_detached_tensor();
+        let stepped = |hidden: &Hidden| {
+            let stepped = self.stepped(hidden, &theta, &evaluation, rate)?;
+            must_be_finite(&stepped.momentum, "the optimizer's state", taken)?;
+            must_be_finite(&stepped.weight, "a parameter", taken)?;
+            Ok(stepped)
+        };
+        let stepped: Result<Vec<Stepped>> = match threads(parameters.device()) {
+            Threads::Many => self.matrices.par_iter().map(stepped).collect(),
+            Threads::One => self.matrices.iter().map(stepped).collect(),
+        };
+        let stepped = stepped?;
+        // The other optimizer may fail, and nothing has been changed by then.
+        let mut once = Some(evaluation);
+        let mut evaluate = || once.take().ok_or_else(evaluated_twice);
+        let evaluation = self.others.step(parameters, &mut evaluate, learning_rate)?;
+        for (hidden, stepped) in self.matrices.iter_mut().zip(stepped) {
+            let flat = stepped.weight.flatten_all()?.contiguous()?;
+            parameters.var().slice_set(&flat, 0, hidden.entry.range.start)?;
+            hidden.momentum = stepped.momentum;
+        }
+        Ok(evaluation)
+    }
+
+    fn state(&self) -> Result<OptimizerState> {
+        let mut state = self.others.state()?;
+        for hidden in &self.matrices {
+            let name = format!("momentum.{}", hidden.entry.name);
+            state.tensors.push((name, hidden.momentum.copy()?));
+        }
+        Ok(state)
+    }
+
+    fn restore(&mut self, state: &OptimizerState) -> Result<()> {
+        let mut momenta = Vec::new();
+        for hidden in &self.matrices {
+            let name = format!("momentum.{}", hidden.entry.name);
+            let device = hidden.momentum.device();
+            momenta.push(state.tensor(&name, &hidden.entry.shape, device)?);
+        }
+        self.others.restore(state)?;
+        for (hidden, momentum) in self.matrices.iter_mut().zip(momenta) {
+            hidden.momentum = momentum;
+        }
+        Ok(())
+    }
+}
+
+fn evaluated_twice() -> Error {
+    Error::Candle(candle_core::Error::msg("the gradient of a step was asked for twice"))
+}
+
+/// Of the quintic `p(x) = a x + b x³ + c x⁵` that is iterated: it drives every singular value in (0, 1] into [0.68, 1.13],
+/// fast where they are small.
+const QUINTIC: [f64; 3] = [3.4445, -4.775, 2.0315];
+/// Added to the norm by which the first iterate is divided.
+const EPSILON: f64 = 1e-7;
+
+/// Computes one step of one matrix `W (m, n)`, as PyTorch's `Muon` does, but in the precision of the parameters, not in bfloat16:
+///
+/// ```text
+/// M ← μ M + (1 − μ) G        U = μ M + (1 − μ) G
+/// W ← W (1 − η λ) − η √max(1, m/n) · NS(U / ‖U‖)
+/// ```
+///
+/// where `NS` iterates `X ← a X + (b A + c A²) X`, `A = X Xᵀ`: an approximation of the nearest orthogonal matrix.
+fn step(
+    config: &MuonConfig,
+    weight: &Tensor,
+    momentum: &Tensor,
+    gradient: &Tensor,
+    learning_rate: f64,
+) -> Result<Stepped> {
+    let (rows, columns) = gradient.dims2()?;
+    let blend = |a: &Tensor, b: &Tensor| (a * config.momentum)? + (b * (1.0 - config.momentum))?;
+    let momentum = blend(momentum, gradient)?;
+    let direction = orthogonalized(&blend(&momentum, gradient)?, config.iterations)?;
+    let scale = (rows as f64 / columns as f64).max(1.0).sqrt();
+    let weight = (weight * (1.0 - learning_rate * config.weight_decay))?;
+    Ok(Stepped {
+        weight: (weight - (direction * (learning_rate * scale))?)?,
+        momentum,
+    })
+}
+
+/// `NS(U / ‖U‖)`, on the CPU.
+fn orthogonalized(matrix: &Tensor, iterations: usize) -> Result<Tensor> {
+    let here = matrix.to_device(&Device::Cpu)?;
+    let done = match here.dtype() {
+        DType::F64 => iterated::<f64>(&here, iterations),
+        _ => iterated::<f32>(&here, iterations),
+    };
+    Ok(done?.to_device(matrix.device())?)
+}
+
+/// The iteration on `Y = Xᵀ`, which is tall, so that `A = Yᵀ Y` is the smaller of the two squares: `Y ← a Y + Y (b A + c A²)`.
+fn iterated<T: Element>(matrix: &Tensor, iterations: usize) -> Result<Tensor> {
+    let (rows, columns) = matrix.dims2()?;
+    let wide = rows < columns;
+    let tall = if wide { matrix.t()? } else { matrix.clone() };
+    let shape = tall.dims2()?;
+    let numbers = tall.flatten_all()?.to_vec1::<T>()?;
+        let squares = numbers.iter().map(|x| x.to_double().powi(2));
+    let norm = squares.sum::<f64>().sqrt() + EPSILON;
+    let numbers: Vec<T> = numbers.iter().map(|x| T::of(x.to_double() / norm)).collect();
+    let [a, b, c] = QUINTIC.map(T::of);
+    let mut y = Matrix::new(shape, &numbers);
+    let mut product = y.clone();
+    let [mut square, mut fourth] = [(); 2].map(|()| Matrix::zero((shape.1, shape.1)));
+    for _ in 0..iterations {
+        y.gram(&mut square);
+        // It is symmetric: its own square is that of its transpose with itself.
+        square.gram(&mut fourth);
+        square.zip(&fourth, |s, f| b * s + c * f);
+        y.times(&square, &mut product);
+        y.zip(&product, |y, p| a * y + p);
+    }
+    let done = Tensor::from_vec(y.numbers(), shape, &Device::Cpu)?;
+    Ok(if wide { done.t()?.contiguous()? } else { done })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A matrix with singular values between 0.1 and 1, of no special shape.
+    fn matrix(rows: usize, columns: usize) -> Tensor {
+        let numbers = (0..rows * columns).map(|i| ((i * i) as f64 * 0.7 + 0.3 * i as f64).sin());
+        let tensor = Tensor::from_iter(numbers, &Device::Cpu).unwrap();
+        tensor.reshape((rows, columns)).unwrap()
+    }
+
+    #[test]
+    fn the_iteration_leads_every_shape_near_a_matrix_with_orthonormal_rows_or_columns() {
+        for (rows, columns) in [(6, 6), (4, 9), (9, 4), (1, 5), (5, 1)] {
+            let x = orthogonalized(&matrix(rows, columns), 8).unwrap();
+            let square = if rows <= columns {
+                x.matmul(&x.t().unwrap())
+            } else {
+                x.t().unwrap().matmul(&x)
+            };
+            let square = square.unwrap().to_vec2::<f64>().unwrap();
+            for (i, row) in square.iter().enumerate() {
+                for (j, &entry) in row.iter().enumerate() {
+                    let (least, most) = if i == j { (0.4, 1.5) } else { (-0.4, 0.4) };
+                    assert!(
+                        (least..most).contains(&entry),
+                        "{rows} x {columns}: {entry}"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Two steps with weight decay, computed with `numpy` in double precision from PyTorch's formulas.
+    #[test]
+    fn two_steps_of_a_wide_and_of_a_tall_matrix_are_those_of_numpy() {
+        let wide = [
+            -0.399_638_386_821_86,
+            0.266_213_557_212_834,
+            -0.016_197_525_724_546_3,
+            -0.275_934_855_421_806,
+            0.393_872_625_563_773,
+            0.074_311_064_708_683_4,
+        ];
+        let tall = [
+            -0.425_684_482_282_665,
+            0.278_215_808_645_135,
+            -0.003_153_752_003_632_43,
+            -0.275_718_699_865_292,
+            0.431_089_311_528_32,
+            0.080_627_521_824_726_8,
+        ];
+        for (shape, expected) in [((2, 3), wide), ((3, 2), tall)] {
+            let tensor = |number: &dyn Fn(f64) -> f64| {
+                let numbers = (0..6).map(|i| number(f64::from(i)));
+                let tensor = Tensor::from_iter(numbers, &Device::Cpu).unwrap();
+                tensor.reshape(shape).unwrap()
+            };
+            let config = MuonConfig {
+                weight_decay: 0.1,
+                ..MuonConfig::default()
+            };
+            let mut stepped = Stepped {
+                weight: tensor(&|i| (i * 0.7 + 0.1) % 1.0 - 0.5),
+                momentum: tensor(&|_| 0.0),
+            };
+            for t in 0..2 {
+                let gradient = tensor(&|i| (i * 1.3 + f64::from(t) + 0.2).sin());
+                let Stepped { weight, momentum } = stepped;
+                stepped = step(&config, &weight, &momentum, &gradient, 0.02).unwrap();
+            }
+            let found = stepped.weight.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+            for (found, expected) in found.iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_gradient_of_zero_moves_nothing() {
+        let zero = Tensor::zeros((3, 3), DType::F64, &Device::Cpu).unwrap();
+        let stepped = step(&MuonConfig::default(), &matrix(3, 3), &zero, &zero, 0.1).unwrap();
+        let (before, after) = (matrix(3, 3), stepped.weight);
+        assert_eq!(
+            before.to_vec2::<f64>().unwrap(),
+            after.to_vec2::<f64>().unwrap()
+        );
+    }
+}
