@@ -1,4 +1,4 @@
-//! Pictures of sounds: their waves, and which frequencies are heard when.
+//! Waveform and spectrogram pictures of a sound, its fit and the error.
 
 use std::path::Path;
 
@@ -7,26 +7,37 @@ use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
 use siren_core::{Error, Result};
 
-/// Columns of a picture.
+/// Width of a picture in pixels.
 const WIDTH: u32 = 1000;
-/// Rows of each of the panels.
+/// Height of a panel in pixels.
 const HEIGHT: u32 = 200;
-/// Rows between panels.
+/// Gap between panels in pixels.
 const GAP: u32 = 6;
-/// Decibels from the darkest color to the brightest, which is a sine of the sound's largest amplitude.
+/// Dynamic range of a spectrogram in decibels. The brightest color, 0 dB, is a sine of the target's largest amplitude.
 const RANGE_DB: f64 = 90.0;
-/// Seconds of a spectrum, to the nearest power of two of samples.
+/// Window of a spectrum in seconds, before the number of samples is rounded up to a power of two.
 const WINDOW_SECONDS: f64 = 0.03;
 const BACKGROUND: Rgb<u8> = Rgb([255; 3]);
 const AXIS: Rgb<u8> = Rgb([215; 3]);
 const INK: Rgb<u8> = Rgb([31, 78, 121]);
 
-/// Target, fit and fit less target, each the mean of its channels, in amplitudes of which the target's largest is 1.
+/// Signals `(frames,)` of the three panels of a picture: mean over the channels, scaled so that the target's largest
+/// amplitude is 1.
 #[derive(Default)]
-pub(crate) struct Tracks(pub(crate) [Vec<f32>; 3]);
+pub(crate) struct Tracks {
+    /// The sound that was fitted.
+    pub(crate) target: Vec<f32>,
+    /// The field's values.
+    pub(crate) fit: Vec<f32>,
+    /// Fit minus target.
+    pub(crate) error: Vec<f32>,
+}
 
 impl Tracks {
-    /// Three panels from the top: waves on a scale of −1 to 1.
+    /// Saves the waveforms as three panels, from the top: target, fit and error. Amplitudes are clamped to −1 to 1.
+    ///
+    /// # Errors
+    /// [`Error::Signal`] if the file cannot be written.
     pub(crate) fn save_waveforms(&self, path: &Path) -> Result<()> {
         let row = |y: f32| {
             (f64::from(1.0 - y.clamp(-1.0, 1.0)) * 0.5 * f64::from(HEIGHT - 1)).round() as u32
@@ -34,11 +45,11 @@ impl Tracks {
         self.save(path, |track, picture, top| {
             for x in 0..WIDTH {
                 picture.put_pixel(x, top + HEIGHT / 2, AXIS);
-                let [first, after] = [x, x + 1].map(|x| x as usize * track.len() / WIDTH as usize);
-                // Up to the first sample of the next column, so that the wave is not torn.
-                let seen = &track[first..(after + 1).clamp(first + 1, track.len())];
-                let low = seen.iter().copied().fold(f32::INFINITY, f32::min);
-                let high = seen.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let [first, next] = [x, x + 1].map(|x| x as usize * track.len() / WIDTH as usize);
+                // A column includes the first sample of the next one, so that the line has no gaps.
+                let samples = &track[first..(next + 1).clamp(first + 1, track.len())];
+                let low = samples.iter().copied().fold(f32::INFINITY, f32::min);
+                let high = samples.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 for y in row(high)..=row(low) {
                     picture.put_pixel(x, top + y, INK);
                 }
@@ -46,7 +57,12 @@ impl Tracks {
         })
     }
 
-    /// Three panels from the top: time to the right, frequency up from 0 to half the rate, 90 dB from dark to bright.
+    /// Saves the spectrograms as three panels, from the top: target, fit and error.
+    ///
+    /// Time runs to the right, frequency upward from 0 to half of `rate` (in Hz); colors span [`RANGE_DB`].
+    ///
+    /// # Errors
+    /// [`Error::Signal`] if the file cannot be written.
     pub(crate) fn save_spectrograms(&self, rate: u32, path: &Path) -> Result<()> {
         let size = (f64::from(rate) * WINDOW_SECONDS).clamp(32.0, 8192.0) as usize;
         let size = size.next_power_of_two();
@@ -55,8 +71,8 @@ impl Tracks {
                 let center = (f64::from(x) + 0.5) * track.len() as f64 / f64::from(WIDTH);
                 let spectrum = decibels(track, center as isize - size as isize / 2, size);
                 for y in 0..HEIGHT {
-                    let place = |y: u32| y as usize * spectrum.len() / HEIGHT as usize;
-                    let bins = place(y)..place(y + 1).max(place(y) + 1);
+                    let first_bin = |y: u32| y as usize * spectrum.len() / HEIGHT as usize;
+                    let bins = first_bin(y)..first_bin(y + 1).max(first_bin(y) + 1);
                     let loudest = spectrum[bins]
                         .iter()
                         .copied()
@@ -68,10 +84,12 @@ impl Tracks {
         })
     }
 
+    /// Saves three panels, each drawn by `draw(track, picture, top)`, where `top` is the panel's first row of pixels.
     fn save(&self, path: &Path, draw: impl Fn(&[f32], &mut RgbImage, u32)) -> Result<()> {
-        let height = self.0.len() as u32 * (HEIGHT + GAP) - GAP;
+        let tracks = [&self.target, &self.fit, &self.error];
+        let height = tracks.len() as u32 * (HEIGHT + GAP) - GAP;
         let mut picture = RgbImage::from_pixel(WIDTH, height, BACKGROUND);
-        for (panel, track) in self.0.iter().enumerate() {
+        for (panel, track) in tracks.into_iter().enumerate() {
             draw(track, &mut picture, panel as u32 * (HEIGHT + GAP));
         }
         let saved = picture.save(path);
@@ -79,27 +97,31 @@ impl Tracks {
     }
 }
 
-/// Of `size` samples from `start`, silence where there are none, under Hann's window: 0 dB is a sine of amplitude 1.
+/// Computes the Hann-windowed magnitude spectrum `(size / 2,)` of `size` samples from `start`, in decibels.
+///
+/// A sine of amplitude 1 has 0 dB. Samples outside the track are 0.
 fn decibels(track: &[f32], start: isize, size: usize) -> Vec<f64> {
-    let sample = |at: usize| {
-        let place = usize::try_from(start + at as isize).ok();
-        let y = place.and_then(|place| track.get(place));
-        let phase = std::f64::consts::TAU * at as f64 / size as f64;
+    let sample = |index: usize| {
+        let position = usize::try_from(start + index as isize).ok();
+        let y = position.and_then(|position| track.get(position));
+        let phase = std::f64::consts::TAU * index as f64 / size as f64;
         Complex::new(
             y.map_or(0.0, |&y| f64::from(y)) * (0.5 - 0.5 * phase.cos()),
             0.0,
         )
     };
-    let mut line: Vec<Complex<f64>> = (0..size).map(sample).collect();
-    FftPlanner::new().plan_fft_forward(size).process(&mut line);
-    // The window's sum is size / 2, and half of a sine's amplitude is at negative frequencies.
+    let mut spectrum: Vec<Complex<f64>> = (0..size).map(sample).collect();
+    FftPlanner::new()
+        .plan_fft_forward(size)
+        .process(&mut spectrum);
+    // The sum of the window is size / 2, and half of a sine's amplitude is at its negative frequency.
     let scale = 4.0 / size as f64;
-    let bins = line[..size / 2].iter();
+    let bins = spectrum[..size / 2].iter();
     bins.map(|z| 20.0 * (scale * z.norm()).max(1e-12).log10())
         .collect()
 }
 
-/// From black through violet and orange to a pale yellow, of rising lightness.
+/// Maps a shade in [0, 1] to a color of increasing lightness: black, violet, orange, pale yellow.
 fn color(shade: f64) -> Rgb<u8> {
     const STOPS: [[f64; 3]; 6] = [
         [0.0, 0.0, 4.0],
@@ -109,9 +131,9 @@ fn color(shade: f64) -> Rgb<u8> {
         [252.0, 165.0, 10.0],
         [252.0, 255.0, 164.0],
     ];
-    let place = shade * (STOPS.len() - 1) as f64;
-    let low = (place as usize).min(STOPS.len() - 2);
-    let t = place - low as f64;
+    let position = shade * (STOPS.len() - 1) as f64;
+    let low = (position as usize).min(STOPS.len() - 2);
+    let t = position - low as f64;
     Rgb(std::array::from_fn(|k| {
         (STOPS[low][k] + t * (STOPS[low + 1][k] - STOPS[low][k])).round() as u8
     }))
@@ -122,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tone_of_full_amplitude_has_no_decibels_at_its_frequency_and_few_elsewhere() {
+    fn a_sine_of_amplitude_one_has_0_db_at_its_frequency_and_less_than_minus_80_db_elsewhere() {
         let tone = |k: usize| (std::f64::consts::TAU * 37.0 * k as f64 / 256.0).sin() as f32;
         let track: Vec<f32> = (0..1000).map(tone).collect();
         let spectrum = decibels(&track, 300, 256);
@@ -136,18 +158,22 @@ mod tests {
     }
 
     #[test]
-    fn a_tone_is_a_bright_line_at_its_height_and_silence_is_dark() {
+    fn a_tone_is_drawn_as_a_bright_line_at_its_frequency_and_silence_is_black() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
         let rate = 8000u32;
         let tone =
             |k: u32| (std::f64::consts::TAU * 1000.0 * f64::from(k) / f64::from(rate)).sin() as f32;
         let track: Vec<f32> = (0..rate).map(tone).collect();
-        let tracks = Tracks([track, vec![0.0; rate as usize], vec![0.5; 3]]);
+        let tracks = Tracks {
+            target: track,
+            fit: vec![0.0; rate as usize],
+            error: vec![0.5; 3],
+        };
         tracks.save_spectrograms(rate, &path).unwrap();
         let picture = image::open(&path).unwrap().to_rgb8();
         assert_eq!(picture.height(), 3 * HEIGHT + 2 * GAP);
-        // A quarter of half the rate is a quarter of the height from the panel's foot.
+        // 1000 Hz is a quarter of half the rate, so the line is at a quarter of the height above the panel's bottom.
         let line = HEIGHT - 1 - HEIGHT / 4;
         assert_eq!(*picture.get_pixel(500, line), color(1.0));
         assert_eq!(*picture.get_pixel(500, 10), color(0.0));

@@ -1,6 +1,7 @@
 //! FLAC, MP3, Ogg Vorbis and AIFF files.
 //!
-//! How long a sound is, is counted while it is decoded. What a header claims serves to recognize a file that is cut short.
+//! The length of a sound is counted while it is decoded. The length that a header claims is only used to recognize a file that
+//! is cut short.
 
 mod head;
 mod tail;
@@ -16,14 +17,14 @@ use symphonia::core::formats::well_known::{FORMAT_ID_FLAC, FORMAT_ID_MP3, FORMAT
 use symphonia::core::packet::Packet;
 
 pub(crate) use self::head::is_encoded;
-use self::track::{Track, judge, select};
+use self::track::{Track, check_range, select};
 use crate::config::AudioSignal;
 use crate::sound::{MAX_VALUES, Sound, ends_early};
 
-/// What is wrong with a file without an end, to be followed by "ends after".
-const CUT_SHORT: &str = "is cut short, or was never completed by the program that recorded it: it";
+/// Fault of a file whose end is missing.
+const CUT_SHORT: &str = "is cut short, or the program that recorded it did not complete it";
 
-/// A file whose first audio track is being decoded.
+/// Decoder of a file's default audio track.
 struct Encoded<'a> {
     path: &'a Path,
     format: Box<dyn FormatReader>,
@@ -31,46 +32,49 @@ struct Encoded<'a> {
     track: Track,
 }
 
-/// What was decoded.
+/// Frames decoded so far.
 struct Decoded {
+    /// The decoded frames from the requested start on. Its rate is 0 until the first packet is decoded.
     sound: Sound,
-    /// Frames that come before those of `sound`.
+    /// Number of decoded frames before those of `sound`, which are discarded.
     skipped: usize,
-    /// Time stamp that the next packet should have.
-    next: Option<i64>,
-    /// Frames of the last packet, and its bytes.
+    /// Expected time stamp of the next packet.
+    next_timestamp: Option<i64>,
+    /// Number of frames of the last packet.
     last_frames: usize,
-    last: Box<[u8]>,
+    /// Bytes of the last packet.
+    last_packet: Box<[u8]>,
 }
 
-/// Why decoding ended.
+/// Reason why decoding ended.
 enum Ending {
-    /// With the part that was asked for.
-    Wanted,
-    /// With the file.
-    File,
-    /// Because of this, which is to be followed by "ends after".
+    /// The requested part is decoded.
+    PartDecoded,
+    /// The file has no more packets.
+    EndOfFile,
+    /// The file is cut short, damaged or changes its format. The text completes a sentence about the file.
     Fault(String),
 }
 
-/// The part that a config asks for. Frames before it are not kept, and decoding ends where it ends.
+/// Reads the part of a file that a config requests. Frames before the part are discarded, and decoding stops at its end.
 ///
 /// # Errors
-/// [`Error::Signal`] if the file has no sound that is decoded here, is damaged or cut short before the part ends, or if the
-/// part is too long to be fitted.
+/// [`Error::Signal`] if the file has no sound of a supported codec, is damaged or cut short before the part ends, or has more
+/// than [`MAX_VALUES`] samples in the part; [`Error::InvalidValue`] if the part is outside the sound; [`Error::Io`] if the file
+/// cannot be read.
 pub(crate) fn read(path: &Path, signal: &AudioSignal) -> Result<Sound> {
     let mut encoded = Encoded::open(path)?;
     let mut decoded = Decoded::default();
     let ending = encoded.decode(signal, &mut decoded)?;
     let fault = match ending {
-        Ending::Fault(why) => Some(why),
-        Ending::File => encoded.fault_at_the_end(&decoded)?,
-        Ending::Wanted => None,
+        Ending::Fault(fault) => Some(fault),
+        Ending::EndOfFile => encoded.fault_at_end(&decoded)?,
+        Ending::PartDecoded => None,
     };
     if decoded.frames() == 0 {
         let message = format!(
-            "has no sound in it: it is empty, cut short or damaged{}",
-            fault.map_or(String::new(), |why| format!(" ({why} ends at once)"))
+            "contains no sound: the file is empty, cut short or damaged{}; copy it again, or choose another file",
+            fault.map_or(String::new(), |fault| format!(" (the file {fault})"))
         );
         return Err(Error::signal(path, message));
     }
@@ -78,6 +82,7 @@ pub(crate) fn read(path: &Path, signal: &AudioSignal) -> Result<Sound> {
 }
 
 impl<'a> Encoded<'a> {
+    /// Opens a file and its decoder.
     fn open(path: &'a Path) -> Result<Self> {
         let format = head::open(path)?;
         let (track, decoder) = select(path, &*format)?;
@@ -89,23 +94,25 @@ impl<'a> Encoded<'a> {
         })
     }
 
+    /// Decodes packets up to the end of the requested part, the end of the file or a fault.
     fn decode(&mut self, signal: &AudioSignal, decoded: &mut Decoded) -> Result<Ending> {
         loop {
             let packet = match self.format.next_packet() {
                 Ok(Some(packet)) => packet,
-                Ok(None) => return Ok(Ending::File),
-                // Another sound follows in the same file.
+                Ok(None) => return Ok(Ending::EndOfFile),
+                // A chained Ogg file: another sound follows.
                 Err(Failure::ResetRequired) => {
                     (self.track, self.decoder) = select(self.path, &*self.format)?;
-                    decoded.next = None;
+                    decoded.next_timestamp = None;
                     continue;
                 }
+                // Not an error of the operating system: the file ends.
                 Err(Failure::IoError(error)) if error.raw_os_error().is_none() => {
                     let is_ogg = self.track.format == FORMAT_ID_OGG;
                     return Ok(if is_ogg {
                         Ending::Fault(CUT_SHORT.to_owned())
                     } else {
-                        Ending::File
+                        Ending::EndOfFile
                     });
                 }
                 Err(Failure::IoError(error)) => return Err(Error::io("read", self.path)(error)),
@@ -114,43 +121,43 @@ impl<'a> Encoded<'a> {
             if packet.track_id != self.track.id {
                 continue;
             }
-            if let Some(fault) = self.take(packet, signal, decoded)? {
+            if let Some(fault) = self.decode_packet(packet, signal, decoded)? {
                 return Ok(Ending::Fault(fault));
             }
             let rate = f64::from(decoded.sound.rate);
             if let Some(length) = signal.length {
-                // Padding is told from sound only where the file ends.
-                let more = self.track.delay + self.track.padding + 1;
-                let wanted = ((signal.start + length) * rate).round() + more as f64;
-                if decoded.frames() as f64 >= wanted {
-                    return Ok(Ending::Wanted);
+                // Padding can be distinguished from sound only at the end of the file.
+                let margin = self.track.delay + self.track.padding + 1;
+                let needed = ((signal.start + length) * rate).round() + margin as f64;
+                if decoded.frames() as f64 >= needed {
+                    return Ok(Ending::PartDecoded);
                 }
             }
             if decoded.sound.values.len() > MAX_VALUES {
                 let message = format!(
-                    "is too long to be fitted, expected at most {MAX_VALUES} samples in all; fit a part of it with \
-                     `signal.length`"
+                    "the sound is too long to be fitted, expected at most {MAX_VALUES} samples in all; choose a part of it \
+                     with `signal.length`"
                 );
                 return Err(Error::signal(self.path, message));
             }
         }
     }
 
-    /// Decodes a packet, and returns what is wrong with it.
-    fn take(
+    /// Decodes a packet and appends its frames to `decoded`; returns the fault of the file, if there is one.
+    fn decode_packet(
         &mut self,
         packet: Packet,
         signal: &AudioSignal,
         decoded: &mut Decoded,
     ) -> Result<Option<String>> {
         let start = packet.pts.get();
-        if decoded.next.is_some_and(|next| start > next) {
+        if decoded.next_timestamp.is_some_and(|next| start > next) {
             return Ok(Some(
-                "is damaged, a piece of it is missing: what is whole".to_owned(),
+                "is damaged, a packet in the middle is missing".to_owned(),
             ));
         }
         let block = packet.block_dur().get();
-        decoded.next = start.checked_add_unsigned(block);
+        decoded.next_timestamp = start.checked_add_unsigned(block);
         let buffer = match self.decoder.decode(&packet) {
             Ok(buffer) => buffer,
             Err(failure) => return Ok(Some(damaged(&failure))),
@@ -158,17 +165,17 @@ impl<'a> Encoded<'a> {
         let (rate, channels) = (buffer.spec().rate(), buffer.spec().channels().count());
         let sound = &mut decoded.sound;
         if sound.rate == 0 {
-            judge(self.path, rate, channels)?;
+            check_range(self.path, rate, channels)?;
             (sound.rate, sound.channels) = (rate, channels);
         } else if (sound.rate, sound.channels) != (rate, channels) {
             return Ok(Some(
-                "changes its rate or its number of channels: the first sound in it".to_owned(),
+                "changes its sample rate or its number of channels".to_owned(),
             ));
         }
-        let mut piece: Vec<f32> = Vec::new();
-        buffer.copy_to_vec_interleaved(&mut piece);
-        decoded.last_frames = piece.len() / channels;
-        decoded.last = packet.data;
+        let mut samples: Vec<f32> = Vec::new();
+        buffer.copy_to_vec_interleaved(&mut samples);
+        decoded.last_frames = samples.len() / channels;
+        decoded.last_packet = packet.data;
         let first = (signal.start * f64::from(rate)).round() as usize;
         let first = first.saturating_add(self.track.delay);
         let early = first.saturating_sub(decoded.frames());
@@ -177,22 +184,26 @@ impl<'a> Encoded<'a> {
         decoded
             .sound
             .values
-            .extend_from_slice(&piece[early * channels..]);
+            .extend_from_slice(&samples[early * channels..]);
         Ok(None)
     }
 
-    /// What is wrong with a file that was decoded up to its end.
-    fn fault_at_the_end(&self, decoded: &Decoded) -> Result<Option<String>> {
-        let ending = match self.track.format {
-            FORMAT_ID_OGG => tail::is_ogg_whole(self.path).map(|is_whole| !is_whole),
-            FORMAT_ID_MP3 | FORMAT_ID_FLAC => tail::is_torn(self.path, &decoded.last),
+    /// Returns the fault of a file that was decoded up to its end: a partial last packet, or fewer frames than claimed.
+    fn fault_at_end(&self, decoded: &Decoded) -> Result<Option<String>> {
+        let is_partial = match self.track.format {
+            FORMAT_ID_OGG => {
+                tail::ends_with_last_ogg_page(self.path).map(|is_complete| !is_complete)
+            }
+            FORMAT_ID_MP3 | FORMAT_ID_FLAC => {
+                tail::ends_with_partial_packet(self.path, &decoded.last_packet)
+            }
             _ => Ok(false),
         };
-        let is_torn = ending.map_err(Error::io("read", self.path))?;
+        let is_partial = is_partial.map_err(Error::io("read", self.path))?;
         let found = decoded.frames();
-        // Some encoders of MP3 count their header, which is as long as a packet.
+        // Some MP3 encoders count their header packet as sound.
         let allowance = match self.track.format {
-            FORMAT_ID_MP3 if !is_torn => decoded.last_frames,
+            FORMAT_ID_MP3 if !is_partial => decoded.last_frames,
             _ => 0,
         };
         let track = &self.track;
@@ -200,12 +211,15 @@ impl<'a> Encoded<'a> {
             Some(claimed) if found + allowance < claimed + track.delay + track.padding => {
                 Some(format!("claims {claimed} frames, but {CUT_SHORT}"))
             }
-            _ if is_torn => Some(CUT_SHORT.to_owned()),
+            _ if is_partial => Some(CUT_SHORT.to_owned()),
             _ => None,
         })
     }
 
-    /// The part that is asked for, of what was decoded; an error if it reaches a fault.
+    /// Returns the requested part of the decoded frames, without the encoder's delay and padding.
+    ///
+    /// # Errors
+    /// If the part is outside the sound, extends to a fault of the file, or has a sample that is not finite.
     fn part(
         &self,
         signal: &AudioSignal,
@@ -222,11 +236,12 @@ impl<'a> Encoded<'a> {
         let is_as_claimed = claimed.is_some_and(|claimed| claimed + delay + padding == found);
         let frames = found.saturating_sub(delay + if is_as_claimed { padding } else { 0 });
         let part = signal.part(rate, frames);
-        if let Some(why) = fault
+        if let Some(fault) = fault
             && (part.is_err() || signal.length.is_none())
         {
             let first = (signal.start * f64::from(rate)).round() as usize;
-            return Err(ends_early(self.path, &why, first..frames, rate));
+            let reason = format!("the file {fault}");
+            return Err(ends_early(self.path, &reason, first..frames, rate));
         }
         let part = part?;
         let skipped = decoded.skipped.saturating_sub(delay);
@@ -237,7 +252,7 @@ impl<'a> Encoded<'a> {
 }
 
 impl Decoded {
-    /// Frames that were decoded so far.
+    /// Returns the number of frames decoded so far, with the discarded ones.
     fn frames(&self) -> usize {
         self.skipped + self.sound.frames()
     }
@@ -252,16 +267,16 @@ impl Default for Decoded {
                 values: Vec::new(),
             },
             skipped: 0,
-            next: None,
+            next_timestamp: None,
             last_frames: 0,
-            last: Box::default(),
+            last_packet: Box::default(),
         }
     }
 }
 
-/// What is wrong with a piece that cannot be decoded.
+/// Describes the fault of a file with a packet that cannot be decoded.
 fn damaged(failure: &Failure) -> String {
-    format!("is damaged ({failure}): what can be decoded")
+    format!("is damaged, a packet cannot be decoded ({failure})")
 }
 
 #[cfg(test)]

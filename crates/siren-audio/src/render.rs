@@ -1,4 +1,4 @@
-//! A field as a sound, at any rate.
+//! Evaluates a field as a sound at any sample rate and writes it to WAV files.
 
 use std::path::Path;
 
@@ -13,18 +13,18 @@ use crate::draw::Tracks;
 use crate::sound::MAX_RATE;
 use crate::wav::WavStream;
 
-/// Frames evaluated at once: what is held in memory of a long sound.
+/// Number of frames evaluated at once. This bounds the memory that a long sound takes.
 const CHUNK_FRAMES: usize = 1 << 16;
 
-/// What playing a field needs to know of the sound that was fitted; the field knows its channels.
+/// Properties of the fitted sound that rendering needs. The number of channels is that of the field's outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AudioMetadata {
-    /// Frames a second.
+    /// Sample rate in Hz.
     pub rate: u32,
-    /// How many.
+    /// Number of frames.
     pub frames: usize,
-    /// The amplitude that a value of 1 stands for.
+    /// Amplitude of a field value of 1: the largest absolute amplitude of the fitted sound.
     pub peak: f32,
 }
 
@@ -32,21 +32,22 @@ impl SignalMetadata for AudioMetadata {
     const VERSION: u32 = 1;
 }
 
-/// When a field is heard: from the first frame of the fitted sound to the last one, or less than a frame before it.
+/// Times at which a field is evaluated: at equal intervals from the first frame of the fitted sound to its last one, or to
+/// less than an interval before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeline {
-    /// Frames a second.
+    /// Sample rate in Hz.
     rate: u32,
-    /// How many.
+    /// Number of frames.
     frames: usize,
-    /// Frames a second of the fitted sound.
+    /// Sample rate of the fitted sound in Hz.
     fitted_rate: u32,
-    /// Of the fitted sound: frames less one, which span the coordinates from −1 to 1.
+    /// Number of frames of the fitted sound minus one. These intervals span the coordinates from −1 to 1.
     fitted_intervals: usize,
 }
 
 impl Timeline {
-    /// The times of the fitted sound's own frames.
+    /// Returns the times of the fitted sound's frames.
     fn own(rate: u32, frames: usize) -> Self {
         Self {
             rate,
@@ -56,8 +57,8 @@ impl Timeline {
         }
     }
 
-    /// The same time at another rate. A frame is exactly one `rate`-th of a second after the one before, so that the
-    /// pitch stays the same.
+    /// Returns the same duration at another rate. The interval between frames is exactly `1 / rate` seconds, so the pitch does
+    /// not change.
     fn at_rate(self, rate: u32) -> Self {
         let last = self.fitted_intervals as u128 * u128::from(rate) / u128::from(self.fitted_rate);
         Self {
@@ -67,19 +68,19 @@ impl Timeline {
         }
     }
 
-    /// How many frames there are.
+    /// Returns the number of frames.
     #[must_use]
     pub fn frames(&self) -> usize {
         self.frames
     }
 
-    /// Frames a second.
+    /// Returns the sample rate in Hz.
     #[must_use]
     pub fn rate(&self) -> u32 {
         self.rate
     }
 
-    /// The coordinate of a frame; that of the grid's points where the rate is the fitted sound's own.
+    /// Returns the coordinate of a frame in [−1, 1]. At the fitted rate, coordinates equal those of the grid that was fitted.
     fn coord(&self, frame: usize) -> f64 {
         if self.fitted_intervals == 0 {
             return 0.0;
@@ -88,6 +89,7 @@ impl Timeline {
         2.0 * (fitted / self.fitted_intervals as f64) - 1.0
     }
 
+    /// Returns the coordinates `(len, 1)` of `len` frames from `start`, computed in f64 and rounded to f32.
     fn coords(&self, start: usize, len: usize) -> Result<Tensor> {
         let coords: Vec<f64> = (start..start + len)
             .map(|frame| self.coord(frame))
@@ -97,10 +99,10 @@ impl Timeline {
 }
 
 impl AudioMetadata {
-    /// The fitted time at a rate, or at the sound's own.
+    /// Returns the times of frames at `rate` Hz, or at the fitted sound's rate if `rate` is `None`.
     ///
     /// # Errors
-    /// If there is no such rate.
+    /// [`Error::InvalidValue`] for `--rate` if the rate is outside 1 to [`MAX_RATE`].
     pub fn timeline(&self, rate: Option<u32>) -> Result<Timeline> {
         let own = Timeline::own(self.rate, self.frames);
         match rate {
@@ -116,30 +118,35 @@ impl AudioMetadata {
 }
 
 impl Audio {
+    /// Returns the times of the fitted sound's frames.
     pub(crate) fn own_timeline(&self) -> Timeline {
         Timeline::own(self.sound.rate, self.sound.frames())
     }
 }
 
-/// The values of a field, frame by frame, in pieces; memory stays constant.
+/// Evaluates a field chunk by chunk, in constant memory.
+///
+/// `consume` receives each chunk's interleaved values `(chunk frames × channels,)` in order of time.
 pub(crate) fn pieces(
     field: &Siren,
     timeline: &Timeline,
-    mut take: impl FnMut(&[f32]) -> Result<()>,
+    mut consume: impl FnMut(&[f32]) -> Result<()>,
 ) -> Result<()> {
     for start in (0..timeline.frames).step_by(CHUNK_FRAMES) {
         let coords = timeline.coords(start, CHUNK_FRAMES.min(timeline.frames - start))?;
         let coords = coords.to_device(field.parameters().device())?;
         let values = field.evaluate(&coords, &Order::Value)?.value()?;
-        take(&values.flatten_all()?.to_vec1::<f32>()?)?;
+        consume(&values.flatten_all()?.to_vec1::<f32>()?)?;
     }
     Ok(())
 }
 
-/// Writes a field as a WAV file of 32-bit floats, in constant memory; a value of 1 has the amplitude `peak`, that of the fitted sound.
+/// Writes a field as a WAV file of 32-bit floats, in constant memory. Field values are multiplied by `peak`, the largest
+/// amplitude of the fitted sound.
 ///
 /// # Errors
-/// If the file is not named `.wav`, cannot hold so much, or cannot be written.
+/// [`Error::Signal`] if the file is not named `.wav` or the samples exceed the limits of a WAV file; [`Error::Io`] if it
+/// cannot be written.
 pub fn render(peak: f32, field: &Siren, timeline: &Timeline, path: &Path) -> Result<()> {
     let channels = field.out_features();
     let mut stream = WavStream::create(path, timeline.rate, channels, timeline.frames)?;
@@ -150,8 +157,11 @@ pub fn render(peak: f32, field: &Siren, timeline: &Timeline, path: &Path) -> Res
     stream.finish()
 }
 
-/// What a finished run leaves to listen to and to look at: the target, the fit, and the fit less the target, all in the
-/// sound's own amplitude, and pictures of the three.
+/// Writes the artifacts of a finished run: `target.wav`, `value.wav` (the fit) and `error.wav` (fit minus target), all in the
+/// amplitude of the input, and pictures of their waveforms and spectrograms.
+///
+/// # Errors
+/// If the field cannot be evaluated or a file cannot be written.
 pub(crate) fn artifacts(audio: &Audio, field: &Siren, folder: &Path) -> Result<()> {
     audio.sound.save(&folder.join("target.wav"))?;
     let timeline = audio.own_timeline();
@@ -160,16 +170,17 @@ pub(crate) fn artifacts(audio: &Audio, field: &Siren, folder: &Path) -> Result<(
         |name: &str| WavStream::create(&folder.join(name), rate, channels, timeline.frames);
     let (mut fit, mut error) = (create("value.wav")?, create("error.wav")?);
     let mut tracks = Tracks::default();
-    let mut truth = audio.sound.values.chunks_exact(channels);
+    let mean = |frame: &[f32]| frame.iter().sum::<f32>() / (channels as f32 * audio.peak);
+    let mut targets = audio.sound.values.chunks_exact(channels);
     pieces(field, &timeline, |values| {
-        for (values, truth) in values.chunks_exact(channels).zip(truth.by_ref()) {
+        for (values, target) in values.chunks_exact(channels).zip(targets.by_ref()) {
             let amplitudes: Vec<f32> = values.iter().map(|y| y * audio.peak).collect();
-            let errors: Vec<f32> = amplitudes.iter().zip(truth).map(|(y, t)| y - t).collect();
+            let errors: Vec<f32> = amplitudes.iter().zip(target).map(|(y, t)| y - t).collect();
             fit.push(&amplitudes)?;
             error.push(&errors)?;
-            for (track, frame) in tracks.0.iter_mut().zip([truth, &amplitudes, &errors]) {
-                track.push(frame.iter().sum::<f32>() / (channels as f32 * audio.peak));
-            }
+            tracks.target.push(mean(target));
+            tracks.fit.push(mean(&amplitudes));
+            tracks.error.push(mean(&errors));
         }
         Ok(())
     })?;
@@ -187,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_own_rate_gives_the_coordinates_that_were_fitted() {
+    fn coordinates_at_the_fitted_rate_equal_those_of_the_fitted_grid() {
         for frames in [1, 2, 1000, 44_101] {
             let grid = Grid::new(&[frames], CoordinateRule::Stretch).unwrap();
             let own = Timeline::own(44_100, frames);
@@ -202,11 +213,11 @@ mod tests {
     }
 
     #[test]
-    fn any_rate_keeps_the_pitch_and_ends_within_the_fitted_time() {
+    fn frames_at_any_rate_are_one_period_apart_and_end_within_the_fitted_duration() {
         let own = Timeline::own(8000, 8001);
         for rate in [1, 7999, 8000, 11_025, 44_100, 48_000, MAX_RATE] {
             let other = own.at_rate(rate);
-            // One second at so many frames a second, both ends included.
+            // The duration is one second, and both ends are included.
             assert_eq!(other.frames(), rate as usize + 1);
             let step = other.coord(1) - other.coord(0);
             assert!((step - 2.0 / f64::from(rate)).abs() < 1e-12, "{rate}");
@@ -219,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_join_without_a_seam() {
+    fn chunks_cover_every_frame_in_order_without_gaps() {
         let config = SirenConfig {
             hidden_features: 1,
             hidden_layers: 0,
@@ -242,9 +253,9 @@ mod tests {
         let field = config.load(shape, find, DType::F32, &Device::Cpu).unwrap();
         let timeline = Timeline::own(1000, 1001).at_rate(2 * CHUNK_FRAMES as u32 + 9);
         let mut values = Vec::new();
-        pieces(&field, &timeline, |piece| {
-            assert!(piece.len() <= CHUNK_FRAMES);
-            values.extend_from_slice(piece);
+        pieces(&field, &timeline, |chunk| {
+            assert!(chunk.len() <= CHUNK_FRAMES);
+            values.extend_from_slice(chunk);
             Ok(())
         })
         .unwrap();
@@ -256,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_frame_stays_one_at_any_rate() {
+    fn a_sound_of_one_frame_has_one_frame_at_any_rate() {
         let other = Timeline::own(1000, 1).at_rate(48_000);
         assert_eq!(other.frames(), 1);
         assert!(other.coord(0).abs() < f64::EPSILON);

@@ -1,4 +1,4 @@
-//! A sound at another rate.
+//! Sample rate conversion.
 
 use num_integer::Integer;
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
@@ -7,41 +7,44 @@ use siren_core::{Error, Result};
 
 use crate::sound::{MAX_VALUES, Sound};
 
-/// Frames that are transformed at once, at the least.
+/// Least number of frames of one transform.
 const BLOCK_FRAMES: usize = 4096;
 
-/// The same sound at `rate`, without what that rate cannot hold: band-limited, of the same length to within a frame.
+/// Resamples a sound to `rate` Hz, band-limited to half the lower of the two rates. The duration changes by at most one
+/// frame.
+///
+/// # Errors
+/// [`Error::InvalidValue`] for `signal.rate` if the result has more than [`MAX_VALUES`] samples or none, or if the
+/// resampler does not support the two rates.
 pub(crate) fn resampled(sound: &Sound, rate: u32) -> Result<Sound> {
     let frames = sound.frames();
     let ratio = f64::from(rate) / f64::from(sound.rate);
-    let bad = |why: String| {
+    let invalid_rate = |reason: String| {
         let expected = format!(
-            "a rate to which {frames} frames of {} channels at {} Hz can be resampled ({why})",
+            "a rate to which {frames} frames of {} channels at {} Hz can be resampled ({reason})",
             sound.channels, sound.rate
         );
         Error::invalid("signal.rate", rate, &expected)
     };
     if ratio * sound.values.len() as f64 > MAX_VALUES as f64 {
-        return Err(bad(format!("at most {MAX_VALUES} samples in all")));
+        return Err(invalid_rate(format!("at most {MAX_VALUES} samples in all")));
     }
     let (from, to) = (sound.rate as usize, rate as usize);
-    // An even number of the smallest blocks: the delay that is taken off, half of a block, is then a whole number of frames.
+    // The resampler removes a delay of half a block. A block is an even multiple of the smallest possible one, so that
+    // this delay is a whole number of frames.
     let pair = 2 * from / from.gcd(&to);
     let block = pair * BLOCK_FRAMES.div_ceil(pair);
     let resampler = Fft::<f32>::new(from, to, block, sound.channels, FixedSync::Both);
-    let mut resampler = resampler.map_err(|error| bad(error.to_string()))?;
+    let mut resampler = resampler.map_err(|error| invalid_rate(error.to_string()))?;
     let input = InterleavedSlice::new(&sound.values, sound.channels, frames);
-    let input = input.map_err(|error| bad(error.to_string()))?;
+    let input = input.map_err(|error| invalid_rate(error.to_string()))?;
     let output = resampler.process_all(&input, frames, None);
-    let values = output.map_err(|error| bad(error.to_string()))?.take_data();
+    let output = output.map_err(|error| invalid_rate(error.to_string()))?;
+    let values = output.take_data();
     if values.is_empty() {
-        return Err(bad("not a single frame is left".to_owned()));
+        return Err(invalid_rate("the result has no frames".to_owned()));
     }
-    Ok(Sound {
-        rate,
-        channels: sound.channels,
-        values,
-    })
+    Sound::new(rate, sound.channels, values)
 }
 
 #[cfg(test)]
@@ -50,29 +53,25 @@ mod tests {
 
     use super::*;
 
-    /// Two channels of one second: a tone, and another an octave above at half its amplitude.
+    /// Returns one second of two channels: a tone, and the tone an octave above at half its amplitude.
     fn tones(rate: u32, hertz: f64) -> Sound {
-        let frame = |at: u32| {
-            let phase = TAU * hertz * f64::from(at) / f64::from(rate);
+        let frame = |index: u32| {
+            let phase = TAU * hertz * f64::from(index) / f64::from(rate);
             [phase.sin() as f32, 0.5 * (2.0 * phase).sin() as f32]
         };
-        Sound {
-            rate,
-            channels: 2,
-            values: (0..rate).flat_map(frame).collect(),
-        }
+        Sound::new(rate, 2, (0..rate).flat_map(frame).collect()).unwrap()
     }
 
     #[test]
     fn a_tone_keeps_its_pitch_phase_and_amplitude_at_any_rate() {
         for (from, to) in [(44_100, 48_000), (48_000, 16_000), (8000, 22_050)] {
-            let given = resampled(&tones(from, 440.0), to).unwrap();
-            assert_eq!((given.rate, given.channels), (to, 2));
-            assert!(given.frames().abs_diff(to as usize) <= 1);
+            let converted = resampled(&tones(from, 440.0), to).unwrap();
+            assert_eq!((converted.rate, converted.channels), (to, 2));
+            assert!(converted.frames().abs_diff(to as usize) <= 1);
             let expected = tones(to, 440.0);
-            // Both ends are not band-limited.
+            // The ends of the tone are discontinuities, which are not band-limited.
             let inner = to as usize / 5..to as usize / 5 * 8;
-            let pairs = given.values[inner.clone()]
+            let pairs = converted.values[inner.clone()]
                 .iter()
                 .zip(&expected.values[inner]);
             let largest = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
@@ -81,9 +80,9 @@ mod tests {
     }
 
     #[test]
-    fn what_the_rate_cannot_hold_is_gone_instead_of_folded_back() {
-        let given = resampled(&tones(44_100, 6000.0), 8000).unwrap();
-        let inner = &given.values[3200..12_800];
+    fn frequencies_above_half_the_new_rate_are_removed_without_aliasing() {
+        let converted = resampled(&tones(44_100, 6000.0), 8000).unwrap();
+        let inner = &converted.values[3200..12_800];
         assert!(inner.iter().all(|y| y.abs() < 1e-2));
     }
 }

@@ -1,4 +1,4 @@
-//! Which sound a config names, and what is done to it before it is fitted.
+//! Opens the sound that a config names and prepares it for the fit: part, channels, sample rate.
 
 use siren_core::{Error, Result};
 
@@ -9,9 +9,12 @@ use crate::sound::Sound;
 use crate::tune::tune;
 use crate::wav::WavFile;
 
-/// The part of the sound that is fitted, in the channels and at the rate that are; not silent.
+/// Reads the part of the sound that is fitted, with the channels mixed and the rate changed as the config says.
+///
+/// # Errors
+/// If the file cannot be read, the part does not exist, every sample of the result is 0, or the rate cannot be converted.
 pub(crate) fn open_sound(signal: &AudioSignal) -> Result<Sound> {
-    let whole = match &signal.path {
+    let unmixed = match &signal.path {
         Some(path) if encoded::is_encoded(path) => encoded::read(path, signal)?,
         Some(path) => {
             let file = WavFile::open(path)?;
@@ -23,13 +26,15 @@ pub(crate) fn open_sound(signal: &AudioSignal) -> Result<Sound> {
             tune.part(signal.part(tune.rate, tune.frames())?)
         }
     };
-    let is_heard = whole.peak() > 0.0;
+    if unmixed.peak() <= 0.0 {
+        return Err(silent_part(signal));
+    }
     let sound = match signal.channels {
-        Channels::Mix if whole.channels > 1 => whole.mixed(),
-        Channels::Mix | Channels::Each => whole,
+        Channels::Mix if unmixed.channels > 1 => unmixed.mixed()?,
+        Channels::Mix | Channels::Each => unmixed,
     };
     if sound.peak() <= 0.0 {
-        return Err(silent(signal, is_heard));
+        return Err(silent_mix(signal));
     }
     match signal.rate {
         Some(rate) if rate != sound.rate => resampled(&sound, rate),
@@ -37,13 +42,19 @@ pub(crate) fn open_sound(signal: &AudioSignal) -> Result<Sound> {
     }
 }
 
-/// The error for a sound in which nothing is heard.
-fn silent(signal: &AudioSignal, is_heard_apart: bool) -> Error {
-    let message = if is_heard_apart {
-        "the channels cancel each other, so that their mean is silent; fit both with `signal.channels = \"each\"`"
-    } else {
-        "nothing is heard, every sample is 0; choose another part with `signal.start` and `signal.length`"
-    };
+/// Builds the error for a part in which every sample is 0.
+fn silent_part(signal: &AudioSignal) -> Error {
+    let message = "nothing is heard, every sample is 0; choose another part with `signal.start` and `signal.length`";
+    silent(signal, message)
+}
+
+/// Builds the error for channels whose mean is 0 everywhere, although they are not silent themselves.
+fn silent_mix(signal: &AudioSignal) -> Error {
+    let message = "the channels cancel each other, so that their mean is silent; fit every channel with `signal.channels = \"each\"`";
+    silent(signal, message)
+}
+
+fn silent(signal: &AudioSignal, message: &str) -> Error {
     match &signal.path {
         Some(path) => Error::signal(path, message),
         None => Error::invalid(

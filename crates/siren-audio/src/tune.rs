@@ -1,25 +1,25 @@
-//! The embedded piece: the first bar of Bach's Prelude in C major (BWV 846), played on computed strings.
+//! The embedded piece: the first bar of Bach's Prelude in C major (BWV 846), played by synthesized strings.
 
 use std::f64::consts::TAU;
 
 use crate::sound::Sound;
 
-/// Samples a second.
+/// Sample rate in Hz.
 pub const RATE: u32 = 22_050;
-/// From one note to the next; each goes on sounding under those that follow.
+/// Seconds from one note to the next. A note continues to sound under the notes that follow.
 const SECONDS_PER_NOTE: f64 = 0.25;
-/// MIDI numbers: C E G c e G c e.
+/// MIDI note numbers of C E G c e G c e.
 const NOTES: [u8; 8] = [60, 64, 67, 72, 76, 67, 72, 76];
-/// Waves of a string; the last is fainter and dies sooner than the first.
+/// Number of harmonics of a string. Higher harmonics are fainter and decay faster.
 const HARMONICS: u8 = 8;
-/// Seconds in which a string starts to sound.
+/// Time constant of a string's attack, in seconds.
 const ATTACK: f64 = 0.003;
-/// Seconds at the end over which everything fades.
+/// Duration of the fade-out at the end of the piece, in seconds.
 const FADE: f64 = 0.08;
 /// Largest amplitude.
 const PEAK: f64 = 0.8;
 
-/// Two seconds in one channel; the same at every call.
+/// Synthesizes the piece: two seconds, one channel, at [`RATE`]. Every call returns the same samples.
 #[must_use]
 pub fn tune() -> Sound {
     let seconds = SECONDS_PER_NOTE * NOTES.len() as f64;
@@ -28,9 +28,9 @@ pub fn tune() -> Sound {
         .map(|frame| {
             let time = frame as f64 / f64::from(RATE);
             let strings = (0..).zip(NOTES).map(|(index, note)| {
-                let since = time - SECONDS_PER_NOTE * f64::from(index);
-                if since > 0.0 {
-                    string(hertz(note), since)
+                let elapsed = time - SECONDS_PER_NOTE * f64::from(index);
+                if elapsed > 0.0 {
+                    string(hertz(note), elapsed)
                 } else {
                     0.0
                 }
@@ -38,7 +38,7 @@ pub fn tune() -> Sound {
             strings.sum::<f64>() * ((seconds - time) / FADE).min(1.0)
         })
         .collect();
-    let largest = wave.iter().fold(0.0, |most: f64, y| most.max(y.abs()));
+    let largest = wave.iter().fold(0.0, |peak: f64, y| peak.max(y.abs()));
     Sound {
         rate: RATE,
         channels: 1,
@@ -46,18 +46,18 @@ pub fn tune() -> Sound {
     }
 }
 
-/// In equal temperament.
+/// Returns the frequency of a MIDI note in equal temperament (A4 = 440 Hz).
 fn hertz(note: u8) -> f64 {
     440.0 * 2f64.powf((f64::from(note) - 69.0) / 12.0)
 }
 
-/// A string, so many seconds after it was struck.
-fn string(hertz: f64, since: f64) -> f64 {
-    let attack = 1.0 - (-since / ATTACK).exp();
+/// Returns the amplitude of a string `elapsed` seconds after it is struck.
+fn string(hertz: f64, elapsed: f64) -> f64 {
+    let attack = 1.0 - (-elapsed / ATTACK).exp();
     let waves = (1..=HARMONICS).map(|harmonic| {
         let n = f64::from(harmonic);
-        let decay = (-(2.0 + 1.5 * n) * since).exp();
-        decay / n * (TAU * n * hertz * since).sin()
+        let decay = (-(2.0 + 1.5 * n) * elapsed).exp();
+        decay / n * (TAU * n * hertz * elapsed).sin()
     });
     attack * waves.sum::<f64>()
 }
@@ -66,18 +66,18 @@ fn string(hertz: f64, since: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// Power of one frequency in a part of the piece.
+    /// Returns the power of one frequency in samples of the piece.
     fn power(values: &[f32], hertz: f64) -> f64 {
-        let parts = (0..).zip(values).map(|(frame, &y)| {
+        let terms = (0..).zip(values).map(|(frame, &y)| {
             let phase = TAU * hertz * f64::from(frame) / f64::from(RATE);
             (f64::from(y) * phase.cos(), f64::from(y) * phase.sin())
         });
-        let (real, imaginary) = parts.fold((0.0, 0.0), |(a, b), (x, y)| (a + x, b + y));
+        let (real, imaginary) = terms.fold((0.0, 0.0), |(a, b), (x, y)| (a + x, b + y));
         real.powi(2) + imaginary.powi(2)
     }
 
     #[test]
-    fn the_piece_lasts_two_seconds_from_silence_to_silence_and_is_always_the_same() {
+    fn the_piece_is_two_seconds_long_begins_and_ends_in_silence_and_is_reproducible() {
         let sound = tune();
         assert_eq!((sound.rate, sound.channels), (22_050, 1));
         assert_eq!(sound.values.len(), 44_100);
@@ -88,14 +88,14 @@ mod tests {
     }
 
     #[test]
-    fn every_note_is_heard_in_its_turn() {
+    fn every_note_is_louder_than_its_neighbors_while_it_is_played() {
         let sound = tune();
         let frames = sound.values.len() / NOTES.len();
         for (values, note) in sound.values.chunks(frames).zip(NOTES) {
-            let loud = power(values, hertz(note));
-            for other in [note - 1, note + 1] {
-                let faint = power(values, hertz(other));
-                assert!(loud > 5.0 * faint, "{note}: {loud} and {faint}");
+            let played = power(values, hertz(note));
+            for neighbor in [note - 1, note + 1] {
+                let other = power(values, hertz(neighbor));
+                assert!(played > 5.0 * other, "{note}: {played} and {other}");
             }
         }
         assert!((hertz(69) - 440.0).abs() < 1e-12);

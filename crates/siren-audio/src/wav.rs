@@ -1,4 +1,4 @@
-//! WAV files: every PCM width in, 32-bit floats out, piece by piece.
+//! WAV files: reads integer PCM of every width, floats, A-law and µ-law; writes 32-bit floats incrementally.
 
 mod format;
 mod read;
@@ -16,31 +16,32 @@ pub use self::read::WavFile;
 pub(crate) use self::riff::is_wav;
 use crate::sound::{MAX_CHANNELS, MAX_RATE};
 
-/// Bytes of a WAV file before its samples, less the eight that its length does not count.
+/// Bytes of a written WAV file before its samples, without the first eight, which the RIFF length does not count.
 const HEADER_BYTES: u32 = 60;
-/// Most samples, over all channels, of a WAV file, whose length is a number of 32 bits.
+/// Largest number of samples, over all channels, of a written WAV file: its RIFF length is a 32-bit integer.
 const MAX_FILE_VALUES: usize = ((u32::MAX - HEADER_BYTES) / 4) as usize;
 
-/// Writes a WAV file of 32-bit floats piece by piece, holding none of them.
+/// Writer of a WAV file of 32-bit floats that takes the samples in several parts, in constant memory.
 ///
-/// The samples go to `<path>.tmp`, which [`finish`](Self::finish) renames to `path`; dropping the stream without
-/// finishing removes it.
+/// The samples go to `<path>.tmp`, which [`finish`](Self::finish) renames to `path`. Dropping the stream without
+/// finishing removes the temporary file.
 pub struct WavStream {
     writer: Option<WavWriter<BufWriter<File>>>,
     partial: PartialFile,
+    /// Number of announced samples that are not yet written.
     values_left: usize,
 }
 
 impl WavStream {
-    /// Starts a file that will hold so many frames.
+    /// Creates a file that will hold `frames` frames of `channels` channels at `rate` Hz.
     ///
     /// # Errors
-    /// [`Error::Signal`] if the file is not named `.wav`, or cannot hold so much; [`Error::Io`] if it cannot be created.
+    /// [`Error::Signal`] if the file is not named `.wav`, or if the rate, the number of channels or the number of samples is
+    /// outside the limits of a WAV file; [`Error::Io`] if the file cannot be created.
     pub fn create(path: &Path, rate: u32, channels: usize, frames: usize) -> Result<Self> {
         let extension = path.extension().unwrap_or_default();
         if !extension.eq_ignore_ascii_case("wav") {
-            let message =
-                "cannot be written: expected a name that ends in .wav, the format of the file";
+            let message = "cannot be written: sounds are written as WAV files; expected a name that ends in .wav";
             return Err(Error::signal(path, message));
         }
         let values = frames.saturating_mul(channels);
@@ -49,8 +50,8 @@ impl WavStream {
             && (1..=MAX_FILE_VALUES).contains(&values);
         if !fits {
             let message = format!(
-                "{frames} frames of {channels} channels at {rate} Hz cannot be written: a WAV file holds 1 to \
-                 {MAX_FILE_VALUES} samples of at most {MAX_CHANNELS} channels, at 1 to {MAX_RATE} Hz"
+                "{frames} frames of {channels} channels at {rate} Hz cannot be written: expected 1 to {MAX_FILE_VALUES} samples \
+                 in all, of 1 to {MAX_CHANNELS} channels, at 1 to {MAX_RATE} Hz"
             );
             return Err(Error::signal(path, message));
         }
@@ -63,29 +64,27 @@ impl WavStream {
         };
         let writer = WavWriter::new(BufWriter::new(file), spec);
         Ok(Self {
-            writer: Some(writer.map_err(|error| failed(&partial, error))?),
+            writer: Some(writer.map_err(|error| write_error(&partial, error))?),
             partial,
             values_left: values,
         })
     }
 
-    /// Appends samples, frame by frame.
+    /// Appends interleaved samples, frame by frame.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there are more than were announced; [`Error::Io`] if the file cannot be written (full disk).
+    /// [`Error::Shape`] if the samples exceed the announced number; [`Error::Io`] if the file cannot be written (full disk).
     pub fn push(&mut self, values: &[f32]) -> Result<()> {
         if values.len() > self.values_left {
-            return Err(other_count(format!(
-                "{} more",
-                values.len() - self.values_left
-            )));
+            let excess = values.len() - self.values_left;
+            return Err(sample_count_error(format!("{excess} more")));
         }
         let Some(writer) = &mut self.writer else {
             return Ok(());
         };
         for &value in values {
             let written = writer.write_sample(value);
-            written.map_err(|error| failed(&self.partial, error))?;
+            written.map_err(|error| write_error(&self.partial, error))?;
         }
         self.values_left -= values.len();
         Ok(())
@@ -94,29 +93,32 @@ impl WavStream {
     /// Completes the file and gives it its final name, replacing an older file of that name.
     ///
     /// # Errors
-    /// [`Error::Shape`] if samples are missing; [`Error::Io`] if the end cannot be written or the file not renamed.
+    /// [`Error::Shape`] if samples are missing; [`Error::Io`] if the end of the file cannot be written or the file cannot be
+    /// renamed.
     pub fn finish(mut self) -> Result<()> {
         if self.values_left > 0 {
-            return Err(other_count(format!("{} fewer", self.values_left)));
+            let missing = self.values_left;
+            return Err(sample_count_error(format!("{missing} fewer")));
         }
         if let Some(writer) = self.writer.take() {
             let finished = writer.finalize();
-            finished.map_err(|error| failed(&self.partial, error))?;
+            finished.map_err(|error| write_error(&self.partial, error))?;
         }
         self.partial.keep()
     }
 }
 
-fn other_count(got: String) -> Error {
+/// Builds the error for a number of samples other than the announced one.
+fn sample_count_error(got: String) -> Error {
     Error::Shape {
         what: "samples of a WAV file",
-        expected: "as many as were announced".to_owned(),
+        expected: "the announced number".to_owned(),
         got,
     }
 }
 
-/// The error for a failed write.
-fn failed(partial: &PartialFile, error: hound::Error) -> Error {
+/// Converts an error of the WAV encoder to one that names the file.
+fn write_error(partial: &PartialFile, error: hound::Error) -> Error {
     partial.write_error(match error {
         hound::Error::IoError(error) => error,
         other => std::io::Error::other(other),

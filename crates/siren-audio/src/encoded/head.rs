@@ -1,4 +1,4 @@
-//! The beginning of an encoded file: what it is, and whether it can be opened.
+//! The beginning of an encoded file: recognizes its format and opens it.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -14,19 +14,20 @@ use symphonia::core::meta::MetadataOptions;
 use super::tail;
 use crate::wav;
 
+/// Advice at the end of error messages.
 pub(super) const ADVICE: &str =
     "convert it to WAV, for example with `ffmpeg -i OLD -c:a pcm_f32le NEW.wav`";
 
-/// Whether a file is decoded here, as its first bytes say. Its name is asked only where they say nothing, since an MP3 may begin
-/// with anything.
+/// Returns whether a file is FLAC, MP3, Ogg or AIFF, by its first bytes. The extension `.mp3` counts only if the first bytes are
+/// not those of a known format, because an MP3 file may begin with arbitrary bytes.
 pub(crate) fn is_encoded(path: &Path) -> bool {
     let mut first = Vec::new();
     let read = File::open(path).and_then(|file| file.take(12).read_to_end(&mut first));
     let mut start = [0; 12];
     start[..first.len()].copy_from_slice(&first);
-    let begins = |mark: &[u8]| start.starts_with(mark);
+    let begins = |magic: &[u8]| start.starts_with(magic);
     let is_aiff = begins(b"FORM") && start[8..].starts_with(b"AIF");
-    // MPEG layers; layer 0 is AAC.
+    // Frame sync of MPEG audio. Layer 0 is AAC, which is not supported.
     let is_mpeg = start[0] == 0xFF && start[1] & 0xE0 == 0xE0 && start[1] & 0x06 != 0;
     let is_known = is_aiff || is_mpeg || begins(b"fLaC") || begins(b"OggS") || begins(b"ID3");
     let extension = path.extension().unwrap_or_default();
@@ -34,37 +35,44 @@ pub(crate) fn is_encoded(path: &Path) -> bool {
     read.is_ok() && !wav::is_wav(&start) && (is_known || is_named)
 }
 
-/// Finds the format of a file.
+/// Opens a file and recognizes its format.
+///
+/// # Errors
+/// As [`unreadable`].
 pub(super) fn open(path: &Path) -> Result<Box<dyn FormatReader>> {
     let source = source(path).map_err(Error::io("read", path))?;
     let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
     let formats = symphonia::default::get_probe();
-    let options = (FormatOptions::default(), MetadataOptions::default());
-    let format = formats.probe(&Hint::new(), stream, options.0, options.1);
+    let format = formats.probe(
+        &Hint::new(),
+        stream,
+        FormatOptions::default(),
+        MetadataOptions::default(),
+    );
     format.map_err(|failure| unreadable(path, failure))
 }
 
-/// The file without the tags at its end. Whoever can seek estimates the number of packets in an MP3, and cuts off what exceeds
-/// it: a source in which nobody can seek leaves only what headers claim.
+/// Opens a file as a source without the tags at its end. The source is not seekable: from a seekable one, the MP3 reader
+/// estimates the number of packets and drops packets beyond that estimate.
 fn source(path: &Path) -> io::Result<ReadOnlySource<io::Take<File>>> {
     let mut file = File::open(path)?;
     let bytes = tail::bytes_before_tags(&mut file)?;
     Ok(ReadOnlySource::new(file.take(bytes)))
 }
 
-/// The error for a file in which no sound is found.
+/// Converts a failure to open a file: [`Error::Io`] for errors of the operating system, else [`Error::Signal`].
 pub(super) fn unreadable(path: &Path, failure: Failure) -> Error {
     let message = match failure {
         Failure::IoError(error) if error.raw_os_error().is_some() => {
             return Error::io("read", path)(error);
         }
         Failure::IoError(_) => format!(
-            "ends after {} bytes, before its sound or within a length that it claims: it is cut short, or was never completed by \
-             the program that recorded it; copy it again, or {ADVICE}",
+            "the file ends after {} bytes, before its sound or before the end of a length that it claims: it is cut short, or the \
+             program that recorded it did not complete it; copy it again, or {ADVICE}",
             fs::metadata(path).map_or(0, |metadata| metadata.len())
         ),
         failure => format!(
-            "cannot be decoded ({failure}): it is damaged, or of a kind that is not read here; {ADVICE}"
+            "cannot be decoded ({failure}): the file is damaged, or its format is not supported; {ADVICE}"
         ),
     };
     Error::signal(path, message)

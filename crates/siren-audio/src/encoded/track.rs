@@ -1,4 +1,4 @@
-//! The track of a file that is decoded, and what the file says of it.
+//! Selects the audio track of a file and its decoder.
 
 use std::path::Path;
 
@@ -11,8 +11,8 @@ use symphonia::core::formats::{FormatId, FormatReader, TrackType};
 use super::head::{ADVICE, unreadable};
 use crate::sound::{MAX_CHANNELS, MAX_RATE};
 
-/// Codecs that people meet and that are not decoded here.
-const OTHERS: [(AudioCodecId, &str); 6] = [
+/// Names of common codecs that are not supported, for error messages.
+const UNSUPPORTED: [(AudioCodecId, &str); 6] = [
     (ids::CODEC_ID_AAC, "AAC"),
     (ids::CODEC_ID_ALAC, "ALAC"),
     (ids::CODEC_ID_MP1, "MPEG layer 1"),
@@ -21,18 +21,22 @@ const OTHERS: [(AudioCodecId, &str); 6] = [
     (ids::CODEC_ID_SPEEX, "Speex"),
 ];
 
-/// What the file says of the track.
+/// Properties of the selected track, from the headers of the file.
 pub(super) struct Track {
     pub(super) id: u32,
     pub(super) format: FormatId,
-    /// Frames of the sound, if a header says so.
+    /// Number of frames of the sound that a header claims, without delay and padding.
     pub(super) claimed: Option<usize>,
-    /// Frames that the encoder put before the sound and behind it.
+    /// Number of frames that the encoder inserted before the sound.
     pub(super) delay: usize,
+    /// Number of frames that the encoder appended to the sound.
     pub(super) padding: usize,
 }
 
-/// The track that is decoded, and its decoder.
+/// Selects the default audio track and makes its decoder.
+///
+/// # Errors
+/// [`Error::Signal`] if the file has no audio track, or one of an unsupported codec.
 pub(super) fn select(
     path: &Path,
     format: &dyn FormatReader,
@@ -41,20 +45,21 @@ pub(super) fn select(
     let codec = track.and_then(|track| track.codec_params.as_ref()?.audio());
     let (Some(track), Some(codec)) = (track, codec) else {
         let message = format!(
-            "has no sound in it that is decoded here; give WAV, FLAC, MP3, Ogg Vorbis or AIFF; {ADVICE}"
+            "contains no supported sound, expected WAV, FLAC, MP3, Ogg Vorbis or AIFF; {ADVICE}"
         );
         return Err(Error::signal(path, message));
     };
     let kind = format.format_info().format;
-    // What Ogg cuts off is said by the pages themselves; else, what a header says of the end is weighed where the end is known.
+    // The pages of an Ogg file say which frames to trim, so the decoder trims them. In other formats the header's padding is
+    // trimmed later, and only if the file has as many frames as claimed.
     let options = AudioDecoderOptions::default().gapless(kind == FORMAT_ID_OGG);
     let decoder = symphonia::default::get_codecs().make_audio_decoder(codec, &options);
     let decoder = decoder.map_err(|failure| {
-        let name = OTHERS.iter().find(|other| other.0 == codec.codec);
-        match name {
+        let entry = UNSUPPORTED.iter().find(|(id, _)| *id == codec.codec);
+        match entry {
             Some((_, name)) => Error::signal(
                 path,
-                format!("its sound is {name}, which is not decoded here; {ADVICE}"),
+                format!("the codec is {name}, which is not supported; {ADVICE}"),
             ),
             None => unreadable(path, failure),
         }
@@ -76,13 +81,13 @@ pub(super) fn select(
     Ok((track, decoder))
 }
 
-/// An error for a rate or a number of channels that is out of range.
-pub(super) fn judge(path: &Path, rate: u32, channels: usize) -> Result<()> {
+/// Checks the sample rate (in Hz) and the number of channels of a file.
+pub(super) fn check_range(path: &Path, rate: u32, channels: usize) -> Result<()> {
     if (1..=MAX_RATE).contains(&rate) && (1..=MAX_CHANNELS).contains(&channels) {
         return Ok(());
     }
     let message = format!(
-        "claims {channels} channels at {rate} Hz, expected 1 to {MAX_CHANNELS} at 1 to {MAX_RATE} Hz; {ADVICE}"
+        "the file claims {channels} channels at {rate} Hz, expected 1 to {MAX_CHANNELS} channels at 1 to {MAX_RATE} Hz; {ADVICE}"
     );
     Err(Error::signal(path, message))
 }

@@ -1,4 +1,4 @@
-//! What a `fmt ` chunk says of the samples: encoding, rate, channels.
+//! Parses the `fmt ` chunk, which describes the samples: encoding, sample rate, channels.
 
 use symphonia::core::codecs::audio::AudioCodecId;
 use symphonia::core::codecs::audio::well_known as ids;
@@ -6,27 +6,27 @@ use symphonia::core::codecs::audio::well_known as ids;
 use super::riff::ByteOrder;
 use crate::sound::{MAX_CHANNELS, MAX_RATE};
 
-/// Encodings that are read.
-pub(super) const READ: &str =
-    "integer PCM of 1 to 4 bytes, 32-bit or 64-bit float, A-law and µ-law";
+/// Supported encodings, for error messages.
+const SUPPORTED: &str = "integer PCM of 1 to 4 bytes, 32-bit or 64-bit float, A-law and µ-law";
 
+// Format tags.
 const PCM: u16 = 1;
 const FLOAT: u16 = 3;
 const A_LAW: u16 = 6;
 const MU_LAW: u16 = 7;
-/// The encoding stands in the chunk's extension.
+/// Format tag of a chunk whose extension holds the format tag of the samples.
 const EXTENSIBLE: u16 = 0xFFFE;
-/// Bytes up to the bits of a sample; what follows is of interest for [`EXTENSIBLE`] alone.
+/// Bytes of the fields that every format has. Later fields are read for [`EXTENSIBLE`] alone.
 const PLAIN_BYTES: usize = 16;
-/// Bytes of the whole chunk of an [`EXTENSIBLE`] format.
-pub(super) const LONGEST: u64 = 40;
-/// Ends of the identifiers of encodings whose beginnings are format tags: the common ones, and those of Ambisonics.
-const TAGGED: [[u8; 8]; 2] = [
+/// Bytes of an [`EXTENSIBLE`] chunk.
+pub(super) const EXTENSIBLE_BYTES: u64 = 40;
+/// Last eight bytes of the GUIDs that begin with a format tag: those of common encodings, and those of Ambisonics.
+const TAGGED_GUID_ENDS: [[u8; 8]; 2] = [
     [0x80, 0x00, 0x00, 0xAA, 0x00, 0x38, 0x9B, 0x71],
     [0x86, 0x44, 0xC8, 0xC1, 0xCA, 0x00, 0x00, 0x00],
 ];
-/// Encodings that people meet and that are not read here.
-const OTHERS: [(u16, &str); 10] = [
+/// Names of common encodings that are not supported, for error messages.
+const UNSUPPORTED: [(u16, &str); 10] = [
     (0x0002, "Microsoft ADPCM"),
     (0x0011, "IMA ADPCM"),
     (0x0031, "GSM 6.10"),
@@ -39,26 +39,27 @@ const OTHERS: [(u16, &str); 10] = [
     (0xF1AC, "FLAC"),
 ];
 
-/// How samples lie in the file.
+/// Layout of the samples in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Format {
     pub(super) codec: AudioCodecId,
-    /// Frames a second.
+    /// Sample rate in Hz.
     pub(super) rate: u32,
     pub(super) channels: usize,
+    /// Bytes of a frame, over all channels.
     pub(super) frame_bytes: usize,
 }
 
 impl Format {
-    /// Reads the chunk's contents; the error says what is wrong with them.
+    /// Parses the contents of a `fmt ` chunk. The error is a message without path and advice.
     pub(super) fn parse(chunk: &[u8], order: ByteOrder) -> Result<Self, String> {
         if chunk.len() < PLAIN_BYTES {
             return Err(format!(
-                "the header has a `fmt ` chunk of {} bytes, expected at least {PLAIN_BYTES}: it is damaged",
+                "the header has a `fmt ` chunk of {} bytes, expected at least {PLAIN_BYTES}: the file is damaged",
                 chunk.len()
             ));
         }
-        let short = |at: usize| order.integer(&chunk[at..at + 2]) as u16;
+        let short = |offset: usize| order.integer(&chunk[offset..offset + 2]) as u16;
         let (channels, frame_bytes, bits) = (short(2), usize::from(short(12)), short(14));
         let rate = order.integer(&chunk[4..8]) as u32;
         let tag = match short(0) {
@@ -67,7 +68,7 @@ impl Format {
         };
         if !(1..=MAX_RATE).contains(&rate) {
             return Err(format!(
-                "the header claims {rate} samples a second, expected 1 to {MAX_RATE}"
+                "the header claims a sample rate of {rate} Hz, expected 1 to {MAX_RATE}"
             ));
         }
         let channels = usize::from(channels);
@@ -85,30 +86,30 @@ impl Format {
     }
 }
 
-/// The format tag that stands in the extension.
+/// Returns the format tag in the extension of an [`EXTENSIBLE`] chunk.
 fn extended_tag(chunk: &[u8], order: ByteOrder) -> Result<u16, String> {
     let Some(id) = chunk.get(24..40) else {
         return Err(format!(
-            "the header has an extensible `fmt ` chunk of {} bytes, expected {LONGEST}: it is damaged",
+            "the header has an extensible `fmt ` chunk of {} bytes, expected {EXTENSIBLE_BYTES}: the file is damaged",
             chunk.len()
         ));
     };
-    if !TAGGED.iter().any(|end| id.ends_with(end)) {
+    if !TAGGED_GUID_ENDS.iter().any(|end| id.ends_with(end)) {
         return Err(format!(
-            "samples of an unknown encoding ({id:02X?}) are not read here, only {READ}"
+            "the samples have an unknown encoding ({id:02X?}), expected {SUPPORTED}"
         ));
     }
-    // In big-endian files the tag is the lower half of a number of 32 bits, or stands alone.
-    let at = if order == ByteOrder::Big && id[..2] == [0, 0] {
+    // In big-endian files the tag is the lower half of a 32-bit integer, or the first two bytes.
+    let offset = if order == ByteOrder::Big && id[..2] == [0, 0] {
         2
     } else {
         0
     };
-    Ok(order.integer(&id[at..at + 2]) as u16)
+    Ok(order.integer(&id[offset..offset + 2]) as u16)
 }
 
-/// The codec of samples that take `frame_bytes` over all channels. Integers fill the bytes of a sample from the top, so that
-/// those of 12 bits in 16, or of 24 in 32, are read as the wider ones.
+/// Returns the codec of samples of `bits` bits in frames of `frame_bytes` bytes. Integers occupy the high bits of a sample's
+/// bytes, so that 12 bits in 16, or 24 in 32, are decoded as the wider type.
 fn codec(
     tag: u16,
     order: ByteOrder,
@@ -121,7 +122,7 @@ fn codec(
         FLOAT => "float",
         A_LAW => "A-law",
         MU_LAW => "µ-law",
-        _ => return Err(other_encoding(tag)),
+        _ => return Err(unsupported_encoding(tag)),
     };
     let bytes = frame_bytes / channels;
     let least_bytes = usize::from(bits).div_ceil(8);
@@ -133,13 +134,12 @@ fn codec(
     let codec = codec_of(tag, order, bytes).filter(|_| frame_bytes.is_multiple_of(channels));
     codec.filter(|_| is_wide_enough).ok_or_else(|| {
         format!(
-            "the header claims {kind} of {bits} bits, with {frame_bytes} bytes for {channels} channels; only {READ} are read \
-             here"
+            "the header claims {kind} of {bits} bits, with {frame_bytes} bytes for {channels} channels; expected {SUPPORTED}"
         )
     })
 }
 
-/// The codec of samples of so many bytes each.
+/// Returns the codec of samples of `bytes` bytes each.
 fn codec_of(tag: u16, order: ByteOrder, bytes: usize) -> Option<AudioCodecId> {
     Some(match (tag, bytes, order) {
         (PCM, 1, _) => ids::CODEC_ID_PCM_U8,
@@ -159,9 +159,11 @@ fn codec_of(tag: u16, order: ByteOrder, bytes: usize) -> Option<AudioCodecId> {
     })
 }
 
-/// The error for an encoding that is not read here.
-fn other_encoding(tag: u16) -> String {
-    let name = OTHERS.iter().find(|other| other.0 == tag);
-    let name = name.map_or("of an unknown encoding", |other| other.1);
-    format!("the samples are {name} (format tag {tag:#06X}), which is not read here, only {READ}")
+/// Builds the message for an encoding that is not supported.
+fn unsupported_encoding(tag: u16) -> String {
+    let entry = UNSUPPORTED.iter().find(|(known, _)| *known == tag);
+    let name = entry.map_or("unknown", |(_, name)| *name);
+    format!(
+        "the encoding of the samples is {name} (format tag {tag:#06X}), which is not supported; expected {SUPPORTED}"
+    )
 }

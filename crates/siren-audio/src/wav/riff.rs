@@ -1,16 +1,16 @@
-//! Chunks of a RIFF file and of its kin: RIFX (big-endian), RF64 and BW64 (lengths of 64 bits).
+//! Reads the chunks of RIFF files and their variants: RIFX (big-endian), RF64 and BW64 (64-bit lengths).
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// A length in a field of 32 bits that does not fit there, or was never known.
-const NO_LENGTH: u64 = u32::MAX as u64;
+/// Value of a 32-bit length field whose length does not fit or was not known to the writer.
+const UNKNOWN_LENGTH: u64 = u32::MAX as u64;
 /// Bytes of a chunk's identifier and length.
 const HEADER_BYTES: u64 = 8;
-/// Chunks that decide how the samples are read.
-const NEEDED: [&[u8; 4]; 4] = [b"fmt ", b"data", b"fact", b"LIST"];
+/// Identifiers by which the start of a chunk is recognized after a chunk of odd length.
+const COMMON_CHUNKS: [&[u8; 4]; 4] = [b"fmt ", b"data", b"fact", b"LIST"];
 
-/// Order of the bytes of a number.
+/// Byte order of integers and samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ByteOrder {
     Little,
@@ -18,9 +18,9 @@ pub(super) enum ByteOrder {
 }
 
 impl ByteOrder {
-    /// The unsigned integer that the bytes hold.
+    /// Decodes an unsigned integer of at most eight bytes.
     pub(super) fn integer(self, bytes: &[u8]) -> u64 {
-        let push = |number: u64, &byte: &u8| number << 8 | u64::from(byte);
+        let push = |value: u64, &byte: &u8| value << 8 | u64::from(byte);
         match self {
             Self::Little => bytes.iter().rev().fold(0, push),
             Self::Big => bytes.iter().fold(0, push),
@@ -28,56 +28,69 @@ impl ByteOrder {
     }
 }
 
-/// Whether a file begins as WAV files do.
+/// Returns whether the first twelve bytes of a file are those of a WAV file.
 pub(crate) fn is_wav(start: &[u8; 12]) -> bool {
-    form(start).is_some()
+    Variant::from_start(start).is_some()
 }
 
-/// Order of bytes of a file that begins so, and whether its lengths have 64 bits; `None` if it is no WAV file.
-fn form(start: &[u8; 12]) -> Option<(ByteOrder, bool)> {
-    let form = match &start[..4] {
-        b"RIFF" => (ByteOrder::Little, false),
-        b"RIFX" => (ByteOrder::Big, false),
-        b"RF64" | b"BW64" => (ByteOrder::Little, true),
-        _ => return None,
-    };
-    (&start[8..] == b"WAVE").then_some(form)
+/// Variant of the RIFF format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Variant {
+    order: ByteOrder,
+    /// Whether 64-bit lengths are in a `ds64` chunk.
+    has_long_lengths: bool,
 }
 
-/// Where the contents of a chunk lie.
+impl Variant {
+    /// Recognizes the variant by the first twelve bytes of a file; `None` if the file is not a WAV file.
+    fn from_start(start: &[u8; 12]) -> Option<Self> {
+        let (order, has_long_lengths) = match &start[..4] {
+            b"RIFF" => (ByteOrder::Little, false),
+            b"RIFX" => (ByteOrder::Big, false),
+            b"RF64" | b"BW64" => (ByteOrder::Little, true),
+            _ => return None,
+        };
+        (&start[8..] == b"WAVE").then_some(Self {
+            order,
+            has_long_lengths,
+        })
+    }
+}
+
+/// Position of a chunk's contents in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Chunk {
     pub(super) id: [u8; 4],
-    /// Position in the file of its first byte, behind identifier and length.
+    /// Position of the first byte after the identifier and the length.
     pub(super) start: u64,
-    /// Bytes, as its header claims.
+    /// Length in bytes that the chunk's header claims.
     pub(super) length: u64,
 }
 
 impl Chunk {
-    /// Position behind its contents.
+    /// Returns the position after the contents.
     pub(super) fn end(&self) -> u64 {
         self.start.saturating_add(self.length)
     }
 }
 
-/// A file of the form WAVE, whose chunks are read one after another.
+/// Reader of the chunks of a WAV file, in the order of the file.
 pub(super) struct Riff {
     file: File,
     pub(super) order: ByteOrder,
-    /// Whether lengths of 64 bits stand in a chunk `ds64`.
-    is_long: bool,
-    /// Length of the samples, as `ds64` claims.
-    long_data: Option<u64>,
-    /// In the file.
+    /// Whether 64-bit lengths are in a `ds64` chunk.
+    has_long_lengths: bool,
+    /// Length of the samples in bytes that the `ds64` chunk claims.
+    long_data_length: Option<u64>,
+    /// Length of the file in bytes.
     pub(super) bytes: u64,
     /// Position of the next chunk.
     next: u64,
 }
 
 impl Riff {
-    /// Reads the first twelve bytes; `None` if they are of no such file. The length in them is not asked for: programs that
-    /// write to a pipe, or are killed, leave it wrong.
+    /// Reads the first twelve bytes; returns `None` if the file is not a WAV file. The RIFF length in these bytes is ignored,
+    /// because programs that write to a pipe, or are killed, leave a wrong one.
     pub(super) fn open(mut file: File) -> io::Result<Option<Self>> {
         let bytes = file.metadata()?.len();
         let mut head = [0; 12];
@@ -85,63 +98,62 @@ impl Riff {
             return Ok(None);
         }
         file.read_exact(&mut head)?;
-        let Some((order, is_long)) = form(&head) else {
+        let Some(variant) = Variant::from_start(&head) else {
             return Ok(None);
         };
         let riff = Self {
             file,
-            order,
-            is_long,
-            long_data: None,
+            order: variant.order,
+            has_long_lengths: variant.has_long_lengths,
+            long_data_length: None,
             bytes,
             next: head.len() as u64,
         };
         Ok(Some(riff))
     }
 
-    /// The next chunk, or `None` at the end of the file.
+    /// Reads the header of the next chunk; returns `None` at the end of the file.
     pub(super) fn next_chunk(&mut self) -> io::Result<Option<Chunk>> {
         let Some(chunk) = self.chunk_at(self.next)? else {
             return Ok(None);
         };
-        if &chunk.id == b"ds64" && self.is_long {
+        if &chunk.id == b"ds64" && self.has_long_lengths {
             let lengths = self.contents(&chunk, 16)?;
             let claimed = lengths.get(8..16).map(|bytes| self.order.integer(bytes));
-            self.long_data = claimed.filter(|&length| length != 0 && length != u64::MAX);
+            self.long_data_length = claimed.filter(|&length| length != 0 && length != u64::MAX);
         }
-        self.next = self.behind(&chunk)?;
+        self.next = self.position_after(&chunk)?;
         Ok(Some(chunk))
     }
 
-    /// The first bytes of a chunk, at most so many.
-    pub(super) fn contents(&mut self, chunk: &Chunk, most: u64) -> io::Result<Vec<u8>> {
+    /// Reads the contents of a chunk, at most `max_bytes` of them.
+    pub(super) fn contents(&mut self, chunk: &Chunk, max_bytes: u64) -> io::Result<Vec<u8>> {
         let mut contents = Vec::new();
         self.file.seek(SeekFrom::Start(chunk.start))?;
-        let few = chunk.length.min(most);
         Read::by_ref(&mut self.file)
-            .take(few)
+            .take(chunk.length.min(max_bytes))
             .read_to_end(&mut contents)?;
         Ok(contents)
     }
 
-    /// The file, to read samples from.
+    /// Returns the file, from which the samples can be read.
     pub(super) fn into_file(self) -> File {
         self.file
     }
 
-    /// How many bytes of samples a chunk `data` claims, or `None` where its length was not known when its header was
-    /// written: such samples end with the file.
+    /// Returns the number of bytes of samples that the `data` chunk claims, or `None` if the writer did not know the length.
+    /// Samples of unknown length extend to the end of the file.
     pub(super) fn data_length(&mut self, data: &Chunk) -> io::Result<Option<u64>> {
-        let left = self.bytes - data.start;
+        let available = self.bytes - data.start;
         let claimed = data.length;
-        if self.is_long && claimed == NO_LENGTH {
-            return Ok(self.long_data);
+        if self.has_long_lengths && claimed == UNKNOWN_LENGTH {
+            return Ok(self.long_data_length);
         }
-        // The length modulo 2³² of a file that outgrew it.
-        let is_wrapped = !self.is_long && claimed + (1 << 32) <= left;
+        // Some writers store the length of a file above 4 GiB modulo 2³².
+        let is_wrapped = !self.has_long_lengths && claimed + (1 << 32) <= available;
         let is_unknown = match claimed {
             _ if is_wrapped => true,
-            length if length > left => is_placeholder(length),
+            length if length > available => is_placeholder(length),
             length if length == 0 || is_placeholder(length) => {
                 !self.only_chunks_from(data.end())?
             }
@@ -150,6 +162,7 @@ impl Riff {
         Ok((!is_unknown).then_some(claimed))
     }
 
+    /// Reads the chunk header at a position; returns `None` if the file ends before the header does.
     fn chunk_at(&mut self, position: u64) -> io::Result<Option<Chunk>> {
         let start = position.saturating_add(HEADER_BYTES);
         if start > self.bytes {
@@ -166,29 +179,29 @@ impl Riff {
         }))
     }
 
-    /// Position behind a chunk. One of odd length is followed by a byte of padding; writers that forget it are recognized by
-    /// a chunk that is needed standing where that byte should be, and not behind it.
-    fn behind(&mut self, chunk: &Chunk) -> io::Result<u64> {
+    /// Returns the position of the next chunk. A chunk of odd length is followed by one byte of padding. Some writers omit this
+    /// byte: the next chunk is then recognized by one of [`COMMON_CHUNKS`] at the position of the padding and none after it.
+    fn position_after(&mut self, chunk: &Chunk) -> io::Result<u64> {
         let end = chunk.end();
         if chunk.length.is_multiple_of(2) || end >= self.bytes {
             return Ok(end);
         }
-        let mut is_needed = |position| -> io::Result<bool> {
+        let mut has_common_chunk = |position| -> io::Result<bool> {
             let chunk = self.chunk_at(position)?;
-            Ok(chunk.is_some_and(|chunk| NEEDED.contains(&&chunk.id)))
+            Ok(chunk.is_some_and(|chunk| COMMON_CHUNKS.contains(&&chunk.id)))
         };
-        let is_padded = is_needed(end + 1)? || !is_needed(end)?;
+        let is_padded = has_common_chunk(end + 1)? || !has_common_chunk(end)?;
         Ok(end + u64::from(is_padded))
     }
 
-    /// Whether nothing but chunks follows, up to the end of the file.
+    /// Returns whether the rest of the file, from a position on, consists of complete chunks.
     fn only_chunks_from(&mut self, position: u64) -> io::Result<bool> {
         let mut position = position;
         while position < self.bytes {
             let Some(chunk) = self.chunk_at(position)? else {
                 return Ok(false);
             };
-            position = self.behind(&chunk)?;
+            position = self.position_after(&chunk)?;
             let is_named = chunk.id.iter().all(|byte| matches!(byte, b' '..=b'~'));
             if !is_named || position > self.bytes {
                 return Ok(false);
@@ -198,8 +211,8 @@ impl Riff {
     }
 }
 
-/// Whether programs that cannot know a length write this one: about 2 or 4 GiB, less what their headers take.
+/// Returns whether a length is one that programs write when they do not know it: 2 or 4 GiB, minus up to 4 KiB for headers.
 fn is_placeholder(length: u64) -> bool {
     const SLACK: u64 = 0x1000;
-    (0x8000_0000 - SLACK..=0x8000_0000).contains(&length) || length >= NO_LENGTH - SLACK
+    (0x8000_0000 - SLACK..=0x8000_0000).contains(&length) || length >= UNKNOWN_LENGTH - SLACK
 }
