@@ -138,23 +138,23 @@ fn what_is_wrong_with_a_sweep_is_said_before_anything_runs() {
         (
             "an empty glob",
             axis("key = \"signal.path\"\nfiles = \"none/*.png\""),
-            "fits no file",
+            "matches no file",
         ),
         (
             "two rows of one name",
             axis("options = [{ name = \"a b\" }, { name = \"a b\" }]"),
-            "one name",
+            "the same name",
         ),
         (
             "a glob of hidden files",
             axis("key = \"signal.path\"\nfiles = \"hidden/*\""),
-            "hidden files do not count",
+            "hidden files are not counted",
         ),
         ("an axis of no sort", axis("key = \"seed\""), "`values`"),
         (
             "no choice",
             axis("key = \"seed\"\nvalues = []"),
-            "nothing to choose",
+            "no choices",
         ),
         (
             "no such axis",

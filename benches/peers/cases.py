@@ -1,4 +1,4 @@
-"""What the engines in Python share: the network's shape, its initialization and its data, as in benches/src."""
+"""Network shape, initialization and data that the Python engines share; the same as in benches/src."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ LEARNING_RATE = 1e-4
 
 
 def layers(case):
-    """Weights (fan_out, fan_in) and biases (fan_out,), drawn as in the paper, float32."""
+    """Returns weights (fan_out, fan_in) and biases (fan_out,) in float32, initialized as in the paper."""
     random = np.random.default_rng(0)
     sizes = [case["in_features"]] + [case["width"]] * (HIDDEN_LAYERS + 1) + [case["out_features"]]
     drawn = []
@@ -21,7 +21,7 @@ def layers(case):
 
 
 def data(case):
-    """Coordinates (n, d) on a grid and targets; (fields, n, d) for a batch."""
+    """Returns coordinates (points, dims) on a grid and targets (points, components); both have a leading axis of fields for `batched`."""
     dims, points, fields = case["in_features"], case["points"], case["fields"]
     side = round(points ** (1 / dims))
     axis = np.linspace(-case["extent"], case["extent"], side)

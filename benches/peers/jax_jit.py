@@ -1,4 +1,4 @@
-"""JAX: the whole step compiled, derivatives in space by its transformations of one point's function."""
+"""JAX engine: the whole step is compiled by jax.jit; spatial derivatives are jax transformations of the field at one point."""
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ def version():
 
 
 def field(parameters, x):
+    """The SIREN at points x (..., dims)."""
     h = x
     for weight, bias in parameters[:-1]:
         h = jnp.sin(cases.OMEGA * (h @ weight.T + bias))
@@ -18,8 +19,8 @@ def field(parameters, x):
     return h @ weight.T + bias
 
 
-def found(parameters, coords, kind):
-    """What a case compares with its targets."""
+def prediction(parameters, coords, kind):
+    """The quantity that a case compares with its targets, (points, components)."""
     dims = coords.shape[1]
     if kind in ("value", "render"):
         return field(parameters, coords)
@@ -34,16 +35,17 @@ def found(parameters, coords, kind):
 
 
 def prepare(case, threads, device):
+    """Returns a function that takes one step and waits for its result."""
     if device != "cpu":
         raise SystemExit("JAX is timed on the CPU only")
     if case["kind"] == "hyper":
-        raise SystemExit("no engine: hypernetworks are not in JAX")
-    del threads  # set by the processor affinity
+        raise SystemExit("not supported: the JAX engine has no hypernetworks")
+    del threads  # limited by the processor affinity that worker.py sets
     coords, targets = map(jnp.asarray, cases.data(case))
     parameters = [(jnp.asarray(w), jnp.asarray(b)) for w, b in cases.layers(case)]
     kind = case["kind"]
     if kind == "render":
-        render = jax.jit(lambda p: found(p, coords, kind))
+        render = jax.jit(lambda p: prediction(p, coords, kind))
         return lambda: render(parameters).block_until_ready()
     if kind == "batched":
         tiled = jax.tree.map(lambda t: jnp.broadcast_to(t, (case["fields"], *t.shape)), parameters)
@@ -53,14 +55,15 @@ def prepare(case, threads, device):
 
     @jax.jit
     def update(state, count):
+        """One step of Adam; `count` is the number of the step, from 1."""
         p, m, v = state
-        loss = lambda p: jnp.mean((found(p, coords, kind) - targets) ** 2)
+        loss = lambda p: jnp.mean((prediction(p, coords, kind) - targets) ** 2)
         g = jax.grad(loss)(p)
         m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, g)
         v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, g)
-        roots = (1 - 0.9**count, 1 - 0.999**count)
-        move = lambda p, m, v: p - cases.LEARNING_RATE * (m / roots[0]) / (jnp.sqrt(v / roots[1]) + 1e-8)
-        return jax.tree.map(move, p, m, v), m, v
+        corrections = (1 - 0.9**count, 1 - 0.999**count)
+        updated = lambda p, m, v: p - cases.LEARNING_RATE * (m / corrections[0]) / (jnp.sqrt(v / corrections[1]) + 1e-8)
+        return jax.tree.map(updated, p, m, v), m, v
 
     zeros = jax.tree.map(jnp.zeros_like, parameters)
     state = [(parameters, zeros, zeros), 0]

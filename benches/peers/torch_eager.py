@@ -1,4 +1,4 @@
-"""PyTorch as the paper's authors use it: layers, autograd, derivatives by differentiating the graph again."""
+"""PyTorch engine as in the authors' code: torch.nn layers, and spatial derivatives by autograd with create_graph."""
 
 import torch
 
@@ -11,6 +11,8 @@ def version():
 
 
 class Field(torch.nn.Module):
+    """A SIREN."""
+
     def __init__(self, case):
         super().__init__()
         self.linears = torch.nn.ModuleList()
@@ -27,13 +29,13 @@ class Field(torch.nn.Module):
         return self.linears[-1](h)
 
 
-def gradient(of, coords):
-    """The gradient of a sum over points, which is the gradient at each; differentiable."""
-    return torch.autograd.grad(of.sum(), coords, create_graph=True)[0]
+def gradient(outputs, coords):
+    """Gradient (points, dims) of `outputs` (points,), differentiable. Points do not interact: the gradient of the sum is that of each."""
+    return torch.autograd.grad(outputs.sum(), coords, create_graph=True)[0]
 
 
-def found(field, coords, kind):
-    """What a case compares with its targets."""
+def prediction(field, coords, kind):
+    """The quantity that a case compares with its targets, (points, components)."""
     if kind == "value":
         return field(coords)
     coords = coords.detach().requires_grad_(True)
@@ -49,6 +51,7 @@ def found(field, coords, kind):
 
 
 def batched(case, device, wrap):
+    """Returns a step of `batched`: the loss of many fields and its gradient with respect to the parameters of each."""
     coords, targets = (torch.from_numpy(array).to(device) for array in cases.data(case))
     fields = case["fields"]
     parameters = []
@@ -70,24 +73,26 @@ def batched(case, device, wrap):
     return lambda: torch.autograd.grad(loss(), flat)
 
 
-def finished(step, device):
-    """The step, and all that it started on the device."""
+def synchronized(step, device):
+    """Returns a step that waits until all work on the device is complete."""
     if device == "cpu":
         return step
 
-    def waited():
+    def step_and_wait():
         step()
         torch.cuda.synchronize(device)
 
-    return waited
+    return step_and_wait
 
 
 def prepare(case, threads, device, wrap=lambda f: f):
+    """Returns a function that takes one step. `wrap` compiles the model or the loss, or leaves it as it is."""
     torch.set_num_threads(threads)
-    return finished(prepared(case, threads, device, wrap), device)
+    return synchronized(make_step(case, threads, device, wrap), device)
 
 
-def prepared(case, threads, device, wrap):
+def make_step(case, threads, device, wrap):
+    """Returns a function that starts one step; on a CUDA device it may return before the work is complete."""
     if case["kind"] == "hyper":
         return torch_hyper.prepare({**case, **case["hyper"]}, threads)
     if case["kind"] == "batched":
@@ -103,7 +108,7 @@ def prepared(case, threads, device, wrap):
 
         return render
     optimizer = torch.optim.Adam(field.parameters(), lr=cases.LEARNING_RATE)
-    loss = wrap(lambda: ((found(field, coords, case["kind"]) - targets) ** 2).mean())
+    loss = wrap(lambda: ((prediction(field, coords, case["kind"]) - targets) ** 2).mean())
 
     def step():
         optimizer.zero_grad()

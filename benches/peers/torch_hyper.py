@@ -1,4 +1,4 @@
-"""PyTorch as the paper's authors train a prior over pictures: an encoder, a hypernetwork, a SIREN for each picture."""
+"""PyTorch engine for hypernetworks, as in the authors' code: an encoder, a hypernetwork, and one SIREN per picture."""
 
 import math
 
@@ -24,7 +24,7 @@ class Sine(nn.Module):
 
 
 class SetEncoder(nn.Module):
-    """The mean over the context pixels that the mask keeps."""
+    """Set encoder: the mean of the embedded context pixels (b, n, 2 + c) whose mask (b, n, 1) is 1."""
 
     def __init__(self, in_features, features, latent, hidden_layers=2):
         super().__init__()
@@ -43,6 +43,8 @@ class SetEncoder(nn.Module):
 
 
 class Residual(nn.Module):
+    """Residual block of two 5 × 5 convolutions."""
+
     def __init__(self, features):
         super().__init__()
         self.convs = nn.Sequential(
@@ -57,7 +59,7 @@ class Residual(nn.Module):
 
 
 class ConvEncoder(nn.Module):
-    """A picture (b, c, side, side) whose unseen pixels are zero."""
+    """Convolutional encoder of pictures (b, c, side, side) in which all pixels outside the context are zero."""
 
     def __init__(self, channels, side, features, latent, blocks=4):
         super().__init__()
@@ -76,7 +78,7 @@ class ConvEncoder(nn.Module):
 
 
 class HyperNetwork(nn.Module):
-    """One network for each tensor of the SIREN of these sizes, weights before biases, layer by layer."""
+    """One network for each tensor of a SIREN whose layers have these sizes; layer by layer, the weight before the bias."""
 
     def __init__(self, latent, features, sizes, hidden_layers=1):
         super().__init__()
@@ -103,7 +105,7 @@ class HyperNetwork(nn.Module):
 
 
 class Hyper(nn.Module):
-    """The latents of a batch of pictures, the SIREN's parameters for each, and its values at the coordinates."""
+    """Returns the latent codes of a batch of pictures, the parameters of the SIREN of each, and its values at the coordinates."""
 
     def __init__(self, encoder, hyper_net):
         super().__init__()
@@ -124,7 +126,7 @@ class Hyper(nn.Module):
 
 
 def terms(latent, parameters, values, targets):
-    """The loss's three terms, weighted."""
+    """The three weighted terms of the loss: mean squared error, latent prior, weight prior."""
     squares = sum((tensor**2).sum() for tensor in parameters)
     count = sum(tensor.numel() for tensor in parameters)
     return (
@@ -135,6 +137,7 @@ def terms(latent, parameters, values, targets):
 
 
 def model(case):
+    """Builds the encoder and the hypernetwork of a case."""
     channels, latent, features = case["out_features"], case["latent"], case["encoder_features"]
     if case["encoder"] == "set":
         encoder = SetEncoder(2 + channels, features, latent)
@@ -145,28 +148,29 @@ def model(case):
 
 
 def data(case):
-    """Coordinates and targets of every pixel (b, n, ..), and what the encoder sees."""
+    """Returns coordinates (b, n, 2) and targets (b, n, c) of every pixel, and the encoder's inputs."""
     random = np.random.default_rng(0)
     fields, side, channels = case["fields"], case["side"], case["out_features"]
     axis = np.linspace(-1, 1, side)
     grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2)
     coords = np.broadcast_to(grid, (fields, *grid.shape))
     targets = random.uniform(-1, 1, (fields, side * side, channels))
-    seen = np.stack([random.permutation(side * side)[: case["context"]] for _ in range(fields)])[..., None]
+    context_indices = np.stack([random.permutation(side * side)[: case["context"]] for _ in range(fields)])[..., None]
     if case["encoder"] == "set":
-        pixels = np.take_along_axis(np.concatenate([coords, targets], -1), seen, 1)
-        mask = np.ones(seen.shape)
-        mask[:, seen.shape[1] - seen.shape[1] // 4 :] = 0
-        context = [pixels, mask]
+        pixels = np.take_along_axis(np.concatenate([coords, targets], -1), context_indices, 1)
+        mask = np.ones(context_indices.shape)
+        mask[:, context_indices.shape[1] - context_indices.shape[1] // 4 :] = 0
+        inputs = [pixels, mask]
     else:
         mask = np.zeros((fields, side * side, 1))
-        np.put_along_axis(mask, seen, 1, 1)
-        context = [(mask * targets).transpose(0, 2, 1).reshape(fields, channels, side, side)]
-    tensors = [torch.from_numpy(np.ascontiguousarray(array, np.float32)) for array in (coords, targets, *context)]
+        np.put_along_axis(mask, context_indices, 1, 1)
+        inputs = [(mask * targets).transpose(0, 2, 1).reshape(fields, channels, side, side)]
+    tensors = [torch.from_numpy(np.ascontiguousarray(array, np.float32)) for array in (coords, targets, *inputs)]
     return tensors[0], tensors[1], tensors[2:]
 
 
 def prepare(case, threads):
+    """Returns a function that takes one training step on the CPU."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     coords, targets, context = data(case)

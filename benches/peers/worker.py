@@ -1,6 +1,6 @@
-"""One engine on one case: steps when told to by a line on standard input, answers in JSON lines.
+"""Worker process of one Python engine: takes a step for each line on standard input and answers in JSON lines.
 
-The same protocol as the workers of siren-bench (benches/src/worker.rs).
+The protocol is that of the Rust workers, in benches/src/worker.rs.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import time
 
 
 def memory(name):
-    """A line of this process's status in bytes, or None where there is no such file."""
+    """Returns a line of /proc/self/status in bytes, or None on systems without that file."""
     try:
         with open("/proc/self/status", encoding="ascii") as status:
             for line in status:
@@ -23,8 +23,8 @@ def memory(name):
     return None
 
 
-def say(**answer):
-    print(json.dumps(answer), flush=True)
+def answer(**values):
+    print(json.dumps(values), flush=True)
 
 
 def main():
@@ -41,7 +41,7 @@ def main():
     try:
         engine = importlib.import_module(arguments.engine)
     except ImportError as error:
-        say(error=f"{error}; install with: pip install -r benches/peers/requirements.txt")
+        answer(error=f"{error}; install the peers with: pip install -r benches/peers/requirements.txt")
         return
     baseline = memory("VmRSS")
     step = engine.prepare(case, arguments.threads, arguments.device)
@@ -49,12 +49,12 @@ def main():
     step()
     if time.perf_counter() - started < 30:
         step()
-    say(ready={"version": engine.version()})
+    answer(ready={"version": engine.version()})
     for _ in sys.stdin:
         started = time.perf_counter()
         step()
-        say(seconds=time.perf_counter() - started)
-    say(peak_bytes=memory("VmHWM"), baseline_bytes=baseline)
+        answer(seconds=time.perf_counter() - started)
+    answer(peak_bytes=memory("VmHWM"), baseline_bytes=baseline)
 
 
 if __name__ == "__main__":

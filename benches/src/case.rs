@@ -1,16 +1,16 @@
-//! What is timed: cases, their operations counted, and the memory an engine without tiles would need.
+//! Benchmark cases, with the operations that each takes and the memory that an engine without tiling needs for it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::hyper::{Encoder, Hypernetwork};
 
-/// What a step does with the field.
+/// Quantity that a step computes from the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A training step on values.
     Value,
-    /// A training step on the gradient in space alone.
+    /// A training step on the spatial gradient alone.
     Gradient,
     /// A training step on the Laplacian alone.
     Laplacian,
@@ -18,13 +18,13 @@ pub enum Kind {
     Hessian,
     /// Evaluation of values.
     Render,
-    /// A loss on values of many fields, and its gradient in the parameters of each.
+    /// A loss on the values of many fields, and its gradient with respect to the parameters of each.
     Batched,
     /// A training step of a hypernetwork that makes the parameters of many fields.
     Hyper,
 }
 
-/// One case: a network, its points, and what is done with it. Three hidden layers, as in the paper.
+/// One case: a network with three hidden layers, as in the paper, the points it is evaluated at, and the kind of step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
     pub name: String,
@@ -32,20 +32,21 @@ pub struct Case {
     pub width: usize,
     pub in_features: usize,
     pub out_features: usize,
-    /// Points of each field.
+    /// Number of points of each field.
     pub points: usize,
-    /// Fields with parameters of their own; 1 but for `batched` and hypernetworks.
+    /// Number of fields, each with its own parameters. 1 except for [`Kind::Batched`] and [`Kind::Hyper`].
     pub fields: usize,
     /// Coordinates lie in `[-extent, extent]`.
     pub extent: u32,
-    /// What makes the parameters of the fields, for [`Kind::Hyper`].
+    /// Sizes of the encoder and the hypernetwork that generate the fields' parameters, for [`Kind::Hyper`].
     pub hyper: Option<Hypernetwork>,
 }
 
-/// Hidden layers of every case, the first sine layer not counted (as in the authors' code).
+/// Hidden layers of every case. As in the authors' code, the first sine layer is not counted.
 pub const HIDDEN_LAYERS: usize = 3;
 
 impl Case {
+    /// A field over a square of `side` × `side` points.
     fn square(kind: Kind, width: usize, side: usize, out_features: usize) -> Self {
         let names = [
             "value",
@@ -70,6 +71,7 @@ impl Case {
         }
     }
 
+    /// A hypernetwork that generates `fields` color fields.
     fn hyper(name: &str, width: usize, fields: usize, hyper: Hypernetwork) -> Self {
         Self {
             name: name.to_owned(),
@@ -79,7 +81,7 @@ impl Case {
         }
     }
 
-    /// Every case there is.
+    /// Returns every case.
     pub fn all() -> Vec<Self> {
         let mut all = Vec::new();
         let kinds = [
@@ -118,7 +120,7 @@ impl Case {
         all
     }
 
-    /// For tests; not listed.
+    /// Returns small cases for tests, which `--list` does not show.
     fn tiny() -> Vec<Self> {
         let value = Self {
             name: "tiny".to_owned(),
@@ -135,8 +137,8 @@ impl Case {
         vec![value, Self::hyper("tiny-hyper", 16, 2, hyper)]
     }
 
-    /// The cases that are timed when none is named.
-    const USUAL: [&'static str; 9] = [
+    /// Names of the cases that are timed if the user names none.
+    const DEFAULT: [&'static str; 9] = [
         "value-64-256",
         "value-256-256",
         "value-256-512",
@@ -148,30 +150,33 @@ impl Case {
         "hyper-conv",
     ];
 
-    /// Those whose name begins with one of `names`, or the usual ones; the first name that fits none is the error.
+    /// Returns the cases whose names begin with one of `names` as whole words, or the default cases if there are no names.
+    ///
+    /// # Errors
+    /// The first name that matches no case.
     pub fn select(names: &[String]) -> Result<Vec<Self>, String> {
         if names == ["tiny"] {
             return Ok(Self::tiny());
         }
         let all = Self::all();
         if names.is_empty() {
-            let usual = |case: &Self| Self::USUAL.contains(&case.name.as_str());
-            return Ok(all.into_iter().filter(usual).collect());
+            let is_default = |case: &Self| Self::DEFAULT.contains(&case.name.as_str());
+            return Ok(all.into_iter().filter(is_default).collect());
         }
-        let fits = |case: &Self, name: &str| {
+        let matches = |case: &Self, name: &str| {
             case.name == name || case.name.starts_with(&format!("{name}-"))
         };
         if let Some(name) = names
             .iter()
-            .find(|name| !all.iter().any(|case| fits(case, name)))
+            .find(|name| !all.iter().any(|case| matches(case, name)))
         {
             return Err(name.clone());
         }
-        let chosen = |case: &Self| names.iter().any(|name| fits(case, name));
-        Ok(all.into_iter().filter(chosen).collect())
+        let is_chosen = |case: &Self| names.iter().any(|name| matches(case, name));
+        Ok(all.into_iter().filter(is_chosen).collect())
     }
 
-    /// Weight matrices as `(fan_in, fan_out)`.
+    /// Returns the shapes `(fan_in, fan_out)` of the field's weight matrices.
     fn matrices(&self) -> Vec<(usize, usize)> {
         let mut matrices = vec![(self.in_features, self.width)];
         matrices.extend([(self.width, self.width); HIDDEN_LAYERS]);
@@ -179,13 +184,13 @@ impl Case {
         matrices
     }
 
-    /// Parameters of one field.
+    /// Returns the number of parameters of one field.
     pub fn parameters(&self) -> usize {
         let sizes = self.matrices().into_iter();
         sizes.map(|(fan_in, fan_out)| fan_out * (fan_in + 1)).sum()
     }
 
-    /// Components that a forward-carried jet has.
+    /// Returns the number of components of a jet whose derivatives are propagated forward.
     fn components(&self) -> usize {
         let d = self.in_features;
         match self.kind {
@@ -196,10 +201,12 @@ impl Case {
         }
     }
 
-    /// Floating-point operations of the matrix products that a step takes at the least, `2 · fan_in · fan_out` each: one
-    /// forward and two in reverse a layer and component, of which the first layer needs no `dH`. The gradient of one
-    /// output goes backward from it instead: 6 products a layer, of which the first layer needs 4, the last 5. An encoder and
-    /// a hypernetwork are counted like values, layer by layer.
+    /// Returns the floating-point operations of the matrix products that one step needs at least, `2 · fan_in · fan_out` per product and
+    /// point.
+    ///
+    /// A layer takes three products per component: one in the forward pass and two in the reverse pass, of which the first layer needs
+    /// no `dH`. The gradient of a single output is propagated backward from the output instead, with 6 products per layer; the first layer
+    /// needs 4 and the last 5. Layers of an encoder and a hypernetwork are counted like those of a field on values.
     pub fn operations(&self) -> f64 {
         let matrices = self.matrices();
         let last = matrices.len() - 1;
@@ -218,25 +225,29 @@ impl Case {
             _ => 3 * self.components(),
         };
         let sizes = matrices.iter().enumerate();
-        let a_point: usize = sizes.map(|(layer, (m, n))| products(layer) * m * n).sum();
-        let around = self
+        let per_point: usize = sizes.map(|(layer, (m, n))| products(layer) * m * n).sum();
+        let hypernetwork = self
             .hyper
             .map_or(0, |hyper| hyper.multiplications(&matrices));
-        2.0 * ((a_point * self.points + around) * self.fields) as f64
+        2.0 * ((per_point * self.points + hypernetwork) * self.fields) as f64
     }
 
-    /// Bytes of hidden activations that an engine keeps which works on all points at once; derivatives of derivatives keep
-    /// some five times as many as the components of a jet (measured with PyTorch: 5.3 GB for the Laplacian at 256², width 256).
+    /// Returns the bytes of hidden activations that an engine stores for the reverse pass if it processes all points at once.
+    ///
+    /// Double backward stores about five times as many as a jet has components, as measured with PyTorch: 5.3 GB for the Laplacian at 256²
+    /// points and width 256.
     pub fn activation_bytes(&self) -> f64 {
-        let kept = match self.kind {
+        let stored = match self.kind {
             Kind::Render => 1,
             Kind::Value | Kind::Batched | Kind::Hyper => 2 * (HIDDEN_LAYERS + 1),
             Kind::Gradient | Kind::Laplacian | Kind::Hessian => {
                 5 * self.components() * (HIDDEN_LAYERS + 1)
             }
         };
-        let around = self.hyper.map_or(0, |hyper| hyper.kept(&self.matrices()));
-        (4 * (kept * self.width * self.points + around) * self.fields) as f64
+        let hypernetwork = self
+            .hyper
+            .map_or(0, |hyper| hyper.stored_elements(&self.matrices()));
+        (4 * (stored * self.width * self.points + hypernetwork) * self.fields) as f64
     }
 }
 
@@ -244,6 +255,7 @@ impl Case {
 mod tests {
     use super::*;
 
+    /// Selects the only case that `name` matches.
     fn named(name: &str) -> Case {
         let mut found = Case::select(&[name.to_owned()]).unwrap();
         assert_eq!(found.len(), 1, "{name}");
@@ -251,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn operations_are_those_counted_by_hand() {
+    fn operations_of_a_field_match_a_count_by_hand() {
         let points = 256.0 * 256.0;
         let hidden = 3.0 * 256.0 * 256.0;
         let value = 2.0 * points * (2.0 * 512.0 + 3.0 * (hidden + 256.0));
@@ -265,11 +277,11 @@ mod tests {
     }
 
     #[test]
-    fn operations_of_a_hypernetwork_are_those_counted_by_hand() {
+    fn operations_of_a_hypernetwork_match_a_count_by_hand() {
         let square = 256.0 * 256.0;
         let field = 1024.0 * (2.0 * 512.0 + 3.0 * (3.0 * square + 768.0));
-        let numbers = 768.0 + 3.0 * (square + 256.0) + 771.0;
-        let networks = 3.0 * (10.0 * 2.0 * square + 256.0 * numbers);
+        let parameters = 768.0 + 3.0 * (square + 256.0) + 771.0;
+        let networks = 3.0 * (10.0 * 2.0 * square + 256.0 * parameters);
         let set = 200.0 * (2.0 * 5.0 * 256.0 + 3.0 * 3.0 * square);
         let blocks = 8.0 * (32.0 * 25.0 * 32.0);
         let rest = 16.0 * 9.0 * 32.0 + blocks + 32.0 * 256.0;
@@ -281,16 +293,16 @@ mod tests {
     }
 
     #[test]
-    fn the_papers_network_has_its_number_of_parameters() {
+    fn the_network_of_the_paper_has_198401_parameters() {
         assert_eq!(named("value-256-256").parameters(), 198_401);
     }
 
     #[test]
-    fn a_name_selects_what_begins_with_it_as_whole_words() {
+    fn a_name_selects_the_cases_that_begin_with_it_as_whole_words() {
         let select = |name: &str| Case::select(&[name.to_owned()]).map(|cases| cases.len());
         assert_eq!(select("value"), Ok(6));
         assert_eq!(select("value-256"), Ok(2));
         assert_eq!(select("value-2"), Err("value-2".to_owned()));
-        assert_eq!(Case::select(&[]).unwrap().len(), Case::USUAL.len());
+        assert_eq!(Case::select(&[]).unwrap().len(), Case::DEFAULT.len());
     }
 }

@@ -1,4 +1,4 @@
-//! Engines side by side: a process each, stepped in turn, so that whatever else the machine does hits all alike.
+//! Runs engines side by side, one process each. They take steps in turn, so that other load on the machine affects all of them equally.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -10,89 +10,153 @@ use serde_json::Value;
 use crate::case::Case;
 use crate::engine::refusal;
 
-/// An engine that takes longer for a step, by the operations counted, is left out.
-const MOST_SECONDS: f64 = 60.0;
-/// An engine that keeps more than this for its reverse pass is left out.
-const MOST_BYTES: f64 = 12e9;
+/// Longest estimated time of a step in seconds; an engine that would take longer is skipped.
+const MAX_STEP_SECONDS: f64 = 60.0;
+/// Largest estimated size of stored activations in bytes; an engine that would store more is skipped.
+const MAX_ACTIVATION_BYTES: f64 = 12e9;
 
-/// How the engines are run.
+/// Settings of all engines.
 #[derive(Debug)]
 pub struct Settings {
     pub engines: Vec<String>,
+    /// The Python interpreter of the peers.
     pub python: String,
     pub threads: usize,
+    /// Timed steps per engine and case.
     pub repeats: usize,
+    /// SIMD level of the fused engine; by default the widest of the processor.
     pub simd: Option<String>,
     /// `cpu` or `cuda:N`, for all engines.
     pub device: String,
+    /// The folder of the peers' scripts.
     pub peers: std::path::PathBuf,
 }
 
-/// What one engine did in one case.
+/// Measurements of one engine in one case.
 #[derive(Debug, Serialize)]
-pub struct Outcome {
+pub struct EngineOutcome {
     pub engine: String,
     pub version: Option<String>,
+    /// Seconds of each timed step.
     pub seconds: Vec<f64>,
+    /// Largest resident memory of the process.
     pub peak_bytes: Option<u64>,
+    /// Resident memory of the process before the case was prepared.
     pub baseline_bytes: Option<u64>,
-    /// Why there is nothing else.
+    /// Why the engine has no complete measurements.
     pub missing: Option<String>,
-    /// Whether that is a failure.
+    /// Whether the engine failed, rather than being skipped.
     pub failed: bool,
 }
 
-/// What all engines did in one case.
+/// Measurements of all engines in one case.
 #[derive(Debug, Serialize)]
 pub struct CaseOutcome {
     pub case: Case,
-    /// GFLOP/s of the machine at best, measured in turn with the engines.
+    /// Peak GFLOP/s of the processor, measured in turn with the engines.
     pub peak_gflops: Vec<f64>,
-    pub engines: Vec<Outcome>,
+    pub engines: Vec<EngineOutcome>,
 }
 
-/// Steps every engine `repeats` times on a case; `progress` is told of each round.
-pub fn run(case: &Case, settings: &Settings, progress: impl Fn(usize)) -> Result<CaseOutcome> {
-    let mut peak = Process::start("peak", case, settings)?;
-    let mut engines = Vec::new();
-    for engine in &settings.engines {
-        let process = match skipped(engine, case, settings) {
-            Some(reason) => Err((reason, false)),
-            None => Process::start(engine, case, settings).map_err(|e| (format!("{e:#}"), true)),
-        };
-        engines.push((engine, process, Vec::new()));
-    }
-    let mut peak_gflops = Vec::new();
-    for round in 0..settings.repeats {
-        progress(round);
-        peak_gflops.push(number(&peak.step()?, "gflops")?);
-        for (_, process, seconds) in &mut engines {
-            let Ok(running) = process else { continue };
-            match running.step().and_then(|answer| number(&answer, "seconds")) {
-                Ok(second) => seconds.push(second),
-                Err(error) => *process = Err((format!("{error:#}"), true)),
-            }
+/// Why an engine takes no further steps.
+struct Absence {
+    reason: String,
+    is_failure: bool,
+}
+
+impl Absence {
+    fn skipped(reason: String) -> Self {
+        Self {
+            reason,
+            is_failure: false,
         }
     }
-    let outcomes = engines.into_iter().map(|(engine, process, seconds)| {
-        let mut outcome = Outcome {
-            engine: engine.clone(),
+
+    fn failed(error: &anyhow::Error) -> Self {
+        Self {
+            reason: format!("{error:#}"),
+            is_failure: true,
+        }
+    }
+}
+
+/// An engine in one case, with the seconds of its steps so far.
+struct Contender<'a> {
+    engine: &'a str,
+    process: Result<EngineProcess, Absence>,
+    seconds: Vec<f64>,
+}
+
+impl<'a> Contender<'a> {
+    /// Starts the engine's process, unless the engine is to be skipped.
+    fn start(engine: &'a str, case: &Case, settings: &Settings) -> Self {
+        let process = match reason_to_skip(engine, case, settings) {
+            Some(reason) => Err(Absence::skipped(reason)),
+            None => EngineProcess::start(engine, case, settings).map_err(|e| Absence::failed(&e)),
+        };
+        Self {
+            engine,
+            process,
+            seconds: Vec::new(),
+        }
+    }
+
+    /// Times one step, unless the engine is absent.
+    fn step(&mut self) {
+        let Ok(process) = &mut self.process else {
+            return;
+        };
+        match process
+            .step()
+            .and_then(|answer| number_of(&answer, "seconds"))
+        {
+            Ok(seconds) => self.seconds.push(seconds),
+            Err(error) => self.process = Err(Absence::failed(&error)),
+        }
+    }
+
+    /// Ends the engine's process and returns the measurements.
+    fn finish(self) -> EngineOutcome {
+        let mut outcome = EngineOutcome {
+            engine: self.engine.to_owned(),
             version: None,
-            seconds,
+            seconds: self.seconds,
             peak_bytes: None,
             baseline_bytes: None,
             missing: None,
             failed: false,
         };
-        match process {
+        match self.process {
             Ok(process) => process.finish(&mut outcome),
-            Err((reason, failed)) => {
-                outcome.missing = Some(reason);
-                outcome.failed = failed;
+            Err(absence) => {
+                outcome.missing = Some(absence.reason);
+                outcome.failed = absence.is_failure;
             }
         }
         outcome
-    });
+    }
+}
+
+/// Times `repeats` steps of every engine on a case. `progress` is called with the index of each round before it begins.
+///
+/// # Errors
+/// If the measurement of the processor's peak fails. An engine that fails is part of the outcome.
+pub fn run(case: &Case, settings: &Settings, progress: impl Fn(usize)) -> Result<CaseOutcome> {
+    let mut peak = EngineProcess::start("peak", case, settings)?;
+    let mut contenders: Vec<Contender<'_>> = settings
+        .engines
+        .iter()
+        .map(|engine| Contender::start(engine, case, settings))
+        .collect();
+    let mut peak_gflops = Vec::new();
+    for round in 0..settings.repeats {
+        progress(round);
+        peak_gflops.push(number_of(&peak.step()?, "gflops")?);
+        for contender in &mut contenders {
+            contender.step();
+        }
+    }
+    let outcomes = contenders.into_iter().map(Contender::finish);
     Ok(CaseOutcome {
         case: case.clone(),
         peak_gflops,
@@ -100,8 +164,8 @@ pub fn run(case: &Case, settings: &Settings, progress: impl Fn(usize)) -> Result
     })
 }
 
-/// Why an engine is not tried, if it is not: engines without tiles run at some 20 GFLOP/s a thread at best.
-fn skipped(engine: &str, case: &Case, settings: &Settings) -> Option<String> {
+/// Returns why an engine is skipped, if it is. Engines without tiling are estimated at 20 GFLOP/s per thread, about the best they reach.
+fn reason_to_skip(engine: &str, case: &Case, settings: &Settings) -> Option<String> {
     if let Some(reason) = refusal(engine, case, settings.simd.is_some(), &settings.device) {
         return Some(reason.to_owned());
     }
@@ -109,31 +173,34 @@ fn skipped(engine: &str, case: &Case, settings: &Settings) -> Option<String> {
         return None;
     }
     let seconds = case.operations() / (20e9 * settings.threads as f64);
-    if seconds > MOST_SECONDS {
-        return Some(format!("skipped: some {seconds:.0} s a step"));
+    if seconds > MAX_STEP_SECONDS {
+        return Some(format!("skipped: about {seconds:.0} s per step"));
     }
     let bytes = case.activation_bytes();
-    (bytes > MOST_BYTES).then(|| format!("skipped: some {:.0} GB of activations", bytes / 1e9))
+    (bytes > MAX_ACTIVATION_BYTES)
+        .then(|| format!("skipped: about {:.0} GB of activations", bytes / 1e9))
 }
 
-fn number(answer: &Value, key: &str) -> Result<f64> {
-    answer[key]
-        .as_f64()
-        .with_context(|| format!("expected `{key}` in {answer}"))
+/// Reads a number from an engine's answer.
+fn number_of(answer: &Value, key: &str) -> Result<f64> {
+    answer[key].as_f64().with_context(|| {
+        format!("the engine answered {answer}, expected an object with the number `{key}`")
+    })
 }
 
-struct Process {
+/// The process of one engine, driven by lines on its standard input.
+struct EngineProcess {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
     version: Option<String>,
 }
 
-impl Process {
+impl EngineProcess {
     /// Starts an engine and waits until it is ready.
     fn start(engine: &str, case: &Case, settings: &Settings) -> Result<Self> {
-        let of_ours = ["peak", "fused", "candle"].contains(&engine);
-        let mut command = if of_ours {
+        let is_rust_engine = ["peak", "fused", "candle"].contains(&engine);
+        let mut command = if is_rust_engine {
             let mut command = Command::new(std::env::current_exe()?);
             command.arg("worker");
             if let (Some(simd), "fused" | "peak") = (&settings.simd, engine) {
@@ -149,7 +216,7 @@ impl Process {
         for name in ["RAYON_NUM_THREADS", "CANDLE_NUM_THREADS", "OMP_NUM_THREADS"] {
             command.env(name, &threads);
         }
-        // Engines that wait for their turn must not spin.
+        // OpenMP threads of an engine that waits for its turn must sleep, not spin: the cores belong to the engine whose turn it is.
         command
             .env("OMP_WAIT_POLICY", "passive")
             .env("KMP_BLOCKTIME", "0");
@@ -163,7 +230,8 @@ impl Process {
             .spawn()
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let pipes = child.stdin.take().zip(child.stdout.take());
-        let (input, output) = pipes.context("no pipes to the engine")?;
+        let (input, output) =
+            pipes.context("the engine's process has no standard input or output")?;
         let mut process = Self {
             child,
             input: Some(input),
@@ -178,31 +246,40 @@ impl Process {
         Ok(process)
     }
 
+    /// Requests one step and waits for the answer.
     fn step(&mut self) -> Result<Value> {
-        let input = self.input.as_mut().context("the engine has finished")?;
-        writeln!(input, "step").context("the engine is gone")?;
+        let input = self
+            .input
+            .as_mut()
+            .context("the engine has already finished")?;
+        writeln!(input, "step").context("cannot write to the engine: its process has ended")?;
         self.answer()
     }
 
-    /// The next line; if there is none, the last thing it complained of is the error.
+    /// Reads the next line of the engine's output as JSON.
+    ///
+    /// # Errors
+    /// If the line is not JSON. If the process has ended, with the last line of its standard error.
     fn answer(&mut self) -> Result<Value> {
         let mut line = String::new();
         if self.output.read_line(&mut line)? == 0 {
-            let mut complaint = String::new();
+            let mut errors = String::new();
             if let Some(stderr) = &mut self.child.stderr {
-                stderr.read_to_string(&mut complaint)?;
+                stderr.read_to_string(&mut errors)?;
             }
             bail!(
-                "it ended: {}",
-                complaint.trim().lines().last().unwrap_or("without a word")
+                "the engine's process has ended: {}",
+                errors.trim().lines().last().unwrap_or("no error message")
             );
         }
-        serde_json::from_str(&line).with_context(|| format!("no JSON: {line}"))
+        serde_json::from_str(&line)
+            .with_context(|| format!("the engine wrote {line:?}, expected a line of JSON"))
     }
 
-    fn finish(mut self, outcome: &mut Outcome) {
+    /// Ends the process and adds its version and its memory to the outcome.
+    fn finish(mut self, outcome: &mut EngineOutcome) {
         outcome.version = self.version.take();
-        // The end of its input tells it to report and end.
+        // At the end of its input an engine reports its memory and exits.
         self.input = None;
         if let Ok(memory) = self.answer() {
             outcome.peak_bytes = memory["peak_bytes"].as_u64();
@@ -212,8 +289,8 @@ impl Process {
     }
 }
 
-impl Drop for Process {
-    /// One that is given up on must not go on computing.
+impl Drop for EngineProcess {
+    /// Kills the process, so that an engine that failed does not go on computing.
     fn drop(&mut self) {
         drop(self.child.kill());
     }

@@ -1,4 +1,4 @@
-//! The engines of this workspace: the fused field, and candle's own operations.
+//! Engines in Rust: the fused field of this workspace, and the same field from candle's own operations.
 
 use std::time::Instant;
 
@@ -19,36 +19,39 @@ use crate::case::{Case, HIDDEN_LAYERS, Kind};
 
 type Step = Box<dyn FnMut() -> Result<()>>;
 
-/// One engine with one case prepared.
+/// An engine that is ready to take steps of one case.
 pub struct Engine {
     step: Step,
     device: Device,
 }
 
-/// Why an engine of ours cannot do a case, if it cannot.
+/// Returns why an engine does not support a case, if it does not. `has_level` tells whether the user chose a SIMD level.
 pub fn refusal(engine: &str, case: &Case, has_level: bool, device: &str) -> Option<&'static str> {
     match (engine, case.kind) {
         ("jax_jit", _) if device != "cpu" => Some("JAX is timed on the CPU only"),
         (_, Kind::Hyper) if device != "cpu" => Some("hypernetworks are timed on the CPU only"),
-        ("candle", Kind::Hyper) => Some("no engine: hypernetworks are not in candle"),
-        ("fused", Kind::Hyper) if has_level => Some("no choice of SIMD level for a hypernetwork"),
+        ("candle", Kind::Hyper) => Some("not supported: candle has no hypernetworks"),
+        ("fused", Kind::Hyper) if has_level => {
+            Some("not supported: hypernetworks run at the best SIMD level only")
+        }
         _ => None,
     }
 }
 
 impl Engine {
-    /// The field as this workspace trains it on `device`: the fused operation on the CPU.
+    /// Prepares a case with the field as this workspace trains it on `device`: on the CPU, with the fused operation.
     pub fn fused(case: &Case, level: Option<Level>, device: &Device) -> Result<Self> {
         let step = if case.kind == Kind::Hyper {
-            Self::hyper(case)?
+            Self::hyper_step(case)?
         } else {
-            Self::of_field(case, level, device)?
+            Self::field_step(case, level, device)?
         };
         let device = device.clone();
         Ok(Self { step, device })
     }
 
-    fn of_field(case: &Case, level: Option<Level>, device: &Device) -> Result<Step> {
+    /// Makes a step of a field: a rendering, a batched loss with its gradient, or a training step.
+    fn field_step(case: &Case, level: Option<Level>, device: &Device) -> Result<Step> {
         let mut field = field(case, device)?;
         if let Some(level) = level {
             field = field.at_level(level)?;
@@ -61,8 +64,8 @@ impl Engine {
                 Ok(())
             }),
             Kind::Batched => {
-                let own = field.parameters().as_detached_tensor();
-                let params = Tensor::stack(&vec![own; case.fields], 0)?;
+                let initial = field.parameters().as_detached_tensor();
+                let params = Tensor::stack(&vec![initial; case.fields], 0)?;
                 let params = Var::from_tensor(&params)?;
                 Box::new(move || {
                     let jet = field.jet_of(params.as_tensor(), &coords, &order)?;
@@ -74,7 +77,7 @@ impl Engine {
             _ => {
                 let constraint = Constraint {
                     sampler: Box::new(WholeSampler::new(Sample::new(coords, Some(targets), None)?)),
-                    objective: Box::new(Mse {
+                    objective: Box::new(MeanSquaredError {
                         kind: case.kind,
                         order,
                     }),
@@ -88,8 +91,8 @@ impl Engine {
         })
     }
 
-    /// A training step as a run of such a config takes it, the drawing of its batch and contexts included.
-    fn hyper(case: &Case) -> Result<Step> {
+    /// Makes the training step of a hypernetwork as a run takes it, which includes drawing the batch and the contexts.
+    fn hyper_step(case: &Case) -> Result<Step> {
         let source = Source {
             origin: case.name.clone(),
             text: hyper_config(case)?,
@@ -111,16 +114,21 @@ impl Engine {
         }))
     }
 
-    /// Operation by operation: what a user of candle alone would write, with candle's own optimizer.
+    /// Prepares a case as a user of candle alone would write it, operation by operation and with candle's own optimizer.
     pub fn candle(case: &Case, device: &Device) -> Result<Self> {
-        let (step, device) = (Self::op_by_op(case, device)?, device.clone());
-        Ok(Self { step, device })
+        Ok(Self {
+            step: Self::candle_step(case, device)?,
+            device: device.clone(),
+        })
     }
 
-    fn op_by_op(case: &Case, device: &Device) -> Result<Step> {
+    /// Makes a step from candle's own operations.
+    fn candle_step(case: &Case, device: &Device) -> Result<Step> {
         let field = field(case, device)?;
         let (coords, targets) = data(case, device)?;
-        let (order, kind, fields) = (order(case), case.kind, case.fields);
+        let order = order(case);
+        let kind = case.kind;
+        let fields = case.fields;
         if kind == Kind::Render {
             return Ok(Box::new(move || {
                 field.jet_composed(&coords, &order)?;
@@ -135,9 +143,9 @@ impl Engine {
         let mut optimizer = AdamW::new(vec![field.parameters().clone()], params)?;
         Ok(Box::new(move || {
             if kind == Kind::Batched {
-                for signal in 0..fields {
-                    let jet = field.jet_composed(&coords.get(signal)?, &order)?;
-                    let loss = (jet.value()? - targets.get(signal)?)?.sqr()?.mean_all()?;
+                for index in 0..fields {
+                    let jet = field.jet_composed(&coords.get(index)?, &order)?;
+                    let loss = (jet.value()? - targets.get(index)?)?.sqr()?.mean_all()?;
                     loss.backward()?;
                 }
                 return Ok(());
@@ -148,7 +156,7 @@ impl Engine {
         }))
     }
 
-    /// Seconds of one step, the device's work done.
+    /// Takes one step and returns its seconds, up to the completion of all work on the device.
     pub fn step(&mut self) -> Result<f64> {
         let start = Instant::now();
         (self.step)()?;
@@ -157,6 +165,7 @@ impl Engine {
     }
 }
 
+/// Returns the derivatives that a case needs.
 fn order(case: &Case) -> Order {
     match case.kind {
         Kind::Value | Kind::Render | Kind::Batched | Kind::Hyper => Order::Value,
@@ -166,6 +175,7 @@ fn order(case: &Case) -> Order {
     }
 }
 
+/// Makes the case's field, with weights drawn from seed 0.
 fn field(case: &Case, device: &Device) -> Result<Siren> {
     let config = SirenConfig {
         hidden_features: case.width,
@@ -181,9 +191,11 @@ fn field(case: &Case, device: &Device) -> Result<Siren> {
     Ok(config.init(shape, &mut rng, DType::F32, device)?)
 }
 
-/// The paper's experiment with a case's sizes; a fifth of the pictures is not trained on.
+/// Returns the config of the paper's experiment with the sizes of a case. A fifth of its pictures is held out.
 fn hyper_config(case: &Case) -> Result<String> {
-    let hyper = case.hyper.context("sizes of the hypernetwork")?;
+    let hyper = case
+        .hyper
+        .context("the case has no sizes of a hypernetwork")?;
     let (width, fields, context) = (case.width, case.fields, hyper.context);
     let color = if case.out_features == 3 {
         "rgb"
@@ -219,7 +231,8 @@ fn hyper_config(case: &Case) -> Result<String> {
     ))
 }
 
-/// Coordinates `(n, d)` on a grid and targets that fit what the case compares; with a batch axis in front for `batched`.
+/// Returns coordinates `(points, dims)` on a grid and the targets of the case, `(points, components)`. Both have a leading dimension
+/// `fields` for [`Kind::Batched`].
 fn data(case: &Case, device: &Device) -> Result<(Tensor, Tensor)> {
     let (points, dims) = (case.points * case.fields, case.in_features);
     let side = (case.points as f64).powf(1.0 / dims as f64).round() as usize;
@@ -249,13 +262,13 @@ fn data(case: &Case, device: &Device) -> Result<(Tensor, Tensor)> {
     ))
 }
 
-/// Mean squared error of what a case compares, per point.
-struct Mse {
+/// Mean squared error of the quantity that a case trains on: its values, gradients or second derivatives.
+struct MeanSquaredError {
     kind: Kind,
     order: Order,
 }
 
-impl Objective for Mse {
+impl Objective for MeanSquaredError {
     fn order(&self) -> &Order {
         &self.order
     }
@@ -269,11 +282,12 @@ impl Objective for Mse {
     }
 }
 
+/// Returns the squared error `(points,)` of a jet, averaged over the components of each point.
 fn per_point(kind: Kind, jet: &Jet, targets: &Tensor) -> siren_core::Result<Tensor> {
-    let found = match kind {
+    let prediction = match kind {
         Kind::Gradient => jet.gradient()?.flatten_from(1)?,
         Kind::Laplacian | Kind::Hessian => jet.traces()?.flatten_from(1)?,
         Kind::Value | Kind::Render | Kind::Batched | Kind::Hyper => jet.value()?,
     };
-    Ok((found - targets)?.sqr()?.mean(D::Minus1)?)
+    Ok((prediction - targets)?.sqr()?.mean(D::Minus1)?)
 }

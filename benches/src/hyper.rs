@@ -1,43 +1,46 @@
-//! What a hypernetwork adds to a case: an encoder, and networks that make the tensors of the field.
+//! Sizes, operations and memory of the networks that a hypernetwork case adds to a field: an encoder, and one network for each tensor of
+//! the field.
 
 use serde::{Deserialize, Serialize};
 
 /// Residual blocks of the convolutional encoder, two convolutions each.
 const BLOCKS: usize = 4;
 
-/// What makes a latent code of a picture.
+/// Network that maps a picture, or its context, to a latent code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoder {
-    /// A network of four layers for every context pixel.
+    /// Set encoder: a network of four layers, applied to every context pixel.
     Set,
     /// Convolutions over the whole picture.
     Conv,
 }
 
-/// Sizes of an encoder and a hypernetwork, whose depths are the paper's.
+/// Sizes of an encoder and a hypernetwork with the depths of the paper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hypernetwork {
-    /// Pixels a side of the pictures.
+    /// Side of the square pictures in pixels.
     pub side: usize,
     /// Size of the latent code.
     pub latent: usize,
     pub encoder: Encoder,
+    /// Width of the encoder.
     pub encoder_features: usize,
+    /// Width of the hypernetwork's hidden layers.
     pub hyper_features: usize,
-    /// Pixels of a picture that are seen: exactly for the set encoder, on average for convolutions.
+    /// Number of context pixels per picture: exact for the set encoder, the mean for convolutions.
     pub context: usize,
 }
 
-/// A layer as one matrix product a picture, `(rows, fan_in)` times `(fan_in, fan_out)`.
-struct Layer {
+/// A layer as one matrix product per picture, `(rows, fan_in)` times `(fan_in, fan_out)`.
+struct LayerProduct {
     rows: usize,
     fan_in: usize,
     fan_out: usize,
 }
 
 impl Hypernetwork {
-    /// The paper's, with the set encoder.
+    /// The sizes of the paper, with the set encoder.
     pub const PAPER: Self = Self {
         side: 32,
         latent: 256,
@@ -47,30 +50,31 @@ impl Hypernetwork {
         context: 200,
     };
 
-    /// The encoder's layers, then those of a network for every weight and bias of the field, whose matrices are `field`.
-    fn layers(&self, field: &[(usize, usize)]) -> Vec<Layer> {
+    /// Returns the layers of the encoder, then those of one network for every weight and bias of the field. `field` has the shapes
+    /// `(fan_in, fan_out)` of the field's weight matrices.
+    fn layers(&self, field: &[(usize, usize)]) -> Vec<LayerProduct> {
         let channels = field.last().map_or(0, |&(_, fan_out)| fan_out);
         let mut layers = match self.encoder {
-            Encoder::Set => self.set(channels),
-            Encoder::Conv => self.conv(channels),
+            Encoder::Set => self.set_encoder(channels),
+            Encoder::Conv => self.conv_encoder(channels),
         };
         let tensors = field.iter().flat_map(|&(m, n)| [m * n, n]);
         let width = self.hyper_features;
-        for numbers in tensors {
-            layers.extend(chain(1, &[self.latent, width, width, numbers]));
+        for elements in tensors {
+            layers.extend(chain(1, &[self.latent, width, width, elements]));
         }
         layers
     }
 
-    fn set(&self, channels: usize) -> Vec<Layer> {
+    fn set_encoder(&self, channels: usize) -> Vec<LayerProduct> {
         let width = self.encoder_features;
         let sizes = [2 + channels, width, width, width, self.latent];
         chain(self.context, &sizes).collect()
     }
 
-    fn conv(&self, channels: usize) -> Vec<Layer> {
+    fn conv_encoder(&self, channels: usize) -> Vec<LayerProduct> {
         let (width, pixels) = (self.encoder_features, self.side * self.side);
-        let convolution = |fan_in: usize, fan_out: usize, kernel: usize| Layer {
+        let convolution = |fan_in: usize, fan_out: usize, kernel: usize| LayerProduct {
             rows: pixels,
             fan_in: fan_in * kernel * kernel,
             fan_out,
@@ -85,25 +89,25 @@ impl Hypernetwork {
         layers
     }
 
-    /// Multiplications of a step and picture: three products a layer, of which the encoder's first needs no `dH`; those of
-    /// the other networks need it, as it leads to the encoder.
+    /// Returns the multiplications of a step per picture: three products per layer. Only the first layer of the encoder needs no `dH`; the
+    /// first layers of the other networks need it, since their input is the encoder's output.
     pub fn multiplications(&self, field: &[(usize, usize)]) -> usize {
         let layers = self.layers(field);
-        let product = |layer: &Layer| layer.rows * layer.fan_in * layer.fan_out;
+        let product = |layer: &LayerProduct| layer.rows * layer.fan_in * layer.fan_out;
         let all = layers.iter().map(|layer| 3 * product(layer));
         all.sum::<usize>() - product(&layers[0])
     }
 
-    /// Numbers that are kept for the reverse pass of a picture: what each layer gives, and its activation of that.
-    pub fn kept(&self, field: &[(usize, usize)]) -> usize {
+    /// Returns the elements that are stored for the reverse pass of a picture: the output of each layer, before and after its activation.
+    pub fn stored_elements(&self, field: &[(usize, usize)]) -> usize {
         let layers = self.layers(field).into_iter();
         layers.map(|layer| 2 * layer.rows * layer.fan_out).sum()
     }
 }
 
-/// Layers of these sizes, one after the other.
-fn chain(rows: usize, sizes: &[usize]) -> impl Iterator<Item = Layer> {
-    sizes.windows(2).map(move |pair| Layer {
+/// Returns a chain of fully connected layers; `sizes` has the input's size first.
+fn chain(rows: usize, sizes: &[usize]) -> impl Iterator<Item = LayerProduct> {
+    sizes.windows(2).map(move |pair| LayerProduct {
         rows,
         fan_in: pair[0],
         fan_out: pair[1],

@@ -1,4 +1,4 @@
-//! Times the fused field against other engines on the same cases.
+//! `siren-bench`: times the fused field and other engines on the same cases.
 
 mod case;
 mod contest;
@@ -17,7 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use case::Case;
 use contest::Settings;
-use worker::Worker;
+use worker::WorkerArgs;
 
 #[derive(Debug, Parser)]
 struct Cli {
@@ -27,15 +27,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Time cases.
-    Run(Run),
-    /// One engine, for the process that times it.
+    /// Time cases with several engines.
+    Run(RunArgs),
+    /// Run one engine, for the process that times it.
     #[command(hide = true)]
-    Worker(Worker),
+    Worker(WorkerArgs),
 }
 
 #[derive(Debug, Args)]
-struct Run {
+struct RunArgs {
     cases: Vec<String>,
     #[arg(long)]
     list: bool,
@@ -56,17 +56,17 @@ struct Run {
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let outcome = match Cli::parse().command {
         Command::Worker(worker) => worker.run().map(|()| ExitCode::SUCCESS),
         Command::Run(run) => run.start(),
     };
-    done.unwrap_or_else(|error| {
+    outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
 }
 
-impl Run {
+impl RunArgs {
     fn start(&self) -> Result<ExitCode> {
         let names = |cases: &[Case]| {
             let names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
@@ -80,7 +80,7 @@ impl Run {
             Ok(cases) => cases,
             Err(name) => {
                 eprintln!(
-                    "error: no case begins with `{name}`; there are:\n{}",
+                    "error: no case begins with `{name}`; the cases are:\n{}",
                     names(&Case::all())
                 );
                 return Ok(ExitCode::from(2));
@@ -97,18 +97,20 @@ impl Run {
             let first = index * settings.repeats;
             let progress = |round: usize| bar.set_position((first + round) as u64);
             outcomes.push(contest::run(case, &settings, progress)?);
-            // After every case: what is measured is not lost if a later one is stopped.
+            // Written after every case, so that an interruption does not lose the cases before it.
             self.write("bench.md", &report::markdown(&machine, &outcomes))?;
             let json = report::json(&machine, &outcomes);
             self.write("bench.json", &format!("{json:#}\n"))?;
         }
         bar.finish_and_clear();
         print!("{}", report::markdown(&machine, &outcomes));
-        let failed = outcomes.iter().flat_map(|outcome| &outcome.engines);
-        let failed = failed.filter(|engine| engine.failed).count();
-        Ok(ExitCode::from(u8::from(failed > 0)))
+        let mut engines = outcomes.iter().flat_map(|outcome| &outcome.engines);
+        Ok(ExitCode::from(u8::from(
+            engines.any(|engine| engine.failed),
+        )))
     }
 
+    /// Returns the settings of all engines.
     fn settings(&self) -> Result<Settings> {
         let threads = match self.threads {
             Some(threads) => threads,
@@ -131,6 +133,7 @@ impl Run {
         })
     }
 
+    /// Writes a file into the output folder.
     fn write(&self, name: &str, text: &str) -> Result<()> {
         let path = self.out.join(name);
         std::fs::create_dir_all(&self.out)

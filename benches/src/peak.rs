@@ -1,4 +1,4 @@
-//! What this machine can do at best at a SIMD level: fused multiplications and additions that wait for nothing.
+//! Peak floating-point rate of the processor at a SIMD level, measured with independent fused multiply-adds.
 
 use std::time::Instant;
 
@@ -6,10 +6,10 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 use siren_core::field::Level;
 
-/// Independent chains: enough to hide the latency of an addition, few enough for the registers.
+/// Number of independent chains of multiply-adds: enough to hide their latency, few enough to stay in registers.
 const CHAINS: usize = 14;
 
-/// GFLOP/s of the chains on all threads together: the best of a few runs of some 50 ms, as the first find the cores idle.
+/// Measures the GFLOP/s of all threads together. Returns the best of four runs of about 50 ms, as the cores' clocks are low in the first.
 pub fn gflops(threads: usize, level: Level) -> f64 {
     let run = |_| {
         let start = Instant::now();
@@ -18,7 +18,7 @@ pub fn gflops(threads: usize, level: Level) -> f64 {
     (0..4).map(run).fold(0.0, f64::max)
 }
 
-/// Runs the chains on every thread; returns the floating-point operations done.
+/// Runs the chains on every thread and returns the number of floating-point operations.
 fn run(threads: usize, level: Level) -> f64 {
     const ROUNDS: u64 = 14_000_000;
     let operations = |_| {
@@ -33,14 +33,16 @@ fn run(threads: usize, level: Level) -> f64 {
         .sum()
 }
 
+/// Chains of so many multiply-adds each.
 struct Chains(u64);
 
 impl WithSimd for Chains {
+    /// Sum of all chains, and lanes of a SIMD register.
     type Output = (f32, usize);
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> (f32, usize) {
-        // Black boxes: of constants the compiler would compute a chain, or all, beforehand.
+        // Without the black boxes, the compiler would evaluate chains of constants at compile time.
         let mut chains = [simd.splat_f32s(std::hint::black_box(0.5)); CHAINS];
         let factor = simd.splat_f32s(std::hint::black_box(0.999));
         let addend = simd.splat_f32s(std::hint::black_box(0.001));

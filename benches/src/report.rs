@@ -1,4 +1,4 @@
-//! The results as JSON and as a table.
+//! Reports of the measurements, as JSON and as a Markdown table.
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -6,9 +6,9 @@ use std::process::Command;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::contest::{CaseOutcome, Outcome};
+use crate::contest::{CaseOutcome, EngineOutcome};
 
-/// Median, least and most.
+/// Median, minimum and maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Spread {
     pub median: f64,
@@ -17,7 +17,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// `None` for no numbers.
+    /// Computes the statistics; `None` for an empty slice.
     pub fn of(numbers: &[f64]) -> Option<Self> {
         let mut sorted = numbers.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -32,7 +32,7 @@ impl Spread {
     }
 }
 
-/// Where and when.
+/// Describes the machine, the date and the commit.
 pub fn machine(threads: usize, device: &str) -> Value {
     let cpu = std::fs::read_to_string("/proc/cpuinfo")
         .ok()
@@ -40,7 +40,7 @@ pub fn machine(threads: usize, device: &str) -> Value {
             let line = text.lines().find(|line| line.starts_with("model name"))?;
             Some(line.split_once(':')?.1.trim().to_owned())
         });
-    let said = |program: &str, args: &[&str]| {
+    let output_of = |program: &str, args: &[&str]| {
         let output = Command::new(program).args(args).output().ok()?;
         let text = String::from_utf8(output.stdout).ok()?;
         output.status.success().then(|| text.trim().to_owned())
@@ -48,7 +48,7 @@ pub fn machine(threads: usize, device: &str) -> Value {
     let levels: Vec<String> = siren_core::field::Level::available()
         .map(|level| level.to_string())
         .collect();
-    let card = said(
+    let card = output_of(
         "nvidia-smi",
         &["--query-gpu=name,driver_version", "--format=csv,noheader"],
     );
@@ -60,15 +60,15 @@ pub fn machine(threads: usize, device: &str) -> Value {
         "threads": threads,
         "simd": levels,
         "system": std::env::consts::OS,
-        "date": said("date", &["-u", "+%Y-%m-%d"]),
+        "date": output_of("date", &["-u", "+%Y-%m-%d"]),
         "commit": std::env::var("SIREN_COMMIT").ok(),
     })
 }
 
-/// Everything that was measured.
+/// Formats all measurements as JSON.
 pub fn json(machine: &Value, cases: &[CaseOutcome]) -> Value {
     let peak = peak(cases);
-    let of_case = |outcome: &CaseOutcome| {
+    let case_json = |outcome: &CaseOutcome| {
         let rows = outcome.engines.iter().map(|engine| {
             let mut row = json!(engine);
             row["statistics"] = json!(Spread::of(&engine.seconds));
@@ -85,32 +85,34 @@ pub fn json(machine: &Value, cases: &[CaseOutcome]) -> Value {
             "engines": rows.collect::<Vec<_>>(),
         })
     };
-    let cases: Vec<Value> = cases.iter().map(of_case).collect();
+    let cases: Vec<Value> = cases.iter().map(case_json).collect();
     json!({ "machine": machine, "peak_gflops": peak, "cases": cases })
 }
 
-fn gflops(outcome: &CaseOutcome, engine: &Outcome) -> Option<f64> {
+/// Returns the GFLOP/s of an engine at its median time.
+fn gflops(outcome: &CaseOutcome, engine: &EngineOutcome) -> Option<f64> {
     let seconds = Spread::of(&engine.seconds)?.median;
     Some(outcome.case.operations() / seconds / 1e9)
 }
 
-/// The most the machine was seen to do in the whole run: what it can, whatever disturbed a single round.
+/// Returns the largest peak measured in any round of any case: other load on the machine can only lower a measurement.
 fn peak(cases: &[CaseOutcome]) -> Option<f64> {
     let all = cases.iter().flat_map(|outcome| &outcome.peak_gflops);
     all.copied().max_by(f64::total_cmp)
 }
 
-fn share(outcome: &CaseOutcome, engine: &Outcome, peak: Option<f64>) -> Option<f64> {
+/// Returns the engine's share of the processor's peak, from 0 to 1.
+fn share(outcome: &CaseOutcome, engine: &EngineOutcome, peak: Option<f64>) -> Option<f64> {
     Some(gflops(outcome, engine)? / peak?)
 }
 
-/// How many times as long as the fused engine, by medians.
-fn ratio(outcome: &CaseOutcome, engine: &Outcome) -> Option<f64> {
-    let ours = outcome.engines.iter().find(|e| e.engine == "fused")?;
-    Some(Spread::of(&engine.seconds)?.median / Spread::of(&ours.seconds)?.median)
+/// Returns the engine's median time divided by that of the fused engine.
+fn ratio(outcome: &CaseOutcome, engine: &EngineOutcome) -> Option<f64> {
+    let fused = outcome.engines.iter().find(|e| e.engine == "fused")?;
+    Some(Spread::of(&engine.seconds)?.median / Spread::of(&fused.seconds)?.median)
 }
 
-/// The same as a Markdown table.
+/// Formats the measurements as a Markdown table.
 pub fn markdown(machine: &Value, cases: &[CaseOutcome]) -> String {
     let text = |key: &str| match &machine[key] {
         Value::String(text) => text.clone(),
@@ -121,20 +123,20 @@ pub fn markdown(machine: &Value, cases: &[CaseOutcome]) -> String {
     let mut out = card.unwrap_or_default();
     let _ = write!(
         out,
-        "{}, {} threads, peak {:.0} GFLOP/s, {}; medians (least to most) of steps taken in turn.\n\n",
+        "{}, {} threads, peak {:.0} GFLOP/s, {}; medians (minimum to maximum) of steps that the engines took in turn.\n\n",
         text("cpu"),
         text("threads"),
         peak.unwrap_or(f64::NAN),
         text("date")
     );
-    out += "| case | engine | s per step | times ours | GFLOP/s | of peak | memory, MiB |\n";
+    out += "| case | engine | seconds per step | time / fused | GFLOP/s | share of peak | memory, MiB |\n";
     out += "|---|---|---|---|---|---|---|\n";
     for outcome in cases {
         for engine in &outcome.engines {
             let name = &outcome.case.name;
             let Some(Spread { median, min, max }) = Spread::of(&engine.seconds) else {
-                let why = engine.missing.as_deref().unwrap_or("no step");
-                let _ = writeln!(out, "| {name} | {} | {why} | | | | |", engine.engine);
+                let reason = engine.missing.as_deref().unwrap_or("no step was timed");
+                let _ = writeln!(out, "| {name} | {} | {reason} | | | | |", engine.engine);
                 continue;
             };
             let memory = engine.peak_bytes.map_or_else(String::new, |bytes| {
@@ -158,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_of_an_even_number_of_steps_lies_between_the_middle_two() {
+    fn the_median_of_an_even_number_of_steps_is_the_mean_of_the_middle_two() {
         let spread = Spread::of(&[4.0, 1.0, 3.0, 2.0]).unwrap();
         assert!((spread.median - 2.5).abs() < 1e-12);
         assert!((spread.min - 1.0).abs() < 1e-12 && (spread.max - 4.0).abs() < 1e-12);

@@ -1,7 +1,8 @@
-//! One engine in a process of its own: steps when told to by a line on standard input, answers in JSON lines.
+//! Worker process of one engine: takes a step for each line on standard input and answers in JSON lines on standard output.
 //!
-//! `{"ready": {"version": …}}` or `{"error": …}`, then `{"seconds": …}` for each line, at the end of input
-//! `{"peak_bytes": …, "baseline_bytes": …}`. The peers' scripts speak the same.
+//! The first answer is `{"ready": {"version": …}}` or `{"error": …}`. Each line of input is answered by `{"seconds": …}`, or by
+//! `{"gflops": …}` for the measurement of the peak; the end of the input by `{"peak_bytes": …, "baseline_bytes": …}`. The scripts in
+//! `peers/` follow the same protocol.
 
 use std::io::{BufRead, Write};
 
@@ -14,11 +15,12 @@ use crate::case::Case;
 use crate::engine::{Engine, refusal};
 use crate::peak;
 
-/// Which engine, on what.
+/// Arguments of a worker.
 #[derive(Debug, clap::Args)]
-pub struct Worker {
+pub struct WorkerArgs {
     #[arg(long)]
     engine: String,
+    /// The case as JSON.
     #[arg(long)]
     case: String,
     #[arg(long)]
@@ -29,18 +31,21 @@ pub struct Worker {
     device: String,
 }
 
-/// `scalar`, `avx2`, `avx512` or `neon`.
+/// Parses a SIMD level: `scalar`, `avx2`, `avx512` or `neon`.
 pub fn level(name: &str) -> Result<Level, String> {
     match name {
         "scalar" => Ok(Level::Scalar),
         "avx2" => Ok(Level::Avx2),
         "avx512" => Ok(Level::Avx512),
         "neon" => Ok(Level::Neon),
-        _ => Err("expected scalar, avx2, avx512 or neon".to_owned()),
+        other => Err(format!(
+            "unknown SIMD level {other:?}, expected scalar, avx2, avx512 or neon"
+        )),
     }
 }
 
-impl Worker {
+impl WorkerArgs {
+    /// Prepares the engine, answers every line of standard input, and reports the memory at its end.
     pub fn run(&self) -> Result<()> {
         rayon::ThreadPoolBuilder::new()
             .num_threads(self.threads)
@@ -48,18 +53,20 @@ impl Worker {
         let baseline = memory("VmRSS");
         match self.prepare() {
             Ok(mut step) => {
-                say(&json!({"ready": {"version": env!("CARGO_PKG_VERSION")}}))?;
+                answer(&json!({"ready": {"version": env!("CARGO_PKG_VERSION")}}))?;
                 for line in std::io::stdin().lock().lines() {
                     line?;
-                    say(&step()?)?;
+                    answer(&step()?)?;
                 }
             }
-            Err(error) => say(&json!({"error": format!("{error:#}")}))?,
+            Err(error) => answer(&json!({"error": format!("{error:#}")}))?,
         }
-        say(&json!({"peak_bytes": memory("VmHWM"), "baseline_bytes": baseline}))
+        answer(&json!({"peak_bytes": memory("VmHWM"), "baseline_bytes": baseline}))
     }
 
-    /// A step that has run before, as a function that answers.
+    /// Prepares the engine and returns a function that takes a step and returns the answer.
+    ///
+    /// Takes one step for warm-up, and a second one unless the first took 5 seconds or more.
     fn prepare(&self) -> Result<Box<dyn FnMut() -> Result<Value>>> {
         let case: Case = serde_json::from_str(&self.case)?;
         if let Some(reason) = refusal(&self.engine, &case, self.simd.is_some(), &self.device) {
@@ -76,7 +83,7 @@ impl Worker {
                     Ok(json!({"gflops": peak::gflops(threads, level)}))
                 }));
             }
-            other => bail!("no engine `{other}`"),
+            other => bail!("unknown engine `{other}`, expected fused, candle or peak"),
         };
         if engine.step()? < 5.0 {
             engine.step()?;
@@ -85,13 +92,14 @@ impl Worker {
     }
 }
 
-fn say(answer: &Value) -> Result<()> {
+/// Writes one line of JSON to standard output.
+fn answer(answer: &Value) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{answer}")?;
     Ok(out.flush()?)
 }
 
-/// A line of the process's status, in bytes; `None` where the system has no such file.
+/// Reads a line of `/proc/self/status`, in bytes; `None` on systems without that file.
 fn memory(name: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with(name))?;

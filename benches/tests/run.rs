@@ -1,4 +1,4 @@
-//! The whole way: processes of engines, steps in turn, files of results.
+//! End-to-end tests of `siren-bench run`: its engine processes and the files that it writes.
 
 use std::process::{Command, Output};
 
@@ -10,7 +10,7 @@ fn run(args: &[&str]) -> Output {
 }
 
 #[test]
-fn a_case_ends_in_json_and_a_table_with_the_steps_of_every_engine() {
+fn json_and_table_hold_the_steps_of_every_engine() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap();
     let output = run(&["tiny", "--repeats", "2", "--threads", "1", "--out", out]);
@@ -36,13 +36,13 @@ fn a_case_ends_in_json_and_a_table_with_the_steps_of_every_engine() {
     assert!(table.contains("| tiny | fused | 0."), "{table}");
     assert!(table.contains("| tiny-hyper | fused | 0."), "{table}");
     assert!(
-        table.contains("| tiny-hyper | candle | no engine"),
+        table.contains("| tiny-hyper | candle | not supported"),
         "{table}"
     );
 }
 
 #[test]
-fn an_interpreter_that_is_not_there_is_reported_in_the_table_and_the_others_go_on() {
+fn a_missing_interpreter_is_reported_in_the_table_and_other_engines_still_run() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap();
     let peers = ["--peers", "--python", "no-such-python"];
@@ -54,7 +54,7 @@ fn an_interpreter_that_is_not_there_is_reported_in_the_table_and_the_others_go_o
 }
 
 #[test]
-fn an_unknown_case_is_an_error_that_lists_those_there_are() {
+fn an_unknown_case_is_an_error_that_lists_all_cases() {
     let output = run(&["valu"]);
     assert_eq!(output.status.code(), Some(2));
     let error = String::from_utf8(output.stderr).unwrap();

@@ -1,3 +1,3 @@
-//! Empty: without a build script Cargo ignores build dependencies.
+//! Empty build script. Without one, Cargo would ignore the build dependencies in `Cargo.toml`.
 
 fn main() {}

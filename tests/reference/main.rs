@@ -127,7 +127,7 @@ fn shared_page(types: &Types, foreign: &[(String, String)]) -> Written {
 fn sweep_page(types: &Types) -> Written {
     let mut page = Page::new("Sweeps", types, None);
     page.paragraph("A config with a `[sweep]` table is run by `cargo xtask sweep`: [guide](../guide/compare.md).");
-    page.table("sweep", "Spec");
+    page.table("sweep", "SweepConfig");
     ("sweep.md".to_owned(), finished(&page.text))
 }
 

@@ -1,4 +1,4 @@
-//! The sweep folder: the only place that knows the names inside one.
+//! Layout of a sweep folder. No other module names the files inside it.
 
 use std::path::{Path, PathBuf};
 
@@ -13,14 +13,14 @@ const LOGS: &str = "logs";
 const TABLE: &str = "table";
 const PLOTS: &str = "plots";
 
-/// `runs/<sweep>`.
+/// Folder of one sweep, by default `runs/<name of the sweep>`.
 #[derive(Clone, Debug)]
 pub struct SweepFolder {
     path: PathBuf,
 }
 
 impl SweepFolder {
-    /// The folder at `path`, whether it is there or not.
+    /// Refers to the folder at `path`, which need not exist.
     #[must_use]
     pub fn at(path: &Path) -> Self {
         Self {
@@ -28,54 +28,54 @@ impl SweepFolder {
         }
     }
 
-    /// The folder itself.
+    /// Returns the path of the sweep folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The config that the sweep was last started with.
+    /// Returns the path of `sweep.toml`, a copy of the config with which the sweep was last started.
     #[must_use]
     pub fn config(&self) -> PathBuf {
         self.path.join(CONFIG)
     }
 
-    /// The run folder of a member.
+    /// Returns the path of a member's run folder.
     #[must_use]
     pub fn run(&self, member: &Member) -> PathBuf {
         self.path.join(RUNS).join(&member.name)
     }
 
-    /// What a member printed.
+    /// Returns the path of the file that holds a member's standard output and standard error.
     #[must_use]
     pub fn log(&self, member: &Member) -> PathBuf {
         self.path.join(LOGS).join(format!("{}.txt", member.name))
     }
 
-    /// The table in one of its formats.
+    /// Returns the path of the results table in the format with this file extension.
     #[must_use]
     pub fn table(&self, extension: &str) -> PathBuf {
         self.path.join(TABLE).with_extension(extension)
     }
 
-    /// A plot.
+    /// Returns the path of the plot `name`, without its extension `.svg`.
     #[must_use]
     pub fn plot(&self, name: &str) -> PathBuf {
         self.path.join(PLOTS).join(format!("{name}.svg"))
     }
 
-    /// Says so if the folder holds something else than runs of this sweep.
+    /// Checks that the folder does not exist yet, or holds runs of this sweep alone.
     ///
     /// # Errors
-    /// If it is not a sweep folder, or has runs that are no members.
-    pub fn must_suit(&self, members: &[Member]) -> Result<()> {
-        let shown = self.path.display();
+    /// If the folder exists but is not a sweep folder, if it holds a run that is not in `members`, or if it cannot be listed.
+    pub fn check_members(&self, members: &[Member]) -> Result<()> {
+        let path = self.path.display();
         if !self.path.exists() {
             return Ok(());
         }
         if !self.config().is_file() {
             bail!(
-                "{shown} exists already and is not a sweep folder: choose another one with `--out`"
+                "{path} already exists and is not a sweep folder (it has no {CONFIG}): choose another folder with `--out`"
             );
         }
         let runs = self.path.join(RUNS);
@@ -91,7 +91,7 @@ impl SweepFolder {
             let name = name.to_string_lossy();
             if !name.starts_with('.') && !members.iter().any(|member| member.name == name) {
                 bail!(
-                    "{shown} is the folder of another sweep: it holds the run `{name}`, which this config does not ask for; \
+                    "{path} is the folder of another sweep: it holds the run `{name}`, which is not a run of this config; \
                      choose another folder with `--out`, or delete that run"
                 );
             }
@@ -99,10 +99,10 @@ impl SweepFolder {
         Ok(())
     }
 
-    /// Makes the folder, whole or not at all, and keeps the config in it.
+    /// Creates the folder, atomically if it does not exist yet, and writes the text of the config into it.
     ///
     /// # Errors
-    /// If the disk refuses.
+    /// If a folder cannot be created or the config cannot be written.
     pub fn prepare(&self, config: &str) -> Result<()> {
         if self.path.exists() {
             return self.fill(config);
@@ -119,10 +119,10 @@ impl SweepFolder {
     }
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file atomically: first under a temporary name, which is then renamed.
 ///
 /// # Errors
-/// If the disk refuses.
+/// If the file cannot be written or renamed.
 pub fn write(path: &Path, text: &str) -> Result<()> {
     let staged = path.with_extension("tmp");
     std::fs::write(&staged, text)

@@ -1,4 +1,4 @@
-//! `siren-sweep`: every combination of some settings, and the table that compares them.
+//! `siren-sweep`: runs every combination of the settings in a config's `[sweep]` table and compares the results.
 
 mod folder;
 mod member;
@@ -35,45 +35,45 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run what is not done yet, then make the tables and plots.
-    Run(Run),
-    /// Make the tables and plots again from what is there.
-    Table(Table),
+    /// Start or resume every run that is not finished, then write the tables and plots.
+    Run(RunArgs),
+    /// Write the tables and plots again, from the runs that are finished.
+    Table(TableArgs),
 }
 
 #[derive(Debug, Args)]
-struct Run {
+struct RunArgs {
     /// A config with a `[sweep]` table.
     config: PathBuf,
     /// The sweep folder. Default: `runs/<name of the config>`.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Runs at a time, at most one a core; cores that are left over become threads of a run. Default: one a core.
+    /// Number of runs at a time, at most one per core; each run gets an equal share of the cores as threads. Default: one per core.
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
-    /// Override one key of every run, whatever its axes say; may be given many times.
+    /// Override one key of every run, with precedence over the axes. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Only list the runs.
+    /// List the runs and their settings, and start none.
     #[arg(long)]
     list: bool,
 }
 
 #[derive(Debug, Args)]
-struct Table {
+struct TableArgs {
     /// A sweep folder, such as `runs/optimizers`.
     sweep: PathBuf,
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let outcome = match Cli::parse().command {
         Command::Run(run) => run.start(),
-        Command::Table(table) => table.make(),
+        Command::Table(table) => table.write(),
     };
-    exit(done.map_err(|error| format!("{error:#}")))
+    exit(outcome.map_err(|error| format!("{error:#}")))
 }
 
-impl Run {
+impl RunArgs {
     fn start(&self) -> Result<ExitCode> {
         let (file, text) = SweepFile::read(&self.config)?;
         let axes = file.sweep.choices()?;
@@ -93,11 +93,11 @@ impl Run {
             .clone()
             .unwrap_or_else(|| Path::new("runs").join(&file.name));
         let folder = SweepFolder::at(&out);
-        folder.must_suit(&members)?;
+        folder.check_members(&members)?;
         let program = Program::of_kind(&file.kind, &self.config, &self.set)?;
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let jobs = self.jobs.map_or(cores, NonZeroUsize::get).min(cores);
-        let waiting = waiting(&members, &folder, &program, jobs)?;
+        let unfinished = unfinished_members(&members, &folder, &program, jobs)?;
         folder.prepare(&text)?;
         interrupt::install();
         let queue = Queue {
@@ -107,49 +107,55 @@ impl Run {
             threads: (cores / jobs).max(1),
             metric: &file.sweep.table.metrics[0],
         };
-        let ended = queue.run(&waiting, members.len() - waiting.len())?;
-        make_tables(&file, &axes, &members, &folder)?;
-        for (name, log) in &ended.failed {
+        let outcome = queue.run(&unfinished, members.len() - unfinished.len())?;
+        write_tables(&file, &axes, &members, &folder)?;
+        for (name, log) in &outcome.failed {
             console::note(format_args!("\nerror: {name}:\n{log}"));
         }
-        if ended.interrupted {
+        if outcome.interrupted {
             let config = console::quoted(&self.config);
             console::result(format_args!(
-                "stopped; continue with: cargo xtask sweep {config}"
+                "interrupted; continue with: cargo xtask sweep {config}"
             ));
             return Ok(ExitCode::from(interrupt::EXIT_STATUS));
         }
-        Ok(ExitCode::from(u8::from(!ended.failed.is_empty())))
+        Ok(ExitCode::from(u8::from(!outcome.failed.is_empty())))
     }
 }
 
-impl Table {
-    fn make(&self) -> Result<ExitCode> {
+impl TableArgs {
+    fn write(&self) -> Result<ExitCode> {
         let folder = SweepFolder::at(&self.sweep);
         let config = folder.config();
         if !config.is_file() {
             bail!(
-                "{} is not a sweep folder, as `cargo xtask sweep` leaves them",
-                self.sweep.display()
+                "{} is not a sweep folder: it has no {}; expected a folder that `cargo xtask sweep` wrote",
+                self.sweep.display(),
+                config.file_name().unwrap_or_default().display()
             );
         }
         let (file, _) = SweepFile::read(&config)?;
         let axes = file.sweep.choices()?;
-        make_tables(&file, &axes, &expand(&axes), &folder)?;
+        write_tables(&file, &axes, &expand(&axes), &folder)?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// The members that are not finished, once all are known to be good: config, signal, and the run that is there already.
-fn waiting<'a>(
+/// Checks every member and returns those that are not finished.
+///
+/// The check covers a member's config, its signal, and the config of its run folder if there is one. Members are checked on `jobs` threads.
+///
+/// # Errors
+/// If a config or a signal is invalid, if a run folder cannot be read, or if a run was started with another config.
+fn unfinished_members<'a>(
     members: &'a [Member],
     folder: &SweepFolder,
     program: &Program,
     jobs: usize,
 ) -> Result<Vec<&'a Member>> {
-    let share = members.len().div_ceil(jobs).max(1);
+    let members_per_thread = members.len().div_ceil(jobs).max(1);
     let configs = std::thread::scope(|scope| {
-        let check = |members: &'a [Member]| {
+        let check_all = |members: &'a [Member]| {
             let check = |member| {
                 program
                     .check(member)
@@ -157,38 +163,39 @@ fn waiting<'a>(
             };
             members.iter().map(check).collect::<Result<Vec<String>>>()
         };
-        let parts: Vec<_> = members
-            .chunks(share)
-            .map(|part| scope.spawn(move || check(part)))
+        let threads: Vec<_> = members
+            .chunks(members_per_thread)
+            .map(|members| scope.spawn(move || check_all(members)))
             .collect();
-        let done = parts.into_iter().map(|part| match part.join() {
+        let configs = threads.into_iter().map(|thread| match thread.join() {
             Ok(configs) => configs,
             Err(panic) => std::panic::resume_unwind(panic),
         });
-        done.collect::<Result<Vec<_>>>()
+        configs.collect::<Result<Vec<_>>>()
     })?;
-    let mut waiting = Vec::new();
+    let mut unfinished = Vec::new();
     for (member, config) in members.iter().zip(configs.concat()) {
         let run = folder.run(member);
         if !run.exists() {
-            waiting.push(member);
+            unfinished.push(member);
             continue;
         }
         let record = Record::read(&run)?;
         if record.config.trim() != config.trim() {
             bail!(
-                "{} was started with another config than this sweep's: choose another folder with `--out`, or delete it",
+                "{} was started with another config than this sweep asks for: choose another folder with `--out`, or delete that run",
                 run.display()
             );
         }
         if !record.is_finished() {
-            waiting.push(member);
+            unfinished.push(member);
         }
     }
-    Ok(waiting)
+    Ok(unfinished)
 }
 
-fn make_tables(
+/// Writes the tables and plots of the finished runs, and prints the table.
+fn write_tables(
     file: &SweepFile,
     axes: &[Vec<Choice>],
     members: &[Member],

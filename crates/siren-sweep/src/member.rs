@@ -1,4 +1,4 @@
-//! The runs that a sweep consists of.
+//! Members: the runs that a sweep consists of, one for each combination of choices.
 
 use crate::names::file_names;
 use crate::spec::Choice;
@@ -6,23 +6,23 @@ use crate::spec::Choice;
 /// One run of a sweep.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member {
-    /// Name of the run and of its folder: the names of its choices, joined; no other run has it.
+    /// Name of the run and of its folder: the names of its choices, joined. It is unique within the sweep.
     pub name: String,
-    /// Which choice of each axis.
+    /// Index of the choice on each axis, in the order of the axes.
     pub choices: Vec<usize>,
-    /// `key=value`, as `--set` takes it, in the order of the axes.
+    /// Overrides `key=value` for `--set`, in the order of the axes.
     pub overrides: Vec<String>,
 }
 
-/// Every combination of choices, the last axis varying fastest.
+/// Returns one member for every combination of choices, with the last axis varying fastest.
 #[must_use]
 pub fn expand(axes: &[Vec<Choice>]) -> Vec<Member> {
     let mut combinations = vec![Vec::new()];
     for choices in axes {
-        let longer = |combination: Vec<usize>| {
+        let extended = |combination: Vec<usize>| {
             (0..choices.len()).map(move |index| [&combination[..], &[index]].concat())
         };
-        combinations = combinations.into_iter().flat_map(longer).collect();
+        combinations = combinations.into_iter().flat_map(extended).collect();
     }
     let chosen = |combination: &[usize]| -> Vec<&Choice> {
         let pairs = axes.iter().zip(combination);
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_combination_is_a_run_with_a_name_of_its_own() {
+    fn every_combination_of_choices_is_a_run_with_a_unique_name() {
         let choice = |name: &str, overrides: &[&str]| Choice {
             name: name.to_owned(),
             overrides: overrides.iter().map(|o| (*o).to_owned()).collect(),

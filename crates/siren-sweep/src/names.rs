@@ -1,34 +1,42 @@
-//! Names of files as rows of a table, and of choices as files and folders: no two of them are equal.
+//! Unique names: row labels of a table for files, and file names for choices.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// As little of each path as tells all of them apart: the names without extensions, else with them, else with the folder before, and so on.
+/// Returns the shortest labels that distinguish all paths: file names without extension; if two of these are equal, file names with
+/// extension; if two are still equal, the parent folder is added, without and then with extension, and so on.
 #[must_use]
 pub fn labels(paths: &[PathBuf]) -> Vec<String> {
     let longest = paths.iter().map(|path| path.components().count()).max();
-    let forms = (1..=longest.unwrap_or(0)).flat_map(|parts| [(parts, false), (parts, true)]);
+    let forms = (1..=longest.unwrap_or(0))
+        .flat_map(|parts| [(parts, Extension::Omitted), (parts, Extension::Kept)]);
     let labels = |(parts, extension)| -> Vec<String> {
         let label = |path: &PathBuf| label(path, parts, extension);
         paths.iter().map(label).collect()
     };
     let distinct =
         |labels: &Vec<String>| labels.iter().collect::<BTreeSet<_>>().len() == labels.len();
-    let whole = || {
+    let full_paths = || {
         paths
             .iter()
             .map(|path| path.display().to_string())
             .collect()
     };
-    forms.map(labels).find(distinct).unwrap_or_else(whole)
+    forms.map(labels).find(distinct).unwrap_or_else(full_paths)
 }
 
-/// The last `parts` of a path.
-fn label(path: &Path, parts: usize, extension: bool) -> String {
-    let path = if extension {
-        path.to_path_buf()
-    } else {
-        path.with_extension("")
+/// Whether a label shows the extension of a file name.
+#[derive(Clone, Copy)]
+enum Extension {
+    Omitted,
+    Kept,
+}
+
+/// Joins the last `parts` components of a path with `/`.
+fn label(path: &Path, parts: usize, extension: Extension) -> String {
+    let path = match extension {
+        Extension::Omitted => path.with_extension(""),
+        Extension::Kept => path.to_path_buf(),
     };
     let parts: Vec<_> = path
         .iter()
@@ -39,22 +47,23 @@ fn label(path: &Path, parts: usize, extension: bool) -> String {
     parts.into_iter().rev().collect::<Vec<_>>().join("/")
 }
 
-/// Names of files or folders for groups of names, such as the choices of a run: joined by `--`, of letters, digits, `-`, `_` and `.`, and
-/// without a dot in front.
+/// Returns a unique file name for each group of names, such as the choices of a run.
 ///
-/// Where this gives one name to several groups, a checksum of the group is appended to each: it does not change when a group is added.
+/// The names of a group are joined by `--`. Every character but ASCII letters, digits, `-`, `_` and `.` becomes `-`, and so does a leading
+/// dot. If several groups then have the same name, a checksum of its group is appended to each. The checksum depends on the group alone, so
+/// that file names do not change when groups are added.
 #[must_use]
 pub fn file_names(groups: &[Vec<&str>]) -> Vec<String> {
-    let plain: Vec<String> = groups
+    let portable: Vec<String> = groups
         .iter()
-        .map(|group| plain(&group.join("--")))
+        .map(|group| portable_name(&group.join("--")))
         .collect();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for name in &plain {
+    for name in &portable {
         *counts.entry(name).or_default() += 1;
     }
-    let mut taken: BTreeSet<String> = plain.iter().cloned().collect();
-    let distinct = |(name, group): (&String, &Vec<&str>)| {
+    let mut taken: BTreeSet<String> = portable.iter().cloned().collect();
+    let unique_name = |(name, group): (&String, &Vec<&str>)| {
         if counts[name.as_str()] == 1 {
             return name.clone();
         }
@@ -67,13 +76,14 @@ pub fn file_names(groups: &[Vec<&str>]) -> Vec<String> {
         }
         name
     };
-    plain.iter().zip(groups).map(distinct).collect()
+    portable.iter().zip(groups).map(unique_name).collect()
 }
 
-fn plain(name: &str) -> String {
-    let is_known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let known = |c: char| if is_known(c) { c } else { '-' };
-    let name: String = name.chars().map(known).collect();
+/// Replaces every character that is not portable in file names, and a leading dot, by `-`.
+fn portable_name(name: &str) -> String {
+    let is_portable = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let replaced = |c: char| if is_portable(c) { c } else { '-' };
+    let name: String = name.chars().map(replaced).collect();
     match name.strip_prefix('.') {
         Some(rest) => format!("-{rest}"),
         None if name.is_empty() => "-".to_owned(),
@@ -90,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_is_as_short_as_tells_all_files_apart() {
+    fn labels_are_the_shortest_that_distinguish_all_files() {
         for (paths, expected) in [
             (&["k/1.png", "k/2.png"][..], &["1", "2"][..]),
             (&["k/猫.png", "k/犬.png"], &["猫", "犬"]),
@@ -111,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_nothing_else_has_stays_as_it_is() {
+    fn a_unique_name_gets_no_checksum() {
         let groups = [
             (vec!["sine", "0"], "sine--0"),
             (vec!["relu + PE", "0"], "relu---PE--0"),
@@ -127,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_look_alike_are_told_apart_and_stay_the_same_beside_others() {
+    fn equal_names_get_checksums_that_do_not_change_when_groups_are_added() {
         let groups = [
             vec!["猫"],
             vec!["犬"],

@@ -1,4 +1,5 @@
-//! The first metric of the table against steps and against seconds of training, a line a row, averaged over everything else.
+//! Plots of the table's first metric against steps and against seconds of training: one line per row, averaged over all axes that the
+//! table does not show.
 
 use std::collections::BTreeMap;
 
@@ -11,30 +12,40 @@ use crate::folder::{SweepFolder, write};
 use crate::names::file_names;
 use crate::results::Results;
 
-/// What stands below a plot.
-type Abscissa = (&'static str, fn(&Evaluation) -> Option<f64>);
+/// Horizontal axis of a plot.
+struct HorizontalAxis {
+    label: &'static str,
+    value: fn(&Evaluation) -> Option<f64>,
+}
 
-const ABSCISSAS: [Abscissa; 2] = [
-    ("steps", |row| Some(row.step as f64)),
-    ("seconds", |row| row.seconds),
+const HORIZONTAL_AXES: [HorizontalAxis; 2] = [
+    HorizontalAxis {
+        label: "steps",
+        value: |row| Some(row.step as f64),
+    },
+    HorizontalAxis {
+        label: "seconds",
+        value: |row| row.seconds,
+    },
 ];
+/// Size of a plot in pixels.
 const WIDTH: f64 = 900.0;
 const HEIGHT: f64 = 560.0;
-/// Colors of the palette that show on white; the last one is a pale gray.
+/// Number of colors of the palette that are visible on white; the last one, a pale gray, is left out.
 const COLORS: usize = 9;
 
-/// Draws both plots, for every column of the table.
+/// Draws both plots for every column of the table.
 ///
 /// # Errors
-/// If the disk refuses.
+/// If a plot cannot be written.
 pub fn draw(results: &Results<'_>, folder: &SweepFolder) -> Result<()> {
-    let metric = &results.spec.table.metrics[0];
+    let metric = &results.config.table.metrics[0];
     let columns = results.columns();
     let groups: Vec<Vec<&str>> = columns.iter().map(|name| vec![name.as_str()]).collect();
     let files = file_names(&groups);
     for (column, (name, file)) in columns.iter().zip(&files).enumerate() {
-        for (label, x) in ABSCISSAS {
-            let curves = (0..results.rows().len()).map(|row| curve(results, (row, column), x));
+        for HorizontalAxis { label, value } in HORIZONTAL_AXES {
+            let curves = (0..results.rows().len()).map(|row| curve(results, row, column, value));
             let lines: Vec<Plot> = lines(&results.rows(), curves);
             if lines.is_empty() {
                 continue;
@@ -56,13 +67,15 @@ pub fn draw(results: &Results<'_>, folder: &SweepFolder) -> Result<()> {
     Ok(())
 }
 
-/// The points of one line: runs of a row and column are averaged step by step, as far as all of them go.
+/// Returns the points `(x, y)` of one line: the mean over the runs of a row and column at every step at which all of them have a finite
+/// value.
 fn curve(
     results: &Results<'_>,
-    (row, column): (usize, usize),
+    row: usize,
+    column: usize,
     x: fn(&Evaluation) -> Option<f64>,
 ) -> Vec<(f64, f64)> {
-    let metric = &results.spec.table.metrics[0];
+    let metric = &results.config.table.metrics[0];
     let mut sums: BTreeMap<u64, (f64, f64, usize)> = BTreeMap::new();
     let mut runs = 0;
     for record in results.runs(row, column) {
@@ -81,6 +94,7 @@ fn curve(
         .collect()
 }
 
+/// Makes one line per row; a curve of fewer than two points gives none.
 fn lines(names: &[String], curves: impl Iterator<Item = Vec<(f64, f64)>>) -> Vec<Plot> {
     let palette = Palette::tol_muted();
     let mut lines = Vec::new();
@@ -90,7 +104,7 @@ fn lines(names: &[String], curves: impl Iterator<Item = Vec<(f64, f64)>>) -> Vec
         }
         let line = LinePlot::new().with_data(curve).with_legend(name.clone());
         let line = line.with_color(palette[index % COLORS].to_owned());
-        // Colors repeat, with other strokes.
+        // Rows beyond the number of colors repeat the colors with dashed, then dotted lines.
         lines.push(match index / COLORS {
             0 => line.into(),
             1 => line.with_dashed().into(),

@@ -1,4 +1,4 @@
-//! The domain's program, which does the work of every run.
+//! The domain's program, which checks, starts and resumes the runs.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,27 +9,27 @@ use anyhow::{Context, Result, bail};
 use crate::folder::SweepFolder;
 use crate::member::Member;
 
-/// `siren-<kind>`, which lies beside this program.
+/// The program `siren-<kind>` in the folder of this executable, and the config that it runs.
 #[derive(Clone, Debug)]
 pub struct Program {
     path: PathBuf,
     config: PathBuf,
-    /// `key=value` for every run.
+    /// Overrides `key=value` for every run; they take precedence over those of a member.
     overrides: Vec<String>,
 }
 
 impl Program {
-    /// The program of a kind, to work on `config`; `overrides` come after those of a member.
+    /// Finds the program of a kind. `overrides` take precedence over those of a member.
     ///
     /// # Errors
-    /// If there is none.
+    /// If there is no such program beside this executable.
     pub fn of_kind(kind: &str, config: &Path, overrides: &[String]) -> Result<Self> {
-        let own = std::env::current_exe().context("cannot tell where this program lies")?;
+        let own = std::env::current_exe().context("cannot find the path of this executable")?;
         let name = format!("siren-{kind}{}", std::env::consts::EXE_SUFFIX);
         let path = own.with_file_name(name);
         if !path.is_file() {
             bail!(
-                "no program of kind {kind:?} at {}: start sweeps with `cargo xtask sweep`",
+                "no program of kind {kind:?} at {}: start sweeps with `cargo xtask sweep`, which builds it",
                 path.display()
             );
         }
@@ -40,25 +40,26 @@ impl Program {
         })
     }
 
+    /// Returns the command `siren-<kind> <verb> <config>` with all overrides and the member's name.
     fn command(&self, verb: &str, member: &Member) -> Command {
         let mut command = Command::new(&self.path);
         command.arg(verb).arg(&self.config).stdin(Stdio::null());
-        for one in member.overrides.iter().chain(&self.overrides) {
-            command.args(["--set", one]);
+        for assignment in member.overrides.iter().chain(&self.overrides) {
+            command.args(["--set", assignment]);
         }
         command.args(["--set", &format!("name={}", member.name)]);
         command
     }
 
-    /// The member's config with every default filled in, once it and its signal are known to be good.
+    /// Checks a member's config and signal, and returns the config with every default filled in.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// If the config or the signal is invalid (with the message of the program), or if the program cannot be started.
     pub fn check(&self, member: &Member) -> Result<String> {
         let output = self
             .command("check", member)
             .output()
-            .context("cannot start the domain's program")?;
+            .with_context(|| format!("cannot start {}", self.path.display()))?;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         if !output.status.success() {
             bail!("{}", text(output.stderr).trim());
@@ -66,10 +67,10 @@ impl Program {
         Ok(text(output.stdout))
     }
 
-    /// Starts the member's run, or continues it.
+    /// Starts a member's run, or resumes it if its folder exists. Output goes to the member's log.
     ///
     /// # Errors
-    /// If the program cannot be started.
+    /// If the log cannot be created or the program cannot be started.
     pub fn start(&self, member: &Member, folder: &SweepFolder, threads: usize) -> Result<Child> {
         let run = folder.run(member);
         let mut command = if run.exists() {
@@ -83,11 +84,15 @@ impl Program {
         };
         let log = folder.log(member);
         let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        let copy = file.try_clone().context("cannot share a log")?;
+        let second_handle = file
+            .try_clone()
+            .with_context(|| format!("cannot open {} twice", log.display()))?;
         command
             .args(["--threads", &threads.to_string()])
-            .stdout(copy)
+            .stdout(second_handle)
             .stderr(file);
-        command.spawn().context("cannot start the domain's program")
+        command
+            .spawn()
+            .with_context(|| format!("cannot start {}", self.path.display()))
     }
 }

@@ -1,4 +1,4 @@
-//! Runs the members of a sweep, several at a time.
+//! Queue of a sweep's members, several of which run at a time.
 
 use std::collections::VecDeque;
 use std::process::{Child, ExitStatus};
@@ -12,58 +12,60 @@ use crate::folder::SweepFolder;
 use crate::member::Member;
 use crate::program::Program;
 
-/// How often running members are looked at.
-const PERIOD: Duration = Duration::from_millis(100);
-/// Looks between two readings of a member's curve.
-const LOOKS_PER_READING: u32 = 10;
-/// Lines of a failed member's output that are shown.
-const SHOWN_LINES: usize = 12;
+/// Time between two polls of the running members.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// Polls between two readings of a running member's curve.
+const POLLS_PER_READING: u32 = 10;
+/// Number of last lines of a failed member's log that are shown.
+const SHOWN_LOG_LINES: usize = 12;
 
-/// How a sweep ended.
+/// Outcome of running the queue.
 #[derive(Debug, Default)]
-pub struct Ended {
-    /// Members that failed, and the ends of what they printed.
+pub struct QueueOutcome {
+    /// Name and last log lines of every member that failed.
     pub failed: Vec<(String, String)>,
-    /// Whether the user stopped it.
+    /// Whether the user interrupted the sweep.
     pub interrupted: bool,
 }
 
-/// What is needed to run a member.
+/// Runs members with one program, into one sweep folder.
 pub struct Queue<'a> {
     pub program: &'a Program,
     pub folder: &'a SweepFolder,
-    /// Members at a time, and threads of each.
+    /// Number of members that run at a time.
     pub jobs: usize,
+    /// Threads of each member.
     pub threads: usize,
-    /// What is shown of a running member.
+    /// The metric that the progress line of a running member shows.
     pub metric: &'a str,
 }
 
-struct Running<'a> {
+/// A member whose process has been started.
+struct RunningMember<'a> {
     member: &'a Member,
     child: Child,
-    line: ProgressBar,
+    progress: ProgressBar,
 }
 
 impl Queue<'_> {
-    /// Runs `members`, `done` others being finished already.
+    /// Runs `members` to their ends. `finished` is the number of other members of the sweep, all of which are finished.
     ///
     /// # Errors
-    /// If a program cannot be started or watched.
-    pub fn run(&self, members: &[&Member], done: usize) -> Result<Ended> {
+    /// If a process cannot be started or polled.
+    pub fn run(&self, members: &[&Member], finished: usize) -> Result<QueueOutcome> {
         let display = MultiProgress::new();
-        let total = display.add(ProgressBar::new((members.len() + done) as u64));
+        let total = display.add(ProgressBar::new((members.len() + finished) as u64));
         let style = "{wide_bar:.cyan/blue} {pos}/{len} runs  {elapsed_precise} < {eta_precise}";
         total.set_style(ProgressStyle::with_template(style)?);
-        total.set_position(done as u64);
+        total.set_position(finished as u64);
         total.reset_eta();
         let mut waiting: VecDeque<&Member> = members.iter().copied().collect();
-        let mut running: Vec<Running<'_>> = Vec::new();
-        let mut ended = Ended::default();
-        let mut looks = 0;
+        let mut running: Vec<RunningMember<'_>> = Vec::new();
+        let mut outcome = QueueOutcome::default();
+        let mut polls = 0;
         while !running.is_empty() || !waiting.is_empty() {
-            ended.interrupted |= interrupt::requested();
-            if ended.interrupted {
+            outcome.interrupted |= interrupt::requested();
+            if outcome.interrupted {
                 waiting.clear();
             }
             while running.len() < self.jobs
@@ -71,65 +73,69 @@ impl Queue<'_> {
             {
                 running.push(self.start(member, &display)?);
             }
-            std::thread::sleep(PERIOD);
-            looks += 1;
-            let mut still = Vec::new();
-            for mut one in running {
-                match one.child.try_wait().context("cannot watch a run")? {
+            std::thread::sleep(POLL_INTERVAL);
+            polls += 1;
+            let mut still_running = Vec::new();
+            for mut run in running {
+                let name = &run.member.name;
+                let status = run.child.try_wait();
+                match status.with_context(|| format!("cannot poll the process of run `{name}`"))? {
                     None => {
-                        if looks % LOOKS_PER_READING == 0 {
-                            self.show(&one);
+                        if polls % POLLS_PER_READING == 0 {
+                            self.update_progress(&run);
                         }
-                        still.push(one);
+                        still_running.push(run);
                     }
                     Some(status) => {
-                        one.line.finish_and_clear();
+                        run.progress.finish_and_clear();
                         total.inc(1);
-                        self.judge(one.member, status, &mut ended);
+                        self.record_exit(run.member, status, &mut outcome);
                     }
                 }
             }
-            running = still;
+            running = still_running;
         }
         total.finish_and_clear();
-        Ok(ended)
+        Ok(outcome)
     }
 
-    fn start<'a>(&self, member: &'a Member, display: &MultiProgress) -> Result<Running<'a>> {
-        let line = display.add(ProgressBar::new_spinner());
-        line.set_style(ProgressStyle::with_template("{wide_msg}")?);
-        line.set_message(member.name.clone());
-        Ok(Running {
+    fn start<'a>(&self, member: &'a Member, display: &MultiProgress) -> Result<RunningMember<'a>> {
+        let progress = display.add(ProgressBar::new_spinner());
+        progress.set_style(ProgressStyle::with_template("{wide_msg}")?);
+        progress.set_message(member.name.clone());
+        Ok(RunningMember {
             member,
             child: self.program.start(member, self.folder, self.threads)?,
-            line,
+            progress,
         })
     }
 
-    fn show(&self, running: &Running<'_>) {
-        // A run that has not made its folder yet is no error.
+    /// Shows a member's last evaluation in its progress line.
+    fn update_progress(&self, running: &RunningMember<'_>) {
+        // A run that has not created its folder yet is not an error.
         let Ok(record) = Record::read(&self.folder.run(running.member)) else {
             return;
         };
         if let (Some(row), Some(value)) = (record.curve.last(), record.last(self.metric)) {
             let name = &running.member.name;
             let message = format!("{name}  step {}  {} {value:.2}", row.step, self.metric);
-            running.line.set_message(message);
+            running.progress.set_message(message);
         }
     }
 
-    fn judge(&self, member: &Member, status: ExitStatus, ended: &mut Ended) {
+    /// Records a member that failed, or that the user interrupted.
+    fn record_exit(&self, member: &Member, status: ExitStatus, outcome: &mut QueueOutcome) {
         if status.success() {
             return;
         }
-        if ended.interrupted || interrupt::requested() {
-            ended.interrupted = true;
+        if outcome.interrupted || interrupt::requested() {
+            outcome.interrupted = true;
             return;
         }
         let log = std::fs::read_to_string(self.folder.log(member)).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
-        let last = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n");
-        console::note(format_args!("{} failed ({status})", member.name));
-        ended.failed.push((member.name.clone(), last));
+        let last_lines = lines[lines.len().saturating_sub(SHOWN_LOG_LINES)..].join("\n");
+        console::note(format_args!("run `{}` failed ({status})", member.name));
+        outcome.failed.push((member.name.clone(), last_lines));
     }
 }

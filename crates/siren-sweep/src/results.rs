@@ -1,31 +1,32 @@
-//! What the runs of a sweep reached, averaged over all axes that the table does not show.
+//! Results of the finished runs, averaged over all axes that the table does not show.
 
 use anyhow::Result;
 use siren_core::run::Record;
 
 use crate::folder::SweepFolder;
 use crate::member::Member;
-use crate::spec::{At, Choice, Spec};
+use crate::spec::{Choice, PublishedConfig, ReportedEvaluation, SweepConfig};
 
-/// A row, a column and a metric of the table.
+/// Indices of a row, a column and a metric of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct CellIndex {
     pub row: usize,
     pub column: usize,
     pub metric: usize,
 }
 
-/// Mean and standard deviation of what the runs of a place reached.
+/// Mean and standard deviation of one metric over the runs of one row and column.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cell {
     pub mean: f64,
-    /// Of the sample (n − 1); 0 for one run.
+    /// Standard deviation of the sample, with denominator n − 1; 0 for one run.
     pub deviation: f64,
+    /// Number of runs.
     pub runs: usize,
 }
 
 impl Cell {
-    /// `None` for no run.
+    /// Computes the statistics of a metric's values, one per run; `None` if there are none.
     #[must_use]
     pub fn of(values: &[f64]) -> Option<Self> {
         let n = values.len() as f64;
@@ -45,27 +46,28 @@ impl Cell {
 }
 
 /// One finished run.
-pub struct Finished {
+pub struct FinishedRun {
+    /// Index of the choice on each axis.
     pub choices: Vec<usize>,
     pub record: Record,
 }
 
-/// A sweep with what its runs left.
+/// The sweep's config and the records of its finished runs.
 pub struct Results<'a> {
-    pub spec: &'a Spec,
+    pub config: &'a SweepConfig,
     pub axes: &'a [Vec<Choice>],
-    pub finished: Vec<Finished>,
-    /// How many runs there will be.
+    pub finished: Vec<FinishedRun>,
+    /// Number of runs of the sweep, finished or not.
     pub members: usize,
 }
 
 impl<'a> Results<'a> {
-    /// Reads every run that is finished.
+    /// Reads the records of all finished runs.
     ///
     /// # Errors
-    /// If a finished run cannot be read.
+    /// If a run folder exists but cannot be read.
     pub fn read(
-        spec: &'a Spec,
+        config: &'a SweepConfig,
         axes: &'a [Vec<Choice>],
         members: &[Member],
         folder: &SweepFolder,
@@ -78,24 +80,24 @@ impl<'a> Results<'a> {
             }
             let record = Record::read(&run)?;
             if record.is_finished() {
-                finished.push(Finished {
+                finished.push(FinishedRun {
                     choices: member.choices.clone(),
                     record,
                 });
             }
         }
         Ok(Self {
-            spec,
+            config,
             axes,
             finished,
             members: members.len(),
         })
     }
 
-    /// The names of an axis of the table; one nameless choice if the table has no such axis.
+    /// Returns the names of an axis's choices; one empty name if the table has no such axis.
     fn names(&self, axis: Option<&String>) -> Vec<String> {
-        match axis.and_then(|axis| self.spec.position(axis)) {
-            Some(at) => self.axes[at]
+        match axis.and_then(|axis| self.config.position(axis)) {
+            Some(position) => self.axes[position]
                 .iter()
                 .map(|choice| choice.name.clone())
                 .collect(),
@@ -103,22 +105,24 @@ impl<'a> Results<'a> {
         }
     }
 
+    /// Returns the names of the rows.
     #[must_use]
     pub fn rows(&self) -> Vec<String> {
-        self.names(Some(&self.spec.table.rows))
+        self.names(Some(&self.config.table.rows))
     }
 
+    /// Returns the names of the columns; one empty name if the table has no axis of columns.
     #[must_use]
     pub fn columns(&self) -> Vec<String> {
-        self.names(self.spec.table.columns.as_ref())
+        self.names(self.config.table.columns.as_ref())
     }
 
-    /// The finished runs of a row and a column.
+    /// Returns the records of the finished runs of a row and a column.
     pub fn runs(&self, row: usize, column: usize) -> impl Iterator<Item = &Record> {
-        let table = &self.spec.table;
+        let table = &self.config.table;
         let wanted = [(Some(&table.rows), row), (table.columns.as_ref(), column)];
-        let wanted = wanted.map(|(axis, choice)| Some((self.spec.position(axis?)?, choice)));
-        let fits = move |finished: &&Finished| {
+        let wanted = wanted.map(|(axis, choice)| Some((self.config.position(axis?)?, choice)));
+        let is_wanted = move |finished: &&FinishedRun| {
             wanted
                 .iter()
                 .flatten()
@@ -126,44 +130,45 @@ impl<'a> Results<'a> {
         };
         self.finished
             .iter()
-            .filter(fits)
+            .filter(is_wanted)
             .map(|finished| &finished.record)
     }
 
+    /// Returns the statistics of a cell; `None` if no run of it is finished or none has the metric.
     #[must_use]
-    pub fn cell(&self, place: Place) -> Option<Cell> {
-        let metric = &self.spec.table.metrics[place.metric];
-        let value = |record: &Record| match self.spec.table.at {
-            At::Last => record.last(metric),
-            At::Best => record.best(metric, self.lower_is_better(place.metric)),
+    pub fn cell(&self, index: CellIndex) -> Option<Cell> {
+        let metric = &self.config.table.metrics[index.metric];
+        let value = |record: &Record| match self.config.table.at {
+            ReportedEvaluation::Last => record.last(metric),
+            ReportedEvaluation::Best => record.best(metric, self.lower_is_better(index.metric)),
         };
         let values: Vec<f64> = self
-            .runs(place.row, place.column)
+            .runs(index.row, index.column)
             .filter_map(value)
             .collect();
         Cell::of(&values)
     }
 
     fn lower_is_better(&self, metric: usize) -> bool {
-        self.spec
+        self.config
             .table
             .lower_is_better
-            .contains(&self.spec.table.metrics[metric])
+            .contains(&self.config.table.metrics[metric])
     }
 
-    /// Whether a place holds the best mean of its column and metric.
+    /// Returns whether a cell has the best mean of its column and metric; never if the table has one row.
     #[must_use]
-    pub fn is_best(&self, place: Place) -> bool {
-        let sign = if self.lower_is_better(place.metric) {
+    pub fn is_best(&self, index: CellIndex) -> bool {
+        let sign = if self.lower_is_better(index.metric) {
             -1.0
         } else {
             1.0
         };
         let score = |row| {
-            self.cell(Place { row, ..place })
+            self.cell(CellIndex { row, ..index })
                 .map(|cell| sign * cell.mean)
         };
-        let Some(own) = score(place.row) else {
+        let Some(own) = score(index.row) else {
             return false;
         };
         self.rows().len() > 1
@@ -172,17 +177,17 @@ impl<'a> Results<'a> {
                 .all(|other| other <= own)
     }
 
-    /// What others published for a place, and where.
+    /// Returns the published value of a cell and its source.
     #[must_use]
-    pub fn published(&self, place: Place) -> Option<(f64, &str)> {
+    pub fn published(&self, index: CellIndex) -> Option<(f64, &str)> {
         let (rows, columns) = (self.rows(), self.columns());
-        let metrics = &self.spec.table.metrics;
-        let fits = |published: &&crate::spec::Published| {
-            published.row == rows[place.row]
-                && published.column.as_deref().unwrap_or_default() == columns[place.column]
-                && published.metric.as_ref().unwrap_or(&metrics[0]) == &metrics[place.metric]
+        let metrics = &self.config.table.metrics;
+        let is_of_cell = |published: &&PublishedConfig| {
+            published.row == rows[index.row]
+                && published.column.as_deref().unwrap_or_default() == columns[index.column]
+                && published.metric.as_ref().unwrap_or(&metrics[0]) == &metrics[index.metric]
         };
-        let found = self.spec.published.iter().find(fits)?;
+        let found = self.config.published.iter().find(is_of_cell)?;
         Some((found.value, &found.source))
     }
 }
@@ -192,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cell_has_the_mean_and_the_samples_standard_deviation() {
+    fn a_cell_has_the_mean_and_the_sample_standard_deviation() {
         let cell = Cell::of(&[1.0, 2.0, 3.0, 4.0]).unwrap();
         assert!((cell.mean - 2.5).abs() < 1e-12);
         assert!((cell.deviation - 1.290_994_448_735_805_6).abs() < 1e-12);

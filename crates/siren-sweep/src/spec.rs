@@ -9,35 +9,35 @@ use siren_core::run::{is_hidden, natural_order};
 
 use crate::names::labels;
 
-/// A config as a sweep sees it: the experiment's own tables are for its domain to judge.
+/// The keys of a config file that a sweep reads. The other tables are checked by the domain's program.
 #[derive(Clone, Debug, Deserialize)]
 pub struct SweepFile {
-    /// Which domain runs it.
+    /// Kind of the experiment, which names the domain's program.
     pub kind: String,
-    /// Name of the sweep and of its folder. Default: the file's name.
+    /// Name of the sweep and of its folder. Default: the file's name without extension.
     #[serde(default)]
     pub name: String,
     /// What is varied, and what is shown.
-    pub sweep: Spec,
+    pub sweep: SweepConfig,
 }
 
 /// What is varied, and how the results are compared.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Spec {
+pub struct SweepConfig {
     /// The axes: what is varied. There is one run for every combination of their choices.
-    pub axes: Vec<Axis>,
+    pub axes: Vec<AxisConfig>,
     /// The table of results.
-    pub table: TableSpec,
+    pub table: TableConfig,
     /// Published values, which the table shows beside the measured ones.
     #[serde(default)]
-    pub published: Vec<Published>,
+    pub published: Vec<PublishedConfig>,
 }
 
 /// One axis, `[[sweep.axes]]`: `key` with `values`, `key` with `files`, or `options`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Axis {
+pub struct AxisConfig {
     /// Name of the axis, in the table and in the names of runs.
     pub name: String,
     /// The key that is set to each of `values` or `files`, such as `train.learning_rate`.
@@ -54,7 +54,7 @@ pub struct Axis {
 /// The table of results.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct TableSpec {
+pub struct TableConfig {
     /// Name of the axis whose choices are the rows.
     pub rows: String,
     /// Name of the axis whose choices are the columns. Default: one column per metric. All other axes are averaged over: mean ± standard
@@ -62,18 +62,18 @@ pub struct TableSpec {
     pub columns: Option<String>,
     /// Names of the metrics, as in `evaluation.csv`, or `seconds`. The first one is plotted.
     pub metrics: Vec<String>,
-    /// Those of the metrics for which lower is better.
+    /// Metrics for which a lower value is better.
     #[serde(default)]
     pub lower_is_better: Vec<String>,
     /// Which evaluation of each run is shown.
     #[serde(default)]
-    pub at: At,
+    pub at: ReportedEvaluation,
 }
 
 /// Which evaluation of each run is shown.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-pub enum At {
+pub enum ReportedEvaluation {
     /// The last evaluation.
     #[default]
     Last,
@@ -84,7 +84,7 @@ pub enum At {
 /// One published value, `[[sweep.published]]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Published {
+pub struct PublishedConfig {
     /// A choice of the axis of rows.
     pub row: String,
     /// A choice of the axis of columns, if the table has one.
@@ -97,20 +97,21 @@ pub struct Published {
     pub source: String,
 }
 
-/// One way to set an axis.
+/// One choice of an axis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choice {
-    /// As the table shows it.
+    /// Name of the choice in the table.
     pub name: String,
-    /// `key=value`, as `--set` takes it.
+    /// Overrides `key=value` for `--set`.
     pub overrides: Vec<String>,
 }
 
 impl SweepFile {
-    /// Reads and checks the `[sweep]` table of a config.
+    /// Reads a config, checks its `[sweep]` table, and returns it with the text of the file.
     ///
     /// # Errors
-    /// With file, line and key of what is wrong.
+    /// If the file cannot be read or parsed, or if the `[sweep]` table is invalid; the message names the file and the key, and for syntax the
+    /// line.
     pub fn read(path: &Path) -> Result<(Self, String)> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the config {}", path.display()))?;
@@ -130,12 +131,12 @@ impl SweepFile {
     }
 }
 
-impl Spec {
+impl SweepConfig {
     fn check(&self) -> Result<()> {
         let names: Vec<&str> = self.axes.iter().map(|axis| axis.name.as_str()).collect();
         for (index, name) in names.iter().enumerate() {
             if names[..index].contains(name) {
-                bail!("two axes of `sweep.axes` are named `{name}`");
+                bail!("two axes of `sweep.axes` are named `{name}`: names of axes must be unique");
             }
         }
         let table = &self.table;
@@ -152,7 +153,10 @@ impl Spec {
             }
         }
         if table.columns.as_ref() == Some(&table.rows) {
-            bail!("`sweep.table.columns` and `sweep.table.rows` are the same axis");
+            bail!(
+                "`sweep.table.columns` and `sweep.table.rows` are the same axis, `{}`: choose two different axes",
+                table.rows
+            );
         }
         if table.metrics.is_empty() {
             bail!(
@@ -162,11 +166,11 @@ impl Spec {
         Ok(())
     }
 
-    /// The choices of every axis, in the order of the axes.
+    /// Returns the choices of every axis, in the order of the axes.
     ///
     /// # Errors
-    /// If an axis is not one of the three sorts, is empty, or has two choices of one name; or if a published value stands
-    /// beside none of ours.
+    /// If an axis does not have exactly one of the three forms, has no choices, or has two choices of the same name; or if a published value
+    /// belongs to no cell of the table.
     pub fn choices(&self) -> Result<Vec<Vec<Choice>>> {
         let axes = self.axes.iter();
         let choices = axes.map(|axis| {
@@ -180,38 +184,44 @@ impl Spec {
         Ok(choices)
     }
 
-    /// Where an axis stands among the axes.
+    /// Returns the index of the axis with this name.
     #[must_use]
     pub fn position(&self, axis: &str) -> Option<usize> {
         self.axes.iter().position(|a| a.name == axis)
     }
 
-    fn check_published(&self, published: &Published, choices: &[Vec<Choice>]) -> Result<()> {
-        let known = |axis: &str, name: &str| {
-            let at = self.position(axis)?;
-            choices[at].iter().find(|choice| choice.name == name)
+    fn check_published(&self, published: &PublishedConfig, choices: &[Vec<Choice>]) -> Result<()> {
+        let names = |axis: &str| -> Vec<&str> {
+            let position = self.position(axis);
+            let choices = position.map_or(&[][..], |position| &choices[position]);
+            choices.iter().map(|choice| choice.name.as_str()).collect()
         };
-        let shown = |axis: &str, name: &str| {
-            format!("`sweep.published` names {name:?}, which is no choice of the axis `{axis}`")
+        let is_choice = |axis: &str, name: &str| names(axis).contains(&name);
+        let not_a_choice = |axis: &str, name: &str| {
+            format!(
+                "`sweep.published` names {name:?}, expected a choice of the axis `{axis}`: {}",
+                names(axis).join(", ")
+            )
         };
-        if known(&self.table.rows, &published.row).is_none() {
-            bail!(shown(&self.table.rows, &published.row));
+        if !is_choice(&self.table.rows, &published.row) {
+            bail!(not_a_choice(&self.table.rows, &published.row));
         }
         match (&self.table.columns, &published.column) {
-            (Some(axis), Some(name)) if known(axis, name).is_none() => bail!(shown(axis, name)),
+            (Some(axis), Some(name)) if !is_choice(axis, name) => bail!(not_a_choice(axis, name)),
             (Some(_), Some(_)) | (None, None) => {}
             (Some(axis), None) => bail!(
-                "`sweep.published` of {:?} needs a `column`, a choice of the axis `{axis}`",
+                "`sweep.published` for the row {:?} has no `column`, expected a choice of the axis `{axis}`",
                 published.row
             ),
             (None, Some(name)) => bail!(
-                "`sweep.published` names the column {name:?}, but the table has no axis of columns"
+                "`sweep.published` names the column {name:?}, but the table has no columns: remove `column`, or set `sweep.table.columns`"
             ),
         }
         match &published.metric {
             Some(metric) if !self.table.metrics.contains(metric) => {
                 bail!(
-                    "`sweep.published` names the metric {metric:?}, which is not in `sweep.table.metrics`"
+                    "`sweep.published` names the metric {metric:?}, expected one of `sweep.table.metrics`: {}",
+                    self.table.metrics.join(", ")
                 )
             }
             _ => Ok(()),
@@ -219,7 +229,7 @@ impl Spec {
     }
 }
 
-impl Axis {
+impl AxisConfig {
     fn choices(&self) -> Result<Vec<Choice>> {
         let choices = match (&self.key, &self.values, &self.files, &self.options) {
             (Some(key), Some(values), None, None) => {
@@ -232,17 +242,21 @@ impl Axis {
             _ => bail!("expected either `key` with `values`, or `key` with `files`, or `options`"),
         };
         if choices.is_empty() {
-            bail!("has nothing to choose from");
+            bail!("has no choices: `values`, `files` or `options` must name at least one");
         }
         for (index, choice) in choices.iter().enumerate() {
             if choices[..index].iter().any(|c| c.name == choice.name) {
-                bail!("two of its choices have one name, {:?}", choice.name);
+                bail!(
+                    "two of its choices have the same name, {:?}: names of choices must be unique",
+                    choice.name
+                );
             }
         }
         Ok(choices)
     }
 }
 
+/// Sets `key` to one value.
 fn of_value(key: &str, value: &toml::Value) -> Choice {
     let name = value
         .as_str()
@@ -253,33 +267,39 @@ fn of_value(key: &str, value: &toml::Value) -> Choice {
     }
 }
 
+/// Returns one choice for each file that matches the pattern, in natural order.
 fn of_files(key: &str, pattern: &str) -> Result<Vec<Choice>> {
     let options = glob::MatchOptions {
         require_literal_leading_dot: true,
         ..glob::MatchOptions::new()
     };
-    let found = glob::glob_with(pattern, options)
-        .with_context(|| format!("`files` is {pattern:?}, no pattern of file names"))?;
-    let is_named = |name: &OsStr| {
+    let matches = glob::glob_with(pattern, options).with_context(|| {
+        format!(
+            "`files` is {pattern:?}, expected a pattern of file names such as \"pictures/*.png\""
+        )
+    })?;
+    let is_in_pattern = |name: &OsStr| {
         Path::new(pattern)
             .components()
             .any(|c| c.as_os_str() == name)
     };
-    let is_left_out = |path: &Path| {
+    let is_excluded = |path: &Path| {
         let mut names = path
             .components()
             .filter(|c| matches!(c, Component::Normal(_)));
-        names.any(|c| is_hidden(c.as_os_str()) && !is_named(c.as_os_str()))
+        names.any(|c| is_hidden(c.as_os_str()) && !is_in_pattern(c.as_os_str()))
     };
     let mut paths = Vec::new();
-    for path in found {
+    for path in matches {
         let path = path.context("cannot list files")?;
-        if !path.is_dir() && !is_left_out(&path) {
+        if !path.is_dir() && !is_excluded(&path) {
             paths.push(path);
         }
     }
     if paths.is_empty() {
-        bail!("`files` is {pattern:?}, which fits no file (folders and hidden files do not count)");
+        bail!(
+            "`files` is {pattern:?}, which matches no file (folders and hidden files are not counted)"
+        );
     }
     paths.sort_by(|a, b| natural_order(a, b));
     let of_file = |(name, path): (String, &PathBuf)| {
@@ -296,13 +316,14 @@ fn of_files(key: &str, pattern: &str) -> Result<Vec<Choice>> {
         .collect())
 }
 
+/// Reads one entry of `options`: its `name` and the settings beside it.
 fn of_option(option: &toml::Table) -> Result<Choice> {
     let Some(name) = option.get("name").and_then(toml::Value::as_str) else {
-        bail!("every one of `options` needs a `name`, a string");
+        bail!("an entry of `options` has no `name`, expected a string");
     };
     let mut overrides = Vec::new();
     for (key, value) in option.iter().filter(|(key, _)| *key != "name") {
-        leaves(key, value, &mut overrides);
+        push_overrides(key, value, &mut overrides);
     }
     Ok(Choice {
         name: name.to_owned(),
@@ -310,12 +331,12 @@ fn of_option(option: &toml::Table) -> Result<Choice> {
     })
 }
 
-/// `key=value` of everything in a table that is not itself a table of something.
-fn leaves(key: &str, value: &toml::Value, overrides: &mut Vec<String>) {
+/// Appends `key=value` for a value, or for each value inside a non-empty table.
+fn push_overrides(key: &str, value: &toml::Value, overrides: &mut Vec<String>) {
     match value {
         toml::Value::Table(table) if !table.is_empty() => {
             for (inner, value) in table {
-                leaves(&format!("{key}.{inner}"), value, overrides);
+                push_overrides(&format!("{key}.{inner}"), value, overrides);
             }
         }
         value => overrides.push(format!("{key}={value}")),

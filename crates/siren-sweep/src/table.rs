@@ -1,19 +1,37 @@
-//! The table of a sweep, as Markdown, CSV and LaTeX.
+//! The results table of a sweep as Markdown, CSV and LaTeX.
 
 use std::fmt::Write as _;
 
-use crate::results::{Cell, Place, Results};
+use crate::results::{Cell, CellIndex, Results};
 
-/// Writes a table down.
+/// Formats the table as text.
 type Format = fn(&Results<'_>) -> String;
 
-/// The formats, by their file extensions; the first is for people.
+/// The formats and their file extensions. The first one is also printed.
 pub const FORMATS: [(&str, Format); 3] = [("md", markdown), ("csv", csv), ("tex", latex)];
 
-/// Every column and metric, with its heading.
-fn headings(results: &Results<'_>) -> Vec<(usize, usize, String)> {
-    let metrics = &results.spec.table.metrics;
-    let mut headings = Vec::new();
+/// One column of the printed table: a column of the sweep's table and a metric.
+struct PrintedColumn {
+    column: usize,
+    metric: usize,
+    heading: String,
+}
+
+impl PrintedColumn {
+    /// Returns the index of this column's cell in a row.
+    fn cell(&self, row: usize) -> CellIndex {
+        CellIndex {
+            row,
+            column: self.column,
+            metric: self.metric,
+        }
+    }
+}
+
+/// Returns the printed columns: every metric of every column.
+fn printed_columns(results: &Results<'_>) -> Vec<PrintedColumn> {
+    let metrics = &results.config.table.metrics;
+    let mut printed = Vec::new();
     for (column, name) in results.columns().iter().enumerate() {
         for (index, metric) in metrics.iter().enumerate() {
             let heading = match (name.is_empty(), metrics.len()) {
@@ -21,14 +39,18 @@ fn headings(results: &Results<'_>) -> Vec<(usize, usize, String)> {
                 (false, 1) => name.clone(),
                 (false, _) => format!("{name} {metric}"),
             };
-            headings.push((column, index, heading));
+            printed.push(PrintedColumn {
+                column,
+                metric: index,
+                heading,
+            });
         }
     }
-    headings
+    printed
 }
 
-/// As many digits as PSNR is given with, more where numbers are small.
-fn number(value: f64) -> String {
+/// Formats a value with two decimals, as is usual for PSNR, or four below 10; in scientific notation below 1e-3 and from 1e5 on.
+fn format_value(value: f64) -> String {
     match value.abs() {
         size if size >= 1e5 || (size > 0.0 && size < 1e-3) => format!("{value:.3e}"),
         size if size >= 10.0 || size == 0.0 => format!("{value:.2}"),
@@ -36,44 +58,47 @@ fn number(value: f64) -> String {
     }
 }
 
-fn shown(cell: Cell) -> String {
+/// Formats a cell: the mean, with the standard deviation if there are several runs.
+fn cell_text(cell: Cell) -> String {
     if cell.runs == 1 {
-        return number(cell.mean);
+        return format_value(cell.mean);
     }
-    format!("{} ± {}", number(cell.mean), number(cell.deviation))
+    format!(
+        "{} ± {}",
+        format_value(cell.mean),
+        format_value(cell.deviation)
+    )
 }
 
 fn markdown(results: &Results<'_>) -> String {
-    let headings = headings(results);
-    let mut out = format!("| {} |", results.spec.table.rows);
-    for (_, _, heading) in &headings {
+    let columns = printed_columns(results);
+    let mut out = format!("| {} |", results.config.table.rows);
+    for PrintedColumn { heading, .. } in &columns {
         let _ = write!(out, " {} |", escaped(heading));
     }
     out += "\n|---|";
-    out += &"---|".repeat(headings.len());
+    out += &"---|".repeat(columns.len());
     out += "\n";
     let mut sources: Vec<&str> = Vec::new();
     for (row, name) in results.rows().iter().enumerate() {
         let _ = write!(out, "| {} |", escaped(name));
-        for &(column, metric, _) in &headings {
-            let place = Place {
-                row,
-                column,
-                metric,
-            };
-            let mut text = results.cell(place).map_or_else(|| "–".to_owned(), shown);
-            if results.is_best(place) {
+        for printed in &columns {
+            let index = printed.cell(row);
+            let mut text = results
+                .cell(index)
+                .map_or_else(|| "–".to_owned(), cell_text);
+            if results.is_best(index) {
                 text = format!("**{text}**");
             }
-            if let Some((value, source)) = results.published(place) {
-                let at = sources
+            if let Some((value, source)) = results.published(index) {
+                let position = sources
                     .iter()
                     .position(|s| *s == source)
                     .unwrap_or_else(|| {
                         sources.push(source);
                         sources.len() - 1
                     });
-                let _ = write!(text, " ({} [{}])", number(value), at + 1);
+                let _ = write!(text, " ({} [{}])", format_value(value), position + 1);
             }
             let _ = write!(out, " {text} |");
         }
@@ -89,7 +114,7 @@ fn markdown(results: &Results<'_>) -> String {
         out += " Mean ± standard deviation over all axes that are not shown.";
     }
     if !sources.is_empty() {
-        out += " In parentheses what was published:";
+        out += " Published values are in parentheses:";
         for (index, source) in sources.iter().enumerate() {
             let _ = write!(out, " [{}] {source}.", index + 1);
         }
@@ -97,13 +122,14 @@ fn markdown(results: &Results<'_>) -> String {
     out + "\n"
 }
 
+/// Escapes the column separator of Markdown tables.
 fn escaped(text: &str) -> String {
     text.replace('|', "\\|")
 }
 
-/// One line a row, column and metric: what programs want.
+/// Formats the table as CSV in long form: one line per row, column and metric.
 fn csv(results: &Results<'_>) -> String {
-    let table = &results.spec.table;
+    let table = &results.config.table;
     let columns = table.columns.as_deref().unwrap_or("column");
     let mut out = format!(
         "{},{},metric,mean,deviation,runs,published\n",
@@ -112,24 +138,20 @@ fn csv(results: &Results<'_>) -> String {
     );
     let names = results.columns();
     for (row, name) in results.rows().iter().enumerate() {
-        for (column, metric, _) in headings(results) {
-            let place = Place {
-                row,
-                column,
-                metric,
-            };
-            let Some(cell) = results.cell(place) else {
+        for printed in printed_columns(results) {
+            let index = printed.cell(row);
+            let Some(cell) = results.cell(index) else {
                 continue;
             };
             let published = results
-                .published(place)
+                .published(index)
                 .map_or_else(String::new, |(value, _)| value.to_string());
             let _ = writeln!(
                 out,
                 "{},{},{},{},{},{},{published}",
                 quoted(name),
-                quoted(&names[column]),
-                quoted(&table.metrics[metric]),
+                quoted(&names[printed.column]),
+                quoted(&table.metrics[printed.metric]),
                 cell.mean,
                 cell.deviation,
                 cell.runs,
@@ -139,6 +161,7 @@ fn csv(results: &Results<'_>) -> String {
     out
 }
 
+/// Quotes a CSV field that contains a separator, a quote or a line break.
 fn quoted(text: &str) -> String {
     if text.contains([',', '"', '\n']) {
         return format!("\"{}\"", text.replace('"', "\"\""));
@@ -147,33 +170,31 @@ fn quoted(text: &str) -> String {
 }
 
 fn latex(results: &Results<'_>) -> String {
-    let headings = headings(results);
+    let columns = printed_columns(results);
     let mut out = format!(
         "\\begin{{tabular}}{{l{}}}\n\\toprule\n",
-        "r".repeat(headings.len())
+        "r".repeat(columns.len())
     );
-    out += &tex(&results.spec.table.rows);
-    for (_, _, heading) in &headings {
+    out += &tex(&results.config.table.rows);
+    for PrintedColumn { heading, .. } in &columns {
         let _ = write!(out, " & {}", tex(heading));
     }
     out += " \\\\\n\\midrule\n";
     for (row, name) in results.rows().iter().enumerate() {
         out += &tex(name);
-        for &(column, metric, _) in &headings {
-            let place = Place {
-                row,
-                column,
-                metric,
-            };
-            let cell = results.cell(place).map_or_else(|| "--".to_owned(), shown);
+        for printed in &columns {
+            let index = printed.cell(row);
+            let cell = results
+                .cell(index)
+                .map_or_else(|| "--".to_owned(), cell_text);
             let cell = cell.replace(" ± ", " $\\pm$ ");
-            if results.is_best(place) {
+            if results.is_best(index) {
                 let _ = write!(out, " & \\textbf{{{cell}}}");
             } else {
                 let _ = write!(out, " & {cell}");
             }
-            if let Some((value, _)) = results.published(place) {
-                let _ = write!(out, " ({})", number(value));
+            if let Some((value, _)) = results.published(index) {
+                let _ = write!(out, " ({})", format_value(value));
             }
         }
         out += " \\\\\n";
@@ -181,6 +202,7 @@ fn latex(results: &Results<'_>) -> String {
     out + "\\bottomrule\n\\end{tabular}\n"
 }
 
+/// Escapes the special characters of LaTeX.
 fn tex(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {

@@ -1,1 +1,1 @@
-//! Empty: see `Cargo.toml` for the features that this crate turns on.
+//! This crate has no code. `Cargo.toml` lists the features of shared dependencies that it enables.
