@@ -1,5 +1,5 @@
-//! Pictures in the folder of a finished run: inpaintings, an interpolation between two latent codes, and fields at a finer resolution and on a
-//! larger domain than the training pictures.
+//! Pictures in the folder of a finished run: inpaintings, an interpolation between two latent codes, and fields at a finer resolution and
+//! on a larger domain than the training pictures.
 
 use std::path::Path;
 

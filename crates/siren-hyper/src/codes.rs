@@ -1,5 +1,5 @@
-//! The last two layers of a convolutional encoder as one operation. The tensor between them is as large as all activations before it, so it is
-//! never stored.
+//! The last two layers of a convolutional encoder as one operation. The tensor between them is as large as all activations before it; here
+//! each thread holds one picture of it at a time.
 
 use candle_core::Shape;
 use rayon::prelude::*;

@@ -14,7 +14,8 @@ pub struct Contexts {
     pub coords: Tensor,
     /// Indices of the observed pixels of each picture, in row-major order: `0..n`.
     pub seen: Vec<Vec<u32>>,
-    /// Rows of the auto-decoder's table of codes, one per picture. `None` for pictures that were not trained on, and for all encoders.
+    /// Rows of the auto-decoder's table of codes, one per picture. `None` for pictures that were not trained on, and for models with an
+    /// encoder.
     pub codes: Option<Vec<u32>>,
 }
 

@@ -7,8 +7,8 @@ use siren_core::field::{self, Correlation, Plane, Real, Windows};
 use crate::layers::{Entry, Gradient};
 use crate::operation::{BackwardInputs, Layer};
 
-/// Maximum number of groups into which the backward pass divides the pictures of a batch. Each group sums its gradients, so the grouping fixes
-/// the order of additions, whatever the number of threads.
+/// Maximum number of groups into which the backward pass divides the pictures of a batch. Each group sums its gradients, so the grouping
+/// fixes the order of additions, whatever the number of threads.
 const GROUPS: usize = 16;
 
 /// Whether a convolution ends in `max(y, 0)`.
@@ -68,11 +68,11 @@ impl Convolution {
 
     /// Backward pass of the convolution, given the gradient with respect to its output `y` before rectification, picture by picture.
     ///
-    /// For each picture, `write_d_y` is called with the accumulator of the picture's group, the index of the picture, the plane of its input,
-    /// and the plane that it must fill with the gradient with respect to `y`. Each group's accumulator starts as `init()`.
+    /// For each picture, `write_d_y` is called with the accumulator of the picture's group, the index of the picture, the plane of its
+    /// input, and the plane that it must fill with the gradient with respect to `y`. Each group's accumulator starts as `init()`.
     ///
-    /// Returns the gradient with respect to the pictures, and the accumulators in the order of the groups. Adds the gradient with respect to the
-    /// parameters to `self.gradient`.
+    /// Returns the gradient with respect to the pictures, and the accumulators in the order of the groups. Adds the gradient with respect
+    /// to the parameters to `self.gradient`.
     pub(crate) fn backward_by_picture<T: Real, A: Send>(
         &self,
         pictures: &Pictures<'_, T>,

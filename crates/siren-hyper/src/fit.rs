@@ -24,8 +24,8 @@ impl HyperNetwork {
 
     /// Fits codes `(b, z)` by Adam on the mean squared error of the observed pixels plus the prior on codes.
     ///
-    /// The steps start from the codes of the encoder, or from zero for an auto-decoder. The prior on the parameters of the fields is left out,
-    /// because the model's own parameters do not change.
+    /// The steps start from the codes of the encoder, or from zero for an auto-decoder. The prior on the parameters of the fields is left
+    /// out, because the model's own parameters do not change.
     ///
     /// # Errors
     /// If the pictures have another size or another number of channels than those of the model.

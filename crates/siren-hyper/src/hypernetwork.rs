@@ -96,8 +96,8 @@ pub(crate) fn entries(model: &HyperModel, field: &Siren) -> Result<Vec<Start>> {
 
 /// Returns the initialization of the bias of a last layer, which dominates the initial value of the tensor `entry` of the field.
 ///
-/// `full` follows the authors' code: U(±1/`in`) for a weight, with `in` of the field's layer, and U(±1/`fan_in`) for a bias, with `fan_in` of the
-/// last layer itself. `low_rank` has `U = 0` and `V ~ N(0, 1/in)`.
+/// `full` follows the authors' code: U(±1/`in`) for a weight, with `in` of the field's layer, and U(±1/`fan_in`) for a bias, with
+/// `fan_in` of the last layer itself. `low_rank` has `U = 0` and `V ~ N(0, 1/in)`.
 fn last_bias(model: &HyperModel, entry: &Entry, fan_in: usize) -> Draw {
     match (model.hypernetwork, matrix_shape(entry)) {
         (Hypernetwork::LowRank, Some((rows, columns))) => {

@@ -1,7 +1,7 @@
 //! Layers whose weights are views of one flat parameter tensor, with a gradient that is accumulated entry by entry.
 //!
-//! Candle's own gradient of each view of a flat tensor is as long as the whole tensor; with tens of millions of parameters these gradients would
-//! take most of a training step.
+//! Candle's own gradient of each view of a flat tensor is as long as the whole tensor; with tens of millions of parameters these
+//! gradients would take most of a training step.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -126,8 +126,8 @@ impl Gradient {
 }
 
 impl<'a> Pass<'a> {
-    /// Creates a pass. On the CPU its layers are the operations of this crate, which accumulate the gradient entry by entry; on other devices
-    /// they are candle's own.
+    /// Creates a pass. On the CPU its layers are the operations of this crate, which accumulate the gradient entry by entry; on other
+    /// devices they are candle's own.
     pub(crate) fn new(layout: &'a Parameters, flat: &'a Var) -> Self {
         Self::within(layout, flat, nothing())
     }
@@ -189,8 +189,8 @@ impl<'a> Pass<'a> {
         Ok(view.reshape(entry.shape.as_slice())?)
     }
 
-    /// Applies the linear layer `y = x Wᵀ + b` with `W` = `name.weight (out, in)` and `b` = `name.bias (out,)`, which may be absent. `x` has
-    /// shape `(m, in)`, or another shape with the same elements; `y` has shape `(m, out)`.
+    /// Applies the linear layer `y = x Wᵀ + b` with `W` = `name.weight (out, in)` and `b` = `name.bias (out,)`, which may be absent. `x`
+    /// has shape `(m, in)`, or another shape with the same elements; `y` has shape `(m, out)`.
     pub(crate) fn linear(&self, x: &Tensor, name: &str) -> Result<Tensor> {
         let weight = self.entry(&format!("{name}.weight"))?;
         let bias = self.find(&format!("{name}.bias"));
@@ -231,8 +231,8 @@ impl<'a> Pass<'a> {
         Ok(x.apply_op2(self.flat, Operation(operation))?)
     }
 
-    /// Applies a zero-padded convolution from `(b, in, h, w)` to `(b, out, h, w)` with the parameters `name.weight (out, in, k, k)`, `k` odd,
-    /// and `name.bias (out,)`, which may be absent.
+    /// Applies a zero-padded convolution from `(b, in, h, w)` to `(b, out, h, w)` with the parameters `name.weight (out, in, k, k)`, `k`
+    /// odd, and `name.bias (out,)`, which may be absent.
     pub(crate) fn convolution(&self, x: &Tensor, name: &str) -> Result<Tensor> {
         self.convolve(x, name, Rectify::No)
     }
@@ -242,8 +242,9 @@ impl<'a> Pass<'a> {
         self.convolve(x, name, Rectify::Yes)
     }
 
-    /// Applies a [`rectified_convolution`](Self::rectified_convolution) from `(b, in, h, w)` to `(b, out, h, w)`, then a linear layer over the
-    /// pixels, the same for all channels, to `(b, out)`. The linear layer has the parameters `linear.weight (1, h w)` and `linear.bias (1,)`.
+    /// Applies a [`rectified_convolution`](Self::rectified_convolution) from `(b, in, h, w)` to `(b, out, h, w)`, then a linear layer
+    /// over the pixels, the same for all channels, to `(b, out)`. The linear layer has the parameters `linear.weight (1, h w)` and
+    /// `linear.bias (1,)`.
     pub(crate) fn codes(&self, x: &Tensor, name: &str, linear: &str) -> Result<Tensor> {
         if self.composed {
             let y = self.rectified_convolution(x, name)?;

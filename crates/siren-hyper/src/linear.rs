@@ -10,8 +10,8 @@ use siren_core::field::{Factor, Real, TransposedSum};
 use crate::layers::{Entry, EntryGradient, Gradient};
 use crate::operation::{BackwardInputs, Layer};
 
-/// Number of outputs that a task transposes and multiplies at once, and granularity of the parts of a parallel loop. A multiple of six and of
-/// sixteen.
+/// Number of outputs that a task transposes and multiplies at once, and granularity of the parts of a parallel loop. A multiple of six
+/// and of sixteen.
 const BLOCK: usize = 96;
 /// Maximum number of parts of a sum over outputs or rows. The parts fix the order of additions, whatever the number of threads.
 const PARTS: usize = 16;
@@ -245,8 +245,8 @@ struct OutputsGradient<T> {
 
 /// Backward pass of a range of outputs of a linear layer `y = x Wᵀ + b`.
 ///
-/// `weight` holds the rows of `W` and `d_y` the columns of the gradient with respect to `y` that belong to these outputs. Writes the gradient with
-/// respect to `weight` to `d_weight`, or adds it there.
+/// `weight` holds the rows of `W` and `d_y` the columns of the gradient with respect to `y` that belong to these outputs. Writes the
+/// gradient with respect to `weight` to `d_weight`, or adds it there.
 fn backward_outputs<T: Real>(
     x: &Factor<T>,
     weight: &[T],

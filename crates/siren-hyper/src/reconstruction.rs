@@ -32,9 +32,9 @@ pub struct Reconstruction {
 impl Reconstruction {
     /// Draws the batch of a step. The pictures have a new random order in every epoch.
     ///
-    /// The number of context pixels of each picture is uniform in `signal.context`. As in the authors' code, the set encoder observes exactly this
-    /// number of distinct pixels, and a convolutional encoder observes each pixel with the probability that gives this number on average. An
-    /// auto-decoder observes no pixels, because its codes are parameters.
+    /// The number of context pixels of each picture is uniform in `signal.context`. As in the authors' code, the set encoder observes
+    /// exactly this number of distinct pixels, and a convolutional encoder observes each pixel with the probability that gives this
+    /// number on average. An auto-decoder observes no pixels, because its codes are parameters.
     ///
     /// # Errors
     /// Only from candle.

@@ -19,8 +19,8 @@ const PART_NAMES: [&str; 3] = ["training (0)", "validation (1)", "test (2)"];
 /// Indices of the pictures for training, validation and test, in this order.
 pub(crate) type Parts = [Vec<usize>; 3];
 
-/// Splits the pictures of the folder `set`: by the split file if there is one, else by folders named `train`, `val` and `test`, else at random,
-/// with the pictures of a folder in the same part.
+/// Splits the pictures of the folder `set`: by the split file if there is one, else by folders named `train`, `val` and `test`, else at
+/// random, with the pictures of a folder in the same part.
 ///
 /// # Errors
 /// If a part has no pictures, or the split does not fit the set.
@@ -73,8 +73,8 @@ pub(crate) fn random(count: usize, split: &Split) -> Result<Parts, String> {
     })
 }
 
-/// Splits groups of pictures at random, in the same way for the same number of groups. The fractions of `split` are fractions of the groups.
-/// Returns `None` if there are fewer than three groups.
+/// Splits groups of pictures at random, in the same way for the same number of groups. The fractions of `split` are fractions of the
+/// groups. Returns `None` if there are fewer than three groups.
 fn split_groups(groups: &[Range<usize>], split: &Split) -> Option<Parts> {
     let count = groups.len();
     if count < 3 {
@@ -203,8 +203,8 @@ fn is_separator(c: char) -> bool {
     c.is_whitespace() || c == ',' || c == ';'
 }
 
-/// Parses a line into the name of a picture and the index of its part. The part follows the last space, tab, comma or semicolon; both may be
-/// quoted.
+/// Parses a line into the name of a picture and the index of its part. The part follows the last space, tab, comma or semicolon; both may
+/// be quoted.
 fn parse_line(line: &str) -> Option<(String, usize)> {
     let (name, part) = line.trim().rsplit_once(is_separator)?;
     let part = match unquote(part).as_str() {

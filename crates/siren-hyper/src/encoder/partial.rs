@@ -2,8 +2,8 @@
 //!
 //! It differs from the authors' code in two ways.
 //!
-//! * They normalize each channel over all pictures of a batch, so that the code of a picture depends on the other pictures of the batch and, at
-//!   test time, on averages over contexts of every size. Here each picture is normalized alone, over its channels and pixels.
+//! * They normalize each channel over all pictures of a batch, so that the code of a picture depends on the other pictures of the batch
+//!   and, at test time, on averages over contexts of every size. Here each picture is normalized alone, over its channels and pixels.
 //! * They take the observed pixels from the sign of the first channel, for the first convolution only. Here a mask holds them, and every
 //!   convolution receives it.
 
@@ -77,8 +77,8 @@ pub(super) fn encode(model: &HyperModel, pass: &Pass<'_>, contexts: &Contexts) -
     over_pixels(pass, &h, FC)
 }
 
-/// Applies a partial convolution: the convolution of the masked input, times the number of pixels of a window over the number of observed pixels
-/// in it.
+/// Applies a partial convolution: the convolution of the masked input, times the number of pixels of a window over the number of observed
+/// pixels in it.
 ///
 /// Returns the output, which is zero where a window has no observed pixels, and its mask, which is 1 where a window has any.
 fn partial(pass: &Pass<'_>, h: &Tensor, mask: &Tensor, name: &str) -> Result<(Tensor, Tensor)> {
