@@ -358,7 +358,7 @@ fn what_is_asked_of_a_learned_space_is_drawn_or_refused() {
             &["--context", "65", "1 to 64", "8 × 8 pixels"],
         ),
         ("--context 0", &["--context", "1 to 64"]),
-        ("--mask black.png", &["black.png", "shows nothing"]),
+        ("--mask black.png", &["black.png", "marks no pixel"]),
         ("--mask absent.png", &["absent.png", "No such file"]),
         ("--scale 0", &["--scale", "at least 1"]),
         ("--scale 1000", &["--scale", "4096"]),

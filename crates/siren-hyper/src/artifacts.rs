@@ -1,4 +1,5 @@
-//! What a finished run shows: inpaintings, what lies between two pictures, and fields beyond their pixels.
+//! Pictures in the folder of a finished run: inpaintings, an interpolation between two latent codes, and fields at a finer resolution and
+//! on a larger domain than the training pictures.
 
 use std::path::Path;
 
@@ -12,24 +13,26 @@ use crate::model::HyperNetwork;
 use crate::reconstruction::coords;
 use crate::signal::Hyper;
 
-/// Test pictures that are shown.
+/// Number of test pictures in each artifact.
 const SHOWN: usize = 8;
-/// Pictures of a strip between two, both among them.
+/// Number of pictures in the interpolation strip, including both ends.
 const STRIP: usize = 8;
-/// How far beyond [−1, 1] fields are drawn, as the authors do.
+/// `beyond.png` shows the domain [−`EXTENT`, `EXTENT`]², as the authors draw it; training pictures cover [−1, 1]².
 const EXTENT: f64 = 5.0;
-/// How many times as many pixels a side fields are drawn at.
+/// Pixels per side of `interpolation.png`, `fine.png` and `beyond.png`, relative to the training pictures.
 const SCALE: usize = 8;
-/// Shade of what is not seen, and of the lines between pictures.
+/// Gray value of pixels outside the context, in [0, 1].
 const UNSEEN: f64 = 0.5;
+/// Gray value of the lines between pictures.
 const LINE: f32 = 1.0;
 
+/// Writes `inpainting.png`, `interpolation.png`, `fine.png` and `beyond.png` to `folder`.
 pub(crate) fn write(hyper: &Hyper, model: &HyperNetwork, folder: &Path) -> Result<()> {
-    let spread = evenly(tested(hyper), SHOWN);
-    inpaintings(hyper, model, &spread)?.save(&folder.join("inpainting.png"))?;
-    let whole = contexts(hyper, &spread, Context::Full)?;
+    let chosen = evenly_spaced(tested(hyper), SHOWN);
+    inpaintings(hyper, model, &chosen)?.save(&folder.join("inpainting.png"))?;
+    let whole = contexts(hyper, &chosen, Context::Full)?;
     let latents = model.latents(&whole, &hyper.objective)?;
-    let strip = between(&latents.get(0)?, &latents.get(spread.len() - 1)?, STRIP)?;
+    let strip = between(&latents.get(0)?, &latents.get(chosen.len() - 1)?, STRIP)?;
     let side = hyper.dataset.side;
     let fine = coords(side * SCALE, DType::F32, &hyper.device)?;
     let far = (coords(side * SCALE, DType::F32, &hyper.device)? * EXTENT)?;
@@ -44,47 +47,48 @@ pub(crate) fn write(hyper: &Hyper, model: &HyperNetwork, folder: &Path) -> Resul
     Ok(())
 }
 
-/// So many of a list, from its first to its last.
-fn evenly(all: &[usize], number: usize) -> Vec<usize> {
-    let number = number.min(all.len());
-    let last = (number - 1).max(1);
-    (0..number)
-        .map(|at| all[at * (all.len() - 1) / last])
+/// Returns at most `count` evenly spaced items of `all`, including its first and last.
+fn evenly_spaced(all: &[usize], count: usize) -> Vec<usize> {
+    let count = count.min(all.len());
+    let last = (count - 1).max(1);
+    (0..count)
+        .map(|index| all[index * (all.len() - 1) / last])
         .collect()
 }
 
-/// Codes on the straight line from one to another, `(number, z)`.
-pub(crate) fn between(from: &Tensor, to: &Tensor, number: usize) -> Result<Tensor> {
-    let share = |at: usize| at as f64 / (number - 1) as f64;
-    let codes = (0..number).map(|at| (from * (1.0 - share(at)))? + (to * share(at))?);
+/// Interpolates linearly between two codes `(z,)`: returns `count` codes `(count, z)`, including both ends.
+pub(crate) fn between(from: &Tensor, to: &Tensor, count: usize) -> Result<Tensor> {
+    let fraction = |index: usize| index as f64 / (count - 1) as f64;
+    let codes = (0..count).map(|index| (from * (1.0 - fraction(index)))? + (to * fraction(index))?);
     Ok(Tensor::stack(
         &codes.collect::<candle_core::Result<Vec<_>>>()?,
         0,
     )?)
 }
 
-/// A row for each picture: what is seen and what is made of it, for each context; the truth; and last the mean training picture.
-fn inpaintings(hyper: &Hyper, model: &HyperNetwork, of: &[usize]) -> Result<Picture> {
+/// Draws one row per picture: for each context, the context pixels and the reconstruction from them; then the original picture and the mean
+/// training picture.
+fn inpaintings(hyper: &Hyper, model: &HyperNetwork, indices: &[usize]) -> Result<Picture> {
     let mut columns = Vec::new();
     for context in Context::all(hyper.dataset.pixels()) {
-        let contexts = contexts(hyper, of, context)?;
+        let contexts = contexts(hyper, indices, context)?;
         columns.push(pictures(&visible(&contexts)?)?);
         columns.push(pictures(&reconstructed(hyper, model, &contexts)?)?);
     }
-    let whole = contexts(hyper, of, Context::Full)?;
+    let whole = contexts(hyper, indices, Context::Full)?;
     columns.push(pictures(&shown(&whole.pictures)?)?);
     let mean = Picture {
         values: baselines(hyper).mean_picture().to_vec(),
         ..columns[0][0].clone()
     };
-    columns.push(vec![mean; of.len()]);
-    let rows: Vec<Vec<Picture>> = (0..of.len())
-        .map(|at| columns.iter().map(|column| column[at].clone()).collect())
+    columns.push(vec![mean; indices.len()]);
+    let rows: Vec<Vec<Picture>> = (0..indices.len())
+        .map(|row| columns.iter().map(|column| column[row].clone()).collect())
         .collect();
     Ok(grid(&rows))
 }
 
-/// Values in [0, 1] where they are seen, gray elsewhere.
+/// Returns the pictures `(b, n, c)` with values in [0, 1] at the context pixels and gray elsewhere.
 pub(crate) fn visible(contexts: &Contexts) -> Result<Tensor> {
     let (targets, mask) = contexts.as_targets()?;
     let gray = mask.affine(-UNSEEN, UNSEEN)?;
@@ -92,23 +96,23 @@ pub(crate) fn visible(contexts: &Contexts) -> Result<Tensor> {
     Ok(seen.broadcast_add(&gray)?)
 }
 
-/// The pictures of values `(b, n, c)` in [0, 1].
+/// Converts values `(b, n, c)` in [0, 1] with n = side² to `b` square pictures.
 pub(crate) fn pictures(values: &Tensor) -> Result<Vec<Picture>> {
     let (count, points, channels) = values.dims3()?;
     let side = points.isqrt();
     let values = values.to_dtype(DType::F32)?;
-    let picture = |at: usize| {
+    let picture = |index: usize| {
         Ok(Picture {
             height: side,
             width: side,
             channels,
-            values: values.get(at)?.flatten_all()?.to_vec1()?,
+            values: values.get(index)?.flatten_all()?.to_vec1()?,
         })
     };
     (0..count).map(picture).collect()
 }
 
-/// Pictures of one size in rows, with a line between them.
+/// Arranges rows of pictures of one size in one picture, with a line of one pixel between neighbors.
 pub(crate) fn grid(rows: &[Vec<Picture>]) -> Picture {
     let Picture {
         height,
@@ -119,12 +123,12 @@ pub(crate) fn grid(rows: &[Vec<Picture>]) -> Picture {
     let columns = rows[0].len();
     let (all_height, all_width) = (rows.len() * (height + 1) - 1, columns * (width + 1) - 1);
     let mut values = vec![LINE; all_height * all_width * channels];
-    for (down, row) in rows.iter().enumerate() {
-        for (right, picture) in row.iter().enumerate() {
-            for (y, line) in picture.values.chunks(width * channels).enumerate() {
+    for (row, pictures) in rows.iter().enumerate() {
+        for (column, picture) in pictures.iter().enumerate() {
+            for (y, pixels) in picture.values.chunks(width * channels).enumerate() {
                 let start =
-                    ((down * (height + 1) + y) * all_width + right * (width + 1)) * channels;
-                values[start..start + line.len()].copy_from_slice(line);
+                    ((row * (height + 1) + y) * all_width + column * (width + 1)) * channels;
+                values[start..start + pixels.len()].copy_from_slice(pixels);
             }
         }
     }

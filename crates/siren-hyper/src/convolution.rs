@@ -1,26 +1,37 @@
-//! Convolutions, picture by picture.
+//! Convolutions, one picture at a time.
 
 use candle_core::Shape;
 use rayon::prelude::*;
 use siren_core::field::{self, Correlation, Plane, Real, Windows};
 
 use crate::layers::{Entry, Gradient};
-use crate::operation::Layer;
+use crate::operation::{BackwardInputs, Layer};
 
-/// Pictures share gradient sums in so many groups at most; it fixes the order of additions, whatever the number of threads.
+/// Maximum number of groups into which the backward pass divides the pictures of a batch. Each group sums its gradients, so the grouping
+/// fixes the order of additions, whatever the number of threads.
 const GROUPS: usize = 16;
 
-/// `(b, in, h, w)` to `(b, out, h, w)` with weights `(out, in, k, k)`: candle's own has a reverse pass that takes many times as long.
-/// If `rectified`, what is negative is zero.
+/// Whether a convolution ends in `max(y, 0)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rectify {
+    No,
+    Yes,
+}
+
+/// Convolution from `(b, in, h, w)` to `(b, out, h, w)`, zero-padded, with an optional bias and rectification.
+///
+/// Candle's own convolution has a backward pass that takes many times as long.
 pub(crate) struct Convolution {
-    pub(crate) rectified: bool,
+    pub(crate) rectify: Rectify,
+    /// `(out, in, k, k)`.
     pub(crate) weight: Entry,
+    /// `(out,)`.
     pub(crate) bias: Option<Entry>,
     pub(crate) gradient: Gradient,
 }
 
 impl Convolution {
-    /// What is seen of a picture, and its channels before and after.
+    /// Returns the windows of a picture of shape `x`, and the numbers of input and output channels.
     pub(crate) fn sizes(&self, x: &Shape) -> candle_core::Result<(Windows, [usize; 2])> {
         let (_, channels, height, width) = x.dims4()?;
         let windows = Windows {
@@ -31,40 +42,45 @@ impl Convolution {
         Ok((windows, [channels, self.weight.shape[0]]))
     }
 
-    /// What it gives at least.
-    fn least<T: Real>(&self) -> T {
-        T::of(if self.rectified {
-            0.0
-        } else {
-            f64::NEG_INFINITY
+    /// Returns the lower bound of the outputs: 0 if they are rectified, −∞ otherwise.
+    fn lower_bound<T: Real>(&self) -> T {
+        T::of(match self.rectify {
+            Rectify::Yes => 0.0,
+            Rectify::No => f64::NEG_INFINITY,
         })
     }
 
-    /// For pictures `x`.
-    pub(crate) fn ready<'a, T: Real>(
+    /// Packs the weights for inputs of shape `x`.
+    pub(crate) fn packed<'a, T: Real>(
         &self,
         x: &Shape,
         flat: &'a [T],
-    ) -> candle_core::Result<Ready<'a, T>> {
+    ) -> candle_core::Result<PackedConvolution<'a, T>> {
         let (windows, channels) = self.sizes(x)?;
         let weight = &flat[self.weight.range.clone()];
         let bias = self.bias.as_ref();
-        Ok(Ready {
+        Ok(PackedConvolution {
             convolution: field::Convolution::new(windows, channels, weight),
             bias: bias.map_or(&[], |bias| &flat[bias.range.clone()]),
-            least: self.least(),
+            lower_bound: self.lower_bound(),
         })
     }
 
-    /// The gradient in pictures `x`; that in the parameters is left. For each picture `judge` is given what its group has gathered from
-    /// `start` on, the picture's number and plane, and the plane in which it shows the gradient in `y`; what is gathered is returned.
-    pub(crate) fn way_back<T: Real, S: Send>(
+    /// Backward pass of the convolution, given the gradient with respect to its output `y` before rectification, picture by picture.
+    ///
+    /// For each picture, `write_d_y` is called with the accumulator of the picture's group, the index of the picture, the plane of its
+    /// input, and the plane that it must fill with the gradient with respect to `y`. Each group's accumulator starts as `init()`.
+    ///
+    /// Returns the gradient with respect to the pictures, and the accumulators in the order of the groups. Adds the gradient with respect
+    /// to the parameters to `self.gradient`.
+    pub(crate) fn backward_by_picture<T: Real, A: Send>(
         &self,
-        (shape, x): (&Shape, &[T]),
+        pictures: &Pictures<'_, T>,
         flat: &[T],
-        start: impl Fn() -> S + Sync,
-        judge: impl Fn(&mut S, usize, &Plane<T>, &mut Plane<T>) + Sync,
-    ) -> candle_core::Result<(Vec<T>, Vec<S>)> {
+        init: impl Fn() -> A + Sync,
+        write_d_y: impl Fn(&mut A, usize, &Plane<T>, &mut Plane<T>) + Sync,
+    ) -> candle_core::Result<(Vec<T>, Vec<A>)> {
+        let Pictures { shape, values: x } = *pictures;
         let (windows, channels) = self.sizes(shape)?;
         let size = channels[0] * windows.height * windows.width;
         let weight = &flat[self.weight.range.clone()];
@@ -76,47 +92,61 @@ impl Convolution {
             .zip(d_x.par_chunks_mut(group * size))
             .enumerate();
         let groups = groups.map(|(index, (x, d_x))| {
-            let mut sum = Correlation::new(windows, channels);
-            let mut gathered = start();
-            let [mut seen, mut d_seen] = channels.map(|channels| Plane::new(windows, channels));
+            let mut d_weight = Correlation::new(windows, channels);
+            let mut accumulator = init();
+            let [mut x_plane, mut d_y_plane] =
+                channels.map(|channels| Plane::new(windows, channels));
             let mut buffer = Vec::new();
             let pictures = x.chunks(size).zip(d_x.chunks_mut(size)).enumerate();
-            for (at, (x, d_x)) in pictures {
-                seen.show(|run| x[run].iter().copied());
-                judge(&mut gathered, index * group + at, &seen, &mut d_seen);
-                sum.add(&seen, &d_seen);
-                transposed.apply(&d_seen, d_x, &mut buffer, |_, sum| sum);
+            for (offset, (x, d_x)) in pictures {
+                x_plane.show(|range| x[range].iter().copied());
+                let picture = index * group + offset;
+                write_d_y(&mut accumulator, picture, &x_plane, &mut d_y_plane);
+                d_weight.add(&x_plane, &d_y_plane);
+                transposed.apply(&d_y_plane, d_x, &mut buffer, |_, sum| sum);
             }
-            (sum, gathered)
+            (d_weight, accumulator)
         });
-        let (sums, gathered): (Vec<_>, Vec<_>) = groups.unzip();
-        let mut sums = sums.into_iter();
-        if let Some(mut sum) = sums.next() {
-            sums.for_each(|more| sum.merge(&more));
+        let (d_weights, accumulators): (Vec<_>, Vec<_>) = groups.unzip();
+        let mut d_weights = d_weights.into_iter();
+        if let Some(mut sum) = d_weights.next() {
+            d_weights.for_each(|d_weight| sum.merge(&d_weight));
             self.gradient.add(&self.weight, &sum.weight());
             if let Some(bias) = &self.bias {
                 self.gradient.add(bias, sum.bias());
             }
         }
-        Ok((d_x, gathered))
+        Ok((d_x, accumulators))
     }
 }
 
-/// A convolution with its weights packed.
-pub(crate) struct Ready<'a, T: Real> {
-    convolution: field::Convolution<T>,
-    /// One for each output, or none.
-    bias: &'a [T],
-    least: T,
+/// Input pictures of a convolution.
+pub(crate) struct Pictures<'a, T> {
+    /// `(b, in, h, w)`.
+    pub(crate) shape: &'a Shape,
+    /// Row-major values.
+    pub(crate) values: &'a [T],
 }
 
-impl<T: Real> Ready<'_, T> {
-    /// Writes `y (out, h, w)`.
+/// A [`Convolution`] with packed weights.
+pub(crate) struct PackedConvolution<'a, T: Real> {
+    convolution: field::Convolution<T>,
+    /// `(out,)`, or empty if there is no bias.
+    bias: &'a [T],
+    lower_bound: T,
+}
+
+impl<T: Real> PackedConvolution<'_, T> {
+    /// Writes `y (out, h, w)` of one picture; `buffer` holds intermediate values.
     pub(crate) fn apply(&self, x: &Plane<T>, y: &mut [T], buffer: &mut Vec<T>) {
         self.convolution.apply(x, y, buffer, |channel, sum| {
             let sum = self.bias.get(channel).map_or(sum, |&bias| sum + bias);
-            // What is not a number stays that.
-            if sum < self.least { self.least } else { sum }
+            // `max` would turn NaN into the bound and hide it; this comparison keeps it.
+            if sum < self.lower_bound {
+                self.lower_bound
+            } else {
+                sum
+            }
         });
     }
 }
@@ -131,35 +161,40 @@ impl Layer for Convolution {
 
     fn forward<T: Real>(&self, shape: &Shape, x: &[T], flat: &[T]) -> candle_core::Result<Vec<T>> {
         let (windows, channels) = self.sizes(shape)?;
-        let [before, after] = channels.map(|channels| channels * windows.height * windows.width);
-        let convolve = self.ready(shape, flat)?;
-        let mut y = vec![T::of(0.0); x.len() / before * after];
-        let pictures = y.par_chunks_mut(after).zip(x.par_chunks(before));
+        let [x_len, y_len] = channels.map(|channels| channels * windows.height * windows.width);
+        let convolution = self.packed(shape, flat)?;
+        let mut y = vec![T::of(0.0); x.len() / x_len * y_len];
+        let pictures = y.par_chunks_mut(y_len).zip(x.par_chunks(x_len));
         pictures.for_each_init(
             || (Plane::new(windows, channels[0]), Vec::new()),
-            |(plane, buffer), (y, picture)| {
-                plane.show(|run| picture[run].iter().copied());
-                convolve.apply(plane, y, buffer);
+            |(plane, buffer), (y, x)| {
+                plane.show(|range| x[range].iter().copied());
+                convolution.apply(plane, y, buffer);
             },
         );
         Ok(y)
     }
 
-    fn backward<T: Real>(
-        &self,
-        shape: &Shape,
-        [x, flat, y, d_y]: [&[T]; 4],
-    ) -> candle_core::Result<Vec<T>> {
+    fn backward<T: Real>(&self, inputs: BackwardInputs<'_, T>) -> candle_core::Result<Vec<T>> {
+        let BackwardInputs {
+            shape,
+            x,
+            flat,
+            y,
+            d_y,
+        } = inputs;
         let (windows, [_, outputs]) = self.sizes(shape)?;
         let size = outputs * windows.height * windows.width;
-        let least = self.least();
-        let show = |(): &mut (), at: usize, _: &Plane<T>, d_seen: &mut Plane<T>| {
-            let [y, d_y] = [y, d_y].map(|numbers| &numbers[at * size..][..size]);
-            d_seen.show(|run| {
-                let pairs = y[run.clone()].iter().zip(&d_y[run]);
-                pairs.map(|(&y, &d_y)| if y > least { d_y } else { T::of(0.0) })
+        let bound = self.lower_bound();
+        let write_d_y = |(): &mut (), picture: usize, _: &Plane<T>, d_y_plane: &mut Plane<T>| {
+            let [y, d_y] = [y, d_y].map(|batch| &batch[picture * size..][..size]);
+            d_y_plane.show(|range| {
+                let pairs = y[range.clone()].iter().zip(&d_y[range]);
+                pairs.map(|(&y, &d_y)| if y > bound { d_y } else { T::of(0.0) })
             });
         };
-        Ok(self.way_back((shape, x), flat, || (), show)?.0)
+        let pictures = Pictures { shape, values: x };
+        let (d_x, _) = self.backward_by_picture(&pictures, flat, || (), write_d_y)?;
+        Ok(d_x)
     }
 }

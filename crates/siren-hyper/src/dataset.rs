@@ -1,4 +1,4 @@
-//! Pictures of one size in memory, and how they are split.
+//! A set of square pictures of one size in memory, with its split into training, validation and test.
 
 use std::path::Path;
 
@@ -15,51 +15,47 @@ use crate::reconstruction::coords;
 use crate::split::Parts;
 use crate::{scene, split};
 
-/// Embedded pictures where nothing else is said.
+/// Default number of embedded pictures.
 const DEFAULT_PICTURES: usize = 2048;
-/// Of the pictures in memory, so much may be used.
+/// Fraction of the available memory that the pictures may take.
 const MEMORY_SHARE: f64 = 0.8;
 
-/// Square pictures, one byte a channel.
+/// Square pictures of one size, with one byte per pixel and channel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
-    /// Pixels a side.
+    /// Pixels per side.
     pub side: usize,
-    /// 1 or 3.
+    /// Number of channels, 1 or 3.
     pub channels: usize,
-    /// `(count, side, side, channels)`.
+    /// Row-major values, `(count, side, side, channels)`.
     pub values: Vec<u8>,
-    /// Which are trained on.
+    /// Indices of the training pictures.
     pub training: Vec<usize>,
-    /// Which choose the best parameters.
+    /// Indices of the validation pictures, whose PSNR selects the best parameters.
     pub validation: Vec<usize>,
-    /// Which are only scored.
+    /// Indices of the test pictures.
     pub test: Vec<usize>,
 }
 
 impl Dataset {
-    /// The pictures that a config names.
+    /// Opens the pictures that a config names.
     ///
     /// # Errors
-    /// If there are too few, one cannot be read, the split names others, or they do not fit into memory, which is said before any is
-    /// decoded.
+    /// If there are too few pictures, one of them cannot be read, the split names others, or they do not fit into memory, which is checked before
+    /// any picture is decoded.
     pub fn open(signal: &HyperSignal) -> Result<Self> {
         let Some(folder) = &signal.path else {
             return embedded(signal);
         };
         let files = PictureFiles::of(folder)?;
-        fits(files.paths.len(), signal)?;
+        check_memory(files.paths.len(), signal)?;
         let parts = split::parts(folder, &files, &signal.split)?;
-        let pictures = files.paths.par_iter().map(|file| prepared(file, signal));
+        let pictures = files.paths.par_iter().map(|file| open_square(file, signal));
         let pictures = pictures.collect::<Result<Vec<_>>>()?;
         Ok(Self::new(&pictures, signal, parts))
     }
 
-    fn new(
-        pictures: &[Picture],
-        signal: &HyperSignal,
-        [training, validation, test]: Parts,
-    ) -> Self {
+    fn new(pictures: &[Picture], signal: &HyperSignal, parts: Parts) -> Self {
         let any_color = pictures.iter().any(|picture| picture.channels == 3);
         let channels = match signal.color {
             ColorMode::Gray => 1,
@@ -76,6 +72,7 @@ impl Dataset {
             values
                 .flat_map(move |&value| std::iter::repeat_n((255.0 * value).round() as u8, repeat))
         });
+        let [training, validation, test] = parts;
         Self {
             side: signal.size,
             channels,
@@ -86,23 +83,23 @@ impl Dataset {
         }
     }
 
-    /// Pixels of a picture.
+    /// Returns the number of pixels of a picture.
     #[must_use]
     pub fn pixels(&self) -> usize {
         self.side * self.side
     }
 
-    /// Bytes of a picture.
+    /// Returns the values of a picture, `(side, side, channels)`.
     ///
     /// # Panics
-    /// If there is no such picture.
+    /// If `picture` is not an index of the set.
     #[must_use]
-    pub fn bytes(&self, at: usize) -> &[u8] {
+    pub fn bytes(&self, picture: usize) -> &[u8] {
         let len = self.pixels() * self.channels;
-        &self.values[at * len..(at + 1) * len]
+        &self.values[picture * len..(picture + 1) * len]
     }
 
-    /// Some pictures as targets in [−1, 1], of each of which these pixels are seen.
+    /// Returns the pictures with these indices as targets in [−1, 1]; `seen` holds the indices of the observed pixels of each.
     ///
     /// # Errors
     /// Only from candle.
@@ -112,13 +109,13 @@ impl Dataset {
         seen: Vec<Vec<u32>>,
         device: &Device,
     ) -> Result<Contexts> {
-        let bytes = pictures.iter().flat_map(|&at| self.bytes(at));
-        let numbers: Vec<f32> = bytes
+        let bytes = pictures.iter().flat_map(|&picture| self.bytes(picture));
+        let values: Vec<f32> = bytes
             .map(|&byte| 2.0 * f32::from(byte) / 255.0 - 1.0)
             .collect();
         let shape = (pictures.len(), self.pixels(), self.channels);
         Ok(Contexts {
-            pictures: Tensor::from_vec(numbers, shape, device)?,
+            pictures: Tensor::from_vec(values, shape, device)?,
             coords: coords(self.side, DType::F32, device)?,
             seen,
             codes: None,
@@ -126,18 +123,18 @@ impl Dataset {
     }
 }
 
-/// The embedded pictures.
+/// Draws the embedded pictures.
 fn embedded(signal: &HyperSignal) -> Result<Dataset> {
     let count = signal.pictures.unwrap_or(DEFAULT_PICTURES);
-    fits(count, signal)?;
+    check_memory(count, signal)?;
     if let Some(file) = &signal.split.file {
-        let message = "names files, and the embedded pictures are none: give `signal.path` too";
+        let message = "lists picture files, but the config names no folder of pictures: give `signal.path` too, or remove `signal.split.file`";
         return Err(Error::signal(file, message));
     }
-    let parts = split::dealt(count, &signal.split)
+    let parts = split::random(count, &signal.split)
         .map_err(|message| Error::invalid("signal.pictures", count, &message))?;
-    let pictures = (0..count as u64).into_par_iter().map(|at| {
-        let picture = scene::face(at, signal.size);
+    let pictures = (0..count as u64).into_par_iter().map(|index| {
+        let picture = scene::face(index, signal.size);
         if signal.color == ColorMode::Gray {
             picture.luma()
         } else {
@@ -147,25 +144,25 @@ fn embedded(signal: &HyperSignal) -> Result<Dataset> {
     Ok(Dataset::new(&pictures.collect::<Vec<_>>(), signal, parts))
 }
 
-/// The square in the middle, at the size of the config.
-pub(crate) fn prepared(file: &Path, signal: &HyperSignal) -> Result<Picture> {
-    middle_square(&Picture::open(file, signal.color)?, signal)
+/// Opens a picture, crops it to the square at its center and resizes it to `signal.size`.
+pub(crate) fn open_square(file: &Path, signal: &HyperSignal) -> Result<Picture> {
+    center_square(&Picture::open(file, signal.color)?, signal)
 }
 
-/// The mask of a picture, as [`prepared`] makes it of the picture.
-pub(crate) fn prepared_mask(file: &Path, signal: &HyperSignal) -> Result<Picture> {
-    middle_square(&Picture::open_mask(file)?, signal)
+/// Opens a mask, cropped and resized as [`open_square`] does with the picture.
+pub(crate) fn open_square_mask(file: &Path, signal: &HyperSignal) -> Result<Picture> {
+    center_square(&Picture::open_mask(file)?, signal)
 }
 
-fn middle_square(picture: &Picture, signal: &HyperSignal) -> Result<Picture> {
+fn center_square(picture: &Picture, signal: &HyperSignal) -> Result<Picture> {
     let side = picture.height.min(picture.width);
     Ok(picture
         .crop_center(side, side)?
         .resize(signal.size, signal.size))
 }
 
-/// Refuses what memory does not hold: pictures are decoded to floats first, then kept as bytes.
-fn fits(count: usize, signal: &HyperSignal) -> Result<()> {
+/// Checks that `count` pictures fit into memory: four bytes for each decoded value and one for the stored one, with three channels.
+fn check_memory(count: usize, signal: &HyperSignal) -> Result<()> {
     let available = MEMORY_SHARE * available_memory() as f64;
     let needed = count as f64 * (signal.size * signal.size * 3 * 5) as f64;
     if needed <= available {
@@ -173,7 +170,7 @@ fn fits(count: usize, signal: &HyperSignal) -> Result<()> {
     }
     let gigabytes = |bytes: f64| bytes / f64::from(1 << 30);
     let expected = format!(
-        "less: {count} pictures of that size take {:.1} GiB, and {:.1} GiB are free",
+        "a smaller size: {count} pictures of this size need {:.1} GiB of memory, and {:.1} GiB may be used",
         gigabytes(needed),
         gigabytes(available)
     );
@@ -185,12 +182,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_colored_picture_makes_all_of_them_colored() {
+    fn one_color_picture_turns_all_pictures_into_rgb() {
         let picture = |channels: usize| Picture {
             height: 4,
             width: 4,
             channels,
-            values: (0..16 * channels).map(|at| at as f32 / 48.0).collect(),
+            values: (0..16 * channels)
+                .map(|index| index as f32 / 48.0)
+                .collect(),
         };
         let signal = HyperSignal {
             size: 4,

@@ -1,4 +1,4 @@
-//! Fitting the latent code of a picture: what an auto-decoder does for want of an encoder, and what others may do to improve on theirs.
+//! Fitting latent codes to observed pixels: the codes of an auto-decoder, which has no encoder, and refined codes of an encoder.
 
 use candle_core::{Tensor, Var};
 use siren_core::Result;
@@ -10,10 +10,11 @@ use crate::context::Contexts;
 use crate::model::HyperNetwork;
 
 impl HyperNetwork {
-    /// Codes `(b, z)` of pictures that the model was not trained on: its encoder's, or fitted ones.
+    /// Computes codes `(b, z)` of pictures that the model was not trained on: by its encoder, or by `fit_steps` steps of
+    /// [`fit_latents`](Self::fit_latents) for an auto-decoder.
     ///
     /// # Errors
-    /// If the contexts are of other pictures than the model was made for.
+    /// If the pictures have another size or another number of channels than those of the model.
     pub fn latents(&self, contexts: &Contexts, objective: &HyperObjective) -> Result<Tensor> {
         if self.config().encoder == Encoder::AutoDecoder {
             return self.fit_latents(contexts, objective, self.config().fit_steps);
@@ -21,11 +22,13 @@ impl HyperNetwork {
         Ok(self.predict(contexts)?.latents)
     }
 
-    /// Codes `(b, z)` after so many steps of Adam on the mean squared error of the seen pixels plus the prior on codes, from the
-    /// encoder's, or from zero where there is none. The other prior is left out: the parameters that a code leads to are the model's.
+    /// Fits codes `(b, z)` by Adam on the mean squared error of the observed pixels plus the prior on codes.
+    ///
+    /// The steps start from the codes of the encoder, or from zero for an auto-decoder. The prior on the parameters of the fields is left
+    /// out, because the model's own parameters do not change.
     ///
     /// # Errors
-    /// If the contexts are of other pictures than the model was made for.
+    /// If the pictures have another size or another number of channels than those of the model.
     pub fn fit_latents(
         &self,
         contexts: &Contexts,
@@ -42,7 +45,7 @@ impl HyperNetwork {
         };
         let codes = Var::from_tensor(&start.flatten_all()?)?;
         let (targets, mask) = contexts.as_targets()?;
-        // Each picture's own mean, so that a code does not depend on which others are fitted beside it.
+        // The error is a mean over each picture, so that a code does not depend on the other pictures of the batch.
         let channels = targets.dim(2)? as f64;
         let counts = (mask.sum_keepdim((1, 2))?.maximum(1.0)? * channels)?;
         let weights = mask.broadcast_div(&counts)?;
@@ -60,11 +63,11 @@ impl HyperNetwork {
             let latents = codes.reshape(start.shape())?;
             let predicted = self.differentiable(&self.frozen(), contexts, Some(&latents))?;
             let values = self.values(&predicted.fields, &contexts.coords)?;
-            let misfit = (values - &targets)?
+            let squared_error = (values - &targets)?
                 .sqr()?
                 .broadcast_mul(&weights)?
                 .sum_all()?;
-            let loss = (misfit + (latents.sqr()?.sum_all()? * prior)?)?;
+            let loss = (squared_error + (latents.sqr()?.sum_all()? * prior)?)?;
             if let Some(gradient) = differentiate(&loss)?.get(&codes) {
                 optimizer.step(&codes, &gradient.detach(), train.learning_rate_at(step))?;
             }

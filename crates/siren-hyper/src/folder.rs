@@ -1,4 +1,4 @@
-//! A set of pictures as a folder: pictures in it, or a folder for each person.
+//! A set of pictures on disk: a folder of pictures, or a folder with one folder of pictures per person.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -6,34 +6,34 @@ use std::path::{Path, PathBuf};
 use siren_core::run::{Listing, has_extension};
 use siren_core::{Error, Result};
 
-/// Names of files that are taken for pictures.
+/// File name extensions of pictures.
 const EXTENSIONS: [&str; 12] = [
     "png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "ppm", "pgm", "pnm", "pbm",
 ];
 
-/// The files of a set in natural order, folder by folder.
+/// The picture files of a set in natural order, folder by folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PictureFiles {
     pub(crate) paths: Vec<PathBuf>,
-    /// As split files name them: `1.png`, or `anna/1.png` in a folder.
+    /// Names of the pictures in split files: `1.png`, or `anna/1.png` for a picture in a folder.
     pub(crate) names: Vec<String>,
-    /// The pictures of each folder within the set; none if the pictures lie in the set itself.
+    /// The folders of the set that contain pictures; empty if the pictures are directly in the set.
     pub(crate) folders: Vec<Folder>,
 }
 
-/// A folder within a set, whose pictures belong together.
+/// A folder within a set; its pictures stay together in a split.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Folder {
     pub(crate) name: String,
-    /// Which of the set's pictures.
+    /// Indices of its pictures within the set.
     pub(crate) pictures: Range<usize>,
 }
 
 impl PictureFiles {
-    /// Lists the pictures of a set. Hidden files are left out, as is what is no picture by its name.
+    /// Lists the pictures of a set. Skips hidden files and files without the extension of a picture.
     ///
     /// # Errors
-    /// If there are no pictures, or some lie where they would be neither a group nor in the set itself.
+    /// If there are no pictures, pictures both in the set and in a folder of it, or folders within folders.
     pub(crate) fn of(set: &Path) -> Result<Self> {
         let listing = listing(set)?;
         let mut inner = Vec::new();
@@ -46,7 +46,7 @@ impl PictureFiles {
         let is_used = |inner: &Listing| !(inner.files.is_empty() && inner.folders.is_empty());
         if let Some((path, _)) = inner.iter().find(|(_, inner)| is_used(inner)) {
             let message = format!(
-                "has pictures ({}) and a folder with more (`{}`): put all pictures into folders, one a person, or take the folder out",
+                "has pictures ({}) and a folder with more files (`{}`): move all pictures into folders, one per person, or remove the folder",
                 listing.files.len(),
                 name(path)
             );
@@ -69,15 +69,16 @@ impl PictureFiles {
             let folder = name(path);
             if let Some(deeper) = listing.folders.first() {
                 let message = format!(
-                    "holds the folder `{folder}/{}`, expected pictures directly in the folders of a set, one folder a person: \
-                     move its pictures to `{folder}`, or take it out",
+                    "contains the folder `{folder}/{}`, expected pictures directly in the folders of a set, one folder per person: \
+                     move its pictures to `{folder}`, or remove it",
                     name(deeper)
                 );
                 return Err(Error::signal(set, message));
             }
             if let (true, Some(other)) = (listing.files.is_empty(), listing.others.first()) {
                 let message = format!(
-                    "has no pictures (but `{}`), expected a folder of pictures of one person as beside it: take it out",
+                    "has no pictures in a format that can be read (but `{}`), expected pictures of one person: convert the files, or remove the \
+                     folder",
                     name(other)
                 );
                 return Err(Error::signal(path, message));
@@ -96,8 +97,7 @@ impl PictureFiles {
             }
         }
         if files.paths.is_empty() {
-            let message =
-                "has no pictures: give a folder of PNG, JPEG, WebP, BMP, TIFF, GIF or PNM files";
+            let message = "has no pictures, expected a folder of PNG, JPEG, WebP, BMP, TIFF, GIF or PNM files";
             return Err(Error::signal(set, message));
         }
         Ok(files)
@@ -119,7 +119,7 @@ fn name(path: &Path) -> String {
 mod tests {
     use super::*;
 
-    /// A folder with empty files of these names.
+    /// Creates a folder with empty files of these names, and folders for names that end in `/`.
     fn set(names: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for name in names {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_are_in_natural_order_and_nothing_hidden_is_among_them() {
+    fn pictures_are_listed_in_natural_order_without_hidden_files() {
         let names = [
             "10.png",
             "2.jpg",
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_are_groups_in_natural_order() {
+    fn folders_with_pictures_are_listed_in_natural_order() {
         let names = [
             "s10/1.pgm",
             "s2/10.pgm",
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_that_would_be_dropped_are_refused_by_the_name_of_their_folder() {
+    fn misplaced_or_unreadable_pictures_are_errors_that_name_their_folder() {
         for (names, words) in [
             (&["1.png", "more/2.png"][..], ["pictures (1)", "`more`"]),
             (&["1.png", "more/deep/2.png"], ["pictures (1)", "`more`"]),

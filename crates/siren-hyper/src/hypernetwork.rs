@@ -1,4 +1,4 @@
-//! Hypernetworks: from latent codes `(b, z)` to the parameters of fields `(b, P)`.
+//! Hypernetworks: networks from latent codes `(b, z)` to the flat parameters of fields `(b, P)`.
 
 use candle_core::Tensor;
 use siren_core::Result;
@@ -8,14 +8,14 @@ use crate::config::{HyperModel, Hypernetwork};
 use crate::encoder::{Draw, Start, init};
 use crate::layers::Pass;
 
-/// Name of the parameters that `low_rank` and `shift` share among all fields: one row.
+/// Name of the field parameters `(1, P)` that all pictures share, for `low_rank` and `shift`.
 const SHARED: &str = "hypo_net.shared";
-/// The one layer of `shift`.
+/// Name of the only layer of `shift`.
 const SHIFT: &str = "hyper_net.shift";
-/// What the authors multiply the initial weights of last layers by.
+/// Factor on the initial weights of last layers, as in the authors' code.
 const LAST_SCALE: f64 = 1e-2;
 
-/// The network that makes one tensor of the field: names of its layers with `(in, out)`.
+/// Returns the layers of the network that computes tensor `index` of the field, as (name, `in`, `out`).
 fn layers(model: &HyperModel, index: usize, outputs: usize) -> Vec<(String, usize, usize)> {
     let name = |layer: usize| format!("hyper_net.nets.{index}.net.{layer}.0");
     let width = model.hyper_features;
@@ -25,31 +25,33 @@ fn layers(model: &HyperModel, index: usize, outputs: usize) -> Vec<(String, usiz
     layers
 }
 
-/// `(out, in)` of a weight, nothing for all else.
-fn matrix(entry: &Entry) -> Option<(usize, usize)> {
+/// Returns the shape `(out, in)` of a weight, and `None` for a bias.
+fn matrix_shape(entry: &Entry) -> Option<(usize, usize)> {
     match *entry.shape.as_slice() {
         [rows, columns] => Some((rows, columns)),
         _ => None,
     }
 }
 
-/// Numbers that the network of this entry gives.
-fn outputs(model: &HyperModel, entry: &Entry) -> usize {
-    match (model.hypernetwork, matrix(entry)) {
+/// Returns the number of outputs of the network that computes this entry.
+fn output_len(model: &HyperModel, entry: &Entry) -> usize {
+    match (model.hypernetwork, matrix_shape(entry)) {
         (Hypernetwork::LowRank, Some((rows, columns))) => model.rank * (rows + columns),
         _ => entry.range.len(),
     }
 }
 
-/// The biases that `shift` moves: all but the last layer's.
-fn shifted(field: &Layout) -> Vec<&Entry> {
+/// Returns the biases that `shift` modifies: all but that of the last layer.
+fn shifted_biases(field: &Layout) -> Vec<&Entry> {
     let entries = field.entries().iter();
-    let mut biases: Vec<_> = entries.filter(|entry| matrix(entry).is_none()).collect();
+    let mut biases: Vec<_> = entries
+        .filter(|entry| matrix_shape(entry).is_none())
+        .collect();
     biases.pop();
     biases
 }
 
-/// The entries of a hypernetwork, with how each of them starts.
+/// Returns the entries of the hypernetwork's parameters with their initializations.
 pub(crate) fn entries(model: &HyperModel, field: &Siren) -> Result<Vec<Start>> {
     let layout = field.layout();
     let mut all = Vec::new();
@@ -62,7 +64,10 @@ pub(crate) fn entries(model: &HyperModel, field: &Siren) -> Result<Vec<Start>> {
         all.push((SHARED.to_owned(), vec![1, layout.len()], draw));
     }
     if model.hypernetwork == Hypernetwork::Shift {
-        let shifts: usize = shifted(layout).iter().map(|entry| entry.range.len()).sum();
+        let shifts: usize = shifted_biases(layout)
+            .iter()
+            .map(|entry| entry.range.len())
+            .sum();
         let weights = vec![shifts, model.latent_features];
         all.push((
             format!("{SHIFT}.weight"),
@@ -73,10 +78,10 @@ pub(crate) fn entries(model: &HyperModel, field: &Siren) -> Result<Vec<Start>> {
         return Ok(all);
     }
     for (index, entry) in layout.entries().iter().enumerate() {
-        let layers = layers(model, index, outputs(model, entry));
+        let layers = layers(model, index, output_len(model, entry));
         let last = layers.len() - 1;
-        for (at, (name, fan_in, fan_out)) in layers.into_iter().enumerate() {
-            let (scale, bias) = if at == last {
+        for (layer, (name, fan_in, fan_out)) in layers.into_iter().enumerate() {
+            let (scale, bias) = if layer == last {
                 (LAST_SCALE, last_bias(model, entry, fan_in))
             } else {
                 (1.0, init::torch(fan_in))
@@ -89,17 +94,19 @@ pub(crate) fn entries(model: &HyperModel, field: &Siren) -> Result<Vec<Start>> {
     Ok(all)
 }
 
-/// The biases of a last layer are about where the tensor that it makes starts. In `full`, as the authors have it: U(±1/`in`) of the
-/// field's layer for a weight, U(±1/`fan_in`) of the last layer itself for a bias. In `low_rank`, `U = 0` and `V ~ N(0, 1/in)`.
+/// Returns the initialization of the bias of a last layer, which dominates the initial value of the tensor `entry` of the field.
+///
+/// `full` follows the authors' code: U(±1/`in`) for a weight, with `in` of the field's layer, and U(±1/`fan_in`) for a bias, with
+/// `fan_in` of the last layer itself. `low_rank` has `U = 0` and `V ~ N(0, 1/in)`.
 fn last_bias(model: &HyperModel, entry: &Entry, fan_in: usize) -> Draw {
-    match (model.hypernetwork, matrix(entry)) {
+    match (model.hypernetwork, matrix_shape(entry)) {
         (Hypernetwork::LowRank, Some((rows, columns))) => {
-            let left = model.rank * rows;
+            let left_len = model.rank * rows;
             let deviation = 1.0 / (columns as f64).sqrt();
             Box::new(move |rng, len| {
-                let mut numbers = vec![0.0; left];
-                numbers.extend(init::normal(deviation, len - left, rng));
-                numbers
+                let mut values = vec![0.0; left_len];
+                values.extend(init::normal(deviation, len - left_len, rng));
+                values
             })
         }
         (Hypernetwork::LowRank, None) => init::constant(0.0),
@@ -114,7 +121,7 @@ fn last_bias(model: &HyperModel, entry: &Entry, fan_in: usize) -> Draw {
     }
 }
 
-/// The parameters of the fields of these codes.
+/// Computes the flat parameters `(b, P)` of the fields of codes `(b, z)`; `field` is the layout of a field.
 pub(crate) fn fields(
     model: &HyperModel,
     pass: &Pass<'_>,
@@ -126,7 +133,7 @@ pub(crate) fn fields(
     }
     let (mut hidden, mut last) = (Vec::new(), Vec::new());
     for (index, entry) in field.entries().iter().enumerate() {
-        let mut layers = layers(model, index, outputs(model, entry));
+        let mut layers = layers(model, index, output_len(model, entry));
         last.extend(layers.pop().map(|(name, _, _)| name));
         let mut h = latents.clone();
         for (name, _, _) in &layers {
@@ -134,25 +141,25 @@ pub(crate) fn fields(
         }
         hidden.push(h);
     }
-    let given = pass.heads(&hidden, &last)?;
+    let outputs = pass.heads(&hidden, &last)?;
     if model.hypernetwork == Hypernetwork::Full {
-        return Ok(given);
+        return Ok(outputs);
     }
-    let parameters = low_rank(model, field, &given)?;
-    Ok(parameters.broadcast_add(&pass.rows(SHARED, &[0])?)?)
+    let updates = low_rank(model, field, &outputs)?;
+    Ok(updates.broadcast_add(&pass.rows(SHARED, &[0])?)?)
 }
 
-/// Every matrix as `U V`, where both are given; all else as it is given.
-fn low_rank(model: &HyperModel, field: &Layout, given: &Tensor) -> Result<Tensor> {
-    let pictures = given.dim(0)?;
+/// Computes the updates `(b, P)` of the shared parameters: `U V` for weights, with both factors among `outputs`; biases are copied.
+fn low_rank(model: &HyperModel, field: &Layout, outputs: &Tensor) -> Result<Tensor> {
+    let pictures = outputs.dim(0)?;
     let mut parts = Vec::new();
     let mut used = 0;
     for entry in field.entries() {
         let mut next = |count: usize| {
             used += count;
-            given.narrow(1, used - count, count)
+            outputs.narrow(1, used - count, count)
         };
-        parts.push(if let Some((rows, columns)) = matrix(entry) {
+        parts.push(if let Some((rows, columns)) = matrix_shape(entry) {
             let left = next(model.rank * rows)?.reshape((pictures, rows, model.rank))?;
             let right = next(model.rank * columns)?.reshape((pictures, model.rank, columns))?;
             left.matmul(&right)?.reshape((pictures, rows * columns))?
@@ -163,22 +170,22 @@ fn low_rank(model: &HyperModel, field: &Layout, given: &Tensor) -> Result<Tensor
     Ok(Tensor::cat(&parts, 1)?)
 }
 
-/// Shared parameters with shifted biases.
+/// Computes the flat parameters `(b, P)`: the shared ones, with shifts added to the hidden biases.
 fn shift(pass: &Pass<'_>, field: &Layout, latents: &Tensor) -> Result<Tensor> {
     let pictures = latents.dim(0)?;
     let shifts = pass.linear(latents, SHIFT)?;
     let zeros = |len: usize| Tensor::zeros((pictures, len), latents.dtype(), latents.device());
     let mut parts = Vec::new();
-    let (mut done, mut used) = (0, 0);
-    for entry in shifted(field) {
-        if entry.range.start > done {
-            parts.push(zeros(entry.range.start - done)?);
+    let (mut end, mut used) = (0, 0);
+    for entry in shifted_biases(field) {
+        if entry.range.start > end {
+            parts.push(zeros(entry.range.start - end)?);
         }
         parts.push(shifts.narrow(1, used, entry.range.len())?);
         used += entry.range.len();
-        done = entry.range.end;
+        end = entry.range.end;
     }
-    parts.push(zeros(field.len() - done)?);
-    let moved = Tensor::cat(&parts, 1)?;
-    Ok(moved.broadcast_add(&pass.rows(SHARED, &[0])?)?)
+    parts.push(zeros(field.len() - end)?);
+    let updates = Tensor::cat(&parts, 1)?;
+    Ok(updates.broadcast_add(&pass.rows(SHARED, &[0])?)?)
 }

@@ -1,7 +1,7 @@
-//! Layers whose weights are views of one flat tensor, and whose gradients are kept entry by entry.
+//! Layers whose weights are views of one flat parameter tensor, with a gradient that is accumulated entry by entry.
 //!
-//! Candle's own path to a flat parameter leads through a gradient of the whole length for every view of it; with tens of
-//! millions of parameters these would be most of a step.
+//! Candle's own gradient of each view of a flat tensor is as long as the whole tensor; with tens of millions of parameters these
+//! gradients would take most of a training step.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,48 +13,59 @@ use siren_core::field::{self, Layout as Parameters, Real, contiguous, read};
 use siren_core::{Error, Result};
 
 use crate::codes::Codes;
-use crate::convolution::Convolution;
+use crate::convolution::{Convolution, Rectify};
 use crate::linear::{Heads, Linear};
 use crate::operation::Operation;
 use crate::rectify::RectifiedSum;
 
-/// One pass through a network: its parameters, and the gradient that the reverse pass leaves.
+/// One forward and backward pass through a network: its parameters, and their gradient, which the backward pass accumulates.
 pub(crate) struct Pass<'a> {
     layout: &'a Parameters,
     flat: &'a Var,
     gradient: Gradient,
+    /// Whether layers use candle's own operations instead of those of this crate.
     composed: bool,
 }
 
-/// A gradient in all parameters while it comes about; nothing where it is not wanted.
+/// The gradient with respect to all parameters during the backward pass. `None` in a pass that does not compute this gradient.
 #[derive(Clone, Default)]
 pub(crate) struct Gradient(Option<Arc<Mutex<Sums>>>);
 
-/// Its numbers and which entries have theirs; all others are whatever was there before.
+/// The gradient with respect to the flat parameters.
 struct Sums {
-    numbers: CpuStorage,
+    values: CpuStorage,
+    /// For each entry of the layout, whether its values are a partial sum. The values of all other entries are undefined.
     written: Vec<bool>,
 }
 
-/// No memory.
+/// The part of a gradient that belongs to one entry.
+pub(crate) struct EntryGradient<'a, T> {
+    pub(crate) values: &'a mut [T],
+    /// Whether `values` holds a partial sum to add to. Otherwise its contents are undefined and must be overwritten.
+    pub(crate) accumulate: bool,
+}
+
+/// Returns an empty storage.
 pub(crate) fn nothing() -> CpuStorage {
     CpuStorage::F32(Vec::new())
 }
 
-/// One entry of the layout.
+/// An entry of the layout, or several consecutive ones.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    /// Which of them, or several that follow one another.
+    /// Indices in the layout.
     indices: Range<usize>,
+    /// Range of the flat parameters.
     pub(crate) range: Range<usize>,
     pub(crate) shape: Vec<usize>,
-    /// Of the layout.
-    entries: usize,
-    len: usize,
+    /// Number of entries of the layout.
+    layout_entries: usize,
+    /// Number of parameters of the layout.
+    layout_len: usize,
 }
 
 impl Entry {
-    /// Rows, and numbers of a row.
+    /// Returns the number of rows, and the number of elements of a row.
     pub(crate) fn sides(&self) -> (usize, usize) {
         let rows = self.shape.first().copied().unwrap_or(1);
         (rows, self.range.len() / rows.max(1))
@@ -62,65 +73,69 @@ impl Entry {
 }
 
 impl Gradient {
-    /// Hands the numbers of an entry to `add`, and whether there is something to add to.
-    pub(crate) fn with<T: Real>(&self, entry: &Entry, add: impl FnOnce(&mut [T], bool)) {
+    /// Calls `update` with the gradient of an entry. Does nothing if this pass does not compute the gradient.
+    pub(crate) fn with<T: Real>(&self, entry: &Entry, update: impl FnOnce(EntryGradient<'_, T>)) {
         let Some(sums) = &self.0 else { return };
         let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
-        let Sums { numbers, written } = &mut *sums;
+        let Sums { values, written } = &mut *sums;
         if written.is_empty() {
-            written.resize(entry.entries, false);
-            if T::numbers_of(numbers).is_none_or(|numbers| numbers.len() != entry.len) {
-                *numbers = T::to_cpu_storage_owned(vec![T::of(0.0); entry.len]);
+            written.resize(entry.layout_entries, false);
+            if T::numbers_of(values).is_none_or(|values| values.len() != entry.layout_len) {
+                *values = T::to_cpu_storage_owned(vec![T::of(0.0); entry.layout_len]);
             }
         }
-        if let Some(numbers) = T::numbers_of(numbers) {
+        if let Some(values) = T::numbers_of(values) {
             let written = &mut written[entry.indices.clone()];
-            add(&mut numbers[entry.range.clone()], written[0]);
+            update(EntryGradient {
+                values: &mut values[entry.range.clone()],
+                accumulate: written[0],
+            });
             written.fill(true);
         }
     }
 
-    /// Adds to the numbers of an entry.
-    pub(crate) fn add<T: Real>(&self, entry: &Entry, more: &[T]) {
-        self.with(entry, |numbers: &mut [T], adds| {
-            if !adds {
-                numbers.copy_from_slice(more);
+    /// Adds `terms` to the gradient of an entry.
+    pub(crate) fn add<T: Real>(&self, entry: &Entry, terms: &[T]) {
+        self.with(entry, |gradient: EntryGradient<'_, T>| {
+            if !gradient.accumulate {
+                gradient.values.copy_from_slice(terms);
                 return;
             }
-            for (number, &more) in numbers.iter_mut().zip(more) {
-                *number += more;
+            for (sum, &term) in gradient.values.iter_mut().zip(terms) {
+                *sum += term;
             }
         });
     }
 
-    /// All of them, zero where nothing was added.
+    /// Takes the whole gradient out, with zeros for entries that have no gradient. Returns `None` if no entry has one.
     fn take(&self, layout: &Parameters) -> Option<CpuStorage> {
         let sums = self.0.as_ref()?;
         let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
-        let Sums { numbers, written } = &mut *sums;
+        let Sums { values, written } = &mut *sums;
         for (entry, written) in layout.entries().iter().zip(&*written) {
-            match numbers {
+            match values {
                 _ if *written => {}
-                CpuStorage::F32(numbers) => numbers[entry.range.clone()].fill(0.0),
-                CpuStorage::F64(numbers) => numbers[entry.range.clone()].fill(0.0),
+                CpuStorage::F32(values) => values[entry.range.clone()].fill(0.0),
+                CpuStorage::F64(values) => values[entry.range.clone()].fill(0.0),
                 _ => {}
             }
         }
-        let is_any = !std::mem::take(written).is_empty();
-        is_any.then(|| std::mem::replace(numbers, nothing()))
+        let has_gradient = !std::mem::take(written).is_empty();
+        has_gradient.then(|| std::mem::replace(values, nothing()))
     }
 }
 
 impl<'a> Pass<'a> {
-    /// On the CPU by operations that keep gradients apart, elsewhere by candle's own.
+    /// Creates a pass. On the CPU its layers are the operations of this crate, which accumulate the gradient entry by entry; on other
+    /// devices they are candle's own.
     pub(crate) fn new(layout: &'a Parameters, flat: &'a Var) -> Self {
         Self::within(layout, flat, nothing())
     }
 
-    /// The same, where the gradient comes to lie in `memory`, if it has the right size, whatever is there.
+    /// Creates a pass that writes the gradient to `memory` if its type and length fit; its contents are ignored.
     pub(crate) fn within(layout: &'a Parameters, flat: &'a Var, memory: CpuStorage) -> Self {
         let sums = Sums {
-            numbers: memory,
+            values: memory,
             written: Vec::new(),
         };
         Self {
@@ -131,7 +146,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The same for those who want no gradient in the parameters.
+    /// Creates a pass without a gradient with respect to the parameters.
     pub(crate) fn frozen(layout: &'a Parameters, flat: &'a Var) -> Self {
         Self {
             gradient: Gradient::default(),
@@ -139,7 +154,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The same by candle's own operations, as an independent account.
+    /// Creates a pass whose layers are candle's own operations: the reference implementation.
     #[cfg(test)]
     pub(crate) fn composed(layout: &'a Parameters, flat: &'a Var) -> Self {
         Self {
@@ -149,36 +164,36 @@ impl<'a> Pass<'a> {
     }
 
     fn entry(&self, name: &str) -> Result<Entry> {
-        self.optional(name).ok_or_else(|| Error::Shape {
+        self.find(name).ok_or_else(|| Error::Shape {
             what: "parameters",
             expected: format!("an entry `{name}`"),
             got: "none".to_owned(),
         })
     }
 
-    fn optional(&self, name: &str) -> Option<Entry> {
+    fn find(&self, name: &str) -> Option<Entry> {
         let entries = self.layout.entries();
         let index = entries.iter().position(|entry| entry.name == name)?;
         Some(Entry {
             indices: index..index + 1,
             range: entries[index].range.clone(),
             shape: entries[index].shape.clone(),
-            entries: entries.len(),
-            len: self.layout.len(),
+            layout_entries: entries.len(),
+            layout_len: self.layout.len(),
         })
     }
 
-    /// The entry as candle differentiates it.
+    /// Returns an entry as a view of the flat parameters that candle differentiates.
     fn tracked(&self, entry: &Entry) -> Result<Tensor> {
         let view = self.flat.narrow(0, entry.range.start, entry.range.len())?;
         Ok(view.reshape(entry.shape.as_slice())?)
     }
 
-    /// `y = x Wᵀ + b`: `(m, in)`, or as many numbers in another shape, to `(m, out)`, with the parameters `name.weight` and, if there is
-    /// one, `name.bias`.
+    /// Applies the linear layer `y = x Wᵀ + b` with `W` = `name.weight (out, in)` and `b` = `name.bias (out,)`, which may be absent. `x`
+    /// has shape `(m, in)`, or another shape with the same elements; `y` has shape `(m, out)`.
     pub(crate) fn linear(&self, x: &Tensor, name: &str) -> Result<Tensor> {
         let weight = self.entry(&format!("{name}.weight"))?;
-        let bias = self.optional(&format!("{name}.bias"));
+        let bias = self.find(&format!("{name}.bias"));
         if self.composed {
             let x = x.reshape(((), weight.sides().1))?;
             let y = x.matmul(&self.tracked(&weight)?.t()?)?;
@@ -195,7 +210,7 @@ impl<'a> Pass<'a> {
         Ok(x.contiguous()?.apply_op2(self.flat, Operation(operation))?)
     }
 
-    /// Linear layers of these names side by side: of each `(m, in)`, in order, `(m, out)`, all in one `(m, Σ out)`.
+    /// Applies one linear layer to each input `(m, in)` and concatenates the outputs `(m, out)` to `(m, Σ out)`.
     pub(crate) fn heads(&self, inputs: &[Tensor], names: &[String]) -> Result<Tensor> {
         if self.composed {
             let outputs = inputs
@@ -207,7 +222,7 @@ impl<'a> Pass<'a> {
         let layers = names.iter().map(|name| {
             Ok(Linear {
                 weight: self.entry(&format!("{name}.weight"))?,
-                bias: self.optional(&format!("{name}.bias")),
+                bias: self.find(&format!("{name}.bias")),
                 gradient: self.gradient.clone(),
             })
         });
@@ -216,42 +231,43 @@ impl<'a> Pass<'a> {
         Ok(x.apply_op2(self.flat, Operation(operation))?)
     }
 
-    /// `(b, in, h, w)` to `(b, out, h, w)`: each pixel from the square of pixels about it, zero beyond the border, with the parameters
-    /// `name.weight (out, in, k, k)`, `k` odd, and, if there is one, `name.bias`.
+    /// Applies a zero-padded convolution from `(b, in, h, w)` to `(b, out, h, w)` with the parameters `name.weight (out, in, k, k)`, `k`
+    /// odd, and `name.bias (out,)`, which may be absent.
     pub(crate) fn convolution(&self, x: &Tensor, name: &str) -> Result<Tensor> {
-        self.convolved(x, name, false)
+        self.convolve(x, name, Rectify::No)
     }
 
-    /// The same, and zero for what is negative.
+    /// Applies a [`convolution`](Self::convolution), then `max(y, 0)`.
     pub(crate) fn rectified_convolution(&self, x: &Tensor, name: &str) -> Result<Tensor> {
-        self.convolved(x, name, true)
+        self.convolve(x, name, Rectify::Yes)
     }
 
-    /// `(b, in, h, w)` to `(b, out)`: [`rectified_convolution`](Self::rectified_convolution), then weights over pixels, the same for all
-    /// channels, with the parameters `over.weight (1, h w)` and `over.bias`.
-    pub(crate) fn codes(&self, x: &Tensor, name: &str, over: &str) -> Result<Tensor> {
+    /// Applies a [`rectified_convolution`](Self::rectified_convolution) from `(b, in, h, w)` to `(b, out, h, w)`, then a linear layer
+    /// over the pixels, the same for all channels, to `(b, out)`. The linear layer has the parameters `linear.weight (1, h w)` and
+    /// `linear.bias (1,)`.
+    pub(crate) fn codes(&self, x: &Tensor, name: &str, linear: &str) -> Result<Tensor> {
         if self.composed {
             let y = self.rectified_convolution(x, name)?;
             let (pictures, codes, _, _) = y.dims4()?;
-            return Ok(self.linear(&y, over)?.reshape((pictures, codes))?);
+            return Ok(self.linear(&y, linear)?.reshape((pictures, codes))?);
         }
         let operation = Codes {
             convolution: Convolution {
-                rectified: true,
+                rectify: Rectify::Yes,
                 weight: self.entry(&format!("{name}.weight"))?,
-                bias: self.optional(&format!("{name}.bias")),
+                bias: self.find(&format!("{name}.bias")),
                 gradient: self.gradient.clone(),
             },
-            weight: self.entry(&format!("{over}.weight"))?,
-            bias: self.entry(&format!("{over}.bias"))?,
+            weight: self.entry(&format!("{linear}.weight"))?,
+            bias: self.entry(&format!("{linear}.bias"))?,
             gradient: self.gradient.clone(),
         };
         Ok(x.contiguous()?.apply_op2(self.flat, Operation(operation))?)
     }
 
-    fn convolved(&self, x: &Tensor, name: &str, rectified: bool) -> Result<Tensor> {
+    fn convolve(&self, x: &Tensor, name: &str, rectify: Rectify) -> Result<Tensor> {
         let weight = self.entry(&format!("{name}.weight"))?;
-        let bias = self.optional(&format!("{name}.bias"));
+        let bias = self.find(&format!("{name}.bias"));
         if self.composed {
             let weight = self.tracked(&weight)?;
             let mut y = x.conv2d(&weight, weight.dim(2)? / 2, 1, 1, 1)?;
@@ -259,10 +275,13 @@ impl<'a> Pass<'a> {
                 let bias = self.tracked(bias)?.reshape((1, (), 1, 1))?;
                 y = y.broadcast_add(&bias)?;
             }
-            return Ok(if rectified { y.relu()? } else { y });
+            return Ok(match rectify {
+                Rectify::Yes => y.relu()?,
+                Rectify::No => y,
+            });
         }
         let operation = Convolution {
-            rectified,
+            rectify,
             weight,
             bias,
             gradient: self.gradient.clone(),
@@ -270,7 +289,7 @@ impl<'a> Pass<'a> {
         Ok(x.contiguous()?.apply_op2(self.flat, Operation(operation))?)
     }
 
-    /// `max(a + b, 0)`.
+    /// Computes `max(a + b, 0)` for two tensors of the same shape.
     pub(crate) fn rectified_sum(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         if self.composed {
             return Ok((a + b)?.relu()?);
@@ -278,7 +297,7 @@ impl<'a> Pass<'a> {
         Ok(a.contiguous()?.apply_op2(&b.contiguous()?, RectifiedSum)?)
     }
 
-    /// Rows of the matrix `name` at these indices: `(m, …)`.
+    /// Selects rows of the parameter `name (rows, …)` by their indices: returns `(m, …)`.
     pub(crate) fn rows(&self, name: &str, indices: &[u32]) -> Result<Tensor> {
         self.rows_of(self.entry(name)?, indices)
     }
@@ -296,38 +315,38 @@ impl<'a> Pass<'a> {
         Ok(self.flat.apply_op1(operation)?)
     }
 
-    /// All entries whose names begin with this, which follow one another, as one row `(1, …)`.
+    /// Returns all entries whose names begin with `prefix` as one row `(1, …)`. The entries must be consecutive.
     pub(crate) fn span(&self, prefix: &str) -> Result<Tensor> {
         let entries = self.layout.entries();
-        let own = |entry: &&field::Entry| entry.name.starts_with(prefix);
-        let first = entries.iter().find(own);
+        let matches = |entry: &&field::Entry| entry.name.starts_with(prefix);
+        let first = entries.iter().find(matches);
         let name = first.map_or_else(|| format!("{prefix}…"), |entry| entry.name.clone());
         let mut entry = self.entry(&name)?;
-        entry.indices.end = entry.indices.start + entries.iter().filter(own).count();
+        entry.indices.end = entry.indices.start + entries.iter().filter(matches).count();
         entry.range.end = entries[entry.indices.end - 1].range.end;
         entry.shape = vec![1, entry.range.len()];
         self.rows_of(entry, &[0])
     }
 
-    /// The gradient in the flat parameters `(P,)` after a reverse pass that left `store`.
+    /// Returns the gradient with respect to the flat parameters `(P,)` after the backward pass that returned `store`.
     pub(crate) fn gradient(&self, store: &GradStore) -> Result<Tensor> {
         if let Some(gradient) = store.get(self.flat) {
-            // One that remembered what it was made of would keep every step's graph alive.
+            // A gradient with its history would keep the computation graph of every step alive.
             return Ok(gradient.detach());
         }
         Ok(match self.gradient.take(self.layout) {
-            Some(CpuStorage::F32(numbers)) => {
-                Tensor::from_vec(numbers, self.layout.len(), &Device::Cpu)?
+            Some(CpuStorage::F32(values)) => {
+                Tensor::from_vec(values, self.layout.len(), &Device::Cpu)?
             }
-            Some(CpuStorage::F64(numbers)) => {
-                Tensor::from_vec(numbers, self.layout.len(), &Device::Cpu)?
+            Some(CpuStorage::F64(values)) => {
+                Tensor::from_vec(values, self.layout.len(), &Device::Cpu)?
             }
             _ => self.flat.zeros_like()?,
         })
     }
 }
 
-/// What [`Pass::rows`] says.
+/// The candle operation of [`Pass::rows`].
 struct Rows {
     entry: Entry,
     indices: Vec<u32>,
@@ -346,17 +365,19 @@ impl Rows {
 
     fn backward<T: Real>(&self, d_rows: &[T]) {
         let (_, len) = self.entry.sides();
-        self.gradient.with(&self.entry, |numbers: &mut [T], adds| {
-            if !adds {
-                numbers.fill(T::of(0.0));
-            }
-            for (&index, d_row) in self.indices.iter().zip(d_rows.chunks(len)) {
-                let row = &mut numbers[index as usize * len..][..len];
-                row.iter_mut()
-                    .zip(d_row)
-                    .for_each(|(sum, &more)| *sum += more);
-            }
-        });
+        self.gradient
+            .with(&self.entry, |gradient: EntryGradient<'_, T>| {
+                let EntryGradient { values, accumulate } = gradient;
+                if !accumulate {
+                    values.fill(T::of(0.0));
+                }
+                for (&index, d_row) in self.indices.iter().zip(d_rows.chunks(len)) {
+                    let row = &mut values[index as usize * len..][..len];
+                    row.iter_mut()
+                        .zip(d_row)
+                        .for_each(|(sum, &term)| *sum += term);
+                }
+            });
     }
 }
 

@@ -1,25 +1,42 @@
-//! Layers as candle's operations: what they have in common.
+//! The interface of layers with hand-written forward and backward passes, and their candle operation.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Shape, Tensor};
 use siren_core::field::{Real, contiguous, read};
 
-/// A layer of `x` with parameters that are somewhere in a flat tensor.
+/// A layer `y = f(x)` whose parameters are entries of the flat parameter tensor `(P,)`.
 pub(crate) trait Layer: Send + Sync {
-    /// Of the operation.
+    /// Name of the candle operation.
     const NAME: &'static str;
 
-    /// The shape of what it makes of an `x` of this shape.
+    /// Returns the shape of `y` for an input of shape `x`.
     fn shape(&self, x: &Shape) -> candle_core::Result<Shape>;
 
-    /// What it makes of `x`, which has this shape.
+    /// Computes `y` from the row-major input `x` of shape `shape` and the flat parameters.
     fn forward<T: Real>(&self, shape: &Shape, x: &[T], flat: &[T]) -> candle_core::Result<Vec<T>>;
 
-    /// The gradient in `x`, from `x`, the parameters, `y` and the gradient in it; that in the parameters is left where the layer keeps it.
-    fn backward<T: Real>(&self, shape: &Shape, numbers: [&[T]; 4]) -> candle_core::Result<Vec<T>>;
+    /// Returns the gradient with respect to `x`, and adds the gradient with respect to the parameters to the layer's own
+    /// [`Gradient`](crate::layers::Gradient).
+    fn backward<T: Real>(&self, inputs: BackwardInputs<'_, T>) -> candle_core::Result<Vec<T>>;
 }
 
-/// `(x, flat parameters (P,)) → y`, on the CPU. To candle it has no gradient in the parameters.
+/// Inputs of the backward pass of a [`Layer`], all row-major.
+pub(crate) struct BackwardInputs<'a, T> {
+    /// Shape of `x`.
+    pub(crate) shape: &'a Shape,
+    /// Input of the forward pass.
+    pub(crate) x: &'a [T],
+    /// Flat parameters.
+    pub(crate) flat: &'a [T],
+    /// Output of the forward pass.
+    pub(crate) y: &'a [T],
+    /// Gradient with respect to `y`.
+    pub(crate) d_y: &'a [T],
+}
+
+/// The candle operation `(x, flat parameters (P,)) → y` of a layer, on the CPU.
+///
+/// Candle receives the gradient with respect to `x` only; the layer keeps the gradient with respect to the parameters.
 pub(crate) struct Operation<L>(pub(crate) L);
 
 impl<L: Layer> CustomOp2 for Operation<L> {
@@ -35,8 +52,8 @@ impl<L: Layer> CustomOp2 for Operation<L> {
         flat_layout: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
         match x.dtype() {
-            DType::F64 => self.run::<f64>((x, layout), (flat, flat_layout)),
-            _ => self.run::<f32>((x, layout), (flat, flat_layout)),
+            DType::F64 => self.forward::<f64>(x, layout, flat, flat_layout),
+            _ => self.forward::<f32>(x, layout, flat, flat_layout),
         }
     }
 
@@ -49,34 +66,49 @@ impl<L: Layer> CustomOp2 for Operation<L> {
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
         let d_y = d_y.contiguous()?;
         let d_x = match x.dtype() {
-            DType::F64 => self.reverse::<f64>([x, flat, y, &d_y])?,
-            _ => self.reverse::<f32>([x, flat, y, &d_y])?,
+            DType::F64 => self.backward::<f64>(x, flat, y, &d_y)?,
+            _ => self.backward::<f32>(x, flat, y, &d_y)?,
         };
         Ok((Some(d_x), None))
     }
 }
 
 impl<L: Layer> Operation<L> {
-    fn run<T: Real>(
+    fn forward<T: Real>(
         &self,
-        (x, layout): (&CpuStorage, &Layout),
-        (flat, flat_layout): (&CpuStorage, &Layout),
+        x: &CpuStorage,
+        layout: &Layout,
+        flat: &CpuStorage,
+        flat_layout: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
         let (x, flat) = (contiguous::<T>(x, layout)?, contiguous(flat, flat_layout)?);
         let y = self.0.forward(layout.shape(), x, flat)?;
         Ok((T::to_cpu_storage_owned(y), self.0.shape(layout.shape())?))
     }
 
-    fn reverse<T: Real>(&self, [x, flat, y, d_y]: [&Tensor; 4]) -> candle_core::Result<Tensor> {
-        let d_x = read(x, |numbers: &[T]| {
+    fn backward<T: Real>(
+        &self,
+        x: &Tensor,
+        flat: &Tensor,
+        y: &Tensor,
+        d_y: &Tensor,
+    ) -> candle_core::Result<Tensor> {
+        let shape = x.shape();
+        let d_x = read(x, |x: &[T]| {
             read(flat, |flat: &[T]| {
                 read(y, |y: &[T]| {
                     read(d_y, |d_y: &[T]| {
-                        self.0.backward(x.shape(), [numbers, flat, y, d_y])
+                        self.0.backward(BackwardInputs {
+                            shape,
+                            x,
+                            flat,
+                            y,
+                            d_y,
+                        })
                     })
                 })?
             })?
         })???;
-        Tensor::from_vec(d_x, x.shape(), &Device::Cpu)
+        Tensor::from_vec(d_x, shape, &Device::Cpu)
     }
 }

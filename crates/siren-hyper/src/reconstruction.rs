@@ -1,4 +1,4 @@
-//! What a step trains on: a batch of pictures, with some of their pixels as context.
+//! The constraint of training: batches of pictures, each to be reconstructed from a random context.
 
 use std::sync::Arc;
 
@@ -12,48 +12,51 @@ use crate::config::{Encoder, HyperObjective};
 use crate::context::{Contexts, distinct, scattered};
 use crate::dataset::Dataset;
 
-/// [`step_rng`] purpose of the order of pictures in an epoch, and of the contexts of a step.
+/// [`step_rng`] purpose of the order of the pictures in an epoch.
 const ORDER: u8 = 16;
+/// [`step_rng`] purpose of the contexts of a step.
 const CONTEXT: u8 = 17;
 
-/// Pictures to be reconstructed, all of their pixels from some of them.
+/// Training pictures, all of whose pixels are to be reconstructed from some of them.
 pub struct Reconstruction {
     pub(crate) dataset: Arc<Dataset>,
     pub(crate) objective: HyperObjective,
     pub(crate) encoder: Encoder,
     pub(crate) batch: usize,
-    /// Context pixels, at least and fewer than.
+    /// Range of the number of context pixels: inclusive lower bound, exclusive upper bound.
     pub(crate) context: [usize; 2],
     pub(crate) seed: u64,
     pub(crate) device: Device,
 }
 
 impl Reconstruction {
-    /// The batch of a step: pictures in a new order every epoch; of each a number of pixels, uniform in the range. As the authors
-    /// do, so many different ones for the set encoder, and for convolutions each pixel with the probability that gives so many on
-    /// average. An encoder that is none sees none: codes are parameters.
+    /// Draws the batch of a step. The pictures have a new random order in every epoch.
+    ///
+    /// The number of context pixels of each picture is uniform in `signal.context`. As in the authors' code, the set encoder observes
+    /// exactly this number of distinct pixels, and a convolutional encoder observes each pixel with the probability that gives this
+    /// number on average. An auto-decoder observes no pixels, because its codes are parameters.
     ///
     /// # Errors
     /// Only from candle.
     pub fn draw(&self, step: u64) -> Result<Contexts> {
         let training = &self.dataset.training;
         let first = step * self.batch as u64;
-        let places: Vec<usize> = self.places(first, training.len());
-        let pictures: Vec<usize> = places.iter().map(|&place| training[place]).collect();
+        let positions = self.positions(first, training.len());
+        let pictures: Vec<usize> = positions.iter().map(|&index| training[index]).collect();
         let pixels = self.dataset.pixels();
         let mut rng = step_rng(self.seed, CONTEXT, step);
         let seen = pictures.iter().map(|_| {
-            let number = rng.random_range(self.context[0]..self.context[1]);
+            let count = rng.random_range(self.context[0]..self.context[1]);
             match self.encoder {
-                Encoder::Set => distinct(pixels, number, &mut rng),
+                Encoder::Set => distinct(pixels, count, &mut rng),
                 Encoder::Conv | Encoder::PartialConv => {
-                    scattered(pixels, number as f64 / pixels as f64, &mut rng)
+                    scattered(pixels, count as f64 / pixels as f64, &mut rng)
                 }
                 Encoder::AutoDecoder => Vec::new(),
             }
         });
         let codes = (self.encoder == Encoder::AutoDecoder)
-            .then(|| places.iter().map(|&place| place as u32).collect());
+            .then(|| positions.iter().map(|&index| index as u32).collect());
         Ok(Contexts {
             codes,
             ..self
@@ -62,23 +65,23 @@ impl Reconstruction {
         })
     }
 
-    /// The places `first ..` of an endless sequence of shuffled epochs.
-    fn places(&self, first: u64, training: usize) -> Vec<usize> {
-        let mut places = Vec::with_capacity(self.batch);
+    /// Returns one batch, from index `first` on, of the infinite sequence of shuffled epochs: indices below `training`.
+    fn positions(&self, first: u64, training: usize) -> Vec<usize> {
+        let mut positions = Vec::with_capacity(self.batch);
         let mut at = first;
-        while places.len() < self.batch {
+        while positions.len() < self.batch {
             let (epoch, start) = (at / training as u64, (at % training as u64) as usize);
             let mut order: Vec<usize> = (0..training).collect();
             order.shuffle(&mut step_rng(self.seed, ORDER, epoch));
-            let wanted = self.batch - places.len();
-            places.extend(order[start..].iter().take(wanted));
-            at = first + places.len() as u64;
+            let missing = self.batch - positions.len();
+            positions.extend(order[start..].iter().take(missing));
+            at = first + positions.len() as u64;
         }
-        places
+        positions
     }
 }
 
-/// Coordinates of square pictures, `(side², 2)`.
+/// Returns the coordinates `(side², 2)` of the pixels of square pictures: rows and columns in [−1, 1].
 pub(crate) fn coords(side: usize, dtype: DType, device: &Device) -> Result<Tensor> {
     use siren_core::signal::{CoordinateRule, Grid};
     let grid = Grid::new(&[side, side], CoordinateRule::Stretch)?;

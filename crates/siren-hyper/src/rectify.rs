@@ -1,32 +1,33 @@
-//! The end of a residual block, in one pass each way.
+//! The end of a residual block, `max(a + b, 0)`, as one operation with one pass over memory in each direction.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Shape, Tensor};
 use rayon::prelude::*;
 use siren_core::field::{Real, contiguous, read};
 
-/// Numbers that a thread works on at once.
-const PIECE: usize = 1 << 14;
+/// Minimum number of elements per task.
+const MIN_TASK_LEN: usize = 1 << 14;
 
-/// `max(a + b, 0)`, on the CPU.
+/// The elementwise operation `max(a + b, 0)` on the CPU, for two tensors of the same shape.
 pub(crate) struct RectifiedSum;
 
 fn forward<T: Real>(a: &[T], b: &[T]) -> CpuStorage {
-    let sums = a.par_iter().with_min_len(PIECE).zip(b);
+    let sums = a.par_iter().with_min_len(MIN_TASK_LEN).zip(b);
     let sums = sums.map(|(&a, &b)| {
         let sum = a + b;
-        // What is not a number stays that.
+        // `max` would turn NaN into 0 and hide it; this comparison keeps it.
         if sum < T::of(0.0) { T::of(0.0) } else { sum }
     });
     T::to_cpu_storage_owned(sums.collect())
 }
 
+/// Returns the gradient with respect to `a`, which is also that with respect to `b`.
 fn backward<T: Real>(y: &Tensor, d_y: &Tensor) -> candle_core::Result<Tensor> {
     let d_sum = read(y, |y: &[T]| {
         read(d_y, |d_y: &[T]| {
-            let pairs = y.par_iter().with_min_len(PIECE).zip(d_y);
-            let cut = |(&y, &d_y)| if y > T::of(0.0) { d_y } else { T::of(0.0) };
-            pairs.map(cut).collect::<Vec<T>>()
+            let pairs = y.par_iter().with_min_len(MIN_TASK_LEN).zip(d_y);
+            let masked = |(&y, &d_y)| if y > T::of(0.0) { d_y } else { T::of(0.0) };
+            pairs.map(masked).collect::<Vec<T>>()
         })
     })??;
     Tensor::from_vec(d_sum, y.shape(), &Device::Cpu)

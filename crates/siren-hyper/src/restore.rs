@@ -1,4 +1,4 @@
-//! Pictures that a model has not seen: reconstructed from some of their pixels, and what lies between two of them.
+//! Reconstruction of new pictures from some of their pixels, and interpolation between two of them.
 
 use std::path::{Path, PathBuf};
 
@@ -11,37 +11,37 @@ use siren_picture::{ColorMode, Picture};
 use crate::artifacts::{between, grid, pictures, visible};
 use crate::config::HyperSignal;
 use crate::context::{Contexts, distinct};
-use crate::dataset::{prepared, prepared_mask};
+use crate::dataset::{open_square, open_square_mask};
 use crate::evaluate::shown;
 use crate::model::HyperNetwork;
 use crate::reconstruction::coords;
 use crate::signal::Hyper;
 
-/// [`step_rng`] purpose of context pixels that a user asks for.
-const ASKED: u8 = 21;
-/// Most pixels a side that are drawn.
+/// [`step_rng`] purpose of the pixels of [`Seen::Pixels`].
+const PIXELS: u8 = 21;
+/// Maximum number of pixels per side of a drawing.
 const MAX_DRAWN: usize = 4096;
-/// A mask shows what is brighter.
-const BRIGHT: f32 = 0.5;
+/// Pixels of a mask above this value, in [0, 1], are observed.
+const MASK_THRESHOLD: f32 = 0.5;
 
-/// Which pixels of a new picture are seen.
+/// The observed pixels of a new picture.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Seen {
-    /// All.
+    /// All pixels.
     #[default]
     All,
-    /// So many at random.
+    /// This number of pixels, drawn at random.
     Pixels(usize),
-    /// Where this picture, cropped and resized as the other, is brighter than half.
+    /// The pixels where this picture is brighter than half, after the same crop and resize as the picture itself.
     Mask(PathBuf),
 }
 
-/// How fields are drawn.
+/// Resolution and domain of a drawing of fields.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Drawing {
-    /// Pixels a side, for each that pictures of the model have.
+    /// Pixels per side of the drawing, relative to the pictures of the model.
     pub scale: usize,
-    /// From −extent to extent, where pictures are from −1 to 1.
+    /// The drawing covers [−extent, extent]², pictures of the model [−1, 1]². Above 0, at most 1000.
     pub extent: f64,
 }
 
@@ -54,36 +54,38 @@ impl Default for Drawing {
     }
 }
 
-/// A model with the config of its run.
+/// A trained model with the config of its run.
 pub struct Restorer {
-    /// The config.
+    /// Config of the run.
     pub config: ConfigOf<Hyper>,
-    /// The model.
+    /// Trained model.
     pub model: HyperNetwork,
 }
 
 impl Restorer {
-    /// The code `(1, z)` of a picture file of which some pixels are seen, and what is seen of it; `fit` steps improve on the encoder's.
+    /// Computes the code `(1, z)` of a picture file from its observed pixels. `fit_steps` steps of Adam refine the encoder's code.
+    ///
+    /// Also returns the picture with its unobserved pixels in gray.
     ///
     /// # Errors
-    /// If a file cannot be read, or more pixels are asked for than there are, or none.
-    pub fn code(&self, file: &Path, seen: &Seen, fit: usize) -> Result<(Tensor, Picture)> {
+    /// If a file cannot be read, or the number of observed pixels is 0 or exceeds the number of pixels.
+    pub fn code(&self, file: &Path, seen: &Seen, fit_steps: usize) -> Result<(Tensor, Picture)> {
         let signal = &self.signal();
-        let picture = prepared(file, signal)?;
+        let picture = open_square(file, signal)?;
         let pixels = signal.size * signal.size;
         let seen = match seen {
             Seen::All => (0..pixels as u32).collect(),
-            Seen::Pixels(number) if (1..=pixels).contains(number) => {
-                distinct(pixels, *number, &mut step_rng(self.config.seed, ASKED, 0))
+            Seen::Pixels(count) if (1..=pixels).contains(count) => {
+                distinct(pixels, *count, &mut step_rng(self.config.seed, PIXELS, 0))
             }
-            Seen::Pixels(number) => {
+            Seen::Pixels(count) => {
                 let expected = format!(
                     "1 to {pixels}: pictures of this model are {0} × {0} pixels",
                     signal.size
                 );
-                return Err(Error::invalid("--context", number, &expected));
+                return Err(Error::invalid("--context", count, &expected));
             }
-            Seen::Mask(mask) => bright(mask, signal)?,
+            Seen::Mask(mask) => bright_pixels(mask, signal)?,
         };
         let channels = self.model.field().out_features();
         let values = picture
@@ -99,7 +101,7 @@ impl Restorer {
             codes: None,
         };
         let objective = &self.config.objective;
-        let code = match fit {
+        let code = match fit_steps {
             0 => self.model.latents(&contexts, objective)?,
             steps => self.model.fit_latents(&contexts, objective, steps)?,
         };
@@ -107,14 +109,15 @@ impl Restorer {
         Ok((code, context))
     }
 
-    /// The fields of codes `(b, z)` as pictures in a row.
+    /// Draws the fields of codes `(b, z)` as a row of pictures.
     ///
     /// # Errors
-    /// If they would be too large.
+    /// If `drawing` is out of range, such as a scale that gives more than 4096 pixels per side.
     pub fn draw(&self, codes: &Tensor, drawing: Drawing) -> Result<Picture> {
         let side = self.config.signal.size * drawing.scale;
         if !(1..=MAX_DRAWN).contains(&side) {
-            let expected = format!("at least 1, and for {MAX_DRAWN} pixels a side at most");
+            let expected =
+                format!("at least 1, and at most {MAX_DRAWN} pixels per side of a drawing");
             return Err(Error::invalid("--scale", drawing.scale, &expected));
         }
         if !(drawing.extent > 0.0 && drawing.extent <= 1e3) {
@@ -130,18 +133,18 @@ impl Restorer {
         Ok(grid(&[pictures(&values)?]))
     }
 
-    /// So many codes from one to another, both among them, `(number, z)`.
+    /// Interpolates linearly between two codes `(1, z)`: returns `count` codes `(count, z)`, including both ends.
     ///
     /// # Errors
-    /// If fewer than two are asked for, or more than are worth looking at.
-    pub fn between(&self, from: &Tensor, to: &Tensor, number: usize) -> Result<Tensor> {
-        if !(2..=1000).contains(&number) {
-            return Err(Error::invalid("--frames", number, "2 to 1000"));
+    /// If `count` is not between 2 and 1000.
+    pub fn between(&self, from: &Tensor, to: &Tensor, count: usize) -> Result<Tensor> {
+        if !(2..=1000).contains(&count) {
+            return Err(Error::invalid("--frames", count, "2 to 1000"));
         }
-        between(&from.get(0)?, &to.get(0)?, number)
+        between(&from.get(0)?, &to.get(0)?, count)
     }
 
-    /// The pictures that the model knows have its channels.
+    /// Returns the `[signal]` table of the run with the color mode that the model was trained with, instead of `auto`.
     fn signal(&self) -> HyperSignal {
         HyperSignal {
             color: if self.model.field().out_features() == 1 {
@@ -154,17 +157,18 @@ impl Restorer {
     }
 }
 
-fn bright(mask: &Path, signal: &HyperSignal) -> Result<Vec<u32>> {
-    let values = prepared_mask(mask, signal)?.values;
+/// Returns the indices of the pixels of a mask above [`MASK_THRESHOLD`].
+fn bright_pixels(mask: &Path, signal: &HyperSignal) -> Result<Vec<u32>> {
+    let values = open_square_mask(mask, signal)?.values;
     let seen: Vec<u32> = (0u32..)
         .zip(values)
-        .filter(|(_, value)| *value > BRIGHT)
-        .map(|(at, _)| at)
+        .filter(|(_, value)| *value > MASK_THRESHOLD)
+        .map(|(pixel, _)| pixel)
         .collect();
     if seen.is_empty() {
         return Err(Error::signal(
             mask,
-            "shows nothing: a mask is bright, and not transparent, where the picture is seen",
+            "marks no pixel: a mask must be brighter than half, and not transparent, where the picture is to be observed",
         ));
     }
     Ok(seen)

@@ -1,4 +1,4 @@
-//! The embedded pictures: drawn faces, each from some random numbers.
+//! The embedded pictures: procedurally drawn faces with random features.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -7,39 +7,43 @@ use siren_picture::Picture;
 
 /// [`step_rng`] purpose of the faces, which are the same for every seed of a config.
 const FACE: u8 = 19;
-/// Width of an edge, in units of half a picture: what antialiases at 32 pixels a side.
+/// Width of an edge, in units of half the picture: about one pixel of pictures with 32 pixels per side, for antialiasing.
 const EDGE: f32 = 0.06;
 
+/// RGB in [0, 1].
 type Color = [f32; 3];
 
-/// What varies from face to face.
+/// The random features of a face. Lengths are in units of half the picture.
 struct Face {
+    /// Colors of a vertical gradient, top and bottom.
     background: [Color; 2],
     skin: Color,
     hair: Color,
     lips: Color,
     iris: Color,
-    /// Row and column of the middle of the head.
+    /// Row and column of the center of the head.
     center: [f32; 2],
     /// Half height and half width of the head.
     head: [f32; 2],
+    /// Height of the hairline above the center of the head, in units of half its height.
     hairline: f32,
+    /// Above 0.5, the hair ends 1 below the center of the head, otherwise 0.1.
     long_hair: f32,
     eye_distance: f32,
     eye_size: f32,
     mouth_width: f32,
     smile: f32,
-    /// Where light comes from: −1 left, 1 right.
+    /// Horizontal direction of the light: −1 from the right, 1 from the left.
     light: f32,
 }
 
-/// Face number `at`, `side × side` pixels in color; row and column run from −1 to 1.
+/// Draws face number `index` as an RGB picture with `side × side` pixels; rows and columns cover [−1, 1].
 #[must_use]
-pub fn face(at: u64, side: usize) -> Picture {
-    let face = Face::draw(&mut step_rng(0, FACE, at));
-    let place = |index: usize| 2.0 * (index as f32 + 0.5) / side as f32 - 1.0;
+pub fn face(index: u64, side: usize) -> Picture {
+    let face = Face::draw(&mut step_rng(0, FACE, index));
+    let coord = |pixel: usize| 2.0 * (pixel as f32 + 0.5) / side as f32 - 1.0;
     let pixels =
-        (0..side * side).flat_map(|pixel| face.color(place(pixel / side), place(pixel % side)));
+        (0..side * side).flat_map(|pixel| face.color(coord(pixel / side), coord(pixel % side)));
     Picture {
         height: side,
         width: side,
@@ -48,13 +52,13 @@ pub fn face(at: u64, side: usize) -> Picture {
     }
 }
 
-/// 1 inside (`distance < 0`), 0 outside.
-fn inside(distance: f32) -> f32 {
+/// Returns the coverage of a shape at a signed distance from its edge: 1 inside (negative distances), 0 outside.
+fn coverage(distance: f32) -> f32 {
     (0.5 - distance / EDGE).clamp(0.0, 1.0)
 }
 
-fn mix(a: Color, b: Color, share: f32) -> Color {
-    std::array::from_fn(|channel| a[channel] + share * (b[channel] - a[channel]))
+fn mix(a: Color, b: Color, fraction: f32) -> Color {
+    std::array::from_fn(|channel| a[channel] + fraction * (b[channel] - a[channel]))
 }
 
 impl Face {
@@ -86,31 +90,32 @@ impl Face {
         }
     }
 
+    /// Returns the color at a point with coordinates in [−1, 1].
     fn color(&self, row: f32, column: f32) -> Color {
         let (y, x) = (row - self.center[0], column - self.center[1]);
         let ellipse = |y: f32, x: f32, height: f32, width: f32| {
-            // Near its edge, about the distance to it.
+            // Approximates the signed distance near the edge.
             let (a, b) = (y / height, x / width);
             ((a * a + b * b).sqrt() - 1.0) * height.min(width)
         };
         let mut color = mix(self.background[0], self.background[1], 0.5 + 0.5 * row);
         let [height, width] = self.head;
-        let behind = ellipse(y + 0.08, x, height + 0.12, width + 0.14);
-        let shoulder = if self.long_hair > 0.5 { 1.0 } else { 0.1 };
-        color = mix(color, self.hair, inside(behind.max(y - shoulder)));
+        let back_hair = ellipse(y + 0.08, x, height + 0.12, width + 0.14);
+        let hair_end = if self.long_hair > 0.5 { 1.0 } else { 0.1 };
+        color = mix(color, self.hair, coverage(back_hair.max(y - hair_end)));
         let shade = 0.88 + 0.24 * (0.5 - 0.5 * self.light * x / width);
         let skin = self.skin.map(|channel| (channel * shade).min(1.0));
         color = mix(
             color,
             skin,
-            inside(ellipse(y - height, x, 0.5, 0.22).max(-y)),
+            coverage(ellipse(y - height, x, 0.5, 0.22).max(-y)),
         );
         let head = ellipse(y, x, height, width);
-        color = mix(color, skin, inside(head));
+        color = mix(color, skin, coverage(head));
         color = mix(
             color,
             self.hair,
-            inside(head.max(y + self.hairline * height)),
+            coverage(head.max(y + self.hairline * height)),
         );
         let white = [0.95, 0.95, 0.93];
         for side in [-1.0, 1.0] {
@@ -118,17 +123,17 @@ impl Face {
             color = mix(
                 color,
                 white,
-                inside(ellipse(y, x, self.eye_size, 1.5 * self.eye_size)),
+                coverage(ellipse(y, x, self.eye_size, 1.5 * self.eye_size)),
             );
             color = mix(
                 color,
                 self.iris,
-                inside(ellipse(y, x, 0.8 * self.eye_size, 0.8 * self.eye_size)),
+                coverage(ellipse(y, x, 0.8 * self.eye_size, 0.8 * self.eye_size)),
             );
             color = mix(
                 color,
                 self.hair,
-                inside(ellipse(
+                coverage(ellipse(
                     y + 2.0 * self.eye_size,
                     x,
                     0.035,
@@ -137,12 +142,12 @@ impl Face {
             );
         }
         let nose = skin.map(|channel| 0.8 * channel);
-        color = mix(color, nose, inside(ellipse(y - 0.12, x, 0.035, 0.075)));
+        color = mix(color, nose, coverage(ellipse(y - 0.12, x, 0.035, 0.075)));
         let bend = self.smile * (1.0 - (x / self.mouth_width).powi(2));
         color = mix(
             color,
             self.lips,
-            inside(ellipse(y - 0.34 - 0.25 * bend, x, 0.055, self.mouth_width)),
+            coverage(ellipse(y - 0.34 - 0.25 * bend, x, 0.055, self.mouth_width)),
         );
         color.map(|channel| channel.clamp(0.0, 1.0))
     }
@@ -153,11 +158,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_faces_are_alike_and_each_is_always_the_same() {
-        let faces: Vec<_> = (0..20).map(|at| face(at, 16)).collect();
-        for (at, one) in faces.iter().enumerate() {
-            assert_eq!(*one, face(at as u64, 16));
-            for other in &faces[..at] {
+    fn faces_are_distinct_and_reproducible() {
+        let faces: Vec<_> = (0..20).map(|index| face(index, 16)).collect();
+        for (index, one) in faces.iter().enumerate() {
+            assert_eq!(*one, face(index as u64, 16));
+            for other in &faces[..index] {
                 let difference: f32 = one
                     .values
                     .iter()

@@ -1,4 +1,4 @@
-//! Which pictures of a set are trained on, which choose the best parameters, and which are only scored.
+//! Splits of a set of pictures into training, validation (which selects the best parameters) and test.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -13,27 +13,29 @@ use crate::folder::{Folder, PictureFiles};
 
 /// [`step_rng`] purpose of the split, which is the same for every seed of a config.
 const SPLIT: u8 = 18;
-const PARTS: [&str; 3] = ["training (0)", "validation (1)", "test (2)"];
+/// Names of the parts in messages, in the order of [`Parts`].
+const PART_NAMES: [&str; 3] = ["training (0)", "validation (1)", "test (2)"];
 
-/// Pictures for training, validation and test.
+/// Indices of the pictures for training, validation and test, in this order.
 pub(crate) type Parts = [Vec<usize>; 3];
 
-/// The parts of the pictures in the folder `set`: as the split file says, or by folders named `train`, `val` and `test`, or at random
-/// with the pictures of a folder together.
+/// Splits the pictures of the folder `set`: by the split file if there is one, else by folders named `train`, `val` and `test`, else at
+/// random, with the pictures of a folder in the same part.
 ///
 /// # Errors
-/// If a part has no picture, or the split does not fit the set.
+/// If a part has no pictures, or the split does not fit the set.
 pub(crate) fn parts(set: &Path, files: &PictureFiles, split: &Split) -> Result<Parts> {
     if let Some(file) = &split.file {
-        return listed(file, set, &files.names);
+        return read_split_file(file, set, &files.names);
     }
     let fail = |message: String| Error::signal(set, message);
     if files.folders.is_empty() {
-        return dealt(files.names.len(), split).map_err(fail);
+        return random(files.names.len(), split)
+            .map_err(|expected| fail(format!("expected {expected}")));
     }
     if split.together != 1 {
         let expected = format!(
-            "absent: the pictures of each folder in {} stay together",
+            "absent: the pictures of each folder in {} always stay together",
             set.display()
         );
         return Err(Error::invalid(
@@ -42,25 +44,28 @@ pub(crate) fn parts(set: &Path, files: &PictureFiles, split: &Split) -> Result<P
             &expected,
         ));
     }
-    if let Some(parts) = named(&files.folders).map_err(fail)? {
+    if let Some(parts) = split_by_folder_names(&files.folders).map_err(fail)? {
         return Ok(parts);
     }
     let groups: Vec<_> = files.folders.iter().map(|f| f.pictures.clone()).collect();
     let message = format!(
-        "at least 3 folders of pictures, for training, validation and test; there are {}",
+        "expected at least 3 folders of pictures, for training, validation and test; there are {}",
         groups.len()
     );
-    deal(&groups, split).ok_or_else(|| fail(message))
+    split_groups(&groups, split).ok_or_else(|| fail(message))
 }
 
-/// Deals single pictures, or as many neighbors as belong together.
-pub(crate) fn dealt(count: usize, split: &Split) -> Result<Parts, String> {
+/// Splits `count` pictures at random, in groups of `split.together` consecutive pictures.
+///
+/// # Errors
+/// If there are fewer than three groups: the expected number of pictures, as text.
+pub(crate) fn random(count: usize, split: &Split) -> Result<Parts, String> {
     let together = split.together;
     let starts = (0..count).step_by(together);
     let groups: Vec<_> = starts
         .map(|from| from..count.min(from.saturating_add(together)))
         .collect();
-    deal(&groups, split).ok_or_else(|| {
+    split_groups(&groups, split).ok_or_else(|| {
         format!(
             "at least 3 pictures (or 3 times `signal.split.together = {together}`), for training, validation and test; there are \
              {count}"
@@ -68,19 +73,21 @@ pub(crate) fn dealt(count: usize, split: &Split) -> Result<Parts, String> {
     })
 }
 
-/// Deals groups at random, always in the same way for as many groups; fractions are of groups. `None` if there are fewer than three.
-fn deal(groups: &[Range<usize>], split: &Split) -> Option<Parts> {
+/// Splits groups of pictures at random, in the same way for the same number of groups. The fractions of `split` are fractions of the
+/// groups. Returns `None` if there are fewer than three groups.
+fn split_groups(groups: &[Range<usize>], split: &Split) -> Option<Parts> {
     let count = groups.len();
     if count < 3 {
         return None;
     }
-    let part = |fraction: f64| ((fraction * count as f64).round() as usize).max(1);
-    let test = part(split.test).min(count - 2);
-    let validation = part(split.validation).min(count - test - 1);
+    let groups_in = |fraction: f64| ((fraction * count as f64).round() as usize).max(1);
+    let test = groups_in(split.test).min(count - 2);
+    let validation = groups_in(split.validation).min(count - test - 1);
     let mut order: Vec<usize> = (0..count).collect();
     order.shuffle(&mut step_rng(0, SPLIT, 0));
     let pictures = |chosen: &[usize]| {
-        let mut all: Vec<usize> = chosen.iter().flat_map(|&at| groups[at].clone()).collect();
+        let ranges = chosen.iter().map(|&group| groups[group].clone());
+        let mut all: Vec<usize> = ranges.flatten().collect();
         all.sort_unstable();
         all
     };
@@ -89,12 +96,12 @@ fn deal(groups: &[Range<usize>], split: &Split) -> Option<Parts> {
     Some([pictures(training), pictures(validation), pictures(test)])
 }
 
-/// The parts of folders whose names say which part they are; `None` if they are groups.
-fn named(folders: &[Folder]) -> Result<Option<Parts>, String> {
+/// Splits folders named `train`, `val` and `test`. Returns `None` if the folders have other names.
+fn split_by_folder_names(folders: &[Folder]) -> Result<Option<Parts>, String> {
     let mut parts = Parts::default();
     let mut count = 0;
     for folder in folders {
-        if let Some(part) = part_of_word(&folder.name) {
+        if let Some(part) = part_index(&folder.name) {
             count += 1;
             parts[part].extend(folder.pictures.clone());
         }
@@ -105,15 +112,16 @@ fn named(folders: &[Folder]) -> Result<Option<Parts>, String> {
         _ => {
             let names: Vec<&str> = folders.iter().map(|f| f.name.as_str()).take(5).collect();
             Err(format!(
-                "has folders that are named as parts of a split ({}), expected exactly `train`, `val` and `test`, or a folder for \
-                 each person",
+                "has folders named like parts of a split ({}), expected exactly `train`, `val` and `test`, or one folder per \
+                 person",
                 names.join(", ")
             ))
         }
     }
 }
 
-fn part_of_word(word: &str) -> Option<usize> {
+/// Returns the index in [`Parts`] of a part with this name.
+fn part_index(word: &str) -> Option<usize> {
     match word.to_ascii_lowercase().as_str() {
         "train" | "training" => Some(0),
         "val" | "valid" | "validation" => Some(1),
@@ -122,20 +130,20 @@ fn part_of_word(word: &str) -> Option<usize> {
     }
 }
 
-/// Training, validation and test as a split file says.
-fn listed(file: &Path, set: &Path, names: &[String]) -> Result<Parts> {
-    let text = text_of(file)?;
-    let places: HashMap<&str, usize> = names.iter().map(String::as_str).zip(0..).collect();
+/// Reads a split file of the set `set`, whose pictures have the names `names`.
+fn read_split_file(file: &Path, set: &Path, names: &[String]) -> Result<Parts> {
+    let text = read_text(file)?;
+    let indices: HashMap<&str, usize> = names.iter().map(String::as_str).zip(0..).collect();
     let mut parts = Parts::default();
-    let mut absent = Vec::new();
-    let mut seen = vec![false; names.len()];
+    let mut missing = Vec::new();
+    let mut listed = vec![false; names.len()];
     for (line, text) in text.lines().enumerate() {
         if text.trim().is_empty() {
             continue;
         }
         let fail = |message: String| Error::signal(file, format!("line {}: {message}", line + 1));
-        let Some((name, part)) = entry(text) else {
-            if line == 0 && is_heading(text) {
+        let Some((name, part)) = parse_line(text) else {
+            if line == 0 && is_header(text) {
                 continue;
             }
             let expected =
@@ -144,36 +152,42 @@ fn listed(file: &Path, set: &Path, names: &[String]) -> Result<Parts> {
         };
         let plain = name.replace('\\', "/");
         let plain = plain.strip_prefix("./").unwrap_or(&plain);
-        match places.get(name.as_str()).or_else(|| places.get(plain)) {
-            Some(&at) if seen[at] => return Err(fail(format!("`{name}` has a line already"))),
-            Some(&at) => {
-                seen[at] = true;
-                parts[part].push(at);
+        match indices.get(name.as_str()).or_else(|| indices.get(plain)) {
+            Some(&index) if listed[index] => {
+                return Err(fail(format!("`{name}` has a line already")));
             }
-            None => absent.push(name),
+            Some(&index) => {
+                listed[index] = true;
+                parts[part].push(index);
+            }
+            None => missing.push(name),
         }
     }
-    if let Some(first) = absent.first() {
+    if let Some(first) = missing.first() {
         let message = format!(
-            "names {} pictures that are not in {} (the first is `{first}`; there they are named as `{}`): take them out, or bring \
-             the files",
-            absent.len(),
+            "names {} pictures that are not in {} (the first is `{first}`; pictures there are named as `{}`): remove these lines, or \
+             add the files",
+            missing.len(),
             set.display(),
             names[0]
         );
         return Err(Error::signal(file, message));
     }
-    match PARTS.iter().zip(&parts).find(|(_, part)| part.is_empty()) {
-        Some((kind, _)) => Err(Error::signal(
+    match PART_NAMES
+        .iter()
+        .zip(&parts)
+        .find(|(_, part)| part.is_empty())
+    {
+        Some((name, _)) => Err(Error::signal(
             file,
-            format!("has no picture for {kind}: each part needs one"),
+            format!("has no picture for {name}: each part needs at least one"),
         )),
         None => Ok(parts),
     }
 }
 
-/// A text file of any system: with or without a byte order mark, and with any ends of lines.
-fn text_of(file: &Path) -> Result<String> {
+/// Reads a UTF-8 text file. Removes a byte order mark and converts line ends to `\n`.
+fn read_text(file: &Path) -> Result<String> {
     let bytes = std::fs::read(file).map_err(Error::io("read", file))?;
     let text = String::from_utf8(bytes).map_err(|_| {
         Error::signal(
@@ -189,32 +203,29 @@ fn is_separator(c: char) -> bool {
     c.is_whitespace() || c == ',' || c == ';'
 }
 
-/// The name and the part of a line: the part stands behind the last space, tab, comma or semicolon, and both may be quoted.
-fn entry(line: &str) -> Option<(String, usize)> {
+/// Parses a line into the name of a picture and the index of its part. The part follows the last space, tab, comma or semicolon; both may
+/// be quoted.
+fn parse_line(line: &str) -> Option<(String, usize)> {
     let (name, part) = line.trim().rsplit_once(is_separator)?;
-    let part = match unquoted(part).as_str() {
+    let part = match unquote(part).as_str() {
         "0" => 0,
         "1" => 1,
         "2" => 2,
-        word => part_of_word(word)?,
+        word => part_index(word)?,
     };
-    let name = unquoted(name.trim_end_matches(is_separator).trim_start());
+    let name = unquote(name.trim_end_matches(is_separator).trim_start());
     (!name.is_empty()).then_some((name, part))
 }
 
-/// Whether the first line names columns, as `image_id,partition` does, and no picture, whose name has a dot.
-fn is_heading(line: &str) -> bool {
+/// Returns whether a line is a header of column names, such as `image_id,partition`. The name of a picture contains a dot.
+fn is_header(line: &str) -> bool {
     let last = line.trim().rsplit_once(is_separator);
-    let is_word = |last: &str| {
-        unquoted(last)
-            .chars()
-            .all(|c| c.is_alphabetic() || c == '_')
-    };
+    let is_word = |last: &str| unquote(last).chars().all(|c| c.is_alphabetic() || c == '_');
     last.is_some_and(|(_, last)| !last.is_empty() && is_word(last)) && !line.contains('.')
 }
 
-/// A field of a CSV file without its quotes.
-fn unquoted(field: &str) -> String {
+/// Removes the quotes of a CSV field.
+fn unquote(field: &str) -> String {
     let inner = field.strip_prefix('"').and_then(|f| f.strip_suffix('"'));
     inner.map_or_else(|| field.to_owned(), |inner| inner.replace("\"\"", "\""))
 }
@@ -224,12 +235,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neighbors_that_belong_together_are_never_split() {
+    fn consecutive_pictures_of_a_group_stay_in_one_part() {
         let split = Split {
             together: 10,
             ..Split::default()
         };
-        let parts = dealt(340, &split).unwrap();
+        let parts = random(340, &split).unwrap();
         assert_eq!(parts.each_ref().map(Vec::len), [280, 30, 30]);
         for part in &parts {
             for ten in part.chunks(10) {
@@ -242,17 +253,17 @@ mod tests {
     }
 
     #[test]
-    fn a_split_gives_every_part_something_or_says_what_is_missing() {
+    fn three_pictures_give_one_to_each_part_and_two_are_an_error() {
         let split = Split::default();
-        assert_eq!(dealt(3, &split).unwrap().map(|part| part.len()), [1, 1, 1]);
+        assert_eq!(random(3, &split).unwrap().map(|part| part.len()), [1, 1, 1]);
         assert!(
-            dealt(2, &split)
+            random(2, &split)
                 .unwrap_err()
                 .contains("at least 3 pictures")
         );
     }
 
-    /// A set whose folders have these names and three pictures each.
+    /// Returns a set whose folders have these names and three pictures each.
     fn set(folders: &[&str]) -> PictureFiles {
         let folder = |(at, name): (usize, &&str)| Folder {
             name: (*name).to_owned(),
@@ -269,12 +280,12 @@ mod tests {
     }
 
     #[test]
-    fn the_pictures_of_a_folder_are_never_split() {
+    fn pictures_of_a_folder_stay_in_one_part() {
         let people: Vec<String> = (0..20).map(|at| format!("s{at}")).collect();
         let people: Vec<&str> = people.iter().map(String::as_str).collect();
         let split = Split::default();
-        let of = |folders: &[&str], split| parts(Path::new("set"), &set(folders), split);
-        let parts = of(&people, &split).unwrap();
+        let split_folders = |folders: &[&str], split| parts(Path::new("set"), &set(folders), split);
+        let parts = split_folders(&people, &split).unwrap();
         assert_eq!(parts.each_ref().map(Vec::len), [48, 6, 6]);
         for three in parts.iter().flat_map(|part| part.chunks(3)) {
             assert!(three[0] % 3 == 0 && three[2] == three[0] + 2, "{three:?}");
@@ -298,13 +309,13 @@ mod tests {
             ),
             (&["train", "training", "test"], &split, "exactly `train`"),
         ] {
-            let message = of(folders, split).unwrap_err().to_string();
+            let message = split_folders(folders, split).unwrap_err().to_string();
             assert!(message.contains(words), "{message}");
         }
     }
 
     #[test]
-    fn folders_that_are_named_as_parts_are_the_parts() {
+    fn folders_named_train_val_and_test_are_the_parts() {
         let split = Split::default();
         for folders in [
             ["test", "train", "val"],
@@ -316,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn split_files_are_read_as_programs_write_them() {
+    fn split_files_with_common_separators_quotes_and_line_ends_are_read() {
         let names =
             ["a b.png", "c.png", "d, e.png", "s1/1.png", "say \"x\".png"].map(str::to_owned);
         let folder = tempfile::tempdir().unwrap();
@@ -331,7 +342,7 @@ mod tests {
         ] {
             std::fs::write(&file, text).unwrap();
             assert_eq!(
-                listed(&file, folder.path(), &names).unwrap(),
+                read_split_file(&file, folder.path(), &names).unwrap(),
                 expected,
                 "{text}"
             );
@@ -348,7 +359,7 @@ mod tests {
             (b"\xff\xfec\0.\0p\0n\0g\0", "UTF-8"),
         ] {
             std::fs::write(&file, text).unwrap();
-            let message = listed(&file, folder.path(), &names)
+            let message = read_split_file(&file, folder.path(), &names)
                 .unwrap_err()
                 .to_string();
             assert!(message.contains(words), "{message}");

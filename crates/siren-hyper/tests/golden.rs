@@ -1,4 +1,4 @@
-//! The set encoder and the hypernetwork against tensors computed with the authors' code.
+//! The set encoder and the hypernetwork against golden tensors of the authors' code.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,36 +12,38 @@ use siren_hyper::context::Contexts;
 
 const SIDE: usize = 32;
 
-struct Reference(HashMap<String, Tensor>);
+/// Golden tensors by name.
+struct Golden(HashMap<String, Tensor>);
 
-impl Reference {
+impl Golden {
     fn read() -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../../tests/golden/hyper_set_encoder.safetensors");
         Self(candle_core::safetensors::load(path, &Device::Cpu).unwrap())
     }
 
-    /// Its context points, as pixels.
+    /// Returns the pictures and their context points, converted to indices of pixels.
     fn contexts(&self, dtype: DType) -> Contexts {
         let pictures = &self.0["img"];
         let points: Vec<Vec<Vec<f64>>> = self.0["coords_sub"].to_vec3().unwrap();
         let masks: Vec<Vec<f64>> = self.0["ctxt_mask"].squeeze(2).unwrap().to_vec2().unwrap();
-        let place = |x: f64| (0.5 * (x + 1.0) * (SIDE - 1) as f64).round() as u32;
-        let pixel = |point: &Vec<f64>| place(point[0]) * SIDE as u32 + place(point[1]);
+        let index = |x: f64| (0.5 * (x + 1.0) * (SIDE - 1) as f64).round() as u32;
+        let pixel = |point: &Vec<f64>| index(point[0]) * SIDE as u32 + index(point[1]);
         let mut seen = Vec::new();
-        for (at, (points, mask)) in points.iter().zip(&masks).enumerate() {
+        for (picture, (points, mask)) in points.iter().zip(&masks).enumerate() {
             let all: Vec<u32> = points.iter().map(pixel).collect();
             let indices = Tensor::new(all.as_slice(), &Device::Cpu).unwrap();
-            let values = pictures.get(at).unwrap().index_select(&indices, 0).unwrap();
-            let given = self.0["img_sub"].get(at).unwrap();
+            let values = pictures.get(picture).unwrap();
+            let values = values.index_select(&indices, 0).unwrap();
+            let expected = self.0["img_sub"].get(picture).unwrap();
             assert!(
-                error(&values, &given) < 1e-15,
-                "context points are not where they seem to be"
+                error(&values, &expected) < 1e-15,
+                "values at the context pixels of picture {picture} differ from the golden `img_sub`"
             );
             seen.push(
                 all.into_iter()
                     .zip(mask)
-                    .filter(|(_, on)| **on > 0.5)
+                    .filter(|(_, mask)| **mask > 0.5)
                     .map(|(pixel, _)| pixel)
                     .collect(),
             );
@@ -79,42 +81,42 @@ impl Reference {
     }
 }
 
-/// The largest difference, over the largest number expected.
+/// Returns the maximum absolute error over the maximum absolute expected value.
 fn error(found: &Tensor, expected: &Tensor) -> f64 {
-    let largest = |tensor: &Tensor| -> f64 {
+    let max_abs = |tensor: &Tensor| -> f64 {
         let flat = tensor.abs().unwrap().flatten_all().unwrap();
         flat.max(0).unwrap().to_scalar().unwrap()
     };
     let found = found.to_dtype(DType::F64).unwrap();
-    largest(&(found - expected).unwrap()) / largest(expected)
+    max_abs(&(found - expected).unwrap()) / max_abs(expected)
 }
 
-fn agrees(dtype: DType, bound: f64) {
-    let reference = Reference::read();
-    let (model, contexts) = (reference.model(dtype), reference.contexts(dtype));
+fn assert_matches_golden(dtype: DType, bound: f64) {
+    let golden = Golden::read();
+    let (model, contexts) = (golden.model(dtype), golden.contexts(dtype));
     let predicted = model.predict(&contexts).unwrap();
-    let check = |what: &str, found: &Tensor, expected: &Tensor| {
+    let check = |name: &str, found: &Tensor, expected: &Tensor| {
         let error = error(found, expected);
-        assert!(error <= bound, "{what} off by {error:e}");
+        assert!(error <= bound, "{name} off by {error:e}");
     };
-    check("latent", &predicted.latents, &reference.0["latent"]);
+    check("latent", &predicted.latents, &golden.0["latent"]);
     for entry in model.field().layout().entries() {
         let part = predicted
             .fields
             .narrow(1, entry.range.start, entry.range.len())
             .unwrap();
-        let expected = &reference.0[&format!("field_params.{}", entry.name)];
+        let expected = &golden.0[&format!("field_params.{}", entry.name)];
         check(&entry.name, &part, &expected.flatten_from(1).unwrap());
     }
     let values = model.values(&predicted.fields, &contexts.coords).unwrap();
-    check("value", &values, &reference.0["value"]);
+    check("value", &values, &golden.0["value"]);
     let objective = HyperObjective::default();
     let loss = model.reconstruction_loss(&contexts, &objective).unwrap();
-    // The authors' terms are weighted.
+    // The golden terms include their weights.
     let weights = [1.0, objective.latent_prior, objective.weight_prior];
     let names = ["img_loss", "latent_loss", "hypo_weight_loss"];
     for ((name, term), weight) in names.iter().zip(&loss.terms).zip(weights) {
-        let expected: Vec<f64> = reference.0[&format!("term.{name}")].to_vec1().unwrap();
+        let expected: Vec<f64> = golden.0[&format!("term.{name}")].to_vec1().unwrap();
         let error = (weight * term.mean - expected[0]).abs() / expected[0];
         assert!(error <= bound, "{name} off by {error:e}");
     }
@@ -123,17 +125,17 @@ fn agrees(dtype: DType, bound: f64) {
             .gradient
             .narrow(0, entry.range.start, entry.range.len())
             .unwrap();
-        let expected = &reference.0[&format!("grad.{}", entry.name)];
+        let expected = &golden.0[&format!("grad.{}", entry.name)];
         check(&entry.name, &part, &expected.flatten_all().unwrap());
     }
 }
 
 #[test]
-fn codes_fields_terms_and_gradients_are_the_authors_in_double_precision() {
-    agrees(DType::F64, 1e-11);
+fn codes_fields_terms_and_gradients_match_the_authors_code_in_double_precision() {
+    assert_matches_golden(DType::F64, 1e-11);
 }
 
 #[test]
-fn codes_fields_terms_and_gradients_are_the_authors_in_single_precision() {
-    agrees(DType::F32, 1e-4);
+fn codes_fields_terms_and_gradients_match_the_authors_code_in_single_precision() {
+    assert_matches_golden(DType::F32, 1e-4);
 }

@@ -1,4 +1,4 @@
-//! The authors' convolutional encoder, over pictures with zeros for what is unseen.
+//! The authors' convolutional encoder, on pictures with zeros for unobserved pixels.
 
 use candle_core::Tensor;
 use siren_core::Result;
@@ -9,12 +9,12 @@ use crate::config::HyperModel;
 use crate::context::Contexts;
 use crate::layers::Pass;
 
-/// The last layer.
+/// Name of the last layer, which is linear over the pixels.
 const FC: &str = "conv_encoder.fc";
-/// Pixels a side of the kernels of a residual block.
+/// Pixels per side of the kernels of a residual block.
 const BLOCK_KERNEL: usize = 5;
 
-/// Names of the convolutions with `(in, out, k)`, in order.
+/// Returns the convolutions in order, as (name, `in`, `out`, `k`).
 fn convolutions(model: &HyperModel, channels: usize) -> Vec<(String, usize, usize, usize)> {
     let width = model.encoder_features;
     let half = (width / 2).max(1);
@@ -45,7 +45,7 @@ pub(super) fn entries(model: &HyperModel, shape: FieldShape) -> Result<Vec<Start
     Ok(entries)
 }
 
-/// The layer that [`over_pixels`] applies.
+/// Returns the entries of a linear layer over all pixels: `name.weight (1, h w)` and `name.bias (1,)`.
 pub(super) fn pixel_entries(shape: FieldShape, name: &str) -> Result<[Start; 2]> {
     let pixels = side(shape)?.pow(2);
     Ok([("weight", vec![1, pixels]), ("bias", vec![1])]

@@ -15,18 +15,18 @@ use crate::config::{Encoder, HyperModel};
 use crate::context::Contexts;
 use crate::layers::Pass;
 
-/// Name of the codes of an auto-decoder.
+/// Name of the table of codes of an auto-decoder, `(codes, z)`.
 const CODES: &str = "latents.weight";
-/// Deviation of the codes of an auto-decoder at the start.
+/// Standard deviation of the initial codes of an auto-decoder.
 const CODE_DEVIATION: f64 = 0.01;
 
-/// What draws so many numbers of an entry.
+/// Initialization of an entry: draws this number of values.
 pub(crate) type Draw = Box<dyn Fn(&mut ChaCha8Rng, usize) -> Vec<f64>>;
 
-/// Name and shape of an entry, and how it starts.
+/// Name, shape and initialization of an entry of the parameters.
 pub(crate) type Start = (String, Vec<usize>, Draw);
 
-/// The entries of an encoder, with how each of them starts.
+/// Returns the entries of the encoder's parameters with their initializations.
 pub(crate) fn entries(model: &HyperModel, shape: FieldShape) -> Result<Vec<Start>> {
     match model.encoder {
         Encoder::Set => Ok(set::entries(model, shape)),
@@ -47,7 +47,7 @@ pub(crate) fn entries(model: &HyperModel, shape: FieldShape) -> Result<Vec<Start
     }
 }
 
-/// The codes of these contexts, `(b, z)`; `set` is what [`set::field`] makes of the model.
+/// Computes the latent codes `(b, z)` of contexts. `set` is the network that [`set::field`] returns for this model.
 pub(crate) fn encode(
     model: &HyperModel,
     set: &Siren,
@@ -61,43 +61,43 @@ pub(crate) fn encode(
         Encoder::AutoDecoder => {
             let codes = contexts.codes.as_deref().ok_or_else(|| Error::Shape {
                 what: "contexts of an auto-decoder",
-                expected: "training pictures, which have codes; that of another picture is fitted"
+                expected: "training pictures, whose codes are parameters; fit the codes of others"
                     .to_owned(),
-                got: "other pictures".to_owned(),
+                got: "pictures without codes".to_owned(),
             })?;
             pass.rows(CODES, codes)
         }
     }
 }
 
-/// Pixels a side: convolutional encoders end in weights for every pixel.
+/// Returns the pixels per side, which convolutional encoders need for their last layer: it has one weight per pixel.
 fn side(shape: FieldShape) -> Result<usize> {
     shape.samples_per_side.ok_or_else(|| Error::Shape {
         what: "pictures of a convolutional encoder",
-        expected: "a side in pixels".to_owned(),
+        expected: "a number of pixels per side".to_owned(),
         got: "none".to_owned(),
     })
 }
 
-/// Numbers at the start.
+/// Initializations.
 pub(crate) mod init {
     pub(crate) use siren_core::field::{normal, uniform};
 
     use super::Draw;
 
-    /// PyTorch's default for weights and biases: U(±1/√`fan_in`).
+    /// Draws from U(±1/√`fan_in`), PyTorch's default for weights and biases.
     pub(crate) fn torch(fan_in: usize) -> Draw {
         let bound = 1.0 / (fan_in as f64).sqrt();
         Box::new(move |rng, len| uniform(bound, len, rng))
     }
 
-    /// N(0, 2/`fan_in`) times `scale`.
+    /// Draws from N(0, 2/`fan_in`) (Kaiming), multiplied by `scale`.
     pub(crate) fn kaiming(fan_in: usize, scale: f64) -> Draw {
         let deviation = scale * (2.0 / fan_in as f64).sqrt();
         Box::new(move |rng, len| normal(deviation, len, rng))
     }
 
-    /// One number everywhere.
+    /// Sets all values to `value`.
     pub(crate) fn constant(value: f64) -> Draw {
         Box::new(move |_, len| vec![value; len])
     }

@@ -1,9 +1,11 @@
-//! An encoder of partial convolutions, which know what is unseen (Liu et al. 2018).
+//! An encoder of partial convolutions, which ignore unobserved pixels (Liu et al. 2018).
 //!
-//! As the authors', with one departure: they normalize a channel over all pictures of a batch, so that a picture's code depends on
-//! which others it comes with and, at test time, on averages over contexts of every size. Here a picture is normalized by itself,
-//! over its channels and pixels. What is seen is also told by the mask, not by the sign of
-//! the first channel, and to every convolution; their code tells the first one alone.
+//! It differs from the authors' code in two ways.
+//!
+//! * They normalize each channel over all pictures of a batch, so that the code of a picture depends on the other pictures of the batch
+//!   and, at test time, on averages over contexts of every size. Here each picture is normalized alone, over its channels and pixels.
+//! * They take the observed pixels from the sign of the first channel, for the first convolution only. Here a mask holds them, and every
+//!   convolution receives it.
 
 use candle_core::Tensor;
 use siren_core::Result;
@@ -15,14 +17,14 @@ use crate::config::HyperModel;
 use crate::context::Contexts;
 use crate::layers::Pass;
 
-/// The last layer.
+/// Name of the last layer, which is linear over the pixels.
 const FC: &str = "partial_encoder.fc";
-/// Pixels a side of every kernel.
+/// Pixels per side of every kernel.
 const KERNEL: usize = 3;
-/// Added to variances.
+/// Constant that is added to variances before the square root.
 const EPSILON: f64 = 1e-5;
 
-/// Names of convolution and norm, in order.
+/// Returns the names of each convolution and of its norm, in order.
 fn layers(model: &HyperModel) -> Vec<(String, String)> {
     let pair = |prefix: &str, index: usize| {
         let name = |kind: &str| format!("partial_encoder.{prefix}{kind}{index}");
@@ -67,26 +69,29 @@ pub(super) fn encode(model: &HyperModel, pass: &Pass<'_>, contexts: &Contexts) -
     let (h, mut mask) = step(&picture, &mask)?;
     let mut h = h.relu()?;
     for _ in 0..model.layers() {
-        let (inner, seen) = step(&h, &mask)?;
-        let (inner, seen) = step(&inner.relu()?, &seen)?;
+        let (inner, inner_mask) = step(&h, &mask)?;
+        let (inner, inner_mask) = step(&inner.relu()?, &inner_mask)?;
         h = pass.rectified_sum(&inner, &h)?;
-        mask = seen;
+        mask = inner_mask;
     }
     over_pixels(pass, &h, FC)
 }
 
-/// The convolution of what is seen, scaled up by how little of the window that is, zero where it is nothing; and where it is something.
+/// Applies a partial convolution: the convolution of the masked input, times the number of pixels of a window over the number of observed
+/// pixels in it.
+///
+/// Returns the output, which is zero where a window has no observed pixels, and its mask, which is 1 where a window has any.
 fn partial(pass: &Pass<'_>, h: &Tensor, mask: &Tensor, name: &str) -> Result<(Tensor, Tensor)> {
     let ones = Tensor::ones((1, 1, KERNEL, KERNEL), mask.dtype(), mask.device())?;
-    let seen = mask.conv2d(&ones, KERNEL / 2, 1, 1, 1)?;
-    let next = seen.clamp(0.0, 1.0)?;
+    let observed = mask.conv2d(&ones, KERNEL / 2, 1, 1, 1)?;
+    let next_mask = observed.clamp(0.0, 1.0)?;
     let window = (KERNEL * KERNEL) as f64;
-    let ratio = ((seen + 1e-8)?.recip()? * window)?.mul(&next)?;
+    let ratio = ((observed + 1e-8)?.recip()? * window)?.mul(&next_mask)?;
     let convolved = pass.convolution(&h.broadcast_mul(mask)?, name)?;
-    Ok((convolved.broadcast_mul(&ratio)?, next))
+    Ok((convolved.broadcast_mul(&ratio)?, next_mask))
 }
 
-/// Mean zero and variance one over a picture's channels and pixels, then a gain and a bias for every channel.
+/// Normalizes each picture to mean 0 and variance 1 over its channels and pixels, then applies a gain and a bias per channel.
 fn normalized(pass: &Pass<'_>, h: &Tensor, name: &str) -> Result<Tensor> {
     let (pictures, channels, height, width) = h.dims4()?;
     let flat = h.reshape((pictures, ()))?;
@@ -103,7 +108,7 @@ fn normalized(pass: &Pass<'_>, h: &Tensor, name: &str) -> Result<Tensor> {
         .broadcast_add(&channel("bias")?)?)
 }
 
-/// `(b, z, h, w)` to `(b, z)`: one weight a pixel, the same for all channels.
+/// Applies a linear layer over the pixels, the same for all channels: from `(b, z, h, w)` to `(b, z)`.
 fn over_pixels(pass: &Pass<'_>, h: &Tensor, name: &str) -> Result<Tensor> {
     let (pictures, features, _, _) = h.dims4()?;
     Ok(pass.linear(h, name)?.reshape((pictures, features))?)

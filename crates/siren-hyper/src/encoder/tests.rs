@@ -1,3 +1,5 @@
+//! Encoders against golden tensors of the authors' code in PyTorch.
+
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -21,22 +23,22 @@ fn contexts(golden: &HashMap<String, Tensor>) -> Contexts {
         .transpose(1, 2)
         .unwrap();
     let masks: Vec<Vec<f64>> = golden["mask"].flatten_from(1).unwrap().to_vec2().unwrap();
-    let seen = |mask: &Vec<f64>| {
+    let observed = |mask: &Vec<f64>| {
         (0u32..)
             .zip(mask)
-            .filter(|(_, on)| **on > 0.5)
-            .map(|(at, _)| at)
+            .filter(|(_, mask)| **mask > 0.5)
+            .map(|(pixel, _)| pixel)
             .collect()
     };
     Contexts {
         pictures: pictures.contiguous().unwrap(),
         coords: Tensor::zeros((SIDE * SIDE, 2), DType::F64, &Device::Cpu).unwrap(),
-        seen: masks.iter().map(seen).collect(),
+        seen: masks.iter().map(observed).collect(),
         codes: None,
     }
 }
 
-fn largest(difference: &Tensor) -> f64 {
+fn max_abs(difference: &Tensor) -> f64 {
     difference
         .abs()
         .unwrap()
@@ -48,8 +50,10 @@ fn largest(difference: &Tensor) -> f64 {
         .unwrap()
 }
 
-/// Codes and gradients of an encoder against the reference's, layer by layer as trained and by candle's own operations.
-fn matches(encoder: Encoder, prefix: &str, name: &str) {
+/// Asserts that the codes and gradients of an encoder agree with the golden tensors, by the operations of this crate and by candle's own.
+///
+/// `prefix` begins the names of the encoder's parameters; `name` begins the names of its golden tensors.
+fn assert_matches_golden(encoder: Encoder, prefix: &str, name: &str) {
     let golden = golden();
     let model = HyperModel {
         encoder,
@@ -67,13 +71,16 @@ fn matches(encoder: Encoder, prefix: &str, name: &str) {
     for (name, shape, _) in entries(&model, shape).unwrap() {
         layout.push(name, &shape);
     }
-    let tensor = |kind: &str, own: &str| {
-        let entry = layout.entries().iter().find(|entry| entry.name == own)?;
-        let found = golden.get(&format!("{name}.{kind}.{}", own.strip_prefix(prefix)?))?;
-        found.reshape(entry.shape.as_slice()).ok()
+    let tensor = |kind: &str, parameter: &str| {
+        let mut entries = layout.entries().iter();
+        let entry = entries.find(|entry| entry.name == parameter)?;
+        let suffix = parameter.strip_prefix(prefix)?;
+        let tensor = golden.get(&format!("{name}.{kind}.{suffix}"))?;
+        tensor.reshape(entry.shape.as_slice()).ok()
     };
-    let flat = Var::from_tensor(&layout.join(|own| tensor("init", own)).unwrap()).unwrap();
-    let expected = layout.join(|own| tensor("grad", own)).unwrap();
+    let flat =
+        Var::from_tensor(&layout.join(|parameter| tensor("init", parameter)).unwrap()).unwrap();
+    let expected = layout.join(|parameter| tensor("grad", parameter)).unwrap();
     let weights = Tensor::arange(1.0, 11.0, &Device::Cpu)
         .unwrap()
         .reshape((2, 5))
@@ -86,22 +93,22 @@ fn matches(encoder: Encoder, prefix: &str, name: &str) {
             &contexts(&golden),
         )
         .unwrap();
-        let error = largest(&(&latents - &golden[&format!("{name}.latent")]).unwrap());
+        let error = max_abs(&(&latents - &golden[&format!("{name}.latent")]).unwrap());
         assert!(error < 1e-12, "{name}: codes are off by {error:e}");
         let loss = (latents * &weights).unwrap().sum_all().unwrap();
         let loss = (loss * 0.1).unwrap();
         let gradient = pass.gradient(&loss.backward().unwrap()).unwrap();
-        let error = largest(&(gradient - &expected).unwrap());
+        let error = max_abs(&(gradient - &expected).unwrap());
         assert!(error < 1e-11, "{name}: gradients are off by {error:e}");
     }
 }
 
 #[test]
-fn the_convolutional_encoder_is_that_of_pytorch() {
-    matches(Encoder::Conv, "conv_encoder.", "conv");
+fn convolutional_encoder_matches_pytorch() {
+    assert_matches_golden(Encoder::Conv, "conv_encoder.", "conv");
 }
 
 #[test]
-fn the_encoder_of_partial_convolutions_is_that_of_pytorch() {
-    matches(Encoder::PartialConv, "partial_encoder.", "partial");
+fn partial_convolutional_encoder_matches_pytorch() {
+    assert_matches_golden(Encoder::PartialConv, "partial_encoder.", "partial");
 }
