@@ -1,4 +1,4 @@
-//! Every shipped config runs to its end, shrunk.
+//! Runs every shipped config and sweep to its end, with smaller networks, signals and step counts.
 
 mod support;
 
@@ -19,13 +19,14 @@ use support::desk::{Desk, files_under};
 use support::program::{Ended, program};
 use toml::Table;
 
-/// Side of the pictures that stand in for those of a config.
+/// Side in pixels of the pictures that replace a config's own.
 const SIDE: u32 = 32;
-/// Frames of the sounds that stand in for those of a config.
+/// Frames of the sounds that replace a config's own.
 const FRAMES: u16 = 500;
 
+/// A config of `configs/`.
 struct Shipped {
-    /// Relative to the workspace.
+    /// Path relative to the workspace.
     name: String,
     text: String,
     table: Table,
@@ -62,7 +63,7 @@ impl Shipped {
         self.table.get("signal")?.get(key)
     }
 
-    /// Whether its picture is not in the repository: no command in its header goes without the user's own.
+    /// Returns whether the config needs a file that is not in the repository: it sets `signal.path`, or every command in its header does.
     fn needs_own_file(&self) -> bool {
         let mut commands = self
             .text
@@ -71,8 +72,8 @@ impl Shipped {
         self.signal("path").is_some() || commands.all(|line| line.contains("--set signal.path="))
     }
 
-    /// Overrides that make it a matter of a second; they name pictures on the desk.
-    fn shrinking(&self) -> Vec<String> {
+    /// Returns overrides that shorten the run to about a second. They name files that the test writes.
+    fn shrinking_overrides(&self) -> Vec<String> {
         let mut sets: Vec<String> = vec![
             "train.steps=3".to_owned(),
             "field.hidden_features=16".to_owned(),
@@ -88,7 +89,10 @@ impl Shipped {
             "hyper" => self.shrink_pictures(&mut sets),
             "image" | "poisson" => self.shrink_picture(&mut sets),
             "video" => self.shrink_clip(&mut sets),
-            other => panic!("say here how to shrink a config of the kind `{other}`"),
+            other => panic!(
+                "{}: no rule to shrink a config of the kind `{other}`",
+                self.name
+            ),
         }
         sets
     }
@@ -143,7 +147,7 @@ impl Shipped {
     }
 
     fn shrink_picture(&self, sets: &mut Vec<String>) {
-        // The embedded picture's; a file has its own.
+        // Only the embedded picture has the key `size`.
         if self.signal("path").is_none() {
             sets.push(format!("signal.size={SIDE}"));
         }
@@ -153,7 +157,7 @@ impl Shipped {
             ("crop_box", "[4,2,20,24]"),
             ("resize", "16"),
         ] {
-            // A sweep over pictures finds those on the desk.
+            // A sweep over pictures finds the ones that the test writes.
             let is_set = self.signal(key).is_some() && !(key == "path" && self.is_sweep());
             sets.extend(is_set.then(|| format!("signal.{key}={smaller}")));
         }
@@ -169,8 +173,8 @@ impl Shipped {
     }
 }
 
-/// Names of a run's artifacts, each of which is a picture or a sound that is worth having.
-fn artifacts(desk: &Desk) -> BTreeSet<String> {
+/// Returns the names of a run's artifacts, and asserts that each is a table with rows, a sound that is not silent, or a picture.
+fn checked_artifacts(desk: &Desk) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for artifact in files_under(&desk.path("run/artifacts")) {
         if artifact.extension().is_some_and(|e| e == "csv") {
@@ -188,7 +192,7 @@ fn artifacts(desk: &Desk) -> BTreeSet<String> {
     names
 }
 
-/// What every run of a kind leaves.
+/// Returns artifacts that every run of a kind writes.
 fn expected_artifacts(kind: &str) -> &'static [&'static str] {
     match kind {
         "audio" => &["target.wav", "value.wav", "error.wav"],
@@ -206,12 +210,12 @@ fn expected_artifacts(kind: &str) -> &'static [&'static str] {
             "solver.png",
             "target_laplacian.png",
         ],
-        other => panic!("say here what a run of the kind `{other}` leaves"),
+        other => panic!("no list of expected artifacts for the kind `{other}`"),
     }
 }
 
 #[test]
-fn every_shipped_config_parses_and_tells_what_to_expect() {
+fn every_shipped_config_parses_and_states_expected_metrics() {
     let all = Shipped::all();
     assert!(!all.is_empty());
     for shipped in all {
@@ -240,7 +244,10 @@ fn every_shipped_config_parses_and_tells_what_to_expect() {
                 let config = ConfigOf::<Video>::parse(&source, Video::KIND, &[]);
                 config.unwrap_or_else(|error| panic!("{error}")).expect
             }
-            other => panic!("parse configs of the kind `{other}` here"),
+            other => panic!(
+                "{}: no parser for the kind `{other}` in this test",
+                shipped.name
+            ),
         };
         assert!(
             shipped.is_sweep() || shipped.needs_own_file() || !expect.is_empty(),
@@ -255,14 +262,14 @@ fn every_shipped_config_runs_to_its_end() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     for shipped in Shipped::all().iter().filter(|shipped| !shipped.is_sweep()) {
         let desk = Desk::new();
-        desk.draw("picture.png", SIDE, SIDE);
-        desk.draw("mask.png", SIDE, SIDE);
-        desk.play("sound.wav", FRAMES);
-        desk.film("clip", 6, SIDE);
-        desk.film("pictures", 6, SIDE);
+        desk.write_picture("picture.png", SIDE, SIDE);
+        desk.write_picture("mask.png", SIDE, SIDE);
+        desk.write_sound("sound.wav", FRAMES);
+        desk.write_clip("clip", 6, SIDE);
+        desk.write_clip("pictures", 6, SIDE);
         let mut command = Command::new(program(shipped.kind()));
         command.arg("run").arg(root.join(&shipped.name));
-        for set in shipped.shrinking() {
+        for set in shipped.shrinking_overrides() {
             command.args(["--set", &set]);
         }
         let output = command
@@ -285,7 +292,7 @@ fn every_shipped_config_runs_to_its_end() {
             "{}",
             shipped.name
         );
-        let names = artifacts(&desk);
+        let names = checked_artifacts(&desk);
         for &name in expected_artifacts(shipped.kind()) {
             assert!(names.contains(name), "{} has no {name}", shipped.name);
         }
@@ -293,22 +300,22 @@ fn every_shipped_config_runs_to_its_end() {
 }
 
 #[test]
-fn every_run_of_every_shipped_sweep_ends_with_the_metrics_of_its_table() {
+fn every_run_of_every_shipped_sweep_has_the_metrics_of_its_table() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     for shipped in Shipped::all().iter().filter(|shipped| shipped.is_sweep()) {
         let desk = Desk::new();
-        desk.film("pictures", 3, SIDE);
+        desk.write_clip("pictures", 3, SIDE);
         std::fs::create_dir(desk.path("sounds")).unwrap();
-        desk.play("sounds/one.wav", 400);
-        desk.play("sounds/two.wav", 300);
+        desk.write_sound("sounds/one.wav", 400);
+        desk.write_sound("sounds/two.wav", 300);
         program(shipped.kind());
         let mut command = Command::new(program("sweep"));
         command.arg("run").arg(root.join(&shipped.name));
-        for set in shipped.shrinking() {
+        for set in shipped.shrinking_overrides() {
             command.args(["--set", &set]);
         }
         let output = command.args(["--out", "sweep"]).current_dir(desk.path(""));
-        let ended = Ended::from(output.output().unwrap()).succeeded();
+        let ended = Ended::from(output.output().unwrap()).assert_success();
         assert!(
             !ended.stdout.contains("–"),
             "{}: {}",
@@ -319,7 +326,7 @@ fn every_run_of_every_shipped_sweep_ends_with_the_metrics_of_its_table() {
 }
 
 #[test]
-fn every_expected_metric_is_measured() {
+fn every_expected_metric_is_a_metric_of_its_kind() {
     for shipped in Shipped::all() {
         let Some(expect) = shipped.table.get("expect").and_then(toml::Value::as_table) else {
             continue;

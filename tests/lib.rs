@@ -1,6 +1,6 @@
-//! The tests of the whole workspace stand beside this file; the package exists for them alone.
+//! This library is empty: the package exists for the whole-workspace tests in the files beside this one.
 
-/// The Rust code in the README and in the book is compiled, and run where it needs no file.
+/// Compiles the Rust code of the README and of the book as doctests, and runs the examples that need no file.
 #[cfg(doctest)]
 mod documents {
     #[doc = include_str!("../README.md")]

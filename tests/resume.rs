@@ -1,4 +1,4 @@
-//! A run that was killed, interrupted or repeated gives the same bytes as one that was left alone.
+//! A run that was killed, interrupted or repeated gives the same bytes as an undisturbed run.
 
 mod support;
 
@@ -12,7 +12,7 @@ use siren_core::signal::step_rng;
 use support::desk::{Desk, Files};
 use support::program::{Ended, program};
 
-/// Every source of random numbers is in use: a random mask, random pixels, and a prior at random coordinates.
+/// A config that uses every source of random numbers: a random mask, random pixels, and a prior at random coordinates.
 const CONFIG: &str = "
 kind = 'image'
 [signal]
@@ -32,8 +32,8 @@ muon = {}
 evaluate_every = 10
 checkpoint_every = 7
 ";
-/// Small runs of the other kinds, each with a command that makes the rest of its config.
-const OTHERS: [(&str, &str); 4] = [
+/// Small runs of the other kinds: the kind, and TOML text of the tables that only this kind has.
+const OTHER_KINDS: [(&str, &str); 4] = [
     (
         "audio",
         "[signal]\nlength = 0.1\nsampling = { subset = { points = 300 } }",
@@ -58,14 +58,14 @@ fn desk() -> Desk {
     desk
 }
 
-/// The files of a run that must be the same to the byte: all but those that tell the time.
+/// Reads the files of a run that must be reproduced byte for byte: all but those that contain times.
 fn results(desk: &Desk, run: &str) -> Files {
-    let tells_time = |name: &str| {
+    let contains_times = |name: &str| {
         ["timing.csv", "summary.toml", "provenance.toml"].contains(&name)
             || name.starts_with("events.")
     };
     let mut files = desk.files(run);
-    files.retain(|name, _| !tells_time(name));
+    files.retain(|name, _| !contains_times(name));
     for name in [LAST, BEST, "metrics.csv", "evaluation.csv"] {
         assert!(files.contains_key(name), "{run} has no {name}");
     }
@@ -73,11 +73,11 @@ fn results(desk: &Desk, run: &str) -> Files {
 }
 
 #[track_caller]
-fn assert_same(found: &Files, expected: &Files, what: &str) {
+fn assert_same(found: &Files, expected: &Files, run: &str) {
     let names = |files: &Files| files.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(found), names(expected), "{what}");
+    assert_eq!(names(found), names(expected), "{run}");
     for (name, bytes) in expected {
-        assert!(found[name] == *bytes, "{what}: {name} differs");
+        assert!(found[name] == *bytes, "{run}: {name} differs");
     }
 }
 
@@ -87,8 +87,8 @@ fn spawn(desk: &Desk, line: &str) -> Child {
     command.spawn().unwrap()
 }
 
-/// `resume` if the run got as far as having a folder, else `run` again.
-fn go_on(desk: &Desk, run: &str) -> String {
+/// Returns the command line that continues a run: `resume` if its folder exists, else `run`.
+fn continuing_line(desk: &Desk, run: &str) -> String {
     if desk.path(run).exists() {
         format!("resume {run}")
     } else {
@@ -96,40 +96,45 @@ fn go_on(desk: &Desk, run: &str) -> String {
     }
 }
 
-/// Waits for a file that a running program is about to write.
+/// Waits until a running program has written a file. Panics if the program exits before.
 fn wait_for(path: &Path, child: &mut Child) {
     while !path.exists() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended before");
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "the program ended before it wrote {}",
+            path.display()
+        );
         sleep(Duration::from_millis(1));
     }
 }
 
 #[test]
-fn a_run_killed_at_any_moment_ends_as_if_it_never_had_been() {
+fn a_run_killed_at_any_moment_and_resumed_gives_the_bytes_of_an_undisturbed_run() {
     let desk = desk();
-    // The first run also waits for the program to be built, so it is not the one to measure.
-    desk.run("run small.toml --out unbroken").succeeded();
+    // The time of the first run includes building the program, so a second run is timed.
+    desk.run("run small.toml --out undisturbed")
+        .assert_success();
     let start = Instant::now();
-    desk.run("run small.toml --out measured").succeeded();
+    desk.run("run small.toml --out measured").assert_success();
     let duration = start.elapsed();
-    let expected = results(&desk, "unbroken");
+    let expected = results(&desk, "undisturbed");
     let mut rng = step_rng(20, 0, 0);
     let mut cut_short = 0;
     for round in 0..KILLED_RUNS {
         let run = format!("killed_{round}");
-        // Early moments are the more delicate ones: squares crowd there.
+        // Early moments are more critical, so the moments are squares of uniform numbers, which are dense near 0.
         let moment = ((f64::from(round) + rng.random::<f64>()) / f64::from(KILLED_RUNS)).powi(2);
         let mut moments = vec![moment];
         if round % 3 == 0 {
             moments.push(rng.random());
         }
         for moment in moments {
-            let mut child = spawn(&desk, &go_on(&desk, &run));
+            let mut child = spawn(&desk, &continuing_line(&desk, &run));
             sleep(duration.mul_f64(moment));
             child.kill().unwrap();
             cut_short += u32::from(!child.wait().unwrap().success());
         }
-        desk.run(&go_on(&desk, &run)).succeeded();
+        desk.run(&continuing_line(&desk, &run)).assert_success();
         assert_same(&results(&desk, &run), &expected, &run);
     }
     assert!(
@@ -139,30 +144,35 @@ fn a_run_killed_at_any_moment_ends_as_if_it_never_had_been() {
 }
 
 #[test]
-fn a_run_of_any_kind_killed_midway_ends_as_if_it_never_had_been() {
-    for (kind, signal) in OTHERS {
+fn a_run_of_any_kind_killed_midway_and_resumed_gives_the_bytes_of_an_undisturbed_run() {
+    for (kind, signal) in OTHER_KINDS {
         let desk = Desk::of_kind(kind);
         let config = format!(
             "kind = '{kind}'\n{signal}\n[field]\nhidden_features = 16\n[train]\nsteps = 120\n[run]\nevaluate_every = 40\ncheckpoint_every = 7\n"
         );
         desk.write("small.toml", config);
-        desk.run("run small.toml --out unbroken").succeeded();
+        desk.run("run small.toml --out undisturbed")
+            .assert_success();
         let mut child = spawn(&desk, "run small.toml --out killed");
         wait_for(&desk.path("killed").join(LAST), &mut child);
         child.kill().unwrap();
         child.wait().unwrap();
         let metrics = String::from_utf8(desk.read("killed/metrics.csv")).unwrap();
-        assert!(metrics.lines().count() < 120, "{kind}: too late to kill it");
-        desk.run("resume killed --threads 1").succeeded();
-        let expected = results(&desk, "unbroken");
+        assert!(
+            metrics.lines().count() < 120,
+            "{kind}: the run was already finished when it was killed"
+        );
+        desk.run("resume killed --threads 1").assert_success();
+        let expected = results(&desk, "undisturbed");
         assert_same(&results(&desk, "killed"), &expected, kind);
     }
 }
 
 #[test]
-fn files_that_a_kill_left_half_written_are_swept_away() {
+fn resuming_removes_partially_written_files_and_rows() {
     let desk = desk();
-    desk.run("run small.toml --out unbroken").succeeded();
+    desk.run("run small.toml --out undisturbed")
+        .assert_success();
     let mut child = spawn(&desk, "run small.toml --out killed");
     wait_for(
         &desk.path("killed/checkpoints/last.safetensors"),
@@ -171,43 +181,46 @@ fn files_that_a_kill_left_half_written_are_swept_away() {
     child.kill().unwrap();
     child.wait().unwrap();
     for name in [LAST, BEST, "summary.toml", "artifacts/value.png"] {
-        desk.write(&format!("killed/{name}.tmp"), "half of");
+        desk.write(&format!("killed/{name}.tmp"), "partial");
     }
     for name in ["metrics.csv", "timing.csv", "evaluation.csv"] {
         let mut text = desk.read(&format!("killed/{name}"));
         text.extend(b"150,0.25,0.2");
         desk.write(&format!("killed/{name}"), text);
     }
-    desk.run("resume killed").succeeded();
-    let expected = results(&desk, "unbroken");
+    desk.run("resume killed").assert_success();
+    let expected = results(&desk, "undisturbed");
     assert_same(&results(&desk, "killed"), &expected, "killed");
 }
 
 #[test]
-fn a_finished_run_can_be_resumed_and_stays_as_it_is() {
+fn resuming_a_run_without_its_summary_writes_summary_and_artifacts_again() {
     let desk = desk();
-    let first = desk.run("run small.toml --out once").succeeded();
+    let first = desk.run("run small.toml --out once").assert_success();
     let before = results(&desk, "once");
-    // As if it had been killed between its last checkpoint and its end.
+    // Without these files, the run looks as if it was killed after its last checkpoint.
     std::fs::remove_file(desk.path("once/summary.toml")).unwrap();
     std::fs::remove_file(desk.path("once/artifacts/value.png")).unwrap();
-    let again = desk.run("resume once").succeeded();
+    let again = desk.run("resume once").assert_success();
     assert_same(&results(&desk, "once"), &before, "resumed");
     assert!(desk.path("once/summary.toml").exists());
     assert!(again.stdout.contains("psnr_db") && first.stdout.contains("psnr_db"));
 }
 
 #[test]
-fn a_run_that_is_finished_says_so_does_nothing_and_tells_how_to_train_on() {
-    for (kind, signal) in OTHERS.into_iter().chain([("image", "[signal]\nsize = 12")]) {
+fn resuming_a_finished_run_changes_nothing_and_prints_how_to_train_further() {
+    for (kind, signal) in OTHER_KINDS
+        .into_iter()
+        .chain([("image", "[signal]\nsize = 12")])
+    {
         let desk = Desk::of_kind(kind);
         let config = format!(
             "kind = '{kind}'\n{signal}\n[field]\nhidden_features = 16\n[train]\nsteps = 5\n"
         );
         desk.write("small.toml", config);
-        desk.run("run small.toml --out run").succeeded();
+        desk.run("run small.toml --out run").assert_success();
         let before = desk.files("run");
-        let ended = desk.run("resume run").succeeded();
+        let ended = desk.run("resume run").assert_success();
         assert!(desk.files("run") == before, "{kind}");
         for words in [
             "run is finished",
@@ -218,52 +231,56 @@ fn a_run_that_is_finished_says_so_does_nothing_and_tells_how_to_train_on() {
         }
         assert!(ended.stderr.is_empty() && !ended.stdout.contains("psnr_db"));
         for new in ["run-2", "run-3"] {
-            let ended = desk.run("resume run").succeeded();
+            let ended = desk.run("resume run").assert_success();
             let (_, advice) = ended.stdout.split_once("cargo xtask ").unwrap();
-            desk.run(advice.trim()).succeeded();
+            desk.run(advice.trim()).assert_success();
             assert!(desk.path(new).join("summary.toml").exists());
         }
     }
 }
 
 #[test]
-fn a_config_of_any_file_name_gives_a_run_that_can_be_resumed() {
+fn a_config_with_spaces_and_umlauts_in_its_name_gives_a_run_that_can_be_resumed() {
     let desk = desk();
     for (file, run) in [("my picture", "my-picture"), ("Größe (1)", "Gr--e--1-")] {
         desk.write(&format!("{file}.toml"), CONFIG);
         let mut command = Command::new(program("image"));
         command.args(["run", &format!("{file}.toml"), "--set", "train.steps=2"]);
         let ended = command.current_dir(desk.path("")).output().unwrap();
-        Ended::from(ended).succeeded();
-        desk.run(&format!("resume runs/{run}")).succeeded();
+        Ended::from(ended).assert_success();
+        desk.run(&format!("resume runs/{run}")).assert_success();
     }
 }
 
 #[test]
-fn the_seed_alone_decides_what_a_run_gives() {
+fn the_number_of_threads_does_not_change_results_and_the_seed_does() {
     let desk = desk();
-    desk.run("run small.toml --out run").succeeded();
+    desk.run("run small.toml --out run").assert_success();
     let expected = results(&desk, "run");
     for threads in [1, 2, 3, 5] {
         let run = format!("threads_{threads}");
         let line = format!("run small.toml --out {run} --threads {threads}");
-        desk.run(&line).succeeded();
+        desk.run(&line).assert_success();
         assert_same(&results(&desk, &run), &expected, &run);
     }
     desk.run("run small.toml --out other --set seed=1")
-        .succeeded();
+        .assert_success();
     let other = results(&desk, "other");
     for name in ["metrics.csv", "evaluation.csv", "artifacts/observed.png"] {
-        assert!(other[name] != expected[name], "{name} ignores the seed");
+        assert!(
+            other[name] != expected[name],
+            "{name} does not depend on the seed"
+        );
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn an_interrupted_run_keeps_its_last_step_and_tells_how_to_go_on() {
+fn an_interrupted_run_saves_its_last_step_and_prints_how_to_resume() {
     let desk = desk();
-    desk.run("run small.toml --out unbroken").succeeded();
-    let expected = results(&desk, "unbroken");
+    desk.run("run small.toml --out undisturbed")
+        .assert_success();
+    let expected = results(&desk, "undisturbed");
     for signal in ["INT", "TERM"] {
         let run = format!("stopped_{signal}");
         let mut command = desk.command(&format!("run small.toml --out {run}"));
@@ -285,21 +302,21 @@ fn an_interrupted_run_keeps_its_last_step_and_tells_how_to_go_on() {
         let last_row = metrics.lines().last().unwrap().split(',').next().unwrap();
         let step = format!("stopped at step {last_row};");
         assert!(ended.stdout.contains(&step), "{step} {ended:#?}");
-        desk.run(&format!("resume {run}")).succeeded();
+        desk.run(&format!("resume {run}")).assert_success();
         assert_same(&results(&desk, &run), &expected, &run);
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn a_folder_left_by_a_kill_while_it_was_made_is_no_obstacle() {
+fn an_unfinished_folder_of_a_killed_process_is_replaced() {
     let desk = desk();
-    // `exec` keeps the process number, which names the unfinished folder.
+    // The name of an unfinished run folder contains the process id, which `exec` keeps.
     let script = "mkdir .run.$$ && touch .run.$$/old && exec \"$0\" run small.toml --out run";
     let mut shell = Command::new("sh");
     shell.args(["-c", script]).arg(program("image"));
     let ended = shell.current_dir(desk.path("")).output().unwrap();
-    Ended::from(ended).succeeded();
+    Ended::from(ended).assert_success();
     assert!(!desk.path("run/old").exists());
     results(&desk, "run");
 }

@@ -1,4 +1,4 @@
-//! Sweeps: what is refused before anything runs, and what a kill leaves.
+//! Sweeps: tables, names of runs, mistakes that are refused before the first run, and continuing a killed sweep.
 
 mod support;
 
@@ -44,6 +44,7 @@ rows = \"method\"
 metrics = [\"psnr_db\", \"ssim\"]
 ";
 
+/// Returns the command `siren-sweep` with the arguments of `line`.
 fn sweep(desk: &Desk, line: &str) -> Command {
     program("image");
     let mut command = Command::new(program("sweep"));
@@ -51,50 +52,51 @@ fn sweep(desk: &Desk, line: &str) -> Command {
     command
 }
 
+/// Runs `siren-sweep` with the arguments of `line` and waits until it exits.
 fn run(desk: &Desk, line: &str) -> Ended {
     sweep(desk, line).output().unwrap().into()
 }
 
-fn text(desk: &Desk, name: &str) -> String {
+fn read_text(desk: &Desk, name: &str) -> String {
     String::from_utf8(desk.read(name)).unwrap()
 }
 
 #[test]
-fn runs_of_another_signal_than_the_configs_own_have_no_expectation() {
+fn runs_with_another_signal_than_the_configs_have_no_expected_metrics() {
     let desk = Desk::new();
     let axis = "[[sweep.axes]]\nname = \"size\"\nkey = \"signal.size\"\nvalues = [24, 20]\n";
     let table = "[sweep.table]\nrows = \"size\"\nmetrics = [\"psnr_db\"]\n";
     let expect = "[expect]\npsnr_db = 49.4\n";
     desk.write("s.toml", format!("{EXPERIMENT}{expect}{axis}{table}"));
-    run(&desk, "run s.toml --out out").succeeded();
-    for (size, is_own) in [(24, true), (20, false)] {
-        let summary = text(&desk, &format!("out/runs/{size}/summary.toml"));
-        assert_eq!(summary.contains("49.4"), is_own, "{summary}");
+    run(&desk, "run s.toml --out out").assert_success();
+    for (size, is_unchanged) in [(24, true), (20, false)] {
+        let summary = read_text(&desk, &format!("out/runs/{size}/summary.toml"));
+        assert_eq!(summary.contains("49.4"), is_unchanged, "{summary}");
         assert_eq!(
-            text(&desk, &format!("out/logs/{size}.txt")).contains("49.4"),
-            is_own
+            read_text(&desk, &format!("out/logs/{size}.txt")).contains("49.4"),
+            is_unchanged
         );
     }
 }
 
 #[test]
-fn a_table_has_means_and_deviations_its_best_in_bold_and_published_values_beside() {
+fn a_table_shows_means_with_deviations_best_values_in_bold_and_published_values() {
     let desk = Desk::new();
     let published = "[[sweep.published]]\nrow = \"Muon\"\nvalue = 12.5\nsource = \"a paper\"\n";
     desk.write("s.toml", format!("{EXPERIMENT}{AXES}{TABLE}{published}"));
-    let shown = run(&desk, "run s.toml --out out").succeeded().stdout;
+    let shown = run(&desk, "run s.toml --out out").assert_success().stdout;
     assert_eq!(shown.matches("**").count(), 4, "{shown}");
     assert!(
         shown.contains("12 of 12 runs") && shown.contains("(12.50 [1])"),
         "{shown}"
     );
     let mean = |method: &str| {
-        let of = |seed: u32| {
+        let psnr_db = |seed: u32| {
             let name = format!("out/runs/{method}--{seed}/summary.toml");
-            let summary: toml::Table = text(&desk, &name).parse().unwrap();
+            let summary: toml::Table = read_text(&desk, &name).parse().unwrap();
             summary["metrics"]["psnr_db"].as_float().unwrap()
         };
-        (0..4).map(of).sum::<f64>() / 4.0
+        (0..4).map(psnr_db).sum::<f64>() / 4.0
     };
     for (row, method) in [
         ("sine", "sine"),
@@ -107,7 +109,7 @@ fn a_table_has_means_and_deviations_its_best_in_bold_and_published_values_beside
         let expected = format!("{:.2} ± ", mean(method));
         assert!(line.unwrap().contains(&expected), "{expected} in {shown}");
     }
-    let again = run(&desk, "table out").succeeded().stdout;
+    let again = run(&desk, "table out").assert_success().stdout;
     assert_eq!(again, shown);
     for file in [
         "table.md",
@@ -120,11 +122,11 @@ fn a_table_has_means_and_deviations_its_best_in_bold_and_published_values_beside
 }
 
 #[test]
-fn what_is_wrong_with_a_sweep_is_said_before_anything_runs() {
+fn mistakes_in_a_sweep_are_refused_before_the_first_run() {
     let good = format!("{EXPERIMENT}{AXES}{TABLE}");
     let axis =
         |axis: &str| format!("{EXPERIMENT}[[sweep.axes]]\nname = \"method\"\n{axis}\n{TABLE}");
-    for (what, config, words) in [
+    for (case, config, words) in [
         (
             "no such key",
             axis("key = \"train.learning_rat\"\nvalues = [1]"),
@@ -150,9 +152,13 @@ fn what_is_wrong_with_a_sweep_is_said_before_anything_runs() {
             axis("key = \"signal.path\"\nfiles = \"hidden/*\""),
             "hidden files are not counted",
         ),
-        ("an axis of no sort", axis("key = \"seed\""), "`values`"),
         (
-            "no choice",
+            "an axis without choices",
+            axis("key = \"seed\""),
+            "`values`",
+        ),
+        (
+            "an empty list of values",
             axis("key = \"seed\"\nvalues = []"),
             "no choices",
         ),
@@ -166,9 +172,9 @@ fn what_is_wrong_with_a_sweep_is_said_before_anything_runs() {
             good.replace("rows =", "row ="),
             "s.toml",
         ),
-        ("no sweep", EXPERIMENT.to_owned(), "sweep"),
+        ("no sweep table", EXPERIMENT.to_owned(), "sweep"),
         (
-            "a published value of no row",
+            "a published value of an unknown row",
             format!("{good}[[sweep.published]]\nrow = \"x\"\nvalue = 1\nsource = \"\""),
             "sweep.published",
         ),
@@ -177,8 +183,8 @@ fn what_is_wrong_with_a_sweep_is_said_before_anything_runs() {
         desk.write("s.toml", config);
         std::fs::create_dir(desk.path("hidden")).unwrap();
         desk.write("hidden/._a.png", "");
-        run(&desk, "run s.toml --out out").refused(what, &[words]);
-        assert!(!desk.path("out").exists(), "{what}");
+        run(&desk, "run s.toml --out out").assert_refused(case, &[words]);
+        assert!(!desk.path("out").exists(), "{case}");
     }
 }
 
@@ -187,21 +193,21 @@ fn a_folder_of_another_sweep_is_refused() {
     let desk = Desk::new();
     let config = format!("{EXPERIMENT}{AXES}{TABLE}");
     desk.write("s.toml", &config);
-    run(&desk, "run s.toml --out out --set train.steps=2").succeeded();
+    run(&desk, "run s.toml --out out --set train.steps=2").assert_success();
     run(&desk, "run s.toml --out out --set train.steps=3")
-        .refused("another config", &["another config"]);
+        .assert_refused("another config", &["another config"]);
     desk.write(
         "t.toml",
         config.replace("values = [0, 1, 2, 3]", "values = [4]"),
     );
     run(&desk, "run t.toml --out out --set train.steps=2")
-        .refused("other runs", &["another sweep"]);
+        .assert_refused("other runs", &["another sweep"]);
     std::fs::create_dir(desk.path("taken")).unwrap();
-    run(&desk, "run s.toml --out taken").refused("no sweep folder", &["not a sweep folder"]);
+    run(&desk, "run s.toml --out taken").assert_refused("no sweep folder", &["not a sweep folder"]);
 }
 
-/// A sweep over the files of a pattern, a row for each.
-fn over_files(pattern: &str) -> String {
+/// Returns the config of a sweep over the files that match `pattern`, with one row per file.
+fn config_over_files(pattern: &str) -> String {
     let axis = format!(
         "[[sweep.axes]]\nname = \"picture\"\nkey = \"signal.path\"\nfiles = \"{pattern}\"\n"
     );
@@ -209,8 +215,8 @@ fn over_files(pattern: &str) -> String {
     format!("{EXPERIMENT}{axis}{table}").replace("steps = 60", "steps = 2")
 }
 
-/// Pictures of one shade each, which tell runs apart.
-fn paint(desk: &Desk, names: &[&str]) {
+/// Writes pictures of one gray shade each, so that the target of a run identifies its picture.
+fn write_flat_pictures(desk: &Desk, names: &[&str]) {
     for (at, name) in names.iter().enumerate() {
         let path = desk.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -220,7 +226,7 @@ fn paint(desk: &Desk, names: &[&str]) {
 }
 
 #[test]
-fn every_file_has_a_row_and_a_run_of_its_own() {
+fn every_file_has_one_row_and_one_run() {
     for (names, pattern, rows) in [
         (&["k/犬.png", "k/猫.png"][..], "k/*.png", &["犬", "猫"][..]),
         (&["a/x.png", "b/x.png"], "[ab]/x.png", &["a/x", "b/x"]),
@@ -238,7 +244,7 @@ fn every_file_has_a_row_and_a_run_of_its_own() {
         ),
     ] {
         let desk = Desk::new();
-        paint(&desk, names);
+        write_flat_pictures(&desk, names);
         for hidden in [
             "k/._1.png",
             "k/.thumb.png",
@@ -252,8 +258,8 @@ fn every_file_has_a_row_and_a_run_of_its_own() {
                 desk.write(hidden, "no picture");
             }
         }
-        desk.write("s.toml", over_files(pattern));
-        let shown = run(&desk, "run s.toml --out out").succeeded().stdout;
+        desk.write("s.toml", config_over_files(pattern));
+        let shown = run(&desk, "run s.toml --out out").assert_success().stdout;
         let lines: Vec<&str> = shown
             .lines()
             .filter(|line| line.starts_with("| "))
@@ -262,9 +268,13 @@ fn every_file_has_a_row_and_a_run_of_its_own() {
             .iter()
             .map(|line| line.split('|').nth(1).unwrap().trim());
         assert!(found.eq(rows.iter().copied()), "{shown}");
-        // Each run has the picture of its row.
+        // Each run was trained on the picture of its row.
         let mut fitted = Vec::new();
-        for line in run(&desk, "run s.toml --list").succeeded().stdout.lines() {
+        for line in run(&desk, "run s.toml --list")
+            .assert_success()
+            .stdout
+            .lines()
+        {
             let (run, overrides) = line.split_once("  ").unwrap();
             let target =
                 image::open(desk.path(&format!("out/runs/{run}/artifacts/target.png"))).unwrap();
@@ -274,21 +284,24 @@ fn every_file_has_a_row_and_a_run_of_its_own() {
             fitted.push(name);
         }
         assert_eq!(fitted, names);
-        // All runs are there already.
-        assert_eq!(run(&desk, "run s.toml --out out").succeeded().stdout, shown);
+        // The second call finds all runs finished and prints the same table.
+        assert_eq!(
+            run(&desk, "run s.toml --out out").assert_success().stdout,
+            shown
+        );
     }
 }
 
 #[test]
-fn a_file_that_comes_later_changes_no_run_and_is_never_taken_for_another() {
+fn a_file_added_later_gets_a_run_and_changes_no_other() {
     let desk = Desk::new();
-    paint(&desk, &["k/犬.png", "k/猫.png"]);
-    desk.write("s.toml", over_files("k/*.png"));
-    run(&desk, "run s.toml --out out").succeeded();
+    write_flat_pictures(&desk, &["k/犬.png", "k/猫.png"]);
+    desk.write("s.toml", config_over_files("k/*.png"));
+    run(&desk, "run s.toml --out out").assert_success();
     let before = desk.files("out/runs");
-    // In front of both.
-    paint(&desk, &["k/乾.png"]);
-    let shown = run(&desk, "run s.toml --out out").succeeded().stdout;
+    // The new name sorts before the other two.
+    write_flat_pictures(&desk, &["k/乾.png"]);
+    let shown = run(&desk, "run s.toml --out out").assert_success().stdout;
     assert!(shown.contains("3 of 3 runs"), "{shown}");
     let after = desk.files("out/runs");
     assert!(
@@ -300,25 +313,25 @@ fn a_file_that_comes_later_changes_no_run_and_is_never_taken_for_another() {
 }
 
 #[test]
-fn a_sweep_of_older_names_goes_on_and_one_whose_names_changed_is_refused() {
+fn a_sweep_whose_run_names_changed_is_refused() {
     let desk = Desk::new();
-    paint(&desk, &["k/a+b.png", "k/猫.png"]);
-    desk.write("s.toml", over_files("k/*.png"));
-    let names = run(&desk, "run s.toml --list").succeeded().stdout;
+    write_flat_pictures(&desk, &["k/a+b.png", "k/猫.png"]);
+    desk.write("s.toml", config_over_files("k/*.png"));
+    let names = run(&desk, "run s.toml --list").assert_success().stdout;
     let names: Vec<&str> = names
         .lines()
         .filter_map(|line| line.split_once("  "))
         .map(|(name, _)| name)
         .collect();
     assert_eq!(names, ["a-b", "-"]);
-    run(&desk, "run s.toml --out out").succeeded();
-    paint(&desk, &["k/a=b.png"]);
+    run(&desk, "run s.toml --out out").assert_success();
+    write_flat_pictures(&desk, &["k/a=b.png"]);
     run(&desk, "run s.toml --out out")
-        .refused("a run of an older name", &["holds the run `a-b`", "--out"]);
+        .assert_refused("a run name that changed", &["holds the run `a-b`", "--out"]);
 }
 
 #[test]
-fn a_run_that_fails_is_reported_at_the_end_and_stops_no_other() {
+fn a_failed_run_is_reported_at_the_end_and_does_not_stop_the_others() {
     let desk = Desk::new();
     let axes =
         "[[sweep.axes]]\nname = \"rate\"\nkey = \"train.learning_rate\"\nvalues = [1e38, 1e-4]\n";
@@ -327,13 +340,13 @@ fn a_run_that_fails_is_reported_at_the_end_and_stops_no_other() {
         format!("{EXPERIMENT}{axes}{TABLE}").replace("\"method\"", "\"rate\""),
     );
     let ended = run(&desk, "run s.toml --out out --jobs 1");
-    ended.refused("a diverging run", &["finite"]);
+    ended.assert_refused("a diverging run", &["finite"]);
     assert!(ended.stdout.contains("1 of 2 runs"), "{}", ended.stdout);
 }
 
-/// Starts the sweep in a process group of its own and kills the whole group after a while, unless it ended before.
+/// Starts the sweep in a new process group and kills the group after `delay`. Returns whether the sweep was still running.
 #[cfg(unix)]
-fn killed_after(desk: &Desk, moment: Duration) -> bool {
+fn kill_after(desk: &Desk, delay: Duration) -> bool {
     use std::os::unix::process::CommandExt;
 
     let mut command = sweep(desk, "run s.toml --out killed");
@@ -342,7 +355,7 @@ fn killed_after(desk: &Desk, moment: Duration) -> bool {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
-    sleep(moment);
+    sleep(delay);
     let group = format!("-{}", child.id());
     Command::new("kill")
         .args(["-9", "--", &group])
@@ -354,18 +367,18 @@ fn killed_after(desk: &Desk, moment: Duration) -> bool {
 
 #[cfg(unix)]
 #[test]
-fn a_sweep_killed_at_random_and_started_again_ends_with_the_same_table() {
+fn a_sweep_killed_at_random_times_and_started_again_gives_the_same_table() {
     let desk = Desk::new();
     desk.write("s.toml", format!("{EXPERIMENT}{AXES}{TABLE}"));
     let start = Instant::now();
-    run(&desk, "run s.toml --out unbroken").succeeded();
+    run(&desk, "run s.toml --out undisturbed").assert_success();
     let duration = start.elapsed();
     let mut rng = step_rng(7, 0, 0);
-    let kills = (0..6).filter(|_| killed_after(&desk, duration.mul_f64(rng.random::<f64>() * 0.6)));
+    let kills = (0..6).filter(|_| kill_after(&desk, duration.mul_f64(rng.random::<f64>() * 0.6)));
     assert!(kills.count() > 2);
-    run(&desk, "run s.toml --out killed").succeeded();
+    run(&desk, "run s.toml --out killed").assert_success();
     for file in ["table.md", "table.csv", "table.tex"] {
-        let of = |sweep: &str| text(&desk, &format!("{sweep}/{file}"));
-        assert_eq!(of("killed"), of("unbroken"), "{file}");
+        let table = |sweep: &str| read_text(&desk, &format!("{sweep}/{file}"));
+        assert_eq!(table("killed"), table("undisturbed"), "{file}");
     }
 }

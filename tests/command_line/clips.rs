@@ -1,4 +1,4 @@
-//! Files that are no clips, parts that are not there, and what can be done with a fitted clip.
+//! Files that are not clips, parts beyond the end of a clip, and rendering of fitted clips.
 
 use std::fs;
 
@@ -6,10 +6,10 @@ use siren_video::clip::Clip;
 use siren_video::config::VideoSignal;
 use siren_video::frames::open;
 
-use super::{Case, desk_for, refused_then_right};
+use super::{Case, assert_refused_cleanly, desk_for};
 use crate::support::desk::Desk;
 
-/// A fit of no time.
+/// A valid config of a clip whose training takes a fraction of a second.
 const GOOD_CLIP: &str = "
 kind = 'video'
 [signal]
@@ -24,12 +24,12 @@ steps = 3
 evaluate_every = 2
 ";
 
-/// With `good.toml`, of a clip, on it.
+/// Creates a folder for clips that holds `good.toml`.
 pub(super) fn desk() -> Desk {
     desk_for("video", GOOD_CLIP)
 }
 
-/// The header of an array of NumPy.
+/// Returns the header of a `.npy` file with elements of type `kind` (`|u1`, `<f4`, …).
 fn array_header(kind: &str, shape: &str) -> Vec<u8> {
     let text = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
     let padding = 64 - (10 + text.len() + 1) % 64;
@@ -38,8 +38,8 @@ fn array_header(kind: &str, shape: &str) -> Vec<u8> {
     [b"\x93NUMPY\x01\x00".as_slice(), &len, text.as_bytes()].concat()
 }
 
-/// Height, width, and how many frames: of a folder, a GIF or a file.
-pub(super) fn seen(desk: &Desk, name: &str) -> (u32, u32, usize) {
+/// Decodes a clip and returns its height, its width and its number of frames.
+pub(super) fn clip_size(desk: &Desk, name: &str) -> (u32, u32, usize) {
     let signal = VideoSignal {
         path: Some(desk.path(name)),
         ..VideoSignal::default()
@@ -56,10 +56,10 @@ pub(super) fn seen(desk: &Desk, name: &str) -> (u32, u32, usize) {
 #[test]
 fn a_file_that_is_no_usable_clip_is_refused_by_name() {
     let desk = desk();
-    desk.film("odd", 3, 8);
-    desk.draw("odd/9.png", 8, 9);
-    fs::create_dir(desk.path("nothing")).unwrap();
-    desk.write("nothing/readme.txt", "No pictures here.");
+    desk.write_clip("odd", 3, 8);
+    desk.write_picture("odd/9.png", 8, 9);
+    fs::create_dir(desk.path("no_frames")).unwrap();
+    desk.write("no_frames/readme.txt", "No pictures here.");
     desk.write("empty.mp4", "");
     desk.write("text.mp4", "This is not a clip.\n");
     desk.write(
@@ -77,8 +77,8 @@ fn a_file_that_is_no_usable_clip_is_refused_by_name() {
         desk.write(name, [array_header(kind, shape), vec![7; bytes]].concat());
     }
     fs::create_dir_all(desk.path("outer/inner")).unwrap();
-    desk.draw("outer/inner/1.png", 8, 8);
-    desk.draw("outer/._1.png", 8, 8);
+    desk.write_picture("outer/inner/1.png", 8, 8);
+    desk.write_picture("outer/._1.png", 8, 8);
     desk.write("huge.npy", array_header("|u1", "(9000000, 4000, 4000, 3)"));
     let y4m = b"YUV4MPEG2 W4 H4 F25:1 C420jpeg\nFRAME\n".as_slice();
     desk.write("cut.y4m", [y4m, &[100; 9]].concat());
@@ -86,7 +86,7 @@ fn a_file_that_is_no_usable_clip_is_refused_by_name() {
     let cases: &[Case] = &[
         ("absent.mp4", &["absent.mp4", "No such file"]),
         ("odd", &["odd/9.png", "8 × 9", "8 × 8"]),
-        ("nothing", &["nothing", "without pictures"]),
+        ("no_frames", &["no_frames", "without pictures"]),
         ("empty.mp4", &["empty.mp4", "empty"]),
         ("text.mp4", &["text.mp4", "FFmpeg"]),
         ("cut.npy", &["cut.npy", "9 frames", "within frame 4"]),
@@ -116,11 +116,11 @@ fn a_file_that_is_no_usable_clip_is_refused_by_name() {
     ];
     for (name, words) in cases {
         let line = format!("run good.toml --out run --set signal.path={name}");
-        refused_then_right(&desk, &line, words);
+        assert_refused_cleanly(&desk, &line, words);
     }
 }
 
-/// What is read of a clip: its levels, frame by frame.
+/// Reads a clip and returns its values, 0 to 255, frame by frame, or the error message.
 fn levels(desk: &Desk, name: &str) -> Result<Vec<u8>, String> {
     let signal = VideoSignal {
         path: Some(desk.path(name)),
@@ -132,7 +132,7 @@ fn levels(desk: &Desk, name: &str) -> Result<Vec<u8>, String> {
 }
 
 #[test]
-fn arrays_of_levels_floats_and_booleans_are_read_alike_and_gray_has_one_channel() {
+fn arrays_of_bytes_floats_integers_and_booleans_give_the_same_values_and_gray_has_one_channel() {
     let desk = desk();
     let save = |kind: &str, shape: &str, bytes: Vec<u8>| {
         desk.write("a.npy", [array_header(kind, shape), bytes].concat());
@@ -141,10 +141,17 @@ fn arrays_of_levels_floats_and_booleans_are_read_alike_and_gray_has_one_channel(
     let bytes: Vec<u8> = (0..24).map(|k| 11 * k).collect();
     let floats = bytes.iter().map(|&level| f32::from(level) / 255.0);
     let floats: Vec<f32> = floats.collect();
-    let wide = |order: fn(f32) -> [u8; 4]| floats.iter().flat_map(|&y| order(y)).collect();
+    let float_bytes =
+        |to_bytes: fn(f32) -> [u8; 4]| floats.iter().flat_map(|&y| to_bytes(y)).collect();
     assert_eq!(save("|u1", "(2, 2, 2, 3)", bytes.clone()), bytes);
-    assert_eq!(save("<f4", "(2, 2, 2, 3)", wide(f32::to_le_bytes)), bytes);
-    assert_eq!(save(">f4", "(2, 2, 2, 3)", wide(f32::to_be_bytes)), bytes);
+    assert_eq!(
+        save("<f4", "(2, 2, 2, 3)", float_bytes(f32::to_le_bytes)),
+        bytes
+    );
+    assert_eq!(
+        save(">f4", "(2, 2, 2, 3)", float_bytes(f32::to_be_bytes)),
+        bytes
+    );
     let integers: Vec<u8> = bytes
         .iter()
         .flat_map(|&y| u64::from(y).to_le_bytes())
@@ -158,31 +165,31 @@ fn arrays_of_levels_floats_and_booleans_are_read_alike_and_gray_has_one_channel(
         save("|u1", "(1, 1, 2, 4)", transparent),
         [10, 20, 30, 255, 255, 255]
     );
-    // A gray clip is fitted by a field of one value, and shown in gray.
+    // A gray clip is fitted by a field with one output, and its artifacts are gray.
     desk.write(
         "gray.npy",
         [array_header("|u1", "(4, 6, 8)"), vec![70; 192]].concat(),
     );
     desk.run("run good.toml --out run --set signal.path=gray.npy")
-        .succeeded();
+        .assert_success();
     let target = image::open(desk.path("run/artifacts/target.png")).unwrap();
     assert_eq!(target.color(), image::ColorType::L8);
     assert_eq!((target.height(), target.width()), (6, 8));
-    desk.run("render run -o a.gif").succeeded();
-    assert_eq!(seen(&desk, "a.gif"), (6, 8, 4));
-    desk.run("render run -o frames").succeeded();
-    assert_eq!(seen(&desk, "frames"), (6, 8, 4));
+    desk.run("render run -o a.gif").assert_success();
+    assert_eq!(clip_size(&desk, "a.gif"), (6, 8, 4));
+    desk.run("render run -o frames").assert_success();
+    assert_eq!(clip_size(&desk, "frames"), (6, 8, 4));
 }
 
-/// What is done to a value.
+/// A map of one value.
 type Change = fn(f64) -> f64;
 
-/// Values that are no levels are refused; what the message advises makes the levels that were meant.
+/// Arrays with values outside the accepted ranges are refused. The conversion that the message advises recovers the intended values.
 #[test]
-fn an_array_saved_as_its_refusal_advises_is_read() {
+fn an_array_converted_as_the_error_message_advises_is_read() {
     let desk = desk();
     let bytes: Vec<u8> = (0..12).map(|k| 23 * k).collect();
-    // How levels in [0, 1] lie in the array, and the advice to bring them back.
+    // The meaning named by the message, the map from [0, 1] to the stored values, the advised expression, and its effect.
     let cases: [(&str, Change, &str, Change); 4] = [
         (
             "levels of 8 bits",
@@ -231,9 +238,9 @@ fn an_array_saved_as_its_refusal_advises_is_read() {
 }
 
 #[test]
-fn hidden_files_and_those_of_operating_systems_are_no_frames() {
+fn hidden_files_and_files_of_operating_systems_are_not_frames() {
     let desk = desk();
-    desk.film("clip", 11, 8);
+    desk.write_clip("clip", 11, 8);
     let before = levels(&desk, "clip").unwrap();
     for name in [
         "._0.png",
@@ -250,9 +257,9 @@ fn hidden_files_and_those_of_operating_systems_are_no_frames() {
 }
 
 #[test]
-fn a_part_of_a_clip_that_is_not_there_is_refused_by_its_key() {
+fn a_part_beyond_the_end_of_a_clip_is_refused_by_its_key() {
     let desk = desk();
-    desk.film("clip", 10, 8);
+    desk.write_clip("clip", 10, 8);
     let cases: &[Case] = &[
         ("signal.start=2", &["signal.start", "2 seconds"]),
         ("signal.start=-1", &["signal.start", "at least 0"]),
@@ -280,14 +287,14 @@ fn a_part_of_a_clip_that_is_not_there_is_refused_by_its_key() {
     ];
     for (set, words) in cases {
         let line = format!("run good.toml --out run --set {set}");
-        refused_then_right(&desk, &line, words);
+        assert_refused_cleanly(&desk, &line, words);
     }
 }
 
 #[test]
-fn a_clip_is_played_at_any_rate_and_size() {
+fn a_fitted_clip_is_rendered_at_any_rate_and_size() {
     let desk = desk();
-    desk.run("run good.toml --out run").succeeded();
+    desk.run("run good.toml --out run").assert_success();
     for (options, height, width, frames) in [
         ("", 10, 10, 32),
         ("--fps 32 ", 10, 10, 63),
@@ -296,17 +303,17 @@ fn a_clip_is_played_at_any_rate_and_size() {
     ] {
         for name in ["a.gif", "frames"] {
             desk.run(&format!("render run {options}-o {name}"))
-                .succeeded();
+                .assert_success();
             assert_eq!(
-                seen(&desk, name),
+                clip_size(&desk, name),
                 (height, width, frames),
                 "{options}{name}"
             );
         }
         desk.remove("frames");
     }
-    desk.run("resume run").succeeded();
-    desk.run("export run -o a.safetensors").succeeded();
+    desk.run("resume run").assert_success();
+    desk.run("export run -o a.safetensors").assert_success();
     let cases: &[Case] = &[
         ("render run --fps 0 -o a.gif", &["--fps", "above 0"]),
         ("render run --fps nan -o a.gif", &["--fps", "above 0"]),
@@ -320,15 +327,15 @@ fn a_clip_is_played_at_any_rate_and_size() {
     ];
     let before = desk.files("");
     for (line, words) in cases {
-        desk.run(line).refused(line, words);
+        desk.run(line).assert_refused(line, words);
         assert!(desk.files("") == before, "{line} left files behind");
     }
 }
 
 #[test]
-fn a_clip_without_ffmpeg_is_read_from_pictures_arrays_and_y4m_alike() {
+fn pictures_arrays_and_y4m_are_read_without_ffmpeg() {
     let desk = desk();
-    desk.film("clip", 4, 8);
+    desk.write_clip("clip", 4, 8);
     let mut bytes = Vec::new();
     for frame in 0..4 {
         let picture = image::open(desk.path(&format!("clip/{frame}.png"))).unwrap();
@@ -341,14 +348,14 @@ fn a_clip_without_ffmpeg_is_read_from_pictures_arrays_and_y4m_alike() {
     let gray = [b"FRAME\n".as_slice(), &[126; 15]].concat();
     let y4m = [b"YUV4MPEG2 W5 H3 F25:1 Cmono\n".as_slice(), &gray, &gray].concat();
     desk.write("gray.y4m", y4m);
-    assert_eq!(seen(&desk, "clip"), (8, 8, 4));
-    assert_eq!(seen(&desk, "clip.npy"), (8, 8, 4));
-    assert_eq!(seen(&desk, "gray.y4m"), (3, 5, 2));
+    assert_eq!(clip_size(&desk, "clip"), (8, 8, 4));
+    assert_eq!(clip_size(&desk, "clip.npy"), (8, 8, 4));
+    assert_eq!(clip_size(&desk, "gray.y4m"), (3, 5, 2));
     let config = |path: &str| format!("run good.toml --out {path} --set signal.path={path}");
     for (folder, path) in [("a", "clip"), ("b", "clip.npy")] {
         let line = config(path).replace(&format!("--out {path}"), &format!("--out {folder}"));
-        desk.run(&line).succeeded();
+        desk.run(&line).assert_success();
     }
-    // The same voxels, so the same run.
+    // Equal voxels give equal runs.
     assert!(desk.read("a/metrics.csv") == desk.read("b/metrics.csv"));
 }

@@ -1,4 +1,4 @@
-//! What can be done with a finished run.
+//! Rendering and exporting a finished run.
 
 use std::fs;
 use std::process::Stdio;
@@ -6,14 +6,15 @@ use std::process::Stdio;
 use super::{Case, desk};
 use crate::support::desk::Desk;
 
+/// Creates a folder with a finished run `run`.
 fn desk_with_run() -> Desk {
     let desk = desk();
-    desk.run("run good.toml --out run").succeeded();
+    desk.run("run good.toml --out run").assert_success();
     desk
 }
 
-/// The last value of a column of `evaluation.csv`.
-fn evaluated(desk: &Desk, run: &str, column: &str) -> f64 {
+/// Returns the last value of a column of `evaluation.csv`.
+fn last_evaluation(desk: &Desk, run: &str, column: &str) -> f64 {
     let text = String::from_utf8(desk.read(&format!("{run}/evaluation.csv"))).unwrap();
     let mut lines = text.lines().map(|line| line.split(','));
     let index = lines.next().unwrap().position(|name| name == column);
@@ -22,32 +23,32 @@ fn evaluated(desk: &Desk, run: &str, column: &str) -> f64 {
 }
 
 #[test]
-fn a_run_is_drawn_at_any_size_in_all_quantities() {
+fn a_run_is_rendered_at_any_size_in_all_quantities() {
     let desk = desk_with_run();
     for quantity in ["value", "gradient", "laplacian"] {
         for extension in ["png", "jpg", "webp"] {
             let file = format!("{quantity}.{extension}");
             let line = format!("render run --size 20x33 --quantity {quantity} -o {file}");
-            desk.run(&line).succeeded();
+            desk.run(&line).assert_success();
             let picture = image::open(desk.path(&file)).unwrap();
             assert_eq!((picture.height(), picture.width()), (20, 33), "{file}");
         }
     }
     desk.run("render run --scale 2.5 --threads 1 -o scaled.png")
-        .succeeded();
+        .assert_success();
     assert_eq!(
         image::image_dimensions(desk.path("scaled.png")).unwrap(),
         (40, 40)
     );
     desk.run("render run --checkpoint last -o own.png")
-        .succeeded();
+        .assert_success();
     let own = image::open(desk.path("own.png")).unwrap();
     let artifact = image::open(desk.path("run/artifacts/value.png")).unwrap();
     assert!(own == artifact);
 }
 
 #[test]
-fn a_bad_size_name_or_place_of_a_picture_is_refused() {
+fn a_bad_size_file_name_or_folder_of_a_rendered_picture_is_refused() {
     let desk = desk_with_run();
     fs::create_dir(desk.path("folder")).unwrap();
     let cases: &[Case] = &[
@@ -90,13 +91,13 @@ fn a_bad_size_name_or_place_of_a_picture_is_refused() {
     ];
     let before = desk.files("");
     for (line, words) in cases {
-        desk.run(line).refused(line, words);
+        desk.run(line).assert_refused(line, words);
         assert!(desk.files("") == before, "{line} left files behind");
     }
 }
 
 #[test]
-fn a_reader_that_goes_away_does_not_end_a_run() {
+fn a_closed_output_pipe_does_not_end_a_run() {
     let desk = desk();
     let mut command = desk.command("run good.toml --out run --set train.steps=50");
     let mut child = command
@@ -110,18 +111,18 @@ fn a_reader_that_goes_away_does_not_end_a_run() {
 }
 
 #[test]
-fn exported_parameters_start_another_run_where_this_one_ended() {
+fn a_run_that_starts_from_exported_weights_starts_at_their_psnr() {
     let desk = desk_with_run();
     for name in ["weights.safetensors", "weights.SAFETENSORS"] {
         desk.run(&format!("export run --checkpoint last -o {name}"))
-            .succeeded();
+            .assert_success();
         let again = format!(
             "run good.toml --out again --set run.start_from={name} --set train.steps=1 --set train.learning_rate=1e-12"
         );
-        desk.run(&again).succeeded();
+        desk.run(&again).assert_success();
         let (ended, started) = (
-            evaluated(&desk, "run", "psnr_db"),
-            evaluated(&desk, "again", "psnr_db"),
+            last_evaluation(&desk, "run", "psnr_db"),
+            last_evaluation(&desk, "again", "psnr_db"),
         );
         assert!(
             (ended - started).abs() < 1e-3,

@@ -1,17 +1,17 @@
-//! Places where a run cannot be written.
+//! Folders and disks to which a run cannot be written.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Case, GOOD, desk, refused_then_right};
+use super::{Case, GOOD, assert_refused_cleanly, desk};
 
 #[test]
-fn what_stands_where_a_run_should_go_is_kept_as_it_is() {
+fn existing_files_and_folders_are_not_overwritten_by_a_run() {
     let desk = desk();
-    desk.run("run good.toml --out old_run").succeeded();
+    desk.run("run good.toml --out old_run").assert_success();
     fs::create_dir_all(desk.path("photos/2024")).unwrap();
-    desk.draw("photos/2024/beach.png", 4, 4);
+    desk.write_picture("photos/2024/beach.png", 4, 4);
     fs::create_dir(desk.path("empty")).unwrap();
     desk.write("notes.txt", "keep me");
     let cases: &[Case] = &[
@@ -35,13 +35,13 @@ fn what_stands_where_a_run_should_go_is_kept_as_it_is() {
         ("run good.toml --out .", &["--out"]),
     ];
     for (line, words) in cases {
-        refused_then_right(&desk, line, words);
+        assert_refused_cleanly(&desk, line, words);
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn a_folder_that_is_read_only_is_named() {
+fn a_read_only_folder_is_named_in_the_error() {
     use std::os::unix::fs::PermissionsExt;
     let desk = desk();
     fs::create_dir(desk.path("locked")).unwrap();
@@ -55,17 +55,18 @@ fn a_folder_that_is_read_only_is_named() {
         return;
     }
     let locked = "run good.toml --out locked/run";
-    desk.run(locked).refused(locked, &["locked", "denied"]);
+    desk.run(locked)
+        .assert_refused(locked, &["locked", "denied"]);
     set_mode(0o755);
     assert!(desk.files("locked").is_empty());
-    desk.run(locked).succeeded();
+    desk.run(locked).assert_success();
 }
 
-/// A small file system of its own, gone when dropped.
+/// A small file system in memory, unmounted when dropped.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// `None`, and a printed reason, where this user may not mount one.
+    /// Mounts a file system of this size. Prints the reason and returns `None` where this user may not mount one.
     fn mount(at: &Path, size: &str) -> Option<Self> {
         fs::create_dir(at).unwrap();
         let options = format!("size={size}");
@@ -90,37 +91,37 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // A mount that stays would only be noticed by who cleans the temporary folder.
+        // If this fails, the temporary folder is not removed, and nothing else is affected.
         let _ = Command::new("umount").arg(&self.0).status();
     }
 }
 
 #[test]
-fn a_full_disk_is_named_and_a_run_goes_on_once_there_is_room() {
+fn a_full_disk_is_named_and_the_run_is_resumed_when_there_is_space() {
     let desk = desk();
     let Some(disk) = SmallDisk::mount(&desk.path("disk"), "256k") else {
         return;
     };
-    // The parameters fill the disk before the first checkpoint is whole: nothing stays.
+    // The parameters fill the disk before the first checkpoint is complete, so the run folder is removed.
     let wide = "run good.toml --out disk/wide --set field.hidden_features=256";
     desk.run(wide)
-        .refused(wide, &["No space left", "disk/wide"]);
+        .assert_refused(wide, &["No space left", "disk/wide"]);
     assert_eq!(fs::read_dir(&disk.0).unwrap().count(), 0);
-    // The tables fill it while checkpoints are there: the run stays, and can be continued.
+    // The CSV files fill the disk after the first checkpoint, so the run folder stays and can be resumed.
     desk.write("long.toml", GOOD.replace("steps = 3", "steps = 1500"));
     let long = "run long.toml --out disk/long --set run.checkpoint_every=20";
     desk.run(long)
-        .refused(long, &["No space left", "disk/long"]);
+        .assert_refused(long, &["No space left", "disk/long"]);
     let checkpoint = "disk/long/checkpoints/last.safetensors";
     let before = desk.read(checkpoint);
     let resume = "resume disk/long";
     desk.run(resume)
-        .refused(resume, &["No space left", "disk/long"]);
+        .assert_refused(resume, &["No space left", "disk/long"]);
     assert!(desk.read(checkpoint) >= before);
     disk.resize("4m");
-    desk.run(resume).succeeded();
+    desk.run(resume).assert_success();
     desk.run("run long.toml --out long --set run.checkpoint_every=20")
-        .succeeded();
+        .assert_success();
     for name in ["metrics.csv", "checkpoints/last.safetensors"] {
         let on_disk = desk.read(&format!("disk/long/{name}"));
         assert!(on_disk == desk.read(&format!("long/{name}")), "{name}");

@@ -1,4 +1,4 @@
-//! Folders that are no set of pictures, splits that do not fit them, and what can be done with a learned space of pictures.
+//! Sets of pictures: folders and splits that are refused, how pictures are split, and reconstruction with a trained model.
 
 use std::fs;
 
@@ -7,10 +7,10 @@ use siren_core::run::ConfigOf;
 use siren_hyper::dataset::Dataset;
 use siren_hyper::signal::Hyper;
 
-use super::{Case, desk_for, refused_then_right};
+use super::{Case, assert_refused_cleanly, desk_for};
 use crate::support::desk::Desk;
 
-/// Learned in no time.
+/// A valid config of a set of pictures whose training takes a fraction of a second.
 const GOOD_SPACE: &str = "
 kind = 'hyper'
 [signal]
@@ -32,26 +32,26 @@ steps = 3
 evaluate_every = 2
 ";
 
-/// With `good.toml`, of a set of pictures, on it.
+/// Creates a folder for runs of the kind `hyper` that holds `good.toml`.
 fn desk() -> Desk {
     desk_for("hyper", GOOD_SPACE)
 }
 
 #[test]
-fn a_folder_that_is_no_set_of_pictures_is_refused_by_name() {
+fn a_folder_that_is_not_a_set_of_pictures_is_refused_by_name() {
     let desk = desk();
     fs::create_dir(desk.path("empty")).unwrap();
-    desk.film("one", 1, 16);
-    desk.film("six", 6, 16);
-    desk.film("broken", 4, 16);
+    desk.write_clip("one", 1, 16);
+    desk.write_clip("six", 6, 16);
+    desk.write_clip("broken", 4, 16);
     desk.write("broken/2.png", "This is not a picture.\n");
-    desk.film("tall", 3, 16);
+    desk.write_clip("tall", 3, 16);
     fs::create_dir(desk.path("people")).unwrap();
-    desk.film("people/anna", 4, 16);
-    desk.film("people/bert", 4, 16);
-    desk.film("both", 3, 16);
-    desk.film("both/more", 3, 16);
-    desk.draw("tall/3.png", 3, 16);
+    desk.write_clip("people/anna", 4, 16);
+    desk.write_clip("people/bert", 4, 16);
+    desk.write_clip("both", 3, 16);
+    desk.write_clip("both/more", 3, 16);
+    desk.write_picture("tall/3.png", 3, 16);
     let cases: &[Case] = &[
         ("path=absent", &["absent", "No such file"]),
         ("path=empty", &["empty", "has no pictures", "PNG"]),
@@ -92,21 +92,21 @@ fn a_folder_that_is_no_set_of_pictures_is_refused_by_name() {
         ),
     ];
     for (set, words) in cases {
-        refused_then_right(
+        assert_refused_cleanly(
             &desk,
             &format!("run good.toml --out run --set signal.{set}"),
             words,
         );
     }
-    // Whatever the sizes, each picture is its middle square.
+    // Each picture is cropped to the square at its center, so sizes may differ.
     desk.run("run good.toml --out run --set signal.path=tall")
-        .succeeded();
+        .assert_success();
 }
 
 #[test]
-fn a_split_file_that_does_not_fit_the_folder_is_refused_by_its_line() {
+fn a_split_file_that_does_not_match_the_folder_is_refused_by_its_line() {
     let desk = desk();
-    desk.film("six", 6, 16);
+    desk.write_clip("six", 6, 16);
     let good = "0.png 0\n1.png 0\n2.png 1\n3.png 2\n\n";
     for (text, words) in [
         (
@@ -124,15 +124,17 @@ fn a_split_file_that_does_not_fit_the_folder_is_refused_by_its_line() {
         desk.write("split.txt", text);
         let line =
             "run good.toml --out run --set signal.path=six --set signal.split.file=split.txt";
-        refused_then_right(&desk, line, words);
+        assert_refused_cleanly(&desk, line, words);
     }
     desk.write("split.txt", good);
     desk.run("run good.toml --out run --set signal.path=six --set signal.split.file=split.txt")
-        .succeeded();
+        .assert_success();
 }
 
-/// Which shades of gray a run was trained on, validated with, and tested with: pictures have one shade each.
-fn shades(desk: &Desk, sets: &str) -> [Vec<usize>; 3] {
+/// Splits a set of pictures of one shade each, and returns the shades of training, validation and test.
+///
+/// `sets` holds overrides of the config, separated by spaces.
+fn split_shades(desk: &Desk, sets: &str) -> [Vec<usize>; 3] {
     let config = String::from_utf8(desk.read("good.toml")).unwrap();
     let overrides: Vec<String> = sets.split_whitespace().map(str::to_owned).collect();
     let source = siren_core::config::Source {
@@ -154,8 +156,8 @@ fn shades(desk: &Desk, sets: &str) -> [Vec<usize>; 3] {
     [&set.training, &set.validation, &set.test].map(|part| part.iter().map(shade).collect())
 }
 
-/// Flat pictures, the first of shade 0, the next of shade 1, and so on.
-fn paint(desk: &Desk, names: impl Iterator<Item = String>) {
+/// Writes pictures of one gray shade each: the first of shade 0, the next of shade 1, and so on.
+fn write_flat_pictures(desk: &Desk, names: impl Iterator<Item = String>) {
     for (shade, name) in names.enumerate() {
         let path = desk.path(&name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -166,7 +168,7 @@ fn paint(desk: &Desk, names: impl Iterator<Item = String>) {
 }
 
 #[test]
-fn neighbors_in_natural_order_stay_together() {
+fn neighbors_in_natural_order_stay_in_one_part_of_the_split() {
     let desk = desk();
     for (folder, name) in [
         ("plain", (|at| format!("{at}.png")) as fn(usize) -> String),
@@ -175,9 +177,9 @@ fn neighbors_in_natural_order_stay_together() {
         ("long", |at| format!("2026112607{at}.png")),
         ("double", |at| format!("p{}-{}.png", at / 10, at % 10)),
     ] {
-        paint(&desk, (0..30).map(|at| format!("{folder}/{}", name(at))));
+        write_flat_pictures(&desk, (0..30).map(|at| format!("{folder}/{}", name(at))));
         desk.write(&format!("{folder}/._{}", name(3)), "no picture");
-        let parts = shades(
+        let parts = split_shades(
             &desk,
             &format!("signal.path={folder} signal.split.together=10"),
         );
@@ -193,15 +195,15 @@ fn neighbors_in_natural_order_stay_together() {
 }
 
 #[test]
-fn the_pictures_of_a_folder_within_a_set_stay_together() {
+fn the_pictures_of_a_subfolder_stay_in_one_part_of_the_split() {
     let desk = desk();
-    // Six people with 1, 2, … 6 pictures; a shade of 10 p + k is the k-th of person p.
+    // Six people with 1, 2, … 6 pictures. Shade 10 p + k is picture k of person p.
     let names = |set: &str| {
         let all = (0..60).map(|at| (at / 10, at % 10));
         let set = set.to_owned();
         all.map(move |(p, k)| format!("{set}/s{}/{k}.pgm", p + 6))
     };
-    paint(&desk, names("people"));
+    write_flat_pictures(&desk, names("people"));
     for (person, pictures) in (6..12).zip(1..) {
         for k in pictures..10 {
             fs::remove_file(desk.path(&format!("people/s{person}/{k}.pgm"))).unwrap();
@@ -210,7 +212,7 @@ fn the_pictures_of_a_folder_within_a_set_stay_together() {
     desk.write("people/.DS_Store", "");
     desk.write("people/README", "");
     fs::create_dir(desk.path("people/empty")).unwrap();
-    let parts = shades(&desk, "signal.path=people");
+    let parts = split_shades(&desk, "signal.path=people");
     let mut people: Vec<Vec<usize>> = Vec::new();
     for part in &parts {
         let mut own: Vec<usize> = part.iter().map(|shade| shade / 10).collect();
@@ -226,22 +228,22 @@ fn the_pictures_of_a_folder_within_a_set_stay_together() {
     let mut all = people.concat();
     all.sort_unstable();
     assert_eq!(all, [0, 1, 2, 3, 4, 5]);
-    // A split file names them by their folders.
+    // A split file names such pictures `folder/name`.
     desk.write(
         "split.csv",
         "\u{feff}image,part\r\ns6/0.pgm,0\r\n\"s7/1.pgm\",1\r\ns11/5.pgm,2\r\n",
     );
-    let parts = shades(&desk, "signal.path=people signal.split.file=split.csv");
+    let parts = split_shades(&desk, "signal.path=people signal.split.file=split.csv");
     assert_eq!(parts, [vec![0], vec![11], vec![55]]);
     desk.run("run good.toml --out run --set signal.path=people")
-        .succeeded();
+        .assert_success();
 }
 
 #[test]
-fn a_mask_of_a_picture_shows_what_is_painted_on_it() {
+fn a_transparent_mask_selects_the_same_pixels_as_an_opaque_one() {
     let desk = desk();
-    desk.run("run good.toml --out run").succeeded();
-    desk.draw("a.png", 8, 8);
+    desk.run("run good.toml --out run").assert_success();
+    desk.write_picture("a.png", 8, 8);
     let opaque = |x, y| Luma([if x < 3 && y < 5 { 255_u8 } else { 0 }]);
     GrayImage::from_fn(8, 8, opaque)
         .save(desk.path("opaque.png"))
@@ -254,14 +256,14 @@ fn a_mask_of_a_picture_shows_what_is_painted_on_it() {
         let line = format!(
             "render run --picture a.png --mask {mask}.png --seen {mask}-seen.png -o {mask}-out.png"
         );
-        desk.run(&line).succeeded();
+        desk.run(&line).assert_success();
     }
     assert_eq!(desk.read("painted-seen.png"), desk.read("opaque-seen.png"));
     assert_eq!(desk.read("painted-out.png"), desk.read("opaque-out.png"));
 }
 
 #[test]
-fn a_model_that_cannot_be_is_refused_by_its_key() {
+fn an_invalid_model_is_refused_by_its_key() {
     let desk = desk();
     let cases: &[Case] = &[
         ("model.encoder=sett", &["--set model.encoder=sett", "set"]),
@@ -286,7 +288,7 @@ fn a_model_that_cannot_be_is_refused_by_its_key() {
         ),
     ];
     for (set, words) in cases {
-        refused_then_right(
+        assert_refused_cleanly(
             &desk,
             &format!("run good.toml --out run --set {set}"),
             words,
@@ -295,13 +297,13 @@ fn a_model_that_cannot_be_is_refused_by_its_key() {
 }
 
 #[test]
-fn pictures_of_mixed_sizes_and_colors_are_learned_together_by_every_model() {
+fn every_model_is_trained_on_pictures_of_mixed_sizes_and_colors() {
     let desk = desk();
-    desk.film("mixed", 4, 16);
-    desk.draw("mixed/wide.png", 10, 30);
+    desk.write_clip("mixed", 4, 16);
+    desk.write_picture("mixed/wide.png", 10, 30);
     let gray = GrayImage::from_fn(20, 12, |x, y| Luma([(x * 7 + y) as u8]));
     gray.save(desk.path("mixed/gray.png")).unwrap();
-    desk.write("mixed/notes.txt", "No picture, and none is expected.\n");
+    desk.write("mixed/notes.txt", "This is not a picture.\n");
     for encoder in ["set", "conv", "partial_conv", "auto_decoder"] {
         for hypernetwork in ["full", "low_rank", "shift"] {
             let sets =
@@ -309,20 +311,20 @@ fn pictures_of_mixed_sizes_and_colors_are_learned_together_by_every_model() {
             desk.run(&format!(
                 "run good.toml --out run --set signal.path=mixed {sets}"
             ))
-            .succeeded();
+            .assert_success();
             desk.run("render run --picture mixed/gray.png --context 20 --scale 3 --seen seen.png -o a.png")
-                .succeeded();
+                .assert_success();
             let [drawn, seen] =
                 ["a.png", "seen.png"].map(|name| image::open(desk.path(name)).unwrap());
             assert_eq!((drawn.width(), seen.width()), (24, 8), "{sets}");
-            let dull = seen
+            let hidden = seen
                 .to_luma8()
                 .pixels()
                 .filter(|pixel| pixel.0[0] == 128)
                 .count();
             assert!(
-                (44..=48).contains(&dull),
-                "{sets}: {dull} pixels are not seen"
+                (44..=48).contains(&hidden),
+                "{sets}: {hidden} pixels are hidden, expected 44 to 48"
             );
             desk.remove("run");
         }
@@ -330,11 +332,11 @@ fn pictures_of_mixed_sizes_and_colors_are_learned_together_by_every_model() {
 }
 
 #[test]
-fn what_is_asked_of_a_learned_space_is_drawn_or_refused() {
+fn render_options_of_a_trained_model_are_applied_or_refused() {
     let desk = desk();
-    desk.run("run good.toml --out run").succeeded();
-    desk.draw("a.png", 20, 30);
-    desk.draw("b.png", 9, 9);
+    desk.run("run good.toml --out run").assert_success();
+    desk.write_picture("a.png", 20, 30);
+    desk.write_picture("b.png", 9, 9);
     let black = GrayImage::new(8, 8);
     black.save(desk.path("black.png")).unwrap();
     for (options, width, height) in [
@@ -344,7 +346,7 @@ fn what_is_asked_of_a_learned_space_is_drawn_or_refused() {
         ("--mask b.png --fit 2", 8, 8),
     ] {
         desk.run(format!("render run --picture a.png -o out.png {options}").trim_end())
-            .succeeded();
+            .assert_success();
         let picture = image::open(desk.path("out.png")).unwrap();
         assert_eq!(
             (picture.width(), picture.height()),
@@ -368,7 +370,7 @@ fn what_is_asked_of_a_learned_space_is_drawn_or_refused() {
     ];
     for (options, words) in cases {
         let line = format!("render run --picture a.png -o new.png {options}");
-        desk.run(&line).refused(&line, words);
+        desk.run(&line).assert_refused(&line, words);
         assert!(!desk.path("new.png").exists());
     }
 }

@@ -1,4 +1,5 @@
-//! What a user may get wrong: each mistake is refused with a message that names the culprit, and leaves nothing behind.
+//! Command lines with mistakes: each is refused with a message that names the wrong file, key or option, and leaves no file behind.
+//! The modules also test what the commands do with finished runs.
 
 mod checkpoints;
 mod clips;
@@ -17,7 +18,7 @@ mod support;
 
 use support::desk::Desk;
 
-/// A fit of no time.
+/// A valid config whose training takes a fraction of a second.
 const GOOD: &str = "
 kind = 'image'
 [signal]
@@ -31,30 +32,30 @@ steps = 3
 evaluate_every = 2
 ";
 
-/// A mistake, and words that the message must have.
+/// A mistaken argument, and words that the error message must contain.
 type Case = (&'static str, &'static [&'static str]);
 
-/// With `good.toml` on it.
+/// Creates a folder for pictures that holds `good.toml`.
 fn desk() -> Desk {
     desk_for("image", GOOD)
 }
 
-/// For runs of a kind, with this `good.toml` on it.
+/// Creates a folder for runs of a kind that holds `good.toml` with the text `good`.
 fn desk_for(kind: &'static str, good: &str) -> Desk {
     let desk = Desk::of_kind(kind);
     desk.write("good.toml", good);
     desk
 }
 
-/// Makes the mistake, then does it right into the same folder `run`.
+/// Asserts that the command `line` is refused with `words` and changes no file, and that a correct run into the same folder then succeeds.
 #[track_caller]
-fn refused_then_right(desk: &Desk, line: &str, words: &[&str]) {
+fn assert_refused_cleanly(desk: &Desk, line: &str, words: &[&str]) {
     let before = desk.files("");
-    desk.run(line).refused(line, words);
+    desk.run(line).assert_refused(line, words);
     assert!(
         desk.files("") == before && !desk.path("run").exists(),
         "{line} left files behind"
     );
-    desk.run("run good.toml --out run").succeeded();
+    desk.run("run good.toml --out run").assert_success();
     desk.remove("run");
 }

@@ -1,14 +1,14 @@
-//! Files that are no pictures, or not the right ones.
+//! Pictures, masks and crops that are refused, and pictures that are read in spite of a peculiarity.
 
 use std::fs;
 
 use image::codecs::gif::GifEncoder;
 use image::{Frame, GrayImage, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
 
-use super::{Case, desk, refused_then_right};
+use super::{Case, assert_refused_cleanly, desk};
 use crate::support::desk::Desk;
 
-/// CRC-32 as PNG chunks carry it.
+/// Computes the CRC-32 of a PNG chunk.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| {
@@ -17,7 +17,7 @@ fn crc32(bytes: &[u8]) -> u32 {
     })
 }
 
-/// A PNG whose header, of valid checksum, claims another size than the data have.
+/// Returns a PNG file whose header claims another size than the data have, with a valid checksum.
 fn with_claimed_size(png: &[u8], height: u32, width: u32) -> Vec<u8> {
     let mut forged = png.to_vec();
     forged[16..20].copy_from_slice(&width.to_be_bytes());
@@ -28,10 +28,10 @@ fn with_claimed_size(png: &[u8], height: u32, width: u32) -> Vec<u8> {
 }
 
 #[test]
-fn a_file_that_is_no_usable_picture_is_refused_by_name() {
+fn a_file_that_is_not_a_usable_picture_is_refused_by_name() {
     let desk = desk();
     for name in ["whole.png", "whole.jpg"] {
-        desk.draw(name, 64, 48);
+        desk.write_picture(name, 64, 48);
         let bytes = desk.read(name);
         let name = name.replace("whole", "cut");
         desk.write(&name, &bytes[..bytes.len() * 2 / 3]);
@@ -76,14 +76,14 @@ fn a_file_that_is_no_usable_picture_is_refused_by_name() {
     ];
     for (set, words) in cases {
         let line = format!("run good.toml --out run --set {set}");
-        refused_then_right(&desk, &line, words);
+        assert_refused_cleanly(&desk, &line, words);
     }
 }
 
 #[test]
 fn a_mask_or_crop_that_does_not_fit_is_refused_with_the_right_size() {
     let desk = desk();
-    desk.draw("small.png", 10, 12);
+    desk.write_picture("small.png", 10, 12);
     GrayImage::new(16, 16).save(desk.path("black.png")).unwrap();
     let cases: &[Case] = &[
         (
@@ -115,14 +115,14 @@ fn a_mask_or_crop_that_does_not_fit_is_refused_with_the_right_size() {
     ];
     for (set, words) in cases {
         let line = format!("run good.toml --out run --set {set}");
-        refused_then_right(&desk, &line, words);
+        assert_refused_cleanly(&desk, &line, words);
     }
 }
 
-/// The metrics and the target of a run of `good.toml` with these settings.
-fn fitted(desk: &Desk, sets: &str) -> (toml::Table, RgbImage) {
+/// Runs `good.toml` with these options and returns the summary and the target picture.
+fn fit(desk: &Desk, sets: &str) -> (toml::Table, RgbImage) {
     desk.run(&format!("run good.toml --out run {sets}"))
-        .succeeded();
+        .assert_success();
     let summary: toml::Table = String::from_utf8(desk.read("run/summary.toml"))
         .unwrap()
         .parse()
@@ -135,19 +135,19 @@ fn fitted(desk: &Desk, sets: &str) -> (toml::Table, RgbImage) {
 }
 
 #[test]
-fn a_jpeg_without_its_end_marker_is_fitted_as_the_whole_one() {
+fn a_jpeg_without_its_end_marker_is_fitted_like_the_complete_file() {
     let desk = desk();
-    desk.draw("whole.jpg", 64, 48);
+    desk.write_picture("whole.jpg", 64, 48);
     let bytes = desk.read("whole.jpg");
     desk.write("cut.jpg", &bytes[..bytes.len() - 2]);
     let [(_, whole), (_, cut)] =
-        ["whole", "cut"].map(|name| fitted(&desk, &format!("--set signal.path={name}.jpg")));
+        ["whole", "cut"].map(|name| fit(&desk, &format!("--set signal.path={name}.jpg")));
     assert_eq!(whole.dimensions(), (48, 64));
     assert_eq!(cut, whole);
 }
 
 #[test]
-fn which_frame_of_an_animation_is_fitted_is_said() {
+fn a_note_says_that_the_first_frame_of_an_animation_is_fitted() {
     let desk = desk();
     let mut file = Vec::new();
     let mut encoder = GifEncoder::new(&mut file);
@@ -157,11 +157,11 @@ fn which_frame_of_an_animation_is_fitted_is_said() {
     }
     drop(encoder);
     desk.write("two.gif", file);
-    desk.draw("one.gif", 8, 9);
+    desk.write_picture("one.gif", 8, 9);
     let note = |name: &str| {
         let run = desk.run(&format!("run good.toml --out run --set signal.path={name}"));
         let note = run
-            .succeeded()
+            .assert_success()
             .stderr
             .contains("holds more than one picture: the first is taken");
         let target = image::open(desk.path("run/artifacts/target.png"))
@@ -175,13 +175,13 @@ fn which_frame_of_an_animation_is_fitted_is_said() {
 }
 
 #[test]
-fn a_mask_that_is_painted_on_transparency_hides_what_is_not_painted() {
+fn transparent_and_black_pixels_of_a_mask_are_hidden() {
     let desk = desk();
     let opaque = |x, y| Luma([if x < 5 && y < 7 { 255_u8 } else { 0 }]);
     GrayImage::from_fn(16, 16, opaque)
         .save(desk.path("opaque.png"))
         .unwrap();
-    // White strokes on nothing; black strokes in front of white on nothing; half opaque ones do not reach half.
+    // Opaque white pixels are observed. White pixels of opacity 100 / 255, opaque black and transparent pixels are hidden.
     let painted = |x: u32, y: u32| match opaque(x, y).0[0] {
         255 => LumaA([255_u8, 255]),
         _ if x > 9 => LumaA([255, 100]),
@@ -191,7 +191,7 @@ fn a_mask_that_is_painted_on_transparency_hides_what_is_not_painted() {
     let painted = image::ImageBuffer::from_fn(16, 16, painted);
     painted.save(desk.path("painted.png")).unwrap();
     let run = |mask: &str| {
-        fitted(
+        fit(
             &desk,
             &format!("--set signal.observed={{mask='{mask}.png'}}"),
         )
@@ -202,13 +202,13 @@ fn a_mask_that_is_painted_on_transparency_hides_what_is_not_painted() {
 }
 
 #[test]
-fn omega_of_the_spectrum_is_found_for_the_smallest_pictures() {
+fn automatic_omega_is_computed_for_the_smallest_pictures() {
     let desk = desk();
     let omega = |name: &str| {
         desk.run(&format!(
             "run good.toml --out run --set signal.path={name} --set field.first_omega_0=auto"
         ))
-        .succeeded();
+        .assert_success();
         let config: toml::Table = String::from_utf8(desk.read("run/config.toml"))
             .unwrap()
             .parse()
@@ -232,6 +232,6 @@ fn omega_of_the_spectrum_is_found_for_the_smallest_pictures() {
         let line = format!(
             "run good.toml --out run --set signal.path={name} --set field.first_omega_0=auto"
         );
-        refused_then_right(&desk, &line, &["first_omega_0", "does not vary"]);
+        assert_refused_cleanly(&desk, &line, &["first_omega_0", "does not vary"]);
     }
 }

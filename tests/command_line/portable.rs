@@ -1,4 +1,4 @@
-//! A run folder by itself: carried elsewhere, without the file that was fitted, and as an older program left it.
+//! Run folders that were moved, whose source file is gone, or that an older version of the program wrote.
 
 use std::collections::HashMap;
 use std::fs;
@@ -9,13 +9,15 @@ use safetensors::tensor::{SafeTensors, TensorView};
 use super::desk_for;
 use crate::support::desk::{Desk, files_under};
 
-/// A run that takes no time, and what can be drawn of it.
+/// A config whose training takes a fraction of a second, its source, and ways to render its run.
 struct Example {
     kind: &'static str,
+    /// TOML text of the tables that differ from example to example.
     tables: &'static str,
-    /// What is fitted, on the desk.
+    /// Name of the file or folder that is fitted.
     source: &'static str,
-    make: fn(&Desk),
+    /// Writes the source.
+    make_source: fn(&Desk),
     /// Options of `render`, and the name of the file or folder that it writes.
     renders: &'static [(&'static str, &'static str)],
 }
@@ -42,55 +44,55 @@ const EXAMPLES: &[Example] = &[
         kind: "image",
         tables: "[signal]\npath = 'source.png'\ncoordinates = 'aspect'\nobserved = { fraction = 0.5 }",
         source: "source.png",
-        make: |desk| desk.draw("source.png", 12, 16),
+        make_source: |desk| desk.write_picture("source.png", 12, 16),
         renders: SIZES,
     },
     Example {
         kind: "poisson",
         tables: "[signal]\npath = 'source.png'",
         source: "source.png",
-        make: |desk| desk.draw("source.png", 12, 16),
+        make_source: |desk| desk.write_picture("source.png", 12, 16),
         renders: SIZES,
     },
     Example {
         kind: "audio",
         tables: "[signal]\npath = 'source.wav'\nchannels = 'each'\nstart = 0.01",
         source: "source.wav",
-        make: |desk| desk.play("source.wav", 400),
+        make_source: |desk| desk.write_sound("source.wav", 400),
         renders: &[("", "own.wav"), ("--rate 11025", "other.wav")],
     },
     Example {
         kind: "video",
         tables: "[signal]\npath = 'source'\nrate = 12.5\nresize = 8\nsampling = { subset = { points = 64 } }",
         source: "source",
-        make: |desk| desk.film("source", 4, 10),
+        make_source: |desk| desk.write_clip("source", 4, 10),
         renders: CLIPS,
     },
     Example {
         kind: "video",
         tables: "[signal]\npath = 'source.npy'\nsampling = { subset = { points = 64 } }",
         source: "source.npy",
-        make: film_array,
+        make_source: write_clip_array,
         renders: CLIPS,
     },
     Example {
         kind: "hyper",
         tables: "[signal]\npath = 'source'\nsize = 8\nbatch = 2\ncontext = [3, 20]\n[model]\nencoder_features = 8\nlatent_features = 6\nhyper_features = 8",
         source: "source",
-        make: |desk| desk.film("source", 6, 16),
+        make_source: |desk| desk.write_clip("source", 6, 16),
         renders: PICTURES,
     },
     Example {
         kind: "hyper",
         tables: "[signal]\npath = 'source'\nsize = 8\nbatch = 2\ncontext = [3, 20]\n[model]\nencoder = 'auto_decoder'\nlatent_features = 6\nhyper_features = 8\nfit_steps = 3",
         source: "source",
-        make: |desk| desk.film("source", 6, 16),
+        make_source: |desk| desk.write_clip("source", 6, 16),
         renders: PICTURES,
     },
 ];
 
-/// Five frames of 6 × 8 pixels, as NumPy saves them.
-fn film_array(desk: &Desk) {
+/// Writes five frames of 6 × 8 pixels as a `.npy` file.
+fn write_clip_array(desk: &Desk) {
     let text = "{'descr': '|u1', 'fortran_order': False, 'shape': (5, 6, 8, 3), }";
     let text = format!("{text}{}\n", " ".repeat(117 - text.len()));
     let len = u16::try_from(text.len()).unwrap().to_le_bytes();
@@ -105,17 +107,17 @@ fn film_array(desk: &Desk) {
 }
 
 impl Example {
-    /// A desk on which `run` is finished.
+    /// Creates a folder with the source and a finished run `run`.
     fn desk(&self) -> Desk {
         let good = format!(
             "kind = '{}'\n{}\n[field]\nhidden_features = 8\nhidden_layers = 1\n[train]\nsteps = 3\n[run]\nevaluate_every = 2\n",
             self.kind, self.tables
         );
         let desk = desk_for(self.kind, &good);
-        (self.make)(&desk);
-        desk.draw("given.png", 9, 9);
-        desk.draw("other.png", 12, 12);
-        desk.run("run good.toml --out run").succeeded();
+        (self.make_source)(&desk);
+        desk.write_picture("given.png", 9, 9);
+        desk.write_picture("other.png", 12, 12);
+        desk.run("run good.toml --out run").assert_success();
         desk
     }
 
@@ -128,15 +130,15 @@ impl Example {
         }
     }
 
-    /// Everything that `render` and `export` make of a run.
-    fn rendered(&self, desk: &Desk, run: &str) -> Vec<(String, Vec<u8>)> {
+    /// Renders and exports a run, and returns the names and contents of the files.
+    fn render_and_export(&self, desk: &Desk, run: &str) -> Vec<(String, Vec<u8>)> {
         fs::create_dir(desk.path("out")).unwrap();
         for (options, name) in self.renders {
             let line = format!("render {run} {options} -o out/{name}");
-            desk.run(&line.replace("  ", " ")).succeeded();
+            desk.run(&line.replace("  ", " ")).assert_success();
         }
         desk.run(&format!("export {run} -o out/weights.safetensors"))
-            .succeeded();
+            .assert_success();
         let files = desk.files("out").into_iter().collect();
         desk.remove("out");
         files
@@ -145,14 +147,14 @@ impl Example {
 
 fn copy_folder(from: &Path, to: &Path) {
     for file in files_under(from) {
-        let place = to.join(file.strip_prefix(from).unwrap());
-        fs::create_dir_all(place.parent().unwrap()).unwrap();
-        fs::copy(&file, place).unwrap();
+        let target = to.join(file.strip_prefix(from).unwrap());
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::copy(&file, target).unwrap();
     }
 }
 
-/// What the last evaluation of a run says of the headline.
-fn psnr(desk: &Desk, run: &str) -> f64 {
+/// Returns the PSNR of the last evaluation of a run in dB.
+fn last_psnr_db(desk: &Desk, run: &str) -> f64 {
     let text = String::from_utf8(desk.read(&format!("{run}/evaluation.csv"))).unwrap();
     let mut lines = text.lines();
     let column = lines
@@ -165,31 +167,31 @@ fn psnr(desk: &Desk, run: &str) -> f64 {
 }
 
 #[test]
-fn a_run_folder_alone_renders_and_exports_what_it_did_beside_its_source() {
+fn a_moved_run_folder_without_its_source_renders_and_exports_the_same_files() {
     for example in EXAMPLES {
         let desk = example.desk();
-        let before = example.rendered(&desk, "run");
+        let before = example.render_and_export(&desk, "run");
         copy_folder(&desk.path("run"), &desk.path("else/where"));
         desk.remove("run");
         example.remove_source(&desk);
-        let after = example.rendered(&desk, "else/where");
+        let after = example.render_and_export(&desk, "else/where");
         assert!(after.len() > example.renders.len());
         assert!(after == before, "{}: {}", example.kind, example.source);
-        // One that was stopped before its end has no summary, and artifacts of an earlier time or none.
+        // A run that was stopped before its end has no summary, and old artifacts or none.
         fs::remove_file(desk.path("else/where/summary.toml")).unwrap();
         desk.remove("else/where/artifacts");
         assert!(
-            example.rendered(&desk, "else/where") == before,
+            example.render_and_export(&desk, "else/where") == before,
             "{}",
             example.kind
         );
         let resume = "resume else/where";
-        desk.run(resume).refused(resume, &[example.source]);
+        desk.run(resume).assert_refused(resume, &[example.source]);
     }
 }
 
 #[test]
-fn a_run_folder_alone_is_where_another_run_starts() {
+fn a_run_can_start_from_a_moved_run_folder_or_checkpoint() {
     for example in EXAMPLES
         .iter()
         .filter(|example| example.source != "source.npy")
@@ -197,9 +199,9 @@ fn a_run_folder_alone_is_where_another_run_starts() {
         let desk = example.desk();
         copy_folder(&desk.path("run"), &desk.path("else/where"));
         desk.remove("run");
-        // Only the last checkpoint has the parameters of the last evaluation for certain.
+        // The last checkpoint holds the parameters of the last evaluation. The best checkpoint may hold others.
         let last = "else/where/checkpoints/last.safetensors";
-        let reached = psnr(&desk, "else/where");
+        let reached_db = last_psnr_db(&desk, "else/where");
         for start in [last, "else/where"] {
             if start != last {
                 fs::copy(
@@ -211,24 +213,24 @@ fn a_run_folder_alone_is_where_another_run_starts() {
             desk.run(&format!(
                 "run good.toml --out again --set run.start_from={start} --set train.steps=1 --set train.learning_rate=1e-12"
             ))
-            .succeeded();
-            let started = psnr(&desk, "again");
+            .assert_success();
+            let started_db = last_psnr_db(&desk, "again");
             assert!(
-                (reached - started).abs() < 1e-3,
-                "{}: {reached} dB, then {started} dB",
+                (reached_db - started_db).abs() < 1e-3,
+                "{}: {reached_db} dB, then {started_db} dB",
                 example.kind
             );
             desk.remove("again");
         }
-        // The network of the other run is known, so another one is refused.
+        // The config of the other run is known, so a network that differs from it is refused.
         let line = "run good.toml --out again --set run.start_from=else/where --set field.hidden_omega_0=7";
         desk.run(line)
-            .refused(line, &["field.hidden_omega_0", "7", "another network"]);
+            .assert_refused(line, &["field.hidden_omega_0", "7", "another network"]);
     }
 }
 
 #[test]
-fn a_run_without_a_checkpoint_is_no_start_for_another() {
+fn a_run_cannot_start_from_a_run_folder_without_a_checkpoint() {
     let example = &EXAMPLES[0];
     let desk = example.desk();
     desk.remove("run/checkpoints");
@@ -239,11 +241,11 @@ fn a_run_without_a_checkpoint_is_no_start_for_another() {
         } else {
             "not a run folder"
         };
-        desk.run(&line).refused(&line, &[words]);
+        desk.run(&line).assert_refused(&line, &[words]);
     }
 }
 
-/// Bytes of a checkpoint as a program wrote it that kept no metadata of the signal in it.
+/// Returns a checkpoint in the format of older versions, which stored no metadata of the signal.
 fn without_metadata(bytes: &[u8]) -> Vec<u8> {
     let (_, header) = SafeTensors::read_metadata(bytes).unwrap();
     let state = header.metadata().as_ref().unwrap()["siren"].clone();
@@ -251,7 +253,7 @@ fn without_metadata(bytes: &[u8]) -> Vec<u8> {
     let others = metadata.matches("\n[").count() - metadata.matches("\n[metadata.").count();
     assert_eq!(others, 0, "another table follows the metadata: {state}");
     let old = format!("{}\n", before.trim_end());
-    // A poisson run of that time had Sobel's differences and no word for it.
+    // Older versions had Sobel's stencil only, and no key for it.
     let old = old.replace("stencil = \"sobel\"\n", "");
     let checksum = old
         .lines()
@@ -272,8 +274,8 @@ fn without_metadata(bytes: &[u8]) -> Vec<u8> {
     safetensors::serialize(views, Some(metadata)).unwrap()
 }
 
-/// Makes of `run` what an older program would have left.
-fn age(desk: &Desk) {
+/// Rewrites the files of `run` as an older version would have written them.
+fn downgrade(desk: &Desk) {
     for name in ["best", "last"] {
         let name = format!("run/checkpoints/{name}.safetensors");
         desk.write(&name, without_metadata(&desk.read(&name)));
@@ -286,30 +288,35 @@ fn age(desk: &Desk) {
 }
 
 #[test]
-fn a_run_folder_of_an_older_program_renders_and_resumes_while_its_source_is_there() {
+fn a_run_folder_of_an_older_version_renders_and_resumes_if_its_source_exists() {
     for example in EXAMPLES {
         let desk = example.desk();
         if example.kind == "poisson" {
             desk.remove("run");
             desk.run("run good.toml --out run --set signal.stencil=sobel")
-                .succeeded();
+                .assert_success();
         }
-        let before = example.rendered(&desk, "run");
+        let before = example.render_and_export(&desk, "run");
         let finished = desk.files("run/artifacts");
-        age(&desk);
-        assert!(example.rendered(&desk, "run") == before, "{}", example.kind);
+        downgrade(&desk);
+        assert!(
+            example.render_and_export(&desk, "run") == before,
+            "{}",
+            example.kind
+        );
         fs::remove_file(desk.path("run/summary.toml")).unwrap();
         desk.remove("run/artifacts");
         fs::create_dir(desk.path("run/artifacts")).unwrap();
-        desk.run("resume run").succeeded();
+        desk.run("resume run").assert_success();
         assert!(desk.files("run/artifacts") == finished, "{}", example.kind);
         example.remove_source(&desk);
-        // Pictures of a learned space are drawn of the model alone.
+        // A hypernetwork renders pictures from the model alone.
         if example.kind != "hyper" {
             let line = format!("render run -o {}", example.renders[0].1);
             let words = ["another version", "needs the signal", example.source];
-            desk.run(&line).refused(&line, &words);
+            desk.run(&line).assert_refused(&line, &words);
         }
-        desk.run("export run -o weights.safetensors").succeeded();
+        desk.run("export run -o weights.safetensors")
+            .assert_success();
     }
 }

@@ -1,21 +1,21 @@
-//! Mistakes in a config, an override or an option.
+//! Mistakes in a config, in an override or in an option, and what correct overrides do.
 
-use super::{Case, GOOD, desk, refused_then_right};
+use super::{Case, GOOD, assert_refused_cleanly, desk};
 use crate::support::program::Ended;
 
-/// Each text, put after `kind = "image"` on line 1, is refused with the words.
+/// Asserts that each config is refused with its words. Line 1 of a config is `kind = "image"`, and the given text begins on line 2.
 #[track_caller]
-fn configs_refused(configs: &[Case]) {
+fn assert_configs_refused(configs: &[Case]) {
     let desk = desk();
     for (text, words) in configs {
         desk.write("bad.toml", format!("kind = \"image\"\n{text}\n"));
-        refused_then_right(&desk, "run bad.toml --out run", words);
+        assert_refused_cleanly(&desk, "run bad.toml --out run", words);
     }
 }
 
 #[test]
 fn a_bad_config_is_refused_with_file_line_and_key() {
-    configs_refused(&[
+    assert_configs_refused(&[
         (
             "[field]\nhiden_features = 8",
             &["bad.toml:3:1", "did you mean `hidden_features`?"],
@@ -63,7 +63,7 @@ fn a_bad_config_is_refused_with_file_line_and_key() {
 
 #[test]
 fn a_bad_network_is_refused_with_file_line_and_key() {
-    configs_refused(&[
+    assert_configs_refused(&[
         (
             "[field]\nhidden_features = 0",
             &["bad.toml:3:19", "`field.hidden_features` is 0", "1 to"],
@@ -92,8 +92,8 @@ fn a_bad_network_is_refused_with_file_line_and_key() {
 }
 
 #[test]
-fn what_is_left_to_a_spectrum_is_refused_where_there_is_none() {
-    configs_refused(&[
+fn automatic_settings_are_refused_where_there_is_no_spectrum() {
+    assert_configs_refused(&[
         (
             "[field]\nfirst_omega_0 = 'atuo'",
             &["bad.toml:3:17", "atuo", "a number or \"auto\""],
@@ -118,11 +118,11 @@ fn what_is_left_to_a_spectrum_is_refused_where_there_is_none() {
 }
 
 #[test]
-fn what_is_left_to_a_spectrum_is_a_number_in_the_runs_config() {
+fn automatic_settings_are_numbers_in_the_config_of_the_run() {
     let desk = desk();
     let sets = "--set field.first_omega_0=auto --set field.weight_noise=auto";
     desk.run(&format!("run good.toml --out run {sets}"))
-        .succeeded();
+        .assert_success();
     let config: toml::Table = String::from_utf8(desk.read("run/config.toml"))
         .unwrap()
         .parse()
@@ -131,11 +131,11 @@ fn what_is_left_to_a_spectrum_is_a_number_in_the_runs_config() {
     assert!(field["first_omega_0"].as_float().unwrap() > 1.0);
     let scales = field["weight_noise"]["scales"].as_array().unwrap();
     assert!(scales.iter().all(|s| s.as_float().unwrap() > 0.0));
-    desk.run("resume run").succeeded();
+    desk.run("resume run").assert_success();
 }
 
 #[test]
-fn a_config_that_is_none_is_refused() {
+fn a_file_that_is_not_a_config_is_refused() {
     let desk = desk();
     desk.write("audio.toml", "# A song.\nkind = \"audio\"\n");
     desk.write("no_kind.toml", "[train]\nsteps = 3\n");
@@ -154,7 +154,7 @@ fn a_config_that_is_none_is_refused() {
         ("absent.toml", &["absent.toml", "No such file"]),
     ];
     for (file, words) in cases {
-        refused_then_right(&desk, &format!("run {file} --out run"), words);
+        assert_refused_cleanly(&desk, &format!("run {file} --out run"), words);
     }
 }
 
@@ -209,14 +209,14 @@ fn a_bad_override_or_option_is_refused_by_its_own_name() {
     ];
     for (option, words) in cases {
         let line = format!("run good.toml --out run {option}");
-        refused_then_right(&desk, &line, words);
+        assert_refused_cleanly(&desk, &line, words);
     }
 }
 
 #[test]
-fn what_a_config_expects_is_shown_for_its_own_signal_alone() {
+fn expected_metrics_are_shown_only_if_the_signal_is_unchanged() {
     let desk = desk();
-    desk.draw("mine.png", 16, 16);
+    desk.write_picture("mine.png", 16, 16);
     desk.write(
         "good.toml",
         format!("{}[expect]\npsnr_db = 49.4\n", super::GOOD),
@@ -230,7 +230,7 @@ fn what_a_config_expects_is_shown_for_its_own_signal_alone() {
         ("signal.color=gray", false),
     ] {
         let ended = desk.run(&format!("run good.toml --out run --set {sets}"));
-        let stdout = ended.succeeded().stdout;
+        let stdout = ended.assert_success().stdout;
         assert_eq!(
             stdout.contains("(expected 49.4)"),
             is_shown,
@@ -242,15 +242,15 @@ fn what_a_config_expects_is_shown_for_its_own_signal_alone() {
         }
         desk.remove("run");
     }
-    let own = "run good.toml --out run --set signal.path=mine.png --set expect.psnr_db=31.5";
-    let stdout = desk.run(own).succeeded().stdout;
+    let line = "run good.toml --out run --set signal.path=mine.png --set expect.psnr_db=31.5";
+    let stdout = desk.run(line).assert_success().stdout;
     assert!(stdout.contains("(expected 31.5)"), "{stdout}");
 }
 
 #[test]
-fn overrides_mean_what_they_say_whatever_the_file_says() {
+fn overrides_replace_values_of_the_file_and_paths_need_no_quotes() {
     let desk = desk();
-    desk.draw("12.png", 16, 16);
+    desk.write_picture("12.png", 16, 16);
     desk.write(
         "part.toml",
         GOOD.replace("size = 16", "size = 16\nobserved = { fraction = 0.5 }"),
@@ -265,7 +265,7 @@ fn overrides_mean_what_they_say_whatever_the_file_says() {
     ] {
         let mut command = desk.command(&format!("run part.toml --out run --set {set}"));
         let ended = command.env("HOME", desk.path("")).output().unwrap();
-        Ended::from(ended).succeeded();
+        Ended::from(ended).assert_success();
         desk.remove("run");
     }
 }

@@ -1,14 +1,14 @@
-//! Files that are no sounds, parts that are not there, and what can be done with a fitted sound.
+//! Files that are not sounds, parts beyond the end of a sound, and rendering of fitted sounds.
 
 use std::fs;
 
 use siren_audio::sound::Sound;
 use siren_audio::wav::WavFile;
 
-use super::{Case, desk_for, refused_then_right};
+use super::{Case, assert_refused_cleanly, desk_for};
 use crate::support::desk::Desk;
 
-/// A fit of no time.
+/// A valid config of a sound whose training takes a fraction of a second.
 const GOOD_SOUND: &str = "
 kind = 'audio'
 [signal]
@@ -23,27 +23,29 @@ steps = 3
 evaluate_every = 2
 ";
 
-/// With `good.toml`, of a sound, on it.
+/// Creates a folder for sounds that holds `good.toml`.
 fn desk() -> Desk {
     desk_for("audio", GOOD_SOUND)
 }
 
+/// Creates a folder with a finished run `run`.
 fn desk_with_run() -> Desk {
     let desk = desk();
-    desk.run("run good.toml --out run").succeeded();
+    desk.run("run good.toml --out run").assert_success();
     desk
 }
 
-fn heard(desk: &Desk, name: &str) -> Sound {
+/// Reads a whole WAV file.
+fn read_sound(desk: &Desk, name: &str) -> Sound {
     let file = WavFile::open(&desk.path(name)).unwrap();
     let frames = file.frames();
     file.read(0..frames).unwrap()
 }
 
 #[test]
-fn a_file_that_is_no_usable_sound_is_refused_by_name() {
+fn a_file_that_is_not_a_usable_sound_is_refused_by_name() {
     let desk = desk();
-    desk.play("whole.wav", 1000);
+    desk.write_sound("whole.wav", 1000);
     let whole = desk.read("whole.wav");
     desk.write("cut.wav", &whole[..whole.len() - 8 * 700]);
     desk.write("head.wav", &whole[..40]);
@@ -79,18 +81,18 @@ fn a_file_that_is_no_usable_sound_is_refused_by_name() {
     for (name, words) in cases {
         let line = "run good.toml --out run --set signal.length=0.125 --set signal.path=";
         let line = format!("{line}{name}");
-        refused_then_right(&desk, &line, words);
+        assert_refused_cleanly(&desk, &line, words);
     }
 }
 
 #[test]
-fn what_is_there_of_a_file_that_is_cut_short_is_fitted_by_following_the_message() {
+fn a_truncated_file_is_fitted_with_the_length_that_the_error_message_gives() {
     let desk = desk();
-    desk.play("whole.wav", 1000);
+    desk.write_sound("whole.wav", 1000);
     let whole = desk.read("whole.wav");
     desk.write("cut.wav", &whole[..whole.len() - 8 * 700]);
-    golden(&desk, "tone.flac", 0.6, "cut.flac");
-    golden(&desk, "tone.mp3", 0.6, "cut.mp3");
+    copy_golden(&desk, "tone.flac", 0.6, "cut.flac");
+    copy_golden(&desk, "tone.mp3", 0.6, "cut.mp3");
     desk.write(
         "whole.toml",
         GOOD_SOUND.replace("length = 0.05", "channels = 'each'"),
@@ -98,27 +100,27 @@ fn what_is_there_of_a_file_that_is_cut_short_is_fitted_by_following_the_message(
     for name in ["cut.wav", "cut.flac", "cut.mp3"] {
         let line = format!("run whole.toml --out run --set signal.path={name}");
         let ended = desk.run(&line);
-        ended.refused(&line, &[name, "cut short"]);
-        let length = between(&ended.stderr, "`signal.length = ", "`");
+        ended.assert_refused(&line, &[name, "cut short"]);
+        let length = text_between(&ended.stderr, "`signal.length = ", "`");
         desk.run(&format!("{line} --set signal.length={length}"))
-            .succeeded();
-        let frames = heard(&desk, "run/artifacts/target.wav").frames();
-        let found = between(&ended.stderr, "ends after ", " frames");
+            .assert_success();
+        let frames = read_sound(&desk, "run/artifacts/target.wav").frames();
+        let found = text_between(&ended.stderr, "ends after ", " frames");
         assert_eq!(frames.to_string(), found, "{name}");
         desk.remove("run");
     }
 }
 
-/// What stands between two phrases of a message.
-fn between(message: &str, before: &str, behind: &str) -> String {
+/// Returns the text between two phrases of a message.
+fn text_between(message: &str, before: &str, after: &str) -> String {
     let rest = message.split(before).nth(1).unwrap();
-    rest.split(behind).next().unwrap().to_owned()
+    rest.split(after).next().unwrap().to_owned()
 }
 
 #[test]
-fn a_file_that_was_written_to_a_pipe_is_fitted_to_its_end() {
+fn a_wav_file_without_a_length_is_fitted_to_its_end() {
     let desk = desk();
-    desk.play("mine.wav", 400);
+    desk.write_sound("mine.wav", 400);
     let whole = desk.read("mine.wav");
     for length in [0, 0x7FFF_F000, u32::MAX] {
         let mut streamed = whole.clone();
@@ -126,39 +128,39 @@ fn a_file_that_was_written_to_a_pipe_is_fitted_to_its_end() {
         desk.write("streamed.wav", streamed);
         let line = "run good.toml --out run --set signal.path=streamed.wav";
         desk.run(&format!("{line} --set signal.channels=each"))
-            .succeeded();
+            .assert_success();
         assert_eq!(
-            heard(&desk, "run/artifacts/target.wav"),
-            heard(&desk, "mine.wav")
+            read_sound(&desk, "run/artifacts/target.wav"),
+            read_sound(&desk, "mine.wav")
         );
         desk.remove("run");
     }
 }
 
-/// An encoded tone of `tests/golden`, whole or cut.
-fn golden(desk: &Desk, name: &str, share: f64, copy: &str) {
+/// Copies the first `share` (0 to 1) of the bytes of a file of `tests/golden` into the folder, under the name `copy`.
+fn copy_golden(desk: &Desk, name: &str, share: f64, copy: &str) {
     let path = format!("{}/golden/{name}", env!("CARGO_MANIFEST_DIR"));
     let bytes = fs::read(path).unwrap();
     desk.write(copy, &bytes[..(share * bytes.len() as f64) as usize]);
 }
 
 #[test]
-fn flac_mp3_and_ogg_are_heard_as_they_were_encoded() {
+fn flac_mp3_and_ogg_are_decoded_to_the_encoded_tone() {
     for (name, frames, tolerance) in [
         ("tone.flac", 8000, 1e-4),
         ("tone.ogg", 8000, 0.05),
         ("tone.mp3", 8000, 0.05),
     ] {
         let desk = desk();
-        // The beginning of a file tells its format, not its name.
-        golden(&desk, name, 1.0, "tone.wav");
+        // The format is detected from the contents of the file, not from its name.
+        copy_golden(&desk, name, 1.0, "tone.wav");
         let line = "run good.toml --out run --set signal.path=tone.wav --set signal.channels=each";
         desk.run(&format!("{line} --set signal.length=0.5"))
-            .succeeded();
-        let sound = heard(&desk, "run/artifacts/target.wav");
+            .assert_success();
+        let sound = read_sound(&desk, "run/artifacts/target.wav");
         assert_eq!((sound.rate, sound.channels), (16_000, 2), "{name}");
         assert_eq!(sound.frames(), frames, "{name}");
-        // Encoders that lose something lose most where the tone begins and ends.
+        // Lossy encoders have their largest errors where the tone begins and ends.
         for frame in 2000..6000 {
             let phase = std::f32::consts::TAU * 500.0 * frame as f32 / 16_000.0;
             let expected = [0.5 * phase.sin(), 0.25 * (2.0 * phase).sin()];
@@ -174,12 +176,12 @@ fn flac_mp3_and_ogg_are_heard_as_they_were_encoded() {
 }
 
 #[test]
-fn a_cut_or_damaged_encoded_file_is_refused_by_name() {
+fn a_truncated_or_damaged_encoded_file_is_refused_by_name() {
     let desk = desk();
-    golden(&desk, "tone.flac", 0.6, "cut.flac");
-    golden(&desk, "tone.flac", 0.004, "head.flac");
-    golden(&desk, "tone.mp3", 0.05, "head.mp3");
-    golden(&desk, "tone.ogg", 0.02, "head.ogg");
+    copy_golden(&desk, "tone.flac", 0.6, "cut.flac");
+    copy_golden(&desk, "tone.flac", 0.004, "head.flac");
+    copy_golden(&desk, "tone.mp3", 0.05, "head.mp3");
+    copy_golden(&desk, "tone.ogg", 0.02, "head.ogg");
     desk.write("false.mp3", [b"ID3".as_slice(), &[0; 3000]].concat());
     let cases: &[Case] = &[
         ("cut.flac", &["cut.flac"]),
@@ -191,18 +193,18 @@ fn a_cut_or_damaged_encoded_file_is_refused_by_name() {
     for (name, words) in cases {
         let line =
             format!("run good.toml --out run --set signal.length=0.5 --set signal.path={name}");
-        refused_then_right(&desk, &line, words);
+        assert_refused_cleanly(&desk, &line, words);
     }
 }
 
 #[test]
-fn a_sound_is_fitted_at_another_rate_if_asked_for_and_drawn() {
+fn a_sound_is_resampled_to_signal_rate_and_its_waveforms_are_drawn() {
     let desk = desk();
-    golden(&desk, "tone.flac", 1.0, "tone.flac");
+    copy_golden(&desk, "tone.flac", 1.0, "tone.flac");
     let line = "run good.toml --out run --set signal.path=tone.flac --set signal.rate=8000";
     desk.run(&format!("{line} --set signal.length=0.5"))
-        .succeeded();
-    let sound = heard(&desk, "run/artifacts/target.wav");
+        .assert_success();
+    let sound = read_sound(&desk, "run/artifacts/target.wav");
     assert_eq!((sound.rate, sound.channels), (8000, 1));
     assert!(sound.frames().abs_diff(4000) <= 1);
     for frame in 1000..3000 {
@@ -217,9 +219,9 @@ fn a_sound_is_fitted_at_another_rate_if_asked_for_and_drawn() {
 }
 
 #[test]
-fn a_part_that_is_not_there_is_refused_by_its_key() {
+fn a_part_beyond_the_end_of_a_sound_is_refused_by_its_key() {
     let desk = desk();
-    desk.play("mine.wav", 1000);
+    desk.write_sound("mine.wav", 1000);
     let cases: &[Case] = &[
         ("signal.start=2", &["--set signal.start=2", "2 seconds"]),
         ("signal.start=-1", &["--set signal.start=-1", "at least 0"]),
@@ -259,12 +261,12 @@ fn a_part_that_is_not_there_is_refused_by_its_key() {
     ];
     for (set, words) in cases {
         let line = format!("run good.toml --out run --set {set}");
-        refused_then_right(&desk, &line, words);
+        assert_refused_cleanly(&desk, &line, words);
     }
 }
 
 #[test]
-fn a_run_is_played_at_any_rate_and_at_its_own_as_its_artifact() {
+fn a_fitted_sound_is_rendered_at_any_rate_and_at_its_own_rate_equals_its_artifact() {
     let desk = desk_with_run();
     for (option, rate, frames) in [
         ("", 22_050, 1103),
@@ -274,22 +276,22 @@ fn a_run_is_played_at_any_rate_and_at_its_own_as_its_artifact() {
         ("--rate 1 ", 1, 1),
     ] {
         desk.run(&format!("render run {option}--checkpoint last -o a.WAV"))
-            .succeeded();
-        let sound = heard(&desk, "a.WAV");
+            .assert_success();
+        let sound = read_sound(&desk, "a.WAV");
         assert_eq!((sound.rate, sound.frames()), (rate, frames), "{option}");
         if rate == 22_050 {
             assert!(desk.read("a.WAV") == desk.read("run/artifacts/value.wav"));
         }
     }
-    let [target, value, error] =
-        ["target", "value", "error"].map(|name| heard(&desk, &format!("run/artifacts/{name}.wav")));
+    let [target, value, error] = ["target", "value", "error"]
+        .map(|name| read_sound(&desk, &format!("run/artifacts/{name}.wav")));
     for ((target, value), error) in target.values.iter().zip(&value.values).zip(&error.values) {
         assert!((value - target - error).abs() < 1e-6);
     }
 }
 
-/// Frequency of the strongest wave near `guess` hertz.
-fn pitch(sound: &Sound, guess: u32) -> f64 {
+/// Returns the frequency with the largest Fourier amplitude within 100 Hz of `guess_hz`, in Hz.
+fn strongest_frequency_hz(sound: &Sound, guess_hz: u32) -> f64 {
     let strength = |hertz: f64| {
         let step = std::f64::consts::TAU * hertz / f64::from(sound.rate);
         let waves = sound.values.iter().enumerate().map(|(frame, &y)| {
@@ -299,13 +301,13 @@ fn pitch(sound: &Sound, guess: u32) -> f64 {
         let [sine, cosine] = waves.fold([0.0; 2], |sum, wave| [sum[0] + wave[0], sum[1] + wave[1]]);
         sine.hypot(cosine)
     };
-    let hertz = (10 * (guess - 100)..10 * (guess + 100)).map(|tenth| f64::from(tenth) / 10.0);
+    let hertz = (10 * (guess_hz - 100)..10 * (guess_hz + 100)).map(|tenth| f64::from(tenth) / 10.0);
     let strongest = hertz.max_by(|a, b| strength(*a).total_cmp(&strength(*b)));
     strongest.unwrap()
 }
 
 #[test]
-fn a_sound_fitted_at_44100_is_in_tune_at_48000() {
+fn a_sound_fitted_at_44100_hz_keeps_its_frequency_at_48000_hz() {
     let desk = desk();
     let wave = |frame: u16| (std::f32::consts::TAU * 1000.0 * f32::from(frame) / 44_100.0).sin();
     let sound = Sound {
@@ -316,43 +318,47 @@ fn a_sound_fitted_at_44100_is_in_tune_at_48000() {
     sound.save(&desk.path("tone.wav")).unwrap();
     let sets = "--set signal.path=tone.wav --set train.steps=200 --set field.hidden_features=32 --set train.learning_rate=1e-3";
     desk.run(&format!("run good.toml --out run {sets}"))
-        .succeeded();
+        .assert_success();
     desk.run("render run --rate 48000 -o tone_48000.wav")
-        .succeeded();
-    let (fitted, played) = (heard(&desk, "tone.wav"), heard(&desk, "tone_48000.wav"));
-    assert_eq!((played.rate, played.frames()), (48_000, 2399));
-    let [fitted, played] = [fitted, played].map(|sound| pitch(&sound, 1000));
+        .assert_success();
+    let (fitted, rendered) = (
+        read_sound(&desk, "tone.wav"),
+        read_sound(&desk, "tone_48000.wav"),
+    );
+    assert_eq!((rendered.rate, rendered.frames()), (48_000, 2399));
+    let [fitted, rendered] = [fitted, rendered].map(|sound| strongest_frequency_hz(&sound, 1000));
     assert!((fitted - 1000.0).abs() < 1.0, "{fitted}");
-    assert!((played - fitted).abs() < 1.0, "{played}");
+    assert!((rendered - fitted).abs() < 1.0, "{rendered}");
 }
 
 #[test]
-fn both_channels_are_fitted_if_asked_for() {
+fn channels_each_fits_both_channels() {
     let desk = desk();
-    desk.play("mine.wav", 1000);
+    desk.write_sound("mine.wav", 1000);
     desk.run("run good.toml --out run --set signal.path=mine.wav --set signal.channels=each")
-        .succeeded();
-    let target = heard(&desk, "run/artifacts/target.wav");
-    let mine = heard(&desk, "mine.wav");
+        .assert_success();
+    let target = read_sound(&desk, "run/artifacts/target.wav");
+    let mine = read_sound(&desk, "mine.wav");
     assert_eq!(target, mine.part(0..400));
-    assert_eq!(heard(&desk, "run/artifacts/value.wav").channels, 2);
-    desk.run("resume run").succeeded();
-    desk.run("export run -o a.safetensors").succeeded();
-    desk.play("mine.wav", 999);
-    // The sound that was fitted is played, whatever lies in its place by now; metrics would be those of another.
+    assert_eq!(read_sound(&desk, "run/artifacts/value.wav").channels, 2);
+    desk.run("resume run").assert_success();
+    desk.run("export run -o a.safetensors").assert_success();
+    desk.write_sound("mine.wav", 999);
+    // Rendering needs no source file, so a changed one does not matter. Resuming evaluates against it, so it is refused.
     desk.run("render run --checkpoint last -o a.wav")
-        .succeeded();
+        .assert_success();
     assert_eq!(
-        heard(&desk, "a.wav"),
-        heard(&desk, "run/artifacts/value.wav")
+        read_sound(&desk, "a.wav"),
+        read_sound(&desk, "run/artifacts/value.wav")
     );
     fs::remove_file(desk.path("run/summary.toml")).unwrap();
     let line = "resume run";
-    desk.run(line).refused(line, &["run", "no longer the one"]);
+    desk.run(line)
+        .assert_refused(line, &["run", "no longer the one"]);
 }
 
 #[test]
-fn a_bad_rate_name_or_place_of_a_sound_is_refused() {
+fn a_bad_rate_file_name_or_folder_of_a_rendered_sound_is_refused() {
     let desk = desk_with_run();
     fs::create_dir(desk.path("folder.wav")).unwrap();
     let cases: &[Case] = &[
@@ -374,7 +380,7 @@ fn a_bad_rate_name_or_place_of_a_sound_is_refused() {
     ];
     let before = desk.files("");
     for (line, words) in cases {
-        desk.run(line).refused(line, words);
+        desk.run(line).assert_refused(line, words);
         assert!(desk.files("") == before, "{line} left files behind");
     }
 }

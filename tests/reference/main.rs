@@ -1,7 +1,7 @@
-//! `docs/reference/` says what the configs of the code take: every key, its value, its default, its meaning.
+//! Generates the pages of `docs/reference/`, which list every key of a config with its value, default and meaning.
 //!
-//! The pages are made from the config structs: names and meanings from their source, defaults and ranges from configs that are
-//! parsed. `cargo xtask reference` writes them; without it this test compares.
+//! Names and meanings come from the source of the config structs, defaults and ranges from parsing configs.
+//! `cargo xtask reference` writes the pages. Otherwise the test compares them with the files.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -26,7 +26,7 @@ use page::{Page, slug};
 use probe::Probe;
 use types::Types;
 
-/// Tells the test to write the pages.
+/// Environment variable that makes the test write the pages.
 const UPDATE: &str = "UPDATE_REFERENCE";
 
 const INDEX: &str = r#"# Every key of a config
@@ -77,10 +77,10 @@ In the tables, *must be set* marks keys without a default; – marks keys that a
 These pages are generated from the code by `cargo xtask reference`, and a test compares them with it.
 "#;
 
-/// A page's file name and text.
+/// A generated page: its file name and its text.
 type Written = (String, String);
 
-/// The page of a kind, and the shared types that its keys have.
+/// Returns the page of a kind, and the types of its keys that belong on the shared page, each with a key that has it.
 fn kind_page<D: Domain>(title: &str, types: &Types) -> (Written, Vec<(String, String)>) {
     let probe = Probe::of::<D>();
     let (krate, signal) = path_of::<D::Signal>();
@@ -104,7 +104,7 @@ fn kind_page<D: Domain>(title: &str, types: &Types) -> (Written, Vec<(String, St
     ((format!("{}.md", D::KIND), text), page.foreign)
 }
 
-/// The crate and the last part of a type's path.
+/// Returns the crate and the last segment of a type's path.
 fn path_of<T>() -> (&'static str, &'static str) {
     let path = std::any::type_name::<T>();
     let krate = path.split("::").next().unwrap_or(path);
@@ -164,7 +164,7 @@ fn folder() -> PathBuf {
 }
 
 #[test]
-fn the_reference_says_what_the_code_takes() {
+fn the_reference_agrees_with_the_config_structs() {
     let folder = folder();
     if std::env::var_os(UPDATE).is_some() {
         let _absent = fs::remove_dir_all(&folder);
@@ -183,26 +183,26 @@ fn the_reference_says_what_the_code_takes() {
             .find(|(old, new)| old != new);
         assert!(
             shipped == text,
-            "docs/reference/{name} is not what the code says; write it anew with `cargo xtask reference`\n{differs:#?}"
+            "docs/reference/{name} does not agree with the config structs; write it again with `cargo xtask reference`\n{differs:#?}"
         );
     }
 }
 
 #[test]
-fn the_reference_has_no_page_of_another_making() {
+fn every_page_of_the_reference_is_generated() {
     let pages = pages();
     for path in support::desk::files_under(&folder()) {
         let name = path.file_name().unwrap().to_str().unwrap();
-        let is_made = pages.iter().any(|(made, _)| made == name);
+        let is_generated = pages.iter().any(|(generated, _)| generated == name);
         assert!(
-            is_made,
-            "docs/reference/{name} is made from nothing: `cargo xtask reference` removes it"
+            is_generated,
+            "docs/reference/{name} is not generated from any config struct; `cargo xtask reference` removes it"
         );
     }
 }
 
 #[test]
-fn the_example_of_the_index_is_a_config() {
+fn the_example_of_the_index_is_a_valid_config() {
     let example = INDEX.split("```toml\n").nth(1).unwrap();
     let source = Source {
         origin: "the example".to_owned(),
@@ -224,7 +224,7 @@ fn every_kind_has_a_page() {
 }
 
 #[test]
-fn every_key_has_a_meaning_and_every_link_a_section() {
+fn every_key_has_a_meaning_and_every_link_has_a_target() {
     for (name, text) in pages() {
         let anchors: Vec<String> = text
             .lines()
@@ -234,7 +234,7 @@ fn every_key_has_a_meaning_and_every_link_a_section() {
         for line in text.lines() {
             assert!(
                 !(line.starts_with("| `") && line.ends_with("|  |")),
-                "{name}: no meaning: {line}"
+                "{name}: a key without a doc comment: {line}"
             );
             for link in line.split("](#").skip(1) {
                 let anchor = link.split(')').next().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! Pages of the reference as Markdown.
+//! Writes pages of the reference as Markdown.
 
 use std::fmt::Write as _;
 
@@ -7,26 +7,27 @@ use toml::{Table, Value};
 use super::probe::{Probe, join};
 use super::types::{ConfigType, Field, Kind, Shape, Types, Variant};
 
-/// The page that holds the types of more than one kind.
+/// File name of the page that holds the types that several kinds use.
 const SHARED: &str = "shared.md";
 
-/// One page while it is written.
+/// A page of the reference while it is written.
 pub struct Page<'a> {
     pub text: String,
     types: &'a Types,
-    /// `None` for keys that are no part of a run's config.
+    /// Source of defaults and ranges; `None` for keys that are not part of a run's config.
     probe: Option<&'a Probe>,
-    /// The crate whose types belong on this page; on the shared one, all.
+    /// The crate whose types belong on this page; `None` on the shared page, where all types belong.
     krate: Option<String>,
-    /// Whether values are shown with their ranges, which differ from kind to kind for keys that several have.
+    /// Whether values are shown with their ranges. Ranges of keys that several kinds share differ from kind to kind.
     has_ranges: bool,
-    /// Types that have a section on this page.
+    /// Names of the types that already have a section on this page.
     written: Vec<String>,
-    /// Types of other crates, and a key that has each, in the order in which they are met.
+    /// Types of other crates, each with a key that has it, in the order of their first use.
     pub foreign: Vec<(String, String)>,
 }
 
 impl<'a> Page<'a> {
+    /// Starts a page with a title.
     pub fn new(title: &str, types: &'a Types, probe: Option<&'a Probe>) -> Self {
         Self {
             text: format!("# {title}\n\n"),
@@ -39,13 +40,13 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Leaves types of other crates to the shared page.
+    /// Restricts the page to types of this crate. Other types are collected in `foreign`.
     pub fn of_crate(mut self, krate: &str) -> Self {
         self.krate = Some(krate.to_owned());
         self
     }
 
-    /// Shows no ranges from here on.
+    /// Hides the ranges of all following values.
     pub fn without_ranges(&mut self) {
         self.has_ranges = false;
     }
@@ -54,7 +55,7 @@ impl<'a> Page<'a> {
         writeln!(self.text, "{text}\n").unwrap();
     }
 
-    /// A section about the table `at`, which has the type `name`, and sections about what is in it.
+    /// Writes a section about the table `at`, which has the type `name`, and sections about the types of its keys.
     pub fn table(&mut self, at: &str, name: &str) {
         self.section(at, name);
     }
@@ -94,13 +95,13 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Sections about the type of a value, where it has one of ours.
+    /// Writes sections about the types of the workspace that a value contains.
     fn inner(&mut self, at: &str, kind: &Kind) {
         match kind {
             Kind::List(inner, _) => self.inner(&format!("[{at}]"), inner),
             Kind::Map(inner) => self.inner(at, inner),
             Kind::Named(name) if self.types.get(name).is_some() => {
-                if self.is_here(name) {
+                if self.belongs_here(name) {
                     self.section(at, name);
                 } else if !self.foreign.iter().any(|(found, _)| found == name) {
                     self.foreign.push((name.clone(), at.to_owned()));
@@ -110,7 +111,8 @@ impl<'a> Page<'a> {
         }
     }
 
-    fn is_here(&self, name: &str) -> bool {
+    /// Returns whether the type belongs on this page.
+    fn belongs_here(&self, name: &str) -> bool {
         let own = |krate: &String| *krate == self.types.named(name).krate;
         self.krate.as_ref().is_none_or(own)
     }
@@ -143,11 +145,11 @@ impl<'a> Page<'a> {
             .map(|probe| probe.range(key, &field.kind))
             .unwrap_or_default()
             .join("; ");
-        // Some say themselves what they are a range of.
-        let is_whole = ["a ", "an ", "two "]
+        // Some ranges begin with the kind of value (`a number of …`), so the kind is not repeated.
+        let names_its_kind = ["a ", "an ", "two "]
             .iter()
             .any(|start| range.starts_with(start));
-        match (range.is_empty(), is_whole) {
+        match (range.is_empty(), names_its_kind) {
             (true, _) => what,
             (false, true) => range,
             (false, false) => format!("{what}: {range}"),
@@ -161,20 +163,22 @@ impl<'a> Page<'a> {
         }
         let default = match self.probe {
             Some(probe) => probe.default(at, field),
-            None => self.first(&field.kind).filter(|_| !field.is_optional),
+            None => self
+                .default_of_kind(&field.kind)
+                .filter(|_| !field.is_optional),
         };
-        let is_table_of_its_own = |value: &Value| {
+        let has_its_own_section = |value: &Value| {
             matches!(&field.kind, Kind::Named(name) if self.is_struct(name))
                 || value == &Value::String(String::new())
         };
-        match default.filter(|value| !is_table_of_its_own(value)) {
+        match default.filter(|value| !has_its_own_section(value)) {
             Some(value) => format!("`{}`", literal(&value)),
             None => "–".to_owned(),
         }
     }
 
-    /// The default of a type that serde fills in by `Default`.
-    fn first(&self, kind: &Kind) -> Option<Value> {
+    /// Returns the default of a type that serde fills in by `Default`, if it can be written in a config.
+    fn default_of_kind(&self, kind: &Kind) -> Option<Value> {
         match kind {
             Kind::List(..) => Some(Value::Array(Vec::new())),
             Kind::Named(name) => match &self.types.get(name)?.shape {
@@ -193,7 +197,7 @@ impl<'a> Page<'a> {
         found.is_none_or(|found| matches!(found.shape, Shape::Struct(_)))
     }
 
-    /// What may be written for a value.
+    /// Describes the values that a config may give.
     fn kind(&self, key: &str, kind: &Kind) -> String {
         match kind {
             Kind::Number => "number".to_owned(),
@@ -221,7 +225,7 @@ impl<'a> Page<'a> {
         };
         match &found.shape {
             Shape::Struct(_) => format!("table: {}", self.link(name, &format!("[{key}]"))),
-            Shape::Enum(variants) if self.is_here(name) => {
+            Shape::Enum(variants) if self.belongs_here(name) => {
                 let forms = variants.iter().flat_map(|variant| self.forms(key, variant));
                 forms.collect::<Vec<_>>().join(", ")
             }
@@ -230,8 +234,8 @@ impl<'a> Page<'a> {
     }
 
     fn link(&self, name: &str, key: &str) -> String {
-        // The shared page calls a section after the first key that led to it, and that differs from page to page in nothing but the kind.
-        let page = if self.is_here(name) { "" } else { SHARED };
+        // The shared page names a section after the first key that has its type, which is the same key for every kind.
+        let page = if self.belongs_here(name) { "" } else { SHARED };
         format!("[`{key}`]({page}#{})", slug(key))
     }
 
@@ -245,7 +249,7 @@ impl<'a> Page<'a> {
         self.text.push('\n');
     }
 
-    /// The ways in which a config may write a variant: what does not parse is not among them.
+    /// Returns the ways to write a variant in a config: the candidates that parse.
     fn forms(&self, key: &str, variant: &Variant) -> Vec<String> {
         let name = &variant.name;
         let quoted = format!("`\"{name}\"`");
@@ -270,7 +274,7 @@ impl<'a> Page<'a> {
                 (Value::Array(vec![Value::Float(0.5); *length]), shown)
             }
             Kind::Number => (Value::Float(0.5), "number"),
-            other => panic!("say here what a variant holds that is {other:?}"),
+            other => panic!("no sample for a variant that holds {other:?}"),
         };
         let mut forms = Vec::new();
         if probe.reads(key, &Value::String(name.clone())) {
@@ -286,7 +290,7 @@ impl<'a> Page<'a> {
     }
 }
 
-/// As GitHub and mdBook name the anchor of a heading.
+/// Returns the anchor of a heading, as GitHub and mdBook make it.
 pub fn slug(heading: &str) -> String {
     let lower = heading.to_lowercase().replace(' ', "-");
     lower
@@ -295,7 +299,7 @@ pub fn slug(heading: &str) -> String {
         .collect()
 }
 
-/// A value as one would write it in a config.
+/// Writes a value as TOML.
 fn literal(value: &Value) -> String {
     match value {
         Value::Float(float) if *float != 0.0 && !(1e-3..1e6).contains(&float.abs()) => {
@@ -320,7 +324,7 @@ fn literal(value: &Value) -> String {
     }
 }
 
-/// Documentation without links into the code.
+/// Replaces links into the code with the names that they show.
 fn prose(docs: &str) -> String {
     let mut text = String::new();
     let mut rest = docs;
@@ -342,7 +346,7 @@ fn prose(docs: &str) -> String {
     text + rest
 }
 
-/// Text for a cell of a table, which is one line.
+/// Escapes text for a cell of a table, which is one line.
 fn cell(text: &str) -> String {
     text.replace("\n\n", "<br>")
         .replace('\n', " ")

@@ -1,4 +1,4 @@
-//! Defaults and ranges, asked of the configs themselves.
+//! Finds the defaults and ranges of keys by parsing configs.
 
 use siren_core::config::Source;
 use siren_core::run::{ConfigOf, Domain};
@@ -6,25 +6,26 @@ use toml::{Table, Value};
 
 use super::types::{Field, Kind};
 
-/// The config of one kind, as a set of questions.
+/// Parses configs of one kind to find defaults, ranges and accepted forms.
 pub struct Probe {
     kind: &'static str,
-    /// A config with every default filled in, made of one with these keys.
+    /// Parses a config and returns it with every default filled in, or the error message.
     resolve: fn(&Table) -> Result<Table, String>,
-    /// What a config with these keys is told, if it is refused.
-    refuse: fn(&Table) -> Option<String>,
+    /// Parses and checks a config and returns the error message, if any.
+    error: fn(&Table) -> Option<String>,
 }
 
 impl Probe {
+    /// Creates the probe of the configs of domain `D`.
     pub fn of<D: Domain>() -> Self {
         Self {
             kind: D::KIND,
             resolve: resolve::<D>,
-            refuse: refuse::<D>,
+            error: error::<D>,
         }
     }
 
-    /// What `field` of the table `at` is if nothing sets it; `None` if it must be set, or is absent.
+    /// Returns the default of `field` in the table `at`; `None` if the key must be set, or is absent by default.
     pub fn default(&self, at: &str, field: &Field) -> Option<Value> {
         let resolved = (self.resolve)(&self.config(at)).unwrap_or_else(|message| {
             panic!("a config with `{at}` is refused, so its defaults are unknown: {message}")
@@ -32,14 +33,14 @@ impl Probe {
         look_up(&resolved, &join(at, &field.name)).cloned()
     }
 
-    /// Whether a config may set `key` to `value`.
+    /// Returns whether a config with `key` set to `value` parses.
     pub fn reads(&self, key: &str, value: &Value) -> bool {
         let mut config = self.config(parent(key));
         insert(&mut config, key, value.clone());
         (self.resolve)(&config).is_ok()
     }
 
-    /// What is expected of the number, or the list of numbers, `key`, as the errors of numbers out of range say.
+    /// Returns the accepted ranges of a number or of a list of numbers, taken from the errors for values out of range.
     pub fn range(&self, key: &str, kind: &Kind) -> Vec<String> {
         let extremes: &[Value] = match kind {
             Kind::Number => &[Value::Float(-1.0), Value::Float(1e300)],
@@ -70,16 +71,17 @@ impl Probe {
         self.expected(key, &list).into_iter().collect()
     }
 
+    /// Returns the part of the error message for `key` set to `value` that follows "expected", if `value` is refused.
     fn expected(&self, key: &str, value: &Value) -> Option<String> {
         let mut config = self.config(parent(key));
         insert(&mut config, key, value.clone());
-        let message = (self.refuse)(&config)?;
-        let (_, about) = message.split_once(&format!("`{key}` is "))?;
-        let (_, expected) = about.split_once(", expected ")?;
+        let message = (self.error)(&config)?;
+        let (_, after_key) = message.split_once(&format!("`{key}` is "))?;
+        let (_, expected) = after_key.split_once(", expected ")?;
         expected.lines().next().map(str::to_owned)
     }
 
-    /// A config in which the table `at` is present, with no more than it must have.
+    /// Returns a config with the table `at` and its required keys, and nothing else.
     fn config(&self, at: &str) -> Table {
         let mut config = Table::new();
         config.insert("kind".to_owned(), self.kind.into());
@@ -90,9 +92,9 @@ impl Probe {
         config
     }
 
-    /// The keys that the table `at` must have.
+    /// Returns the table `at` with sample values of its required keys.
     ///
-    /// They are found by what is missed without them.
+    /// The keys are found one after the other from the errors about missing fields.
     pub fn required(&self, at: &str) -> Table {
         let mut table = Table::new();
         for _ in 0..8 {
@@ -108,20 +110,20 @@ impl Probe {
             };
             table.insert(missing.to_owned(), sample(missing));
         }
-        panic!("`{at}` must have more keys than are tried here");
+        panic!("`{at}` has more than 7 required keys, or one that is not accepted");
     }
 }
 
-/// Some value that the key of this name may have wherever it must be set.
+/// Returns a valid value of a required key of this name.
 fn sample(name: &str) -> Value {
-    let sampled = SAMPLES.iter().find(|(key, _)| *key == name);
-    let (_, text) = sampled.unwrap_or_else(|| {
-        panic!("`{name}` must be set: give it a value here, so that its neighbors can be asked for theirs")
+    let found = SAMPLES.iter().find(|(key, _)| *key == name);
+    let (_, text) = found.unwrap_or_else(|| {
+        panic!("no sample value for the required key `{name}`: add one to SAMPLES")
     });
     format!("value = {text}").parse::<Table>().unwrap()["value"].clone()
 }
 
-/// Values of keys that have no default.
+/// Sample values of keys without a default, as TOML text.
 const SAMPLES: [(&str, &str); 3] = [
     ("path", "\"picture.png\""),
     ("pixels", "\"border\""),
@@ -134,7 +136,7 @@ fn resolve<D: Domain>(config: &Table) -> Result<Table, String> {
     Ok(Table::try_from(&config).unwrap())
 }
 
-fn refuse<D: Domain>(config: &Table) -> Option<String> {
+fn error<D: Domain>(config: &Table) -> Option<String> {
     let source = Source {
         origin: "config".to_owned(),
         text: toml::to_string(config).unwrap(),
@@ -143,7 +145,7 @@ fn refuse<D: Domain>(config: &Table) -> Option<String> {
     parsed.err().map(|error| error.to_string())
 }
 
-/// `signal.crop` of `signal` and `crop`.
+/// Joins the path of a table and a key: `signal` and `crop` give `signal.crop`.
 pub fn join(at: &str, name: &str) -> String {
     match at {
         "" => name.to_owned(),

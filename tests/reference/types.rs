@@ -1,4 +1,4 @@
-//! The types of configs, read from the source: names, documentation, fields and variants.
+//! Reads the types of configs from the source: names, doc comments, fields and variants.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,15 +8,15 @@ use syn::{Attribute, Expr, Item, Lit, Meta};
 
 use super::support::desk::files_under;
 
-/// A struct or an enum that a config is made of.
+/// A struct or an enum that is part of a config.
 #[derive(Debug)]
 pub struct ConfigType {
     pub name: String,
-    /// `siren_core` for one of siren-core.
+    /// Name of the crate with underscores, such as `siren_core`.
     pub krate: String,
     pub docs: String,
     pub shape: Shape,
-    /// Whether every field has a default.
+    /// Whether the type has `#[serde(default)]`, so that every field has a default.
     pub has_default: bool,
 }
 
@@ -37,14 +37,14 @@ pub struct Field {
 
 #[derive(Debug)]
 pub struct Variant {
-    /// As it is written in a config.
+    /// Name as written in a config.
     pub name: String,
     pub docs: String,
     pub payload: Option<Kind>,
     pub is_default: bool,
 }
 
-/// What a value is.
+/// Kind of a value in a config.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     Number,
@@ -52,18 +52,19 @@ pub enum Kind {
     Bool,
     Text,
     Path,
-    /// So many of them, or any number.
+    /// A list of a fixed length, or of any length if `None`.
     List(Box<Kind>, Option<usize>),
-    /// Keys of the user's own choice.
+    /// A table with arbitrary keys.
     Map(Box<Kind>),
-    /// One of ours, by its name.
+    /// A type of the workspace, by its name.
     Named(String),
 }
 
-/// Every type of the workspace that a config may hold, by its name.
+/// The config types of the workspace by name.
 pub struct Types(BTreeMap<String, ConfigType>);
 
 impl Types {
+    /// Parses the source of all crates. Panics if two config types have the same name.
     pub fn of_workspace() -> Self {
         let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
         let mut types = BTreeMap::new();
@@ -76,10 +77,14 @@ impl Types {
                 let text = fs::read_to_string(&path).unwrap();
                 let file = syn::parse_file(&text)
                     .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-                for found in file.items.iter().filter_map(|item| of_item(item, &krate)) {
+                for found in file
+                    .items
+                    .iter()
+                    .filter_map(|item| config_type(item, &krate))
+                {
                     let name = found.name.clone();
-                    let other = types.insert(name.clone(), found);
-                    assert!(other.is_none(), "two config types are named `{name}`");
+                    let previous = types.insert(name.clone(), found);
+                    assert!(previous.is_none(), "two config types are named `{name}`");
                 }
             }
         }
@@ -90,15 +95,15 @@ impl Types {
         self.0.get(name)
     }
 
-    /// As [`get`](Self::get), for one that must be there.
+    /// Returns the type of this name. Panics if there is none.
     pub fn named(&self, name: &str) -> &ConfigType {
         let found = self.get(name);
         found.unwrap_or_else(|| panic!("no config type `{name}` is found in the source"))
     }
 }
 
-/// A public type that serde reads or writes.
-fn of_item(item: &Item, krate: &str) -> Option<ConfigType> {
+/// Returns the config type of an item: a public type that serde reads or writes.
+fn config_type(item: &Item, krate: &str) -> Option<ConfigType> {
     let (attrs, ident, is_public) = match item {
         Item::Struct(item) => (&item.attrs, &item.ident, is_public(&item.vis)),
         Item::Enum(item) => (&item.attrs, &item.ident, is_public(&item.vis)),
@@ -131,7 +136,7 @@ fn of_item(item: &Item, krate: &str) -> Option<ConfigType> {
     })
 }
 
-/// Types whose reading and writing are both written by hand.
+/// Types that implement both `Serialize` and `Deserialize` by hand.
 const WRITTEN_BY_HAND: [&str; 1] = ["Omega"];
 
 fn is_public(visibility: &syn::Visibility) -> bool {
@@ -169,7 +174,7 @@ fn of_variant(variant: &syn::Variant, serde: &Serde) -> Variant {
         name: match serde.rename_all.as_deref() {
             Some("lowercase") => ident.to_lowercase(),
             Some("snake_case") | None => snake_case(&ident),
-            Some(other) => panic!("say here how `rename_all = {other:?}` names `{ident}`"),
+            Some(other) => panic!("`rename_all = {other:?}` of `{ident}` is not implemented here"),
         },
         docs: docs(&variant.attrs),
         payload: payload.map(|field| of_type(&field.ty).0),
@@ -180,14 +185,14 @@ fn of_variant(variant: &syn::Variant, serde: &Serde) -> Variant {
     }
 }
 
-/// What a Rust type is in a config, and whether it is an `Option`.
+/// Returns the kind of a Rust type in a config, and whether the type is an `Option`.
 fn of_type(ty: &syn::Type) -> (Kind, bool) {
     if let syn::Type::Array(array) = ty {
         let Expr::Lit(length) = &array.len else {
-            panic!("a list of a config has a length that is no literal");
+            panic!("the length of an array in a config is not a literal");
         };
         let Lit::Int(length) = &length.lit else {
-            panic!("a list of a config has a length that is no number");
+            panic!("the length of an array in a config is not an integer");
         };
         let length = length.base10_parse().unwrap();
         return (
@@ -224,7 +229,7 @@ fn of_type(ty: &syn::Type) -> (Kind, bool) {
     (kind, false)
 }
 
-/// The attributes of serde that change what a config may say.
+/// The serde attributes that change which configs are accepted.
 #[derive(Default)]
 struct Serde {
     default: bool,
@@ -262,7 +267,7 @@ impl Serde {
     }
 }
 
-/// The text of a doc comment.
+/// Returns the text of the doc comments among attributes.
 fn docs(attrs: &[Attribute]) -> String {
     let mut lines = Vec::new();
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("doc")) {

@@ -1,4 +1,4 @@
-//! A temporary folder in which programs run.
+//! A temporary working directory for the programs under test, and functions that write test files into it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,21 +11,22 @@ use tempfile::TempDir;
 
 use super::program::{Ended, program};
 
-/// Paths relative to a folder, and contents.
+/// File contents by path relative to a folder.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
-/// A temporary folder in which programs run, so that command lines can be short.
+/// A temporary folder that is the working directory of the programs under test, so that command lines can use short relative paths.
 pub struct Desk {
     folder: TempDir,
     kind: &'static str,
 }
 
 impl Desk {
-    /// For pictures.
+    /// Creates an empty folder for runs of the kind `image`.
     pub fn new() -> Self {
         Self::of_kind("image")
     }
 
+    /// Creates an empty folder for runs of this kind.
     pub fn of_kind(kind: &'static str) -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
@@ -33,6 +34,7 @@ impl Desk {
         }
     }
 
+    /// Returns the absolute path of a file in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -45,16 +47,16 @@ impl Desk {
         fs::read(self.path(name)).unwrap()
     }
 
-    /// A picture with a gradient in each channel, in the format that the extension tells.
-    pub fn draw(&self, name: &str, height: u32, width: u32) {
+    /// Writes an RGB picture with a ramp in each channel. The extension selects the format.
+    pub fn write_picture(&self, name: &str, height: u32, width: u32) {
         let ramp = |x: u32, of: u32| (x * 255 / of) as u8;
         let pixel = |x, y| Rgb([ramp(x, width), ramp(y, height), ramp(x + y, width + height)]);
         let picture = RgbImage::from_fn(width, height, pixel);
         picture.save(self.path(name)).unwrap();
     }
 
-    /// A folder of square pictures in which a bright bar moves to the right.
-    pub fn film(&self, name: &str, frames: u32, side: u32) {
+    /// Writes a clip as a folder of square PNG frames in which a bright vertical bar moves to the right.
+    pub fn write_clip(&self, name: &str, frames: u32, side: u32) {
         fs::create_dir(self.path(name)).unwrap();
         for frame in 0..frames {
             let pixel = |x: u32, y: u32| match x.abs_diff(frame * side / frames) {
@@ -68,8 +70,8 @@ impl Desk {
         }
     }
 
-    /// A sound of two channels, one rising and one falling.
-    pub fn play(&self, name: &str, frames: u16) {
+    /// Writes a stereo sound at 8 kHz whose left channel rises and whose right channel falls.
+    pub fn write_sound(&self, name: &str, frames: u16) {
         let rising = (0..frames).map(|frame| f32::from(frame) / f32::from(frames));
         let sound = Sound {
             rate: 8000,
@@ -79,7 +81,7 @@ impl Desk {
         sound.save(&self.path(name)).unwrap();
     }
 
-    /// `siren-<kind>` with these arguments, separated by spaces.
+    /// Returns the command `siren-<kind>` with the arguments of `line`, which are separated by single spaces.
     pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new(program(self.kind));
         command
@@ -88,12 +90,12 @@ impl Desk {
         command
     }
 
-    /// Runs `siren-<kind>` to its end.
+    /// Runs `siren-<kind>` with the arguments of `line` and waits until it exits.
     pub fn run(&self, line: &str) -> Ended {
         self.command(line).output().unwrap().into()
     }
 
-    /// All files under a folder.
+    /// Reads all files under a folder.
     pub fn files(&self, name: &str) -> Files {
         let folder = self.path(name);
         let relative = |path: &Path| path.strip_prefix(&folder).unwrap().display().to_string();
@@ -103,13 +105,13 @@ impl Desk {
             .collect()
     }
 
-    /// Forgets a run.
+    /// Removes a folder with all its files.
     pub fn remove(&self, name: &str) {
         fs::remove_dir_all(self.path(name)).unwrap();
     }
 }
 
-/// All files under a folder, in order.
+/// Returns the paths of all files under a folder, sorted.
 pub fn files_under(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {

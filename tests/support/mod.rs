@@ -1,5 +1,8 @@
-//! What the whole-workspace tests share: the programs under test, and a desk in a temporary folder to run them on.
-#![allow(dead_code, reason = "each test program uses a part of it")]
+//! Code that the whole-workspace tests share: the programs under test and the temporary folder in which they run.
+#![allow(
+    dead_code,
+    reason = "each test program uses only some of these functions"
+)]
 
 pub mod desk;
 pub mod program;

@@ -1,4 +1,4 @@
-//! The programs under test, built once a test program, and how they end.
+//! Builds the programs under test, once per test program, and checks how they exit.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::{Mutex, PoisonError};
 
-/// The executable `siren-<kind>`, built in the profile of the running test; Cargo has nothing to do if it is fresh.
+/// Builds the executable `siren-<kind>` in the profile of the running test, unless it is up to date, and returns its path.
 pub fn program(kind: &str) -> PathBuf {
     static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -14,7 +14,7 @@ pub fn program(kind: &str) -> PathBuf {
         return path.clone();
     }
     let package = format!("siren-{kind}");
-    // …/target/release/deps/resume-0123456789abcdef
+    // The path of the running test is …/target/release/deps/resume-0123456789abcdef.
     let test = std::env::current_exe().unwrap();
     let profile_folder = test.ancestors().nth(2).unwrap();
     let profile = match profile_folder.file_name().and_then(OsStr::to_str).unwrap() {
@@ -30,7 +30,7 @@ pub fn program(kind: &str) -> PathBuf {
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
         .unwrap();
-    assert!(status.success(), "no program for the kind `{kind}`");
+    assert!(status.success(), "`cargo build -p {package}` failed");
     let path = profile_folder
         .join(package)
         .with_extension(std::env::consts::EXE_EXTENSION);
@@ -38,7 +38,7 @@ pub fn program(kind: &str) -> PathBuf {
     path
 }
 
-/// As the tests themselves were built.
+/// Returns the Cargo options that give the program the same features as the running tests.
 fn features(kind: &str) -> &'static [&'static str] {
     if cfg!(feature = "ffmpeg") && kind == "video" {
         &["--features", "ffmpeg"]
@@ -47,7 +47,7 @@ fn features(kind: &str) -> &'static [&'static str] {
     }
 }
 
-/// A program that has ended, and what it said.
+/// Exit code and output of a program that has ended.
 #[derive(Debug)]
 pub struct Ended {
     pub code: Option<i32>,
@@ -66,30 +66,32 @@ impl From<Output> for Ended {
 }
 
 impl Ended {
-    /// Panics with what was said unless the program did what it was told.
+    /// Panics with the output unless the exit code is 0.
     #[track_caller]
-    pub fn succeeded(self) -> Self {
+    pub fn assert_success(self) -> Self {
         assert_eq!(self.code, Some(0), "{self:#?}");
         self
     }
 
-    /// Panics unless the program refused in an orderly way and said each of `words`.
+    /// Panics unless the program exited with code 1 or 2 and an error message that contains each of `words`.
+    ///
+    /// `case` names the tested case in the panic message.
     #[track_caller]
-    pub fn refused(&self, what: &str, words: &[&str]) {
+    pub fn assert_refused(&self, case: &str, words: &[&str]) {
         let stderr = &self.stderr;
         assert!(
             matches!(self.code, Some(1 | 2)),
-            "{what}: ended with {:?}, expected 1 or 2\n{stderr}",
+            "{case}: exit code {:?}, expected 1 or 2\n{stderr}",
             self.code
         );
         assert!(
             stderr.contains("error: ") && !stderr.contains("panicked"),
-            "{what}:\n{stderr}"
+            "{case}: expected an error message without a panic, found\n{stderr}"
         );
         for word in words {
             assert!(
                 stderr.contains(word),
-                "{what}: expected `{word}` in\n{stderr}"
+                "{case}: expected `{word}` in\n{stderr}"
             );
         }
     }

@@ -1,5 +1,5 @@
-//! Compares fields on a CUDA device with the fused operation on the CPU in `f64`. The tests are built with the feature `cuda` alone and then need a
-//! device: `cargo test --release -p siren-core --features cuda --test cuda`.
+//! Compares fields on a CUDA device with the fused operation on the CPU in `f64`. The tests are compiled only with the feature `cuda`, and then
+//! need a device: `cargo test --release -p siren-core --features cuda --test cuda`.
 
 #![cfg(feature = "cuda")]
 
@@ -34,7 +34,7 @@ fn encodings() -> [Encoding; 4] {
     ]
 }
 
-/// The same network on the CPU in `f64` and on the device in `dtype`.
+/// Returns the same network on the CPU in `f64` and on the device in `dtype`.
 fn twins(config: &SirenConfig, dtype: DType, device: &Device) -> (Siren, Siren) {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let drawn = config
@@ -51,14 +51,14 @@ fn twins(config: &SirenConfig, dtype: DType, device: &Device) -> (Siren, Siren) 
     )
 }
 
-/// Coordinates `(points, 2)` in [−1, 1], on the CPU.
+/// Returns coordinates `(points, 2)` in [−1, 1], on the CPU.
 fn spread(points: usize) -> Tensor {
     let coords = (0..points * 2).map(|i| (1.7 * f64::from(i as u32) + 0.3).sin() as f32);
     let coords = Tensor::from_iter(coords, &Device::Cpu).unwrap();
     coords.reshape((points, 2)).unwrap()
 }
 
-/// The jet, and the gradient of a smooth loss on all its components with respect to the parameters.
+/// Returns the packed jet, and the gradient of a smooth loss on all its components with respect to the parameters.
 fn jet_and_gradient(field: &Siren, jet: &Jet) -> [Tensor; 2] {
     let packed = jet.packed().clone();
     let loss = (packed.sqr().unwrap() + &packed).unwrap();
@@ -67,7 +67,7 @@ fn jet_and_gradient(field: &Siren, jet: &Jet) -> [Tensor; 2] {
     [packed, gradient]
 }
 
-/// Largest errors of the jet and of the gradient over all orders of derivatives.
+/// Returns the largest relative errors of the jet and of the gradient over all orders of derivatives.
 fn errors(config: &SirenConfig, points: usize, dtype: DType, device: &Device) -> [f64; 2] {
     let (exact, field) = twins(config, dtype, device);
     let coords = spread(points);
@@ -155,7 +155,7 @@ fn evaluation_in_several_chunks_agrees_with_the_cpu() {
     assert!(error < 1e-5, "{error:e}");
 }
 
-/// The gradient of a mean squared error over `points` points, and the parameters after a few steps.
+/// Returns the gradient of a mean squared error over `points` points, and the parameters after five training steps.
 fn trained(field: Siren, points: usize) -> [Tensor; 2] {
     let device = field.parameters().device().clone();
     let coords = spread(points).to_device(&device).unwrap();

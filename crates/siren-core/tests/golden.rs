@@ -1,4 +1,5 @@
-//! The authors' PyTorch code in f64 (`tests/golden`, see the README there) against the fused operation and the trainer.
+//! Compares the fused operation and the trainer with tensors computed in f64 with the authors' PyTorch code (`tests/golden`; see
+//! the README there).
 
 mod compare;
 mod reference;
@@ -11,7 +12,8 @@ use siren_core::objective::{Derivatives, Objective, Share, ValueMse};
 use siren_core::signal::{Sample, WholeSampler};
 use siren_core::train::{self, Constraint, TrainConfig, Trainer};
 
-/// A loss of the authors, the target it looks at, and our objective of that name.
+/// One of the authors' losses: its name, the key of its target, and a function that makes the corresponding objective for d
+/// coordinates.
 type Loss = (&'static str, &'static str, fn(usize) -> Box<dyn Objective>);
 
 const SHOWN: Share = Share {
@@ -33,7 +35,9 @@ const LOSSES: [Loss; 3] = [
     }),
 ];
 
-/// Targets as [`Derivatives`] takes them, `(n, 1, d + 1)`, of which the authors give the gradient `(n, d)` or the Laplacian `(n, 1)`.
+/// Returns the targets of a loss: the values themselves, or `(n, 1, d + 1)` for [`Derivatives`].
+///
+/// The golden files hold the gradient `(n, d)` or the Laplacian `(n, 1)` alone; the other columns are zero.
 fn targets(reference: &Reference, name: &str) -> Tensor {
     let given = reference.tensor(name);
     let (n, d) = reference.tensor("coords").dims2().unwrap();
@@ -46,7 +50,7 @@ fn targets(reference: &Reference, name: &str) -> Tensor {
     Tensor::cat(&both, 1).unwrap().unsqueeze(1).unwrap()
 }
 
-/// Largest error of each kind, relative to the largest magnitude of what is compared.
+/// Upper bounds of the errors, relative to the largest magnitude of the expected tensor.
 struct Bounds {
     dtype: DType,
     value: f64,
@@ -56,7 +60,7 @@ struct Bounds {
     adam: f64,
 }
 
-/// f64 agrees to rounding.
+/// Bounds in f64: agreement to rounding.
 const EXACT: Bounds = Bounds {
     dtype: DType::F64,
     value: 1e-10,
@@ -66,8 +70,8 @@ const EXACT: Bounds = Bounds {
     adam: 1e-10,
 };
 
-/// f32: the coordinates of the 1-D case reach ±100 under ω₀ = 30, where the rounding of an argument of a thousand
-/// radians alone is 6e-5.
+/// Bounds in f32. The coordinates of the 1-D case reach ±100 and ω₀ is 30; rounding an argument of a thousand radians alone gives
+/// an error of 6e-5.
 const SINGLE: Bounds = Bounds {
     dtype: DType::F32,
     value: 2e-4,
@@ -218,12 +222,12 @@ fn f64_reproduces_the_authors_values_derivatives_losses_gradients_and_adam_steps
 }
 
 #[test]
-fn f32_stays_within_its_stated_tolerances() {
+fn f32_agrees_within_its_tolerances() {
     every_reference_agrees(&SINGLE);
 }
 
 #[test]
-fn chunks_and_threads_do_not_change_a_bit_of_the_gradient() {
+fn the_gradient_has_the_same_bits_for_any_number_of_threads() {
     let reference = Reference::all()
         .into_iter()
         .find(|r| r.name == "field_sine_2d")

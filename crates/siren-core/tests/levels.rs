@@ -1,6 +1,6 @@
-//! The fast paths against the slow one: every SIMD level of this machine in single precision against double precision, which
-//! shares neither products nor functions with them; the gradient carried backward against the gradient carried forward;
-//! fields evaluated as a batch against one at a time.
+//! Compares fast paths with their oracles: every SIMD level of this machine in single precision with double precision, which
+//! shares neither matrix products nor functions with them; the gradient carried backward with the gradient carried forward;
+//! fields evaluated as a batch with fields evaluated one at a time.
 
 mod compare;
 
@@ -14,8 +14,9 @@ use siren_core::field::{
     SirenConfig,
 };
 
-/// The largest errors allowed, as shares of the largest exact number: of jets, and of the gradient in the parameters.
+/// Largest allowed error of jets, relative to the largest exact value.
 const JETS: f64 = 2e-4;
+/// Largest allowed error of the gradient with respect to the parameters, relative to its largest exact entry.
 const GRADIENT: f64 = 2e-4;
 
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +48,7 @@ impl Case {
         }
     }
 
-    /// Coordinates that single precision holds exactly.
+    /// Returns coordinates `(points, dims)` in [−1, 1] that single precision represents exactly.
     fn coords(&self) -> Tensor {
         let coords = (0..self.points * self.dims).map(|i| (1.7 * i as f32 + 0.3).sin());
         let coords = Tensor::from_iter(coords, &Device::Cpu).unwrap();
@@ -75,7 +76,7 @@ fn drawn(config: &SirenConfig, shape: FieldShape, dtype: DType) -> Siren {
     config.load(shape, find, dtype, &Device::Cpu).unwrap()
 }
 
-/// Jets, and the gradient of a loss on all their components; by way of `Siren::jet`.
+/// Returns the packed jets of `Siren::jet`, and the gradient of a loss on all their components with respect to the parameters.
 fn jets_and_gradient(field: &Siren, coords: &Tensor, order: &Order) -> (Tensor, Tensor) {
     let coords = coords.to_dtype(field.parameters().dtype()).unwrap();
     let packed = field.jet(&coords, order).unwrap().packed().clone();
@@ -103,7 +104,7 @@ fn every_level_agrees(case: Case) {
 }
 
 #[test]
-fn every_level_follows_double_precision_for_every_activation_order_and_odd_width() {
+fn every_level_agrees_with_double_precision_for_every_activation_order_and_odd_width() {
     for activation in Activation::ALL {
         for width in [1, 3, 17, 250, 257] {
             let (dims, channels, points) = (2, 1, 47);
@@ -119,7 +120,7 @@ fn every_level_follows_double_precision_for_every_activation_order_and_odd_width
 }
 
 #[test]
-fn every_level_follows_double_precision_for_odd_numbers_of_points_axes_and_channels() {
+fn every_level_agrees_with_double_precision_for_odd_numbers_of_points_axes_and_channels() {
     for points in [1, 47, 4097] {
         for (dims, channels) in [(1, 1), (1, 2), (2, 3), (3, 1), (4, 17)] {
             every_level_agrees(Case {
@@ -136,7 +137,7 @@ fn every_level_follows_double_precision_for_odd_numbers_of_points_axes_and_chann
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn every_level_follows_double_precision_on_random_shapes(
+    fn every_level_agrees_with_double_precision_on_random_shapes(
         width in 1_usize..300, dims in 1_usize..4, channels in 1_usize..5, points in 1_usize..200,
     ) {
         every_level_agrees(Case { activation: Activation::Sine, width, dims, channels, points });
@@ -144,7 +145,7 @@ proptest! {
 }
 
 #[test]
-fn a_level_that_the_processor_lacks_is_an_error_that_lists_those_it_has() {
+fn an_unavailable_level_is_an_error_that_lists_the_available_levels() {
     let case = Case {
         activation: Activation::Sine,
         width: 4,
@@ -162,7 +163,7 @@ fn a_level_that_the_processor_lacks_is_an_error_that_lists_those_it_has() {
     assert!(error.contains(&absent.to_string()), "{error}");
 }
 
-/// The gradient in the parameters of a loss on the value and, only, the gradient in space.
+/// Returns the value, the spatial gradient, and the gradient with respect to the parameters of a loss on these two alone.
 fn on_the_gradient(field: &Siren, coords: &Tensor, order: &Order) -> [Tensor; 3] {
     let jet = field.jet(coords, order).unwrap();
     let (value, gradient) = (jet.value().unwrap(), jet.gradient().unwrap());
@@ -203,7 +204,7 @@ fn the_gradient_carried_backward_equals_the_gradient_carried_forward() {
                 };
                 let field = drawn(&config, case.shape(), DType::F64);
                 let coords = case.coords().to_dtype(DType::F64).unwrap();
-                // A jet with a trace is carried forward, whatever is then asked of it.
+                // Derivatives of a jet with a trace are always carried forward.
                 let forward = on_the_gradient(&field, &coords, &Order::laplacian(dims));
                 let backward = on_the_gradient(&field, &coords, &Order::Gradient);
                 for (what, (a, b)) in forward.iter().zip(&backward).enumerate() {
@@ -255,7 +256,7 @@ fn a_batch_of_fields_equals_its_fields_one_at_a_time() {
 }
 
 #[test]
-fn the_square_errors_of_a_batch_are_those_of_its_values_and_parameters() {
+fn the_fused_square_error_of_a_batch_equals_the_error_computed_from_its_values() {
     for (signals, points, learn_omega) in [(1, 5000, false), (3, 47, false), (3, 47, true)] {
         let case = Case {
             activation: Activation::Sine,
@@ -310,7 +311,7 @@ fn the_square_errors_of_a_batch_are_those_of_its_values_and_parameters() {
 }
 
 #[test]
-fn a_batch_gives_the_same_bits_whatever_the_number_of_threads() {
+fn the_gradient_of_a_batch_has_the_same_bits_for_any_number_of_threads() {
     let case = Case {
         activation: Activation::Sine,
         width: 64,
@@ -335,7 +336,7 @@ fn a_batch_gives_the_same_bits_whatever_the_number_of_threads() {
 }
 
 #[test]
-fn parameters_that_are_no_batch_for_the_field_are_an_error_that_shows_both_shapes() {
+fn a_batch_of_parameters_of_the_wrong_shape_is_an_error_that_shows_the_shape_of_the_coordinates() {
     let case = Case {
         activation: Activation::Sine,
         width: 4,

@@ -1,4 +1,4 @@
-//! The fused operation against candle's own operations and automatic differentiation, an independent account.
+//! Compares the fused operation with its oracle: the same network in candle's own operations, with automatic differentiation.
 
 mod compare;
 
@@ -29,7 +29,7 @@ fn encodings() -> [Encoding; 4] {
     ]
 }
 
-/// Every order for `dims` coordinates, an odd trace among them.
+/// Returns every order for `dims` coordinates, including a trace of a matrix with off-diagonal entries.
 fn orders(dims: usize) -> Vec<Order> {
     let skewed: Vec<f64> = (0..dims * dims)
         .map(|at| if at / dims == at % dims { 0.5 } else { -0.7 })
@@ -64,7 +64,7 @@ fn points(n: usize, dims: usize) -> Tensor {
         .unwrap()
 }
 
-/// Jets, and the gradient of an arbitrary smooth loss on all their components.
+/// Returns the packed jet, and the gradient of a smooth loss on all its components with respect to the parameters.
 fn jets_and_gradient(field: &Siren, jet: &Jet) -> (Tensor, Tensor) {
     let packed = jet.packed().clone();
     let loss = (packed.sqr().unwrap() + &packed)
@@ -75,7 +75,7 @@ fn jets_and_gradient(field: &Siren, jet: &Jet) -> (Tensor, Tensor) {
     (packed, gradients.get(field.parameters()).unwrap().clone())
 }
 
-/// The same network in single precision.
+/// Returns the same network in single precision.
 fn single(config: &SirenConfig, field: &Siren) -> Siren {
     let named = field.named_tensors().unwrap();
     let find = |name: &str| {
@@ -90,8 +90,8 @@ fn single(config: &SirenConfig, field: &Siren) -> Siren {
     config.load(shape, find, DType::F32, &Device::Cpu).unwrap()
 }
 
-/// Single precision takes another path through the kernel (packed panels, its own sine); kinks of an activation may fall to
-/// either side of a rounding, so only smooth ones are compared.
+/// Compares single with double precision, which uses another path through the kernel (no packed panels, the sine of the standard
+/// library). Rounding can move a point to the other side of a kink of an activation, so only smooth activations are compared.
 fn single_precision_agrees(config: &SirenConfig, field: &Siren, coords: &Tensor) {
     let smooth = [
         Activation::Sine,
@@ -151,7 +151,7 @@ fn every_activation_and_encoding_agrees_with_candle_at_every_order() {
     }
 }
 
-/// As many features as make whole vectors of every level, and some over.
+/// The features fill whole vectors of every SIMD level and leave a remainder.
 #[test]
 fn wide_encodings_agree_with_candle() {
     let fourier = FourierEncoding {
@@ -206,7 +206,7 @@ proptest! {
     }
 }
 
-/// A network whose learned frequencies have moved.
+/// Returns a network whose learned frequencies differ from their initial values.
 fn with_learned_frequencies(activation: Activation) -> (SirenConfig, Siren) {
     let config = SirenConfig {
         activation,
@@ -236,7 +236,7 @@ fn with_learned_frequencies(activation: Activation) -> (SirenConfig, Siren) {
 }
 
 #[test]
-fn learned_frequencies_agree_with_candle_at_every_order_alone_summed_and_in_batches() {
+fn learned_frequencies_agree_with_candle_for_jets_accumulated_gradients_and_batches() {
     for activation in [Activation::Sine, Activation::Sinc] {
         let (_, field) = with_learned_frequencies(activation);
         let names = field.layout().entries().iter().map(|entry| &entry.name);
@@ -266,7 +266,7 @@ fn learned_frequencies_agree_with_candle_at_every_order_alone_summed_and_in_batc
 }
 
 #[test]
-fn frequencies_that_are_learned_begin_as_the_network_without_them() {
+fn a_network_with_learned_frequencies_starts_equal_to_one_without_them() {
     let plain = SirenConfig::default();
     let learned = SirenConfig {
         learn_omega: true,
@@ -312,7 +312,7 @@ fn evaluating_builds_no_graph_and_equals_the_differentiable_jet() {
 }
 
 #[test]
-fn a_second_reverse_pass_over_one_graph_gives_the_same_gradient() {
+fn a_second_backward_pass_over_one_graph_gives_the_same_gradient() {
     let field = drawn(&SirenConfig::default(), (2, 1), 1);
     let loss = field
         .jet(&points(50, 2), &Order::Value)
@@ -333,7 +333,7 @@ fn a_second_reverse_pass_over_one_graph_gives_the_same_gradient() {
 }
 
 #[test]
-fn shapes_that_do_not_fit_are_errors_that_show_both() {
+fn shape_mismatches_are_errors_that_show_both_shapes() {
     let field = drawn(&SirenConfig::default(), (2, 1), 1);
     let message =
         |coords: &Tensor, order: &Order| field.jet(coords, order).unwrap_err().to_string();

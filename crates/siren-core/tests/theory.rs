@@ -1,4 +1,4 @@
-//! The paper's theory (supplement, Theorem 1.8) and its corrections, as statements about drawn networks.
+//! Tests the paper's theory (supplement, Theorem 1.8) and its corrections on randomly initialized networks.
 
 use candle_core::{DType, Device, Tensor};
 use rand::SeedableRng;
@@ -7,7 +7,7 @@ use siren_core::field::{BiasInit, FieldShape, Order, Siren, SirenConfig};
 
 const OMEGA: f64 = 30.0;
 
-/// `n` evenly spaced points of `[-1 + shift, 1 + shift]`, `(n, 1)`.
+/// Returns `n` evenly spaced points of `[-1 + shift, 1 + shift]`, `(n, 1)`.
 fn line(n: usize, shift: f64) -> Tensor {
     let coords = (0..n).map(|i| shift - 1.0 + 2.0 * i as f64 / (n - 1) as f64);
     Tensor::from_iter(coords, &Device::Cpu)
@@ -16,12 +16,12 @@ fn line(n: usize, shift: f64) -> Tensor {
         .unwrap()
 }
 
-/// Units whose preactivations are looked at: many, as one draw of the biases is one sample of each.
+/// Number of units whose preactivations are measured. It is large because each unit has one draw of its bias.
 const UNITS: usize = 4096;
 
-/// The arguments of the sines of layer `depth + 1` of a network of this width, over `coords (n, 1)`.
+/// Returns the arguments of the sines of layer `depth + 1` of a network of this width, over `coords (n, 1)`.
 ///
-/// The output layer of a SIREN is drawn like a hidden one, so the outputs give them, up to ω₀.
+/// The output layer of a SIREN is initialized like a hidden layer, so the arguments are the outputs times ω₀.
 fn preactivations(width: usize, depth: usize, bias: BiasInit, coords: &Tensor) -> Vec<f64> {
     let config = SirenConfig {
         hidden_features: width,
@@ -47,6 +47,7 @@ fn preactivations(width: usize, depth: usize, bias: BiasInit, coords: &Tensor) -
     outputs.into_iter().map(|y| OMEGA * y).collect()
 }
 
+/// Computes the standard deviation.
 fn spread(values: &[f64]) -> f64 {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
@@ -55,7 +56,7 @@ fn spread(values: &[f64]) -> f64 {
 
 /// With zero biases `v' = 1 − e^(−2v)`, whose fixed point is 0.797: a standard deviation of 0.893, not 1.
 #[test]
-fn zero_biases_keep_the_preactivation_spread_at_0_893_through_fifty_layers() {
+fn zero_biases_keep_the_standard_deviation_of_preactivations_at_0_893_through_fifty_layers() {
     let coords = line(100, 0.0);
     for depth in [10, 25, 50] {
         let std = spread(&preactivations(1024, depth, BiasInit::Zero, &coords));
@@ -63,7 +64,7 @@ fn zero_biases_keep_the_preactivation_spread_at_0_893_through_fifty_layers() {
     }
 }
 
-/// PyTorch's default biases add `ω₀²/(3n)`: at width 256 the standard deviation is 1.47, at 2048 about 1.
+/// PyTorch's default biases add `ω₀²/(3n)` to the variance: at width 256 the standard deviation is 1.47, at 2048 about 1.
 #[test]
 fn the_authors_biases_widen_the_preactivations_as_the_variance_recursion_says() {
     let coords = line(100, 0.0);
@@ -82,8 +83,8 @@ fn the_authors_biases_widen_the_preactivations_as_the_variance_recursion_says() 
     }
 }
 
-/// `sin` of a wide normal variable follows the arcsine law, distribution `1/2 + asin(x)/π`; exactly so at the first layer,
-/// whose arguments span several periods, and nearly at depth.
+/// The sine of a normal variable of large variance follows the arcsine law, with the distribution function `1/2 + asin(x)/π`. The
+/// law is exact at the first layer, whose arguments span several periods, and nearly exact at depth.
 #[test]
 fn activations_follow_the_arcsine_law() {
     let distance = |mut values: Vec<f64>| {
@@ -97,7 +98,7 @@ fn activations_follow_the_arcsine_law() {
     let sines = |z: Vec<f64>| z.into_iter().map(f64::sin).collect::<Vec<_>>();
     let deep = distance(sines(preactivations(256, 10, BiasInit::Authors, &coords)));
     assert!(deep < 0.02, "Kolmogorov-Smirnov distance {deep}");
-    // Standard deviation 0.893 is too narrow to wrap around: the law is then only approximate, as derived.
+    // With a standard deviation of 0.893 the arguments span less than a period, so the law is only approximate.
     let narrow = distance(sines(preactivations(1024, 10, BiasInit::Zero, &coords)));
     assert!(
         (0.02..0.12).contains(&narrow),
@@ -106,7 +107,7 @@ fn activations_follow_the_arcsine_law() {
 }
 
 #[test]
-fn a_shift_of_the_input_by_a_thousand_changes_no_statistic() {
+fn a_shift_of_the_input_by_a_thousand_keeps_the_standard_deviation_of_preactivations() {
     let here = spread(&preactivations(256, 6, BiasInit::Authors, &line(100, 0.0)));
     let there = spread(&preactivations(
         256,
@@ -120,7 +121,7 @@ fn a_shift_of_the_input_by_a_thousand_changes_no_statistic() {
     );
 }
 
-/// A small field of two coordinates with every derivative.
+/// Returns a small sine network of two coordinates and two outputs.
 fn field() -> Siren {
     let config = SirenConfig {
         hidden_features: 24,
@@ -144,7 +145,7 @@ fn flat(tensor: &Tensor) -> Vec<f64> {
     tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// A quarter of the error for half the step: the derivative is the one that the differences converge to.
+/// Half the step gives a quarter of the error, so the finite differences converge to the computed derivatives.
 #[test]
 fn central_differences_converge_to_the_gradient_and_the_hessian_as_h_squared() {
     let field = field();
@@ -185,7 +186,7 @@ fn central_differences_converge_to_the_gradient_and_the_hessian_as_h_squared() {
     }
 }
 
-/// `J_k(x)` by its power series.
+/// Computes the Bessel function `J_k(x)` by its power series.
 fn bessel(k: i32, x: f64) -> f64 {
     let order = k.unsigned_abs();
     let mut term = (1..=order).fold(1.0, |product, i| product * x / 2.0 / f64::from(i));
@@ -198,7 +199,7 @@ fn bessel(k: i32, x: f64) -> f64 {
 }
 
 /// `sin(Σ_j W_j sin(w_j x + φ_j) + b) = Σ_k Π_j J_{k_j}(W_j) sin(⟨k, w⟩x + ⟨k, φ⟩ + b)`, and no harmonic exceeds
-/// `Π_j (|W_j|/2)^{|k_j|}/|k_j|!` (Novello et al. 2025, TUNER): hidden weights bound the band.
+/// `Π_j (|W_j|/2)^{|k_j|}/|k_j|!` (Novello et al. 2025, TUNER), so the hidden weights bound the bandwidth.
 #[test]
 fn harmonics_of_a_two_layer_siren_are_products_of_bessel_functions_within_the_tuner_bound() {
     let (weights, frequencies) = ([1.3, 0.7], [3.0, 64.0]);
@@ -249,7 +250,7 @@ fn harmonics_of_a_two_layer_siren_are_products_of_bessel_functions_within_the_tu
             2.0 * parts.sum::<f64>() / samples as f64
         };
         let (measured_sin, measured_cos) = (harmonic(f64::sin), harmonic(f64::cos));
-        // k and −k share a frequency.
+        // The terms of k and −k have the same frequency.
         let alpha = |sign: i32| bessel(sign * k1, weights[0]) * bessel(sign * k2, weights[1]);
         let phase = f64::from(k1) * phases[0] + f64::from(k2) * phases[1];
         let (plus, minus) = (phase + bias, -phase + bias);

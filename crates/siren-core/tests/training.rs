@@ -1,4 +1,4 @@
-//! Objectives, samplers and the trainer together.
+//! Tests objectives, samplers and the trainer together.
 
 use candle_core::{DType, Device, Tensor};
 use rand::SeedableRng;
@@ -27,7 +27,7 @@ fn field(seed: u64, dtype: DType) -> Siren {
     config.init(shape, &mut rng, dtype, &Device::Cpu).unwrap()
 }
 
-/// A smooth hill on a grid.
+/// Returns the Gaussian `exp(−2 |x|²)` on a grid.
 fn hill() -> Raster {
     let grid = Grid::new(&[SIDE, SIDE], CoordinateRule::Stretch).unwrap();
     let coords = grid
@@ -55,7 +55,7 @@ fn gradient(constraints: &[Constraint]) -> Result<Vec<f64>> {
 }
 
 #[test]
-fn a_mask_equals_dropping_the_masked_points_and_keeping_the_number_of_points() {
+fn a_mask_equals_dropping_the_masked_points_and_dividing_by_the_number_of_all_points() {
     let raster = hill();
     let mask: Vec<f32> = (0..SIDE * SIDE)
         .map(|i| f32::from(u8::from(i % 3 == 0)))
@@ -173,9 +173,9 @@ fn a_loss_that_is_not_finite_stops_training_before_it_touches_the_parameters() {
 }
 
 #[test]
-fn a_step_that_is_not_finite_changes_nothing_and_clipping_mends_a_large_gradient() {
+fn a_step_that_is_not_finite_changes_no_state_and_clipping_makes_it_finite() {
     let coords = Tensor::new(&[[0.1f32, 0.2]], &Device::Cpu).unwrap();
-    // The squares of such a gradient overflow f32; the loss and the gradient itself do not.
+    // The squared gradient overflows f32; the loss and the gradient itself do not.
     let target = Tensor::new(&[[1e19f32]], &Device::Cpu).unwrap();
     let sample = Sample::new(coords, Some(target), None).unwrap();
     let constraints = [constraint(sample, ValueMse::default())];

@@ -1,4 +1,4 @@
-//! State dicts saved by PyTorch, and our own export.
+//! Reads state dicts saved by PyTorch and this project's own exports.
 
 mod compare;
 
@@ -17,7 +17,7 @@ fn golden(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// The network of `authors_state_dict.pth`: 2 → 8 → 8 → 1.
+/// Returns the config of the network in `authors_state_dict.pth`: 2 → 8 → 8 → 1.
 fn config() -> SirenConfig {
     SirenConfig {
         hidden_features: 8,
@@ -51,13 +51,13 @@ fn gives_the_values_pytorch_gave(path: &Path) {
 }
 
 #[test]
-fn state_dicts_of_the_authors_code_and_of_their_notebook_give_the_values_pytorch_gave() {
+fn state_dicts_of_the_authors_code_and_of_their_notebook_give_the_values_of_pytorch() {
     gives_the_values_pytorch_gave(&golden("authors_state_dict.pth"));
     gives_the_values_pytorch_gave(&golden("notebook_state_dict.pth"));
 }
 
 #[test]
-fn an_exported_field_reads_back_as_the_same_field() {
+fn an_exported_field_is_read_back_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("field.safetensors");
     let field = load(&golden("authors_state_dict.pth")).unwrap();
@@ -68,7 +68,7 @@ fn an_exported_field_reads_back_as_the_same_field() {
 }
 
 #[test]
-fn an_exported_field_does_not_suit_a_network_that_computes_something_else() {
+fn weights_of_a_network_with_another_config_are_an_error_that_names_the_key() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("field.safetensors");
     let field = load(&golden("authors_state_dict.pth")).unwrap();
@@ -101,7 +101,7 @@ fn an_exported_field_does_not_suit_a_network_that_computes_something_else() {
 }
 
 #[test]
-fn files_that_are_no_weights_are_errors_that_name_them() {
+fn files_that_are_not_weights_are_errors_that_name_the_file() {
     let folder = tempfile::tempdir().unwrap();
     for (name, contents) in [
         ("a.pth", "text"),

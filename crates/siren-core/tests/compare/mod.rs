@@ -1,8 +1,8 @@
-//! Comparing tensors.
+//! Compares tensors.
 
 use candle_core::{DType, Tensor};
 
-/// `max |a − b| / max |b|`, in f64.
+/// Computes `max |got − expected| / max |expected|` in f64. Panics if the number of elements differs or `got` is not finite.
 pub fn largest_error(got: &Tensor, expected: &Tensor) -> f64 {
     let numbers = |tensor: &Tensor| {
         let flat = tensor.flatten_all().unwrap().to_dtype(DType::F64).unwrap();

@@ -1,4 +1,4 @@
-//! Reading the golden tensors.
+//! Reads the golden tensors.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use siren_core::field::{
     Activation, Encoding, FieldShape, NerfEncoding, RbfEncoding, Siren, SirenConfig,
 };
 
-/// One golden file.
+/// The tensors of one golden file, by key.
 pub struct Reference {
     pub name: String,
     tensors: HashMap<String, Tensor>,
 }
 
 impl Reference {
-    /// Every `field_*.safetensors`, by name.
+    /// Reads every `field_*.safetensors`, in the order of the names.
     pub fn all() -> Vec<Self> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
         let entries = std::fs::read_dir(folder)
@@ -52,7 +52,7 @@ impl Reference {
         self.tensor(key).to_vec1::<f64>().unwrap()[0]
     }
 
-    /// The network the file was made with, at its initial parameters.
+    /// Builds the network of the file with its initial parameters.
     pub fn field(&self, dtype: DType) -> Siren {
         let kind = self.name.split('_').nth(1).unwrap();
         let layers = (0..100)
