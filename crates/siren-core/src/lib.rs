@@ -44,6 +44,7 @@
 pub mod config;
 pub mod error;
 pub mod field;
+pub mod file;
 pub mod metrics;
 pub mod objective;
 pub mod optimizer;

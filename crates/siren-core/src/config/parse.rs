@@ -20,7 +20,7 @@ pub struct Source {
 
 impl Source {
     /// Parses the text, then the text with each `key=value` override in turn, so that an error names what caused it.
-    pub(crate) fn deserialize<C: DeserializeOwned>(&self, overrides: &[String]) -> Result<C> {
+    pub fn deserialize<C: DeserializeOwned>(&self, overrides: &[String]) -> Result<C> {
         let mut config = toml::from_str(&self.text).map_err(|error| self.explain(&error))?;
         if overrides.is_empty() {
             return Ok(config);
@@ -39,7 +39,7 @@ impl Source {
     }
 
     /// Adds file and line, or the override, to an error about the value of a key.
-    pub(crate) fn attribute(&self, error: Error, overrides: &[String]) -> Error {
+    pub fn attribute(&self, error: Error, overrides: &[String]) -> Error {
         let Error::InvalidValue { key, .. } = &error else {
             return error;
         };

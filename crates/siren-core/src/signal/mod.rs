@@ -1,6 +1,7 @@
 //! Signals: coordinates, targets, and how a training step draws from them.
 
 mod grid;
+mod metadata;
 mod random;
 mod raster;
 mod sampler;
@@ -14,6 +15,7 @@ use candle_core::{DType, Tensor};
 use crate::error::{Error, Result};
 
 pub use self::grid::{CoordinateRule, Grid};
+pub use self::metadata::{KeptMetadata, NoMetadata, SignalMetadata};
 pub use self::random::Stream;
 pub use self::raster::Raster;
 pub use self::sampler::{Sampler, SubsetSampler, UniformSampler, WholeSampler};

@@ -6,9 +6,11 @@
 
 mod chunk;
 mod config;
+mod fit;
 mod model;
 mod observe;
 mod schedule;
+mod task;
 
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
@@ -18,8 +20,10 @@ use crate::field::Siren;
 use crate::optimizer::{Evaluation, Optimizer, OptimizerState};
 
 pub use self::config::{ScheduleKind, TrainConfig};
+pub use self::fit::{Fit, FitConfig, resolve};
 pub use self::model::{Blueprint, Loss, Model, Time};
 pub use self::observe::{Observer, StopToken};
+pub use self::task::Task;
 
 /// Runs the backward pass of a loss: every gradient starts here.
 ///

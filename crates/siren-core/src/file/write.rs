@@ -33,7 +33,10 @@ pub fn make_folder<E: From<Error>>(
 }
 
 /// Writes to `<path>.tmp`, syncs, renames over `path`, and syncs the folder.
-pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+///
+/// # Errors
+/// [`Error::Io`] if the disk refuses; `path` is then what it was before.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".tmp");
     let temporary = Path::new(&name);
@@ -65,7 +68,10 @@ fn sync_folder(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Reads a text file that a user may have given.
-pub(super) fn read_text(path: &Path) -> Result<String> {
+/// Reads a text file.
+///
+/// # Errors
+/// [`Error::Io`] with the path.
+pub fn read_text(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(Error::io("read", path))
 }

@@ -22,13 +22,13 @@ impl SignalMetadata for NoMetadata {
 
 /// A [`SignalMetadata`] on disk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct KeptMetadata {
+pub struct KeptMetadata {
     version: u32,
     fields: toml::Table,
 }
 
 impl KeptMetadata {
-    pub(super) fn new<T: SignalMetadata>(metadata: &T) -> Result<Self> {
+    pub fn new<T: SignalMetadata>(metadata: &T) -> Result<Self> {
         let fields = toml::Table::try_from(metadata).map_err(|error| Error::Config {
             origin: "metadata of the signal".to_owned(),
             message: error.to_string(),
@@ -40,7 +40,7 @@ impl KeptMetadata {
     }
 
     /// `None` if another version of the program wrote it in another form.
-    pub(super) fn read<T: SignalMetadata>(&self) -> Option<T> {
+    pub fn read<T: SignalMetadata>(&self) -> Option<T> {
         if self.version != T::VERSION {
             return None;
         }

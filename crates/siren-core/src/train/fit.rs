@@ -1,0 +1,138 @@
+//! From a task and a config to a fitted model.
+
+use std::ops::ControlFlow;
+
+use candle_core::{DType, Device};
+
+use super::{Blueprint, Model, Observer, StepReport, Task, TrainConfig, Trainer};
+use crate::error::{Error, Result};
+use crate::field::SirenConfig;
+use crate::metrics::Metrics;
+use crate::signal::Stream;
+
+/// Settings of a fit besides those of the signal; the tables of a config file of the same names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FitConfig<M = crate::config::NoTable> {
+    /// Seed of all random numbers of the fit.
+    pub seed: u64,
+    /// The network.
+    pub field: SirenConfig,
+    /// The encoder and the hypernetwork, of models that have them.
+    pub model: M,
+    /// Steps, learning rate, optimizer.
+    pub train: TrainConfig,
+}
+
+/// A model on its way to a task: made, then stepped until it is good enough.
+pub struct Fit<'a, T: Task> {
+    task: &'a T,
+    trainer: Trainer<T::Model>,
+    constraints: Vec<<T::Model as Model>::Constraint>,
+}
+
+impl<'a, T: Task> Fit<'a, T> {
+    /// Draws a model in single precision on the CPU.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] if a value of the config is out of range, or `"auto"` for a signal that does not vary; the errors of the
+    /// task.
+    pub fn new(
+        task: &'a T,
+        config: &FitConfig<<T::Model as Model>::Config>,
+    ) -> Result<Self> {
+        Self::on(task, config, DType::F32, &Device::Cpu)
+    }
+
+    /// Draws a model in `f32` or `f64` on a device. The task must offer its samples in the same type on the same device.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn on(
+        task: &'a T,
+        config: &FitConfig<<T::Model as Model>::Config>,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self> {
+        let mut field = config.field.clone();
+        resolve(&mut field, task, config.train.learning_rate)?;
+        let blueprint = Blueprint {
+            field: &field,
+            model: &config.model,
+            shape: task.shape(),
+        };
+        let mut rng = Stream::PARAMETERS.rng(config.seed, 0);
+        let model = T::Model::init(blueprint, &mut rng, dtype, device)?;
+        Ok(Self {
+            task,
+            trainer: Trainer::new(model, &config.train)?,
+            constraints: task.constraints()?,
+        })
+    }
+
+    /// Takes one step.
+    ///
+    /// # Errors
+    /// As [`Trainer::step`].
+    pub fn step(&mut self) -> Result<StepReport> {
+        self.trainer.step(&self.constraints)
+    }
+
+    /// Takes the steps that the config asks for.
+    ///
+    /// # Errors
+    /// As [`Trainer::step`].
+    pub fn run(&mut self) -> Result<()> {
+        self.run_with(&mut |_: &T::Model, _: &StepReport| Ok(ControlFlow::Continue(())))
+    }
+
+    /// Takes the steps that the config asks for, and calls `observer` after each; it may end the fit.
+    ///
+    /// # Errors
+    /// As [`Trainer::step`], and those of `observer`.
+    pub fn run_with(&mut self, observer: &mut impl Observer<T::Model>) -> Result<()> {
+        self.trainer.run(&self.constraints, observer)
+    }
+
+    /// Returns whether all steps of the config are taken.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.trainer.step_count() >= self.trainer.config().steps
+    }
+
+    /// Returns the model as it is now.
+    #[must_use]
+    pub fn model(&self) -> &T::Model {
+        self.trainer.model()
+    }
+
+    /// Scores the model as it is now.
+    ///
+    /// # Errors
+    /// Only from candle.
+    pub fn evaluate(&self) -> Result<Metrics> {
+        self.task.evaluate(self.trainer.model())
+    }
+
+    /// Returns the fitted model.
+    #[must_use]
+    pub fn into_model(self) -> T::Model {
+        self.trainer.into_model()
+    }
+}
+
+/// Replaces every `"auto"` of a network by numbers from the spectrum of a task's signal.
+///
+/// # Errors
+/// [`Error::InvalidValue`] if the signal does not vary, or may not be looked at as a whole.
+pub fn resolve(field: &mut SirenConfig, task: &impl Task, learning_rate: f64) -> Result<()> {
+    let Some(key) = field.asks_for_spectrum() else {
+        return Ok(());
+    };
+    let Some(spectrum) = task.spectrum()? else {
+        let expected = "a number: the signal does not vary, so it has no spectrum to compute one from";
+        return Err(Error::invalid(key, "auto", expected));
+    };
+    let (centroid, nyquist) = (spectrum.centroid, spectrum.nyquist);
+    field.resolve(centroid, nyquist, task.shape(), learning_rate);
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! What a model is fitted to.
+
+use super::Model;
+use crate::error::Result;
+use crate::field::FieldShape;
+use crate::metrics::Metrics;
+use crate::signal::Spectrum;
+
+/// A signal as a fitting problem: sizes, constraints, and scores.
+pub trait Task {
+    /// What is trained: a [`Siren`](crate::field::Siren), or a network that computes the parameters of fields.
+    type Model: Model;
+
+    /// Returns the numbers of coordinates and channels.
+    fn shape(&self) -> FieldShape;
+
+    /// Returns how fast the signal varies, for values that a config leaves to `"auto"`; `None` if it does not vary.
+    ///
+    /// # Errors
+    /// If the signal may not be looked at as a whole.
+    fn spectrum(&self) -> Result<Option<Spectrum>>;
+
+    /// Returns the parts of the loss.
+    ///
+    /// # Errors
+    /// If the objective does not fit the signal.
+    fn constraints(&self) -> Result<Vec<<Self::Model as Model>::Constraint>>;
+
+    /// Scores a model.
+    ///
+    /// # Errors
+    /// Only from candle.
+    fn evaluate(&self, model: &Self::Model) -> Result<Metrics>;
+}
