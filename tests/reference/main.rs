@@ -164,7 +164,7 @@ fn folder() -> PathBuf {
 }
 
 #[test]
-fn the_reference_says_what_the_code_takes() {
+fn the_reference_agrees_with_the_config_structs() {
     let folder = folder();
     if std::env::var_os(UPDATE).is_some() {
         let _absent = fs::remove_dir_all(&folder);
