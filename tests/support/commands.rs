@@ -14,15 +14,16 @@ pub struct CommandLine {
 
 /// Returns the command lines of all documents of the workspace at `root`.
 ///
-/// Lines about commands in general, with `…` or `COMMAND` in them, are left out.
+/// Lines about commands in general, with `…`, `COMMAND` or `<kind>` in them, are left out.
 pub fn command_lines(root: &Path) -> Vec<CommandLine> {
     let mut lines = Vec::new();
     for name in ["README.md", "CONTRIBUTING.md", "docs", "configs"] {
         for file in documents(&root.join(name)) {
             let text = fs::read_to_string(&file).unwrap();
-            let specific = commands(&text)
-                .into_iter()
-                .filter(|command| !command.contains('…') && !command.contains("COMMAND"));
+            let specific = commands(&text).into_iter().filter(|command| {
+                let placeholders = ["…", "COMMAND", "<kind>"];
+                !placeholders.iter().any(|text| command.contains(text))
+            });
             lines.extend(specific.map(|command| CommandLine {
                 file: file.clone(),
                 words: words(&command),
