@@ -300,10 +300,12 @@ fn with_examples(
     subcommand: &'static str,
     lines: &[impl std::fmt::Display],
 ) -> clap::Command {
-    let mut text = "Examples:".to_owned();
-    for line in lines {
-        text += &format!("\n  {} {subcommand} {line}", command.get_name());
-    }
+    let name = command.get_name();
+    let examples: Vec<String> = lines
+        .iter()
+        .map(|line| format!("\n  {name} {subcommand} {line}"))
+        .collect();
+    let text = format!("Examples:{}", examples.concat());
     command.mut_subcommand(subcommand, |subcommand| subcommand.after_help(text))
 }
 
