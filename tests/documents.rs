@@ -1,11 +1,17 @@
-//! The README and the book: short where they must be, and without dead links.
+//! Tests of the README and the book: length, links, and the options of every `cargo xtask …` line.
 
+#[path = "support/commands.rs"]
+mod commands;
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
+use commands::{CommandLine, command_lines};
 use support::desk::files_under;
+use support::program::program;
 
 const MOST_README_LINES: usize = 120;
 
@@ -13,7 +19,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The Markdown files at the root and in the book.
+/// Returns the Markdown files at the root and in the book.
 fn documents() -> Vec<PathBuf> {
     let at_root = [
         "README.md",
@@ -31,7 +37,7 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The targets of a document's links and pictures, without those in code.
+/// Returns the targets of the links and pictures of a document, except those in code blocks.
 fn links(text: &str) -> Vec<String> {
     let mut links = Vec::new();
     let mut is_code = false;
@@ -46,7 +52,7 @@ fn links(text: &str) -> Vec<String> {
     links
 }
 
-/// The anchors of a document's headings, as GitHub and mdBook make them.
+/// Returns the anchors of the headings of a document, formed as GitHub and mdBook do.
 fn anchors(text: &str) -> Vec<String> {
     let headings = text.lines().filter(|line| line.starts_with('#'));
     let slug = |heading: &str| {
@@ -57,7 +63,7 @@ fn anchors(text: &str) -> Vec<String> {
     headings.map(slug).collect()
 }
 
-/// What is wrong with a link that stands in `document`, if anything.
+/// Returns the fault of a relative link in `document`, whose text is `text`, or `None` if its target exists.
 fn fault(document: &Path, text: &str, link: &str) -> Option<String> {
     if link.starts_with("https://") || link.starts_with("http://") {
         return None;
@@ -131,5 +137,85 @@ fn every_page_of_the_book_is_in_its_summary() {
             page == "SUMMARY.md" || listed.contains(&page),
             "docs/SUMMARY.md does not list {page}"
         );
+    }
+}
+
+/// Returns the `kind` of the config that a command names. The path is relative to the root of the workspace.
+fn kind_of_config(line: &CommandLine, config: &str) -> String {
+    let text = fs::read_to_string(root().join(config));
+    let text = text.unwrap_or_else(|error| panic!("{line:?}: {config}: {error}"));
+    let table: toml::Table = text.parse().unwrap();
+    table["kind"].as_str().unwrap().to_owned()
+}
+
+/// Returns the kind of every run folder that a `run` command of the documents creates.
+fn kinds_of_runs(lines: &[CommandLine]) -> BTreeMap<String, String> {
+    let mut kinds = BTreeMap::new();
+    for line in lines {
+        let [_, command, config, options @ ..] = line.words.as_slice() else {
+            continue;
+        };
+        if command == "run" {
+            let out = options.windows(2).find(|pair| pair[0] == "--out");
+            let stem = Path::new(config).file_stem().unwrap().to_str().unwrap();
+            let run = out.map_or_else(|| format!("runs/{stem}"), |pair| pair[1].clone());
+            kinds.insert(run, kind_of_config(line, config));
+        }
+    }
+    kinds
+}
+
+/// Starts `siren-<kind> <command> <args> --help`, whose parser refuses a wrong option before it comes to `--help`.
+fn help(kind: &str, command: &str, args: &[String]) -> Output {
+    let mut program = Command::new(program(kind));
+    program.arg(command).args(args).arg("--help");
+    program.output().unwrap()
+}
+
+#[test]
+fn every_option_of_a_command_in_the_documents_is_accepted_by_its_program() {
+    let lines = command_lines(&root());
+    let kinds = kinds_of_runs(&lines);
+    let mut count = 0;
+    for line in &lines {
+        let [_, command, args @ ..] = line.words.as_slice() else {
+            panic!("{line:?} has no command");
+        };
+        let (kind, program_command) = match (command.as_str(), args.first()) {
+            ("run", Some(config)) => (kind_of_config(line, config), "run"),
+            ("resume" | "render" | "export", Some(run)) => {
+                let kind = kinds.get(run).unwrap_or_else(|| {
+                    panic!("{line:?}: no `cargo xtask run` in the documents creates {run}")
+                });
+                (kind.clone(), command.as_str())
+            }
+            ("sweep", Some(_)) => ("sweep".to_owned(), "run"),
+            ("table", Some(_)) => ("sweep".to_owned(), "table"),
+            ("bench", _) => ("bench".to_owned(), "run"),
+            // Commands of xtask itself, and names of commands in sentences.
+            _ => continue,
+        };
+        let output = help(&kind, program_command, args);
+        assert!(
+            output.status.success(),
+            "{line:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        count += 1;
+    }
+    assert!(count > 80, "only {count} commands of programs found");
+}
+
+#[test]
+fn a_program_refuses_a_wrong_option_although_help_follows() {
+    for (command, args) in [
+        ("run", "configs/image.toml --oout runs/a"),
+        ("run", "configs/image.toml --threads many"),
+        ("render", "runs/image -o a.png --rate 48000"),
+        ("render", "runs/image -o a.png --scale large"),
+    ] {
+        let args: Vec<String> = args.split(' ').map(str::to_owned).collect();
+        let output = help("image", command, &args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
     }
 }

@@ -19,7 +19,20 @@ use case::Case;
 use contest::Settings;
 use worker::WorkerArgs;
 
+const EXAMPLES: &str = "\
+Examples:
+  siren-bench run                            the usual cases
+  siren-bench run value laplacian-256        all cases whose names begin so
+  siren-bench run value-256-256 --peers      beside PyTorch and JAX
+  siren-bench run value-256-256 --simd avx2 --threads 1
+
+Names are QUANTITY-WIDTH-SIDE: `value-256-512` is a training step on the values of all 512 x 512 points with a network of width 256. \
+`hyper-set` and `hyper-conv` train a hypernetwork, beside eager PyTorch alone. Peers need Python with \
+`pip install -r benches/peers/requirements.txt`.";
+
+/// Times training steps of the field beside other engines.
 #[derive(Debug, Parser)]
+#[command(name = "siren-bench", version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -27,31 +40,46 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Time cases with several engines.
+    /// Time steps of the field beside other engines, and write a table of the medians.
+    ///
+    /// Engines: `fused` (this project's field), `candle` (the same network from candle's operations) and, with `--peers`, PyTorch (eager
+    /// and compiled) and JAX. Each engine runs in a process of its own, which also reports its peak memory. The engines take one step each
+    /// in turn, with a measurement of the processor's peak in every round. Operations are counted from the shapes, so GFLOP/s and the
+    /// share of the peak count only operations that the step requires.
     Run(RunArgs),
-    /// Run one engine, for the process that times it.
+    /// Run one engine in this process, on request of `run`.
     #[command(hide = true)]
     Worker(WorkerArgs),
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 struct RunArgs {
+    /// Names of cases, or their beginnings up to a `-` [default: a selection that takes some minutes].
     cases: Vec<String>,
+    /// Print the names of all cases and exit.
     #[arg(long)]
     list: bool,
+    /// Also time PyTorch and JAX.
     #[arg(long)]
     peers: bool,
-    #[arg(long, default_value = "python3")]
+    /// The Python interpreter for PyTorch and JAX.
+    #[arg(long, value_name = "PATH", default_value = "python3")]
     python: String,
-    #[arg(long)]
+    /// Number of CPU threads of every engine, at least 1 [default: all cores].
+    #[arg(long, value_name = "N")]
     threads: Option<std::num::NonZeroUsize>,
-    #[arg(long, default_value = "7")]
+    /// Timed steps of each engine and case, at least 1; one or two untimed steps come before them.
+    #[arg(long, value_name = "N", default_value = "7")]
     repeats: std::num::NonZeroUsize,
-    #[arg(long, value_parser = |name: &str| worker::level(name).map(|_| name.to_owned()))]
+    /// SIMD level of the fused engine: `scalar`, `avx2`, `avx512` or `neon` [default: the widest of this processor].
+    #[arg(long, value_name = "LEVEL", value_parser = |name: &str| worker::level(name).map(|_| name.to_owned()))]
     simd: Option<String>,
-    #[arg(long, default_value = "cpu")]
+    /// Device: `cpu`, or `cuda:N` for NVIDIA device N. JAX and hypernetworks are timed on the CPU only.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: String,
-    #[arg(long, default_value = "target/bench")]
+    /// The folder for bench.json and bench.md. Existing files are replaced.
+    #[arg(long, value_name = "DIR", default_value = "target/bench")]
     out: PathBuf,
 }
 

@@ -1,4 +1,4 @@
-//! The project's checks: `test`, and `ci`, which is all of them.
+//! The project's checks: `test` runs the tests, `ci` runs all checks, `reference` writes docs/reference/.
 
 use std::fmt;
 use std::path::Path;
@@ -10,7 +10,10 @@ use anyhow::{Context, Result, bail};
 use crate::ffmpeg;
 use crate::launch::cargo;
 
-/// One named check: a Cargo command with, perhaps, an environment variable of its own.
+/// The test of `tests/reference/` that writes the pages of docs/reference/ if `UPDATE_REFERENCE` is set.
+const REFERENCE_TEST: &str = "the_reference_agrees_with_the_config_structs";
+
+/// One named check: a Cargo command, with an optional environment variable.
 #[derive(Debug)]
 struct Step {
     name: &'static str,
@@ -33,7 +36,7 @@ impl Step {
         command
     }
 
-    /// Runs the check to its end, its output going where this program's goes.
+    /// Runs the check and returns its exit status and duration. Its output goes to the output of this process.
     fn run(&self, root: &Path) -> Result<(ExitStatus, Duration)> {
         let start = Instant::now();
         let status = self.command(root).status();
@@ -42,7 +45,7 @@ impl Step {
     }
 }
 
-/// The command as one would type it.
+/// The command line, as typed in a shell.
 impl fmt::Display for Step {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some((key, value)) = self.env {
@@ -52,7 +55,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// What is compiled and tested with FFmpeg where it is installed.
+/// Returns the options that switch on the code and the tests that need FFmpeg, if it is installed.
 fn features(has_ffmpeg: bool) -> &'static str {
     if has_ffmpeg {
         "--features siren-tests/ffmpeg"
@@ -68,11 +71,11 @@ fn test_step(extra: &[String], has_ffmpeg: bool) -> Step {
     step
 }
 
-/// The cheapest check first, since the first failure ends the sequence.
+/// Returns the checks of `ci`, the cheapest first, since the first failure ends the sequence.
 ///
 /// All but the first use the release profile: lints and documentation share their metadata of the dependencies, and
-/// the tests share everything else with the runs, so the dependencies are compiled once, in one folder; and the code
-/// that is linted is the code that is shipped.
+/// the tests share everything else with the runs, so the dependencies are compiled once, in one folder. The linted code
+/// is then also the shipped code.
 fn ci_steps(has_ffmpeg: bool) -> Vec<Step> {
     let features = features(has_ffmpeg);
     let lint = format!("clippy --workspace --all-targets --release {features} -- -D warnings");
@@ -89,26 +92,26 @@ fn ci_steps(has_ffmpeg: bool) -> Vec<Step> {
     ]
 }
 
-/// Runs the tests of the workspace; `extra` goes to `cargo test`.
+/// Runs the tests of the workspace. `extra` is appended to the arguments of `cargo test`.
 pub fn test(root: &Path, extra: &[String]) -> Result<ExitCode> {
     let has_ffmpeg = ffmpeg::is_installed();
     if !has_ffmpeg {
         println!(
-            "FFmpeg is not installed, so what needs it is not tested; `cargo xtask setup` installs it"
+            "FFmpeg is not installed, so code that needs it is not tested; `cargo xtask setup` installs it"
         );
     }
     let step = test_step(extra, has_ffmpeg);
-    let (status, took) = step.run(root)?;
+    let (status, duration) = step.run(root)?;
     let outcome = if status.success() { "passed" } else { "FAILED" };
-    println!("{outcome} in {:.1} s: {step}", took.as_secs_f64());
+    println!("{outcome} in {:.1} s: {step}", duration.as_secs_f64());
     Ok(exit_code(status))
 }
 
-/// Has the test of docs/reference/ write the pages instead of comparing them.
+/// Runs the test of docs/reference/ so that it writes the pages instead of comparing them.
 pub fn reference(root: &Path) -> Result<ExitCode> {
     let features = features(ffmpeg::is_installed());
     let line = format!(
-        "test --quiet --release --package siren-tests {features} --test reference says_what"
+        "test --quiet --release --package siren-tests {features} --test reference {REFERENCE_TEST} -- --exact"
     );
     let step = Step {
         env: Some(("UPDATE_REFERENCE", "1")),
@@ -121,7 +124,7 @@ pub fn reference(root: &Path) -> Result<ExitCode> {
     Ok(exit_code(status))
 }
 
-/// Runs every check in order until one fails, and sums up.
+/// Runs the checks in order until one fails, and prints a summary.
 pub fn ci(root: &Path) -> Result<ExitCode> {
     require_cargo_deny(root)?;
     let steps = ci_steps(ffmpeg::is_installed());
@@ -129,8 +132,8 @@ pub fn ci(root: &Path) -> Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     for step in &steps {
         println!("==> {}: {step}", step.name);
-        let (status, took) = step.run(root)?;
-        durations.push(took);
+        let (status, duration) = step.run(root)?;
+        durations.push(duration);
         if !status.success() {
             code = exit_code(status);
             break;
@@ -151,7 +154,7 @@ fn require_cargo_deny(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A line per step; the steps of `durations` were run, and all but perhaps the last of them passed.
+/// Returns one line per step. The first `durations.len()` steps were run; all of them passed, or all but the last if `passed` is false.
 fn summary(steps: &[Step], durations: &[Duration], passed: bool) -> String {
     let mut text = String::from("\nci summary\n");
     for (index, step) in steps.iter().enumerate() {
@@ -169,7 +172,7 @@ fn summary(steps: &[Step], durations: &[Duration], passed: bool) -> String {
     text
 }
 
-/// The child's own status; one that ended by a signal counts as 128 plus its number, as in a shell.
+/// Converts the exit status of a child process. A child that a signal ended has the status 128 plus the signal's number, as in a shell.
 fn exit_code(status: ExitStatus) -> ExitCode {
     let code = status
         .code()
@@ -213,7 +216,14 @@ mod tests {
     }
 
     #[test]
-    fn the_summary_tells_passed_failed_and_not_run_apart() {
+    fn the_test_that_writes_the_reference_exists() {
+        let file = crate::workspace_root().join("tests/reference/main.rs");
+        let text = std::fs::read_to_string(file).unwrap();
+        assert!(text.contains(&format!("fn {REFERENCE_TEST}()")));
+    }
+
+    #[test]
+    fn the_summary_distinguishes_passed_failed_and_not_run_steps() {
         let steps = [
             Step::new("format", "fmt"),
             Step::new("lint", "clippy"),
@@ -230,7 +240,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_death_by_signal_is_128_plus_the_signal() {
+    fn a_child_ended_by_a_signal_has_status_128_plus_the_signal() {
         use std::os::unix::process::ExitStatusExt;
 
         assert_eq!(exit_code(ExitStatus::from_raw(9)), ExitCode::from(137));

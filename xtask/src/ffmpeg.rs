@@ -1,10 +1,10 @@
-//! FFmpeg's development libraries: whether they are here, and how they come to be.
+//! FFmpeg's development libraries: finds and installs them.
 
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// What the feature `ffmpeg` of siren-video links.
+/// The libraries that the feature `ffmpeg` of siren-video links.
 const LIBRARIES: [&str; 5] = [
     "libavcodec",
     "libavformat",
@@ -13,11 +13,12 @@ const LIBRARIES: [&str; 5] = [
     "libswscale",
 ];
 
-/// A package manager, what makes it install, and its names for what is needed: the libraries, Clang for their bindings, pkg-config.
+/// A package manager with its names for the packages needed: the libraries, Clang for their bindings, and pkg-config.
 struct Manager {
     program: &'static str,
-    /// Commands before the one that installs.
-    first: &'static [&'static str],
+    /// Commands to run before `install`.
+    before: &'static [&'static str],
+    /// The command that installs the packages.
     install: &'static str,
     needs_root: bool,
 }
@@ -26,7 +27,7 @@ const MANAGERS: [Manager; 3] = [
     // Debian, Ubuntu.
     Manager {
         program: "apt-get",
-        first: &["apt-get update"],
+        before: &["apt-get update"],
         install: "apt-get install -y --no-install-recommends libavcodec-dev libavformat-dev libavutil-dev libswresample-dev \
                   libswscale-dev clang libclang-dev pkg-config",
         needs_root: true,
@@ -34,64 +35,70 @@ const MANAGERS: [Manager; 3] = [
     // Fedora.
     Manager {
         program: "dnf",
-        first: &[],
+        before: &[],
         install: "dnf install -y ffmpeg-free-devel clang clang-devel pkgconf-pkg-config",
         needs_root: true,
     },
     // Homebrew.
     Manager {
         program: "brew",
-        first: &[],
+        before: &[],
         install: "brew install ffmpeg llvm pkgconf",
         needs_root: false,
     },
 ];
 
-/// Whether siren-video can be built with FFmpeg here.
+/// Returns whether siren-video can be built with FFmpeg on this machine: pkg-config finds the libraries, and Clang starts.
 pub fn is_installed() -> bool {
     let has_libraries = succeeds(Command::new("pkg-config").arg("--exists").args(LIBRARIES));
     has_libraries && succeeds(Command::new("clang").arg("--version"))
 }
 
-/// `cargo xtask setup`: installs them, unless they are here.
+/// Installs the libraries, Clang and pkg-config, unless they are installed already.
+///
+/// # Errors
+/// If no known package manager is found, or the installation fails.
 pub fn setup() -> Result<ExitCode> {
     if is_installed() {
         println!(
-            "FFmpeg's development libraries are installed already: clips of every format are read, and MP4 is written"
+            "FFmpeg's development libraries are installed already: clips of all formats can be read, and MP4 can be written"
         );
         return Ok(ExitCode::SUCCESS);
     }
-    let here = |manager: &&Manager| succeeds(Command::new(manager.program).arg("--version"));
-    let Some(manager) = MANAGERS.iter().find(here) else {
+    let is_present = |manager: &&Manager| succeeds(Command::new(manager.program).arg("--version"));
+    let Some(manager) = MANAGERS.iter().find(is_present) else {
         bail!(
-            "found none of apt-get, dnf and brew; install with your own package manager the development files of {}, Clang with \
-             libclang, and pkg-config",
+            "found none of apt-get, dnf and brew; install these with your own package manager: the development files of {}, \
+             Clang with libclang, and pkg-config",
             LIBRARIES.join(", ")
         );
     };
-    let as_root = manager.needs_root && !is_root();
-    for line in manager.first.iter().chain([&manager.install]) {
+    let needs_sudo = manager.needs_root && !is_root();
+    for line in manager.before.iter().chain([&manager.install]) {
         let mut words: Vec<&str> = line.split_whitespace().collect();
-        if as_root {
+        if needs_sudo {
             words.insert(0, "sudo");
         }
         println!("==> {}", words.join(" "));
         let status = Command::new(words[0]).args(&words[1..]).status();
         let status = status.with_context(|| format!("cannot start {}", words[0]))?;
         if !status.success() {
-            bail!("`{}` failed; what it says above tells why", words.join(" "));
+            bail!(
+                "`{}` failed; its output above gives the reason",
+                words.join(" ")
+            );
         }
     }
     if !is_installed() {
         bail!(
-            "the packages are installed, but pkg-config or clang does not find them; open a new shell and try again"
+            "the packages are installed, but pkg-config does not find the libraries, or clang does not start; open a new shell and try again"
         );
     }
-    println!("installed: clips of every format are read from now on, and MP4 is written");
+    println!("installed: clips of all formats can be read, and MP4 can be written");
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether a command can be started and ends well; it is not heard.
+/// Returns whether a command can be started and exits with status 0. Its output is discarded.
 fn succeeds(command: &mut Command) -> bool {
     let quiet = command
         .stdin(Stdio::null())

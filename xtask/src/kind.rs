@@ -1,4 +1,4 @@
-//! The `kind` of a config, and the crate that stands behind it.
+//! The `kind` of a config, and the crate that implements it.
 
 use std::fs;
 use std::ops::Range;
@@ -7,12 +7,15 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use toml::de::{DeTable, DeValue};
 
-/// What sort of signal a config is about; kind `image` is the work of the crate `siren-image`.
+/// The kind of signal that a config describes. Kind `image` is implemented by the crate `siren-image`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Kind(String);
 
 impl Kind {
-    /// Reads the kind of the config file at `path` and makes sure that the workspace at `root` has a crate for it.
+    /// Reads the kind of the config file at `path`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is no valid TOML, or has a kind for which the workspace at `root` has no crate.
     pub fn of_config(path: &Path, root: &Path) -> Result<Self> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("cannot read the config {}", path.display()))?;
@@ -21,24 +24,27 @@ impl Kind {
     }
 
     /// Reads the kind of the run folder at `path` from the config in it.
+    ///
+    /// # Errors
+    /// If `path` is no run folder; otherwise as [`Self::of_config`].
     pub fn of_run(path: &Path, root: &Path) -> Result<Self> {
         let config = path.join("config.toml");
         if !path.is_dir() {
             bail!(
-                "{} is not a folder; expected a run folder, as left by `cargo xtask run`",
+                "{} is not a folder; expected a run folder, as written by `cargo xtask run`",
                 path.display()
             );
         }
         if !config.is_file() {
             bail!(
-                "{} is not a run folder: it holds no config.toml",
+                "{} is not a run folder: it contains no config.toml",
                 path.display()
             );
         }
         Self::of_config(&config, root)
     }
 
-    /// The package, and the executable, that does the work of this kind.
+    /// Returns the name of this kind's package, which is also the name of its executable.
     pub fn package(&self) -> String {
         format!("siren-{}", self.0)
     }
@@ -79,10 +85,10 @@ impl Kind {
     }
 }
 
-/// The crate whose executable starts those of the kinds.
+/// The crate of sweeps. It has an executable but is no kind.
 pub const SWEEP: &str = "siren-sweep";
 
-/// Names of the crates `crates/siren-<kind>` with an executable, sorted.
+/// Returns the sorted kinds: the names `<kind>` of the crates `crates/siren-<kind>` that have an executable.
 fn known_kinds(root: &Path) -> Result<Vec<String>> {
     let crates = root.join("crates");
     let entries =
@@ -103,7 +109,7 @@ fn known_kinds(root: &Path) -> Result<Vec<String>> {
     Ok(kinds)
 }
 
-/// The line, counted from 1, of the byte at `offset`.
+/// Returns the line number, counted from 1, of the byte at `offset`.
 fn line_of(text: &str, offset: usize) -> usize {
     1 + text
         .bytes()
@@ -129,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_inside_a_table_does_not_count() {
+    fn a_kind_inside_a_table_is_not_read() {
         let error = parse("[field]\nkind = \"image\"\n").unwrap_err();
         assert_eq!(
             error,
@@ -138,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_kind_is_named_with_its_line_and_the_known_ones() {
+    fn an_unknown_kind_is_reported_with_its_line_and_the_known_kinds() {
         let error = parse("seed = 1\n\nkind = \"picture\"\n").unwrap_err();
         assert_eq!(
             error,
@@ -147,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_that_is_no_string_is_named_with_its_line_and_type() {
+    fn a_kind_that_is_not_a_string_is_reported_with_its_line_and_type() {
         let error = parse("seed = 1\nkind = 3\n").unwrap_err();
         assert_eq!(
             error,
@@ -171,19 +177,19 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_without_config_is_no_run_folder() {
+    fn a_folder_without_config_is_not_a_run_folder() {
         let folder = workspace_root().join("xtask/src");
         let error = Kind::of_run(&folder, &workspace_root())
             .unwrap_err()
             .to_string();
         assert!(
-            error.ends_with("is not a run folder: it holds no config.toml"),
+            error.ends_with("is not a run folder: it contains no config.toml"),
             "{error}"
         );
     }
 
     #[test]
-    fn a_run_that_is_not_there_is_no_folder() {
+    fn a_missing_run_folder_is_named() {
         let error = Kind::of_run(Path::new("no/such"), &workspace_root())
             .unwrap_err()
             .to_string();

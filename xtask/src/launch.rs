@@ -1,162 +1,82 @@
-//! Starts the executable of a kind: `cargo run --release --package siren-<kind> -- …`.
+//! Builds and starts a program: `cargo run --release --package siren-<kind> -- …`.
 //!
-//! Cargo knows where it puts what it builds (environment, config files, target triple), so it is left to Cargo to build
-//! the executable, only if needed, and to start it. On Unix this process becomes Cargo, which becomes the executable:
-//! signals and the exit status reach and leave it directly, and nothing stands in between.
+//! Cargo knows where its build products lie (environment, config files, target triple), so Cargo builds the program, unless it is up to
+//! date, and starts it. On Unix this process is replaced by Cargo, and Cargo by the program: signals and the exit status pass directly.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 
-use crate::cli::{
-    BenchArgs, ComputeArgs, ExportArgs, RenderArgs, ResumeArgs, RunArgs, SweepArgs, TableArgs,
-};
 use crate::ffmpeg;
 use crate::kind::{Kind, SWEEP};
 
-/// The package that FFmpeg belongs to.
+/// The package with the feature `ffmpeg`.
 const VIDEO: &str = "siren-video";
+/// The package that times steps.
+const BENCH: &str = "siren-bench";
 
-/// What to build and which arguments to start it with.
+/// A program to build and start, with its arguments.
 #[derive(Debug)]
 pub struct Launch {
     package: String,
-    /// A package whose executable this one starts.
-    starts: Option<String>,
+    /// A package that is built first because the program starts its executable.
+    dependency: Option<String>,
     needs_cuda: bool,
     args: Vec<OsString>,
 }
 
 impl Launch {
-    pub fn run(kind: &Kind, args: &RunArgs) -> Self {
-        let mut launch = Self::new(kind, "run", &args.config);
-        for value in &args.overrides {
-            launch.option("--set", Some(value));
-        }
-        launch.option("--out", args.out.as_ref());
-        launch.compute(&args.compute);
-        launch
-    }
-
-    pub fn resume(kind: &Kind, args: &ResumeArgs) -> Self {
-        let mut launch = Self::new(kind, "resume", &args.run);
-        launch.compute(&args.compute);
-        launch
-    }
-
-    pub fn render(kind: &Kind, args: &RenderArgs) -> Self {
-        let mut launch = Self::new(kind, "render", &args.run);
-        launch.option("--size", args.size.as_ref());
-        launch.option("--scale", args.scale.as_ref());
-        launch.option("--quantity", args.quantity.as_ref());
-        launch.option("--rate", args.rate.as_ref());
-        launch.option("--fps", args.fps.as_ref());
-        let space = &args.space;
-        launch.option("--picture", space.picture.as_ref());
-        launch.option("--to", space.to.as_ref());
-        launch.option("--frames", space.frames.as_ref());
-        launch.option("--context", space.context.as_ref());
-        launch.option("--mask", space.mask.as_ref());
-        launch.option("--fit", space.fit.as_ref());
-        launch.option("--extent", space.extent.as_ref());
-        launch.option("--seen", space.seen.as_ref());
-        launch.option("--checkpoint", args.checkpoint.as_ref());
-        launch.option("-o", Some(&args.output));
-        launch
-    }
-
-    pub fn export(kind: &Kind, args: &ExportArgs) -> Self {
-        let mut launch = Self::new(kind, "export", &args.run);
-        launch.option("--checkpoint", args.checkpoint.as_ref());
-        launch.option("-o", Some(&args.output));
-        launch
-    }
-
-    pub fn sweep(kind: &Kind, args: &SweepArgs) -> Self {
-        let mut launch = Self::of_sweeps("run", &args.config);
-        launch.starts = Some(kind.package());
-        for value in &args.overrides {
-            launch.option("--set", Some(value));
-        }
-        launch.option("--out", args.out.as_ref());
-        launch.option("--jobs", args.jobs.map(|jobs| jobs.to_string()));
-        if args.list {
-            launch.args.push("--list".into());
-        }
-        launch
-    }
-
-    pub fn table(args: &TableArgs) -> Self {
-        Self::of_sweeps("table", &args.sweep)
-    }
-
-    fn of_sweeps(command: &str, path: &Path) -> Self {
+    /// Prepares `siren-<kind> <command> <args>` for a command that computes, on a CUDA device if the arguments name one.
+    pub fn on_device(kind: &Kind, command: &str, args: &[OsString]) -> Self {
         Self {
-            package: SWEEP.to_owned(),
-            starts: None,
-            needs_cuda: false,
-            args: vec![command.into(), path.into()],
+            needs_cuda: names_cuda_device(args),
+            ..Self::new(kind.package(), command, args)
         }
     }
 
-    pub fn bench(args: &BenchArgs) -> Self {
-        let mut launch = Self {
-            package: "siren-bench".to_owned(),
-            starts: None,
-            needs_cuda: false,
-            args: vec!["run".into()],
-        };
-        launch.args.extend(args.cases.iter().map(OsString::from));
-        for (name, given) in [("--list", args.list), ("--peers", args.peers)] {
-            if given {
-                launch.args.push(name.into());
-            }
-        }
-        let number = |number: Option<NonZeroUsize>| number.map(|number| number.to_string());
-        launch.option("--python", args.python.as_ref());
-        launch.option("--threads", number(args.threads));
-        launch.option("--repeats", number(args.repeats));
-        launch.option("--simd", args.simd.as_ref());
-        launch.on_device(args.device.as_deref());
-        launch.option("--out", args.out.as_ref());
-        launch
+    /// Prepares `siren-<kind> <command> <args>` for a command that needs no other device than the CPU.
+    pub fn on_cpu(kind: &Kind, command: &str, args: &[OsString]) -> Self {
+        Self::new(kind.package(), command, args)
     }
 
-    fn new(kind: &Kind, command: &str, path: &Path) -> Self {
+    /// Prepares `siren-sweep run <args>`, which starts the program of a kind.
+    pub fn sweep(kind: &Kind, args: &[OsString]) -> Self {
         Self {
-            package: kind.package(),
-            starts: None,
+            dependency: Some(kind.package()),
+            ..Self::new(SWEEP.to_owned(), "run", args)
+        }
+    }
+
+    /// Prepares `siren-sweep table <args>`.
+    pub fn table(args: &[OsString]) -> Self {
+        Self::new(SWEEP.to_owned(), "table", args)
+    }
+
+    /// Prepares `siren-bench run <args>`.
+    pub fn bench(args: &[OsString]) -> Self {
+        Self {
+            needs_cuda: names_cuda_device(args),
+            ..Self::new(BENCH.to_owned(), "run", args)
+        }
+    }
+
+    fn new(package: String, command: &str, args: &[OsString]) -> Self {
+        let mut all = vec![OsString::from(command)];
+        all.extend_from_slice(args);
+        Self {
+            package,
+            dependency: None,
             needs_cuda: false,
-            args: vec![command.into(), path.into()],
+            args: all,
         }
     }
 
-    fn option(&mut self, name: &str, value: Option<impl AsRef<OsStr>>) {
-        if let Some(value) = value {
-            self.args.extend([name.into(), value.as_ref().into()]);
-        }
-    }
-
-    fn compute(&mut self, compute: &ComputeArgs) {
-        self.on_device(compute.device.as_deref());
-        self.option(
-            "--threads",
-            compute.threads.map(|threads| threads.to_string()),
-        );
-    }
-
-    fn on_device(&mut self, device: Option<&str>) {
-        self.option("--device", device);
-        self.needs_cuda = device.is_some_and(|device| device.starts_with("cuda"));
-    }
-
-    /// Builds and starts the executable in the current folder; its exit status becomes this process's.
+    /// Builds and starts the program in the current folder. Its exit status becomes that of this process.
     pub fn start(&self, root: &Path) -> Result<ExitCode> {
-        if let Some(package) = &self.starts {
+        if let Some(package) = &self.dependency {
             let mut build = cargo();
             build.args(["build", "--release", "--package", package, "--bin", package]);
             if package == VIDEO && ffmpeg::is_installed() {
@@ -184,7 +104,7 @@ impl Launch {
         replace_with(cargo)
     }
 
-    /// Clips are read and written by FFmpeg where it is installed.
+    /// The arguments of Cargo. Clips are read and written by FFmpeg where it is installed.
     fn cargo_args(&self, root: &Path, has_ffmpeg: bool) -> Vec<OsString> {
         let mut args: Vec<OsString> = vec!["run".into(), "--release".into()];
         args.extend(["--manifest-path".into(), root.join("Cargo.toml").into()]);
@@ -202,12 +122,28 @@ impl Launch {
     }
 }
 
+/// Returns whether arguments contain `--device cuda:N` or `--device=cuda:N`. Other devices are the program's to accept or refuse.
+fn names_cuda_device(args: &[OsString]) -> bool {
+    let is_cuda = |device: &str| {
+        let index = device.strip_prefix("cuda:").unwrap_or("");
+        !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let words: Vec<&str> = args.iter().map(|arg| arg.to_str().unwrap_or("")).collect();
+    let is_separate = words
+        .windows(2)
+        .any(|pair| pair[0] == "--device" && is_cuda(pair[1]));
+    let joined = words
+        .iter()
+        .filter_map(|word| word.strip_prefix("--device="));
+    is_separate || joined.into_iter().any(is_cuda)
+}
+
 /// The Cargo that started this program, or the one on `PATH`.
 pub fn cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// What is checked out, for the provenance of a run; `-modified` if the work tree differs. `None` outside git.
+/// Returns the commit of the work tree, for the provenance of a run, with `-modified` appended if files differ from it. `None` outside git.
 fn commit(root: &Path) -> Option<String> {
     let git = |args: &[&str]| {
         let output = Command::new("git")
@@ -228,7 +164,10 @@ fn commit(root: &Path) -> Option<String> {
     })
 }
 
-/// A `PATH` on which build scripts find nvcc: `path` itself, or with `<cuda_home>/bin` in front.
+/// Returns a `PATH` on which build scripts find nvcc: `path` itself, or `<cuda_home>/bin` in front of it.
+///
+/// # Errors
+/// If neither has nvcc.
 fn path_with_nvcc(
     path: &OsStr,
     cuda_home: Option<&OsStr>,
@@ -267,65 +206,70 @@ fn replace_with(mut command: Command) -> Result<ExitCode> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
     use crate::cli::{Cli, Command};
 
+    /// The launch of a command line whose config or run is of the kind `image`.
     fn launch(line: &str) -> Launch {
         let kind = Kind::named("image");
-        match Cli::try_parse_from(line.split(' ')).unwrap().command {
-            Command::Run(args) => Launch::run(&kind, &args),
-            Command::Resume(args) => Launch::resume(&kind, &args),
-            Command::Render(args) => Launch::render(&kind, &args),
-            Command::Export(args) => Launch::export(&kind, &args),
-            Command::Sweep(args) => Launch::sweep(&kind, &args),
-            Command::Table(args) => Launch::table(&args),
-            Command::Bench(args) => Launch::bench(&args),
-            Command::Test(_) | Command::Reference | Command::Ci | Command::Setup => {
-                panic!("`{line}` starts no executable of a kind")
+        let words = std::iter::once("xtask").chain(line.split(' '));
+        match Cli::parse_line(words).unwrap() {
+            Command::Run(args) => Launch::on_device(&kind, "run", &args.values),
+            Command::Resume(args) => Launch::on_device(&kind, "resume", &args.values),
+            Command::Render(args) => Launch::on_cpu(&kind, "render", &args.values),
+            Command::Export(args) => Launch::on_cpu(&kind, "export", &args.values),
+            Command::Sweep(args) => Launch::sweep(&kind, &args.values),
+            Command::Table(args) => Launch::table(&args.values),
+            Command::Bench(args) => Launch::bench(&args.values),
+            Command::Setup | Command::Test(_) | Command::Reference | Command::Ci => {
+                panic!("`{line}` starts no program")
             }
         }
     }
 
     #[test]
-    fn the_executable_gets_the_arguments_of_the_command() {
+    fn the_program_gets_the_command_and_its_arguments_verbatim() {
         for line in [
             "run a.toml",
             "run a.toml --set train.steps=3 --set seed=1 --out runs/b --device cuda:1 --threads 2",
-            "resume runs/a",
             "resume runs/a --device cpu --threads 1",
-            "render runs/a -o a.png",
             "render runs/a --size 4x5 --quantity gradient --checkpoint last -o a.png",
-            "render runs/a --scale 0.5 -o a.png",
-            "render runs/a --size 4x5 --fps 60 -o a.mp4",
-            "render runs/a --rate 48000 --checkpoint last -o a.wav",
-            "render runs/a --scale 2 --picture b.png --to c.png --frames 3 --context 9 --fit 4 --extent 5 --seen d.png -o a.png",
-            "render runs/a --picture b.png --mask c.png -o a.png",
-            "export runs/a -o a.safetensors",
+            "render runs/a --no-such-option --help",
             "export runs/a --checkpoint last -o a.safetensors",
         ] {
-            let passed = launch(&format!("xtask {line}")).args;
-            assert_eq!(passed, line.split(' ').collect::<Vec<_>>(), "{line}");
+            let launch = launch(line);
+            assert_eq!(launch.args, line.split(' ').collect::<Vec<_>>(), "{line}");
+            assert_eq!(launch.package, "siren-image", "{line}");
         }
-        for (typed, passed) in [
+    }
+
+    #[test]
+    fn sweeps_and_benchmarks_have_programs_of_their_own() {
+        for (line, passed, package) in [
             (
                 "sweep a.toml --set seed=1 --out runs/b --jobs 2 --list",
                 "run a.toml --set seed=1 --out runs/b --jobs 2 --list",
+                "siren-sweep",
             ),
-            ("table runs/b", "table runs/b"),
+            ("table runs/b", "table runs/b", "siren-sweep"),
+            (
+                "bench value audio --peers --python p --simd avx2 --device cuda:0",
+                "run value audio --peers --python p --simd avx2 --device cuda:0",
+                "siren-bench",
+            ),
         ] {
-            let args = launch(&format!("xtask {typed}")).args;
-            assert_eq!(args, passed.split(' ').collect::<Vec<_>>());
+            let launch = launch(line);
+            assert_eq!(launch.args, passed.split(' ').collect::<Vec<_>>(), "{line}");
+            assert_eq!(launch.package, package, "{line}");
         }
-        let line = "run value audio --list --peers --python p --threads 2 --repeats 3 --simd avx2 --device cuda:0 --out b";
-        let passed = launch(&line.replace("run", "xtask bench")).args;
-        assert_eq!(passed, line.split(' ').collect::<Vec<_>>());
+        let sweep = launch("sweep a.toml");
+        assert_eq!(sweep.dependency.as_deref(), Some("siren-image"));
+        assert_eq!(launch("table runs/b").dependency, None);
     }
 
     #[test]
     fn cargo_builds_the_kinds_package_from_any_folder() {
-        let args = launch("xtask resume runs/a").cargo_args(Path::new("/root"), true);
+        let args = launch("resume runs/a").cargo_args(Path::new("/root"), true);
         let manifest = Path::new("/root").join("Cargo.toml");
         let line = format!(
             "run --release --manifest-path {} --package siren-image --bin siren-image -- resume runs/a",
@@ -335,14 +279,45 @@ mod tests {
     }
 
     #[test]
-    fn only_a_cuda_device_asks_for_the_cuda_feature() {
+    fn a_numbered_cuda_device_among_the_arguments_asks_for_the_cuda_feature() {
         let with_feature = |line: &str| {
             let args = launch(line).cargo_args(Path::new("/root"), true);
             args.windows(2).any(|pair| pair == ["--features", "cuda"])
         };
-        assert!(with_feature("xtask run a.toml --device cuda:0"));
-        assert!(!with_feature("xtask run a.toml --device cpu"));
-        assert!(!with_feature("xtask run a.toml"));
+        for line in [
+            "run a.toml --device cuda:0",
+            "run a.toml --set seed=1 --device=cuda:12 --out b",
+            "resume r --threads 2 --device cuda:1",
+            "bench value --device cuda:0",
+        ] {
+            assert!(with_feature(line), "{line}");
+        }
+        for line in [
+            "run a.toml",
+            "run a.toml --device cpu",
+            "run a.toml --device=cpu",
+            // The program refuses these.
+            "run a.toml --device cuda",
+            "run a.toml --device cuda:x",
+            "run a.toml --device",
+            // These programs compute on the CPU alone and refuse `--device`.
+            "render r -o a.png --device cuda:0",
+            "export r -o a.safetensors --device cuda:0",
+            "sweep a.toml --device cuda:0",
+        ] {
+            assert!(!with_feature(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_video_program_is_built_with_ffmpeg_where_it_is_installed() {
+        let args: Vec<OsString> = vec!["runs/a".into()];
+        let launch = Launch::on_device(&Kind::named("video"), "resume", &args);
+        let has_feature = |has_ffmpeg: bool| {
+            let args = launch.cargo_args(Path::new("/root"), has_ffmpeg);
+            args.windows(2).any(|pair| pair == ["--features", "ffmpeg"])
+        };
+        assert!(has_feature(true) && !has_feature(false));
     }
 
     fn path_of(folders: &[&str]) -> OsString {

@@ -1,7 +1,7 @@
-//! The project's command line, `cargo xtask …`: thin, so that it is there in seconds.
+//! The project's command line, `cargo xtask …`. It depends on neither candle nor any domain crate, so it compiles in seconds.
 //!
-//! It reads the `kind` of a config or run folder, has Cargo build and start the executable of that kind's crate
-//! (so that fitting a picture never compiles what only video needs), and runs the project's own checks.
+//! It reads the `kind` of a config or run folder and has Cargo build and start the program of that kind's crate, so fitting a picture
+//! never compiles code that only clips need. It also runs the project's own checks.
 
 mod checks;
 mod cli;
@@ -15,14 +15,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Parser;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, PassedArgs};
 use kind::Kind;
 use launch::Launch;
 
 fn main() -> ExitCode {
-    match run(&Cli::parse().command) {
+    let command = Cli::parse_line(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    match run(&command) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -33,21 +33,22 @@ fn main() -> ExitCode {
 
 fn run(command: &Command) -> Result<ExitCode> {
     let root = workspace_root();
-    let of_config = |config: &Path| Kind::of_config(config, &root);
-    let of_run = |run: &Path| Kind::of_run(run, &root);
-    match command {
-        Command::Run(args) => Launch::run(&of_config(&args.config)?, args).start(&root),
-        Command::Resume(args) => Launch::resume(&of_run(&args.run)?, args).start(&root),
-        Command::Render(args) => Launch::render(&of_run(&args.run)?, args).start(&root),
-        Command::Export(args) => Launch::export(&of_run(&args.run)?, args).start(&root),
-        Command::Sweep(args) => Launch::sweep(&of_config(&args.config)?, args).start(&root),
-        Command::Table(args) => Launch::table(args).start(&root),
-        Command::Bench(args) => Launch::bench(args).start(&root),
-        Command::Setup => ffmpeg::setup(),
-        Command::Test(args) => checks::test(&root, &args.cargo_args),
-        Command::Reference => checks::reference(&root),
-        Command::Ci => checks::ci(&root),
-    }
+    let kind_of_config = |args: &PassedArgs| Kind::of_config(args.path(), &root);
+    let kind_of_run = |args: &PassedArgs| Kind::of_run(args.path(), &root);
+    let launch = match command {
+        Command::Run(args) => Launch::on_device(&kind_of_config(args)?, "run", &args.values),
+        Command::Resume(args) => Launch::on_device(&kind_of_run(args)?, "resume", &args.values),
+        Command::Render(args) => Launch::on_cpu(&kind_of_run(args)?, "render", &args.values),
+        Command::Export(args) => Launch::on_cpu(&kind_of_run(args)?, "export", &args.values),
+        Command::Sweep(args) => Launch::sweep(&kind_of_config(args)?, &args.values),
+        Command::Table(args) => Launch::table(&args.values),
+        Command::Bench(args) => Launch::bench(&args.values),
+        Command::Setup => return ffmpeg::setup(),
+        Command::Test(args) => return checks::test(&root, &args.cargo_args),
+        Command::Reference => return checks::reference(&root),
+        Command::Ci => return checks::ci(&root),
+    };
+    launch.start(&root)
 }
 
 /// The folder of the workspace manifest: this package lies directly in it.

@@ -39,5 +39,9 @@ fn main() -> ExitCode {
         name: "siren-audio",
         program: "Fits sounds by sinusoidal fields, and plays fitted ones at any rate",
         render: "Write a run's field as a WAV file at any rate",
+        render_examples: &[
+            "runs/audio -o copy.wav",
+            "runs/audio --rate 48000 -o sound.wav",
+        ],
     })
 }

@@ -83,5 +83,10 @@ fn main() -> ExitCode {
         name: "siren-hyper",
         program: "Learns a space of pictures, each of which is a sinusoidal field that a hypernetwork gives",
         render: "Reconstruct a picture from some of its pixels, at any size; or draw what lies between two pictures",
+        render_examples: &[
+            "runs/hyper --picture face.png --context 100 --scale 8 -o guess.png",
+            "runs/hyper --picture face.png --mask mask.png --seen seen.png -o completed.png",
+            "runs/hyper --picture face.png --to another.png --frames 8 -o strip.png",
+        ],
     })
 }

@@ -11,5 +11,10 @@ fn main() -> ExitCode {
         name: "siren-image",
         program: "Fits pictures by sinusoidal fields, and draws fitted ones at any size",
         render: "Draw a run's field, its gradient or its Laplacian at any size",
+        render_examples: &[
+            "runs/image -o copy.png",
+            "runs/image --scale 4 -o large.png",
+            "runs/image --size 1080x1920 --quantity gradient -o gradient.png --checkpoint last",
+        ],
     })
 }

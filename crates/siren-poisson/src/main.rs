@@ -11,5 +11,9 @@ fn main() -> ExitCode {
         name: "siren-poisson",
         program: "Recovers pictures from their gradients or Laplacians by sinusoidal fields, and merges pictures by their gradients",
         render: "Draw a run's recovered picture, its gradient or its Laplacian at any size",
+        render_examples: &[
+            "runs/poisson --scale 4 -o large.png",
+            "runs/poisson --quantity laplacian -o laplacian.png",
+        ],
     })
 }

@@ -25,9 +25,15 @@ use queue::Queue;
 use results::Results;
 use spec::{Choice, SweepFile};
 
+const RUN_EXAMPLES: &str = "\
+Examples:
+  siren-sweep run configs/sweeps/optimizers.toml
+  siren-sweep run configs/sweeps/optimizers.toml --list
+  siren-sweep run configs/sweeps/optimizers.toml --jobs 4 --out runs/again";
+
 /// Runs every combination of the settings of a config's `[sweep]` table, and compares them.
 #[derive(Debug, Parser)]
-#[command(name = "siren-sweep", version)]
+#[command(name = "siren-sweep", version, mut_subcommand("run", |run| run.after_help(RUN_EXAMPLES)))]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -59,5 +59,9 @@ fn main() -> ExitCode {
         name: "siren-video",
         program: "Fits clips by sinusoidal fields, and plays fitted ones at any frame rate and size",
         render: "Write a run's field as MP4, GIF, or a folder of PNG files, at any frame rate and size",
+        render_examples: &[
+            "runs/video --fps 60 -o slow.mp4",
+            "runs/video --size 128x256 -o frames.gif",
+        ],
     })
 }

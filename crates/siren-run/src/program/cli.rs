@@ -1,4 +1,4 @@
-//! The command line that every domain's program shares; `cargo xtask` builds and calls these.
+//! The command line that the programs of all domains share. These definitions are the only ones of the options and their help.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,24 +12,27 @@ use super::reopen::{Restored, restore, restore_model};
 use super::{ConfigOf, Domain, console, export, interrupt};
 use crate::error::Result;
 
-/// What every domain's program does.
+/// Subcommands of every domain's program.
 #[derive(Debug, Subcommand)]
 pub enum SharedCommand {
-    /// Fit what a config names; everything is kept in a new run folder.
+    /// Fit the signal that a config names, and write the results to a new run folder.
     Run(RunArgs),
-    /// Print a config with every default filled in, if it and its signal are good; nothing is written.
+    /// Check a config and its signal, and print the config with every default filled in. No file is written.
     Check(CheckArgs),
-    /// Continue a run that was stopped; it ends as if it never had been. Of a finished run, say where its results are.
+    /// Continue a run that was stopped, from its last checkpoint to the end that its config states.
+    ///
+    /// The run ends with the same parameters, bit for bit, as one that was never stopped. For a finished run, the paths of its results are
+    /// printed.
     Resume(ResumeArgs),
-    /// Write a run's parameters under the names of the authors' checkpoints.
+    /// Write the parameters of a run to a safetensors file, under the names of the authors' checkpoints (`net.net.0.0.weight`, …).
     Export(ExportArgs),
 }
 
 impl SharedCommand {
-    /// Does it.
+    /// Runs the selected subcommand for domain `D` and returns the process exit code.
     ///
     /// # Errors
-    /// As each of them.
+    /// Those of the subcommand.
     pub fn execute<D: Domain>(&self) -> Result<ExitCode> {
         match self {
             Self::Run(args) => args.execute::<D>(),
@@ -40,24 +43,26 @@ impl SharedCommand {
     }
 }
 
-/// Which run is rendered, with which parameters, and where to.
+/// Arguments of every `render`: the run, the checkpoint, the threads and the output file.
 #[derive(Args, Debug)]
 pub struct FittedArgs {
-    /// A run folder, such as runs/image.
+    /// The run folder, such as runs/image. Nothing in it is changed.
     run: PathBuf,
-    /// Which parameters. Default: the best there are.
+    /// Checkpoint with the parameters [default: best, or last in a run without evaluations].
     #[arg(long, value_enum)]
     checkpoint: Option<Which>,
-    /// Threads that share the work; the result does not depend on it. Default: all cores.
+    /// Number of CPU threads, 1 to 1024. The result does not depend on it [default: all cores].
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// The file to write; it is written piece by piece, so it may be huge.
+    /// The file to write. Its extension selects the format. An existing file is replaced. Large results are written in parts, in constant memory.
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
 }
 
 impl FittedArgs {
-    /// The machine to render on, and the run. The signal may be gone, unless an older program wrote the checkpoint.
+    /// Restores the run and returns it with the machine to render on.
+    ///
+    /// The signal's file is not read, unless an older program wrote the checkpoint.
     ///
     /// # Errors
     /// As [`restore`].
@@ -67,7 +72,7 @@ impl FittedArgs {
         Ok((machine, run))
     }
 
-    /// The machine to render on, the run's config, and its model; the signal may be gone.
+    /// Restores the model of the run and returns the machine to render on, the config and the model. The signal's file is not read.
     ///
     /// # Errors
     /// As [`restore_model`].
@@ -78,13 +83,13 @@ impl FittedArgs {
     }
 }
 
-/// Which device, and how many threads.
+/// Options of the device and the number of threads.
 #[derive(Args, Debug)]
 pub struct MachineArgs {
-    /// Where to compute: `cpu`, or `cuda:0` if built with the feature `cuda`.
+    /// Device: `cpu`, or `cuda:N` for NVIDIA device N, counted from 0, in a program built with the feature `cuda`.
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     device: String,
-    /// Threads that share each step; the result does not depend on it. Default: all cores.
+    /// Number of CPU threads, 1 to 1024. The result does not depend on it [default: all cores].
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }
@@ -95,15 +100,16 @@ impl MachineArgs {
     }
 }
 
-/// `run CONFIG`.
+/// Arguments of `run CONFIG`.
 #[derive(Args, Debug)]
 pub struct RunArgs {
-    /// The experiment, a TOML file.
+    /// The config, a TOML file with a top-level `kind`. Paths in it are relative to the current folder.
     config: PathBuf,
-    /// Override one key of the config; may be given many times.
+    /// Override the value of one key, such as `train.steps=2000`. The value is TOML, or else a plain string. May be repeated; the last
+    /// override of a key counts.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// The run folder to create. Default: `runs/<name of the config>`.
+    /// The run folder to create; it must not exist yet [default: runs/NAME for a config NAME.toml].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -111,7 +117,7 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
-    /// Runs the experiment and prints what it reached.
+    /// Runs the experiment and prints its final metrics.
     ///
     /// # Errors
     /// As [`start`].
@@ -122,18 +128,19 @@ impl RunArgs {
     }
 }
 
-/// `check CONFIG`.
+/// Arguments of `check CONFIG`.
 #[derive(Args, Debug)]
 pub struct CheckArgs {
-    /// The experiment, a TOML file.
+    /// The config, a TOML file with a top-level `kind`. Paths in it are relative to the current folder.
     config: PathBuf,
-    /// Override one key of the config; may be given many times.
+    /// Override the value of one key, such as `train.steps=2000`. The value is TOML, or else a plain string. May be repeated; the last
+    /// override of a key counts.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
 
 impl CheckArgs {
-    /// Prints the config with every default filled in, if it and its signal are good.
+    /// Checks the config and its signal, and prints the config with every default filled in.
     ///
     /// # Errors
     /// As [`check`].
@@ -145,17 +152,17 @@ impl CheckArgs {
     }
 }
 
-/// `resume RUN`.
+/// Arguments of `resume RUN`.
 #[derive(Args, Debug)]
 pub struct ResumeArgs {
-    /// A run folder, such as runs/image.
+    /// The run folder, such as runs/image. The run continues in it.
     run: PathBuf,
     #[command(flatten)]
     machine: MachineArgs,
 }
 
 impl ResumeArgs {
-    /// Continues the run and prints what it reached.
+    /// Continues the run and prints its final metrics.
     ///
     /// # Errors
     /// As [`resume`].
@@ -165,21 +172,21 @@ impl ResumeArgs {
     }
 }
 
-/// `export RUN -o FILE.safetensors`.
+/// Arguments of `export RUN -o FILE.safetensors`.
 #[derive(Args, Debug)]
 pub struct ExportArgs {
-    /// A run folder, such as runs/image.
+    /// The run folder, such as runs/image. Nothing in it is changed.
     run: PathBuf,
-    /// The file to write.
+    /// The file to write. An existing file is replaced.
     #[arg(short, long, value_name = "FILE.safetensors")]
     output: PathBuf,
-    /// Which parameters. Default: the best there are.
+    /// Checkpoint with the parameters [default: best, or last in a run without evaluations].
     #[arg(long, value_enum)]
     checkpoint: Option<Which>,
 }
 
 impl ExportArgs {
-    /// Writes the run's parameters under the names of the authors' checkpoints.
+    /// Writes the parameters of the run under the names of the authors' checkpoints.
     ///
     /// # Errors
     /// As [`restore_model`] and [`export`].
@@ -227,24 +234,26 @@ fn report((folder, outcome): &(RunFolder, Outcome)) -> ExitCode {
     }
 }
 
-/// A domain's own command: how a fitted run is rendered.
+/// Arguments of a domain's own subcommand `render`, which evaluates a fitted model.
 pub trait Render<D: Domain>: Args {
-    /// Renders, and says what was written.
+    /// Renders the model, writes the file, and prints the file's path.
     ///
     /// # Errors
     /// If the run cannot be restored, an option is out of range, or the file cannot be written.
     fn execute(&self) -> Result<ExitCode>;
 }
 
-/// What the program of a domain is called and says of itself.
+/// Name and help texts of a domain's program.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
     /// `siren-<kind>`.
     pub name: &'static str,
-    /// What it does.
+    /// One sentence about the program.
     pub program: &'static str,
-    /// What its `render` does.
+    /// One sentence about its subcommand `render`.
     pub render: &'static str,
+    /// Arguments of `render` for the examples in its help, such as `runs/image --scale 4 -o large.png`.
+    pub render_examples: &'static [&'static str],
 }
 
 #[derive(Subcommand)]
@@ -254,28 +263,55 @@ enum Command<R: Args> {
     Render(R),
 }
 
-/// The whole `main` of a domain's program.
+/// Runs the command line of a domain's program and returns its exit code.
 #[must_use]
 pub fn main<D: Domain, R: Render<D>>(about: About) -> ExitCode {
     let command = clap::Command::new(about.name)
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .arg_required_else_help(true);
-    // Commands that are shared say what they are about in the program's place.
+    // `augment_subcommands` replaces the program's `about` by that of the shared subcommands, so it is set afterwards.
     let command = Command::<R>::augment_subcommands(command)
         .about(about.program)
         .mut_subcommand("render", |render| render.about(about.render));
+    let kind = D::KIND;
+    let run = [
+        format!("configs/{kind}.toml"),
+        format!("configs/{kind}.toml --set train.steps=2000 --set seed=7 --out runs/{kind}-seed-7"),
+        format!("configs/{kind}.toml --device cuda:0"),
+    ];
+    let command = with_examples(command, "run", &run);
+    let resume = [format!("runs/{kind}"), format!("runs/{kind} --threads 2")];
+    let command = with_examples(command, "resume", &resume);
+    let export = [format!("runs/{kind} -o {kind}.safetensors")];
+    let command = with_examples(command, "export", &export);
+    let command = with_examples(command, "render", about.render_examples);
     let matches = command.get_matches();
-    let done = Command::<R>::from_arg_matches(&matches);
-    exit(match done.unwrap_or_else(|error| error.exit()) {
+    let parsed = Command::<R>::from_arg_matches(&matches);
+    exit(match parsed.unwrap_or_else(|error| error.exit()) {
         Command::Shared(command) => command.execute::<D>(),
         Command::Render(command) => command.execute(),
     })
 }
 
-/// What `main` returns: the exit status of a command, or its error on standard error and status 1.
-pub fn exit<E: std::fmt::Display>(done: std::result::Result<ExitCode, E>) -> ExitCode {
-    done.unwrap_or_else(|error| {
+/// Adds examples to the help of a subcommand. `lines` are its arguments.
+fn with_examples(
+    command: clap::Command,
+    subcommand: &'static str,
+    lines: &[impl std::fmt::Display],
+) -> clap::Command {
+    let name = command.get_name();
+    let examples: Vec<String> = lines
+        .iter()
+        .map(|line| format!("\n  {name} {subcommand} {line}"))
+        .collect();
+    let text = format!("Examples:{}", examples.concat());
+    command.mut_subcommand(subcommand, |subcommand| subcommand.after_help(text))
+}
+
+/// Converts the result of a command to the exit status of `main`. An error is printed to standard error, and its status is 1.
+pub fn exit<E: std::fmt::Display>(result: std::result::Result<ExitCode, E>) -> ExitCode {
+    result.unwrap_or_else(|error| {
         console::note(format_args!("error: {error}"));
         ExitCode::FAILURE
     })
