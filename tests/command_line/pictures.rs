@@ -163,7 +163,7 @@ fn which_frame_of_an_animation_is_fitted_is_said() {
         let note = run
             .succeeded()
             .stderr
-            .contains("holds more than one picture: the first is taken");
+            .contains("contains more than one picture; only the first is read");
         let target = image::open(desk.path("run/artifacts/target.png"))
             .unwrap()
             .to_rgb8();
