@@ -64,8 +64,8 @@ impl FromStr for Size {
 #[derive(Clone, Debug)]
 pub struct Canvas {
     grid: Grid,
-    /// Distance in coordinates between adjacent pixels of the fitted picture along `[row, column]`. It does not depend on the
-    /// rendered size.
+    /// Distance in coordinates between adjacent pixels of the fitted picture, `[downward, to the right]`. It does not depend
+    /// on the rendered size.
     pixel_spacing: [f64; 2],
     /// `[gain, offset]` for each channel. Empty if values are displayed unchanged.
     tone: Vec<[f32; 2]>,
@@ -114,7 +114,7 @@ impl Canvas {
         &self.grid
     }
 
-    /// Returns the distance in coordinates between adjacent pixels of the fitted picture along `[row, column]`.
+    /// Returns the distance in coordinates between adjacent pixels of the fitted picture, `[downward, to the right]`.
     #[must_use]
     pub fn pixel_spacing(&self) -> [f64; 2] {
         self.pixel_spacing

@@ -149,7 +149,7 @@ fn laplacian_colors(raw: &[f32], scale: f32) -> Vec<f32> {
     values.flat_map(|&y| laplacian_color(y, scale)).collect()
 }
 
-/// Colors luma gradients `(n, 2)`, along rows and columns, that were not computed from a field as [`Quantity::Gradient`] colors them.
+/// Colors luma gradients `(n, 2)`, downward and to the right, that were not computed from a field as [`Quantity::Gradient`] colors them.
 #[must_use]
 pub fn gradient_picture(raw: &[f32], size: Size) -> Picture {
     rgb_picture(gradient_colors(raw, scale_of(raw, 2)), size)
