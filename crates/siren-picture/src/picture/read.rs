@@ -24,7 +24,7 @@ use super::{Background, MAX_PIXELS, MAX_SIDE, Picture};
 const MAX_FILE: u64 = 1 << 30;
 /// Limit of the memory that a decoder may allocate, in bytes.
 const MAX_ALLOC: u64 = 1 << 31;
-/// Signatures of BigTIFF, a variant of TIFF for files of more than 4 GiB that some programs also use for smaller files.
+/// Signatures of `BigTIFF`, a variant of TIFF for files of more than 4 GiB that some programs also use for smaller files.
 const BIG_TIFF: [&[u8; 4]; 2] = [b"II+\0", b"MM\0+"];
 const FORMATS: &str = "PNG, JPEG, WebP, BMP, TIFF, GIF or PNM";
 
