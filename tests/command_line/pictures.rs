@@ -163,7 +163,7 @@ fn a_note_says_that_the_first_frame_of_an_animation_is_fitted() {
         let note = run
             .assert_success()
             .stderr
-            .contains("holds more than one picture: the first is taken");
+            .contains("contains more than one picture; only the first is read");
         let target = image::open(desk.path("run/artifacts/target.png"))
             .unwrap()
             .to_rgb8();

@@ -1,27 +1,27 @@
-//! Where a field is drawn: a region of its plane, at any size.
+//! The grid of points on which a field is rendered.
 
 use std::str::FromStr;
 
 use siren_core::signal::Grid;
 use siren_core::{Error, Result};
 
-/// Longest side of a rendered picture.
+/// Longest side of a rendered picture, in pixels.
 const MAX_RENDERED_SIDE: usize = 65_535;
 
 /// Height and width in pixels, written `HxW`, `HXW` or `H×W`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
-    /// Rows.
+    /// Height in pixels.
     pub height: usize,
-    /// Columns.
+    /// Width in pixels.
     pub width: usize,
 }
 
 impl Size {
-    /// This size times `scale`, at least 1 × 1.
+    /// Returns this size multiplied by `scale`, rounded to whole pixels, at least 1 × 1.
     ///
     /// # Errors
-    /// If the scale is not a positive number, or the result is absurdly large.
+    /// [`Error::InvalidValue`] if the scale is not a positive finite number, or a side of the result exceeds 65,535 pixels.
     pub fn scaled(self, scale: f64) -> Result<Self> {
         let side = |pixels: usize| (pixels as f64 * scale).round().max(1.0);
         let (height, width) = (side(self.height), side(self.width));
@@ -29,7 +29,7 @@ impl Size {
             scale.is_finite() && scale > 0.0 && height.max(width) <= MAX_RENDERED_SIDE as f64;
         if !fits {
             let expected =
-                format!("a positive factor that gives at most {MAX_RENDERED_SIDE} pixels a side");
+                format!("a positive factor that gives at most {MAX_RENDERED_SIDE} pixels per side");
             return Err(Error::invalid("--scale", scale, &expected));
         }
         Ok(Self {
@@ -45,7 +45,7 @@ impl FromStr for Size {
     fn from_str(text: &str) -> Result<Self, String> {
         let expected = || {
             format!(
-                "expected HxW, such as 512x768: height, then width, 1 to {MAX_RENDERED_SIDE} pixels each"
+                "expected HxW (height, then width) such as 512x768, each 1 to {MAX_RENDERED_SIDE} pixels"
             )
         };
         let (height, width) = text.split_once(['x', 'X', '×']).ok_or_else(expected)?;
@@ -60,64 +60,67 @@ impl FromStr for Size {
     }
 }
 
-/// Where a field is drawn, and the unit of its derivatives there.
+/// Grid of points on which a field is rendered, with the unit of the derivatives and the tone correction of the values.
 #[derive(Clone, Debug)]
 pub struct Canvas {
     grid: Grid,
-    /// Coordinates per pixel of the fitted picture, down and to the right, whatever size is drawn.
-    pixel: [f64; 2],
-    /// For each channel the gain and the offset of what is shown of a value; empty where values are shown as they are.
+    /// Distance in coordinates between adjacent pixels of the fitted picture, `[downward, to the right]`. It does not depend
+    /// on the rendered size.
+    pixel_spacing: [f64; 2],
+    /// `[gain, offset]` for each channel. Empty if values are displayed unchanged.
     tone: Vec<[f32; 2]>,
 }
 
 impl Canvas {
-    /// The grid of the fitted picture, `(height, width)`.
+    /// Creates the canvas of a fitted picture from its grid `(height, width)`.
     #[must_use]
     pub fn new(grid: &Grid) -> Self {
         Self {
             grid: grid.clone(),
-            pixel: [grid.spacing(0), grid.spacing(1)],
+            pixel_spacing: [grid.spacing(0), grid.spacing(1)],
             tone: Vec::new(),
         }
     }
 
-    /// The same region at another size.
+    /// Returns a canvas of the same region with another number of pixels.
     ///
     /// # Errors
-    /// If a side is zero.
-    pub fn at(&self, size: Size) -> Result<Self> {
+    /// Returns an error if a side is zero.
+    pub fn resized(&self, size: Size) -> Result<Self> {
         Ok(Self {
             grid: self.grid.resampled(&[size.height, size.width])?,
             ..self.clone()
         })
     }
 
-    /// Where values `gain · y + offset` are shown instead of `y`, `[gain, offset]` for each channel.
+    /// Sets the tone correction: a value `y` of the field is displayed as `gain · y + offset`, with `[gain, offset]` for each
+    /// channel.
     #[must_use]
-    pub fn toned(self, tone: Vec<[f32; 2]>) -> Self {
+    pub fn with_tone(self, tone: Vec<[f32; 2]>) -> Self {
         Self { tone, ..self }
     }
 
-    /// What is shown of the value `y` of a channel, in [0, 1]; −1 is black and 1 is full.
+    /// Returns the displayed intensity, in [0, 1], of the field value `y` of a channel. After the tone correction −1 is black and 1
+    /// is full intensity.
     #[must_use]
-    pub fn shown(&self, channel: usize, y: f32) -> f32 {
+    pub fn intensity(&self, channel: usize, y: f32) -> f32 {
         let [gain, offset] = self.tone.get(channel).copied().unwrap_or([1.0, 0.0]);
         (0.5 * (gain * y + offset) + 0.5).clamp(0.0, 1.0)
     }
 
-    /// The points that are drawn.
+    /// Returns the grid of rendered points.
     #[must_use]
     pub fn grid(&self) -> &Grid {
         &self.grid
     }
 
-    /// Coordinates per pixel of the fitted picture, down and to the right.
+    /// Returns the distance in coordinates between adjacent pixels of the fitted picture, `[downward, to the right]`.
     #[must_use]
-    pub fn pixel(&self) -> [f64; 2] {
-        self.pixel
+    pub fn pixel_spacing(&self) -> [f64; 2] {
+        self.pixel_spacing
     }
 
-    /// Rows and columns.
+    /// Returns the rendered size.
     #[must_use]
     pub fn size(&self) -> Size {
         let sides = self.grid.sides();
@@ -133,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_size_is_written_with_any_sign_of_multiplication() {
+    fn a_size_is_parsed_with_x_capital_x_or_the_multiplication_sign() {
         let size = Size {
             height: 64,
             width: 48,

@@ -1,4 +1,4 @@
-//! The command that every program of pictures has: drawing a fitted field at any size.
+//! The `render` subcommand of the image domains: draws a fitted field at any size.
 
 use std::process::ExitCode;
 
@@ -12,18 +12,18 @@ use crate::canvas::Size;
 use crate::draw::{Quantity, render};
 use crate::metadata::PictureMetadata;
 
-/// `render RUN -o FILE`.
+/// Arguments of `render RUN -o FILE`.
 #[derive(Args, Debug)]
 pub struct RenderArgs {
     #[command(flatten)]
     fitted: FittedArgs,
-    /// Height, then width, in pixels: 512x768 is wider than high. Default: the fitted picture's own.
+    /// Height and width in pixels: `512x768` has 512 rows and 768 columns. Default: the size of the fitted picture.
     #[arg(long, value_name = "HxW", conflicts_with = "scale")]
     size: Option<Size>,
-    /// The picture's own size times this.
+    /// Factor by which the size of the fitted picture is multiplied.
     #[arg(long, value_name = "S")]
     scale: Option<f64>,
-    /// What to draw; derivatives are per pixel of the fitted picture.
+    /// Quantity to draw. Derivatives are per pixel of the fitted picture.
     #[arg(long, value_enum, default_value_t)]
     quantity: Quantity,
 }
@@ -32,12 +32,12 @@ impl<D: Domain<Model = Siren, Metadata = PictureMetadata>> Render<D> for RenderA
     fn execute(&self) -> Result<ExitCode> {
         let (machine, run) = self.fitted.restore::<D>()?;
         let output = &self.fitted.output;
-        let own = run.metadata.canvas()?;
+        let fitted = run.metadata.canvas()?;
         let size = match self.size {
             Some(size) => size,
-            None => own.size().scaled(self.scale.unwrap_or(1.0))?,
+            None => fitted.size().scaled(self.scale.unwrap_or(1.0))?,
         };
-        let canvas = own.at(size)?;
+        let canvas = fitted.resized(size)?;
         machine.install(|| render(&run.model, &canvas, self.quantity, output))?;
         let (path, Size { height, width }) = (output.display(), size);
         console::result(format_args!("wrote {path} ({height} × {width})"));

@@ -1,8 +1,9 @@
-//! Pictures of a field: its value, gradient and Laplacian, at any size.
+//! Renderings of a field at any size: its value, its gradient and its Laplacian.
 //!
-//! A field's derivatives are per coordinate. In pictures they are per pixel of the fitted picture, so that equally steep
-//! slopes look alike whatever their direction, even where coordinates stretch a picture that is not square.
+//! A field is differentiated with respect to its coordinates. Renderings show derivatives per pixel of the fitted picture, so that
+//! the same slope has the same color in both directions, even if the coordinates of a picture that is not square are stretched.
 
+use std::ops::Range;
 use std::path::Path;
 
 use candle_core::DType;
@@ -15,32 +16,33 @@ use crate::palette::{gradient_color, laplacian_color, robust_scale};
 use crate::picture::{LUMA, MAX_PIXELS, Picture, is_png};
 use crate::png_stream::PngRows;
 
-/// Points evaluated at once: what is held in memory of a large picture.
+/// Number of points evaluated at once. It bounds the memory that a large rendering needs.
 const BAND_POINTS: usize = 1 << 16;
-/// The scale of derivative colors comes from a grid of at most this many samples a side.
+/// Longest side of the coarse grid from which the color scale of derivatives is determined.
 const SCALE_SIDE: usize = 256;
-/// This quantile of a derivative's magnitude is shown at full brightness.
+/// Quantile of the magnitude of a derivative that is shown at full brightness.
 const FULL_BRIGHTNESS: f32 = 0.995;
 
-/// What to draw.
+/// The quantity of a field that is rendered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Quantity {
-    /// The picture.
+    /// The value of the field.
     #[default]
     Value,
-    /// `∇Φ` of the luma, per pixel: hue is direction, brightness magnitude.
+    /// Gradient `∇Φ` of the luma, per pixel. Hue shows the direction, brightness the magnitude.
     Gradient,
-    /// `ΔΦ` of the luma, per pixel squared: blue below zero, red above.
+    /// Laplacian `ΔΦ` of the luma, per pixel squared. Blue is negative, red is positive.
     Laplacian,
 }
 
-/// Draws a quantity of the field on a canvas, `(height, width, 1 or 3)` in [0, 1], and hands out bands of rows from the
-/// top; memory stays constant.
-fn bands(
+/// Renders a quantity of the field and passes bands of rows `(rows, width, 1 or 3)` in [0, 1] to `take_rows`, from the top.
+///
+/// The memory needed does not depend on the height of the canvas.
+fn render_bands(
     field: &Siren,
     canvas: &Canvas,
     quantity: Quantity,
-    mut take: impl FnMut(&[f32]) -> Result<()>,
+    mut take_rows: impl FnMut(&[f32]) -> Result<()>,
 ) -> Result<()> {
     let scale = match quantity {
         Quantity::Value => 1.0,
@@ -50,49 +52,52 @@ fn bands(
     let rows_per_band = (BAND_POINTS / width).max(1);
     for first in (0..height).step_by(rows_per_band) {
         let rows = rows_per_band.min(height - first);
-        let raw = derivatives(field, canvas, quantity, (first * width, rows * width))?;
+        let points = first * width..(first + rows) * width;
+        let raw = raw_values(field, canvas, quantity, points)?;
         let band: Vec<f32> = match quantity {
             Quantity::Value => {
                 let values = raw.iter().enumerate();
                 let channels = field.out_features();
                 values
-                    .map(|(at, &y)| canvas.shown(at % channels, y))
+                    .map(|(at, &y)| canvas.intensity(at % channels, y))
                     .collect()
             }
             Quantity::Gradient => gradient_colors(&raw, scale),
             Quantity::Laplacian => laplacian_colors(&raw, scale),
         };
-        take(&band)?;
+        take_rows(&band)?;
     }
     Ok(())
 }
 
-/// Values `(n, c)`, luma gradients `(n, 2)`, or luma Laplacians `(n)` at points `start .. start + len` of a canvas; per
-/// pixel.
-fn derivatives(
+/// Computes values `(n, c)`, luma gradients `(n, 2)` per pixel, or luma Laplacians `(n,)` per pixel squared at a range of the points of a
+/// canvas.
+fn raw_values(
     field: &Siren,
     canvas: &Canvas,
     quantity: Quantity,
-    (start, len): (usize, usize),
+    points: Range<usize>,
 ) -> Result<Vec<f32>> {
-    let coords = canvas.grid().coords(start, len, DType::F32)?;
+    let coords = canvas
+        .grid()
+        .coords(points.start, points.len(), DType::F32)?;
     let coords = coords.to_device(field.parameters().device())?;
     let channels = field.out_features();
-    let numbers = match quantity {
+    let values = match quantity {
         Quantity::Value => field.evaluate(&coords, &Order::Value)?.value()?,
         Quantity::Gradient => field.evaluate(&coords, &Order::Gradient)?.gradient()?,
         Quantity::Laplacian => {
-            let [row, column] = canvas.pixel().map(|pixel| pixel * pixel);
+            let [row, column] = canvas.pixel_spacing().map(|spacing| spacing * spacing);
             let laplacian = Trace::new(2, &[row, 0.0, 0.0, column])?;
             let order = Order::Traces([laplacian].into());
             field.evaluate(&coords, &order)?.traces()?
         }
     };
-    let numbers = numbers.flatten_all()?.to_vec1::<f32>()?;
-    // The trace of the Laplacian is per pixel already.
+    let values = values.flatten_all()?.to_vec1::<f32>()?;
+    // The trace of the Laplacian already contains the squared pixel spacing.
     let factors: &[f32] = match quantity {
-        Quantity::Value => return Ok(numbers),
-        Quantity::Gradient => &canvas.pixel().map(|pixel| pixel as f32),
+        Quantity::Value => return Ok(values),
+        Quantity::Gradient => &canvas.pixel_spacing().map(|spacing| spacing as f32),
         Quantity::Laplacian => &[1.0],
     };
     let per_channel = factors.len();
@@ -106,24 +111,25 @@ fn derivatives(
             .map(|(c, w)| w * point[c * per_channel + axis]);
         weighted.sum()
     };
-    let points = numbers.chunks_exact(channels * per_channel);
+    let points = values.chunks_exact(channels * per_channel);
     Ok(points
         .flat_map(|point| (0..per_channel).map(move |axis| factors[axis] * luma(point, axis)))
         .collect())
 }
 
-/// The magnitude shown at full brightness.
+/// Determines the magnitude that is shown at full brightness.
 fn color_scale(field: &Siren, canvas: &Canvas, quantity: Quantity) -> Result<f32> {
     let Size { height, width } = canvas.size();
-    let coarse = canvas.at(Size {
+    let coarse = canvas.resized(Size {
         height: height.min(SCALE_SIDE),
         width: width.min(SCALE_SIDE),
     })?;
-    let raw = derivatives(field, &coarse, quantity, (0, coarse.grid().points()))?;
+    let raw = raw_values(field, &coarse, quantity, 0..coarse.grid().points())?;
     let per_point = if quantity == Quantity::Gradient { 2 } else { 1 };
     Ok(scale_of(&raw, per_point))
 }
 
+/// Returns the [`FULL_BRIGHTNESS`] quantile of the norms of vectors `(n, per_point)`.
 fn scale_of(raw: &[f32], per_point: usize) -> f32 {
     let magnitudes = raw
         .chunks_exact(per_point)
@@ -143,19 +149,19 @@ fn laplacian_colors(raw: &[f32], scale: f32) -> Vec<f32> {
     values.flat_map(|&y| laplacian_color(y, scale)).collect()
 }
 
-/// Gradients of the luma, `(n, 2)` down and to the right, that no field gave, in the colors in which those of fields are drawn.
+/// Colors luma gradients `(n, 2)`, downward and to the right, that were not computed from a field as [`Quantity::Gradient`] colors them.
 #[must_use]
 pub fn gradient_picture(raw: &[f32], size: Size) -> Picture {
-    colored(gradient_colors(raw, scale_of(raw, 2)), size)
+    rgb_picture(gradient_colors(raw, scale_of(raw, 2)), size)
 }
 
-/// Laplacians of the luma, `(n)`, that no field gave, in the colors in which those of fields are drawn.
+/// Colors luma Laplacians `(n,)` that were not computed from a field as [`Quantity::Laplacian`] colors them.
 #[must_use]
 pub fn laplacian_picture(raw: &[f32], size: Size) -> Picture {
-    colored(laplacian_colors(raw, scale_of(raw, 1)), size)
+    rgb_picture(laplacian_colors(raw, scale_of(raw, 1)), size)
 }
 
-fn colored(values: Vec<f32>, Size { height, width }: Size) -> Picture {
+fn rgb_picture(values: Vec<f32>, Size { height, width }: Size) -> Picture {
     Picture {
         height,
         width,
@@ -164,35 +170,36 @@ fn colored(values: Vec<f32>, Size { height, width }: Size) -> Picture {
     }
 }
 
-/// Luma gradients `(n, 2)` or luma Laplacians `(n)` of the whole canvas, per pixel, for targets in [−1, 1].
+/// Computes luma gradients `(n, 2)` per pixel, or luma Laplacians `(n,)` per pixel squared, at all points of the canvas, in the scale of
+/// targets in [−1, 1].
 ///
 /// # Errors
-/// Only from candle.
+/// Returns errors of candle.
 pub fn derivative_values(field: &Siren, canvas: &Canvas, quantity: Quantity) -> Result<Vec<f32>> {
     let points = canvas.grid().points();
     let mut all = Vec::new();
     for start in (0..points).step_by(BAND_POINTS) {
-        let band = (start, BAND_POINTS.min(points - start));
-        all.extend(derivatives(field, canvas, quantity, band)?);
+        let band = start..points.min(start + BAND_POINTS);
+        all.extend(raw_values(field, canvas, quantity, band)?);
     }
     Ok(all)
 }
 
-/// The field's value on a canvas as a picture.
+/// Renders the value of the field on a canvas in memory.
 ///
 /// # Errors
-/// Only from candle.
+/// Returns errors of candle.
 pub fn value_picture(field: &Siren, canvas: &Canvas) -> Result<Picture> {
     picture(field, canvas, Quantity::Value)
 }
 
-/// A quantity of the field on a canvas as a picture in memory.
+/// Renders a quantity of the field on a canvas in memory.
 ///
 /// # Errors
-/// Only from candle.
+/// Returns errors of candle.
 pub fn picture(field: &Siren, canvas: &Canvas, quantity: Quantity) -> Result<Picture> {
     let mut values = Vec::new();
-    bands(field, canvas, quantity, |band| {
+    render_bands(field, canvas, quantity, |band| {
         values.extend_from_slice(band);
         Ok(())
     })?;
@@ -204,18 +211,22 @@ pub fn picture(field: &Siren, canvas: &Canvas, quantity: Quantity) -> Result<Pic
     })
 }
 
-/// Draws a quantity of the field into a file. A PNG of any size is written row by row in constant memory; other
-/// formats are held whole.
+/// Renders a quantity of the field into a file. A PNG is written band by band, so its size is not limited by memory. Other formats
+/// are rendered in memory first.
 ///
 /// # Errors
-/// If the file cannot be written, or its extension is of no known format.
+/// [`Error::Io`] if the file cannot be written. [`Error::Signal`] if the extension is not that of a supported format, or if a format
+/// other than PNG is requested for more than [`MAX_PIXELS`] pixels.
 pub fn render(field: &Siren, canvas: &Canvas, quantity: Quantity, path: &Path) -> Result<()> {
     if !is_png(path)? {
         if canvas.grid().points() > MAX_PIXELS {
-            let message = format!("more than {MAX_PIXELS} pixels are written as .png only");
+            let message = format!(
+                "the rendering has {} pixels, expected at most {MAX_PIXELS} for this format; use the extension .png",
+                canvas.grid().points()
+            );
             return Err(Error::signal(path, message));
         }
-        // Before the work, not after it.
+        // A missing folder is reported before rendering starts.
         let target = replaceable(path)?;
         let parent = target
             .parent()
@@ -231,7 +242,7 @@ pub fn render(field: &Siren, canvas: &Canvas, quantity: Quantity, path: &Path) -
     };
     let sides = canvas.grid().sides();
     let mut rows = PngRows::create(path, sides[0], sides[1], channels)?;
-    bands(field, canvas, quantity, |band| rows.push_rows(band))?;
+    render_bands(field, canvas, quantity, |band| rows.push_rows(band))?;
     rows.finish()
 }
 
@@ -243,7 +254,7 @@ mod tests {
 
     use super::*;
 
-    /// `sin(a row + b column)`, in coordinates.
+    /// Returns the field `sin(a · row + b · column)`, with row and column in coordinates.
     fn wave(a: f64, b: f64) -> Siren {
         let config = SirenConfig {
             hidden_features: 1,
@@ -256,7 +267,7 @@ mod tests {
             out_features: 1,
             samples_per_side: None,
         };
-        let find = |name: &str| {
+        let find_tensor = |name: &str| {
             let tensor = match name {
                 "net.net.0.0.weight" => Tensor::new(&[[a, b]], &Device::Cpu),
                 "net.net.1.0.weight" => Tensor::new(&[[1.0_f64]], &Device::Cpu),
@@ -264,26 +275,31 @@ mod tests {
             };
             Some(tensor.unwrap())
         };
-        config.load(shape, find, DType::F32, &Device::Cpu).unwrap()
+        config
+            .load(shape, find_tensor, DType::F32, &Device::Cpu)
+            .unwrap()
     }
 
     #[test]
-    fn a_diagonal_wave_has_equal_slopes_down_and_to_the_right_of_a_stretched_picture() {
+    fn a_diagonal_wave_has_equal_row_and_column_slopes_per_pixel_of_a_stretched_picture() {
         const STEP: f64 = 0.3;
         let grid = Grid::new(&[5, 9], CoordinateRule::Stretch).unwrap();
-        // The same phase from pixel to pixel on both axes.
+        // The phase difference between adjacent pixels is the same along both axes.
         let field = wave(STEP / grid.spacing(0), STEP / grid.spacing(1));
-        let own = Canvas::new(&grid);
+        let fitted = Canvas::new(&grid);
         for canvas in [
-            own.at(Size {
-                height: 7,
-                width: 7,
-            })
-            .unwrap(),
-            own,
+            fitted
+                .resized(Size {
+                    height: 7,
+                    width: 7,
+                })
+                .unwrap(),
+            fitted,
         ] {
-            let all =
-                |quantity| derivatives(&field, &canvas, quantity, (0, canvas.grid().points()));
+            let all = |quantity| {
+                let points = 0..canvas.grid().points();
+                raw_values(&field, &canvas, quantity, points)
+            };
             let values = all(Quantity::Value).unwrap();
             let gradients = all(Quantity::Gradient).unwrap();
             let laplacians = all(Quantity::Laplacian).unwrap();
@@ -299,11 +315,11 @@ mod tests {
     }
 
     #[test]
-    fn pictures_of_one_pixel_or_one_row_have_derivatives_to_draw() {
+    fn derivatives_of_a_picture_of_one_pixel_or_one_row_are_rendered() {
         for sides in [[1, 1], [1, 6]] {
             let grid = Grid::new(&sides, CoordinateRule::Stretch).unwrap();
             let canvas = Canvas::new(&grid)
-                .at(Size {
+                .resized(Size {
                     height: 3,
                     width: 4,
                 })

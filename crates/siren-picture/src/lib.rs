@@ -1,7 +1,8 @@
-//! What every domain of pictures shares: files that people have, renderings of a field of two coordinates, colors of its
+//! Image support for the domain crates: reading and writing image files, rendering fields of two coordinates, colors for their
 //! derivatives, and the embedded picture.
 //!
-//! A [`Picture`] is read, cropped, resized and saved; [`draw::render`] draws a fitted field on a [`Canvas`] of any size, row by row.
+//! A [`Picture`] is an image in memory that can be cropped, resized and saved. [`draw::render`] renders a fitted field on a
+//! [`Canvas`] of any size, one band of rows at a time.
 
 pub mod canvas;
 pub mod cli;

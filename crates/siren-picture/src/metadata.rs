@@ -1,4 +1,4 @@
-//! What drawing a field needs to know of the picture that was fitted.
+//! Metadata of the fitted picture that a run folder keeps, so that rendering does not need the picture file.
 
 use serde::{Deserialize, Serialize};
 use siren_core::Result;
@@ -7,17 +7,17 @@ use siren_core::signal::{CoordinateRule, Grid};
 
 use crate::canvas::Canvas;
 
-/// The size of the fitted picture, its coordinates, and the tone in which the field is shown.
+/// Size and coordinates of the fitted picture, and the tone correction that maps field values to displayed values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PictureMetadata {
-    /// Rows.
+    /// Height in pixels.
     pub height: usize,
-    /// Columns.
+    /// Width in pixels.
     pub width: usize,
-    /// How rows and columns map to coordinates.
+    /// Rule that maps rows and columns to coordinates.
     pub coordinates: CoordinateRule,
-    /// As in [`Canvas::toned`]; empty where values are shown as they are.
+    /// `[gain, offset]` for each channel, as in [`Canvas::with_tone`]. Empty if values are displayed unchanged.
     pub tone: Vec<[f32; 2]>,
 }
 
@@ -26,12 +26,12 @@ impl SignalMetadata for PictureMetadata {
 }
 
 impl PictureMetadata {
-    /// The region of the fitted picture at its own size.
+    /// Returns the canvas of the fitted picture at its own size.
     ///
     /// # Errors
-    /// If a side is zero.
+    /// Returns an error if a side is zero.
     pub fn canvas(&self) -> Result<Canvas> {
         let grid = Grid::new(&[self.height, self.width], self.coordinates)?;
-        Ok(Canvas::new(&grid).toned(self.tone.clone()))
+        Ok(Canvas::new(&grid).with_tone(self.tone.clone()))
     }
 }

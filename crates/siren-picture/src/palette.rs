@@ -1,13 +1,13 @@
-//! False color for the derivatives of a picture: direction as hue, sign as blue or red.
+//! False colors for the derivatives of a picture. Hue shows the direction of a gradient; blue and red show the sign of a Laplacian.
 
 use std::f32::consts::TAU;
 
-/// Color of the gradient `(d_row, d_col)`: hue for its direction, brightness for its magnitude.
+/// Returns the color of the gradient `(d_row, d_col)`, whose hue shows the direction and whose brightness shows the magnitude.
 ///
-/// The angle is `atan2(d_row, d_col)`: toward the right red, down (rows grow downward) yellow, left cyan, up violet,
-/// around a wheel of even lightness in the Oklab color space. The color at full magnitude is scaled by
-/// `min(1, |(d_row, d_col)| / scale)`: black where the picture is flat. All channels are in `[0, 1]`; a gradient that
-/// is not finite, or a `scale` that is not positive, gives black.
+/// The hue is given by the angle `atan2(d_row, d_col)` on a wheel of constant lightness in the Oklab color space: red to the
+/// right, yellow downward (rows grow downward), cyan to the left, violet upward. The color of full magnitude is scaled by
+/// `min(1, |(d_row, d_col)| / scale)`, so flat regions are black. All channels are in `[0, 1]`. A gradient that is not finite,
+/// or a `scale` that is not positive, gives black.
 #[must_use]
 pub fn gradient_color(d_row: f32, d_col: f32, scale: f32) -> [f32; 3] {
     let strength = d_row.hypot(d_col) / scale;
@@ -15,15 +15,16 @@ pub fn gradient_color(d_row: f32, d_col: f32, scale: f32) -> [f32; 3] {
     if !(is_finite && scale > 0.0 && strength > 0.0) {
         return [0.0; 3];
     }
-    // Red of the wheel lies at an Oklab hue of 0.08 turns.
+    // Red has an Oklab hue of 0.08 turns on this wheel.
     let hue = d_row.atan2(d_col) + 0.08 * TAU;
     wheel(hue).map(|channel| channel * strength.min(1.0))
 }
 
-/// Color of a Laplacian: blue below zero, near white at zero, red above, saturated at `|value| = scale`.
+/// Returns the color of a Laplacian: blue for negative values, near white for zero, red for positive values, saturated at
+/// `|value| = scale`.
 ///
-/// A smooth curve through seven stops whose lightness falls evenly to both ends. All channels are in `[0, 1]`; a value
-/// that is not finite, or a `scale` that is not positive, gives the color of zero.
+/// The color map is a smooth curve through seven stops, and its lightness decreases evenly toward both ends. All channels are in
+/// `[0, 1]`. A value that is not finite, or a `scale` that is not positive, gives the color of zero.
 #[must_use]
 pub fn laplacian_color(value: f32, scale: f32) -> [f32; 3] {
     const STOPS: [[f32; 3]; 7] = [
@@ -35,17 +36,17 @@ pub fn laplacian_color(value: f32, scale: f32) -> [f32; 3] {
         [0.839, 0.290, 0.255],
         [0.404, 0.000, 0.122],
     ];
-    let place = if value.is_finite() && scale > 0.0 {
+    let position = if value.is_finite() && scale > 0.0 {
         ((value / scale).clamp(-1.0, 1.0) + 1.0) * 3.0
     } else {
         3.0
     };
     let stop = |index: i8| STOPS[usize::try_from(index.clamp(0, 6)).unwrap_or(0)];
-    // Between 0 and 6 by the clamp above.
-    let low = (place.floor() as i8).min(5);
-    let t = place - f32::from(low);
+    // The clamp above bounds `position` to 0 to 6.
+    let low = (position.floor() as i8).min(5);
+    let t = position - f32::from(low);
     let [before, from, to, after] = [-1, 0, 1, 2].map(|step| stop(low + step));
-    // Catmull-Rom: smooth through every stop.
+    // A Catmull-Rom spline, which passes through every stop.
     std::array::from_fn(|k| {
         let slope_in = (to[k] - before[k]) * 0.5;
         let slope_out = (after[k] - from[k]) * 0.5;
@@ -56,9 +57,9 @@ pub fn laplacian_color(value: f32, scale: f32) -> [f32; 3] {
     })
 }
 
-/// The `quantile` (0 to 1) of `|value|` over the finite `values`: a scale that a few outliers cannot spoil.
+/// Returns the `quantile` (0 to 1) of `|value|` over the finite `values`, a scale that a few outliers do not change.
 ///
-/// Always finite and above zero: 1 if no value is finite, and the largest `|value|` (or 1, if all are zero) if the
+/// The result is always finite and positive: 1 if no value is finite, and the largest `|value|` (or 1 if all are zero) if the
 /// quantile itself is zero. A `quantile` outside `[0, 1]` is clamped.
 #[must_use]
 pub fn robust_scale(values: impl Iterator<Item = f32>, quantile: f32) -> f32 {
@@ -78,13 +79,13 @@ pub fn robust_scale(values: impl Iterator<Item = f32>, quantile: f32) -> f32 {
     }
 }
 
-/// The color wheel: Oklab with lightness 0.75 and chroma 0.12, just inside sRGB at every hue; `hue` in radians.
+/// Returns the sRGB color of a hue in radians. Lightness 0.75 and chroma 0.12 in Oklab lie just inside sRGB for every hue.
 fn wheel(hue: f32) -> [f32; 3] {
     const LIGHTNESS: f32 = 0.75;
     const CHROMA: f32 = 0.12;
     let (sin, cos) = hue.sin_cos();
     let (a, b) = (CHROMA * cos, CHROMA * sin);
-    // Oklab's inverse: to cone responses, cubed, to linear sRGB.
+    // Oklab to linear sRGB, by way of the cubed cone responses.
     let long = (LIGHTNESS + 0.396_337_78 * a + 0.215_803_76 * b).powi(3);
     let medium = (LIGHTNESS - 0.105_561_346 * a - 0.063_854_17 * b).powi(3);
     let short = (LIGHTNESS - 0.089_484_18 * a - 1.291_485_5 * b).powi(3);
@@ -96,7 +97,7 @@ fn wheel(hue: f32) -> [f32; 3] {
     .map(srgb)
 }
 
-/// A linear channel in `[0, 1]` as sRGB.
+/// Converts a linear channel in `[0, 1]` to sRGB.
 fn srgb(linear: f32) -> f32 {
     let linear = linear.clamp(0.0, 1.0);
     if linear <= 0.003_130_8 {
@@ -107,7 +108,7 @@ fn srgb(linear: f32) -> f32 {
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "black and saturated are exact")]
+#[expect(clippy::float_cmp, reason = "black and saturated colors are exact")]
 mod tests {
     use super::*;
 
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flat_place_is_black_and_brightness_grows_with_the_gradient() {
+    fn a_zero_gradient_is_black_and_brightness_grows_with_the_magnitude() {
         assert_eq!(gradient_color(0.0, 0.0, 1.0), [0.0; 3]);
         assert_eq!(gradient_color(f32::NAN, 0.0, 1.0), [0.0; 3]);
         assert_eq!(gradient_color(f32::INFINITY, 0.0, 1.0), [0.0; 3]);
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wheel_is_even_in_brightness_and_opposite_directions_differ() {
+    fn all_directions_have_similar_luminance_and_opposite_directions_differ() {
         let colors: Vec<_> = (0..360_u16)
             .map(|degree| {
                 let (row, col) = f32::from(degree).to_radians().sin_cos();
@@ -150,13 +151,13 @@ mod tests {
                 "{degree} {color:?}"
             );
             let opposite = colors[(degree + 180) % 360];
-            let apart: f32 = (0..3).map(|k| (color[k] - opposite[k]).abs()).sum();
-            assert!(apart > 0.5, "{degree} {apart}");
+            let distance: f32 = (0..3).map(|k| (color[k] - opposite[k]).abs()).sum();
+            assert!(distance > 0.5, "{degree} {distance}");
         }
     }
 
     #[test]
-    fn the_laplacian_is_white_at_zero_blue_below_and_red_above() {
+    fn a_laplacian_is_white_at_zero_blue_below_and_red_above() {
         assert!(laplacian_color(0.0, 2.0).iter().all(|&c| c > 0.95));
         assert!(laplacian_color(f32::NAN, 2.0).iter().all(|&c| c > 0.95));
         for infinite in [f32::INFINITY, f32::NEG_INFINITY] {
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scale_ignores_outliers_and_is_never_zero() {
+    fn the_robust_scale_ignores_outliers_and_is_never_zero() {
         let values = (0..100_u8).map(|i| -f32::from(i)).chain([1e9, f32::NAN]);
         assert!((robust_scale(values, 0.95) - 95.0).abs() < 1e-6);
         assert!(robust_scale([f32::INFINITY, f32::NAN].into_iter(), 0.99) > 0.0);

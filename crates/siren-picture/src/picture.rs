@@ -1,4 +1,4 @@
-//! A picture in memory: floating point values, cropped, resized and saved.
+//! Images in memory with floating-point values: reading, cropping, resizing and saving.
 
 mod read;
 
@@ -15,96 +15,98 @@ use siren_core::{Error, Result};
 
 use crate::png_stream::to_byte;
 
-/// Longest side of a picture that is read or made by resizing, in pixels.
+/// Longest side, in pixels, of a picture that is read or that results from resizing.
 pub const MAX_SIDE: usize = 16_384;
-/// Most pixels of a picture that is read, drawn or made by resizing.
+/// Largest number of pixels of a picture that is read, rendered in memory, or that results from resizing.
 pub const MAX_PIXELS: usize = 100_000_000;
-/// What red, green and blue weigh in luma (ITU-R 601-2).
+/// Weights of red, green and blue in the luma (ITU-R 601-2).
 pub const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
-/// Quality, 1 to 100, of saved JPEG pictures.
+/// Quality, from 1 to 100, of JPEG files that are written.
 const JPEG_QUALITY: u8 = 95;
 
 /// Number of channels of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum ColorMode {
-    /// As in the file: 1 channel for a gray file, 3 for a color or palette file, even if all its pixels are gray.
+    /// As in the file: 1 channel for a grayscale file, 3 for a color or palette file, even if all its pixels are gray.
     #[default]
     Auto,
-    /// 1 channel: color becomes luma, 0.299 R + 0.587 G + 0.114 B.
+    /// 1 channel: colors are converted to luma, 0.299 R + 0.587 G + 0.114 B.
     Gray,
-    /// 3 channels: gray is repeated.
+    /// 3 channels: a gray value is repeated for red, green and blue.
     Rgb,
 }
 
-/// What lies behind transparent pixels.
+/// Background color that transparent pixels are composited over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Background {
     White,
     Black,
 }
 
-/// A picture; values are the file's own (no color management), 0 for black to 1 for full.
+/// An image in memory. Values are those of the file, without color management, from 0 (black) to 1 (full intensity).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
-    /// Rows.
+    /// Height in pixels.
     pub height: usize,
-    /// Columns.
+    /// Width in pixels.
     pub width: usize,
     /// 1 for gray, 3 for red, green and blue.
     pub channels: usize,
-    /// Row-major (height, width, channels), in `[0, 1]`.
+    /// Row-major `(height, width, channels)`, in `[0, 1]`.
     pub values: Vec<f32>,
 }
 
 impl Picture {
-    /// Reads a PNG, JPEG, WebP, BMP, TIFF, GIF (first frame) or PNM file; the content tells the format, not the name.
+    /// Reads a PNG, JPEG, WebP, BMP, TIFF, GIF or PNM file. The format is recognized by the content, not by the file name.
     ///
-    /// Samples of n bits are divided by 2ⁿ − 1. Float samples of a TIFF file are taken as they are if they lie in [0, 1]
-    /// (beyond by half a level of 8 bits they are clamped), whole numbers from 0 to 255 are divided by 255, and any other
-    /// range is refused. Transparency is flattened over white: a color c of opacity a becomes `a c + (1 − a)`, a premultiplied
-    /// one `c + (1 − a)`. An EXIF orientation is applied, and color profiles are ignored: colors are taken as they are.
+    /// Samples of n bits are divided by 2ⁿ − 1. Float samples of a TIFF file are used unchanged if they lie in [0, 1] (an excess of
+    /// up to half a level of 8 bits is clamped). Whole numbers from 0 to 255 are divided by 255. Any other range is an error.
     ///
-    /// Of an animation the first frame is read, of a TIFF file with several pictures the first one. A JPEG file without its
-    /// end marker is read if the whole picture is in it. At most [`MAX_SIDE`] pixels a side and [`MAX_PIXELS`] in all, checked
-    /// before anything is decoded.
+    /// Transparent pixels are composited over white: a color c of opacity a becomes `a c + (1 − a)`, a premultiplied color becomes
+    /// `c + (1 − a)`. An EXIF orientation is applied. Color profiles are ignored.
+    ///
+    /// An animation gives its first frame, a TIFF file with several pictures gives the first one. A JPEG file without an
+    /// end-of-image marker is read if all its pixels are present. The size, at most [`MAX_SIDE`] pixels per side and [`MAX_PIXELS`]
+    /// in total, is checked before pixels are decoded.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the file cannot be read; [`Error::Signal`] if it is a folder, empty, too large, not a picture
-    /// of these formats, damaged or cut short, or holds samples whose meaning is not known.
+    /// [`Error::Io`] if the file cannot be read. [`Error::Signal`] if it is a folder, empty, too large, not in one of these formats,
+    /// damaged or truncated, or if it contains samples whose meaning is unknown.
     pub fn open(path: &Path, color: ColorMode) -> Result<Self> {
-        Ok(read::read(path, Background::White)?.picture.in_mode(color))
+        Ok(read::read(path, Background::White)?
+            .picture
+            .with_color_mode(color))
     }
 
-    /// Reads a picture file as [`open`](Self::open) does, and tells the user if the file holds more pictures than the one that
-    /// is read.
+    /// Reads a picture file like [`open`](Self::open), and prints a note if the file contains further pictures.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open).
+    /// Same as [`open`](Self::open).
     pub fn open_first(path: &Path, color: ColorMode) -> Result<Self> {
         let file = read::read(path, Background::White)?;
-        if file.more {
+        if file.has_more {
             let path = path.display();
             console::note(format_args!(
-                "{path} holds more than one picture: the first is taken"
+                "{path} contains more than one picture; only the first is read"
             ));
         }
-        Ok(file.picture.in_mode(color))
+        Ok(file.picture.with_color_mode(color))
     }
 
-    /// Reads a mask: gray, and black where it is transparent, so that white counts only as far as it is opaque.
+    /// Reads a mask: a gray picture, composited over black, so that transparent pixels count as black.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open).
+    /// Same as [`open`](Self::open).
     pub fn open_mask(path: &Path) -> Result<Self> {
         let picture = read::read(path, Background::Black)?.picture;
-        Ok(picture.in_mode(ColorMode::Gray))
+        Ok(picture.with_color_mode(ColorMode::Gray))
     }
 
-    fn in_mode(self, color: ColorMode) -> Self {
+    fn with_color_mode(self, color: ColorMode) -> Self {
         match color {
             ColorMode::Auto => self,
             ColorMode::Gray => self.luma(),
@@ -112,33 +114,33 @@ impl Picture {
         }
     }
 
-    /// The `height` x `width` pixels in the middle, without resampling: the top row is `(self.height - height) / 2`
-    /// and the left column `(self.width - width) / 2`, rounded down.
+    /// Crops the picture to `height` × `width` pixels at its center. The top row is `(self.height - height) / 2` and the left column
+    /// is `(self.width - width) / 2`, both rounded down.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidValue`] if a side is zero or larger than the picture's.
+    /// [`Error::InvalidValue`] if a side is zero or larger than that of the picture.
     pub fn crop_center(&self, height: usize, width: usize) -> Result<Self> {
         let top = self.height.saturating_sub(height) / 2;
         let left = self.width.saturating_sub(width) / 2;
         self.crop_box(top, left, height, width)
     }
 
-    /// The pixels of rows `top..top + height` and columns `left..left + width`.
+    /// Crops the picture to rows `top..top + height` and columns `left..left + width`.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidValue`] if a side is zero or the box reaches out of the picture.
+    /// [`Error::InvalidValue`] if a side is zero or the box extends beyond the picture.
     pub fn crop_box(&self, top: usize, left: usize, height: usize, width: usize) -> Result<Self> {
-        let fits = |from: usize, length: usize, all: usize| {
-            length > 0 && from.checked_add(length).is_some_and(|end| end <= all)
+        let fits = |start: usize, length: usize, side: usize| {
+            length > 0 && start.checked_add(length).is_some_and(|end| end <= side)
         };
         if !fits(top, height, self.height) || !fits(left, width, self.width) {
             return Err(Error::invalid(
                 "crop",
                 format!("{height}x{width} (height x width) from row {top}, column {left}"),
                 &format!(
-                    "a box of at least 1x1 inside the picture of {}x{}; choose a smaller one or resize first",
+                    "a box of at least 1x1 inside the picture of {}x{}; choose a smaller box or resize the picture first",
                     self.height, self.width
                 ),
             ));
@@ -155,10 +157,10 @@ impl Picture {
         })
     }
 
-    /// The picture at `height` x `width` pixels, each clamped to 1..=[`MAX_SIDE`].
+    /// Resizes the picture to `height` × `width` pixels, each clamped to 1..=[`MAX_SIDE`].
     ///
-    /// Antialiased linear interpolation: a triangle filter about the pixel's center, widened by the factor of a
-    /// reduction, as bilinear resizing in PIL. Values stay in `[0, 1]`.
+    /// The interpolation is linear with antialiasing: a triangle filter around the center of the pixel, widened by the reduction
+    /// factor, as in bilinear resizing of PIL. Values stay in `[0, 1]`.
     #[must_use]
     pub fn resize(&self, height: usize, width: usize) -> Self {
         let (height, width) = (height.clamp(1, MAX_SIDE), width.clamp(1, MAX_SIDE));
@@ -177,6 +179,7 @@ impl Picture {
         }
     }
 
+    /// Resizes with pixels of type `P`, which must have as many channels as the picture.
     fn resample<P: Pixel<Subpixel = f32> + 'static>(
         &self,
         height: usize,
@@ -185,7 +188,7 @@ impl Picture {
         let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
         let (rows, columns) = (side(self.height), side(self.width));
         ImageBuffer::<P, &[f32]>::from_raw(columns, rows, &self.values).map_or_else(
-            // Not reached: the fields say how many values there are.
+            // Unreachable: `values` has `height × width × channels` elements.
             || vec![0.0; height * width * self.channels],
             |view| {
                 let mut values =
@@ -198,13 +201,13 @@ impl Picture {
         )
     }
 
-    /// The picture resized to have `side` pixels on its shorter side, the longer one in proportion, rounded down as
-    /// torchvision's `Resize(side)` rounds it; [`resize`](Self::resize) tells how.
+    /// Resizes the picture, as [`resize`](Self::resize) does, so that its shorter side has `side` pixels. The longer side is scaled in
+    /// proportion and rounded down, as in torchvision's `Resize(side)`.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidValue`] if the result would have a side of zero or above [`MAX_SIDE`], or more than
-    /// [`MAX_PIXELS`].
+    /// [`Error::InvalidValue`] if a side of the result would be zero or above [`MAX_SIDE`], or if the result would have more than
+    /// [`MAX_PIXELS`] pixels.
     pub fn resize_shorter_side(&self, side: usize) -> Result<Self> {
         let shorter = self.height.min(self.width).max(1);
         let scaled = |length: usize| side.saturating_mul(length) / shorter;
@@ -212,8 +215,8 @@ impl Picture {
         let sides = 1..=MAX_SIDE;
         if !sides.contains(&height) || !sides.contains(&width) || height * width > MAX_PIXELS {
             let expected = format!(
-                "a shorter side that makes of {} × {} pixels a picture of at most {MAX_SIDE} a side and {} million in \
-                 all, not {height} × {width} (height × width)",
+                "a shorter side that scales {} × {} pixels (height × width) to at most {MAX_SIDE} pixels per side and {} \
+                 million pixels in total; the result would have {height} × {width} pixels",
                 self.height,
                 self.width,
                 MAX_PIXELS / 1_000_000
@@ -223,7 +226,7 @@ impl Picture {
         Ok(self.resize(height, width))
     }
 
-    /// Ten times the absolute difference to a picture of the same size, at most 1.
+    /// Returns ten times the absolute difference to a picture of the same size, clamped to 1.
     #[must_use]
     pub fn error_x10(&self, other: &Self) -> Self {
         let pairs = self.values.iter().zip(&other.values);
@@ -234,8 +237,8 @@ impl Picture {
         }
     }
 
-    /// The picture in gray: `0.299 R + 0.587 G + 0.114 B` (ITU-R 601-2, as `convert('L')` of PIL, but not rounded to
-    /// 8 bits); a gray picture unchanged.
+    /// Converts the picture to gray: `0.299 R + 0.587 G + 0.114 B` (ITU-R 601-2, as `convert('L')` of PIL, but not rounded to
+    /// 8 bits). A gray picture is returned unchanged.
     #[must_use]
     pub fn luma(&self) -> Self {
         let values = if self.channels == 1 {
@@ -263,16 +266,16 @@ impl Picture {
         }
     }
 
-    /// Writes the picture with 8 bits a channel, each value times 255 and rounded to nearest.
+    /// Writes the picture with 8 bits per channel. Values are multiplied by 255 and rounded to nearest.
     ///
-    /// The extension tells the format: `png` (also without one), `jpg` or `jpeg` (quality 95), `webp` (lossless),
-    /// `bmp`, `tif` or `tiff`, `ppm` (color; gray is repeated), `pgm` (gray), or `pnm` (either). The file appears under
-    /// its name only once it is complete.
+    /// The extension determines the format: `png` (also if there is no extension), `jpg` or `jpeg` (quality 95), `webp` (lossless),
+    /// `bmp`, `tif` or `tiff`, `ppm` (color; gray values are repeated), `pgm` (gray), or `pnm` (either). The file is written under a
+    /// temporary name and renamed when it is complete.
     ///
     /// # Errors
     ///
-    /// [`Error::Signal`] for another extension, or a picture that the format cannot hold; [`Error::Io`] if the file
-    /// cannot be written.
+    /// [`Error::Signal`] if the extension is unknown, or if the format cannot represent the picture. [`Error::Io`] if the file cannot be
+    /// written.
     pub fn save(&self, path: &Path) -> Result<()> {
         let format = format_for(path)?;
         let bytes: Vec<u8> = self.values.iter().map(|&value| to_byte(value)).collect();
@@ -288,7 +291,7 @@ impl Picture {
             ImageFormat::Jpeg => JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY)
                 .encode(&bytes, width, height, color),
             ImageFormat::Pnm => {
-                let (subtype, bytes, color) = portable(path, bytes, color)?;
+                let (subtype, bytes, color) = pnm_pixels(path, bytes, color)?;
                 PnmEncoder::new(&mut file)
                     .with_subtype(subtype)
                     .write_image(&bytes, width, height, color)
@@ -300,7 +303,7 @@ impl Picture {
             Error::signal(
                 path,
                 format!(
-                    "{}x{} pixels cannot be written as {name} ({error}); save a PNG (.png) instead",
+                    "a picture of {}x{} pixels (height x width) cannot be written as {name} ({error}); use the extension .png",
                     self.height, self.width
                 ),
             )
@@ -313,19 +316,19 @@ impl Picture {
     }
 }
 
-/// Pixels as the portable formats hold them: a `.pgm` is gray, a `.ppm` has three channels.
-fn portable(
+/// Converts pixels to the channels of a PNM file: one for `.pgm`, three for `.ppm`.
+fn pnm_pixels(
     path: &Path,
     bytes: Vec<u8>,
     color: ExtendedColorType,
 ) -> Result<(PnmSubtype, Vec<u8>, ExtendedColorType)> {
-    let is = |extension: &str| {
+    let has_extension = |extension: &str| {
         path.extension()
             .is_some_and(|e| e.eq_ignore_ascii_case(extension))
     };
     let binary = SampleEncoding::Binary;
     Ok(match color {
-        ExtendedColorType::L8 if is("ppm") => {
+        ExtendedColorType::L8 if has_extension("ppm") => {
             let repeated = bytes.iter().flat_map(|&byte| [byte; 3]).collect();
             (
                 PnmSubtype::Pixmap(binary),
@@ -334,21 +337,23 @@ fn portable(
             )
         }
         ExtendedColorType::L8 => (PnmSubtype::Graymap(binary), bytes, color),
-        _ if is("pgm") => {
-            let message =
-                "a .pgm file is gray and this picture has colors; give a .ppm or a .png file";
+        _ if has_extension("pgm") => {
+            let message = "a .pgm file stores gray values, but the picture has colors; use the extension .ppm or .png";
             return Err(Error::signal(path, message));
         }
         _ => (PnmSubtype::Pixmap(binary), bytes, color),
     })
 }
 
-/// Whether a picture of this name is written as PNG; an extension of no known format is an error.
+/// Returns whether [`Picture::save`] writes a file of this name as PNG.
+///
+/// # Errors
+/// [`Error::Signal`] if the extension is unknown.
 pub(crate) fn is_png(path: &Path) -> Result<bool> {
     Ok(format_for(path)? == ImageFormat::Png)
 }
 
-/// The format that a file name asks for.
+/// Returns the format in which a file of this name is written.
 fn format_for(path: &Path) -> Result<ImageFormat> {
     let Some(extension) = path.extension() else {
         return Ok(ImageFormat::Png);
@@ -365,7 +370,7 @@ fn format_for(path: &Path) -> Result<ImageFormat> {
             return Err(Error::signal(
                 path,
                 format!(
-                    "pictures are not written with the extension `.{extension}`; use .png, .jpg, .jpeg, .webp, .bmp, \
+                    "pictures cannot be written with the extension `.{extension}`; use .png, .jpg, .jpeg, .webp, .bmp, \
                      .tif, .tiff, .ppm, .pgm or .pnm"
                 ),
             ));

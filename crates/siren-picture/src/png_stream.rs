@@ -1,4 +1,4 @@
-//! A PNG written row by row: a rendering far larger than memory still makes a picture file.
+//! Writing PNG files row by row, so that renderings may be larger than memory.
 
 use std::fs::File;
 use std::io::Write;
@@ -8,15 +8,16 @@ use png::{BitDepth, ColorType, Encoder, EncodingError, StreamWriter};
 use siren_core::run::PartialFile;
 use siren_core::{Error, Result};
 
-/// Bytes gathered for one IDAT chunk.
+/// Size in bytes of the buffer for one IDAT chunk.
 const CHUNK: usize = 1 << 18;
-/// Every complete PNG ends with this chunk: length, type and checksum.
+/// The IEND chunk (length, type and checksum) that ends every complete PNG file.
 const END: [u8; 12] = [0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xAE, 0x42, 0x60, 0x82];
 
-/// Writes an 8-bit gray or RGB PNG row by row, holding a few rows only.
+/// Writer of an 8-bit gray or RGB PNG file that holds only a few rows in memory.
 ///
-/// The rows go to `<path>.tmp`, which [`finish`](Self::finish) renames to `path`: an interrupted write leaves nothing
-/// under the final name. A link is followed, and what it names replaced. Dropping the writer without finishing removes the temporary file.
+/// Rows are written to `<path>.tmp`, which [`finish`](Self::finish) renames to `path`, so an interrupted write leaves no incomplete file
+/// under the final name. If `path` is a symbolic link, its target is replaced. Dropping the writer without calling `finish` removes
+/// the temporary file.
 pub struct PngRows {
     stream: Option<StreamWriter<'static, File>>,
     partial: PartialFile,
@@ -26,12 +27,12 @@ pub struct PngRows {
 }
 
 impl PngRows {
-    /// Starts a picture of `height` x `width` pixels with 1 (gray) or 3 (RGB) `channels`.
+    /// Starts a file of `height` × `width` pixels with 1 (gray) or 3 (RGB) `channels`.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidValue`] for a side of zero or beyond `u32`, or another number of channels;
-    /// [`Error::Io`] if the temporary file cannot be created (missing or read-only folder).
+    /// [`Error::InvalidValue`] if a side is not from 1 to 2³¹ − 1, or for another number of channels. [`Error::Io`] if the temporary
+    /// file cannot be created (missing or read-only folder).
     pub fn create(path: &Path, height: usize, width: usize, channels: usize) -> Result<Self> {
         let side = |key: &str, value: usize| {
             u32::try_from(value)
@@ -62,12 +63,12 @@ impl PngRows {
         })
     }
 
-    /// Appends rows: `values`, in `[0, 1]` and row-major (rows, width, channels), clamped, times 255 and rounded.
+    /// Appends rows `(rows, width, channels)` of values in `[0, 1]`. Values are clamped, multiplied by 255 and rounded.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] if `values` is not a whole number of rows or holds more rows than the picture has left;
-    /// [`Error::Io`] if the file cannot be written (full disk).
+    /// [`Error::Shape`] if `values` is not a whole number of rows, or contains more rows than remain to be written. [`Error::Io`] if the
+    /// file cannot be written (full disk).
     pub fn push_rows(&mut self, values: &[f32]) -> Result<()> {
         let rows = values.len() / self.row_values;
         if !values.len().is_multiple_of(self.row_values) || rows > self.rows_left {
@@ -94,17 +95,17 @@ impl PngRows {
         Ok(())
     }
 
-    /// Completes the file and gives it its final name, replacing an older file of that name.
+    /// Completes the file and renames it to its final name, which replaces an existing file.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] if rows are missing; [`Error::Io`] if the end cannot be written or the file not renamed.
+    /// [`Error::Shape`] if rows are missing. [`Error::Io`] if the end of the file cannot be written, or the file cannot be renamed.
     pub fn finish(mut self) -> Result<()> {
         if self.rows_left > 0 {
             return Err(Error::Shape {
                 what: "rows of a PNG",
                 expected: "all rows before `finish`".to_owned(),
-                got: format!("{} rows fewer", self.rows_left),
+                got: format!("{} missing rows", self.rows_left),
             });
         }
         if let Some(stream) = self.stream.take() {
@@ -112,13 +113,13 @@ impl PngRows {
                 .finish()
                 .map_err(|error: EncodingError| self.partial.write_error(error.into()))?;
         }
-        // The encoder writes the end chunk as it is dropped, where it cannot report a full disk.
+        // The encoder writes the IEND chunk when it is dropped, and cannot report an error such as a full disk there.
         self.partial.ensure_ends_with(&END)?;
         self.partial.keep()
     }
 }
 
-/// `value` in `[0, 1]` as a byte: clamped, times 255, rounded to nearest; not a number gives 0.
+/// Converts a value in `[0, 1]` to a byte: clamped, multiplied by 255, rounded to nearest. NaN gives 0.
 pub(crate) fn to_byte(value: f32) -> u8 {
     (value.clamp(0.0, 1.0) * 255.0).round() as u8
 }
@@ -130,10 +131,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_pushed_in_pieces_make_the_picture() {
+    fn rows_pushed_in_several_calls_give_the_picture() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
-        // From below 0 to above 1, off the centers of the steps of 1/255.
+        // Values from below 0 to above 1 that are not multiples of 1/255.
         let values: Vec<f32> = (0..105_u8)
             .map(|i| (f32::from(i) * 2.6 - 6.0) / 255.0)
             .collect();
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unfinished_file_is_removed_and_an_older_one_kept() {
+    fn an_unfinished_file_is_removed_and_an_existing_file_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
         fs::write(&path, b"older").unwrap();
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn half_rows_and_surplus_rows_are_errors() {
+    fn partial_rows_and_too_many_rows_are_errors() {
         let folder = tempfile::tempdir().unwrap();
         let mut rows = PngRows::create(&folder.path().join("a.png"), 2, 3, 1).unwrap();
         assert!(matches!(
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_folder_and_a_folder_as_target_are_io_errors() {
+    fn a_missing_folder_or_a_folder_as_the_target_is_an_io_error() {
         let folder = tempfile::tempdir().unwrap();
         for path in [folder.path().join("no/a.png"), folder.path().to_path_buf()] {
             let error = PngRows::create(&path, 2, 2, 1).err().unwrap();
@@ -195,7 +196,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_stays_a_link_and_a_device_stays_a_device() {
+    fn a_symbolic_link_is_followed_and_a_device_is_refused() {
         use std::os::unix::fs::symlink;
         let folder = tempfile::tempdir().unwrap();
         let (file, link) = (folder.path().join("a.png"), folder.path().join("link.png"));

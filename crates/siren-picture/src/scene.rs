@@ -1,4 +1,4 @@
-//! The embedded default picture: a computed seascape at dusk, so that every example runs without a file.
+//! The embedded picture, a computed seascape at dusk, so that every example runs without an image file.
 
 mod coast;
 mod glyphs;
@@ -9,12 +9,13 @@ mod sky;
 use crate::picture::MAX_SIDE;
 use crate::picture::Picture;
 
-/// Samples a pixel side: each pixel is the mean of the square of this many points.
+/// Samples per pixel along each axis. A pixel is the mean of `SAMPLES²` samples.
 const SAMPLES: u16 = 4;
-/// Height of the horizon, from the top of the canvas.
+/// Vertical position of the horizon on the unit square, from the top.
 const HORIZON: f32 = 0.615;
-/// Center of the setting sun, and its radius.
+/// Center `(u, v)` of the sun.
 const SUN: (f32, f32) = (0.64, 0.535);
+/// Radius of the sun.
 const SUN_RADIUS: f32 = 0.135;
 
 /// Red, green and blue in `[0, 1]`.
@@ -29,13 +30,14 @@ const APRICOT: Color = rgb(0xF5_A465);
 const GOLD: Color = rgb(0xFD_CB85);
 const CREAM: Color = rgb(0xFF_F1D6);
 
-/// The seascape at `height` x `width` pixels (each clamped to 1..=[`MAX_SIDE`]), in color.
+/// Renders the seascape at `height` × `width` pixels, each clamped to 1..=[`MAX_SIDE`].
 ///
-/// A sun setting behind headlands, a lighthouse and its beam, waves whose crests are sums of sines with ripples ever
-/// finer, rock of fractal noise, and the word SIREN: sharp edges, smooth gradients, fine texture and lettering for a
-/// picture fit. The picture is a fixed function on the unit square, so every size shows the same scene; where the
-/// sides differ, the longer one spans the square and the middle of the other direction is shown. Pixels are means of
-/// 4 x 4 samples; values are (height, width, 3) in `[0, 1]`.
+/// Returns RGB values `(height, width, 3)` in `[0, 1]`. Each pixel is the mean of 4 × 4 samples.
+///
+/// The scene shows a sunset behind headlands, a lighthouse and its beam, waves whose crests are sums of sines, rock of fractal
+/// noise, and the word SIREN, so that a fit meets sharp edges, smooth gradients, fine texture and lettering. The scene is a fixed
+/// function on the unit square, so every size shows the same picture. If the sides differ, the longer side spans the square and
+/// the picture is cropped at the center along the other axis.
 #[must_use]
 pub fn scene(height: usize, width: usize) -> Picture {
     let (height, width) = (height.clamp(1, MAX_SIDE), width.clamp(1, MAX_SIDE));
@@ -68,12 +70,12 @@ pub fn scene(height: usize, width: usize) -> Picture {
     }
 }
 
-/// Sides are at most 16384, exact in `f32`.
+/// Converts a number of pixels, at most [`MAX_SIDE`] and therefore exact in `f32`.
 fn length(pixels: usize) -> f32 {
     pixels as f32
 }
 
-/// The scene at `u` to the right and `v` down.
+/// Returns the color of the scene at `u` (rightward) and `v` (downward), both in [0, 1].
 fn color(u: f32, v: f32) -> Color {
     let distant = if v < HORIZON {
         let sky = sky::color(u, v);
@@ -93,11 +95,13 @@ fn color(u: f32, v: f32) -> Color {
     sky::lettering(u, v, near)
 }
 
+/// Unpacks a color `0xRRGGBB`.
 const fn rgb(hex: u32) -> Color {
     let [_, r, g, b] = hex.to_be_bytes();
     [r as f32 / 255.0, g as f32 / 255.0, b as f32 / 255.0]
 }
 
+/// Interpolates linearly from `a` (t = 0) to `b` (t = 1).
 fn mix(a: Color, b: Color, t: f32) -> Color {
     std::array::from_fn(|k| a[k] + (b[k] - a[k]) * t)
 }
@@ -110,13 +114,13 @@ fn scaled(a: Color, factor: f32) -> Color {
     a.map(|channel| channel * factor)
 }
 
-/// 0 below `low`, 1 above `high`, smooth between.
+/// Returns the smoothstep function: 0 at `low`, 1 at `high`, cubic in between, clamped outside. `low` may be above `high`.
 fn smooth(low: f32, high: f32, x: f32) -> f32 {
     let t = ((x - low) / (high - low)).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
 }
 
-/// The color at `x` of a smooth gradient through `stops` in ascending order.
+/// Interpolates a color at `x` linearly between `stops`, which are `(position, color)` in ascending order.
 fn gradient(stops: &[(f32, Color)], x: f32) -> Color {
     let after = stops.partition_point(|stop| stop.0 <= x);
     match (after.checked_sub(1).map(|i| stops[i]), stops.get(after)) {
@@ -131,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_scene_is_the_same_at_every_size() {
+    fn a_small_scene_equals_a_large_one_reduced() {
         let (small, large) = (scene(64, 64), scene(256, 256));
         let reduced: Vec<f32> = (0..64 * 64 * 3)
             .map(|i| {
@@ -146,12 +150,12 @@ mod tests {
     }
 
     #[test]
-    fn a_wide_scene_is_the_middle_of_the_square() {
+    fn a_wide_scene_is_the_square_scene_cropped_at_the_center() {
         let (wide, square) = (scene(32, 64), scene(64, 64));
         assert_eq!((wide.height, wide.width, wide.channels), (32, 64, 3));
         assert_eq!(wide.values.len(), 32 * 64 * 3);
-        let middle = square.crop_center(32, 64).map(|crop| crop.values);
-        for (a, b) in wide.values.iter().zip(middle.unwrap()) {
+        let cropped = square.crop_center(32, 64).map(|crop| crop.values);
+        for (a, b) in wide.values.iter().zip(cropped.unwrap()) {
             assert!((a - b).abs() < 1e-3);
         }
         assert_eq!(scene(0, 5).height, 1);

@@ -1,4 +1,4 @@
-//! Which picture a config names, and what is done to it before it is fitted.
+//! The picture that a config selects, and its preprocessing.
 
 use std::path::Path;
 
@@ -7,42 +7,42 @@ use siren_core::{Error, Result};
 use crate::picture::{ColorMode, MAX_PIXELS, MAX_SIDE, Picture};
 use crate::scene::scene;
 
-/// Side of the embedded picture where nothing else is said.
+/// Default side of the embedded picture, in pixels.
 const DEFAULT_SIZE: usize = 256;
-/// Largest side of the embedded picture, which is square: [`MAX_PIXELS`] in all.
+/// Largest side, in pixels, of the embedded picture. It is square, and has at most [`MAX_PIXELS`] pixels.
 pub const MAX_SIZE: usize = MAX_PIXELS.isqrt();
 
-/// A picture that is opened, cropped, then resized, as the `[signal]` table of a config says under these names.
+/// Settings of the `[signal]` table that select a picture. The picture is read, cropped, then resized.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
-    /// A picture file; without one, the embedded picture is drawn.
+    /// Picture file; `None` selects the embedded picture.
     pub path: Option<&'a Path>,
     /// Side of the embedded picture in pixels.
     pub size: Option<usize>,
-    /// As the file says, gray, or RGB.
+    /// Number of channels: as in the file, gray, or RGB.
     pub color: ColorMode,
-    /// Keep only this many pixels a side, from the center.
+    /// Crops the picture to a square of this side at its center, in pixels.
     pub crop: Option<usize>,
-    /// Keep only these pixels: `[top, left, height, width]`.
+    /// Crops the picture to this rectangle, in pixels: `[top, left, height, width]`.
     pub crop_box: Option<[usize; 4]>,
-    /// Resize so that the shorter side has this many pixels.
+    /// Resizes the picture, after cropping, so that its shorter side has this many pixels.
     pub resize: Option<usize>,
 }
 
 impl Source<'_> {
-    /// Checks every value.
+    /// Checks the range of every value.
     ///
     /// # Errors
     /// [`Error::InvalidValue`] with the full key, such as `signal.crop`.
     pub fn validate(&self) -> Result<()> {
-        for (key, value, most) in [
+        for (key, value, max) in [
             ("signal.size", self.size, MAX_SIZE),
             ("signal.crop", self.crop, MAX_SIDE),
             ("signal.resize", self.resize, MAX_SIDE),
         ] {
             let value = value.unwrap_or(1);
-            if !(1..=most).contains(&value) {
-                return Err(Error::invalid(key, value, &format!("1 to {most} pixels")));
+            if !(1..=max).contains(&value) {
+                return Err(Error::invalid(key, value, &format!("1 to {max} pixels")));
             }
         }
         if self.crop.is_some()
@@ -55,10 +55,10 @@ impl Source<'_> {
         Ok(())
     }
 
-    /// The picture.
+    /// Reads the picture file or renders the embedded picture, then crops and resizes it.
     ///
     /// # Errors
-    /// If the file cannot be read, or is smaller than what is to be kept of it.
+    /// Same as [`Picture::open`] and [`prepare`](Self::prepare).
     pub fn open(&self) -> Result<Picture> {
         let picture = if let Some(path) = self.path {
             Picture::open_first(path, self.color)?
@@ -73,20 +73,20 @@ impl Source<'_> {
         self.prepare(picture)
     }
 
-    /// Crops, then resizes.
+    /// Crops a picture, then resizes it.
     ///
     /// # Errors
-    /// If the picture is smaller than what is to be kept of it.
+    /// [`Error::InvalidValue`] if the crop is larger than the picture, or if the resized picture would be too large.
     pub fn prepare(&self, picture: Picture) -> Result<Picture> {
         let cropped = match (self.crop, self.crop_box) {
             (Some(side), _) => {
-                let fits = picture.crop_center(side, side);
-                fits.map_err(|_| too_large("signal.crop", &side, &picture))?
+                let cropped = picture.crop_center(side, side);
+                cropped.map_err(|_| crop_error("signal.crop", &side, &picture))?
             }
             (None, Some(crop_box)) => {
                 let [top, left, height, width] = crop_box;
-                let fits = picture.crop_box(top, left, height, width);
-                fits.map_err(|_| too_large("signal.crop_box", &crop_box, &picture))?
+                let cropped = picture.crop_box(top, left, height, width);
+                cropped.map_err(|_| crop_error("signal.crop_box", &crop_box, &picture))?
             }
             (None, None) => picture,
         };
@@ -96,22 +96,24 @@ impl Source<'_> {
         }
     }
 
-    /// A gray picture, black where it is transparent, that says something about each pixel of another, and may be drawn for that
-    /// picture as it is in its file or as it is fitted.
+    /// Reads a mask for a prepared picture, composited over black. The mask may have the size of the prepared picture, or a size
+    /// that becomes the same by the same cropping and resizing.
     ///
     /// # Errors
-    /// If it cannot be read, or has another size.
+    /// Same as [`Picture::open`]. [`Error::Signal`] if the mask has a different size.
     pub fn open_mask(&self, path: &Path, picture: &Picture) -> Result<Picture> {
         let mask = Picture::open_mask(path)?;
-        let fits = |m: &Picture| (m.height, m.width) == (picture.height, picture.width);
-        if fits(&mask) {
+        let has_same_size =
+            |mask: &Picture| (mask.height, mask.width) == (picture.height, picture.width);
+        if has_same_size(&mask) {
             return Ok(mask);
         }
-        let (own_height, own_width) = (mask.height, mask.width);
-        self.prepare(mask).ok().filter(fits).ok_or_else(|| {
+        let (mask_height, mask_width) = (mask.height, mask.width);
+        let prepared = self.prepare(mask).ok().filter(has_same_size);
+        prepared.ok_or_else(|| {
             let (height, width) = (picture.height, picture.width);
             let message = format!(
-                "has {own_height} × {own_width} pixels (height × width): the mask must have the size of the picture, \
+                "the mask has {mask_height} × {mask_width} pixels (height × width), expected the size of the picture, \
                  {height} × {width} pixels after cropping and resizing"
             );
             Error::signal(path, message)
@@ -119,9 +121,9 @@ impl Source<'_> {
     }
 }
 
-fn too_large(key: &str, value: &dyn std::fmt::Debug, picture: &Picture) -> Error {
+fn crop_error(key: &str, value: &dyn std::fmt::Debug, picture: &Picture) -> Error {
     let (height, width) = (picture.height, picture.width);
     let expected =
-        format!("a part of the picture, which has {height} × {width} pixels (height × width)");
+        format!("a crop inside the picture of {height} × {width} pixels (height × width)");
     Error::invalid(key, format!("{value:?}"), &expected)
 }

@@ -1,15 +1,15 @@
-//! Derivatives of pictures from their pixels: the stencils of `scipy.ndimage`, and their transposes.
+//! Finite-difference stencils for the derivatives of pictures, as in `scipy.ndimage`, and their transposes.
 //!
-//! Beyond an edge a picture goes on as its mirror image, the edge pixel repeated (`mode="reflect"`).
+//! A picture is extended beyond its edges by reflection with the edge pixel repeated (`mode="reflect"`).
 
-/// Numbers on the pixels of a picture, `(height, width, channels)`, row-major.
+/// Shape of values on the pixels of a picture, row-major `(height, width, channels)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// Rows.
+    /// Height in pixels.
     pub height: usize,
-    /// Columns.
+    /// Width in pixels.
     pub width: usize,
-    /// Numbers a pixel.
+    /// Values per pixel.
     pub channels: usize,
 }
 
@@ -25,100 +25,106 @@ impl Shape {
         self.height * self.width * self.channels
     }
 
-    /// Samples on an axis, and numbers from one to the next.
-    fn axis(self, axis: usize) -> (usize, usize) {
+    /// Returns the number of pixels along an axis and the stride between them.
+    fn side_and_stride(self, axis: usize) -> (usize, usize) {
         match axis {
             0 => (self.height, self.width * self.channels),
             _ => (self.width, self.channels),
         }
     }
 
-    /// `Σₖ wₖ x(i + k)` along an axis.
+    /// Computes `Σₖ wₖ x(i + k)`, k = −1, 0, 1, along an axis.
     fn correlate(self, values: &[f64], axis: usize, weights: [f64; 3]) -> Vec<f64> {
         let mut out = vec![0.0; self.len()];
-        self.each(axis, weights, |at, from, weight| {
-            out[at] += weight * values[from];
+        self.for_each_neighbor(axis, weights, |at, neighbor, weight| {
+            out[at] += weight * values[neighbor];
         });
         out
     }
 
-    /// The transpose of [`correlate`](Self::correlate).
-    fn transposed(self, values: &[f64], axis: usize, weights: [f64; 3]) -> Vec<f64> {
+    /// Applies the transpose of [`correlate`](Self::correlate).
+    fn correlate_transposed(self, values: &[f64], axis: usize, weights: [f64; 3]) -> Vec<f64> {
         let mut out = vec![0.0; self.len()];
-        self.each(axis, weights, |at, from, weight| {
-            out[from] += weight * values[at];
+        self.for_each_neighbor(axis, weights, |at, neighbor, weight| {
+            out[neighbor] += weight * values[at];
         });
         out
     }
 
-    /// Every number with each of its neighbors along an axis: where it is, where the neighbor is, and its weight.
-    fn each(self, axis: usize, weights: [f64; 3], mut visit: impl FnMut(usize, usize, f64)) {
-        let (side, stride) = self.axis(axis);
+    /// Calls `visit(index, neighbor index, weight)` for every value and each of its three neighbors along an axis, itself included.
+    fn for_each_neighbor(
+        self,
+        axis: usize,
+        weights: [f64; 3],
+        mut visit: impl FnMut(usize, usize, f64),
+    ) {
+        let (side, stride) = self.side_and_stride(axis);
         for at in 0..self.len() {
-            let index = at / stride % side;
-            let line = at - index * stride;
-            let before = index.saturating_sub(1);
-            let after = (index + 1).min(side - 1);
-            for (neighbor, weight) in [before, index, after].into_iter().zip(weights) {
-                visit(at, line + neighbor * stride, weight);
+            let position = at / stride % side;
+            let line_start = at - position * stride;
+            let before = position.saturating_sub(1);
+            let after = (position + 1).min(side - 1);
+            for (neighbor, weight) in [before, position, after].into_iter().zip(weights) {
+                visit(at, line_start + neighbor * stride, weight);
             }
         }
     }
 
-    /// `scipy.ndimage.sobel(values, axis)`: eight times the derivative per pixel, smoothed across.
+    /// Computes `scipy.ndimage.sobel(values, axis)`: eight times the derivative per pixel, smoothed along the other axis.
     #[must_use]
     pub fn sobel(self, values: &[f64], axis: usize) -> Vec<f64> {
         let smooth = self.correlate(values, 1 - axis, SMOOTHING);
         self.correlate(&smooth, axis, DIFFERENCE)
     }
 
-    /// The transpose of [`sobel`](Self::sobel).
+    /// Applies the transpose of [`sobel`](Self::sobel).
     #[must_use]
     pub fn sobel_transposed(self, values: &[f64], axis: usize) -> Vec<f64> {
-        let smooth = self.transposed(values, axis, DIFFERENCE);
-        self.transposed(&smooth, 1 - axis, SMOOTHING)
+        let smooth = self.correlate_transposed(values, axis, DIFFERENCE);
+        self.correlate_transposed(&smooth, 1 - axis, SMOOTHING)
     }
 
-    /// `x(i + 1) − x(i − 1)` along an axis: twice the derivative per pixel.
+    /// Computes `x(i + 1) − x(i − 1)` along an axis: twice the derivative per pixel.
     #[must_use]
     pub fn central(self, values: &[f64], axis: usize) -> Vec<f64> {
         self.correlate(values, axis, DIFFERENCE)
     }
 
-    /// The transpose of [`central`](Self::central).
+    /// Applies the transpose of [`central`](Self::central).
     #[must_use]
     pub fn central_transposed(self, values: &[f64], axis: usize) -> Vec<f64> {
-        self.transposed(values, axis, DIFFERENCE)
+        self.correlate_transposed(values, axis, DIFFERENCE)
     }
 
-    /// The second difference along an axis; both of them together are `scipy.ndimage.laplace`.
+    /// Computes `x(i − 1) − 2 x(i) + x(i + 1)` along an axis. The sum over both axes is `scipy.ndimage.laplace`.
     #[must_use]
     pub fn second_difference(self, values: &[f64], axis: usize) -> Vec<f64> {
         self.correlate(values, axis, CURVATURE)
     }
 
-    /// Radians per pixel of the wave `cos(πk(i + ½)/n)` on an axis of `n` pixels, `k = waves[axis]`. Such waves are their own mirror images,
-    /// so stencils only scale them.
+    /// Returns the angular frequency `πk/n`, in radians per pixel, of the wave `cos(πk(i + ½)/n)` on an axis of `n` pixels, with
+    /// `k = waves[axis]`. They are invariant under the reflection at the edges, and eigenvectors of `SᵀS` for every stencil S of this module.
     #[must_use]
     pub fn angle(self, axis: usize, waves: [usize; 2]) -> f64 {
-        let (side, _) = self.axis(axis);
+        let (side, _) = self.side_and_stride(axis);
         std::f64::consts::PI * waves[axis] as f64 / side as f64
     }
 
-    /// Eigenvalue of `Sᵀ S` for [`sobel`](Self::sobel) along an axis, for a wave of these [angles](Self::angle) along it and across.
+    /// Returns the eigenvalue of `SᵀS`, with S = [`sobel`](Self::sobel), for a wave of these [angular frequencies](Self::angle) along the
+    /// axis of the derivative and along the other axis.
     #[must_use]
     pub fn sobel_eigenvalue(along: f64, across: f64) -> f64 {
         let sobel = 2.0 * along.sin() * (2.0 + 2.0 * across.cos());
         sobel * sobel
     }
 
-    /// Eigenvalue of `Sᵀ S` for [`central`](Self::central), for a wave of this [angle](Self::angle).
+    /// Returns the eigenvalue of `SᵀS`, with S = [`central`](Self::central), for a wave of this [angular frequency](Self::angle).
     #[must_use]
     pub fn central_eigenvalue(along: f64) -> f64 {
         4.0 * along.sin().powi(2)
     }
 
-    /// Eigenvalue of [`second_difference`](Self::second_difference), for a wave of this [angle](Self::angle).
+    /// Returns the eigenvalue of [`second_difference`](Self::second_difference) for a wave of this [angular frequency](Self::angle).
     #[must_use]
     pub fn second_eigenvalue(along: f64) -> f64 {
         2.0 * along.cos() - 2.0
@@ -135,25 +141,25 @@ mod tests {
         channels: 2,
     };
 
-    fn numbers(seed: f64) -> Vec<f64> {
+    fn values(seed: f64) -> Vec<f64> {
         (0..SHAPE.len())
             .map(|i| (seed * (i as f64 + 1.0)).sin())
             .collect()
     }
 
-    /// `numpy.arange(12).reshape(3, 4) ** 2` through `scipy.ndimage`.
+    /// The expected values are those of `scipy.ndimage` for `numpy.arange(12).reshape(3, 4) ** 2`.
     #[test]
-    fn stencils_are_those_of_scipy() {
+    fn stencils_agree_with_scipy() {
         let shape = Shape {
             height: 3,
             width: 4,
             channels: 1,
         };
         let squares: Vec<f64> = (0..12).map(|i| f64::from(i * i)).collect();
-        let down = [
+        let row_derivative = [
             72.0, 96.0, 128.0, 152.0, 272.0, 320.0, 384.0, 432.0, 200.0, 224.0, 256.0, 280.0,
         ];
-        assert_eq!(shape.sobel(&squares, 0), down);
+        assert_eq!(shape.sobel(&squares, 0), row_derivative);
         let [rows, columns] = [0, 1].map(|axis| shape.second_difference(&squares, axis));
         let laplace: Vec<f64> = rows.iter().zip(&columns).map(|(a, b)| a + b).collect();
         let expected = [
@@ -163,8 +169,8 @@ mod tests {
     }
 
     #[test]
-    fn a_transpose_gives_the_same_scalar_product() {
-        let (x, y) = (numbers(0.7), numbers(1.9));
+    fn scalar_products_with_a_stencil_and_with_its_transpose_are_equal() {
+        let (x, y) = (values(0.7), values(1.9));
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         for axis in [0, 1] {
             let forward = dot(&SHAPE.sobel(&x, axis), &y);
@@ -175,12 +181,12 @@ mod tests {
             assert!((forward - backward).abs() < 1e-12);
             let forward = dot(&SHAPE.second_difference(&x, axis), &y);
             let backward = dot(&x, &SHAPE.second_difference(&y, axis));
-            assert!((forward - backward).abs() < 1e-12, "it is symmetric");
+            assert!((forward - backward).abs() < 1e-12, "not symmetric");
         }
     }
 
     #[test]
-    fn cosines_are_eigenvectors() {
+    fn cosines_are_eigenvectors_of_the_stencils() {
         let waves = [2, 3];
         let wave = |at: usize| {
             let (row, column) = (at / 2 / 5, at / 2 % 5);

@@ -1,16 +1,16 @@
-//! Cosine and sine transforms along the axes of a picture.
+//! Discrete cosine and sine transforms along the axes of a picture.
 
 use std::sync::Arc;
 
 use rustdct::{DctPlanner, TransformType2And3};
 use siren_picture::stencil::Shape;
 
-/// Changes every line of numbers along an axis in place; `change` is given the transforms of the line's length.
+/// Calls `apply` for every line of values along an axis, in place, with the planned transforms of the length of the line.
 pub(crate) fn for_each_line(
     shape: Shape,
     values: &mut [f64],
     axis: usize,
-    change: impl Fn(&dyn TransformType2And3<f64>, &mut [f64]),
+    apply: impl Fn(&dyn TransformType2And3<f64>, &mut [f64]),
 ) {
     let (side, stride) = match axis {
         0 => (shape.height, shape.width * shape.channels),
@@ -23,7 +23,7 @@ pub(crate) fn for_each_line(
             for (i, x) in line.iter_mut().enumerate() {
                 *x = block[first + i * stride];
             }
-            change(transform.as_ref(), &mut line);
+            apply(transform.as_ref(), &mut line);
             for (i, x) in line.iter().enumerate() {
                 block[first + i * stride] = *x;
             }
@@ -31,7 +31,9 @@ pub(crate) fn for_each_line(
     }
 }
 
-/// The cosine transform along both axes: waves `cos(πk(i + ½)/n) cos(πl(j + ½)/m)` by `k` and `l`.
+/// Applies the discrete cosine transform (DCT-II) along both axes, in place.
+///
+/// The result at `(k, l)` is the coefficient of the wave `cos(πk(i + ½)/n) cos(πl(j + ½)/m)`.
 pub(crate) fn forward(shape: Shape, values: &mut [f64]) {
     for axis in [0, 1] {
         for_each_line(shape, values, axis, |transform, line| {
@@ -40,7 +42,7 @@ pub(crate) fn forward(shape: Shape, values: &mut [f64]) {
     }
 }
 
-/// The inverse of [`forward`].
+/// Applies the inverse of [`forward`], in place.
 pub(crate) fn inverse(shape: Shape, values: &mut [f64]) {
     for axis in [0, 1] {
         for_each_line(shape, values, axis, |transform, line| {
@@ -53,7 +55,10 @@ pub(crate) fn inverse(shape: Shape, values: &mut [f64]) {
     }
 }
 
-/// The cosine series through the pixels at twice as many points along an axis: a quarter of a pixel before and after each.
+/// Evaluates the cosine series through the pixels at twice as many points along an axis: a quarter of a pixel before and after each pixel
+/// center.
+///
+/// Returns the new shape and its values.
 pub(crate) fn doubled(shape: Shape, values: &[f64], axis: usize) -> (Shape, Vec<f64>) {
     let Shape { height, width, .. } = shape;
     let (side, stride, finer) = match axis {
@@ -74,19 +79,19 @@ pub(crate) fn doubled(shape: Shape, values: &[f64], axis: usize) -> (Shape, Vec<
             },
         ),
     };
-    let mut spread = vec![0.0; 2 * values.len()];
+    let mut padded = vec![0.0; 2 * values.len()];
     let blocks = values.chunks_exact(side * stride);
-    for (from, to) in blocks.zip(spread.chunks_exact_mut(2 * side * stride)) {
-        to[..from.len()].copy_from_slice(from);
+    for (block, padded_block) in blocks.zip(padded.chunks_exact_mut(2 * side * stride)) {
+        padded_block[..block.len()].copy_from_slice(block);
     }
-    for_each_line(finer, &mut spread, axis, |inverse, line| {
-        let (waves, finest) = line.split_at_mut(side);
-        DctPlanner::new().plan_dct2(side).process_dct2(waves);
-        finest.fill(0.0);
+    for_each_line(finer, &mut padded, axis, |inverse, line| {
+        let (coefficients, high_frequencies) = line.split_at_mut(side);
+        DctPlanner::new().plan_dct2(side).process_dct2(coefficients);
+        high_frequencies.fill(0.0);
         inverse.process_dct3(line);
         for x in line {
             *x *= 2.0 / side as f64;
         }
     });
-    (finer, spread)
+    (finer, padded)
 }

@@ -1,7 +1,8 @@
-//! How derivatives are taken of the pixels of a picture: each choice of `signal.stencil` with its transpose and its eigenvalues.
+//! Derivatives of the pixels of a picture for each value of `signal.stencil`, with their transposes and their eigenvalues.
 //!
-//! By every choice a picture goes on beyond its edge as its mirror image, the edge pixel repeated. So `cos(w (i + ½))`, `w = πk/n` on an
-//! axis of `n` pixels, is an eigenvector, and the spectral derivative is that of the cosine series through the pixels.
+//! Every stencil extends a picture beyond its edges by reflection with the edge pixel repeated. Therefore the waves `cos(w (i + ½))` with
+//! `w = πk/n`, on an axis of `n` pixels, are eigenvectors of `SᵀS` and of the second derivative. The spectral derivative is the derivative of
+//! the cosine series through the pixels.
 
 use std::f64::consts::PI;
 
@@ -11,7 +12,7 @@ use crate::config::Stencil;
 use crate::cosine::for_each_line;
 
 impl Stencil {
-    /// What [`first`](Self::first) multiplies the derivative per pixel by.
+    /// Returns the factor between [`first`](Self::first) and the derivative per pixel.
     pub(crate) fn gain(self) -> f64 {
         match self {
             Self::Spectral => 1.0,
@@ -20,7 +21,7 @@ impl Stencil {
         }
     }
 
-    /// First derivatives along an axis, times the [gain](Self::gain).
+    /// Computes first derivatives along an axis, per pixel, multiplied by the [gain](Self::gain).
     pub(crate) fn first(self, shape: Shape, values: &[f64], axis: usize) -> Vec<f64> {
         match self {
             Self::Spectral => spectral_first(shape, values, axis),
@@ -29,7 +30,7 @@ impl Stencil {
         }
     }
 
-    /// The transpose of [`first`](Self::first).
+    /// Applies the transpose of [`first`](Self::first).
     pub(crate) fn first_transposed(self, shape: Shape, values: &[f64], axis: usize) -> Vec<f64> {
         match self {
             Self::Spectral => spectral_first_transposed(shape, values, axis),
@@ -38,7 +39,7 @@ impl Stencil {
         }
     }
 
-    /// Second derivatives per pixel along an axis; this map is symmetric.
+    /// Computes second derivatives along an axis, per pixel squared. This linear map is symmetric.
     pub(crate) fn second(self, shape: Shape, values: &[f64], axis: usize) -> Vec<f64> {
         match self {
             Self::Spectral => spectral_second(shape, values, axis),
@@ -46,42 +47,69 @@ impl Stencil {
         }
     }
 
-    /// Eigenvalues for the wave `waves` along an axis: of [`first`](Self::first) followed by its transpose, and of
-    /// [`second`](Self::second).
-    pub(crate) fn eigenvalues(self, shape: Shape, axis: usize, waves: [usize; 2]) -> [f64; 2] {
+    /// Returns the eigenvalues along an axis for the wave with `waves[axis]` half periods along each axis.
+    pub(crate) fn eigenvalues(self, shape: Shape, axis: usize, waves: [usize; 2]) -> Eigenvalues {
         let [along, across] = [axis, 1 - axis].map(|axis| shape.angle(axis, waves));
         let second = Shape::second_eigenvalue(along);
-        match self {
-            Self::Spectral => [along * along, -along * along],
-            Self::Central => [Shape::central_eigenvalue(along), second],
-            Self::Sobel => [Shape::sobel_eigenvalue(along, across), second],
-        }
+        let (gradient, second) = match self {
+            Self::Spectral => (along * along, -along * along),
+            Self::Central => (Shape::central_eigenvalue(along), second),
+            Self::Sobel => (Shape::sobel_eigenvalue(along, across), second),
+        };
+        Eigenvalues { gradient, second }
     }
 
-    /// Upper bounds: of the sum of the first [eigenvalue](Self::eigenvalues) over both axes, and of the square of that of the second.
-    pub(crate) fn largest_eigenvalues(self) -> [f64; 2] {
-        match self {
-            Self::Spectral => [2.0 * PI * PI, (2.0 * PI * PI).powi(2)],
-            Self::Central => [8.0, 64.0],
-            Self::Sobel => [128.0, 64.0],
+    /// Returns upper bounds of the [eigenvalues](Self::eigenvalues), summed over both axes, for all waves.
+    pub(crate) fn eigenvalue_bounds(self) -> EigenvalueBounds {
+        let (gradient, squared_laplacian) = match self {
+            Self::Spectral => (2.0 * PI * PI, (2.0 * PI * PI).powi(2)),
+            Self::Central => (8.0, 64.0),
+            Self::Sobel => (128.0, 64.0),
+        };
+        EigenvalueBounds {
+            gradient,
+            squared_laplacian,
         }
     }
 }
 
-/// `w` of the wave `k` times what the transforms of a line leave to the caller.
-fn scaled_angle(k: usize, n: usize) -> [f64; 2] {
-    [PI * k as f64 / n as f64, 2.0 / n as f64]
+/// Eigenvalues of a stencil along one axis for one wave.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Eigenvalues {
+    /// Eigenvalue of [`Stencil::first`] followed by its transpose.
+    pub(crate) gradient: f64,
+    /// Eigenvalue of [`Stencil::second`].
+    pub(crate) second: f64,
 }
 
-/// `Σ X cos(w(i + ½))` becomes `Σ −w X sin(w(i + ½))`.
+/// Upper bounds of the eigenvalues of a stencil.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EigenvalueBounds {
+    /// Bound of the sum of [`Eigenvalues::gradient`] over both axes.
+    pub(crate) gradient: f64,
+    /// Bound of the square of the sum of [`Eigenvalues::second`] over both axes.
+    pub(crate) squared_laplacian: f64,
+}
+
+/// Returns the angular frequency of the wave `k` on an axis of `n` pixels, in radians per pixel.
+fn angular_frequency(k: usize, n: usize) -> f64 {
+    PI * k as f64 / n as f64
+}
+
+/// Returns the normalization that a DCT-II followed by a DCT-III or DST-III of length `n` leaves to the caller.
+fn normalization(n: usize) -> f64 {
+    2.0 / n as f64
+}
+
+/// Differentiates the cosine series along an axis: `Σ X cos(w(i + ½))` becomes `Σ −w X sin(w(i + ½))`.
 fn spectral_first(shape: Shape, values: &[f64], axis: usize) -> Vec<f64> {
     let mut out = values.to_vec();
     for_each_line(shape, &mut out, axis, |transform, line| {
         let n = line.len();
         transform.process_dct2(line);
         for k in 1..n {
-            let [angle, scale] = scaled_angle(k, n);
-            line[k - 1] = -angle * scale * line[k];
+            let (w, scale) = (angular_frequency(k, n), normalization(n));
+            line[k - 1] = -w * scale * line[k];
         }
         line[n - 1] = 0.0;
         transform.process_dst3(line);
@@ -89,14 +117,15 @@ fn spectral_first(shape: Shape, values: &[f64], axis: usize) -> Vec<f64> {
     out
 }
 
+/// Applies the transpose of [`spectral_first`].
 fn spectral_first_transposed(shape: Shape, values: &[f64], axis: usize) -> Vec<f64> {
     let mut out = values.to_vec();
     for_each_line(shape, &mut out, axis, |transform, line| {
         let n = line.len();
         transform.process_dst2(line);
         for k in (1..n).rev() {
-            let [angle, scale] = scaled_angle(k, n);
-            line[k] = -angle * scale * line[k - 1];
+            let (w, scale) = (angular_frequency(k, n), normalization(n));
+            line[k] = -w * scale * line[k - 1];
         }
         line[0] = 0.0;
         transform.process_dct3(line);
@@ -104,14 +133,15 @@ fn spectral_first_transposed(shape: Shape, values: &[f64], axis: usize) -> Vec<f
     out
 }
 
+/// Differentiates the cosine series along an axis twice.
 fn spectral_second(shape: Shape, values: &[f64], axis: usize) -> Vec<f64> {
     let mut out = values.to_vec();
     for_each_line(shape, &mut out, axis, |transform, line| {
         let n = line.len();
         transform.process_dct2(line);
         for (k, x) in line.iter_mut().enumerate() {
-            let [angle, scale] = scaled_angle(k, n);
-            *x *= -angle * angle * scale;
+            let (w, scale) = (angular_frequency(k, n), normalization(n));
+            *x *= -w * w * scale;
         }
         transform.process_dct3(line);
     });
@@ -129,19 +159,19 @@ mod tests {
     };
     const ALL: [Stencil; 3] = [Stencil::Spectral, Stencil::Central, Stencil::Sobel];
 
-    fn numbers(seed: f64) -> Vec<f64> {
+    fn values(seed: f64) -> Vec<f64> {
         let all = 0..SHAPE.height * SHAPE.width * SHAPE.channels;
         all.map(|i| (seed * (i as f64 + 1.0)).sin()).collect()
     }
 
-    /// `cos(w(i + ½))` down times `cos(v(j + ½))` to the right, and its derivatives by `order` along `axis`.
+    /// Returns the derivative of order `order` along `axis` of `cos(w(i + ½)) cos(v(j + ½))`, with i for rows and j for columns.
     fn wave(waves: [usize; 2], order: usize, axis: usize) -> Vec<f64> {
         let all = 0..SHAPE.height * SHAPE.width * SHAPE.channels;
         let value = |at: usize| {
-            let place = [at / 2 / SHAPE.width, at / 2 % SHAPE.width];
+            let pixel = [at / 2 / SHAPE.width, at / 2 % SHAPE.width];
             let factor = |axis: usize, order: usize| {
                 let w = SHAPE.angle(axis, waves);
-                let phase = w * (place[axis] as f64 + 0.5);
+                let phase = w * (pixel[axis] as f64 + 0.5);
                 match order {
                     0 => phase.cos(),
                     1 => -w * phase.sin(),
@@ -159,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_spectral_derivative_is_exact_up_to_the_finest_wave() {
+    fn the_spectral_derivative_is_exact_up_to_the_highest_frequency() {
         for waves in [[0, 0], [1, 2], [3, 0], [5, 8]] {
             for axis in [0, 1] {
                 let x = wave(waves, 0, axis);
@@ -172,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn every_stencil_has_the_gain_that_it_says_on_a_slow_wave() {
+    fn the_gain_of_every_stencil_holds_for_a_wave_of_low_frequency() {
         let shape = Shape {
             height: 400,
             width: 3,
@@ -185,7 +215,7 @@ mod tests {
         for stencil in ALL {
             let first = stencil.first(shape, &x, 0).into_iter();
             let per_pixel: Vec<f64> = first.map(|d| d / stencil.gain()).collect();
-            // Differences are off by w³/6 at most.
+            // The error of central differences is at most w³/6.
             assert!(
                 largest_difference(&per_pixel, &exact) < angle.powi(3) / 6.0 + 1e-12,
                 "{stencil:?}"
@@ -194,8 +224,8 @@ mod tests {
     }
 
     #[test]
-    fn a_transpose_gives_the_same_scalar_product() {
-        let (x, y) = (numbers(0.7), numbers(1.9));
+    fn scalar_products_with_a_stencil_and_with_its_transpose_are_equal() {
+        let (x, y) = (values(0.7), values(1.9));
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         for stencil in ALL {
             for axis in [0, 1] {
@@ -210,30 +240,34 @@ mod tests {
     }
 
     #[test]
-    fn waves_are_scaled_by_the_eigenvalues_and_none_exceeds_its_bound() {
+    fn waves_are_eigenvectors_and_no_eigenvalue_exceeds_its_bound() {
         for stencil in ALL {
             for waves in [[0, 1], [2, 3], [5, 8]] {
-                let mut sums = [0.0; 2];
+                let (mut gradient, mut laplacian) = (0.0, 0.0);
                 for axis in [0, 1] {
                     let x = wave(waves, 0, axis);
-                    let [square, second] = stencil.eigenvalues(SHAPE, axis, waves);
+                    let eigenvalues = stencil.eigenvalues(SHAPE, axis, waves);
                     let first = stencil.first(SHAPE, &x, axis);
-                    let back = stencil.first_transposed(SHAPE, &first, axis);
-                    let scaled = |by: f64| x.iter().map(|x| by * x).collect::<Vec<_>>();
-                    assert!(largest_difference(&back, &scaled(square)) < 1e-11);
-                    let curved = stencil.second(SHAPE, &x, axis);
-                    assert!(largest_difference(&curved, &scaled(second)) < 1e-11);
-                    sums[0] += square;
-                    sums[1] += second;
+                    let product = stencil.first_transposed(SHAPE, &first, axis);
+                    let scaled = |factor: f64| x.iter().map(|x| factor * x).collect::<Vec<_>>();
+                    let expected = scaled(eigenvalues.gradient);
+                    assert!(largest_difference(&product, &expected) < 1e-11);
+                    let second = stencil.second(SHAPE, &x, axis);
+                    let expected = scaled(eigenvalues.second);
+                    assert!(largest_difference(&second, &expected) < 1e-11);
+                    gradient += eigenvalues.gradient;
+                    laplacian += eigenvalues.second;
                 }
-                let [first, second] = stencil.largest_eigenvalues();
-                assert!(sums[0] <= first && sums[1].powi(2) <= second, "{stencil:?}");
+                let bounds = stencil.eigenvalue_bounds();
+                assert!(gradient <= bounds.gradient, "{stencil:?}");
+                let squared = laplacian * laplacian;
+                assert!(squared <= bounds.squared_laplacian, "{stencil:?}");
             }
         }
     }
 
     #[test]
-    fn along_an_axis_of_one_pixel_there_is_no_slope() {
+    fn derivatives_along_an_axis_of_one_pixel_are_zero() {
         let shape = Shape {
             height: 1,
             width: 5,
@@ -241,9 +275,10 @@ mod tests {
         };
         let x = [1.0, 4.0, 2.0, 8.0, 5.0];
         for stencil in ALL {
-            let down = stencil.first(shape, &x, 0).into_iter();
+            let first = stencil.first(shape, &x, 0).into_iter();
             assert!(
-                down.chain(stencil.second(shape, &x, 0))
+                first
+                    .chain(stencil.second(shape, &x, 0))
                     .all(|d| d.abs() < 1e-15)
             );
         }

@@ -1,4 +1,4 @@
-//! Derivatives of pictures as targets: their stencils, their units, and blends of two pictures.
+//! Derivatives of pictures as targets: computation, units, and blending of two pictures.
 
 use siren_core::signal::Grid;
 use siren_core::{Error, Result};
@@ -8,9 +8,11 @@ use siren_picture::stencil::Shape;
 use crate::config::{Blend, PoissonSignal, Scaling, Stencil};
 use crate::solver::Targets;
 
-/// What the authors multiply derivatives per pixel by: Sobel's differences, which are 8 times the gradient, by 10, and the Laplacian.
+/// Factors of the authors for the gradient and for the Laplacian per pixel. They multiply Sobel differences, which are 8 times the gradient, by 10,
+/// and the Laplacian by 10,000.
 pub(crate) const AUTHORS: [f64; 2] = [80.0, 1e4];
 
+/// Returns the shape of the pixels of a picture.
 pub(crate) fn pixels(picture: &Picture) -> Shape {
     Shape {
         height: picture.height,
@@ -19,13 +21,13 @@ pub(crate) fn pixels(picture: &Picture) -> Shape {
     }
 }
 
-/// Values in [−1, 1].
+/// Returns the values of a picture mapped to [−1, 1], row-major `(height, width, channels)`.
 pub(crate) fn values(picture: &Picture) -> Vec<f64> {
     let values = picture.values.iter();
     values.map(|&y| 2.0 * f64::from(y) - 1.0).collect()
 }
 
-/// The derivatives of a picture in [−1, 1].
+/// Computes the derivatives of a picture, with values mapped to [−1, 1], in the units of the stencil.
 pub(crate) fn derivatives(picture: &Picture, stencil: Stencil) -> Targets {
     let shape = pixels(picture);
     let values = values(picture);
@@ -36,7 +38,8 @@ pub(crate) fn derivatives(picture: &Picture, stencil: Stencil) -> Targets {
     }
 }
 
-/// What turns targets in the units of a stencil into derivatives of the field; 0 along an axis of one pixel.
+/// Returns the factors from the units of a stencil to derivatives of the field: `[downward, to the right]` for the first
+/// derivatives, then for the second. The factor is 0 along an axis of one pixel, except in the units of the authors.
 pub(crate) fn units(grid: &Grid, scaling: Scaling, stencil: Stencil) -> [[f64; 2]; 2] {
     let per_spacing = |power: i32, factor: f64| {
         [0, 1].map(|axis| match grid.spacing(axis) {
@@ -50,6 +53,10 @@ pub(crate) fn units(grid: &Grid, scaling: Scaling, stencil: Stencil) -> [[f64; 2
     }
 }
 
+/// Reads the second picture of a blend, with the channels of the first one, and crops and resizes it.
+///
+/// # Errors
+/// Same as [`siren_picture::Source::open`]. [`Error::Signal`] if the pictures differ in size.
 pub(crate) fn second(signal: &PoissonSignal, blend: &Blend, first: &Picture) -> Result<Picture> {
     let source = siren_picture::Source {
         path: Some(&blend.path),
@@ -65,14 +72,17 @@ pub(crate) fn second(signal: &PoissonSignal, blend: &Blend, first: &Picture) -> 
         return Ok(second);
     }
     let message = format!(
-        "has {} after cropping and resizing, the first picture {}: both must have the same, for example by `signal.crop`",
+        "has {} after cropping and resizing, expected the size of the first picture, {}; set `signal.crop` to give both the same size",
         size(&second),
         size(first)
     );
     Err(Error::signal(&blend.path, message))
 }
 
-/// w of every pixel.
+/// Returns the weight w of the second picture for every pixel, in [0, 1].
+///
+/// # Errors
+/// [`Error::Signal`] if the mask cannot be read, has another size than the first picture, or is black everywhere.
 pub(crate) fn weights(signal: &PoissonSignal, blend: &Blend, first: &Picture) -> Result<Vec<f64>> {
     let Some(path) = &blend.mask else {
         return Ok(vec![
@@ -82,16 +92,17 @@ pub(crate) fn weights(signal: &PoissonSignal, blend: &Blend, first: &Picture) ->
     };
     let mask = signal.source().open_mask(path, first)?;
     if mask.values.iter().all(|&w| w <= 0.0) {
-        let message = "is black everywhere, so nothing of the second picture would be seen: paint white what is to be";
+        let message = "the mask is black everywhere, so nothing of the second picture is used; paint the pixels of the second picture white";
         return Err(Error::signal(path, message));
     }
     Ok(mask.values.iter().map(|&w| f64::from(w)).collect())
 }
 
+/// Blends the targets of two pictures in place: `(1 − w) · first + w · second`, with one weight w per pixel.
 pub(crate) fn mix(first: &mut Targets, second: &Targets, weights: &[f64]) {
-    let blend = |a: &mut Vec<f64>, b: &[f64]| {
-        let channels = b.len() / weights.len();
-        for (at, (a, b)) in a.iter_mut().zip(b).enumerate() {
+    let blend = |first: &mut Vec<f64>, second: &[f64]| {
+        let channels = second.len() / weights.len();
+        for (at, (a, b)) in first.iter_mut().zip(second).enumerate() {
             let w = weights[at / channels];
             *a = (1.0 - w) * *a + w * b;
         }
@@ -102,13 +113,17 @@ pub(crate) fn mix(first: &mut Targets, second: &Targets, weights: &[f64]) {
     }
 }
 
+/// Checks that some derivative is not zero.
+///
+/// # Errors
+/// [`Error::Signal`], or [`Error::InvalidValue`] for the embedded picture, if all derivatives are zero.
 pub(crate) fn must_vary(signal: &PoissonSignal, targets: &Targets) -> Result<()> {
-    let mut all = targets.first.iter().chain(&targets.second).flatten();
-    if all.any(|x| x.abs() > 1e-6) {
+    let mut derivatives = targets.first.iter().chain(&targets.second).flatten();
+    if derivatives.any(|x| x.abs() > 1e-6) {
         return Ok(());
     }
     let message =
-        "is the same color everywhere: its derivatives are zero, and there is nothing to fit";
+        "has the same color everywhere, so its derivatives are zero; use a picture that varies";
     Err(match &signal.path {
         Some(path) => Error::signal(path, message),
         None => Error::invalid(

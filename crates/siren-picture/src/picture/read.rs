@@ -1,4 +1,4 @@
-//! Reading a picture file: the header is judged before anything is decoded, and errors say what to do.
+//! Reading picture files. The size in the header is checked before pixels are decoded.
 
 mod jpeg;
 mod samples;
@@ -20,25 +20,25 @@ use siren_core::{Error, Result};
 use self::samples::Samples;
 use super::{Background, MAX_PIXELS, MAX_SIDE, Picture};
 
-/// Largest file that is read, in bytes: an uncompressed picture of `MAX_PIXELS` 16-bit RGBA pixels fits.
+/// Largest file that is read, in bytes. An uncompressed picture of `MAX_PIXELS` 16-bit RGBA pixels is smaller.
 const MAX_FILE: u64 = 1 << 30;
-/// What a decoder may allocate, in bytes.
+/// Limit of the memory that a decoder may allocate, in bytes.
 const MAX_ALLOC: u64 = 1 << 31;
-/// How a TIFF file of more than 4 GiB may begin, and any other that a program writes so.
+/// Signatures of `BigTIFF`, a variant of TIFF for files of more than 4 GiB that some programs also use for smaller files.
 const BIG_TIFF: [&[u8; 4]; 2] = [b"II+\0", b"MM\0+"];
 const FORMATS: &str = "PNG, JPEG, WebP, BMP, TIFF, GIF or PNM";
 
-/// A picture file.
-pub(super) struct File {
-    /// The picture, gray or RGB as the file is; the first one if there are several.
+/// Content of a picture file.
+pub(super) struct DecodedFile {
+    /// The picture, gray or RGB as in the file; the first one if the file contains several.
     pub(super) picture: Picture,
-    /// Whether the file holds more pictures.
-    pub(super) more: bool,
+    /// Whether the file contains further pictures.
+    pub(super) has_more: bool,
 }
 
-/// Reads the first picture of a file.
-pub(super) fn read(path: &Path, background: Background) -> Result<File> {
-    let bytes = contents(path)?;
+/// Reads the first picture of a file and composites transparent pixels over the background.
+pub(super) fn read(path: &Path, background: Background) -> Result<DecodedFile> {
+    let bytes = read_bytes(path)?;
     let mut reader = ImageReader::new(Cursor::new(bytes.as_slice()))
         .with_guessed_format()
         .map_err(Error::io("read", path))?;
@@ -46,35 +46,36 @@ pub(super) fn read(path: &Path, background: Background) -> Result<File> {
     limits.max_alloc = Some(MAX_ALLOC);
     reader.limits(limits);
     let is_big_tiff = BIG_TIFF.iter().any(|start| bytes.starts_with(*start));
-    let known = reader.format().or(is_big_tiff.then_some(ImageFormat::Tiff));
-    let Some(format) = known else {
-        let message = format!("not a picture in a known format; give a {FORMATS} file");
+    let format = reader.format().or(is_big_tiff.then_some(ImageFormat::Tiff));
+    let Some(format) = format else {
+        let message = format!("is not a picture in a supported format; use a {FORMATS} file");
         return Err(Error::signal(path, message));
     };
     if format == ImageFormat::Tiff {
         let tiff = tiff::decode(path, &bytes)?;
-        return Ok(File {
+        return Ok(DecodedFile {
             picture: tiff.samples.into_picture(background, tiff.orientation),
-            more: tiff.more,
+            has_more: tiff.has_more,
         });
     }
-    let failed = |error: ImageError| Error::signal(path, decoding_message(format, &error));
-    let mut decoder = reader.into_decoder().map_err(failed)?;
-    check_size(path, decoder.dimensions())?;
-    // A damaged EXIF block is no reason to refuse the picture.
+    let decoding_error = |error: ImageError| Error::signal(path, decoding_message(format, &error));
+    let mut decoder = reader.into_decoder().map_err(decoding_error)?;
+    let (width, height) = decoder.dimensions();
+    check_size(path, height, width)?;
+    // A damaged EXIF block is ignored.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let image = match format {
         ImageFormat::Jpeg => jpeg::decode(path, &bytes)?,
         _ => DynamicImage::from_decoder(decoder),
     };
-    let samples = Samples::from_image(path, &image.map_err(failed)?)?;
-    Ok(File {
+    let samples = Samples::from_image(path, &image.map_err(decoding_error)?)?;
+    Ok(DecodedFile {
         picture: samples.into_picture(background, orientation),
-        more: is_animated(format, &bytes),
+        has_more: is_animated(format, &bytes),
     })
 }
 
-/// Whether the file holds more than one frame.
+/// Returns whether the file contains more than one frame.
 fn is_animated(format: ImageFormat, bytes: &[u8]) -> bool {
     let bytes = Cursor::new(bytes);
     match format {
@@ -89,11 +90,11 @@ fn is_animated(format: ImageFormat, bytes: &[u8]) -> bool {
     }
 }
 
-/// The bytes of a file that may be a picture.
-fn contents(path: &Path) -> Result<Vec<u8>> {
+/// Reads the bytes of a file, at most [`MAX_FILE`].
+fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     let metadata = fs::metadata(path).map_err(Error::io("open", path))?;
     if metadata.is_dir() {
-        let message = format!("is a folder, expected a picture; give a {FORMATS} file");
+        let message = format!("is a folder, expected a picture; use a {FORMATS} file");
         return Err(Error::signal(path, message));
     }
     let mut bytes = Vec::new();
@@ -103,26 +104,28 @@ fn contents(path: &Path) -> Result<Vec<u8>> {
         .read_to_end(&mut bytes)
         .map_err(Error::io("read", path))?;
     if bytes.is_empty() {
-        let message = format!("the file is empty (0 bytes); give a {FORMATS} file");
+        let message = format!("the file is empty (0 bytes); use a {FORMATS} file");
         return Err(Error::signal(path, message));
     }
     if bytes.len() as u64 > MAX_FILE {
-        let message = "the file has more than 1 GiB, expected a smaller one; reduce the picture, or save it as PNG";
+        let message = "the file is larger than the limit of 1 GiB; reduce the size of the picture, or save it as PNG";
         return Err(Error::signal(path, message));
     }
     Ok(bytes)
 }
 
-fn check_size(path: &Path, (width, height): (u32, u32)) -> Result<()> {
+/// Checks the size of a picture in pixels.
+fn check_size(path: &Path, height: u32, width: u32) -> Result<()> {
     let (rows, columns) = (height as usize, width as usize);
     if rows == 0 || columns == 0 {
-        let message = format!("the picture has no pixels ({height}x{width}); export it again");
+        let message =
+            format!("the picture has no pixels ({height}x{width}, height x width); save it again");
         return Err(Error::signal(path, message));
     }
     if rows > MAX_SIDE || columns > MAX_SIDE || rows.saturating_mul(columns) > MAX_PIXELS {
         let message = format!(
-            "the header claims {height}x{width} pixels (height x width), expected at most {MAX_SIDE} on a side and \
-             {} million in all; reduce the picture first",
+            "the picture has {height}x{width} pixels (height x width) according to its header, expected at most \
+             {MAX_SIDE} per side and {} million in total; reduce its size first",
             MAX_PIXELS / 1_000_000
         );
         return Err(Error::signal(path, message));
@@ -134,11 +137,11 @@ fn decoding_message(format: ImageFormat, error: &ImageError) -> String {
     let name = format!("{format:?}").to_uppercase();
     match error {
         ImageError::Unsupported(_) => format!(
-            "a {name} file of a kind that is not read here ({error}); convert it to an 8- or 16-bit PNG"
+            "this kind of {name} file is not supported ({error}); convert it to an 8- or 16-bit PNG"
         ),
         ImageError::Limits(_) => format!(
-            "decoding this {name} file would take too much memory ({error}); convert it to an 8- or 16-bit PNG, or \
-             reduce it"
+            "decoding this {name} file would need too much memory ({error}); convert it to an 8- or 16-bit PNG, or \
+             reduce its size"
         ),
         _ => format!(
             "cannot be decoded as {name} ({error}): the file is damaged or cut short; copy or download it again"

@@ -15,7 +15,7 @@ fn ramp(height: usize, width: usize, channels: usize) -> Picture {
 }
 
 #[test]
-fn a_crop_is_centered_and_out_of_bounds_is_an_error() {
+fn a_crop_is_centered_and_a_crop_out_of_bounds_is_an_error() {
     let picture = ramp(5, 8, 3);
     let crop = picture.crop_center(2, 3).unwrap();
     assert_eq!((crop.height, crop.width), (2, 3));
@@ -31,7 +31,7 @@ fn a_crop_is_centered_and_out_of_bounds_is_an_error() {
 }
 
 #[test]
-fn halving_averages_and_flat_pictures_stay_flat() {
+fn halving_averages_pixels_and_uniform_pictures_stay_uniform() {
     let columns = [0.0, 0.0, 1.0, 1.0];
     let picture = Picture {
         height: 2,
@@ -39,18 +39,18 @@ fn halving_averages_and_flat_pictures_stay_flat() {
         channels: 1,
         values: columns.repeat(2),
     };
-    // A triangle of half width 2 at centers 1 and 3: weights 1/8, 3/8, 3/8, 1/8, cut at the border.
+    // Triangle filters of half width 2, centered at 1 and 3: weights 1/8, 3/8, 3/8, 1/8, truncated at the border.
     let half = picture.resize(1, 2);
     assert!((half.values[0] - 1.0 / 7.0).abs() < 1e-6, "{half:?}");
     assert!((half.values[1] - 6.0 / 7.0).abs() < 1e-6);
-    let flat = Picture {
+    let uniform = Picture {
         values: vec![0.7; 63],
         ..ramp(7, 3, 3)
     };
-    for value in flat.resize(4, 9).values {
+    for value in uniform.resize(4, 9).values {
         assert!((value - 0.7).abs() < 1e-6);
     }
-    assert_eq!(flat.resize(0, 9).height, 1);
+    assert_eq!(uniform.resize(0, 9).height, 1);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn the_shorter_side_is_resized_as_torchvision_does() {
 }
 
 #[test]
-fn resizing_never_changes_proportions_to_stay_within_limits() {
+fn a_resized_picture_beyond_the_size_limits_is_an_error() {
     for ((height, width), side) in [((16, 160), 2000), ((9, 9), 10_001), ((9, 9), 0)] {
         let error = ramp(height, width, 1).resize_shorter_side(side);
         let message = error.unwrap_err().to_string();
@@ -90,7 +90,7 @@ fn luma_has_the_weights_of_itu_601() {
 }
 
 #[test]
-fn lossless_formats_give_back_what_was_saved() {
+fn lossless_formats_preserve_the_saved_values() {
     let folder = tempfile::tempdir().unwrap();
     for extension in ["png", "WEBP", "bmp", "tif", "tiff", "ppm", "pgm", "pnm"] {
         for channels in [1, 3] {
@@ -114,15 +114,17 @@ fn lossless_formats_give_back_what_was_saved() {
         ramp(3, 5, channels).save(&path).unwrap();
         assert!(std::fs::read(&path).unwrap().starts_with(magic.as_bytes()));
     }
-    let colors = ramp(3, 5, 3).save(&folder.path().join("b.pgm"));
-    assert!(colors.unwrap_err().to_string().contains(".ppm"));
-    ramp(3, 3, 1).save(&folder.path().join("bare")).unwrap();
-    let bare = std::fs::read(folder.path().join("bare")).unwrap();
-    assert!(bare.starts_with(b"\x89PNG"));
+    let rgb_as_pgm = ramp(3, 5, 3).save(&folder.path().join("b.pgm"));
+    assert!(rgb_as_pgm.unwrap_err().to_string().contains(".ppm"));
+    ramp(3, 3, 1)
+        .save(&folder.path().join("no_extension"))
+        .unwrap();
+    let file = std::fs::read(folder.path().join("no_extension")).unwrap();
+    assert!(file.starts_with(b"\x89PNG"));
 }
 
 #[test]
-fn saving_under_an_unknown_extension_names_the_known_ones() {
+fn the_error_for_an_unknown_extension_lists_the_supported_ones() {
     let folder = tempfile::tempdir().unwrap();
     let error = ramp(2, 2, 3)
         .save(&folder.path().join("a.xcf"))

@@ -1,16 +1,20 @@
-//! Headlands, the lighthouse and its beam, the sailing boat, gulls and the rocks in front.
+//! Hills, the lighthouse and its beam, the sailing boat, gulls and the cliff in the foreground.
+//!
+//! All functions take a point of the unit square: `u` grows to the right, `v` grows downward.
 
 use super::{APRICOT, CREAM, Color, GOLD, HORIZON, INK, ROSE};
 use super::{gradient, mix, noise, rgb, scaled, sea, smooth};
 
-/// Axis of the lighthouse, the tower's foot, and the lamp.
+/// Horizontal position of the axis of the lighthouse.
 const TOWER: f32 = 0.2;
+/// Vertical position of the foot of the tower.
 const FOOT: f32 = 0.595;
+/// Vertical position of the lamp.
 const LAMP: f32 = 0.366;
-/// The wave that washes the rocks.
+/// Wave layer whose crest is the waterline of the cliff.
 const SHORE: u8 = 8;
 
-/// Far hills behind the sea's horizon, hazier the farther.
+/// Returns the color of the distant hills behind the horizon, `None` outside them. Haze increases toward their base.
 pub(super) fn hills(u: f32, v: f32) -> Option<Color> {
     if HORIZON - v > 0.2 {
         return None;
@@ -30,17 +34,17 @@ pub(super) fn hills(u: f32, v: f32) -> Option<Color> {
             rgb(0x9A_5A6C),
         ),
     ];
-    let found = layers.into_iter().find(|(height, _)| HORIZON - v < *height);
-    found.map(|(height, color)| {
+    let hill = layers.into_iter().find(|(height, _)| HORIZON - v < *height);
+    hill.map(|(height, color)| {
         let haze = 1.0 - ((HORIZON - v) / height.max(1e-3)).clamp(0.0, 1.0);
         mix(color, ROSE, 0.45 * haze)
     })
 }
 
-/// Light of the lamp to be added: two opposite cones that fade with distance, and a glow.
+/// Returns the light of the lamp to add to the scene: two opposite cones that fade with distance, and a glow.
 pub(super) fn beam(u: f32, v: f32) -> Color {
     let (x, y) = (u - TOWER, v - LAMP);
-    // The axis rises a little to the right.
+    // The axis of the cones is tilted upward by 10 degrees to the right.
     let (along, across) = (0.985 * x - 0.174 * y, 0.174 * x + 0.985 * y);
     let spread = 0.004 + 0.085 * along.abs();
     let cone = 1.0 - smooth(0.55 * spread, spread, across.abs());
@@ -49,10 +53,10 @@ pub(super) fn beam(u: f32, v: f32) -> Color {
     scaled(CREAM, strength + glow)
 }
 
-/// Tower, gallery, lantern and roof.
+/// Returns the color of the lighthouse (tower, gallery, lantern and roof), `None` outside it.
 pub(super) fn lighthouse(u: f32, v: f32) -> Option<Color> {
     let x = u - TOWER;
-    let side = |half: f32, color: Color, shadow: f32| {
+    let shaded = |half: f32, color: Color, shadow: f32| {
         let round = (x / half).clamp(-1.0, 1.0);
         Some(mix(scaled(color, shadow), color, smooth(-0.9, 0.75, round)))
     };
@@ -68,14 +72,14 @@ pub(super) fn lighthouse(u: f32, v: f32) -> Option<Color> {
             }
             let band = (down * 5.0).floor() % 2.0 == 0.0;
             let color = if band { CREAM } else { rgb(0xC2_4A4A) };
-            return side(half, mix(color, APRICOT, 0.12), 0.42);
+            return shaded(half, mix(color, APRICOT, 0.12), 0.42);
         }
     }
     if (LAMP + 0.016..LAMP + 0.026).contains(&v) && x.abs() < 0.029 {
-        return side(0.029, rgb(0x2A_2C48), 0.6);
+        return shaded(0.029, rgb(0x2A_2C48), 0.6);
     }
     if (LAMP + 0.004..LAMP + 0.016).contains(&v) {
-        // The gallery's railing: bars with the sky between.
+        // The railing of the gallery; the sky shows between its bars.
         let bar = (x / 0.0058 + 0.5).rem_euclid(1.0) < 0.24 || v < LAMP + 0.0062;
         if x.abs() < 0.027 && bar {
             return Some(rgb(0x2A_2C48));
@@ -84,6 +88,7 @@ pub(super) fn lighthouse(u: f32, v: f32) -> Option<Color> {
     lantern(x, v)
 }
 
+/// Returns the color of the lantern, the roof and the mast, `None` outside them; `x` is measured from the axis of the tower.
 fn lantern(x: f32, v: f32) -> Option<Color> {
     let frame = rgb(0x2A_2C48);
     if (LAMP - 0.02..LAMP + 0.016).contains(&v) && x.abs() < 0.0142 {
@@ -102,20 +107,21 @@ fn lantern(x: f32, v: f32) -> Option<Color> {
     (mast || ball).then_some(frame)
 }
 
-/// A boat under sail before the sun.
+/// Returns the color of the sailing boat in front of the sun, `None` outside it.
 pub(super) fn boat(u: f32, v: f32) -> Option<Color> {
     let (x, y) = ((u - 0.735) / 0.072, (v - 0.6295) / 0.072);
     let hull = (0.0..0.15).contains(&y) && x > -0.46 + 1.1 * y && x < 0.52 - 0.75 * y * y * 6.0;
     let mast = (-1.12..0.0).contains(&y) && (x - 0.03).abs() < 0.016;
     let up = (y + 0.06) / -1.0;
-    let aft = (0.0..1.0).contains(&up) && x < -0.005 && x > -0.46 * (1.0 - up).powf(0.75) - 0.03;
+    let mainsail =
+        (0.0..1.0).contains(&up) && x < -0.005 && x > -0.46 * (1.0 - up).powf(0.75) - 0.03;
     let jib =
         (0.0..0.86).contains(&up) && x > 0.07 && x < 0.07 + 0.40 * (1.0 - up / 0.86).powf(0.85);
     if hull {
         Some(INK)
     } else if mast {
         Some(rgb(0x2B_2138))
-    } else if aft {
+    } else if mainsail {
         Some(mix(rgb(0x3A_2C4A), rgb(0x6B_3F55), smooth(-0.45, 0.0, x)))
     } else if jib {
         Some(mix(rgb(0x8A_4A58), rgb(0x5A_3750), smooth(0.1, 0.45, x)))
@@ -124,7 +130,7 @@ pub(super) fn boat(u: f32, v: f32) -> Option<Color> {
     }
 }
 
-/// The promontory under the lighthouse: fractal relief lit from the sun's side, standing in the waves.
+/// Returns the color of the cliff under the lighthouse, `None` outside it. Its fractal relief is lit from the side of the sun.
 pub(super) fn cliff(u: f32, v: f32) -> Option<Color> {
     if u > 0.47 || v < 0.56 {
         return None;
@@ -155,10 +161,10 @@ pub(super) fn cliff(u: f32, v: f32) -> Option<Color> {
     );
     let damp = smooth(0.66, 0.86, v);
     let rock = mix(rock, INK, 0.45 * damp);
-    // The edge toward the sun catches its light.
+    // The edge of the cliff on the side of the sun is lit.
     let rim = smooth(0.012, 0.003, below) * smooth(0.24, 0.33, u);
     let rock = mix(rock, APRICOT, 0.7 * rim);
-    // Foam where the water meets the rock.
+    // Foam along the waterline.
     let reach = 0.004 + 0.018 * noise::fractal(u * 26.0, 5.5, 3, 103).powi(2);
     let foam = smooth(reach, 0.6 * reach, water - v);
     Some(mix(
@@ -168,7 +174,7 @@ pub(super) fn cliff(u: f32, v: f32) -> Option<Color> {
     ))
 }
 
-/// How steeply the rock's relief rises toward the light, from the upper right.
+/// Returns the slope of the relief of the rock toward the light, which comes from the upper right.
 fn slope(u: f32, v: f32) -> f32 {
     const STEP: f32 = 0.0018;
     let relief = |u: f32, v: f32| {
@@ -179,16 +185,17 @@ fn slope(u: f32, v: f32) -> f32 {
     (relief(u, v) - relief(u + STEP, v - 0.6 * STEP)) / STEP
 }
 
-/// Gulls above the sea: two arcs of thin stroke each.
+/// Returns whether a point lies on a gull, drawn as two thin arcs.
 pub(super) fn gull(u: f32, v: f32) -> bool {
+    // Horizontal and vertical position, and size.
     const GULLS: [(f32, f32, f32); 4] = [
         (0.385, 0.452, 0.021),
         (0.428, 0.423, 0.015),
         (0.455, 0.469, 0.012),
         (0.842, 0.395, 0.017),
     ];
-    GULLS.iter().any(|&(center, height, size)| {
-        let (x, y) = ((u - center) / size, (v - height) / size);
+    GULLS.iter().any(|&(center_u, center_v, size)| {
+        let (x, y) = ((u - center_u) / size, (v - center_v) / size);
         let wing = 0.42 * (x.abs() - 0.45).powi(2) * 2.6 - 0.25;
         x.abs() < 1.0 && (y - wing + 0.1 * x).abs() < 0.085 * (1.15 - x.abs())
     })

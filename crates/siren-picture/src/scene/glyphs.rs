@@ -1,29 +1,32 @@
-//! The word SIREN in clean geometric capitals: distances to segments and half circles.
+//! The word SIREN in geometric capitals, as distance functions of line segments and half circles.
+//!
+//! All lengths are in units of the cap height.
 
-/// Half the stroke's width, in cap heights.
+/// Half the width of a stroke.
 const HALF_STROKE: f32 = 0.07;
-/// Center lines of the top, middle and bottom strokes.
+/// Vertical positions of the center lines of the top, middle and bottom strokes.
 const TOP: f32 = HALF_STROKE;
 const MIDDLE: f32 = 0.5;
 const BOTTOM: f32 = 1.0 - HALF_STROKE;
-/// Radius and center of a bowl that joins the top stroke to the middle one.
+/// Radius of a bowl, the half circle that joins the top stroke to the middle one, or the middle one to the bottom one.
 const BOWL: f32 = (MIDDLE - TOP) / 2.0;
+/// Vertical positions of the centers of the upper and the lower bowl.
 const UPPER: f32 = TOP + BOWL;
 const LOWER: f32 = MIDDLE + BOWL;
 
-/// One piece of a letter's center line; coordinates are cap heights from the letter's top left.
+/// Segment of the center line of a letter; coordinates are measured from the top left of the letter.
 enum Stroke {
-    /// From (x, y) to (x, y).
+    /// Line from (x, y) to (x, y).
     Line(f32, f32, f32, f32),
-    /// The half of a bowl around (x, y) that opens to the right.
+    /// Left half of a circle around (x, y), open to the right.
     Left(f32, f32),
-    /// The half of a bowl around (x, y) that opens to the left.
+    /// Right half of a circle around (x, y), open to the left.
     Right(f32, f32),
 }
 
 use Stroke::{Left, Line, Right};
 
-/// Each letter's place from the word's left edge, and its strokes.
+/// Horizontal offset and strokes of each letter.
 const LETTERS: [(f32, &[Stroke]); 5] = [
     (
         0.0,
@@ -65,28 +68,25 @@ const LETTERS: [(f32, &[Stroke]); 5] = [
     ),
 ];
 
-/// The word's width, in cap heights.
+/// Width of the word.
 pub(super) const WIDTH: f32 = 3.42 + 0.69;
 
-/// Distance from (x, y) to a stroke's center line; infinite beside the closed side of a half bowl.
+/// Returns the distance from (x, y) to the center line of a stroke; infinite on the open side of a half circle.
 fn distance(stroke: &Stroke, x: f32, y: f32) -> f32 {
     match *stroke {
-        Line(ax, ay, bx, by) => segment((x, y), (ax, ay), (bx, by)),
+        Line(ax, ay, bx, by) => {
+            let (px, py) = (x - ax, y - ay);
+            let (dx, dy) = (bx - ax, by - ay);
+            let along = ((px * dx + py * dy) / (dx * dx + dy * dy)).clamp(0.0, 1.0);
+            (px - along * dx).hypot(py - along * dy)
+        }
         Left(cx, cy) if x <= cx => ((x - cx).hypot(y - cy) - BOWL).abs(),
         Right(cx, cy) if x >= cx => ((x - cx).hypot(y - cy) - BOWL).abs(),
         Left(..) | Right(..) => f32::INFINITY,
     }
 }
 
-/// Distance from a point to the segment between two others.
-pub(super) fn segment(p: (f32, f32), a: (f32, f32), b: (f32, f32)) -> f32 {
-    let (px, py) = (p.0 - a.0, p.1 - a.1);
-    let (dx, dy) = (b.0 - a.0, b.1 - a.1);
-    let along = ((px * dx + py * dy) / (dx * dx + dy * dy)).clamp(0.0, 1.0);
-    (px - along * dx).hypot(py - along * dy)
-}
-
-/// Whether (x, y), in cap heights from the word's top left, lies in a letter.
+/// Returns whether (x, y), measured from the top left of the word, lies inside a letter.
 pub(super) fn inside(x: f32, y: f32) -> bool {
     (0.0..=WIDTH).contains(&x)
         && (0.0..=1.0).contains(&y)

@@ -2,20 +2,16 @@ use siren_core::config::Source;
 
 use super::*;
 
-/// A folder of pictures, and what configs say of them.
-struct Desk(tempfile::TempDir);
+/// Temporary folder of pictures that configs refer to.
+struct PictureFolder(tempfile::TempDir);
 
-impl Desk {
+impl PictureFolder {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn draw(
-        &self,
-        name: &str,
-        (height, width): (usize, usize),
-        value: impl Fn(usize, usize) -> f32,
-    ) {
+    /// Writes a gray picture with the values `value(row, column)`.
+    fn save(&self, name: &str, height: usize, width: usize, value: impl Fn(usize, usize) -> f32) {
         let pixels = (0..height * width).map(|at| value(at / width, at % width));
         let picture = Picture {
             height,
@@ -26,6 +22,7 @@ impl Desk {
         picture.save(&self.0.path().join(name)).unwrap();
     }
 
+    /// Opens the signal of a config with these tables.
     fn open(&self, tables: &str) -> Result<Poisson> {
         let source = Source {
             origin: "a.toml".to_owned(),
@@ -37,50 +34,50 @@ impl Desk {
         Poisson::open(&config, &Device::Cpu)
     }
 
-    fn message(&self, tables: &str) -> String {
+    /// Returns the message of the error that [`open`](Self::open) returns.
+    fn error_message(&self, tables: &str) -> String {
         self.open(tables).err().unwrap().to_string()
     }
 }
 
-/// Steps of 1/255 survive 8 bits.
+/// A ramp in multiples of 1/255, which 8 bits represent exactly.
 fn ramp(row: usize, column: usize) -> f32 {
     (2 * row + 3 * column) as f32 / 255.0
 }
 
 #[test]
-fn a_ramp_has_the_same_slope_everywhere_and_no_curvature() {
-    let desk = Desk::new();
-    desk.draw("ramp.png", (9, 17), ramp);
-    let inner = (4 * 17 + 8) * 3;
+fn the_targets_of_a_ramp_are_its_slopes_and_a_zero_laplacian() {
+    let folder = PictureFolder::new();
+    folder.save("ramp.png", 9, 17, ramp);
+    // Index of the target of the pixel at the center.
+    let center = (4 * 17 + 8) * 3;
     for stencil in ["sobel", "central"] {
         let signal = format!("[signal]\npath = 'ramp.png'\nstencil = '{stencil}'");
-        let poisson = desk.open(&signal).unwrap();
+        let poisson = folder.open(&signal).unwrap();
         let targets = poisson.field_targets();
-        // Per pixel 2 · 2/255 down and 2 · 3/255 to the right; there are 8 and 16 intervals in 2 units.
+        // The slopes per pixel are 2 · 2/255 downward and 2 · 3/255 to the right; 8 and 16 intervals span 2 units.
         let expected = [4.0 / 255.0 * 4.0, 6.0 / 255.0 * 8.0, 0.0];
-        for (target, expected) in targets[inner..inner + 3].iter().zip(expected) {
-            // Pixels are rounded to single precision, and curvature is a difference of theirs times 64.
+        for (target, expected) in targets[center..center + 3].iter().zip(expected) {
+            // Pixels have single precision, and their second difference is multiplied by 64.
             assert!((target - expected).abs() < 1e-5, "{target} {expected}");
         }
-        let authors = desk
+        let authors = folder
             .open(&format!("{signal}\nscaling = 'authors'"))
             .unwrap();
         let expected = [10.0 * 8.0 * 4.0 / 255.0, 10.0 * 8.0 * 6.0 / 255.0];
-        for (target, expected) in authors.field_targets()[inner..].iter().zip(expected) {
+        for (target, expected) in authors.field_targets()[center..].iter().zip(expected) {
             assert!((target - expected).abs() < 1e-4, "{target} {expected}");
         }
     }
 }
 
 #[test]
-fn the_slopes_of_a_checkerboard_are_seen_by_the_spectral_derivative_alone() {
-    let desk = Desk::new();
-    desk.draw("board.png", (8, 8), |row, column| {
-        ((row + column) % 2) as f32
-    });
+fn finite_differences_lose_the_slopes_of_a_checkerboard_and_the_spectral_derivative_does_not() {
+    let folder = PictureFolder::new();
+    folder.save("board.png", 8, 8, |row, column| ((row + column) % 2) as f32);
     let steepness = |stencil: &str| {
         let signal = format!("[signal]\npath = 'board.png'\nstencil = '{stencil}'");
-        let targets = desk.open(&signal).unwrap().field_targets();
+        let targets = folder.open(&signal).unwrap().field_targets();
         targets.chunks(3).map(|t| t[0].powi(2)).sum::<f64>()
     };
     let share = |stencil: &str| steepness(stencil) / steepness("spectral");
@@ -89,12 +86,12 @@ fn the_slopes_of_a_checkerboard_are_seen_by_the_spectral_derivative_alone() {
 }
 
 #[test]
-fn another_picture_or_blend_has_another_checksum() {
-    let desk = Desk::new();
-    desk.draw("a.png", (8, 8), ramp);
-    desk.draw("b.png", (8, 8), |row, column| ramp(column, row));
+fn the_checksum_depends_on_the_pictures_and_on_the_blend() {
+    let folder = PictureFolder::new();
+    folder.save("a.png", 8, 8, ramp);
+    folder.save("b.png", 8, 8, |row, column| ramp(column, row));
     let a = "[signal]\npath = 'a.png'\n";
-    let mut found = std::collections::BTreeSet::new();
+    let mut checksums = std::collections::BTreeSet::new();
     let tables = [
         a.to_owned(),
         "[signal]\npath = 'b.png'".to_owned(),
@@ -104,37 +101,37 @@ fn another_picture_or_blend_has_another_checksum() {
         format!("{a}stencil = 'sobel'"),
     ];
     for table in &tables {
-        found.insert(desk.open(table).unwrap().checksum());
+        checksums.insert(folder.open(table).unwrap().checksum());
     }
-    assert_eq!(found.len(), tables.len());
-    let central = desk.open(&format!("{a}stencil = 'central'")).unwrap();
-    assert!(found.contains(&central.checksum()));
+    assert_eq!(checksums.len(), tables.len());
+    let central = folder.open(&format!("{a}stencil = 'central'")).unwrap();
+    assert!(checksums.contains(&central.checksum()));
 }
 
 #[test]
-fn a_blend_takes_each_picture_where_the_mask_says() {
-    let desk = Desk::new();
-    desk.draw("a.png", (8, 8), ramp);
-    desk.draw("b.png", (8, 8), |row, column| ramp(column, row));
-    desk.draw("mask.png", (8, 8), |_, column| {
+fn a_blend_uses_the_second_picture_where_the_mask_is_white() {
+    let folder = PictureFolder::new();
+    folder.save("a.png", 8, 8, ramp);
+    folder.save("b.png", 8, 8, |row, column| ramp(column, row));
+    folder.save("mask.png", 8, 8, |_, column| {
         f32::from(u8::from(column > 3))
     });
     let blend = "[signal]\npath = 'a.png'\nstencil = 'sobel'\n[signal.blend]\npath = 'b.png'\n";
     let slope =
         |poisson: &Poisson, column: usize| poisson.targets.first[0][3 * 8 + column] * 255.0 / 16.0;
-    let masked = desk.open(&format!("{blend}mask = 'mask.png'")).unwrap();
+    let masked = folder.open(&format!("{blend}mask = 'mask.png'")).unwrap();
     assert!((slope(&masked, 1) - 2.0).abs() < 1e-5 && (slope(&masked, 6) - 3.0).abs() < 1e-5);
-    let even = desk.open(blend).unwrap();
+    let even = folder.open(blend).unwrap();
     assert!((slope(&even, 1) - 2.5).abs() < 1e-5);
     assert!(even.is_blend && even.truth.values.iter().all(|y| (0.0..=1.0).contains(y)));
 }
 
 #[test]
-fn what_cannot_be_blended_or_fitted_is_said_with_its_file() {
-    let desk = Desk::new();
-    desk.draw("a.png", (8, 8), ramp);
-    desk.draw("wide.png", (8, 9), ramp);
-    desk.draw("black.png", (8, 8), |_, _| 0.0);
+fn errors_of_blends_and_uniform_pictures_name_the_file_or_key() {
+    let folder = PictureFolder::new();
+    folder.save("a.png", 8, 8, ramp);
+    folder.save("wide.png", 8, 9, ramp);
+    folder.save("black.png", 8, 8, |_, _| 0.0);
     let blend = "[signal]\npath = 'a.png'\n[signal.blend]\n";
     for (tables, words) in [
         (format!("{blend}path = 'wide.png'"), ["wide.png", "8 × 9"]),
@@ -156,16 +153,16 @@ fn what_cannot_be_blended_or_fitted_is_said_with_its_file() {
             ["objective.anchor.pixels", "at least one pixel"],
         ),
     ] {
-        let message = desk.message(&tables);
+        let message = folder.error_message(&tables);
         assert!(words.iter().all(|word| message.contains(word)), "{message}");
     }
 }
 
 #[test]
-fn a_single_row_asks_for_nothing_across_it() {
-    let desk = Desk::new();
-    desk.draw("row.png", (1, 20), ramp);
-    let poisson = desk
+fn a_single_row_has_zero_targets_along_the_other_axis() {
+    let folder = PictureFolder::new();
+    folder.save("row.png", 1, 20, ramp);
+    let poisson = folder
         .open("[signal]\npath = 'row.png'\n[objective]\nlaplacian = 1.0")
         .unwrap();
     assert!(poisson.field_targets().iter().all(|x| x.is_finite()));

@@ -1,4 +1,4 @@
-//! Decoded samples of any format, and the picture they make.
+//! Decoded samples of any format, and their conversion to a picture.
 
 use std::path::Path;
 
@@ -7,31 +7,35 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageBuffer, Luma, Pixel, Rgb};
 use siren_core::{Error, Result};
 
+use crate::canvas::Size;
 use crate::picture::{Background, Picture};
 
-/// What the last sample of a pixel is.
+/// Meaning of the last sample of a pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Alpha {
-    /// A color, as all others.
+    /// No alpha: the last sample is a color.
     None,
-    /// Opacity; colors are stored as if opaque.
+    /// Alpha, with colors that are not multiplied by it.
     Straight,
-    /// Opacity; colors are stored multiplied by it ("associated").
+    /// Alpha, with colors that are multiplied by it ("associated").
     Premultiplied,
 }
 
-/// Samples in [0, 1] as a file stores them, row-major `(height, width, colors and alpha)`.
+/// Samples of a file scaled to [0, 1], row-major `(height, width, colors + alpha)`.
 pub(super) struct Samples {
     pub(super) height: usize,
     pub(super) width: usize,
-    /// 1 or 3 colors a pixel.
+    /// Number of color samples per pixel, 1 or 3.
     pub(super) colors: usize,
     pub(super) alpha: Alpha,
     pub(super) values: Vec<f32>,
 }
 
 impl Samples {
-    /// Takes what `image` decodes: 8-bit samples are divided by 255, 16-bit ones by 65535.
+    /// Converts a decoded image: 8-bit samples are divided by 255, 16-bit samples by 65535.
+    ///
+    /// # Errors
+    /// [`Error::Signal`] for other sample types.
     pub(super) fn from_image(path: &Path, image: &DynamicImage) -> Result<Self> {
         use DynamicImage as D;
         let (stored, values) = match image {
@@ -45,7 +49,7 @@ impl Samples {
             D::ImageRgba16(image) => (4, from_words(image)),
             other => {
                 let message = format!(
-                    "pixels of type {:?} are not read here; convert the picture to an 8- or 16-bit PNG",
+                    "pixels of type {:?} are not supported; convert the picture to an 8- or 16-bit PNG",
                     other.color()
                 );
                 return Err(Error::signal(path, message));
@@ -61,43 +65,46 @@ impl Samples {
         })
     }
 
-    /// Flattens transparency over the background, then turns the picture upright.
+    /// Composites the colors over the background, then applies the orientation.
     pub(super) fn into_picture(
         mut self,
         background: Background,
         orientation: Orientation,
     ) -> Picture {
-        let behind = match background {
+        let backdrop = match background {
             Background::White => 1.0,
             Background::Black => 0.0,
         };
-        let flat = match self.alpha {
+        let opaque = match self.alpha {
             Alpha::None => self.values,
             Alpha::Straight => {
-                self.flatten(|color, alpha| color * alpha + (1.0 - alpha) * behind);
+                self.composite(|color, alpha| color * alpha + (1.0 - alpha) * backdrop);
                 self.values
             }
             Alpha::Premultiplied => {
-                self.flatten(|color, alpha| (color + (1.0 - alpha) * behind).clamp(0.0, 1.0));
+                self.composite(|color, alpha| (color + (1.0 - alpha) * backdrop).clamp(0.0, 1.0));
                 self.values
             }
         };
-        let size = (self.height, self.width);
-        let (values, (height, width)) = if self.colors == 1 {
-            upright::<Luma<f32>>(flat, size, orientation)
+        let stored = Size {
+            height: self.height,
+            width: self.width,
+        };
+        let (values, size) = if self.colors == 1 {
+            orient::<Luma<f32>>(opaque, stored, orientation)
         } else {
-            upright::<Rgb<f32>>(flat, size, orientation)
+            orient::<Rgb<f32>>(opaque, stored, orientation)
         };
         Picture {
-            height,
-            width,
+            height: size.height,
+            width: size.width,
             channels: self.colors,
             values,
         }
     }
 
-    /// Replaces each pixel, in place, by its colors combined with the alpha that ends it.
-    fn flatten(&mut self, combine: impl Fn(f32, f32) -> f32) {
+    /// Replaces each pixel, in place, by `combine(color, alpha)` for each of its colors, and removes the alpha samples.
+    fn composite(&mut self, combine: impl Fn(f32, f32) -> f32) {
         let (colors, stored) = (self.colors, self.colors + 1);
         let pixels = self.values.len() / stored;
         for pixel in 0..pixels {
@@ -118,19 +125,20 @@ fn from_words(samples: &[u16]) -> Vec<f32> {
     samples.iter().map(|&v| f32::from(v) / 65535.0).collect()
 }
 
-/// Pixels turned as the orientation says, with their `(height, width)`.
-fn upright<P: Pixel<Subpixel = f32> + 'static>(
+/// Flips and rotates pixels stored with an orientation, and returns them with their new size.
+fn orient<P: Pixel<Subpixel = f32> + 'static>(
     values: Vec<f32>,
-    (height, width): (usize, usize),
+    size: Size,
     orientation: Orientation,
-) -> (Vec<f32>, (usize, usize)) {
+) -> (Vec<f32>, Size) {
     if orientation == Orientation::NoTransforms {
-        return (values, (height, width));
+        return (values, size);
     }
-    // Sides are at most `MAX_SIDE`, and there is a value for every sample: an empty buffer is not reached.
-    let stored = ImageBuffer::<P, Vec<f32>>::from_raw(width as u32, height as u32, values)
+    let (width, height) = (size.width as u32, size.height as u32);
+    // The empty buffer is unreachable: sides are at most `MAX_SIDE`, and there is a value for every sample.
+    let stored = ImageBuffer::<P, Vec<f32>>::from_raw(width, height, values)
         .unwrap_or_else(|| ImageBuffer::new(0, 0));
-    let turned = match orientation {
+    let oriented = match orientation {
         Orientation::NoTransforms => stored,
         Orientation::FlipHorizontal => flip_horizontal(&stored),
         Orientation::FlipVertical => flip_vertical(&stored),
@@ -140,6 +148,9 @@ fn upright<P: Pixel<Subpixel = f32> + 'static>(
         Orientation::Rotate90FlipH => flip_horizontal(&rotate90(&stored)),
         Orientation::Rotate270FlipH => flip_horizontal(&rotate270(&stored)),
     };
-    let size = (turned.height() as usize, turned.width() as usize);
-    (turned.into_raw(), size)
+    let size = Size {
+        height: oriented.height() as usize,
+        width: oriented.width() as usize,
+    };
+    (oriented.into_raw(), size)
 }

@@ -21,7 +21,7 @@ fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     file.into_inner()
 }
 
-/// 160 x 120 pixels with enough detail to fill some kilobytes.
+/// Returns 160 x 120 pixels of high-frequency content, which need several kilobytes in every format.
 fn detailed() -> DynamicImage {
     DynamicImage::ImageRgb8(ImageBuffer::from_fn(160, 120, |x, y| {
         Rgb([0, 1, 2].map(|k| (x * x + y * (37 + k) + x * y * k).to_le_bytes()[0]))
@@ -42,7 +42,7 @@ fn png(color: png::ColorType, depth: png::BitDepth, width: u32, data: &[u8]) -> 
     file
 }
 
-fn message(path: &Path) -> String {
+fn error_message(path: &Path) -> String {
     let error = Picture::open(path, ColorMode::Auto).unwrap_err();
     assert!(matches!(error, Error::Signal { .. }), "{error}");
     error.to_string()
@@ -60,7 +60,7 @@ fn gray_files_stay_gray_and_color_files_stay_color() {
             ImageFormat::Tiff,
             ImageFormat::Pnm,
         ] {
-            // The name lies about the format.
+            // The extension does not match the format.
             let path = write(&folder, "a.gif", &encoded(&image, format));
             let open = |color| Picture::open(&path, color).unwrap();
             assert_eq!(open(ColorMode::Auto).channels, channels, "{format:?}");
@@ -111,7 +111,7 @@ fn every_bit_depth_spans_zero_to_one() {
 }
 
 #[test]
-fn alpha_is_flattened_over_white() {
+fn transparent_pixels_are_composited_over_white() {
     let folder = tempfile::tempdir().unwrap();
     let rgba = ImageBuffer::from_fn(2, 1, |x, _| Rgba([255, 0, 51, [51, 0][x as usize]]));
     let gray = ImageBuffer::from_fn(2, 1, |x, _| LumaA([0_u16, [13107, 65535][x as usize]]));
@@ -132,11 +132,11 @@ fn alpha_is_flattened_over_white() {
 }
 
 #[test]
-fn transparent_colors_of_a_png_are_flattened_over_white_or_black() {
+fn transparent_colors_of_a_png_are_composited_over_white_or_black() {
     use png::{BitDepth, ColorType};
     let folder = tempfile::tempdir().unwrap();
     for (color, depth, data, transparent, expected) in [
-        // Alpha 0.2, then 1, by the palette: shades 0 and 9.
+        // A palette with shade 0 of alpha 0.2, and shade 9 of alpha 1.
         (
             ColorType::Indexed,
             BitDepth::Two,
@@ -203,15 +203,15 @@ fn the_first_frame_of_a_gif_is_read() {
     let picture = read.picture;
     assert_eq!((picture.height, picture.width, picture.channels), (3, 4, 3));
     assert_eq!(picture.values[..3], [1.0, 0.0, 0.0]);
-    assert!(read.more);
-    let one = encoded(&detailed(), ImageFormat::Gif);
-    let one = super::read(&write(&folder, "b.gif", &one), Background::White).unwrap();
-    assert!(!one.more);
+    assert!(read.has_more);
+    let single = encoded(&detailed(), ImageFormat::Gif);
+    let single = super::read(&write(&folder, "b.gif", &single), Background::White).unwrap();
+    assert!(!single.has_more);
 }
 
-/// A JPEG of 8 x 16 blocks of one shade each, three wide and two high as stored, with an EXIF orientation.
-fn turned(orientation: u8, stored: [[u8; 3]; 2]) -> Vec<u8> {
-    // Little endian TIFF header; one entry: orientation (0x112), short.
+/// Encodes a JPEG file of two rows of three blocks of 8 x 8 pixels, each of a uniform shade, with an EXIF orientation.
+fn jpeg_with_orientation(orientation: u8, stored: [[u8; 3]; 2]) -> Vec<u8> {
+    // A little-endian TIFF header with one entry: orientation (0x112) of type SHORT.
     let mut exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
     exif.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
     let mut file = Vec::new();
@@ -227,7 +227,7 @@ fn turned(orientation: u8, stored: [[u8; 3]; 2]) -> Vec<u8> {
 fn every_exif_orientation_is_applied() {
     let folder = tempfile::tempdir().unwrap();
     let stored = [[0, 50, 100], [150, 200, 250]];
-    for (orientation, seen) in [
+    for (orientation, upright) in [
         (1, vec![vec![0, 50, 100], vec![150, 200, 250]]),
         (2, vec![vec![100, 50, 0], vec![250, 200, 150]]),
         (3, vec![vec![250, 200, 150], vec![100, 50, 0]]),
@@ -236,14 +236,18 @@ fn every_exif_orientation_is_applied() {
         (6, vec![vec![150, 0], vec![200, 50], vec![250, 100]]),
         (7, vec![vec![250, 100], vec![200, 50], vec![150, 0]]),
         (8, vec![vec![100, 250], vec![50, 200], vec![0, 150]]),
-        // No orientation that there is.
+        // An invalid orientation.
         (9, vec![vec![0, 50, 100], vec![150, 200, 250]]),
     ] {
-        let path = write(&folder, "a.jpg", &turned(orientation, stored));
+        let path = write(
+            &folder,
+            "a.jpg",
+            &jpeg_with_orientation(orientation, stored),
+        );
         let picture = Picture::open(&path, ColorMode::Auto).unwrap();
-        let size = (8 * seen.len(), 8 * seen[0].len());
+        let size = (8 * upright.len(), 8 * upright[0].len());
         assert_eq!((picture.height, picture.width), size, "{orientation}");
-        for (row, shades) in seen.iter().enumerate() {
+        for (row, shades) in upright.iter().enumerate() {
             for (column, &shade) in shades.iter().enumerate() {
                 let shade: u8 = shade;
                 let value = picture.values[(8 * row + 4) * size.1 + 8 * column + 4];
@@ -258,7 +262,7 @@ fn every_exif_orientation_is_applied() {
 }
 
 #[test]
-fn colors_are_taken_as_they_are_whatever_profile_comes_with_them() {
+fn a_color_profile_is_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let image = detailed();
     let open =
@@ -273,7 +277,7 @@ fn colors_are_taken_as_they_are_whatever_profile_comes_with_them() {
 }
 
 #[test]
-fn a_cut_file_is_an_error_in_every_format() {
+fn a_truncated_file_is_an_error_in_every_format() {
     let folder = tempfile::tempdir().unwrap();
     for format in [
         ImageFormat::Png,
@@ -288,8 +292,8 @@ fn a_cut_file_is_an_error_in_every_format() {
         let name = format!("a.{}", format.extensions_str()[0]);
         Picture::open(&write(&folder, &name, &whole), ColorMode::Auto).unwrap();
         for percent in [5, 30, 60, 95] {
-            let cut = &whole[..whole.len() * percent / 100];
-            let text = message(&write(&folder, &name, cut));
+            let truncated = &whole[..whole.len() * percent / 100];
+            let text = error_message(&write(&folder, &name, truncated));
             let advice = ["again", "PNG"].iter().any(|word| text.contains(word));
             assert!(advice, "{percent}%: {text}");
         }
@@ -297,7 +301,7 @@ fn a_cut_file_is_an_error_in_every_format() {
 }
 
 #[test]
-fn a_gigantic_header_is_refused_before_decoding() {
+fn a_header_with_too_large_a_size_is_refused_before_decoding() {
     let folder = tempfile::tempdir().unwrap();
     let mut big = png(png::ColorType::Grayscale, png::BitDepth::Eight, 2, &[0; 2]);
     for (width, height) in [(60_000_u32, 60_000_u32), (16_385, 1), (16_000, 16_000)] {
@@ -305,18 +309,18 @@ fn a_gigantic_header_is_refused_before_decoding() {
         big[20..24].copy_from_slice(&height.to_be_bytes());
         let checksum = crc32(&big[12..29]).to_be_bytes();
         big[29..33].copy_from_slice(&checksum);
-        let text = message(&write(&folder, "a.png", &big));
+        let text = error_message(&write(&folder, "a.png", &big));
         assert!(text.contains(&format!("{height}x{width} pixels")), "{text}");
     }
     for header in ["P5 60000 60000 255\n", "P4 60000 60000\n"] {
-        let text = message(&write(&folder, "a.pnm", header.as_bytes()));
+        let text = error_message(&write(&folder, "a.pnm", header.as_bytes()));
         assert!(text.contains("60000x60000"), "{text}");
     }
     let mut gif = encoded(&detailed(), ImageFormat::Gif);
     gif[6..10].copy_from_slice(&[0xFF; 4]);
-    assert!(message(&write(&folder, "a.gif", &gif)).contains("65535x65535"));
+    assert!(error_message(&write(&folder, "a.gif", &gif)).contains("65535x65535"));
     gif[6..10].copy_from_slice(&[0; 4]);
-    message(&write(&folder, "a.gif", &gif));
+    error_message(&write(&folder, "a.gif", &gif));
 }
 
 fn crc32(bytes: &[u8]) -> u32 {
@@ -328,16 +332,16 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 #[test]
-fn what_is_no_picture_is_named_with_advice() {
+fn the_error_for_a_file_that_is_not_a_picture_suggests_formats() {
     let folder = tempfile::tempdir().unwrap();
     let missing = Picture::open(&folder.path().join("no.png"), ColorMode::Auto).unwrap_err();
     assert!(
         matches!(missing, Error::Io { action: "open", .. }),
         "{missing}"
     );
-    assert!(message(folder.path()).contains("folder"));
-    assert!(message(&write(&folder, "a.png", b"")).contains("empty"));
-    let text = message(&write(&folder, "a.png", b"Dear diary, today"));
+    assert!(error_message(folder.path()).contains("folder"));
+    assert!(error_message(&write(&folder, "a.png", b"")).contains("empty"));
+    let text = error_message(&write(&folder, "a.png", b"Dear diary, today"));
     assert!(text.contains("PNG, JPEG, WebP"), "{text}");
     for start in [
         &b"\0\0\0\x1cftypavif"[..],
@@ -345,6 +349,6 @@ fn what_is_no_picture_is_named_with_advice() {
         b"#?RADIANCE\n",
         b"\x89PNG\r\n\x1a\n",
     ] {
-        message(&write(&folder, "a.png", start));
+        error_message(&write(&folder, "a.png", start));
     }
 }

@@ -1,4 +1,4 @@
-//! TIFF files, whose tags say what the samples are: `image` hands neither premultiplied alpha on nor most kinds of numbers.
+//! Decoding of TIFF files with the `tiff` crate, because `image` supports neither premultiplied alpha nor most sample formats.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -12,79 +12,84 @@ use tiff::{ColorType, TiffError, TiffResult};
 use super::samples::{Alpha, Samples};
 use super::{MAX_ALLOC, check_size};
 
-/// How far float samples may leave [0, 1] and still be clamped: half a level of 8 bits, as rounding and resampling leave behind.
+/// Largest distance from [0, 1] at which float samples are clamped: half a level of 8 bits, which rounding and resampling may cause.
 const OVERSHOOT: f32 = 0.5 / 255.0;
-/// Values of the tag `ExtraSamples`.
+/// Value of the tag `ExtraSamples` for premultiplied alpha.
 const ASSOCIATED: u16 = 1;
+/// Value of the tag `ExtraSamples` for straight alpha.
 const UNASSOCIATED: u16 = 2;
-/// Value of the tag `Predictor`.
+/// Value of the tag `Predictor` for samples that are stored without prediction.
 const NO_PREDICTOR: u16 = 1;
 const CONVERT: &str = "convert the picture to an 8- or 16-bit PNG";
 
-/// The first picture of a TIFF file.
-pub(super) struct Tiff {
+/// Decoded first picture of a TIFF file.
+pub(super) struct DecodedTiff {
     pub(super) samples: Samples,
     pub(super) orientation: Orientation,
-    /// Whether more pictures follow.
-    pub(super) more: bool,
+    /// Whether the file contains further pictures.
+    pub(super) has_more: bool,
 }
 
-/// How the samples of a pixel are stored.
+/// Layout of the samples of a pixel.
 #[derive(Clone, Copy, Debug)]
-struct Layout {
-    /// Bits of a sample.
+struct PixelLayout {
+    /// Bits per sample.
     bits: u8,
-    /// Samples of a pixel that are decoded.
+    /// Number of samples per pixel that the decoder returns.
     decoded: usize,
-    /// 1, 3, or 4 for cyan, magenta, yellow and black.
+    /// Number of color samples per pixel: 1 (gray), 3 (RGB) or 4 (CMYK).
     colors: usize,
     alpha: Alpha,
 }
 
-/// Decodes the first picture.
+/// Decodes the first picture of a TIFF file.
 ///
-/// Samples of up to 8 bits and of 16 bits are divided by the largest value they can have, float samples are scaled by
-/// [`unit_scale`]. Samples that are neither color nor alpha are ignored beside red, green and blue.
+/// Integer samples of up to 8 bits and of 16 bits are divided by their largest possible value, float samples are scaled by
+/// [`unit_scale`]. Extra samples of an RGB picture that are not alpha are ignored.
 ///
 /// # Errors
-/// [`Error::Signal`] if the file is damaged, too large, or holds samples whose meaning is not known.
-pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<Tiff> {
-    let failed = |error: TiffError| Error::signal(path, failure(&error));
-    let refused = |message: String| Error::signal(path, message);
+/// [`Error::Signal`] if the file is damaged or too large, or contains samples whose meaning is unknown.
+pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<DecodedTiff> {
+    let decoding_error = |error: TiffError| Error::signal(path, decoding_message(&error));
+    let layout_error = |message: String| Error::signal(path, message);
     let mut limits = Limits::default();
     limits.decoding_buffer_size = MAX_ALLOC as usize;
     limits.intermediate_buffer_size = MAX_ALLOC as usize;
-    let decoder = Decoder::new(Cursor::new(bytes)).map_err(failed)?;
+    let decoder = Decoder::new(Cursor::new(bytes)).map_err(decoding_error)?;
     let mut decoder = decoder.with_limits(limits);
-    let size = decoder.dimensions().map_err(failed)?;
-    check_size(path, size)?;
-    let (width, height) = (size.0 as usize, size.1 as usize);
-    let layout = layout(&mut decoder).map_err(failed)?.map_err(refused)?;
+    let (width, height) = decoder.dimensions().map_err(decoding_error)?;
+    check_size(path, height, width)?;
+    let (width, height) = (width as usize, height as usize);
+    let layout = read_layout(&mut decoder)
+        .map_err(decoding_error)?
+        .map_err(layout_error)?;
     let orientation = decoder.find_tag_unsigned(Tag::Orientation).ok().flatten();
     let mut buffer = DecodingResult::U8(Vec::new());
-    let found = decoder.read_image_to_buffer(&mut buffer).map_err(failed)?;
-    if buffer.as_buffer(0).as_bytes().len() < found.complete_len {
-        return Err(failed(TiffError::LimitsExceeded));
+    let buffer_layout = decoder
+        .read_image_to_buffer(&mut buffer)
+        .map_err(decoding_error)?;
+    if buffer.as_buffer(0).as_bytes().len() < buffer_layout.complete_len {
+        return Err(decoding_error(TiffError::LimitsExceeded));
     }
-    let per_row = width * layout.decoded / found.planes.max(1);
+    let per_row = width * layout.decoded / buffer_layout.planes.max(1);
     let values = match buffer {
-        DecodingResult::U8(samples) => from_bits(&samples, layout.bits, per_row),
+        DecodingResult::U8(samples) => unpack(&samples, layout.bits, per_row),
         DecodingResult::U16(samples) => samples.iter().map(|&v| f32::from(v) / 65535.0).collect(),
-        other => from_floats(other, layout).map_err(refused)?,
+        other => scale_floats(other, layout).map_err(layout_error)?,
     };
-    let values = if found.planes > 1 {
-        interleaved(&values, found.planes)
+    let values = if buffer_layout.planes > 1 {
+        interleave(&values, buffer_layout.planes)
     } else {
         values
     };
     let kept = layout.colors + usize::from(layout.alpha != Alpha::None);
-    let values = first_of_each(values, layout.decoded, kept);
+    let values = keep_first(values, layout.decoded, kept);
     let values = if layout.colors == 4 {
-        from_inks(&values)
+        rgb_from_cmyk(&values)
     } else {
         values
     };
-    Ok(Tiff {
+    Ok(DecodedTiff {
         samples: Samples {
             height,
             width,
@@ -95,12 +100,12 @@ pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<Tiff> {
         orientation: orientation
             .and_then(Orientation::from_exif)
             .unwrap_or(Orientation::NoTransforms),
-        more: decoder.more_images(),
+        has_more: decoder.more_images(),
     })
 }
 
-/// What the tags say of a pixel, or why it cannot be read.
-fn layout(decoder: &mut Decoder<Cursor<&[u8]>>) -> TiffResult<Result<Layout, String>> {
+/// Reads the layout of a pixel from the tags. The inner error explains why the layout is not supported.
+fn read_layout(decoder: &mut Decoder<Cursor<&[u8]>>) -> TiffResult<Result<PixelLayout, String>> {
     let color = decoder.colortype()?;
     let mut tag = |tag| decoder.find_tag_unsigned_vec::<u16>(tag);
     let extra = tag(Tag::ExtraSamples)?.unwrap_or_default();
@@ -118,18 +123,18 @@ fn layout(decoder: &mut Decoder<Cursor<&[u8]>>) -> TiffResult<Result<Layout, Str
             (bit_depth, samples, 1, alpha)
         }
         ColorType::RGB(bits) => (bits, 3, 3, Alpha::None),
-        // Without the tag, a fourth sample is what most programs mean by it.
+        // Most programs that omit the tag `ExtraSamples` store straight alpha as the fourth sample.
         ColorType::RGBA(bits) if alpha == Alpha::None => (bits, 4, 3, Alpha::Straight),
         ColorType::RGBA(bits) => (bits, 4, 3, alpha),
         ColorType::CMYK(bits @ (8 | 16)) => (bits, 4, 4, Alpha::None),
         ColorType::Multiband { num_samples, .. } => {
             return Ok(Err(format!(
-                "has {num_samples} samples a pixel, and does not say what they are; {CONVERT}"
+                "has {num_samples} samples per pixel of unknown meaning; {CONVERT}"
             )));
         }
         other => {
             return Ok(Err(format!(
-                "has pixels of type {other:?}, which are not read here; {CONVERT}"
+                "has pixels of type {other:?}, which are not supported; {CONVERT}"
             )));
         }
     };
@@ -139,16 +144,16 @@ fn layout(decoder: &mut Decoder<Cursor<&[u8]>>) -> TiffResult<Result<Layout, Str
         .any(|e| [ASSOCIATED, UNASSOCIATED].contains(e))
     {
         return Ok(Err(format!(
-            "has its transparency in another place than behind the colors; {CONVERT}"
+            "has an alpha sample that does not directly follow the colors; {CONVERT}"
         )));
     }
-    // The decoder drops samples before it undoes the prediction, which needs them.
+    // The decoder drops extra samples before it reverses the prediction, which needs them.
     if decoded < samples && predictor.is_some_and(|p| p != NO_PREDICTOR) {
         return Ok(Err(format!(
-            "has {samples} samples a pixel, compressed by prediction, of which {decoded} are known; {CONVERT}"
+            "has {samples} samples per pixel, stored with a predictor, of which only {decoded} have a known meaning; {CONVERT}"
         )));
     }
-    Ok(Ok(Layout {
+    Ok(Ok(PixelLayout {
         bits,
         decoded,
         colors,
@@ -156,35 +161,37 @@ fn layout(decoder: &mut Decoder<Cursor<&[u8]>>) -> TiffResult<Result<Layout, Str
     }))
 }
 
-/// Samples of 1 to 8 bits in [0, 1], packed in bytes row by row.
-fn from_bits(bytes: &[u8], bits: u8, per_row: usize) -> Vec<f32> {
+/// Unpacks samples of 1 to 8 bits, packed in bytes row by row, and scales them to [0, 1].
+fn unpack(bytes: &[u8], bits: u8, per_row: usize) -> Vec<f32> {
     if bits >= 8 {
         return bytes.iter().map(|&v| f32::from(v) / 255.0).collect();
     }
     let bits = usize::from(bits);
-    let most = (1_u16 << bits) - 1;
+    let max = (1_u16 << bits) - 1;
     let sample = |row: &[u8], at: usize| {
         let bit = |k: usize| row[k / 8] >> (7 - k % 8) & 1;
         let number = (at * bits..(at + 1) * bits).fold(0, |n, k| n << 1 | u16::from(bit(k)));
-        f32::from(number) / f32::from(most)
+        f32::from(number) / f32::from(max)
     };
     let rows = bytes.chunks_exact((per_row * bits).div_ceil(8).max(1));
     rows.flat_map(|row| (0..per_row).map(move |at| sample(row, at)))
         .collect()
 }
 
-/// Float samples in [0, 1]; integers of other sizes are refused, because few programs use their whole range.
-fn from_floats(buffer: DecodingResult, layout: Layout) -> Result<Vec<f32>, String> {
+/// Scales float samples to [0, 1].
+///
+/// Integers of other sizes are an error, because few programs use their full range.
+fn scale_floats(buffer: DecodingResult, layout: PixelLayout) -> Result<Vec<f32>, String> {
     let mut values: Vec<f32> = match buffer {
         DecodingResult::F16(samples) => samples.iter().map(|v| v.to_f32()).collect(),
         DecodingResult::F32(samples) => samples,
         DecodingResult::F64(samples) => samples.iter().map(|&v| v as f32).collect(),
         other => {
-            let (least, most) = integer_range(&other);
+            let (min, max) = integer_range(&other);
             let bits = layout.bits;
             return Err(format!(
-                "holds integers of {bits} bits from {least} to {most}, expected unsigned ones of 8 or 16 bits, or floats from \
-                 0 to 1; scale them and save the picture again"
+                "has {bits}-bit integer samples from {min} to {max}, expected unsigned integers of 8 or 16 bits, or floats from \
+                 0 to 1; scale the samples and save the picture again"
             ));
         }
     };
@@ -196,47 +203,53 @@ fn from_floats(buffer: DecodingResult, layout: Layout) -> Result<Vec<f32>, Strin
             colors..stored.min(colors + usize::from(layout.alpha != Alpha::None)),
         ),
     ];
-    for (what, part) in parts {
-        let of_part = |at: usize| part.contains(&(at % stored));
-        let numbers = values.iter().enumerate().filter(|(at, _)| of_part(*at));
-        let scale = unit_scale(what, numbers.map(|(_, &value)| value))?;
-        for (_, value) in values.iter_mut().enumerate().filter(|(at, _)| of_part(*at)) {
+    for (part_name, part) in parts {
+        let is_in_part = |at: usize| part.contains(&(at % stored));
+        let part_values = values.iter().enumerate().filter(|(at, _)| is_in_part(*at));
+        let scale = unit_scale(part_name, part_values.map(|(_, &value)| value))?;
+        for (_, value) in values
+            .iter_mut()
+            .enumerate()
+            .filter(|(at, _)| is_in_part(*at))
+        {
             *value = (*value * scale).clamp(0.0, 1.0);
         }
     }
     Ok(values)
 }
 
-/// The factor that brings float samples to [0, 1]: 1 if they are there, 1/255 for whole numbers from 0 to 255.
+/// Returns the factor that scales float samples to [0, 1]: 1 if they lie in this range, 1/255 for whole numbers from 0 to 255.
 ///
-/// Any other range is refused, as is what is not a number: a guess would show as a wrong picture.
-fn unit_scale(what: &str, values: impl Iterator<Item = f32>) -> Result<f32, String> {
-    let (mut least, mut most, mut whole, mut bad) = (f32::INFINITY, f32::NEG_INFINITY, true, 0);
+/// Any other range and values that are not finite are errors, because a guessed scale would give a wrong picture. `part_name` is used
+/// in messages.
+fn unit_scale(part_name: &str, values: impl Iterator<Item = f32>) -> Result<f32, String> {
+    let (mut min, mut max, mut all_whole, mut not_finite) =
+        (f32::INFINITY, f32::NEG_INFINITY, true, 0);
     for value in values {
-        bad += usize::from(!value.is_finite());
-        (least, most) = (least.min(value), most.max(value));
-        whole &= value.fract() == 0.0;
+        not_finite += usize::from(!value.is_finite());
+        (min, max) = (min.min(value), max.max(value));
+        all_whole &= value.fract() == 0.0;
     }
-    if bad > 0 {
+    if not_finite > 0 {
         return Err(format!(
-            "{bad} float samples of its {what} are not finite numbers (NaN or infinite); replace them and save the picture again"
+            "{not_finite} float samples of its {part_name} are NaN or infinite; replace them and save the picture again"
         ));
     }
-    if least >= -OVERSHOOT && most <= 1.0 + OVERSHOOT {
+    if min >= -OVERSHOOT && max <= 1.0 + OVERSHOOT {
         return Ok(1.0);
     }
-    if whole && least >= 0.0 && most <= 255.0 {
+    if all_whole && min >= 0.0 && max <= 255.0 {
         return Ok(1.0 / 255.0);
     }
-    let from = least.min(0.0);
-    let (shift, span) = (0.0 - from, most - from);
+    let start = min.min(0.0);
+    let (shift, span) = (0.0 - start, max - start);
     Err(format!(
-        "float samples of its {what} run from {least} to {most}, expected 0 to 1, or whole numbers from 0 to 255; scale them, for \
+        "float samples of its {part_name} range from {min} to {max}, expected 0 to 1, or whole numbers from 0 to 255; scale them, for \
          example to (v + {shift}) / {span}, and save the picture again"
     ))
 }
 
-/// The least and the largest of integers.
+/// Returns the smallest and the largest integer sample.
 fn integer_range(buffer: &DecodingResult) -> (i128, i128) {
     fn range<T: Copy + Into<i128>>(samples: &[T]) -> (i128, i128) {
         let numbers = || samples.iter().map(|&v| v.into());
@@ -255,16 +268,16 @@ fn integer_range(buffer: &DecodingResult) -> (i128, i128) {
     }
 }
 
-/// Pixel by pixel what was stored plane by plane.
-fn interleaved(values: &[f32], planes: usize) -> Vec<f32> {
+/// Converts samples from planes `(planes, pixels)` to pixels `(pixels, planes)`.
+fn interleave(values: &[f32], planes: usize) -> Vec<f32> {
     let pixels = values.len() / planes;
     (0..pixels * planes)
         .map(|at| values[at % planes * pixels + at / planes])
         .collect()
 }
 
-/// The first `kept` of every `stored` values.
-fn first_of_each(values: Vec<f32>, stored: usize, kept: usize) -> Vec<f32> {
+/// Keeps the first `kept` of every `stored` values.
+fn keep_first(values: Vec<f32>, stored: usize, kept: usize) -> Vec<f32> {
     if stored == kept {
         return values;
     }
@@ -272,20 +285,20 @@ fn first_of_each(values: Vec<f32>, stored: usize, kept: usize) -> Vec<f32> {
     pixels.flat_map(|pixel| &pixel[..kept]).copied().collect()
 }
 
-/// Red, green and blue `(1 − ink) (1 − black)` of cyan, magenta, yellow and black.
-fn from_inks(values: &[f32]) -> Vec<f32> {
+/// Converts CMYK to RGB as `(1 − ink) (1 − black)`.
+fn rgb_from_cmyk(values: &[f32]) -> Vec<f32> {
     let pixels = values.chunks_exact(4);
     let rgb = |inks: &[f32]| [0, 1, 2].map(|k| (1.0 - inks[k]) * (1.0 - inks[3]));
     pixels.flat_map(rgb).collect()
 }
 
-fn failure(error: &TiffError) -> String {
+fn decoding_message(error: &TiffError) -> String {
     match error {
         TiffError::UnsupportedError(_) => {
-            format!("a TIFF file of a kind that is not read here ({error}); {CONVERT}")
+            format!("this kind of TIFF file is not supported ({error}); {CONVERT}")
         }
         TiffError::LimitsExceeded => format!(
-            "decoding this TIFF file would take too much memory ({error}); {CONVERT}, or reduce it"
+            "decoding this TIFF file would need too much memory ({error}); {CONVERT}, or reduce its size"
         ),
         _ => format!(
             "cannot be decoded as TIFF ({error}): the file is damaged or cut short; copy or download it again"

@@ -5,11 +5,11 @@ use tempfile::TempDir;
 use super::*;
 use crate::picture::{ColorMode, Picture};
 
-fn ends(bytes: &[u8]) -> bool {
+fn has_end_marker(bytes: &[u8]) -> bool {
     segments(bytes).any(|(marker, _)| marker == END_OF_IMAGE)
 }
 
-/// 80 x 60 pixels with detail everywhere.
+/// Encodes 80 x 60 pixels of high-frequency content.
 fn jpeg(quality: u8, color: ExtendedColorType) -> Vec<u8> {
     let image = ImageBuffer::from_fn(80, 60, |x, y| {
         Rgb([0, 1, 2].map(|k| (x * x + y * (37 + k) + x * y * k).to_le_bytes()[0]))
@@ -37,31 +37,31 @@ fn opened(file: &[u8]) -> Result<Picture> {
 }
 
 #[test]
-fn bytes_after_the_end_of_a_jpeg_do_not_matter_and_a_thumbnail_is_not_its_end() {
+fn trailing_bytes_and_the_markers_of_a_thumbnail_are_ignored() {
     let whole = jpeg(75, ExtendedColorType::Rgb8);
-    assert!(ends(&[&whole[..], b"trailer"].concat()));
-    // An APP1 segment that holds a complete small JPEG.
+    assert!(has_end_marker(&[&whole[..], b"trailer"].concat()));
+    // An APP1 segment that contains a complete small JPEG file.
     let thumbnail = jpeg(10, ExtendedColorType::L8);
     let length = u16::try_from(thumbnail.len() + 2).unwrap().to_be_bytes();
-    let start = [
+    let file = [
         &[0xFF, 0xD8, 0xFF, 0xE1][..],
         &length,
         &thumbnail,
         &whole[2..],
     ]
     .concat();
-    assert!(ends(&start));
-    assert!(!ends(&start[..start.len() / 2]));
+    assert!(has_end_marker(&file));
+    assert!(!has_end_marker(&file[..file.len() / 2]));
 }
 
 #[test]
-fn a_jpeg_that_lacks_its_end_marker_alone_is_read_whole() {
+fn a_jpeg_that_lacks_only_its_end_marker_is_read_completely() {
     for quality in [10, 75, 100] {
         for color in [ExtendedColorType::Rgb8, ExtendedColorType::L8] {
             let file = jpeg(quality, color);
             let whole = opened(&file).unwrap();
             let data = &file[..file.len() - 2];
-            // Nothing, half of the marker, zeros of a disk instead of it.
+            // No bytes, half of the marker, zeros, and fill bytes in place of the marker.
             for end in [&[][..], &[0xFF], &[0; 9], &[0xFF, 0xFF, 0xFF]] {
                 assert_eq!(opened(&[data, end].concat()).unwrap(), whole, "{quality}");
             }
@@ -73,14 +73,14 @@ fn a_jpeg_that_lacks_its_end_marker_alone_is_read_whole() {
 }
 
 #[test]
-fn a_jpeg_that_lacks_pixels_is_refused_with_the_place() {
+fn a_jpeg_that_lacks_pixels_is_refused_with_the_row_where_it_ends() {
     let file = jpeg(90, ExtendedColorType::Rgb8);
     for missing in [5, 20, 100, file.len() / 4, file.len() / 2] {
         let cut = &file[..file.len() - missing];
         let message = opened(cut).unwrap_err().to_string();
-        let place = format!("stop at byte {}, in row ", cut.len());
+        let position = format!("end at byte {}, in row ", cut.len());
         assert!(
-            message.contains(&place) && message.contains("of 60"),
+            message.contains(&position) && message.contains("of 60"),
             "{message}"
         );
         assert!(message.contains("cut short"), "{message}");
@@ -108,13 +108,13 @@ fn a_progressive_jpeg_that_lacks_a_scan_is_refused() {
         let message = opened(&file[..scan]).unwrap_err().to_string();
         assert!(message.contains("before the last scan"), "{message}");
     }
-    // In the middle of the last scan.
+    // Truncated in the middle of the last scan.
     let message = opened(&file[..file.len() - 12]).unwrap_err().to_string();
     assert!(message.contains("cut short"), "{message}");
 }
 
 #[test]
-fn inks_of_a_jpeg_become_red_green_and_blue() {
+fn a_cmyk_jpeg_is_converted_to_rgb() {
     let picture = opened(&golden("cmyk.jpg")).unwrap();
     assert_eq!(
         (picture.height, picture.width, picture.channels),

@@ -15,27 +15,29 @@ const FORMAT: u16 = 339;
 const WHITE_IS_ZERO: &[u16] = &[0];
 const BLACK_IS_ZERO: &[u16] = &[1];
 const RGB: &[u16] = &[2];
-const INKS: &[u16] = &[5];
+const CMYK: &[u16] = &[5];
 const FLOAT: &[u16] = &[3];
 
 type Tags<'a> = &'a [(u16, &'a [u16])];
 
-/// An uncompressed little-endian TIFF file with one strip a plane.
-fn tiff((height, width): (u16, u16), tags: Tags, data: &[u8]) -> Vec<u8> {
-    let value = |tag| {
+/// Encodes an uncompressed little-endian TIFF file with one strip per plane.
+fn tiff(height: u16, width: u16, tags: Tags, data: &[u8]) -> Vec<u8> {
+    let first_value = |tag| {
         tags.iter()
-            .find(|(own, _)| *own == tag)
+            .find(|(other, _)| *other == tag)
             .map_or(1, |(_, v)| v[0])
     };
-    let planes = if value(PLANAR) == 2 {
-        value(SAMPLES)
+    let planes = if first_value(PLANAR) == 2 {
+        first_value(SAMPLES)
     } else {
         1
     };
-    let each = data.len() as u16 / planes;
-    let strips: Vec<u16> = (0..planes).map(|plane| 1024 + plane * each).collect();
-    let counts = vec![each; usize::from(planes)];
-    let own: Tags = &[
+    let strip_bytes = data.len() as u16 / planes;
+    let strips: Vec<u16> = (0..planes)
+        .map(|plane| 1024 + plane * strip_bytes)
+        .collect();
+    let counts = vec![strip_bytes; usize::from(planes)];
+    let required: Tags = &[
         (256, &[width]),
         (257, &[height]),
         (259, &[1]),
@@ -43,16 +45,16 @@ fn tiff((height, width): (u16, u16), tags: Tags, data: &[u8]) -> Vec<u8> {
         (278, &[height]),
         (279, &counts),
     ];
-    let mut all = [own, tags].concat();
+    let mut all = [required, tags].concat();
     all.sort_unstable();
     let mut file = b"II*\0\x08\0\0\0".to_vec();
     file.extend((all.len() as u16).to_le_bytes());
-    let mut beyond: Vec<u8> = Vec::new();
+    let mut long_values: Vec<u8> = Vec::new();
     for (tag, values) in &all {
         let mut bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         if bytes.len() > 4 {
-            let at = 512 + beyond.len() as u32;
-            beyond.extend(std::mem::replace(&mut bytes, at.to_le_bytes().to_vec()));
+            let at = 512 + long_values.len() as u32;
+            long_values.extend(std::mem::replace(&mut bytes, at.to_le_bytes().to_vec()));
         }
         bytes.resize(4, 0);
         file.extend([tag.to_le_bytes(), 3_u16.to_le_bytes()].concat());
@@ -61,7 +63,7 @@ fn tiff((height, width): (u16, u16), tags: Tags, data: &[u8]) -> Vec<u8> {
     }
     file.extend([0; 4]);
     file.resize(512, 0);
-    file.extend(beyond);
+    file.extend(long_values);
     file.resize(1024, 0);
     file.extend(data);
     file
@@ -74,9 +76,9 @@ fn opened(file: &[u8]) -> Result<Picture> {
     Picture::open(&path, ColorMode::Auto)
 }
 
-/// What is read of a picture of one row.
+/// Encodes a picture of one row and reads it back.
 fn row(width: u16, tags: Tags, data: &[u8]) -> Result<Vec<f32>> {
-    Ok(opened(&tiff((1, width), tags, data))?.values)
+    Ok(opened(&tiff(1, width, tags, data))?.values)
 }
 
 #[track_caller]
@@ -96,27 +98,27 @@ fn words(values: &[u16]) -> Vec<u8> {
 }
 
 #[test]
-fn premultiplied_alpha_leaves_the_color_as_it_is_and_adds_what_is_behind() {
+fn premultiplied_colors_are_not_multiplied_by_alpha_again() {
     let rgba: Tags = &[(BITS, &[8; 4]), (PHOTOMETRIC, RGB), (SAMPLES, &[4])];
-    let with = |extra| [rgba, &[(EXTRA, extra)][..]].concat();
+    let with_extra = |extra| [rgba, &[(EXTRA, extra)][..]].concat();
     // An opaque, a half transparent and a transparent pixel.
     let data = [255, 0, 51, 255, 102, 0, 51, 102, 0, 0, 0, 0];
     let premultiplied = [1.0, 0.0, 0.2, 1.0, 0.6, 0.8, 1.0, 1.0, 1.0];
     let straight = [1.0, 0.0, 0.2, 0.76, 0.6, 0.68, 1.0, 1.0, 1.0];
-    assert_close(&row(3, &with(&[1]), &data).unwrap(), &premultiplied);
-    assert_close(&row(3, &with(&[2]), &data).unwrap(), &straight);
-    // Without the tag.
+    assert_close(&row(3, &with_extra(&[1]), &data).unwrap(), &premultiplied);
+    assert_close(&row(3, &with_extra(&[2]), &data).unwrap(), &straight);
+    // Without the tag `ExtraSamples`.
     assert_close(&row(3, rgba, &data).unwrap(), &straight);
-    // A sample of no stated meaning is no alpha.
+    // An extra sample of unspecified meaning is not alpha.
     let unstated = [1.0, 0.0, 0.2, 0.4, 0.0, 0.2, 0.0, 0.0, 0.0];
-    assert_close(&row(3, &with(&[0]), &data).unwrap(), &unstated);
+    assert_close(&row(3, &with_extra(&[0]), &data).unwrap(), &unstated);
     let planes = [255, 102, 0, 0, 0, 0, 51, 51, 0, 255, 102, 0];
-    let planar = [&with(&[1])[..], &[(PLANAR, &[2])]].concat();
+    let planar = [&with_extra(&[1])[..], &[(PLANAR, &[2])]].concat();
     assert_close(&row(3, &planar, &planes).unwrap(), &premultiplied);
 }
 
 #[test]
-fn premultiplied_alpha_of_other_samples_is_the_same() {
+fn premultiplied_alpha_is_read_in_gray_16_bit_and_float_pictures() {
     let tags = |bits: &'static [u16], photometric, samples, format| {
         [
             (BITS, bits),
@@ -134,7 +136,7 @@ fn premultiplied_alpha_of_other_samples_is_the_same() {
     let float = tags(&[32; 4], RGB, &[4], &[3; 4]);
     let data = floats(&[0.2, 0.0, 0.4, 0.4]);
     assert_close(&row(1, &float, &data).unwrap(), &[0.8, 0.6, 1.0]);
-    // A color above its alpha would be brighter than white.
+    // A color above its alpha would exceed white, and is clamped.
     assert_close(&row(1, &gray8, &[255, 102]).unwrap(), &[1.0]);
 }
 
@@ -152,7 +154,7 @@ fn a_mask_is_black_where_it_is_transparent() {
             (SAMPLES, &[2]),
             (EXTRA, &[extra]),
         ];
-        std::fs::write(&path, tiff((1, 3), tags, &data)).unwrap();
+        std::fs::write(&path, tiff(1, 3, tags, &data)).unwrap();
         assert_close(&Picture::open_mask(&path).unwrap().values, &[1.0, 0.2, 0.0]);
     }
 }
@@ -185,12 +187,12 @@ fn every_sample_format_spans_zero_to_one() {
     assert_close(&gray(64, 3, &doubles), &[0.0, 0.2, 1.0]);
     let inverted: Tags = &[(BITS, &[8]), (PHOTOMETRIC, WHITE_IS_ZERO)];
     assert_close(&row(2, inverted, &[0, 204]).unwrap(), &[1.0, 0.2]);
-    let inks: Tags = &[(BITS, &[8; 4]), (PHOTOMETRIC, INKS), (SAMPLES, &[4])];
-    assert_close(&row(1, inks, &[0, 51, 255, 51]).unwrap(), &[0.8, 0.64, 0.0]);
+    let cmyk: Tags = &[(BITS, &[8; 4]), (PHOTOMETRIC, CMYK), (SAMPLES, &[4])];
+    assert_close(&row(1, cmyk, &[0, 51, 255, 51]).unwrap(), &[0.8, 0.64, 0.0]);
 }
 
 #[test]
-fn float_samples_are_taken_as_they_are_or_as_whole_numbers_up_to_255() {
+fn float_samples_are_unchanged_in_0_to_1_or_divided_by_255_if_whole() {
     let gray: Tags = &[(BITS, &[32]), (PHOTOMETRIC, BLACK_IS_ZERO), (FORMAT, FLOAT)];
     let read = |values: &[f32]| row(values.len() as u16, gray, &floats(values)).unwrap();
     for values in [[0.0, 0.2, 1.0], [0.2, 0.3, 0.4], [0.0, 1.0, 1.0], [0.0; 3]] {
@@ -198,7 +200,7 @@ fn float_samples_are_taken_as_they_are_or_as_whole_numbers_up_to_255() {
     }
     assert_close(&read(&[0.0, 51.0, 255.0]), &[0.0, 0.2, 1.0]);
     assert_close(&read(&[0.0, 1.0, 2.0]), &[0.0, 1.0 / 255.0, 2.0 / 255.0]);
-    // Less than half a level of 8 bits beyond the ends.
+    // Values outside [0, 1] by less than half a level of 8 bits.
     assert_close(&read(&[-0.001, 0.5, 1.001]), &[0.0, 0.5, 1.0]);
     let rgba: Tags = &[
         (BITS, &[32; 4]),
@@ -207,7 +209,7 @@ fn float_samples_are_taken_as_they_are_or_as_whole_numbers_up_to_255() {
         (EXTRA, &[2]),
         (FORMAT, &[3; 4]),
     ];
-    // Colors to 255, alpha to 1 or to 255.
+    // Colors up to 255, and alpha up to 1 or up to 255.
     for alpha in [0.6, 153.0] {
         let data = floats(&[255.0, 0.0, 51.0, alpha]);
         assert_close(&row(1, rgba, &data).unwrap(), &[1.0, 0.4, 0.52]);
@@ -215,7 +217,7 @@ fn float_samples_are_taken_as_they_are_or_as_whole_numbers_up_to_255() {
 }
 
 #[test]
-fn floats_of_another_range_are_refused_and_the_advice_works() {
+fn floats_of_another_range_are_refused_and_the_suggested_scaling_is_accepted() {
     let gray: Tags = &[(BITS, &[32]), (PHOTOMETRIC, BLACK_IS_ZERO), (FORMAT, FLOAT)];
     for (values, words) in [
         ([-1.0, 0.0, 1.0], ["from -1 to 1,", "(v + 1) / 2,"]),
@@ -250,22 +252,22 @@ fn floats_of_another_range_are_refused_and_the_advice_works() {
 }
 
 #[test]
-fn integers_that_few_programs_use_to_their_full_range_are_refused_with_their_range() {
+fn signed_and_32_bit_integers_are_refused_with_their_range() {
     for (bits, format, data, words) in [
         (
             32,
             1,
             &[1, 0, 0, 0, 44, 1, 0, 0][..],
-            "integers of 32 bits from 1 to 300,",
+            "32-bit integer samples from 1 to 300,",
         ),
         (32, 2, &[255, 255, 255, 255, 7, 0, 0, 0], "from -1 to 7,"),
         (
             16,
             2,
             &[0, 128, 255, 127],
-            "integers of 16 bits from -32768 to 32767,",
+            "16-bit integer samples from -32768 to 32767,",
         ),
-        (8, 2, &[128, 127], "integers of 8 bits from -128 to 127,"),
+        (8, 2, &[128, 127], "8-bit integer samples from -128 to 127,"),
     ] {
         let tags: Tags = &[
             (BITS, &[bits]),
@@ -278,33 +280,33 @@ fn integers_that_few_programs_use_to_their_full_range_are_refused_with_their_ran
 }
 
 #[test]
-fn samples_whose_meaning_is_not_known_are_refused() {
+fn samples_of_unknown_meaning_are_refused() {
     let eight: &[u16] = &[8; 5];
     for (photometric, samples, extra, words) in [
         (
             2,
             5,
             &[(EXTRA, &[0, 2][..])][..],
-            "transparency in another place",
+            "does not directly follow the colors",
         ),
         (
             2,
             4,
             &[(EXTRA, &[0]), (PREDICTOR, &[2])],
-            "4 samples a pixel, compressed by prediction",
+            "4 samples per pixel, stored with a predictor",
         ),
-        (1, 2, &[], "2 samples a pixel, and does not say"),
+        (1, 2, &[], "2 samples per pixel of unknown meaning"),
         (
             1,
             2,
             &[(EXTRA, &[0])],
-            "2 samples a pixel, and does not say",
+            "2 samples per pixel of unknown meaning",
         ),
         (
             1,
             3,
             &[(EXTRA, &[0, 0])],
-            "3 samples a pixel, and does not say",
+            "3 samples per pixel of unknown meaning",
         ),
         (3, 1, &[], "convert the picture to an 8- or 16-bit PNG"),
     ] {
@@ -322,9 +324,9 @@ fn samples_whose_meaning_is_not_known_are_refused() {
 }
 
 #[test]
-fn a_turned_picture_is_read_upright() {
-    // As seen, row by row: 1 2 / 3 4 / 5 6, stored in each of the eight ways.
-    for (orientation, size, stored) in [
+fn every_orientation_tag_is_applied() {
+    // The upright picture is 1 2 / 3 4 / 5 6, row by row, stored in each of the eight orientations.
+    for (orientation, (height, width), stored) in [
         (1, (3, 2), [1, 2, 3, 4, 5, 6]),
         (2, (3, 2), [2, 1, 4, 3, 6, 5]),
         (3, (3, 2), [6, 5, 4, 3, 2, 1]),
@@ -339,7 +341,7 @@ fn a_turned_picture_is_read_upright() {
             (PHOTOMETRIC, BLACK_IS_ZERO),
             (ORIENTATION, &[orientation]),
         ];
-        let picture = opened(&tiff(size, tags, &stored)).unwrap();
+        let picture = opened(&tiff(height, width, tags, &stored)).unwrap();
         assert_eq!((picture.height, picture.width), (3, 2), "{orientation}");
         let expected = [1, 2, 3, 4, 5, 6_u8].map(|v| f32::from(v) / 255.0);
         assert_eq!(picture.values, expected, "{orientation}");
@@ -347,7 +349,7 @@ fn a_turned_picture_is_read_upright() {
 }
 
 #[test]
-fn what_other_programs_write_is_read() {
+fn predicted_lzw_files_and_big_tiff_files_are_read() {
     use tiff::encoder::{Compression, Predictor, TiffEncoder, colortype::RGB16};
     let samples: Vec<u16> = (0..45).map(|at| at * 1456).collect();
     let expected: Vec<f32> = samples.iter().map(|&v| f32::from(v) / 65535.0).collect();
