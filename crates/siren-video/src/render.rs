@@ -214,22 +214,23 @@ pub fn render(
 /// Writes the artifacts of a finished run: `comparison.gif` (clip, fit and ten times their difference side by side), `frames.csv` (PSNR of
 /// every frame), and the middle frame of the clip (`target.png`) and of the fit (`value.png`).
 pub(crate) fn artifacts(video: &Video, field: &Siren, folder: &Path) -> Result<()> {
-    let own = Playback::own(video);
-    let Size { height, width } = own.size;
+    let playback = Playback::own(video);
+    let Size { height, width } = playback.size;
     let wide = Size {
         height,
         width: 3 * width,
     };
-    let mut sink: Box<dyn Sink> = sink::create(&folder.join("comparison.gif"), wide, own.rate)?;
+    let mut sink: Box<dyn Sink> =
+        sink::create(&folder.join("comparison.gif"), wide, playback.rate)?;
     let mut table = "frame,psnr_db\n".to_owned();
-    for index in 0..own.frames {
-        let (target, values) = (video.clip.frame(index), own.values(field, index)?);
+    for index in 0..playback.frames {
+        let (target, values) = (video.clip.frame(index), playback.values(field, index)?);
         let fit: Vec<u8> = values.iter().map(|&y| level_from_value(y)).collect();
         // Writing to a string cannot fail.
         let _ = writeln!(table, "{index},{}", psnr(target, &values));
-        if index == own.frames / 2 {
+        if index == playback.frames / 2 {
             for (name, levels) in [("target.png", target), ("value.png", &fit)] {
-                picture_from_levels(levels, own.size, video.clip.channels)
+                picture_from_levels(levels, playback.size, video.clip.channels)
                     .save(&folder.join(name))?;
             }
         }
@@ -280,14 +281,14 @@ mod tests {
 
     #[test]
     fn playback_at_any_rate_starts_at_the_first_frame_and_ends_within_the_fitted_duration() {
-        let own = playback(31, 15.0);
+        let fitted = playback(31, 15.0);
         for (rate, frames, last) in [
             (15.0, 31, 1.0),
             (30.0, 61, 1.0),
             (7.5, 16, 1.0),
             (29.97, 60, 0.968_635),
         ] {
-            let other = own.clone().at_rate(rate).unwrap();
+            let other = fitted.clone().at_rate(rate).unwrap();
             assert_eq!(other.frames(), frames, "{rate}");
             assert!((other.time(0) + 1.0).abs() < 1e-12);
             assert!(
@@ -299,7 +300,7 @@ mod tests {
             assert!((other.time(1) - other.time(0) - 1.0 / rate).abs() < 1e-12);
         }
         for rate in [0.0, -1.0, f64::NAN, 1e9] {
-            assert!(own.clone().at_rate(rate).is_err());
+            assert!(fitted.clone().at_rate(rate).is_err());
         }
         assert_eq!(playback(1, 25.0).at_rate(50.0).unwrap().frames(), 1);
     }

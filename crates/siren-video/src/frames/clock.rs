@@ -186,12 +186,12 @@ impl<S: FrameSource> Resampled<S> {
         requested: Option<f64>,
         declared: &[f64],
     ) -> Self {
-        let own = timeline.rate(declared);
-        let rate = requested.unwrap_or(own);
+        let own_rate = timeline.rate(declared);
+        let rate = requested.unwrap_or(own_rate);
         // A clip that is read at a declared rate may lack frames, which is no reason for a note.
-        let is_declared = declared.contains(&own);
-        let note = (requested.is_none() && !is_declared && !timeline.is_even(own)).then(|| {
-            let rounded = (own * 1e3).round() / 1e3;
+        let is_declared = declared.contains(&own_rate);
+        let note = (requested.is_none() && !is_declared && !timeline.is_even(own_rate)).then(|| {
+            let rounded = (own_rate * 1e3).round() / 1e3;
             format!(
                 "its frames have unequal durations; it is read at {rounded} frames per second, and each frame is repeated for as long as it \
                  lasts (`signal.rate` sets another rate)"

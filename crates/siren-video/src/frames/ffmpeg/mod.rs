@@ -123,7 +123,7 @@ impl FfmpegFrames {
     /// Passes one packet to the decoder, and appends the frames that are complete to `ready`.
     fn decode_packet(&mut self) -> Result<()> {
         let mut packet = Packet::empty();
-        // Errors of packets and of the end of the file are ignored here; `notes` reports the number of frames that are missing.
+        // Errors of packets and of the end of the file are ignored, because `notes` reports the number of frames that are missing.
         match packet.read(&mut self.input) {
             Ok(()) if packet.stream() != self.index => return Ok(()),
             Ok(()) => {
@@ -165,7 +165,7 @@ impl FfmpegFrames {
             let orientation = orientation_from_bytes(matrix.data()).map_err(fail)?;
             self.display = self.display.with_orientation(orientation);
         }
-        let picture = self.converter.picture(decoded).map_err(fail)?;
+        let picture = self.converter.convert(decoded).map_err(fail)?;
         self.stored_size = size_of(&picture);
         self.decoded_frames += 1;
         self.concealed_frames += usize::from(decoded.is_corrupt() || decoded.has_decode_errors());
@@ -214,7 +214,8 @@ impl FrameSource for FfmpegFrames {
         let missing = self.packet_frames.saturating_sub(self.decoded_frames);
         if missing > 0 && !self.is_interlaced {
             notes.push(format!(
-                "{missing} of its {} frames cannot be decoded and are left out: the file is damaged, or was cut at a frame that depends on earlier ones",
+                "{missing} of its {} frames cannot be decoded and are left out: the file is damaged, or was cut at a frame that depends on \
+                 earlier ones",
                 self.packet_frames
             ));
         }
@@ -270,7 +271,7 @@ fn open_decoder(stream: &format::stream::Stream) -> Result<decoder::Video, Strin
     };
     let Some(codec) = decoder::find_by_name(name) else {
         return Err(format!(
-            "has an alpha channel that FFmpeg decodes only with {name}, and this FFmpeg was built without it; flatten the clip over white first"
+            "has an alpha channel, for which FFmpeg needs {name}, and this FFmpeg was built without it; flatten the clip over white first"
         ));
     };
     let opened = context

@@ -139,7 +139,7 @@ pub(super) struct FrameConverter {
 
 impl FrameConverter {
     /// Converts a frame to RGB, composited over white where it is transparent. The error is a message for the user.
-    pub(super) fn picture(&mut self, frame: &Video) -> Result<RgbImage, String> {
+    pub(super) fn convert(&mut self, frame: &Video) -> Result<RgbImage, String> {
         let message = |error: ffmpeg::Error| format!("FFmpeg cannot convert its frames ({error})");
         let Some(format) = frame.format().descriptor() else {
             return Err("has frames of a pixel format unknown to FFmpeg".to_owned());
