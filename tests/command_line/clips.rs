@@ -319,7 +319,7 @@ fn a_fitted_clip_is_rendered_at_any_rate_and_size() {
         ("render run --fps nan -o a.gif", &["--fps", "above 0"]),
         ("render run --scale -1 -o a.gif", &["-1"]),
         ("render run -o a.avi", &["a.avi", ".mp4", ".gif"]),
-        ("render run -o run", &["run", "there already"]),
+        ("render run -o run", &["run", "already exists"]),
         (
             "render run -o absent/a.gif",
             &["absent/a.gif", "No such file"],

@@ -1,45 +1,46 @@
-//! A clip in memory: one byte a channel, as it is shown.
+//! A clip in memory, at 8 bits per channel.
 
 use image::RgbImage;
 use image::imageops::{self, FilterType};
 use siren_core::run::{available_memory, console};
 use siren_core::{Error, Result};
+use siren_picture::Size;
 use siren_picture::picture::MAX_SIDE;
 
 use crate::config::VideoSignal;
-use crate::frames::open;
+use crate::frames::{open, size_of};
 
-/// Most channels of a clip: red, green and blue.
+/// Largest number of channels of a clip: red, green and blue.
 pub const CHANNELS: usize = 3;
 
-/// Frames of one size, one after the other.
+/// A sequence of frames of equal size.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Clip {
-    /// How many.
+    /// Number of frames.
     pub frames: usize,
-    /// Rows.
+    /// Rows per frame.
     pub height: usize,
-    /// Columns.
+    /// Columns per frame.
     pub width: usize,
     /// 3 for red, green and blue, 1 for gray.
     pub channels: usize,
-    /// Frames a second.
+    /// Frame rate, in frames per second.
     pub rate: f64,
-    /// `(frames, height, width, channels)`; 255 is full.
+    /// Levels from 0 to 255, `(frames, height, width, channels)`.
     pub values: Vec<u8>,
 }
 
 impl Clip {
-    /// The part of the clip that a config names, cropped and resized.
+    /// Reads the part of a clip that a config selects, and crops and resizes its frames.
     ///
     /// # Errors
-    /// If the clip cannot be read, has no such part, its frames differ in size, or it does not fit into memory; the last is
-    /// said before anything is decoded where the file tells how long it is.
+    /// If the clip cannot be read, if it does not contain the selected part, if its frames differ in size, or if the result does not
+    /// fit into the available memory. Where the file states its length, memory is checked before any frame is decoded.
     pub fn open(signal: &VideoSignal) -> Result<Self> {
         let mut frames = open(signal)?;
         let rate = frames.rate();
         let first = (signal.start * rate).round() as u64;
-        let wanted = signal
+        let selected = signal
             .length
             .map(|length| (length * rate).round().max(1.0) as u64);
         let mut clip = Self {
@@ -52,76 +53,79 @@ impl Clip {
         };
         let memory = available_memory();
         if let (Some(count), Some(size)) = (frames.count(), frames.size()) {
-            let (width, height) = prepared_size(signal, size)?;
-            let left = (count as u64).saturating_sub(first);
-            let part = wanted.map_or(left, |wanted| wanted.min(left));
+            let Size { height, width } = size_after_crop_and_resize(signal, size)?;
+            let remaining = (count as u64).saturating_sub(first);
+            let part = selected.map_or(remaining, |selected| selected.min(remaining));
             let whole = Self {
-                height: height as usize,
-                width: width as usize,
+                height,
+                width,
                 ..clip.clone()
             };
-            whole.fits(part.div_ceil(signal.stride as u64), memory)?;
+            whole.check_memory(part.div_ceil(signal.stride as u64), memory)?;
         }
-        let mut at = 0;
-        while wanted.is_none_or(|wanted| at < first + wanted) {
+        let mut index = 0;
+        while selected.is_none_or(|selected| index < first + selected) {
             let Some(frame) = frames.next()? else { break };
-            let is_kept = at >= first && (at - first).is_multiple_of(signal.stride as u64);
-            at += 1;
+            let is_kept = index >= first && (index - first).is_multiple_of(signal.stride as u64);
+            index += 1;
             if !is_kept {
                 continue;
             }
-            let frame = prepared(signal, frame)?;
+            let frame = crop_and_resize(signal, frame)?;
             if clip.frames == 0 {
-                (clip.height, clip.width) = (frame.height() as usize, frame.width() as usize);
+                Size {
+                    height: clip.height,
+                    width: clip.width,
+                } = size_of(&frame);
             }
             clip.push(&frame, memory)?;
         }
-        if clip.frames > 0 && wanted.is_none_or(|wanted| at >= first + wanted) {
-            clip.tell(signal, &frames.notes());
+        if clip.frames > 0 && selected.is_none_or(|selected| index >= first + selected) {
+            clip.print_notes(signal, &frames.notes());
             return Ok(clip);
         }
-        Err(no_such_part(signal, at as f64 / rate))
+        Err(missing_part(signal, index as f64 / rate))
     }
 
-    /// Voxels.
+    /// Returns the number of voxels: frames × rows × columns.
     #[must_use]
     pub fn voxels(&self) -> usize {
         self.frames * self.height * self.width
     }
 
-    /// One frame, `(height, width, channels)`.
+    /// Returns the levels of one frame, `(height, width, channels)`.
     ///
     /// # Panics
-    /// If there is no such frame.
+    /// If `index` is not below the number of frames.
     #[must_use]
-    pub fn frame(&self, at: usize) -> &[u8] {
+    pub fn frame(&self, index: usize) -> &[u8] {
         let len = self.height * self.width * self.channels;
-        &self.values[at * len..(at + 1) * len]
+        &self.values[index * len..(index + 1) * len]
     }
 
-    /// Tells the user what was made of the file, and what it holds if that is hardly meant.
-    fn tell(&self, signal: &VideoSignal, notes: &[String]) {
+    /// Prints the notes of the reader, and a note of its own if the clip is black.
+    fn print_notes(&self, signal: &VideoSignal, notes: &[String]) {
         let Some(path) = &signal.path else { return };
         let is_black = self.values.iter().all(|&level| level <= 1);
-        let black = is_black.then_some("all its levels are 0 or 1 of 255: it is black");
+        let black = is_black.then_some("the clip is black: all its levels are 0 or 1 of 255");
         for note in notes.iter().map(String::as_str).chain(black) {
             console::note(format_args!("note: {}: {note}", path.display()));
         }
     }
 
     fn push(&mut self, frame: &RgbImage, memory: u64) -> Result<()> {
-        let (height, width) = (frame.height() as usize, frame.width() as usize);
+        let Size { height, width } = size_of(frame);
         if (height, width) != (self.height, self.width) {
             return Err(Error::Shape {
                 what: "frames of a clip",
                 expected: format!(
-                    "{} × {} pixels as the first (height × width)",
+                    "{} × {} pixels as in the first frame (height × width)",
                     self.height, self.width
                 ),
                 got: format!("{height} × {width} at frame {}", self.frames),
             });
         }
-        self.fits(self.frames as u64 + 1, memory)?;
+        self.check_memory(self.frames as u64 + 1, memory)?;
         if self.channels == CHANNELS {
             self.values.extend_from_slice(frame);
         } else {
@@ -131,16 +135,16 @@ impl Clip {
         Ok(())
     }
 
-    /// An error if so many frames are more than memory holds.
-    fn fits(&self, frames: u64, memory: u64) -> Result<()> {
+    /// Returns an error if `frames` frames of this clip's size take more than `memory` bytes.
+    fn check_memory(&self, frames: u64, memory: u64) -> Result<()> {
         let bytes = frames.saturating_mul((self.height * self.width * self.channels) as u64);
         if bytes <= memory {
             return Ok(());
         }
         let mib = |bytes: u64| bytes >> 20;
         let expected = format!(
-            "a clip of at most {} MiB, which is the memory that is free: {frames} frames of {} × {} pixels take {} MiB; make it \
-             shorter (`signal.length`, `signal.stride`) or smaller (`signal.resize`)",
+            "a clip that fits into the {} MiB of free memory: {frames} frames of {} × {} pixels (height × width) take {} MiB; select \
+             fewer frames (`signal.length`, `signal.stride`) or make them smaller (`signal.resize`)",
             mib(memory),
             self.height,
             self.width,
@@ -154,9 +158,10 @@ impl Clip {
     }
 }
 
-/// Cropped, then resized.
-fn prepared(signal: &VideoSignal, frame: RgbImage) -> Result<RgbImage> {
-    let (width, height) = prepared_size(signal, frame.dimensions())?;
+/// Crops a frame to `signal.crop`, then resizes it to `signal.resize` by linear interpolation.
+fn crop_and_resize(signal: &VideoSignal, frame: RgbImage) -> Result<RgbImage> {
+    let Size { height, width } = size_after_crop_and_resize(signal, size_of(&frame))?;
+    let (height, width) = (height as u32, width as u32);
     let mut frame = frame;
     if let Some(side) = signal.crop {
         let side = side as u32;
@@ -174,44 +179,50 @@ fn prepared(signal: &VideoSignal, frame: RgbImage) -> Result<RgbImage> {
     ))
 }
 
-/// Width and height after cropping and resizing.
-fn prepared_size(signal: &VideoSignal, (width, height): (u32, u32)) -> Result<(u32, u32)> {
-    let (mut width, mut height) = (width, height);
+/// Returns the size of a frame of size `original` after `signal.crop` and `signal.resize`.
+fn size_after_crop_and_resize(signal: &VideoSignal, original: Size) -> Result<Size> {
+    let Size {
+        mut height,
+        mut width,
+    } = original;
     if let Some(side) = signal.crop {
-        if side > height.min(width) as usize {
+        if side > height.min(width) {
             let expected =
                 format!("at most the frame's {height} × {width} pixels (height × width)");
             return Err(Error::invalid("signal.crop", side, &expected));
         }
-        (width, height) = (side as u32, side as u32);
+        (height, width) = (side, side);
     }
     let Some(side) = signal.resize else {
-        return Ok((width, height));
+        return Ok(Size { height, width });
     };
-    let scaled = |length: u32| side as u64 * u64::from(length) / u64::from(height.min(width));
-    let (width, height) = (scaled(width), scaled(height));
-    if height.max(width) > MAX_SIDE as u64 {
-        let expected =
-            format!("a shorter side that does not make frames of {height} × {width} pixels");
+    let shorter = height.min(width) as u64;
+    let scaled = |length: usize| (side as u64 * length as u64 / shorter) as usize;
+    let (height, width) = (scaled(height), scaled(width));
+    if height.max(width) > MAX_SIDE {
+        let expected = format!(
+            "a shorter side whose frames have at most {MAX_SIDE} pixels a side; this one gives {height} × {width} (height × width)"
+        );
         return Err(Error::invalid("signal.resize", side, &expected));
     }
-    Ok((width as u32, height as u32))
+    Ok(Size { height, width })
 }
 
-fn no_such_part(signal: &VideoSignal, seconds: f64) -> Error {
+/// Returns the error for a part (`signal.start`, `signal.length`) beyond the end of a clip that lasts `seconds`.
+fn missing_part(signal: &VideoSignal, seconds: f64) -> Error {
     let seconds = (seconds * 1e3).floor() / 1e3;
     if signal.start > 0.0 && seconds <= signal.start {
-        let expected = format!("less than the {seconds} seconds that the clip lasts");
+        let expected = format!("less than the clip's duration of {seconds} seconds");
         return Error::invalid("signal.start", signal.start, &expected);
     }
     match (&signal.path, signal.length) {
         (_, Some(length)) if seconds > 0.0 => {
-            let left = ((seconds - signal.start) * 1e3).round() / 1e3;
+            let remaining = ((seconds - signal.start) * 1e3).round() / 1e3;
             let expected =
-                format!("at most the {left} seconds that there are after `signal.start`");
+                format!("at most the {remaining} seconds of the clip after `signal.start`");
             Error::invalid("signal.length", length, &expected)
         }
-        (Some(path), _) => Error::signal(path, "has not a single frame in it"),
+        (Some(path), _) => Error::signal(path, "has no frames; give a clip of at least one frame"),
         (None, _) => Error::invalid("signal.start", signal.start, "a time within the clip"),
     }
 }

@@ -1,4 +1,4 @@
-//! A field as a clip, at any frame rate and size.
+//! Renders a fitted field as a clip, at any frame rate and size.
 
 use std::fmt::Write;
 use std::fs;
@@ -17,22 +17,22 @@ use crate::clip::CHANNELS;
 use crate::config::MAX_RATE;
 use crate::evaluate::psnr;
 use crate::sink::{self, Sink};
-use crate::voxels::byte;
+use crate::voxels::level_from_value;
 
-/// Pixels evaluated at once: what is held in memory of a large frame.
-const BAND: usize = 1 << 16;
+/// Pixels per evaluation of the field; it bounds the memory that a large frame takes.
+const PIXELS_PER_CHUNK: usize = 1 << 16;
 
-/// What playing a field needs to know of the clip that was fitted; the field knows its channels.
+/// Size, rate and coordinates of the fitted clip, as a run folder stores them for rendering. The number of channels is the field's.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VideoMetadata {
-    /// How many frames.
+    /// Number of frames.
     pub frames: usize,
-    /// Rows.
+    /// Rows per frame.
     pub height: usize,
-    /// Columns.
+    /// Columns per frame.
     pub width: usize,
-    /// Frames a second.
+    /// Frame rate, in frames per second.
     pub rate: f64,
     /// How time, rows and columns map to coordinates.
     pub coordinates: CoordinateRule,
@@ -42,36 +42,37 @@ impl SignalMetadata for VideoMetadata {
     const VERSION: u32 = 1;
 }
 
-/// When and where a field is seen: from the first frame of the fitted clip to the last one, or less than a frame before it.
+/// The times and pixels at which a field is rendered. The first frame is the first of the fitted clip; the last one is at its last
+/// frame, or less than one rendered frame before it.
 #[derive(Clone, Debug)]
 pub struct Playback {
     grid: Grid,
     size: Size,
     rate: f64,
     frames: usize,
-    /// Frames of the fitted clip from one frame to the next.
+    /// Distance of two rendered frames, in frames of the fitted clip.
     step: f64,
 }
 
 impl Playback {
-    /// The frames of a fitted clip as it was.
+    /// Creates the playback of a fitted clip at its own frame rate and size.
     ///
     /// # Errors
-    /// If it has none.
+    /// If the clip has no frames, rows or columns.
     pub fn new(clip: VideoMetadata) -> Result<Self> {
         let sides = [clip.frames, clip.height, clip.width];
         let grid = Grid::new(&sides, clip.coordinates)?;
-        Ok(Self::on(grid, clip.rate))
+        Ok(Self::from_grid(grid, clip.rate))
     }
 
-    /// The fitted clip's own frames.
+    /// Creates the playback of an open clip at its own frame rate and size.
     #[must_use]
     pub fn own(video: &Video) -> Self {
-        Self::on(video.grid.clone(), video.clip.rate)
+        Self::from_grid(video.grid.clone(), video.clip.rate)
     }
 
-    /// At the points of a grid of frames, rows and columns.
-    fn on(grid: Grid, rate: f64) -> Self {
+    /// Creates the playback at the points of a grid of frames, rows and columns.
+    fn from_grid(grid: Grid, rate: f64) -> Self {
         let sides = grid.sides();
         Self {
             size: Size {
@@ -85,27 +86,27 @@ impl Playback {
         }
     }
 
-    /// The same time at another frame rate: a frame is exactly one `rate`-th of a second after the one before.
+    /// Returns a playback of the same duration at another frame rate: frames are exactly `1 / rate` seconds apart.
     ///
     /// # Errors
-    /// If there is no such rate.
+    /// If `rate` is not above 0 and at most [`MAX_RATE`] frames per second.
     pub fn at_rate(self, rate: f64) -> Result<Self> {
         if !(rate > 0.0 && rate <= MAX_RATE) {
-            let expected = format!("above 0, at most {MAX_RATE} frames a second");
+            let expected = format!("above 0, at most {MAX_RATE} frames per second");
             return Err(Error::invalid("--fps", rate, &expected));
         }
         let step = self.rate / rate;
         let last = (self.grid.sides()[0] - 1) as f64 / step;
         Ok(Self {
             rate,
-            // A rounding error is no reason to lose the last frame.
+            // The margin keeps a rounding error from dropping the last frame.
             frames: (last + 1e-9).floor() as usize + 1,
             step,
             ..self
         })
     }
 
-    /// The same place in other pixels.
+    /// Returns a playback of the same frames at another resolution.
     ///
     /// # Errors
     /// If a side is zero.
@@ -118,25 +119,25 @@ impl Playback {
         })
     }
 
-    /// How many frames.
+    /// Returns the number of rendered frames.
     #[must_use]
     pub fn frames(&self) -> usize {
         self.frames
     }
 
-    /// Frames a second.
+    /// Returns the frame rate, in frames per second.
     #[must_use]
     pub fn rate(&self) -> f64 {
         self.rate
     }
 
-    /// Pixels.
+    /// Returns the size of a rendered frame.
     #[must_use]
     pub fn size(&self) -> Size {
         self.size
     }
 
-    /// The coordinate of a frame; that of the grid's points at the clip's own rate.
+    /// Returns the time coordinate of a frame. At the clip's own rate it equals that of the grid's points.
     fn time(&self, frame: usize) -> f64 {
         let intervals = self.grid.sides()[0] - 1;
         if intervals == 0 {
@@ -145,19 +146,24 @@ impl Playback {
         self.grid.extent(0) * (2.0 * (frame as f64 * self.step / intervals as f64) - 1.0)
     }
 
-    /// The values of one frame, pixel by pixel, in pieces.
-    fn pieces(&self, field: &Siren, frame: usize, mut take: impl FnMut(&[f32])) -> Result<()> {
+    /// Evaluates one frame in chunks of pixels in row-major order, and passes the values of each to `consume`.
+    fn for_each_chunk(
+        &self,
+        field: &Siren,
+        frame: usize,
+        mut consume: impl FnMut(&[f32]),
+    ) -> Result<()> {
         let time = self.time(frame) as f32;
         let Size { height, width } = self.size;
         let (rows, columns) = (self.grid.axis(1), self.grid.axis(2));
-        for start in (0..height * width).step_by(BAND) {
-            let end = (start + BAND).min(height * width);
-            let point = |at: usize| [time, rows[at / width], columns[at % width]];
+        for start in (0..height * width).step_by(PIXELS_PER_CHUNK) {
+            let end = (start + PIXELS_PER_CHUNK).min(height * width);
+            let point = |pixel: usize| [time, rows[pixel / width], columns[pixel % width]];
             let coords: Vec<f32> = (start..end).flat_map(point).collect();
             let coords = Tensor::from_vec(coords, (end - start, 3), &Device::Cpu)?;
             let coords = coords.to_device(field.parameters().device())?;
             let values = field.evaluate(&coords, &Order::Value)?.value()?;
-            take(
+            consume(
                 &values
                     .to_dtype(DType::F32)?
                     .flatten_all()?
@@ -167,72 +173,77 @@ impl Playback {
         Ok(())
     }
 
-    /// The values of one frame, `(height, width, 3)`.
+    /// Evaluates the field at the pixels of one frame. Returns values of shape `(height, width, channels)`, in [−1, 1] where the fit is good.
     pub(crate) fn values(&self, field: &Siren, frame: usize) -> Result<Vec<f32>> {
-        let mut all = Vec::with_capacity(self.size.height * self.size.width * CHANNELS);
-        self.pieces(field, frame, |values| all.extend_from_slice(values))?;
-        Ok(all)
+        let mut frame_values = Vec::with_capacity(self.size.height * self.size.width * CHANNELS);
+        self.for_each_chunk(field, frame, |values| {
+            frame_values.extend_from_slice(values);
+        })?;
+        Ok(frame_values)
     }
 
-    /// One frame as it is shown, `(height, width, 3)`.
-    fn bytes(&self, field: &Siren, frame: usize) -> Result<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(self.size.height * self.size.width * CHANNELS);
-        self.pieces(field, frame, |values| {
-            bytes.extend(values.iter().map(|&y| byte(y)));
+    /// Evaluates one frame as levels of 0 to 255, `(height, width, channels)`.
+    fn levels(&self, field: &Siren, frame: usize) -> Result<Vec<u8>> {
+        let mut levels = Vec::with_capacity(self.size.height * self.size.width * CHANNELS);
+        self.for_each_chunk(field, frame, |values| {
+            levels.extend(values.iter().map(|&y| level_from_value(y)));
         })?;
-        Ok(bytes)
+        Ok(levels)
     }
 }
 
-/// Plays a field into a file or a folder, one frame in memory at a time; `tick` is called after each.
+/// Renders a field to a file or a folder, whose format [`sink::create`] chooses by the extension of `path`. Memory holds one frame at a
+/// time. `on_frame` is called with the index of every frame after it is written.
 ///
 /// # Errors
-/// If the format is not written here, or the file cannot be.
+/// If the extension is unknown, the field cannot be evaluated, or the file cannot be written.
 pub fn render(
     field: &Siren,
     playback: &Playback,
     path: &Path,
-    mut tick: impl FnMut(usize),
+    mut on_frame: impl FnMut(usize),
 ) -> Result<()> {
     let mut sink = sink::create(path, playback.size, playback.rate)?;
     for frame in 0..playback.frames {
-        sink.push(&playback.bytes(field, frame)?)?;
-        tick(frame);
+        sink.push(&playback.levels(field, frame)?)?;
+        on_frame(frame);
     }
     sink.finish()
 }
 
-/// What a finished run leaves to look at: the clip, the fit and ten times their difference side by side, the PSNR of every frame, and
-/// the frame in the middle.
+/// Writes the artifacts of a finished run: `comparison.gif` (clip, fit and ten times their difference side by side), `frames.csv` (PSNR of
+/// every frame), and the middle frame of the clip (`target.png`) and of the fit (`value.png`).
 pub(crate) fn artifacts(video: &Video, field: &Siren, folder: &Path) -> Result<()> {
-    let own = Playback::own(video);
-    let Size { height, width } = own.size;
+    let playback = Playback::own(video);
+    let Size { height, width } = playback.size;
     let wide = Size {
         height,
         width: 3 * width,
     };
-    let mut sink: Box<dyn Sink> = sink::create(&folder.join("comparison.gif"), wide, own.rate)?;
+    let mut sink: Box<dyn Sink> =
+        sink::create(&folder.join("comparison.gif"), wide, playback.rate)?;
     let mut table = "frame,psnr_db\n".to_owned();
-    for at in 0..own.frames {
-        let (truth, values) = (video.clip.frame(at), own.values(field, at)?);
-        let fit: Vec<u8> = values.iter().map(|&y| byte(y)).collect();
+    for index in 0..playback.frames {
+        let (target, values) = (video.clip.frame(index), playback.values(field, index)?);
+        let fit: Vec<u8> = values.iter().map(|&y| level_from_value(y)).collect();
         // Writing to a string cannot fail.
-        let _ = writeln!(table, "{at},{}", psnr(truth, &values));
-        if at == own.frames / 2 {
-            for (name, bytes) in [("target.png", truth), ("value.png", &fit)] {
-                picture(bytes, own.size, video.clip.channels).save(&folder.join(name))?;
+        let _ = writeln!(table, "{index},{}", psnr(target, &values));
+        if index == playback.frames / 2 {
+            for (name, levels) in [("target.png", target), ("value.png", &fit)] {
+                picture_from_levels(levels, playback.size, video.clip.channels)
+                    .save(&folder.join(name))?;
             }
         }
-        let mut joined = Vec::with_capacity(truth.len() * 3);
+        let mut joined = Vec::with_capacity(target.len() * 3);
         let row = width * video.clip.channels;
-        for (truth, fit) in truth.chunks_exact(row).zip(fit.chunks_exact(row)) {
-            joined.extend_from_slice(truth);
+        for (target, fit) in target.chunks_exact(row).zip(fit.chunks_exact(row)) {
+            joined.extend_from_slice(target);
             joined.extend_from_slice(fit);
-            let off = truth
+            let difference = target
                 .iter()
                 .zip(fit)
                 .map(|(a, b)| a.abs_diff(*b).saturating_mul(10));
-            joined.extend(off);
+            joined.extend(difference);
         }
         sink.push(&joined)?;
     }
@@ -241,12 +252,15 @@ pub(crate) fn artifacts(video: &Video, field: &Siren, folder: &Path) -> Result<(
     fs::write(&path, table).map_err(Error::io("write", path))
 }
 
-fn picture(bytes: &[u8], Size { height, width }: Size, channels: usize) -> Picture {
+fn picture_from_levels(levels: &[u8], size: Size, channels: usize) -> Picture {
     Picture {
-        height,
-        width,
+        height: size.height,
+        width: size.width,
         channels,
-        values: bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect(),
+        values: levels
+            .iter()
+            .map(|&level| f32::from(level) / 255.0)
+            .collect(),
     }
 }
 
@@ -266,15 +280,15 @@ mod tests {
     }
 
     #[test]
-    fn any_rate_begins_with_the_first_frame_and_ends_within_the_fitted_time() {
-        let own = playback(31, 15.0);
+    fn playback_at_any_rate_starts_at_the_first_frame_and_ends_within_the_fitted_duration() {
+        let fitted = playback(31, 15.0);
         for (rate, frames, last) in [
             (15.0, 31, 1.0),
             (30.0, 61, 1.0),
             (7.5, 16, 1.0),
             (29.97, 60, 0.968_635),
         ] {
-            let other = own.clone().at_rate(rate).unwrap();
+            let other = fitted.clone().at_rate(rate).unwrap();
             assert_eq!(other.frames(), frames, "{rate}");
             assert!((other.time(0) + 1.0).abs() < 1e-12);
             assert!(
@@ -286,7 +300,7 @@ mod tests {
             assert!((other.time(1) - other.time(0) - 1.0 / rate).abs() < 1e-12);
         }
         for rate in [0.0, -1.0, f64::NAN, 1e9] {
-            assert!(own.clone().at_rate(rate).is_err());
+            assert!(fitted.clone().at_rate(rate).is_err());
         }
         assert_eq!(playback(1, 25.0).at_rate(50.0).unwrap().frames(), 1);
     }

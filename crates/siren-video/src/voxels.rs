@@ -1,4 +1,4 @@
-//! Voxels of a clip, drawn for every step.
+//! Samples of a clip's voxels, drawn anew for every step.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use siren_core::signal::{Grid, Sample, Sampler, Sampling, SubsetSampler, step_rn
 
 use crate::clip::Clip;
 
-/// Draws from the clip's bytes: what is in memory is the clip, and the sample of a step.
+/// Draws the voxels of each step from the clip's bytes, so that memory holds only the clip and the sample of one step.
 pub(crate) struct VoxelSampler {
     clip: Arc<Clip>,
-    /// Coordinates of each axis's samples.
+    /// Coordinates along time, rows and columns.
     axes: [Vec<f32>; 3],
     sampling: Sampling,
     seed: u64,
@@ -37,6 +37,7 @@ impl VoxelSampler {
         }
     }
 
+    /// Returns the indices of the voxels of a step, in the order of [`Clip::values`].
     fn indices(&self, step: u64) -> Vec<usize> {
         let voxels = self.clip.voxels();
         let Sampling::Subset(subset) = &self.sampling else {
@@ -57,11 +58,11 @@ impl Sampler for VoxelSampler {
         let (height, width, channels) = (self.clip.height, self.clip.width, self.clip.channels);
         let mut coords = Vec::with_capacity(3 * indices.len());
         let mut targets = Vec::with_capacity(channels * indices.len());
-        for &at in &indices {
-            let (row, column) = (at / width % height, at % width);
+        for &index in &indices {
+            let (row, column) = (index / width % height, index % width);
             let [times, rows, columns] = &self.axes;
-            coords.extend([times[at / width / height], rows[row], columns[column]]);
-            let color = &self.clip.values[at * channels..(at + 1) * channels];
+            coords.extend([times[index / width / height], rows[row], columns[column]]);
+            let color = &self.clip.values[index * channels..(index + 1) * channels];
             targets.extend(color.iter().map(|&byte| target(byte)));
         }
         let n = indices.len();
@@ -71,13 +72,13 @@ impl Sampler for VoxelSampler {
     }
 }
 
-/// In [−1, 1], as the authors'.
+/// Maps a level of 0 to 255 to a target in [−1, 1], as in the authors' code.
 pub(crate) fn target(byte: u8) -> f32 {
     f32::from(byte) / 127.5 - 1.0
 }
 
-/// The nearest byte.
-pub(crate) fn byte(value: f32) -> u8 {
+/// Maps a value in [−1, 1] to the nearest level of 0 to 255; values outside are clipped.
+pub(crate) fn level_from_value(value: f32) -> u8 {
     (127.5 * (value + 1.0)).round().clamp(0.0, 255.0) as u8
 }
 
@@ -104,21 +105,25 @@ mod tests {
     }
 
     #[test]
-    fn a_voxel_comes_with_its_own_color_and_bytes_survive_the_way_there_and_back() {
+    fn a_voxel_has_the_color_of_its_frame_row_and_column_and_levels_survive_a_round_trip() {
         let whole = sampler(&Sampling::Whole).draw(0).unwrap();
         let coords = whole.coords().to_vec2::<f32>().unwrap();
         let targets = whole.targets().unwrap().to_vec2::<f32>().unwrap();
         assert_eq!(coords.len(), 30);
         // Frame 1, row 2, column 3.
-        let at = (3 + 2) * 5 + 3;
-        assert_eq!(coords[at], [1.0, 1.0, 0.5]);
-        let bytes: Vec<u8> = targets[at].iter().map(|&y| byte(y)).collect();
-        assert_eq!(bytes, [3 * at as u8, 3 * at as u8 + 1, 3 * at as u8 + 2]);
-        assert!((0..=255).all(|b| byte(target(b)) == b));
+        let index = (3 + 2) * 5 + 3;
+        assert_eq!(coords[index], [1.0, 1.0, 0.5]);
+        let bytes: Vec<u8> = targets[index]
+            .iter()
+            .map(|&y| level_from_value(y))
+            .collect();
+        let first = 3 * index as u8;
+        assert_eq!(bytes, [first, first + 1, first + 2]);
+        assert!((0..=255).all(|b| level_from_value(target(b)) == b));
     }
 
     #[test]
-    fn draws_depend_on_seed_and_step_alone() {
+    fn draws_repeat_for_the_same_step_and_differ_between_steps() {
         for replacement in [true, false] {
             let subset = sampler(&Sampling::Subset(SubsetSampling {
                 points: 20,

@@ -1,103 +1,108 @@
-//! The clock of a clip: frames that last unequally, shown at equal distances in time.
+//! Conversion of frames of any duration to frames at equal distances in time.
 
 use image::RgbImage;
 use num_integer::gcd;
 use siren_core::Result;
+use siren_picture::Size;
 
 use super::Frames;
 
 /// Largest distance of a frame from its place on a regular grid, in frames, at which a clip counts as evenly spaced. Two frames that are
 /// both off by this much still have different places.
-const SLACK: f64 = 0.25;
+const EVEN_TOLERANCE: f64 = 0.25;
 /// Highest frame rate that is believed, in frames per second. Damaged headers claim more; clips do not have it.
 const MAX_RATE: f64 = 1000.0;
 /// Fraction of the frames of an unevenly spaced clip that may be shorter than a frame of the result. Without it, a frame that a glitch of
 /// a camera's clock made very short would multiply the number of all others.
-const GLITCHES: f64 = 0.01;
+const MAX_GLITCH_FRACTION: f64 = 0.01;
 
-/// A picture, and when it appears.
-pub(super) struct Shown {
-    /// In seconds, on the source's own clock.
+/// A picture and its presentation time.
+pub(super) struct TimedFrame {
+    /// Presentation time in seconds, on the source's clock.
     pub(super) start: f64,
-    /// In seconds, where the source knows; it counts for the last picture alone.
+    /// Duration in seconds, if the source states it. Only that of the last frame is used.
     pub(super) duration: Option<f64>,
     pub(super) picture: RgbImage,
 }
 
-/// A source of pictures in the order in which they are shown.
-pub(super) trait Timed {
-    /// Width and height, as far as they are known before a picture is read.
-    fn size(&self) -> Option<(u32, u32)>;
+/// A source of pictures in presentation order.
+pub(super) trait FrameSource {
+    /// Returns the size of a frame, if it is known before the first one is read.
+    fn size(&self) -> Option<Size>;
 
-    /// The next picture; `None` after the last.
-    fn next(&mut self) -> Result<Option<Shown>>;
+    /// Reads the next picture. Returns `None` after the last one.
+    fn next(&mut self) -> Result<Option<TimedFrame>>;
 
-    /// What the user should know about the pictures so far.
+    /// Returns notes for the user about the pictures read so far.
     fn notes(&self) -> Vec<String> {
         Vec::new()
     }
 }
 
-/// When the frames of a clip appear, in ticks of its clock.
+/// The presentation times of the frames of a clip, in ticks of its clock.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Timeline {
-    /// In order, the first at 0.
+    /// Presentation times in ascending order; the first is 0.
     starts: Vec<i64>,
     /// End of the last frame.
     end: i64,
-    /// Seconds of a tick.
+    /// Duration of a tick, in seconds.
     tick: f64,
 }
 
 impl Timeline {
-    /// From starts in any order; of those that lie closer together than frames of any clip do, the first counts. (What VP8 hides from the
-    /// viewer begins with the frame that is shown.) Without the duration of the last frame, it lasts as long as frames do on average.
-    /// `None` without a frame, or if all begin at once and the last does not last.
-    pub(super) fn new(mut starts: Vec<i64>, last: Option<i64>, tick: f64) -> Option<Self> {
+    /// Creates a timeline from presentation times in any order and the duration of the last frame, by default the mean distance of
+    /// two frames. Of frames that start less than a frame at 1000 frames per second apart, the first one is kept: a hidden frame of VP8
+    /// has the time of the visible one. Returns `None` if there are no frames, or if the clip has no duration.
+    pub(super) fn new(mut starts: Vec<i64>, last_duration: Option<i64>, tick: f64) -> Option<Self> {
         starts.sort_unstable();
         starts.dedup_by(|next, first| (*next - *first) as f64 * tick < 1.0 / MAX_RATE);
-        let (&first, &newest) = (starts.first()?, starts.last()?);
-        let mean = (newest - first) / (starts.len() as i64 - 1).max(1);
-        let last = last.filter(|&ticks| ticks > 0).unwrap_or(mean);
+        let (&first, &last) = (starts.first()?, starts.last()?);
+        let mean = (last - first) / (starts.len() as i64 - 1).max(1);
+        let last_duration = last_duration.filter(|&ticks| ticks > 0).unwrap_or(mean);
         for start in &mut starts {
             *start -= first;
         }
-        let end = newest - first + last;
+        let end = last - first + last_duration;
         (end > 0).then_some(Self { starts, end, tick })
     }
 
-    /// How many frames there are.
+    /// Returns the number of frames of the source.
     #[cfg(feature = "ffmpeg")]
     pub(super) fn frames(&self) -> usize {
         self.starts.len()
     }
 
-    /// The rate, in frames a second, at which the clip is read:
+    /// Returns the frame rate, in frames per second, at which the clip is read; `declared` are the rates that its file states:
     ///
-    /// 1. If frames are evenly spaced, to a quarter of a frame: their own rate, so that each is read once. A rate that the file names
-    ///    goes before the mean.
-    /// 2. Otherwise the lowest rate at which each frame begins at a frame of the result and each is seen, if that takes at most twice
-    ///    the frames of
-    /// 3. the rate of the shortest frame (but for one in a hundred): all others are seen, none early or late by more than half a frame.
-    pub(super) fn rate(&self, named: &[f64]) -> f64 {
+    /// 1. If the frames are evenly spaced, to a quarter of a frame: their own rate, so that each frame is read once. A declared rate takes
+    ///    precedence over the mean.
+    /// 2. Otherwise the lowest rate at which every frame starts on a frame of the result and no two on the same one, if it is at most twice
+    ///    that of rule 3.
+    /// 3. Otherwise the rate of the shortest frame, disregarding one frame in a hundred: every longer frame appears, at most half a frame
+    ///    early or late.
+    pub(super) fn rate(&self, declared: &[f64]) -> f64 {
         let mean = self.starts.len() as f64 / self.seconds(self.end);
-        let named = named.iter().copied().filter(|&rate| is_rate(rate));
-        let even = named.clone().chain([mean]).find(|&rate| self.is_even(rate));
-        if let Some(rate) = even.filter(|&rate| is_rate(rate)) {
+        let declared = declared.iter().copied().filter(|&rate| is_valid_rate(rate));
+        let even = declared
+            .clone()
+            .chain([mean])
+            .find(|&rate| self.is_even(rate));
+        if let Some(rate) = even.filter(|&rate| is_valid_rate(rate)) {
             return rate;
         }
         let shortest = (1.0 / self.shortest()).min(MAX_RATE);
-        let common = self.durations().fold(0, gcd);
-        let exact = named.chain([1.0 / self.seconds(common)]);
-        exact
+        let common_divisor = self.durations().fold(0, gcd);
+        let candidates = declared.chain([1.0 / self.seconds(common_divisor)]);
+        candidates
             .filter(|&rate| {
-                rate <= 2.0 * shortest * (1.0 + 1e-9) && is_rate(rate) && self.is_exact(rate)
+                rate <= 2.0 * shortest * (1.0 + 1e-9) && is_valid_rate(rate) && self.is_exact(rate)
             })
             .min_by(f64::total_cmp)
             .unwrap_or(shortest)
     }
 
-    /// How many frames the clip has at a rate.
+    /// Returns the number of frames of the result at a rate.
     pub(super) fn count(&self, rate: f64) -> usize {
         ((self.seconds(self.end) * rate).round() as usize).max(1)
     }
@@ -111,53 +116,56 @@ impl Timeline {
         self.starts.iter().zip(ends).map(|(start, end)| end - start)
     }
 
-    /// Whether frame k is frame k of the result.
+    /// Returns whether frame k of the source is frame k of the result, for all k.
     fn is_even(&self, rate: f64) -> bool {
-        let is_near =
-            |(at, &start): (usize, &i64)| (self.seconds(start) * rate - at as f64).abs() <= SLACK;
-        let off = self.seconds(self.end) * rate - self.starts.len() as f64;
-        self.starts.iter().enumerate().all(is_near) && off.abs() <= 2.0 * SLACK
+        let is_near = |(index, &start): (usize, &i64)| {
+            (self.seconds(start) * rate - index as f64).abs() <= EVEN_TOLERANCE
+        };
+        let excess = self.seconds(self.end) * rate - self.starts.len() as f64;
+        self.starts.iter().enumerate().all(is_near) && excess.abs() <= 2.0 * EVEN_TOLERANCE
     }
 
-    /// Whether each frame begins at a frame of the result, and no two at the same.
+    /// Returns whether every frame of the source starts on a frame of the result, and no two on the same one.
     fn is_exact(&self, rate: f64) -> bool {
-        let mut before = -1.0;
+        let mut previous = -1.0;
         self.starts.iter().all(|&start| {
-            let at = self.seconds(start) * rate;
-            let is_own = at.round() > before && (at - at.round()).abs() <= SLACK;
-            before = at.round();
-            is_own
+            let position = self.seconds(start) * rate;
+            let is_distinct = position.round() > previous;
+            previous = position.round();
+            is_distinct && (position - position.round()).abs() <= EVEN_TOLERANCE
         })
     }
 
-    /// Seconds of the shortest frame, but for one in a hundred.
+    /// Returns the duration of the shortest frame in seconds, disregarding one frame in a hundred.
     fn shortest(&self) -> f64 {
         let mut durations: Vec<i64> = self.durations().collect();
         durations.sort_unstable();
-        let skipped = (GLITCHES * durations.len() as f64) as usize;
-        self.seconds(durations[skipped])
+        let disregarded = (MAX_GLITCH_FRACTION * durations.len() as f64) as usize;
+        self.seconds(durations[disregarded])
     }
 }
 
-fn is_rate(rate: f64) -> bool {
+fn is_valid_rate(rate: f64) -> bool {
     rate > 0.0 && rate <= MAX_RATE
 }
 
-/// Pictures at equal distances in time, the first when the source's first one appears: each of them is the newest one that has
-/// appeared by then, or will within half a frame. The last one is shown to its end.
-pub(super) struct Steady<S> {
+/// A reader that resamples a source to a constant frame rate. The first picture is the source's first one. Every picture is the latest one
+/// of the source whose presentation time is reached, or will be within half a frame. The last one lasts until its end.
+pub(super) struct Resampled<S> {
     source: S,
     rate: f64,
     count: Option<usize>,
+    /// Presentation time of the source's first frame, in seconds.
     start: f64,
-    shown: Option<Shown>,
-    ahead: Option<Shown>,
-    given: usize,
+    current: Option<TimedFrame>,
+    upcoming: Option<TimedFrame>,
+    /// Number of pictures returned so far.
+    returned: usize,
     note: Option<String>,
 }
 
-impl<S: Timed> Steady<S> {
-    /// Reads `source` at so many frames a second; `count` of them, as far as is known.
+impl<S: FrameSource> Resampled<S> {
+    /// Reads `source` at `rate` frames per second. `count` is the number of resulting frames, if it is known.
     pub(super) fn new(source: S, rate: f64, count: Option<usize>) -> Self {
         Self {
             source,
@@ -165,23 +173,28 @@ impl<S: Timed> Steady<S> {
             count,
             note: None,
             start: 0.0,
-            shown: None,
-            ahead: None,
-            given: 0,
+            current: None,
+            upcoming: None,
+            returned: 0,
         }
     }
 
-    /// Reads `source` at the rate that is asked for, or else that of its timeline, of which `named` are rates that its file names.
-    pub(super) fn on(timeline: &Timeline, source: S, asked: Option<f64>, named: &[f64]) -> Self {
-        let own = timeline.rate(named);
-        let rate = asked.unwrap_or(own);
-        // What plays a file at its own rate needs no word about frames that are missing.
-        let is_named = named.contains(&own);
-        let note = (asked.is_none() && !is_named && !timeline.is_even(own)).then(|| {
-            let rounded = (own * 1e3).round() / 1e3;
+    /// Reads `source` at the `requested` rate, or else at that of its timeline; `declared` are the rates that its file states.
+    pub(super) fn with_timeline(
+        source: S,
+        timeline: &Timeline,
+        requested: Option<f64>,
+        declared: &[f64],
+    ) -> Self {
+        let own_rate = timeline.rate(declared);
+        let rate = requested.unwrap_or(own_rate);
+        // A clip that is read at a declared rate may lack frames, which is no reason for a note.
+        let is_declared = declared.contains(&own_rate);
+        let note = (requested.is_none() && !is_declared && !timeline.is_even(own_rate)).then(|| {
+            let rounded = (own_rate * 1e3).round() / 1e3;
             format!(
-                "its frames last unequally; it is read at {rounded} frames a second, each shown as long as it lasts (`signal.rate` sets \
-                 another rate)"
+                "its frames have unequal durations; it is read at {rounded} frames per second, and each frame is repeated for as long as it \
+                 lasts (`signal.rate` sets another rate)"
             )
         });
         Self {
@@ -190,27 +203,30 @@ impl<S: Timed> Steady<S> {
         }
     }
 
-    /// The time of a frame of the source, in frames of the result.
-    fn place(&self, seconds: f64) -> f64 {
+    /// Converts a time of the source, in seconds, to a position in frames of the result.
+    fn position(&self, seconds: f64) -> f64 {
         (seconds - self.start) * self.rate
     }
 
-    fn is_due(&self, next: Option<&Shown>) -> bool {
-        // Halfway between two frames is the later one's time, whatever is lost in rounding.
-        next.is_some_and(|next| self.place(next.start) < self.given as f64 + 0.5 - 1e-6)
+    fn is_due(&self, frame: Option<&TimedFrame>) -> bool {
+        // A frame halfway between two positions belongs to the later one, regardless of rounding errors.
+        let limit = self.returned as f64 + 0.5 - 1e-6;
+        frame.is_some_and(|frame| self.position(frame.start) < limit)
     }
 
-    /// Whether the last picture of the source has been shown to its end.
-    fn is_over(&self) -> bool {
-        let Some(last) = &self.shown else { return true };
+    /// Returns whether the last picture of the source has been returned until its end.
+    fn is_at_end(&self) -> bool {
+        let Some(last) = &self.current else {
+            return true;
+        };
         let duration = last.duration.unwrap_or(1.0 / self.rate);
-        // A rounding error is no reason to lose a frame.
-        let end = self.place(last.start + duration) + 1e-6;
-        self.ahead.is_none() && self.given > 0 && end < self.given as f64 + 0.5
+        // The margin keeps a rounding error from dropping a frame.
+        let end = self.position(last.start + duration) + 1e-6;
+        self.upcoming.is_none() && self.returned > 0 && end < self.returned as f64 + 0.5
     }
 }
 
-impl<S: Timed> Frames for Steady<S> {
+impl<S: FrameSource> Frames for Resampled<S> {
     fn rate(&self) -> f64 {
         self.rate
     }
@@ -219,24 +235,24 @@ impl<S: Timed> Frames for Steady<S> {
         self.count
     }
 
-    fn size(&self) -> Option<(u32, u32)> {
+    fn size(&self) -> Option<Size> {
         self.source.size()
     }
 
     fn next(&mut self) -> Result<Option<RgbImage>> {
-        if self.given == 0 {
-            self.ahead = self.source.next()?;
-            self.start = self.ahead.as_ref().map_or(0.0, |first| first.start);
+        if self.returned == 0 {
+            self.upcoming = self.source.next()?;
+            self.start = self.upcoming.as_ref().map_or(0.0, |first| first.start);
         }
-        while self.is_due(self.ahead.as_ref()) {
-            self.shown = self.ahead.take();
-            self.ahead = self.source.next()?;
+        while self.is_due(self.upcoming.as_ref()) {
+            self.current = self.upcoming.take();
+            self.upcoming = self.source.next()?;
         }
-        if self.is_over() {
+        if self.is_at_end() {
             return Ok(None);
         }
-        self.given += 1;
-        Ok(self.shown.as_ref().map(|shown| shown.picture.clone()))
+        self.returned += 1;
+        Ok(self.current.as_ref().map(|frame| frame.picture.clone()))
     }
 
     fn notes(&self) -> Vec<String> {
@@ -254,7 +270,7 @@ mod tests {
 
     use super::*;
 
-    /// From durations in ticks.
+    /// Creates a timeline from durations in ticks.
     fn timeline(durations: &[i64], tick: f64) -> Timeline {
         let starts = durations.iter().scan(0, |end, duration| {
             *end += duration;
@@ -263,105 +279,105 @@ mod tests {
         Timeline::new(starts.collect(), durations.last().copied(), tick).unwrap()
     }
 
-    /// A source whose frames last so many ticks.
-    struct Listed<'a> {
+    /// A source of frames of given durations in ticks, whose gray level is the frame's index.
+    struct IndexedFrames<'a> {
         durations: std::slice::Iter<'a, i64>,
-        start: i64,
-        given: u8,
+        end: i64,
+        returned: u8,
         tick: f64,
     }
 
-    impl Timed for Listed<'_> {
-        fn size(&self) -> Option<(u32, u32)> {
+    impl FrameSource for IndexedFrames<'_> {
+        fn size(&self) -> Option<Size> {
             None
         }
 
-        fn next(&mut self) -> Result<Option<Shown>> {
+        fn next(&mut self) -> Result<Option<TimedFrame>> {
             let Some(&duration) = self.durations.next() else {
                 return Ok(None);
             };
-            self.start += duration;
-            self.given += 1;
-            Ok(Some(Shown {
-                start: 7.0 + (self.start - duration) as f64 * self.tick,
+            self.end += duration;
+            self.returned += 1;
+            Ok(Some(TimedFrame {
+                start: 7.0 + (self.end - duration) as f64 * self.tick,
                 duration: Some(duration as f64 * self.tick),
-                picture: RgbImage::from_pixel(1, 1, Rgb([self.given - 1; 3])),
+                picture: RgbImage::from_pixel(1, 1, Rgb([self.returned - 1; 3])),
             }))
         }
     }
 
-    /// Which frames of the source a clip shows at a rate.
-    fn shown(durations: &[i64], tick: f64, rate: f64) -> Vec<u8> {
-        let source = Listed {
+    /// Returns the indices of the source's frames that a clip consists of at a rate.
+    fn resampled(durations: &[i64], tick: f64, rate: f64) -> Vec<u8> {
+        let source = IndexedFrames {
             durations: durations.iter(),
-            start: 0,
-            given: 0,
+            end: 0,
+            returned: 0,
             tick,
         };
-        let mut steady = Steady::new(source, rate, None);
-        std::iter::from_fn(|| steady.next().unwrap())
+        let mut frames = Resampled::new(source, rate, None);
+        std::iter::from_fn(|| frames.next().unwrap())
             .map(|frame| frame.get_pixel(0, 0).0[0])
             .collect()
     }
 
     #[test]
-    fn even_frames_keep_their_rate_and_each_is_shown_once() {
-        // 25 a second; 30 as a GIF rounds them; 29.97 in milliseconds; one frame.
+    fn evenly_spaced_frames_keep_their_rate_and_each_is_read_once() {
+        // 25 frames per second; 30 with the rounded delays of a GIF; 29.97 in milliseconds; a single frame.
         let ntsc: Vec<i64> = (0..90_i64)
             .map(|k| (k + 1) * 1001 / 30 - k * 1001 / 30)
             .collect();
-        for (durations, tick, named, expected) in [
+        for (durations, tick, declared, expected) in [
             (vec![4; 10], 0.01, vec![], 25.0),
             (vec![3, 4, 3, 3, 4, 3], 0.01, vec![], 30.0),
             (ntsc, 0.001, vec![29.97], 29.97),
             (vec![10], 0.01, vec![], 10.0),
         ] {
             let timeline = timeline(&durations, tick);
-            let rate = timeline.rate(&named);
+            let rate = timeline.rate(&declared);
             assert!((rate - expected).abs() < 1e-9, "{rate} {expected}");
             assert!(timeline.is_even(rate));
             assert_eq!(timeline.count(rate), durations.len());
-            let each: Vec<u8> = (0..durations.len() as u8).collect();
-            assert_eq!(shown(&durations, tick, rate), each);
+            let every_frame: Vec<u8> = (0..durations.len() as u8).collect();
+            assert_eq!(resampled(&durations, tick, rate), every_frame);
         }
     }
 
     #[test]
-    fn uneven_frames_are_shown_as_long_as_they_last() {
-        for (durations, rate, times) in [
+    fn frames_of_unequal_duration_are_repeated_for_as_long_as_they_last() {
+        for (durations, rate, repetitions) in [
             (vec![10, 50, 10, 30, 100], 10.0, vec![1, 5, 1, 3, 10]),
-            // Evenly spaced but for the last, which is held.
+            // Evenly spaced except for the last frame, which is held.
             (vec![4, 4, 4, 40], 25.0, vec![1, 1, 1, 10]),
-            // Half a frame of the shortest one: exact at twice its rate.
+            // Multiples of half the shortest duration: exact at twice the rate of the shortest frame.
             (vec![10, 15, 20], 20.0, vec![2, 3, 4]),
-            // No rate up to twice that of the shortest is exact; each is seen.
+            // No rate up to twice that of the shortest frame is exact; every frame still appears.
             (vec![7, 9, 20], 100.0 / 7.0, vec![1, 1, 3]),
         ] {
             let timeline = timeline(&durations, 0.01);
             let found = timeline.rate(&[]);
             assert!((found - rate).abs() < 1e-9, "{durations:?} {found}");
-            let numbered = times.iter().enumerate();
+            let numbered = repetitions.iter().enumerate();
             let expected: Vec<u8> = numbered
-                .flat_map(|(at, &times)| vec![at as u8; times])
+                .flat_map(|(index, &count)| vec![index as u8; count])
                 .collect();
-            assert_eq!(shown(&durations, 0.01, found), expected);
+            assert_eq!(resampled(&durations, 0.01, found), expected);
             assert_eq!(timeline.count(found), expected.len());
         }
     }
 
     #[test]
-    fn frames_that_are_missing_from_an_even_clip_leave_its_rate_alone() {
-        // 30000/1001 a second in milliseconds; frames 2, 3 and 6 were never recorded.
-        let starts = [0, 1, 4, 5, 7, 8].map(|at: i64| (at * 1001 + 15) / 30);
+    fn missing_frames_do_not_change_the_rate_of_an_evenly_spaced_clip() {
+        // 30000/1001 frames per second in milliseconds; frames 2, 3 and 6 are missing.
+        let starts = [0, 1, 4, 5, 7, 8].map(|index: i64| (index * 1001 + 15) / 30);
         let timeline = Timeline::new(starts.to_vec(), Some(33), 0.001).unwrap();
-        let named = 30_000.0 / 1001.0;
-        assert!((timeline.rate(&[15.0, named]) - named).abs() < 1e-12);
-        assert_eq!(timeline.count(named), 9);
+        let declared = 30_000.0 / 1001.0;
+        assert!((timeline.rate(&[15.0, declared]) - declared).abs() < 1e-12);
+        assert_eq!(timeline.count(declared), 9);
     }
 
     #[test]
-    fn frames_that_begin_at_once_are_one() {
-        // In ticks of 90,000 a second.
+    fn frames_that_start_at_the_same_time_count_as_one() {
+        // The tick is 1/90,000 of a second.
         let starts = vec![0, 3600, 3601, 7200, 7200, 10_800];
         let timeline = Timeline::new(starts, Some(3600), 1.0 / 90_000.0).unwrap();
         assert_eq!(timeline.starts, [0, 3600, 7200, 10_800]);
@@ -369,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn one_very_short_frame_in_two_hundred_does_not_multiply_the_others() {
+    fn one_very_short_frame_in_two_hundred_does_not_raise_the_rate() {
         let mut durations = vec![33; 200];
         durations[50] = 90;
         durations[120] = 1;
@@ -378,9 +394,9 @@ mod tests {
     }
 
     #[test]
-    fn another_rate_shows_the_newest_frame_at_each_of_its_times() {
-        assert_eq!(shown(&[10; 4], 0.01, 20.0), [0, 0, 1, 1, 2, 2, 3, 3]);
-        assert_eq!(shown(&[10; 4], 0.01, 5.0), [0, 2]);
-        assert_eq!(shown(&[10], 0.01, 1.0), [0]);
+    fn a_requested_rate_reads_the_latest_frame_at_each_of_its_times() {
+        assert_eq!(resampled(&[10; 4], 0.01, 20.0), [0, 0, 1, 1, 2, 2, 3, 3]);
+        assert_eq!(resampled(&[10; 4], 0.01, 5.0), [0, 2]);
+        assert_eq!(resampled(&[10], 0.01, 1.0), [0]);
     }
 }

@@ -1,11 +1,16 @@
-//! From luma and chroma to red, green and blue.
+//! Conversion of luma and chroma to red, green and blue.
 
-/// Widest and highest pictures, in pixels, whose matrix is taken for that of standard definition where a file names none.
-const STANDARD_DEFINITION: (u32, u32) = (1279, 576);
+use siren_picture::Size;
 
-/// The weights that luma gives to red, green and blue.
+/// Largest size that counts as standard definition where a file names no matrix.
+const STANDARD_DEFINITION: Size = Size {
+    height: 576,
+    width: 1279,
+};
+
+/// The matrix coefficients of a clip: the weights of red, green and blue in luma.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Matrix {
+pub(super) enum ColorMatrix {
     /// ITU-R BT.601 (standard definition, JPEG).
     Bt601,
     /// ITU-R BT.709 (high definition).
@@ -21,18 +26,17 @@ pub(super) enum Matrix {
     Smpte240,
 }
 
-impl Matrix {
-    /// The matrix of a clip that names none: BT.601 up to 1279 × 576 pixels, BT.709 above.
-    pub(super) fn guessed((width, height): (u32, u32)) -> Self {
-        let (widest, highest) = STANDARD_DEFINITION;
-        if width <= widest && height <= highest {
+impl ColorMatrix {
+    /// Returns the matrix of a clip that names none: BT.601 up to a width of 1279 and a height of 576 pixels, BT.709 above.
+    pub(super) fn default_for(size: Size) -> Self {
+        if size.width <= STANDARD_DEFINITION.width && size.height <= STANDARD_DEFINITION.height {
             Self::Bt601
         } else {
             Self::Bt709
         }
     }
 
-    /// The weights of red and blue in luma; that of green is what is left to 1.
+    /// Returns the weights of red and blue in luma, `(kr, kb)`; the weight of green is `1 − kr − kb`.
     fn weights(self) -> (f32, f32) {
         match self {
             Self::Bt601 => (0.299, 0.114),
@@ -47,51 +51,57 @@ impl Matrix {
     }
 }
 
-/// Which samples stand for black and white.
+/// The range of sample values.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Range {
-    /// 16 and 235 of 8 bits, and chroma from 16 to 240.
+pub(super) enum ColorRange {
+    /// Luma from 16 (black) to 235 (white) at 8 bits, chroma from 16 to 240.
     Limited,
-    /// The lowest and the highest.
+    /// All values of the sample's depth.
     Full,
 }
 
-/// Bits of a sample, and how far they are shifted to the left of where they are stored.
+/// The bits of a sample within its storage of 8 or 16 bits.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Depth {
+pub(super) struct SampleDepth {
+    /// Bits per sample, 8 to 16.
     pub(super) bits: u32,
+    /// Unused bits below them: the stored value is the sample shifted to the left by this many bits.
     pub(super) shift: u32,
 }
 
-/// Converts samples of luma and chroma: `R = Y + 2 (1 − kr) V`, `B = Y + 2 (1 − kb) U`, and green from `Y = kr R + kg G + kb B`, where
-/// Y is in [0, 1] and U and V in [−½, ½].
+/// A converter of luma and chroma samples to RGB: `R = Y + 2 (1 − kr) V`, `B = Y + 2 (1 − kb) U`, and G from `Y = kr R + kg G + kb B`, with
+/// Y in [0, 1] and U and V in [−½, ½].
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Yuv {
+pub(super) struct YuvToRgb {
+    /// Stored luma of black.
     black: f32,
-    luma: f32,
-    middle: f32,
+    /// Factor from stored luma to levels of 255.
+    luma_scale: f32,
+    /// Stored chroma of gray.
+    chroma_zero: f32,
     red_of_v: f32,
     green_of_u: f32,
     green_of_v: f32,
     blue_of_u: f32,
 }
 
-impl Yuv {
-    pub(super) fn new(matrix: Matrix, range: Range, depth: Depth) -> Self {
-        let stored = (1_u32 << depth.shift) as f32;
-        let level = (1_u32 << (depth.bits - 8)) as f32 * stored;
-        let highest = ((1_u32 << depth.bits) - 1) as f32 * stored;
+impl YuvToRgb {
+    pub(super) fn new(matrix: ColorMatrix, range: ColorRange, depth: SampleDepth) -> Self {
+        let unit = (1_u32 << depth.shift) as f32;
+        // Stored distance of two levels of 8 bits.
+        let level = (1_u32 << (depth.bits - 8)) as f32 * unit;
+        let highest = ((1_u32 << depth.bits) - 1) as f32 * unit;
         let (black, luma, chroma) = match range {
-            Range::Limited => (16.0 * level, 219.0 * level, 224.0 * level),
-            Range::Full => (0.0, highest, highest),
+            ColorRange::Limited => (16.0 * level, 219.0 * level, 224.0 * level),
+            ColorRange::Full => (0.0, highest, highest),
         };
         let (kr, kb) = matrix.weights();
         let kg = 1.0 - kr - kb;
         let (red, blue) = (2.0 * (1.0 - kr), 2.0 * (1.0 - kb));
         Self {
             black,
-            luma: 255.0 / luma,
-            middle: 128.0 * level,
+            luma_scale: 255.0 / luma,
+            chroma_zero: 128.0 * level,
             red_of_v: 255.0 / chroma * red,
             green_of_u: -255.0 / chroma * blue * kb / kg,
             green_of_v: -255.0 / chroma * red * kr / kg,
@@ -99,10 +109,10 @@ impl Yuv {
         }
     }
 
-    /// Red, green and blue, 255 for full, from one sample of luma and two of chroma.
-    pub(super) fn rgb(&self, [y, u, v]: [u16; 3]) -> [u8; 3] {
-        let y = self.luma * (f32::from(y) - self.black);
-        let [u, v] = [u, v].map(|chroma| f32::from(chroma) - self.middle);
+    /// Returns red, green and blue, each from 0 to 255, of stored luma `y` and chroma `u` (blue) and `v` (red).
+    pub(super) fn rgb(&self, y: u16, u: u16, v: u16) -> [u8; 3] {
+        let y = self.luma_scale * (f32::from(y) - self.black);
+        let [u, v] = [u, v].map(|chroma| f32::from(chroma) - self.chroma_zero);
         [
             y + self.red_of_v * v,
             y + self.green_of_u * u + self.green_of_v * v,
@@ -111,18 +121,17 @@ impl Yuv {
         .map(|channel| channel.round().clamp(0.0, 255.0) as u8)
     }
 
-    /// Gray from a sample of luma alone.
+    /// Returns the gray level, from 0 to 255, of stored luma `y`.
     pub(super) fn gray(&self, y: u16) -> u8 {
-        let y = self.luma * (f32::from(y) - self.black);
+        let y = self.luma_scale * (f32::from(y) - self.black);
         y.round().clamp(0.0, 255.0) as u8
     }
 }
 
-/// A color over white, as pictures are flattened: `a c + (1 − a) 255`.
-pub(super) fn over_white([red, green, blue]: [u8; 3], alpha: u8) -> [u8; 3] {
+/// Composites a color over white, as pictures are flattened: `a c + (1 − a) 255` with `a = alpha / 255`.
+pub(super) fn over_white(color: [u8; 3], alpha: u8) -> [u8; 3] {
     let alpha = f32::from(alpha) / 255.0;
-    [red, green, blue]
-        .map(|channel| (alpha * f32::from(channel) + (1.0 - alpha) * 255.0).round() as u8)
+    color.map(|channel| (alpha * f32::from(channel) + (1.0 - alpha) * 255.0).round() as u8)
 }
 
 #[cfg(test)]
@@ -136,9 +145,10 @@ mod tests {
     }
 
     #[test]
-    fn limited_levels_of_bt601_become_full_ones() {
-        let rule = Yuv::new(Matrix::Bt601, Range::Limited, Depth { bits: 8, shift: 0 });
-        for (yuv, expected) in [
+    fn limited_range_bt601_is_converted_to_full_range_rgb() {
+        let depth = SampleDepth { bits: 8, shift: 0 };
+        let converter = YuvToRgb::new(ColorMatrix::Bt601, ColorRange::Limited, depth);
+        for ([y, u, v], expected) in [
             ([16, 128, 128], [0, 0, 0]),
             ([235, 128, 128], [255, 255, 255]),
             // Red, green and blue at full strength.
@@ -146,24 +156,24 @@ mod tests {
             ([145, 54, 34], [0, 255, 1]),
             ([41, 240, 110], [0, 0, 255]),
         ] {
-            assert_near(rule.rgb(yuv), expected);
+            assert_near(converter.rgb(y, u, v), expected);
         }
     }
 
     #[test]
-    fn red_is_red_by_every_matrix_range_and_depth() {
+    fn red_is_converted_to_red_for_every_matrix_range_and_depth() {
         for matrix in [
-            Matrix::Bt601,
-            Matrix::Bt709,
+            ColorMatrix::Bt601,
+            ColorMatrix::Bt709,
             #[cfg(feature = "ffmpeg")]
-            Matrix::Bt2020,
+            ColorMatrix::Bt2020,
             #[cfg(feature = "ffmpeg")]
-            Matrix::Fcc,
+            ColorMatrix::Fcc,
             #[cfg(feature = "ffmpeg")]
-            Matrix::Smpte240,
+            ColorMatrix::Smpte240,
         ] {
             let (kr, kb) = matrix.weights();
-            // Of red: Y = kr, U = −kr / (2 (1 − kb)), V = ½.
+            // Red is Y = kr, U = −kr / (2 (1 − kb)), V = ½.
             let (y, u, v) = (kr, -0.5 * kr / (1.0 - kb), 0.5);
             for (bits, shift) in [(8, 0), (10, 0), (10, 6), (12, 4), (16, 0)] {
                 let level = |value: f32| (value.round() as u16) << shift;
@@ -179,30 +189,33 @@ mod tests {
                     level(128.0 * scale + highest * u),
                     level((128.0 * scale + highest * v).min(highest)),
                 ];
-                let depth = Depth { bits, shift };
-                for (range, samples) in [(Range::Limited, limited), (Range::Full, full)] {
-                    assert_near(Yuv::new(matrix, range, depth).rgb(samples), [255, 0, 0]);
+                let depth = SampleDepth { bits, shift };
+                for (range, [y, u, v]) in [(ColorRange::Limited, limited), (ColorRange::Full, full)]
+                {
+                    let converter = YuvToRgb::new(matrix, range, depth);
+                    assert_near(converter.rgb(y, u, v), [255, 0, 0]);
                 }
             }
         }
     }
 
     #[test]
-    fn a_clip_without_a_matrix_has_that_of_its_size() {
-        for (size, expected) in [
-            ((720, 480), Matrix::Bt601),
-            ((720, 576), Matrix::Bt601),
-            ((1024, 576), Matrix::Bt601),
-            ((1280, 534), Matrix::Bt709),
-            ((960, 720), Matrix::Bt709),
-            ((1920, 1080), Matrix::Bt709),
+    fn a_clip_that_names_no_matrix_gets_that_of_its_size() {
+        for ((width, height), expected) in [
+            ((720, 480), ColorMatrix::Bt601),
+            ((720, 576), ColorMatrix::Bt601),
+            ((1024, 576), ColorMatrix::Bt601),
+            ((1280, 534), ColorMatrix::Bt709),
+            ((960, 720), ColorMatrix::Bt709),
+            ((1920, 1080), ColorMatrix::Bt709),
         ] {
-            assert_eq!(Matrix::guessed(size), expected, "{size:?}");
+            let found = ColorMatrix::default_for(Size { height, width });
+            assert_eq!(found, expected, "{width} × {height}");
         }
     }
 
     #[test]
-    fn what_is_transparent_is_white_and_what_is_opaque_keeps_its_color() {
+    fn transparent_pixels_become_white_and_opaque_ones_keep_their_color() {
         assert_eq!(over_white([200, 10, 0], 0), [255; 3]);
         assert_eq!(over_white([200, 10, 0], 255), [200, 10, 0]);
         assert_eq!(over_white([0, 100, 255], 51), [204, 224, 255]);

@@ -1,36 +1,36 @@
-//! A folder of pictures.
+//! Reads a folder of pictures as a clip.
 
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 use siren_core::run::{Listing, has_extension};
 use siren_core::{Error, Result};
-use siren_picture::{ColorMode, Picture};
+use siren_picture::{ColorMode, Picture, Size};
 
-use super::{Frames, other_size};
+use super::{Frames, size_mismatch};
 
-/// Names of pictures end so.
+/// Extensions of files that are read as pictures.
 const EXTENSIONS: [&str; 10] = [
     "png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "ppm", "pgm", "pnm",
 ];
 
-/// The pictures of a folder in natural order (`2.png` before `10.png`); hidden files are left out.
-pub(super) struct Folder {
+/// A reader of the pictures of a folder in natural order (`2.png` before `10.png`), without hidden files.
+pub(super) struct FolderFrames {
     paths: std::vec::IntoIter<PathBuf>,
     count: usize,
     rate: f64,
-    size: Option<(u32, u32)>,
+    size: Option<Size>,
     note: Option<String>,
 }
 
-impl Folder {
+impl FolderFrames {
     pub(super) fn open(folder: &Path, rate: f64) -> Result<Self> {
         let listing = Listing::of(folder, |path| has_extension(path, &EXTENSIONS))?;
         let subfolder = listing.folders.first();
         if listing.files.is_empty() {
             let hint = subfolder.map_or_else(String::new, |first| {
                 format!(
-                    "; it has {} folders in it, of which one may be the clip: `signal.path = \"{}\"`",
+                    "; it has {} subfolders, one of which may be the clip: `signal.path = \"{}\"`",
                     listing.folders.len(),
                     first.display()
                 )
@@ -42,7 +42,7 @@ impl Folder {
         }
         let note = subfolder.map(|first| {
             format!(
-                "its folders ({} and others like it) are not part of the clip",
+                "its subfolders, such as {}, are not part of the clip",
                 first.display()
             )
         });
@@ -56,7 +56,7 @@ impl Folder {
     }
 }
 
-impl Frames for Folder {
+impl Frames for FolderFrames {
     fn rate(&self) -> f64 {
         self.rate
     }
@@ -65,7 +65,7 @@ impl Frames for Folder {
         Some(self.count)
     }
 
-    fn size(&self) -> Option<(u32, u32)> {
+    fn size(&self) -> Option<Size> {
         self.size
     }
 
@@ -74,13 +74,17 @@ impl Frames for Folder {
             return Ok(None);
         };
         let picture = Picture::open(&path, ColorMode::Rgb)?;
-        let size = (picture.width as u32, picture.height as u32);
+        let size = Size {
+            height: picture.height,
+            width: picture.width,
+        };
         let first = *self.size.get_or_insert(size);
         if size != first {
-            return Err(other_size(&path, first, size));
+            return Err(size_mismatch(&path, first, size));
         }
-        let bytes = picture.values.iter().map(|y| (255.0 * y).round() as u8);
-        Ok(RgbImage::from_raw(size.0, size.1, bytes.collect()))
+        let levels = picture.values.iter().map(|y| (255.0 * y).round() as u8);
+        let (width, height) = (size.width as u32, size.height as u32);
+        Ok(RgbImage::from_raw(width, height, levels.collect()))
     }
 
     fn notes(&self) -> Vec<String> {

@@ -1,7 +1,7 @@
-//! Where frames come from: one module a format, each giving one picture after the other.
+//! Readers of clips, one module per format, which return one picture after the other.
 //!
-//! What a file says of its samples is honored in one place each: matrix and range in `color`, pixel aspect and rotation in `display`,
-//! frames that last unequally in `clock`.
+//! Three modules interpret a file's metadata for all formats: `color` the matrix and the range, `display` the pixel aspect ratio and the
+//! rotation, `clock` the durations of frames.
 
 mod array;
 mod clock;
@@ -19,54 +19,55 @@ use std::path::Path;
 use image::RgbImage;
 use siren_core::run::console::quoted;
 use siren_core::{Error, Result};
+use siren_picture::Size;
 
 use crate::clip::CHANNELS;
 use crate::config::VideoSignal;
-use crate::scene::Scene;
+use crate::scene::EmbeddedClip;
 
-/// Frames a second of what does not say so itself.
+/// Frame rate of folders and arrays, which store none, in frames per second.
 const DEFAULT_RATE: f64 = 25.0;
 
-/// Pictures at equal distances in time.
+/// A reader of pictures at equal distances in time.
 pub trait Frames {
-    /// Frames a second.
+    /// Returns the frame rate, in frames per second.
     fn rate(&self) -> f64;
 
-    /// How many there are in all, as far as is known before they are read.
+    /// Returns the number of frames of the whole clip, if it is known before they are read.
     fn count(&self) -> Option<usize>;
 
-    /// Width and height, as far as they are known before a picture is read.
-    fn size(&self) -> Option<(u32, u32)>;
+    /// Returns the size of a frame, if it is known before the first one is read.
+    fn size(&self) -> Option<Size>;
 
-    /// 3, or 1 for a gray clip, whose red, green and blue are equal.
+    /// Returns the number of channels: 3, or 1 for a gray clip, whose red, green and blue are equal.
     fn channels(&self) -> usize {
         CHANNELS
     }
 
-    /// The next picture; `None` after the last.
+    /// Reads the next picture. Returns `None` after the last one.
     ///
     /// # Errors
-    /// If it cannot be read, or has another size than the first.
+    /// If the picture cannot be read, or differs in size from the first one.
     fn next(&mut self) -> Result<Option<RgbImage>>;
 
-    /// What the user should know about the pictures so far, such as that they were stretched.
+    /// Returns notes for the user about the pictures read so far, for example that they were stretched.
     fn notes(&self) -> Vec<String> {
         Vec::new()
     }
 }
 
-/// The whole clip that a config names.
+/// Opens the whole clip that a config names, or the embedded one if `signal.path` is not set.
 ///
 /// # Errors
-/// If there is no such file, or its format is not read here.
+/// If the file does not exist, is empty, or has a format that is not supported.
 pub fn open(signal: &VideoSignal) -> Result<Box<dyn Frames>> {
     let Some(path) = &signal.path else {
-        return Ok(Box::new(Scene::new(signal.size)));
+        return Ok(Box::new(EmbeddedClip::new(signal.size)));
     };
     let rate = signal.rate.unwrap_or(DEFAULT_RATE);
     let metadata = fs::metadata(path).map_err(Error::io("open", path))?;
     if metadata.is_dir() {
-        return Ok(Box::new(folder::Folder::open(path, rate)?));
+        return Ok(Box::new(folder::FolderFrames::open(path, rate)?));
     }
     if metadata.len() == 0 {
         return Err(Error::signal(
@@ -74,11 +75,11 @@ pub fn open(signal: &VideoSignal) -> Result<Box<dyn Frames>> {
             "the file is empty (0 bytes); give a clip",
         ));
     }
-    match format(path)? {
-        Format::Gif => Ok(Box::new(gif::Gif::open(path, signal.rate)?)),
-        Format::Y4m => Ok(Box::new(y4m::Y4m::open(path, signal.rate)?)),
-        Format::Array => Ok(Box::new(array::Array::open(path, rate)?)),
-        Format::Other => other(path, signal.rate),
+    match detect_format(path)? {
+        Format::Gif => Ok(Box::new(gif::GifFrames::open(path, signal.rate)?)),
+        Format::Y4m => Ok(Box::new(y4m::Y4mFrames::open(path, signal.rate)?)),
+        Format::Array => Ok(Box::new(array::ArrayFrames::open(path, rate)?)),
+        Format::Other => open_with_ffmpeg(path, signal.rate),
     }
 }
 
@@ -89,8 +90,8 @@ enum Format {
     Other,
 }
 
-/// By the first bytes of the file.
-fn format(path: &Path) -> Result<Format> {
+/// Determines the format from the first bytes of the file.
+fn detect_format(path: &Path) -> Result<Format> {
     use std::io::Read;
     let mut start = Vec::new();
     let file = fs::File::open(path).map_err(Error::io("open", path))?;
@@ -106,31 +107,39 @@ fn format(path: &Path) -> Result<Format> {
 }
 
 #[cfg(feature = "ffmpeg")]
-fn other(path: &Path, rate: Option<f64>) -> Result<Box<dyn Frames>> {
-    Ok(Box::new(ffmpeg::Stream::open(path, rate)?))
+fn open_with_ffmpeg(path: &Path, rate: Option<f64>) -> Result<Box<dyn Frames>> {
+    Ok(Box::new(ffmpeg::FfmpegFrames::open(path, rate)?))
 }
 
 #[cfg(not(feature = "ffmpeg"))]
-fn other(path: &Path, _rate: Option<f64>) -> Result<Box<dyn Frames>> {
-    let message = "is a clip that needs FFmpeg, without which this program was built: install FFmpeg's development libraries with \
-                   `cargo xtask setup` and run again, or give a folder of pictures, a GIF, a Y4M file or a NumPy array";
+fn open_with_ffmpeg(path: &Path, _rate: Option<f64>) -> Result<Box<dyn Frames>> {
+    let message = "cannot be read: this program was built without FFmpeg, which this format needs; install FFmpeg's development libraries \
+                   with `cargo xtask setup` and run again, or give a folder of pictures, a GIF, a Y4M file or a NumPy array";
     Err(Error::signal(path, message))
 }
 
-/// The error for frames that differ in size.
-pub(crate) fn other_size(path: &Path, first: (u32, u32), (width, height): (u32, u32)) -> Error {
-    let (first_width, first_height) = first;
+/// Returns the size of a picture.
+pub(crate) fn size_of(picture: &RgbImage) -> Size {
+    Size {
+        height: picture.height() as usize,
+        width: picture.width() as usize,
+    }
+}
+
+/// Returns the error for a frame whose size differs from that of the first one.
+pub(crate) fn size_mismatch(path: &Path, first: Size, found: Size) -> Error {
     let message = format!(
-        "has {height} × {width} pixels (height × width), the first frame {first_height} × {first_width}: all must have the same"
+        "has {} × {} pixels (height × width), expected {} × {} as in the first frame: all frames of a clip must have the same size",
+        found.height, found.width, first.height, first.width
     );
     Error::signal(path, message)
 }
 
-/// The note on a clip whose frames hold two fields, one in the even and one in the odd rows.
+/// Returns the note about an interlaced clip, whose frames hold one field in the even rows and another in the odd rows.
 fn interlaced_note(path: &Path) -> String {
     format!(
-        "it is interlaced, and the two fields of a frame are taken as one picture, so what moves has combed edges; `ffmpeg -i {} -vf \
-         bwdif deinterlaced.mp4` makes a clip without them",
+        "the clip is interlaced, and the two fields of a frame are read as one picture, so that moving objects have combed edges; \
+         `ffmpeg -i {} -vf bwdif deinterlaced.mp4` writes a deinterlaced clip",
         quoted(path)
     )
 }

@@ -1,4 +1,4 @@
-//! A YUV4MPEG2 file: uncompressed frames in luma and chroma.
+//! Reads a YUV4MPEG2 file (`.y4m`): uncompressed frames of luma and chroma.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -8,112 +8,131 @@ use std::rc::Rc;
 
 use image::{Rgb, RgbImage};
 use siren_core::{Error, Result};
+use siren_picture::Size;
 use siren_picture::picture::MAX_SIDE;
 use y4m::{Colorspace, Decoder};
 
-use super::clock::{Shown, Steady, Timed};
-use super::color::{Depth, Matrix, Range, Yuv};
-use super::display::Display;
+use super::clock::{FrameSource, Resampled, TimedFrame};
+use super::color::{ColorMatrix, ColorRange, SampleDepth, YuvToRgb};
+use super::display::{DisplayTransform, PixelAspect};
 use super::interlaced_note;
 
-/// Longest first line of a file, in bytes.
+/// Longest header line that is read for an error message, in bytes.
 const MAX_HEADER: u64 = 1024;
 
-/// Frames of 8, 10 or 12 bits, in color at full, half or quarter resolution, or gray.
+/// A reader of frames of 8, 10 or 12 bits in 4:2:0, 4:2:2 or 4:4:4, or of gray frames of 8 or 12 bits.
 ///
-/// The range is limited unless the header says `XCOLORRANGE=FULL`; the matrix, which the format does not name, is that of the size.
-pub(super) struct Y4m {
+/// The range is limited unless the header contains `XCOLORRANGE=FULL`. The format names no matrix; [`ColorMatrix::default_for`] chooses it
+/// by the size.
+pub(super) struct Y4mFrames {
     path: PathBuf,
-    decoder: Decoder<Counted>,
-    /// Bytes read so far, and those up to the end of the last whole frame.
-    read: Rc<Cell<u64>>,
-    whole: u64,
-    chroma: Chroma,
-    colors: Yuv,
-    display: Display,
+    decoder: Decoder<CountingReader>,
+    /// Bytes read so far.
+    bytes_read: Rc<Cell<u64>>,
+    /// Offset of the end of the last complete frame, in bytes.
+    last_frame_end: u64,
+    chroma: ChromaSampling,
+    converter: YuvToRgb,
+    display: DisplayTransform,
     is_interlaced: bool,
     seconds_per_frame: f64,
-    given: u64,
+    frames_read: u64,
 }
 
-impl Y4m {
-    pub(super) fn open(path: &Path, rate: Option<f64>) -> Result<Steady<Self>> {
+impl Y4mFrames {
+    /// Opens a file, to be read at `rate` frames per second, or at its own rate.
+    pub(super) fn open(path: &Path, rate: Option<f64>) -> Result<Resampled<Self>> {
         let file = File::open(path).map_err(Error::io("open", path))?;
-        let read = Rc::new(Cell::new(0));
-        let counted = Counted {
+        let bytes_read = Rc::new(Cell::new(0));
+        let reader = CountingReader {
             file: BufReader::new(file),
-            read: Rc::clone(&read),
+            bytes_read: Rc::clone(&bytes_read),
         };
-        let decoder = match Decoder::new(counted) {
-            Err(y4m::Error::UnknownColorspace) => return Err(unknown_samples(path)),
-            decoder => decoder.map_err(|error| damaged(path, &error))?,
+        let decoder = match Decoder::new(reader) {
+            Err(y4m::Error::UnknownColorspace) => return Err(unsupported_samples(path)),
+            decoder => decoder.map_err(|error| decode_error(path, &error))?,
         };
-        let own = decoder.get_framerate();
+        let own_rate = decoder.get_framerate();
         let longest = decoder.get_width().max(decoder.get_height());
-        if own.num == 0 || own.den == 0 || longest > MAX_SIDE {
-            let message =
-                format!("claims no frames a second, or more than {MAX_SIDE} pixels a side");
+        if own_rate.num == 0 || own_rate.den == 0 || longest > MAX_SIDE {
+            let message = format!(
+                "has a header with a frame rate of {}:{} and frames of {} × {} pixels (height × width), expected a rate above 0 and at \
+                 most {MAX_SIDE} pixels a side",
+                own_rate.num,
+                own_rate.den,
+                decoder.get_height(),
+                decoder.get_width()
+            );
             return Err(Error::signal(path, message));
         }
-        let own = own.num as f64 / own.den as f64;
-        let Some(chroma) = Chroma::of(decoder.get_colorspace()) else {
-            return Err(unknown_samples(path));
+        let own_rate = own_rate.num as f64 / own_rate.den as f64;
+        let Some(chroma) = ChromaSampling::of(decoder.get_colorspace()) else {
+            return Err(unsupported_samples(path));
         };
-        let size = (decoder.get_width() as u32, decoder.get_height() as u32);
+        let size = Size {
+            height: decoder.get_height(),
+            width: decoder.get_width(),
+        };
         let parameters: Vec<&[u8]> = decoder.get_raw_params().split(|&b| b == b' ').collect();
         let range = if parameters.contains(&b"XCOLORRANGE=FULL".as_slice()) {
-            Range::Full
+            ColorRange::Full
         } else {
-            Range::Limited
+            ColorRange::Limited
         };
         let is_interlaced = parameters
             .iter()
-            .any(|own| [b"It", b"Ib", b"Im"].iter().any(|kind| own == kind));
-        let pixels = decoder.get_pixel_aspect();
-        let depth = Depth {
+            .any(|parameter| [b"It", b"Ib", b"Im"].iter().any(|kind| parameter == kind));
+        let aspect = decoder.get_pixel_aspect();
+        let depth = SampleDepth {
             bits: decoder.get_bit_depth() as u32,
             shift: 0,
         };
         let y4m = Self {
             path: path.to_path_buf(),
-            whole: read.get(),
-            read,
+            last_frame_end: bytes_read.get(),
+            bytes_read,
             chroma,
-            colors: Yuv::new(Matrix::guessed(size), range, depth),
-            display: Display::of_pixels(pixels.num as i64, pixels.den as i64),
+            converter: YuvToRgb::new(ColorMatrix::default_for(size), range, depth),
+            display: DisplayTransform::new(PixelAspect {
+                width: aspect.num as i64,
+                height: aspect.den as i64,
+            }),
             is_interlaced,
-            seconds_per_frame: 1.0 / own,
-            given: 0,
+            seconds_per_frame: 1.0 / own_rate,
+            frames_read: 0,
             decoder,
         };
-        Ok(Steady::new(y4m, rate.unwrap_or(own), None))
+        Ok(Resampled::new(y4m, rate.unwrap_or(own_rate), None))
     }
 
-    fn stored_size(&self) -> (u32, u32) {
-        let decoder = &self.decoder;
-        (decoder.get_width() as u32, decoder.get_height() as u32)
+    fn stored_size(&self) -> Size {
+        Size {
+            height: self.decoder.get_height(),
+            width: self.decoder.get_width(),
+        }
     }
 }
 
-impl Timed for Y4m {
-    fn size(&self) -> Option<(u32, u32)> {
+impl FrameSource for Y4mFrames {
+    fn size(&self) -> Option<Size> {
         Some(self.display.size(self.stored_size()))
     }
 
-    fn next(&mut self) -> Result<Option<Shown>> {
-        let (columns, rows) = self.stored_size();
-        let width = columns as usize;
-        let bytes = self.decoder.get_bytes_per_sample();
+    fn next(&mut self) -> Result<Option<TimedFrame>> {
+        let Size { height, width } = self.stored_size();
+        let bytes_per_sample = self.decoder.get_bytes_per_sample();
         let frame = match self.decoder.read_frame() {
             Ok(frame) => frame,
-            // The decoder tells an end between frames and one within a frame alike.
-            Err(y4m::Error::EOF) if self.read.get() == self.whole => return Ok(None),
-            Err(error) => return Err(damaged(&self.path, &error)),
+            // The decoder returns the same error for an end between two frames and for an end within a frame.
+            Err(y4m::Error::EOF) if self.bytes_read.get() == self.last_frame_end => {
+                return Ok(None);
+            }
+            Err(error) => return Err(decode_error(&self.path, &error)),
         };
-        self.whole = self.read.get();
-        let sample = |plane: &[u8], at: usize| match bytes {
-            1 => u16::from(plane[at]),
-            _ => u16::from_le_bytes([plane[2 * at], plane[2 * at + 1]]),
+        self.last_frame_end = self.bytes_read.get();
+        let sample = |plane: &[u8], index: usize| match bytes_per_sample {
+            1 => u16::from(plane[index]),
+            _ => u16::from_le_bytes([plane[2 * index], plane[2 * index + 1]]),
         };
         let [luma, blue, red] = [
             frame.get_y_plane(),
@@ -123,16 +142,22 @@ impl Timed for Y4m {
         let pixel = |x: u32, y: u32| {
             let (x, y) = (x as usize, y as usize);
             let luma = sample(luma, y * width + x);
-            let Chroma::Every { right, down } = self.chroma else {
-                return Rgb([self.colors.gray(luma); 3]);
+            let ChromaSampling::Subsampled {
+                horizontal,
+                vertical,
+            } = self.chroma
+            else {
+                return Rgb([self.converter.gray(luma); 3]);
             };
-            let at = (y / down) * width.div_ceil(right) + x / right;
-            Rgb(self.colors.rgb([luma, sample(blue, at), sample(red, at)]))
+            let index = (y / vertical) * width.div_ceil(horizontal) + x / horizontal;
+            let (u, v) = (sample(blue, index), sample(red, index));
+            Rgb(self.converter.rgb(luma, u, v))
         };
-        let picture = self.display.apply(RgbImage::from_fn(columns, rows, pixel));
-        let start = self.given as f64 * self.seconds_per_frame;
-        self.given += 1;
-        Ok(Some(Shown {
+        let stored = RgbImage::from_fn(width as u32, height as u32, pixel);
+        let picture = self.display.apply(stored);
+        let start = self.frames_read as f64 * self.seconds_per_frame;
+        self.frames_read += 1;
+        Ok(Some(TimedFrame {
             start,
             duration: Some(self.seconds_per_frame),
             picture,
@@ -146,19 +171,19 @@ impl Timed for Y4m {
     }
 }
 
-/// Where there is a sample of color.
+/// The resolution of the chroma planes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Chroma {
-    /// Nowhere: the clip is gray.
+enum ChromaSampling {
+    /// The clip is gray and has no chroma.
     Absent,
-    /// At every pixel of so many to the right and down.
-    Every { right: usize, down: usize },
+    /// One chroma sample for every `horizontal` × `vertical` pixels.
+    Subsampled { horizontal: usize, vertical: usize },
 }
 
-impl Chroma {
-    /// `None` for samples that are not read.
-    fn of(samples: Colorspace) -> Option<Self> {
-        let (right, down) = match samples {
+impl ChromaSampling {
+    /// Returns the chroma sampling of a colorspace, or `None` if it is not supported.
+    fn of(colorspace: Colorspace) -> Option<Self> {
+        let (horizontal, vertical) = match colorspace {
             Colorspace::C420
             | Colorspace::C420jpeg
             | Colorspace::C420paldv
@@ -170,44 +195,50 @@ impl Chroma {
             Colorspace::Cmono | Colorspace::Cmono12 => return Some(Self::Absent),
             _ => return None,
         };
-        Some(Self::Every { right, down })
+        Some(Self::Subsampled {
+            horizontal,
+            vertical,
+        })
     }
 }
 
-/// Counts the bytes that are read.
-struct Counted {
+/// A reader that counts the bytes it returns.
+struct CountingReader {
     file: BufReader<File>,
-    read: Rc<Cell<u64>>,
+    bytes_read: Rc<Cell<u64>>,
 }
 
-impl Read for Counted {
+impl Read for CountingReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read(buffer)?;
-        self.read.set(self.read.get() + count as u64);
+        self.bytes_read.set(self.bytes_read.get() + count as u64);
         Ok(count)
     }
 }
 
-/// The error for samples that are not read, by their name in the file's first line.
-fn unknown_samples(path: &Path) -> Error {
+/// Returns the error for an unsupported colorspace, with its name from the file's header line.
+fn unsupported_samples(path: &Path) -> Error {
     let mut line = Vec::new();
     let read = File::open(path).map(|file| {
         let mut file = BufReader::new(file).take(MAX_HEADER);
         file.read_until(b'\n', &mut line)
     });
     let header = String::from_utf8_lossy(&line);
-    let named = header.split_whitespace().find(|own| own.starts_with('C'));
-    let name = read.ok().and(named).unwrap_or("unknown");
+    let parameter = header
+        .split_whitespace()
+        .find(|parameter| parameter.starts_with('C'));
+    let name = read.ok().and(parameter).unwrap_or("unknown");
     let message = format!(
-        "has samples of the kind {name}, expected 8, 10 or 12 bits in 4:2:0, 4:2:2 or 4:4:4, or gray of 8 or 12 bits; convert it, for \
-         example with `ffmpeg -i IN -pix_fmt yuv444p OUT.y4m`"
+        "has the colorspace {name}, expected 8, 10 or 12 bits in 4:2:0, 4:2:2 or 4:4:4, or gray of 8 or 12 bits; convert the file, \
+         for example with `ffmpeg -i IN -pix_fmt yuv444p OUT.y4m`"
     );
     Error::signal(path, message)
 }
 
-fn damaged(path: &Path, error: &y4m::Error) -> Error {
-    let message =
-        format!("cannot be read as Y4M ({error:?}): it is damaged or cut short; copy it again");
+fn decode_error(path: &Path, error: &y4m::Error) -> Error {
+    let message = format!(
+        "cannot be read as Y4M ({error:?}): the file is damaged or cut short; copy it again"
+    );
     Error::signal(path, message)
 }
 
@@ -216,7 +247,7 @@ mod tests {
     use super::*;
     use crate::frames::Frames;
 
-    /// The frames of a file with this header and these bytes in each frame.
+    /// Reads a file with this header and these bytes in each frame.
     fn read(header: &str, frames: &[&[u8]]) -> Result<Vec<RgbImage>> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.y4m");
@@ -226,7 +257,7 @@ mod tests {
             bytes.extend(*frame);
         }
         std::fs::write(&path, bytes).unwrap();
-        let mut y4m = Y4m::open(&path, None)?;
+        let mut y4m = Y4mFrames::open(&path, None)?;
         let mut pictures = Vec::new();
         while let Some(picture) = y4m.next()? {
             pictures.push(picture);
@@ -239,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn full_range_is_not_stretched_and_limited_range_is() {
+    fn limited_range_is_expanded_and_full_range_is_not() {
         let ramp: Vec<u8> = (0..16).map(|k| 17 * k).collect();
         let frame = [ramp.clone(), vec![128; 16]].concat();
         for (range, expected) in [
@@ -261,8 +292,8 @@ mod tests {
     }
 
     #[test]
-    fn every_sampling_and_depth_gives_red() {
-        // Limited red of BT.601, and of BT.709, which the size of the last one means.
+    fn red_is_read_as_red_for_every_chroma_sampling_and_depth() {
+        // Red in limited range: of BT.601 for the small frames, and of BT.709 for the large frame below.
         let [y, u, v] = [81_u16, 90, 240];
         let deep = |shift: u32| [y, u, v].map(|sample| (sample << shift).to_le_bytes());
         for (kind, frame) in [
@@ -295,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_that_are_not_read_are_named() {
+    fn errors_name_the_unsupported_colorspace() {
         for kind in ["C411", "C420p16", "C444alpha", "Cmono10"] {
             let message = read(&format!("W4 H1 F25:1 {kind}"), &[&[0; 8]]).unwrap_err();
             assert!(message.to_string().contains(kind), "{message}");

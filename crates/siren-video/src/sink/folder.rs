@@ -1,4 +1,4 @@
-//! A folder of PNG files.
+//! Writes a clip as a folder of PNG files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,18 +9,18 @@ use siren_picture::Size;
 
 use super::Sink;
 
-/// `000001.png`, `000002.png`, … in a folder that is made for them.
-pub(super) struct Folder {
+/// A writer of `000001.png`, `000002.png`, … to a new folder, which has a temporary name until it is finished.
+pub(super) struct FolderSink {
     target: PathBuf,
     temporary: PathBuf,
     size: Size,
     written: usize,
 }
 
-impl Folder {
+impl FolderSink {
     pub(super) fn create(path: &Path, size: Size) -> Result<Self> {
         if fs::symlink_metadata(path).is_ok() {
-            let message = "is there already: give a new name for the folder of frames";
+            let message = "already exists: give a new name for the folder of frames";
             return Err(Error::signal(path, message));
         }
         let mut name = path.as_os_str().to_owned();
@@ -36,7 +36,7 @@ impl Folder {
     }
 }
 
-impl Sink for Folder {
+impl Sink for FolderSink {
     fn push(&mut self, frame: &[u8]) -> Result<()> {
         self.written += 1;
         let path = self.temporary.join(format!("{:06}.png", self.written));
@@ -50,9 +50,9 @@ impl Sink for Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for FolderSink {
     fn drop(&mut self) {
-        // Gone already if it was finished.
+        // `finish` has renamed the folder, so that this removes unfinished ones only.
         let _ = fs::remove_dir_all(&self.temporary);
     }
 }

@@ -1,4 +1,4 @@
-//! An animated GIF.
+//! Writes a clip as an animated GIF.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -12,73 +12,80 @@ use siren_picture::Size;
 
 use super::Sink;
 
-/// Colors are chosen for each frame; 1 is slowest and best, 30 fastest.
+/// Speed of the choice of each frame's palette: 1 is slowest and best, 30 fastest.
 const SPEED: i32 = 10;
-/// Longest side that the format has.
+/// Longest side of a GIF, in pixels.
 const MAX_SIDE: usize = 65_535;
 
-/// Endlessly repeated, each frame for a whole number of hundredths of a second.
-pub(super) struct Gif {
+/// A writer of an endlessly repeated GIF, whose frames last a whole number of hundredths of a second.
+pub(super) struct GifSink {
     encoder: Option<GifEncoder<BufWriter<File>>>,
     partial: PartialFile,
     size: Size,
     rate: f64,
-    /// Hundredths of a second that the frames so far are shown.
-    shown: u64,
-    written: u64,
+    /// Duration of the frames written so far, in hundredths of a second.
+    elapsed: u64,
+    frames_written: u64,
 }
 
-impl Gif {
+impl GifSink {
     pub(super) fn create(path: &Path, size: Size, rate: f64) -> Result<Self> {
         if size.height.max(size.width) > MAX_SIDE {
-            let message = format!("a GIF has at most {MAX_SIDE} pixels a side");
+            let message = too_large(size);
             return Err(Error::signal(path, message));
         }
         let (partial, file) = PartialFile::create(path)?;
         let mut encoder = GifEncoder::new_with_speed(BufWriter::new(file), SPEED);
         let repeats = encoder.set_repeat(Repeat::Infinite);
-        repeats.map_err(|error| failed(&partial, error))?;
+        repeats.map_err(|error| write_error(&partial, error))?;
         Ok(Self {
             encoder: Some(encoder),
             partial,
             size,
             rate,
-            shown: 0,
-            written: 0,
+            elapsed: 0,
+            frames_written: 0,
         })
     }
 }
 
-impl Sink for Gif {
+impl Sink for GifSink {
     fn push(&mut self, frame: &[u8]) -> Result<()> {
         let Some(encoder) = &mut self.encoder else {
             return Ok(());
         };
         let width = self.size.width;
         let pixel = |x: u32, y: u32| {
-            let at = 3 * (y as usize * width + x as usize);
-            Rgba([frame[at], frame[at + 1], frame[at + 2], 255])
+            let red = 3 * (y as usize * width + x as usize);
+            Rgba([frame[red], frame[red + 1], frame[red + 2], 255])
         };
         let picture = RgbaImage::from_fn(width as u32, self.size.height as u32, pixel);
-        // Delays differ by a hundredth, so that the whole keeps its pace.
-        self.written += 1;
-        let until = (100.0 * self.written as f64 / self.rate).round() as u64;
-        let hundredths = until.saturating_sub(self.shown).max(1);
-        self.shown += hundredths;
+        // Each delay is the difference of two rounded times, so that rounding errors do not add up over the clip.
+        self.frames_written += 1;
+        let end = (100.0 * self.frames_written as f64 / self.rate).round() as u64;
+        let hundredths = end.saturating_sub(self.elapsed).max(1);
+        self.elapsed += hundredths;
         let delay = Delay::from_numer_denom_ms((10 * hundredths).min(600_000) as u32, 1);
         let encoded = encoder.encode_frame(Frame::from_parts(picture, 0, 0, delay));
-        encoded.map_err(|error| failed(&self.partial, error))
+        encoded.map_err(|error| write_error(&self.partial, error))
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {
-        // Dropping the encoder writes the file's last byte, and tells nobody whether it could.
+        // Dropping the encoder writes the file's last byte and ignores a failure, so that the byte is checked below.
         drop(self.encoder.take());
         self.partial.ensure_ends_with(b";")?;
         self.partial.keep()
     }
 }
 
-fn failed(partial: &PartialFile, error: image::ImageError) -> Error {
+fn too_large(size: Size) -> String {
+    format!(
+        "cannot be written: a GIF has at most {MAX_SIDE} pixels a side, and the frames have {} × {} (height × width); choose a smaller size",
+        size.height, size.width
+    )
+}
+
+fn write_error(partial: &PartialFile, error: image::ImageError) -> Error {
     partial.write_error(match error {
         image::ImageError::IoError(error) => error,
         other => std::io::Error::other(other),

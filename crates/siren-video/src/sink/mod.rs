@@ -1,4 +1,4 @@
-//! Where frames go: one module a format, each taking one picture after the other.
+//! Writers of clips, one module per format, which take one frame after the other.
 
 mod folder;
 mod gif;
@@ -12,67 +12,69 @@ use siren_picture::Size;
 
 use crate::clip::CHANNELS;
 
-/// Takes frames; what it writes has its name once it is finished, and is not there at all if it never is.
+/// A writer of frames. The file or folder gets its name when [`finish`](Sink::finish) succeeds; a sink that is dropped before leaves no
+/// file behind.
 pub trait Sink {
-    /// The next frame, `(height, width, 3)`, or `(height, width)` if it is gray.
+    /// Appends a frame of levels from 0 to 255, `(height, width, 3)`, or `(height, width)` for gray.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the frame cannot be encoded or written.
     fn push(&mut self, frame: &[u8]) -> Result<()>;
 
-    /// Completes what was written.
+    /// Completes the file or folder and gives it its name.
     ///
     /// # Errors
-    /// If its end cannot be written, or its name not be given.
+    /// If the rest of the file cannot be written, or it cannot be renamed.
     fn finish(self: Box<Self>) -> Result<()>;
 }
 
-/// By the end of the name: `.gif`, `.mp4` (with FFmpeg), or none for a new folder of PNG files.
+/// Creates the sink that the extension of `path` selects: `.gif`, `.mp4` (with FFmpeg), or none for a new folder of PNG files. `rate` is in
+/// frames per second.
 ///
 /// # Errors
-/// If the format is not written here, or the place is taken or missing.
+/// If the extension is unknown, the parent folder is missing, or the folder of PNG files exists already.
 pub fn create(path: &Path, size: Size, rate: f64) -> Result<Box<dyn Sink>> {
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-    let colors: Box<dyn Sink> = match extension.as_deref() {
-        None => Box::new(folder::Folder::create(path, size)?),
-        Some("gif") => Box::new(gif::Gif::create(path, size, rate)?),
-        Some("mp4") => mp4(path, size, rate)?,
+    let rgb: Box<dyn Sink> = match extension.as_deref() {
+        None => Box::new(folder::FolderSink::create(path, size)?),
+        Some("gif") => Box::new(gif::GifSink::create(path, size, rate)?),
+        Some("mp4") => create_mp4(path, size, rate)?,
         Some(_) => {
-            let message = "cannot be written: expected a name that ends in .mp4 or .gif, or one without an ending for a folder of PNG files";
+            let message = "has an unknown extension: expected .mp4 or .gif, or no extension for a folder of PNG files";
             return Err(Error::signal(path, message));
         }
     };
-    Ok(Box::new(OfAnyColors { colors, size }))
+    Ok(Box::new(GrayToRgb { rgb, size }))
 }
 
-/// Gives gray frames equal red, green and blue, which is what all formats take.
-struct OfAnyColors {
-    colors: Box<dyn Sink>,
+/// Expands gray frames to equal red, green and blue, because every format's sink takes RGB; passes RGB frames on.
+struct GrayToRgb {
+    rgb: Box<dyn Sink>,
     size: Size,
 }
 
-impl Sink for OfAnyColors {
+impl Sink for GrayToRgb {
     fn push(&mut self, frame: &[u8]) -> Result<()> {
         if frame.len() != self.size.height * self.size.width {
-            return self.colors.push(frame);
+            return self.rgb.push(frame);
         }
-        let colored: Vec<u8> = frame.iter().flat_map(|&gray| [gray; CHANNELS]).collect();
-        self.colors.push(&colored)
+        let expanded: Vec<u8> = frame.iter().flat_map(|&gray| [gray; CHANNELS]).collect();
+        self.rgb.push(&expanded)
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
-        self.colors.finish()
+        self.rgb.finish()
     }
 }
 
 #[cfg(feature = "ffmpeg")]
-fn mp4(path: &Path, size: Size, rate: f64) -> Result<Box<dyn Sink>> {
-    Ok(Box::new(mp4::Mp4::create(path, size, rate)?))
+fn create_mp4(path: &Path, size: Size, rate: f64) -> Result<Box<dyn Sink>> {
+    Ok(Box::new(mp4::Mp4Sink::create(path, size, rate)?))
 }
 
 #[cfg(not(feature = "ffmpeg"))]
-fn mp4(path: &Path, _size: Size, _rate: f64) -> Result<Box<dyn Sink>> {
-    let message = "cannot be written: MP4 needs FFmpeg, without which this program was built; install FFmpeg's development libraries \
-                   with `cargo xtask setup` and run again, or write a .gif or a folder of PNG files";
+fn create_mp4(path: &Path, _size: Size, _rate: f64) -> Result<Box<dyn Sink>> {
+    let message = "cannot be written: this program was built without FFmpeg, which MP4 needs; install FFmpeg's development libraries with \
+                   `cargo xtask setup` and run again, or write a .gif or a folder of PNG files";
     Err(Error::signal(path, message))
 }

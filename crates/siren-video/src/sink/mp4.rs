@@ -1,4 +1,4 @@
-//! MP4 by FFmpeg.
+//! Writes a clip as MP4 with FFmpeg.
 
 use std::path::Path;
 
@@ -12,35 +12,40 @@ use siren_picture::Size;
 
 use super::Sink;
 
-/// Constant quality of x264: 18 is hard to tell from the frames themselves.
+/// Constant rate factor (CRF) of x264; at 18 the loss is hardly visible.
 const QUALITY: &str = "18";
-/// Bits a second and pixel of MPEG-4, where there is no x264.
+/// Bit rate of the MPEG-4 fallback, in bits per pixel of each frame.
 const BITS_PER_PIXEL: f64 = 6.0;
-/// Longest side that H.264 has.
+/// Longest side of H.264, in pixels.
 const MAX_SIDE: usize = 16_384;
 
-/// H.264, or MPEG-4 where FFmpeg has no encoder for it. Players want even sides, so a clip with an odd one gets its last row or column
-/// twice.
-pub(super) struct Mp4 {
+/// A writer of H.264 by x264, or of MPEG-4 where FFmpeg was built without x264. Players need even sides, so that the last row or column
+/// of frames with an odd side is written twice.
+pub(super) struct Mp4Sink {
     output: format::context::Output,
     encoder: encoder::Video,
     scaler: scaling::Context,
     time_base: Rational,
     size: Size,
-    written: i64,
+    /// Presentation time of the next frame, in units of `time_base`: the number of frames so far.
+    next_pts: i64,
     partial: PartialFile,
 }
 
-impl Mp4 {
+impl Mp4Sink {
     pub(super) fn create(path: &Path, size: Size, rate: f64) -> Result<Self> {
         if size.height.max(size.width) > MAX_SIDE {
-            let message = format!("an MP4 has at most {MAX_SIDE} pixels a side");
+            let message = format!(
+                "cannot be written: an MP4 has at most {MAX_SIDE} pixels a side, and the frames have {} × {} (height × width); choose a \
+                 smaller size",
+                size.height, size.width
+            );
             return Err(Error::signal(path, message));
         }
-        // FFmpeg opens the file by its name.
+        // FFmpeg opens the file again by its name.
         let (partial, file) = PartialFile::create(path)?;
         drop(file);
-        Self::open(partial, size, rate).map_err(|error| failed(path, error))
+        Self::open(partial, size, rate).map_err(|error| write_error(path, error))
     }
 
     fn open(partial: PartialFile, size: Size, rate: f64) -> Result<Self, ffmpeg::Error> {
@@ -51,7 +56,7 @@ impl Mp4 {
         let found = x264.or_else(|| encoder::find(codec::Id::MPEG4));
         let found = found.ok_or(ffmpeg::Error::EncoderNotFound)?;
         let (width, height) = (even(size.width), even(size.height));
-        let time_base = rational(rate).invert();
+        let time_base = frame_rate_fraction(rate).invert();
         let mut video = codec::context::Context::new_with_codec(found)
             .encoder()
             .video()?;
@@ -97,7 +102,7 @@ impl Mp4 {
             scaler,
             time_base,
             size,
-            written: 0,
+            next_pts: 0,
             partial,
         })
     }
@@ -106,37 +111,38 @@ impl Mp4 {
         let Size { height, width } = self.size;
         let mut rgb = frame::Video::new(Pixel::RGB24, even(width), even(height));
         let stride = rgb.stride(0);
-        for (row, line) in rgb
+        for (row, target) in rgb
             .data_mut(0)
             .chunks_mut(stride)
             .take(even(height) as usize)
             .enumerate()
         {
-            let from = row.min(height - 1) * width * 3;
-            let from = &picture[from..from + width * 3];
-            line[..width * 3].copy_from_slice(from);
+            let start = row.min(height - 1) * width * 3;
+            let source = &picture[start..start + width * 3];
+            target[..width * 3].copy_from_slice(source);
             if even(width) as usize > width {
-                line[width * 3..width * 3 + 3].copy_from_slice(&from[width * 3 - 3..]);
+                target[width * 3..width * 3 + 3].copy_from_slice(&source[width * 3 - 3..]);
             }
         }
         let mut yuv = frame::Video::empty();
         self.scaler.run(&rgb, &mut yuv)?;
-        yuv.set_pts(Some(self.written));
-        self.written += 1;
+        yuv.set_pts(Some(self.next_pts));
+        self.next_pts += 1;
         self.encoder.send_frame(&yuv)?;
-        self.drain()
+        self.write_packets()
     }
 
-    fn drain(&mut self) -> Result<(), ffmpeg::Error> {
+    /// Writes the packets that the encoder has ready.
+    fn write_packets(&mut self) -> Result<(), ffmpeg::Error> {
         let Some(stream) = self.output.stream(0) else {
             return Err(ffmpeg::Error::StreamNotFound);
         };
-        let to = stream.time_base();
+        let stream_time_base = stream.time_base();
         let mut packet = Packet::empty();
         while self.encoder.receive_packet(&mut packet).is_ok() {
             packet.set_stream(0);
             packet.set_duration(1);
-            packet.rescale_ts(self.time_base, to);
+            packet.rescale_ts(self.time_base, stream_time_base);
             packet.write_interleaved(&mut self.output)?;
         }
         Ok(())
@@ -144,46 +150,46 @@ impl Mp4 {
 
     fn complete(&mut self) -> Result<(), ffmpeg::Error> {
         self.encoder.send_eof()?;
-        self.drain()?;
+        self.write_packets()?;
         self.output.write_trailer()
     }
 }
 
-impl Sink for Mp4 {
+impl Sink for Mp4Sink {
     fn push(&mut self, frame: &[u8]) -> Result<()> {
         self.encode(frame)
-            .map_err(|error| failed(self.partial.temporary(), error))
+            .map_err(|error| write_error(self.partial.temporary(), error))
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {
         self.complete()
-            .map_err(|error| failed(self.partial.temporary(), error))?;
+            .map_err(|error| write_error(self.partial.temporary(), error))?;
         let Self {
             output, partial, ..
         } = *self;
-        // Closes the file.
+        // Dropping the output closes the file, which must precede the rename.
         drop(output);
         partial.keep()
     }
 }
 
-/// The next even number of pixels.
+/// Rounds a side up to an even number of pixels.
 fn even(side: usize) -> u32 {
     side.next_multiple_of(2) as u32
 }
 
-/// Frames a second as FFmpeg counts them: to a thousandth, or as television does (30000/1001).
-fn rational(rate: f64) -> Rational {
-    for (count, per) in [(24_000, 1001), (30_000, 1001), (60_000, 1001)] {
-        if (rate - f64::from(count) / f64::from(per)).abs() < 1e-3 {
-            return Rational::new(count, per);
+/// Converts a frame rate to a fraction: one of the NTSC rates (24, 30 and 60 times 1000/1001) within 0.001, otherwise rounded to 0.001.
+fn frame_rate_fraction(rate: f64) -> Rational {
+    for (numerator, denominator) in [(24_000, 1001), (30_000, 1001), (60_000, 1001)] {
+        if (rate - f64::from(numerator) / f64::from(denominator)).abs() < 1e-3 {
+            return Rational::new(numerator, denominator);
         }
     }
     Rational::new((rate * 1000.0).round().clamp(1.0, 1e9) as i32, 1000).reduce()
 }
 
-fn failed(path: &Path, error: ffmpeg::Error) -> Error {
-    Error::signal(path, format!("FFmpeg cannot write it ({error})"))
+fn write_error(path: &Path, error: ffmpeg::Error) -> Error {
+    Error::signal(path, format!("FFmpeg cannot write this file: {error}"))
 }
 
 #[cfg(test)]
@@ -193,17 +199,17 @@ mod tests {
     use crate::frames::open;
 
     #[test]
-    fn a_clip_of_variable_frame_rate_is_read_in_its_own_time() {
+    fn a_clip_of_variable_frame_rate_is_read_with_the_duration_of_each_frame() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.mp4");
         let size = Size {
             height: 32,
             width: 32,
         };
-        let mut mp4 = Box::new(Mp4::create(&path, size, 20.0).unwrap());
-        // In twentieths of a second; the last frame lasts one.
+        let mut mp4 = Box::new(Mp4Sink::create(&path, size, 20.0).unwrap());
+        // Times are in twentieths of a second; the last frame lasts one.
         for (shade, time) in [(0, 0), (60, 2), (120, 10), (180, 12), (240, 18)] {
-            mp4.written = time;
+            mp4.next_pts = time;
             mp4.push(&vec![shade; 32 * 32 * 3]).unwrap();
         }
         mp4.finish().unwrap();
@@ -212,7 +218,7 @@ mod tests {
             ..VideoSignal::default()
         };
         let mut frames = open(&signal).unwrap();
-        // All begin at a tenth of a second.
+        // All times are multiples of a tenth of a second.
         assert!((frames.rate() - 10.0).abs() < 1e-9, "{}", frames.rate());
         assert_eq!(frames.count(), Some(10));
         let mut shades = Vec::new();
@@ -222,8 +228,11 @@ mod tests {
         let times = [(0, 1), (60, 4), (120, 1), (180, 3), (240, 1)];
         let expected = times.map(|(shade, times)| vec![shade; times]).concat();
         assert_eq!(shades.len(), expected.len());
-        for (at, (shade, due)) in shades.iter().zip(expected).enumerate() {
-            assert!(shade.abs_diff(due) < 12, "{at}: {shade} {due}");
+        for (index, (found, expected)) in shades.iter().zip(expected).enumerate() {
+            assert!(
+                found.abs_diff(expected) < 12,
+                "frame {index}: found {found}, expected {expected}"
+            );
         }
     }
 }

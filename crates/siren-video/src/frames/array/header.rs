@@ -1,50 +1,52 @@
-//! The header of a NumPy array.
+//! Parser of the header of a NumPy array file (`.npy`).
 //!
-//! It is read here: the crates that read it build a parser of Python's literals, and with it a C compiler's assembly.
+//! The existing crates for this format depend on a parser of Python literals that compiles assembly with a C compiler, so that this module
+//! has a parser of its own.
 
 use std::io::Read;
 
-/// Longest header that is believed, in bytes.
+/// Longest accepted header, in bytes.
 const MAX_HEADER: usize = 1 << 16;
 
 #[derive(Debug, PartialEq)]
-pub(super) struct Header {
-    /// NumPy's name for the type of its elements, such as `<f4`.
-    pub(super) kind: String,
-    /// Whether the first index runs fastest.
+pub(super) struct ArrayHeader {
+    /// NumPy's name of the element type, such as `<f4`.
+    pub(super) element_type: String,
+    /// Whether the elements are in Fortran order: the first index varies fastest.
     pub(super) is_fortran: bool,
     pub(super) shape: Vec<usize>,
 }
 
-/// The magic, a version, the length of what follows, and a Python dictionary of three keys; `None` if it is not that.
-pub(super) fn header(reader: &mut impl Read) -> Option<Header> {
+/// Reads the header: a magic number, a version, the length of the rest, and a Python dictionary of three keys. Returns `None` if it is
+/// malformed.
+pub(super) fn read_header(reader: &mut impl Read) -> Option<ArrayHeader> {
     let mut start = [0; 8];
     reader.read_exact(&mut start).ok()?;
-    // The length has two bytes in version 1, four in later ones.
+    // The length has two bytes in version 1 and four in later versions.
     let mut len = [0; 4];
-    let digits = if start[6] == 1 { 2 } else { 4 };
-    reader.read_exact(&mut len[..digits]).ok()?;
+    let len_bytes = if start[6] == 1 { 2 } else { 4 };
+    reader.read_exact(&mut len[..len_bytes]).ok()?;
     let len = u32::from_le_bytes(len) as usize;
     let mut bytes = vec![0; (len <= MAX_HEADER).then_some(len)?];
     reader.read_exact(&mut bytes).ok()?;
     let text = String::from_utf8(bytes).ok()?;
-    let after = |key: &str| {
-        let (_, after) = text.split_once(key)?;
-        Some(after.trim_start().strip_prefix(':')?.trim_start())
+    let value_of = |key: &str| {
+        let (_, rest) = text.split_once(key)?;
+        Some(rest.trim_start().strip_prefix(':')?.trim_start())
     };
-    // A list names the fields of a structure.
-    let kind = match after("'descr'")? {
+    // A structured array has a list of fields in place of a name.
+    let element_type = match value_of("'descr'")? {
         list if list.starts_with('[') => "structure",
         name => name.strip_prefix('\'')?.split_once('\'')?.0,
     };
-    let shape = after("'shape'")?.strip_prefix('(')?.split_once(')')?.0;
+    let shape = value_of("'shape'")?.strip_prefix('(')?.split_once(')')?.0;
     let sides = shape
         .split(',')
         .map(str::trim)
         .filter(|side| !side.is_empty());
-    Some(Header {
-        kind: kind.to_owned(),
-        is_fortran: after("'fortran_order'")?.starts_with("True"),
+    Some(ArrayHeader {
+        element_type: element_type.to_owned(),
+        is_fortran: value_of("'fortran_order'")?.starts_with("True"),
         shape: sides.map(str::parse).collect::<Result<_, _>>().ok()?,
     })
 }
@@ -54,10 +56,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_of_both_versions_are_read_and_others_are_not() {
+    fn headers_of_both_versions_are_read_and_malformed_ones_are_not() {
         let text = b"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3, 5, 3), }\n";
-        let expected = Header {
-            kind: "|u1".to_owned(),
+        let expected = ArrayHeader {
+            element_type: "|u1".to_owned(),
             is_fortran: false,
             shape: vec![2, 3, 5, 3],
         };
@@ -65,15 +67,15 @@ mod tests {
         let first = [b"\x93NUMPY\x01\x00".as_slice(), &[len, 0], text].concat();
         let second = [b"\x93NUMPY\x02\x00".as_slice(), &[len, 0, 0, 0], text].concat();
         for bytes in [&first, &second] {
-            assert_eq!(header(&mut bytes.as_slice()).as_ref(), Some(&expected));
+            assert_eq!(read_header(&mut bytes.as_slice()).as_ref(), Some(&expected));
             for cut in [0, 7, 9, 30, bytes.len() - 1] {
-                assert_eq!(header(&mut &bytes[..cut]), None);
+                assert_eq!(read_header(&mut &bytes[..cut]), None);
             }
         }
-        let scalar = first
+        let without_parenthesis = first
             .iter()
             .map(|&b| if b == b'(' { b'[' } else { b })
             .collect::<Vec<u8>>();
-        assert_eq!(header(&mut scalar.as_slice()), None);
+        assert_eq!(read_header(&mut without_parenthesis.as_slice()), None);
     }
 }

@@ -1,19 +1,22 @@
-//! The shape of a stream's pixels as its container has it.
+//! Reads the pixel aspect ratio that a container states for a stream.
 //!
-//! FFmpeg reads it, but gives no safe access to it; the codec's own, which the container overrules, is all that its safe interface has.
+//! The container's ratio takes precedence over the codec's. FFmpeg's safe interface gives access to the codec's only, so that this module
+//! parses MP4 and Matroska itself.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 
-/// Most elements that are looked at in a row.
-const MAX_ELEMENTS: usize = 1 << 16;
-/// What stands before the boxes in a box that describes the samples of a picture, in bytes.
-const SAMPLE_ENTRY: u64 = 78;
+use super::super::display::PixelAspect;
 
-/// Width and height of the pixels of stream `index`, if the file is MP4, MOV or Matroska and says so.
-pub(super) fn of_container(path: &Path, index: usize) -> Option<(i64, i64)> {
+/// Largest number of sibling elements that are searched.
+const MAX_ELEMENTS: usize = 1 << 16;
+/// Length of the fields before the boxes within a visual sample entry of MP4, in bytes.
+const SAMPLE_ENTRY_FIELDS: u64 = 78;
+
+/// Reads the pixel aspect ratio of stream `index`. Returns `None` if the file is not MP4, MOV or Matroska, is damaged, or states no ratio.
+pub(super) fn container_aspect(path: &Path, index: usize) -> Option<PixelAspect> {
     let mut file = BufReader::new(File::open(path).ok()?);
     let len = file.seek(SeekFrom::End(0)).ok()?;
     let mut start = [0; 8];
@@ -23,18 +26,18 @@ pub(super) fn of_container(path: &Path, index: usize) -> Option<(i64, i64)> {
         return matroska(
             &mut Elements {
                 file,
-                header: ebml_header,
+                read_header: read_ebml_header,
             },
             len,
             index,
         );
     }
-    let mut kinds = [b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"].iter();
-    if kinds.any(|kind| start.ends_with(*kind)) {
+    let mut first_boxes = [b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"].iter();
+    if first_boxes.any(|id| start.ends_with(*id)) {
         return mp4(
             &mut Elements {
                 file,
-                header: box_header,
+                read_header: read_box_header,
             },
             len,
             index,
@@ -43,96 +46,107 @@ pub(super) fn of_container(path: &Path, index: usize) -> Option<(i64, i64)> {
     None
 }
 
-/// `pasp`, in the description of the samples of the track.
-fn mp4(file: &mut Elements, len: u64, index: usize) -> Option<(i64, i64)> {
+/// Reads the `pasp` box in the sample description of the track.
+fn mp4(file: &mut Elements, len: u64, index: usize) -> Option<PixelAspect> {
     let id = |name: &[u8; 4]| u32::from_be_bytes(*name);
-    let mut within = file.nth(0..len, id(b"moov"), 0)?;
-    within = file.nth(within, id(b"trak"), index)?;
+    let mut body = file.nth(0..len, id(b"moov"), 0)?;
+    body = file.nth(body, id(b"trak"), index)?;
     for name in [b"mdia", b"minf", b"stbl", b"stsd"] {
-        within = file.nth(within, id(name), 0)?;
+        body = file.nth(body, id(name), 0)?;
     }
-    // After a version and a count.
-    let (_, entry) = file.element(within.start + 8..within.end)?;
-    let pixels = file.nth(entry.start + SAMPLE_ENTRY..entry.end, id(b"pasp"), 0)?;
-    let (first, second) = (pixels.start, pixels.start + 4);
-    Some((
-        file.number(first..second)?,
-        file.number(second..second + 4)?,
-    ))
+    // The first entry follows a version and a count, of 4 bytes each.
+    let (_, entry) = file.element(body.start + 8..body.end)?;
+    let boxes = entry.start + SAMPLE_ENTRY_FIELDS..entry.end;
+    let aspect = file.nth(boxes, id(b"pasp"), 0)?.start;
+    Some(PixelAspect {
+        width: file.unsigned(aspect..aspect + 4)?,
+        height: file.unsigned(aspect + 4..aspect + 8)?,
+    })
 }
 
-/// The size in which the track is shown, beside its own.
-fn matroska(file: &mut Elements, len: u64, index: usize) -> Option<(i64, i64)> {
-    let mut within = file.nth(0..len, 0x1853_8067, 0)?;
-    within = file.nth(within, 0x1654_ae6b, 0)?;
-    within = file.nth(within, 0xae, index)?;
-    let video = file.nth(within, 0xe0, 0)?;
-    let mut side = |id| {
-        let found = file.nth(video.clone(), id, 0)?;
-        file.number(found)
+/// Computes the ratio from the display size of the track and its size in pixels.
+fn matroska(file: &mut Elements, len: u64, index: usize) -> Option<PixelAspect> {
+    let mut body = file.nth(0..len, SEGMENT, 0)?;
+    body = file.nth(body, TRACKS, 0)?;
+    body = file.nth(body, TRACK_ENTRY, index)?;
+    let video = file.nth(body, VIDEO, 0)?;
+    let mut field = |id| {
+        let body = file.nth(video.clone(), id, 0)?;
+        file.unsigned(body)
     };
-    let (width, height) = (side(0xb0)?, side(0xba)?);
-    let shown = (side(0x54b0), side(0x54ba));
-    // 4: the size in which it is shown is unknown.
-    if shown == (None, None) || side(0x54b2) == Some(4) {
+    let (width, height) = (field(PIXEL_WIDTH)?, field(PIXEL_HEIGHT)?);
+    let (display_width, display_height) = (field(DISPLAY_WIDTH), field(DISPLAY_HEIGHT));
+    let is_stated = display_width.is_some() || display_height.is_some();
+    if !is_stated || field(DISPLAY_UNIT) == Some(DISPLAY_UNIT_UNKNOWN) {
         return None;
     }
-    let (shown_width, shown_height) = (shown.0.unwrap_or(width), shown.1.unwrap_or(height));
-    Some((
-        shown_width.checked_mul(height)?,
-        shown_height.checked_mul(width)?,
-    ))
+    Some(PixelAspect {
+        width: display_width.unwrap_or(width).checked_mul(height)?,
+        height: display_height.unwrap_or(height).checked_mul(width)?,
+    })
 }
 
-/// How every Matroska file begins.
+/// First bytes of every Matroska file.
 const EBML: [u8; 4] = [0x1a, 0x45, 0xdf, 0xa3];
 
-/// A file of elements, each with an identifier and a length.
+// Identifiers of Matroska elements.
+const SEGMENT: u32 = 0x1853_8067;
+const TRACKS: u32 = 0x1654_ae6b;
+const TRACK_ENTRY: u32 = 0xae;
+const VIDEO: u32 = 0xe0;
+const PIXEL_WIDTH: u32 = 0xb0;
+const PIXEL_HEIGHT: u32 = 0xba;
+const DISPLAY_WIDTH: u32 = 0x54b0;
+const DISPLAY_HEIGHT: u32 = 0x54ba;
+const DISPLAY_UNIT: u32 = 0x54b2;
+/// Value of the display unit if the display size is unknown.
+const DISPLAY_UNIT_UNKNOWN: i64 = 4;
+
+/// A file of nested elements (boxes of MP4, elements of Matroska), each with an identifier and a length.
 struct Elements {
     file: BufReader<File>,
-    header: fn(&mut BufReader<File>) -> io::Result<Header>,
+    read_header: fn(&mut BufReader<File>) -> io::Result<ElementHeader>,
 }
 
-/// What stands before an element.
-struct Header {
+struct ElementHeader {
     id: u32,
-    /// Bytes after it; `None` if that is not known: up to the end.
+    /// Length of the body in bytes; `None` if it is unknown, in which case the body extends to the end of the parent.
     len: Option<u64>,
 }
 
 impl Elements {
-    /// The `nth` element of this identifier within a range, without its header.
-    fn nth(&mut self, within: Range<u64>, id: u32, nth: usize) -> Option<Range<u64>> {
-        let mut left = within;
-        let mut seen = 0;
+    /// Returns the body of the `nth` element with this identifier in a range of the file.
+    fn nth(&mut self, range: Range<u64>, id: u32, nth: usize) -> Option<Range<u64>> {
+        let mut remaining = range;
+        let mut matches = 0;
         for _ in 0..MAX_ELEMENTS {
-            let (own, body) = self.element(left.clone())?;
-            if own == id && seen == nth {
+            let (found, body) = self.element(remaining.clone())?;
+            if found == id && matches == nth {
                 return Some(body);
             }
-            seen += usize::from(own == id);
-            left.start = body.end;
+            matches += usize::from(found == id);
+            remaining.start = body.end;
         }
         None
     }
 
-    /// The first element within a range.
-    fn element(&mut self, within: Range<u64>) -> Option<(u32, Range<u64>)> {
-        if within.is_empty() {
+    /// Returns the identifier and the body of the first element in a range of the file.
+    fn element(&mut self, range: Range<u64>) -> Option<(u32, Range<u64>)> {
+        if range.is_empty() {
             return None;
         }
-        self.file.seek(SeekFrom::Start(within.start)).ok()?;
-        let Header { id, len } = (self.header)(&mut self.file).ok()?;
+        self.file.seek(SeekFrom::Start(range.start)).ok()?;
+        let ElementHeader { id, len } = (self.read_header)(&mut self.file).ok()?;
         let start = self.file.stream_position().ok()?;
-        let end = len.map_or(Some(within.end), |len| start.checked_add(len))?;
-        (start <= end).then_some((id, start..end.min(within.end)))
+        let end = len.map_or(Some(range.end), |len| start.checked_add(len))?;
+        (start <= end).then_some((id, start..end.min(range.end)))
     }
 
-    /// A number without a sign, the highest byte first.
-    fn number(&mut self, within: Range<u64>) -> Option<i64> {
-        let len = usize::try_from(within.end.checked_sub(within.start)?).ok()?;
+    /// Reads a big-endian unsigned integer of at most 8 bytes.
+    fn unsigned(&mut self, range: Range<u64>) -> Option<i64> {
+        let len = usize::try_from(range.end.checked_sub(range.start)?).ok()?;
         let mut bytes = [0; 8];
-        self.file.seek(SeekFrom::Start(within.start)).ok()?;
+        self.file.seek(SeekFrom::Start(range.start)).ok()?;
         self.file
             .read_exact(bytes.get_mut(8_usize.checked_sub(len)?..)?)
             .ok()?;
@@ -140,8 +154,8 @@ impl Elements {
     }
 }
 
-/// Of MP4: the length, which counts the header, then the identifier.
-fn box_header(file: &mut BufReader<File>) -> io::Result<Header> {
+/// Reads the header of an MP4 box: the length, which includes the header, then the identifier.
+fn read_box_header(file: &mut BufReader<File>) -> io::Result<ElementHeader> {
     let mut word = [0; 4];
     file.read_exact(&mut word)?;
     let len = u32::from_be_bytes(word);
@@ -156,76 +170,82 @@ fn box_header(file: &mut BufReader<File>) -> io::Result<Header> {
         }
         short => Some(u64::from(short).saturating_sub(8)),
     };
-    Ok(Header { id, len })
+    Ok(ElementHeader { id, len })
 }
 
-/// Of Matroska: both are numbers whose first byte tells how many follow; all ones are an unknown length.
-fn ebml_header(file: &mut BufReader<File>) -> io::Result<Header> {
-    let mut number = |keeps_marker: bool| {
-        let mut first = [0];
-        file.read_exact(&mut first)?;
-        let more = first[0].leading_zeros();
-        let marker = if keeps_marker {
-            0
-        } else {
-            0x80_u8.checked_shr(more).unwrap_or(0)
-        };
-        let mut value = u64::from(first[0] & !marker);
-        let mut ones = value + 1 == u64::from(marker);
-        for _ in 0..more {
-            let mut byte = [0];
-            file.read_exact(&mut byte)?;
-            value = value << 8 | u64::from(byte[0]);
-            ones &= byte[0] == 0xff;
-        }
-        io::Result::Ok((value, ones))
-    };
-    let (id, _) = number(true)?;
-    let (len, is_unknown) = number(false)?;
-    Ok(Header {
-        id: id as u32,
-        len: (!is_unknown).then_some(len),
+/// Reads the header of a Matroska element: the identifier, then the length, whose value bits are all ones if it is unknown.
+fn read_ebml_header(file: &mut BufReader<File>) -> io::Result<ElementHeader> {
+    let id = read_variable_length(file)?;
+    let len = read_variable_length(file)?;
+    let is_unknown = len.marker.checked_sub(1) == Some(len.value);
+    Ok(ElementHeader {
+        // An identifier includes its marker bit.
+        id: (id.value | id.marker) as u32,
+        len: (!is_unknown).then_some(len.value),
     })
+}
+
+/// An integer of variable length: the zeros that precede its first set bit, the marker, count the bytes after the first one.
+struct VariableLengthInteger {
+    /// Value without the marker.
+    value: u64,
+    /// The marker bit; 0 if the first byte is 0.
+    marker: u64,
+}
+
+fn read_variable_length(file: &mut BufReader<File>) -> io::Result<VariableLengthInteger> {
+    let mut byte = [0];
+    file.read_exact(&mut byte)?;
+    let more = byte[0].leading_zeros();
+    let mut marker = u64::from(0x80_u8.checked_shr(more).unwrap_or(0));
+    let mut value = u64::from(byte[0]) & !marker;
+    for _ in 0..more {
+        file.read_exact(&mut byte)?;
+        value = value << 8 | u64::from(byte[0]);
+        marker <<= 8;
+    }
+    Ok(VariableLengthInteger { value, marker })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(bytes: &[u8], index: usize) -> Option<(i64, i64)> {
+    /// Width and height of the pixels of stream `index` of a file of these bytes.
+    fn aspect(bytes: &[u8], index: usize) -> Option<(i64, i64)> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         std::fs::write(&path, bytes).unwrap();
-        of_container(&path, index)
+        container_aspect(&path, index).map(|pixel| (pixel.width, pixel.height))
     }
 
-    fn boxed(id: &[u8], body: &[u8]) -> Vec<u8> {
+    fn mp4_box(id: &[u8], body: &[u8]) -> Vec<u8> {
         let len = u32::try_from(body.len() + 8).unwrap();
         [&len.to_be_bytes(), id, body].concat()
     }
 
-    /// A track whose samples are described with these boxes.
+    /// A track with these boxes in its sample entry.
     fn track(boxes: &[u8]) -> Vec<u8> {
-        let entry = boxed(b"avc1", &[&[0; 78], boxes].concat());
-        let mut body = boxed(
+        let entry = mp4_box(b"avc1", &[&[0; 78], boxes].concat());
+        let mut body = mp4_box(
             b"stsd",
             &[&[0, 0, 0, 0, 0, 0, 0, 1], entry.as_slice()].concat(),
         );
         for name in [b"stbl", b"minf", b"mdia", b"trak"] {
-            body = boxed(name, &[boxed(b"free", &[0; 3]), body].concat());
+            body = mp4_box(name, &[mp4_box(b"free", &[0; 3]), body].concat());
         }
         body
     }
 
     #[test]
-    fn pixels_of_a_track_of_mp4_are_found_wherever_its_header_is() {
-        let pixels = boxed(b"pasp", &[0, 0, 0, 64, 0, 0, 0, 45]);
-        let wide = track(&[boxed(b"colr", &[1; 11]), pixels].concat());
-        let moov = boxed(
+    fn the_pixel_aspect_of_an_mp4_track_is_found_before_and_after_the_media_data() {
+        let pixels = mp4_box(b"pasp", &[0, 0, 0, 64, 0, 0, 0, 45]);
+        let wide = track(&[mp4_box(b"colr", &[1; 11]), pixels].concat());
+        let moov = mp4_box(
             b"moov",
-            &[boxed(b"mvhd", &[0; 100]), track(&[]), wide].concat(),
+            &[mp4_box(b"mvhd", &[0; 100]), track(&[]), wide].concat(),
         );
-        let ftyp = boxed(b"ftyp", b"isom");
+        let ftyp = mp4_box(b"ftyp", b"isom");
         let long = [
             &[0, 0, 0, 1],
             b"mdat".as_slice(),
@@ -237,25 +257,26 @@ mod tests {
             [ftyp.clone(), moov.clone()].concat(),
             [ftyp, long, moov.clone()].concat(),
         ] {
-            assert_eq!(of(&file, 1), Some((64, 45)));
-            assert_eq!(of(&file, 0), None);
-            assert_eq!(of(&file, 2), None);
+            assert_eq!(aspect(&file, 1), Some((64, 45)));
+            assert_eq!(aspect(&file, 0), None);
+            assert_eq!(aspect(&file, 2), None);
             for len in 0..file.len() {
-                // Whatever is cut off, nothing else is found.
-                assert!(matches!(of(&file[..len], 1), None | Some((64, 45))));
+                // A truncated file never gives another ratio.
+                let found = aspect(&file[..len], 1);
+                assert!(matches!(found, None | Some((64, 45))));
             }
         }
     }
 
     #[test]
-    fn pixels_of_a_track_of_matroska_are_those_of_the_size_that_is_shown() {
+    fn the_pixel_aspect_of_a_matroska_track_follows_from_its_display_size() {
         let element = |id: &[u8], body: &[u8]| {
             let len = 0x4000 | u16::try_from(body.len()).unwrap();
             [id, &len.to_be_bytes(), body].concat()
         };
-        let video = |shown: &[u8]| {
+        let video = |display_fields: &[u8]| {
             let sides = [element(&[0xb0], &[96]), element(&[0xba], &[0, 64])].concat();
-            let video = element(&[0xe0], &[sides.as_slice(), shown].concat());
+            let video = element(&[0xe0], &[sides.as_slice(), display_fields].concat());
             element(&[0xae], &[element(&[0xd7], &[1]), video].concat())
         };
         let tracks = [
@@ -279,7 +300,7 @@ mod tests {
         ]
         .concat();
         let file = [element(&EBML, &[1; 20]), segment].concat();
-        let found: Vec<_> = (0..5).map(|index| of(&file, index)).collect();
+        let found: Vec<_> = (0..5).map(|index| aspect(&file, index)).collect();
         let expected = [
             None,
             Some((192 * 64, 64 * 96)),
@@ -288,6 +309,6 @@ mod tests {
             None,
         ];
         assert_eq!(found, expected);
-        assert_eq!(of(&file[..40], 1), None);
+        assert_eq!(aspect(&file[..40], 1), None);
     }
 }
