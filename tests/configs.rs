@@ -10,7 +10,7 @@ use std::process::Command;
 use siren_audio::Audio;
 use siren_audio::wav::WavFile;
 use siren_core::config::Source;
-use siren_core::run::{ConfigOf, Domain};
+use siren_run::{ConfigOf, Domain};
 use siren_hyper::Hyper;
 use siren_image::Image;
 use siren_poisson::Poisson;

@@ -8,7 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rand::Rng;
-use siren_core::signal::step_rng;
+use siren_core::signal::Stream;
 use support::desk::{Desk, Files};
 use support::program::{Ended, program};
 
@@ -118,7 +118,7 @@ fn a_run_killed_at_any_moment_and_resumed_gives_the_bytes_of_an_undisturbed_run(
     desk.run("run small.toml --out measured").assert_success();
     let duration = start.elapsed();
     let expected = results(&desk, "undisturbed");
-    let mut rng = step_rng(20, 0, 0);
+    let mut rng = Stream::PARAMETERS.rng(20, 0);
     let mut cut_short = 0;
     for round in 0..KILLED_RUNS {
         let run = format!("killed_{round}");

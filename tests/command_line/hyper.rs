@@ -3,7 +3,7 @@
 use std::fs;
 
 use image::{GrayImage, Luma};
-use siren_core::run::ConfigOf;
+use siren_run::ConfigOf;
 use siren_hyper::dataset::Dataset;
 use siren_hyper::signal::Hyper;
 

@@ -57,6 +57,7 @@ pub(crate) fn lattices(
     grid: &Grid,
     channels: usize,
     targets: &[f64],
+    dtype: DType,
     device: &Device,
 ) -> Result<Vec<Sample>> {
     let (height, width) = (grid.sides()[0], grid.sides()[1]);
@@ -76,9 +77,9 @@ pub(crate) fn lattices(
             }
         }
         let points = height * width;
-        let coords = Tensor::from_vec(coords, (points, 2), device)?.to_dtype(DType::F32)?;
+        let coords = Tensor::from_vec(coords, (points, 2), device)?.to_dtype(dtype)?;
         let lattice_targets = Tensor::from_vec(lattice_targets, (points, channels, 3), device)?;
-        Sample::new(coords, Some(lattice_targets), None)
+        Sample::with_targets(coords, lattice_targets.to_dtype(dtype)?)
     };
     [(0, 0), (1, 1), (0, 1), (1, 0)]
         .into_iter()
@@ -102,11 +103,7 @@ pub(crate) fn sampler(
     let coords: Vec<&Tensor> = lattices.iter().map(Sample::coords).collect();
     let targets = lattices.iter().map(Sample::targets);
     let targets = targets.collect::<Result<Vec<_>>>()?;
-    let all = Sample::new(
-        Tensor::cat(&coords, 0)?,
-        Some(Tensor::cat(&targets, 0)?),
-        None,
-    )?;
+    let all = Sample::with_targets(Tensor::cat(&coords, 0)?, Tensor::cat(&targets, 0)?)?;
     Ok(sampling.sampler(all, seed))
 }
 

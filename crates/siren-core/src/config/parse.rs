@@ -9,6 +9,30 @@ const MANY_VARIANTS: &str = "wanted exactly 1 element, more than 1 element";
 const BARE_VARIANT: &str = "invalid type: unit variant, expected";
 const TEXT_WANTED: [&str; 2] = ["expected a string", "expected path string"];
 
+/// Keys that have moved, and where they are now.
+const MOVED: [(&str, &str); 5] = [
+    (
+        "betas",
+        "`train.optimizer`: `optimizer = { adam = { betas = [0.9, 0.999] } }`",
+    ),
+    (
+        "epsilon",
+        "`train.optimizer`: `optimizer = { adam = { epsilon = 1e-8 } }`",
+    ),
+    (
+        "weight_decay",
+        "`train.optimizer`: `optimizer = { adamw = { weight_decay = 0.01 } }`",
+    ),
+    (
+        "muon",
+        "`train.optimizer`: `optimizer = { muon = { learning_rate = 5e-3 } }`",
+    ),
+    (
+        "scale_0",
+        "`field.activation`: `activation = { gaussian = { scale = 30.0 } }`",
+    ),
+];
+
 /// The text of a config file and where it came from.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -196,6 +220,9 @@ fn with_suggestion(message: &str) -> String {
     let Some(wrong) = names.next().filter(|_| unknown) else {
         return message.to_owned();
     };
+    if let Some((_, place)) = MOVED.iter().find(|(key, _)| *key == wrong) {
+        return format!("`{wrong}` has moved to {place}");
+    }
     let nearest = names
         .map(|name| (strsim::damerau_levenshtein(wrong, name), name))
         .min_by_key(|(distance, _)| *distance)

@@ -47,7 +47,10 @@ impl<'de, V: Variant<'de>> Visitor<'de> for NameOrTable<V> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<V, A::Error> {
         let Some(name) = table.next_key()? else {
-            return Err(A::Error::custom(format!("an empty table, expected {}", V::EXPECTED)));
+            return Err(A::Error::custom(format!(
+                "an empty table, expected {}",
+                V::EXPECTED
+            )));
         };
         let Some(variant) = V::with_settings(name, &mut table)? else {
             return Err(A::Error::custom(
@@ -56,7 +59,10 @@ impl<'de, V: Variant<'de>> Visitor<'de> for NameOrTable<V> {
         };
         match table.next_key::<V::Name>()? {
             None => Ok(variant),
-            Some(_) => Err(A::Error::custom(format!("two names, expected one: {}", V::EXPECTED))),
+            Some(_) => Err(A::Error::custom(format!(
+                "two names, expected one: {}",
+                V::EXPECTED
+            ))),
         }
     }
 }

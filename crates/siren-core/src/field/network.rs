@@ -256,7 +256,9 @@ impl Network {
         check_order(order, dims)?;
         self.check_batch(params, coords)?;
         let coords = coords.detach();
-        let packed = self.backend.batch_jets(&self.plan, params, &coords, order)?;
+        let packed = self
+            .backend
+            .batch_jets(&self.plan, params, &coords, order)?;
         Ok(Jet::from_packed(packed, order, dims))
     }
 

@@ -111,8 +111,7 @@ pub(crate) enum Name {
 
 impl<'de> Variant<'de> for OptimizerConfig {
     type Name = Name;
-    const EXPECTED: &'static str =
-        "the name of an optimizer, such as \"adam\", or a table such as { muon = { learning_rate = 2e-3 } }";
+    const EXPECTED: &'static str = "the name of an optimizer, such as \"adam\", or a table such as { muon = { learning_rate = 2e-3 } }";
 
     fn with_defaults(name: Name) -> Self {
         match name {

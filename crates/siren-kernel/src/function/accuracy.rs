@@ -261,10 +261,7 @@ fn every_pointwise() -> Vec<Pointwise> {
         Pointwise::Tanh,
         Pointwise::Sigmoid,
         Pointwise::Softplus,
-        Pointwise::Exponential {
-            scale,
-            alpha: 1.0,
-        },
+        Pointwise::Exponential { scale, alpha: 1.0 },
         Pointwise::Exponential {
             scale: SELU_SCALE,
             alpha: SELU_ALPHA,

@@ -244,12 +244,7 @@ impl<T: Real> Chunk<'_, T> {
 
     /// Adds to `sum` the gradient of the loss whose derivative in the jets `(n, c, components)` is `d_out`; the workspace
     /// must be as [`forward`](Self::forward) with `keep` left it.
-    pub fn backward(
-        &self,
-        d_out: &[T],
-        workspace: &mut Workspace<T>,
-        sum: &mut GradientSum<T>,
-    ) {
+    pub fn backward(&self, d_out: &[T], workspace: &mut Workspace<T>, sum: &mut GradientSum<T>) {
         let Workspace {
             tiles,
             scratch,

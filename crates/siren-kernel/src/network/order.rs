@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 /// The error of [`Trace::new`].
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("matrix of a second-order trace: expected a symmetric finite {dims} × {dims} matrix, got {matrix:?}")]
+#[error(
+    "matrix of a second-order trace: expected a symmetric finite {dims} × {dims} matrix, got {matrix:?}"
+)]
 pub struct InvalidTrace {
     /// Number of coordinates, `d`.
     pub dims: usize,

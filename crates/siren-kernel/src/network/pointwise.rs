@@ -20,7 +20,6 @@ use super::order::{Order, Trace};
 use crate::function::Pointwise;
 use crate::{Level, Real};
 
-
 /// Which components a tile carries.
 #[derive(Clone, Copy)]
 pub(super) struct Components<'a> {

@@ -329,18 +329,10 @@ mod tests {
         sum.add(&planes[0], &planes[1]);
         let totals = d_y.chunks(windows.height * windows.width);
         for (found, d_y) in sum.bias().iter().zip(totals) {
-            let total: f64 = d_y
-                .iter()
-                .map(|&d_y| d_y.to_double())
-                .sum();
+            let total: f64 = d_y.iter().map(|&d_y| d_y.to_double()).sum();
             assert!((found.to_double() - total).abs() < 1e-4);
         }
-        let out = |numbers: &[T]| {
-            numbers
-                .iter()
-                .map(|&x| x.to_double())
-                .collect()
-        };
+        let out = |numbers: &[T]| numbers.iter().map(|&x| x.to_double()).collect();
         [out(&y), out(&d_x), out(&sum.weight())]
     }
 

@@ -9,7 +9,7 @@ use compare::largest_error;
 use siren_core::field::{
     Activation, Encoding, FieldShape, NerfEncoding, Order, Siren, SirenConfig,
 };
-use siren_core::run::{Weights, export};
+use siren_run::{Weights, export};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
