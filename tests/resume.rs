@@ -27,7 +27,7 @@ hidden_features = 32
 hidden_layers = 2
 [train]
 steps = 200
-muon = {}
+optimizer.muon = {}
 [run]
 evaluate_every = 10
 checkpoint_every = 7
@@ -42,7 +42,7 @@ const OTHER_KINDS: [(&str, &str); 4] = [
         "hyper",
         "[signal]\nsize = 8\npictures = 12\nbatch = 5\ncontext = [3, 20]\n[model]\nencoder_features = 16\nhyper_features = 16",
     ),
-    ("poisson", "[signal]\nsize = 24\n[train.muon]"),
+    ("poisson", "[signal]\nsize = 24\n[train.optimizer.muon]"),
     (
         "video",
         "[signal]\nsize = 16\nlength = 0.5\nsampling = { subset = { points = 300 } }",

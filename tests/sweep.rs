@@ -31,7 +31,7 @@ name = \"method\"
 options = [
   { name = \"sine\" },
   { name = \"relu + PE\", field.activation = \"relu\", field.encoding = \"nerf\", train.learning_rate = 1e-3 },
-  { name = \"Muon\", train.muon = { learning_rate = 2e-3 } },
+  { name = \"Muon\", train.optimizer.muon = { learning_rate = 2e-3 } },
 ]
 [[sweep.axes]]
 name = \"seed\"

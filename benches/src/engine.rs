@@ -12,8 +12,8 @@ use siren_core::field::{FieldShape, Jet, Level, Order, Siren, SirenConfig};
 use siren_core::objective::{Constraint, Context, Objective, Term};
 use siren_core::signal::{Sample, WholeSampler};
 use siren_core::train::{Blueprint, Model, Task, TrainConfig, Trainer};
-use siren_run::{Config, ConfigOf, Domain};
 use siren_hyper::{Hyper, HyperNetwork};
+use siren_run::{Config, ConfigOf, Domain};
 
 use crate::case::{Case, HIDDEN_LAYERS, Kind};
 

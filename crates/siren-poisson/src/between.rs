@@ -161,7 +161,7 @@ mod tests {
             .flat_map(|((d, r), (a, b))| [*d, *r, a + b]);
         let all: Vec<f64> = all.collect();
         let grid = Grid::new(&[SHAPE.height, SHAPE.width], CoordinateRule::Aspect).unwrap();
-        let lattices = lattices(&grid, 1, &all, &Device::Cpu).unwrap();
+        let lattices = lattices(&grid, 1, &all, DType::F32, &Device::Cpu).unwrap();
         assert_eq!(lattices.len(), 4);
         let [w, v] = angular_frequencies();
         let mut quarters = std::collections::BTreeSet::new();
@@ -207,7 +207,7 @@ mod tests {
         let lattice = |value: f32| {
             let coords = Tensor::full(value, (5, 2), &Device::Cpu).unwrap();
             let targets = Tensor::full(value, (5, 1, 3), &Device::Cpu).unwrap();
-            Sample::new(coords, Some(targets), None).unwrap()
+            Sample::with_targets(coords, targets).unwrap()
         };
         let four = || [0.0, 1.0, 2.0, 3.0].map(lattice).to_vec();
         let whole = sampler(four(), &Sampling::Whole, 0).unwrap();

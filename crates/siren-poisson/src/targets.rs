@@ -57,7 +57,10 @@ pub(crate) fn units(grid: &Grid, scaling: Scaling, stencil: Stencil) -> [[f64; 2
 ///
 /// # Errors
 /// Same as [`siren_picture::Source::open`]. [`Error::Signal`] if the pictures differ in size.
-pub(crate) fn second(signal: &PoissonSignal, blend: &Blend, first: &Picture,
+pub(crate) fn second(
+    signal: &PoissonSignal,
+    blend: &Blend,
+    first: &Picture,
     notes: &mut Vec<String>,
 ) -> Result<Picture> {
     let source = siren_picture::Source {

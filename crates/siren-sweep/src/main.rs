@@ -18,9 +18,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use siren_core::file::quoted;
 use siren_run::Record;
-use siren_run::program::{
-    EXIT_STATUS, Interrupt, command_name, exit, print_note, print_result,
-};
+use siren_run::program::{EXIT_STATUS, Interrupt, command_name, exit, print_note, print_result};
 
 use folder::{SweepFolder, write};
 use member::{Member, expand};

@@ -106,6 +106,7 @@ mod tests {
             channels: CHANNELS,
             rate: 10.0,
             values,
+            notes: Vec::new(),
         };
         let grid = Grid::new(&[frames, height, width], CoordinateRule::Stretch).unwrap();
         VoxelSampler::new(&Arc::new(clip), &grid, sampling, 7, &Device::Cpu)

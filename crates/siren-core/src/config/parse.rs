@@ -2,6 +2,7 @@ use serde::de::DeserializeOwned;
 use toml::Value;
 
 use super::locate;
+use super::variant::TWO_NAMES;
 use crate::error::{Error, Result};
 
 // What toml and serde say where a user can be told more.
@@ -155,7 +156,7 @@ fn set<C: DeserializeOwned>(
     let mut alone = key.split('.').count();
     let mut done = read(&value, alone);
     // Variants exclude one another: the new one takes the place of the one that is there.
-    while alone > 1 && matches!(&done, Err(message) if message.contains(MANY_VARIANTS)) {
+    while alone > 1 && matches!(&done, Err(message) if excludes_another(message)) {
         alone -= 1;
         done = read(&value, alone);
     }
@@ -173,7 +174,12 @@ fn set<C: DeserializeOwned>(
     Err(with_suggestion(&message))
 }
 
-/// Whether one key is the other, or stands inside it.
+/// Returns whether a message says that two variants of one value are given.
+fn excludes_another(message: &str) -> bool {
+    message.contains(MANY_VARIANTS) || message.contains(TWO_NAMES)
+}
+
+/// Returns whether one key is the other, or stands inside it.
 fn overlap(a: &str, b: &str) -> bool {
     let inside = |inner: &str, outer: &str| {
         inner
