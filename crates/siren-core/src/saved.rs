@@ -1,15 +1,14 @@
 //! Fields in files: one safetensors file says all that is needed to compute the field again.
 //!
-//! The tensors have the names of the authors' checkpoints. The file's metadata holds the `[field]` table (`siren.field`: activation, ω₀,
-//! encoding, sizes), the shape (`siren.shape`) and, of a fitted signal, the facts from which it is rendered (`siren.signal`: size,
-//! coordinate rule, value scale), so a field cannot be loaded with other settings than its own.
+//! The tensors have the names of the authors' checkpoints. The file's metadata holds one TOML text under the key `siren.saved`: the `[field]`
+//! table (activation, ω₀, encoding, sizes), the `[shape]` and, of a fitted signal, the facts from which it is rendered, `[signal]` (size,
+//! coordinate rule, value scale). So a field cannot be opened with other settings than its own.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{SafeTensors, TensorView};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -17,14 +16,21 @@ use crate::field::{FieldShape, Network, Siren, SirenConfig};
 use crate::file::write_atomically;
 use crate::signal::{KeptMetadata, NoMetadata, SignalMetadata};
 
-/// Key of the `[field]` table in a file's metadata.
+/// Key of the TOML text in a file's metadata. One key, because the order of several is not fixed, and the same field gives the same bytes.
+const SAVED: &str = "siren.saved";
+/// Key under which older exports hold the `[field]` table alone.
 const FIELD: &str = "siren.field";
-/// Key of the shape.
-const SHAPE: &str = "siren.shape";
-/// Key of the facts of the signal.
-const SIGNAL: &str = "siren.signal";
 /// In front of the names of unknown coefficients.
 const COEFFICIENT: &str = "coefficient.";
+
+/// What a file says of its field besides the parameters.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Description {
+    field: SirenConfig,
+    shape: SavedShape,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<KeptMetadata>,
+}
 
 /// A [`FieldShape`] in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,9 +57,7 @@ impl Siren {
     pub fn save_with<M: SignalMetadata>(&self, signal: &M, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         check_extension(path)?;
-        let mut metadata = describe(self.network(), path)?;
-        let kept = to_toml(&KeptMetadata::new(signal)?, path)?;
-        metadata.insert(SIGNAL.to_owned(), kept);
+        let metadata = describe(self.network(), Some(KeptMetadata::new(signal)?), path)?;
         let bytes = to_safetensors(&self.named_tensors()?, metadata, path)?;
         write_atomically(path, &bytes)
     }
@@ -92,12 +96,15 @@ impl FieldFile {
         let (_, header) =
             SafeTensors::read_metadata(&bytes).map_err(|error| fail(error.to_string()))?;
         let metadata = header.metadata().clone().unwrap_or_default();
-        let config: SirenConfig = table(&metadata, FIELD, path)?;
-        let shape: SavedShape = table(&metadata, SHAPE, path)?;
-        let signal = match metadata.contains_key(SIGNAL) {
-            true => Some(table(&metadata, SIGNAL, path)?),
-            false => None,
+        let Some(text) = metadata.get(SAVED) else {
+            return Err(fail(format!("its metadata has no `{SAVED}`")));
         };
+        let description: Result<Description, toml::de::Error> = toml::from_str(text);
+        let Description {
+            field: config,
+            shape,
+            signal,
+        } = description.map_err(|error| fail(format!("`{SAVED}`: {}", error.message())))?;
         let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
             .map_err(|error| fail(error.to_string()))?;
         let dtype = match tensors.values().next().map(Tensor::dtype) {
@@ -128,25 +135,33 @@ impl FieldFile {
     }
 }
 
-/// Returns the metadata of a file with parameters of `network`: its config and its shape.
+/// Returns the metadata of a file with parameters of `network`: its config, its shape, and facts of the signal.
 ///
 /// # Errors
 /// [`Error::Checkpoint`] if the config cannot be written.
-pub fn describe(network: &Network, path: &Path) -> Result<HashMap<String, String>> {
+pub fn describe(
+    network: &Network,
+    signal: Option<KeptMetadata>,
+    path: &Path,
+) -> Result<HashMap<String, String>> {
     let FieldShape {
         in_features,
         out_features,
         samples_per_side,
     } = network.shape();
-    let shape = SavedShape {
-        in_features,
-        out_features,
-        samples_per_side,
+    let description = Description {
+        field: network.config().clone(),
+        shape: SavedShape {
+            in_features,
+            out_features,
+            samples_per_side,
+        },
+        signal,
     };
-    Ok(HashMap::from([
-        (FIELD.to_owned(), to_toml(network.config(), path)?),
-        (SHAPE.to_owned(), to_toml(&shape, path)?),
-    ]))
+    Ok(HashMap::from([(
+        SAVED.to_owned(),
+        to_toml(&description, path)?,
+    )]))
 }
 
 /// Returns the `[field]` table in the metadata of a safetensors file, if there is one.
@@ -155,9 +170,14 @@ pub fn describe(network: &Network, path: &Path) -> Result<HashMap<String, String
 /// A sentence that says what is wrong with the file.
 pub fn field_config(bytes: &[u8]) -> std::result::Result<Option<SirenConfig>, String> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
-    let text = header.metadata().as_ref().and_then(|m| m.get(FIELD));
-    let config = text.map(|text| toml::from_str(text));
-    config.transpose().map_err(|error| error.to_string())
+    let metadata = header.metadata().clone().unwrap_or_default();
+    let message = |error: toml::de::Error| error.message().to_owned();
+    if let Some(text) = metadata.get(SAVED) {
+        let description: Description = toml::from_str(text).map_err(message)?;
+        return Ok(Some(description.field));
+    }
+    let config = metadata.get(FIELD).map(|text| toml::from_str(text));
+    config.transpose().map_err(message)
 }
 
 /// Checks that a file to be written is named `.safetensors`.
@@ -224,17 +244,6 @@ pub fn little_endian(tensor: &Tensor) -> Result<Vec<u8>> {
 
 fn to_toml(value: &impl Serialize, path: &Path) -> Result<String> {
     toml::to_string(value).map_err(|error| unwritable(path, &error.to_string()))
-}
-
-fn table<T: DeserializeOwned>(
-    metadata: &HashMap<String, String>,
-    key: &str,
-    path: &Path,
-) -> Result<T> {
-    let Some(text) = metadata.get(key) else {
-        return Err(unreadable(path, &format!("its metadata has no `{key}`")));
-    };
-    toml::from_str(text).map_err(|error| unreadable(path, &format!("`{key}`: {}", error.message())))
 }
 
 fn unreadable(path: &Path, detail: &str) -> Error {

@@ -165,7 +165,7 @@ impl Weights {
 /// [`Error::Checkpoint`] if the file is not named `.safetensors`; [`Error::Io`] if it cannot be written.
 pub fn export<M: Model>(model: &M, path: &Path) -> Result<()> {
     check_extension(path)?;
-    let metadata = describe(model.network(), path)?;
+    let metadata = describe(model.network(), None, path)?;
     write_atomically(
         path,
         &to_safetensors(&model.named_tensors()?, metadata, path)?,
