@@ -259,7 +259,7 @@ fn learned_frequencies_agree_with_candle_for_jets_accumulated_gradients_and_batc
             assert!(largest_error(&fused.1, &composed.1) < 1e-11, "{order:?}");
 
             let prepared = field.prepare(Gradients::Tracked).unwrap();
-            let mut sum = prepared.accumulator();
+            let mut sum = prepared.accumulator().unwrap();
             let jet = sum.jet(&coords, &order).unwrap();
             let loss = (jet.packed().sqr().unwrap() + jet.packed()).unwrap();
             let gradients = loss.sum_all().unwrap().backward().unwrap();
