@@ -146,7 +146,7 @@ impl<T: Real> Packed<T> {
     fn backward(&self, plan: &Plan, params: &[T]) -> &[T::PackedMatrix] {
         let pack = |layer: &Dense| {
             let weight = &params[layer.weight.clone()];
-            T::pack(self.level, weight, layer.fan_out, layer.fan_in)
+            T::pack_matrix(self.level, weight, layer.fan_out, layer.fan_in)
         };
         self.backward
             .get_or_init(|| plan.layers.iter().map(pack).collect())

@@ -70,7 +70,12 @@ pub trait Gemm: Sized {
     type PackedMatrix: Default + Send + Sync + 'static;
 
     /// Packs `matrix (rows, columns)`, row-major. With the weights `W` of a layer: for `dH = dZ W`.
-    fn pack(level: Level, matrix: &[Self], rows: usize, columns: usize) -> Self::PackedMatrix;
+    fn pack_matrix(
+        level: Level,
+        matrix: &[Self],
+        rows: usize,
+        columns: usize,
+    ) -> Self::PackedMatrix;
 
     /// Packs the transpose of `matrix (rows, columns)`, row-major. With the weights `W` of a layer: for `Z = H Wᵀ`.
     fn pack_transposed(
@@ -107,7 +112,12 @@ pub trait Gemm: Sized {
 impl Gemm for f64 {
     type PackedMatrix = double::PackedMatrix;
 
-    fn pack(_level: Level, matrix: &[Self], rows: usize, columns: usize) -> Self::PackedMatrix {
+    fn pack_matrix(
+        _level: Level,
+        matrix: &[Self],
+        rows: usize,
+        columns: usize,
+    ) -> Self::PackedMatrix {
         double::PackedMatrix::new(matrix, rows, columns)
     }
 
@@ -143,7 +153,12 @@ impl Gemm for f64 {
 impl Gemm for f32 {
     type PackedMatrix = Panels;
 
-    fn pack(level: Level, matrix: &[Self], rows: usize, columns: usize) -> Self::PackedMatrix {
+    fn pack_matrix(
+        level: Level,
+        matrix: &[Self],
+        rows: usize,
+        columns: usize,
+    ) -> Self::PackedMatrix {
         Panels::new(level, matrix, rows, columns)
     }
 

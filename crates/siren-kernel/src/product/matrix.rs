@@ -105,7 +105,7 @@ impl<T: Real> Matrix<T> {
     pub fn multiply(&self, other: &Self, out: &mut Self) {
         let expected = [self.rows, other.columns];
         assert_eq!(out.shape(), expected, "shape of a matrix product");
-        let packed = T::pack(Level::best(), &other.to_vec(), other.rows, other.columns);
+        let packed = T::pack_matrix(Level::best(), &other.to_vec(), other.rows, other.columns);
         out.fill_blocks(|level, rows, out| {
             let a = self.view(rows.start * stride(self.columns), rows.len(), self.columns);
             let out = Destination {

@@ -32,7 +32,7 @@ impl<T: Real> Factor<T> {
     pub fn new(matrix: &[T], inner: usize) -> Self {
         let columns = matrix.len() / inner.max(1);
         Self {
-            packed: T::pack(Level::best(), matrix, inner, columns),
+            packed: T::pack_matrix(Level::best(), matrix, inner, columns),
             inner,
             columns,
         }
