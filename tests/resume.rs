@@ -8,7 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rand::Rng;
-use siren_core::signal::step_rng;
+use siren_core::signal::Stream;
 use support::desk::{Desk, Files};
 use support::program::{Ended, program};
 
@@ -27,7 +27,7 @@ hidden_features = 32
 hidden_layers = 2
 [train]
 steps = 200
-muon = {}
+optimizer.muon = {}
 [run]
 evaluate_every = 10
 checkpoint_every = 7
@@ -42,7 +42,7 @@ const OTHER_KINDS: [(&str, &str); 4] = [
         "hyper",
         "[signal]\nsize = 8\npictures = 12\nbatch = 5\ncontext = [3, 20]\n[model]\nencoder_features = 16\nhyper_features = 16",
     ),
-    ("poisson", "[signal]\nsize = 24\n[train.muon]"),
+    ("poisson", "[signal]\nsize = 24\n[train.optimizer.muon]"),
     (
         "video",
         "[signal]\nsize = 16\nlength = 0.5\nsampling = { subset = { points = 300 } }",
@@ -118,7 +118,7 @@ fn a_run_killed_at_any_moment_and_resumed_gives_the_bytes_of_an_undisturbed_run(
     desk.run("run small.toml --out measured").assert_success();
     let duration = start.elapsed();
     let expected = results(&desk, "undisturbed");
-    let mut rng = step_rng(20, 0, 0);
+    let mut rng = Stream::PARAMETERS.rng(20, 0);
     let mut cut_short = 0;
     for round in 0..KILLED_RUNS {
         let run = format!("killed_{round}");

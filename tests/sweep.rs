@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use image::{GrayImage, Luma};
 use rand::Rng;
-use siren_core::signal::step_rng;
+use siren_core::signal::Stream;
 use support::desk::Desk;
 use support::program::{Ended, program};
 
@@ -31,7 +31,7 @@ name = \"method\"
 options = [
   { name = \"sine\" },
   { name = \"relu + PE\", field.activation = \"relu\", field.encoding = \"nerf\", train.learning_rate = 1e-3 },
-  { name = \"Muon\", train.muon = { learning_rate = 2e-3 } },
+  { name = \"Muon\", train.optimizer.muon = { learning_rate = 2e-3 } },
 ]
 [[sweep.axes]]
 name = \"seed\"
@@ -373,7 +373,7 @@ fn a_sweep_killed_at_random_times_and_started_again_gives_the_same_table() {
     let start = Instant::now();
     run(&desk, "run s.toml --out undisturbed").assert_success();
     let duration = start.elapsed();
-    let mut rng = step_rng(7, 0, 0);
+    let mut rng = Stream::PARAMETERS.rng(7, 0);
     let kills = (0..6).filter(|_| kill_after(&desk, duration.mul_f64(rng.random::<f64>() * 0.6)));
     assert!(kills.count() > 2);
     run(&desk, "run s.toml --out killed").assert_success();

@@ -9,11 +9,11 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use siren_core::config::Source;
 use siren_core::field::{FieldShape, Jet, Level, Order, Siren, SirenConfig};
-use siren_core::objective::{Objective, Term};
-use siren_core::run::{Config, ConfigOf, Domain};
+use siren_core::objective::{Constraint, Context, Objective, Term};
 use siren_core::signal::{Sample, WholeSampler};
-use siren_core::train::{Blueprint, Constraint, Model, TrainConfig, Trainer};
+use siren_core::train::{Blueprint, Model, Task, TrainConfig, Trainer};
 use siren_hyper::{Hyper, HyperNetwork};
+use siren_run::{Config, ConfigOf, Domain};
 
 use crate::case::{Case, HIDDEN_LAYERS, Kind};
 
@@ -64,24 +64,25 @@ impl Engine {
                 Ok(())
             }),
             Kind::Batched => {
-                let initial = field.parameters().as_detached_tensor();
+                let initial = field.parameters().flat()?;
                 let params = Tensor::stack(&vec![initial; case.fields], 0)?;
                 let params = Var::from_tensor(&params)?;
                 Box::new(move || {
-                    let jet = field.jet_of(params.as_tensor(), &coords, &order)?;
+                    let jet = field
+                        .network()
+                        .batch_jet(params.as_tensor(), &coords, &order)?;
                     let loss = (jet.value()? - &targets)?.sqr()?.mean_all()?;
                     loss.backward()?;
                     Ok(())
                 })
             }
             _ => {
-                let constraint = Constraint {
-                    sampler: Box::new(WholeSampler::new(Sample::new(coords, Some(targets), None)?)),
-                    objective: Box::new(MeanSquaredError {
-                        kind: case.kind,
-                        order,
-                    }),
+                let sampler = WholeSampler::new(Sample::with_targets(coords, targets)?);
+                let objective = MeanSquaredError {
+                    kind: case.kind,
+                    order,
                 };
+                let constraint = Constraint::new("points", sampler, objective);
                 let mut trainer = Trainer::new(field, &TrainConfig::default())?;
                 Box::new(move || {
                     trainer.step(std::slice::from_ref(&constraint))?;
@@ -131,7 +132,7 @@ impl Engine {
         let fields = case.fields;
         if kind == Kind::Render {
             return Ok(Box::new(move || {
-                field.jet_composed(&coords, &order)?;
+                field.jet(&coords, &order)?;
                 Ok(())
             }));
         }
@@ -140,17 +141,17 @@ impl Engine {
             weight_decay: 0.0,
             ..ParamsAdamW::default()
         };
-        let mut optimizer = AdamW::new(vec![field.parameters().clone()], params)?;
+        let mut optimizer = AdamW::new(vec![field.parameters().var().clone()], params)?;
         Ok(Box::new(move || {
             if kind == Kind::Batched {
                 for index in 0..fields {
-                    let jet = field.jet_composed(&coords.get(index)?, &order)?;
+                    let jet = field.jet(&coords.get(index)?, &order)?;
                     let loss = (jet.value()? - targets.get(index)?)?.sqr()?.mean_all()?;
                     loss.backward()?;
                 }
                 return Ok(());
             }
-            let jet = field.jet_composed(&coords, &order)?;
+            let jet = field.jet(&coords, &order)?;
             let loss = per_point(kind, &jet, &targets)?.mean_all()?;
             Ok(optimizer.step(&loss.backward()?)?)
         }))
@@ -273,12 +274,10 @@ impl Objective for MeanSquaredError {
         &self.order
     }
 
-    fn terms(&self, jet: &Jet, sample: &Sample) -> siren_core::Result<Vec<Term>> {
-        Ok(vec![Term {
-            name: "mse",
-            weight: 1.0,
-            per_point: per_point(self.kind, jet, sample.targets()?)?,
-        }])
+    fn terms(&self, context: &Context<'_>) -> siren_core::Result<Vec<Term>> {
+        let targets = context.sample.targets()?;
+        let per_point = per_point(self.kind, context.jet, targets)?;
+        Ok(vec![Term::new("mse", per_point)])
     }
 }
 

@@ -9,7 +9,7 @@ use std::io::{BufRead, Write};
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 use siren_core::field::Level;
-use siren_core::run::Machine;
+use siren_run::Machine;
 
 use crate::case::Case;
 use crate::engine::{Engine, refusal};

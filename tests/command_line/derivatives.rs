@@ -103,7 +103,7 @@ fn final_psnr_db(desk: &Desk, run: &str) -> [f64; 2] {
 #[test]
 fn the_default_stencil_gives_a_higher_psnr_than_the_others() {
     let desk = desk();
-    let sets = "--set signal.size=32 --set field.hidden_features=64 --set field.hidden_layers=2 --set field.first_omega_0=auto --set train={steps=200,learning_rate=1e-3,schedule='cosine',muon={learning_rate=2e-3}}";
+    let sets = "--set signal.size=32 --set field.hidden_features=64 --set field.hidden_layers=2 --set field.first_omega_0=auto --set train={steps=200,learning_rate=1e-3,schedule='cosine',optimizer={muon={learning_rate=2e-3}}}";
     for stencil in ["spectral", "central", "sobel"] {
         let line = format!("run good.toml --out {stencil} {sets} --set signal.stencil={stencil}");
         desk.run(&line).assert_success();

@@ -3,9 +3,9 @@
 use std::fs;
 
 use image::{GrayImage, Luma};
-use siren_core::run::ConfigOf;
 use siren_hyper::dataset::Dataset;
 use siren_hyper::signal::Hyper;
+use siren_run::ConfigOf;
 
 use super::{Case, assert_refused_cleanly, desk_for};
 use crate::support::desk::Desk;

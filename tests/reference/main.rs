@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 
 use siren_audio::Audio;
 use siren_core::config::Source;
-use siren_core::run::{ConfigOf, Domain};
 use siren_core::train::Model;
 use siren_hyper::Hyper;
 use siren_image::Image;
 use siren_poisson::Poisson;
+use siren_run::{ConfigOf, Domain};
 use siren_video::Video;
 
 use page::{Page, slug};

@@ -359,8 +359,8 @@ mod tests {
 
     #[test]
     fn links_into_the_code_become_their_names() {
-        let docs = "As [`Picture::luma`] says, or [`step_rng`](Self::PURPOSE); `[signal]` and [0, 1] stay.";
-        let text = "As `Picture::luma` says, or `step_rng`; `[signal]` and [0, 1] stay.";
+        let docs = "As [`Picture::luma`] says, or [`Stream::rng`](Self::PURPOSE); `[signal]` and [0, 1] stay.";
+        let text = "As `Picture::luma` says, or `Stream::rng`; `[signal]` and [0, 1] stay.";
         assert_eq!(prose(docs), text);
     }
 

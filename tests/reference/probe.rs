@@ -1,7 +1,7 @@
 //! Finds the defaults and ranges of keys by parsing configs.
 
 use siren_core::config::Source;
-use siren_core::run::{ConfigOf, Domain};
+use siren_run::{ConfigOf, Domain};
 use toml::{Table, Value};
 
 use super::types::{Field, Kind};

@@ -2,8 +2,7 @@
 
 use siren_core::Result;
 use siren_core::field::Siren;
-use siren_core::run::Metrics;
-use siren_core::run::metrics::psnr_db;
+use siren_core::metrics::{MSE, Metrics, PSNR_DB, psnr_db};
 
 use crate::Audio;
 use crate::render::pieces;
@@ -22,19 +21,20 @@ pub(crate) fn metrics(audio: &Audio, field: &Siren) -> Result<Metrics> {
     })?;
     let count = audio.sound.values.len() as f64;
     let mse = error / count;
-    let named = [
-        ("psnr_db", psnr_db(mse, 1.0)),
-        ("snr_db", psnr_db(mse, (power / count).sqrt())),
-        ("mse", mse),
-    ];
-    Ok(named.map(|(name, value)| (name.to_owned(), value)).to_vec())
+    let snr = psnr_db(mse, (power / count).sqrt());
+    Ok(vec![
+        PSNR_DB.of(psnr_db(mse, 1.0)),
+        PSNR_DB.named("snr_db").of(snr),
+        MSE.of(mse),
+    ])
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod tests {
     use candle_core::Device;
     use siren_core::config::Source;
-    use siren_core::run::{ConfigOf, Domain};
+    use siren_core::train::Task as _;
+    use siren_run::{ConfigOf, Domain};
 
     use super::*;
     use crate::sound::Sound;
@@ -74,7 +74,13 @@ mod tests {
             .unwrap();
         // Targets are 1, 0, 0 and -0.5, so errors are 0.5, 0.5, 0.5 and 1.
         let metrics = metrics(&audio, &field).unwrap();
-        let value = |name: &str| metrics.iter().find(|(n, _)| n == name).unwrap().1;
+        let value = |name: &str| {
+            metrics
+                .iter()
+                .find(|m| m.metric.name == name)
+                .unwrap()
+                .value
+        };
         assert!((value("mse") - 1.75 / 4.0).abs() < 1e-12);
         assert!((value("psnr_db") + 10.0 * (1.75f64 / 4.0).log10()).abs() < 1e-9);
         assert!((value("snr_db") - 10.0 * (1.25f64 / 1.75).log10()).abs() < 1e-9);

@@ -8,6 +8,8 @@
 //! what tells a sound from a picture: the first layer spans frequencies up to `first_omega_0 / (π · seconds)` Hz.
 
 pub mod config;
+#[cfg(feature = "cli")]
+mod domain;
 mod draw;
 mod encoded;
 mod evaluate;

@@ -6,8 +6,7 @@ use clap::Args;
 use siren_audio::Audio;
 use siren_audio::render::render;
 use siren_core::Result;
-use siren_core::run::cli::{self, About, FittedArgs, Render};
-use siren_core::run::console;
+use siren_run::program::{self, About, FittedArgs, Render, print_result};
 
 #[derive(Args, Debug)]
 struct RenderArgs {
@@ -24,7 +23,7 @@ impl Render<Audio> for RenderArgs {
         let output = &self.fitted.output;
         let timeline = run.metadata.timeline(self.rate)?;
         machine.install(|| render(run.metadata.peak, &run.model, &timeline, output))?;
-        console::result(format_args!(
+        print_result(format_args!(
             "wrote {} ({} frames at {} Hz)",
             output.display(),
             timeline.frames(),
@@ -35,7 +34,7 @@ impl Render<Audio> for RenderArgs {
 }
 
 fn main() -> ExitCode {
-    cli::main::<Audio, RenderArgs>(About {
+    program::main::<Audio, RenderArgs>(About {
         name: "siren-audio",
         program: "Fits sounds by sinusoidal fields, and plays fitted ones at any rate",
         render: "Write a run's field as a WAV file at any rate",

@@ -5,7 +5,7 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 use siren_core::field::{Order, Siren};
-use siren_core::run::SignalMetadata;
+use siren_core::signal::SignalMetadata;
 use siren_core::{Error, Result};
 
 use crate::Audio;

@@ -1,20 +1,18 @@
 //! From a config to samples: the sound, its place on the axis of time, and its scale.
 
-use std::path::Path;
-
 use candle_core::{DType, Device};
-use siren_core::Result;
+use siren_core::config::Table as _;
 use siren_core::field::{FieldShape, Siren};
-use siren_core::objective::ValueMse;
-use siren_core::run::{ConfigOf, Domain, Metrics};
-use siren_core::signal::{CoordinateRule, Grid, Raster, Sampling, Spectrum, checksum};
-use siren_core::train::Constraint;
+use siren_core::metrics::Metrics;
+use siren_core::objective::{Constraint, ValueMse};
+use siren_core::signal::{CoordinateRule, Grid, Raster, Sampling, Spectrum};
+use siren_core::train::Task;
+use siren_core::{Error, Result};
 
-use crate::config::{AudioObjective, AudioSignal};
+use crate::config::AudioSignal;
+use crate::evaluate;
 use crate::render::AudioMetadata;
 use crate::sound::Sound;
-use crate::source::open_sound;
-use crate::{evaluate, render};
 
 /// A sound to be fitted.
 pub struct Audio {
@@ -24,27 +22,12 @@ pub struct Audio {
     pub(crate) peak: f32,
     sampling: Sampling,
     seed: u64,
+    dtype: DType,
     device: Device,
 }
 
-impl Domain for Audio {
-    const KIND: &'static str = "audio";
-    const HEADLINE: &'static str = "psnr_db";
+impl Task for Audio {
     type Model = Siren;
-    type Signal = AudioSignal;
-    type Objective = AudioObjective;
-    type Metadata = AudioMetadata;
-
-    fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
-        let sound = open_sound(&config.signal)?;
-        Ok(Self {
-            peak: sound.peak(),
-            sound,
-            sampling: config.signal.sampling.clone(),
-            seed: config.seed,
-            device: device.clone(),
-        })
-    }
 
     fn shape(&self) -> FieldShape {
         FieldShape {
@@ -54,46 +37,71 @@ impl Domain for Audio {
         }
     }
 
-    fn checksum(&self) -> u32 {
-        let Sound {
-            rate,
-            channels,
-            ref values,
-        } = self.sound;
-        let numbers = [rate as f32, channels as f32].into_iter();
-        checksum(numbers.chain(values.iter().copied()))
-    }
-
     fn spectrum(&self) -> Result<Option<Spectrum>> {
         Ok(Spectrum::of(&self.raster()?))
     }
 
-    fn metadata(&self, _field: &Siren) -> Result<AudioMetadata> {
-        Ok(AudioMetadata {
-            rate: self.sound.rate,
-            frames: self.sound.frames(),
-            peak: self.peak,
-        })
-    }
-
     fn constraints(&self) -> Result<Vec<Constraint>> {
-        let sample = self.raster()?.sample(None, DType::F32, &self.device)?;
-        Ok(vec![Constraint {
-            sampler: self.sampling.sampler(sample, self.seed),
-            objective: Box::new(ValueMse::default()),
-        }])
+        let sample = self.raster()?.sample(self.dtype, &self.device)?;
+        let sampler = self.sampling.sampler(sample, self.seed);
+        let samples = Constraint::boxed("samples", sampler, Box::new(ValueMse));
+        Ok(vec![samples])
     }
 
     fn evaluate(&self, field: &Siren) -> Result<Metrics> {
         evaluate::metrics(self, field)
     }
-
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
-        render::artifacts(self, field, folder)
-    }
 }
 
 impl Audio {
+    /// Makes a signal of a sound in memory. `signal` says which samples each step uses; the keys that name a file or a part of it are not used.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] if a value is out of range; [`Error::Shape`] if the sound has no channel, or every sample is 0.
+    pub fn new(sound: Sound, signal: &AudioSignal, seed: u64) -> Result<Self> {
+        signal.validate()?;
+        let sound = Sound::new(sound.rate, sound.channels, sound.values)?;
+        let peak = sound.peak();
+        if !(peak.is_finite() && peak > 0.0) {
+            return Err(Error::Shape {
+                what: "sound",
+                expected: "finite samples, at least one of them not 0".to_owned(),
+                got: format!(
+                    "{} frames with the largest amplitude {peak}",
+                    sound.frames()
+                ),
+            });
+        }
+        Ok(Self {
+            peak,
+            sound,
+            sampling: signal.sampling.clone(),
+            seed,
+            dtype: DType::F32,
+            device: Device::Cpu,
+        })
+    }
+
+    /// Returns the same signal with samples of another type or on another device.
+    #[must_use]
+    pub fn on(self, dtype: DType, device: &Device) -> Self {
+        Self {
+            dtype,
+            device: device.clone(),
+            ..self
+        }
+    }
+
+    /// Returns the facts of the sound from which a field is rendered.
+    #[must_use]
+    pub fn metadata(&self) -> AudioMetadata {
+        AudioMetadata {
+            rate: self.sound.rate,
+            frames: self.sound.frames(),
+            peak: self.peak,
+        }
+    }
+
     fn raster(&self) -> Result<Raster> {
         let grid = Grid::new(&[self.sound.frames()], CoordinateRule::Stretch)?;
         Raster::new(grid, self.sound.channels, self.targets().collect())
@@ -106,12 +114,14 @@ impl Audio {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use siren_core::config::Source;
     use siren_core::signal::Sample;
+    use siren_run::{ConfigOf, Domain, Recorded};
 
     use super::*;
 

@@ -9,7 +9,7 @@ use std::io::BufWriter;
 use std::path::Path;
 
 use hound::{SampleFormat, WavSpec, WavWriter};
-use siren_core::run::PartialFile;
+use siren_core::file::PartialFile;
 use siren_core::{Error, Result};
 
 pub use self::read::WavFile;

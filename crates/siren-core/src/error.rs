@@ -91,7 +91,9 @@ pub enum Error {
     },
 
     /// Data that holds a number that is not finite.
-    #[error("`{column}` of the data is not finite at point {point} (counted from 0 in the sample): correct or remove that point")]
+    #[error(
+        "`{column}` of the data is not finite at point {point} (counted from 0 in the sample): correct or remove that point"
+    )]
     NotFinite {
         /// The coordinates, or a column of a sample.
         column: String,
@@ -100,7 +102,9 @@ pub enum Error {
     },
 
     /// An objective whose terms are not the same at every chunk of points.
-    #[error("objective of `{constraint}`: expected the same terms for every chunk of points, {expected}; got {got}")]
+    #[error(
+        "objective of `{constraint}`: expected the same terms for every chunk of points, {expected}; got {got}"
+    )]
     Terms {
         /// Name of the constraint.
         constraint: String,

@@ -48,6 +48,7 @@ pub mod file;
 pub mod metrics;
 pub mod objective;
 pub mod optimizer;
+pub mod saved;
 pub mod signal;
 pub mod train;
 

@@ -63,7 +63,7 @@ fn jet_and_gradient(field: &Siren, jet: &Jet) -> [Tensor; 2] {
     let packed = jet.packed().clone();
     let loss = (packed.sqr().unwrap() + &packed).unwrap();
     let gradients = loss.mean_all().unwrap().backward().unwrap();
-    let gradient = gradients.get(field.parameters()).unwrap().clone();
+    let gradient = gradients.get(field.parameters().var()).unwrap().clone();
     [packed, gradient]
 }
 
@@ -171,7 +171,7 @@ fn trained(field: Siren, points: usize) -> [Tensor; 2] {
     for _ in 0..5 {
         trainer.step(&constraints).unwrap();
     }
-    let parameters = trainer.model().parameters().as_detached_tensor();
+    let parameters = trainer.model().parameters().flat().unwrap();
     [gradient, parameters].map(|tensor| tensor.to_device(&Device::Cpu).unwrap())
 }
 

@@ -8,9 +8,9 @@ use candle_core::{DType, Device, Tensor};
 use compare::largest_error;
 use reference::Reference;
 use siren_core::field::{Order, Siren};
-use siren_core::objective::{Derivatives, Objective, Share, ValueMse};
+use siren_core::objective::{Constraint, Derivatives, Objective, Share, ValueMse};
 use siren_core::signal::{Sample, WholeSampler};
-use siren_core::train::{self, Constraint, TrainConfig, Trainer};
+use siren_core::train::{self, TrainConfig, Trainer};
 
 /// One of the authors' losses: its name, the key of its target, and a function that makes the corresponding objective for d
 /// coordinates.
@@ -26,7 +26,7 @@ const UNSHOWN: Share = Share {
 };
 
 const LOSSES: [Loss; 3] = [
-    ("img", "target.img", |_| Box::new(ValueMse::default())),
+    ("img", "target.img", |_| Box::new(ValueMse)),
     ("gradients", "target.gradients", |d| {
         Box::new(Derivatives::new(d, SHOWN, UNSHOWN))
     }),
@@ -155,11 +155,9 @@ fn losses_agree(reference: &Reference, bounds: &Bounds) {
         }
         let targets = targets(reference, target).to_dtype(bounds.dtype).unwrap();
         let coords = reference.tensor("coords").to_dtype(bounds.dtype).unwrap();
-        let sample = Sample::new(coords, Some(targets), None).unwrap();
-        let constraints = [Constraint {
-            sampler: Box::new(WholeSampler::new(sample)),
-            objective: objective(dims),
-        }];
+        let sample = Sample::with_targets(coords, targets).unwrap();
+        let sampler = Box::new(WholeSampler::new(sample));
+        let constraints = [Constraint::boxed("points", sampler, objective(dims))];
         let field = reference.field(bounds.dtype);
         let mut trainer = Trainer::new(field, &TrainConfig::default()).unwrap();
         let train::Loss {
@@ -172,10 +170,8 @@ fn losses_agree(reference: &Reference, bounds: &Bounds) {
             "{} {loss}: loss off by {error:e}",
             reference.name
         );
-        let field = trainer.model().clone();
-        let expected = field
-            .layout()
-            .join(|name| reference.find(&format!("{loss}.grad.{name}")));
+        let layout = trainer.model().parameters().layout().clone();
+        let expected = layout.join(|name| reference.find(&format!("{loss}.grad.{name}")));
         let error = largest_error(&gradient, &expected.unwrap());
         assert!(
             error <= bounds.gradient,
@@ -195,10 +191,8 @@ fn losses_agree(reference: &Reference, bounds: &Bounds) {
                 reference.name
             );
         }
-        let after = field
-            .layout()
-            .join(|name| reference.find(&format!("{loss}.adam.after.{name}")));
-        let error = largest_error(field.parameters(), &after.unwrap());
+        let after = layout.join(|name| reference.find(&format!("{loss}.adam.after.{name}")));
+        let error = largest_error(trainer.model().parameters().var(), &after.unwrap());
         assert!(
             error <= bounds.adam,
             "{} {loss}: after Adam off by {error:e}",
@@ -237,11 +231,12 @@ fn the_gradient_has_the_same_bits_for_any_number_of_threads() {
     let coords = Tensor::from_vec(coords, (points, 2), &Device::Cpu).unwrap();
     let targets = coords.narrow(1, 0, 1).unwrap();
     let gradient_with = |threads: usize| {
-        let sample = Sample::new(coords.clone(), Some(targets.clone()), None).unwrap();
-        let constraints = [Constraint {
-            sampler: Box::new(WholeSampler::new(sample)),
-            objective: Box::new(ValueMse::default()) as Box<dyn Objective>,
-        }];
+        let sample = Sample::with_targets(coords.clone(), targets.clone()).unwrap();
+        let constraints = [Constraint::new(
+            "points",
+            WholeSampler::new(sample),
+            ValueMse,
+        )];
         let trainer = Trainer::new(reference.field(DType::F32), &TrainConfig::default()).unwrap();
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)

@@ -82,7 +82,10 @@ fn jets_and_gradient(field: &Siren, coords: &Tensor, order: &Order) -> (Tensor, 
     let packed = field.jet(&coords, order).unwrap().packed().clone();
     let loss = (packed.sqr().unwrap() + &packed).unwrap().sum_all();
     let gradients = loss.unwrap().backward().unwrap();
-    (packed, gradients.get(field.parameters()).unwrap().clone())
+    (
+        packed,
+        gradients.get(field.parameters().var()).unwrap().clone(),
+    )
 }
 
 fn every_level_agrees(case: Case) {
@@ -170,7 +173,7 @@ fn on_the_gradient(field: &Siren, coords: &Tensor, order: &Order) -> [Tensor; 3]
     let sum = |tensor: &Tensor| tensor.sqr().unwrap().sum_all().unwrap();
     let loss = (sum(&value) + sum(&(&gradient + 0.3).unwrap())).unwrap();
     let gradients = loss.backward().unwrap();
-    let in_params = gradients.get(field.parameters()).unwrap().clone();
+    let in_params = gradients.get(field.parameters().var()).unwrap().clone();
     [value, gradient, in_params]
 }
 
@@ -229,12 +232,15 @@ fn a_batch_of_fields_equals_its_fields_one_at_a_time() {
         let field = drawn(&case.config(), case.shape(), DType::F64);
         let coords = case.coords().to_dtype(DType::F64).unwrap();
         let coords = coords.reshape((signals, points, 2)).unwrap();
-        let own = field.parameters().as_detached_tensor();
+        let own = field.parameters().flat().unwrap();
         let rows = (0..signals).map(|signal| (&own * (1.0 + 0.1 * signal as f64)).unwrap());
         let rows: Vec<Tensor> = rows.collect();
         let batch = Var::from_tensor(&Tensor::stack(&rows, 0).unwrap()).unwrap();
         for order in case.orders() {
-            let jets = field.jet_of(batch.as_tensor(), &coords, &order).unwrap();
+            let jets = field
+                .network()
+                .batch_jet(batch.as_tensor(), &coords, &order)
+                .unwrap();
             assert_eq!(jets.value().unwrap().dims(), [signals, points, 1]);
             let loss = jets.packed().sqr().unwrap().sum_all().unwrap();
             let gradients = loss.backward().unwrap();
@@ -245,7 +251,7 @@ fn a_batch_of_fields_equals_its_fields_one_at_a_time() {
                 let jet = field.jet(&coords, &order).unwrap();
                 let loss = jet.packed().sqr().unwrap().sum_all().unwrap();
                 let gradients = loss.backward().unwrap();
-                let expected = gradients.get(field.parameters()).unwrap();
+                let expected = gradients.get(field.parameters().var()).unwrap();
                 let got = jets.packed().get(signal).unwrap();
                 assert!(largest_error(&got, jet.packed()) < 1e-13, "{order:?}");
                 let error = largest_error(&d_batch.get(signal).unwrap(), expected);
@@ -273,15 +279,17 @@ fn the_fused_square_error_of_a_batch_equals_the_error_computed_from_its_values()
         let coords = case.coords().to_dtype(DType::F64).unwrap();
         let coords = coords.reshape((signals, points, 2)).unwrap();
         let targets = Tensor::cat(&[&coords, &coords.narrow(2, 0, 1).unwrap()], 2).unwrap();
-        let own = field.parameters().as_detached_tensor();
+        let own = field.parameters().flat().unwrap();
         let rows = (0..signals).map(|signal| (&own * (1.0 + 0.1 * signal as f64)).unwrap());
         let rows: Vec<Tensor> = rows.collect();
         let batch = Var::from_tensor(&Tensor::stack(&rows, 0).unwrap()).unwrap();
         let fused = field
-            .square_error_of(batch.as_tensor(), &coords, &targets)
+            .network()
+            .batch_square_error(batch.as_tensor(), &coords, &targets)
             .unwrap();
         let jets = field
-            .jet_of(batch.as_tensor(), &coords, &Order::Value)
+            .network()
+            .batch_jet(batch.as_tensor(), &coords, &Order::Value)
             .unwrap();
         let difference = (jets.value().unwrap() - &targets).unwrap();
         let expected = difference.sqr().unwrap().mean_all().unwrap();
@@ -291,7 +299,8 @@ fn the_fused_square_error_of_a_batch_equals_the_error_computed_from_its_values()
         }
         for weights in [[1.0, 0.0], [0.3, 2.0]] {
             let fused = field
-                .square_error_of(batch.as_tensor(), &coords, &targets)
+                .network()
+                .batch_square_error(batch.as_tensor(), &coords, &targets)
                 .unwrap();
             let [fused, expected] = [&fused, &expected].map(|[error, square]| {
                 let sum = (error * weights[0]).unwrap() + (square * weights[1]).unwrap();
@@ -303,7 +312,8 @@ fn the_fused_square_error_of_a_batch_equals_the_error_computed_from_its_values()
         }
         let short = targets.narrow(2, 0, 2).unwrap();
         let error = field
-            .square_error_of(batch.as_tensor(), &coords, &short)
+            .network()
+            .batch_square_error(batch.as_tensor(), &coords, &short)
             .err()
             .unwrap();
         assert!(error.to_string().contains("targets of a batch"), "{error}");
@@ -321,12 +331,14 @@ fn the_gradient_of_a_batch_has_the_same_bits_for_any_number_of_threads() {
     };
     let field = drawn(&case.config(), case.shape(), DType::F32);
     let coords = case.coords().reshape((2, 5000, 2)).unwrap();
-    let own = field.parameters().as_detached_tensor();
+    let own = field.parameters().flat().unwrap();
     let batch = Var::from_tensor(&Tensor::stack(&[&own, &own], 0).unwrap()).unwrap();
     let gradient = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
         pool.build().unwrap().install(|| {
-            let jets = field.jet_of(batch.as_tensor(), &coords, &Order::Value);
+            let jets = field
+                .network()
+                .batch_jet(batch.as_tensor(), &coords, &Order::Value);
             let loss = jets.unwrap().packed().sqr().unwrap().sum_all().unwrap();
             let gradients = loss.backward().unwrap();
             gradients.get(&batch).unwrap().to_vec2::<f32>().unwrap()
@@ -346,7 +358,16 @@ fn a_batch_of_parameters_of_the_wrong_shape_is_an_error_that_shows_the_shape_of_
     };
     let field = drawn(&case.config(), case.shape(), DType::F32);
     let coords = case.coords().reshape((2, 3, 2)).unwrap();
-    let params = Tensor::zeros((3, field.layout().len()), DType::F32, &Device::Cpu).unwrap();
-    let error = field.jet_of(&params, &coords, &Order::Value).err().unwrap();
+    let params = Tensor::zeros(
+        (3, field.parameters().layout().len()),
+        DType::F32,
+        &Device::Cpu,
+    )
+    .unwrap();
+    let error = field
+        .network()
+        .batch_jet(&params, &coords, &Order::Value)
+        .err()
+        .unwrap();
     assert!(error.to_string().contains("[2, 3, 2]"), "{error}");
 }

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use siren_core::field::{
-    Activation, Encoding, FieldShape, FourierEncoding, Jet, NerfEncoding, Order, RbfEncoding,
-    Siren, SirenConfig, Trace,
+    Activation, Encoding, FieldShape, FourierEncoding, Gradients, Jet, NerfEncoding, Order,
+    RbfEncoding, Siren, SirenConfig, Trace,
 };
 
 fn encodings() -> [Encoding; 4] {
@@ -72,7 +72,10 @@ fn jets_and_gradient(field: &Siren, jet: &Jet) -> (Tensor, Tensor) {
         .sum_all()
         .unwrap();
     let gradients = loss.backward().unwrap();
-    (packed, gradients.get(field.parameters()).unwrap().clone())
+    (
+        packed,
+        gradients.get(field.parameters().var()).unwrap().clone(),
+    )
 }
 
 /// Returns the same network in single precision.
@@ -123,7 +126,8 @@ fn both_agree(config: &SirenConfig, (dims, channels): (usize, usize), n: usize, 
     let coords = points(n, dims);
     for order in orders(dims) {
         let fused = jets_and_gradient(&field, &field.jet(&coords, &order).unwrap());
-        let composed = jets_and_gradient(&field, &field.jet_composed(&coords, &order).unwrap());
+        let oracle = field.snapshot().unwrap().composed();
+        let composed = jets_and_gradient(&oracle, &oracle.jet(&coords, &order).unwrap());
         let case = || format!("{config:?}, {dims} → {channels}, n = {n}, {order:?}");
         let jets = largest_error(&fused.0, &composed.0);
         assert!(jets < 1e-11, "jets off by {jets:e}: {}", case());
@@ -239,25 +243,33 @@ fn with_learned_frequencies(activation: Activation) -> (SirenConfig, Siren) {
 fn learned_frequencies_agree_with_candle_for_jets_accumulated_gradients_and_batches() {
     for activation in [Activation::Sine, Activation::Sinc] {
         let (_, field) = with_learned_frequencies(activation);
-        let names = field.layout().entries().iter().map(|entry| &entry.name);
+        let names = field
+            .parameters()
+            .layout()
+            .entries()
+            .iter()
+            .map(|entry| &entry.name);
         assert_eq!(names.filter(|n| n.ends_with(".1.frequency")).count(), 3);
         let coords = points(11, 2);
         for order in orders(2) {
-            let composed = jets_and_gradient(&field, &field.jet_composed(&coords, &order).unwrap());
+            let oracle = field.snapshot().unwrap().composed();
+            let composed = jets_and_gradient(&oracle, &oracle.jet(&coords, &order).unwrap());
             let fused = jets_and_gradient(&field, &field.jet(&coords, &order).unwrap());
             assert!(largest_error(&fused.0, &composed.0) < 1e-11, "{order:?}");
             assert!(largest_error(&fused.1, &composed.1) < 1e-11, "{order:?}");
 
-            let prepared = field.prepare(true).unwrap();
-            let mut sum = prepared.accumulator();
-            let jet = prepared.jet_into(&coords, &order, &sum).unwrap();
+            let prepared = field.prepare(Gradients::Tracked).unwrap();
+            let mut sum = prepared.accumulator().unwrap();
+            let jet = sum.jet(&coords, &order).unwrap();
             let loss = (jet.packed().sqr().unwrap() + jet.packed()).unwrap();
             let gradients = loss.sum_all().unwrap().backward().unwrap();
-            sum.add(&gradients).unwrap();
+            sum.collect(&gradients).unwrap();
             assert!(largest_error(&sum.finish().unwrap(), &composed.1) < 1e-11);
 
-            let batch = field.parameters().unsqueeze(0).unwrap();
-            let jet = field.jet_of(&batch, &coords.unsqueeze(0).unwrap(), &order);
+            let batch = field.parameters().var().unsqueeze(0).unwrap();
+            let jet = field
+                .network()
+                .batch_jet(&batch, &coords.unsqueeze(0).unwrap(), &order);
             let batched = jets_and_gradient(&field, &jet.unwrap());
             assert!(largest_error(&batched.0.squeeze(0).unwrap(), &composed.0) < 1e-11);
             assert!(largest_error(&batched.1, &composed.1) < 1e-11, "{order:?}");
@@ -308,7 +320,12 @@ fn evaluating_builds_no_graph_and_equals_the_differentiable_jet() {
     let jet = field.jet(&coords, &Order::Gradient).unwrap();
     assert!(largest_error(evaluated.packed(), jet.packed()) <= 0.0);
     let loss = evaluated.packed().sum_all().unwrap();
-    assert!(loss.backward().unwrap().get(field.parameters()).is_none());
+    assert!(
+        loss.backward()
+            .unwrap()
+            .get(field.parameters().var())
+            .is_none()
+    );
 }
 
 #[test]
@@ -325,7 +342,7 @@ fn a_second_backward_pass_over_one_graph_gives_the_same_gradient() {
     let gradient = || {
         loss.backward()
             .unwrap()
-            .get(field.parameters())
+            .get(field.parameters().var())
             .unwrap()
             .clone()
     };

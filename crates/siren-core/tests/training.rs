@@ -3,11 +3,14 @@
 use candle_core::{DType, Device, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use siren_core::Error;
 use siren_core::field::{FieldShape, Order, Siren, SirenConfig};
-use siren_core::objective::{HessianPrior, Objective, TotalVariation, ValueMse};
+use siren_core::objective::{
+    Coefficients, Constraint, Context, HessianPrior, Objective, TotalVariation, ValueMse,
+};
+use siren_core::optimizer::{AdamConfig, MuonConfig, OptimizerConfig, OthersConfig};
 use siren_core::signal::{CoordinateRule, Grid, Raster, Sample, WholeSampler};
-use siren_core::train::{Constraint, MuonConfig, OptimizerKind, TrainConfig, Trainer};
-use siren_core::{Error, Result};
+use siren_core::train::{TrainConfig, Trainer};
 
 const SIDE: usize = 24;
 
@@ -42,47 +45,23 @@ fn hill() -> Raster {
 }
 
 fn constraint(sample: Sample, objective: impl Objective + 'static) -> Constraint {
-    Constraint {
-        sampler: Box::new(WholeSampler::new(sample)),
-        objective: Box::new(objective),
-    }
-}
-
-fn gradient(constraints: &[Constraint]) -> Result<Vec<f64>> {
-    let trainer = Trainer::new(field(1, DType::F64), &TrainConfig::default())?;
-    let gradient = trainer.loss_and_gradient(constraints)?.gradient;
-    Ok(gradient.to_vec1()?)
-}
-
-#[test]
-fn a_mask_equals_dropping_the_masked_points_and_dividing_by_the_number_of_all_points() {
-    let raster = hill();
-    let mask: Vec<f32> = (0..SIDE * SIDE)
-        .map(|i| f32::from(u8::from(i % 3 == 0)))
-        .collect();
-    let masked = raster
-        .sample(Some(&mask), DType::F64, &Device::Cpu)
-        .unwrap();
-    let whole = raster.sample(None, DType::F64, &Device::Cpu).unwrap();
-    let kept: Vec<u32> = (0..(SIDE * SIDE) as u32).filter(|i| i % 3 == 0).collect();
-    let weight = kept.len() as f64 / (SIDE * SIDE) as f64;
-    let kept = whole
-        .select(&Tensor::new(kept, &Device::Cpu).unwrap())
-        .unwrap();
-    let with_mask = gradient(&[constraint(masked, ValueMse::default())]).unwrap();
-    let with_weight = gradient(&[constraint(kept, ValueMse { weight })]).unwrap();
-    for (a, b) in with_mask.iter().zip(&with_weight) {
-        assert!((a - b).abs() < 1e-12, "{a} and {b}");
-    }
+    Constraint::new("points", WholeSampler::new(sample), objective)
 }
 
 #[test]
 fn priors_are_the_mean_absolute_gradient_and_the_mean_frobenius_norm_of_the_hessian() {
-    let sample = hill().sample(None, DType::F64, &Device::Cpu).unwrap();
+    let sample = hill().sample(DType::F64, &Device::Cpu).unwrap();
     let field = field(1, DType::F64);
     let jet = field.evaluate(sample.coords(), &Order::hessian(2)).unwrap();
     let per_point = |objective: &dyn Objective| {
-        let terms = objective.terms(&jet, &sample).unwrap();
+        let context = Context {
+            jet: &jet,
+            sample: &sample,
+            step: 0,
+            progress: 0.0,
+            coefficients: &Coefficients::default(),
+        };
+        let terms = objective.terms(&context).unwrap();
         terms[0].per_point.to_vec1::<f64>().unwrap()
     };
     let gradients = jet
@@ -113,21 +92,32 @@ fn priors_are_the_mean_absolute_gradient_and_the_mean_frobenius_norm_of_the_hess
 
 #[test]
 fn training_lowers_the_loss_and_a_restored_trainer_takes_the_same_steps() {
-    for muon in [None, Some(MuonConfig::default())] {
-        lowers_the_loss_and_restores(muon);
+    let adam = AdamConfig {
+        weight_decay: 1e-4,
+        ..AdamConfig::default()
+    };
+    let muon = MuonConfig {
+        weight_decay: 1e-4,
+        others: OthersConfig::AdamW(adam.clone()),
+        ..MuonConfig::default()
+    };
+    for optimizer in [
+        OptimizerConfig::Adam(adam.clone()),
+        OptimizerConfig::AdamW(adam),
+        OptimizerConfig::Muon(muon),
+    ] {
+        lowers_the_loss_and_restores(optimizer);
     }
 }
 
-fn lowers_the_loss_and_restores(muon: Option<MuonConfig>) {
-    let sample = hill().sample(None, DType::F32, &Device::Cpu).unwrap();
-    let constraints = [constraint(sample, ValueMse::default())];
+fn lowers_the_loss_and_restores(optimizer: OptimizerConfig) {
+    let sample = hill().sample(DType::F32, &Device::Cpu).unwrap();
+    let constraints = [constraint(sample, ValueMse)];
     let config = TrainConfig {
         steps: 60,
         learning_rate: 5e-3,
-        optimizer: OptimizerKind::AdamW,
-        weight_decay: 1e-4,
+        optimizer,
         clip_norm: Some(1.0),
-        muon,
         ..TrainConfig::default()
     };
     let mut trainer = Trainer::new(field(1, DType::F32), &config).unwrap();
@@ -135,16 +125,20 @@ fn lowers_the_loss_and_restores(muon: Option<MuonConfig>) {
     for _ in 0..30 {
         trainer.step(&constraints).unwrap();
     }
-    let parameters = |trainer: &Trainer| trainer.model().parameters().to_vec1::<f32>().unwrap();
+    let parameters = |trainer: &Trainer| {
+        trainer
+            .model()
+            .parameters()
+            .flat()
+            .unwrap()
+            .to_vec1::<f32>()
+            .unwrap()
+    };
     let mut other = Trainer::new(field(2, DType::F32), &config).unwrap();
-    let copy = trainer.model().parameters().as_detached_tensor();
+    let copy = trainer.model().parameters().flat().unwrap();
+    other.model().parameters().set(&copy).unwrap();
     other
-        .model()
-        .parameters()
-        .set(&copy.copy().unwrap())
-        .unwrap();
-    other
-        .restore(trainer.step_count(), trainer.moments())
+        .restore(trainer.step_count(), &trainer.optimizer_state().unwrap())
         .unwrap();
     let mut last = first;
     for _ in 0..20 {
@@ -156,18 +150,32 @@ fn lowers_the_loss_and_restores(muon: Option<MuonConfig>) {
 }
 
 #[test]
-fn a_loss_that_is_not_finite_stops_training_before_it_touches_the_parameters() {
+fn targets_that_are_not_finite_stop_training_before_it_touches_the_parameters() {
     let coords = Tensor::new(&[[0.1f32, 0.2]], &Device::Cpu).unwrap();
     let target = Tensor::new(&[[f32::INFINITY]], &Device::Cpu).unwrap();
-    let sample = Sample::new(coords, Some(target), None).unwrap();
+    let sample = Sample::with_targets(coords, target).unwrap();
     let mut trainer = Trainer::new(field(1, DType::F32), &TrainConfig::default()).unwrap();
-    let before = trainer.model().parameters().to_vec1::<f32>().unwrap();
-    let error = trainer
-        .step(&[constraint(sample, ValueMse::default())])
-        .unwrap_err();
-    assert!(matches!(error, Error::Diverged { step: 0, .. }), "{error}");
+    let before = trainer
+        .model()
+        .parameters()
+        .flat()
+        .unwrap()
+        .to_vec1::<f32>()
+        .unwrap();
+    let error = trainer.step(&[constraint(sample, ValueMse)]).unwrap_err();
+    assert!(
+        matches!(&error, Error::NotFinite { column, point: 0 } if column == "targets"),
+        "{error}"
+    );
+    assert!(!error.to_string().contains("learning_rate"), "{error}");
     assert_eq!(
-        trainer.model().parameters().to_vec1::<f32>().unwrap(),
+        trainer
+            .model()
+            .parameters()
+            .flat()
+            .unwrap()
+            .to_vec1::<f32>()
+            .unwrap(),
         before
     );
 }
@@ -177,16 +185,17 @@ fn a_step_that_is_not_finite_changes_no_state_and_clipping_makes_it_finite() {
     let coords = Tensor::new(&[[0.1f32, 0.2]], &Device::Cpu).unwrap();
     // The squared gradient overflows f32; the loss and the gradient itself do not.
     let target = Tensor::new(&[[1e19f32]], &Device::Cpu).unwrap();
-    let sample = Sample::new(coords, Some(target), None).unwrap();
-    let constraints = [constraint(sample, ValueMse::default())];
+    let sample = Sample::with_targets(coords, target).unwrap();
+    let constraints = [constraint(sample, ValueMse)];
     let mut config = TrainConfig::default();
     let mut trainer = Trainer::new(field(1, DType::F32), &config).unwrap();
     let state = |trainer: &Trainer| {
-        let moments = trainer.moments();
-        let parameters = trainer.model().parameters().as_tensor();
-        let tensors = [parameters, &moments.first, &moments.second];
+        let state = trainer.optimizer_state().unwrap();
+        let parameters = trainer.model().parameters().flat().unwrap();
+        let own = state.tensors.into_iter().map(|(_, tensor)| tensor);
+        let tensors = std::iter::once(parameters).chain(own);
         let values = tensors.map(|tensor| tensor.to_vec1::<f32>().unwrap());
-        (trainer.step_count(), moments.step, values)
+        (trainer.step_count(), state.step, values.collect::<Vec<_>>())
     };
     let before = state(&trainer);
     let error = trainer.step(&constraints).unwrap_err();

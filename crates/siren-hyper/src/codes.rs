@@ -3,7 +3,8 @@
 
 use candle_core::Shape;
 use rayon::prelude::*;
-use siren_core::field::{Factor, Plane, Real};
+use siren_core::field::tensor::Element;
+use siren_kernel::product::{Factor, Plane};
 
 use crate::convolution::{Convolution, Pictures};
 use crate::layers::{Entry, Gradient};
@@ -40,7 +41,12 @@ impl Layer for Codes {
         Ok(Shape::from((x.dims4()?.0, codes)))
     }
 
-    fn forward<T: Real>(&self, shape: &Shape, x: &[T], flat: &[T]) -> candle_core::Result<Vec<T>> {
+    fn forward<T: Element>(
+        &self,
+        shape: &Shape,
+        x: &[T],
+        flat: &[T],
+    ) -> candle_core::Result<Vec<T>> {
         let (windows, [channels, codes]) = self.convolution.sizes(shape)?;
         let pixels = windows.height * windows.width;
         let convolution = self.convolution.packed(shape, flat)?;
@@ -65,7 +71,7 @@ impl Layer for Codes {
         Ok(z)
     }
 
-    fn backward<T: Real>(&self, inputs: BackwardInputs<'_, T>) -> candle_core::Result<Vec<T>> {
+    fn backward<T: Element>(&self, inputs: BackwardInputs<'_, T>) -> candle_core::Result<Vec<T>> {
         let BackwardInputs {
             shape,
             x,

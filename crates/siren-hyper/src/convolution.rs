@@ -2,7 +2,8 @@
 
 use candle_core::Shape;
 use rayon::prelude::*;
-use siren_core::field::{self, Correlation, Plane, Real, Windows};
+use siren_core::field::tensor::Element;
+use siren_kernel::product::{self, Correlation, Plane, Windows};
 
 use crate::layers::{Entry, Gradient};
 use crate::operation::{BackwardInputs, Layer};
@@ -43,7 +44,7 @@ impl Convolution {
     }
 
     /// Returns the lower bound of the outputs: 0 if they are rectified, −∞ otherwise.
-    fn lower_bound<T: Real>(&self) -> T {
+    fn lower_bound<T: Element>(&self) -> T {
         T::of(match self.rectify {
             Rectify::Yes => 0.0,
             Rectify::No => f64::NEG_INFINITY,
@@ -51,7 +52,7 @@ impl Convolution {
     }
 
     /// Packs the weights for inputs of shape `x`.
-    pub(crate) fn packed<'a, T: Real>(
+    pub(crate) fn packed<'a, T: Element>(
         &self,
         x: &Shape,
         flat: &'a [T],
@@ -60,7 +61,7 @@ impl Convolution {
         let weight = &flat[self.weight.range.clone()];
         let bias = self.bias.as_ref();
         Ok(PackedConvolution {
-            convolution: field::Convolution::new(windows, channels, weight),
+            convolution: product::Convolution::new(windows, channels, weight),
             bias: bias.map_or(&[], |bias| &flat[bias.range.clone()]),
             lower_bound: self.lower_bound(),
         })
@@ -73,7 +74,7 @@ impl Convolution {
     ///
     /// Returns the gradient with respect to the pictures, and the accumulators in the order of the groups. Adds the gradient with respect
     /// to the parameters to `self.gradient`.
-    pub(crate) fn backward_by_picture<T: Real, A: Send>(
+    pub(crate) fn backward_by_picture<T: Element, A: Send>(
         &self,
         pictures: &Pictures<'_, T>,
         flat: &[T],
@@ -84,7 +85,7 @@ impl Convolution {
         let (windows, channels) = self.sizes(shape)?;
         let size = channels[0] * windows.height * windows.width;
         let weight = &flat[self.weight.range.clone()];
-        let transposed = field::Convolution::transposed(windows, channels, weight);
+        let transposed = product::Convolution::transposed(windows, channels, weight);
         let mut d_x = vec![T::of(0.0); x.len()];
         let group = (x.len() / size).div_ceil(GROUPS);
         let groups = x
@@ -129,14 +130,14 @@ pub(crate) struct Pictures<'a, T> {
 }
 
 /// A [`Convolution`] with packed weights.
-pub(crate) struct PackedConvolution<'a, T: Real> {
-    convolution: field::Convolution<T>,
+pub(crate) struct PackedConvolution<'a, T: Element> {
+    convolution: product::Convolution<T>,
     /// `(out,)`, or empty if there is no bias.
     bias: &'a [T],
     lower_bound: T,
 }
 
-impl<T: Real> PackedConvolution<'_, T> {
+impl<T: Element> PackedConvolution<'_, T> {
     /// Writes `y (out, h, w)` of one picture; `buffer` holds intermediate values.
     pub(crate) fn apply(&self, x: &Plane<T>, y: &mut [T], buffer: &mut Vec<T>) {
         self.convolution.apply(x, y, buffer, |channel, sum| {
@@ -159,7 +160,12 @@ impl Layer for Convolution {
         Ok(Shape::from((pictures, self.weight.shape[0], height, width)))
     }
 
-    fn forward<T: Real>(&self, shape: &Shape, x: &[T], flat: &[T]) -> candle_core::Result<Vec<T>> {
+    fn forward<T: Element>(
+        &self,
+        shape: &Shape,
+        x: &[T],
+        flat: &[T],
+    ) -> candle_core::Result<Vec<T>> {
         let (windows, channels) = self.sizes(shape)?;
         let [x_len, y_len] = channels.map(|channels| channels * windows.height * windows.width);
         let convolution = self.packed(shape, flat)?;
@@ -175,7 +181,7 @@ impl Layer for Convolution {
         Ok(y)
     }
 
-    fn backward<T: Real>(&self, inputs: BackwardInputs<'_, T>) -> candle_core::Result<Vec<T>> {
+    fn backward<T: Element>(&self, inputs: BackwardInputs<'_, T>) -> candle_core::Result<Vec<T>> {
         let BackwardInputs {
             shape,
             x,

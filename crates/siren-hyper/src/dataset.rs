@@ -4,8 +4,8 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
-use siren_core::run::available_memory;
 use siren_core::{Error, Result};
+use siren_picture::memory::available_memory;
 use siren_picture::{ColorMode, Picture};
 
 use crate::config::HyperSignal;

@@ -2,17 +2,16 @@
 
 use candle_core::{DType, Tensor};
 use siren_core::Result;
-use siren_core::run::Metrics;
-use siren_core::run::metrics::psnr_db;
-use siren_core::signal::step_rng;
+use siren_core::metrics::{MSE, Metrics, PSNR_DB, psnr_db};
+use siren_core::signal::Stream;
 
 use crate::context::{Context, Contexts};
 use crate::dataset::Dataset;
 use crate::model::HyperNetwork;
 use crate::signal::Hyper;
 
-/// [`step_rng`] purpose of the contexts that are scored, which are the same for every seed of a config.
-const SCORED: u8 = 20;
+/// Random numbers of the contexts that are scored, which are the same for every seed of a config.
+const SCORED: Stream = Stream::named("hyper.scored");
 /// Pictures that are reconstructed at once.
 const BATCH: usize = 64;
 /// Context of the headline.
@@ -40,15 +39,17 @@ pub(crate) fn metrics(hyper: &Hyper, model: &HyperNetwork) -> Result<Metrics> {
     };
     let errors = errors(hyper, model, validation, headline)?;
     let decibels = errors.iter().map(|&mse| psnr_db(mse, 1.0)).sum::<f64>() / errors.len() as f64;
-    let mut metrics = vec![("psnr_db".to_owned(), decibels)];
+    let mut metrics = vec![PSNR_DB.of(decibels)];
     for context in Context::all(dataset.pixels()) {
         let mse = mean(&self::errors(hyper, model, tested(hyper), context)?);
-        metrics.push((format!("mse_{}", context.name()), mse));
+        metrics.push(MSE.named(format!("mse_{}", context.name())).of(mse));
     }
     let baselines = baselines(hyper);
-    metrics.push(("mean_picture_mse".to_owned(), baselines.mean_picture_mse));
+    let mean_picture = MSE.named("mean_picture_mse");
+    metrics.push(mean_picture.of(baselines.mean_picture_mse));
     for (context, mse) in &baselines.nearest_mse {
-        metrics.push((format!("nearest_mse_{}", context.name()), *mse));
+        let nearest = MSE.named(format!("nearest_mse_{}", context.name()));
+        metrics.push(nearest.of(*mse));
     }
     Ok(metrics)
 }
@@ -69,7 +70,7 @@ pub(crate) fn contexts(hyper: &Hyper, pictures: &[usize], context: Context) -> R
 }
 
 fn seen(side: usize, picture: usize, context: Context) -> Vec<u32> {
-    context.draw(side, &mut step_rng(0, SCORED, picture as u64))
+    context.draw(side, &mut SCORED.rng(0, picture as u64))
 }
 
 /// Values in [0, 1] of the reconstructions, `(b, n, c)`.

@@ -1,9 +1,10 @@
 //! Fitting latent codes to observed pixels: the codes of an auto-decoder, which has no encoder, and refined codes of an encoder.
 
-use candle_core::{Tensor, Var};
+use candle_core::{DType, Tensor};
 use siren_core::Result;
-use siren_core::field::Layout;
-use siren_core::train::{Model, Optimizer, ScheduleKind, TrainConfig, differentiate};
+use siren_core::field::{Layout, Parameters, Role};
+use siren_core::optimizer::Evaluation;
+use siren_core::train::{Model, ScheduleKind, TrainConfig, differentiate};
 
 use crate::config::{Encoder, HyperObjective};
 use crate::context::Contexts;
@@ -43,7 +44,9 @@ impl HyperNetwork {
         } else {
             self.predict(contexts)?.latents
         };
-        let codes = Var::from_tensor(&start.flatten_all()?)?;
+        let mut layout = Layout::default();
+        layout.push("codes", &[start.elem_count()], Role::Encoding);
+        let codes = Parameters::new(&start.flatten_all()?, layout)?;
         let (targets, mask) = contexts.as_targets()?;
         // The error is a mean over each picture, so that a code does not depend on the other pictures of the batch.
         let channels = targets.dim(2)? as f64;
@@ -56,22 +59,26 @@ impl HyperNetwork {
             schedule: ScheduleKind::Cosine,
             ..TrainConfig::default()
         };
-        let mut layout = Layout::default();
-        layout.push("codes", codes.dims());
-        let mut optimizer = Optimizer::new(&train, &codes, &layout)?;
+        let mut optimizer = train.optimizer.init(&codes, train.learning_rate)?;
         for step in 0..train.steps {
-            let latents = codes.reshape(start.shape())?;
-            let predicted = self.differentiable(&self.frozen(), contexts, Some(&latents))?;
-            let values = self.values(&predicted.fields, &contexts.coords)?;
-            let squared_error = (values - &targets)?
-                .sqr()?
-                .broadcast_mul(&weights)?
-                .sum_all()?;
-            let loss = (squared_error + (latents.sqr()?.sum_all()? * prior)?)?;
-            if let Some(gradient) = differentiate(&loss)?.get(&codes) {
-                optimizer.step(&codes, &gradient.detach(), train.learning_rate_at(step))?;
-            }
+            let mut evaluate = || {
+                let latents = codes.var().reshape(start.shape())?;
+                let predicted = self.differentiable(&self.frozen(), contexts, Some(&latents))?;
+                let values = self.values(&predicted.fields, &contexts.coords)?;
+                let squared_error = (values - &targets)?
+                    .sqr()?
+                    .broadcast_mul(&weights)?
+                    .sum_all()?;
+                let loss = (squared_error + (latents.sqr()?.sum_all()? * prior)?)?;
+                let gradient = match differentiate(&loss)?.get(codes.var()) {
+                    Some(gradient) => gradient.detach(),
+                    None => codes.var().zeros_like()?,
+                };
+                let value = loss.to_dtype(DType::F64)?.to_scalar()?;
+                Evaluation::new(value, gradient, None, step)
+            };
+            optimizer.step(&codes, &mut evaluate, train.learning_rate_at(step))?;
         }
-        Ok(codes.as_detached_tensor().reshape(start.shape())?)
+        Ok(codes.flat()?.reshape(start.shape())?)
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use siren_core::run::{Listing, has_extension};
+use siren_core::file::{Listing, has_extension};
 use siren_core::{Error, Result};
 
 /// File name extensions of pictures.

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 use siren_core::Result;
-use siren_core::field::{Entry, Layout, Siren};
+use siren_core::field::{Entry, Layout};
 
 use crate::config::{HyperModel, Hypernetwork};
 use crate::encoder::{Draw, Start, init};
@@ -52,14 +52,10 @@ fn shifted_biases(field: &Layout) -> Vec<&Entry> {
 }
 
 /// Returns the entries of the hypernetwork's parameters with their initializations.
-pub(crate) fn entries(model: &HyperModel, field: &Siren) -> Result<Vec<Start>> {
-    let layout = field.layout();
+/// `shared` holds the initial parameters of one field.
+pub(crate) fn entries(model: &HyperModel, layout: &Layout, shared: Vec<f64>) -> Vec<Start> {
     let mut all = Vec::new();
     if model.hypernetwork != Hypernetwork::Full {
-        let shared: Vec<f64> = field
-            .parameters()
-            .to_dtype(candle_core::DType::F64)?
-            .to_vec1()?;
         let draw: Draw = Box::new(move |_, _| shared.clone());
         all.push((SHARED.to_owned(), vec![1, layout.len()], draw));
     }
@@ -75,7 +71,7 @@ pub(crate) fn entries(model: &HyperModel, field: &Siren) -> Result<Vec<Start>> {
             init::torch(model.latent_features),
         ));
         all.push((format!("{SHIFT}.bias"), vec![shifts], init::constant(0.0)));
-        return Ok(all);
+        return all;
     }
     for (index, entry) in layout.entries().iter().enumerate() {
         let layers = layers(model, index, output_len(model, entry));
@@ -91,7 +87,7 @@ pub(crate) fn entries(model: &HyperModel, field: &Siren) -> Result<Vec<Start>> {
             all.push((format!("{name}.bias"), vec![fan_out], bias));
         }
     }
-    Ok(all)
+    all
 }
 
 /// Returns the initialization of the bias of a last layer, which dominates the initial value of the tensor `entry` of the field.

@@ -8,8 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::backend::BackendStorage;
 use candle_core::backprop::GradStore;
-use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Shape, Tensor, Var};
-use siren_core::field::{self, Layout as Parameters, Real, contiguous, read};
+use candle_core::{
+    CpuStorage, CustomOp1, DType, Device, Layout as TensorLayout, Shape, Tensor, Var,
+};
+use siren_core::field;
+use siren_core::field::tensor::{Element, contiguous, read};
+use siren_core::field::{Layout, Parameters};
 use siren_core::{Error, Result};
 
 use crate::codes::Codes;
@@ -20,7 +24,7 @@ use crate::rectify::RectifiedSum;
 
 /// One forward and backward pass through a network: its parameters, and their gradient, which the backward pass accumulates.
 pub(crate) struct Pass<'a> {
-    layout: &'a Parameters,
+    layout: &'a Layout,
     flat: &'a Var,
     gradient: Gradient,
     /// Whether layers use candle's own operations instead of those of this crate.
@@ -74,17 +78,21 @@ impl Entry {
 
 impl Gradient {
     /// Calls `update` with the gradient of an entry. Does nothing if this pass does not compute the gradient.
-    pub(crate) fn with<T: Real>(&self, entry: &Entry, update: impl FnOnce(EntryGradient<'_, T>)) {
+    pub(crate) fn with<T: Element>(
+        &self,
+        entry: &Entry,
+        update: impl FnOnce(EntryGradient<'_, T>),
+    ) {
         let Some(sums) = &self.0 else { return };
         let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
         let Sums { values, written } = &mut *sums;
         if written.is_empty() {
             written.resize(entry.layout_entries, false);
-            if T::numbers_of(values).is_none_or(|values| values.len() != entry.layout_len) {
+            if T::elements_of(values).is_none_or(|values| values.len() != entry.layout_len) {
                 *values = T::to_cpu_storage_owned(vec![T::of(0.0); entry.layout_len]);
             }
         }
-        if let Some(values) = T::numbers_of(values) {
+        if let Some(values) = T::elements_of(values) {
             let written = &mut written[entry.indices.clone()];
             update(EntryGradient {
                 values: &mut values[entry.range.clone()],
@@ -95,7 +103,7 @@ impl Gradient {
     }
 
     /// Adds `terms` to the gradient of an entry.
-    pub(crate) fn add<T: Real>(&self, entry: &Entry, terms: &[T]) {
+    pub(crate) fn add<T: Element>(&self, entry: &Entry, terms: &[T]) {
         self.with(entry, |gradient: EntryGradient<'_, T>| {
             if !gradient.accumulate {
                 gradient.values.copy_from_slice(terms);
@@ -108,7 +116,7 @@ impl Gradient {
     }
 
     /// Takes the whole gradient out, with zeros for entries that have no gradient. Returns `None` if no entry has one.
-    fn take(&self, layout: &Parameters) -> Option<CpuStorage> {
+    fn take(&self, layout: &Layout) -> Option<CpuStorage> {
         let sums = self.0.as_ref()?;
         let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
         let Sums { values, written } = &mut *sums;
@@ -128,38 +136,38 @@ impl Gradient {
 impl<'a> Pass<'a> {
     /// Creates a pass. On the CPU its layers are the operations of this crate, which accumulate the gradient entry by entry; on other
     /// devices they are candle's own.
-    pub(crate) fn new(layout: &'a Parameters, flat: &'a Var) -> Self {
-        Self::within(layout, flat, nothing())
+    pub(crate) fn new(parameters: &'a Parameters) -> Self {
+        Self::within(parameters, nothing())
     }
 
     /// Creates a pass that writes the gradient to `memory` if its type and length fit; its contents are ignored.
-    pub(crate) fn within(layout: &'a Parameters, flat: &'a Var, memory: CpuStorage) -> Self {
+    pub(crate) fn within(parameters: &'a Parameters, memory: CpuStorage) -> Self {
         let sums = Sums {
             values: memory,
             written: Vec::new(),
         };
         Self {
-            layout,
-            flat,
+            layout: parameters.layout(),
+            flat: parameters.var(),
             gradient: Gradient(Some(Arc::new(Mutex::new(sums)))),
-            composed: !flat.device().is_cpu(),
+            composed: !matches!(parameters.device(), Device::Cpu),
         }
     }
 
     /// Creates a pass without a gradient with respect to the parameters.
-    pub(crate) fn frozen(layout: &'a Parameters, flat: &'a Var) -> Self {
+    pub(crate) fn frozen(parameters: &'a Parameters) -> Self {
         Self {
             gradient: Gradient::default(),
-            ..Self::new(layout, flat)
+            ..Self::new(parameters)
         }
     }
 
     /// Creates a pass whose layers are candle's own operations: the reference implementation.
     #[cfg(test)]
-    pub(crate) fn composed(layout: &'a Parameters, flat: &'a Var) -> Self {
+    pub(crate) fn composed(parameters: &'a Parameters) -> Self {
         Self {
             composed: true,
-            ..Self::new(layout, flat)
+            ..Self::new(parameters)
         }
     }
 
@@ -354,7 +362,7 @@ struct Rows {
 }
 
 impl Rows {
-    fn forward<T: Real>(&self, flat: &[T]) -> (CpuStorage, Shape) {
+    fn forward<T: Element>(&self, flat: &[T]) -> (CpuStorage, Shape) {
         let matrix = &flat[self.entry.range.clone()];
         let (_, len) = self.entry.sides();
         let row = |&index: &u32| &matrix[index as usize * len..][..len];
@@ -363,7 +371,7 @@ impl Rows {
         (T::to_cpu_storage_owned(rows), Shape::from(shape))
     }
 
-    fn backward<T: Real>(&self, d_rows: &[T]) {
+    fn backward<T: Element>(&self, d_rows: &[T]) {
         let (_, len) = self.entry.sides();
         self.gradient
             .with(&self.entry, |gradient: EntryGradient<'_, T>| {
@@ -389,7 +397,7 @@ impl CustomOp1 for Rows {
     fn cpu_fwd(
         &self,
         flat: &CpuStorage,
-        layout: &Layout,
+        layout: &TensorLayout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
         Ok(match flat.dtype() {
             DType::F64 => self.forward::<f64>(contiguous(flat, layout)?),

@@ -7,12 +7,15 @@
 //!
 //! [`Hyper`] is the domain that the run loop drives, [`HyperNetwork`] the model that it trains.
 
+#[cfg(feature = "cli")]
 mod artifacts;
 mod codes;
 pub mod config;
 pub mod context;
 mod convolution;
 pub mod dataset;
+#[cfg(feature = "cli")]
+mod domain;
 mod encoder;
 mod evaluate;
 mod fit;
@@ -24,6 +27,7 @@ pub mod model;
 mod operation;
 pub mod reconstruction;
 mod rectify;
+#[cfg(feature = "cli")]
 pub mod restore;
 mod scene;
 pub mod signal;

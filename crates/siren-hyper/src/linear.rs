@@ -5,7 +5,8 @@ mod tests;
 
 use candle_core::Shape;
 use rayon::prelude::*;
-use siren_core::field::{Factor, Real, TransposedSum};
+use siren_core::field::tensor::Element;
+use siren_kernel::product::{Factor, TransposedSum};
 
 use crate::layers::{Entry, EntryGradient, Gradient};
 use crate::operation::{BackwardInputs, Layer};
@@ -39,7 +40,7 @@ struct Columns<'a, T> {
     count: usize,
 }
 
-impl<T: Real> Columns<'_, T> {
+impl<T: Element> Columns<'_, T> {
     fn rows(&self) -> impl Iterator<Item = &[T]> {
         let rows = self.matrix.chunks_exact(self.width);
         rows.map(|row| &row[self.first..self.first + self.count])
@@ -68,7 +69,7 @@ impl Layer for Linear {
         Ok(Shape::from((x.elem_count() / inputs, outputs)))
     }
 
-    fn forward<T: Real>(&self, _: &Shape, x: &[T], flat: &[T]) -> candle_core::Result<Vec<T>> {
+    fn forward<T: Element>(&self, _: &Shape, x: &[T], flat: &[T]) -> candle_core::Result<Vec<T>> {
         let (outputs, inputs) = self.weight.sides();
         let rows = x.len() / inputs;
         if rows < outputs {
@@ -95,7 +96,7 @@ impl Layer for Linear {
         Ok(y)
     }
 
-    fn backward<T: Real>(&self, inputs: BackwardInputs<'_, T>) -> candle_core::Result<Vec<T>> {
+    fn backward<T: Element>(&self, inputs: BackwardInputs<'_, T>) -> candle_core::Result<Vec<T>> {
         let BackwardInputs { x, flat, d_y, .. } = inputs;
         let (outputs, inputs) = self.weight.sides();
         let all = Columns {
@@ -128,7 +129,7 @@ impl Linear {
     }
 
     /// Computes the outputs of `share`; `x_transposed[i]` is the transposed input of layer `i`.
-    fn forward_share<T: Real>(
+    fn forward_share<T: Element>(
         &self,
         share: OutputShare<'_, T>,
         x_transposed: &[Factor<T>],
@@ -163,7 +164,7 @@ impl Linear {
     }
 
     /// Backward pass for at least as many rows as outputs, parallel over rows. Returns the gradient with respect to `x`.
-    fn backward_by_rows<T: Real>(&self, x: &[T], flat: &[T], d_y: &[T]) -> Vec<T> {
+    fn backward_by_rows<T: Element>(&self, x: &[T], flat: &[T], d_y: &[T]) -> Vec<T> {
         let (outputs, inputs) = self.weight.sides();
         let part = part_len(x.len() / inputs);
         let weight = Factor::new(&flat[self.weight.range.clone()], outputs);
@@ -188,14 +189,14 @@ impl Linear {
         d_x
     }
 
-    fn add_bias_gradient<T: Real>(&self, d_bias: &[T]) {
+    fn add_bias_gradient<T: Element>(&self, d_bias: &[T]) {
         if let Some(bias) = &self.bias {
             self.gradient.add(bias, d_bias);
         }
     }
 
     /// Backward pass for fewer rows than outputs, parallel over outputs. Returns the gradient with respect to `x`.
-    fn backward_by_outputs<T: Real>(&self, x: &[T], flat: &[T], d_y: Columns<'_, T>) -> Vec<T> {
+    fn backward_by_outputs<T: Element>(&self, x: &[T], flat: &[T], d_y: Columns<'_, T>) -> Vec<T> {
         let (outputs, inputs) = self.weight.sides();
         let rows = d_y.row_count();
         let part = part_len(outputs);
@@ -247,7 +248,7 @@ struct OutputsGradient<T> {
 ///
 /// `weight` holds the rows of `W` and `d_y` the columns of the gradient with respect to `y` that belong to these outputs. Writes the
 /// gradient with respect to `weight` to `d_weight`, or adds it there.
-fn backward_outputs<T: Real>(
+fn backward_outputs<T: Element>(
     x: &Factor<T>,
     weight: &[T],
     d_y: Columns<'_, T>,
@@ -284,7 +285,7 @@ fn backward_outputs<T: Real>(
 }
 
 /// `sum += terms`, elementwise.
-fn add<T: Real>(sum: &mut [T], terms: &[T]) {
+fn add<T: Element>(sum: &mut [T], terms: &[T]) {
     for (sum, &term) in sum.iter_mut().zip(terms) {
         *sum += term;
     }
@@ -298,11 +299,16 @@ impl Layer for Heads {
         Ok(Shape::from((x.dims2()?.0, outputs)))
     }
 
-    fn forward<T: Real>(&self, shape: &Shape, x: &[T], flat: &[T]) -> candle_core::Result<Vec<T>> {
+    fn forward<T: Element>(
+        &self,
+        shape: &Shape,
+        x: &[T],
+        flat: &[T],
+    ) -> candle_core::Result<Vec<T>> {
         Ok(forward_by_outputs(&self.0, shape.dims2()?.0, x, flat))
     }
 
-    fn backward<T: Real>(&self, inputs: BackwardInputs<'_, T>) -> candle_core::Result<Vec<T>> {
+    fn backward<T: Element>(&self, inputs: BackwardInputs<'_, T>) -> candle_core::Result<Vec<T>> {
         let BackwardInputs { x, flat, d_y, .. } = inputs;
         let mut d_x = vec![T::of(0.0); x.len()];
         let inputs = columns_by_layer(&self.0, x, Linear::inputs);
@@ -329,7 +335,7 @@ struct OutputShare<'a, T> {
 }
 
 /// Forward pass of [`Heads`] for few rows, parallel over outputs: from `x (rows, Σ in)` to `(rows, Σ out)`.
-fn forward_by_outputs<T: Real>(layers: &[Linear], rows: usize, x: &[T], flat: &[T]) -> Vec<T> {
+fn forward_by_outputs<T: Element>(layers: &[Linear], rows: usize, x: &[T], flat: &[T]) -> Vec<T> {
     let inputs = columns_by_layer(layers, x, Linear::inputs);
     let x_transposed: Vec<_> = inputs
         .map(|x| Factor::transposed(&x.to_matrix(), rows))

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 use siren_core::Result;
-use siren_core::run::cli::{self, About, FittedArgs, Render};
-use siren_core::run::{Machine, console};
 use siren_hyper::Hyper;
 use siren_hyper::restore::{Drawing, Restorer, Seen};
+use siren_run::Machine;
+use siren_run::program::{self, About, FittedArgs, Render, print_result};
 
 #[derive(Args, Debug)]
 struct RenderArgs {
@@ -47,7 +47,7 @@ impl Render<Hyper> for RenderArgs {
     fn execute(&self) -> Result<ExitCode> {
         let (machine, config, model) = self.fitted.restore_model::<Hyper>()?;
         self.draw(&machine, &Restorer { config, model })?;
-        console::result(format_args!("wrote {}", self.fitted.output.display()));
+        print_result(format_args!("wrote {}", self.fitted.output.display()));
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -79,7 +79,7 @@ impl RenderArgs {
 }
 
 fn main() -> ExitCode {
-    cli::main::<Hyper, RenderArgs>(About {
+    program::main::<Hyper, RenderArgs>(About {
         name: "siren-hyper",
         program: "Learns a space of pictures, each of which is a sinusoidal field that a hypernetwork gives",
         render: "Reconstruct a picture from some of its pixels, at any size; or draw what lies between two pictures",

@@ -2,12 +2,12 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use candle_core::{CpuStorage, DType, Device, Tensor, Var};
-use rand::SeedableRng;
+use candle_core::{CpuStorage, DType, Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use siren_core::config::Table as _;
-use siren_core::field::{Encoding, Layout, Order, Siren};
-use siren_core::train::{Blueprint, Loss, Model, TermReport, differentiate, numbers_of};
+use siren_core::field::tensor::into_storage;
+use siren_core::field::{Encoding, Layout, Network, Order, Parameters, Role};
+use siren_core::train::{Blueprint, Loss, Model, TermReport, Time, differentiate};
 use siren_core::{Error, Result};
 
 use crate::config::{HyperModel, HyperObjective};
@@ -23,12 +23,12 @@ const MAX_PARAMETERS: usize = 1 << 30;
 /// Context pixels → latent code → parameters → field.
 pub struct HyperNetwork {
     config: HyperModel,
-    layout: Layout,
-    parameters: Var,
-    /// Of the fields it makes, and of the set encoder; their own parameters play no part.
-    field: Siren,
-    set: Siren,
-    /// Where the next gradient may lie.
+    parameters: Parameters,
+    /// Network of the fields whose parameters are predicted.
+    field: Network,
+    /// Network of the set encoder.
+    set: Network,
+    /// Allocation that the next gradient may be written to.
     memory: Mutex<CpuStorage>,
 }
 
@@ -68,7 +68,9 @@ impl HyperNetwork {
     /// If shapes do not fit.
     pub fn values(&self, fields: &Tensor, coords: &Tensor) -> Result<Tensor> {
         let coords = batched(coords, fields.dim(0)?)?;
-        self.field.jet_of(fields, &coords, &Order::Value)?.value()
+        self.field
+            .batch_jet(fields, &coords, &Order::Value)?
+            .value()
     }
 
     /// Its `[model]` table.
@@ -77,9 +79,9 @@ impl HyperNetwork {
         &self.config
     }
 
-    /// The field whose parameters are predicted; those that it holds itself play no part.
+    /// Returns the network of the fields whose parameters are predicted.
     #[must_use]
-    pub fn field(&self) -> &Siren {
+    pub fn field(&self) -> &Network {
         &self.field
     }
 
@@ -100,21 +102,21 @@ impl HyperNetwork {
 
     /// A pass that leaves no gradient in the parameters.
     pub(crate) fn frozen(&self) -> Pass<'_> {
-        Pass::frozen(&self.layout, &self.parameters)
+        Pass::frozen(&self.parameters)
     }
 
     fn assemble(
         blueprint: Blueprint<'_, HyperModel>,
         layout: Layout,
-        field: Siren,
+        field: Network,
         parameters: &Tensor,
     ) -> Result<Self> {
+        let device = parameters.device();
         Ok(Self {
             config: blueprint.model.clone(),
-            layout,
-            parameters: Var::from_tensor(parameters)?,
+            set: encoder::set::network(blueprint.model, blueprint.shape, device)?,
+            parameters: Parameters::new(parameters, layout)?,
             field,
-            set: encoder::set::field(blueprint.model, blueprint.shape)?,
             memory: Mutex::new(nothing()),
         })
     }
@@ -131,14 +133,16 @@ fn batched(coords: &Tensor, pictures: usize) -> Result<Tensor> {
     Ok(coords.contiguous()?)
 }
 
-/// The entries of a model with how each of them starts, and their layout.
+/// Returns the entries of a model, how each of them is drawn, and their layout. `shared` holds the initial parameters of one field.
 fn entries(
     blueprint: Blueprint<'_, HyperModel>,
-    field: &Siren,
+    field: &Network,
+    shared: Vec<f64>,
 ) -> Result<(Vec<encoder::Start>, Layout)> {
     blueprint.model.validate()?;
     let mut entries = encoder::entries(blueprint.model, blueprint.shape)?;
-    entries.extend(hypernetwork::entries(blueprint.model, field)?);
+    let own = hypernetwork::entries(blueprint.model, field.layout(), shared);
+    entries.extend(own);
     let total: u128 = entries.iter().map(|(_, shape, _)| elements(shape)).sum();
     if total > MAX_PARAMETERS as u128 {
         let expected = format!(
@@ -150,9 +154,22 @@ fn entries(
             &expected,
         ));
     }
+    let is_weight = |name: &str| name.ends_with(".weight");
+    let weights = entries
+        .iter()
+        .filter(|(name, _, _)| is_weight(name))
+        .count();
     let mut layout = Layout::default();
+    let mut index = 0;
     for (name, shape, _) in &entries {
-        layout.push(name, shape);
+        index += usize::from(is_weight(name));
+        let role = match is_weight(name) {
+            true if shape.len() == 2 && (2..weights).contains(&index) => Role::HiddenWeight,
+            true => Role::OuterWeight,
+            false if name.ends_with(".bias") => Role::Bias,
+            false => Role::Encoding,
+        };
+        layout.push(name, shape, role);
     }
     Ok((entries, layout))
 }
@@ -185,8 +202,10 @@ impl Model for HyperNetwork {
         device: &Device,
     ) -> Result<Self> {
         must_be_plain(blueprint)?;
-        let field = blueprint.field.init(blueprint.shape, rng, dtype, device)?;
-        let (entries, layout) = entries(blueprint, &field)?;
+        let field = blueprint.field.network(blueprint.shape, rng, device)?;
+        // Drawn for every kind of hypernetwork, so that what is drawn next does not depend on the kind.
+        let shared = field.draw_parameters(rng);
+        let (entries, layout) = entries(blueprint, &field, shared)?;
         let starts = entries.iter().zip(layout.entries());
         let numbers: Vec<f64> = starts
             .flat_map(|((_, _, draw), entry)| draw(rng, entry.range.len()))
@@ -203,65 +222,39 @@ impl Model for HyperNetwork {
         device: &Device,
     ) -> Result<Self> {
         must_be_plain(blueprint)?;
-        let mut rng = ChaCha8Rng::seed_from_u64(0);
         let field = blueprint
             .field
-            .init(blueprint.shape, &mut rng, dtype, device)?;
-        let own = field.named_tensors()?;
-        let own = |name: &str| {
-            own.iter()
-                .find(|(own, _)| own == name)
-                .map(|(_, tensor)| tensor.clone())
-        };
-        // What is fixed in a field, such as the matrix of an encoding, is the same for all.
-        let is_given = |name: &str| {
-            field
-                .layout()
-                .entries()
-                .iter()
-                .any(|entry| entry.name == name)
-        };
-        let fixed = |name: &str| {
-            if is_given(name) {
-                own(name)
-            } else {
-                find(name)
-            }
-        };
-        let field = blueprint
-            .field
-            .load(blueprint.shape, fixed, dtype, device)?;
-        let (_, layout) = entries(blueprint, &field)?;
+            .network_from(blueprint.shape, &find, device)?;
+        let (_, layout) = entries(blueprint, &field, Vec::new())?;
         let parameters = layout.join(&find)?.to_dtype(dtype)?.to_device(device)?;
         Self::assemble(blueprint, layout, field, &parameters)
     }
 
-    fn parameters(&self) -> &Var {
+    fn parameters(&self) -> &Parameters {
         &self.parameters
     }
 
-    fn layout(&self) -> &Layout {
-        &self.layout
+    fn network(&self) -> &Network {
+        &self.field
     }
 
     fn named_tensors(&self) -> Result<Vec<(String, Tensor)>> {
-        let mut all = self.layout.split(&self.parameters.as_detached_tensor())?;
-        let given = self.field.layout().entries();
-        let own = self.field.named_tensors()?.into_iter();
-        all.extend(own.filter(|(name, _)| given.iter().all(|entry| entry.name != *name)));
+        let mut all = self.parameters.named()?;
+        all.extend(self.field.fixed_tensors()?);
         Ok(all)
     }
 
     fn reuse(&self, gradient: Tensor) {
-        if let Ok(memory) = numbers_of(gradient) {
+        if let Ok(memory) = into_storage(gradient) {
             *self.memory() = memory;
         }
     }
 
-    fn loss_and_gradient(&self, constraints: &[Reconstruction], step: u64) -> Result<Loss> {
+    fn loss_and_gradient(&self, constraints: &[Reconstruction], time: Time) -> Result<Loss> {
         let mut sum: Option<Loss> = None;
         for constraint in constraints {
-            let loss = self.reconstruction_loss(&constraint.draw(step)?, &constraint.objective)?;
+            let loss =
+                self.reconstruction_loss(&constraint.draw(time.step)?, &constraint.objective)?;
             sum = Some(match sum {
                 Some(sum) => Loss {
                     value: sum.value + loss.value,
@@ -271,11 +264,7 @@ impl Model for HyperNetwork {
                 None => loss,
             });
         }
-        sum.ok_or_else(|| Error::Shape {
-            what: "constraints",
-            expected: "at least one".to_owned(),
-            got: "none".to_owned(),
-        })
+        sum.ok_or_else(Loss::without_constraints)
     }
 }
 
@@ -290,12 +279,12 @@ impl HyperNetwork {
         objective: &HyperObjective,
     ) -> Result<Loss> {
         let memory = std::mem::replace(&mut *self.memory(), nothing());
-        let pass = Pass::within(&self.layout, &self.parameters, memory);
+        let pass = Pass::within(&self.parameters, memory);
         let Predicted { latents, fields } = self.differentiable(&pass, contexts, None)?;
         let coords = batched(&contexts.coords, fields.dim(0)?)?;
-        let [error, weights] = self
-            .field
-            .square_error_of(&fields, &coords, &contexts.pictures)?;
+        let [error, weights] =
+            self.field
+                .batch_square_error(&fields, &coords, &contexts.pictures)?;
         let terms = [
             ("value_mse", 1.0, error),
             (

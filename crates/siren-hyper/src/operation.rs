@@ -2,7 +2,7 @@
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Shape, Tensor};
-use siren_core::field::{Real, contiguous, read};
+use siren_core::field::tensor::{Element, contiguous, read};
 
 /// A layer `y = f(x)` whose parameters are entries of the flat parameter tensor `(P,)`.
 pub(crate) trait Layer: Send + Sync {
@@ -13,11 +13,16 @@ pub(crate) trait Layer: Send + Sync {
     fn shape(&self, x: &Shape) -> candle_core::Result<Shape>;
 
     /// Computes `y` from the row-major input `x` of shape `shape` and the flat parameters.
-    fn forward<T: Real>(&self, shape: &Shape, x: &[T], flat: &[T]) -> candle_core::Result<Vec<T>>;
+    fn forward<T: Element>(
+        &self,
+        shape: &Shape,
+        x: &[T],
+        flat: &[T],
+    ) -> candle_core::Result<Vec<T>>;
 
     /// Returns the gradient with respect to `x`, and adds the gradient with respect to the parameters to the layer's own
     /// [`Gradient`](crate::layers::Gradient).
-    fn backward<T: Real>(&self, inputs: BackwardInputs<'_, T>) -> candle_core::Result<Vec<T>>;
+    fn backward<T: Element>(&self, inputs: BackwardInputs<'_, T>) -> candle_core::Result<Vec<T>>;
 }
 
 /// Inputs of the backward pass of a [`Layer`], all row-major.
@@ -74,7 +79,7 @@ impl<L: Layer> CustomOp2 for Operation<L> {
 }
 
 impl<L: Layer> Operation<L> {
-    fn forward<T: Real>(
+    fn forward<T: Element>(
         &self,
         x: &CpuStorage,
         layout: &Layout,
@@ -86,7 +91,7 @@ impl<L: Layer> Operation<L> {
         Ok((T::to_cpu_storage_owned(y), self.0.shape(layout.shape())?))
     }
 
-    fn backward<T: Real>(
+    fn backward<T: Element>(
         &self,
         x: &Tensor,
         flat: &Tensor,

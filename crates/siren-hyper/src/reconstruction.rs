@@ -6,16 +6,16 @@ use candle_core::{DType, Device, Tensor};
 use rand::Rng;
 use rand::seq::SliceRandom;
 use siren_core::Result;
-use siren_core::signal::step_rng;
+use siren_core::signal::Stream;
 
 use crate::config::{Encoder, HyperObjective};
 use crate::context::{Contexts, distinct, scattered};
 use crate::dataset::Dataset;
 
-/// [`step_rng`] purpose of the order of the pictures in an epoch.
-const ORDER: u8 = 16;
-/// [`step_rng`] purpose of the contexts of a step.
-const CONTEXT: u8 = 17;
+/// Random numbers of the order of the pictures in an epoch.
+const ORDER: Stream = Stream::named("hyper.order");
+/// Random numbers of the contexts of a step.
+const CONTEXT: Stream = Stream::named("hyper.context");
 
 /// Training pictures, all of whose pixels are to be reconstructed from some of them.
 pub struct Reconstruction {
@@ -44,7 +44,7 @@ impl Reconstruction {
         let positions = self.positions(first, training.len());
         let pictures: Vec<usize> = positions.iter().map(|&index| training[index]).collect();
         let pixels = self.dataset.pixels();
-        let mut rng = step_rng(self.seed, CONTEXT, step);
+        let mut rng = CONTEXT.rng(self.seed, step);
         let seen = pictures.iter().map(|_| {
             let count = rng.random_range(self.context[0]..self.context[1]);
             match self.encoder {
@@ -72,7 +72,7 @@ impl Reconstruction {
         while positions.len() < self.batch {
             let (epoch, start) = (at / training as u64, (at % training as u64) as usize);
             let mut order: Vec<usize> = (0..training).collect();
-            order.shuffle(&mut step_rng(self.seed, ORDER, epoch));
+            order.shuffle(&mut ORDER.rng(self.seed, epoch));
             let missing = self.batch - positions.len();
             positions.extend(order[start..].iter().take(missing));
             at = first + positions.len() as u64;

@@ -3,7 +3,7 @@
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Shape, Tensor};
 use rayon::prelude::*;
-use siren_core::field::{Real, contiguous, read};
+use siren_core::field::tensor::{Element, contiguous, read};
 
 /// Minimum number of elements per task.
 const MIN_TASK_LEN: usize = 1 << 14;
@@ -11,7 +11,7 @@ const MIN_TASK_LEN: usize = 1 << 14;
 /// The elementwise operation `max(a + b, 0)` on the CPU, for two tensors of the same shape.
 pub(crate) struct RectifiedSum;
 
-fn forward<T: Real>(a: &[T], b: &[T]) -> CpuStorage {
+fn forward<T: Element>(a: &[T], b: &[T]) -> CpuStorage {
     let sums = a.par_iter().with_min_len(MIN_TASK_LEN).zip(b);
     let sums = sums.map(|(&a, &b)| {
         let sum = a + b;
@@ -22,7 +22,7 @@ fn forward<T: Real>(a: &[T], b: &[T]) -> CpuStorage {
 }
 
 /// Returns the gradient with respect to `a`, which is also that with respect to `b`.
-fn backward<T: Real>(y: &Tensor, d_y: &Tensor) -> candle_core::Result<Tensor> {
+fn backward<T: Element>(y: &Tensor, d_y: &Tensor) -> candle_core::Result<Tensor> {
     let d_sum = read(y, |y: &[T]| {
         read(d_y, |d_y: &[T]| {
             let pairs = y.par_iter().with_min_len(MIN_TASK_LEN).zip(d_y);

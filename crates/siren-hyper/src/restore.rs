@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Tensor};
-use siren_core::run::ConfigOf;
-use siren_core::signal::step_rng;
+use siren_core::signal::Stream;
 use siren_core::{Error, Result};
 use siren_picture::{ColorMode, Picture};
+use siren_run::ConfigOf;
 
 use crate::artifacts::{between, grid, pictures, visible};
 use crate::config::HyperSignal;
@@ -17,8 +17,8 @@ use crate::model::HyperNetwork;
 use crate::reconstruction::coords;
 use crate::signal::Hyper;
 
-/// [`step_rng`] purpose of the pixels of [`Seen::Pixels`].
-const PIXELS: u8 = 21;
+/// Random numbers of the pixels of [`Seen::Pixels`].
+const PIXELS: Stream = Stream::named("hyper.asked");
 /// Maximum number of pixels per side of a drawing.
 const MAX_DRAWN: usize = 4096;
 /// Pixels of a mask above this value, in [0, 1], are observed.
@@ -76,7 +76,7 @@ impl Restorer {
         let seen = match seen {
             Seen::All => (0..pixels as u32).collect(),
             Seen::Pixels(count) if (1..=pixels).contains(count) => {
-                distinct(pixels, *count, &mut step_rng(self.config.seed, PIXELS, 0))
+                distinct(pixels, *count, &mut PIXELS.rng(self.config.seed, 0))
             }
             Seen::Pixels(count) => {
                 let expected = format!(

@@ -2,11 +2,11 @@
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
-use siren_core::signal::step_rng;
+use siren_core::signal::Stream;
 use siren_picture::Picture;
 
-/// [`step_rng`] purpose of the faces, which are the same for every seed of a config.
-const FACE: u8 = 19;
+/// Random numbers of the faces, which are the same for every seed of a config.
+const FACE: Stream = Stream::named("hyper.face");
 /// Width of an edge, in units of half the picture: about one pixel of pictures with 32 pixels per side, for antialiasing.
 const EDGE: f32 = 0.06;
 
@@ -40,7 +40,7 @@ struct Face {
 /// Draws face number `index` as an RGB picture with `side × side` pixels; rows and columns cover [−1, 1].
 #[must_use]
 pub fn face(index: u64, side: usize) -> Picture {
-    let face = Face::draw(&mut step_rng(0, FACE, index));
+    let face = Face::draw(&mut FACE.rng(0, index));
     let coord = |pixel: usize| 2.0 * (pixel as f32 + 0.5) / side as f32 - 1.0;
     let pixels =
         (0..side * side).flat_map(|pixel| face.color(coord(pixel / side), coord(pixel % side)));

@@ -5,14 +5,14 @@ use std::ops::Range;
 use std::path::Path;
 
 use rand::seq::SliceRandom;
-use siren_core::signal::step_rng;
+use siren_core::signal::Stream;
 use siren_core::{Error, Result};
 
 use crate::config::Split;
 use crate::folder::{Folder, PictureFiles};
 
-/// [`step_rng`] purpose of the split, which is the same for every seed of a config.
-const SPLIT: u8 = 18;
+/// Random numbers of the split, which is the same for every seed of a config.
+const SPLIT: Stream = Stream::named("hyper.split");
 /// Names of the parts in messages, in the order of [`Parts`].
 const PART_NAMES: [&str; 3] = ["training (0)", "validation (1)", "test (2)"];
 
@@ -84,7 +84,7 @@ fn split_groups(groups: &[Range<usize>], split: &Split) -> Option<Parts> {
     let test = groups_in(split.test).min(count - 2);
     let validation = groups_in(split.validation).min(count - test - 1);
     let mut order: Vec<usize> = (0..count).collect();
-    order.shuffle(&mut step_rng(0, SPLIT, 0));
+    order.shuffle(&mut SPLIT.rng(0, 0));
     let pictures = |chosen: &[usize]| {
         let ranges = chosen.iter().map(|&group| groups[group].clone());
         let mut all: Vec<usize> = ranges.flatten().collect();

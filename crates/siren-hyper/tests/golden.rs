@@ -120,7 +120,7 @@ fn assert_matches_golden(dtype: DType, bound: f64) {
         let error = (weight * term.mean - expected[0]).abs() / expected[0];
         assert!(error <= bound, "{name} off by {error:e}");
     }
-    for entry in model.layout().entries() {
+    for entry in model.parameters().layout().entries() {
         let part = loss
             .gradient
             .narrow(0, entry.range.start, entry.range.len())

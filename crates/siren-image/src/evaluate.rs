@@ -2,8 +2,7 @@
 
 use siren_core::Result;
 use siren_core::field::Siren;
-use siren_core::run::Metrics;
-use siren_core::run::metrics::{ImageShape, psnr_db, ssim};
+use siren_core::metrics::{ImageShape, Metrics, PSNR_DB, SSIM, psnr_db, ssim};
 
 use siren_picture::draw::{derivative_values, value_picture};
 use siren_picture::stencil::Shape;
@@ -21,21 +20,19 @@ pub(crate) fn metrics(image: &Image, field: &Siren) -> Result<Metrics> {
     let truth = &image.picture;
     let canvas = image.canvas();
     let fitted = value_picture(field, &canvas)?;
-    let mut metrics = vec![(
-        "psnr_db".to_owned(),
-        psnr(&fitted.values, &truth.values, |_| true),
-    )];
+    let whole = psnr(&fitted.values, &truth.values, |_| true);
+    let mut metrics = vec![PSNR_DB.of(whole)];
     if let Some(observed) = &image.observed {
         let channels = truth.channels;
         let on = psnr(&fitted.values, &truth.values, |at| observed[at / channels]);
         let off = psnr(&fitted.values, &truth.values, |at| !observed[at / channels]);
-        metrics.push(("psnr_observed_db".to_owned(), on));
-        metrics.push(("psnr_held_out_db".to_owned(), off));
+        metrics.push(PSNR_DB.named("psnr_observed_db").of(on));
+        metrics.push(PSNR_DB.named("psnr_held_out_db").of(off));
         if image.between {
             let odd = |at: usize| !at.is_multiple_of(2);
             let between = |at: usize| odd(at / truth.width) && odd(at % truth.width);
             let between = psnr(&fitted.values, &truth.values, |at| between(at / channels));
-            metrics.push(("psnr_odd_db".to_owned(), between));
+            metrics.push(PSNR_DB.named("psnr_odd_db").of(between));
         }
     }
     if truth.height >= SSIM_WINDOW && truth.width >= SSIM_WINDOW {
@@ -45,7 +42,7 @@ pub(crate) fn metrics(image: &Image, field: &Siren) -> Result<Metrics> {
             channels: truth.channels,
         };
         let similarity = ssim(&fitted.values, &truth.values, shape)?;
-        metrics.push(("ssim".to_owned(), similarity));
+        metrics.push(SSIM.of(similarity));
     }
     if image.score_derivatives && truth.height >= 3 && truth.width >= 3 {
         for (name, quantity) in [
@@ -53,7 +50,8 @@ pub(crate) fn metrics(image: &Image, field: &Siren) -> Result<Metrics> {
             ("laplacian_psnr_db", Quantity::Laplacian),
         ] {
             let fitted = derivative_values(field, &canvas, quantity)?;
-            metrics.push((name.to_owned(), derivative_psnr(&fitted, truth, quantity)));
+            let score = derivative_psnr(&fitted, truth, quantity);
+            metrics.push(PSNR_DB.named(name).of(score));
         }
     }
     Ok(metrics)

@@ -2,8 +2,11 @@
 //!
 //! A picture becomes a signal by the [`config::ImageSignal`] table; [`Image`] is the domain that the run loop drives.
 
+#[cfg(feature = "cli")]
 mod artifacts;
 pub mod config;
+#[cfg(feature = "cli")]
+mod domain;
 mod evaluate;
 pub mod signal;
 

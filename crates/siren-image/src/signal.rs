@@ -1,24 +1,23 @@
 //! From a config to samples: the picture, its grid, and the pixels that are trained on.
 
-use std::path::Path;
-
 use candle_core::{DType, Device, Tensor};
 use rand::Rng;
+use siren_core::config::Table as _;
 use siren_core::field::{FieldShape, Siren};
-use siren_core::objective::{HessianPrior, Objective, TotalVariation, ValueMse};
-use siren_core::run::{ConfigOf, Domain, Metrics};
+use siren_core::metrics::Metrics;
+use siren_core::objective::{Constraint, HessianPrior, Objective, TotalVariation, ValueMse};
 use siren_core::signal::{
-    CoordinateRule, Grid, Raster, Sampling, Spectrum, UniformSampler, checksum, step_rng,
+    CoordinateRule, Grid, Raster, Sampling, Spectrum, Stream, UniformSampler,
 };
-use siren_core::train::Constraint;
+use siren_core::train::Task;
 use siren_core::{Error, Result};
-
-use crate::config::{ImageObjective, ImageSignal, Observed, Prior};
-use crate::{artifacts, evaluate};
 use siren_picture::{Canvas, Picture, PictureMetadata};
 
-/// [`step_rng`] purpose of the random mask.
-const MASK: u8 = 16;
+use crate::config::{ImageObjective, ImageSignal, Observed, Prior};
+use crate::evaluate;
+
+/// Random numbers of the random mask.
+const MASK: Stream = Stream::named("image.mask");
 
 /// A picture to be fitted.
 pub struct Image {
@@ -33,34 +32,14 @@ pub struct Image {
     sampling: Sampling,
     objective: ImageObjective,
     seed: u64,
+    /// Remarks on the file for the user.
+    pub(crate) notes: Vec<String>,
+    dtype: DType,
     device: Device,
 }
 
-impl Domain for Image {
-    const KIND: &'static str = "image";
-    const HEADLINE: &'static str = "psnr_db";
+impl Task for Image {
     type Model = Siren;
-    type Signal = ImageSignal;
-    type Objective = ImageObjective;
-    type Metadata = PictureMetadata;
-
-    fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
-        let signal = &config.signal;
-        let picture = signal.source().open()?;
-        let observed = observed(&picture, signal, config.seed)?;
-        Ok(Self {
-            grid: Grid::new(&[picture.height, picture.width], signal.coordinates)?,
-            picture,
-            observed,
-            between: signal.observed == Observed::Even,
-            score_derivatives: signal.score_derivatives,
-            coordinates: signal.coordinates,
-            sampling: signal.sampling.clone(),
-            objective: config.objective.clone(),
-            seed: config.seed,
-            device: device.clone(),
-        })
-    }
 
     fn shape(&self) -> FieldShape {
         FieldShape {
@@ -68,22 +47,6 @@ impl Domain for Image {
             out_features: self.picture.channels,
             samples_per_side: Some(self.picture.height.min(self.picture.width)),
         }
-    }
-
-    fn checksum(&self) -> u32 {
-        let mask = self
-            .observed
-            .iter()
-            .flatten()
-            .map(|&on| f32::from(u8::from(on)));
-        let Picture {
-            height,
-            width,
-            channels,
-            ref values,
-        } = self.picture;
-        let sides = [height, width, channels].map(|count| count as f32);
-        checksum(sides.into_iter().chain(values.iter().copied()).chain(mask))
     }
 
     fn spectrum(&self) -> Result<Option<Spectrum>> {
@@ -95,28 +58,18 @@ impl Domain for Image {
         Ok(Spectrum::of(&self.raster()?))
     }
 
-    fn metadata(&self, _field: &Siren) -> Result<PictureMetadata> {
-        Ok(PictureMetadata {
-            height: self.picture.height,
-            width: self.picture.width,
-            coordinates: self.coordinates,
-            tone: Vec::new(),
-        })
-    }
-
     fn constraints(&self) -> Result<Vec<Constraint>> {
         let raster = self.raster()?;
-        let mut sample = raster.sample(None, DType::F32, &self.device)?;
+        let mut sample = raster.sample(self.dtype, &self.device)?;
         let all = sample.len();
         if let Some(observed) = &self.observed {
             sample = sample.select(&chosen(observed, &self.device)?)?;
         }
         // The authors average over all pixels with zero error where nothing is observed: the same as this weight.
         let weight = sample.len() as f64 / all as f64;
-        let mut constraints = vec![Constraint {
-            sampler: self.sampling.sampler(sample, self.seed),
-            objective: Box::new(ValueMse { weight }),
-        }];
+        let sampler = self.sampling.sampler(sample, self.seed);
+        let pixels = Constraint::boxed("pixels", sampler, Box::new(ValueMse));
+        let mut constraints = vec![pixels.weighted(weight)];
         let prior: Option<Box<dyn Objective>> = match self.objective.prior {
             Prior::None => None,
             Prior::TotalVariation(weight) => Some(Box::new(TotalVariation { weight })),
@@ -127,11 +80,11 @@ impl Domain for Image {
                 size: self.objective.prior_points.unwrap_or((all / 2).max(1)),
                 extents: vec![self.grid.extent(0), self.grid.extent(1)],
                 seed: self.seed,
-                purpose: UniformSampler::PURPOSE,
-                dtype: DType::F32,
+                stream: Stream::UNIFORM,
+                dtype: self.dtype,
                 device: self.device.clone(),
             });
-            constraints.push(Constraint { sampler, objective });
+            constraints.push(Constraint::boxed("prior", sampler, objective));
         }
         Ok(constraints)
     }
@@ -139,13 +92,60 @@ impl Domain for Image {
     fn evaluate(&self, field: &Siren) -> Result<Metrics> {
         evaluate::metrics(self, field)
     }
-
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
-        artifacts::write(self, field, folder)
-    }
 }
 
 impl Image {
+    /// Makes a signal of a picture in memory. `signal` says which pixels are trained on, and how its rows and columns map to coordinates;
+    /// the keys that name, crop or resize a file are not used.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] if a value is out of range, or no pixel is trained on; the errors of reading a mask.
+    pub fn new(
+        picture: Picture,
+        signal: &ImageSignal,
+        objective: &ImageObjective,
+        seed: u64,
+    ) -> Result<Self> {
+        signal.validate()?;
+        objective.validate()?;
+        let observed = observed(&picture, signal, seed)?;
+        Ok(Self {
+            grid: Grid::new(&[picture.height, picture.width], signal.coordinates)?,
+            picture,
+            observed,
+            between: signal.observed == Observed::Even,
+            score_derivatives: signal.score_derivatives,
+            coordinates: signal.coordinates,
+            sampling: signal.sampling.clone(),
+            objective: objective.clone(),
+            seed,
+            notes: Vec::new(),
+            dtype: DType::F32,
+            device: Device::Cpu,
+        })
+    }
+
+    /// Returns the same signal with samples of another type or on another device.
+    #[must_use]
+    pub fn on(self, dtype: DType, device: &Device) -> Self {
+        Self {
+            dtype,
+            device: device.clone(),
+            ..self
+        }
+    }
+
+    /// Returns the facts of the picture from which a field is rendered.
+    #[must_use]
+    pub fn metadata(&self) -> PictureMetadata {
+        PictureMetadata {
+            height: self.picture.height,
+            width: self.picture.width,
+            coordinates: self.coordinates,
+            tone: Vec::new(),
+        }
+    }
+
     /// Where a field is drawn at the picture's own size.
     pub(crate) fn canvas(&self) -> Canvas {
         Canvas::new(&self.grid)
@@ -168,7 +168,7 @@ fn observed(picture: &Picture, signal: &ImageSignal, seed: u64) -> Result<Option
             .map(|i| (i / picture.width).is_multiple_of(2) && (i % picture.width).is_multiple_of(2))
             .collect(),
         Observed::Fraction(fraction) => {
-            let mut rng = step_rng(seed, MASK, 0);
+            let mut rng = MASK.rng(seed, 0);
             (0..pixels)
                 .map(|_| rng.random::<f64>() < *fraction)
                 .collect()

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use siren_core::Result;
 use siren_core::field::Siren;
-use siren_core::run::cli::{FittedArgs, Render};
-use siren_core::run::{Domain, console};
+use siren_run::Domain;
+use siren_run::program::{FittedArgs, Render, print_result};
 
 use crate::canvas::Size;
 use crate::draw::{Quantity, render};
@@ -40,7 +40,7 @@ impl<D: Domain<Model = Siren, Metadata = PictureMetadata>> Render<D> for RenderA
         let canvas = fitted.resized(size)?;
         machine.install(|| render(&run.model, &canvas, self.quantity, output))?;
         let (path, Size { height, width }) = (output.display(), size);
-        console::result(format_args!("wrote {path} ({height} × {width})"));
+        print_result(format_args!("wrote {path} ({height} × {width})"));
         Ok(ExitCode::SUCCESS)
     }
 }

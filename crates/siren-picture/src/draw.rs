@@ -8,7 +8,7 @@ use std::path::Path;
 
 use candle_core::DType;
 use siren_core::field::{Order, Siren, Trace};
-use siren_core::run::replaceable;
+use siren_core::file::replaceable;
 use siren_core::{Error, Result};
 
 use crate::canvas::{Canvas, Size};
@@ -24,7 +24,8 @@ const SCALE_SIDE: usize = 256;
 const FULL_BRIGHTNESS: f32 = 0.995;
 
 /// The quantity of a field that is rendered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Quantity {
     /// The value of the field.
     #[default]
@@ -80,7 +81,7 @@ fn raw_values(
 ) -> Result<Vec<f32>> {
     let coords = canvas
         .grid()
-        .coords(points.start, points.len(), DType::F32)?;
+        .coords(points.start, points.len(), field.parameters().dtype())?;
     let coords = coords.to_device(field.parameters().device())?;
     let channels = field.out_features();
     let values = match quantity {
@@ -93,7 +94,10 @@ fn raw_values(
             field.evaluate(&coords, &order)?.traces()?
         }
     };
-    let values = values.flatten_all()?.to_vec1::<f32>()?;
+    let values = values
+        .to_dtype(DType::F32)?
+        .flatten_all()?
+        .to_vec1::<f32>()?;
     // The trace of the Laplacian already contains the squared pixel spacing.
     let factors: &[f32] = match quantity {
         Quantity::Value => return Ok(values),

@@ -5,8 +5,10 @@
 //! [`Canvas`] of any size, one band of rows at a time.
 
 pub mod canvas;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod draw;
+pub mod memory;
 mod metadata;
 mod palette;
 pub mod picture;
@@ -16,6 +18,7 @@ pub mod source;
 pub mod stencil;
 
 pub use self::canvas::{Canvas, Size};
+#[cfg(feature = "cli")]
 pub use self::cli::RenderArgs;
 pub use self::draw::Quantity;
 pub use self::metadata::PictureMetadata;

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use siren_core::Result;
-use siren_core::run::SignalMetadata;
-use siren_core::signal::{CoordinateRule, Grid};
+use siren_core::signal::{CoordinateRule, Grid, SignalMetadata};
 
 use crate::canvas::Canvas;
 

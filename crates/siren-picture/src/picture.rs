@@ -10,7 +10,7 @@ use image::codecs::pnm::{PnmEncoder, PnmSubtype, SampleEncoding};
 use image::imageops::{FilterType, resize};
 use image::{ExtendedColorType, ImageBuffer, ImageEncoder, ImageFormat, Luma, Pixel, Rgb};
 use serde::{Deserialize, Serialize};
-use siren_core::run::{PartialFile, console};
+use siren_core::file::PartialFile;
 use siren_core::{Error, Result};
 
 use crate::png_stream::to_byte;
@@ -80,16 +80,16 @@ impl Picture {
             .with_color_mode(color))
     }
 
-    /// Reads a picture file like [`open`](Self::open), and prints a note if the file contains further pictures.
+    /// Reads a picture file like [`open`](Self::open), and adds a note to `notes` if the file contains further pictures.
     ///
     /// # Errors
     ///
     /// Same as [`open`](Self::open).
-    pub fn open_first(path: &Path, color: ColorMode) -> Result<Self> {
+    pub fn open_first(path: &Path, color: ColorMode, notes: &mut Vec<String>) -> Result<Self> {
         let file = read::read(path, Background::White)?;
         if file.has_more {
             let path = path.display();
-            console::note(format_args!(
+            notes.push(format!(
                 "{path} contains more than one picture; only the first is read"
             ));
         }

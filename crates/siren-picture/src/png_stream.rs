@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use png::{BitDepth, ColorType, Encoder, EncodingError, StreamWriter};
-use siren_core::run::PartialFile;
+use siren_core::file::PartialFile;
 use siren_core::{Error, Result};
 
 /// Size in bytes of the buffer for one IDAT chunk.

@@ -55,13 +55,13 @@ impl Source<'_> {
         Ok(())
     }
 
-    /// Reads the picture file or renders the embedded picture, then crops and resizes it.
+    /// Reads the picture file or renders the embedded picture, then crops and resizes it. Remarks for the user are added to `notes`.
     ///
     /// # Errors
     /// Same as [`Picture::open`] and [`prepare`](Self::prepare).
-    pub fn open(&self) -> Result<Picture> {
+    pub fn open(&self, notes: &mut Vec<String>) -> Result<Picture> {
         let picture = if let Some(path) = self.path {
-            Picture::open_first(path, self.color)?
+            Picture::open_first(path, self.color, notes)?
         } else {
             let side = self.size.unwrap_or(DEFAULT_SIZE);
             let picture = scene(side, side);

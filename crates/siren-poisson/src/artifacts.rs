@@ -4,10 +4,10 @@ use std::path::Path;
 
 use siren_core::Result;
 use siren_core::field::Siren;
-use siren_core::run::Domain as _;
 use siren_picture::Quantity;
 use siren_picture::draw::{gradient_picture, laplacian_picture, picture, render};
 use siren_picture::picture::LUMA;
+use siren_run::Recorded as _;
 
 use crate::Poisson;
 use crate::evaluate::aligned;

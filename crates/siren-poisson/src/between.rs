@@ -57,6 +57,7 @@ pub(crate) fn lattices(
     grid: &Grid,
     channels: usize,
     targets: &[f64],
+    dtype: DType,
     device: &Device,
 ) -> Result<Vec<Sample>> {
     let (height, width) = (grid.sides()[0], grid.sides()[1]);
@@ -76,9 +77,9 @@ pub(crate) fn lattices(
             }
         }
         let points = height * width;
-        let coords = Tensor::from_vec(coords, (points, 2), device)?.to_dtype(DType::F32)?;
+        let coords = Tensor::from_vec(coords, (points, 2), device)?.to_dtype(dtype)?;
         let lattice_targets = Tensor::from_vec(lattice_targets, (points, channels, 3), device)?;
-        Sample::new(coords, Some(lattice_targets), None)
+        Sample::with_targets(coords, lattice_targets.to_dtype(dtype)?)
     };
     [(0, 0), (1, 1), (0, 1), (1, 0)]
         .into_iter()
@@ -102,11 +103,7 @@ pub(crate) fn sampler(
     let coords: Vec<&Tensor> = lattices.iter().map(Sample::coords).collect();
     let targets = lattices.iter().map(Sample::targets);
     let targets = targets.collect::<Result<Vec<_>>>()?;
-    let all = Sample::new(
-        Tensor::cat(&coords, 0)?,
-        Some(Tensor::cat(&targets, 0)?),
-        None,
-    )?;
+    let all = Sample::with_targets(Tensor::cat(&coords, 0)?, Tensor::cat(&targets, 0)?)?;
     Ok(sampling.sampler(all, seed))
 }
 
@@ -164,7 +161,7 @@ mod tests {
             .flat_map(|((d, r), (a, b))| [*d, *r, a + b]);
         let all: Vec<f64> = all.collect();
         let grid = Grid::new(&[SHAPE.height, SHAPE.width], CoordinateRule::Aspect).unwrap();
-        let lattices = lattices(&grid, 1, &all, &Device::Cpu).unwrap();
+        let lattices = lattices(&grid, 1, &all, DType::F32, &Device::Cpu).unwrap();
         assert_eq!(lattices.len(), 4);
         let [w, v] = angular_frequencies();
         let mut quarters = std::collections::BTreeSet::new();
@@ -210,7 +207,7 @@ mod tests {
         let lattice = |value: f32| {
             let coords = Tensor::full(value, (5, 2), &Device::Cpu).unwrap();
             let targets = Tensor::full(value, (5, 1, 3), &Device::Cpu).unwrap();
-            Sample::new(coords, Some(targets), None).unwrap()
+            Sample::with_targets(coords, targets).unwrap()
         };
         let four = || [0.0, 1.0, 2.0, 3.0].map(lattice).to_vec();
         let whole = sampler(four(), &Sampling::Whole, 0).unwrap();

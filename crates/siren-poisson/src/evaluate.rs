@@ -2,8 +2,7 @@
 
 use siren_core::Result;
 use siren_core::field::{Order, Siren};
-use siren_core::run::Metrics;
-use siren_core::run::metrics::{ImageShape, psnr_db, ssim};
+use siren_core::metrics::{ImageShape, Metric, Metrics, PSNR_DB, SSIM, psnr_db, ssim};
 use siren_picture::Picture;
 
 use crate::Poisson;
@@ -25,9 +24,9 @@ pub(crate) fn metrics(poisson: &Poisson, field: &Siren) -> Result<Metrics> {
     let reference = aligned(truth, poisson.reference());
     let [gradient, laplacian] = derivative_psnr(poisson, &derivatives);
     let mut metrics = vec![
-        ("psnr_db".to_owned(), psnr(&recovered, truth)),
-        ("gradient_psnr_db".to_owned(), gradient),
-        ("laplacian_psnr_db".to_owned(), laplacian),
+        PSNR_DB.of(psnr(&recovered, truth)),
+        PSNR_DB.named("gradient_psnr_db").of(gradient),
+        PSNR_DB.named("laplacian_psnr_db").of(laplacian),
     ];
     if truth.height >= SSIM_WINDOW && truth.width >= SSIM_WINDOW {
         let shape = ImageShape {
@@ -36,11 +35,12 @@ pub(crate) fn metrics(poisson: &Poisson, field: &Siren) -> Result<Metrics> {
             channels: truth.channels,
         };
         let similarity = ssim(&recovered.values, &truth.values, shape)?;
-        metrics.push(("ssim".to_owned(), similarity));
+        metrics.push(SSIM.of(similarity));
     }
     // Of a blend the solver's picture is what the field is compared with.
     if !poisson.is_blend {
-        metrics.push(("solver_mse".to_owned(), mse(&reference, truth)));
+        let solver_mse = Metric::lower("solver_mse", "");
+        metrics.push(solver_mse.of(mse(&reference, truth)));
     }
     Ok(metrics)
 }
@@ -51,18 +51,21 @@ fn jets(poisson: &Poisson, field: &Siren) -> Result<(Vec<f64>, Vec<f64>)> {
     let (mut values, mut derivatives) = (Vec::new(), Vec::new());
     for start in (0..points).step_by(BAND) {
         let len = BAND.min(points - start);
-        let coords = poisson.grid.coords(start, len, candle_core::DType::F32)?;
+        let coords = poisson
+            .grid
+            .coords(start, len, field.parameters().dtype())?;
         let coords = coords.to_device(field.parameters().device())?;
         let jet = field.evaluate(&coords, &Order::laplacian(2))?;
-        let numbers = |tensor: &candle_core::Tensor| -> Result<Vec<f32>> {
+        let numbers = |tensor: &candle_core::Tensor| -> Result<Vec<f64>> {
+            let tensor = tensor.to_dtype(candle_core::DType::F64)?;
             Ok(tensor.flatten_all()?.to_vec1()?)
         };
-        values.extend(numbers(&jet.value()?)?.into_iter().map(f64::from));
+        values.extend(numbers(&jet.value()?)?);
         let gradient = numbers(&jet.gradient()?)?;
         let laplacian = numbers(&jet.traces()?)?;
         for (gradient, laplacian) in gradient.chunks_exact(2).zip(laplacian) {
             let all = [gradient[0], gradient[1], laplacian];
-            derivatives.extend(all.map(f64::from));
+            derivatives.extend(all);
         }
     }
     Ok((values, derivatives))
@@ -74,11 +77,13 @@ fn values(poisson: &Poisson, field: &Siren) -> Result<Vec<f64>> {
     let mut values = Vec::new();
     for start in (0..points).step_by(BAND) {
         let len = BAND.min(points - start);
-        let coords = poisson.grid.coords(start, len, candle_core::DType::F32)?;
+        let coords = poisson
+            .grid
+            .coords(start, len, field.parameters().dtype())?;
         let coords = coords.to_device(field.parameters().device())?;
         let band = field.evaluate(&coords, &Order::Value)?.value()?;
-        let band = band.flatten_all()?.to_vec1::<f32>()?;
-        values.extend(band.into_iter().map(f64::from));
+        let band = band.to_dtype(candle_core::DType::F64)?;
+        values.extend(band.flatten_all()?.to_vec1::<f64>()?);
     }
     Ok(values)
 }

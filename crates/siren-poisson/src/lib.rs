@@ -4,10 +4,13 @@
 //! The [`config::PoissonSignal`] table names pictures and the unit of the targets,
 //! [`Derivatives`](siren_core::objective::Derivatives) compares, and [`solver`] is what a classical solver makes of the same targets.
 
+#[cfg(feature = "cli")]
 mod artifacts;
 mod between;
 pub mod config;
 mod cosine;
+#[cfg(feature = "cli")]
+mod domain;
 mod evaluate;
 pub mod signal;
 pub mod solver;

@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use siren_core::run::cli::{self, About};
 use siren_picture::RenderArgs;
 use siren_poisson::Poisson;
+use siren_run::program::{self, About};
 
 fn main() -> ExitCode {
-    cli::main::<Poisson, RenderArgs>(About {
+    program::main::<Poisson, RenderArgs>(About {
         name: "siren-poisson",
         program: "Recovers pictures from their gradients or Laplacians by sinusoidal fields, and merges pictures by their gradients",
         render: "Draw a run's recovered picture, its gradient or its Laplacian at any size",

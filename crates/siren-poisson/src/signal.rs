@@ -1,29 +1,30 @@
 //! From a config to samples: pictures, their derivatives, and the pixels whose values are shown as well.
 
-use std::path::Path;
 use std::sync::OnceLock;
 
 use candle_core::{DType, Device, Tensor};
 use rand::Rng;
+use siren_core::config::Table as _;
 use siren_core::field::{FieldShape, Siren};
-use siren_core::objective::{Derivatives, Share, ValueMse};
-use siren_core::run::{ConfigOf, Domain, FormerDefault, Metrics};
+use siren_core::metrics::Metrics;
+use siren_core::objective::{Constraint, Derivatives, Share, ValueMse};
 use siren_core::signal::{
-    CoordinateRule, Grid, Raster, Sample, Sampling, Spectrum, checksum, step_rng,
+    CoordinateRule, Grid, Raster, Sample, Sampling, Spectrum, Stream, checksum,
 };
-use siren_core::train::Constraint;
+use siren_core::train::Task;
 use siren_core::{Error, Result};
+use siren_picture::Picture;
 use siren_picture::stencil::Shape;
-use siren_picture::{Picture, PictureMetadata};
 
 use crate::between::{derivatives_between, lattices, sampler, spread};
 use crate::config::{Anchor, AnchorPixels, PoissonObjective, PoissonSignal, Scaling, Stencil};
+use crate::evaluate;
 use crate::solver::{Targets, solve};
 use crate::targets::{AUTHORS, derivatives, mix, must_vary, pixels, second, units, weights};
-use crate::{artifacts, evaluate};
 
-/// [`step_rng`] purpose of randomly chosen anchors.
-const ANCHORS: u8 = 17;
+/// Random numbers of randomly chosen anchors.
+const ANCHORS: Stream = Stream::named("poisson.anchors");
+
 /// A picture that is known by its derivatives.
 pub struct Poisson {
     /// What the field should show: the picture itself; of a blend, what a solver makes of the blended derivatives.
@@ -39,78 +40,22 @@ pub struct Poisson {
     /// Whether two pictures are blended.
     pub(crate) is_blend: bool,
     /// Checksum of the pictures and their weights.
-    sources: u32,
+    pub(crate) sources: u32,
     scaling: Scaling,
-    coordinates: CoordinateRule,
+    pub(crate) coordinates: CoordinateRule,
     sampling: Sampling,
     /// Pixels whose values are shown as well.
     anchors: Option<Vec<u32>>,
     reference: OnceLock<Vec<f64>>,
     seed: u64,
+    /// Remarks on the files for the user.
+    pub(crate) notes: Vec<String>,
+    dtype: DType,
     device: Device,
 }
 
-impl Domain for Poisson {
-    const KIND: &'static str = "poisson";
-    const HEADLINE: &'static str = "psnr_db";
+impl Task for Poisson {
     type Model = Siren;
-    type Signal = PoissonSignal;
-    type Objective = PoissonObjective;
-    type Metadata = PictureMetadata;
-
-    const FORMER_DEFAULTS: &'static [FormerDefault] = &[FormerDefault {
-        table: "signal",
-        key: "stencil",
-        value: "sobel",
-    }];
-
-    fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
-        let signal = &config.signal;
-        let first = signal.source().open()?;
-        let grid = Grid::new(&[first.height, first.width], signal.coordinates)?;
-        let mut targets = derivatives(&first, signal.stencil);
-        let is_known_between = signal.stencil == Stencil::Spectral;
-        let mut between = is_known_between.then(|| derivatives_between(&first));
-        let mut sources: Vec<f32> = numbers_of(&first).collect();
-        if let Some(blend) = &signal.blend {
-            let second = second(signal, blend, &first)?;
-            let weights = weights(signal, blend, &first)?;
-            mix(
-                &mut targets,
-                &derivatives(&second, signal.stencil),
-                &weights,
-            );
-            if let Some(between) = &mut between {
-                let weights = spread(pixels(&first), &weights);
-                mix(between, &derivatives_between(&second), &weights);
-            }
-            sources.extend(numbers_of(&second));
-            sources.extend(weights.iter().map(|&w| w as f32));
-        }
-        must_vary(signal, &targets)?;
-        let anchors = anchors(config, &first)?;
-        let mut poisson = Self {
-            units: units(&grid, signal.scaling, signal.stencil),
-            truth: first,
-            grid,
-            targets,
-            between,
-            objective: config.objective.clone(),
-            is_blend: signal.blend.is_some(),
-            sources: checksum(sources),
-            scaling: signal.scaling,
-            coordinates: signal.coordinates,
-            sampling: signal.sampling.clone(),
-            anchors,
-            reference: OnceLock::new(),
-            seed: config.seed,
-            device: device.clone(),
-        };
-        if poisson.is_blend {
-            poisson.truth = poisson.blended();
-        }
-        Ok(poisson)
-    }
 
     fn shape(&self) -> FieldShape {
         FieldShape {
@@ -126,60 +71,34 @@ impl Domain for Poisson {
         Ok(Spectrum::of(&raster))
     }
 
-    /// Of the pictures: the spectral derivative goes through transforms whose last bits differ from machine to machine. Sobel's
-    /// differences do not, and older run folders have their checksum.
-    fn checksum(&self) -> u32 {
-        if self.targets.stencil != Stencil::Sobel {
-            return self.sources;
-        }
-        let sides = [self.truth.height, self.truth.width, self.truth.channels];
-        let numbers = sides.map(|count| count as f32).into_iter();
-        let targets = self.targets.first.iter().chain(&self.targets.second);
-        checksum(numbers.chain(targets.flatten().map(|&x| x as f32)))
-    }
-
-    /// Each channel is shown with the gain and the offset that bring it nearest to the picture.
-    fn metadata(&self, field: &Siren) -> Result<PictureMetadata> {
-        Ok(PictureMetadata {
-            height: self.truth.height,
-            width: self.truth.width,
-            coordinates: self.coordinates,
-            tone: evaluate::tone(self, field)?,
-        })
-    }
-
     fn constraints(&self) -> Result<Vec<Constraint>> {
         let points = self.grid.points();
         let channels = self.truth.channels;
-        let coords = self.grid.coords(0, points, DType::F32)?;
+        let coords = self.grid.coords(0, points, self.dtype)?;
         let coords = coords.to_device(&self.device)?;
         let numbers = self.field_targets();
         let [gradient, laplacian] = self.shares(&numbers);
         let sampler = if let Some(between) = &self.between {
             let numbers = self.in_field_units(between);
-            let lattices = lattices(&self.grid, channels, &numbers, &self.device)?;
+            let lattices = lattices(&self.grid, channels, &numbers, self.dtype, &self.device)?;
             sampler(lattices, &self.sampling, self.seed)?
         } else {
             let numbers: Vec<f32> = numbers.iter().map(|&x| x as f32).collect();
             let targets = Tensor::from_vec(numbers, (points, channels, 3), &self.device)?;
-            let sample = Sample::new(coords.clone(), Some(targets), None)?;
+            let sample = Sample::with_targets(coords.clone(), targets.to_dtype(self.dtype)?)?;
             self.sampling.sampler(sample, self.seed)
         };
-        let mut constraints = vec![Constraint {
-            sampler,
-            objective: Box::new(Derivatives::new(2, gradient, laplacian)),
-        }];
+        let objective = Box::new(Derivatives::new(2, gradient, laplacian));
+        let mut constraints = vec![Constraint::boxed("derivatives", sampler, objective)];
         if let (Some(indices), Some(anchor)) = (&self.anchors, &self.objective.anchor) {
             let values: Vec<f32> = self.truth.values.iter().map(|y| 2.0 * y - 1.0).collect();
             let values = Tensor::from_vec(values, (points, channels), &self.device)?;
             let indices = Tensor::new(indices.as_slice(), &self.device)?;
-            let sample = Sample::new(coords, Some(values), None)?.select(&indices)?;
-            constraints.push(Constraint {
-                sampler: Sampling::Whole.sampler(sample, self.seed),
-                objective: Box::new(ValueMse {
-                    weight: anchor.weight,
-                }),
-            });
+            let sample =
+                Sample::with_targets(coords, values.to_dtype(self.dtype)?)?.select(&indices)?;
+            let sampler = Sampling::Whole.sampler(sample, self.seed);
+            let anchors = Constraint::boxed("anchors", sampler, Box::new(ValueMse));
+            constraints.push(anchors.weighted(anchor.weight));
         }
         Ok(constraints)
     }
@@ -187,13 +106,80 @@ impl Domain for Poisson {
     fn evaluate(&self, field: &Siren) -> Result<Metrics> {
         evaluate::metrics(self, field)
     }
-
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
-        artifacts::write(self, field, folder)
-    }
 }
 
 impl Poisson {
+    /// Makes a signal of a picture in memory, which the field sees through its derivatives alone. `signal` says how they are taken and
+    /// blended with those of a second picture; the keys that name, crop or resize the first file are not used.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] if a value is out of range, or the picture is constant; the errors of reading the second picture or a mask.
+    pub fn new(
+        first: Picture,
+        signal: &PoissonSignal,
+        objective: &PoissonObjective,
+        seed: u64,
+    ) -> Result<Self> {
+        signal.validate()?;
+        objective.validate()?;
+        let grid = Grid::new(&[first.height, first.width], signal.coordinates)?;
+        let mut targets = derivatives(&first, signal.stencil);
+        let is_known_between = signal.stencil == Stencil::Spectral;
+        let mut between = is_known_between.then(|| derivatives_between(&first));
+        let mut notes = Vec::new();
+        let mut sources: Vec<f32> = numbers_of(&first).collect();
+        if let Some(blend) = &signal.blend {
+            let second = second(signal, blend, &first, &mut notes)?;
+            let weights = weights(signal, blend, &first)?;
+            mix(
+                &mut targets,
+                &derivatives(&second, signal.stencil),
+                &weights,
+            );
+            if let Some(between) = &mut between {
+                let weights = spread(pixels(&first), &weights);
+                mix(between, &derivatives_between(&second), &weights);
+            }
+            sources.extend(numbers_of(&second));
+            sources.extend(weights.iter().map(|&w| w as f32));
+        }
+        must_vary(signal, &targets)?;
+        let anchors = anchors(signal, objective, seed, &first)?;
+        let mut poisson = Self {
+            units: units(&grid, signal.scaling, signal.stencil),
+            truth: first,
+            grid,
+            targets,
+            between,
+            objective: objective.clone(),
+            is_blend: signal.blend.is_some(),
+            sources: checksum(sources),
+            scaling: signal.scaling,
+            coordinates: signal.coordinates,
+            sampling: signal.sampling.clone(),
+            anchors,
+            reference: OnceLock::new(),
+            seed,
+            notes,
+            dtype: DType::F32,
+            device: Device::Cpu,
+        };
+        if poisson.is_blend {
+            poisson.truth = poisson.blended();
+        }
+        Ok(poisson)
+    }
+
+    /// Returns the same signal with samples of another type or on another device.
+    #[must_use]
+    pub fn on(self, dtype: DType, device: &Device) -> Self {
+        Self {
+            dtype,
+            device: device.clone(),
+            ..self
+        }
+    }
+
     /// Derivatives of the field that are asked for, `(n, c, 3)`: down, right, Laplacian.
     pub(crate) fn field_targets(&self) -> Vec<f64> {
         self.in_field_units(&self.targets)
@@ -287,8 +273,13 @@ fn numbers_of(picture: &Picture) -> impl Iterator<Item = f32> {
 }
 
 /// Indices of the pixels whose values are shown.
-fn anchors(config: &ConfigOf<Poisson>, picture: &Picture) -> Result<Option<Vec<u32>>> {
-    let Some(Anchor { pixels, .. }) = &config.objective.anchor else {
+fn anchors(
+    signal: &PoissonSignal,
+    objective: &PoissonObjective,
+    seed: u64,
+    picture: &Picture,
+) -> Result<Option<Vec<u32>>> {
+    let Some(Anchor { pixels, .. }) = &objective.anchor else {
         return Ok(None);
     };
     let (height, width) = (picture.height, picture.width);
@@ -302,11 +293,11 @@ fn anchors(config: &ConfigOf<Poisson>, picture: &Picture) -> Result<Option<Vec<u
             all.filter(at_edge).collect()
         }
         AnchorPixels::Fraction(fraction) => {
-            let mut rng = step_rng(config.seed, ANCHORS, 0);
+            let mut rng = ANCHORS.rng(seed, 0);
             all.filter(|_| rng.random::<f64>() < *fraction).collect()
         }
         AnchorPixels::Mask(path) => {
-            let mask = config.signal.source().open_mask(path, picture)?;
+            let mask = signal.source().open_mask(path, picture)?;
             all.filter(|&at| mask.values[at as usize] > 0.5).collect()
         }
     };
@@ -317,5 +308,5 @@ fn anchors(config: &ConfigOf<Poisson>, picture: &Picture) -> Result<Option<Vec<u
     Ok(Some(chosen))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod tests;

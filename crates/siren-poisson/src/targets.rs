@@ -57,7 +57,12 @@ pub(crate) fn units(grid: &Grid, scaling: Scaling, stencil: Stencil) -> [[f64; 2
 ///
 /// # Errors
 /// Same as [`siren_picture::Source::open`]. [`Error::Signal`] if the pictures differ in size.
-pub(crate) fn second(signal: &PoissonSignal, blend: &Blend, first: &Picture) -> Result<Picture> {
+pub(crate) fn second(
+    signal: &PoissonSignal,
+    blend: &Blend,
+    first: &Picture,
+    notes: &mut Vec<String>,
+) -> Result<Picture> {
     let source = siren_picture::Source {
         path: Some(&blend.path),
         color: match first.channels {
@@ -66,7 +71,7 @@ pub(crate) fn second(signal: &PoissonSignal, blend: &Blend, first: &Picture) -> 
         },
         ..signal.source()
     };
-    let second = source.open()?;
+    let second = source.open(notes)?;
     let size = |p: &Picture| format!("{} × {} pixels (height × width)", p.height, p.width);
     if (second.height, second.width) == (first.height, first.width) {
         return Ok(second);

@@ -1,25 +1,31 @@
 //! Checkpoints: safetensors files that hold all that a run needs to go on as if it had never stopped.
 //!
-//! Tensors: the parameters under the authors' names, `optimizer.first_moment` and `optimizer.second_moment` `(P,)`.
+//! Tensors: the parameters under the authors' names, and the optimizer's state behind `optimizer.`.
 //! Metadata: one TOML text under the key `siren`. The same training gives the same bytes.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use safetensors::tensor::{SafeTensors, TensorView};
+use safetensors::tensor::SafeTensors;
 use serde::{Deserialize, Serialize};
 
-use super::metadata::KeptMetadata;
-use super::{Domain, disk};
-use crate::error::{Error, Result};
-use crate::field::FieldShape;
-use crate::train::{Model, Moments, Trainer};
+use siren_core::field::FieldShape;
+use siren_core::file::write_atomically;
+use siren_core::metrics::Metrics;
+use siren_core::optimizer::OptimizerState;
+use siren_core::saved::{little_endian, to_safetensors};
+use siren_core::signal::KeptMetadata;
+use siren_core::train::{Model, Trainer};
+use siren_core::{Error, Result};
+
+use crate::domain::Domain;
+use crate::upgrade;
 
 const METADATA_KEY: &str = "siren";
 const FORMAT: u32 = 2;
-const FIRST_MOMENT: &str = "optimizer.first_moment";
-const SECOND_MOMENT: &str = "optimizer.second_moment";
+/// In front of the names of the optimizer's tensors.
+const OPTIMIZER: &str = "optimizer.";
 
 /// What a checkpoint says besides its tensors.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -47,6 +53,13 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Keeps the metrics of the most recent evaluation.
+    pub(super) fn set_metrics(&mut self, metrics: &Metrics) {
+        let named = metrics.iter();
+        let named = named.map(|one| (one.metric.name.clone().into_owned(), one.value));
+        self.metrics = named.collect();
+    }
+
     /// Before the first step of a run with this resolved config and signal.
     pub(super) fn new<D: Domain>(config: String, domain: &D) -> Self {
         let FieldShape {
@@ -101,60 +114,21 @@ pub(super) struct Checkpoint {
 
 /// Writes the trainer's parameters and moments with `state`, atomically.
 pub(super) fn save<M: Model>(path: &Path, trainer: &Trainer<M>, state: &State) -> Result<()> {
-    let moments = trainer.moments();
+    let optimizer = trainer.optimizer_state()?;
     let mut tensors = trainer.model().named_tensors()?;
-    tensors.push((FIRST_MOMENT.to_owned(), moments.first.clone()));
-    tensors.push((SECOND_MOMENT.to_owned(), moments.second.clone()));
+    let own = optimizer.tensors.into_iter();
+    tensors.extend(own.map(|(name, tensor)| (format!("{OPTIMIZER}{name}"), tensor)));
     let mut state = State {
         format: FORMAT,
         checksum: 0,
         step: trainer.step_count(),
-        optimizer_step: moments.step,
+        optimizer_step: optimizer.step,
         ..state.clone()
     };
     state.checksum = checksum(&tensors, &state, path)?;
     let text = toml::to_string(&state).map_err(|error| unwritable(path, &error.to_string()))?;
-    disk::write_atomically(path, &to_bytes(&tensors, Some((METADATA_KEY, text)), path)?)
-}
-
-/// Tensors as a safetensors file.
-pub(super) fn to_bytes(
-    tensors: &[(String, Tensor)],
-    metadata: Option<(&str, String)>,
-    path: &Path,
-) -> Result<Vec<u8>> {
-    let data = tensors.iter().map(|(_, tensor)| little_endian(tensor));
-    let data = data.collect::<Result<Vec<_>>>()?;
-    let mut views = Vec::new();
-    for ((name, tensor), bytes) in tensors.iter().zip(&data) {
-        let dtype = match tensor.dtype() {
-            candle_core::DType::F64 => safetensors::Dtype::F64,
-            _ => safetensors::Dtype::F32,
-        };
-        let view = TensorView::new(dtype, tensor.dims().to_vec(), bytes);
-        views.push((
-            name.as_str(),
-            view.map_err(|e| unwritable(path, &e.to_string()))?,
-        ));
-    }
-    let metadata = metadata.map(|(key, text)| HashMap::from([(key.to_owned(), text)]));
-    safetensors::serialize(views, metadata).map_err(|error| unwritable(path, &error.to_string()))
-}
-
-fn little_endian(tensor: &Tensor) -> Result<Vec<u8>> {
-    let flat = tensor.flatten_all()?;
-    Ok(match tensor.dtype() {
-        candle_core::DType::F64 => flat
-            .to_vec1::<f64>()?
-            .into_iter()
-            .flat_map(f64::to_le_bytes)
-            .collect(),
-        _ => flat
-            .to_vec1::<f32>()?
-            .into_iter()
-            .flat_map(f32::to_le_bytes)
-            .collect(),
-    })
+    let metadata = HashMap::from([(METADATA_KEY.to_owned(), text)]);
+    write_atomically(path, &to_safetensors(&tensors, metadata, path)?)
 }
 
 fn checksum(tensors: &[(String, Tensor)], state: &State, path: &Path) -> Result<u32> {
@@ -252,17 +226,17 @@ impl Checkpoint {
 
     /// Puts the optimizer where it was; the trainer's model must be made from this checkpoint's tensors.
     pub(super) fn restore<M: Model>(&self, trainer: &mut Trainer<M>, path: &Path) -> Result<()> {
-        let device = trainer.model().parameters().device().clone();
-        let moment = |name: &str| {
-            let tensor = self.find(name);
-            let tensor = tensor.ok_or_else(|| damaged(path, &format!("no `{name}`")))?;
-            Ok::<_, Error>(tensor.to_device(&device)?)
-        };
-        let moments = Moments {
+        let own = self.tensors.iter().filter_map(|(name, tensor)| {
+            let name = name.strip_prefix(OPTIMIZER)?;
+            Some((name.to_owned(), tensor.clone()))
+        });
+        let state = OptimizerState {
             step: self.state.optimizer_step,
-            first: moment(FIRST_MOMENT)?,
-            second: moment(SECOND_MOMENT)?,
+            tensors: own.collect(),
         };
-        trainer.restore(self.state.step, &moments)
+        let wanted = trainer.optimizer_state()?;
+        let state = upgrade::optimizer_state(state, &wanted, trainer.model().parameters())?;
+        let restored = trainer.restore(self.state.step, &state);
+        restored.map_err(|error| damaged(path, &error.to_string()))
     }
 }

@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{NoTable, Source, Table};
-use crate::error::{Error, Result};
-use crate::field::SirenConfig;
-use crate::train::TrainConfig;
+use siren_core::config::{NoTable, Source, Table};
+use siren_core::field::SirenConfig;
+use siren_core::train::TrainConfig;
+use siren_core::{Error, Result};
 
 /// A config file. `kind` decides which keys `[signal]`, `[objective]` and `[model]` have.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{console, disk};
-use crate::error::{Error, Result};
+use siren_core::file::{make_folder, quoted, write_atomically};
+use siren_core::{Error, Result};
 
 const CONFIG: &str = "config.toml";
 const PROVENANCE: &str = "provenance.toml";
@@ -17,9 +17,9 @@ const CHECKPOINTS: &str = "checkpoints";
 const LOCK: &str = ".lock";
 const EVENTS: &str = "events.out.tfevents";
 
-/// Which checkpoint of a run.
+/// CheckpointChoice checkpoint of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Which {
+pub enum CheckpointChoice {
     /// The evaluation with the best headline metric.
     Best,
     /// The most recent one, from which a run resumes.
@@ -39,7 +39,7 @@ impl RunFolder {
     /// If the path exists (a run is never overwritten), or the disk refuses.
     pub fn create(path: &Path, config: &str, provenance: &str) -> Result<Self> {
         Self::must_not_exist(path)?;
-        disk::make_folder(path, |staged| {
+        make_folder(path, |staged| {
             let staged = Self {
                 path: staged.to_path_buf(),
             };
@@ -55,8 +55,8 @@ impl RunFolder {
         make(&self.path)?;
         make(&self.path.join(ARTIFACTS))?;
         make(&self.path.join(CHECKPOINTS))?;
-        disk::write_atomically(&self.config(), config.as_bytes())?;
-        disk::write_atomically(&self.provenance(), provenance.as_bytes())
+        write_atomically(&self.config(), config.as_bytes())?;
+        write_atomically(&self.provenance(), provenance.as_bytes())
     }
 
     /// Says so if something is in the way of a new run folder.
@@ -67,10 +67,10 @@ impl RunFolder {
         if fs::symlink_metadata(path).is_err() {
             return Ok(());
         }
-        let shown = console::quoted(path);
+        let shown = quoted(path);
         let message = if path.join(CONFIG).is_file() {
             format!(
-                "this run exists already: continue it with `cargo xtask resume {shown}`, or choose another folder with `--out`"
+                "this run exists already: continue it with `resume {shown}`, or choose another folder with `--out`"
             )
         } else {
             "exists already and is not a run folder: choose another one with `--out`".to_owned()
@@ -175,10 +175,10 @@ impl RunFolder {
 
     /// Parameters and optimizer state.
     #[must_use]
-    pub fn checkpoint(&self, which: Which) -> PathBuf {
+    pub fn checkpoint(&self, which: CheckpointChoice) -> PathBuf {
         let name = match which {
-            Which::Best => "best.safetensors",
-            Which::Last => "last.safetensors",
+            CheckpointChoice::Best => "best.safetensors",
+            CheckpointChoice::Last => "last.safetensors",
         };
         self.path.join(CHECKPOINTS).join(name)
     }
@@ -187,12 +187,12 @@ impl RunFolder {
     ///
     /// # Errors
     /// If the run has no such checkpoint.
-    pub fn chosen_checkpoint(&self, which: Option<Which>) -> Result<PathBuf> {
-        let best = self.checkpoint(Which::Best);
+    pub fn chosen_checkpoint(&self, which: Option<CheckpointChoice>) -> Result<PathBuf> {
+        let best = self.checkpoint(CheckpointChoice::Best);
         let path = match which {
             Some(which) => self.checkpoint(which),
             None if best.exists() => best,
-            None => self.checkpoint(Which::Last),
+            None => self.checkpoint(CheckpointChoice::Last),
         };
         if path.exists() {
             return Ok(path);
@@ -200,8 +200,8 @@ impl RunFolder {
         Err(Error::RunFolder {
             path: self.path.clone(),
             message: format!(
-                "has no checkpoint yet: continue it with `cargo xtask resume {}`",
-                console::quoted(&self.path)
+                "has no checkpoint yet: continue it with `resume {}`",
+                quoted(&self.path)
             ),
         })
     }

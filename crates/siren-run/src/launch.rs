@@ -4,22 +4,23 @@ use std::path::Path;
 
 use candle_core::{DType, Device};
 
-use super::checkpoint::{Checkpoint, State};
-use super::folder::{RunFolder, Which};
-use super::machine::Machine;
-use super::reopen::{checkpointed_model, own_config, same_config, same_signal};
-use super::session::Session;
-use super::summary;
-use super::weights::Weights;
-use super::{Config, ConfigOf, Domain, disk, interrupt};
-use crate::config::{Source, Table as _};
-use crate::error::{Error, Result};
-use crate::field::{FieldShape, Omega};
-use crate::signal::step_rng;
-use crate::train::{Blueprint, Model, Trainer};
+use siren_core::config::{Source, Table as _};
+use siren_core::field::{FieldShape, Omega};
+use siren_core::file::read_text;
+use siren_core::signal::Stream;
+use siren_core::train::{Blueprint, Model, Trainer};
+use siren_core::{Error, Result};
 
-/// [`step_rng`] purpose of the initial parameters.
-const INIT: u8 = 0;
+use crate::checkpoint::{Checkpoint, State};
+use crate::config::Config;
+use crate::domain::{ConfigOf, Domain};
+use crate::folder::{CheckpointChoice, RunFolder};
+use crate::hooks::Hooks;
+use crate::machine::Machine;
+use crate::reopen::{checkpointed_model, own_config, same_config, same_signal};
+use crate::session::Session;
+use crate::summary;
+use crate::weights::Weights;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,13 +52,13 @@ pub fn start<D: Domain>(
     overrides: &[String],
     out: Option<&Path>,
     machine: &Machine,
+    hooks: Hooks<'_>,
 ) -> Result<(RunFolder, Outcome)> {
     let overrides = &at_home(overrides);
     let (mut config, source) = read_config::<D>(config, overrides)?;
     let blame = |error| source.attribute(error, overrides);
     let out = out.map_or_else(|| Path::new("runs").join(&config.name), Path::to_path_buf);
     RunFolder::must_not_exist(&out)?;
-    interrupt::install();
     machine.install(|| {
         let domain = D::open(&config, &machine.device).map_err(blame)?;
         resolve(&mut config, &domain).map_err(blame)?;
@@ -74,9 +75,11 @@ pub fn start<D: Domain>(
             folder: &folder,
             trainer,
             state: State::new(text, &domain),
+            hooks,
         };
         let outcome = session.run(&constraints);
-        let kept = [Which::Best, Which::Last].map(|which| folder.checkpoint(which).exists());
+        let kept = [CheckpointChoice::Best, CheckpointChoice::Last]
+            .map(|which| folder.checkpoint(which).exists());
         if outcome.is_err() && kept == [false, false] {
             folder.remove();
         }
@@ -105,9 +108,13 @@ pub fn check<D: Domain>(config: &Path, overrides: &[String], machine: &Machine) 
 ///
 /// # Errors
 /// As [`start`]; also if the run's config was changed, or its checkpoint is damaged or foreign.
-pub fn resume<D: Domain>(run: &Path, machine: &Machine) -> Result<(RunFolder, Outcome)> {
+pub fn resume<D: Domain>(
+    run: &Path,
+    machine: &Machine,
+    hooks: Hooks<'_>,
+) -> Result<(RunFolder, Outcome)> {
     let folder = RunFolder::open(run)?;
-    let path = folder.checkpoint(Which::Last);
+    let path = folder.checkpoint(CheckpointChoice::Last);
     let (config, text) = own_config::<D>(&folder)?;
     let _lock = folder.lock()?;
     let checkpoint = path.exists().then(|| Checkpoint::load(&path)).transpose()?;
@@ -119,7 +126,6 @@ pub fn resume<D: Domain>(run: &Path, machine: &Machine) -> Result<(RunFolder, Ou
             return Ok((folder, Outcome::AlreadyFinished { steps }));
         }
     }
-    interrupt::install();
     machine.install(|| {
         let domain = D::open(&config, &machine.device)?;
         let constraints = domain.constraints()?;
@@ -145,6 +151,7 @@ pub fn resume<D: Domain>(run: &Path, machine: &Machine) -> Result<(RunFolder, Ou
             folder: &folder,
             trainer,
             state,
+            hooks,
         };
         let outcome = session.run(&constraints)?;
         Ok((folder.clone(), outcome))
@@ -167,7 +174,7 @@ fn at_home(overrides: &[String]) -> Vec<String> {
 fn read_config<D: Domain>(path: &Path, overrides: &[String]) -> Result<(ConfigOf<D>, Source)> {
     let source = Source {
         origin: path.display().to_string(),
-        text: disk::read_text(path)?,
+        text: read_text(path)?,
     };
     let mut config: ConfigOf<D> = Config::parse(&source, D::KIND, overrides)?;
     if config.name.is_empty() {
@@ -203,16 +210,7 @@ fn resolve<D: Domain>(config: &mut ConfigOf<D>, domain: &D) -> Result<()> {
     if let (Omega::Auto, Some(path)) = (field.first_omega_0, &config.run.start_from) {
         field.first_omega_0 = Weights::read(path)?.first_omega_0();
     }
-    let Some(key) = field.asks_for_spectrum() else {
-        return Ok(());
-    };
-    let Some(spectrum) = domain.spectrum()? else {
-        let expected = "numbers: the signal does not vary, so it has no spectrum to take them from";
-        return Err(Error::invalid(key, "auto", expected));
-    };
-    let moments = (spectrum.centroid, spectrum.nyquist);
-    field.resolve(moments, domain.shape(), config.train.learning_rate);
-    Ok(())
+    siren_core::train::resolve(field, domain, config.train.learning_rate)
 }
 
 fn initial_model<D: Domain>(
@@ -222,7 +220,7 @@ fn initial_model<D: Domain>(
 ) -> Result<D::Model> {
     let blueprint = blueprint::<D>(config, shape);
     let Some(path) = &config.run.start_from else {
-        let mut rng = step_rng(config.seed, INIT, 0);
+        let mut rng = Stream::PARAMETERS.rng(config.seed, 0);
         return D::Model::init(blueprint, &mut rng, DType::F32, device);
     };
     let weights = Weights::read(path)?;

@@ -1,9 +1,7 @@
 //! Where a run is computed: choices that do not belong to the experiment.
 
 use candle_core::Device;
-use sysinfo::System;
-
-use crate::error::{Error, Result};
+use siren_core::{Error, Result};
 
 /// Device and threads.
 #[derive(Clone, Debug)]
@@ -69,15 +67,4 @@ pub(super) fn peak_memory_mib() -> Option<f64> {
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kib / 1024.0)
-}
-
-/// Bytes of memory that are free; the most there can be where the system does not tell.
-#[must_use]
-pub fn available_memory() -> u64 {
-    let told = System::new().map_or(0, |mut system| {
-        system.refresh_memory();
-        system.available_memory()
-    });
-    // Some systems do not tell.
-    if told == 0 { u64::MAX } else { told }
 }

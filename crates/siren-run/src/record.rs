@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{RunFolder, disk};
-use crate::error::{Error, Result};
+use siren_core::file::read_text;
+use siren_core::{Error, Result};
+
+use crate::folder::RunFolder;
 
 /// A run as it stands on disk.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +49,7 @@ impl Record {
             metrics,
         });
         Ok(Self {
-            config: disk::read_text(&folder.config())?,
+            config: read_text(&folder.config())?,
             curve: curve.collect(),
             summary: read_summary(&folder.summary())?,
         })
@@ -89,7 +91,7 @@ fn read_rows(path: &Path) -> Result<Vec<(u64, BTreeMap<String, f64>)>> {
     if !path.exists() {
         return Ok(Vec::new());
     }
-    let text = disk::read_text(path)?;
+    let text = read_text(path)?;
     let mut lines = text.lines();
     let names: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
     let row = |line: &str| {
@@ -109,12 +111,10 @@ fn read_summary(path: &Path) -> Result<Option<BTreeMap<String, f64>>> {
     if !path.exists() {
         return Ok(None);
     }
-    let table: toml::Table = disk::read_text(path)?
-        .parse()
-        .map_err(|error| Error::Config {
-            origin: path.display().to_string(),
-            message: format!("{error}"),
-        })?;
+    let table: toml::Table = read_text(path)?.parse().map_err(|error| Error::Config {
+        origin: path.display().to_string(),
+        message: format!("{error}"),
+    })?;
     let number = |value: &toml::Value| match value {
         toml::Value::Float(number) => Some(*number),
         toml::Value::Integer(number) => Some(*number as f64),

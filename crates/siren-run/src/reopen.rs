@@ -4,14 +4,18 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
 
-use super::checkpoint::{Checkpoint, State};
-use super::folder::{RunFolder, Which};
-use super::launch::{blueprint, other_network};
-use super::metadata::KeptMetadata;
-use super::{Config, ConfigOf, Domain, disk};
-use crate::config::Source;
-use crate::error::{Error, Result};
-use crate::train::Model;
+use siren_core::config::Source;
+use siren_core::file::read_text;
+use siren_core::signal::KeptMetadata;
+use siren_core::train::{Model, Task};
+use siren_core::{Error, Result};
+
+use crate::checkpoint::{Checkpoint, State};
+use crate::config::Config;
+use crate::domain::{ConfigOf, Domain, Recorded};
+use crate::folder::{CheckpointChoice, RunFolder};
+use crate::launch::{blueprint, other_network};
+use crate::upgrade;
 
 /// A key that older run folders lack, and the text by which runs were trained then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +33,9 @@ pub struct Restored<D: Domain> {
     /// The run's resolved config.
     pub config: ConfigOf<D>,
     /// What rendering needs of its signal.
-    pub metadata: D::Metadata,
+    pub metadata: <D as Recorded>::Metadata,
     /// Its model at the chosen checkpoint.
-    pub model: D::Model,
+    pub model: <D as Task>::Model,
 }
 
 /// Reopens a run at a checkpoint; by default the best there is. The signal is opened only where an older program wrote the checkpoint.
@@ -40,7 +44,7 @@ pub struct Restored<D: Domain> {
 /// If the run has no such checkpoint; of an older checkpoint also if the signal can no longer be read or is another one by now.
 pub fn restore<D: Domain>(
     run: &Path,
-    which: Option<Which>,
+    which: Option<CheckpointChoice>,
     device: &Device,
 ) -> Result<Restored<D>> {
     let folder = RunFolder::open(run)?;
@@ -82,7 +86,7 @@ fn metadata_of_signal<D: Domain>(
 /// If the run has no such checkpoint.
 pub fn restore_model<D: Domain>(
     run: &Path,
-    which: Option<Which>,
+    which: Option<CheckpointChoice>,
     device: &Device,
 ) -> Result<(ConfigOf<D>, D::Model)> {
     let (config, model, _) = reopen::<D>(&RunFolder::open(run)?, which, device)?;
@@ -91,7 +95,7 @@ pub fn restore_model<D: Domain>(
 
 fn reopen<D: Domain>(
     folder: &RunFolder,
-    which: Option<Which>,
+    which: Option<CheckpointChoice>,
     device: &Device,
 ) -> Result<(ConfigOf<D>, D::Model, State)> {
     let path = folder.chosen_checkpoint(which)?;
@@ -105,7 +109,7 @@ fn reopen<D: Domain>(
 /// The resolved config of an existing run, and its text.
 pub(super) fn own_config<D: Domain>(folder: &RunFolder) -> Result<(ConfigOf<D>, String)> {
     let path: PathBuf = folder.config();
-    let text = disk::read_text(&path)?;
+    let text = read_text(&path)?;
     let source = Source {
         origin: path.display().to_string(),
         text: completed(&text, D::FORMER_DEFAULTS),
@@ -119,7 +123,7 @@ fn completed(text: &str, former: &[FormerDefault]) -> String {
     let Ok(mut config) = text.parse::<toml::Table>() else {
         return text.to_owned();
     };
-    let mut is_complete = true;
+    let mut is_complete = !upgrade::config(&mut config);
     for one in former {
         let table = config.entry(one.table);
         let table = table.or_insert_with(|| toml::Table::new().into());

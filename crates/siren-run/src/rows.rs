@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use siren_core::{Error, Result};
 
 /// A CSV file whose first column is `step`.
 pub(super) struct Rows {

@@ -3,18 +3,21 @@
 use std::path::Path;
 use std::time::{Instant, SystemTime};
 
-use super::checkpoint::{self, Best, State};
-use super::folder::{RunFolder, Which};
-use super::launch::Outcome;
-use super::machine::Machine;
-use super::metadata::KeptMetadata;
-use super::progress::Progress;
-use super::rows::{Rows, last_value};
-use super::summary::Summary;
-use super::tensorboard::EventWriter;
-use super::{ConfigOf, Domain, Metrics, console, disk, interrupt};
-use crate::error::{Error, Result};
-use crate::train::{Model, StepReport, Trainer};
+use siren_core::file::{read_text, write_atomically};
+use siren_core::metrics::Metrics;
+use siren_core::signal::KeptMetadata;
+use siren_core::train::{Model, StepReport, Task, Trainer};
+use siren_core::{Error, Result};
+
+use crate::checkpoint::{self, Best, State};
+use crate::domain::{ConfigOf, Domain};
+use crate::folder::{CheckpointChoice, RunFolder};
+use crate::hooks::Hooks;
+use crate::launch::Outcome;
+use crate::machine::Machine;
+use crate::rows::{Rows, last_value};
+use crate::summary::Summary;
+use crate::tensorboard::EventWriter;
 
 /// Pictures beyond this stay out of the TensorBoard file, which viewers read whole.
 const MAX_PICTURE_BYTES: u64 = 8 << 20;
@@ -23,13 +26,14 @@ const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 const PNG_HEADER_BYTES: usize = 24;
 
 /// A run in progress.
-pub(super) struct Session<'a, D: Domain> {
+pub(super) struct Session<'a, 'h, D: Domain> {
     pub(super) domain: &'a D,
     pub(super) config: &'a ConfigOf<D>,
     pub(super) machine: &'a Machine,
     pub(super) folder: &'a RunFolder,
-    pub(super) trainer: Trainer<D::Model>,
+    pub(super) trainer: Trainer<<D as Task>::Model>,
     pub(super) state: State,
+    pub(super) hooks: Hooks<'h>,
 }
 
 /// The files that grow.
@@ -55,19 +59,10 @@ impl Records {
                 std::fs::remove_file(&path).map_err(Error::io("delete", &path))?;
             }
         }
-        for path in [folder.metrics(), folder.timing(), folder.evaluation()] {
-            if step > 0 && !path.exists() {
-                let path = path.display();
-                console::note(format_args!(
-                    "note: {path} is gone; it starts again at step {}",
-                    step + 1
-                ));
-            }
-        }
         let wall = wall_seconds();
         let mut events = EventWriter::create(&folder.next_events(wall as u64)?, wall)?;
         events.session_start(wall, if step == 0 { 0 } else { step + 1 })?;
-        let config = disk::read_text(&folder.config())?;
+        let config = read_text(&folder.config())?;
         events.text(wall, step, "config", &format!("```toml\n{config}```"))?;
         Ok(Self {
             metrics: Rows::open(&folder.metrics(), step)?,
@@ -97,7 +92,7 @@ impl Records {
     fn evaluated(&mut self, step: u64, metrics: &Metrics) -> Result<()> {
         let columns: Vec<_> = metrics
             .iter()
-            .map(|(name, value)| (name.as_str(), *value))
+            .map(|measured| (measured.metric.name.as_ref(), measured.value))
             .collect();
         self.evaluation.push(step, &columns)?;
         self.scalars("evaluation", step, &columns)
@@ -143,63 +138,78 @@ fn is_shown(path: &Path) -> bool {
         && metadata.is_ok_and(|file| file.is_file() && file.len() <= MAX_PICTURE_BYTES)
 }
 
-impl<D: Domain> Session<'_, D> {
+impl<D: Domain> Session<'_, '_, D> {
     /// Trains from where the trainer stands to the last step, then writes artifacts and the summary.
     pub(super) fn run(
         mut self,
-        constraints: &[<D::Model as Model>::Constraint],
+        constraints: &[<<D as Task>::Model as Model>::Constraint],
     ) -> Result<Outcome> {
         let steps = self.config.train.steps;
         let first = self.trainer.step_count();
+        for note in self.domain.notes() {
+            self.hooks.observer.note(note);
+        }
+        self.note_missing_files(first);
         let mut records = Records::open(self.folder, first)?;
-        let mut progress = Progress::start(&self.config.name, first, steps);
+        self.hooks.observer.started(&self.config.name, first, steps);
         while self.trainer.step_count() < steps {
             let start = Instant::now();
             let report = self.trainer.step(constraints)?;
             records.seconds += start.elapsed().as_secs_f64();
             records.step(&report)?;
-            progress.step(report.step, report.loss);
+            self.hooks.observer.stepped(report.step, report.loss);
             let last = report.step == steps;
             if last || report.step.is_multiple_of(self.config.run.evaluate_every) {
-                self.evaluate(&mut records, &mut progress, &report)?;
+                self.evaluate(&mut records, &report)?;
             }
-            let stop = interrupt::requested() && !last;
+            let stop = self.hooks.stop.is_stopped() && !last;
             if stop || last || report.step.is_multiple_of(self.config.run.checkpoint_every) {
                 records.sync()?;
-                self.save(Which::Last)?;
+                self.save(CheckpointChoice::Last)?;
             }
             if stop {
-                progress.finish();
+                self.hooks.observer.finished();
                 return Ok(Outcome::Interrupted { step: report.step });
             }
         }
-        progress.finish();
+        self.hooks.observer.finished();
         self.finish(records)
     }
 
-    fn evaluate(
-        &mut self,
-        records: &mut Records,
-        progress: &mut Progress,
-        report: &StepReport,
-    ) -> Result<()> {
+    /// Tells of files that a resumed run has lost: they start again at its first step.
+    fn note_missing_files(&mut self, first: u64) {
+        let folder = self.folder;
+        for path in [folder.metrics(), folder.timing(), folder.evaluation()] {
+            if first > 0 && !path.exists() {
+                let (path, step) = (path.display(), first + 1);
+                let text = format!("note: {path} is gone; it starts again at step {step}");
+                self.hooks.observer.note(&text);
+            }
+        }
+    }
+
+    fn evaluate(&mut self, records: &mut Records, report: &StepReport) -> Result<()> {
         let metrics = self.domain.evaluate(self.trainer.model())?;
         records.evaluated(report.step, &metrics)?;
-        let headline = metrics.iter().find(|(name, _)| name == D::HEADLINE);
-        let value = headline.map_or(f64::NAN, |(_, value)| *value);
-        progress.evaluated(report.step, report.loss, D::HEADLINE, value);
-        self.state.metrics = metrics;
-        if is_best(value, self.state.best) {
+        let headline = metrics
+            .iter()
+            .find(|measured| measured.metric.name == D::HEADLINE.name);
+        let value = headline.map_or(f64::NAN, |measured| measured.value);
+        let observer = &mut self.hooks.observer;
+        observer.evaluated(report.step, report.loss, &D::HEADLINE, value);
+        self.state.set_metrics(&metrics);
+        let best = self.state.best.map_or(f64::NAN, |best| best.value);
+        if D::HEADLINE.is_better(value, best) {
             self.state.best = Some(Best {
                 step: report.step,
                 value,
             });
-            self.save(Which::Best)?;
+            self.save(CheckpointChoice::Best)?;
         }
         Ok(())
     }
 
-    fn save(&self, which: Which) -> Result<()> {
+    fn save(&self, which: CheckpointChoice) -> Result<()> {
         let metadata = self.domain.metadata(self.trainer.model())?;
         let mut state = self.state.clone();
         state.metadata = Some(KeptMetadata::new(&metadata)?);
@@ -214,23 +224,18 @@ impl<D: Domain> Session<'_, D> {
         records.pictures(steps, &artifacts)?;
         let summary = Summary {
             steps,
-            parameters: self.trainer.model().layout().len(),
+            parameters: self.trainer.model().parameters().len(),
             seconds: records.seconds,
             seconds_per_step: records.seconds / steps as f64,
             threads: self.machine.threads,
             best: self.state.best,
             ..Summary::new(&self.state.metrics, &self.config.expect)
         };
-        disk::write_atomically(&self.folder.summary(), summary.to_toml()?.as_bytes())?;
+        write_atomically(&self.folder.summary(), summary.to_toml()?.as_bytes())?;
         Ok(Outcome::Finished {
             summary: summary.to_text(),
         })
     }
-}
-
-/// Whether a headline is better than the best so far. NaN never is, nor does it stand in the way of any number.
-fn is_best(value: f64, best: Option<Best>) -> bool {
-    !value.is_nan() && best.is_none_or(|best| best.value.is_nan() || value > best.value)
 }
 
 #[cfg(test)]
@@ -259,13 +264,5 @@ mod tests {
         let before = size(&run);
         records.pictures(1, &artifacts).unwrap();
         assert_eq!(size(&run), before);
-    }
-
-    #[test]
-    fn any_number_is_better_than_no_number_and_infinity_is_the_best() {
-        let best = |value| Some(Best { step: 1, value });
-        assert!(!is_best(f64::NAN, None) && !is_best(f64::NAN, best(1.0)));
-        assert!(is_best(f64::NEG_INFINITY, None) && is_best(-3.0, best(f64::NAN)));
-        assert!(is_best(f64::INFINITY, best(30.0)) && !is_best(30.0, best(f64::INFINITY)));
     }
 }

@@ -5,10 +5,15 @@ use std::time::SystemTime;
 
 use serde::{Serialize, Serializer};
 
-use super::checkpoint::Best;
-use super::machine::{Machine, peak_memory_mib};
-use super::{Metrics, RunFolder, disk};
-use crate::error::{Error, Result};
+use siren_core::file::read_text;
+use siren_core::{Error, Result};
+
+use crate::checkpoint::Best;
+use crate::folder::RunFolder;
+use crate::machine::{Machine, peak_memory_mib};
+
+/// NamedMetrics by name, in the order of the evaluation.
+pub(super) type NamedMetrics = Vec<(String, f64)>;
 
 #[derive(Serialize)]
 struct Provenance<'a> {
@@ -22,7 +27,8 @@ struct Provenance<'a> {
     config_checksum: u32,
 }
 
-/// Who computed this, and when. `SIREN_COMMIT` comes from `cargo xtask`.
+/// Returns the text of `provenance.toml`: which program computes the run, when and where. The environment variable `SIREN_COMMIT` names
+/// the commit.
 pub(super) fn provenance(machine: &Machine, config: &str) -> Result<String> {
     to_toml(&Provenance {
         version: env!("CARGO_PKG_VERSION"),
@@ -38,9 +44,7 @@ pub(super) fn provenance(machine: &Machine, config: &str) -> Result<String> {
 /// Says so if `config` is not what the run was created with; only needed while there is no checkpoint, which knows more.
 pub(super) fn started_with(folder: &RunFolder, config: &str) -> Result<()> {
     let path = folder.provenance();
-    let provenance = disk::read_text(&path)?
-        .parse::<toml::Table>()
-        .unwrap_or_default();
+    let provenance = read_text(&path)?.parse::<toml::Table>().unwrap_or_default();
     let checksum = provenance
         .get("config_checksum")
         .and_then(toml::Value::as_integer);
@@ -66,7 +70,7 @@ pub(super) struct Summary {
     pub(super) peak_memory_mib: Option<f64>,
     /// In the order of the evaluation.
     #[serde(serialize_with = "in_order")]
-    pub(super) metrics: Metrics,
+    pub(super) metrics: NamedMetrics,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) best: Option<Best>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -82,7 +86,7 @@ pub(super) struct Comparison {
 }
 
 impl Summary {
-    pub(super) fn new(metrics: &Metrics, expect: &BTreeMap<String, f64>) -> Self {
+    pub(super) fn new(metrics: &NamedMetrics, expect: &BTreeMap<String, f64>) -> Self {
         let reached = |name: &str| {
             metrics
                 .iter()
@@ -136,7 +140,7 @@ impl Summary {
     }
 }
 
-fn in_order<S: Serializer>(metrics: &Metrics, serializer: S) -> Result<S::Ok, S::Error> {
+fn in_order<S: Serializer>(metrics: &NamedMetrics, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(metrics.iter().map(|(name, value)| (name, value)))
 }
 

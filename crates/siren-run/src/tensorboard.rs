@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use siren_core::{Error, Result};
 
 /// Added to the rotated checksum, so that the checksum of data that holds checksums stays strong.
 const CRC_MASK_DELTA: u32 = 0xa282_ead8;

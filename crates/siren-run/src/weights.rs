@@ -4,17 +4,16 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::{Device, Tensor, pickle};
-use safetensors::SafeTensors;
-use serde::Deserialize;
 
-use super::checkpoint::{self, Checkpoint};
-use super::{RunFolder, disk};
-use crate::error::{Error, Result};
-use crate::field::{Omega, SirenConfig};
-use crate::train::Model;
+use siren_core::field::{Omega, SirenConfig};
+use siren_core::file::write_atomically;
+use siren_core::saved::{check_extension, describe, field_config, to_safetensors};
+use siren_core::train::Model;
+use siren_core::{Error, Result};
 
-/// Key of the metadata in which an exported file keeps the `[field]` table.
-const FIELD_KEY: &str = "siren.field";
+use crate::checkpoint::{self, Checkpoint};
+use crate::folder::RunFolder;
+use crate::upgrade;
 
 /// Tensors of a weights file by name.
 #[derive(Clone, Debug)]
@@ -49,7 +48,7 @@ impl Weights {
                 if checkpoint::is_checkpoint(&bytes) {
                     return Self::of_checkpoint(path);
                 }
-                field = field_in(&bytes).map_err(fail)?;
+                field = field_config(&bytes).map_err(fail)?;
                 candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
                     .map_err(|error| fail(error.to_string()))?
             }
@@ -70,22 +69,22 @@ impl Weights {
 
     /// With the `[field]` table of the run that left the checkpoint.
     fn of_checkpoint(path: &Path) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Fitted {
-            field: SirenConfig,
-        }
         let checkpoint = Checkpoint::load(path)?;
-        let fitted: Fitted =
-            toml::from_str(&checkpoint.state.config).map_err(|error| Error::Checkpoint {
-                path: path.to_path_buf(),
-                message: format!(
-                    "is of a run with another sort of config ({})",
-                    error.message()
-                ),
-            })?;
+        let fail = |detail: &str| Error::Checkpoint {
+            path: path.to_path_buf(),
+            message: format!("is of a run with another sort of config ({detail})"),
+        };
+        let config = checkpoint.state.config.parse::<toml::Table>();
+        let mut config = config.map_err(|error| fail(error.message()))?;
+        upgrade::config(&mut config);
+        let field = config
+            .remove("field")
+            .unwrap_or_else(|| toml::Table::new().into());
+        let field = field.try_into();
+        let field = field.map_err(|error: toml::de::Error| fail(error.message()))?;
         Ok(Self {
             tensors: checkpoint.into_tensors(),
-            field: Some(fitted.field),
+            field: Some(field),
         })
     }
 
@@ -99,7 +98,6 @@ impl Weights {
             return Ok(());
         };
         let waves = [field, wanted].map(|f| f.activation.has_omega()) == [true; 2];
-        let bits = |scale: Option<f64>| scale.map(f64::to_bits);
         let kind = |field: &SirenConfig| std::mem::discriminant(&field.encoding);
         let pairs = [
             ("activation", field.activation != wanted.activation),
@@ -112,7 +110,6 @@ impl Weights {
                 waves && field.hidden_omega_0.to_bits() != wanted.hidden_omega_0.to_bits(),
             ),
             ("learn_omega", field.learn_omega != wanted.learn_omega),
-            ("scale_0", bits(field.scale_0) != bits(wanted.scale_0)),
             ("encoding", kind(field) != kind(wanted)),
         ];
         let tables = [field, wanted].map(|f| toml::Table::try_from(f).unwrap_or_default());
@@ -162,31 +159,15 @@ impl Weights {
     }
 }
 
-/// The `[field]` table in the metadata of an exported file.
-fn field_in(bytes: &[u8]) -> Result<Option<SirenConfig>, String> {
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
-    let text = header.metadata().as_ref().and_then(|m| m.get(FIELD_KEY));
-    let field = text.map(|text| toml::from_str(text));
-    field.transpose().map_err(|error| error.to_string())
-}
-
-/// Writes a model's tensors under the authors' names, atomically, with the `[field]` table that it was made from.
+/// Writes a model's tensors under the authors' names, whole or not at all, with the config of its network.
 ///
 /// # Errors
-/// If the file is not named `.safetensors`, or cannot be written.
-pub fn export<M: Model>(model: &M, config: &SirenConfig, path: &Path) -> Result<()> {
-    let fail = |message: String| Error::Checkpoint {
-        path: path.to_path_buf(),
-        message,
-    };
-    let extension = path.extension().unwrap_or_default();
-    if !extension.eq_ignore_ascii_case("safetensors") {
-        return Err(fail(
-            "cannot be written: expected a name that ends in .safetensors, the format of the file"
-                .to_owned(),
-        ));
-    }
-    let text = toml::to_string(config).map_err(|error| fail(error.to_string()))?;
-    let bytes = checkpoint::to_bytes(&model.named_tensors()?, Some((FIELD_KEY, text)), path)?;
-    disk::write_atomically(path, &bytes)
+/// [`Error::Checkpoint`] if the file is not named `.safetensors`; [`Error::Io`] if it cannot be written.
+pub fn export<M: Model>(model: &M, path: &Path) -> Result<()> {
+    check_extension(path)?;
+    let metadata = describe(model.network(), None, path)?;
+    write_atomically(
+        path,
+        &to_safetensors(&model.named_tensors()?, metadata, path)?,
+    )
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use siren_core::run::make_folder;
+use siren_core::file::make_folder;
 
 use crate::member::Member;
 

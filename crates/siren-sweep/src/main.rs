@@ -16,7 +16,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
-use siren_core::run::{Record, cli::exit, console, interrupt};
+use siren_core::file::quoted;
+use siren_run::Record;
+use siren_run::program::{EXIT_STATUS, Interrupt, command_name, exit, print_note, print_result};
 
 use folder::{SweepFolder, write};
 use member::{Member, expand};
@@ -86,7 +88,7 @@ impl RunArgs {
         let members = expand(&axes);
         if self.list {
             for member in &members {
-                console::result(format_args!(
+                print_result(format_args!(
                     "{}  {}",
                     member.name,
                     member.overrides.join("  ")
@@ -105,8 +107,8 @@ impl RunArgs {
         let jobs = self.jobs.map_or(cores, NonZeroUsize::get).min(cores);
         let unfinished = unfinished_members(&members, &folder, &program, jobs)?;
         folder.prepare(&text)?;
-        interrupt::install();
         let queue = Queue {
+            stop: Interrupt::install().token(),
             program: &program,
             folder: &folder,
             jobs,
@@ -116,14 +118,15 @@ impl RunArgs {
         let outcome = queue.run(&unfinished, members.len() - unfinished.len())?;
         write_tables(&file, &axes, &members, &folder)?;
         for (name, log) in &outcome.failed {
-            console::note(format_args!("\nerror: {name}:\n{log}"));
+            print_note(format_args!("\nerror: {name}:\n{log}"));
         }
         if outcome.interrupted {
-            let config = console::quoted(&self.config);
-            console::result(format_args!(
-                "interrupted; continue with: cargo xtask sweep {config}"
+            let config = quoted(&self.config);
+            let command = command_name();
+            print_result(format_args!(
+                "interrupted; continue with: {command} sweep {config}"
             ));
-            return Ok(ExitCode::from(interrupt::EXIT_STATUS));
+            return Ok(ExitCode::from(EXIT_STATUS));
         }
         Ok(ExitCode::from(u8::from(!outcome.failed.is_empty())))
     }
@@ -212,8 +215,8 @@ fn write_tables(
         write(&folder.table(extension), &format(&results))?;
     }
     plot::draw(&results, folder)?;
-    console::result(table::FORMATS[0].1(&results));
-    console::result(format_args!(
+    print_result(table::FORMATS[0].1(&results));
+    print_result(format_args!(
         "tables and plots in {}",
         folder.path().display()
     ));

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use kuva::prelude::{Layout, LinePlot, Palette, Plot};
 use kuva::render_to_svg;
-use siren_core::run::Evaluation;
+use siren_run::Evaluation;
 
 use crate::folder::{SweepFolder, write};
 use crate::names::file_names;

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use siren_core::run::{Record, console, interrupt};
+use siren_core::train::StopToken;
+use siren_run::Record;
+use siren_run::program::print_note;
 
 use crate::folder::SweepFolder;
 use crate::member::Member;
@@ -32,6 +34,8 @@ pub struct QueueOutcome {
 pub struct Queue<'a> {
     pub program: &'a Program,
     pub folder: &'a SweepFolder,
+    /// Stops the sweep.
+    pub stop: StopToken,
     /// Number of members that run at a time.
     pub jobs: usize,
     /// Threads of each member.
@@ -64,7 +68,7 @@ impl Queue<'_> {
         let mut outcome = QueueOutcome::default();
         let mut polls = 0;
         while !running.is_empty() || !waiting.is_empty() {
-            outcome.interrupted |= interrupt::requested();
+            outcome.interrupted |= self.stop.is_stopped();
             if outcome.interrupted {
                 waiting.clear();
             }
@@ -128,14 +132,14 @@ impl Queue<'_> {
         if status.success() {
             return;
         }
-        if outcome.interrupted || interrupt::requested() {
+        if outcome.interrupted || self.stop.is_stopped() {
             outcome.interrupted = true;
             return;
         }
         let log = std::fs::read_to_string(self.folder.log(member)).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         let last_lines = lines[lines.len().saturating_sub(SHOWN_LOG_LINES)..].join("\n");
-        console::note(format_args!("run `{}` failed ({status})", member.name));
+        print_note(format_args!("run `{}` failed ({status})", member.name));
         outcome.failed.push((member.name.clone(), last_lines));
     }
 }

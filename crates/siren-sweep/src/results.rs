@@ -1,7 +1,7 @@
 //! Results of the finished runs, averaged over all axes that the table does not show.
 
 use anyhow::Result;
-use siren_core::run::Record;
+use siren_run::Record;
 
 use crate::folder::SweepFolder;
 use crate::member::Member;

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
-use siren_core::run::{is_hidden, natural_order};
+use siren_core::file::{is_hidden, natural_order};
 
 use crate::names::labels;
 

@@ -2,9 +2,9 @@
 
 use image::RgbImage;
 use image::imageops::{self, FilterType};
-use siren_core::run::{available_memory, console};
 use siren_core::{Error, Result};
 use siren_picture::Size;
+use siren_picture::memory::available_memory;
 use siren_picture::picture::MAX_SIDE;
 
 use crate::config::VideoSignal;
@@ -28,6 +28,8 @@ pub struct Clip {
     pub rate: f64,
     /// Levels from 0 to 255, `(frames, height, width, channels)`.
     pub values: Vec<u8>,
+    /// Remarks on the file for the user.
+    pub notes: Vec<String>,
 }
 
 impl Clip {
@@ -50,6 +52,7 @@ impl Clip {
             channels: frames.channels(),
             rate: rate / signal.stride as f64,
             values: Vec::new(),
+            notes: Vec::new(),
         };
         let memory = available_memory();
         if let (Some(count), Some(size)) = (frames.count(), frames.size()) {
@@ -81,7 +84,7 @@ impl Clip {
             clip.push(&frame, memory)?;
         }
         if clip.frames > 0 && selected.is_none_or(|selected| index >= first + selected) {
-            clip.print_notes(signal, &frames.notes());
+            clip.note(signal, &frames.notes());
             return Ok(clip);
         }
         Err(missing_part(signal, index as f64 / rate))
@@ -103,13 +106,13 @@ impl Clip {
         &self.values[index * len..(index + 1) * len]
     }
 
-    /// Prints the notes of the reader, and a note of its own if the clip is black.
-    fn print_notes(&self, signal: &VideoSignal, notes: &[String]) {
+    /// Keeps the notes of the reader, and a note of its own if the clip is black.
+    fn note(&mut self, signal: &VideoSignal, notes: &[String]) {
         let Some(path) = &signal.path else { return };
         let is_black = self.values.iter().all(|&level| level <= 1);
         let black = is_black.then_some("the clip is black: all its levels are 0 or 1 of 255");
         for note in notes.iter().map(String::as_str).chain(black) {
-            console::note(format_args!("note: {}: {note}", path.display()));
+            self.notes.push(format!("note: {}: {note}", path.display()));
         }
     }
 

@@ -2,8 +2,7 @@
 
 use siren_core::Result;
 use siren_core::field::Siren;
-use siren_core::run::Metrics;
-use siren_core::run::metrics::psnr_db;
+use siren_core::metrics::{Metric, Metrics, PSNR_DB, psnr_db};
 
 use crate::Video;
 use crate::render::Playback;
@@ -19,8 +18,8 @@ pub(crate) fn metrics(video: &Video, field: &Siren) -> Result<Metrics> {
     let n = scores.len() as f64;
     let mean = scores.iter().sum::<f64>() / n;
     let variance = scores.iter().map(|db| (db - mean).powi(2)).sum::<f64>() / n;
-    let named = [("psnr_db", mean), ("psnr_std_db", variance.sqrt())];
-    Ok(named.map(|(name, value)| (name.to_owned(), value)).to_vec())
+    let deviation = Metric::lower("psnr_std_db", "dB");
+    Ok(vec![PSNR_DB.of(mean), deviation.of(variance.sqrt())])
 }
 
 /// Of the values of one frame.
@@ -33,11 +32,12 @@ pub(crate) fn psnr(truth: &[u8], values: &[f32]) -> f64 {
     psnr_db(squares.sum::<f64>() / truth.len() as f64, 1.0)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod tests {
     use candle_core::{DType, Device, Tensor};
     use siren_core::config::Source;
-    use siren_core::run::{ConfigOf, Domain};
+    use siren_core::train::Task as _;
+    use siren_run::{ConfigOf, Domain};
 
     use super::*;
 
@@ -68,7 +68,7 @@ mod tests {
             -10.0 * (squares.sum::<f64>() / frame.len() as f64).log10()
         });
         let metrics = metrics(&video, &field).unwrap();
-        assert!((metrics[0].1 - f64::midpoint(expected[0], expected[1])).abs() < 1e-5);
-        assert!((metrics[1].1 - 0.5 * (expected[0] - expected[1]).abs()).abs() < 1e-5);
+        assert!((metrics[0].value - f64::midpoint(expected[0], expected[1])).abs() < 1e-5);
+        assert!((metrics[1].value - 0.5 * (expected[0] - expected[1]).abs()).abs() < 1e-5);
     }
 }

@@ -6,6 +6,8 @@
 
 pub mod clip;
 pub mod config;
+#[cfg(feature = "cli")]
+mod domain;
 mod evaluate;
 pub mod frames;
 pub mod render;

@@ -4,9 +4,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use siren_core::Result;
-use siren_core::run::cli::{self, About, FittedArgs, Render};
-use siren_core::run::console;
 use siren_picture::Size;
+use siren_run::program::{self, About, FittedArgs, Render, print_result};
 use siren_video::Video;
 use siren_video::render::{Playback, render};
 
@@ -39,10 +38,10 @@ impl Render<Video> for RenderArgs {
             (None, None) => playback.size(),
         };
         let playback = playback.at_size(size)?;
-        let bar = console::bar(playback.frames() as u64, "frames");
+        let bar = program::bar(playback.frames() as u64, "frames");
         machine.install(|| render(&run.model, &playback, output, |_| bar.inc(1)))?;
         bar.finish_and_clear();
-        console::result(format_args!(
+        print_result(format_args!(
             "wrote {} ({} frames of {} × {}, {} a second)",
             output.display(),
             playback.frames(),
@@ -55,7 +54,7 @@ impl Render<Video> for RenderArgs {
 }
 
 fn main() -> ExitCode {
-    cli::main::<Video, RenderArgs>(About {
+    program::main::<Video, RenderArgs>(About {
         name: "siren-video",
         program: "Fits clips by sinusoidal fields, and plays fitted ones at any frame rate and size",
         render: "Write a run's field as MP4, GIF, or a folder of PNG files, at any frame rate and size",

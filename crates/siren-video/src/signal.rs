@@ -1,21 +1,21 @@
 //! From a config to samples: the clip, and its place in time and space.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use candle_core::Device;
+use candle_core::{DType, Device};
 use siren_core::Result;
+use siren_core::config::Table as _;
 use siren_core::field::{FieldShape, Siren};
-use siren_core::objective::ValueMse;
-use siren_core::run::{ConfigOf, Domain, Metrics};
-use siren_core::signal::{CoordinateRule, Grid, Raster, Sampling, Spectrum, checksum};
-use siren_core::train::Constraint;
+use siren_core::metrics::Metrics;
+use siren_core::objective::{Constraint, ValueMse};
+use siren_core::signal::{CoordinateRule, Grid, Raster, Sampling, Spectrum};
+use siren_core::train::Task;
 
 use crate::clip::Clip;
-use crate::config::{VideoObjective, VideoSignal};
+use crate::config::VideoSignal;
+use crate::evaluate;
 use crate::render::VideoMetadata;
 use crate::voxels::{VoxelSampler, target};
-use crate::{evaluate, render};
 
 /// A clip to be fitted.
 pub struct Video {
@@ -25,31 +25,12 @@ pub struct Video {
     coordinates: CoordinateRule,
     sampling: Sampling,
     seed: u64,
+    dtype: DType,
     device: Device,
 }
 
-impl Domain for Video {
-    const KIND: &'static str = "video";
-    const HEADLINE: &'static str = "psnr_db";
+impl Task for Video {
     type Model = Siren;
-    type Signal = VideoSignal;
-    type Objective = VideoObjective;
-    type Metadata = VideoMetadata;
-
-    fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
-        let signal = &config.signal;
-        let clip = Clip::open(signal)?;
-        let sides = [clip.frames, clip.height, clip.width];
-        Ok(Self {
-            grid: Grid::new(&sides, signal.coordinates)?,
-            clip: Arc::new(clip),
-            evaluated_frames: signal.evaluated_frames,
-            coordinates: signal.coordinates,
-            sampling: signal.sampling.clone(),
-            seed: config.seed,
-            device: device.clone(),
-        })
-    }
 
     fn shape(&self) -> FieldShape {
         FieldShape {
@@ -78,23 +59,6 @@ impl Domain for Video {
         }))
     }
 
-    fn checksum(&self) -> u32 {
-        let clip = &self.clip;
-        let sides = [clip.frames, clip.height, clip.width].map(|side| side as f32);
-        let numbers = sides.into_iter().chain([clip.rate as f32]);
-        checksum(numbers.chain(clip.values.iter().map(|&byte| f32::from(byte))))
-    }
-
-    fn metadata(&self, _field: &Siren) -> Result<VideoMetadata> {
-        Ok(VideoMetadata {
-            frames: self.clip.frames,
-            height: self.clip.height,
-            width: self.clip.width,
-            rate: self.clip.rate,
-            coordinates: self.coordinates,
-        })
-    }
-
     fn constraints(&self) -> Result<Vec<Constraint>> {
         let sampler = VoxelSampler::new(
             &self.clip,
@@ -103,22 +67,59 @@ impl Domain for Video {
             self.seed,
             &self.device,
         );
-        Ok(vec![Constraint {
-            sampler: Box::new(sampler),
-            objective: Box::new(ValueMse::default()),
-        }])
+        let sampler = sampler.in_type(self.dtype);
+        Ok(vec![Constraint::new("voxels", sampler, ValueMse)])
     }
 
     fn evaluate(&self, field: &Siren) -> Result<Metrics> {
         evaluate::metrics(self, field)
     }
-
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
-        render::artifacts(self, field, folder)
-    }
 }
 
 impl Video {
+    /// Makes a signal of a clip in memory. `signal` says which voxels each step uses, which frames are scored, and how frames, rows and columns
+    /// map to coordinates; the keys that name, cut or resize a file are not used.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`](siren_core::Error::InvalidValue) if a value is out of range; [`Error::Shape`](siren_core::Error::Shape) if the
+    /// clip has no voxel.
+    pub fn new(clip: Clip, signal: &VideoSignal, seed: u64) -> Result<Self> {
+        signal.validate()?;
+        let sides = [clip.frames, clip.height, clip.width];
+        Ok(Self {
+            grid: Grid::new(&sides, signal.coordinates)?,
+            clip: Arc::new(clip),
+            evaluated_frames: signal.evaluated_frames,
+            coordinates: signal.coordinates,
+            sampling: signal.sampling.clone(),
+            seed,
+            dtype: DType::F32,
+            device: Device::Cpu,
+        })
+    }
+
+    /// Returns the same signal with samples of another type or on another device.
+    #[must_use]
+    pub fn on(self, dtype: DType, device: &Device) -> Self {
+        Self {
+            dtype,
+            device: device.clone(),
+            ..self
+        }
+    }
+
+    /// Returns the facts of the clip from which a field is rendered.
+    #[must_use]
+    pub fn metadata(&self) -> VideoMetadata {
+        VideoMetadata {
+            frames: self.clip.frames,
+            height: self.clip.height,
+            width: self.clip.width,
+            rate: self.clip.rate,
+            coordinates: self.coordinates,
+        }
+    }
+
     /// The frames that are evaluated, evenly spaced from the first to the last.
     pub(crate) fn evaluated(&self) -> Vec<usize> {
         let count = self.evaluated_frames.min(self.clip.frames);

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use rand::Rng;
 use rand::seq::index;
 use siren_core::Result;
-use siren_core::signal::{Grid, Sample, Sampler, Sampling, SubsetSampler, step_rng};
+use siren_core::signal::{Grid, Sample, Sampler, Sampling, Stream};
 
 use crate::clip::Clip;
 
@@ -17,6 +17,7 @@ pub(crate) struct VoxelSampler {
     axes: [Vec<f32>; 3],
     sampling: Sampling,
     seed: u64,
+    dtype: DType,
     device: Device,
 }
 
@@ -33,8 +34,14 @@ impl VoxelSampler {
             axes: [0, 1, 2].map(|axis| grid.axis(axis)),
             sampling: sampling.clone(),
             seed,
+            dtype: DType::F32,
             device: device.clone(),
         }
+    }
+
+    /// Returns the same sampler with samples of another type.
+    pub(crate) fn in_type(self, dtype: DType) -> Self {
+        Self { dtype, ..self }
     }
 
     /// Returns the indices of the voxels of a step, in the order of [`Clip::values`].
@@ -43,7 +50,7 @@ impl VoxelSampler {
         let Sampling::Subset(subset) = &self.sampling else {
             return (0..voxels).collect();
         };
-        let mut rng = step_rng(self.seed, SubsetSampler::PURPOSE, step);
+        let mut rng = Stream::SUBSET.rng(self.seed, step);
         if subset.replacement {
             let draws = 0..subset.points;
             return draws.map(|_| rng.random_range(0..voxels)).collect();
@@ -66,9 +73,9 @@ impl Sampler for VoxelSampler {
             targets.extend(color.iter().map(|&byte| target(byte)));
         }
         let n = indices.len();
-        let coords = Tensor::from_vec(coords, (n, 3), &self.device)?;
+        let coords = Tensor::from_vec(coords, (n, 3), &self.device)?.to_dtype(self.dtype)?;
         let targets = Tensor::from_vec(targets, (n, channels), &self.device)?;
-        Sample::new(coords, Some(targets), None)
+        Sample::with_targets(coords, targets.to_dtype(self.dtype)?)
     }
 }
 
@@ -99,6 +106,7 @@ mod tests {
             channels: CHANNELS,
             rate: 10.0,
             values,
+            notes: Vec::new(),
         };
         let grid = Grid::new(&[frames, height, width], CoordinateRule::Stretch).unwrap();
         VoxelSampler::new(&Arc::new(clip), &grid, sampling, 7, &Device::Cpu)

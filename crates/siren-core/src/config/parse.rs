@@ -2,12 +2,37 @@ use serde::de::DeserializeOwned;
 use toml::Value;
 
 use super::locate;
+use super::variant::TWO_NAMES;
 use crate::error::{Error, Result};
 
 // What toml and serde say where a user can be told more.
 const MANY_VARIANTS: &str = "wanted exactly 1 element, more than 1 element";
 const BARE_VARIANT: &str = "invalid type: unit variant, expected";
 const TEXT_WANTED: [&str; 2] = ["expected a string", "expected path string"];
+
+/// Keys that have moved, and where they are now.
+const MOVED: [(&str, &str); 5] = [
+    (
+        "betas",
+        "`train.optimizer`: `optimizer = { adam = { betas = [0.9, 0.999] } }`",
+    ),
+    (
+        "epsilon",
+        "`train.optimizer`: `optimizer = { adam = { epsilon = 1e-8 } }`",
+    ),
+    (
+        "weight_decay",
+        "`train.optimizer`: `optimizer = { adamw = { weight_decay = 0.01 } }`",
+    ),
+    (
+        "muon",
+        "`train.optimizer`: `optimizer = { muon = { learning_rate = 5e-3 } }`",
+    ),
+    (
+        "scale_0",
+        "`field.activation`: `activation = { gaussian = { scale = 30.0 } }`",
+    ),
+];
 
 /// The text of a config file and where it came from.
 #[derive(Clone, Debug)]
@@ -131,7 +156,7 @@ fn set<C: DeserializeOwned>(
     let mut alone = key.split('.').count();
     let mut done = read(&value, alone);
     // Variants exclude one another: the new one takes the place of the one that is there.
-    while alone > 1 && matches!(&done, Err(message) if message.contains(MANY_VARIANTS)) {
+    while alone > 1 && matches!(&done, Err(message) if excludes_another(message)) {
         alone -= 1;
         done = read(&value, alone);
     }
@@ -149,7 +174,12 @@ fn set<C: DeserializeOwned>(
     Err(with_suggestion(&message))
 }
 
-/// Whether one key is the other, or stands inside it.
+/// Returns whether a message says that two variants of one value are given.
+fn excludes_another(message: &str) -> bool {
+    message.contains(MANY_VARIANTS) || message.contains(TWO_NAMES)
+}
+
+/// Returns whether one key is the other, or stands inside it.
 fn overlap(a: &str, b: &str) -> bool {
     let inside = |inner: &str, outer: &str| {
         inner
@@ -196,6 +226,9 @@ fn with_suggestion(message: &str) -> String {
     let Some(wrong) = names.next().filter(|_| unknown) else {
         return message.to_owned();
     };
+    if let Some((_, place)) = MOVED.iter().find(|(key, _)| *key == wrong) {
+        return format!("`{wrong}` has moved to {place}");
+    }
     let nearest = names
         .map(|name| (strsim::damerau_levenshtein(wrong, name), name))
         .min_by_key(|(distance, _)| *distance)

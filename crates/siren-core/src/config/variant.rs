@@ -5,6 +5,9 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, MapAccess, Visitor};
 
+/// Beginning of the message for a table of two names.
+pub(super) const TWO_NAMES: &str = "two names, expected one";
+
 /// An enum of which a config gives the name alone, such as `"fourier"`, for a variant with its default settings, or a table of one name,
 /// such as `{ fourier = { scale = 4.0 } }`.
 pub(crate) trait Variant<'de>: Sized {
@@ -47,7 +50,10 @@ impl<'de, V: Variant<'de>> Visitor<'de> for NameOrTable<V> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<V, A::Error> {
         let Some(name) = table.next_key()? else {
-            return Err(A::Error::custom(format!("an empty table, expected {}", V::EXPECTED)));
+            return Err(A::Error::custom(format!(
+                "an empty table, expected {}",
+                V::EXPECTED
+            )));
         };
         let Some(variant) = V::with_settings(name, &mut table)? else {
             return Err(A::Error::custom(
@@ -56,7 +62,7 @@ impl<'de, V: Variant<'de>> Visitor<'de> for NameOrTable<V> {
         };
         match table.next_key::<V::Name>()? {
             None => Ok(variant),
-            Some(_) => Err(A::Error::custom(format!("two names, expected one: {}", V::EXPECTED))),
+            Some(_) => Err(A::Error::custom(format!("{TWO_NAMES}: {}", V::EXPECTED))),
         }
     }
 }

@@ -94,8 +94,7 @@ pub(crate) enum Name {
 
 impl<'de> Variant<'de> for Activation {
     type Name = Name;
-    const EXPECTED: &'static str =
-        "the name of an activation, such as \"sine\", or a table such as { gaussian = { scale = 30.0 } }";
+    const EXPECTED: &'static str = "the name of an activation, such as \"sine\", or a table such as { gaussian = { scale = 30.0 } }";
 
     fn with_defaults(name: Name) -> Self {
         match name {

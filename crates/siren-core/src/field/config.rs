@@ -151,13 +151,7 @@ impl SirenConfig {
 
     /// Replaces every `"auto"` by numbers from the spectrum of a signal of `shape`: its amplitude-weighted `centroid` and its highest frequency
     /// `nyquist`, both in radians per unit. `learning_rate` is the highest of the training.
-    pub fn resolve(
-        &mut self,
-        centroid: f64,
-        nyquist: f64,
-        shape: FieldShape,
-        learning_rate: f64,
-    ) {
+    pub fn resolve(&mut self, centroid: f64, nyquist: f64, shape: FieldShape, learning_rate: f64) {
         let dims = shape.in_features;
         if self.first_omega_0 == Omega::Auto {
             self.first_omega_0 = Omega::of_spectrum(centroid, dims, learning_rate);
@@ -172,7 +166,8 @@ impl SirenConfig {
         let Some(key) = self.asks_for_spectrum() else {
             return Ok(());
         };
-        let expected = "a number before a network is made: `SirenConfig::resolve` computes it from a spectrum";
+        let expected =
+            "a number before a network is made: `SirenConfig::resolve` computes it from a spectrum";
         Err(Error::invalid(key, AUTO, expected))
     }
 }

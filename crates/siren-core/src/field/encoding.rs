@@ -207,7 +207,7 @@ mod tests {
             ("{ furier = {} }", ["`furier`", "`fourier`"]),
             ("{ rbf = { sigmas = 3.0 } }", ["`sigmas`", "`sigma`"]),
             ("{ nerf = {}, rbf = {} }", ["two names", "one"]),
-            ("{}", ["empty", "`nerf`"]),
+            ("{}", ["empty", "nerf"]),
             ("3", ["integer", "such as"]),
         ] {
             let message = parsed(value).unwrap_err();

@@ -59,12 +59,7 @@ pub(super) fn weights(
 }
 
 /// Draws weights by the rule of the activation's authors.
-fn by_authors(
-    config: &SirenConfig,
-    index: usize,
-    layer: &Dense,
-    rng: &mut ChaCha8Rng,
-) -> Vec<f64> {
+fn by_authors(config: &SirenConfig, index: usize, layer: &Dense, rng: &mut ChaCha8Rng) -> Vec<f64> {
     let (fan_in, fan_out) = (layer.fan_in, layer.fan_out);
     let n = fan_in as f64;
     let count = fan_in * fan_out;

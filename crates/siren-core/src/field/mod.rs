@@ -22,8 +22,8 @@ pub use siren_kernel::Level;
 pub use siren_kernel::network::{InvalidTrace, Order, Trace};
 
 pub use self::activation::{Activation, GaussianActivation, WireActivation};
-pub(crate) use self::backend::threads;
 pub use self::backend::Threads;
+pub(crate) use self::backend::threads;
 pub use self::config::{BiasInit, FieldShape, SirenConfig, WeightInit};
 pub use self::encoding::{
     Encoding, FourierEncoding, NerfEncoding, RbfEncoding, nyquist_frequencies,
@@ -32,6 +32,7 @@ pub use self::init::{normal, uniform};
 pub use self::jet::Jet;
 pub use self::layout::{Entry, Layout, Role};
 pub use self::network::Network;
+pub use self::omega::{Omega, WeightNoise};
 pub use self::parameters::Parameters;
 pub use self::prepared::{Accumulator, Gradients, Prepared};
 pub use self::siren::Siren;

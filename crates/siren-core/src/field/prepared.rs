@@ -41,12 +41,14 @@ impl Prepared<'_> {
     }
 
     /// Returns an accumulator of gradients in the parameters, zero so far.
-    #[must_use]
-    pub fn accumulator(&self) -> Accumulator<'_> {
-        Accumulator {
+    ///
+    /// # Errors
+    /// If the device is out of memory.
+    pub fn accumulator(&self) -> Result<Accumulator<'_>> {
+        Ok(Accumulator {
             prepared: self,
-            sum: self.pass.gradient_sum(),
-        }
+            sum: self.pass.gradient_sum()?,
+        })
     }
 
     /// Returns the jet at `coords (n, d)`. The graph ends at the packed weights, so memory beyond the result stays constant, and the

@@ -98,7 +98,9 @@ impl Siren {
         }
         let device = self.parameters.device();
         let values = Tensor::from_vec(values, coefficients.len(), &Device::Cpu)?;
-        let values = values.to_dtype(self.parameters.dtype())?.to_device(device)?;
+        let values = values
+            .to_dtype(self.parameters.dtype())?
+            .to_device(device)?;
         let flat = Tensor::cat(&[self.parameters.var().as_tensor(), &values], 0)?;
         Ok(Self {
             parameters: Parameters::new(&flat, layout)?,
@@ -111,7 +113,10 @@ impl Siren {
     /// # Errors
     /// [`Error::Shape`] if the field has no coefficient of that name.
     pub fn coefficient(&self, name: &str) -> Result<f64> {
-        let entry = self.parameters.layout().find(&format!("coefficient.{name}"));
+        let entry = self
+            .parameters
+            .layout()
+            .find(&format!("coefficient.{name}"));
         let Some(entry) = entry else {
             return Err(no_coefficient(name));
         };

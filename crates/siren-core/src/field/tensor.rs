@@ -96,9 +96,17 @@ impl<T: Element, R: Send, F: FnOnce(&mut [T]) -> R + Send> InplaceOp1 for Modify
             bail!("only contiguous tensors are modified in place");
         };
         let Some(elements) = T::elements_of(storage) else {
-            bail!("a tensor of {:?} cannot be modified as {:?}", storage_type(storage), T::DTYPE);
+            bail!(
+                "a tensor of {:?} cannot be modified as {:?}",
+                storage_type(storage),
+                T::DTYPE
+            );
         };
-        let change = self.change.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let change = self
+            .change
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let result = change.map(|change| change(&mut elements[start..end]));
         *self.result.lock().unwrap_or_else(PoisonError::into_inner) = result;
         Ok(())

@@ -118,6 +118,8 @@ mod tests {
 
     #[test]
     fn a_lower_error_is_better() {
-        assert!(MSE.is_better(0.1, 0.2) && !MSE.is_better(0.2, 0.1) && MSE.is_better(0.2, f64::NAN));
+        assert!(
+            MSE.is_better(0.1, 0.2) && !MSE.is_better(0.2, 0.1) && MSE.is_better(0.2, f64::NAN)
+        );
     }
 }

@@ -74,7 +74,10 @@ impl Weight {
             Self::Piecewise(points) => points,
         };
         let next = points.partition_point(|(at, _)| *at <= step);
-        match (next.checked_sub(1).map(|last| points[last]), points.get(next)) {
+        match (
+            next.checked_sub(1).map(|last| points[last]),
+            points.get(next),
+        ) {
             (Some((from, a)), Some(&(to, b))) => {
                 a + (b - a) * (step - from) as f64 / (to - from) as f64
             }

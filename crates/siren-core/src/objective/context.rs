@@ -62,10 +62,7 @@ impl Coefficients {
     }
 
     /// Returns the gradients that a backward pass left in candle's store, in order; zero where there are none.
-    pub(crate) fn gradients(
-        &self,
-        store: &candle_core::backprop::GradStore,
-    ) -> Result<Vec<f64>> {
+    pub(crate) fn gradients(&self, store: &candle_core::backprop::GradStore) -> Result<Vec<f64>> {
         let gradient = |(_, value): &(String, Var)| match store.get(value) {
             Some(gradient) => Ok(gradient.to_dtype(DType::F64)?.to_vec1::<f64>()?[0]),
             None => Ok(0.0),

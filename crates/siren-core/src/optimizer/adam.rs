@@ -133,7 +133,8 @@ impl Optimizer for Adam {
     ) -> Result<Evaluation> {
         let evaluation = evaluate()?;
         let rule = self.rule(self.step + 1, learning_rate, evaluation.factor);
-        self.moments.step(&rule, parameters, &evaluation, self.step)?;
+        self.moments
+            .step(&rule, parameters, &evaluation, self.step)?;
         self.step += 1;
         Ok(evaluation)
     }
@@ -152,7 +153,9 @@ impl Optimizer for Adam {
     fn restore(&mut self, state: &OptimizerState) -> Result<()> {
         let shape = [self.moments.len()];
         let device = self.moments.state()[0].device().clone();
-        let moments = MOMENTS.iter().map(|name| state.tensor(name, &shape, &device));
+        let moments = MOMENTS
+            .iter()
+            .map(|name| state.tensor(name, &shape, &device));
         self.moments.set_state(moments.collect::<Result<_>>()?)?;
         self.step = state.step;
         Ok(())
@@ -188,7 +191,11 @@ impl Rule<2> for AdamRule {
         let first = first.scaled(beta_1) + gradient.clone().scaled(1.0 - beta_1);
         let square = gradient.clone() * gradient;
         let second = second.scaled(beta_2) + square.scaled(1.0 - beta_2);
-        let denominator = second.clone().sqrt().scaled(self.inverse_root).plus(self.epsilon);
+        let denominator = second
+            .clone()
+            .sqrt()
+            .scaled(self.inverse_root)
+            .plus(self.epsilon);
         let theta = theta.scaled(self.rest) - (first.clone() / denominator).scaled(self.rate);
         Slot {
             theta,

@@ -235,9 +235,7 @@ impl<const N: usize> Elementwise<N> {
                 if !surely_finite {
                     check_finite(rule, &parts, step)?;
                 }
-                parts
-                    .into_par_iter()
-                    .for_each(|part| part.apply(*rule));
+                parts.into_par_iter().for_each(|part| part.apply(*rule));
                 Ok::<(), Error>(())
             })
         });

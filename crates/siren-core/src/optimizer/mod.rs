@@ -25,7 +25,7 @@ pub use self::group::Group;
 pub use self::muon::{MuonConfig, OthersConfig};
 
 /// Changes parameters so that a loss decreases; owns its state.
-pub trait Optimizer: Send {
+pub trait Optimizer: Send + Sync {
     /// Takes one step with the given learning rate. `evaluate` computes loss and gradient at the current values of `parameters`; a method
     /// with a line search changes them and calls it again. Returns the last evaluation.
     ///
@@ -111,8 +111,7 @@ pub(crate) enum Name {
 
 impl<'de> Variant<'de> for OptimizerConfig {
     type Name = Name;
-    const EXPECTED: &'static str =
-        "the name of an optimizer, such as \"adam\", or a table such as { muon = { learning_rate = 2e-3 } }";
+    const EXPECTED: &'static str = "the name of an optimizer, such as \"adam\", or a table such as { muon = { learning_rate = 2e-3 } }";
 
     fn with_defaults(name: Name) -> Self {
         match name {

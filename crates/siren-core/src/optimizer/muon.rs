@@ -105,7 +105,11 @@ impl MuonConfig {
         positive(&format!("{key}.learning_rate"), self.learning_rate)?;
         if !(0.0..1.0).contains(&self.momentum) {
             let expected = "a number from 0 to below 1";
-            return Err(Error::invalid(&format!("{key}.momentum"), self.momentum, expected));
+            return Err(Error::invalid(
+                &format!("{key}.momentum"),
+                self.momentum,
+                expected,
+            ));
         }
         if !(1..=20).contains(&self.iterations) {
             let key = format!("{key}.iterations");
@@ -142,7 +146,11 @@ struct Stepped {
 }
 
 impl Muon {
-    pub(super) fn new(config: &MuonConfig, parameters: &Parameters, base_rate: f64) -> Result<Self> {
+    pub(super) fn new(
+        config: &MuonConfig,
+        parameters: &Parameters,
+        base_rate: f64,
+    ) -> Result<Self> {
         let layout = parameters.layout();
         let zeros = |entry: &Entry| {
             let shape = entry.shape.as_slice();
@@ -184,7 +192,13 @@ impl Muon {
             part.reshape(shape.as_slice())
         };
         let gradient = (matrix(&evaluation.gradient)? * evaluation.factor)?;
-        step(&self.config, &matrix(theta)?, &hidden.momentum, &gradient, rate)
+        step(
+            &self.config,
+            &matrix(theta)?,
+            &hidden.momentum,
+            &gradient,
+            rate,
+        )
     }
 }
 
@@ -216,7 +230,9 @@ impl Optimizer for Muon {
         let evaluation = self.others.step(parameters, &mut evaluate, learning_rate)?;
         for (hidden, stepped) in self.matrices.iter_mut().zip(stepped) {
             let flat = stepped.weight.flatten_all()?.contiguous()?;
-            parameters.var().slice_set(&flat, 0, hidden.entry.range.start)?;
+            parameters
+                .var()
+                .slice_set(&flat, 0, hidden.entry.range.start)?;
             hidden.momentum = stepped.momentum;
         }
         Ok(evaluation)
@@ -247,7 +263,9 @@ impl Optimizer for Muon {
 }
 
 fn evaluated_twice() -> Error {
-    Error::Candle(candle_core::Error::msg("the gradient of a step was asked for twice"))
+    Error::Candle(candle_core::Error::msg(
+        "the gradient of a step was asked for twice",
+    ))
 }
 
 /// Of the quintic `p(x) = a x + b x³ + c x⁵` that is iterated: it drives every singular value in (0, 1] into [0.68, 1.13],
@@ -300,9 +318,12 @@ fn iterated<T: Element>(matrix: &Tensor, iterations: usize) -> Result<Tensor> {
     let tall = if wide { matrix.t()? } else { matrix.clone() };
     let shape = tall.dims2()?;
     let numbers = tall.flatten_all()?.to_vec1::<T>()?;
-        let squares = numbers.iter().map(|x| x.to_double().powi(2));
+    let squares = numbers.iter().map(|x| x.to_double().powi(2));
     let norm = squares.sum::<f64>().sqrt() + EPSILON;
-    let numbers: Vec<T> = numbers.iter().map(|x| T::of(x.to_double() / norm)).collect();
+    let numbers: Vec<T> = numbers
+        .iter()
+        .map(|x| T::of(x.to_double() / norm))
+        .collect();
     let [a, b, c] = QUINTIC.map(T::of);
     let mut y = Matrix::from_row_major(shape.0, shape.1, &numbers);
     let mut product = y.clone();
@@ -390,7 +411,12 @@ mod tests {
                 let Stepped { weight, momentum } = stepped;
                 stepped = step(&config, &weight, &momentum, &gradient, 0.02).unwrap();
             }
-            let found = stepped.weight.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+            let found = stepped
+                .weight
+                .flatten_all()
+                .unwrap()
+                .to_vec1::<f64>()
+                .unwrap();
             for (found, expected) in found.iter().zip(expected) {
                 assert!((found - expected).abs() < 1e-12, "{found} {expected}");
             }

@@ -20,7 +20,7 @@ impl SignalMetadata for NoMetadata {
     const VERSION: u32 = 1;
 }
 
-/// A [`SignalMetadata`] on disk.
+/// A [`SignalMetadata`] in a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KeptMetadata {
     version: u32,
@@ -28,6 +28,10 @@ pub struct KeptMetadata {
 }
 
 impl KeptMetadata {
+    /// Converts metadata to the form in which it is kept.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if it cannot be written as TOML.
     pub fn new<T: SignalMetadata>(metadata: &T) -> Result<Self> {
         let fields = toml::Table::try_from(metadata).map_err(|error| Error::Config {
             origin: "metadata of the signal".to_owned(),
@@ -39,7 +43,8 @@ impl KeptMetadata {
         })
     }
 
-    /// `None` if another version of the program wrote it in another form.
+    /// Returns the metadata, or `None` if another version of the program wrote it in another form.
+    #[must_use]
     pub fn read<T: SignalMetadata>(&self) -> Option<T> {
         if self.version != T::VERSION {
             return None;

@@ -171,7 +171,10 @@ impl Sample {
     /// [`Error::NotFinite`] with the column and the first point whose number is not.
     pub(crate) fn must_be_finite(&self) -> Result<()> {
         let coords = std::iter::once(("coordinates", &self.coords));
-        let columns = self.columns.iter().map(|(name, tensor)| (name.as_ref(), tensor));
+        let columns = self
+            .columns
+            .iter()
+            .map(|(name, tensor)| (name.as_ref(), tensor));
         for (name, tensor) in coords.chain(columns) {
             let rows = tensor.flatten_from(1)?.to_dtype(DType::F64)?;
             let sums = if rows.rank() == 1 { rows } else { rows.sum(1)? };

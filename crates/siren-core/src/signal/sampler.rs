@@ -1,6 +1,6 @@
 use candle_core::{DType, Device, Tensor};
-use rand::seq::index;
 use rand::Rng;
+use rand::seq::index;
 
 use super::{Sample, Stream};
 use crate::error::{Error, Result};
@@ -129,10 +129,7 @@ mod tests {
 
     fn numbered(points: usize) -> Sample {
         let coords: Vec<f64> = (0..points).map(|i| i as f64).collect();
-        Sample::new(
-            Tensor::from_vec(coords, (points, 1), &Device::Cpu).unwrap(),
-        )
-        .unwrap()
+        Sample::new(Tensor::from_vec(coords, (points, 1), &Device::Cpu).unwrap()).unwrap()
     }
 
     fn drawn(sampler: &SubsetSampler, step: u64) -> Vec<u64> {

@@ -116,7 +116,7 @@ impl Evaluator<'_> {
 
     /// Evaluates the chunks `first .. end`, one after the other.
     fn group(&self, first: usize, end: usize) -> Result<PartialLoss<'_>> {
-        let mut accumulator = self.prepared.accumulator();
+        let mut accumulator = self.prepared.accumulator()?;
         let mut coefficients = Vec::new();
         let mut sums = self.chunk(first, &mut accumulator, &mut coefficients)?;
         for index in first + 1..end {

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use crate::optimizer::{OptimizerConfig, positive};
 use crate::error::{Error, Result};
+use crate::optimizer::{OptimizerConfig, positive};
 
 /// More than anybody will wait for, and few enough for every count made from them.
 const MAX_STEPS: u64 = 1_000_000_000;
@@ -103,7 +103,10 @@ mod tests {
                 ..AdamConfig::default()
             };
             let message = refused(|c| c.optimizer = OptimizerConfig::Adam(adam));
-            assert!(message.contains("train.optimizer.adam.epsilon"), "{message}");
+            assert!(
+                message.contains("train.optimizer.adam.epsilon"),
+                "{message}"
+            );
             assert!(refused(|c| c.clip_norm = Some(value)).contains("train.clip_norm"));
         }
         let adam = AdamConfig {

@@ -36,10 +36,7 @@ impl<'a, T: Task> Fit<'a, T> {
     /// # Errors
     /// [`Error::InvalidValue`] if a value of the config is out of range, or `"auto"` for a signal that does not vary; the errors of the
     /// task.
-    pub fn new(
-        task: &'a T,
-        config: &FitConfig<<T::Model as Model>::Config>,
-    ) -> Result<Self> {
+    pub fn new(task: &'a T, config: &FitConfig<<T::Model as Model>::Config>) -> Result<Self> {
         Self::on(task, config, DType::F32, &Device::Cpu)
     }
 
@@ -129,7 +126,8 @@ pub fn resolve(field: &mut SirenConfig, task: &impl Task, learning_rate: f64) ->
         return Ok(());
     };
     let Some(spectrum) = task.spectrum()? else {
-        let expected = "a number: the signal does not vary, so it has no spectrum to compute one from";
+        let expected =
+            "a number: the signal does not vary, so it has no spectrum to compute one from";
         return Err(Error::invalid(key, "auto", expected));
     };
     let (centroid, nyquist) = (spectrum.centroid, spectrum.nyquist);

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{TermReport, chunk};
 use crate::config::{NoTable, Table};
 use crate::error::{Error, Result};
-use crate::field::{FieldShape, Parameters, Siren, SirenConfig};
+use crate::field::{FieldShape, Network, Parameters, Siren, SirenConfig};
 use crate::objective::Constraint;
 
 /// What a model is made from.
@@ -59,6 +59,9 @@ pub trait Model: Sized {
 
     /// Returns the parameters, which an optimizer changes in place.
     fn parameters(&self) -> &Parameters;
+
+    /// Returns the network of the field, or of the fields that it makes.
+    fn network(&self) -> &Network;
 
     /// Returns a copy of every tensor that makes the model, by name.
     ///
@@ -135,6 +138,10 @@ impl Model for Siren {
 
     fn parameters(&self) -> &Parameters {
         self.parameters()
+    }
+
+    fn network(&self) -> &Network {
+        self.network()
     }
 
     fn named_tensors(&self) -> Result<Vec<(String, Tensor)>> {

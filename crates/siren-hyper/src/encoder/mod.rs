@@ -8,7 +8,7 @@ mod tests;
 
 use candle_core::Tensor;
 use rand_chacha::ChaCha8Rng;
-use siren_core::field::{FieldShape, Siren};
+use siren_core::field::{FieldShape, Network};
 use siren_core::{Error, Result};
 
 use crate::config::{Encoder, HyperModel};
@@ -47,10 +47,10 @@ pub(crate) fn entries(model: &HyperModel, shape: FieldShape) -> Result<Vec<Start
     }
 }
 
-/// Computes the latent codes `(b, z)` of contexts. `set` is the network that [`set::field`] returns for this model.
+/// Computes the latent codes `(b, z)` of contexts. `set` is the network that [`set::network`] returns for this model.
 pub(crate) fn encode(
     model: &HyperModel,
-    set: &Siren,
+    set: &Network,
     pass: &Pass<'_>,
     contexts: &Contexts,
 ) -> Result<Tensor> {

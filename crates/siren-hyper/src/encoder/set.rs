@@ -1,10 +1,10 @@
 //! The authors' set encoder: a network for every context pixel, whose outputs are averaged.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use siren_core::Result;
-use siren_core::field::{Activation, FieldShape, Order, Siren, SirenConfig};
+use siren_core::field::{Activation, FieldShape, Network, Order, SirenConfig};
 
 use super::{Draw, Start, init};
 use crate::config::{EncoderActivation, HyperModel};
@@ -42,8 +42,8 @@ pub(super) fn entries(model: &HyperModel, shape: FieldShape) -> Vec<Start> {
     entries
 }
 
-/// All of it but the activation of its last layer, as a field of (row, column, values): the fused operation evaluates it.
-pub(crate) fn field(model: &HyperModel, shape: FieldShape) -> Result<Siren> {
+/// Returns the encoder up to the activation of its last layer as a network of (row, column, values), which the fused operation evaluates.
+pub(crate) fn network(model: &HyperModel, shape: FieldShape, device: &Device) -> Result<Network> {
     let config = SirenConfig {
         activation: match model.encoder_activation {
             EncoderActivation::Sine => Activation::Sine,
@@ -60,18 +60,19 @@ pub(crate) fn field(model: &HyperModel, shape: FieldShape) -> Result<Siren> {
         out_features: model.latent_features,
         samples_per_side: None,
     };
-    let mut rng = ChaCha8Rng::seed_from_u64(0);
-    config.init(shape, &mut rng, DType::F32, &Device::Cpu)
+    // The network has no encoding, so nothing is drawn.
+    config.network(shape, &mut ChaCha8Rng::seed_from_u64(0), device)
 }
 
+/// Computes the codes `(b, z)` of contexts.
 pub(super) fn encode(
     model: &HyperModel,
-    field: &Siren,
+    network: &Network,
     pass: &Pass<'_>,
     contexts: &Contexts,
 ) -> Result<Tensor> {
     let (pixels, mean) = contexts.as_set()?;
-    let jet = field.jet_of(
+    let jet = network.batch_jet(
         &pass.span("set_encoder.")?,
         &pixels.unsqueeze(0)?,
         &Order::Value,

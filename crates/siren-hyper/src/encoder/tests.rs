@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor, Var};
-use siren_core::field::{FieldShape, Layout};
+use candle_core::{DType, Device, Tensor};
+use siren_core::field::{FieldShape, Layout, Parameters, Role};
 
 use super::*;
 
@@ -69,7 +69,7 @@ fn assert_matches_golden(encoder: Encoder, prefix: &str, name: &str) {
     };
     let mut layout = Layout::default();
     for (name, shape, _) in entries(&model, shape).unwrap() {
-        layout.push(name, &shape);
+        layout.push(name, &shape, Role::HiddenWeight);
     }
     let tensor = |kind: &str, parameter: &str| {
         let mut entries = layout.entries().iter();
@@ -78,17 +78,17 @@ fn assert_matches_golden(encoder: Encoder, prefix: &str, name: &str) {
         let tensor = golden.get(&format!("{name}.{kind}.{suffix}"))?;
         tensor.reshape(entry.shape.as_slice()).ok()
     };
-    let flat =
-        Var::from_tensor(&layout.join(|parameter| tensor("init", parameter)).unwrap()).unwrap();
+    let flat = layout.join(|parameter| tensor("init", parameter)).unwrap();
     let expected = layout.join(|parameter| tensor("grad", parameter)).unwrap();
     let weights = Tensor::arange(1.0, 11.0, &Device::Cpu)
         .unwrap()
         .reshape((2, 5))
         .unwrap();
-    for pass in [Pass::new(&layout, &flat), Pass::composed(&layout, &flat)] {
+    let parameters = Parameters::new(&flat, layout).unwrap();
+    for pass in [Pass::new(&parameters), Pass::composed(&parameters)] {
         let latents = encode(
             &model,
-            &set::field(&model, shape).unwrap(),
+            &set::network(&model, shape, &Device::Cpu).unwrap(),
             &pass,
             &contexts(&golden),
         )

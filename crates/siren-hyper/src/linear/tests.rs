@@ -1,5 +1,5 @@
 use candle_core::{CpuStorage, Device, Tensor, Var};
-use siren_core::field::Layout;
+use siren_core::field::{Layout, Parameters, Role};
 use siren_core::train::differentiate;
 
 use crate::layers::Pass;
@@ -28,15 +28,15 @@ fn run(pass: &Pass<'_>, x: &Tensor, layer: fn(&Pass<'_>, &Tensor) -> Tensor) -> 
 /// Asserts that a layer agrees with candle's operations to rounding, and that one and three threads give the same bits, whatever the
 /// reused memory contains.
 fn assert_matches_candle(layout: &Layout, x: &Tensor, layer: fn(&Pass<'_>, &Tensor) -> Tensor) {
-    let flat = Var::from_tensor(&wave(&[layout.len()], 0.7)).unwrap();
-    let expected = run(&Pass::composed(layout, &flat), x, layer);
+    let parameters = Parameters::new(&wave(&[layout.len()], 0.7), layout.clone()).unwrap();
+    let expected = run(&Pass::composed(&parameters), x, layer);
     let run_on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build()
             .unwrap();
         let memory = CpuStorage::F64(vec![f64::NAN; layout.len()]);
-        pool.install(|| run(&Pass::within(layout, &flat, memory), x, layer))
+        pool.install(|| run(&Pass::within(&parameters, memory), x, layer))
     };
     let [one, three] = [run_on(1), run_on(3)];
     for ((one, three), expected) in one.iter().zip(&three).zip(&expected) {
@@ -51,9 +51,9 @@ fn assert_matches_candle(layout: &Layout, x: &Tensor, layer: fn(&Pass<'_>, &Tens
 fn linear_layers_with_few_or_many_rows_match_candle_on_any_number_of_threads() {
     for (rows, inputs, outputs) in [(3, 5, 1300), (1, 4, 20_000), (700, 5, 9), (1200, 3, 1)] {
         let mut layout = Layout::default();
-        layout.push("other", &[2]);
-        layout.push("layer.weight", &[outputs, inputs]);
-        layout.push("layer.bias", &[outputs]);
+        layout.push("other", &[2], Role::HiddenWeight);
+        layout.push("layer.weight", &[outputs, inputs], Role::HiddenWeight);
+        layout.push("layer.bias", &[outputs], Role::HiddenWeight);
         let x = wave(&[rows, inputs], 1.3);
         assert_matches_candle(&layout, &x, |pass, x| pass.linear(x, "layer").unwrap());
     }
@@ -64,9 +64,13 @@ fn heads_match_separate_linear_layers() {
     for (rows, inputs) in [(3, 5), (40, 16)] {
         let mut layout = Layout::default();
         for (name, outputs) in [("first", 7), ("second", 2000), ("third", 96)] {
-            layout.push(format!("{name}.weight"), &[outputs, inputs]);
-            layout.push(format!("{name}.bias"), &[outputs]);
-            layout.push(format!("after {name}"), &[1]);
+            layout.push(
+                format!("{name}.weight"),
+                &[outputs, inputs],
+                Role::HiddenWeight,
+            );
+            layout.push(format!("{name}.bias"), &[outputs], Role::HiddenWeight);
+            layout.push(format!("after {name}"), &[1], Role::HiddenWeight);
         }
         let x = wave(&[rows, 3 * inputs], 1.3);
         assert_matches_candle(&layout, &x, |pass, x| {

@@ -1,4 +1,5 @@
 use siren_core::config::Source;
+use siren_run::{ConfigOf, Domain, Recorded};
 
 use super::*;
 

@@ -5,12 +5,16 @@ use std::process::ExitCode;
 
 use clap::{Args, FromArgMatches as _, Subcommand};
 
-use super::folder::{RunFolder, Which};
-use super::launch::{Outcome, check, resume, start};
-use super::machine::Machine;
-use super::reopen::{Restored, restore, restore_model};
-use super::{ConfigOf, Domain, console, export, interrupt};
-use crate::error::Result;
+use siren_core::Result;
+use siren_core::file::quoted;
+
+use super::console;
+use super::interrupt::{EXIT_STATUS, Interrupt};
+use super::progress::Progress;
+use crate::{
+    CheckpointChoice, ConfigOf, Domain, Hooks, Machine, Outcome, Restored, RunFolder, check,
+    export, restore, restore_model, resume, start,
+};
 
 /// Subcommands of every domain's program.
 #[derive(Debug, Subcommand)]
@@ -50,7 +54,7 @@ pub struct FittedArgs {
     run: PathBuf,
     /// Checkpoint with the parameters [default: best, or last in a run without evaluations].
     #[arg(long, value_enum)]
-    checkpoint: Option<Which>,
+    checkpoint: Option<CheckpointChoice>,
     /// Number of CPU threads, 1 to 1024. The result does not depend on it [default: all cores].
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -123,8 +127,10 @@ impl RunArgs {
     /// As [`start`].
     fn execute<D: Domain>(&self) -> Result<ExitCode> {
         let machine = self.machine.machine()?;
-        let ended = start::<D>(&self.config, &self.set, self.out.as_deref(), &machine)?;
-        Ok(report(&ended))
+        let out = self.out.as_deref();
+        let (folder, outcome) =
+            watched(|hooks| start::<D>(&self.config, &self.set, out, &machine, hooks))?;
+        Ok(report(&folder, &outcome))
     }
 }
 
@@ -147,7 +153,7 @@ impl CheckArgs {
     fn execute<D: Domain>(&self) -> Result<ExitCode> {
         let machine = Machine::new("cpu", None)?;
         let text = check::<D>(&self.config, &self.set, &machine)?;
-        console::result(text.trim_end());
+        console::print_result(text.trim_end());
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -168,7 +174,8 @@ impl ResumeArgs {
     /// As [`resume`].
     fn execute<D: Domain>(&self) -> Result<ExitCode> {
         let machine = self.machine.machine()?;
-        Ok(report(&resume::<D>(&self.run, &machine)?))
+        let (folder, outcome) = watched(|hooks| resume::<D>(&self.run, &machine, hooks))?;
+        Ok(report(&folder, &outcome))
     }
 }
 
@@ -182,7 +189,7 @@ pub struct ExportArgs {
     output: PathBuf,
     /// Checkpoint with the parameters [default: best, or last in a run without evaluations].
     #[arg(long, value_enum)]
-    checkpoint: Option<Which>,
+    checkpoint: Option<CheckpointChoice>,
 }
 
 impl ExportArgs {
@@ -192,44 +199,70 @@ impl ExportArgs {
     /// As [`restore_model`] and [`export`].
     fn execute<D: Domain>(&self) -> Result<ExitCode> {
         let device = candle_core::Device::Cpu;
-        let (config, model) = restore_model::<D>(&self.run, self.checkpoint, &device)?;
-        export(&model, &config.field, &self.output)?;
-        console::result(format_args!("wrote {}", self.output.display()));
+        let (_, model) = restore_model::<D>(&self.run, self.checkpoint, &device)?;
+        export(&model, &self.output)?;
+        console::print_result(format_args!("wrote {}", self.output.display()));
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn report((folder, outcome): &(RunFolder, Outcome)) -> ExitCode {
+/// Calls `run` with the progress on standard error and a token that Ctrl-C sets.
+fn watched<T>(run: impl FnOnce(Hooks<'_>) -> Result<T>) -> Result<T> {
+    let mut progress = Progress::default();
+    run(Hooks {
+        observer: &mut progress,
+        stop: Interrupt::install().token(),
+    })
+}
+
+/// Returns how the user starts this program, for advice that is to be copied: the environment variable `SIREN_COMMAND` of a wrapper, or the
+/// program's own name.
+#[must_use]
+pub fn command_name() -> String {
+    let own = || {
+        let program = std::env::args_os().next().map(PathBuf::from);
+        let name = program.as_deref().and_then(std::path::Path::file_stem);
+        name.map_or_else(
+            || "siren".to_owned(),
+            |name| name.to_string_lossy().into_owned(),
+        )
+    };
+    std::env::var("SIREN_COMMAND").unwrap_or_else(|_| own())
+}
+
+/// Prints how a run ended, and returns the exit status.
+fn report(folder: &RunFolder, outcome: &Outcome) -> ExitCode {
+    let command = command_name();
     let path = folder.path().display();
     match outcome {
         Outcome::Finished { summary } => {
-            console::result(summary);
+            console::print_result(summary);
             let artifacts = folder.artifacts();
             let artifacts = artifacts.display();
-            console::result(format_args!("results in {path}, artifacts in {artifacts}"));
+            console::print_result(format_args!("results in {path}, artifacts in {artifacts}"));
             ExitCode::SUCCESS
         }
         Outcome::AlreadyFinished { steps } => {
-            console::result(format_args!(
+            console::print_result(format_args!(
                 "{path} is finished: all {steps} steps are taken, and nothing was done"
             ));
             let (artifacts, config) = (folder.artifacts(), folder.config());
             let artifacts = artifacts.display();
-            console::result(format_args!("results in {path}, artifacts in {artifacts}"));
-            console::result(format_args!(
-                "to train on from its parameters: cargo xtask run {} --out {} --set run.start_from={}",
-                console::quoted(&config),
-                console::quoted(&folder.successor()),
-                console::quoted(folder.path()),
+            console::print_result(format_args!("results in {path}, artifacts in {artifacts}"));
+            console::print_result(format_args!(
+                "to train on from its parameters: {command} run {} --out {} --set run.start_from={}",
+                quoted(&config),
+                quoted(&folder.successor()),
+                quoted(folder.path()),
             ));
             ExitCode::SUCCESS
         }
         Outcome::Interrupted { step } => {
-            console::result(format_args!(
-                "stopped at step {step}; continue with: cargo xtask resume {}",
-                console::quoted(folder.path())
+            console::print_result(format_args!(
+                "stopped at step {step}; continue with: {command} resume {}",
+                quoted(folder.path())
             ));
-            ExitCode::from(interrupt::EXIT_STATUS)
+            ExitCode::from(EXIT_STATUS)
         }
     }
 }
@@ -312,7 +345,7 @@ fn with_examples(
 /// Converts the result of a command to the exit status of `main`. An error is printed to standard error, and its status is 1.
 pub fn exit<E: std::fmt::Display>(result: std::result::Result<ExitCode, E>) -> ExitCode {
     result.unwrap_or_else(|error| {
-        console::note(format_args!("error: {error}"));
+        console::print_note(format_args!("error: {error}"));
         ExitCode::FAILURE
     })
 }

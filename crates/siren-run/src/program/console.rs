@@ -6,12 +6,12 @@ use std::io::Write;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A result, on standard output.
-pub fn result(line: impl Display) {
+pub fn print_result(line: impl Display) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Progress, notes and errors, on standard error.
-pub fn note(line: impl Display) {
+pub fn print_note(line: impl Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 

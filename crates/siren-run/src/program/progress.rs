@@ -5,15 +5,18 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use siren_core::metrics::Metric;
+
 use super::console;
+use crate::RunObserver;
 
 /// Seconds between plain lines if nothing else is printed.
 const QUIET_SECONDS: u64 = 30;
 /// From here on a duration is not told apart from longer ones.
 const LONG: Duration = Duration::from_hours(365 * 24);
 
-/// The progress of one run.
-pub(super) struct Progress {
+/// The progress of one run: a bar on a terminal, plain lines elsewhere, on standard error.
+pub struct Progress {
     bar: Option<ProgressBar>,
     steps: u64,
     first_step: u64,
@@ -22,23 +25,32 @@ pub(super) struct Progress {
     evaluation: String,
 }
 
-impl Progress {
-    pub(super) fn start(name: &str, step: u64, steps: u64) -> Self {
-        let bar = std::io::stderr()
-            .is_terminal()
-            .then(|| bar(name, step, steps));
+impl Default for Progress {
+    fn default() -> Self {
         Self {
-            bar,
-            steps,
-            first_step: step,
+            bar: None,
+            steps: 0,
+            first_step: 0,
             start: Instant::now(),
             printed: Instant::now(),
             evaluation: String::new(),
         }
     }
+}
 
-    /// After every step.
-    pub(super) fn step(&mut self, step: u64, loss: f64) {
+impl RunObserver for Progress {
+    fn started(&mut self, name: &str, step: u64, steps: u64) {
+        *self = Self {
+            bar: std::io::stderr()
+                .is_terminal()
+                .then(|| bar(name, step, steps)),
+            steps,
+            first_step: step,
+            ..Self::default()
+        };
+    }
+
+    fn stepped(&mut self, step: u64, loss: f64) {
         match &self.bar {
             Some(bar) => {
                 bar.set_message(format!("loss {loss:.3e}{}", self.evaluation));
@@ -51,33 +63,41 @@ impl Progress {
         }
     }
 
-    /// After every evaluation; the headline metric is shown.
-    pub(super) fn evaluated(&mut self, step: u64, loss: f64, metric: &str, value: f64) {
-        self.evaluation = format!("  {metric} {value:.2}");
+    fn evaluated(&mut self, step: u64, loss: f64, metric: &Metric, value: f64) {
+        self.evaluation = format!("  {} {value:.2}", metric.name);
         match &self.bar {
             Some(bar) => bar.set_message(format!("loss {loss:.3e}{}", self.evaluation)),
             None => self.line(step, loss),
         }
     }
 
+    fn finished(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.abandon();
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| console::print_note(text)),
+            None => console::print_note(text),
+        }
+    }
+}
+
+impl Progress {
     fn line(&mut self, step: u64, loss: f64) {
         self.printed = Instant::now();
         let elapsed = self.start.elapsed();
         let per_step = elapsed.as_secs_f64() / (step - self.first_step).max(1) as f64;
         let left = per_step * (self.steps - step) as f64;
-        console::note(format_args!(
+        console::print_note(format_args!(
             "step {step}/{}  loss {loss:.3e}{}  elapsed {}  left {}",
             self.steps,
             self.evaluation,
             duration(elapsed.as_secs_f64()),
             duration(left),
         ));
-    }
-
-    pub(super) fn finish(self) {
-        if let Some(bar) = self.bar {
-            bar.abandon();
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
-use siren_core::run::{Listing, has_extension};
+use siren_core::file::{Listing, has_extension};
 use siren_core::{Error, Result};
 use siren_picture::{ColorMode, Picture, Size};
 

@@ -17,7 +17,7 @@ use std::fs;
 use std::path::Path;
 
 use image::RgbImage;
-use siren_core::run::console::quoted;
+use siren_core::file::quoted;
 use siren_core::{Error, Result};
 use siren_picture::Size;
 

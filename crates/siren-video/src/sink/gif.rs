@@ -6,7 +6,7 @@ use std::path::Path;
 
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, Frame, Rgba, RgbaImage};
-use siren_core::run::PartialFile;
+use siren_core::file::PartialFile;
 use siren_core::{Error, Result};
 use siren_picture::Size;
 

@@ -6,7 +6,7 @@ use ffmpeg_next as ffmpeg;
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::software::scaling;
 use ffmpeg_next::{Dictionary, Packet, Rational, codec, encoder, format, frame};
-use siren_core::run::PartialFile;
+use siren_core::file::PartialFile;
 use siren_core::{Error, Result};
 use siren_picture::Size;
 

@@ -91,39 +91,30 @@ impl Pass for ComposedPass {
         jet(&self.plan, coords, &self.params, order)
     }
 
-    fn gradient_sum(&self) -> Box<dyn GradientSum> {
-        Box::new(ComposedSum {
+    fn gradient_sum(&self) -> Result<Box<dyn GradientSum>> {
+        Ok(Box::new(ComposedSum {
             plan: Arc::clone(&self.plan),
-            params: self.params.detach(),
-            leaf: None,
+            leaf: Var::from_tensor(&self.params.detach())?,
             sum: None,
-        })
+        }))
     }
 }
 
 /// A gradient that candle's store brings.
 struct ComposedSum {
     plan: Arc<Plan>,
-    /// The parameters, detached.
-    params: Tensor,
-    /// The leaf of the last jets' graph.
-    leaf: Option<Var>,
+    /// A copy of the parameters, the leaf of all graphs.
+    leaf: Var,
     sum: Option<Tensor>,
 }
 
 impl GradientSum for ComposedSum {
     fn jets(&mut self, coords: &Tensor, order: &Order) -> Result<Tensor> {
-        let leaf = match &self.leaf {
-            Some(leaf) => leaf,
-            None => self.leaf.insert(Var::from_tensor(&self.params)?),
-        };
-        jet(&self.plan, coords, leaf.as_tensor(), order)
+        jet(&self.plan, coords, self.leaf.as_tensor(), order)
     }
 
     fn collect(&mut self, store: &GradStore) -> Result<()> {
-        if let Some(leaf) = &self.leaf
-            && let Some(gradient) = store.get(leaf)
-        {
+        if let Some(gradient) = store.get(&self.leaf) {
             self.sum = Some(match self.sum.take() {
                 Some(sum) => (sum + gradient)?,
                 None => gradient.clone(),
@@ -144,7 +135,7 @@ impl GradientSum for ComposedSum {
     fn finish(self: Box<Self>) -> Result<Tensor> {
         match self.sum {
             Some(sum) => Ok(sum),
-            None => self.params.zeros_like(),
+            None => self.leaf.zeros_like(),
         }
     }
 }

@@ -4,6 +4,8 @@
 //! operations. Another backend is another file here and another line in [`for_device`].
 
 mod composed;
+#[cfg(test)]
+mod example;
 mod fused;
 
 use std::any::Any;
@@ -18,6 +20,8 @@ use super::prepared::Gradients;
 use crate::error::Result;
 
 pub(super) use self::composed::Composed;
+#[cfg(test)]
+pub(super) use self::example::Double;
 use self::fused::Fused;
 
 /// Returns the fastest backend of a device.
@@ -93,7 +97,7 @@ pub(super) trait Pass: Send + Sync {
     fn jets(&self, coords: &Tensor, order: &Order) -> candle_core::Result<Tensor>;
 
     /// Returns a gradient in the parameters, zero so far.
-    fn gradient_sum(&self) -> Box<dyn GradientSum>;
+    fn gradient_sum(&self) -> candle_core::Result<Box<dyn GradientSum>>;
 }
 
 /// A gradient in the parameters `(P,)`, summed over the backward passes of many chunks.

@@ -168,9 +168,9 @@ impl Pass for FusedPass {
         }
     }
 
-    fn gradient_sum(&self) -> Box<dyn GradientSum> {
+    fn gradient_sum(&self) -> candle_core::Result<Box<dyn GradientSum>> {
         let zero = Sum::zero(&self.plan, &self.pools, self.leaf.dtype());
-        Box::new(FusedSum {
+        Ok(Box::new(FusedSum {
             pass: FusedPass {
                 plan: Arc::clone(&self.plan),
                 pools: Arc::clone(&self.pools),
@@ -182,7 +182,7 @@ impl Pass for FusedPass {
                 gradients: self.gradients,
             },
             sum: Arc::new(Mutex::new(zero)),
-        })
+        }))
     }
 }
 

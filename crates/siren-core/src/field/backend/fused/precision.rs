@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use candle_core::{DType, Tensor};
-use siren_kernel::network::{GradientSum, Packed, Plan, Pool, Workspace};
 use siren_kernel::Level;
+use siren_kernel::network::{GradientSum, Packed, Plan, Pool, Workspace};
 
 use crate::field::tensor::Element;
 
@@ -183,4 +183,3 @@ impl Precision for f64 {
         }
     }
 }
-
