@@ -420,7 +420,12 @@ impl Input<'_> {
     fn sinusoids(&self, keep: bool, waves: &Waves) -> Result<Parts> {
         let features = waves.features();
         let angular = |f: &dyn Fn(&[f64]) -> f64| {
-            self.constant(features.iter().map(|feature| f(feature.angular_frequency)).collect())
+            self.constant(
+                features
+                    .iter()
+                    .map(|feature| f(feature.angular_frequency))
+                    .collect(),
+            )
         };
         let mut angle = angular(&|_| 0.0)?;
         for i in 0..self.dims {
@@ -450,7 +455,8 @@ impl Input<'_> {
         for trace in self.order.traces() {
             let quadratic = angular(&|omega| {
                 let entries = trace.entries().iter();
-                let products = entries.map(|entry| -entry.coefficient * omega[entry.i] * omega[entry.j]);
+                let products =
+                    entries.map(|entry| -entry.coefficient * omega[entry.i] * omega[entry.j]);
                 products.sum()
             })?;
             traces.push(join(self.coords.zeros_like()?, (&value * quadratic)?)?);
