@@ -4,7 +4,7 @@
 use candle_core::Shape;
 use rayon::prelude::*;
 use siren_core::field::tensor::Element;
-use siren_kernel::product::{Factor, Plane};
+use siren_kernel::product::{Accumulate, Factor, Plane};
 
 use crate::convolution::{Convolution, Pictures};
 use crate::layers::{Entry, Gradient};
@@ -63,9 +63,9 @@ impl Layer for Codes {
                 )
             },
             |(plane, y, buffer), (z, x)| {
-                plane.show(|range| x[range].iter().copied());
+                plane.load(|range| x[range].iter().copied());
                 convolution.apply(plane, y, buffer);
-                weight.multiply(y, z, true);
+                weight.multiply(y, z, Accumulate::Add);
             },
         );
         Ok(z)
@@ -98,7 +98,7 @@ impl Layer for Codes {
                 let pairs = sums.d_weight.iter_mut().zip(y);
                 pairs.for_each(|(d_weight, &y)| *d_weight += y * d_z);
             }
-            d_y.show(|range| {
+            d_y.load(|range| {
                 let (d_z, first) = (d_z[range.start / pixels], range.start % pixels);
                 let pairs = y[range].iter().zip(&weight[first..]);
                 pairs.map(move |(&y, &u)| if y > T::of(0.0) { u * d_z } else { T::of(0.0) })

@@ -38,7 +38,7 @@ impl Convolution {
         let windows = Windows {
             height,
             width,
-            side: self.weight.shape[2],
+            kernel_size: self.weight.shape[2],
         };
         Ok((windows, [channels, self.weight.shape[0]]))
     }
@@ -57,11 +57,11 @@ impl Convolution {
         x: &Shape,
         flat: &'a [T],
     ) -> candle_core::Result<PackedConvolution<'a, T>> {
-        let (windows, channels) = self.sizes(x)?;
+        let (windows, [inputs, outputs]) = self.sizes(x)?;
         let weight = &flat[self.weight.range.clone()];
         let bias = self.bias.as_ref();
         Ok(PackedConvolution {
-            convolution: product::Convolution::new(windows, channels, weight),
+            convolution: product::Convolution::new(windows, inputs, outputs, weight),
             bias: bias.map_or(&[], |bias| &flat[bias.range.clone()]),
             lower_bound: self.lower_bound(),
         })
@@ -85,7 +85,8 @@ impl Convolution {
         let (windows, channels) = self.sizes(shape)?;
         let size = channels[0] * windows.height * windows.width;
         let weight = &flat[self.weight.range.clone()];
-        let transposed = product::Convolution::transposed(windows, channels, weight);
+        let [inputs, outputs] = channels;
+        let transposed = product::Convolution::transposed(windows, inputs, outputs, weight);
         let mut d_x = vec![T::of(0.0); x.len()];
         let group = (x.len() / size).div_ceil(GROUPS);
         let groups = x
@@ -93,14 +94,14 @@ impl Convolution {
             .zip(d_x.par_chunks_mut(group * size))
             .enumerate();
         let groups = groups.map(|(index, (x, d_x))| {
-            let mut d_weight = Correlation::new(windows, channels);
+            let mut d_weight = Correlation::new(windows, inputs, outputs);
             let mut accumulator = init();
             let [mut x_plane, mut d_y_plane] =
                 channels.map(|channels| Plane::new(windows, channels));
             let mut buffer = Vec::new();
             let pictures = x.chunks(size).zip(d_x.chunks_mut(size)).enumerate();
             for (offset, (x, d_x)) in pictures {
-                x_plane.show(|range| x[range].iter().copied());
+                x_plane.load(|range| x[range].iter().copied());
                 let picture = index * group + offset;
                 write_d_y(&mut accumulator, picture, &x_plane, &mut d_y_plane);
                 d_weight.add(&x_plane, &d_y_plane);
@@ -112,9 +113,9 @@ impl Convolution {
         let mut d_weights = d_weights.into_iter();
         if let Some(mut sum) = d_weights.next() {
             d_weights.for_each(|d_weight| sum.merge(&d_weight));
-            self.gradient.add(&self.weight, &sum.weight());
+            self.gradient.add(&self.weight, &sum.d_weight());
             if let Some(bias) = &self.bias {
-                self.gradient.add(bias, sum.bias());
+                self.gradient.add(bias, sum.d_bias());
             }
         }
         Ok((d_x, accumulators))
@@ -174,7 +175,7 @@ impl Layer for Convolution {
         pictures.for_each_init(
             || (Plane::new(windows, channels[0]), Vec::new()),
             |(plane, buffer), (y, x)| {
-                plane.show(|range| x[range].iter().copied());
+                plane.load(|range| x[range].iter().copied());
                 convolution.apply(plane, y, buffer);
             },
         );
@@ -194,7 +195,7 @@ impl Layer for Convolution {
         let bound = self.lower_bound();
         let write_d_y = |(): &mut (), picture: usize, _: &Plane<T>, d_y_plane: &mut Plane<T>| {
             let [y, d_y] = [y, d_y].map(|batch| &batch[picture * size..][..size]);
-            d_y_plane.show(|range| {
+            d_y_plane.load(|range| {
                 let pairs = y[range.clone()].iter().zip(&d_y[range]);
                 pairs.map(|(&y, &d_y)| if y > bound { d_y } else { T::of(0.0) })
             });

@@ -15,6 +15,7 @@ use siren_core::field;
 use siren_core::field::tensor::{Element, contiguous, read};
 use siren_core::field::{Layout, Parameters};
 use siren_core::{Error, Result};
+use siren_kernel::product::Accumulate;
 
 use crate::codes::Codes;
 use crate::convolution::{Convolution, Rectify};
@@ -45,8 +46,8 @@ struct Sums {
 /// The part of a gradient that belongs to one entry.
 pub(crate) struct EntryGradient<'a, T> {
     pub(crate) values: &'a mut [T],
-    /// Whether `values` holds a partial sum to add to. Otherwise its contents are undefined and must be overwritten.
-    pub(crate) accumulate: bool,
+    /// `Add` if `values` holds a partial sum, `Overwrite` if its contents are undefined.
+    pub(crate) accumulate: Accumulate,
 }
 
 /// Returns an empty storage.
@@ -96,7 +97,11 @@ impl Gradient {
             let written = &mut written[entry.indices.clone()];
             update(EntryGradient {
                 values: &mut values[entry.range.clone()],
-                accumulate: written[0],
+                accumulate: if written[0] {
+                    Accumulate::Add
+                } else {
+                    Accumulate::Overwrite
+                },
             });
             written.fill(true);
         }
@@ -105,7 +110,7 @@ impl Gradient {
     /// Adds `terms` to the gradient of an entry.
     pub(crate) fn add<T: Element>(&self, entry: &Entry, terms: &[T]) {
         self.with(entry, |gradient: EntryGradient<'_, T>| {
-            if !gradient.accumulate {
+            if gradient.accumulate == Accumulate::Overwrite {
                 gradient.values.copy_from_slice(terms);
                 return;
             }
@@ -376,7 +381,7 @@ impl Rows {
         self.gradient
             .with(&self.entry, |gradient: EntryGradient<'_, T>| {
                 let EntryGradient { values, accumulate } = gradient;
-                if !accumulate {
+                if accumulate == Accumulate::Overwrite {
                     values.fill(T::of(0.0));
                 }
                 for (&index, d_row) in self.indices.iter().zip(d_rows.chunks(len)) {

@@ -6,7 +6,7 @@ mod tests;
 use candle_core::Shape;
 use rayon::prelude::*;
 use siren_core::field::tensor::Element;
-use siren_kernel::product::{Factor, TransposedSum};
+use siren_kernel::product::{Accumulate, Factor, TransposedSum};
 
 use crate::layers::{Entry, EntryGradient, Gradient};
 use crate::operation::{BackwardInputs, Layer};
@@ -91,7 +91,7 @@ impl Layer for Linear {
             for y in y.chunks_exact_mut(outputs).filter(|_| !bias.is_empty()) {
                 y.copy_from_slice(bias);
             }
-            weight.multiply(x, y, true);
+            weight.multiply(x, y, Accumulate::Add);
         });
         Ok(y)
     }
@@ -148,13 +148,15 @@ impl Linear {
         let mut transposed = vec![T::of(0.0); BLOCK * row_count];
         for (index, weight) in weight.chunks(BLOCK * inputs).enumerate() {
             let transposed = &mut transposed[..weight.len() / inputs * row_count];
-            let has_bias = !bias.is_empty();
-            if has_bias {
+            let accumulate = if bias.is_empty() {
+                Accumulate::Overwrite
+            } else {
                 let bias = &bias[index * BLOCK..];
                 let outputs = transposed.chunks_exact_mut(row_count).zip(bias);
                 outputs.for_each(|(output, &bias)| output.fill(bias));
-            }
-            x_transposed[layer].multiply(weight, transposed, has_bias);
+                Accumulate::Add
+            };
+            x_transposed[layer].multiply(weight, transposed, accumulate);
             for (at, row) in rows.iter_mut().enumerate() {
                 let to = row[index * BLOCK..].iter_mut();
                 let from = transposed.iter().skip(at).step_by(row_count);
@@ -174,8 +176,8 @@ impl Linear {
             .zip(x.par_chunks(part * inputs))
             .zip(d_y.par_chunks(part * outputs));
         let gradients = parts.map(|((d_x, x), d_y)| {
-            weight.multiply(d_y, d_x, false);
-            let mut d_weight = TransposedSum::new((outputs, inputs));
+            weight.multiply(d_y, d_x, Accumulate::Overwrite);
+            let mut d_weight = TransposedSum::new(outputs, inputs);
             d_weight.add(d_y, x);
             let mut d_bias = vec![T::of(0.0); outputs];
             d_y.chunks_exact(outputs)
@@ -183,7 +185,7 @@ impl Linear {
             (d_weight, d_bias)
         });
         for (d_weight, d_bias) in gradients.collect::<Vec<_>>() {
-            self.gradient.add(&self.weight, &d_weight.numbers());
+            self.gradient.add(&self.weight, &d_weight.to_vec());
             self.add_bias_gradient(&d_bias);
         }
         d_x
@@ -256,7 +258,7 @@ fn backward_outputs<T: Element>(
 ) -> OutputsGradient<T> {
     let inputs = weight.len() / d_y.count;
     let rows = d_y.row_count();
-    let mut d_x = TransposedSum::new((rows, inputs));
+    let mut d_x = TransposedSum::new(rows, inputs);
     let mut d_bias = Vec::with_capacity(d_y.count);
     let mut transposed = vec![T::of(0.0); BLOCK * rows];
     for (index, weight) in weight.chunks(BLOCK * inputs).enumerate() {
@@ -279,7 +281,7 @@ fn backward_outputs<T: Element>(
         }
     }
     OutputsGradient {
-        d_x: d_x.numbers(),
+        d_x: d_x.to_vec(),
         d_bias,
     }
 }

@@ -4,38 +4,47 @@ use std::fmt;
 
 use pulp::{Scalar, WithSimd};
 
-/// An instruction set of the field's operation in `f32`; every processor has [`Level::Scalar`].
+/// SIMD instruction set of the `f32` kernels. Every processor supports [`Level::Scalar`].
 ///
-/// Levels differ in the order of additions and in whether a multiplication and an addition are rounded once or twice: the
-/// same network gives results equal to rounding on all of them, and equal bits on each.
+/// Levels differ in the order of additions and in whether a multiplication followed by an addition is rounded once or twice. Results of
+/// the same network are therefore equal to rounding between levels, and bit for bit on one level.
+///
+/// ```
+/// use siren_kernel::Level;
+///
+/// let levels: Vec<Level> = Level::available().collect();
+/// assert_eq!(levels.first(), Some(&Level::Scalar));
+/// assert_eq!(levels.last(), Some(&Level::best()));
+/// println!("matrix products use {}", Level::best());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// No instructions beyond the target's baseline.
+    /// The target's baseline instructions.
     Scalar,
-    /// AVX2 and FMA: 8 numbers at once.
+    /// AVX2 and FMA: 8 `f32` lanes.
     Avx2,
-    /// AVX-512 (x86-64-v4): 16 numbers at once.
+    /// AVX-512 (x86-64-v4): 16 `f32` lanes.
     Avx512,
-    /// NEON: 4 numbers at once.
+    /// NEON: 4 `f32` lanes.
     Neon,
 }
 
 impl Level {
-    /// From the simplest to the widest.
+    /// All levels, from the simplest to the widest.
     const ALL: [Self; 4] = [Self::Scalar, Self::Neon, Self::Avx2, Self::Avx512];
 
-    /// Those of this processor, from the simplest to the widest.
+    /// Returns the levels that this processor supports, from the simplest to the widest.
     pub fn available() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|level| level.is_available())
     }
 
-    /// The widest of this processor.
+    /// Returns the widest level that this processor supports.
     #[must_use]
     pub fn best() -> Self {
         Self::available().last().unwrap_or(Self::Scalar)
     }
 
-    /// Whether this processor has it.
+    /// Returns whether this processor supports the level.
     #[must_use]
     pub fn is_available(self) -> bool {
         match self {
@@ -48,14 +57,14 @@ impl Level {
             Self::Neon => pulp::aarch64::Neon::try_new().is_some(),
             #[allow(
                 unreachable_patterns,
-                reason = "which are reached depends on the architecture"
+                reason = "which patterns are reached depends on the architecture"
             )]
             _ => false,
         }
     }
 
-    /// Columns of a panel of packed weights: as many as the micro-kernel works on at once, so that it reads a panel from its beginning to its
-    /// end. (Wider panels, read with a stride, fall into a fraction of the sets of a first-level cache of 32 KiB.)
+    /// Returns the number of columns of a panel of packed weights: as many as the micro-kernel computes at once, so that it reads a panel
+    /// contiguously. (Wider panels, read with a stride, map to a fraction of the sets of a first-level cache of 32 KiB.)
     pub(crate) fn panel_columns(self) -> usize {
         match self {
             Self::Avx512 => 64,
@@ -63,8 +72,10 @@ impl Level {
         }
     }
 
-    /// Runs `work` compiled for this level, or, on a processor without it, for none. What is not inlined into `work` is
-    /// compiled without the level's instructions: a `WithSimd` type with `inline(always)` all the way down, not a closure.
+    /// Runs `work` compiled for this level, or without SIMD instructions if the processor does not support the level.
+    ///
+    /// Only code that is inlined into `work` is compiled with the level's instructions. `work` must therefore be a `WithSimd` type whose
+    /// callees are all `inline(always)`; a closure need not be inlined.
     #[inline]
     pub fn dispatch<W: WithSimd>(self, work: W) -> W::Output {
         #[cfg(target_arch = "x86_64")]

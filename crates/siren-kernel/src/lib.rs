@@ -1,12 +1,36 @@
-//! The CPU kernel of sinusoidal fields: matrix products, convolutions, pointwise functions, and whole networks with their spatial
-//! derivatives, forward and backward, tile by tile.
+//! CPU kernels of small neural networks: matrix products, convolutions, activations, and multilayer perceptrons with their spatial
+//! derivatives, forward and backward.
 //!
-//! [`network`] evaluates a multilayer perceptron and its backward pass on chunks of points; [`product`] holds the matrix products under
-//! it, which other networks use too; [`function`] the activations with their first three derivatives. One source is compiled for every
-//! SIMD [`Level`], and the level is chosen at run time. `f32` is the fast path; `f64` ([`Real`]) is a reference implementation that
-//! shares little with it.
+//! Three modules, from the inside out:
 //!
-//! This crate is the only one of the workspace with unsafe code, and depends on no tensor library.
+//! * [`function`]: activations with their first three derivatives.
+//! * [`product`]: matrix products, convolutions and sums of squares.
+//! * [`network`]: a multilayer perceptron on a chunk of points. The forward pass computes the value, the gradient and second-order
+//!   derivatives with respect to the input; the backward pass computes the gradient of a loss on all of them with respect to the
+//!   parameters.
+//!
+//! All matrices are dense and row-major. One source is compiled for every SIMD [`Level`], and the level is chosen at run time. `f32` is
+//! the fast path; `f64` is a reference implementation that shares little code with it. Both implement [`Real`].
+//!
+//! This crate is the only one of the workspace with unsafe code. It depends on no tensor library.
+//!
+//! # Examples
+//!
+//! ```
+//! use siren_kernel::Level;
+//! use siren_kernel::product::Matrix;
+//!
+//! // Matrices use the widest level of the processor; results differ between levels by rounding only.
+//! assert!(Level::best().is_available());
+//!
+//! let a = Matrix::from_row_major(2, 3, &[1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0]);
+//! let b = Matrix::from_row_major(3, 2, &[1.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
+//! let mut product = Matrix::zeros(2, 2);
+//! a.multiply(&b, &mut product);
+//! assert_eq!(product.to_vec(), [4.0, 5.0, 10.0, 11.0]);
+//! ```
+
+#![deny(clippy::undocumented_unsafe_blocks)]
 
 pub mod function;
 mod level;

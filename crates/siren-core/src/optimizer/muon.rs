@@ -325,18 +325,18 @@ fn iterated<T: Element>(matrix: &Tensor, iterations: usize) -> Result<Tensor> {
         .map(|x| T::of(x.to_double() / norm))
         .collect();
     let [a, b, c] = QUINTIC.map(T::of);
-    let mut y = Matrix::new(shape, &numbers);
+    let mut y = Matrix::from_row_major(shape.0, shape.1, &numbers);
     let mut product = y.clone();
-    let [mut square, mut fourth] = [(); 2].map(|()| Matrix::zero((shape.1, shape.1)));
+    let [mut square, mut fourth] = [(); 2].map(|()| Matrix::zeros(shape.1, shape.1));
     for _ in 0..iterations {
         y.gram(&mut square);
         // It is symmetric: its own square is that of its transpose with itself.
         square.gram(&mut fourth);
-        square.zip(&fourth, |s, f| b * s + c * f);
-        y.times(&square, &mut product);
-        y.zip(&product, |y, p| a * y + p);
+        square.zip_mut_with(&fourth, |s, f| b * s + c * f);
+        y.multiply(&square, &mut product);
+        y.zip_mut_with(&product, |y, p| a * y + p);
     }
-    let done = Tensor::from_vec(y.numbers(), shape, &Device::Cpu)?;
+    let done = Tensor::from_vec(y.to_vec(), shape, &Device::Cpu)?;
     Ok(if wide { done.t()?.contiguous()? } else { done })
 }
 

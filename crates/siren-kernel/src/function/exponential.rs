@@ -1,18 +1,18 @@
-//! The exponential in single precision, and what is made of it. No function branches, so that loops of them vectorize; NaN
+//! The exponential in single precision, and functions derived from it. No function branches, so that loops over them vectorize; NaN
 //! gives NaN.
 
 use pulp::Simd;
 
 use crate::real::mul_add;
 
-/// `(eˣ, eˣ − 1)` for `x ≤ 0`, both to the last bits. Where `eˣ` is not a normal number it may be zero.
+/// Returns `(eˣ, eˣ − 1)` for `x ≤ 0`, both accurate to the last bits. Where `eˣ` is subnormal it may be flushed to zero.
 ///
 /// `x = n ln 2 + r`, `eˣ − 1 = 2ⁿ (eʳ − 1) + (2ⁿ − 1)`, with a polynomial for `eʳ − 1` on `|r| ≤ ln 2 / 2` (minimax, by Lawson's
 /// weighted least squares). Adding 1.5 · 2²³ rounds to an integer `n` in the low bits.
 #[inline(always)]
 pub(crate) fn exp_and_exp_m1<S: Simd>(simd: S, x: f32) -> (f32, f32) {
     const ROUND: f32 = 12_582_912.0;
-    /// `n` is −127 there, and `2ⁿ` written as the bits of an exponent is zero.
+    /// Lower clamp of `x`: `n` is −127 there, and `2ⁿ` written as the bits of an exponent is zero.
     const LOWEST: f32 = -88.0;
     /// ln 2; the first part has 9 bits, so that its product with `n` is exact without fused multiply-add too.
     const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
@@ -33,7 +33,7 @@ pub(crate) fn exp_and_exp_m1<S: Simd>(simd: S, x: f32) -> (f32, f32) {
     )
 }
 
-/// `ln(1 + x)` for `0 ≤ x ≤ 1`: twice the inverse hyperbolic tangent of `s = x / (2 + x)`, `0 ≤ s ≤ 1/3`.
+/// Returns `ln(1 + x)` for `0 ≤ x ≤ 1`: twice the inverse hyperbolic tangent of `s = x / (2 + x)`, `0 ≤ s ≤ 1/3`.
 #[inline(always)]
 pub(crate) fn ln_1p<S: Simd>(simd: S, x: f32) -> f32 {
     let s = x / (2.0 + x);
@@ -45,28 +45,28 @@ pub(crate) fn ln_1p<S: Simd>(simd: S, x: f32) -> f32 {
     mul_add(simd, twice * s2, p, twice)
 }
 
-/// `tanh x`, from `m = e^(−2|x|) − 1`: it neither overflows nor cancels.
+/// Returns `tanh x`, from `m = e^(−2|x|) − 1`, which neither overflows nor cancels.
 #[inline(always)]
 pub(crate) fn tanh<S: Simd>(simd: S, x: f32) -> f32 {
     let (_, m) = exp_and_exp_m1(simd, -2.0 * x.abs());
     (-m / (2.0 + m)).copysign(x)
 }
 
-/// `e^(−z²)`, with the rounding of `z²` made good to first order; zero below 10⁻²⁰.
+/// Returns `e^(−z²)`, with the rounding error of `z²` compensated to first order; values below 10⁻²⁰ are flushed to zero.
 #[inline(always)]
 pub(crate) fn gaussian<S: Simd>(simd: S, z: f32) -> f32 {
     /// ln 10²⁰.
-    const FAR: f32 = 46.051_7;
+    const CUTOFF: f32 = 46.051_7;
     let squared = z * z;
-    let lost = if S::IS_SCALAR {
+    let rounding_error = if S::IS_SCALAR {
         (f64::from(z) * f64::from(z) - f64::from(squared)) as f32
     } else {
         z.mul_add(z, -squared)
     };
     let (e, _) = exp_and_exp_m1(simd, -squared);
-    if squared > FAR {
+    if squared > CUTOFF {
         0.0
     } else {
-        mul_add(simd, e, -lost, e)
+        mul_add(simd, e, -rounding_error, e)
     }
 }

@@ -1,13 +1,16 @@
-//! Pointwise functions: every activation with its first three derivatives.
+//! Activations with their first three derivatives.
 //!
-//! [`curve`] holds those made of exponentials, [`wave`] those made of sines, [`sine`] and [`exponential`] the polynomials of both in
-//! single precision. The backward pass of a second-order jet needs `σ` and its first three derivatives; a value step needs `σ` and `σ`'s slope.
+//! The backward pass of a network with second-order derivatives needs `σ` and its first three derivatives; that of a network with values
+//! alone needs `σ` and `σ'`.
 
+// `curve` holds the activations composed of exponentials, `wave` those composed of sines, `exponential` and `sine` the polynomials of both
+// in single precision, `elementary` the trait through which both precisions are called.
 #[cfg(test)]
 mod accuracy;
 mod curve;
-pub(crate) mod exponential;
-pub(crate) mod sine;
+mod elementary;
+mod exponential;
+mod sine;
 mod wave;
 
 use pulp::Simd;
@@ -16,39 +19,41 @@ use self::curve::{Exponential, Gaussian, Linear, Relu, Sigmoid, Silu, Softplus, 
 use self::wave::{Finer, Gabor, HyperbolicSine, Sinc};
 use crate::Real;
 
-/// A pointwise function of one layer, its constants included.
+pub(crate) use self::elementary::{Elementary, Scaled};
+
+/// A pointwise function `σ(z)` of a layer, with its constants.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pointwise {
-    /// `z`: the output layer.
+    /// `z`, the function of an output layer.
     Linear,
     /// `sin(ω z)`.
     Sine {
-        /// ω.
+        /// Angular frequency ω.
         omega: f64,
     },
     /// `sin(ω (|z| + 1) z)`.
     Finer {
-        /// ω.
+        /// Angular frequency ω.
         omega: f64,
     },
     /// `sin(ω sinh 2z)`.
     HyperbolicSine {
-        /// ω.
+        /// Angular frequency ω.
         omega: f64,
     },
     /// `e^(−(s z)²) cos ωz`.
     Gabor {
-        /// ω.
+        /// Angular frequency ω.
         omega: f64,
         /// Scale s.
         scale: f64,
     },
     /// `sin(ωz) / (ωz)`.
     Sinc {
-        /// ω.
+        /// Angular frequency ω.
         omega: f64,
     },
-    /// `e^(−(s z)²)`; of scale 1 the radial basis functions.
+    /// `e^(−(s z)²)`.
     Gaussian {
         /// Scale s.
         scale: f64,
@@ -63,9 +68,9 @@ pub enum Pointwise {
     Sigmoid,
     /// `ln(1 + eᶻ)`; `z` above [`SOFTPLUS_THRESHOLD`].
     Softplus,
-    /// `scale · z` above 0, `scale · alpha (eᶻ − 1)` below.
+    /// `scale · z` for `z > 0`, `scale · alpha (eᶻ − 1)` otherwise: ELU and SELU.
     Exponential {
-        /// Scale s.
+        /// Factor of the whole function.
         scale: f64,
         /// Factor α of the exponential.
         alpha: f64,
@@ -76,12 +81,17 @@ pub enum Pointwise {
 pub const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 /// α of SELU (Klambauer et al. 2017).
 pub const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
-/// PyTorch's softplus is the identity above this.
+/// Argument above which softplus is the identity, as in PyTorch.
 pub const SOFTPLUS_THRESHOLD: f64 = 20.0;
 
 impl Pointwise {
-    /// Fills `out[k]` with the derivative of order `first + k` at every `z`, for as many `k` as there are slices: 1 to 3, from
-    /// σ on (`first = 0`) for the forward pass, from σ' on (`first = 1`) for the reverse.
+    /// Computes derivatives of `σ` elementwise: `out[k]` receives the derivative of order `first + k` at every element of `z`.
+    ///
+    /// `first` is 0 in the forward pass, where `out` has 1 to 3 slices, and 1 in the backward pass, where it has 2 or 3. All slices are as
+    /// long as `z`. The function is inlined into the SIMD dispatch that calls it; `simd` is the token of the level.
+    ///
+    /// # Panics
+    /// If the number of slices is not one of these.
     #[inline(always)]
     pub fn derivatives<T: Real, S: Simd>(
         self,

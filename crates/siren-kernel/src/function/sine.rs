@@ -2,50 +2,61 @@
 
 use pulp::Simd;
 
+use super::elementary::Scaled;
 use crate::real::mul_add;
 
-/// Above this the reduction loses accuracy, and the standard library's sine serves instead.
+/// Returns the largest `|x|` whose range reduction is accurate. Above it the standard library's sine is used instead.
 const fn reduction_limit<S: Simd>() -> f32 {
     if S::IS_SCALAR { 8192.0 } else { 16_384.0 }
 }
 
-/// π/2 in three parts. With fused multiply-add every product is exact to the last bit, so that each part may use its whole
-/// mantissa; without, the first two end in enough zeros for their product with a quadrant to be exact (Cody and Waite).
+/// π/2 in three parts. With fused multiply-add every product is exact, so that each part uses its whole mantissa.
 const HALF_PI_FUSED: [f32; 3] = [1.570_796_4, -4.371_139e-8, -1.715_124_5e-15];
+/// π/2 in three parts for products that are rounded: the first two end in enough zero bits for their product with a quadrant to be exact
+/// (Cody and Waite).
 const HALF_PI_SHORT: [f32; 3] = [1.570_312_5, 4.837_513e-4, 7.549_79e-8];
 
-/// `sin_out = sin(ω z)`.
+/// Computes `sin_out = sin(ω z)`.
 #[inline(always)]
 pub(crate) fn sin_slice<S: Simd>(simd: S, omega: f32, z: &[f32], sin_out: &mut [f32]) {
-    let mut far = false;
+    let mut out_of_range = false;
     for (sin, &z) in sin_out.iter_mut().zip(z) {
         let x = omega * z;
-        far |= x.abs() > reduction_limit::<S>();
+        out_of_range |= x.abs() > reduction_limit::<S>();
         *sin = sin_cos(simd, x).0;
     }
-    if far {
+    if out_of_range {
         for (sin, &z) in sin_out.iter_mut().zip(z) {
             *sin = f32::sin(omega * z);
         }
     }
 }
 
-/// `sin_out = a sin(ω z)`, `cos_out = b cos(ω z)`.
+/// Computes `sine.out = sine.factor · sin(ω z)` and `cosine.out = cosine.factor · cos(ω z)`.
 #[inline(always)]
 pub(crate) fn sin_cos_slice<S: Simd>(
     simd: S,
     omega: f32,
     z: &[f32],
-    [(a, sin_out), (b, cos_out)]: [(f32, &mut [f32]); 2],
+    sine: Scaled<'_, f32>,
+    cosine: Scaled<'_, f32>,
 ) {
-    let mut far = false;
+    let mut out_of_range = false;
+    let Scaled {
+        factor: a,
+        out: sin_out,
+    } = sine;
+    let Scaled {
+        factor: b,
+        out: cos_out,
+    } = cosine;
     for ((a_sin, b_cos), &z) in sin_out.iter_mut().zip(&mut *cos_out).zip(z) {
         let x = omega * z;
-        far |= x.abs() > reduction_limit::<S>();
+        out_of_range |= x.abs() > reduction_limit::<S>();
         let (sin, cos) = sin_cos(simd, x);
         (*a_sin, *b_cos) = (a * sin, b * cos);
     }
-    if far {
+    if out_of_range {
         for ((a_sin, b_cos), &z) in sin_out.iter_mut().zip(cos_out).zip(z) {
             let (sin, cos) = f32::sin_cos(omega * z);
             (*a_sin, *b_cos) = (a * sin, b * cos);
@@ -53,10 +64,10 @@ pub(crate) fn sin_cos_slice<S: Simd>(
     }
 }
 
-/// `(sin x, cos x)` for `|x| ≤` [`reduction_limit`].
+/// Returns `(sin x, cos x)` for `|x| ≤` [`reduction_limit`].
 ///
 /// `x = n π/2 + r`, then polynomials on `|r| ≤ π/4` (minimax, by Lawson's weighted least squares). Adding 1.5 · 2²³ rounds to
-/// an integer whose low bits are the quadrant, so no conversion to integer stands in the way of vectorization.
+/// an integer whose low bits are the quadrant; a conversion to integer would prevent vectorization.
 #[inline(always)]
 fn sin_cos<S: Simd>(simd: S, x: f32) -> (f32, f32) {
     const ROUND: f32 = 12_582_912.0;

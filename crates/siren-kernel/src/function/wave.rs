@@ -1,10 +1,11 @@
-//! Functions made of the sine and cosine of a phase.
+//! Activations composed of the sine and cosine of a phase.
 
 use pulp::Simd;
 
+use super::elementary::Scaled;
 use crate::Real;
 
-/// `sin ωz, ω cos ωz, −ω² sin ωz, −ω³ cos ωz`.
+/// Fills `out` with derivatives of `sin ωz`, from order `first` on: `sin ωz, ω cos ωz, −ω² sin ωz, −ω³ cos ωz`.
 #[inline(always)]
 pub(super) fn sine<T: Real, S: Simd>(
     simd: S,
@@ -16,25 +17,42 @@ pub(super) fn sine<T: Real, S: Simd>(
     let (one, minus_omega_squared) = (T::of(1.0), -omega * omega);
     match (first, out) {
         (0, [s0]) => T::sin_slice(simd, omega, z, s0),
-        (0, [s0, s1]) => T::sin_cos_slice(simd, omega, z, [(one, s0), (omega, s1)]),
+        (0, [s0, s1]) => T::sin_cos_slice(simd, omega, z, scaled(one, s0), scaled(omega, s1)),
         (0, [s0, s1, s2]) => {
-            T::sin_cos_slice(simd, omega, z, [(one, s0), (omega, s1)]);
-            scaled(minus_omega_squared, s0, s2);
+            T::sin_cos_slice(simd, omega, z, scaled(one, s0), scaled(omega, s1));
+            multiply_by(minus_omega_squared, s0, s2);
         }
         (1, [s1, s2]) => {
-            T::sin_cos_slice(simd, omega, z, [(minus_omega_squared, s2), (omega, s1)]);
+            T::sin_cos_slice(
+                simd,
+                omega,
+                z,
+                scaled(minus_omega_squared, s2),
+                scaled(omega, s1),
+            );
         }
         (1, [s1, s2, s3]) => {
-            T::sin_cos_slice(simd, omega, z, [(minus_omega_squared, s2), (omega, s1)]);
-            scaled(minus_omega_squared, s1, s3);
+            T::sin_cos_slice(
+                simd,
+                omega,
+                z,
+                scaled(minus_omega_squared, s2),
+                scaled(omega, s1),
+            );
+            multiply_by(minus_omega_squared, s1, s3);
         }
-        _ => unreachable!("1 to 3 derivatives; the slope of a sine alone is asked for by nobody"),
+        _ => unreachable!("1 to 3 derivatives; no pass needs the first derivative alone"),
     }
 }
 
-/// `out = factor · row`.
 #[inline(always)]
-fn scaled<T: Real>(factor: T, row: &[T], out: &mut [T]) {
+fn scaled<T>(factor: T, out: &mut [T]) -> Scaled<'_, T> {
+    Scaled { factor, out }
+}
+
+/// Computes `out = factor · row`.
+#[inline(always)]
+fn multiply_by<T: Real>(factor: T, row: &[T], out: &mut [T]) {
     for (out, &x) in out.iter_mut().zip(row) {
         *out = factor * x;
     }
@@ -42,17 +60,24 @@ fn scaled<T: Real>(factor: T, row: &[T], out: &mut [T]) {
 
 /// A function of `z` and of the sine and cosine of a phase `u(z)`, with its first three derivatives.
 pub(super) trait Wave<T>: Copy {
-    /// `u(z)`.
+    /// Returns the phase `u(z)`.
     fn phase<S: Simd>(self, simd: S, z: T) -> T;
 
-    /// `[σ, σ', σ'', σ''']` at `z`.
-    fn at<S: Simd>(self, simd: S, z: T, sin_cos: [T; 2]) -> [T; 4];
+    /// Returns `[σ, σ', σ'', σ''']` at `z`, given the sine and cosine of `u(z)`.
+    fn derivatives<S: Simd>(self, simd: S, z: T, phase: SinCos<T>) -> [T; 4];
 }
 
-/// Numbers whose sines and cosines are computed at once.
+/// Sine and cosine of one phase.
+#[derive(Clone, Copy)]
+pub(super) struct SinCos<T> {
+    sin: T,
+    cos: T,
+}
+
+/// Number of arguments whose sines and cosines are computed at once.
 const BLOCK: usize = 64;
 
-/// As [`Pointwise::derivatives`](super::Pointwise::derivatives).
+/// Fills `out` as [`Pointwise::derivatives`](super::Pointwise::derivatives) does.
 #[inline(always)]
 pub(super) fn fill<T: Real, S: Simd>(
     simd: S,
@@ -72,36 +97,48 @@ pub(super) fn fill<T: Real, S: Simd>(
             simd,
             T::of(1.0),
             phase,
-            [(T::of(1.0), &mut *sin), (T::of(1.0), &mut *cos)],
+            scaled(T::of(1.0), &mut *sin),
+            scaled(T::of(1.0), &mut *cos),
         );
+        let block = Block { z, sin, cos };
         for (k, out) in out.iter_mut().enumerate() {
             let out = &mut out[start..][..z.len()];
             match first + k {
-                0 => derivative::<0, T, S>(simd, wave, (z, sin, cos), out),
-                1 => derivative::<1, T, S>(simd, wave, (z, sin, cos), out),
-                2 => derivative::<2, T, S>(simd, wave, (z, sin, cos), out),
-                _ => derivative::<3, T, S>(simd, wave, (z, sin, cos), out),
+                0 => derivative::<0, T, S>(simd, wave, block, out),
+                1 => derivative::<1, T, S>(simd, wave, block, out),
+                2 => derivative::<2, T, S>(simd, wave, block, out),
+                _ => derivative::<3, T, S>(simd, wave, block, out),
             }
         }
     }
 }
 
-/// One derivative of a block: the compiler drops what the others need.
+/// Arguments `z` of a [`Wave`], with the sines and cosines of their phases.
+#[derive(Clone, Copy)]
+struct Block<'a, T> {
+    z: &'a [T],
+    sin: &'a [T],
+    cos: &'a [T],
+}
+
+/// Computes the derivative of one constant `ORDER` on a block; the compiler removes the other orders.
 #[inline(always)]
 fn derivative<const ORDER: usize, T: Real, S: Simd>(
     simd: S,
     wave: impl Wave<T>,
-    (z, sin, cos): (&[T], &[T], &[T]),
+    block: Block<'_, T>,
     out: &mut [T],
 ) {
+    let Block { z, sin, cos } = block;
     for (((out, &z), &sin), &cos) in out.iter_mut().zip(z).zip(sin).zip(cos) {
-        *out = wave.at(simd, z, [sin, cos])[ORDER];
+        *out = wave.derivatives(simd, z, SinCos { sin, cos })[ORDER];
     }
 }
 
-/// The derivatives of `sin u` in `z`, from the sine and cosine of `u` and from `[u', u'', u''']`.
+/// Returns `sin u` and its first three derivatives with respect to `z`, given the sine and cosine of `u`, and `u'`, `u''`, `u'''`.
 #[inline(always)]
-fn chain<T: Real>([sin, cos]: [T; 2], [u1, u2, u3]: [T; 3]) -> [T; 4] {
+fn chain_rule<T: Real>(phase: SinCos<T>, u1: T, u2: T, u3: T) -> [T; 4] {
+    let SinCos { sin, cos } = phase;
     [
         sin,
         u1 * cos,
@@ -123,12 +160,12 @@ impl<T: Real> Wave<T> for Finer<T> {
     }
 
     #[inline(always)]
-    fn at<S: Simd>(self, _simd: S, z: T, sin_cos: [T; 2]) -> [T; 4] {
+    fn derivatives<S: Simd>(self, _simd: S, z: T, phase: SinCos<T>) -> [T; 4] {
         let [zero, one, two] = [0.0, 1.0, 2.0].map(T::of);
         let slope = self.omega * (two * z.abs() + one);
-        let bend = two * self.omega;
-        let bend = if z < zero { -bend } else { bend };
-        chain(sin_cos, [slope, bend, zero])
+        let curvature = two * self.omega;
+        let curvature = if z < zero { -curvature } else { curvature };
+        chain_rule(phase, slope, curvature, zero)
     }
 }
 
@@ -139,9 +176,9 @@ pub(super) struct HyperbolicSine<T> {
 }
 
 impl<T: Real> HyperbolicSine<T> {
-    /// `ω sinh 2z` and `ω cosh 2z`.
+    /// Returns `[ω sinh 2z, ω cosh 2z]`.
     #[inline(always)]
-    fn phases<S: Simd>(self, simd: S, z: T) -> [T; 2] {
+    fn sinh_cosh<S: Simd>(self, simd: S, z: T) -> [T; 2] {
         let [zero, one, two] = [0.0, 1.0, 2.0].map(T::of);
         let m = T::exp_m1_below_zero(simd, -two * z.abs());
         let e = one + m;
@@ -154,14 +191,14 @@ impl<T: Real> HyperbolicSine<T> {
 impl<T: Real> Wave<T> for HyperbolicSine<T> {
     #[inline(always)]
     fn phase<S: Simd>(self, simd: S, z: T) -> T {
-        self.phases(simd, z)[0]
+        self.sinh_cosh(simd, z)[0]
     }
 
     #[inline(always)]
-    fn at<S: Simd>(self, simd: S, z: T, sin_cos: [T; 2]) -> [T; 4] {
-        let [sinh, cosh] = self.phases(simd, z);
+    fn derivatives<S: Simd>(self, simd: S, z: T, phase: SinCos<T>) -> [T; 4] {
+        let [sinh, cosh] = self.sinh_cosh(simd, z);
         let [two, four, eight] = [2.0, 4.0, 8.0].map(T::of);
-        chain(sin_cos, [two * cosh, four * sinh, eight * cosh])
+        chain_rule(phase, two * cosh, four * sinh, eight * cosh)
     }
 }
 
@@ -179,11 +216,12 @@ impl<T: Real> Wave<T> for Gabor<T> {
     }
 
     #[inline(always)]
-    fn at<S: Simd>(self, simd: S, z: T, [sin, cos]: [T; 2]) -> [T; 4] {
+    fn derivatives<S: Simd>(self, simd: S, z: T, phase: SinCos<T>) -> [T; 4] {
+        let SinCos { sin, cos } = phase;
         let (w, s) = (self.omega, self.scale);
         let [two, three] = [2.0, 3.0].map(T::of);
         let e = T::gaussian(simd, s * z);
-        // The envelope's derivative is −v times itself, and v grows by a.
+        // The envelope e satisfies e' = −v e, with v' = a.
         let a = two * s * s;
         let v = a * z;
         [
@@ -202,9 +240,9 @@ pub(super) struct Sinc<T> {
     pub(super) omega: T,
 }
 
-/// Below this the quotients of [`Sinc`] lose digits, and their series serve instead.
+/// `|ωz|` below which the quotients of [`Sinc`] lose digits; their power series are used instead.
 const SINC_SERIES: f64 = 1.5;
-/// Terms of the series: at the limit above, what is left out is below 10⁻¹⁶.
+/// Number of terms of the series: at [`SINC_SERIES`] the remainder is below 10⁻¹⁶.
 const SINC_TERMS: usize = 12;
 
 impl<T: Real> Wave<T> for Sinc<T> {
@@ -214,27 +252,28 @@ impl<T: Real> Wave<T> for Sinc<T> {
     }
 
     #[inline(always)]
-    fn at<S: Simd>(self, _simd: S, z: T, [sin, cos]: [T; 2]) -> [T; 4] {
+    fn derivatives<S: Simd>(self, _simd: S, z: T, phase: SinCos<T>) -> [T; 4] {
+        let SinCos { sin, cos } = phase;
         let w = self.omega;
         let u = w * z;
-        let near = u.abs() < T::of(SINC_SERIES);
+        let use_series = u.abs() < T::of(SINC_SERIES);
         let [one, two, three] = [1.0, 2.0, 3.0].map(T::of);
-        let safe = if near { one } else { u };
-        let s0 = sin / safe;
-        let s1 = (cos - s0) / safe;
-        let s2 = -(sin + two * s1) / safe;
-        let s3 = -(cos + three * s2) / safe;
-        let [t0, t1, t2, t3] = sinc_series(if near { u } else { one });
+        let divisor = if use_series { one } else { u };
+        let s0 = sin / divisor;
+        let s1 = (cos - s0) / divisor;
+        let s2 = -(sin + two * s1) / divisor;
+        let s3 = -(cos + three * s2) / divisor;
+        let [t0, t1, t2, t3] = sinc_series(if use_series { u } else { one });
         [
-            if near { t0 } else { s0 },
-            w * if near { t1 } else { s1 },
-            w * w * if near { t2 } else { s2 },
-            w * w * w * if near { t3 } else { s3 },
+            if use_series { t0 } else { s0 },
+            w * if use_series { t1 } else { s1 },
+            w * w * if use_series { t2 } else { s2 },
+            w * w * w * if use_series { t3 } else { s3 },
         ]
     }
 }
 
-/// `sin(u)/u = Σ (−u²)ᵏ / (2k + 1)!` and its derivatives in `u`, by Horner's rule in `u²`.
+/// Returns `sin(u)/u = Σ (−u²)ᵏ / (2k + 1)!` and its first three derivatives with respect to `u`, by Horner's rule in `u²`.
 #[inline(always)]
 fn sinc_series<T: Real>(u: T) -> [T; 4] {
     let square = u * u;
@@ -254,7 +293,7 @@ fn sinc_series<T: Real>(u: T) -> [T; 4] {
     [t0, t1 * u, t2, t3 * u]
 }
 
-/// `(−1)ᵏ / (2k + 1)!`.
+/// Coefficients of the series of `sin(u)/u` in `u²`: `(−1)ᵏ / (2k + 1)!`.
 const SINC_COEFFICIENTS: [f64; SINC_TERMS] = {
     let mut coefficients = [1.0; SINC_TERMS];
     let mut k = 1;

@@ -1,88 +1,109 @@
-//! Encodings of the coordinates, with their sizes and constants resolved.
+//! Encodings of the coordinates.
 
-/// Sinusoidal features: `sin⟨ω, x⟩` and `cos⟨ω, x⟩` for every `ω`.
+/// Sinusoidal features `sin⟨ω, x⟩` and `cos⟨ω, x⟩` for each angular frequency vector `ω`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Waves {
-    /// Each `ω`, radians per unit of the coordinates.
-    pub angular: Vec<Vec<f64>>,
-    /// The sine and the cosine of a wave stand side by side; otherwise all sines, then all cosines.
-    pub side_by_side: bool,
+    /// The vectors `ω`, each of `d` components, in radians per unit of the coordinates.
+    pub angular_frequencies: Vec<Vec<f64>>,
+    /// Whether the sine and the cosine of each `ω` are adjacent. Otherwise all sines come first, then all cosines.
+    pub interleaved: bool,
+}
+
+/// One feature of [`Waves`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WaveFeature<'a> {
+    /// `ω`, in radians per unit of the coordinates.
+    pub angular_frequency: &'a [f64],
+    /// Whether the feature is `cos⟨ω, x⟩`; otherwise it is `sin⟨ω, x⟩`.
+    pub is_cosine: bool,
 }
 
 impl Waves {
-    /// The features one by one: `ω`, and whether it is the cosine.
-    pub fn features(&self) -> Vec<(&[f64], bool)> {
-        let both = [false, true];
-        let waves = || self.angular.iter().map(Vec::as_slice);
-        if self.side_by_side {
-            let pair = |omega| both.map(|cosine| (omega, cosine));
+    /// Returns the features in the order of the inputs of the first layer.
+    #[must_use]
+    pub fn features(&self) -> Vec<WaveFeature<'_>> {
+        let feature = |omega, is_cosine| WaveFeature {
+            angular_frequency: omega,
+            is_cosine,
+        };
+        let sine_and_cosine = [false, true];
+        let waves = || self.angular_frequencies.iter().map(Vec::as_slice);
+        if self.interleaved {
+            let pair = |omega| sine_and_cosine.map(|is_cosine| feature(omega, is_cosine));
             return waves().flat_map(pair).collect();
         }
-        let half = |cosine| waves().map(move |omega| (omega, cosine));
-        both.into_iter().flat_map(half).collect()
+        let half = |is_cosine| waves().map(move |omega| feature(omega, is_cosine));
+        sine_and_cosine.into_iter().flat_map(half).collect()
     }
 }
 
-/// An encoding with its sizes and constants settled.
+/// Encoding of the coordinates `x`, with its sizes and constants resolved: the inputs of the first layer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Features {
-    /// The coordinates themselves.
+    /// The coordinates.
     Identity,
-    /// The coordinates (if `keep`), then the waves.
+    /// Sinusoidal features of the coordinates.
     Sinusoids {
-        /// Whether the coordinates stand before the waves.
-        keep: bool,
-        /// Frequencies and order of the waves.
+        /// Whether the coordinates precede the sinusoids.
+        include_input: bool,
+        /// Frequencies and order of the sinusoids.
         waves: Waves,
     },
-    /// Parameters at these offsets: `centers × d` coordinates, then `centers` widths.
+    /// Radial basis functions `e^(−(s ‖x − c‖²)²)` with learned centers `c` and widths `s`.
     Rbf {
         /// Number of centers.
         centers: usize,
-        /// Index of the first coordinate of the centers `(centers, d)`.
+        /// Index of the centers `(centers, d)` in the flat parameters.
         first_center: usize,
-        /// Index of the first width `(centers,)`.
+        /// Index of the widths `s (centers,)` in the flat parameters. They must follow the centers directly.
         first_sigma: usize,
     },
 }
 
 impl Features {
-    /// `sin(2ⁱπ xⱼ), cos(2ⁱπ xⱼ)` for `i < frequencies`, axis by axis within a frequency.
+    /// Returns the positional encoding of NeRF (Mildenhall et al. 2020): the `dims` coordinates, then `sin(2ⁱπ xⱼ), cos(2ⁱπ xⱼ)` for
+    /// `i < frequencies`, axis by axis within a frequency.
+    #[must_use]
     pub fn nerf(dims: usize, frequencies: usize) -> Self {
-        let wave = |i: usize, j: usize| {
-            let mut angular = vec![0.0; dims];
-            angular[j] = std::f64::consts::PI * (1u64 << i) as f64;
-            angular
+        let angular_frequency = |i: usize, j: usize| {
+            let mut omega = vec![0.0; dims];
+            omega[j] = std::f64::consts::PI * (1u64 << i) as f64;
+            omega
         };
         let waves = (0..frequencies).flat_map(|i| (0..dims).map(move |j| (i, j)));
         Self::Sinusoids {
-            keep: true,
+            include_input: true,
             waves: Waves {
-                angular: waves.map(|(i, j)| wave(i, j)).collect(),
-                side_by_side: true,
+                angular_frequencies: waves.map(|(i, j)| angular_frequency(i, j)).collect(),
+                interleaved: true,
             },
         }
     }
 
-    /// All sines of `2πBx`, then all cosines; `matrix` is `B`, row by row.
+    /// Returns random Fourier features (Tancik et al. 2020): all sines of `2πBx`, then all cosines. `matrix` is `B`, row-major, with `dims`
+    /// columns.
+    #[must_use]
     pub fn fourier(dims: usize, matrix: &[f64]) -> Self {
-        let wave = |row: &[f64]| row.iter().map(|b| std::f64::consts::TAU * b).collect();
+        let angular_frequency =
+            |row: &[f64]| row.iter().map(|b| std::f64::consts::TAU * b).collect();
         Self::Sinusoids {
-            keep: false,
+            include_input: false,
             waves: Waves {
-                angular: matrix.chunks(dims).map(wave).collect(),
-                side_by_side: false,
+                angular_frequencies: matrix.chunks(dims).map(angular_frequency).collect(),
+                interleaved: false,
             },
         }
     }
 
-    /// Inputs of the first layer for `dims` coordinates.
+    /// Returns the number of features of `dims` coordinates, which is the number of inputs of the first layer.
+    #[must_use]
     pub fn count(&self, dims: usize) -> usize {
         match self {
             Self::Identity => dims,
-            Self::Sinusoids { keep, waves } => {
-                2 * waves.angular.len() + if *keep { dims } else { 0 }
-            }
+            Self::Sinusoids {
+                include_input,
+                waves,
+            } => 2 * waves.angular_frequencies.len() + if *include_input { dims } else { 0 },
             Self::Rbf { centers, .. } => *centers,
         }
     }

@@ -1,113 +1,120 @@
-//! The input jet: coordinates through their encoding, and back into learned centers.
+//! Forward pass of the encodings: the input jet of the first layer.
 
 use pulp::{Simd, WithSimd};
 
 use super::encoding::{Features, Waves};
-use super::pointwise::{Components, Scratch, Shape, Stage, Through, add, add_product, multiply};
+use super::order::TraceEntry;
+use super::pointwise::{Components, ForwardBuffers, Scratch, add_product, multiply};
+use super::radial_basis::{self, RadialBasis, ScaledDistances};
 use super::tile::Tile;
-use crate::function::Pointwise;
+use crate::function::Scaled;
 use crate::product::panel::stride;
 use crate::{Level, Real};
 
-/// `Σᵢ Aᵢᵢ`, of each trace.
-fn diagonal_sums<T: Real>(components: Components<'_>) -> Vec<T> {
-    let sum = |entries: &[(usize, usize, f64)]| {
-        let diagonal = entries.iter().filter(|(i, j, _)| i == j);
-        diagonal.map(|(_, _, a)| a).sum::<f64>()
-    };
-    let traces = components.traces.iter();
-    traces.map(|trace| T::of(sum(trace.entries()))).collect()
+/// Buffers of a tile in the forward pass of the encoding.
+pub(super) struct TileBuffers<'a, T> {
+    pub(super) tile: &'a mut Tile<T>,
+    /// Distances of radial basis functions, where they are not saved.
+    pub(super) current_z: &'a mut Vec<T>,
+    pub(super) scratch: &'a mut Scratch<T>,
 }
 
-/// Fills `tile.inputs[0]` from `coords (m, d)`.
-pub(super) fn forward<T: Real>(
-    level: Level,
-    features: &Features,
-    components: Components<'_>,
-    (coords, params): (&[T], &[T]),
-    (tile, hot, scratch): (&mut Tile<T>, &mut Vec<T>, &mut Scratch<T>),
-) {
-    let points = tile.points;
-    let dims = coords.len() / points;
-    let input = &mut tile.inputs[0];
-    match features {
-        Features::Identity => {
-            let stride = stride(dims);
-            let block = points * stride;
-            input[..components.count() * block].fill(T::of(0.0));
-            for (p, x) in coords.chunks(dims).enumerate() {
-                input[p * stride..][..dims].copy_from_slice(x);
-                for i in 0..components.gradients {
-                    input[(1 + i) * block + p * stride + i] = T::of(1.0);
-                }
+/// Forward pass of the encoding of one tile.
+pub(super) struct EncodingPass<'a, T> {
+    pub(super) level: Level,
+    pub(super) features: &'a Features,
+    pub(super) components: Components<'a>,
+    /// `(points, d)`.
+    pub(super) coords: &'a [T],
+    /// `(P,)`.
+    pub(super) params: &'a [T],
+}
+
+impl<T: Real> EncodingPass<'_, T> {
+    /// Writes the jet of the encoding to the input of the first layer.
+    pub(super) fn forward(self, buffers: TileBuffers<'_, T>) {
+        let dims = self.coords.len() / buffers.tile.points;
+        let input = &mut buffers.tile.inputs[0];
+        match self.features {
+            Features::Identity => self.write_coordinates(dims, input),
+            Features::Sinusoids {
+                include_input,
+                waves,
+            } => {
+                T::dispatch(
+                    self.level,
+                    Sinusoids {
+                        input_columns: if *include_input { dims } else { 0 },
+                        waves,
+                        components: self.components,
+                        coords: self.coords,
+                        dims,
+                        out: input,
+                    },
+                );
+            }
+            Features::Rbf {
+                centers,
+                first_center,
+                first_sigma,
+            } => {
+                let basis = RadialBasis {
+                    centers: &self.params[*first_center..][..centers * dims],
+                    sigmas: &self.params[*first_sigma..][..*centers],
+                };
+                self.write_radial_basis(basis, buffers);
             }
         }
-        Features::Sinusoids { keep, waves } => {
-            T::dispatch(
-                level,
-                Sinusoids {
-                    kept: if *keep { dims } else { 0 },
-                    waves,
-                    components,
-                    coords,
-                    dims,
-                    input,
-                },
-            );
+    }
+
+    fn write_coordinates(&self, dims: usize, input: &mut [T]) {
+        let stride = stride(dims);
+        let block = self.coords.len() / dims * stride;
+        input[..self.components.count() * block].fill(T::of(0.0));
+        for (p, x) in self.coords.chunks(dims).enumerate() {
+            input[p * stride..][..dims].copy_from_slice(x);
+            for i in 0..self.components.gradients {
+                input[(1 + i) * block + p * stride + i] = T::of(1.0);
+            }
         }
-        Features::Rbf {
-            centers,
-            first_center,
-            first_sigma,
-        } => {
-            let centers_d = &params[*first_center..][..centers * dims];
-            let sigmas = &params[*first_sigma..][..*centers];
-            let values_only = components.count() == 1;
-            let mut through = Through::new(values_only, (hot, &mut tile.distances), input);
-            T::dispatch(
-                level,
-                ScaledDistances {
-                    components,
-                    coords,
-                    centers: centers_d,
-                    sigmas,
-                    distances: &mut *through.z,
-                },
-            );
-            let stage = rbf_stage(level, components, *centers, points);
-            stage.forward(&[], &mut through, scratch);
-        }
+    }
+
+    fn write_radial_basis(&self, basis: RadialBasis<'_, T>, buffers: TileBuffers<'_, T>) {
+        let TileBuffers {
+            tile,
+            current_z,
+            scratch,
+        } = buffers;
+        let (saved, input) = (&mut tile.distances, &mut tile.inputs[0]);
+        let mut buffers = if self.components.count() == 1 {
+            ForwardBuffers::saving_slopes(current_z, saved, input)
+        } else {
+            ForwardBuffers::saving_preactivations(saved, input)
+        };
+        T::dispatch(
+            self.level,
+            ScaledDistances {
+                components: self.components,
+                coords: self.coords,
+                basis,
+                distances: &mut *buffers.z,
+            },
+        );
+        let centers = basis.sigmas.len();
+        let stage = radial_basis::stage(self.level, self.components, centers, tile.points);
+        stage.forward(&[], &mut buffers, scratch);
     }
 }
 
-/// `e^(−z²)` of the scaled distances.
-pub(super) fn rbf_stage(
-    level: Level,
-    components: Components<'_>,
-    centers: usize,
-    points: usize,
-) -> Stage<'_> {
-    Stage {
-        level,
-        pointwise: Pointwise::Gaussian { scale: 1.0 },
-        components,
-        shape: Shape {
-            points,
-            width: centers,
-            stride: stride(centers),
-        },
-    }
-}
-
-/// Fills the input jet with sinusoids, row by row of all waves.
+/// Writes the jet of [`Features::Sinusoids`].
 struct Sinusoids<'a, 'b, T> {
-    /// How many coordinates stand before the waves.
-    kept: usize,
+    /// Number of coordinates that precede the sinusoids.
+    input_columns: usize,
     waves: &'a Waves,
     components: Components<'a>,
     coords: &'b [T],
     dims: usize,
-    input: &'b mut [T],
+    out: &'b mut [T],
 }
 
 impl<T: Real> WithSimd for Sinusoids<'_, '_, T> {
@@ -115,10 +122,14 @@ impl<T: Real> WithSimd for Sinusoids<'_, '_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { kept, dims, .. } = self;
+        let Self {
+            input_columns,
+            dims,
+            ..
+        } = self;
         let Components { gradients, traces } = self.components;
-        let count = self.waves.angular.len();
-        let width = stride(kept + 2 * count);
+        let count = self.waves.angular_frequencies.len();
+        let width = stride(input_columns + 2 * count);
         let block = self.coords.len() / dims * width;
         let (factors, mut rows) = (self.factors(), vec![T::of(0.0); 4 * count]);
         let factor = |row: usize| &factors[row * count..][..count];
@@ -128,212 +139,104 @@ impl<T: Real> WithSimd for Sinusoids<'_, '_, T> {
         for (p, x) in self.coords.chunks(dims).enumerate() {
             angle.fill(T::of(0.0));
             for (i, &x) in x.iter().enumerate() {
-                add_product(x, (factor(1), factor(2 + i)), angle);
+                add_product(x, factor(1), factor(2 + i), angle);
             }
             let one = T::of(1.0);
-            T::sin_cos_slice(simd, one, angle, [(one, sin), (one, cos)]);
+            let unscaled_sin = Scaled {
+                factor: one,
+                out: &mut *sin,
+            };
+            let unscaled_cos = Scaled {
+                factor: one,
+                out: &mut *cos,
+            };
+            T::sin_cos_slice(simd, one, angle, unscaled_sin, unscaled_cos);
             multiply(factor(0), sin, minus_sin);
             for component in 0..=gradients + traces.len() {
-                let row = &mut self.input[component * block + p * width..][..width];
-                let (row, padding) = row.split_at_mut(kept + 2 * count);
-                let (coordinates, row) = row.split_at_mut(kept);
+                let row = &mut self.out[component * block + p * width..][..width];
+                let (row, padding) = row.split_at_mut(input_columns + 2 * count);
+                let (coordinates, row) = row.split_at_mut(input_columns);
                 padding.fill(T::of(0.0));
                 coordinates.fill(T::of(0.0));
                 if component == 0 {
-                    coordinates.copy_from_slice(&x[..kept]);
-                } else if let Some(own) = coordinates.get_mut(component - 1) {
-                    // No trace gets here: there are as many gradient components as coordinates.
-                    *own = T::of(1.0);
+                    coordinates.copy_from_slice(&x[..input_columns]);
+                } else if let Some(derivative) = coordinates.get_mut(component - 1) {
+                    // Only gradient components get here: there are as many of them as coordinates.
+                    *derivative = T::of(1.0);
                 }
-                let slope = (1..=gradients).contains(&component);
-                let pair = if slope {
+                let is_gradient = (1..=gradients).contains(&component);
+                let (of_sine, of_cosine) = if is_gradient {
                     (&*cos, &*minus_sin)
                 } else {
                     (&*sin, &*cos)
                 };
-                let row_factor = factor(1 + component);
-                place(self.waves.side_by_side, row_factor, pair, row);
+                let values = WaveValues {
+                    factor: factor(1 + component),
+                    of_sine,
+                    of_cosine,
+                };
+                values.write(self.waves.interleaved, row);
             }
         }
     }
 }
 
 impl<T: Real> Sinusoids<'_, '_, T> {
-    /// One number a wave and row: −1; for the values, 1; for each axis, `ωᵢ`; for each trace, `−Σᵢⱼ Aᵢⱼ ωᵢ ωⱼ`.
+    /// Returns rows of one factor per wave: −1; 1, for the values; `ωᵢ`, for each axis; `−Σᵢⱼ Aᵢⱼ ωᵢ ωⱼ`, for each second-order trace.
     fn factors(&self) -> Vec<T> {
-        let angular = &self.waves.angular;
-        let mut factors = vec![T::of(-1.0); angular.len()];
-        factors.resize(2 * angular.len(), T::of(1.0));
+        let frequencies = &self.waves.angular_frequencies;
+        let mut factors = vec![T::of(-1.0); frequencies.len()];
+        factors.resize(2 * frequencies.len(), T::of(1.0));
         for i in 0..self.dims {
-            factors.extend(angular.iter().map(|omega| T::of(omega[i])));
+            factors.extend(frequencies.iter().map(|omega| T::of(omega[i])));
         }
         for trace in self.components.traces {
             let quadratic = |omega: &Vec<f64>| {
                 let entries = trace.entries().iter();
-                let products = entries.map(|&(i, j, a)| -a * omega[i] * omega[j]);
+                let products = entries.map(|entry| {
+                    let TraceEntry { i, j, coefficient } = *entry;
+                    -coefficient * omega[i] * omega[j]
+                });
                 T::of(products.sum::<f64>())
             };
-            factors.extend(angular.iter().map(quadratic));
+            factors.extend(frequencies.iter().map(quadratic));
         }
         factors
     }
 }
 
-/// Writes `factor · first` where sines stand in a row and `factor · second` where cosines stand.
-#[inline(always)]
-fn place<T: Real>(side_by_side: bool, factor: &[T], (first, second): (&[T], &[T]), row: &mut [T]) {
-    if side_by_side {
-        let pairs = row.chunks_exact_mut(2).zip(factor).zip(first).zip(second);
-        for (((pair, &factor), &first), &second) in pairs {
-            pair[0] = factor * first;
-            pair[1] = factor * second;
-        }
-    } else {
-        let (sines, cosines) = row.split_at_mut(factor.len());
-        multiply(factor, first, sines);
-        multiply(factor, second, cosines);
-    }
+/// One component of the jet of all waves at one point.
+struct WaveValues<'a, T> {
+    factor: &'a [T],
+    /// The component of the sines, without the factor.
+    of_sine: &'a [T],
+    /// The component of the cosines, without the factor.
+    of_cosine: &'a [T],
 }
 
-/// Centers axis by axis, so that loops over them vectorize.
-fn by_axis<T: Real>(centers: &[T], dims: usize) -> Vec<T> {
-    let axis = |i: usize| centers[i..].iter().step_by(dims).copied();
-    (0..dims).flat_map(axis).collect()
-}
-
-/// Fills the jet of `s ‖x − c‖²`: `2s(xᵢ − cᵢ)`, `2s tr A`.
-struct ScaledDistances<'a, 'b, T> {
-    components: Components<'a>,
-    coords: &'b [T],
-    centers: &'b [T],
-    sigmas: &'b [T],
-    distances: &'b mut [T],
-}
-
-impl<T: Real> WithSimd for ScaledDistances<'_, '_, T> {
-    type Output = ();
-
+impl<T: Real> WaveValues<'_, T> {
+    /// Writes `factor · of_sine` and `factor · of_cosine` to a row, in the order of the features.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
-        let count = self.sigmas.len();
-        let dims = self.centers.len() / count;
-        let width = stride(count);
-        let block = self.coords.len() / dims * width;
-        let row = |component: usize, point: usize| {
-            let first = component * block + point * width;
-            first..first + count
-        };
-        let traces = diagonal_sums::<T>(self.components);
-        let centers = by_axis(self.centers, dims);
-        let twice: Vec<T> = self.sigmas.iter().map(|&s| T::of(2.0) * s).collect();
-        for (p, x) in self.coords.chunks(dims).enumerate() {
-            let distances = &mut self.distances[row(0, p)];
-            distances.fill(T::of(0.0));
-            for (&x, centers) in x.iter().zip(centers.chunks(count)) {
-                for (distance, &c) in distances.iter_mut().zip(centers) {
-                    *distance += (x - c) * (x - c);
-                }
+    fn write(self, interleaved: bool, row: &mut [T]) {
+        let Self {
+            factor,
+            of_sine,
+            of_cosine,
+        } = self;
+        if interleaved {
+            let pairs = row
+                .chunks_exact_mut(2)
+                .zip(factor)
+                .zip(of_sine)
+                .zip(of_cosine);
+            for (((pair, &factor), &of_sine), &of_cosine) in pairs {
+                pair[0] = factor * of_sine;
+                pair[1] = factor * of_cosine;
             }
-            for (distance, &sigma) in distances.iter_mut().zip(self.sigmas) {
-                *distance = sigma * *distance;
-            }
-            for i in 0..self.components.gradients {
-                let slopes = &mut self.distances[row(1 + i, p)];
-                let centers = &centers[i * count..][..count];
-                for ((slope, &c), &twice) in slopes.iter_mut().zip(centers).zip(&twice) {
-                    *slope = twice * (x[i] - c);
-                }
-            }
-            for (k, &trace) in traces.iter().enumerate() {
-                let traces = &mut self.distances[row(1 + self.components.gradients + k, p)];
-                for (out, &twice) in traces.iter_mut().zip(&twice) {
-                    *out = twice * trace;
-                }
-            }
-        }
-    }
-}
-
-/// Adds the gradient in the centers and widths of the radial basis functions, from `d_distances`, the derivative of the
-/// loss in the jet of `s ‖x − c‖²`.
-pub(super) fn backward_rbf<T: Real>(
-    stage: Stage<'_>,
-    coords: &[T],
-    (centers, sigmas): (&[T], &[T]),
-    d_distances: &[T],
-    (d_centers, d_sigmas): (&mut [T], &mut [T]),
-) {
-    let count = sigmas.len();
-    let dims = centers.len() / count;
-    let mut d_offsets = vec![T::of(0.0); centers.len()];
-    T::dispatch(
-        stage.level,
-        BackwardRbf {
-            components: stage.components,
-            coords,
-            centers: &by_axis(centers, dims),
-            d_distances,
-            d_offsets: &mut d_offsets,
-            d_sigmas,
-        },
-    );
-    for (i, d_offsets) in d_offsets.chunks(count).enumerate() {
-        let d_centers = d_centers[i..].iter_mut().step_by(dims);
-        for ((d_center, &d_offset), &sigma) in d_centers.zip(d_offsets).zip(sigmas) {
-            *d_center -= T::of(2.0) * sigma * d_offset;
-        }
-    }
-}
-
-/// Sums over points, center by center: `d_offsets` what `−2s` times is the gradient in the centers.
-struct BackwardRbf<'a, 'b, T> {
-    components: Components<'a>,
-    coords: &'b [T],
-    /// Axis by axis, as `d_offsets` is.
-    centers: &'b [T],
-    d_distances: &'b [T],
-    d_offsets: &'b mut [T],
-    d_sigmas: &'b mut [T],
-}
-
-impl<T: Real> WithSimd for BackwardRbf<'_, '_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
-        let Self { d_sigmas, .. } = self;
-        let count = d_sigmas.len();
-        let dims = self.centers.len() / count;
-        let width = stride(count);
-        let block = self.coords.len() / dims * width;
-        let traces = diagonal_sums::<T>(self.components);
-        let gradients = self.components.gradients;
-        for (p, x) in self.coords.chunks(dims).enumerate() {
-            let row = |c: usize| &self.d_distances[c * block + p * width..][..count];
-            let axes = self
-                .centers
-                .chunks(count)
-                .zip(self.d_offsets.chunks_mut(count));
-            for (i, (centers, d_offsets)) in axes.enumerate() {
-                for ((d_offset, &c), &d0) in d_offsets.iter_mut().zip(centers).zip(row(0)) {
-                    *d_offset += d0 * (x[i] - c);
-                }
-                for ((d_sigma, &c), &d0) in d_sigmas.iter_mut().zip(centers).zip(row(0)) {
-                    *d_sigma += d0 * (x[i] - c) * (x[i] - c);
-                }
-                if gradients > 0 {
-                    let di = row(1 + i);
-                    add(di, d_offsets);
-                    for ((d_sigma, &c), &di) in d_sigmas.iter_mut().zip(centers).zip(di) {
-                        *d_sigma += T::of(2.0) * di * (x[i] - c);
-                    }
-                }
-            }
-            for (k, &trace) in traces.iter().enumerate() {
-                for (d_sigma, &dk) in d_sigmas.iter_mut().zip(row(1 + gradients + k)) {
-                    *d_sigma += T::of(2.0) * trace * dk;
-                }
-            }
+        } else {
+            let (sines, cosines) = row.split_at_mut(factor.len());
+            multiply(factor, of_sine, sines);
+            multiply(factor, of_cosine, cosines);
         }
     }
 }

@@ -1,26 +1,28 @@
-//! Jets carried forward through the layers, and the one reverse pass.
+//! Jets carried forward through the layers, and their backward pass.
 
 use super::encoding::Features;
 use super::plan::Dense;
-use super::pointwise::{Add, Scratch, Through};
-use super::tile::{Gradients, Tile, Workspace, ensure};
-use super::{Chunk, Form, features};
+use super::pointwise::{AddInPlace, ForwardBuffers, Scratch};
+use super::tile::{Gradients, Tile, Workspace, grow};
+use super::{Activations, Chunk, Form, features, radial_basis};
 use crate::Real;
 use crate::function::Pointwise;
-use crate::product::panel::{Finish, Strided, room, stride};
+use crate::product::panel::{buffer_len, stride};
+use crate::product::{Destination, Epilogue, StridedMatrix};
 
 impl<T: Real> Chunk<'_, T> {
-    /// From the points `first ..` to the outputs of a tile.
+    /// Forward pass of tile `slot` of the workspace, whose points begin at `first_point`, up to its outputs.
     pub(super) fn forward_jets(
         &self,
-        first: usize,
+        first_point: usize,
         workspace: &mut Workspace<T>,
-        (slot, keep): (usize, bool),
+        slot: usize,
+        activations: Activations,
     ) {
         let components = self.carried();
         let Workspace {
             tiles,
-            hot,
+            current_z,
             scratch,
             ..
         } = workspace;
@@ -28,43 +30,46 @@ impl<T: Real> Chunk<'_, T> {
         let rows = components.count() * tile.points;
         let width = |layer: &Dense| layer.fan_out.max(layer.fan_in);
         let widest = self.plan.layers.iter().map(width).max().unwrap_or_default();
-        ensure(hot, room(rows, widest));
-        let slopes_only = components.count() == 1 && self.form() == Form::Jets;
+        grow(current_z, buffer_len(rows, widest));
         let dims = self.plan.in_features;
-        let coords = &self.coords[first * dims..][..tile.points * dims];
-        features::forward(
-            self.level,
-            &self.plan.features,
-            self.components(),
-            (coords, self.params),
-            (tile, hot, scratch),
-        );
+        features::EncodingPass {
+            level: self.level,
+            features: &self.plan.features,
+            components: self.components(),
+            coords: &self.coords[first_point * dims..][..tile.points * dims],
+            params: self.params,
+        }
+        .forward(features::TileBuffers {
+            tile,
+            current_z,
+            scratch,
+        });
         for (l, layer) in self.plan.layers.iter().enumerate() {
             let (input, rest) = tile.inputs[l..].split_at_mut(1);
-            let kept = &mut tile.preactivations[l];
-            let mut through = Through::new(slopes_only, (hot, kept), &mut rest[0]);
-            if !keep {
-                through.slope = &mut [];
-            }
-            let input = Strided {
-                data: &input[0],
-                rows,
-                stride: stride(layer.fan_in),
+            let saved = tile.preactivations[l].as_mut_slice();
+            let output = rest[0].as_mut_slice();
+            let mut buffers = if components.count() == 1 && self.form() == Form::Jets {
+                ForwardBuffers::saving_slopes(current_z, saved, output)
+            } else {
+                ForwardBuffers::saving_preactivations(saved, output)
             };
-            let out = (&mut *through.z, stride(layer.fan_out));
-            T::multiply(
-                self.level,
-                input,
-                &self.packed.forward[l],
-                out,
-                Finish::Write,
-            );
+            if activations == Activations::Discard {
+                buffers.slope = &mut [];
+            }
+            let input = rows_of(&input[0], rows, layer.fan_in);
+            let out = Destination {
+                data: &mut *buffers.z,
+                stride: stride(layer.fan_out),
+            };
+            let weight = &self.packed.forward[l];
+            T::multiply(self.level, input, weight, out, Epilogue::Overwrite);
             let bias = &self.params[layer.bias.clone()];
             self.stage(layer, tile.points)
-                .forward(bias, &mut through, scratch);
+                .forward(bias, &mut buffers, scratch);
         }
     }
 
+    /// Backward pass of a tile, given the gradient with respect to its outputs in `gradients.upstream`.
     pub(super) fn backward_jets(
         &self,
         first_point: usize,
@@ -76,7 +81,7 @@ impl<T: Real> Chunk<'_, T> {
         let rows = components.count() * tile.points;
         let values_only = components.count() == 1;
         let backward = self.packed.backward(self.plan, self.params);
-        let into_features = matches!(self.plan.features, Features::Rbf { .. });
+        let has_learned_encoding = matches!(self.plan.features, Features::Rbf { .. });
         for (l, layer) in self.plan.layers.iter().enumerate().rev() {
             let Gradients {
                 upstream,
@@ -86,46 +91,37 @@ impl<T: Real> Chunk<'_, T> {
             let d_bias = &mut sum.d_params[layer.bias.clone()];
             let mut stage = self.stage(layer, tile.points);
             if self.form() == Form::Adjoint && l + 1 < self.plan.layers.len() {
-                let d = &mut upstream[..rows * stride(layer.fan_out)];
-                T::dispatch(self.level, Add(&tile.bends[l], d));
+                let sum = &mut upstream[..rows * stride(layer.fan_out)];
+                let terms = &tile.curvatures[l];
+                T::dispatch(self.level, AddInPlace { terms, sum });
             }
             if values_only {
-                // The product above has multiplied by `σ'` already.
+                // The product of the layer above has already multiplied by `σ'`.
                 stage.pointwise = Pointwise::Linear;
             }
             stage.backward(&tile.preactivations[l], upstream, d_bias, scratch);
-            let dz = Strided {
-                data: upstream.as_slice(),
-                rows,
-                stride: stride(layer.fan_out),
-            };
-            let input = Strided {
-                data: &tile.inputs[l],
-                rows,
-                stride: stride(layer.fan_in),
-            };
-            T::multiply_transposed(
-                self.level,
-                (dz, layer.fan_out),
-                (input, layer.fan_in),
-                &mut sum.d_weights[l],
-            );
-            if l > 0 || into_features {
-                ensure(downstream, room(rows, layer.fan_in));
-                let out = (downstream.as_mut_slice(), stride(layer.fan_in));
-                let finish = if values_only && l > 0 {
-                    Finish::Scale(&tile.preactivations[l - 1])
-                } else {
-                    Finish::Write
+            let dz = rows_of(upstream, rows, layer.fan_out);
+            let input = rows_of(&tile.inputs[l], rows, layer.fan_in);
+            T::multiply_transposed(self.level, dz, input, &mut sum.d_weights[l]);
+            if l > 0 || has_learned_encoding {
+                grow(downstream, buffer_len(rows, layer.fan_in));
+                let out = Destination {
+                    data: downstream.as_mut_slice(),
+                    stride: stride(layer.fan_in),
                 };
-                T::multiply(self.level, dz, &backward[l], out, finish);
+                let epilogue = if values_only && l > 0 {
+                    Epilogue::Multiply(&tile.preactivations[l - 1])
+                } else {
+                    Epilogue::Overwrite
+                };
+                T::multiply(self.level, dz, &backward[l], out, epilogue);
                 std::mem::swap(*upstream, *downstream);
             }
         }
         self.backward_centers(first_point, tile, gradients, scratch);
     }
 
-    /// Back into centers and widths of radial basis functions, if there are any.
+    /// Backward pass of radial basis functions, if the network has any: adds the gradient with respect to their centers and widths.
     fn backward_centers(
         &self,
         first_point: usize,
@@ -142,15 +138,30 @@ impl<T: Real> Chunk<'_, T> {
             return;
         };
         let dims = self.plan.in_features;
-        let stage = features::rbf_stage(self.level, self.carried(), centers, tile.points);
+        let stage = radial_basis::stage(self.level, self.carried(), centers, tile.points);
         stage.backward(&tile.distances, gradients.upstream, &mut [], scratch);
-        let centers_d = &self.params[first_center..][..centers * dims];
-        let sigmas = &self.params[first_sigma..][..centers];
-        // The layout puts the widths right behind the centers.
+        let basis = radial_basis::RadialBasis {
+            centers: &self.params[first_center..][..centers * dims],
+            sigmas: &self.params[first_sigma..][..centers],
+        };
+        // The widths directly follow the centers in the flat parameters.
         let d_rbf = &mut gradients.sum.d_params[first_center..first_sigma + centers];
-        let d_rbf = d_rbf.split_at_mut(first_sigma - first_center);
+        let (d_centers, d_sigmas) = d_rbf.split_at_mut(first_sigma - first_center);
+        let gradient = radial_basis::RadialBasisGradient {
+            d_centers,
+            d_sigmas,
+        };
         let coords = &self.coords[first_point * dims..][..tile.points * dims];
-        let d_distances = gradients.upstream.as_slice();
-        features::backward_rbf(stage, coords, (centers_d, sigmas), d_distances, d_rbf);
+        radial_basis::backward(stage, coords, basis, gradients.upstream, gradient);
+    }
+}
+
+/// Returns a view of `rows` padded rows of `width` columns.
+pub(super) fn rows_of<T>(data: &[T], rows: usize, width: usize) -> StridedMatrix<'_, T> {
+    StridedMatrix {
+        data,
+        rows,
+        columns: width,
+        stride: stride(width),
     }
 }

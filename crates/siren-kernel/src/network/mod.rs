@@ -1,9 +1,59 @@
-//! The CPU kernel of the field: a whole network on one chunk of points, forward and in reverse.
+//! Multilayer perceptrons with spatial derivatives: forward and backward pass of one chunk of points.
 //!
-//! Points are worked on in tiles that stay in the second-level cache, one row a point and component, so that a layer is
-//! one matrix product. Rows are padded to whole vectors ([`panel`]). Weights are packed once per step ([`Packed`]); what the
-//! reverse pass needs of every layer is kept. Derivatives in space are carried forward with the values ([`jets`]) or, where
-//! that is cheaper, backward from them ([`adjoint`]).
+//! A [`Plan`] describes a network without its parameters, which are one flat slice `(P,)`. An [`Order`] selects the derivatives with respect
+//! to the coordinates. The result is a *jet* per point and output channel: the value, the `d` gradient components, and `K` second-order
+//! [`Trace`]s, as far as the order includes them.
+//!
+//! A [`Chunk`] is computed in tiles of points that stay in the second-level cache. A tile has one row per point and component, so that a
+//! layer is one matrix product, and rows are padded to whole vectors. Weights are packed once per step ([`Packed`]). The forward pass saves
+//! the activations that the backward pass needs in a [`Workspace`]. Spatial derivatives are carried forward with the values or, for the
+//! gradient of a single output, computed backward from it, which is cheaper.
+//!
+//! # Examples
+//!
+//! The value and gradient of `sin(2 x₀ + x₁)`, and the gradient of a loss with respect to the parameters:
+//!
+//! ```
+//! use siren_kernel::network::{
+//!     Chunk, Dense, Features, GradientSum, Order, Packed, Plan, Workspace,
+//! };
+//! use siren_kernel::{Level, Pointwise};
+//!
+//! let plan = Plan {
+//!     in_features: 2,
+//!     out_features: 1,
+//!     features: Features::Identity,
+//!     layers: vec![Dense {
+//!         fan_in: 2,
+//!         fan_out: 1,
+//!         weight: 0..2,
+//!         bias: 2..3,
+//!         frequency: None,
+//!         pointwise: Pointwise::Sine { omega: 1.0 },
+//!     }],
+//!     parameters: 3,
+//! };
+//! let (params, coords) = ([2.0_f64, 1.0, 0.0], [0.0, 0.0]);
+//! let level = Level::best();
+//! let packed = Packed::new(level, &plan, &params);
+//! let chunk = Chunk {
+//!     plan: &plan,
+//!     order: &Order::Gradient,
+//!     coords: &coords,
+//!     params: &params,
+//!     packed: &packed,
+//!     level,
+//! };
+//! let mut workspace = Workspace::default();
+//! let mut jets = [0.0; 3];
+//! chunk.forward(&mut jets, &mut workspace);
+//! assert_eq!(jets, [0.0, 2.0, 1.0]);
+//!
+//! // The gradient of the value with respect to the weights and the bias.
+//! let mut sum = GradientSum::zero(&plan, None);
+//! chunk.backward(&[1.0, 0.0, 0.0], &mut workspace, &mut sum);
+//! assert_eq!(sum.flat(&plan), [0.0, 0.0, 1.0]);
+//! ```
 
 mod adjoint;
 mod encoding;
@@ -12,46 +62,50 @@ mod jets;
 mod order;
 mod plan;
 mod pointwise;
+mod radial_basis;
 mod sum;
 mod tile;
 
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use self::pointwise::{Components, Shape, Stage};
-use self::tile::{Gradients, Tile, ensure};
+use self::tile::{Gradients, Tile, grow};
 use crate::product::WIDE;
-use crate::product::panel::{room, stride};
+use crate::product::panel::{buffer_len, stride};
 use crate::{Level, Real};
 
-pub use self::encoding::{Features, Waves};
-pub use self::order::{InvalidTrace, Order, Trace};
+pub use self::encoding::{Features, WaveFeature, Waves};
+pub use self::order::{InvalidTrace, Order, Trace, TraceEntry};
 pub use self::plan::{Dense, Plan};
 pub use self::sum::GradientSum;
 pub use self::tile::Workspace;
 
 /// Rows (points × components) of a tile: a multiple of every micro-kernel's.
 const TILE_ROWS: usize = 96;
-/// Rows of a tile of a wide network, whose weights come from so far away that more must be done with them.
+/// Rows of a tile of a wide network: its weights exceed the near caches, so each load of them must serve more rows.
 const WIDE_TILE_ROWS: usize = 384;
-/// Least and most rows (points × jet components) of a chunk: enough work to hide the cost of a graph.
-const CHUNK_ROWS: [usize; 2] = [192, 1536];
-/// Elements of one hidden activation `(rows, width)` of a chunk, between those bounds: few enough that what the backward pass needs
-/// is still in a near cache.
+/// Smallest number of rows (points × jet components) of a chunk: enough work to hide the overhead of an operation of a graph.
+const MIN_CHUNK_ROWS: usize = 192;
+/// Largest number of rows (points × jet components) of a chunk.
+const MAX_CHUNK_ROWS: usize = 1536;
+/// Number of elements of one hidden activation `(rows, width)` of a chunk, within these bounds: few enough that the saved activations are
+/// still in a near cache during the backward pass.
 const CHUNK_ELEMENTS: usize = 192 * 256;
-/// Least points of a chunk, however many components the jet has.
+/// Smallest number of points of a chunk, whatever the number of jet components.
 const MIN_CHUNK_POINTS: usize = 32;
 
-/// Returns the number of points per chunk for which a forward pass followed by its backward pass is fastest.
+/// Returns the number of points per chunk for which a forward pass followed by its backward pass is fastest, at least 32.
 #[must_use]
 pub fn chunk_points(plan: &Plan, order: &Order) -> usize {
-    let [least, most] = CHUNK_ROWS;
     let tile = tile_rows(plan);
-    let rows = (CHUNK_ELEMENTS / plan.widest().max(1)).clamp(least.max(tile), most.max(tile));
+    let rows = (CHUNK_ELEMENTS / plan.widest().max(1))
+        .clamp(MIN_CHUNK_ROWS.max(tile), MAX_CHUNK_ROWS.max(tile));
     let rows = rows - rows % tile;
     (rows / rows_per_point(plan, order)).max(MIN_CHUNK_POINTS)
 }
 
-/// Rows of a tile of this network.
+/// Returns the number of rows of a tile.
 fn tile_rows(plan: &Plan) -> usize {
     let widest = plan.layers.iter().map(|layer| layer.fan_out).max();
     if widest >= Some(WIDE) {
@@ -61,21 +115,25 @@ fn tile_rows(plan: &Plan) -> usize {
     }
 }
 
-/// The weights of a network, ready for products.
+/// The weights of a network, packed for matrix products at one SIMD level. They are packed once and used for many chunks.
 pub struct Packed<T: Real> {
     level: Level,
-    /// For `Z = H Wᵀ`, by layer.
-    forward: Vec<T::Weight>,
-    /// For `dH = dZ W`, by layer; made when first needed.
-    backward: OnceLock<Vec<T::Weight>>,
+    /// `Wᵀ` of each layer, for `Z = H Wᵀ`.
+    forward: Vec<T::PackedMatrix>,
+    /// `W` of each layer, for `dH = dZ W`; packed at first use.
+    backward: OnceLock<Vec<T::PackedMatrix>>,
 }
 
 impl<T: Real> Packed<T> {
     /// Packs the weights of `params (P,)` for products at `level`.
+    ///
+    /// # Panics
+    /// If a range of `plan` exceeds `params`.
+    #[must_use]
     pub fn new(level: Level, plan: &Plan, params: &[T]) -> Self {
         let pack = |layer: &Dense| {
             let weight = &params[layer.weight.clone()];
-            T::transposed(level, weight, layer.fan_out, layer.fan_in)
+            T::pack_transposed(level, weight, layer.fan_out, layer.fan_in)
         };
         Self {
             level,
@@ -84,39 +142,43 @@ impl<T: Real> Packed<T> {
         }
     }
 
-    /// `params` must be those it was made from.
-    fn backward(&self, plan: &Plan, params: &[T]) -> &[T::Weight] {
+    /// Returns the weights of the backward pass. `plan` and `params` must be those of [`Packed::new`].
+    fn backward(&self, plan: &Plan, params: &[T]) -> &[T::PackedMatrix] {
         let pack = |layer: &Dense| {
             let weight = &params[layer.weight.clone()];
-            T::straight(self.level, weight, layer.fan_out, layer.fan_in)
+            T::pack_matrix(self.level, weight, layer.fan_out, layer.fan_in)
         };
         self.backward
             .get_or_init(|| plan.layers.iter().map(pack).collect())
     }
 }
 
-/// Which way derivatives in space go through the network.
+/// The direction in which spatial derivatives are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
-    /// Forward, with the values: 3 (1 + d + K) products a layer and step.
+    /// Forward, with the values: 3 (1 + d + K) products per layer and step.
     Jets,
-    /// Backward from the one output: 6 products, whatever d is.
+    /// Backward from the single output: 6 products per layer and step, independent of d.
     Adjoint,
 }
 
 impl Form {
-    /// The one place where it is chosen. Only the gradient of one output can go backward; in one dimension that costs as
-    /// much as forward; centers that are learned would need derivatives of the encoding's derivatives.
+    /// Returns the form with the fewest products. The adjoint form supports only the gradient of a single output. In one dimension it costs
+    /// as much as the other form, and with learned centers it would need second derivatives of the encoding.
     fn cheapest(plan: &Plan, order: &Order) -> Self {
-        let learned = matches!(plan.features, Features::Rbf { .. });
-        if *order == Order::Gradient && plan.out_features == 1 && plan.in_features > 1 && !learned {
+        let has_learned_centers = matches!(plan.features, Features::Rbf { .. });
+        if *order == Order::Gradient
+            && plan.out_features == 1
+            && plan.in_features > 1
+            && !has_learned_centers
+        {
             return Self::Adjoint;
         }
         Self::Jets
     }
 }
 
-/// Buffers at rest; as many as there were in use at once.
+/// Pool of unused buffers, shared between threads. It holds as many as were in use at the same time.
 pub struct Pool<B>(Mutex<Vec<B>>);
 
 impl<B> Default for Pool<B> {
@@ -130,18 +192,18 @@ impl<B> Pool<B> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a buffer out, if there is one.
+    /// Removes a buffer from the pool; `None` if it is empty.
     pub fn take(&self) -> Option<B> {
         self.lock().pop()
     }
 
-    /// Puts a buffer back.
+    /// Returns a buffer to the pool.
     pub fn give(&self, buffer: B) {
         self.lock().push(buffer);
     }
 }
 
-/// Rows that a point takes in hidden layers.
+/// Returns the number of rows per point of a hidden layer.
 fn rows_per_point(plan: &Plan, order: &Order) -> usize {
     match Form::cheapest(plan, order) {
         Form::Jets => order.components(plan.in_features),
@@ -149,24 +211,31 @@ fn rows_per_point(plan: &Plan, order: &Order) -> usize {
     }
 }
 
-/// One chunk of points through one network.
+/// Whether the forward pass saves activations for the backward pass.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Activations {
+    Save,
+    Discard,
+}
+
+/// One chunk of points, to be evaluated by one network on the calling thread.
 pub struct Chunk<'a, T: Real> {
     /// The network.
     pub plan: &'a Plan,
-    /// Derivatives to carry.
+    /// Spatial derivatives to compute.
     pub order: &'a Order,
-    /// `(n, d)`, row-major.
+    /// Coordinates `(n, d)`, row-major.
     pub coords: &'a [T],
-    /// `(P,)`.
+    /// Flat parameters `(P,)`.
     pub params: &'a [T],
-    /// The weights of `params`.
+    /// The packed weights of `params`.
     pub packed: &'a Packed<T>,
-    /// SIMD level.
+    /// SIMD level of the pointwise functions; normally that of `packed`.
     pub level: Level,
 }
 
 impl<T: Real> Chunk<'_, T> {
-    /// What the jets that go out hold.
+    /// Returns the components of the output jets.
     fn components(&self) -> Components<'_> {
         Components::new(self.order, self.plan.in_features)
     }
@@ -175,7 +244,7 @@ impl<T: Real> Chunk<'_, T> {
         Form::cheapest(self.plan, self.order)
     }
 
-    /// What the rows of hidden layers hold.
+    /// Returns the components that hidden layers carry.
     fn carried(&self) -> Components<'_> {
         match self.form() {
             Form::Jets => self.components(),
@@ -195,18 +264,18 @@ impl<T: Real> Chunk<'_, T> {
         self.points().div_ceil(self.tile_points())
     }
 
-    /// The points of tile `index`: the first, and how many.
-    fn points_of(&self, index: usize) -> (usize, usize) {
+    /// Returns the range of the points of tile `index`.
+    fn points_of_tile(&self, index: usize) -> Range<usize> {
         let first = index * self.tile_points();
-        (first, self.tile_points().min(self.points() - first))
+        first..self.points().min(first + self.tile_points())
     }
 
-    /// Numbers of a jet.
+    /// Returns the number of elements of the jets of a point.
     fn jet_len(&self) -> usize {
         self.plan.out_features * self.components().count()
     }
 
-    /// The pointwise function of a layer on a tile of `points`.
+    /// Returns the pointwise function of a layer on a tile of `points` points.
     fn stage(&self, layer: &Dense, points: usize) -> Stage<'_> {
         Stage {
             level: self.level,
@@ -220,21 +289,42 @@ impl<T: Real> Chunk<'_, T> {
         }
     }
 
-    /// Writes the jets `(n, c, components)` to `out`. With `keep`, every tile stays in the workspace for
-    /// [`backward`](Self::backward); without, one tile is used over and over.
-    pub fn forward(&self, out: &mut [T], workspace: &mut Workspace<T>, keep: bool) {
+    /// Writes the jets `(n, c, components)` to `out` and saves activations in the workspace for [`backward`](Self::backward).
+    ///
+    /// The components of a jet are the value, then the gradient, then the second-order traces.
+    ///
+    /// # Panics
+    /// If `out` is too short, or a range of the plan exceeds `params`.
+    pub fn forward(&self, out: &mut [T], workspace: &mut Workspace<T>) {
+        self.run_forward(out, workspace, Activations::Save);
+    }
+
+    /// Writes the jets `(n, c, components)` to `out`, as [`forward`](Self::forward) does, without a backward pass to follow: one tile of the
+    /// workspace is reused.
+    ///
+    /// # Panics
+    /// If `out` is too short, or a range of the plan exceeds `params`.
+    pub fn evaluate(&self, out: &mut [T], workspace: &mut Workspace<T>) {
+        self.run_forward(out, workspace, Activations::Discard);
+    }
+
+    fn run_forward(&self, out: &mut [T], workspace: &mut Workspace<T>, activations: Activations) {
         for index in 0..self.tiles() {
-            let slot = if keep { index } else { 0 };
+            let slot = match activations {
+                Activations::Save => index,
+                Activations::Discard => 0,
+            };
             if workspace.tiles.len() <= slot {
                 workspace.tiles.push(Tile::default());
             }
-            let (first, points) = self.points_of(index);
-            let encoded = self.components().count() * points;
+            let points = self.points_of_tile(index);
+            let encoded_rows = self.components().count() * points.len();
+            let rows = self.carried().count() * points.len();
             let tile = &mut workspace.tiles[slot];
-            tile.resize(self.plan, encoded, self.carried().count() * points);
-            tile.points = points;
-            let out = &mut out[first * self.jet_len()..][..points * self.jet_len()];
-            self.forward_jets(first, workspace, (slot, keep));
+            tile.resize(self.plan, encoded_rows, rows);
+            tile.points = points.len();
+            let out = &mut out[points.start * self.jet_len()..points.end * self.jet_len()];
+            self.forward_jets(points.start, workspace, slot, activations);
             self.gather(&workspace.tiles[slot], out);
             if self.form() == Form::Adjoint {
                 self.forward_adjoint(workspace, slot, out);
@@ -242,8 +332,14 @@ impl<T: Real> Chunk<'_, T> {
         }
     }
 
-    /// Adds to `sum` the gradient of the loss whose derivative in the jets `(n, c, components)` is `d_out`; the workspace
-    /// must be as [`forward`](Self::forward) with `keep` left it.
+    /// Adds the gradient of a loss with respect to the parameters to `sum`, given `d_out`, its gradient with respect to the jets
+    /// `(n, c, components)`.
+    ///
+    /// The workspace must be the one of the last call of [`forward`](Self::forward) for this chunk, and must be used for one backward pass
+    /// only.
+    ///
+    /// # Panics
+    /// If the workspace or `d_out` is too small, or `sum` was made for another plan.
     pub fn backward(&self, d_out: &[T], workspace: &mut Workspace<T>, sum: &mut GradientSum<T>) {
         let Workspace {
             tiles,
@@ -253,8 +349,8 @@ impl<T: Real> Chunk<'_, T> {
             ..
         } = workspace;
         for (index, tile) in tiles[..self.tiles()].iter_mut().enumerate() {
-            let (first, points) = self.points_of(index);
-            let d_out = &d_out[first * self.jet_len()..][..points * self.jet_len()];
+            let points = self.points_of_tile(index);
+            let d_out = &d_out[points.start * self.jet_len()..points.end * self.jet_len()];
             let mut gradients = Gradients {
                 upstream,
                 downstream,
@@ -263,12 +359,12 @@ impl<T: Real> Chunk<'_, T> {
             if self.form() == Form::Adjoint {
                 self.backward_adjoint(d_out, tile, &mut gradients);
             }
-            self.scatter(d_out, points, gradients.upstream);
-            self.backward_jets(first, tile, &mut gradients, scratch);
+            self.scatter(d_out, points.len(), gradients.upstream);
+            self.backward_jets(points.start, tile, &mut gradients, scratch);
         }
     }
 
-    /// Writes what was carried to the output of a tile into jets `(points, c, components)`.
+    /// Copies the carried components of the output of a tile to jets `(points, c, components)`.
     fn gather(&self, tile: &Tile<T>, out: &mut [T]) {
         let (channels, components) = (self.plan.out_features, self.components().count());
         let output = &tile.inputs[self.plan.layers.len()];
@@ -282,16 +378,19 @@ impl<T: Real> Chunk<'_, T> {
         }
     }
 
-    /// The reverse of [`gather`](Self::gather).
+    /// Copies gradients with respect to jets to the rows of a tile, the inverse of [`gather`](Self::gather).
     fn scatter(&self, d_out: &[T], points: usize, upstream: &mut Vec<T>) {
         let (channels, components) = (self.plan.out_features, self.components().count());
-        ensure(upstream, room(self.carried().count() * points, channels));
+        grow(
+            upstream,
+            buffer_len(self.carried().count() * points, channels),
+        );
         for component in 0..self.carried().count() {
             for point in 0..points {
                 let first = (component * points + point) * stride(channels);
                 for channel in 0..channels {
-                    let at = (point * channels + channel) * components + component;
-                    upstream[first + channel] = d_out[at];
+                    let index = (point * channels + channel) * components + component;
+                    upstream[first + channel] = d_out[index];
                 }
             }
         }

@@ -1,43 +1,62 @@
-//! Which derivatives a jet carries: second-order traces, and the order of a jet.
+//! The order of a jet: which spatial derivatives it holds.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-/// The error of [`Trace::new`].
+/// Error of [`Trace::new`]: the matrix is not symmetric and finite.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error(
-    "matrix of a second-order trace: expected a symmetric finite {dims} × {dims} matrix, got {matrix:?}"
+    "matrix of a second-order trace: expected a symmetric {dims} × {dims} matrix of finite entries, got {matrix:?}"
 )]
 pub struct InvalidTrace {
     /// Number of coordinates, `d`.
     pub dims: usize,
-    /// The matrix as it was given.
+    /// The matrix that was given, row-major.
     pub matrix: Vec<f64>,
 }
 
-/// One second-order operator `Σᵢⱼ Aᵢⱼ ∂²/∂xᵢ∂xⱼ` with a constant symmetric `A`.
+/// A second-order differential operator `Σᵢⱼ Aᵢⱼ ∂²/∂xᵢ∂xⱼ` with a constant symmetric matrix `A`.
 ///
 /// The Laplacian is `A = I`, `∂²/∂t²` is `A = e_t e_tᵀ`, a Hessian is one trace per entry.
+///
+/// ```
+/// use siren_kernel::network::Trace;
+///
+/// // 2 ∂²/∂x² + 2 ∂²/∂x∂y
+/// let trace = Trace::new(2, &[2.0, 1.0, 1.0, 0.0])?;
+/// assert_eq!(trace.entries()[1].coefficient, 2.0);
+/// # Ok::<(), siren_kernel::network::InvalidTrace>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trace {
     dims: usize,
-    /// `(i, j, coefficient)` with `i ≤ j`; off-diagonal coefficients are `Aᵢⱼ + Aⱼᵢ`.
-    entries: Vec<(usize, usize, f64)>,
+    entries: Vec<TraceEntry>,
+}
+
+/// A term `coefficient · ∂²/∂xᵢ∂xⱼ` of a [`Trace`], with `i ≤ j`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TraceEntry {
+    /// Axis of the first derivative.
+    pub i: usize,
+    /// Axis of the second derivative.
+    pub j: usize,
+    /// `Aᵢᵢ` on the diagonal, `Aᵢⱼ + Aⱼᵢ` off it.
+    pub coefficient: f64,
 }
 
 impl Trace {
-    /// From a symmetric matrix given row-major as `dims × dims` numbers.
+    /// Creates the operator of a symmetric matrix, given as `dims × dims` row-major entries.
     ///
     /// # Errors
-    /// If the length is not `dims²`, an entry is not finite, or the matrix is not symmetric.
+    /// [`InvalidTrace`] if the length is not `dims²`, an entry is not finite, or the matrix is not symmetric.
     pub fn new(dims: usize, matrix: &[f64]) -> Result<Self, InvalidTrace> {
         let at = |i: usize, j: usize| matrix[i * dims + j];
-        // `partial_cmp`, for which 0 and −0 are the same.
-        let same = |i, j| at(i, j).partial_cmp(&at(j, i)).is_some_and(Ordering::is_eq);
-        let symmetric = dims.checked_mul(dims) == Some(matrix.len())
-            && (0..dims).all(|i| (0..i).all(|j| same(i, j)))
+        // 0 and −0 compare as equal.
+        let is_equal = |i, j| at(i, j).partial_cmp(&at(j, i)).is_some_and(Ordering::is_eq);
+        let is_valid = dims.checked_mul(dims) == Some(matrix.len())
+            && (0..dims).all(|i| (0..i).all(|j| is_equal(i, j)))
             && matrix.iter().all(|a| a.is_finite());
-        if !symmetric {
+        if !is_valid {
             return Err(InvalidTrace {
                 dims,
                 matrix: matrix.to_vec(),
@@ -48,32 +67,45 @@ impl Trace {
             for j in i..dims {
                 let coefficient = if i == j { at(i, j) } else { 2.0 * at(i, j) };
                 if coefficient != 0.0 {
-                    entries.push((i, j, coefficient));
+                    entries.push(TraceEntry { i, j, coefficient });
                 }
             }
         }
         Ok(Self { dims, entries })
     }
 
-    /// `Σᵢ ∂²/∂xᵢ²`, `A = I`.
+    /// Returns the Laplacian `Σᵢ ∂²/∂xᵢ²`, `A = I`.
     #[must_use]
     pub fn laplacian(dims: usize) -> Self {
         Self {
             dims,
-            entries: (0..dims).map(|i| (i, i, 1.0)).collect(),
+            entries: (0..dims)
+                .map(|i| TraceEntry {
+                    i,
+                    j: i,
+                    coefficient: 1.0,
+                })
+                .collect(),
         }
     }
 
-    /// The Hessian entry `∂²/∂xᵢ∂xⱼ`.
+    /// Returns the entry `∂²/∂xᵢ∂xⱼ` of the Hessian.
     ///
     /// # Panics
     /// If `i` or `j` is not below `dims`.
     #[must_use]
-    pub fn second(dims: usize, i: usize, j: usize) -> Self {
-        assert!(i < dims && j < dims, "axis out of range");
+    pub fn hessian_entry(dims: usize, i: usize, j: usize) -> Self {
+        assert!(
+            i < dims && j < dims,
+            "axes {i} and {j} of a Hessian entry in {dims} dimensions"
+        );
         Self {
             dims,
-            entries: vec![(i.min(j), i.max(j), 1.0)],
+            entries: vec![TraceEntry {
+                i: i.min(j),
+                j: i.max(j),
+                coefficient: 1.0,
+            }],
         }
     }
 
@@ -83,40 +115,44 @@ impl Trace {
         self.dims
     }
 
-    /// Returns `(i, j, coefficient)` with `i ≤ j` and non-zero coefficients.
+    /// Returns the terms with non-zero coefficients, at most one for each pair `i ≤ j`.
     #[must_use]
-    pub fn entries(&self) -> &[(usize, usize, f64)] {
+    pub fn entries(&self) -> &[TraceEntry] {
         &self.entries
     }
 }
 
-/// Which derivatives to carry: what an objective asks for, and no more.
+/// The spatial derivatives that a network computes besides its values.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Order {
-    /// The value alone.
+    /// Values alone.
     #[default]
     Value,
-    /// Value and gradient.
+    /// Values and gradients.
     Gradient,
-    /// Value, gradient and these second-order traces.
+    /// Values, gradients and these second-order traces.
     Traces(Arc<[Trace]>),
 }
 
 impl Order {
-    /// Value, gradient and the Laplacian as the only trace.
+    /// Returns the order of values, gradients and Laplacians.
     #[must_use]
     pub fn laplacian(dims: usize) -> Self {
         Self::Traces([Trace::laplacian(dims)].into())
     }
 
-    /// Value, gradient and the upper triangle of the Hessian, row by row: `(0,0), (0,1), …, (1,1), …`.
+    /// Returns the order of values, gradients and the upper triangles of Hessians, row by row: `(0,0), (0,1), …, (1,1), …`.
     #[must_use]
     pub fn hessian(dims: usize) -> Self {
         let pairs = (0..dims).flat_map(|i| (i..dims).map(move |j| (i, j)));
-        Self::Traces(pairs.map(|(i, j)| Trace::second(dims, i, j)).collect())
+        Self::Traces(
+            pairs
+                .map(|(i, j)| Trace::hessian_entry(dims, i, j))
+                .collect(),
+        )
     }
 
-    /// The traces asked for; empty below second order.
+    /// Returns the second-order traces, an empty slice below second order.
     #[must_use]
     pub fn traces(&self) -> &[Trace] {
         match self {
@@ -125,13 +161,13 @@ impl Order {
         }
     }
 
-    /// How many gradient components are carried for a field of `dims` coordinates.
+    /// Returns the number of gradient components for `dims` coordinates: `d`, or 0 for values alone.
     #[must_use]
     pub fn gradients(&self, dims: usize) -> usize {
         if *self == Self::Value { 0 } else { dims }
     }
 
-    /// Numbers per point and channel: `1 + d + K`.
+    /// Returns the number of components of a jet per point and channel: `1 + d + K` with all orders, where `K` is the number of traces.
     #[must_use]
     pub fn components(&self, dims: usize) -> usize {
         1 + self.gradients(dims) + self.traces().len()
@@ -143,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trace_needs_a_symmetric_matrix_and_the_sign_of_zero_is_no_difference() {
+    fn traces_require_a_symmetric_finite_matrix_and_ignore_the_sign_of_zero() {
         assert!(Trace::new(2, &[1.0, 0.0, -0.0, 1.0]).is_ok_and(|t| t == Trace::laplacian(2)));
         assert!(Trace::new(2, &[1.0, 0.5, 0.25, 1.0]).is_err());
         assert!(Trace::new(2, &[1.0, f64::NAN, f64::NAN, 1.0]).is_err());

@@ -1,4 +1,4 @@
-//! A network as the kernel sees it: layers, ranges of the flat parameters, pointwise functions.
+//! The structure of a network: an encoding and layers, with the ranges of their parameters.
 
 use std::ops::Range;
 
@@ -8,27 +8,27 @@ use crate::function::Pointwise;
 /// A fully connected layer `h ↦ σ(W h + b)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dense {
-    /// Columns of `W`.
+    /// Number of inputs, the columns of `W`.
     pub fan_in: usize,
-    /// Rows of `W`.
+    /// Number of outputs, the rows of `W`.
     pub fan_out: usize,
-    /// Range of `W` `(fan_out, fan_in)`, row-major, in the flat parameters.
+    /// Range of `W (fan_out, fan_in)`, row-major, in the flat parameters.
     pub weight: Range<usize>,
-    /// Range of `b` `(fan_out,)` in the flat parameters.
+    /// Range of `b (fan_out,)` in the flat parameters.
     pub bias: Range<usize>,
-    /// Index of the factor of ω₀ in the flat parameters, if it is learned. The kernel ignores it: it is given parameters in which the
-    /// factor has been multiplied into `W` and `b`.
+    /// Index of the factor of ω₀ in the flat parameters, if it is learned. The kernel ignores it: the caller must multiply the factor into
+    /// `W` and `b`.
     pub frequency: Option<usize>,
-    /// σ.
+    /// The activation σ.
     pub pointwise: Pointwise,
 }
 
-/// A network without its parameters: an encoding of the coordinates, then layers.
+/// Structure of a multilayer perceptron, without its parameters: an encoding of the coordinates, then layers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Coordinates per point, `d`.
+    /// Number of coordinates per point, `d`.
     pub in_features: usize,
-    /// Channels per point, `c`.
+    /// Number of output channels per point, `c`.
     pub out_features: usize,
     /// Encoding of the coordinates.
     pub features: Features,
@@ -39,7 +39,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Returns the columns of the widest activation of the network, its encoding included.
+    /// Returns the largest number of columns of an activation, the encoding included.
     #[must_use]
     pub fn widest(&self) -> usize {
         let fans = self

@@ -1,4 +1,4 @@
-//! Jets through one pointwise function, forward and in reverse.
+//! Forward and backward pass of a pointwise function on jets.
 //!
 //! With `h = σ(z)` and `q_A = Σᵢⱼ Aᵢⱼ ∂ᵢz ∂ⱼz`:
 //!
@@ -8,19 +8,19 @@
 //! ∂ᵢz̄   = σ' h̄ᵢ + Σ_A 2 σ'' (A ∂z)ᵢ h̄_A   t̄_A(z) = σ' h̄_A
 //! ```
 //!
-//! where a bar marks the derivative of the loss. Components are stacked: the values of all points of a tile, then each
-//! gradient component, then each trace. The work goes point by point, so that a row of every component stays in the
-//! nearest cache.
+//! where a bar denotes the derivative of the loss. Components are stacked: the values of all points of a tile, then each
+//! gradient component, then each trace. Points are processed one by one, so that the rows of all components of a point stay in the
+//! first-level cache.
 
 use std::ops::RangeInclusive;
 
 use pulp::{Simd, WithSimd};
 
-use super::order::{Order, Trace};
+use super::order::{Order, Trace, TraceEntry};
 use crate::function::Pointwise;
 use crate::{Level, Real};
 
-/// Which components a tile carries.
+/// The components of a jet: its value, `gradients` gradient components, and its second-order traces.
 #[derive(Clone, Copy)]
 pub(super) struct Components<'a> {
     pub(super) gradients: usize,
@@ -44,13 +44,13 @@ impl<'a> Components<'a> {
         1 + self.gradients + self.traces.len()
     }
 
-    /// The highest derivative of σ that the forward pass needs.
-    fn order(self) -> usize {
+    /// Returns the highest derivative of σ that the forward pass needs.
+    fn highest_derivative(self) -> usize {
         usize::from(self.gradients > 0) + usize::from(!self.traces.is_empty())
     }
 }
 
-/// How a buffer of one layer is laid out: row `c · points + p` holds component `c` of point `p`.
+/// Layout of a buffer of one layer: row `c · points + p` holds component `c` of point `p`.
 #[derive(Clone, Copy)]
 pub(super) struct Shape {
     pub(super) points: usize,
@@ -59,12 +59,13 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    fn block(self) -> usize {
+    /// Returns the distance between components in elements.
+    fn component_stride(self) -> usize {
         self.points * self.stride
     }
 }
 
-/// One row each of σ and its derivatives, and of products.
+/// Rows of intermediate values of one point: σ and its derivatives, and products of them.
 #[derive(Default)]
 pub(super) struct Scratch<T> {
     derivatives: [Vec<T>; 4],
@@ -73,7 +74,7 @@ pub(super) struct Scratch<T> {
 }
 
 impl<T: Real> Scratch<T> {
-    /// Evaluates the derivatives of `orders`, at most three, at a row of `z`.
+    /// Computes the derivatives of σ of these orders, at most three, at a row of `z`.
     #[inline(always)]
     fn evaluate<S: Simd>(
         &mut self,
@@ -93,9 +94,14 @@ impl<T: Real> Scratch<T> {
         pointwise.derivatives(simd, z, *orders.start(), &mut slices[orders]);
     }
 
-    /// `σ'` and `σ''` at a row of `z`, as wide as a row that went through [`Stage::forward`] before.
+    /// Returns `[σ'(z), σ''(z)]` of a row. [`Stage::forward`] must have been called with rows at least as wide.
     #[inline(always)]
-    pub(super) fn slopes<S: Simd>(&mut self, simd: S, pointwise: Pointwise, z: &[T]) -> [&[T]; 2] {
+    pub(super) fn slope_and_curvature<S: Simd>(
+        &mut self,
+        simd: S,
+        pointwise: Pointwise,
+        z: &[T],
+    ) -> [&[T]; 2] {
         self.evaluate(simd, pointwise, z, 1..=2);
         let [_, first, second, _] = &self.derivatives;
         [&first[..z.len()], &second[..z.len()]]
@@ -118,44 +124,47 @@ pub(super) struct Stage<'a> {
     pub(super) shape: Shape,
 }
 
-/// The buffers of a stage's forward pass.
-pub(super) struct Through<'b, T> {
+/// Buffers of the forward pass of a [`Stage`].
+pub(super) struct ForwardBuffers<'b, T> {
+    /// Input jet, without the bias.
     pub(super) z: &'b mut [T],
+    /// Output jet.
     pub(super) h: &'b mut [T],
-    /// For `σ'(z)` where only values are carried; otherwise empty.
+    /// Receives `σ'(z)` if only values are carried and a backward pass follows; otherwise empty.
     pub(super) slope: &'b mut [T],
 }
 
-impl<'b, T> Through<'b, T> {
-    /// What is `kept` for the reverse pass is `z` itself or, with `slopes_only`, `σ'(z)`; then `z` lies in a buffer that is
-    /// used over and over and stays `hot`.
-    pub(super) fn new(
-        slopes_only: bool,
-        (hot, kept): (&'b mut [T], &'b mut [T]),
-        h: &'b mut [T],
-    ) -> Self {
-        if slopes_only {
-            return Self {
-                z: hot,
-                h,
-                slope: kept,
-            };
-        }
+impl<'b, T> ForwardBuffers<'b, T> {
+    /// Saves `z` in `saved` for the backward pass.
+    pub(super) fn saving_preactivations(saved: &'b mut [T], h: &'b mut [T]) -> Self {
         Self {
-            z: kept,
+            z: saved,
             h,
             slope: &mut [],
+        }
+    }
+
+    /// Saves `σ'(z)` in `saved`, which is all that the backward pass needs if only values are carried. `z` is stored in `current_z`, which
+    /// is reused for every layer and therefore stays in the cache.
+    pub(super) fn saving_slopes(
+        current_z: &'b mut [T],
+        saved: &'b mut [T],
+        h: &'b mut [T],
+    ) -> Self {
+        Self {
+            z: current_z,
+            h,
+            slope: saved,
         }
     }
 }
 
 impl Stage<'_> {
-    /// Adds `bias` to the values of `z` and writes `h`; where only values are carried and `slope` is not empty, also
-    /// `σ'(z)`, which is all that the reverse pass then needs.
+    /// Adds `bias` to the values of `z` and writes `h = σ(z)`. If only values are carried and `slope` is not empty, also writes `σ'(z)`.
     pub(super) fn forward<T: Real>(
         self,
         bias: &[T],
-        through: &mut Through<'_, T>,
+        buffers: &mut ForwardBuffers<'_, T>,
         scratch: &mut Scratch<T>,
     ) {
         scratch.resize(self.shape.width);
@@ -164,7 +173,7 @@ impl Stage<'_> {
             Forward {
                 stage: self,
                 bias,
-                through,
+                buffers,
                 scratch,
             },
         );
@@ -175,14 +184,15 @@ impl Stage<'_> {
         self,
         simd: S,
         point: usize,
-        (bias, through): (&[T], &mut Through<'_, T>),
+        bias: &[T],
+        buffers: &mut ForwardBuffers<'_, T>,
         scratch: &mut Scratch<T>,
     ) {
         let Shape { width, stride, .. } = self.shape;
-        let block = self.shape.block();
+        let block = self.shape.component_stride();
         let first = point * stride;
         let row = |component: usize| first + component * block..first + component * block + width;
-        let Through { z, h, slope } = through;
+        let ForwardBuffers { z, h, slope } = buffers;
         let z0 = &mut z[row(0)];
         add(bias, z0);
         if self.components.gradients == 0 {
@@ -194,7 +204,8 @@ impl Stage<'_> {
             }
             return;
         }
-        scratch.evaluate(simd, self.pointwise, z0, 0..=self.components.order());
+        let orders = 0..=self.components.highest_derivative();
+        scratch.evaluate(simd, self.pointwise, z0, orders);
         let [s0, s1, s2, _] = &scratch.derivatives;
         h[row(0)].copy_from_slice(&s0[..width]);
         for component in 1..self.components.count() {
@@ -202,14 +213,14 @@ impl Stage<'_> {
         }
         for (k, trace) in self.components.traces.iter().enumerate() {
             let h = &mut h[row(1 + self.components.gradients + k)];
-            for &(i, j, a) in trace.entries() {
+            for &TraceEntry { i, j, coefficient } in trace.entries() {
                 let (zi, zj) = (&z[row(1 + i)], &z[row(1 + j)]);
-                add_triple(T::of(a), (s2, zi, zj), h);
+                add_triple_product(T::of(coefficient), s2, zi, zj, h);
             }
         }
     }
 
-    /// Turns `dh` into `dz` in place, and adds the values' part to `d_bias`.
+    /// Replaces `dh` by `dz` in place, and adds the gradient with respect to the bias to `d_bias`.
     pub(super) fn backward<T: Real>(
         self,
         z: &[T],
@@ -235,11 +246,12 @@ impl Stage<'_> {
         self,
         simd: S,
         point: usize,
-        (z, d): (&[T], &mut [T]),
+        z: &[T],
+        d: &mut [T],
         scratch: &mut Scratch<T>,
     ) {
         let Shape { width, stride, .. } = self.shape;
-        let block = self.shape.block();
+        let block = self.shape.component_stride();
         let first = point * stride;
         let row = |component: usize| first + component * block..first + component * block + width;
         if self.pointwise == Pointwise::Linear {
@@ -247,15 +259,12 @@ impl Stage<'_> {
         }
         let gradients = self.components.gradients;
         if gradients == 0 {
+            // `z` holds `σ'` of the preactivations.
             scale(&z[row(0)], &mut d[row(0)]);
             return;
         }
-        scratch.evaluate(
-            simd,
-            self.pointwise,
-            &z[row(0)],
-            1..=self.components.order() + 1,
-        );
+        let orders = 1..=self.components.highest_derivative() + 1;
+        scratch.evaluate(simd, self.pointwise, &z[row(0)], orders);
         let Scratch {
             derivatives: [_, s1, s2, s3],
             product,
@@ -264,11 +273,8 @@ impl Stage<'_> {
         let (product, sum) = (&mut product[..width], &mut sum[..width]);
         multiply(s1, &d[row(0)], sum);
         for component in 1..self.components.count() {
-            add_triple(
-                T::of(1.0),
-                (s2, &z[row(component)], &d[row(component)]),
-                sum,
-            );
+            let (z, d) = (&z[row(component)], &d[row(component)]);
+            add_triple_product(T::of(1.0), s2, z, d, sum);
         }
         for i in 1..=gradients {
             scale(s1, &mut d[row(i)]);
@@ -278,14 +284,15 @@ impl Stage<'_> {
         for (k, trace) in self.components.traces.iter().enumerate() {
             let dk = &mut upper[k * block + first..][..width];
             multiply(s2, dk, product);
-            for &(i, j, a) in trace.entries() {
-                let a = T::of(a);
-                add_product(a, (product, &z[row(1 + j)]), &mut lower[row(1 + i)]);
-                add_product(a, (product, &z[row(1 + i)]), &mut lower[row(1 + j)]);
+            for &TraceEntry { i, j, coefficient } in trace.entries() {
+                let a = T::of(coefficient);
+                add_product(a, product, &z[row(1 + j)], &mut lower[row(1 + i)]);
+                add_product(a, product, &z[row(1 + i)], &mut lower[row(1 + j)]);
             }
             multiply(s3, dk, product);
-            for &(i, j, a) in trace.entries() {
-                add_triple(T::of(a), (product, &z[row(1 + i)], &z[row(1 + j)]), sum);
+            for &TraceEntry { i, j, coefficient } in trace.entries() {
+                let (zi, zj) = (&z[row(1 + i)], &z[row(1 + j)]);
+                add_triple_product(T::of(coefficient), product, zi, zj, sum);
             }
             scale(s1, dk);
         }
@@ -293,12 +300,12 @@ impl Stage<'_> {
     }
 }
 
-/// The loops of [`Stage::forward`], compiled for each instruction set. (A closure would not be inlined into the dispatch,
-/// and then miss its instructions.)
+/// The loops of [`Stage::forward`], compiled for each instruction set. (A closure would not be inlined into the dispatch, and would then be
+/// compiled without its instructions.)
 struct Forward<'a, 'b, 'c, T> {
     stage: Stage<'a>,
     bias: &'b [T],
-    through: &'b mut Through<'c, T>,
+    buffers: &'b mut ForwardBuffers<'c, T>,
     scratch: &'b mut Scratch<T>,
 }
 
@@ -308,8 +315,8 @@ impl<T: Real> WithSimd for Forward<'_, '_, '_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         for point in 0..self.stage.shape.points {
-            let buffers = (self.bias, &mut *self.through);
-            self.stage.forward_point(simd, point, buffers, self.scratch);
+            self.stage
+                .forward_point(simd, point, self.bias, self.buffers, self.scratch);
         }
     }
 }
@@ -335,25 +342,28 @@ impl<T: Real> WithSimd for Backward<'_, '_, T> {
         } = self.stage.shape;
         for point in 0..points {
             self.stage
-                .backward_point(simd, point, (self.z, self.d), self.scratch);
+                .backward_point(simd, point, self.z, self.d, self.scratch);
             add(&self.d[point * stride..][..width], self.d_bias);
         }
     }
 }
 
-/// Adds the first to the second.
-pub(super) struct Add<'a, T>(pub(super) &'a [T], pub(super) &'a mut [T]);
+/// `sum += terms`, compiled for each instruction set.
+pub(super) struct AddInPlace<'a, T> {
+    pub(super) terms: &'a [T],
+    pub(super) sum: &'a mut [T],
+}
 
-impl<T: Real> WithSimd for Add<'_, T> {
+impl<T: Real> WithSimd for AddInPlace<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
-        add(self.0, self.1);
+        add(self.terms, self.sum);
     }
 }
 
-/// `out += a`.
+/// Computes `out += a`.
 #[inline(always)]
 pub(super) fn add<T: Real>(a: &[T], out: &mut [T]) {
     for (out, &a) in out.iter_mut().zip(a) {
@@ -361,7 +371,7 @@ pub(super) fn add<T: Real>(a: &[T], out: &mut [T]) {
     }
 }
 
-/// `out *= a`.
+/// Computes `out *= a`.
 #[inline(always)]
 fn scale<T: Real>(a: &[T], out: &mut [T]) {
     for (out, &a) in out.iter_mut().zip(a) {
@@ -369,7 +379,7 @@ fn scale<T: Real>(a: &[T], out: &mut [T]) {
     }
 }
 
-/// `out = a · b`.
+/// Computes `out = a · b`.
 #[inline(always)]
 pub(super) fn multiply<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
     for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
@@ -377,17 +387,17 @@ pub(super) fn multiply<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
     }
 }
 
-/// `out += factor · a · b`.
+/// Computes `out += factor · a · b`.
 #[inline(always)]
-pub(super) fn add_product<T: Real>(factor: T, (a, b): (&[T], &[T]), out: &mut [T]) {
+pub(super) fn add_product<T: Real>(factor: T, a: &[T], b: &[T], out: &mut [T]) {
     for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
         *out += factor * a * b;
     }
 }
 
-/// `out += factor · a · b · c`.
+/// Computes `out += factor · a · b · c`.
 #[inline(always)]
-fn add_triple<T: Real>(factor: T, (a, b, c): (&[T], &[T], &[T]), out: &mut [T]) {
+fn add_triple_product<T: Real>(factor: T, a: &[T], b: &[T], c: &[T], out: &mut [T]) {
     for (((out, &a), &b), &c) in out.iter_mut().zip(a).zip(b).zip(c) {
         *out += factor * a * b * c;
     }

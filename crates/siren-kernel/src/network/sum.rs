@@ -1,20 +1,21 @@
-//! The gradient in the parameters.
+//! Sums of gradients with respect to the parameters.
 
 use super::plan::Plan;
 use crate::Real;
 use crate::product::panel::{ROW_PAD, stride};
 
-/// A gradient in the parameters, summed over chunks.
+/// Gradient of a loss with respect to the parameters `(P,)`, summed over chunks.
 #[derive(Default)]
 pub struct GradientSum<T> {
-    /// In the weights of each layer, rows `stride(fan_in)` apart.
+    /// Gradient with respect to the weights of each layer, rows `stride(fan_in)` apart.
     pub(super) d_weights: Vec<Vec<T>>,
-    /// In all other parameters, `(P,)`.
+    /// Gradient with respect to all other parameters, `(P,)`.
     pub(super) d_params: Vec<T>,
 }
 
 impl<T: Real> GradientSum<T> {
-    /// Zero, in the buffers of `used` where there are any: fresh ones cost page faults.
+    /// Returns a gradient of zeros, in the buffers of `used` if given: new buffers cost page faults.
+    #[must_use]
     pub fn zero(plan: &Plan, used: Option<Self>) -> Self {
         let mut sum = used.unwrap_or_default();
         let clear = |buffer: &mut Vec<T>, len: usize| {
@@ -30,18 +31,18 @@ impl<T: Real> GradientSum<T> {
         sum
     }
 
-    /// Adds another sum for the same plan.
+    /// Adds another sum, made for the same plan.
     pub fn add(&mut self, other: &Self) {
         let buffers = self.d_weights.iter_mut().chain([&mut self.d_params]);
         let others = other.d_weights.iter().chain([&other.d_params]);
         for (buffer, other) in buffers.zip(others) {
-            for (sum, &more) in buffer.iter_mut().zip(other) {
-                *sum += more;
+            for (sum, &term) in buffer.iter_mut().zip(other) {
+                *sum += term;
             }
         }
     }
 
-    /// The sum as flat parameters `(P,)`.
+    /// Returns the gradient in the order of the flat parameters, `(P,)`. `plan` must be the one that the sum was made for.
     pub fn flat(&mut self, plan: &Plan) -> &[T] {
         for (d_weight, layer) in self.d_weights.iter().zip(&plan.layers) {
             let rows = self.d_params[layer.weight.clone()].chunks_exact_mut(layer.fan_in);

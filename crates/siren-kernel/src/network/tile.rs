@@ -1,68 +1,72 @@
-//! Buffers of the forward and reverse pass of a chunk.
+//! Buffers of the forward and backward pass of a chunk.
 
 use super::encoding::Features;
 use super::plan::Plan;
 use super::pointwise::Scratch;
 use super::sum::GradientSum;
 use crate::Real;
-use crate::product::panel::room;
+use crate::product::panel::buffer_len;
 
-/// What the forward pass of one tile leaves for the reverse pass.
+/// Activations of one tile, saved by the forward pass for the backward pass.
 #[derive(Default)]
 pub(crate) struct Tile<T> {
     pub(super) points: usize,
-    /// The input jet of each layer, and the output of the last.
+    /// Input jet of each layer, then the output of the last.
     pub(super) inputs: Vec<Vec<T>>,
-    /// The preactivation jet of each layer; where only values are carried, `σ'` of it.
+    /// Preactivation jet of each layer. If only values are carried, `σ'` of the preactivation.
     pub(super) preactivations: Vec<Vec<T>>,
-    /// The jet of `s ‖x − c‖²` for radial basis functions, otherwise empty.
+    /// Jet of `s ‖x − c‖²` for radial basis functions, otherwise empty.
     pub(super) distances: Vec<T>,
-    /// In the adjoint form, the derivative `u` of the output in the preactivations of each layer; otherwise empty.
+    /// Adjoint form only: the derivative `u` of the output with respect to the preactivations of each layer.
     pub(super) adjoints: Vec<Vec<T>>,
-    /// In the adjoint form, the derivative of `u` in the same preactivations where it passes through `σ'`; otherwise empty.
-    pub(super) bends: Vec<Vec<T>>,
+    /// Adjoint form only: second-order terms of each layer. The forward pass leaves `σ''(z) ∘ g`, the backward pass `σ''(z) ∘ g ∘ ū`.
+    pub(super) curvatures: Vec<Vec<T>>,
 }
 
-pub(super) fn ensure<T: Real>(buffer: &mut Vec<T>, len: usize) {
+/// Grows a buffer to at least `len` elements.
+pub(super) fn grow<T: Real>(buffer: &mut Vec<T>, len: usize) {
     if buffer.len() < len {
         buffer.resize(len, T::of(0.0));
     }
 }
 
 impl<T: Real> Tile<T> {
-    /// Makes room for `rows` rows, and for `encoded` rows of the encoding.
-    pub(super) fn resize(&mut self, plan: &Plan, encoded: usize, rows: usize) {
+    /// Grows the buffers to `encoded_rows` rows of the encoding and `rows` rows of all other activations.
+    pub(super) fn resize(&mut self, plan: &Plan, encoded_rows: usize, rows: usize) {
         self.inputs.resize_with(plan.layers.len() + 1, Vec::new);
         self.preactivations.resize_with(plan.layers.len(), Vec::new);
         for (l, layer) in plan.layers.iter().enumerate() {
-            let in_rows = if l == 0 { encoded } else { rows };
-            ensure(&mut self.inputs[l], room(in_rows, layer.fan_in));
-            ensure(&mut self.preactivations[l], room(rows, layer.fan_out));
+            let in_rows = if l == 0 { encoded_rows } else { rows };
+            grow(&mut self.inputs[l], buffer_len(in_rows, layer.fan_in));
+            grow(&mut self.preactivations[l], buffer_len(rows, layer.fan_out));
         }
-        ensure(
+        grow(
             &mut self.inputs[plan.layers.len()],
-            room(rows, plan.out_features),
+            buffer_len(rows, plan.out_features),
         );
         if let Features::Rbf { centers, .. } = plan.features {
-            ensure(&mut self.distances, room(rows, centers));
+            grow(&mut self.distances, buffer_len(rows, centers));
         }
     }
 }
 
-/// Buffers of one chunk, kept between steps: allocating them anew costs page faults on every step.
+/// Buffers of one [`Chunk`](super::Chunk). They should be kept between steps: new allocations cost page faults.
 #[derive(Default)]
 pub struct Workspace<T> {
     pub(super) tiles: Vec<Tile<T>>,
-    /// Preactivations that are not kept.
-    pub(super) hot: Vec<T>,
+    /// Preactivations of the current layer, where they are not saved.
+    pub(super) current_z: Vec<T>,
     pub(super) scratch: Scratch<T>,
     pub(super) upstream: Vec<T>,
     pub(super) downstream: Vec<T>,
 }
 
-/// What flows back through a tile, and where it ends.
+/// Gradients of a tile during the backward pass.
 pub(super) struct Gradients<'a, T> {
+    /// Gradient with respect to the output of the current layer.
     pub(super) upstream: &'a mut Vec<T>,
+    /// Gradient with respect to its input, to be computed.
     pub(super) downstream: &'a mut Vec<T>,
+    /// Gradient with respect to the parameters.
     pub(super) sum: &'a mut GradientSum<T>,
 }

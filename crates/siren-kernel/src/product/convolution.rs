@@ -1,61 +1,76 @@
-//! Convolutions of pictures by the products of fields, for networks that look at pictures.
+//! Two-dimensional convolutions by matrix products, without im2col copies.
 //!
-//! A picture lies pixel after pixel, each with its channels padded to whole vectors, within a border of zeros ([`Plane`]). A row
-//! of the window around a pixel is then a run of numbers, and the windows of all pixels are the rows of a matrix, which overlap:
-//! nothing is copied for them. A convolution is one product for every row of its windows.
+//! A picture is stored pixel by pixel (channels last) within a border of zeros, each pixel with its channels padded to whole vectors
+//! ([`Plane`]). One row of the window around a pixel is then contiguous, and the windows of consecutive pixels are the rows of a matrix
+//! whose rows overlap. A convolution is one matrix product for every row of its windows.
+
+#[cfg(test)]
+mod tests;
 
 use std::ops::Range;
 
-use super::panel::{Finish, ROW_PAD, SLACK, Strided, padded, room, stride};
+use super::panel::{ROW_PAD, SLACK, buffer_len, padded, stride};
+use super::{Destination, Epilogue, StridedMatrix};
 use crate::{Level, Real};
 
-/// Pixels whose channels are brought together at once: a cache line of each channel.
+/// Number of pixels whose channels are gathered at once: a cache line of each channel.
 const TILE: usize = 16;
 
-/// The windows of a picture: squares of pixels, each about one of the picture's, of which some are beyond its border.
+/// Geometry of a convolution with stride 1 and zero padding that keeps the size of the picture: one square window around each pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
-    /// Rows of pixels of the picture.
+    /// Number of rows of the picture.
     pub height: usize,
-    /// Pixels of a row.
+    /// Number of pixels of a row.
     pub width: usize,
-    /// Pixels a side of a window, an odd number.
-    pub side: usize,
+    /// Side of a window in pixels, an odd number.
+    pub kernel_size: usize,
+}
+
+/// Up to [`TILE`] consecutive pixels of one row of a picture.
+struct PixelRun {
+    /// Index of the first pixel in the picture.
+    pixel: usize,
+    /// Index of its window.
+    window: usize,
+    count: usize,
 }
 
 impl Windows {
-    fn reach(self) -> usize {
-        self.side / 2
+    fn border(self) -> usize {
+        self.kernel_size / 2
     }
 
-    /// Pixels from one row to the next: the border to the right is also that to the left of the next row.
-    fn pitch(self) -> usize {
-        self.width + self.reach()
+    /// Returns the distance between rows in pixels. The right border of a row is also the left border of the next.
+    fn row_pitch(self) -> usize {
+        self.width + self.border()
     }
 
-    /// Windows, those about pixels of the border to the right included.
+    /// Returns the number of windows, including those around pixels of the right border.
     fn count(self) -> usize {
-        self.height * self.pitch()
+        self.height * self.row_pitch()
     }
 
-    /// Where the first pixel of the picture is; that of the first window is 0.
-    fn first(self) -> usize {
-        self.reach() * (self.pitch() + 1)
+    /// Returns the index of the first pixel of the picture in the plane. The first window starts at pixel 0 of the plane.
+    fn first_pixel(self) -> usize {
+        self.border() * (self.row_pitch() + 1)
     }
 
-    /// Calls `visit` with pixels that follow one another, [`TILE`] at most: the first one's place in the picture and among the windows, and
-    /// how many there are.
-    fn runs(self, mut visit: impl FnMut(usize, usize, usize)) {
+    /// Calls `visit` with all pixels of the picture, run by run.
+    fn for_each_run(self, mut visit: impl FnMut(PixelRun)) {
         for y in 0..self.height {
             for x in (0..self.width).step_by(TILE) {
-                let count = TILE.min(self.width - x);
-                visit(y * self.width + x, y * self.pitch() + x, count);
+                visit(PixelRun {
+                    pixel: y * self.width + x,
+                    window: y * self.row_pitch() + x,
+                    count: TILE.min(self.width - x),
+                });
             }
         }
     }
 }
 
-/// A picture as products want it.
+/// A picture in the layout of convolutions: channels last, padded, with a border of zeros.
 pub struct Plane<T> {
     windows: Windows,
     channels: usize,
@@ -63,11 +78,11 @@ pub struct Plane<T> {
 }
 
 impl<T: Real> Plane<T> {
-    /// Without a picture yet.
+    /// Returns a plane of zeros for pictures of `channels` channels.
     #[must_use]
     pub fn new(windows: Windows, channels: usize) -> Self {
         let rows = windows.count().next_multiple_of(ROW_PAD);
-        let pixels = rows + (windows.side - 1) * windows.pitch() + windows.side;
+        let pixels = rows + (windows.kernel_size - 1) * windows.row_pitch() + windows.kernel_size;
         Self {
             windows,
             channels,
@@ -75,103 +90,153 @@ impl<T: Real> Plane<T> {
         }
     }
 
-    /// Shows a picture instead of the one before: `numbers` gives those of its `(channels, height, width)` numbers that are asked for.
-    pub fn show<I: Iterator<Item = T>>(&mut self, numbers: impl Fn(Range<usize>) -> I) {
+    /// Replaces the picture. `elements` returns any requested range of the row-major elements of a picture `(channels, height, width)`.
+    pub fn load<I: Iterator<Item = T>>(&mut self, elements: impl Fn(Range<usize>) -> I) {
         let pixels = self.windows.height * self.windows.width;
-        let (wide, first) = (padded(self.channels), self.windows.first());
-        self.windows.runs(|from, to, count| {
-            let to = &mut self.data[(first + to) * wide..][..count * wide];
+        let (pixel_len, first_pixel) = (padded(self.channels), self.windows.first_pixel());
+        self.windows.for_each_run(|run| {
+            let PixelRun {
+                pixel,
+                window,
+                count,
+            } = run;
+            let to = &mut self.data[(first_pixel + window) * pixel_len..][..count * pixel_len];
             for channel in 0..self.channels {
-                let from = channel * pixels + from;
-                let to = to.chunks_exact_mut(wide);
-                for (to, number) in to.zip(numbers(from..from + count)) {
-                    to[channel] = number;
+                let from = channel * pixels + pixel;
+                let to = to.chunks_exact_mut(pixel_len);
+                for (to, value) in to.zip(elements(from..from + count)) {
+                    to[channel] = value;
                 }
             }
         });
     }
 
-    /// Row `line` of all windows.
-    fn line(&self, line: usize) -> Strided<'_, T> {
-        let wide = padded(self.channels);
-        Strided {
-            data: &self.data[line * self.windows.pitch() * wide..],
+    /// Returns row `row` of all windows, `(windows, kernel_size · padded channels)`.
+    fn window_rows(&self, row: usize) -> StridedMatrix<'_, T> {
+        let pixel_len = padded(self.channels);
+        StridedMatrix {
+            data: &self.data[row * self.windows.row_pitch() * pixel_len..],
             rows: self.windows.count(),
-            stride: wide,
+            columns: self.windows.kernel_size * pixel_len,
+            stride: pixel_len,
         }
     }
 
-    /// The pixels that windows are about; what is beyond the border is zero.
-    fn pixels(&self) -> Strided<'_, T> {
-        let wide = padded(self.channels);
-        Strided {
-            data: &self.data[self.windows.first() * wide..],
+    /// Returns the central pixels of all windows, `(windows, channels)`. Pixels of the border are zero.
+    fn pixels(&self) -> StridedMatrix<'_, T> {
+        let pixel_len = padded(self.channels);
+        StridedMatrix {
+            data: &self.data[self.windows.first_pixel() * pixel_len..],
             rows: self.windows.count(),
-            stride: wide,
+            columns: self.channels,
+            stride: pixel_len,
         }
     }
 }
 
-/// `yₒ = Σ w[o, c, i, j] x_c` over the channels `c` and pixels `(i, j)` of a window.
+/// Index of a weight `(outputs, inputs, kernel_size, kernel_size)`.
+struct WeightIndex {
+    output: usize,
+    input: usize,
+    row: usize,
+    column: usize,
+}
+
+impl WeightIndex {
+    /// Returns the offset in row-major weights with `inputs` inputs.
+    fn offset(&self, inputs: usize, kernel_size: usize) -> usize {
+        ((self.output * inputs + self.input) * kernel_size + self.row) * kernel_size + self.column
+    }
+}
+
+/// A convolution with packed weights: `yₒ = Σ w[o, c, i, j] x_c`, summed over the input channels `c` and the pixels `(i, j)` of the window.
+///
+/// As in deep learning, this is a cross-correlation: windows are not flipped.
 pub struct Convolution<T: Real> {
     windows: Windows,
-    channels: [usize; 2],
-    /// By row of the window.
-    lines: Vec<T::Weight>,
+    inputs: usize,
+    outputs: usize,
+    /// Packed weights, one matrix for each row of the window.
+    rows: Vec<T::PackedMatrix>,
 }
 
 impl<T: Real> Convolution<T> {
-    /// From `inputs` to `outputs` channels with weights `(outputs, inputs, side, side)`.
+    /// Packs the weights `(outputs, inputs, kernel_size, kernel_size)` of a convolution from `inputs` to `outputs` channels.
     ///
     /// # Panics
-    /// If there are more weights or fewer.
+    /// If the number of weights is another one.
     #[must_use]
-    pub fn new(windows: Windows, [inputs, outputs]: [usize; 2], weight: &[T]) -> Self {
-        let side = windows.side;
-        assert_eq!(weight.len(), inputs * outputs * side * side, "weights");
-        let at = |[o, c, line, pixel]: [usize; 4]| {
-            weight[((o * inputs + c) * side + line) * side + pixel]
-        };
-        Self::pack(windows, [inputs, outputs], at)
+    pub fn new(windows: Windows, inputs: usize, outputs: usize, weight: &[T]) -> Self {
+        let side = windows.kernel_size;
+        assert_eq!(
+            weight.len(),
+            inputs * outputs * side * side,
+            "number of weights of a convolution"
+        );
+        let element = |index: WeightIndex| weight[index.offset(inputs, side)];
+        Self::pack(windows, inputs, outputs, element)
     }
 
-    /// Its transpose, from the gradient in `y` to that in `x`: windows are turned by half a circle.
+    /// Packs the weights `(outputs, inputs, kernel_size, kernel_size)` of the transposed convolution, from `outputs` to `inputs` channels: it
+    /// maps the gradient with respect to the output of [`Convolution::new`] to the gradient with respect to the input.
     ///
     /// # Panics
-    /// If there are more weights or fewer.
+    /// If the number of weights is another one.
     #[must_use]
-    pub fn transposed(windows: Windows, [inputs, outputs]: [usize; 2], weight: &[T]) -> Self {
-        let side = windows.side;
-        assert_eq!(weight.len(), inputs * outputs * side * side, "weights");
-        let at = |[c, o, line, pixel]: [usize; 4]| {
-            let (line, pixel) = (side - 1 - line, side - 1 - pixel);
-            weight[((o * inputs + c) * side + line) * side + pixel]
+    pub fn transposed(windows: Windows, inputs: usize, outputs: usize, weight: &[T]) -> Self {
+        let side = windows.kernel_size;
+        assert_eq!(
+            weight.len(),
+            inputs * outputs * side * side,
+            "number of weights of a convolution"
+        );
+        // Input and output are exchanged, and the window is rotated by 180 degrees.
+        let element = |index: WeightIndex| {
+            let original = WeightIndex {
+                output: index.input,
+                input: index.output,
+                row: side - 1 - index.row,
+                column: side - 1 - index.column,
+            };
+            weight[original.offset(inputs, side)]
         };
-        Self::pack(windows, [outputs, inputs], at)
+        Self::pack(windows, outputs, inputs, element)
     }
 
-    /// From the weight of output, input, row and pixel of a row.
-    fn pack(windows: Windows, [inputs, outputs]: [usize; 2], at: impl Fn([usize; 4]) -> T) -> Self {
-        let (wide, side) = (padded(inputs), windows.side);
-        let line = |line: usize| {
-            let mut matrix = vec![T::of(0.0); outputs * side * wide];
-            for (o, row) in matrix.chunks_exact_mut(side * wide).enumerate() {
-                for (pixel, numbers) in row.chunks_exact_mut(wide).enumerate() {
-                    for (c, number) in numbers[..inputs].iter_mut().enumerate() {
-                        *number = at([o, c, line, pixel]);
+    fn pack(
+        windows: Windows,
+        inputs: usize,
+        outputs: usize,
+        element: impl Fn(WeightIndex) -> T,
+    ) -> Self {
+        let (pixel_len, side) = (padded(inputs), windows.kernel_size);
+        let pack_row = |row: usize| {
+            let mut matrix = vec![T::of(0.0); outputs * side * pixel_len];
+            for (output, weights) in matrix.chunks_exact_mut(side * pixel_len).enumerate() {
+                for (column, pixel) in weights.chunks_exact_mut(pixel_len).enumerate() {
+                    for (input, value) in pixel[..inputs].iter_mut().enumerate() {
+                        *value = element(WeightIndex {
+                            output,
+                            input,
+                            row,
+                            column,
+                        });
                     }
                 }
             }
-            T::transposed(Level::best(), &matrix, outputs, side * wide)
+            T::pack_transposed(Level::best(), &matrix, outputs, side * pixel_len)
         };
         Self {
             windows,
-            channels: [inputs, outputs],
-            lines: (0..side).map(line).collect(),
+            inputs,
+            outputs,
+            rows: (0..side).map(pack_row).collect(),
         }
     }
 
-    /// Writes `finish` of each number of `y (outputs, height, width)`, given its channel; `buffer` is for what is between.
+    /// Convolves one picture on the calling thread and writes `epilogue(channel, sum)` for each element of `y (outputs, height, width)`.
+    ///
+    /// `buffer` holds intermediate values; its contents are irrelevant. Keeping it between calls avoids allocations.
     ///
     /// # Panics
     /// If `x` or `y` is of another size.
@@ -180,224 +245,140 @@ impl<T: Real> Convolution<T> {
         x: &Plane<T>,
         y: &mut [T],
         buffer: &mut Vec<T>,
-        finish: impl Fn(usize, T) -> T,
+        epilogue: impl Fn(usize, T) -> T,
     ) {
-        let [inputs, outputs] = self.channels;
         let windows = self.windows;
         let pixels = windows.height * windows.width;
+        assert_eq!(x.windows, windows, "geometry of the input plane");
+        assert_eq!(x.channels, self.inputs, "channels of the input plane");
         assert_eq!(
-            (x.windows, x.channels),
-            (windows, inputs),
-            "size of a plane"
+            y.len(),
+            self.outputs * pixels,
+            "length of the output of a convolution"
         );
-        assert_eq!(y.len(), outputs * pixels, "size of what is computed");
-        let wide = padded(outputs);
-        buffer.resize(windows.count().next_multiple_of(ROW_PAD) * wide, T::of(0.0));
+        let pixel_len = padded(self.outputs);
+        let rows = windows.count().next_multiple_of(ROW_PAD);
+        buffer.resize(rows * pixel_len, T::of(0.0));
         let level = Level::best();
-        for (index, line) in self.lines.iter().enumerate() {
-            let into = if index == 0 {
-                Finish::Write
+        for (index, weights) in self.rows.iter().enumerate() {
+            let product_epilogue = if index == 0 {
+                Epilogue::Overwrite
             } else {
-                Finish::Add
+                Epilogue::Add
             };
-            T::multiply(level, x.line(index), line, (buffer, wide), into);
+            let out = Destination {
+                data: buffer.as_mut_slice(),
+                stride: pixel_len,
+            };
+            T::multiply(level, x.window_rows(index), weights, out, product_epilogue);
         }
-        windows.runs(|to, from, count| {
-            let from = &buffer[from * wide..][..count * wide];
+        windows.for_each_run(|run| {
+            let PixelRun {
+                pixel,
+                window,
+                count,
+            } = run;
+            let from = &buffer[window * pixel_len..][..count * pixel_len];
             for (channel, y) in y.chunks_exact_mut(pixels).enumerate() {
-                let from = from.chunks_exact(wide);
-                for (y, from) in y[to..to + count].iter_mut().zip(from) {
-                    *y = finish(channel, from[channel]);
+                let from = from.chunks_exact(pixel_len);
+                for (y, from) in y[pixel..pixel + count].iter_mut().zip(from) {
+                    *y = epilogue(channel, from[channel]);
                 }
             }
         });
     }
 }
 
-/// The gradient in the weights of a [`Convolution`], and in biases, summed over pictures.
+/// Gradients of a loss with respect to the weights and the biases of a [`Convolution`], summed over pictures.
 pub struct Correlation<T> {
     windows: Windows,
-    channels: [usize; 2],
-    /// By row of the window, `(pixels · inputs, outputs)` with both padded.
-    lines: Vec<Vec<T>>,
-    /// Of the gradient in `y`, by output.
-    totals: Vec<T>,
+    inputs: usize,
+    outputs: usize,
+    /// Gradient with respect to the weights, one matrix `(kernel_size · inputs, outputs)` for each row of the window, both sides padded.
+    d_weight_rows: Vec<Vec<T>>,
+    /// Gradient with respect to the biases, `(outputs,)`.
+    d_bias: Vec<T>,
 }
 
 impl<T: Real> Correlation<T> {
-    /// Zero.
+    /// Returns zero gradients.
     #[must_use]
-    pub fn new(windows: Windows, channels: [usize; 2]) -> Self {
-        let [inputs, outputs] = channels;
+    pub fn new(windows: Windows, inputs: usize, outputs: usize) -> Self {
         let mut zeros = Vec::new();
-        // Written, not asked of the system, which gives pages that are read before they are written twice.
-        zeros.resize(room(windows.side * padded(inputs), outputs), T::of(0.0));
+        // `resize` writes the zeros. `vec!` would get zeroed pages from the system, which fault twice: first when read, then when written.
+        zeros.resize(
+            buffer_len(windows.kernel_size * padded(inputs), outputs),
+            T::of(0.0),
+        );
         Self {
             windows,
-            channels,
-            lines: vec![zeros; windows.side],
-            totals: vec![T::of(0.0); outputs],
+            inputs,
+            outputs,
+            d_weight_rows: vec![zeros; windows.kernel_size],
+            d_bias: vec![T::of(0.0); outputs],
         }
     }
 
-    /// Adds what the gradient in `y` makes of a picture `x`.
+    /// Adds the contribution of one picture `x`, given the gradient `d_y` with respect to the output of the convolution.
     ///
     /// # Panics
     /// If a plane is of another size.
     pub fn add(&mut self, x: &Plane<T>, d_y: &Plane<T>) {
-        let [inputs, outputs] = self.channels;
-        for (plane, channels) in [(x, inputs), (d_y, outputs)] {
-            let size = (plane.windows, plane.channels);
-            assert_eq!(size, (self.windows, channels), "size of a plane");
+        for (plane, channels) in [(x, self.inputs), (d_y, self.outputs)] {
+            assert_eq!(plane.windows, self.windows, "geometry of a plane");
+            assert_eq!(plane.channels, channels, "channels of a plane");
         }
-        let columns = self.windows.side * padded(inputs);
-        for (index, line) in self.lines.iter_mut().enumerate() {
-            let factors = ((x.line(index), columns), (d_y.pixels(), outputs));
-            T::multiply_transposed(Level::best(), factors.0, factors.1, line);
+        for (index, d_weight) in self.d_weight_rows.iter_mut().enumerate() {
+            T::multiply_transposed(Level::best(), x.window_rows(index), d_y.pixels(), d_weight);
         }
         let pixels = d_y.pixels();
         for pixel in pixels.data.chunks_exact(pixels.stride).take(pixels.rows) {
-            for (total, &number) in self.totals.iter_mut().zip(pixel) {
-                *total += number;
+            for (sum, &value) in self.d_bias.iter_mut().zip(pixel) {
+                *sum += value;
             }
         }
     }
 
-    /// Adds another sum for convolutions of the same sizes.
+    /// Adds the gradients of another sum for the same sizes.
     ///
     /// # Panics
-    /// If they are of others.
+    /// If the sizes differ.
     pub fn merge(&mut self, other: &Self) {
-        let sizes = |sum: &Self| (sum.windows, sum.channels);
-        assert_eq!(sizes(self), sizes(other), "sizes of two sums");
-        let buffers = self.lines.iter_mut().chain([&mut self.totals]);
-        for (buffer, other) in buffers.zip(other.lines.iter().chain([&other.totals])) {
-            for (sum, &more) in buffer.iter_mut().zip(other) {
-                *sum += more;
+        assert_eq!(self.windows, other.windows, "geometry of two gradients");
+        assert_eq!(
+            [self.inputs, self.outputs],
+            [other.inputs, other.outputs],
+            "channels of two gradients"
+        );
+        let buffers = self.d_weight_rows.iter_mut().chain([&mut self.d_bias]);
+        let others = other.d_weight_rows.iter().chain([&other.d_bias]);
+        for (buffer, other) in buffers.zip(others) {
+            for (sum, &term) in buffer.iter_mut().zip(other) {
+                *sum += term;
             }
         }
     }
 
-    /// That in a bias of each output.
+    /// Returns the gradient with respect to the biases, `(outputs,)`.
     #[must_use]
-    pub fn bias(&self) -> &[T] {
-        &self.totals
+    pub fn d_bias(&self) -> &[T] {
+        &self.d_bias
     }
 
-    /// As the weights are, `(outputs, inputs, side, side)`.
+    /// Copies the gradient with respect to the weights, `(outputs, inputs, kernel_size, kernel_size)`, row-major.
     #[must_use]
-    pub fn weight(&self) -> Vec<T> {
-        let ([inputs, outputs], side) = (self.channels, self.windows.side);
-        let mut numbers = Vec::with_capacity(inputs * outputs * side * side);
-        for o in 0..outputs {
-            for c in 0..inputs {
-                for line in &self.lines {
-                    let row = |pixel: usize| pixel * padded(inputs) + c;
-                    numbers.extend((0..side).map(|pixel| line[row(pixel) * stride(outputs) + o]));
+    pub fn d_weight(&self) -> Vec<T> {
+        let side = self.windows.kernel_size;
+        let mut d_weight = Vec::with_capacity(self.inputs * self.outputs * side * side);
+        for output in 0..self.outputs {
+            for input in 0..self.inputs {
+                for row in &self.d_weight_rows {
+                    let matrix_row = |column: usize| column * padded(self.inputs) + input;
+                    let offset = |column| matrix_row(column) * stride(self.outputs) + output;
+                    d_weight.extend((0..side).map(|column| row[offset(column)]));
                 }
             }
         }
-        numbers
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn waves(count: usize, pitch: f64) -> Vec<f64> {
-        (1..=count).map(|i| (pitch * i as f64).sin()).collect()
-    }
-
-    /// Output, gradient in the input and in the weights, if that in the output is `d_y`.
-    fn passed<T: Real>(
-        windows: Windows,
-        channels: [usize; 2],
-        [x, weight, d_y]: [&[f64]; 3],
-    ) -> [Vec<f64>; 3] {
-        let own = |numbers: &[f64]| -> Vec<T> { numbers.iter().map(|&x| T::of(x)).collect() };
-        let (x, weight, d_y) = (own(x), own(weight), own(d_y));
-        let mut planes = channels.map(|channels| Plane::new(windows, channels));
-        planes[0].show(|run| x[run].iter().copied());
-        planes[1].show(|run| d_y[run].iter().copied());
-        let (mut y, mut d_x, mut buffer) = (d_y.clone(), x.clone(), Vec::new());
-        let convolution = Convolution::new(windows, channels, &weight);
-        convolution.apply(&planes[0], &mut y, &mut buffer, |_, sum| sum);
-        let transposed = Convolution::transposed(windows, channels, &weight);
-        transposed.apply(&planes[1], &mut d_x, &mut buffer, |_, sum| sum);
-        let mut sum = Correlation::new(windows, channels);
-        sum.add(&planes[0], &planes[1]);
-        let totals = d_y.chunks(windows.height * windows.width);
-        for (found, d_y) in sum.bias().iter().zip(totals) {
-            let total: f64 = d_y.iter().map(|&d_y| d_y.to_double()).sum();
-            assert!((found.to_double() - total).abs() < 1e-4);
-        }
-        let out = |numbers: &[T]| numbers.iter().map(|&x| x.to_double()).collect();
-        [out(&y), out(&d_x), out(&sum.weight())]
-    }
-
-    /// The same from the definition.
-    fn defined(
-        windows: Windows,
-        [inputs, outputs]: [usize; 2],
-        [x, weight, d_y]: [&[f64]; 3],
-    ) -> [Vec<f64>; 3] {
-        let Windows {
-            height,
-            width,
-            side,
-        } = windows;
-        let mut sums = [d_y, x, weight].map(|like| vec![0.0; like.len()]);
-        let index = |c: usize, y: usize, x: usize| (c * height + y) * width + x;
-        for (o, c) in (0..outputs).flat_map(|o| (0..inputs).map(move |c| (o, c))) {
-            for (i, j) in (0..side).flat_map(|i| (0..side).map(move |j| (i, j))) {
-                let w = ((o * inputs + c) * side + i) * side + j;
-                for (row, column) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
-                    let from = |at: usize, step: usize, len: usize| {
-                        (at + step).checked_sub(side / 2).filter(|&at| at < len)
-                    };
-                    let (Some(y), Some(z)) = (from(row, i, height), from(column, j, width)) else {
-                        continue;
-                    };
-                    let (to, from) = (index(o, row, column), index(c, y, z));
-                    sums[0][to] += weight[w] * x[from];
-                    sums[1][from] += weight[w] * d_y[to];
-                    sums[2][w] += x[from] * d_y[to];
-                }
-            }
-        }
-        sums
-    }
-
-    #[test]
-    fn convolutions_and_their_gradients_are_those_of_the_definition() {
-        for (height, width, side, channels) in [
-            (1, 1, 1, [1, 1]),
-            (3, 2, 5, [2, 5]),
-            (7, 19, 3, [3, 17]),
-            (2, 33, 3, [33, 2]),
-            (9, 8, 5, [20, 40]),
-        ] {
-            let windows = Windows {
-                height,
-                width,
-                side,
-            };
-            let [inputs, outputs] = channels;
-            let x = waves(inputs * height * width, 1.7);
-            let weight = waves(inputs * outputs * side * side, 0.9);
-            let d_y = waves(outputs * height * width, 2.3);
-            let numbers = [x.as_slice(), &weight, &d_y];
-            let expected = defined(windows, channels, numbers);
-            let exact = passed::<f64>(windows, channels, numbers);
-            let rough = passed::<f32>(windows, channels, numbers);
-            for (expected, (exact, rough)) in expected.iter().zip(exact.iter().zip(&rough)) {
-                let largest = expected.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
-                for (expected, (exact, rough)) in expected.iter().zip(exact.iter().zip(rough)) {
-                    assert!((exact - expected).abs() < 1e-13 * largest);
-                    assert!((rough - expected).abs() < 1e-5 * largest);
-                }
-            }
-        }
+        d_weight
     }
 }

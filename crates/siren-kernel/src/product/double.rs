@@ -1,12 +1,13 @@
-//! Products in `f64`, by the `gemm` crate: an account that shares nothing with the micro-kernels.
+//! Matrix products in `f64`, by the `gemm` crate: a reference implementation that shares nothing with the micro-kernels.
 
 use gemm::Parallelism;
 
-use super::panel::{Finish, Strided, stride};
+use super::gemm::{Accumulate, Destination, Epilogue, StridedMatrix};
+use super::panel::stride;
 
-/// Row-major weights `(fan_out, fan_in)`, or their transpose.
+/// A matrix `(inner, columns)`: the elements of a row-major matrix, or of its transpose.
 #[derive(Default)]
-pub struct Weight {
+pub struct PackedMatrix {
     data: Vec<f64>,
     inner: usize,
     columns: usize,
@@ -14,70 +15,81 @@ pub struct Weight {
     col_stride: usize,
 }
 
-impl Weight {
-    /// `Wᵀ`: `Z = H Wᵀ`.
-    pub(crate) fn transposed(weight: &[f64], fan_out: usize, fan_in: usize) -> Self {
+impl PackedMatrix {
+    /// Copies a row-major matrix.
+    pub(super) fn new(matrix: &[f64], rows: usize, columns: usize) -> Self {
         Self {
-            data: weight.to_vec(),
-            inner: fan_in,
-            columns: fan_out,
-            row_stride: 1,
-            col_stride: fan_in,
+            data: matrix.to_vec(),
+            inner: rows,
+            columns,
+            row_stride: columns,
+            col_stride: 1,
         }
     }
 
-    /// `W`: `dH = dZ W`.
-    pub(crate) fn straight(weight: &[f64], fan_out: usize, fan_in: usize) -> Self {
+    /// Copies a row-major matrix, to be read as its transpose.
+    pub(super) fn transposed(matrix: &[f64], rows: usize, columns: usize) -> Self {
         Self {
-            data: weight.to_vec(),
-            inner: fan_out,
-            columns: fan_in,
-            row_stride: fan_in,
-            col_stride: 1,
+            data: matrix.to_vec(),
+            inner: columns,
+            columns: rows,
+            row_stride: 1,
+            col_stride: columns,
         }
     }
 }
 
-/// A matrix inside a slice: element `(i, j)` at `i · row + j · col`.
+/// A matrix in a slice: element `(i, j)` at `i · row_stride + j · col_stride`.
 struct View<'a> {
     data: &'a [f64],
     rows: usize,
     cols: usize,
-    row: usize,
-    col: usize,
+    row_stride: usize,
+    col_stride: usize,
 }
 
 impl View<'_> {
-    fn fits(&self) -> bool {
+    /// Returns whether every element lies in the slice.
+    fn is_in_bounds(&self) -> bool {
         self.rows == 0
             || self.cols == 0
-            || (self.rows - 1) * self.row + (self.cols - 1) * self.col < self.data.len()
+            || (self.rows - 1) * self.row_stride + (self.cols - 1) * self.col_stride
+                < self.data.len()
     }
 }
 
-/// `out = a b`, `out = (a b) ∘ factor` or `out += a b`, see [`super::product::multiply`].
-pub(crate) fn multiply(
-    a: Strided<'_, f64>,
-    b: &Weight,
-    (out, out_stride): (&mut [f64], usize),
-    finish: Finish<'_, f64>,
+/// Computes `out = a b`, `out = (a b) ∘ factor` or `out += a b`; see [`Gemm::multiply`](super::Gemm::multiply).
+pub(super) fn multiply(
+    a: StridedMatrix<'_, f64>,
+    b: &PackedMatrix,
+    out: Destination<'_, f64>,
+    epilogue: Epilogue<'_, f64>,
 ) {
     let left = View {
         data: a.data,
         rows: a.rows,
-        cols: b.inner,
-        row: a.stride,
-        col: 1,
+        cols: a.columns,
+        row_stride: a.stride,
+        col_stride: 1,
     };
     let right = View {
         data: &b.data,
         rows: b.inner,
         cols: b.columns,
-        row: b.row_stride,
-        col: b.col_stride,
+        row_stride: b.row_stride,
+        col_stride: b.col_stride,
     };
-    product(&left, &right, (out, out_stride), finish.adds());
-    let Some(factor) = finish.factor() else {
+    let accumulate = if epilogue.accumulates() {
+        Accumulate::Add
+    } else {
+        Accumulate::Overwrite
+    };
+    let Destination {
+        data: out,
+        stride: out_stride,
+    } = out;
+    product(&left, &right, out, out_stride, accumulate);
+    let Some(factor) = epilogue.factor() else {
         return;
     };
     let rows = out.chunks_mut(out_stride).zip(factor.chunks(out_stride));
@@ -88,40 +100,43 @@ pub(crate) fn multiply(
     }
 }
 
-/// `out += aᵀ b`, see [`super::product::multiply_transposed`].
-pub(crate) fn multiply_transposed(
-    (a, m): (Strided<'_, f64>, usize),
-    (b, n): (Strided<'_, f64>, usize),
+/// Computes `out += aᵀ b`; see [`Gemm::multiply_transposed`](super::Gemm::multiply_transposed).
+pub(super) fn multiply_transposed(
+    a: StridedMatrix<'_, f64>,
+    b: StridedMatrix<'_, f64>,
     out: &mut [f64],
 ) {
     let left = View {
         data: a.data,
-        rows: m,
+        rows: a.columns,
         cols: a.rows,
-        row: 1,
-        col: a.stride,
+        row_stride: 1,
+        col_stride: a.stride,
     };
     let right = View {
         data: b.data,
         rows: b.rows,
-        cols: n,
-        row: b.stride,
-        col: 1,
+        cols: b.columns,
+        row_stride: b.stride,
+        col_stride: 1,
     };
-    product(&left, &right, (out, stride(n)), true);
+    product(&left, &right, out, stride(b.columns), Accumulate::Add);
 }
 
-/// `out = a b`, or `out += a b` if it shall accumulate, on the calling thread; rows of `out` are `out_stride` numbers apart.
-fn product(a: &View<'_>, b: &View<'_>, (out, out_stride): (&mut [f64], usize), accumulate: bool) {
-    assert_eq!(a.cols, b.rows, "inner dimensions of a product");
-    assert!(a.fits() && b.fits(), "factors of a product");
+/// Computes `out = a b` or `out += a b` on the calling thread. Rows of `out` are `out_stride` elements apart.
+fn product(a: &View<'_>, b: &View<'_>, out: &mut [f64], out_stride: usize, accumulate: Accumulate) {
+    assert_eq!(a.cols, b.rows, "inner dimensions of a matrix product");
+    assert!(
+        a.is_in_bounds() && b.is_in_bounds(),
+        "a factor of a matrix product has too few elements"
+    );
     let last = (a.rows.max(1) - 1) * out_stride + b.cols.max(1) - 1;
     assert!(
         last < out.len() && b.cols <= out_stride,
-        "room for a product"
+        "the destination of a matrix product is too small"
     );
-    // SAFETY: `fits` and the assertion on `last` checked that every element of the three matrices lies inside its slice;
-    // `out` is `&mut`, so it overlaps neither factor; the pointers are valid for the whole call.
+    // SAFETY: `is_in_bounds` and the assertion on `last` checked that every element of the three matrices lies in its slice. `out` is
+    // borrowed mutably, so it overlaps neither factor. The pointers are valid during the whole call.
     unsafe {
         gemm::gemm(
             a.rows,
@@ -130,13 +145,13 @@ fn product(a: &View<'_>, b: &View<'_>, (out, out_stride): (&mut [f64], usize), a
             out.as_mut_ptr(),
             1,
             out_stride as isize,
-            accumulate,
+            accumulate == Accumulate::Add,
             a.data.as_ptr(),
-            a.col as isize,
-            a.row as isize,
+            a.col_stride as isize,
+            a.row_stride as isize,
             b.data.as_ptr(),
-            b.col as isize,
-            b.row as isize,
+            b.col_stride as isize,
+            b.row_stride as isize,
             1.0,
             1.0,
             false,

@@ -1,16 +1,29 @@
-//! Products of whole matrices, for whoever has no tiles: the optimizer's.
+//! Products of whole matrices, in parallel.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::panel::{Finish, ROW_PAD, Strided, room, stride};
+use super::panel::{ROW_PAD, buffer_len, stride};
+use super::{Destination, Epilogue, StridedMatrix};
 use crate::{Level, Real};
 
-/// Rows that a thread works on at once: a multiple of every micro-kernel's.
+/// Number of rows that a thread computes at once: a multiple of every micro-kernel's.
 const BLOCK: usize = 8 * ROW_PAD;
 
-/// A matrix in rows as the micro-kernels want them; zero in the padding.
+/// A matrix `(rows, columns)`, stored in padded rows.
+///
+/// Products run on the current rayon pool at the widest SIMD level. Each element is computed by one thread, so results do not depend on the
+/// number of threads.
+///
+/// ```
+/// use siren_kernel::product::Matrix;
+///
+/// let a = Matrix::from_row_major(2, 2, &[1.0_f64, 2.0, 3.0, 4.0]);
+/// let mut gram = Matrix::zeros(2, 2);
+/// a.gram(&mut gram);
+/// assert_eq!(gram.to_vec(), [10.0, 14.0, 14.0, 20.0]);
+/// ```
 #[derive(Clone)]
 pub struct Matrix<T> {
     rows: usize,
@@ -19,10 +32,11 @@ pub struct Matrix<T> {
 }
 
 impl<T: Real> Matrix<T> {
-    /// Of zeros.
-    pub fn zero((rows, columns): (usize, usize)) -> Self {
-        // A block of columns is read as if its rows were whole: past the end by what lies before it.
-        let len = room(rows, columns) + stride(columns);
+    /// Returns a matrix `(rows, columns)` of zeros.
+    #[must_use]
+    pub fn zeros(rows: usize, columns: usize) -> Self {
+        // A block of columns is read in whole rows, so the last one reads past the end by up to `stride(columns)`.
+        let len = buffer_len(rows, columns) + stride(columns);
         Self {
             rows,
             columns,
@@ -30,75 +44,100 @@ impl<T: Real> Matrix<T> {
         }
     }
 
-    /// From row-major numbers.
-    pub fn new((rows, columns): (usize, usize), numbers: &[T]) -> Self {
-        let mut matrix = Self::zero((rows, columns));
-        let padded = matrix.data.chunks_exact_mut(stride(columns));
-        for (row, numbers) in padded.zip(numbers.chunks_exact(columns)) {
-            row[..columns].copy_from_slice(numbers);
+    /// Copies `rows × columns` row-major elements.
+    ///
+    /// # Panics
+    /// If the number of elements is another one, or if `columns` is 0.
+    #[must_use]
+    pub fn from_row_major(rows: usize, columns: usize, elements: &[T]) -> Self {
+        assert_eq!(
+            elements.len(),
+            rows * columns,
+            "number of elements of a {rows} × {columns} matrix"
+        );
+        let mut matrix = Self::zeros(rows, columns);
+        let padded_rows = matrix.data.chunks_exact_mut(stride(columns));
+        for (padded_row, row) in padded_rows.zip(elements.chunks_exact(columns)) {
+            padded_row[..columns].copy_from_slice(row);
         }
         matrix
     }
 
-    /// Row-major numbers.
-    pub fn numbers(&self) -> Vec<T> {
+    /// Copies the elements in row-major order.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<T> {
         let rows = self.data.chunks_exact(stride(self.columns)).take(self.rows);
         rows.flat_map(|row| row[..self.columns].iter().copied())
             .collect()
     }
 
-    /// Every number of it through `f`, with that of `other` in the same place.
-    pub fn zip(&mut self, other: &Self, f: impl Fn(T, T) -> T) {
+    /// Replaces each element `a` by `f(a, b)`, where `b` is the element of `other` at the same place. `f` is called with the padding of both
+    /// matrices too; its results there are never read.
+    ///
+    /// # Panics
+    /// If the shapes differ.
+    pub fn zip_mut_with(&mut self, other: &Self, f: impl Fn(T, T) -> T) {
+        assert_eq!(self.shape(), other.shape(), "shapes of two matrices");
         for (a, &b) in self.data.iter_mut().zip(&other.data) {
             *a = f(*a, b);
         }
     }
 
-    /// `out = Aᵀ A`.
+    /// Computes the Gram matrix `out = Aᵀ A`.
+    ///
+    /// # Panics
+    /// If `out` is not `(columns, columns)`.
     pub fn gram(&self, out: &mut Self) {
-        assert_eq!((out.rows, out.columns), (self.columns, self.columns));
+        let expected = [self.columns, self.columns];
+        assert_eq!(out.shape(), expected, "shape of a Gram matrix");
         out.data.fill(T::of(0.0));
-        out.blocks(|level, columns, out| {
-            let a = self.strided(columns.start, self.rows);
-            let b = self.strided(0, self.rows);
-            T::multiply_transposed(level, (a, columns.len()), (b, self.columns), out);
+        out.fill_blocks(|level, columns, out| {
+            let a = self.view(columns.start, self.rows, columns.len());
+            let b = self.view(0, self.rows, self.columns);
+            T::multiply_transposed(level, a, b, out);
         });
     }
 
-    /// `out = A B`.
-    pub fn times(&self, other: &Self, out: &mut Self) {
-        assert_eq!((out.rows, out.columns), (self.rows, other.columns));
-        let packed = T::straight(Level::best(), &other.numbers(), other.rows, other.columns);
-        out.blocks(|level, rows, out| {
-            let a = self.strided(rows.start * stride(self.columns), rows.len());
-            T::multiply(
-                level,
-                a,
-                &packed,
-                (out, stride(other.columns)),
-                Finish::Write,
-            );
+    /// Computes `out = A B`, where `B` is `other`.
+    ///
+    /// # Panics
+    /// If `B` has not as many rows as `A` has columns, or `out` is not of the shape of the product.
+    pub fn multiply(&self, other: &Self, out: &mut Self) {
+        let expected = [self.rows, other.columns];
+        assert_eq!(out.shape(), expected, "shape of a matrix product");
+        let packed = T::pack_matrix(Level::best(), &other.to_vec(), other.rows, other.columns);
+        out.fill_blocks(|level, rows, out| {
+            let a = self.view(rows.start * stride(self.columns), rows.len(), self.columns);
+            let out = Destination {
+                data: out,
+                stride: stride(other.columns),
+            };
+            T::multiply(level, a, &packed, out, Epilogue::Overwrite);
         });
     }
 
-    /// The numbers from `first` on, as `rows` rows.
-    fn strided(&self, first: usize, rows: usize) -> Strided<'_, T> {
-        Strided {
+    fn shape(&self) -> [usize; 2] {
+        [self.rows, self.columns]
+    }
+
+    /// Returns a view of `rows × columns` elements whose first is element `first` of the buffer.
+    fn view(&self, first: usize, rows: usize, columns: usize) -> StridedMatrix<'_, T> {
+        StridedMatrix {
             data: &self.data[first..],
             rows,
+            columns,
             stride: stride(self.columns),
         }
     }
 
-    /// Fills rows, block by block on the threads of the current pool; each number is computed in one block, so it does not depend
-    /// on the threads.
-    fn blocks(&mut self, fill: impl Fn(Level, Range<usize>, &mut [T]) + Sync) {
+    /// Calls `fill` with the SIMD level, the range and the buffer of each block of rows, on the threads of the current pool.
+    fn fill_blocks(&mut self, fill: impl Fn(Level, Range<usize>, &mut [T]) + Sync) {
         let level = Level::best();
         let rows = self.rows;
         let blocks = self.data.par_chunks_mut(BLOCK * stride(self.columns));
         blocks.enumerate().for_each(|(index, out)| {
             let first = index * BLOCK;
-            // What is left over in the end is slack.
+            // The last chunks may consist of padding.
             if first < rows {
                 fill(level, first..rows.min(first + BLOCK), out);
             }
@@ -111,40 +150,54 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn close([exact, expected]: [&[f64]; 2], rough: &[f32]) {
-        assert_eq!(exact.len(), expected.len());
-        for ((exact, expected), rough) in exact.iter().zip(expected).zip(rough) {
-            assert!((exact - expected).abs() < 1e-12);
-            assert!((f64::from(*rough) - expected).abs() < 1e-4);
+    fn assert_close(double: &[f64], single: &[f32], expected: &[f64]) {
+        assert_eq!(double.len(), expected.len());
+        for ((double, expected), single) in double.iter().zip(expected).zip(single) {
+            assert!((double - expected).abs() < 1e-12);
+            assert!((f64::from(*single) - expected).abs() < 1e-4);
         }
     }
 
+    fn multiply<T: Real>(a: &Matrix<T>, b: &Matrix<T>) -> Vec<T> {
+        let mut product = Matrix::zeros(a.rows, b.columns);
+        a.multiply(b, &mut product);
+        product.to_vec()
+    }
+
+    fn gram<T: Real>(a: &Matrix<T>) -> Vec<T> {
+        let mut gram = Matrix::zeros(a.columns, a.columns);
+        a.gram(&mut gram);
+        gram.to_vec()
+    }
+
     #[test]
-    fn products_of_every_shape_are_those_of_their_definition() {
+    fn products_of_every_shape_agree_with_the_definition() {
         for (m, k, n) in [(1, 1, 1), (5, 3, 2), (100, 70, 131), (49, 257, 64)] {
-            let numbers = |count: usize| (0..count).map(|i| (1.7 * i as f64).sin());
-            let (a, b): (Vec<f64>, Vec<f64>) = (numbers(m * k).collect(), numbers(k * n).collect());
-            let entry = |i: usize| -> f64 {
+            let values = |count: usize| (0..count).map(|i| (1.7 * i as f64).sin());
+            let (a, b): (Vec<f64>, Vec<f64>) = (values(m * k).collect(), values(k * n).collect());
+            let product_entry = |i: usize| -> f64 {
                 let (row, column) = (i / n, i % n);
                 (0..k).map(|l| a[row * k + l] * b[l * n + column]).sum()
             };
-            let expected: Vec<f64> = (0..m * n).map(entry).collect();
-            let square = |i: usize| -> f64 {
+            let expected_product: Vec<f64> = (0..m * n).map(product_entry).collect();
+            let gram_entry = |i: usize| -> f64 {
                 let (row, column) = (i / k, i % k);
                 (0..m).map(|l| a[l * k + row] * a[l * k + column]).sum()
             };
-            let gram: Vec<f64> = (0..k * k).map(square).collect();
-            let left = Matrix::new((m, k), &a);
-            let single = |x: &[f64]| x.iter().map(|&x| x as f32).collect::<Vec<f32>>();
-            let fast = Matrix::new((m, k), &single(&a));
-            let mut product = [Matrix::zero((m, n)), Matrix::zero((k, k))];
-            left.times(&Matrix::new((k, n), &b), &mut product[0]);
-            left.gram(&mut product[1]);
-            let mut rough = [Matrix::zero((m, n)), Matrix::zero((k, k))];
-            fast.times(&Matrix::new((k, n), &single(&b)), &mut rough[0]);
-            fast.gram(&mut rough[1]);
-            close([&product[0].numbers(), &expected], &rough[0].numbers());
-            close([&product[1].numbers(), &gram], &rough[1].numbers());
+            let expected_gram: Vec<f64> = (0..k * k).map(gram_entry).collect();
+            let to_single = |x: &[f64]| x.iter().map(|&x| x as f32).collect::<Vec<f32>>();
+            let (a_single, b_single) = (to_single(&a), to_single(&b));
+            let (a, b) = (
+                Matrix::from_row_major(m, k, &a),
+                Matrix::from_row_major(k, n, &b),
+            );
+            let (a_single, b_single) = (
+                Matrix::from_row_major(m, k, &a_single),
+                Matrix::from_row_major(k, n, &b_single),
+            );
+            let product = multiply(&a_single, &b_single);
+            assert_close(&multiply(&a, &b), &product, &expected_product);
+            assert_close(&gram(&a), &gram(&a_single), &expected_gram);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use pulp::Simd;
 
-/// Where a micro-kernel reads and writes: `c[i][j] = Σ_k a[i a_row + k a_step] · b[k b_step + j]`.
+/// Operands of one call of the micro-kernel: `c[i c_row + j] = Σ_k a[i a_row + k a_step] · b[k b_step + j]`.
 #[derive(Clone, Copy)]
 pub(super) struct Block {
     pub(super) inner: usize,
@@ -13,25 +13,26 @@ pub(super) struct Block {
     pub(super) b_step: usize,
     pub(super) c: *mut f32,
     pub(super) c_row: usize,
-    /// Add to `c` what is there.
+    /// Whether the previous value of `c` is added to the sum.
     pub(super) accumulate: bool,
-    /// Multiply `c` at last, element by element, by what lies here in the same way; nothing if null.
+    /// Elementwise factor of the result, laid out as `c`; null if there is none.
     pub(super) factor: *const f32,
 }
 
-/// A block of `MR` rows × `NV` vectors of accumulators stays in registers while the kernel walks along the inner dimension,
-/// reading one number a row (broadcast) and `NV` vectors of the other operand.
+/// Computes a block of `MR` rows × `NV` vectors. The accumulators stay in registers while the kernel runs over the inner dimension; each step
+/// broadcasts one element of `a` per row and reads `NV` vectors of `b`.
 ///
 /// # Safety
 /// For `i < MR`, `k < inner` and `j < NV · F32_LANES` every index of [`Block`]'s formula must lie in its allocation, the same
-/// for `factor` if it is not null, and `c` must overlap nothing else.
+/// for `factor` if it is not null, and `c` must overlap no other operand.
 #[inline(always)]
 pub(super) unsafe fn micro_kernel<S: Simd, const MR: usize, const NV: usize>(
     simd: S,
     block: Block,
 ) {
     let mut sums = [[simd.splat_f32s(0.0); NV]; MR];
-    // SAFETY: the caller's promise, index by index.
+    // SAFETY: the caller guarantees that every index below lies in its allocation and that `c` overlaps nothing else. Vectors are read and
+    // written unaligned.
     unsafe {
         for k in 0..block.inner {
             let a = block.a.add(k * block.a_step);
@@ -64,13 +65,13 @@ pub(super) unsafe fn micro_kernel<S: Simd, const MR: usize, const NV: usize>(
     }
 }
 
-/// Asks for the cache line at `address`, which may be any: a hint, without effect on what the program computes.
+/// Prefetches the cache line at `address`, which may be any address: a hint without effect on results.
 #[inline(always)]
 pub(super) fn prefetch(address: *const f32) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch reads nothing as far as the program can tell, and never faults.
+        // SAFETY: a prefetch does not access memory as far as the program can observe, and never faults.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]

@@ -1,41 +1,46 @@
-//! Products of a tile with so few columns that vectors of them would be mostly padding: those of the output layer, and of
-//! the coordinates.
+//! Products with so few columns that vectors of them would be mostly padding: those of the output layer, and of the coordinates.
 
 use std::ptr;
 
 use pulp::{Simd, WithSimd};
 
+use super::gemm::{Destination, StridedMatrix};
 use super::micro::{Block, micro_kernel};
-use super::panel::{Strided, stride};
+use super::panel::stride;
 
-/// Most columns that count as few.
+/// Largest number of columns that counts as narrow.
 pub(super) const NARROW: usize = 4;
-/// Most columns that a micro-kernel works on at once: four AVX-512 vectors.
+/// Largest number of columns that a micro-kernel computes at once: four AVX-512 vectors.
 const WIDEST_BLOCK: usize = 64;
 
-/// `out = a bᵀ`, or `out += a bᵀ` if it adds, with few rows of `b`, each `padded(inner)` long: dot products.
-pub(super) struct Dots<'a> {
-    pub(super) a: Strided<'a, f32>,
+/// `out = a b`, or `out += a b` if `accumulate` is set, as dot products of rows of `a` with columns of `b`.
+pub(super) struct DotProducts<'a> {
+    pub(super) a: StridedMatrix<'a, f32>,
+    /// Columns of the right factor, each contiguous and padded to the same length.
     pub(super) b: &'a [f32],
-    pub(super) inner: usize,
+    /// Number of columns of `b`.
     pub(super) columns: usize,
-    pub(super) out: &'a mut [f32],
-    pub(super) out_stride: usize,
-    pub(super) adds: bool,
+    pub(super) out: Destination<'a, f32>,
+    pub(super) accumulate: bool,
 }
 
-impl WithSimd for Dots<'_> {
+impl WithSimd for DotProducts<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let b_stride = self.b.len() / self.columns;
-        let rows = self.out.chunks_mut(self.out_stride).take(self.a.rows);
-        for (row, out) in rows.enumerate() {
-            let a = &self.a.data[row * self.a.stride..][..self.inner];
+        let inner = self.a.columns;
+        let rows = self.out.data.chunks_mut(self.out.stride);
+        for (row, out) in rows.take(self.a.rows).enumerate() {
+            let a = &self.a.data[row * self.a.stride..][..inner];
             for (b, out) in self.b.chunks_exact(b_stride).zip(out) {
-                let product = dot(simd, a, &b[..self.inner]);
-                *out = if self.adds { *out + product } else { product };
+                let product = dot(simd, a, &b[..inner]);
+                *out = if self.accumulate {
+                    *out + product
+                } else {
+                    product
+                };
             }
         }
     }
@@ -62,22 +67,20 @@ fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
     tail.fold(simd.reduce_sum_f32s(sum), |sum, (&a, &b)| sum + a * b)
 }
 
-/// `out += aᵀ b` for `m` columns of `a` and few, `n`, of `b`: the micro-kernel with the factors exchanged, so that vectors go
+/// `out += aᵀ b` with `a (rows, m)` and narrow `b (rows, n)`, `n ≤ NARROW`. The factors of the micro-kernel are exchanged, so that vectors run
 /// along the columns of `a`. Rows of `out` are `stride(n)` apart.
-pub(super) struct Exchanged<'a> {
-    pub(super) a: Strided<'a, f32>,
-    pub(super) m: usize,
-    pub(super) b: Strided<'a, f32>,
-    pub(super) n: usize,
+pub(super) struct NarrowTransposedProduct<'a> {
+    pub(super) a: StridedMatrix<'a, f32>,
+    pub(super) b: StridedMatrix<'a, f32>,
     pub(super) out: &'a mut [f32],
 }
 
-impl Exchanged<'_> {
+impl NarrowTransposedProduct<'_> {
     #[inline(always)]
     pub(super) fn run<S: Simd, const NV: usize>(mut self, simd: S) {
         let mut column = 0;
-        while column < self.m {
-            // Rows of `a` hold whole vectors of the widest level, not always as many as a panel.
+        while column < self.a.columns {
+            // Rows of `a` hold whole vectors of the widest level, but not always `NV` of them.
             if column + NV * S::F32_LANES <= self.a.stride {
                 self.columns::<S, NV>(simd, column);
                 column += NV * S::F32_LANES;
@@ -103,14 +106,14 @@ impl Exchanged<'_> {
             accumulate: false,
             factor: ptr::null(),
         };
-        // SAFETY: `multiply_transposed` checked that both factors hold `rows` rows; NARROW columns of `b` lie within its
-        // stride, whole vectors of `a` from `column` on within its or, one at a time, within the SLACK past the `m` of its
-        // last row; `sums` has NARROW rows of WIDEST_BLOCK ≥ NV vectors.
+        // SAFETY: `multiply_transposed` checked that both factors hold `rows` rows. NARROW columns of `b` lie within its stride. Whole
+        // vectors of `a` from `column` on lie within its stride or, one vector at a time, within the SLACK past the `m` columns of its last
+        // row. `sums` is a local array of NARROW rows of WIDEST_BLOCK elements, at least NV vectors.
         unsafe { micro_kernel::<S, NARROW, NV>(simd, block) };
-        let rows = self.out.chunks_mut(stride(self.n)).skip(column);
-        let wide = (NV * S::F32_LANES).min(self.m - column);
-        for (i, out) in rows.take(wide).enumerate() {
-            for (out, sums) in out[..self.n].iter_mut().zip(&sums) {
+        let rows = self.out.chunks_mut(stride(self.b.columns)).skip(column);
+        let count = (NV * S::F32_LANES).min(self.a.columns - column);
+        for (i, out) in rows.take(count).enumerate() {
+            for (out, sums) in out[..self.b.columns].iter_mut().zip(&sums) {
                 *out += sums[i];
             }
         }

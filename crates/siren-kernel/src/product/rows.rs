@@ -1,154 +1,182 @@
-//! Products of row-major numbers that lie in somebody else's memory, for networks other than fields.
+//! Products of row-major slices of the caller.
 //!
-//! The micro-kernels want whole vectors and a few rows more than there are. Where the numbers offer that they are worked on as they
-//! lie; elsewhere, which is at the end of a matrix or all over one of an odd width, they are copied.
+//! The micro-kernels need whole vectors and padding rows. Slices that provide both are used in place. Others are copied: the last rows of a
+//! matrix, and all rows of a matrix whose width is not a multiple of a vector.
 
-use super::panel::{Finish, LANES, ROW_PAD, SLACK, Strided, padded, room, stride};
+use super::panel::{LANES, ROW_PAD, SLACK, buffer_len, padded, stride};
+use super::{Accumulate, Destination, StridedMatrix};
 use crate::{Level, Real};
 
-/// Rows that are worked on at once: a multiple of every micro-kernel's.
+/// Number of rows per product: a multiple of every micro-kernel's.
 const BLOCK: usize = 16 * ROW_PAD;
 
-/// A matrix `(inner, columns)` that others, from the left, are multiplied by.
+/// The right factor `B (inner, columns)` of products, packed once for many of them.
+///
+/// ```
+/// use siren_kernel::product::{Accumulate, Factor};
+///
+/// let b = Factor::new(&[1.0_f32, 2.0, 3.0, 4.0], 2);
+/// let mut out = [10.0, 10.0];
+/// b.multiply(&[1.0, 1.0], &mut out, Accumulate::Add);
+/// assert_eq!(out, [14.0, 16.0]);
+/// ```
 pub struct Factor<T: Real> {
-    packed: T::Weight,
+    packed: T::PackedMatrix,
     inner: usize,
     columns: usize,
 }
 
 impl<T: Real> Factor<T> {
-    /// Of row-major numbers, `inner` rows of them.
+    /// Packs a row-major matrix of `inner` rows.
     #[must_use]
-    pub fn new(numbers: &[T], inner: usize) -> Self {
-        let columns = numbers.len() / inner.max(1);
+    pub fn new(matrix: &[T], inner: usize) -> Self {
+        let columns = matrix.len() / inner.max(1);
         Self {
-            packed: T::straight(Level::best(), numbers, inner, columns),
+            packed: T::pack_matrix(Level::best(), matrix, inner, columns),
             inner,
             columns,
         }
     }
 
-    /// The transpose of row-major numbers, `columns` rows of them.
+    /// Packs the transpose of a row-major matrix of `columns` rows.
     #[must_use]
-    pub fn transposed(numbers: &[T], columns: usize) -> Self {
-        let inner = numbers.len() / columns.max(1);
+    pub fn transposed(matrix: &[T], columns: usize) -> Self {
+        let inner = matrix.len() / columns.max(1);
         Self {
-            packed: T::transposed(Level::best(), numbers, columns, inner),
+            packed: T::pack_transposed(Level::best(), matrix, columns, inner),
             inner,
             columns,
         }
     }
 
-    /// `out = a b`, or `out += a b` if it adds, with row-major `a (rows, inner)` and `out (rows, columns)`, on the calling thread.
+    /// Computes `out = A B` or `out = out + A B` on the calling thread, with row-major `a (rows, inner)` and `out (rows, columns)`.
     ///
     /// # Panics
-    /// If sizes do not fit.
-    pub fn multiply(&self, a: &[T], out: &mut [T], adds: bool) {
+    /// If the lengths of `a` and `out` are not of these shapes, or one of the dimensions of `B` is 0.
+    pub fn multiply(&self, a: &[T], out: &mut [T], accumulate: Accumulate) {
         let rows = a.len() / self.inner.max(1);
-        assert_eq!(a.len(), rows * self.inner, "rows of the left factor");
-        assert_eq!(out.len(), rows * self.columns, "rows of the product");
+        assert_eq!(a.len(), rows * self.inner, "length of the left factor");
+        assert_eq!(out.len(), rows * self.columns, "length of the product");
         let blocks = a.chunks(BLOCK * self.inner);
         for (a, out) in blocks.zip(out.chunks_mut(BLOCK * self.columns)) {
-            self.multiply_block(a, out, adds);
+            self.multiply_block(a, out, accumulate);
         }
     }
 
-    fn multiply_block(&self, a: &[T], out: &mut [T], adds: bool) {
+    fn multiply_block(&self, a: &[T], out: &mut [T], accumulate: Accumulate) {
         let rows = a.len() / self.inner;
-        let finish = || if adds { Finish::Add } else { Finish::Write };
-        let mut copy = Vec::new();
-        let whole = rows.is_multiple_of(ROW_PAD);
-        let data = if whole {
+        let mut padded_a = Vec::new();
+        let has_whole_rows = rows.is_multiple_of(ROW_PAD);
+        let data = if has_whole_rows {
             a
         } else {
-            copy.extend_from_slice(a);
-            copy.resize(rows.next_multiple_of(ROW_PAD) * self.inner, T::of(0.0));
-            &copy
+            padded_a.extend_from_slice(a);
+            padded_a.resize(rows.next_multiple_of(ROW_PAD) * self.inner, T::of(0.0));
+            &padded_a
         };
-        let a = Strided {
+        let a = StridedMatrix {
             data,
             rows,
+            columns: self.inner,
             stride: self.inner,
         };
-        let (level, wide) = (Level::best(), padded(self.columns));
-        if whole && wide == self.columns {
-            T::multiply(level, a, &self.packed, (out, wide), finish());
+        let (level, stride) = (Level::best(), padded(self.columns));
+        if has_whole_rows && stride == self.columns {
+            let out = Destination { data: out, stride };
+            T::multiply(level, a, &self.packed, out, accumulate.into());
             return;
         }
-        let mut padded = vec![T::of(0.0); rows.next_multiple_of(ROW_PAD) * wide];
-        let rows = padded.chunks_exact_mut(wide).filter(|_| adds);
-        for (padded, out) in rows.zip(out.chunks_exact(self.columns)) {
-            padded[..self.columns].copy_from_slice(out);
+        let mut padded_out = vec![T::of(0.0); rows.next_multiple_of(ROW_PAD) * stride];
+        if accumulate == Accumulate::Add {
+            let rows = padded_out.chunks_exact_mut(stride);
+            for (padded_row, row) in rows.zip(out.chunks_exact(self.columns)) {
+                padded_row[..self.columns].copy_from_slice(row);
+            }
         }
-        T::multiply(level, a, &self.packed, (&mut padded, wide), finish());
+        let destination = Destination {
+            data: &mut padded_out,
+            stride,
+        };
+        T::multiply(level, a, &self.packed, destination, accumulate.into());
         let rows = out.chunks_exact_mut(self.columns);
-        for (out, padded) in rows.zip(padded.chunks_exact(wide)) {
-            out.copy_from_slice(&padded[..self.columns]);
+        for (row, padded_row) in rows.zip(padded_out.chunks_exact(stride)) {
+            row.copy_from_slice(&padded_row[..self.columns]);
         }
     }
 }
 
-/// A sum of products `aᵀ b`, `(m, n)`.
+/// A sum of products `Σ Aᵀ B`, of shape `(m, n)`.
+///
+/// ```
+/// use siren_kernel::product::TransposedSum;
+///
+/// let mut sum = TransposedSum::new(1, 2);
+/// sum.add(&[1.0_f64, 2.0], &[1.0, 0.0, 0.0, 1.0]);
+/// assert_eq!(sum.to_vec(), [1.0, 2.0]);
+/// ```
 pub struct TransposedSum<T> {
-    sides: (usize, usize),
+    m: usize,
+    n: usize,
     data: Vec<T>,
 }
 
 impl<T: Real> TransposedSum<T> {
-    /// Zero.
+    /// Returns a sum of zeros of shape `(m, n)`.
     #[must_use]
-    pub fn new((m, n): (usize, usize)) -> Self {
+    pub fn new(m: usize, n: usize) -> Self {
         Self {
-            sides: (m, n),
-            data: vec![T::of(0.0); room(m, n)],
+            m,
+            n,
+            data: vec![T::of(0.0); buffer_len(m, n)],
         }
     }
 
-    /// Adds that of row-major `a (rows, m)` and `b (rows, n)`.
+    /// Adds `Aᵀ B` on the calling thread, with row-major `a (rows, m)` and `b (rows, n)`.
     ///
     /// # Panics
-    /// If sizes do not fit.
+    /// If the lengths of `a` and `b` are not of these shapes, or `m` or `n` is 0.
     pub fn add(&mut self, a: &[T], b: &[T]) {
-        let (m, n) = self.sides;
+        let Self { m, n, .. } = *self;
         let rows = a.len() / m.max(1);
-        assert_eq!(a.len(), rows * m, "rows of the left factor");
-        assert_eq!(b.len(), rows * n, "rows of the right factor");
-        let (mut a_copy, mut b_copy) = (Vec::new(), Vec::new());
+        assert_eq!(a.len(), rows * m, "length of the left factor");
+        assert_eq!(b.len(), rows * n, "length of the right factor");
+        let (mut padded_a, mut padded_b) = (Vec::new(), Vec::new());
         for (a, b) in a.chunks(BLOCK * m).zip(b.chunks(BLOCK * n)) {
             let rows = a.len() / m;
-            a_copy.clear();
-            a_copy.extend_from_slice(a);
-            a_copy.resize(a.len() + SLACK, T::of(0.0));
-            let a = Strided {
-                data: &a_copy,
+            padded_a.clear();
+            padded_a.extend_from_slice(a);
+            padded_a.resize(a.len() + SLACK, T::of(0.0));
+            let a = StridedMatrix {
+                data: &padded_a,
                 rows,
+                columns: m,
                 stride: m,
             };
             let data = if n.is_multiple_of(LANES) {
                 b
             } else {
-                b_copy.clear();
-                for b in b.chunks_exact(n) {
-                    b_copy.extend_from_slice(b);
-                    b_copy.resize(b_copy.len().next_multiple_of(LANES), T::of(0.0));
+                padded_b.clear();
+                for row in b.chunks_exact(n) {
+                    padded_b.extend_from_slice(row);
+                    padded_b.resize(padded_b.len().next_multiple_of(LANES), T::of(0.0));
                 }
-                &b_copy
+                &padded_b
             };
-            let b = Strided {
+            let b = StridedMatrix {
                 data,
                 rows,
+                columns: n,
                 stride: padded(n),
             };
-            T::multiply_transposed(Level::best(), (a, m), (b, n), &mut self.data);
+            T::multiply_transposed(Level::best(), a, b, &mut self.data);
         }
     }
 
-    /// Row-major numbers.
+    /// Copies the elements `(m, n)` in row-major order.
     #[must_use]
-    pub fn numbers(&self) -> Vec<T> {
-        let (m, n) = self.sides;
-        let rows = self.data.chunks(stride(n)).take(m);
-        rows.flat_map(|row| row[..n].iter().copied()).collect()
+    pub fn to_vec(&self) -> Vec<T> {
+        let rows = self.data.chunks(stride(self.n)).take(self.m);
+        rows.flat_map(|row| row[..self.n].iter().copied()).collect()
     }
 }
 
@@ -156,63 +184,83 @@ impl<T: Real> TransposedSum<T> {
 mod tests {
     use super::*;
 
-    fn numbers<T: Real>(count: usize, pitch: f64) -> Vec<T> {
-        let wave = |i: usize| T::of((pitch * i as f64).sin());
+    fn waves<T: Real>(count: usize, frequency: f64) -> Vec<T> {
+        let wave = |i: usize| T::of((frequency * i as f64).sin());
         (1..=count).map(wave).collect()
     }
 
-    /// Largest errors of `a b`, `2 a b` and `2 aᵀ c`.
-    fn errors<T: Real>((rows, inner, columns): (usize, usize, usize)) -> [f64; 3] {
-        let a: Vec<T> = numbers(rows * inner, 1.7);
-        let b: Vec<T> = numbers(inner * columns, 0.9);
-        let c: Vec<T> = numbers(rows * columns, 2.3);
-        let turned = |from: &[T], rows: usize, columns: usize| -> Vec<T> {
-            let column = |j: usize| (0..rows).map(move |i| from[i * columns + j]);
-            (0..columns).flat_map(column).collect()
-        };
-        let mut products = [vec![T::of(f64::NAN); rows * columns], vec![]];
-        Factor::new(&b, inner).multiply(&a, &mut products[0], false);
-        products[1] = products[0].clone();
-        let same = Factor::transposed(&turned(&b, inner, columns), columns);
-        same.multiply(&a, &mut products[1], true);
-        let mut sum = TransposedSum::new((inner, columns));
-        sum.add(&a, &c);
-        sum.add(&a, &c);
-        [
-            error(&products[0], [&a, &b], (rows, inner, columns), 1.0),
-            error(&products[1], [&a, &b], (rows, inner, columns), 2.0),
-            error(
-                &sum.numbers(),
-                [&turned(&a, rows, inner), &c],
-                (inner, rows, columns),
-                2.0,
-            ),
-        ]
+    /// A row-major matrix.
+    struct RowMajor<T> {
+        rows: usize,
+        columns: usize,
+        data: Vec<T>,
     }
 
-    /// How far `found` is from some times the product of these, `(m, k)` and `(k, n)`, at most.
-    fn error<T: Real>(
-        found: &[T],
-        [a, b]: [&[T]; 2],
-        (m, k, n): (usize, usize, usize),
-        times: f64,
-    ) -> f64 {
-        let entry = |index: usize| -> f64 {
-            let (i, j) = (index / n, index % n);
-            let term = |l: usize| -> T { a[i * k + l] * b[l * n + j] };
-            (0..k).map(|l| term(l).to_double()).sum()
-        };
-        assert_eq!(found.len(), m * n);
+    impl<T: Real> RowMajor<T> {
+        fn waves(rows: usize, columns: usize, frequency: f64) -> Self {
+            Self {
+                rows,
+                columns,
+                data: waves(rows * columns, frequency),
+            }
+        }
+
+        fn transpose(&self) -> Self {
+            let column = |j: usize| self.data[j..].iter().step_by(self.columns).copied();
+            Self {
+                rows: self.columns,
+                columns: self.rows,
+                data: (0..self.columns).flat_map(column).collect(),
+            }
+        }
+
+        /// Returns the product by definition, in double precision. The terms are rounded to `T`.
+        fn multiply(&self, other: &Self) -> Vec<f64> {
+            let entry = |index: usize| -> f64 {
+                let (i, j) = (index / other.columns, index % other.columns);
+                let left = &self.data[i * self.columns..][..self.columns];
+                let right = other.data[j..].iter().step_by(other.columns);
+                let terms = left.iter().zip(right);
+                terms.map(|(&a, &b)| (a * b).to_double()).sum()
+            };
+            (0..self.rows * other.columns).map(entry).collect()
+        }
+    }
+
+    /// Returns the largest difference of `found` from `factor` times `expected`.
+    fn largest_error<T: Real>(found: &[T], expected: &[f64], factor: f64) -> f64 {
+        assert_eq!(found.len(), expected.len());
         let errors = found
             .iter()
-            .enumerate()
-            .map(|(index, &found)| (found.to_double() - times * entry(index)).abs());
+            .zip(expected)
+            .map(|(&found, &expected)| (found.to_double() - factor * expected).abs());
+        // Unlike `max`, the comparison propagates NaN.
         errors.fold(0.0, |most, error| if error <= most { most } else { error })
     }
 
+    /// Returns the largest errors of `A B`, of `A B + A B` and of `Aᵀ C + Aᵀ C`.
+    fn errors<T: Real>(rows: usize, inner: usize, columns: usize) -> [f64; 3] {
+        let a: RowMajor<T> = RowMajor::waves(rows, inner, 1.7);
+        let b: RowMajor<T> = RowMajor::waves(inner, columns, 0.9);
+        let c: RowMajor<T> = RowMajor::waves(rows, columns, 2.3);
+        let mut product = vec![T::of(f64::NAN); rows * columns];
+        Factor::new(&b.data, inner).multiply(&a.data, &mut product, Accumulate::Overwrite);
+        let mut twice = product.clone();
+        let factor = Factor::transposed(&b.transpose().data, columns);
+        factor.multiply(&a.data, &mut twice, Accumulate::Add);
+        let mut sum = TransposedSum::new(inner, columns);
+        sum.add(&a.data, &c.data);
+        sum.add(&a.data, &c.data);
+        [
+            largest_error(&product, &a.multiply(&b), 1.0),
+            largest_error(&twice, &a.multiply(&b), 2.0),
+            largest_error(&sum.to_vec(), &a.transpose().multiply(&c), 2.0),
+        ]
+    }
+
     #[test]
-    fn products_of_every_shape_are_those_of_their_definition() {
-        for shape in [
+    fn products_of_every_shape_agree_with_the_definition() {
+        for (rows, inner, columns) in [
             (1, 1, 1),
             (5, 3, 2),
             (6, 16, 32),
@@ -221,13 +269,15 @@ mod tests {
             (98, 300, 3),
             (97, 2, 16),
         ] {
+            let double = errors::<f64>(rows, inner, columns);
+            let single = errors::<f32>(rows, inner, columns);
             assert!(
-                errors::<f64>(shape).iter().all(|&error| error < 1e-12),
-                "{shape:?}"
+                double.iter().all(|&error| error < 1e-12),
+                "{rows} × {inner} × {columns}: {double:?}"
             );
             assert!(
-                errors::<f32>(shape).iter().all(|&error| error < 2e-4),
-                "{shape:?}"
+                single.iter().all(|&error| error < 2e-4),
+                "{rows} × {inner} × {columns}: {single:?}"
             );
         }
     }

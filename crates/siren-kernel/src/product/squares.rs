@@ -4,23 +4,25 @@ use rayon::prelude::*;
 
 use crate::Real;
 
-/// Numbers that a thread works on at once.
+/// Number of elements that a thread sums at once.
 const PIECE: usize = 1 << 14;
-/// Sums that a piece is split into: each addition waits for the one before, and these do not wait for one another.
+/// Number of independent partial sums of a piece: an addition waits for the previous one of its own partial sum only.
 const LANES: usize = 16;
 
-/// `Σ xᵢ²` in `f64`, in an order that does not depend on the threads.
-pub fn sum_of_squares<T: Real>(numbers: &[T]) -> f64 {
+/// Returns `Σ xᵢ²` in double precision, 0 for an empty slice.
+///
+/// Runs on the current rayon pool. The order of additions, and thus every bit of the result, is independent of the number of threads.
+pub fn sum_of_squares<T: Real>(values: &[T]) -> f64 {
     let squares = |piece: &[T]| {
         let mut lanes = [0.0; LANES];
-        for numbers in piece.chunks(LANES) {
-            for (lane, &number) in lanes.iter_mut().zip(numbers) {
-                let number = number.to_double();
-                *lane += number * number;
+        for values in piece.chunks(LANES) {
+            for (lane, &value) in lanes.iter_mut().zip(values) {
+                let value = value.to_double();
+                *lane += value * value;
             }
         }
         lanes.iter().sum::<f64>()
     };
-    let sums: Vec<f64> = numbers.par_chunks(PIECE).map(squares).collect();
+    let sums: Vec<f64> = values.par_chunks(PIECE).map(squares).collect();
     sums.iter().sum()
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use candle_core::backprop::GradStore;
 use candle_core::{D, Result, Tensor, Var};
 use candle_nn::{Linear, Module};
-use siren_kernel::network::{Features, Order, Plan, Waves};
+use siren_kernel::network::{Features, Order, Plan, TraceEntry, Waves};
 use siren_kernel::{Pointwise, SOFTPLUS_THRESHOLD};
 
 use super::{Backend, GradientSum, Pass, Threads, same_kind};
@@ -195,8 +195,8 @@ fn apply(pointwise: Pointwise, z: Parts, order: &Order) -> Result<Parts> {
     let mut traces = Vec::new();
     for (trace, part) in order.traces().iter().zip(&z.traces) {
         let mut sum = (&s1 * part)?;
-        for &(i, j, a) in trace.entries() {
-            let product = ((&z.gradient[i] * &z.gradient[j])? * a)?;
+        for &TraceEntry { i, j, coefficient } in trace.entries() {
+            let product = ((&z.gradient[i] * &z.gradient[j])? * coefficient)?;
             sum = (sum + (&s2 * product)?)?;
         }
         traces.push(sum);
@@ -361,7 +361,10 @@ fn input(plan: &Plan, coords: &Tensor, params: &Tensor, order: &Order) -> Result
     };
     match &plan.features {
         Features::Identity => input.identity(),
-        Features::Sinusoids { keep, waves } => input.sinusoids(*keep, waves),
+        Features::Sinusoids {
+            include_input,
+            waves,
+        } => input.sinusoids(*include_input, waves),
         Features::Rbf {
             centers,
             first_center,
@@ -417,7 +420,12 @@ impl Input<'_> {
     fn sinusoids(&self, keep: bool, waves: &Waves) -> Result<Parts> {
         let features = waves.features();
         let angular = |f: &dyn Fn(&[f64]) -> f64| {
-            self.constant(features.iter().map(|(omega, _)| f(omega)).collect())
+            self.constant(
+                features
+                    .iter()
+                    .map(|feature| f(feature.angular_frequency))
+                    .collect(),
+            )
         };
         let mut angle = angular(&|_| 0.0)?;
         for i in 0..self.dims {
@@ -426,7 +434,7 @@ impl Input<'_> {
         }
         let cosine = features
             .iter()
-            .map(|&(_, cosine)| f64::from(u8::from(cosine)));
+            .map(|feature| f64::from(u8::from(feature.is_cosine)));
         let cosine = self.constant(cosine.collect())?;
         let mix = |on: &Tensor, off: &Tensor| (on * &cosine)? + (off * (1.0 - &cosine)?)?;
         let (sin, cos) = (angle.sin()?, angle.cos()?);
@@ -447,7 +455,8 @@ impl Input<'_> {
         for trace in self.order.traces() {
             let quadratic = angular(&|omega| {
                 let entries = trace.entries().iter();
-                let products = entries.map(|&(i, j, a)| -a * omega[i] * omega[j]);
+                let products =
+                    entries.map(|entry| -entry.coefficient * omega[entry.i] * omega[entry.j]);
                 products.sum()
             })?;
             traces.push(join(self.coords.zeros_like()?, (&value * quadratic)?)?);
@@ -474,7 +483,8 @@ impl Input<'_> {
         let mut traces = Vec::new();
         for trace in self.order.traces() {
             let entries = trace.entries().iter();
-            let diagonal: f64 = entries.filter(|(i, j, _)| i == j).map(|e| e.2).sum();
+            let on_diagonal = entries.filter(|entry| entry.i == entry.j);
+            let diagonal: f64 = on_diagonal.map(|entry| entry.coefficient).sum();
             traces.push(zero.broadcast_add(&(sigmas * (2.0 * diagonal))?)?);
         }
         Ok(Parts {

@@ -66,7 +66,7 @@ impl BatchOperation {
                     let pool = T::pool(&self.pools);
                     let mut workspace = pool.take().unwrap_or_default();
                     self.chunk(coords, params, &packed)
-                        .forward(out, &mut workspace, false);
+                        .evaluate(out, &mut workspace);
                     pool.give(workspace);
                 });
         });
@@ -129,7 +129,7 @@ impl BatchOperation {
         for coords in coords.chunks(self.chunk_points * self.plan.in_features) {
             let out = &mut out[..coords.len() / self.plan.in_features * self.jet_len()];
             let chunk = self.chunk(coords, params, packed);
-            chunk.forward(out, &mut workspace, true);
+            chunk.forward(out, &mut workspace);
             judged += judge(first..first + out.len(), out);
             chunk.backward(out, &mut workspace, &mut sum);
             first += out.len();

@@ -60,11 +60,12 @@ impl JetOperation {
         let pool = T::pool(&self.pools);
         let mut workspace = pool.take().unwrap_or_default();
         let chunk = self.chunk(coords, params);
-        chunk.forward(&mut out, &mut workspace, self.differentiable);
         if self.differentiable {
+            chunk.forward(&mut out, &mut workspace);
             let mut tape = lock(&self.tape);
             *tape = T::pack(workspace);
         } else {
+            chunk.evaluate(&mut out, &mut workspace);
             pool.give(workspace);
         }
         out
@@ -93,7 +94,7 @@ impl JetOperation {
         let mut workspace = T::unpack(self.take_tape()).unwrap_or_else(|| {
             let mut workspace = pool.take().unwrap_or_default();
             let mut out = vec![T::of(0.0); d_out.len()];
-            chunk.forward(&mut out, &mut workspace, true);
+            chunk.forward(&mut out, &mut workspace);
             workspace
         });
         chunk.backward(d_out, &mut workspace, T::sum_of(sum));
