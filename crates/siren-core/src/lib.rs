@@ -14,7 +14,7 @@
 //! | [`metrics`] | PSNR, SSIM, and the type of a named score |
 //! | [`train`] | models, the trainer, schedules, observers |
 //! | [`saved`] | fields in safetensors files |
-//! | [`file`] | atomic writes, listings of folders |
+//! | [`mod@file`] | atomic writes, listings of folders |
 //! | [`error`] | the error type |
 //!
 //! Each module uses only modules above it (and `file` and `error`). The crate prints nothing, handles no signals and has no command line.

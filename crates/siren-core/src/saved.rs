@@ -94,9 +94,10 @@ impl FieldFile {
         let metadata = header.metadata().clone().unwrap_or_default();
         let config: SirenConfig = table(&metadata, FIELD, path)?;
         let shape: SavedShape = table(&metadata, SHAPE, path)?;
-        let signal = match metadata.contains_key(SIGNAL) {
-            true => Some(table(&metadata, SIGNAL, path)?),
-            false => None,
+        let signal = if metadata.contains_key(SIGNAL) {
+            Some(table(&metadata, SIGNAL, path)?)
+        } else {
+            None
         };
         let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
             .map_err(|error| fail(error.to_string()))?;
@@ -181,6 +182,10 @@ pub fn check_extension(path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Checkpoint`] if tensors cannot be written in that format.
+#[expect(
+    clippy::implicit_hasher,
+    reason = "the `safetensors` crate takes this map"
+)]
 pub fn to_safetensors(
     tensors: &[(String, Tensor)],
     metadata: HashMap<String, String>,

@@ -1,7 +1,7 @@
 //! Optimizers: an [`OptimizerConfig`] becomes an [`Optimizer`], which owns its state and takes one step at a time.
 //!
 //! What all optimizers share is written once: [`Evaluation`] measures and clips the gradient, [`Group`] names the parameters that one of
-//! them updates, [`elementwise`] applies a rule to every element in place and keeps the state finite.
+//! them updates, `elementwise` applies a rule to every element in place and keeps the state finite.
 
 mod adam;
 mod elementwise;
