@@ -1,6 +1,7 @@
 //! Implicit neural representations with periodic activations (Sitzmann et al. 2020), with spatial derivatives and training.
 //!
-//! A **config** describes a **signal** and a **network**. A signal gives **samples**: coordinates with targets. A **field** maps coordinates to a
+//! A **config** describes a **signal** and a **network**. A signal gives **samples**: coordinates with targets. A **field** maps
+//! coordinates to a
 //! **jet**: values and spatial derivatives. An **objective** turns a jet and a sample into named losses per point; a **constraint** is an objective
 //! with its domain and its weight. The **trainer** sums the constraints to a loss, and the **optimizer** takes a step.
 //!
@@ -132,9 +133,9 @@
 //!
 //! # Re-exports
 //!
-//! Tensors, devices and element types are those of [`candle_core`], and generators are those of [`rand_chacha`]. Both crates appear in signatures,
-//! so they are re-exported: use `siren_core::candle_core::Tensor` and no version of your own. [`field`] re-exports `Order`, `Trace`,
-//! `InvalidTrace` and `Level` from `siren-kernel`, the CPU kernels.
+//! Tensors, devices and element types are those of [`candle_core`], and generators are those of [`rand_chacha`]. Both crates appear in
+//! signatures, so they are re-exported: use `siren_core::candle_core::Tensor` and no version of your own. [`field`] re-exports `Order`,
+//! `Trace`, `InvalidTrace` and `Level` from `siren-kernel`, the CPU kernels.
 
 pub mod config;
 pub mod error;
@@ -152,3 +153,8 @@ pub use candle_core;
 pub use rand_chacha;
 
 pub use error::{Error, Result};
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExample;

@@ -1,7 +1,7 @@
 //! Configs in TOML.
 //!
-//! A [`Source`] deserializes a text with overrides such as `train.steps=500`; its errors name file, line and key, and suggest the nearest known
-//! name. A [`Table`] checks its values and resolves its paths. Unknown keys are errors.
+//! A [`Source`] deserializes a text with overrides such as `train.steps=500`; its errors name file, line and key, and suggest the nearest
+//! known name. A [`Table`] checks its values and resolves its paths. Unknown keys are errors.
 
 mod locate;
 mod parse;

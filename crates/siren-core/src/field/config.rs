@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 pub struct SirenConfig {
     /// Activation of every layer but the last, which is linear.
     pub activation: Activation,
-    /// ω₀ of the first layer, in radians per unit of the coordinates. Higher values fit finer detail. `"auto"` computes it from the signal's
-    /// spectrum. Used by the activations with an ω₀: `sine`, `finer`, `h_siren`, `wire`, `sinc`.
+    /// ω₀ of the first layer, in radians per unit of the coordinates. Higher values fit finer detail. `"auto"` computes it from the
+    /// signal's spectrum. Used by the activations with an ω₀: `sine`, `finer`, `h_siren`, `wire`, `sinc`.
     pub first_omega_0: Omega,
     /// ω₀ of the other hidden layers.
     pub hidden_omega_0: f64,
@@ -36,8 +36,8 @@ pub struct SirenConfig {
     pub weight_noise: Option<WeightNoise>,
     /// Initialization of the biases.
     pub bias: BiasInit,
-    /// Bound b of the initial biases of the first layer, which are then drawn from U(±b): its waves start at many phases. Meant for `finer`.
-    /// Default: the rule of `bias`.
+    /// Bound b of the initial biases of the first layer, which are then drawn from U(±b): its waves start at many phases. Meant for
+    /// `finer`. Default: the rule of `bias`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_bias: Option<f64>,
     /// Encoding of the coordinates before the first layer.
@@ -150,8 +150,8 @@ impl SirenConfig {
         (self.weight_noise == Some(WeightNoise::Auto)).then_some("field.weight_noise")
     }
 
-    /// Replaces every `"auto"` by numbers computed from the spectrum of a signal of `shape`: its amplitude-weighted `centroid` and its Nyquist
-    /// frequency `nyquist`, both in radians per unit of the coordinates. `learning_rate` is the highest of the training.
+    /// Replaces every `"auto"` by numbers computed from the spectrum of a signal of `shape`: its amplitude-weighted `centroid` and its
+    /// Nyquist frequency `nyquist`, both in radians per unit of the coordinates. `learning_rate` is the highest of the training.
     pub fn resolve(&mut self, centroid: f64, nyquist: f64, shape: FieldShape, learning_rate: f64) {
         let dims = shape.in_features;
         if self.first_omega_0 == Omega::Auto {

@@ -68,8 +68,8 @@ impl<'de> Deserialize<'de> for Encoding {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NerfEncoding {
-    /// Number of frequencies L. Default: 10 in three dimensions; otherwise `⌊log₂(N/4)⌋` for N samples along the signal's shorter side, as the
-    /// authors do.
+    /// Number of frequencies L. Default: 10 in three dimensions; otherwise `⌊log₂(N/4)⌋` for N samples along the signal's shorter side, as
+    /// the authors do.
     pub frequencies: Option<usize>,
 }
 
@@ -92,8 +92,8 @@ impl Default for FourierEncoding {
     }
 }
 
-/// Radial basis functions `exp(−(s ‖x − c‖²)²)` with learned centers c and widths s. As in the authors' code, the squared distance is squared
-/// again.
+/// Radial basis functions `exp(−(s ‖x − c‖²)²)` with learned centers c and widths s. As in the authors' code, the squared distance is
+/// squared again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RbfEncoding {

@@ -27,8 +27,8 @@ use super::config::{BiasInit, SirenConfig, WeightInit};
 /// The authors' gain for elu, as a variance.
 const ELU_VARIANCE: f64 = 1.550_518_808_067_927_7;
 
-/// Draws the weights `(fan_out, fan_in)` of layer `index`, row-major. `before` is the pointwise function of the previous layer, `None` for the
-/// first.
+/// Draws the weights `(fan_out, fan_in)` of layer `index`, row-major. `before` is the pointwise function of the previous layer, `None` for
+/// the first.
 pub(super) fn weights(
     config: &SirenConfig,
     index: usize,
@@ -106,8 +106,8 @@ const COORDINATE_MEAN_SQUARE: f64 = 1.0 / 3.0;
 
 /// Returns the standard deviation s of a preactivation z ~ N(0, s²) at which `s² E[σ'(z)²] = E[σ(z)²]`, or comes nearest to it.
 ///
-/// Weights of variance `s² / (n E[σ²])` then keep the variance of the preactivations from layer to layer and, since `n Var(W) E[σ'²] = 1`, that
-/// of the gradients. Source: VI³NR, §4; its authors search a grid with samples of z, this function searches a grid with quadrature.
+/// Weights of variance `s² / (n E[σ²])` then keep the variance of the preactivations from layer to layer and, since `n Var(W) E[σ'²] = 1`,
+/// that of the gradients. Source: VI³NR, §4; its authors search a grid with samples of z, this function searches a grid with quadrature.
 fn balanced_deviation(pointwise: Pointwise) -> f64 {
     let imbalance = |s: f64| {
         let [value, slope] = mean_squares(pointwise, s);

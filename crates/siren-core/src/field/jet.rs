@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 
 /// Value `(n, c)`, gradient `(n, c, d)` and second-order traces `(n, c, K)` of a field at `n` points.
 ///
-/// The gradient `∂Φ_c/∂x_i` is with respect to the coordinates as given to the field, before any encoding. Jets of a batch of `b` fields have
-/// one more axis in front: `(b, n, …)`.
+/// The gradient `∂Φ_c/∂x_i` is with respect to the coordinates as given to the field, before any encoding. Jets of a batch of `b` fields
+/// have one more axis in front: `(b, n, …)`.
 #[derive(Clone, Debug)]
 pub struct Jet {
     packed: Tensor,

@@ -243,8 +243,8 @@ impl Network {
         })
     }
 
-    /// Returns the jets `(b, n, c, …)` at `coords (b, n, d)` of `b` fields with parameters `params (b, P)`, differentiable in `params`. Fields
-    /// whose parameters a hypernetwork computes are evaluated with this method (§4.4 of the paper).
+    /// Returns the jets `(b, n, c, …)` at `coords (b, n, d)` of `b` fields with parameters `params (b, P)`, differentiable in `params`.
+    /// Fields whose parameters a hypernetwork computes are evaluated with this method (§4.4 of the paper).
     ///
     /// # Errors
     /// [`Error::Shape`] if the shapes do not fit one another or the network.
@@ -259,9 +259,10 @@ impl Network {
         Ok(Jet::from_packed(packed, order, dims))
     }
 
-    /// Returns `mean (Φ − t)²` over all points and channels of `b` fields with parameters `params (b, P)` at `coords (b, n, d)` for `targets
-    /// (b, n, c)`, and the mean square of `params`, both scalars `()`. Both are differentiable in `params`, by one backward pass only. The first
-    /// equals the mean squared error of the values of [`batch_jet`](Self::batch_jet), but takes one pass over the chunks instead of two.
+    /// Returns `mean (Φ − t)²` over all points and channels of `b` fields with parameters `params (b, P)` at `coords (b, n, d)` for
+    /// `targets (b, n, c)`, and the mean square of `params`, both scalars `()`. Both are differentiable in `params`, by one backward pass
+    /// only. The first equals the mean squared error of the values of [`batch_jet`](Self::batch_jet), but takes one pass over the chunks
+    /// instead of two.
     ///
     /// # Errors
     /// [`Error::Shape`] if the shapes do not fit one another or the network.

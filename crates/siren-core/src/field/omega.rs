@@ -9,7 +9,8 @@ pub(super) const AUTO: &str = "auto";
 /// ω₀ of the first layer: a number, or `"auto"`. A run replaces `"auto"` by a number before it draws the network and writes its config.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Omega {
-    /// Computed from the signal's spectrum: `ω₀ = d ω̄ / 2` with d coordinates and the centroid ω̄ of the amplitude spectrum, at most `2 / learning_rate`.
+    /// Computed from the signal's spectrum: `ω₀ = d ω̄ / 2` with d coordinates and the centroid ω̄ of the amplitude spectrum, at most
+    /// `2 / learning_rate`.
     Auto,
     /// A number, in radians per unit of the coordinates.
     Given(f64),
@@ -22,12 +23,12 @@ impl From<f64> for Omega {
 }
 
 impl Omega {
-    /// Returns ω₀ = d ω̄ / 2, at most `2 / learning_rate`, for a signal with d = `dims` coordinates whose spectrum has the amplitude-weighted
-    /// `centroid` ω̄, in radians per unit of the coordinates.
+    /// Returns ω₀ = d ω̄ / 2, at most `2 / learning_rate`, for a signal with d = `dims` coordinates whose spectrum has the
+    /// amplitude-weighted `centroid` ω̄, in radians per unit of the coordinates.
     ///
     /// The weights of the first layer are drawn from U(±1/d), so the layer's sines have frequencies from 0 to ω̄ / 2 along every axis; the
-    /// following layers compose higher frequencies from these. The bound has this reason: a step of Adam changes a bias by about the learning
-    /// rate, and the phase of a sine by ω₀ times as much; at more than 2 to 2.5 radians per step training does not converge.
+    /// following layers compose higher frequencies from these. The bound has this reason: a step of Adam changes a bias by about the
+    /// learning rate, and the phase of a sine by ω₀ times as much; at more than 2 to 2.5 radians per step training does not converge.
     ///
     /// Both factors are measured, not derived: `configs/sweeps/omega_image.toml` and `omega_audio.toml` compare them with fixed values.
     #[must_use]
@@ -110,8 +111,8 @@ impl WeightNoise {
         }
     }
 
-    /// Returns the noise by the authors' rule for a signal with `dims` coordinates and `channels` channels whose spectral centroid is `share`
-    /// times its Nyquist frequency. With `r = share / channels`:
+    /// Returns the noise by the authors' rule for a signal with `dims` coordinates and `channels` channels whose spectral centroid is
+    /// `share` times its Nyquist frequency. With `r = share / channels`:
     ///
     /// ```text
     /// sounds (dims = 1):    S = 3500 (1 − e^(−7 r)),  3 r

@@ -75,7 +75,8 @@ impl Parameters {
         self.flat.device()
     }
 
-    /// Returns the variable, the leaf of every graph, by which gradients are looked up in candle's store. Its elements change with every step.
+    /// Returns the variable, the leaf of every graph, by which gradients are looked up in candle's store. Its elements change with every
+    /// step.
     #[must_use]
     pub fn var(&self) -> &Var {
         &self.flat

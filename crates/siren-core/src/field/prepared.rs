@@ -40,8 +40,8 @@ impl Prepared<'_> {
         }
     }
 
-    /// Returns the jet at `coords (n, d)`, computed chunk by chunk, so memory beyond the result stays constant. The threads of the current rayon
-    /// pool share the chunks if the device can be used by several threads.
+    /// Returns the jet at `coords (n, d)`, computed chunk by chunk, so memory beyond the result stays constant. The threads of the current
+    /// rayon pool share the chunks if the device can be used by several threads.
     ///
     /// # Errors
     /// [`Error::Shape`] if coordinates or traces do not fit the network.
@@ -101,8 +101,8 @@ impl Prepared<'_> {
     }
 }
 
-/// Gradient with respect to the parameters, summed over the backward passes of many chunks in one buffer. Candle's own store would allocate and
-/// copy a gradient for each chunk.
+/// Gradient with respect to the parameters, summed over the backward passes of many chunks in one buffer. Candle's own store would allocate
+/// and copy a gradient for each chunk.
 pub struct Accumulator<'a> {
     prepared: &'a Prepared<'a>,
     sum: Box<dyn Accumulate>,

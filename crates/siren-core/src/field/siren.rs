@@ -45,8 +45,8 @@ impl SirenConfig {
         Siren::new(network, &params.to_dtype(dtype)?.to_device(device)?)
     }
 
-    /// Draws a field in single precision on the CPU from a seed, as a fit with that seed does. [`init`](Self::init) draws from any generator, in
-    /// `f32` or `f64`, on any device.
+    /// Draws a field in single precision on the CPU from a seed, as a fit with that seed does. [`init`](Self::init) draws from any
+    /// generator, in `f32` or `f64`, on any device.
     ///
     /// # Errors
     /// As [`SirenConfig::network`].

@@ -1,7 +1,7 @@
 //! Files and folders.
 //!
-//! [`PartialFile`], [`write_atomically`] and [`make_folder`] write a file or folder completely or not at all; [`Listing`] lists a folder as a
-//! file manager shows it, and [`quoted`] formats a path for a shell. Apart from `saved`, no other module of the crate opens files.
+//! [`PartialFile`], [`write_atomically`] and [`make_folder`] write a file or folder completely or not at all; [`Listing`] lists a folder as
+//! a file manager shows it, and [`quoted`] formats a path for a shell. Apart from `saved`, no other module of the crate opens files.
 
 mod listing;
 mod partial;

@@ -21,7 +21,8 @@ pub fn make_folder<E: From<Error>>(
     fs::create_dir_all(parent).map_err(Error::io("create the folder", parent))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let staged = parent.join(format!(".{name}.{}", std::process::id()));
-    // A killed process of the same id may have left the folder: in containers ids repeat. If it cannot be removed, `fill` fails with the reason.
+    // A killed process of the same id may have left the folder: in containers ids repeat. If it cannot be removed, `fill` fails with the
+    // reason.
     let _ = fs::remove_dir_all(&staged);
     let made = fill(&staged).and_then(|()| {
         Ok(fs::rename(&staged, path).map_err(Error::io("create the folder", path))?)

@@ -1,7 +1,7 @@
 //! Metrics: measures of how well a fitted signal matches its target.
 //!
-//! A [`Metric`] has a name, a unit and a direction (which values are better); a [`Measured`] is a metric with its value, and [`Metrics`] are the
-//! results of one evaluation. [`psnr_db`] and [`ssim`] compute the metrics of pictures.
+//! A [`Metric`] has a name, a unit and a direction (which values are better); a [`Measured`] is a metric with its value, and [`Metrics`]
+//! are the results of one evaluation. [`psnr_db`] and [`ssim`] compute the metrics of pictures.
 
 mod ssim;
 

@@ -18,8 +18,8 @@ pub enum CoordinateRule {
 
 /// A regular grid in `[−1, 1]ᵈ`, end points included, row-major with the first axis slowest.
 ///
-/// Index `i` of `N` is at `e (2 i/(N−1) − 1)` on an axis of half extent `e`. An axis of one sample is at 0 and has no extent, so it stays at 0
-/// when the grid is resampled: the signal gives no information off that line.
+/// Index `i` of `N` is at `e (2 i/(N−1) − 1)` on an axis of half extent `e`. An axis of one sample is at 0 and has no extent, so it stays
+/// at 0 when the grid is resampled: the signal gives no information off that line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
     sides: Vec<usize>,

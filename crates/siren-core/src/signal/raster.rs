@@ -17,8 +17,8 @@ impl Raster {
     /// Makes a raster of `values (side₁, …, side_d, c)`, row-major.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the number of values is not that of the grid times `channels`, or `channels` is 0; [`Error::NotFinite`] if a value is
-    /// not finite.
+    /// [`Error::Shape`] if the number of values is not that of the grid times `channels`, or `channels` is 0; [`Error::NotFinite`] if a
+    /// value is not finite.
     pub fn new(grid: Grid, channels: usize, values: Vec<f32>) -> Result<Self> {
         if channels == 0 || values.len() != grid.points() * channels {
             return Err(Error::Shape {

@@ -12,8 +12,8 @@ use super::Raster;
 /// the axes along which the signal varies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spectrum {
-    /// `Σ ω √P / Σ √P`, the spectral centroid of music analysis. Weighting by amplitude gives faint high frequencies more weight than weighting
-    /// by power.
+    /// `Σ ω √P / Σ √P`, the spectral centroid of music analysis. Weighting by amplitude gives faint high frequencies more weight than
+    /// weighting by power.
     pub centroid: f64,
     /// The Nyquist frequency, `π / spacing`.
     pub nyquist: f64,

@@ -7,8 +7,8 @@ use super::config::{ScheduleKind, TrainConfig};
 impl TrainConfig {
     /// Returns the learning rate of a step, counted from 0.
     ///
-    /// It rises linearly over the `w` steps of the warm-up. The schedule is a function of `x = (step − w) / (steps − 1 − w)`, from 0 to 1 over the
-    /// other steps.
+    /// It rises linearly over the `w` steps of the warm-up. The schedule is a function of `x = (step − w) / (steps − 1 − w)`, from 0 to 1
+    /// over the other steps.
     #[must_use]
     pub fn learning_rate_at(&self, step: u64) -> f64 {
         if step < self.warmup_steps {

@@ -1,8 +1,8 @@
 //! Backend of every device: jets from candle's own operations, with candle's backward pass. Devices without a fused operation use it, and
 //! tests use it as a reference implementation.
 //!
-//! The derivatives of the activations are implemented here a second time, as tensor expressions that share no code with `siren-kernel`. Tests
-//! compare the two implementations.
+//! The derivatives of the activations are implemented here a second time, as tensor expressions that share no code with `siren-kernel`.
+//! Tests compare the two implementations.
 
 use std::sync::Arc;
 
@@ -269,7 +269,8 @@ fn derivatives(pointwise: Pointwise, z: &Tensor) -> Result<Derivatives> {
         }
         Pointwise::Sigmoid => return logistic(z),
         Pointwise::Softplus => {
-            // Above the threshold, where σ(z) = z, the exponential must not overflow either: the backward pass would compute 0 · ∞, which is NaN.
+            // Above the threshold, where σ(z) = z, the exponential must not overflow either: the backward pass would compute 0 · ∞, which
+            // is NaN.
             let above = z.gt(SOFTPLUS_THRESHOLD)?;
             let safe = above.where_cond(&zero, z)?;
             let s = logistic(&safe)?;

@@ -38,7 +38,8 @@ pub(super) fn at_level(level: Level) -> Arc<dyn Backend> {
 pub enum Threads {
     /// Any number: chunks of points are shared among the threads of the current rayon pool.
     Many,
-    /// One. The device is parallel in itself, and candle's CUDA backend gave parameters that were not finite when several threads called it.
+    /// One. The device is parallel in itself, and candle's CUDA backend gave parameters that were not finite when several threads called
+    /// it.
     One,
 }
 
@@ -76,8 +77,8 @@ pub(super) trait Backend: Send + Sync {
         order: &Order,
     ) -> Result<Tensor>;
 
-    /// Returns the mean squared error of the values at `coords (b, n, d)` for `targets (b, n, c)`, and the mean square of `params (b, P)`; both
-    /// are differentiable in `params`, by one backward pass only.
+    /// Returns the mean squared error of the values at `coords (b, n, d)` for `targets (b, n, c)`, and the mean square of `params (b, P)`;
+    /// both are differentiable in `params`, by one backward pass only.
     fn batch_square_error(
         &self,
         plan: &Arc<Plan>,

@@ -17,8 +17,8 @@ const PART_POINTS: usize = 2048;
 
 /// `(coords (b, n, d), parameters (b, P)) → jets (b, n, c, 1 + d + K)`.
 ///
-/// The forward pass keeps nothing: the backward pass computes the forward pass of each chunk again. Writing the activations of a whole batch
-/// to memory and reading them back takes as long.
+/// The forward pass keeps nothing: the backward pass computes the forward pass of each chunk again. Writing the activations of a whole
+/// batch to memory and reading them back takes as long.
 pub(super) struct BatchOperation {
     pub(super) plan: Arc<Plan>,
     pub(super) order: Order,

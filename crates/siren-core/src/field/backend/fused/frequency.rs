@@ -1,7 +1,7 @@
 //! Learned frequencies: `sin(s ω₀ (W h + b))` with one more parameter `s` per layer, which starts at 1.
 //!
-//! The kernel does not support them. It receives the *effective* parameters: those of the same network without `s`, whose weights and biases
-//! are `Wₑ = s W` and `bₑ = s b`. The chain rule turns the gradient with respect to them into that with respect to the parameters:
+//! The kernel does not support them. It receives the *effective* parameters: those of the same network without `s`, whose weights and
+//! biases are `Wₑ = s W` and `bₑ = s b`. The chain rule turns the gradient with respect to them into that with respect to the parameters:
 //!
 //! ```text
 //! dW = s dWₑ      db = s dbₑ      ds = Σ W ∘ dWₑ + Σ b ∘ dbₑ

@@ -1,6 +1,6 @@
-//! Mean squared error of a batch of fields as one operation: loss and backward pass of each chunk follow its forward pass while the values are
-//! in the cache. The operation also computes the mean square of the parameters: as an operation of its own, the gradient of that mean would take
-//! as long as all other passes over the parameters.
+//! Mean squared error of a batch of fields as one operation: loss and backward pass of each chunk follow its forward pass while the values
+//! are in the cache. The operation also computes the mean square of the parameters: as an operation of its own, the gradient of that mean
+//! would take as long as all other passes over the parameters.
 
 use std::ops::Range;
 use std::sync::Mutex;
