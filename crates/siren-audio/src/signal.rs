@@ -57,20 +57,25 @@ impl Audio {
     /// Makes a signal of a sound in memory. `signal` says which samples each step uses; the keys that name a file or a part of it are not used.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] if a value is out of range; [`Error::Shape`] if the sound has no channel, or every sample is 0.
+    /// [`Error::InvalidValue`] if a value is out of range; [`Error::Shape`] if the number of samples is no multiple of the number of
+    /// channels; [`Error::NotFinite`] if a sample is not finite.
     pub fn new(sound: Sound, signal: &AudioSignal, seed: u64) -> Result<Self> {
         signal.validate()?;
         let sound = Sound::new(sound.rate, sound.channels, sound.values)?;
-        let peak = sound.peak();
-        if !(peak.is_finite() && peak > 0.0) {
-            return Err(Error::Shape {
-                what: "sound",
-                expected: "finite samples, at least one of them not 0".to_owned(),
-                got: format!(
-                    "{} frames with the largest amplitude {peak}",
-                    sound.frames()
-                ),
+        if let Some(index) = sound.values.iter().position(|y| !y.is_finite()) {
+            return Err(Error::NotFinite {
+                column: "samples".to_owned(),
+                point: index / sound.channels,
             });
+        }
+        let peak = sound.peak();
+        if peak <= 0.0 {
+            let given = format!("{} frames of silence", sound.frames());
+            return Err(Error::invalid(
+                "samples",
+                given,
+                "at least one sample that is not 0",
+            ));
         }
         Ok(Self {
             peak,

@@ -1,15 +1,17 @@
-//! The one error type of the libraries: every variant says what was found, what was expected and what to do.
+//! The error type of the libraries. Every message says what was found, what was expected and what to do.
 
 use std::path::{Path, PathBuf};
+
+use siren_kernel::Level;
 
 /// Result with the project's [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong between a config file and a finished run.
+/// Errors of this crate and of the crates that are built on it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A config file, or a `--set` override, that does not parse; the message carries file, line, key and a caret.
+    /// A config file, or an override of one of its keys, that cannot be parsed. The message holds file, line, key and a caret.
     #[error("{origin}: {message}")]
     Config {
         /// `file:line:column`, or the override.
@@ -18,29 +20,77 @@ pub enum Error {
         message: String,
     },
 
-    /// A config value that parses but makes no sense.
+    /// A value of a config that is out of range, or does not go with other values.
     #[error("`{key}` is {value}, expected {expected}")]
     InvalidValue {
         /// Full key, such as `train.steps`, or the option.
         key: String,
-        /// As it was given.
+        /// The value as it was given.
         value: String,
         /// The values allowed.
         expected: String,
     },
 
-    /// Tensors or arrays whose shapes do not fit together.
+    /// A tensor, array or slice of the wrong shape, length or element type.
     #[error("{what}: expected {expected}, got {got}")]
     Shape {
-        /// Which tensor or array.
+        /// Name of the tensor, array or slice.
         what: &'static str,
-        /// The shape, or rule, it must follow.
+        /// The shape, or the rule for it.
         expected: String,
-        /// Its shape.
+        /// The shape found.
         got: String,
     },
 
-    /// A user's input file (picture, sound, clip, mesh) that cannot be used.
+    /// A name that a collection does not hold: a column of a sample, a coefficient of a field, a tensor of an optimizer's state.
+    #[error("no {what} is named `{name}`: found {found}")]
+    Missing {
+        /// Kind of the entry and its collection, such as `column of the sample`.
+        what: &'static str,
+        /// The name that was asked for.
+        name: String,
+        /// The names that there are, or `none`.
+        found: String,
+    },
+
+    /// A name that a collection holds already.
+    #[error("{what}: expected different names, got `{name}` twice")]
+    Duplicate {
+        /// The collection, such as `columns of a sample`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+
+    /// Derivatives that a jet was not computed with.
+    #[error("the jet holds no {what}: compute it with `{order}`")]
+    MissingDerivatives {
+        /// `gradient` or `second-order traces`.
+        what: &'static str,
+        /// The [`Order`](crate::field::Order) that has them.
+        order: &'static str,
+    },
+
+    /// A field prepared for values only that is to be differentiated in its parameters.
+    #[error(
+        "the field was prepared with `Gradients::Untracked`, for values only: prepare it with `Gradients::Tracked` to differentiate it"
+    )]
+    UntrackedGradients,
+
+    /// A SIMD level that this processor lacks.
+    #[error("SIMD level: expected one of this processor's, {available}, got {level}")]
+    UnavailableLevel {
+        /// The level that was asked for.
+        level: Level,
+        /// Names of the levels of this processor.
+        available: String,
+    },
+
+    /// A loss without any constraint.
+    #[error("a loss needs at least one constraint, got none")]
+    NoConstraints,
+
+    /// An input file of the user (picture, sound, clip) that cannot be used.
     #[error("{}: {message}", path.display())]
     Signal {
         /// The file.
@@ -49,18 +99,18 @@ pub enum Error {
         message: String,
     },
 
-    /// The operating system refused to read or write.
+    /// A file or folder that the operating system refused to read or write.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
         /// Completes "cannot …": `read`, `write`.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// The system's account.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 
-    /// A checkpoint or weights file that is damaged, foreign, or of another network.
+    /// A checkpoint or weights file that is damaged, of another format, or of another network.
     #[error("{}: {message}", path.display())]
     Checkpoint {
         /// The file.
@@ -74,34 +124,34 @@ pub enum Error {
     RunFolder {
         /// The folder, or the file in it.
         path: PathBuf,
-        /// What is in the way, and what to do.
+        /// What is wrong with it, and what to do.
         message: String,
     },
 
-    /// Training left the finite numbers.
+    /// A training whose loss, gradient, parameters or optimizer state are no longer finite.
     #[error(
         "{what} is not finite at step {}: lower `train.learning_rate`, or clip with `train.clip_norm = 1.0`",
         step + 1
     )]
     Diverged {
-        /// Steps taken before; the message counts from 1, as a run's files do.
+        /// Number of steps taken before. The message counts from 1, as the files of a run do.
         step: u64,
-        /// The term, the gradient, or a parameter.
+        /// The term, the gradient, a parameter, or the optimizer's state.
         what: String,
     },
 
-    /// Data that holds a number that is not finite.
+    /// Data with a value that is not finite.
     #[error(
-        "`{column}` of the data is not finite at point {point} (counted from 0 in the sample): correct or remove that point"
+        "`{column}` of the data is not finite at point {point} (counted from 0): correct or remove that point"
     )]
     NotFinite {
-        /// The coordinates, or a column of a sample.
+        /// `coordinates`, `values`, or the name of a column of a sample.
         column: String,
-        /// Index of the point in its sample.
+        /// Index of the point.
         point: usize,
     },
 
-    /// An objective whose terms are not the same at every chunk of points.
+    /// An objective whose terms differ from one chunk of points to another.
     #[error(
         "objective of `{constraint}`: expected the same terms for every chunk of points, {expected}; got {got}"
     )]
@@ -114,17 +164,17 @@ pub enum Error {
         got: String,
     },
 
-    /// A matrix that is no second-order trace.
+    /// A matrix that defines no second-order trace.
     #[error(transparent)]
     Trace(#[from] siren_kernel::network::InvalidTrace),
 
-    /// From candle, with its own account of the operation.
+    /// An error of candle.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
 }
 
 impl Error {
-    /// For `map_err`: the operation and the path that an [`std::io::Error`] lacks.
+    /// Returns a function for `map_err` that adds the operation and the path, which an [`std::io::Error`] lacks.
     pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.as_ref().to_path_buf();
         move |source| Self::Io {
@@ -134,7 +184,7 @@ impl Error {
         }
     }
 
-    /// A config value out of range; `key` is the full key, such as `train.steps`.
+    /// Makes the error of a config value; `key` is the full key, such as `train.steps`.
     pub fn invalid(key: &str, value: impl std::fmt::Display, expected: &str) -> Self {
         Self::InvalidValue {
             key: key.to_owned(),
@@ -143,11 +193,44 @@ impl Error {
         }
     }
 
-    /// An unusable input file.
+    /// Makes the error of a name that is not among the names `found`.
+    pub fn missing<'a>(
+        what: &'static str,
+        name: &str,
+        found: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let found: Vec<String> = found.into_iter().map(|own| format!("`{own}`")).collect();
+        Self::Missing {
+            what,
+            name: name.to_owned(),
+            found: match found.as_slice() {
+                [] => "none".to_owned(),
+                names => names.join(", "),
+            },
+        }
+    }
+
+    /// Makes the error of an input file that cannot be used.
     pub fn signal(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
         Self::Signal {
             path: path.as_ref().to_path_buf(),
             message: message.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_name_is_reported_with_the_names_that_exist() {
+        let error = Error::missing("column of the sample", "targets", ["mask", "weight"]);
+        assert_eq!(
+            error.to_string(),
+            "no column of the sample is named `targets`: found `mask`, `weight`"
+        );
+        let none = Error::missing("column of the sample", "targets", []);
+        assert!(none.to_string().ends_with("found none"), "{none}");
     }
 }

@@ -1,45 +1,141 @@
-//! Implicit neural representations with periodic activations (Sitzmann et al. 2020): a **config** names a **signal**; a
-//! signal gives **samples**; a **field** maps coordinates to a **jet** (value and spatial derivatives); an **objective**
-//! turns a jet and a sample into named, per-point **terms**; the **trainer** reduces the terms to a loss and takes a
-//! step; the **run folder** keeps what happened.
+//! Implicit neural representations with periodic activations (Sitzmann et al. 2020), with spatial derivatives and training.
 //!
-//! The modules are these stages, in this order, and each uses only what stands before it:
-//! [`config`], [`signal`] and [`field`], [`objective`], [`train`], [`run`].
+//! A **config** describes a **signal** and a **network**. A signal gives **samples**: coordinates with targets. A **field** maps
+//! coordinates to a
+//! **jet**: values and spatial derivatives. An **objective** turns a jet and a sample into named losses per point; a **constraint** is an objective
+//! with its domain and its weight. The **trainer** sums the constraints to a loss, and the **optimizer** takes a step.
+//!
+//! | module | contents |
+//! |---|---|
+//! | [`config`] | TOML configs: parsing, overrides, errors with file, line and key |
+//! | [`signal`] | samples, samplers, grids, rasters, random streams, spectra |
+//! | [`field`] | networks, parameters, encodings, activations, jets |
+//! | [`objective`] | objectives, constraints, weights |
+//! | [`optimizer`] | Adam, AdamW, Muon, and the trait for other optimizers |
+//! | [`metrics`] | PSNR, SSIM, and the type of a named score |
+//! | [`train`] | models, the trainer, schedules, observers |
+//! | [`saved`] | fields in safetensors files |
+//! | [`mod@file`] | atomic writes, listings of folders |
+//! | [`error`] | the error type |
+//!
+//! Each module uses only modules above it (and `file` and `error`). The crate prints nothing, handles no signals and has no command line.
+//!
+//! **Build with `--release`, or set `[profile.dev.package."*"] opt-level = 3` in your `Cargo.toml`: debug builds are about 100 times slower.**
+//!
+//! # Fit a function
 //!
 //! ```
-//! use candle_core::{DType, Device, Tensor};
-//! use rand::SeedableRng;
-//! use siren_core::field::{FieldShape, Order, SirenConfig};
-//! use siren_core::objective::ValueMse;
+//! use siren_core::field::{FieldShape, SirenConfig};
+//! use siren_core::objective::{Constraint, ValueMse};
 //! use siren_core::signal::{Sample, WholeSampler};
-//! use siren_core::train::{Constraint, TrainConfig, Trainer};
+//! use siren_core::train::{StopToken, TrainConfig, Trainer};
 //!
 //! # fn main() -> siren_core::Result<()> {
-//! // Fit sin(3x) at 100 points, then ask for its derivative, which was never shown.
-//! let shape = FieldShape { in_features: 1, out_features: 1, samples_per_side: None };
-//! let config = SirenConfig { hidden_features: 32, hidden_layers: 1, first_omega_0: 5.0.into(), hidden_omega_0: 5.0, ..SirenConfig::default() };
-//! let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
-//! let field = config.init(shape, &mut rng, DType::F32, &Device::Cpu)?;
-//!
+//! // sin(3x) at 100 points.
 //! let x: Vec<f32> = (0..100).map(|i| i as f32 / 49.5 - 1.0).collect();
-//! let coords = Tensor::from_vec(x, (100, 1), &Device::Cpu)?;
-//! let targets = (&coords * 3.0)?.sin()?;
-//! let sample = Sample::new(coords.clone(), Some(targets), None)?;
-//! let constraints = [Constraint {
-//!     sampler: Box::new(WholeSampler::new(sample)),
-//!     objective: Box::new(ValueMse::default()),
-//! }];
+//! let y: Vec<f32> = x.iter().map(|x| (3.0 * x).sin()).collect();
+//! let sample = Sample::from_slices(&x, 1, &y, 1)?;
+//! let constraints = [Constraint::new("points", WholeSampler::new(sample), ValueMse)];
+//!
+//! let config = SirenConfig {
+//!     hidden_features: 32,
+//!     hidden_layers: 1,
+//!     first_omega_0: 5.0.into(),
+//!     hidden_omega_0: 5.0,
+//!     ..SirenConfig::default()
+//! };
+//! let field = config.init_seeded(FieldShape::new(1, 1), 0)?;
 //! let train = TrainConfig { steps: 500, learning_rate: 2e-3, ..TrainConfig::default() };
 //! let mut trainer = Trainer::new(field, &train)?;
-//! for _ in 0..500 {
-//!     trainer.step(&constraints)?;
+//! trainer.run(&constraints, &mut StopToken::new())?;
+//!
+//! // Values and derivatives at any points. The derivatives were not part of the targets.
+//! let field = trainer.into_model();
+//! let points = [0.0, 0.5];
+//! let values = field.values(&points)?; //         sin(3x)
+//! let gradients = field.gradients(&points)?; //   3 cos(3x)
+//! let laplacians = field.laplacians(&points)?; // −9 sin(3x)
+//! for (i, x) in points.iter().map(|x| 3.0 * x).enumerate() {
+//!     assert!((values[i] - x.sin()).abs() < 0.02);
+//!     assert!((gradients[i] - 3.0 * x.cos()).abs() < 0.2);
+//!     assert!((laplacians[i] + 9.0 * x.sin()).abs() < 2.0);
 //! }
-//! let slope = trainer.model().evaluate(&coords, &Order::Gradient)?.gradient()?.flatten_all()?;
-//! let error = (slope - ((&coords * 3.0)?.cos()? * 3.0)?.flatten_all()?)?.abs()?.mean(0)?;
-//! assert!(error.to_scalar::<f32>()? < 0.1, "{error}");
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [`Sample::with_targets`](signal::Sample::with_targets) takes tensors instead of slices, and
+//! [`Siren::evaluate`](field::Siren::evaluate) returns them, on any device and with any second-order derivatives.
+//!
+//! # Save and open a field
+//!
+//! The file holds the parameters and everything that is needed to compute the field: activation, ω₀, encoding and sizes.
+//!
+//! ```
+//! use siren_core::field::{FieldShape, Siren, SirenConfig};
+//!
+//! # fn main() -> siren_core::Result<()> {
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let path = folder.path().join("field.safetensors");
+//! let field = SirenConfig::default().init_seeded(FieldShape::new(2, 3), 0)?;
+//! field.save(&path)?;
+//! let opened = Siren::open(&path)?;
+//! assert_eq!(opened.values(&[0.1, 0.2])?, field.values(&[0.1, 0.2])?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Solve a differential equation
+//!
+//! [`objective::from_fn`] makes an objective of a closure. This field solves Φ' = −Φ on [−1, 1] with Φ(0) = 1:
+//!
+//! ```
+//! use siren_core::candle_core::{DType, Device};
+//! use siren_core::field::{FieldShape, Order, SirenConfig};
+//! use siren_core::objective::{self, Constraint, Term, ValueMse};
+//! use siren_core::signal::{Sample, Stream, UniformSampler, WholeSampler};
+//! use siren_core::train::{StopToken, TrainConfig, Trainer};
+//!
+//! # fn main() -> siren_core::Result<()> {
+//! let decay = objective::from_fn(Order::Gradient, |context| {
+//!     let slope = context.jet.gradient()?.squeeze(2)?;
+//!     let residual = (slope + context.jet.value()?)?;
+//!     Ok(vec![Term::new("decay", residual.sqr()?.mean(1)?)])
+//! });
+//! let interval = UniformSampler {
+//!     size: 64,
+//!     extents: vec![1.0],
+//!     seed: 0,
+//!     stream: Stream::UNIFORM,
+//!     dtype: DType::F32,
+//!     device: Device::Cpu,
+//! };
+//! let start = Sample::from_slices(&[0.0], 1, &[1.0], 1)?;
+//! let constraints = [
+//!     Constraint::new("equation", interval, decay),
+//!     Constraint::new("start", WholeSampler::new(start), ValueMse).weighted(10.0),
+//! ];
+//! # let config = SirenConfig {
+//! #     hidden_features: 32,
+//! #     hidden_layers: 1,
+//! #     first_omega_0: 5.0.into(),
+//! #     hidden_omega_0: 5.0,
+//! #     ..SirenConfig::default()
+//! # };
+//! # let train = TrainConfig { steps: 500, learning_rate: 2e-3, ..TrainConfig::default() };
+//! let mut trainer = Trainer::new(config.init_seeded(FieldShape::new(1, 1), 0)?, &train)?;
+//! trainer.run(&constraints, &mut StopToken::new())?;
+//! let value = trainer.model().values(&[1.0])?[0];
+//! assert!((value - (-1.0_f64).exp()).abs() < 0.02);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Re-exports
+//!
+//! Tensors, devices and element types are those of [`candle_core`], and generators are those of [`rand_chacha`]. Both crates appear in
+//! signatures, so they are re-exported: use `siren_core::candle_core::Tensor` and no version of your own. [`field`] re-exports `Order`,
+//! `Trace`, `InvalidTrace` and `Level` from `siren-kernel`, the CPU kernels.
 
 pub mod config;
 pub mod error;
@@ -48,8 +144,17 @@ pub mod file;
 pub mod metrics;
 pub mod objective;
 pub mod optimizer;
+mod random;
 pub mod saved;
 pub mod signal;
 pub mod train;
 
+pub use candle_core;
+pub use rand_chacha;
+
 pub use error::{Error, Result};
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExample;

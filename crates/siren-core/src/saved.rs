@@ -201,6 +201,10 @@ pub fn check_extension(path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Checkpoint`] if tensors cannot be written in that format.
+#[expect(
+    clippy::implicit_hasher,
+    reason = "the `safetensors` crate takes this map"
+)]
 pub fn to_safetensors(
     tensors: &[(String, Tensor)],
     metadata: HashMap<String, String>,

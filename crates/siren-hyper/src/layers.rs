@@ -177,11 +177,10 @@ impl<'a> Pass<'a> {
     }
 
     fn entry(&self, name: &str) -> Result<Entry> {
-        self.find(name).ok_or_else(|| Error::Shape {
-            what: "parameters",
-            expected: format!("an entry `{name}`"),
-            got: "none".to_owned(),
-        })
+        let names = self.layout.entries().iter();
+        let names = names.map(|entry| entry.name.as_str());
+        self.find(name)
+            .ok_or_else(|| Error::missing("parameter of the model", name, names))
     }
 
     fn find(&self, name: &str) -> Option<Entry> {

@@ -264,7 +264,7 @@ impl Model for HyperNetwork {
                 None => loss,
             });
         }
-        sum.ok_or_else(Loss::without_constraints)
+        sum.ok_or(Error::NoConstraints)
     }
 }
 

@@ -1,10 +1,10 @@
-//! From keys to places in a TOML text, and back.
+//! Positions of keys and values in a TOML text.
 
 use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-/// Where the value of a dotted key stands.
+/// Returns the byte range of the value of a dotted key.
 pub(super) fn span_of(text: &str, key: &str) -> Option<Range<usize>> {
     let document = DeTable::parse(text).ok()?;
     let mut table = document.get_ref();
@@ -22,12 +22,13 @@ pub(super) fn span_of(text: &str, key: &str) -> Option<Range<usize>> {
     None
 }
 
-/// The dotted key whose name or value stands at `span`.
+/// Returns the dotted key whose name or value covers `span`.
 pub(super) fn key_at(text: &str, span: &Range<usize>) -> Option<String> {
     let document = DeTable::parse(text).ok()?;
     find(document.get_ref(), span)
 }
 
+/// Returns the key, relative to `table`, whose name or value covers `span`.
 fn find(table: &DeTable<'_>, span: &Range<usize>) -> Option<String> {
     let covers = |range: Range<usize>| range.start <= span.start && span.end <= range.end;
     for (name, value) in table {
@@ -44,12 +45,25 @@ fn find(table: &DeTable<'_>, span: &Range<usize>) -> Option<String> {
     None
 }
 
-/// Line and column, counted from 1, of a byte offset, and the line itself.
-pub(super) fn position(text: &str, offset: usize) -> (usize, usize, &str) {
+/// Position in a text.
+pub(super) struct Position<'a> {
+    /// Line, counted from 1.
+    pub(super) line: usize,
+    /// Column in characters, counted from 1.
+    pub(super) column: usize,
+    /// Text of the line.
+    pub(super) content: &'a str,
+}
+
+/// Returns the position of a byte offset.
+pub(super) fn position(text: &str, offset: usize) -> Position<'_> {
     let offset = offset.min(text.len());
     let before = &text[..offset];
     let start = before.rfind('\n').map_or(0, |at| at + 1);
     let content = text[start..].lines().next().unwrap_or_default();
-    let line = before.matches('\n').count() + 1;
-    (line, text[start..offset].chars().count() + 1, content)
+    Position {
+        line: before.matches('\n').count() + 1,
+        column: text[start..offset].chars().count() + 1,
+        content,
+    }
 }

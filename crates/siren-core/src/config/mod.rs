@@ -1,4 +1,7 @@
-//! Configs as TOML: parsed once, checked, never guessed; errors name file, line and key.
+//! Configs in TOML.
+//!
+//! A [`Source`] deserializes a text with overrides such as `train.steps=500`; its errors name file, line and key, and suggest the nearest
+//! known name. A [`Table`] checks its values and resolves its paths. Unknown keys are errors.
 
 mod locate;
 mod parse;
@@ -12,7 +15,7 @@ use crate::error::Result;
 
 pub use self::parse::Source;
 
-/// A domain's own table of a config.
+/// Table of a config that a domain defines.
 pub trait Table:
     Clone + Default + PartialEq + Send + Sync + Serialize + for<'de> Deserialize<'de>
 {
@@ -22,16 +25,16 @@ pub trait Table:
     /// [`Error::InvalidValue`](crate::Error::InvalidValue) with the full key, such as `signal.crop`.
     fn validate(&self) -> Result<()>;
 
-    /// Makes relative paths absolute, so that a run can be resumed from anywhere.
+    /// Makes relative paths absolute with respect to `base`, so that a run can be resumed from any folder.
     fn resolve_paths(&mut self, _base: &Path) {}
 
-    /// Whether there is nothing in it to write down.
+    /// Returns whether the table is left out when the config is written.
     fn is_absent(&self) -> bool {
         false
     }
 }
 
-/// The table of a domain with nothing to set there.
+/// Table without keys, for a domain or a model without settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoTable {}

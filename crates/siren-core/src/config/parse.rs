@@ -1,16 +1,18 @@
+//! Parsing of a config text with overrides, and the messages of its errors.
+
 use serde::de::DeserializeOwned;
 use toml::Value;
 
-use super::locate;
+use super::locate::{self, Position};
 use super::variant::TWO_NAMES;
 use crate::error::{Error, Result};
 
-// What toml and serde say where a user can be told more.
+// Parts of messages of toml and serde that are replaced by clearer ones.
 const MANY_VARIANTS: &str = "wanted exactly 1 element, more than 1 element";
 const BARE_VARIANT: &str = "invalid type: unit variant, expected";
 const TEXT_WANTED: [&str; 2] = ["expected a string", "expected path string"];
 
-/// Keys that have moved, and where they are now.
+/// Keys of older configs, and the keys that replace them.
 const MOVED: [(&str, &str); 5] = [
     (
         "betas",
@@ -34,17 +36,20 @@ const MOVED: [(&str, &str); 5] = [
     ),
 ];
 
-/// The text of a config file and where it came from.
+/// Text of a config, with its origin.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// The file's name, for messages.
+    /// Name of the file, for messages.
     pub origin: String,
     /// TOML.
     pub text: String,
 }
 
 impl Source {
-    /// Parses the text, then the text with each `key=value` override in turn, so that an error names what caused it.
+    /// Parses the text, then applies each `key=value` override in turn, so that an error names the override that caused it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the text is not TOML, a key is unknown, or a value has the wrong type.
     pub fn deserialize<C: DeserializeOwned>(&self, overrides: &[String]) -> Result<C> {
         let mut config = toml::from_str(&self.text).map_err(|error| self.explain(&error))?;
         if overrides.is_empty() {
@@ -52,26 +57,28 @@ impl Source {
         }
         let mut table: toml::Table =
             toml::from_str(&self.text).map_err(|error| self.explain(&error))?;
-        for one in overrides {
+        for given in overrides {
             let fail = |message: String| Error::Config {
-                origin: format!("--set {one}"),
+                origin: format!("--set {given}"),
                 message,
             };
-            let (key, value) = split(one).map_err(fail)?;
-            (table, config) = set(&table, key, value).map_err(fail)?;
+            let Override { key, value } = Override::parse(given).map_err(fail)?;
+            Parsed { table, config } = set(&table, key, value).map_err(fail)?;
         }
         Ok(config)
     }
 
-    /// Adds file and line, or the override, to an error about the value of a key.
+    /// Adds file and line, or the override, to an [`Error::InvalidValue`]. Other errors are returned unchanged.
+    #[must_use]
     pub fn attribute(&self, error: Error, overrides: &[String]) -> Error {
         let Error::InvalidValue { key, .. } = &error else {
             return error;
         };
-        let sets = |one: &&String| split(one).is_ok_and(|(name, _)| overlap(name, key));
-        if let Some(one) = overrides.iter().rfind(sets) {
+        let sets_key =
+            |given: &&String| Override::parse(given).is_ok_and(|parsed| overlap(parsed.key, key));
+        if let Some(given) = overrides.iter().rfind(sets_key) {
             return Error::Config {
-                origin: format!("--set {one}"),
+                origin: format!("--set {given}"),
                 message: error.to_string(),
             };
         }
@@ -84,6 +91,7 @@ impl Source {
         }
     }
 
+    /// Converts an error of the TOML parser: adds the place, the key and a suggestion.
     fn explain(&self, error: &toml::de::Error) -> Error {
         let mut message = with_suggestion(error.message());
         let Some(span) = error.span() else {
@@ -105,9 +113,13 @@ impl Source {
         self.at(span, &message)
     }
 
-    /// `file:line:column: message`, the line, and a caret under the place.
+    /// Makes an error whose message is `file:line:column: message`, the line, and carets under `span`.
     fn at(&self, span: std::ops::Range<usize>, message: &str) -> Error {
-        let (line, column, content) = locate::position(&self.text, span.start);
+        let Position {
+            line,
+            column,
+            content,
+        } = locate::position(&self.text, span.start);
         let width = span
             .len()
             .clamp(1, content.chars().count().saturating_sub(column - 1).max(1));
@@ -120,18 +132,32 @@ impl Source {
     }
 }
 
-fn split(one: &str) -> Result<(&str, &str), String> {
-    let (key, value) = one
-        .split_once('=')
-        .ok_or("expected key=value, such as train.steps=500")?;
-    let key = key.trim();
-    if key.is_empty() || key.split('.').any(str::is_empty) {
-        return Err("expected a dotted key before `=`, such as train.steps=500".to_owned());
-    }
-    Ok((key, value.trim()))
+/// An override of the value of a key.
+struct Override<'a> {
+    /// Dotted key.
+    key: &'a str,
+    /// Text of the value.
+    value: &'a str,
 }
 
-/// A TOML value if it reads as one, otherwise the text itself: paths and names need no quotes.
+impl<'a> Override<'a> {
+    /// Parses `key=value`.
+    fn parse(given: &'a str) -> Result<Self, String> {
+        let (key, value) = given
+            .split_once('=')
+            .ok_or("expected key=value, such as train.steps=500")?;
+        let key = key.trim();
+        if key.is_empty() || key.split('.').any(str::is_empty) {
+            return Err("expected a dotted key before `=`, such as train.steps=500".to_owned());
+        }
+        Ok(Self {
+            key,
+            value: value.trim(),
+        })
+    }
+}
+
+/// Returns the TOML value of a text; the text itself if it is not TOML, so that paths and names need no quotes.
 fn literal(value: &str) -> Value {
     toml::from_str::<toml::Table>(&format!("value = {value}"))
         .ok()
@@ -139,34 +165,40 @@ fn literal(value: &str) -> Value {
         .unwrap_or_else(|| Value::String(value.to_owned()))
 }
 
-/// The table with one key set, and what it reads as. The table was good before, so every error is the new value's.
+/// A table of a config, and the config that it deserializes to.
+struct Parsed<C> {
+    table: toml::Table,
+    config: C,
+}
+
+/// Sets one key of a table and deserializes it. `table` must deserialize without errors, so that every error is about the new value.
 fn set<C: DeserializeOwned>(
     table: &toml::Table,
     key: &str,
     text: &str,
-) -> Result<(toml::Table, C), String> {
-    let read = |value: &Value, alone: usize| {
+) -> Result<Parsed<C>, String> {
+    let parse = |value: &Value, cleared_depth: usize| {
         let mut table = table.clone();
-        insert(&mut table, key, value.clone(), alone);
+        insert(&mut table, key, value.clone(), cleared_depth);
         let config = C::deserialize(Value::Table(table.clone()));
         let config = config.map_err(|error: toml::de::Error| error.message().to_owned())?;
-        Ok::<_, String>((table, config))
+        Ok::<_, String>(Parsed { table, config })
     };
     let value = literal(text);
-    let mut alone = key.split('.').count();
-    let mut done = read(&value, alone);
-    // Variants exclude one another: the new one takes the place of the one that is there.
-    while alone > 1 && matches!(&done, Err(message) if excludes_another(message)) {
-        alone -= 1;
-        done = read(&value, alone);
+    let mut cleared_depth = key.split('.').count();
+    let mut parsed = parse(&value, cleared_depth);
+    // A table holds one variant of an enum. The new variant replaces the old one, whose table is the nearest one above the key.
+    while cleared_depth > 1 && matches!(&parsed, Err(message) if excludes_another(message)) {
+        cleared_depth -= 1;
+        parsed = parse(&value, cleared_depth);
     }
-    let message = match done {
+    let message = match parsed {
         Err(message) => message,
-        done => return done,
+        parsed => return parsed,
     };
     let wants_text = TEXT_WANTED.iter().any(|wanted| message.ends_with(wanted));
-    if wants_text && let Ok(done) = read(&Value::String(text.to_owned()), alone) {
-        return Ok(done);
+    if wants_text && let Ok(parsed) = parse(&Value::String(text.to_owned()), cleared_depth) {
+        return Ok(parsed);
     }
     if message.starts_with(BARE_VARIANT) {
         return Err(format!("`{text}` needs a value: `{key}.{text}=…`"));
@@ -179,7 +211,7 @@ fn excludes_another(message: &str) -> bool {
     message.contains(MANY_VARIANTS) || message.contains(TWO_NAMES)
 }
 
-/// Returns whether one key is the other, or stands inside it.
+/// Returns whether the keys are equal, or one is a table that holds the other.
 fn overlap(a: &str, b: &str) -> bool {
     let inside = |inner: &str, outer: &str| {
         inner
@@ -189,9 +221,9 @@ fn overlap(a: &str, b: &str) -> bool {
     inside(a, b) || inside(b, a)
 }
 
-/// Sets a key; the table that is `alone` levels down, and those in it, keep nothing else.
-fn insert(table: &mut toml::Table, key: &str, value: Value, alone: usize) {
-    if alone == 0 {
+/// Sets a key. Tables on the way to the key that are at least `cleared_depth` levels below `table` lose all other keys.
+fn insert(table: &mut toml::Table, key: &str, value: Value, cleared_depth: usize) {
+    if cleared_depth == 0 {
         table.clear();
     }
     let Some((first, rest)) = key.split_once('.') else {
@@ -203,7 +235,7 @@ fn insert(table: &mut toml::Table, key: &str, value: Value, alone: usize) {
         *inner = empty_table();
     }
     if let Value::Table(inner) = inner {
-        insert(inner, rest, value, alone.saturating_sub(1));
+        insert(inner, rest, value, cleared_depth.saturating_sub(1));
     }
 }
 
@@ -211,7 +243,7 @@ fn empty_table() -> Value {
     Value::Table(toml::Table::new())
 }
 
-/// Says "a whole number" for serde's `u64`, and appends "did you mean" where the message lists what would have been known.
+/// Replaces Rust's types in a message of serde by plain words, and appends the nearest known name to a message about an unknown one.
 fn with_suggestion(message: &str) -> String {
     let message = &message
         .replace("expected u64", "expected a whole number of at least 0")
@@ -222,15 +254,15 @@ fn with_suggestion(message: &str) -> String {
             "expected one of its forms, found several at once",
         );
     let mut names = message.split('`').skip(1).step_by(2);
-    let unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
-    let Some(wrong) = names.next().filter(|_| unknown) else {
+    let is_unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
+    let Some(unknown_name) = names.next().filter(|_| is_unknown) else {
         return message.to_owned();
     };
-    if let Some((_, place)) = MOVED.iter().find(|(key, _)| *key == wrong) {
-        return format!("`{wrong}` has moved to {place}");
+    if let Some((_, replacement)) = MOVED.iter().find(|(key, _)| *key == unknown_name) {
+        return format!("`{unknown_name}` has moved to {replacement}");
     }
     let nearest = names
-        .map(|name| (strsim::damerau_levenshtein(wrong, name), name))
+        .map(|name| (strsim::damerau_levenshtein(unknown_name, name), name))
         .min_by_key(|(distance, _)| *distance)
         .filter(|(distance, name)| *distance <= name.len().max(3) / 2);
     match nearest {

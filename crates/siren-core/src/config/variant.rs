@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, MapAcce
 /// Beginning of the message for a table of two names.
 pub(super) const TWO_NAMES: &str = "two names, expected one";
 
-/// An enum of which a config gives the name alone, such as `"fourier"`, for a variant with its default settings, or a table of one name,
+/// An enum that a config gives in one of two forms: a name such as `"fourier"`, for a variant with default settings, or a table of one name
 /// such as `{ fourier = { scale = 4.0 } }`.
 pub(crate) trait Variant<'de>: Sized {
     /// The names that a config may hold.

@@ -1,4 +1,4 @@
-//! The activations that a config can name, and the pointwise functions that they are.
+//! Activations that a config can name, and their pointwise functions.
 
 use serde::de::MapAccess;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -206,7 +206,7 @@ impl Activation {
         matches!(self, Self::Sine | Self::Sinc)
     }
 
-    /// Returns whether its layers are initialized as the paper's.
+    /// Returns whether its layers are initialized by the paper's rule for the sine.
     pub(crate) fn starts_as_sine(self) -> bool {
         matches!(self, Self::Sine | Self::Finer | Self::HSiren)
     }

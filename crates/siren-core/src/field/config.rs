@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 pub struct SirenConfig {
     /// Activation of every layer but the last, which is linear.
     pub activation: Activation,
-    /// ω₀ of the first layer, in radians per unit of the coordinates. Higher values fit finer detail. `"auto"` computes it from the signal's
-    /// spectrum. Used by the activations with an ω₀: `sine`, `finer`, `h_siren`, `wire`, `sinc`.
+    /// ω₀ of the first layer, in radians per unit of the coordinates. Higher values fit finer detail. `"auto"` computes it from the
+    /// signal's spectrum. Used by the activations with an ω₀: `sine`, `finer`, `h_siren`, `wire`, `sinc`.
     pub first_omega_0: Omega,
     /// ω₀ of the other hidden layers.
     pub hidden_omega_0: f64,
@@ -36,8 +36,8 @@ pub struct SirenConfig {
     pub weight_noise: Option<WeightNoise>,
     /// Initialization of the biases.
     pub bias: BiasInit,
-    /// Bound b of the initial biases of the first layer, which are then drawn from U(±b): its waves start at many phases. Meant for `finer`.
-    /// Default: the rule of `bias`.
+    /// Bound b of the initial biases of the first layer, which are then drawn from U(±b): its waves start at many phases. Meant for
+    /// `finer`. Default: the rule of `bias`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_bias: Option<f64>,
     /// Encoding of the coordinates before the first layer.
@@ -122,6 +122,7 @@ impl SirenConfig {
         self.encoding.validate()
     }
 
+    /// Checks `weight_noise`.
     fn validate_noise(&self, noise: WeightNoise) -> Result<()> {
         if !self.activation.starts_as_sine() || self.init != WeightInit::Authors {
             let expected =
@@ -149,8 +150,8 @@ impl SirenConfig {
         (self.weight_noise == Some(WeightNoise::Auto)).then_some("field.weight_noise")
     }
 
-    /// Replaces every `"auto"` by numbers from the spectrum of a signal of `shape`: its amplitude-weighted `centroid` and its highest frequency
-    /// `nyquist`, both in radians per unit. `learning_rate` is the highest of the training.
+    /// Replaces every `"auto"` by numbers computed from the spectrum of a signal of `shape`: its amplitude-weighted `centroid` and its
+    /// Nyquist frequency `nyquist`, both in radians per unit of the coordinates. `learning_rate` is the highest of the training.
     pub fn resolve(&mut self, centroid: f64, nyquist: f64, shape: FieldShape, learning_rate: f64) {
         let dims = shape.in_features;
         if self.first_omega_0 == Omega::Auto {
@@ -162,6 +163,7 @@ impl SirenConfig {
         }
     }
 
+    /// Checks that no value is still `"auto"`.
     pub(super) fn must_be_resolved(&self) -> Result<()> {
         let Some(key) = self.asks_for_spectrum() else {
             return Ok(());
@@ -172,16 +174,28 @@ impl SirenConfig {
     }
 }
 
-/// What a field must fit: the sizes that come from the signal and not from the `[field]` table.
+/// Sizes of a field that the signal determines, apart from the `[field]` table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldShape {
-    /// Coordinates per point, `d`.
+    /// Number of coordinates per point, `d`.
     pub in_features: usize,
-    /// Channels per point, `c`.
+    /// Number of channels per point, `c`.
     pub out_features: usize,
-    /// Samples along the signal's shorter side, for the Nyquist rule of the positional encoding; `None` if the signal
-    /// is not sampled on a grid.
+    /// Number of samples along the signal's shorter side, for the Nyquist rule of the positional encoding; `None` if the signal is not
+    /// sampled on a grid.
     pub samples_per_side: Option<usize>,
+}
+
+impl FieldShape {
+    /// Makes the shape of a field of `in_features` coordinates and `out_features` channels, for a signal that is not sampled on a grid.
+    #[must_use]
+    pub const fn new(in_features: usize, out_features: usize) -> Self {
+        Self {
+            in_features,
+            out_features,
+            samples_per_side: None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -193,7 +207,7 @@ mod tests {
     use crate::field::{FourierEncoding, RbfEncoding};
 
     #[test]
-    fn a_network_of_too_many_parameters_is_refused_before_it_is_drawn() {
+    fn a_network_of_too_many_parameters_is_refused_before_parameters_are_drawn() {
         let config = SirenConfig {
             hidden_features: 16_384,
             hidden_layers: 256,
@@ -214,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_single_precision_does_not_hold_are_refused() {
+    fn numbers_out_of_the_range_of_single_precision_are_refused() {
         for value in [1e39, 1e-50, f64::NAN, -1.0, 0.0] {
             let configs = [
                 SirenConfig {
@@ -247,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn resolving_replaces_auto_and_nothing_else() {
+    fn resolving_replaces_auto_and_keeps_given_values() {
         let shape = FieldShape {
             in_features: 2,
             out_features: 3,

@@ -1,4 +1,4 @@
-//! Input encodings: what the first layer sees of a coordinate.
+//! Encodings of the coordinates before the first layer.
 
 use serde::de::MapAccess;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -68,8 +68,8 @@ impl<'de> Deserialize<'de> for Encoding {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NerfEncoding {
-    /// Number of frequencies L. Default: 10 in three dimensions; otherwise `⌊log₂(N/4)⌋` for N samples along the signal's shorter side, as the
-    /// authors do.
+    /// Number of frequencies L. Default: 10 in three dimensions; otherwise `⌊log₂(N/4)⌋` for N samples along the signal's shorter side, as
+    /// the authors do.
     pub frequencies: Option<usize>,
 }
 
@@ -92,8 +92,8 @@ impl Default for FourierEncoding {
     }
 }
 
-/// Radial basis functions `exp(−(s ‖x − c‖²)²)` with learned centers c and widths s. As in the authors' code, the squared distance is squared
-/// again.
+/// Radial basis functions `exp(−(s ‖x − c‖²)²)` with learned centers c and widths s. As in the authors' code, the squared distance is
+/// squared again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RbfEncoding {
@@ -113,6 +113,7 @@ impl Default for RbfEncoding {
 }
 
 impl Encoding {
+    /// Checks every value.
     pub(crate) fn validate(&self) -> Result<()> {
         let positive = |key: &str, value: usize| match value {
             1..=65_536 => Ok(()),
@@ -140,7 +141,7 @@ impl Encoding {
     }
 }
 
-/// Errs unless `value` is finite and positive in single precision, in which networks are computed.
+/// Checks that `value` is finite and positive in single precision, in which networks are computed.
 pub(super) fn positive_single(key: &str, value: f64) -> Result<()> {
     let single = value as f32;
     if single.is_finite() && single > 0.0 {
@@ -150,8 +151,8 @@ pub(super) fn positive_single(key: &str, value: f64) -> Result<()> {
     Err(Error::invalid(key, value, expected))
 }
 
-/// The Nyquist rule of the authors' code for a side of `samples` points: `⌊log₂(1 / (2 · 2/N))⌋ = ⌊log₂(N/4)⌋`,
-/// at least 1.
+/// Returns the number of frequencies of a positional encoding for a side of N = `samples` points by the Nyquist rule of the authors' code,
+/// `⌊log₂(1 / (2 · 2/N))⌋ = ⌊log₂(N/4)⌋`, at least 1.
 #[must_use]
 pub fn nyquist_frequencies(samples: usize) -> usize {
     ((samples / 4).max(2)).ilog2() as usize
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_alone_means_the_defaults_of_its_encoding() {
+    fn a_name_alone_gives_an_encoding_with_default_settings() {
         for (name, encoding) in [
             ("identity", Encoding::Identity),
             ("nerf", Encoding::Nerf(NerfEncoding::default())),

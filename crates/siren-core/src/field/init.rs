@@ -1,4 +1,4 @@
-//! Initial parameters, drawn from the config's seed and nothing else.
+//! Initialization of the parameters. All draws come from the generator that is passed in.
 //!
 //! | activation | weights of a layer with `fan_in` inputs |
 //! |---|---|
@@ -10,9 +10,9 @@
 //! | selu | N(0, 1/`fan_in`) |
 //! | elu | N(0, 1.5505188080679277/`fan_in`) |
 //!
-//! from the paper (§3.2, Theorem 1.8 of its supplement) and the authors' code. Their code leaves the biases at PyTorch's
-//! default U(±1/√`fan_in`), which spreads the preactivations wider than the paper's theorem says; both rules are offered.
-//! `weight_noise` adds N(0, (S/ω₀)²) to the weights of the first two layers of the networks in the first two rows.
+//! The rules are those of the paper (§3.2, Theorem 1.8 of its supplement) and of the authors' code. The code leaves the biases at PyTorch's
+//! default U(±1/√`fan_in`), which gives the preactivations a larger variance than the paper's theorem states; the config offers both rules.
+//! `weight_noise` adds N(0, (S/ω₀)²) to the weights of the first two layers of the activations in the first two rows.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -27,7 +27,8 @@ use super::config::{BiasInit, SirenConfig, WeightInit};
 /// The authors' gain for elu, as a variance.
 const ELU_VARIANCE: f64 = 1.550_518_808_067_927_7;
 
-/// Draws the row-major `(fan_out, fan_in)` weights of layer `index`; `before` is the pointwise function of the layer before it.
+/// Draws the weights `(fan_out, fan_in)` of layer `index`, row-major. `before` is the pointwise function of the previous layer, `None` for
+/// the first.
 pub(super) fn weights(
     config: &SirenConfig,
     index: usize,
@@ -41,7 +42,7 @@ pub(super) fn weights(
             let mean_square = before.map_or(COORDINATE_MEAN_SQUARE, |before| {
                 mean_squares(before, balanced_deviation(before))[0]
             });
-            // The output layer's own function has no deviation that it would balance.
+            // The linear output layer keeps the variance at any deviation, so its preactivations get deviation 1.
             let target = match layer.pointwise {
                 Pointwise::Linear => 1.0,
                 hidden => balanced_deviation(hidden),
@@ -90,7 +91,7 @@ fn by_authors(config: &SirenConfig, index: usize, layer: &Dense, rng: &mut ChaCh
     }
 }
 
-/// Standard deviation of the noise on the weights of layer `index`, if there is any.
+/// Returns the standard deviation of the noise on the weights of layer `index`, if the config asks for noise there.
 fn noise(config: &SirenConfig, index: usize) -> Option<f64> {
     let scale = *config.weight_noise?.given()?.get(index)?;
     let omega = match index {
@@ -100,12 +101,13 @@ fn noise(config: &SirenConfig, index: usize) -> Option<f64> {
     Some(scale / omega)
 }
 
-/// `E[x²]` of coordinates, U(±1).
+/// `E[x²]` of coordinates drawn from U(±1).
 const COORDINATE_MEAN_SQUARE: f64 = 1.0 / 3.0;
 
-/// The standard deviation s of a preactivation z ~ N(0, s²) at which `s² E[σ'(z)²] = E[σ(z)²]`: weights of variance
-/// `s² / (n E[σ²])` then keep both the preactivations' variance and, since `n Var(W) E[σ'²] = 1`, the gradients'. Where no s
-/// does, the one that comes nearest (VI³NR, §4; they search a grid with samples of z, we with quadrature).
+/// Returns the standard deviation s of a preactivation z ~ N(0, s²) at which `s² E[σ'(z)²] = E[σ(z)²]`, or comes nearest to it.
+///
+/// Weights of variance `s² / (n E[σ²])` then keep the variance of the preactivations from layer to layer and, since `n Var(W) E[σ'²] = 1`,
+/// that of the gradients. Source: VI³NR, §4; its authors search a grid with samples of z, this function searches a grid with quadrature.
 fn balanced_deviation(pointwise: Pointwise) -> f64 {
     let imbalance = |s: f64| {
         let [value, slope] = mean_squares(pointwise, s);
@@ -116,8 +118,9 @@ fn balanced_deviation(pointwise: Pointwise) -> f64 {
     nearest.unwrap_or(1.0)
 }
 
-/// `E[σ(z)²]` and `E[σ'(z)²]` for z ~ N(0, s²), by the trapezoidal rule, which converges fast for such integrands.
+/// Returns `E[σ(z)²]` and `E[σ'(z)²]` for z ~ N(0, s²) by the trapezoidal rule, which converges fast for smooth integrands that decay.
 fn mean_squares(pointwise: Pointwise, s: f64) -> [f64; 2] {
+    /// Largest |z| / s of a node.
     const REACH: f64 = 8.0;
     const NODES: usize = 4001;
     let node = |i: usize| REACH * (2.0 * i as f64 / (NODES - 1) as f64 - 1.0);
@@ -184,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn noise_widens_the_first_two_layers_as_it_says_and_no_other() {
+    fn weight_noise_adds_its_variance_to_the_first_two_layers_only() {
         const WIDTH: usize = 300;
         let quiet = SirenConfig::default();
         let noisy = SirenConfig {
@@ -207,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn quadrature_knows_the_moments_of_a_sine_of_a_normal_number() {
+    fn quadrature_agrees_with_the_exact_moments_of_a_sine() {
         // E[sin² ωz] = (1 − e^(−2ω²s²)) / 2, and the slope's is ω² (1 + e^(−2ω²s²)) / 2.
         let (omega, s) = (3.0, 0.4);
         let decay = f64::exp(-2.0 * omega * omega * s * s);
@@ -216,9 +219,9 @@ mod tests {
         assert!((slope - omega * omega * (1.0 + decay) / 2.0).abs() < 1e-8);
     }
 
-    /// Mean squares of preactivations, layer by layer, as they are drawn against as they were meant.
+    /// Compares the standard deviation of the preactivations of each layer with the deviation that the rule aims at.
     #[test]
-    fn vi3nr_keeps_the_spread_of_preactivations_from_layer_to_layer_for_every_activation() {
+    fn vi3nr_keeps_the_deviation_of_preactivations_for_every_activation() {
         const WIDTH: usize = 400;
         for activation in Activation::ALL {
             let config = SirenConfig {

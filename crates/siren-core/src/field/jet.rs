@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 
 /// Value `(n, c)`, gradient `(n, c, d)` and second-order traces `(n, c, K)` of a field at `n` points.
 ///
-/// The gradient is per coordinate, `∂Φ_c/∂x_i` with `x` as given to the field. Jets of a batch of fields have the batch as
-/// one more axis in front: `(b, n, …)`.
+/// The gradient `∂Φ_c/∂x_i` is with respect to the coordinates as given to the field, before any encoding. Jets of a batch of `b` fields
+/// have one more axis in front: `(b, n, …)`.
 #[derive(Clone, Debug)]
 pub struct Jet {
     packed: Tensor,
@@ -16,7 +16,7 @@ pub struct Jet {
 }
 
 impl Jet {
-    /// Wraps `(n, c, 1 + d + K)`, components last.
+    /// Wraps a tensor `(n, c, 1 + d + K)`: the value, the gradient if `order` has one, the traces.
     pub(crate) fn from_packed(packed: Tensor, order: &Order, dims: usize) -> Self {
         Self {
             packed,
@@ -24,7 +24,7 @@ impl Jet {
         }
     }
 
-    /// Field values, `(n, c)`.
+    /// Returns the values, `(n, c)`.
     ///
     /// # Errors
     /// Only from candle.
@@ -32,46 +32,44 @@ impl Jet {
         Ok(self.packed.narrow(D::Minus1, 0, 1)?.squeeze(D::Minus1)?)
     }
 
-    /// `∂Φ_c/∂x_i`, `(n, c, d)`.
+    /// Returns the gradient `∂Φ_c/∂x_i`, `(n, c, d)`.
     ///
     /// # Errors
-    /// If the jet was asked for values only.
+    /// [`Error::MissingDerivatives`] if the jet was computed with [`Order::Value`].
     pub fn gradient(&self) -> Result<Tensor> {
         if self.gradients == 0 {
-            return Err(missing("gradient", "Order::Gradient"));
+            return Err(Error::MissingDerivatives {
+                what: "gradient",
+                order: "Order::Gradient",
+            });
         }
         Ok(self.packed.narrow(D::Minus1, 1, self.gradients)?)
     }
 
-    /// Second-order traces in the order they were asked for, `(n, c, K)`.
+    /// Returns the second-order traces in the sequence of [`Order::traces`], `(n, c, K)`.
     ///
     /// # Errors
-    /// If the jet holds none.
+    /// [`Error::MissingDerivatives`] if the jet was computed with [`Order::Value`] or [`Order::Gradient`].
     pub fn traces(&self) -> Result<Tensor> {
         let first = 1 + self.gradients;
         let count = self.packed.dim(D::Minus1)? - first;
         if count == 0 {
-            return Err(missing("second-order traces", "Order::Traces"));
+            return Err(Error::MissingDerivatives {
+                what: "second-order traces",
+                order: "Order::Traces",
+            });
         }
         Ok(self.packed.narrow(D::Minus1, first, count)?)
     }
 
-    /// All components, `(n, c, 1 + d + K)`.
+    /// Returns all components, `(n, c, 1 + d + K)`.
     #[must_use]
     pub fn packed(&self) -> &Tensor {
         &self.packed
     }
 }
 
-fn missing(what: &'static str, order: &str) -> Error {
-    Error::Shape {
-        what: "jet",
-        expected: format!("a jet that carries the {what} (ask for {order})"),
-        got: "a jet of a lower order".to_owned(),
-    }
-}
-
-/// Checks that the traces of `order` are those of a field of `dims` coordinates.
+/// Checks that the traces of `order` are made for fields of `dims` coordinates.
 pub(crate) fn check_order(order: &Order, dims: usize) -> Result<()> {
     match order.traces().iter().find(|trace| trace.dims() != dims) {
         None => Ok(()),

@@ -1,4 +1,4 @@
-//! Names, shapes, roles and ranges of the parameters in the one flat tensor.
+//! Names, shapes, roles and ranges of parameters in one flat tensor.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use candle_core::Tensor;
 
 use crate::error::{Error, Result};
 
-/// Role of a parameter tensor in its network: optimizers choose by role which parameters they update how.
+/// Role of a parameter tensor in its network. An optimizer may treat parameters by their role: Muon updates hidden weights only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Weight matrix `(out, in)` between the first and the last layer.
@@ -28,7 +28,7 @@ pub enum Role {
 pub struct Entry {
     /// Name in the authors' checkpoints, such as `net.net.0.0.weight`.
     pub name: String,
-    /// Weights are `(out, in)`.
+    /// Shape; weights are `(out, in)`.
     pub shape: Vec<usize>,
     /// Range of its elements in the flat tensor.
     pub range: Range<usize>,
@@ -36,7 +36,34 @@ pub struct Entry {
     pub role: Role,
 }
 
-/// The ordered parameters of a network.
+/// Prefix of the entry names of unknown coefficients.
+const COEFFICIENT: &str = "coefficient.";
+
+/// Returns the entry name of an unknown coefficient.
+pub(crate) fn coefficient_entry(name: &str) -> String {
+    format!("{COEFFICIENT}{name}")
+}
+
+/// Makes the error of a coefficient that a field does not have; `found` are the names of those that it has.
+pub(crate) fn missing_coefficient<'a>(
+    name: &str,
+    found: impl IntoIterator<Item = &'a str>,
+) -> Error {
+    Error::missing(
+        "coefficient made by `Siren::with_coefficients`",
+        name,
+        found,
+    )
+}
+
+impl Entry {
+    /// Returns the name that the user gave an unknown coefficient; the name of any other entry.
+    pub(crate) fn short_name(&self) -> &str {
+        self.name.strip_prefix(COEFFICIENT).unwrap_or(&self.name)
+    }
+}
+
+/// Ordered parameters of a network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Layout {
     entries: Vec<Entry>,
@@ -109,25 +136,25 @@ impl Layout {
     /// Joins named tensors into a flat one `(P,)`, the inverse of [`split`](Self::split).
     ///
     /// # Errors
-    /// [`Error::Shape`] with the name of the first parameter that is missing or has another shape.
+    /// [`Error::Missing`] with the name of the first parameter that `find` does not have; [`Error::Shape`] if one has another shape.
     pub fn join(&self, find: impl Fn(&str) -> Option<Tensor>) -> Result<Tensor> {
         let mut parts = Vec::with_capacity(self.entries.len());
         for entry in &self.entries {
-            let found = find(&entry.name);
-            let got = match &found {
-                None => "no tensor of that name".to_owned(),
-                Some(tensor) => format!("{:?}", tensor.dims()),
+            let Some(tensor) = find(&entry.name) else {
+                return Err(Error::Missing {
+                    what: "parameter tensor",
+                    name: entry.name.clone(),
+                    found: format!("other tensors (expected shape {:?})", entry.shape),
+                });
             };
-            match found {
-                Some(tensor) if tensor.dims() == entry.shape => parts.push(tensor.flatten_all()?),
-                _ => {
-                    return Err(Error::Shape {
-                        what: "parameters",
-                        expected: format!("`{}` of shape {:?}", entry.name, entry.shape),
-                        got,
-                    });
-                }
+            if tensor.dims() != entry.shape {
+                return Err(Error::Shape {
+                    what: "parameters",
+                    expected: format!("`{}` of shape {:?}", entry.name, entry.shape),
+                    got: format!("{:?}", tensor.dims()),
+                });
             }
+            parts.push(tensor.flatten_all()?);
         }
         Ok(Tensor::cat(&parts, 0)?)
     }
@@ -140,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_flat_tensor_of_the_layouts_length_is_split() {
+    fn a_flat_tensor_of_another_length_than_the_layout_is_refused() {
         let mut layout = Layout::default();
         layout.push("weight", &[2, 3], Role::OuterWeight);
         let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();

@@ -1,4 +1,4 @@
-//! Networks apart from their parameters: pure functions of parameters, coordinates and order.
+//! Networks without parameters: pure functions of parameters, coordinates and order.
 
 use std::sync::Arc;
 
@@ -11,13 +11,14 @@ use super::activation::Activation;
 use super::backend::{self, Backend, Composed};
 use super::config::{FieldShape, SirenConfig};
 use super::encoding::{Encoding, nyquist_frequencies};
+use super::gradients::Gradients;
 use super::init;
 use super::jet::{Jet, check_order};
 use super::layout::{Layout, Role};
-use super::prepared::{Gradients, Prepared};
+use super::prepared::Prepared;
 use crate::error::{Error, Result};
 
-/// Most parameters of a network: 1 GiB of them in single precision.
+/// Largest number of parameters of a network: 1 GiB in single precision.
 const MAX_PARAMETERS: usize = 1 << 28;
 /// Name of the Fourier encoding's fixed matrix among the tensors of a network.
 const FOURIER_MATRIX: &str = "encoding.fourier_matrix";
@@ -33,12 +34,12 @@ pub struct Network {
     layout: Arc<Layout>,
     plan: Arc<Plan>,
     backend: Arc<dyn Backend>,
-    /// `B` of the Gaussian Fourier encoding, row by row; empty for other encodings.
+    /// Matrix `B (features, d)` of the Gaussian Fourier encoding, row-major; empty for other encodings.
     fourier_matrix: Vec<f64>,
 }
 
 impl SirenConfig {
-    /// Makes a network, and draws from `rng` what is random in it besides its parameters: the matrix of the Fourier encoding.
+    /// Makes a network. Its only random constant, the matrix of the Fourier encoding, is drawn from `rng`.
     ///
     /// # Errors
     /// [`Error::InvalidValue`] if a value of the config is out of range or still `"auto"`; [`Error::Shape`] if `shape` has no coordinate or
@@ -61,7 +62,7 @@ impl SirenConfig {
     /// Makes a network whose fixed tensors are given: `find` returns each of [`Network::fixed_tensors`] by its name.
     ///
     /// # Errors
-    /// As [`network`](Self::network); also if a tensor is missing or has another shape.
+    /// As [`network`](Self::network); also [`Error::Missing`] or [`Error::Shape`] if a tensor is missing or has another shape.
     pub fn network_from(
         &self,
         shape: FieldShape,
@@ -82,6 +83,7 @@ impl SirenConfig {
 }
 
 impl Network {
+    /// Makes a network of a checked config.
     fn assemble(
         config: &SirenConfig,
         shape: FieldShape,
@@ -119,14 +121,13 @@ impl Network {
     /// Returns the same network with its fused CPU operation at another SIMD level than the widest, for comparisons.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the processor does not have that level.
+    /// [`Error::UnavailableLevel`] if the processor does not have that level.
     pub fn at_level(mut self, level: Level) -> Result<Self> {
         if !level.is_available() {
             let available: Vec<_> = Level::available().map(|level| level.to_string()).collect();
-            return Err(Error::Shape {
-                what: "SIMD level",
-                expected: format!("one of this processor's: {}", available.join(", ")),
-                got: level.to_string(),
+            return Err(Error::UnavailableLevel {
+                level,
+                available: available.join(", "),
             });
         }
         self.backend = backend::at_level(level);
@@ -141,17 +142,13 @@ impl Network {
         self
     }
 
-    pub(super) fn plan(&self) -> &Plan {
-        &self.plan
-    }
-
     /// Returns the config from which the network was made.
     #[must_use]
     pub fn config(&self) -> &SirenConfig {
         &self.config
     }
 
-    /// Returns the sizes that came from the signal.
+    /// Returns the sizes that the signal determines.
     #[must_use]
     pub fn shape(&self) -> FieldShape {
         self.shape
@@ -195,7 +192,7 @@ impl Network {
         params
     }
 
-    /// Returns the tensors besides the parameters that make the network, by name: the matrix of the Fourier encoding.
+    /// Returns the constant tensors of the network by name: the matrix of a Fourier encoding, if there is one.
     ///
     /// # Errors
     /// Only from candle.
@@ -237,7 +234,7 @@ impl Network {
         }
         let pass = self.backend.prepare(&self.plan, params, gradients)?;
         Ok(Prepared {
-            network: self,
+            plan: &self.plan,
             backend: self.backend.as_ref(),
             pass,
             gradients,
@@ -246,8 +243,8 @@ impl Network {
         })
     }
 
-    /// Returns the jets `(b, n, c, …)` at `coords (b, n, d)` of `b` fields with parameters `params (b, P)`, differentiable in `params`: a
-    /// hypernetwork's output is evaluated so (§4.4 of the paper).
+    /// Returns the jets `(b, n, c, …)` at `coords (b, n, d)` of `b` fields with parameters `params (b, P)`, differentiable in `params`.
+    /// Fields whose parameters a hypernetwork computes are evaluated with this method (§4.4 of the paper).
     ///
     /// # Errors
     /// [`Error::Shape`] if the shapes do not fit one another or the network.
@@ -262,9 +259,10 @@ impl Network {
         Ok(Jet::from_packed(packed, order, dims))
     }
 
-    /// Returns `mean (Φ − t)²` over all points and channels of `b` fields with parameters `params (b, P)` at `coords (b, n, d)` for `targets
-    /// (b, n, c)`, and the mean square of `params`; both differentiable in `params`, once. The first is the mean over the values of
-    /// [`batch_jet`](Self::batch_jet), in one pass instead of two.
+    /// Returns `mean (Φ − t)²` over all points and channels of `b` fields with parameters `params (b, P)` at `coords (b, n, d)` for
+    /// `targets (b, n, c)`, and the mean square of `params`, both scalars `()`. Both are differentiable in `params`, by one backward pass
+    /// only. The first equals the mean squared error of the values of [`batch_jet`](Self::batch_jet), but takes one pass over the chunks
+    /// instead of two.
     ///
     /// # Errors
     /// [`Error::Shape`] if the shapes do not fit one another or the network.
@@ -289,6 +287,7 @@ impl Network {
             .batch_square_error(&self.plan, params, &coords, &targets)
     }
 
+    /// Checks parameters and coordinates of a batch of fields.
     fn check_batch(&self, params: &Tensor, coords: &Tensor) -> Result<()> {
         let dims = self.plan.in_features;
         let parameters = self.layout.len();
@@ -322,7 +321,7 @@ impl std::fmt::Debug for Network {
     }
 }
 
-/// Lays a network out for the kernel: layers, and the names of their parameters in the authors' checkpoints.
+/// Returns the plan of the layers for the kernel, and the layout of their parameters with the names of the authors' checkpoints.
 fn lay_out(config: &SirenConfig, shape: FieldShape, fourier_matrix: &[f64]) -> (Plan, Layout) {
     let mut layout = Layout::default();
     let dims = shape.in_features;
@@ -387,10 +386,10 @@ fn lay_out(config: &SirenConfig, shape: FieldShape, fourier_matrix: &[f64]) -> (
 }
 
 /// Returns the pointwise function of hidden layer `index`.
-pub(super) fn pointwise(config: &SirenConfig, index: usize) -> siren_kernel::Pointwise {
+fn pointwise(config: &SirenConfig, index: usize) -> siren_kernel::Pointwise {
     let activation: Activation = config.activation;
     if index == 0 {
-        // A network is not made before `"auto"` has become a number.
+        // `must_be_resolved` has refused `"auto"`.
         activation.first_pointwise(config.first_omega_0.given().unwrap_or(f64::NAN))
     } else {
         activation.hidden_pointwise(config.hidden_omega_0)

@@ -1,17 +1,18 @@
-//! What a signal's spectrum says to a network: ω₀ of its first layer, and the noise of SIREN².
+//! Settings that can be computed from a signal's spectrum: ω₀ of the first layer, and the weight noise of SIREN².
 
 use serde::de::{Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Text that leaves a number to the signal.
+/// Text of a value that is to be computed from the signal.
 pub(super) const AUTO: &str = "auto";
 
 /// ω₀ of the first layer: a number, or `"auto"`. A run replaces `"auto"` by a number before it draws the network and writes its config.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Omega {
-    /// From the signal's spectrum: `ω₀ = d ω̄ / 2` with d coordinates and the centroid ω̄ of the amplitude spectrum, at most `2 / learning_rate`.
+    /// Computed from the signal's spectrum: `ω₀ = d ω̄ / 2` with d coordinates and the centroid ω̄ of the amplitude spectrum, at most
+    /// `2 / learning_rate`.
     Auto,
-    /// Radians per unit of the coordinates.
+    /// A number, in radians per unit of the coordinates.
     Given(f64),
 }
 
@@ -22,20 +23,20 @@ impl From<f64> for Omega {
 }
 
 impl Omega {
-    /// ω₀ = d ω̄ / 2 for a signal with `dims` coordinates d and the amplitude-weighted centroid ω̄ of its spectrum, in radians per
-    /// unit: the first layer's weights start from U(±1/d), so its waves have frequencies from 0 to half of the centroid along every
-    /// axis, and the layers after it make the higher ones of them.
+    /// Returns ω₀ = d ω̄ / 2, at most `2 / learning_rate`, for a signal with d = `dims` coordinates whose spectrum has the
+    /// amplitude-weighted `centroid` ω̄, in radians per unit of the coordinates.
     ///
-    /// At most `2 / learning_rate`: a step of Adam moves a bias by about the rate, and a phase by ω₀ times that; beyond 2 to 2.5
-    /// radians a step nothing is learned.
+    /// The weights of the first layer are drawn from U(±1/d), so the layer's sines have frequencies from 0 to ω̄ / 2 along every axis; the
+    /// following layers compose higher frequencies from these. The bound has this reason: a step of Adam changes a bias by about the
+    /// learning rate, and the phase of a sine by ω₀ times as much; at more than 2 to 2.5 radians per step training does not converge.
     ///
-    /// Both factors are measured, not derived: `configs/sweeps/omega_image.toml` and `omega_audio.toml` compare with fixed values.
+    /// Both factors are measured, not derived: `configs/sweeps/omega_image.toml` and `omega_audio.toml` compare them with fixed values.
     #[must_use]
     pub fn of_spectrum(centroid: f64, dims: usize, learning_rate: f64) -> Self {
         Self::Given((0.5 * centroid * dims as f64).min(2.0 / learning_rate))
     }
 
-    /// The number; `None` for `"auto"`.
+    /// Returns the number; `None` for `"auto"`.
     #[must_use]
     pub fn given(self) -> Option<f64> {
         match self {
@@ -94,14 +95,14 @@ impl Visitor<'_> for OmegaVisitor {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WeightNoise {
-    /// S of both layers from the signal's spectrum, by the authors' rule.
+    /// S of both layers, computed from the signal's spectrum by the authors' rule.
     Auto,
     /// S of the first layer and of the second.
     Scales([f64; 2]),
 }
 
 impl WeightNoise {
-    /// The numbers; `None` for `"auto"`.
+    /// Returns S of the first and of the second layer; `None` for `"auto"`.
     #[must_use]
     pub fn given(self) -> Option<[f64; 2]> {
         match self {
@@ -110,8 +111,8 @@ impl WeightNoise {
         }
     }
 
-    /// The authors' rule for the spectral centroid `share` as a share of the highest frequency, and `channels` of a signal with
-    /// `dims` coordinates, with `r = share / channels`:
+    /// Returns the noise by the authors' rule for a signal with `dims` coordinates and `channels` channels whose spectral centroid is
+    /// `share` times its Nyquist frequency. With `r = share / channels`:
     ///
     /// ```text
     /// sounds (dims = 1):    S = 3500 (1 − e^(−7 r)),  3 r
@@ -132,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn omega_is_capped_so_that_no_step_turns_a_phase_by_more_than_two_radians() {
+    fn omega_is_at_most_two_over_the_learning_rate() {
         assert_eq!(
             Omega::of_spectrum(33_342.0, 1, 1e-4),
             Omega::Given(16_671.0)

@@ -1,4 +1,4 @@
-//! Parameter values of a model: one flat tensor with names and roles.
+//! Parameters of a model: one flat tensor with names and roles.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 
 /// Parameters `(P,)` of a model as one flat tensor, with a [`Layout`] of named views.
 ///
-/// An optimizer changes the elements in place. What [`copy`](Self::copy), [`flat`](Self::flat) and [`named`](Self::named) return is a
-/// copy, which no later step changes.
+/// An optimizer changes the elements in place. [`copy`](Self::copy), [`flat`](Self::flat) and [`named`](Self::named) return copies, which
+/// later steps do not change.
 #[derive(Debug)]
 pub struct Parameters {
     flat: Var,
@@ -75,7 +75,8 @@ impl Parameters {
         self.flat.device()
     }
 
-    /// Returns the variable itself, the leaf of every graph: gradients are looked up by it. Its elements change with every step.
+    /// Returns the variable, the leaf of every graph, by which gradients are looked up in candle's store. Its elements change with every
+    /// step.
     #[must_use]
     pub fn var(&self) -> &Var {
         &self.flat

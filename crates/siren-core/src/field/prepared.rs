@@ -1,27 +1,18 @@
-//! A network with its weights packed, for many calls with the same parameters.
+//! Networks with packed weights, for many calls with the same parameters.
 
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
-use siren_kernel::network::Order;
+use siren_kernel::network::{Order, Plan};
 
-use super::backend::{Backend, GradientSum, Pass, Threads};
+use super::backend::{Accumulate, Backend, Pass, Threads};
+use super::gradients::Gradients;
 use super::jet::{Jet, check_order};
-use super::network::Network;
 use crate::error::{Error, Result};
 
-/// Whether what a prepared network returns can be differentiated in the parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gradients {
-    /// A backward pass may follow: what it needs is kept.
-    Tracked,
-    /// Values only: no graph is built.
-    Untracked,
-}
-
-/// A network with packed weights.
+/// A network with packed weights. Made by [`Siren::prepare`](super::Siren::prepare) or [`Network::prepare`](super::Network::prepare).
 pub struct Prepared<'a> {
-    pub(super) network: &'a Network,
+    pub(super) plan: &'a Plan,
     pub(super) backend: &'a dyn Backend,
     pub(super) pass: Box<dyn Pass>,
     pub(super) gradients: Gradients,
@@ -33,35 +24,35 @@ impl Prepared<'_> {
     /// Returns the jet at `coords (n, d)`, differentiable in the parameters.
     ///
     /// # Errors
-    /// [`Error::Shape`] if coordinates or traces do not fit the network, or gradients are not tracked.
+    /// [`Error::Shape`] if coordinates or traces do not fit the network; [`Error::UntrackedGradients`] if gradients are not tracked.
     pub fn jet(&self, coords: &Tensor, order: &Order) -> Result<Jet> {
         self.check_tracked(coords, order)?;
         let packed = self.pass.jets(&coords.detach(), order)?;
-        Ok(Jet::from_packed(packed, order, self.network.in_features()))
+        Ok(Jet::from_packed(packed, order, self.plan.in_features))
     }
 
-    /// Returns an accumulator of gradients in the parameters, zero so far.
+    /// Returns an accumulator of gradients with respect to the parameters, initially zero.
     ///
     /// # Errors
     /// If the device is out of memory.
     pub fn accumulator(&self) -> Result<Accumulator<'_>> {
         Ok(Accumulator {
             prepared: self,
-            sum: self.pass.gradient_sum()?,
+            sum: self.pass.accumulator()?,
         })
     }
 
-    /// Returns the jet at `coords (n, d)`. The graph ends at the packed weights, so memory beyond the result stays constant, and the
-    /// threads of the current rayon pool share the work where the device lets them.
+    /// Returns the jet at `coords (n, d)`, computed chunk by chunk, so memory beyond the result stays constant. The threads of the current
+    /// rayon pool share the chunks if the device can be used by several threads.
     ///
     /// # Errors
     /// [`Error::Shape`] if coordinates or traces do not fit the network.
     pub fn evaluate(&self, coords: &Tensor, order: &Order) -> Result<Jet> {
         self.check(coords, order)?;
-        let dims = self.network.in_features();
+        let dims = self.plan.in_features;
         let coords = coords.detach();
         let points = coords.dim(0)?;
-        let size = self.backend.evaluation_points(self.network.plan(), order);
+        let size = self.backend.evaluation_points(self.plan, order);
         let chunk = |start: usize| {
             let chunk = coords.narrow(0, start, size.min(points - start))?;
             self.pass.jets(&chunk, order)
@@ -74,7 +65,7 @@ impl Prepared<'_> {
         let parts = parts?;
         let packed = match parts.as_slice() {
             [] => {
-                let shape = (0, self.network.out_features(), order.components(dims));
+                let shape = (0, self.plan.out_features, order.components(dims));
                 Tensor::zeros(shape, self.dtype, &self.device)?
             }
             [only] => only.clone(),
@@ -88,20 +79,18 @@ impl Prepared<'_> {
         self.backend.threads()
     }
 
+    /// Checks the arguments of a differentiable call.
     fn check_tracked(&self, coords: &Tensor, order: &Order) -> Result<()> {
         self.check(coords, order)?;
         if self.gradients == Gradients::Tracked {
             return Ok(());
         }
-        Err(Error::Shape {
-            what: "prepared field",
-            expected: "one prepared with `Gradients::Tracked`".to_owned(),
-            got: "one prepared for values only".to_owned(),
-        })
+        Err(Error::UntrackedGradients)
     }
 
+    /// Checks that coordinates and traces fit the network.
     fn check(&self, coords: &Tensor, order: &Order) -> Result<()> {
-        let dims = self.network.in_features();
+        let dims = self.plan.in_features;
         check_order(order, dims)?;
         if coords.rank() == 2 && coords.dims()[1] == dims && coords.dtype() == self.dtype {
             return Ok(());
@@ -114,11 +103,11 @@ impl Prepared<'_> {
     }
 }
 
-/// A gradient in the parameters, summed over the backward passes of many chunks in one buffer, where candle's own store would be filled
-/// and copied for each.
+/// Gradient with respect to the parameters, summed over the backward passes of many chunks in one buffer. Candle's own store would allocate
+/// and copy a gradient for each chunk.
 pub struct Accumulator<'a> {
     prepared: &'a Prepared<'a>,
-    sum: Box<dyn GradientSum>,
+    sum: Box<dyn Accumulate>,
 }
 
 impl Accumulator<'_> {
@@ -129,11 +118,14 @@ impl Accumulator<'_> {
     pub fn jet(&mut self, coords: &Tensor, order: &Order) -> Result<Jet> {
         self.prepared.check_tracked(coords, order)?;
         let packed = self.sum.jets(&coords.detach(), order)?;
-        let dims = self.prepared.network.in_features();
-        Ok(Jet::from_packed(packed, order, dims))
+        Ok(Jet::from_packed(
+            packed,
+            order,
+            self.prepared.plan.in_features,
+        ))
     }
 
-    /// Adds what a backward pass through one of these jets left in candle's store.
+    /// Adds the gradient of a backward pass through one of these jets, given the store that the pass returned.
     ///
     /// # Errors
     /// Only from candle.
@@ -149,7 +141,7 @@ impl Accumulator<'_> {
         Ok(self.sum.merge(other.sum)?)
     }
 
-    /// Returns the sum, flat `(P,)`.
+    /// Returns the sum as flat parameters `(P,)`.
     ///
     /// # Errors
     /// Only from candle.

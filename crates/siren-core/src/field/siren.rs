@@ -8,12 +8,14 @@ use siren_kernel::Level;
 use siren_kernel::network::Order;
 
 use super::config::{FieldShape, SirenConfig};
+use super::gradients::Gradients;
 use super::jet::Jet;
-use super::layout::{Layout, Role};
+use super::layout::{Entry, Layout, Role, coefficient_entry, missing_coefficient};
 use super::network::Network;
 use super::parameters::Parameters;
-use super::prepared::{Gradients, Prepared};
+use super::prepared::Prepared;
 use crate::error::{Error, Result};
+use crate::random::Stream;
 
 /// A field `Φ: ℝᵈ → ℝᶜ` with its spatial derivatives: a [`Network`] and its [`Parameters`].
 ///
@@ -43,10 +45,20 @@ impl SirenConfig {
         Siren::new(network, &params.to_dtype(dtype)?.to_device(device)?)
     }
 
+    /// Draws a field in single precision on the CPU from a seed, as a fit with that seed does. [`init`](Self::init) draws from any
+    /// generator, in `f32` or `f64`, on any device.
+    ///
+    /// # Errors
+    /// As [`SirenConfig::network`].
+    pub fn init_seeded(&self, shape: FieldShape, seed: u64) -> Result<Siren> {
+        let mut rng = Stream::PARAMETERS.rng(seed, 0);
+        self.init(shape, &mut rng, DType::F32, &Device::Cpu)
+    }
+
     /// Makes a field with given parameters: `find` returns each tensor of [`Siren::named_tensors`] by its name.
     ///
     /// # Errors
-    /// As [`SirenConfig::network_from`]; also if a parameter is missing or has another shape.
+    /// As [`SirenConfig::network_from`]; also [`Error::Missing`] or [`Error::Shape`] if a parameter is missing or has another shape.
     pub fn load(
         &self,
         shape: FieldShape,
@@ -61,7 +73,7 @@ impl SirenConfig {
 }
 
 impl Siren {
-    /// Puts a network and a copy of parameters `params (P,)` together.
+    /// Makes a field of a network and a copy of the parameters `params (P,)`.
     ///
     /// # Errors
     /// [`Error::Shape`] if `params` does not fit the network.
@@ -93,7 +105,7 @@ impl Siren {
         let mut layout = Layout::clone(self.parameters.layout());
         let mut values = Vec::with_capacity(coefficients.len());
         for &(name, value) in coefficients {
-            layout.push(format!("coefficient.{name}"), &[1], Role::Coefficient);
+            layout.push(coefficient_entry(name), &[1], Role::Coefficient);
             values.push(value);
         }
         let device = self.parameters.device();
@@ -111,20 +123,18 @@ impl Siren {
     /// Returns the learned value of an unknown coefficient.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the field has no coefficient of that name.
+    /// [`Error::Missing`] if the field has no coefficient of that name.
     pub fn coefficient(&self, name: &str) -> Result<f64> {
-        let entry = self
-            .parameters
-            .layout()
-            .find(&format!("coefficient.{name}"));
-        let Some(entry) = entry else {
-            return Err(no_coefficient(name));
+        let layout = self.parameters.layout();
+        let Some(entry) = layout.find(&coefficient_entry(name)) else {
+            let names = layout.of_role(Role::Coefficient).map(Entry::short_name);
+            return Err(missing_coefficient(name, names));
         };
         let value = self.parameters.var().narrow(0, entry.range.start, 1)?;
         Ok(value.to_dtype(DType::F64)?.to_vec1::<f64>()?[0])
     }
 
-    /// Returns the same field with its fused CPU operation at another SIMD level than the widest, for comparisons.
+    /// Returns the same field computed at another SIMD level than the widest of the CPU, for comparisons.
     ///
     /// # Errors
     /// As [`Network::at_level`].
@@ -168,7 +178,7 @@ impl Siren {
         self.network.out_features()
     }
 
-    /// Returns a copy of every tensor that makes this field, by name: the parameters, and the fixed matrix of a Fourier encoding.
+    /// Returns a copy of every tensor of the field by name: the parameters, and the constant matrix of a Fourier encoding.
     ///
     /// # Errors
     /// If the device is out of memory.
@@ -186,7 +196,7 @@ impl Siren {
         self.prepare(Gradients::Tracked)?.jet(coords, order)
     }
 
-    /// Packs the weights as they are now, once for many calls. Later steps do not change the result.
+    /// Packs the current weights once for many calls. Later training steps do not change the prepared field.
     ///
     /// # Errors
     /// Only from candle.
@@ -233,6 +243,7 @@ impl Siren {
         self.at(points, &order, Jet::traces)
     }
 
+    /// Returns one part of the jet at `points`, in double precision.
     fn at(
         &self,
         points: &[f64],
@@ -244,7 +255,7 @@ impl Siren {
             return Err(Error::Shape {
                 what: "points",
                 expected: format!("n · {dims} coordinates"),
-                got: format!("{} of them", points.len()),
+                got: format!("{} coordinates", points.len()),
             });
         }
         let coords = Tensor::from_slice(points, (points.len() / dims, dims), &Device::Cpu)?;
@@ -252,14 +263,5 @@ impl Siren {
         let coords = coords.to_device(self.parameters.device())?;
         let found = part(&self.evaluate(&coords, order)?)?;
         Ok(found.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?)
-    }
-}
-
-/// Returns the error of a coefficient that a field does not have.
-pub(crate) fn no_coefficient(name: &str) -> Error {
-    Error::Shape {
-        what: "coefficients of a field",
-        expected: format!("one named `{name}` (see `Siren::with_coefficients`)"),
-        got: "none of that name".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! Folders as the user sees them: hidden files left out, names in natural order.
+//! Listings of folders: without hidden files, names in natural order.
 
 use std::cmp::Ordering;
 use std::ffi::OsStr;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// Names, in lower case, that operating systems and their tools leave in folders, apart from those that start with a dot.
+/// Names, in lower case, of files and folders that operating systems and their tools create, besides those that start with a dot.
 const CLUTTER: [&str; 8] = [
     "$recycle.bin",
     "@eadir",
@@ -19,10 +19,10 @@ const CLUTTER: [&str; 8] = [
     "thumbs.db",
 ];
 
-/// The entries of a folder, each group in [`natural_order`]; those that [`is_hidden`] are in none.
+/// Entries of a folder in [`natural_order`], without hidden ones (see [`is_hidden`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// The files that were asked for. A link to a file that is gone counts, so that opening it fails by its name.
+    /// Files that the caller asked for, and dangling links of such names, so that opening them fails with their name.
     pub files: Vec<PathBuf>,
     /// Folders, and links to folders.
     pub folders: Vec<PathBuf>,
@@ -31,7 +31,7 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Lists `folder`; its files are those for which `wanted` holds. Folders within it are not entered.
+    /// Lists `folder` without its subfolders' entries. Files for which `wanted` returns true are in `files`.
     ///
     /// # Errors
     /// [`Error::Io`] if the folder cannot be listed.
@@ -61,30 +61,31 @@ impl Listing {
     }
 }
 
-/// Whether the name ends in one of these extensions, given in lower case and without their dots.
+/// Returns whether the name of a path has one of these extensions, given in lower case and without dots. The case of the name is ignored.
 #[must_use]
 pub fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     let own = path.extension().unwrap_or_default();
     extensions.iter().any(|e| own.eq_ignore_ascii_case(e))
 }
 
-/// Whether a file or folder of this name is left out wherever folders are listed: it starts with a dot, as `.DS_Store` and
-/// `._0001.png` do, or operating systems put it there, as `Thumbs.db`.
+/// Returns whether listings leave out a file or folder of this name: names that start with a dot, such as `.DS_Store` and `._0001.png`, and
+/// names that operating systems create, such as `Thumbs.db`.
 #[must_use]
 pub fn is_hidden(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     name.starts_with('.') || CLUTTER.contains(&name.to_ascii_lowercase().as_str())
 }
 
-/// Compares two paths folder by folder, names without their extensions first. In names, runs of digits count by their value:
-/// `2.png`, `10.png`, `10 (2).png`.
+/// Compares two paths folder by folder, names without their extensions first. Runs of digits in names are compared as numbers: `2.png`,
+/// `10.png`, `10 (2).png`.
 #[must_use]
 pub fn natural_order(a: &Path, b: &Path) -> Ordering {
     let names = a.components().zip(b.components());
     let compare = |a: &OsStr, b: &OsStr| {
-        let stems = (Path::new(a).file_stem(), Path::new(b).file_stem());
-        digits_by_value(stems.0.unwrap_or(a), stems.1.unwrap_or(b))
-            .then_with(|| digits_by_value(a, b))
+        let stem_a = Path::new(a).file_stem().unwrap_or(a);
+        let stem_b = Path::new(b).file_stem().unwrap_or(b);
+        compare_names(stem_a, stem_b)
+            .then_with(|| compare_names(a, b))
             .then_with(|| a.cmp(b))
     };
     names
@@ -93,7 +94,8 @@ pub fn natural_order(a: &Path, b: &Path) -> Ordering {
         .unwrap_or_else(|| a.components().count().cmp(&b.components().count()))
 }
 
-fn digits_by_value(a: &OsStr, b: &OsStr) -> Ordering {
+/// Compares two names, runs of digits as numbers.
+fn compare_names(a: &OsStr, b: &OsStr) -> Ordering {
     let (a, b) = (a.to_string_lossy(), b.to_string_lossy());
     let (mut a, mut b) = (a.as_ref(), b.as_ref());
     while let (Some(first), Some(second)) = (a.chars().next(), b.chars().next()) {
@@ -111,7 +113,7 @@ fn digits_by_value(a: &OsStr, b: &OsStr) -> Ordering {
     a.len().cmp(&b.len())
 }
 
-/// Cuts the leading digits off a name, and returns them without leading zeros: of two numbers, the longer one is larger.
+/// Removes the leading digits of a name and returns them without leading zeros, so that of two numbers the longer one is larger.
 fn take_number<'a>(name: &mut &'a str) -> &'a str {
     let is_digit = |c: char| c.is_ascii_digit();
     let rest = name.trim_start_matches(is_digit);
@@ -134,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_in_names_count_by_their_value_however_long_they_are() {
+    fn digits_in_names_are_compared_as_numbers_of_any_length() {
         for order in [
             &["1.png", "2.png", "10.png", "30.png"][..],
             &["a.png", "f1.png", "f2.png", "f2b.png", "f10.png"],
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_has_what_is_asked_for_folders_and_others_apart_and_nothing_hidden() {
+    fn a_listing_separates_wanted_files_folders_and_others_and_omits_hidden_ones() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         for name in [
@@ -186,7 +188,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_counts_as_what_it_names_and_one_to_nothing_is_not_lost() {
+    fn a_link_is_listed_as_its_target_and_a_dangling_link_as_a_file() {
         use std::os::unix::fs::symlink;
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);

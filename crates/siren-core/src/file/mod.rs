@@ -1,7 +1,7 @@
-//! Files: the only module of this crate that opens any.
+//! Files and folders.
 //!
-//! Files that appear whole or not at all ([`PartialFile`], [`write_atomically`], [`make_folder`]), folders as users see them ([`Listing`]),
-//! and paths as a shell reads them ([`quoted`]).
+//! [`PartialFile`], [`write_atomically`] and [`make_folder`] write a file or folder completely or not at all; [`Listing`] lists a folder as
+//! a file manager shows it, and [`quoted`] formats a path for a shell. Apart from `saved`, no other module of the crate opens files.
 
 mod listing;
 mod partial;
@@ -13,7 +13,7 @@ pub use self::listing::{Listing, has_extension, is_hidden, natural_order};
 pub use self::partial::{PartialFile, replaceable};
 pub use self::write::{make_folder, read_text, write_atomically};
 
-/// Returns a path as a shell reads it, for advice that is to be copied.
+/// Returns a path in a form that can be pasted into a shell: in quotes where needed.
 #[must_use]
 pub fn quoted(path: &Path) -> String {
     let text = path.display().to_string();

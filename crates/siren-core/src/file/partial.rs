@@ -1,4 +1,4 @@
-//! Files that a user asked for by name: whole under that name, or not there at all.
+//! Output files that have their final name only once they are complete.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// The file that writing to `path` makes or replaces: a link is followed; a folder or a device is an error.
+/// Returns the path of the file that writing to `path` creates or replaces: the target of a link, `path` itself otherwise.
 ///
 /// # Errors
-/// [`Error::Io`] that says what stands there.
+/// [`Error::Io`] if `path` is a folder, a device or a pipe, or a link whose target does not exist.
 pub fn replaceable(path: &Path) -> Result<PathBuf> {
     let Ok(metadata) = fs::symlink_metadata(path) else {
         return Ok(path.to_path_buf());
@@ -32,7 +32,7 @@ pub fn replaceable(path: &Path) -> Result<PathBuf> {
     Err(Error::io("write", path)(std::io::Error::other(cause)))
 }
 
-/// A file being written as `<target>.tmp`, removed when dropped unless [`keep`](Self::keep) gave it its name.
+/// A file that is written as `<target>.tmp` and renamed by [`keep`](Self::keep). It is removed when dropped before that.
 pub struct PartialFile {
     target: PathBuf,
     temporary: PathBuf,
@@ -43,7 +43,7 @@ impl PartialFile {
     /// Creates the temporary file beside `target`.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be created (missing or read-only folder), or `target` is a folder or a device.
+    /// [`Error::Io`] if the file cannot be created (missing or read-only folder), or `target` is a folder or a device.
     pub fn create(target: &Path) -> Result<(Self, File)> {
         let target = replaceable(target)?;
         let mut name = target.as_os_str().to_owned();
@@ -58,22 +58,22 @@ impl PartialFile {
         Ok((partial, file))
     }
 
-    /// The file's name while it is written, for what opens files by their names.
+    /// Returns the temporary path, for encoders that open files by path.
     #[must_use]
     pub fn temporary(&self) -> &Path {
         &self.temporary
     }
 
-    /// The error for a failed write.
+    /// Makes the error of a failed write.
     #[must_use]
     pub fn write_error(&self, error: std::io::Error) -> Error {
         Error::io("write", &self.temporary)(error)
     }
 
-    /// Errs unless the file ends with `tail`: some encoders cannot report a full disk.
+    /// Checks that the file ends with `tail`: some encoders do not report a full disk.
     ///
     /// # Errors
-    /// If the end is another one, or cannot be read.
+    /// [`Error::Io`] if the file ends otherwise or cannot be read.
     pub fn ensure_ends_with<const N: usize>(&self, tail: &[u8; N]) -> Result<()> {
         let read_end = || {
             let mut file = File::open(&self.temporary)?;
@@ -90,10 +90,10 @@ impl PartialFile {
         Err(self.write_error(std::io::Error::other(cause)))
     }
 
-    /// Gives the file its final name, once its content is on the disk.
+    /// Writes the content to the disk, and renames the file to its final name.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be synced or renamed.
+    /// [`Error::Io`] if the file cannot be synced or renamed.
     pub fn keep(mut self) -> Result<()> {
         // Windows syncs writable files only.
         let file = File::options().append(true).open(&self.temporary);
@@ -108,7 +108,7 @@ impl PartialFile {
 impl Drop for PartialFile {
     fn drop(&mut self) {
         if !self.kept {
-            // Nothing better can be done about a file that will not go away.
+            // A destructor cannot report an error.
             let _ = fs::remove_file(&self.temporary);
         }
     }

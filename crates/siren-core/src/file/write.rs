@@ -1,4 +1,4 @@
-//! Writing so that a crash leaves the old file or the new one, never half of one.
+//! Atomic writes: a crash leaves the old file or the new one, never a part of a file.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -6,10 +6,10 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// Makes a folder whole or not at all: `fill` makes it under a temporary name beside its place, where nothing is, and it is renamed.
+/// Makes a folder completely or not at all. `fill` creates it at a temporary path beside `path`, where nothing exists; it is then renamed.
 ///
 /// # Errors
-/// That of `fill`; also if the disk refuses, or something is in the folder's place.
+/// The error of `fill`; [`Error::Io`] if the operating system refuses, or `path` exists.
 pub fn make_folder<E: From<Error>>(
     path: &Path,
     fill: impl FnOnce(&Path) -> std::result::Result<(), E>,
@@ -21,7 +21,8 @@ pub fn make_folder<E: From<Error>>(
     fs::create_dir_all(parent).map_err(Error::io("create the folder", parent))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let staged = parent.join(format!(".{name}.{}", std::process::id()));
-    // A process of the same number may have been killed here: in containers numbers repeat. Errors on the way to the user are not hidden.
+    // A killed process of the same id may have left the folder: in containers ids repeat. If it cannot be removed, `fill` fails with the
+    // reason.
     let _ = fs::remove_dir_all(&staged);
     let made = fill(&staged).and_then(|()| {
         Ok(fs::rename(&staged, path).map_err(Error::io("create the folder", path))?)
@@ -32,10 +33,10 @@ pub fn make_folder<E: From<Error>>(
     made
 }
 
-/// Writes to `<path>.tmp`, syncs, renames over `path`, and syncs the folder.
+/// Writes a file completely or not at all: writes to `<path>.tmp`, syncs, renames it to `path`, and syncs the folder.
 ///
 /// # Errors
-/// [`Error::Io`] if the disk refuses; `path` is then what it was before.
+/// [`Error::Io`] if the operating system refuses; `path` is then unchanged.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".tmp");
@@ -46,14 +47,14 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     });
     let renamed = written.and_then(|()| fs::rename(temporary, path));
     if let Err(source) = renamed {
-        // The half-written file would only puzzle the user; the error that matters is the first one.
+        // An error here would hide the first one.
         let _ = fs::remove_file(temporary);
         return Err(Error::io("write", path)(source));
     }
     sync_folder(path)
 }
 
-/// A rename survives a power failure only once its folder is synced; only Unix can open one for that.
+/// Syncs the folder of a file: a rename survives a power failure only then. Only Unix can open a folder for that.
 fn sync_folder(path: &Path) -> Result<()> {
     #[cfg(unix)]
     if let Some(parent) = path.parent() {

@@ -1,4 +1,7 @@
-//! Measures of how well a fitted signal matches its target, each with its direction and unit.
+//! Metrics: measures of how well a fitted signal matches its target.
+//!
+//! A [`Metric`] has a name, a unit and a direction (which values are better); a [`Measured`] is a metric with its value, and [`Metrics`]
+//! are the results of one evaluation. [`psnr_db`] and [`ssim`] compute the metrics of pictures.
 
 mod ssim;
 

@@ -1,4 +1,4 @@
-//! Structural similarity of pictures.
+//! Structural similarity (SSIM) of pictures.
 
 use crate::error::{Error, Result};
 
@@ -6,21 +6,21 @@ use crate::error::{Error, Result};
 const WINDOW: usize = 7;
 /// Pixels in the SSIM window.
 const WINDOW_PIXELS: f64 = (WINDOW * WINDOW) as f64;
-/// Sample (not population) variances and covariances: `n / (n - 1)` with `n` the pixels in the window.
+/// Factor `n / (n - 1)` from population to sample variances, with `n` the number of pixels in the window.
 const SAMPLE_NORM: f64 = WINDOW_PIXELS / (WINDOW_PIXELS - 1.0);
-/// `(K1 L)²` with `K1 = 0.01` and the data range `L = 1`: steadies the comparison of means.
+/// `(K1 L)²` with `K1 = 0.01` and the data range `L = 1`: stabilizes the quotient of means.
 const C1: f64 = 0.01 * 0.01;
-/// `(K2 L)²` with `K2 = 0.03` and the data range `L = 1`: steadies the comparison of variances.
+/// `(K2 L)²` with `K2 = 0.03` and the data range `L = 1`: stabilizes the quotient of variances.
 const C2: f64 = 0.03 * 0.03;
 
-/// Extent of a picture stored row-major as (height, width, channels), channels fastest.
+/// Size of a picture `(height, width, channels)`, row-major.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageShape {
-    /// Rows.
+    /// Number of rows.
     pub height: usize,
-    /// Pixels in a row.
+    /// Number of pixels in a row.
     pub width: usize,
-    /// Values in a pixel.
+    /// Number of values of a pixel.
     pub channels: usize,
 }
 
@@ -30,7 +30,7 @@ impl std::fmt::Display for ImageShape {
     }
 }
 
-/// Mean structural similarity of two pictures with values in [0, 1]; in [-1, 1], and 1 for equal pictures.
+/// Returns the mean structural similarity of two pictures with values in [0, 1]: a number in [-1, 1], 1 for equal pictures.
 ///
 /// With means `μ`, sample variances `σ²` and sample covariance `σ_ab` over a uniform 7 x 7 window,
 ///
@@ -38,12 +38,10 @@ impl std::fmt::Display for ImageShape {
 /// SSIM = (2 μ_a μ_b + C1) (2 σ_ab + C2) / ((μ_a² + μ_b² + C1) (σ_a² + σ_b² + C2)),   C1 = 0.01², C2 = 0.03²,
 /// ```
 ///
-/// averaged over every window that lies wholly inside the picture, and over the channels. That is what
-/// `structural_similarity(a, b, data_range=1, channel_axis=-1)` of scikit-image computes in double precision, and the
-/// SSIM that the authors of SIREN log.
+/// averaged over all windows inside the picture and over the channels. The result equals that of
+/// `structural_similarity(a, b, data_range=1, channel_axis=-1)` of scikit-image in double precision, which the authors of SIREN log.
 ///
-/// `a` and `b` hold `shape` row-major, channels fastest. Values outside [0, 1] are used as they are; any NaN makes the
-/// result NaN.
+/// `a` and `b` are `(height, width, channels)`, row-major. Values outside [0, 1] are used as they are; a NaN makes the result NaN.
 ///
 /// Source: Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to structural
 /// similarity", IEEE Transactions on Image Processing 13(4), 2004, with a uniform window.
@@ -69,7 +67,7 @@ pub fn ssim(a: &[f32], b: &[f32], shape: ImageShape) -> Result<f64> {
     Ok(total / (rows as f64 * row_windows as f64))
 }
 
-/// The conditions of [`ssim`].
+/// Checks the arguments of [`ssim`].
 fn check_ssim_input(a: &[f32], b: &[f32], shape: ImageShape) -> Result<()> {
     if shape.height < WINDOW || shape.width < WINDOW || shape.channels == 0 {
         return Err(Error::Shape {
@@ -92,14 +90,14 @@ fn check_ssim_input(a: &[f32], b: &[f32], shape: ImageShape) -> Result<()> {
     Ok(())
 }
 
-/// Sums over (a part of) the window, one per position along a row. Each is summed afresh for every row, never updated
-/// by adding and subtracting, so no rounding error builds up down the picture.
+/// Sums over the window, or over its rows, one for each position along a row. Each sum is computed anew for every row instead of updated by
+/// addition and subtraction, so rounding errors do not accumulate.
 struct Moments {
     /// `Σ a`.
     a: Vec<f64>,
     /// `Σ b`.
     b: Vec<f64>,
-    /// `Σ a² + b²`: the two variances only ever occur as their sum.
+    /// `Σ a² + b²`: the formula uses the sum of the two variances only.
     squares: Vec<f64>,
     /// `Σ a b`.
     products: Vec<f64>,
@@ -115,7 +113,7 @@ impl Moments {
         }
     }
 
-    /// Sums down the rows of a band of both pictures, which is a whole number of rows as long as `self`.
+    /// Sums the rows of a band of both pictures: a whole number of rows, each as long as `self`.
     fn sum_rows(&mut self, a: &[f32], b: &[f32]) {
         for sums in [
             &mut self.a,
@@ -140,7 +138,7 @@ impl Moments {
         }
     }
 
-    /// Sums of seven horizontal neighbors, which lie `channels` apart.
+    /// Sums seven horizontal neighbors, which are `channels` values apart.
     fn sum_columns(&mut self, columns: &Self, channels: usize) {
         for (sums, columns) in [
             (&mut self.a, &columns.a),
@@ -157,7 +155,7 @@ impl Moments {
         }
     }
 
-    /// Sum of the SSIM over the positions, `self` holding the sums over whole windows.
+    /// Returns the sum of the SSIM over all positions; `self` must hold the sums over whole windows.
     fn total_ssim(&self) -> f64 {
         let sums = self.a.iter().zip(&self.b);
         let second = self.squares.iter().zip(&self.products);
@@ -180,7 +178,7 @@ mod tests {
     use super::*;
     use crate::metrics::psnr_db;
 
-    /// Two pictures from integer arithmetic and correctly rounded operations alone, so that numpy makes the same bits.
+    /// Returns two pictures computed with integer arithmetic and correctly rounded operations only, so that numpy gives the same bits.
     fn pictures(shape: ImageShape, mix: f64) -> (Vec<f32>, Vec<f32>) {
         let mut pair = (Vec::new(), Vec::new());
         for i in 0..shape.height {
@@ -294,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn misfitting_shapes_are_errors_that_say_so() {
+    fn wrong_shapes_are_errors_that_name_the_shape() {
         let (a, b) = pictures(shape(6, 20, 1), 0.5);
         let message = ssim(&a, &b, shape(6, 20, 1)).unwrap_err().to_string();
         assert!(

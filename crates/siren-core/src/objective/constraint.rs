@@ -81,8 +81,7 @@ impl Weight {
             (Some((from, a)), Some(&(to, b))) => {
                 a + (b - a) * (step - from) as f64 / (to - from) as f64
             }
-            (Some((_, weight)), None) => weight,
-            (None, Some(&(_, weight))) => weight,
+            (Some((_, weight)), None) | (None, Some(&(_, weight))) => weight,
             (None, None) => 0.0,
         }
     }
@@ -95,8 +94,12 @@ mod tests {
     #[test]
     fn a_piecewise_weight_is_linear_between_its_points_and_constant_beyond_them() {
         let weight = Weight::Piecewise(vec![(10, 1.0), (20, 3.0), (30, 0.0)]);
-        let found = [0, 10, 15, 20, 25, 30, 99].map(|step| weight.at(step));
-        assert_eq!(found, [1.0, 1.0, 2.0, 3.0, 1.5, 0.0, 0.0]);
-        assert_eq!(Weight::from(0.5).at(7), 0.5);
+        let steps = [0, 10, 15, 20, 25, 30, 99];
+        let expected = [1.0, 1.0, 2.0, 3.0, 1.5, 0.0, 0.0];
+        for (step, expected) in steps.into_iter().zip(expected) {
+            let found = weight.at(step);
+            assert!((found - expected).abs() < 1e-12, "{step}: {found}");
+        }
+        assert!((Weight::from(0.5).at(7) - 0.5).abs() < 1e-12);
     }
 }

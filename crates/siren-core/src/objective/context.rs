@@ -1,9 +1,9 @@
-//! What an objective is given.
+//! Arguments of an objective: the jet, the sample, the step and the unknown coefficients.
 
 use candle_core::{DType, Device, Tensor, Var};
 
 use crate::error::Result;
-use crate::field::{Jet, Layout, Parameters, Role, no_coefficient};
+use crate::field::{Jet, Layout, Parameters, Role, missing_coefficient};
 use crate::signal::Sample;
 
 /// A jet, the sample at whose points it was taken, and the state of the training.
@@ -25,7 +25,7 @@ impl Context<'_> {
     /// [`Siren::with_coefficients`](crate::field::Siren::with_coefficients) gave it.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) if the field has none of that name.
+    /// [`Error::Missing`](crate::Error::Missing) if the field has none of that name.
     pub fn coefficient(&self, name: &str) -> Result<&Tensor> {
         self.coefficients.get(name)
     }
@@ -43,15 +43,18 @@ impl Coefficients {
         let mut values = Vec::new();
         for entry in parameters.layout().of_role(Role::Coefficient) {
             let value = parameters.var().narrow(0, entry.range.start, 1)?;
-            values.push((entry.name.clone(), Var::from_tensor(&value.detach())?));
+            values.push((
+                entry.short_name().to_owned(),
+                Var::from_tensor(&value.detach())?,
+            ));
         }
         Ok(Self { values })
     }
 
     fn get(&self, name: &str) -> Result<&Tensor> {
-        let full = format!("coefficient.{name}");
-        let found = self.values.iter().find(|(own, _)| *own == full);
-        let (_, value) = found.ok_or_else(|| no_coefficient(name))?;
+        let found = self.values.iter().find(|(own, _)| own == name);
+        let names = self.values.iter().map(|(own, _)| own.as_str());
+        let (_, value) = found.ok_or_else(|| missing_coefficient(name, names))?;
         Ok(value.as_tensor())
     }
 

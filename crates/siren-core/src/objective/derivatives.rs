@@ -1,11 +1,13 @@
+//! Objective on the gradient and the Laplacian of a field.
+
 use super::{Context, Objective, Term};
 use crate::error::Result;
 use crate::field::Order;
 
 /// Squared errors of the gradient, `Σ_c Σᵢ (∂ᵢΦ_c − g_ci)²`, and of the Laplacian, `Σ_c (ΔΦ_c − l_c)²`, each divided by a constant.
 ///
-/// Targets are `(n, c, d + 1)`: the components of the gradient, then the Laplacian. With constants of 1 and one channel these are
-/// the authors' `gradients_mse` and `laplace_mse` (paper §4.1).
+/// Targets are `(n, c, d + 1)`: the components of the gradient, then the Laplacian. With divisors of 1 and one channel, the terms equal the
+/// authors' `gradients_mse` and `laplace_mse` (paper §4.1).
 #[derive(Clone, Debug)]
 pub struct Derivatives {
     dims: usize,
@@ -14,17 +16,17 @@ pub struct Derivatives {
     laplacian: Share,
 }
 
-/// One of the two terms.
+/// Weight and divisor of one of the two terms.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Share {
-    /// In the loss; a term without weight is not computed.
+    /// Factor of the term in the loss; a term of weight 0 is not computed.
     pub weight: f64,
-    /// What its squares are divided by.
+    /// Divisor of the squared errors.
     pub divisor: f64,
 }
 
 impl Derivatives {
-    /// Of a field of `dims` coordinates.
+    /// Makes an objective for fields of `dims` coordinates.
     #[must_use]
     pub fn new(dims: usize, gradient: Share, laplacian: Share) -> Self {
         let order = if laplacian.weight > 0.0 {

@@ -1,12 +1,15 @@
+//! Priors: objectives without targets that prefer smooth fields.
+
 use super::{Context, Objective, Term};
 use crate::error::Result;
 use crate::field::Order;
 
-/// Total variation: `|∂ᵢΦ_c(x)|`, mean over axes and channels (the authors' inpainting script, which for color pictures
-/// differentiates the sum of the channels instead: edges of opposite sign would cancel).
+/// Total variation: the mean of `|∂ᵢΦ_c(x)|` over axes and channels.
+///
+/// The authors' inpainting script differentiates the sum of the channels of a color picture instead, where edges of opposite sign cancel.
 #[derive(Clone, Debug)]
 pub struct TotalVariation {
-    /// Factor in the loss, the authors' `k1`.
+    /// Factor of the term in the loss (the authors' `k1`).
     pub weight: f64,
 }
 
@@ -24,7 +27,7 @@ impl Objective for TotalVariation {
     }
 }
 
-/// Roughness: the Frobenius norm of the Hessians of all channels together (the authors' `FH` prior).
+/// Roughness prior: the Frobenius norm of the Hessians of all channels together (the authors' `FH` prior).
 #[derive(Clone, Debug)]
 pub struct HessianPrior {
     weight: f64,
@@ -33,7 +36,7 @@ pub struct HessianPrior {
 }
 
 impl HessianPrior {
-    /// For a field of `dims` coordinates; `weight` is the authors' `k1`.
+    /// Makes a prior for fields of `dims` coordinates. `weight` is the factor of the term in the loss (the authors' `k1`).
     #[must_use]
     pub fn new(weight: f64, dims: usize) -> Self {
         Self {
@@ -44,8 +47,8 @@ impl HessianPrior {
     }
 }
 
-/// Added under the root: its slope at an exactly flat point is then finite.
-const FLAT: f64 = 1e-12;
+/// Added to the squared norm, so that the gradient of the square root is finite where all second derivatives are 0.
+const EPSILON: f64 = 1e-12;
 
 impl Objective for HessianPrior {
     fn order(&self) -> &Order {
@@ -57,8 +60,9 @@ impl Objective for HessianPrior {
         let mut squares = Vec::new();
         let pairs = (0..self.dims).flat_map(|i| (i..self.dims).map(move |j| (i, j)));
         for (k, (i, j)) in pairs.enumerate() {
-            let twice = if i == j { 1.0 } else { 2.0 };
-            squares.push((hessian.narrow(2, k, 1)?.squeeze(2)?.sqr()? * twice)?);
+            // The order holds the upper triangle only: an entry beside the diagonal counts for two.
+            let count = if i == j { 1.0 } else { 2.0 };
+            squares.push((hessian.narrow(2, k, 1)?.squeeze(2)?.sqr()? * count)?);
         }
         let mut sum = squares[0].clone();
         for square in &squares[1..] {
@@ -67,7 +71,7 @@ impl Objective for HessianPrior {
         Ok(vec![Term {
             name: "hessian".into(),
             weight: self.weight,
-            per_point: (sum.sum(1)? + FLAT)?.sqrt()?,
+            per_point: (sum.sum(1)? + EPSILON)?.sqrt()?,
         }])
     }
 }

@@ -1,8 +1,10 @@
+//! Objective on the values of a field.
+
 use super::{Context, Objective, Term};
 use crate::error::{Error, Result};
 use crate::field::Order;
 
-/// Squared error of the value, `mean_c (Φ_c(x) − t_c(x))²` over the channels: the authors' `image_mse`. Targets are `(n, c)`.
+/// Squared error of the values, `mean_c (Φ_c(x) − t_c(x))²` (the authors' `image_mse`). Targets are `(n, c)`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ValueMse;
 

@@ -1,7 +1,7 @@
 //! Optimizers: an [`OptimizerConfig`] becomes an [`Optimizer`], which owns its state and takes one step at a time.
 //!
 //! What all optimizers share is written once: [`Evaluation`] measures and clips the gradient, [`Group`] names the parameters that one of
-//! them updates, [`elementwise`] applies a rule to every element in place and keeps the state finite.
+//! them updates, `elementwise` applies a rule to every element in place and keeps the state finite.
 
 mod adam;
 mod elementwise;
@@ -48,7 +48,7 @@ pub trait Optimizer: Send + Sync {
     /// Replaces the state by a copy of `state`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if a tensor is missing or has another shape; the state is then what it was before.
+    /// [`Error::Missing`] or [`Error::Shape`] if a tensor is missing or has another shape; the state is then unchanged.
     fn restore(&mut self, state: &OptimizerState) -> Result<()>;
 }
 
@@ -65,20 +65,20 @@ impl OptimizerState {
     /// Returns a copy of a tensor of the given shape on a device.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is none of that name or it has another shape.
+    /// [`Error::Missing`] if there is none of that name; [`Error::Shape`] if it has another shape.
     pub fn tensor(&self, name: &str, shape: &[usize], device: &Device) -> Result<Tensor> {
-        let found = self.tensors.iter().find(|(own, _)| own == name);
-        match found {
-            Some((_, tensor)) if tensor.dims() == shape => Ok(tensor.to_device(device)?.copy()?),
-            found => Err(Error::Shape {
+        let Some((_, tensor)) = self.tensors.iter().find(|(own, _)| own == name) else {
+            let names = self.tensors.iter().map(|(own, _)| own.as_str());
+            return Err(Error::missing("tensor of the optimizer state", name, names));
+        };
+        if tensor.dims() != shape {
+            return Err(Error::Shape {
                 what: "optimizer state",
                 expected: format!("`{name}` of shape {shape:?}"),
-                got: found.map_or_else(
-                    || "no tensor of that name".to_owned(),
-                    |(_, tensor)| format!("{:?}", tensor.dims()),
-                ),
-            }),
+                got: format!("{:?}", tensor.dims()),
+            });
         }
+        Ok(tensor.to_device(device)?.copy()?)
     }
 }
 

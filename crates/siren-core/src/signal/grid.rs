@@ -1,9 +1,11 @@
+//! Regular grids of coordinates.
+
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// How the axes of a grid with unequal sides map to coordinates.
+/// Rule by which the axes of a grid with unequal sides map to coordinates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CoordinateRule {
@@ -14,21 +16,22 @@ pub enum CoordinateRule {
     Aspect,
 }
 
-/// A regular grid in `[−1, 1]ᵈ`, end points included: index `i` of `N` is at `2 i/(N−1) − 1`, row-major, first axis
-/// slowest. An axis of one sample is at 0 and has no extent, so that it stays at 0 when it is resampled: nothing is known
-/// of the field off that line.
+/// A regular grid in `[−1, 1]ᵈ`, end points included, row-major with the first axis slowest.
+///
+/// Index `i` of `N` is at `e (2 i/(N−1) − 1)` on an axis of half extent `e`. An axis of one sample is at 0 and has no extent, so it stays
+/// at 0 when the grid is resampled: the signal gives no information off that line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
     sides: Vec<usize>,
-    /// Half the extent of each axis.
+    /// Half the extent of each axis, in coordinates.
     extents: Vec<f64>,
 }
 
 impl Grid {
-    /// A grid of `sides` samples per axis.
+    /// Makes a grid of `sides` samples per axis.
     ///
     /// # Errors
-    /// If there is no axis, or an axis without samples, or more points than memory can address.
+    /// [`Error::Shape`] if there is no axis, or an axis without samples, or more points than memory can address.
     pub fn new(sides: &[usize], rule: CoordinateRule) -> Result<Self> {
         let points = sides
             .iter()
@@ -56,7 +59,7 @@ impl Grid {
         })
     }
 
-    /// The same region with other numbers of samples, for rendering at another size.
+    /// Returns a grid of the same region with other numbers of samples, for rendering at another size.
     ///
     /// # Errors
     /// As [`new`](Self::new); also if the number of axes differs.
@@ -75,19 +78,19 @@ impl Grid {
         })
     }
 
-    /// Samples per axis.
+    /// Returns the number of samples of each axis.
     #[must_use]
     pub fn sides(&self) -> &[usize] {
         &self.sides
     }
 
-    /// Half the extent of `axis` in coordinates: it spans `[−extent, extent]`.
+    /// Returns half the extent of `axis` in coordinates: the axis spans `[−extent, extent]`.
     #[must_use]
     pub fn extent(&self, axis: usize) -> f64 {
         self.extents[axis]
     }
 
-    /// Coordinates between neighbors on `axis`; 0 where there is one sample only.
+    /// Returns the distance between neighbors on `axis` in coordinates; 0 for an axis of one sample.
     #[must_use]
     pub fn spacing(&self, axis: usize) -> f64 {
         match self.sides[axis] - 1 {
@@ -96,13 +99,13 @@ impl Grid {
         }
     }
 
-    /// All points of the grid.
+    /// Returns the number of points of the grid.
     #[must_use]
     pub fn points(&self) -> usize {
         self.sides.iter().product()
     }
 
-    /// Coordinate of index `index` on `axis`.
+    /// Returns the coordinate of sample `index` of `axis`.
     #[must_use]
     pub fn coord(&self, axis: usize, index: usize) -> f64 {
         let intervals = self.sides[axis] - 1;
@@ -112,17 +115,17 @@ impl Grid {
         self.extents[axis] * (2.0 * (index as f64 / intervals as f64) - 1.0)
     }
 
-    /// Coordinates of all indices on `axis`, in single precision.
+    /// Returns the coordinates of all samples of `axis`, in single precision.
     #[must_use]
     pub fn axis(&self, axis: usize) -> Vec<f32> {
         let indices = 0..self.sides[axis];
         indices.map(|i| self.coord(axis, i) as f32).collect()
     }
 
-    /// Coordinates of points `start .. start + len` in row-major order, `(len, d)`.
+    /// Returns the coordinates `(len, d)` of the points `start .. start + len` in row-major order, on the CPU.
     ///
     /// # Errors
-    /// If out of range.
+    /// [`Error::Shape`] if the range ends after the last point.
     pub fn coords(&self, start: usize, len: usize, dtype: DType) -> Result<Tensor> {
         if start.checked_add(len).is_none_or(|end| end > self.points()) {
             return Err(Error::Shape {
@@ -198,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_row_sits_at_zero_and_an_empty_axis_is_an_error() {
+    fn a_single_row_is_at_zero_and_an_empty_axis_is_an_error() {
         let grid = Grid::new(&[1, 4], CoordinateRule::Stretch).unwrap();
         assert!(grid.coord(0, 0).abs() < f64::EPSILON);
         assert!(Grid::new(&[0, 4], CoordinateRule::Stretch).is_err());

@@ -1,18 +1,18 @@
-//! What rendering needs to know of a signal after it is gone; kept in every checkpoint.
+//! Facts of a signal that rendering needs, saved with a fitted field.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// Facts of a signal from which a fitted model is rendered: its size, its rate, its scale. The file that was fitted is then needed for
-/// metrics only.
+/// Facts of a signal from which a fitted model is rendered, such as its size, its sample rate or the scale of its values. The file that was
+/// fitted is then needed for metrics only.
 pub trait SignalMetadata: Send + Serialize + DeserializeOwned {
-    /// Goes up when a field is added or changes its meaning.
+    /// Version of the format; increased when a field is added or changes its meaning.
     const VERSION: u32;
 }
 
-/// The metadata of signals that rendering asks nothing of.
+/// Metadata of a signal that is rendered without any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoMetadata {}
 
@@ -20,7 +20,7 @@ impl SignalMetadata for NoMetadata {
     const VERSION: u32 = 1;
 }
 
-/// A [`SignalMetadata`] in a file.
+/// A [`SignalMetadata`] in the form in which files hold it: its version and a TOML table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KeptMetadata {
     version: u32,
@@ -28,7 +28,7 @@ pub struct KeptMetadata {
 }
 
 impl KeptMetadata {
-    /// Converts metadata to the form in which it is kept.
+    /// Converts metadata to its form in a file.
     ///
     /// # Errors
     /// [`Error::Config`] if it cannot be written as TOML.
@@ -43,7 +43,7 @@ impl KeptMetadata {
         })
     }
 
-    /// Returns the metadata, or `None` if another version of the program wrote it in another form.
+    /// Returns the metadata, or `None` if it has another version or lacks a field.
     #[must_use]
     pub fn read<T: SignalMetadata>(&self) -> Option<T> {
         if self.version != T::VERSION {
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_comes_back_to_the_bit_and_not_from_another_version() {
+    fn metadata_is_read_bit_for_bit_and_refused_in_another_version() {
         let facts = Facts {
             rate: 44_100,
             peak: 0.1,

@@ -1,3 +1,5 @@
+//! Values on a regular grid.
+
 use candle_core::{DType, Device, Tensor};
 
 use super::{Grid, Sample};
@@ -12,10 +14,11 @@ pub struct Raster {
 }
 
 impl Raster {
-    /// `values` are row-major, channels last: `(side₁, …, side_d, c)`.
+    /// Makes a raster of `values (side₁, …, side_d, c)`, row-major.
     ///
     /// # Errors
-    /// If the number of values does not fit, or one of them is not finite.
+    /// [`Error::Shape`] if the number of values is not that of the grid times `channels`, or `channels` is 0; [`Error::NotFinite`] if a
+    /// value is not finite.
     pub fn new(grid: Grid, channels: usize, values: Vec<f32>) -> Result<Self> {
         if channels == 0 || values.len() != grid.points() * channels {
             return Err(Error::Shape {
@@ -25,10 +28,9 @@ impl Raster {
             });
         }
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            return Err(Error::Shape {
-                what: "raster",
-                expected: "finite values".to_owned(),
-                got: format!("{} at point {}", values[at], at / channels),
+            return Err(Error::NotFinite {
+                column: "values".to_owned(),
+                point: at / channels,
             });
         }
         Ok(Self {
@@ -38,25 +40,25 @@ impl Raster {
         })
     }
 
-    /// Where the values are.
+    /// Returns the grid.
     #[must_use]
     pub fn grid(&self) -> &Grid {
         &self.grid
     }
 
-    /// Channels per point, `c`.
+    /// Returns the number of channels per point, `c`.
     #[must_use]
     pub fn channels(&self) -> usize {
         self.channels
     }
 
-    /// Row-major, channels last.
+    /// Returns the values `(side₁, …, side_d, c)`, row-major.
     #[must_use]
     pub fn values(&self) -> &[f32] {
         &self.values
     }
 
-    /// Returns every point with its value as target `(n, c)`.
+    /// Returns the coordinates `(n, d)` of all points with their values as targets `(n, c)`.
     ///
     /// # Errors
     /// Only from candle.

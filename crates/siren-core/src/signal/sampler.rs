@@ -1,3 +1,5 @@
+//! Samplers: the points of each training step.
+
 use candle_core::{DType, Device, Tensor};
 use rand::Rng;
 use rand::seq::index;
@@ -5,14 +7,14 @@ use rand::seq::index;
 use super::{Sample, Stream};
 use crate::error::{Error, Result};
 
-/// Draws the points of each training step.
+/// Draws the points of each training step. Closures `|step| …` are samplers.
 ///
-/// A draw depends on the step's number and the seed alone, so a resumed run draws what an unbroken one would have.
+/// A draw must depend on the seed and the number of the step alone, so that a resumed run draws the same points as an uninterrupted one.
 pub trait Sampler: Send + Sync {
-    /// The sample of step `step`.
+    /// Returns the sample of a step, counted from 0.
     ///
     /// # Errors
-    /// Only from candle.
+    /// [`Error::Shape`] if there are no points to draw from; the errors of candle.
     fn draw(&self, step: u64) -> Result<Sample>;
 }
 
@@ -22,12 +24,12 @@ impl<F: Fn(u64) -> Result<Sample> + Send + Sync> Sampler for F {
     }
 }
 
-/// Every point, every step.
+/// Returns all points of a sample in every step.
 #[derive(Clone, Debug)]
 pub struct WholeSampler(Sample);
 
 impl WholeSampler {
-    /// All of `sample`.
+    /// Makes a sampler of all points of `sample`.
     #[must_use]
     pub fn new(sample: Sample) -> Self {
         Self(sample)
@@ -40,18 +42,18 @@ impl Sampler for WholeSampler {
     }
 }
 
-/// A random subset of `size` points, drawn anew every step.
+/// Draws a new random subset of `size` points in every step.
 #[derive(Clone, Debug)]
 pub struct SubsetSampler {
-    /// What is drawn from.
+    /// The sample to draw from.
     pub from: Sample,
-    /// Points per step.
+    /// Number of points per step.
     pub size: usize,
-    /// Whether a point may come twice in a step (the authors' `randint`).
+    /// Whether a step may draw a point more than once (the authors' `randint`).
     pub replacement: bool,
-    /// From the config.
+    /// Seed of the fit.
     pub seed: u64,
-    /// Stream of its draws: another one for the second such sampler of a run, or both draw the same indices.
+    /// Random stream. Two samplers of one fit need two streams, or both draw the same indices.
     pub stream: Stream,
 }
 
@@ -83,20 +85,20 @@ impl Sampler for SubsetSampler {
     }
 }
 
-/// `size` points uniform in a box, without targets: where priors and differential equations are asked for.
+/// Draws `size` points uniformly in a box in every step, without targets: the domain of a prior or a differential equation.
 #[derive(Clone, Debug)]
 pub struct UniformSampler {
-    /// Points per step.
+    /// Number of points per step.
     pub size: usize,
     /// Half the side of the box on each axis; the box is centered on 0.
     pub extents: Vec<f64>,
-    /// From the config.
+    /// Seed of the fit.
     pub seed: u64,
-    /// Stream of its draws: another one for the second such sampler of a run, or both draw the same points.
+    /// Random stream. Two samplers of one fit need two streams, or both draw the same points.
     pub stream: Stream,
-    /// Of the coordinates.
+    /// Element type of the coordinates.
     pub dtype: DType,
-    /// Of the coordinates.
+    /// Device of the coordinates.
     pub device: Device,
 }
 
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn subsets_depend_on_seed_and_step_alone_and_without_replacement_never_repeat_a_point() {
+    fn subsets_are_a_function_of_seed_and_step_and_repeat_a_point_only_with_replacement() {
         let subset = |replacement, seed| SubsetSampler {
             from: numbered(100),
             size: 90,

@@ -1,3 +1,5 @@
+//! The `signal.sampling` key of a config.
+
 use serde::{Deserialize, Serialize};
 
 use super::{Sample, Sampler, Stream, SubsetSampler, WholeSampler};
@@ -26,7 +28,7 @@ pub struct SubsetSampling {
 }
 
 impl Sampling {
-    /// Checks every value; a step sees `most` points at most.
+    /// Checks every value; a step may draw at most `most` points.
     ///
     /// # Errors
     /// [`Error::InvalidValue`] with the full key, `signal.sampling.subset.points`.
@@ -40,7 +42,7 @@ impl Sampling {
         }
     }
 
-    /// What draws from `sample` in this way.
+    /// Makes the sampler that draws from `sample`.
     #[must_use]
     pub fn sampler(&self, sample: Sample, seed: u64) -> Box<dyn Sampler> {
         match self {
@@ -61,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_of_points_that_no_memory_holds_are_refused_by_key() {
+    fn a_number_of_points_out_of_range_is_refused_with_its_key() {
         for (points, is_good) in [(0, false), (1, true), (9, true), (10, false)] {
             let sampling = Sampling::Subset(SubsetSampling {
                 points,

@@ -1,25 +1,26 @@
-//! How fast a signal varies.
+//! Frequency content of a raster.
 
 use rustfft::FftPlannerScalar;
 use rustfft::num_complex::Complex;
 
 use super::Raster;
 
-/// What matters of a signal's spectrum, in radians per unit of the coordinates.
+/// Centroid and highest frequency of a signal's spectrum, in radians per unit of the coordinates.
 ///
-/// Along each axis the power spectral density `P(ω)` is the mean over all lines and channels of `|FFT(w · (line − mean))|²`,
-/// with Hann's window `w` against the jump from a line's end to its beginning; 0 < ω ≤ π / spacing. What follows is the mean over
-/// the axes that have more than one sample.
+/// Along each axis the power spectral density `P(ω)`, 0 < ω ≤ π / spacing, is the mean over all lines and channels of
+/// `|FFT(w · (line − mean))|²`. The Hann window `w` suppresses the jump from the end of a line to its beginning. Both fields are means over
+/// the axes along which the signal varies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spectrum {
-    /// `Σ ω √P / Σ √P`, the spectral centroid of music analysis, which gives faint high frequencies more weight than energy does.
+    /// `Σ ω √P / Σ √P`, the spectral centroid of music analysis. Weighting by amplitude gives faint high frequencies more weight than
+    /// weighting by power.
     pub centroid: f64,
-    /// The highest frequency that the samples can hold.
+    /// The Nyquist frequency, `π / spacing`.
     pub nyquist: f64,
 }
 
 impl Spectrum {
-    /// Of all values of a raster; `None` if nothing varies along any axis, as where none has more than one sample.
+    /// Returns the spectrum of a raster; `None` if its values vary along no axis.
     #[must_use]
     pub fn of(raster: &Raster) -> Option<Self> {
         let axes = 0..raster.grid().sides().len();
@@ -32,7 +33,7 @@ impl Spectrum {
     }
 }
 
-/// Along one axis; `None` if it is too short or nothing varies along it.
+/// Returns the spectrum along one axis; `None` if the axis has one sample only or the values do not vary along it.
 fn along(raster: &Raster, axis: usize) -> Option<Spectrum> {
     let grid = raster.grid();
     let side = grid.sides()[axis];
@@ -47,14 +48,14 @@ fn along(raster: &Raster, axis: usize) -> Option<Spectrum> {
         .map(|(k, a)| f64::from(k) * step * a)
         .sum();
     let sum: f64 = amplitudes().sum();
-    // Rounding leaves a constant line a little power.
+    // Rounding gives a constant line a power slightly above 0.
     (sum > 1e-10).then(|| Spectrum {
         centroid: moment / sum,
         nyquist: std::f64::consts::PI / grid.spacing(axis),
     })
 }
 
-/// `P` at the frequencies 1 … side/2 of an axis, with any factor.
+/// Returns `P` of an axis at the frequencies `k · 2π / (side · spacing)`, k = 1 … side/2, up to a common factor.
 fn density(raster: &Raster, axis: usize) -> Vec<f64> {
     let (sides, channels) = (raster.grid().sides(), raster.channels());
     let side = sides[axis];
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wave_has_its_energy_at_its_frequency_on_every_axis() {
+    fn the_centroid_of_a_sine_wave_is_its_frequency() {
         for omega in [20.0, 55.0] {
             let sound = Spectrum::of(&raster(&[400], |x| (omega * x[0]).sin())).unwrap();
             assert!((sound.centroid / omega - 1.0).abs() < 0.05, "{sound:?}");
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn white_noise_has_its_centroid_in_the_middle_and_no_frequency_above_nyquists() {
+    fn white_noise_has_its_centroid_at_half_the_nyquist_frequency() {
         let rng = std::cell::RefCell::new(Stream::PARAMETERS.rng(1, 0));
         let noise = raster(&[20_000], |_| rng.borrow_mut().random());
         let spectrum = Spectrum::of(&noise).unwrap();
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_vary_has_no_spectrum() {
+    fn a_constant_signal_has_no_spectrum() {
         assert!(Spectrum::of(&raster(&[50, 40], |_| 0.7)).is_none());
         assert!(Spectrum::of(&raster(&[1, 1], |_| 0.7)).is_none());
         // A single row varies along one axis only.
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn two_samples_have_the_one_frequency_that_they_can_hold() {
+    fn two_samples_have_the_nyquist_frequency_alone() {
         use std::f64::consts::PI;
         let checkers = |x: &[f64]| x.iter().product::<f64>();
         for (sides, value) in [
@@ -149,7 +150,7 @@ mod tests {
             (&[1, 2], |x| x[1]),
             (&[2, 3], |x| x[0]),
         ] {
-            // They lie two units apart.
+            // The two samples are two units apart.
             let spectrum = Spectrum::of(&raster(sides, value)).unwrap();
             assert!((spectrum.centroid - PI / 2.0).abs() < 1e-12, "{spectrum:?}");
             assert!((spectrum.nyquist - PI / 2.0).abs() < 1e-12, "{spectrum:?}");

@@ -1,9 +1,11 @@
+//! The `[train]` table of a config.
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::optimizer::{OptimizerConfig, positive};
 
-/// More than anybody will wait for, and few enough for every count made from them.
+/// Largest number of steps: small enough that counts derived from it do not overflow.
 const MAX_STEPS: u64 = 1_000_000_000;
 
 /// Steps, learning rate and optimizer. The default is the authors' recipe: Adam at a constant rate of 1e-4.
@@ -95,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_training_would_see_as_zero_or_infinite_are_refused() {
+    fn numbers_that_are_zero_or_infinite_in_single_precision_are_refused() {
         for value in [0.0, -1.0, 1e-46, 1e39, f64::NAN] {
             assert!(refused(|c| c.learning_rate = value).contains("train.learning_rate"));
             let adam = AdamConfig {

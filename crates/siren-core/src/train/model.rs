@@ -102,18 +102,6 @@ pub struct Loss {
     pub gradient: Tensor,
 }
 
-impl Loss {
-    /// Returns the error of a loss without constraints.
-    #[must_use]
-    pub fn without_constraints() -> Error {
-        Error::Shape {
-            what: "constraints",
-            expected: "at least one".to_owned(),
-            got: "none".to_owned(),
-        }
-    }
-}
-
 impl Model for Siren {
     type Config = NoTable;
     type Constraint = Constraint;
@@ -171,7 +159,7 @@ impl Model for Siren {
         Ok(Loss {
             value: loss,
             terms: told_apart(terms),
-            gradient: gradient.ok_or_else(Loss::without_constraints)?,
+            gradient: gradient.ok_or(Error::NoConstraints)?,
         })
     }
 }

@@ -34,6 +34,10 @@ impl StopToken {
     }
 
     /// Asks to stop, and returns whether that was asked before.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "the request is the effect; most callers need no answer"
+    )]
     pub fn stop(&self) -> bool {
         self.0.swap(true, Ordering::SeqCst)
     }

@@ -1,11 +1,14 @@
+//! Learning rate of each step.
+
 use std::f64::consts::PI;
 
 use super::config::{ScheduleKind, TrainConfig};
 
 impl TrainConfig {
-    /// The learning rate of step `step`, counted from 0.
+    /// Returns the learning rate of a step, counted from 0.
     ///
-    /// After a warm-up of `w` steps the schedule runs over the rest, `x = (step − w) / (steps − 1 − w)` from 0 to 1.
+    /// It rises linearly over the `w` steps of the warm-up. The schedule is a function of `x = (step − w) / (steps − 1 − w)`, from 0 to 1
+    /// over the other steps.
     #[must_use]
     pub fn learning_rate_at(&self, step: u64) -> f64 {
         if step < self.warmup_steps {
@@ -29,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_schedule_starts_at_the_rate_and_ends_at_its_fraction() {
+    fn every_schedule_starts_at_the_learning_rate_and_ends_at_its_fraction() {
         for schedule in [
             ScheduleKind::Linear,
             ScheduleKind::Cosine,
@@ -54,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_warm_up_rises_in_equal_parts() {
+    fn a_warm_up_rises_linearly() {
         let config = TrainConfig {
             warmup_steps: 3,
             learning_rate: 4.0,

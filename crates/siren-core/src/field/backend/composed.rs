@@ -1,8 +1,8 @@
-//! Every device's backend: the same jets from candle's own operations, whose backward pass is candle's. It serves devices without a
-//! fused operation, and tests as a reference implementation.
+//! Backend of every device: jets from candle's own operations, with candle's backward pass. Devices without a fused operation use it, and
+//! tests use it as a reference implementation.
 //!
-//! The derivatives of the activations are written down here a second time, as tensor expressions, apart from those of `siren-kernel`: the
-//! comparison of both is what tests them.
+//! The derivatives of the activations are implemented here a second time, as tensor expressions that share no code with `siren-kernel`.
+//! Tests compare the two implementations.
 
 use std::sync::Arc;
 
@@ -12,16 +12,16 @@ use candle_nn::{Linear, Module};
 use siren_kernel::network::{Features, Order, Plan, TraceEntry, Waves};
 use siren_kernel::{Pointwise, SOFTPLUS_THRESHOLD};
 
-use super::{Backend, GradientSum, Pass, Threads, same_kind};
-use crate::field::prepared::Gradients;
+use super::{Accumulate, Backend, Pass, Threads, same_kind};
+use crate::field::gradients::Gradients;
 
-/// Elements of one hidden activation `(rows, width)` per application: enough to occupy a device, and few enough that the intermediate
-/// tensors of candle's operations fit its memory.
+/// Number of elements of one hidden activation `(rows, width)` per application: enough to occupy a device, and few enough that the
+/// intermediate tensors of candle's operations fit its memory.
 const CHUNK_ELEMENTS: usize = 1 << 24;
-/// Least points per application, however many components the jet has.
+/// Smallest number of points per application, for jets of many components.
 const MIN_CHUNK_POINTS: usize = 32;
 
-/// Candle's own operations.
+/// Backend of candle's own operations.
 pub(in super::super) struct Composed;
 
 impl Backend for Composed {
@@ -91,8 +91,8 @@ impl Pass for ComposedPass {
         jet(&self.plan, coords, &self.params, order)
     }
 
-    fn gradient_sum(&self) -> Result<Box<dyn GradientSum>> {
-        Ok(Box::new(ComposedSum {
+    fn accumulator(&self) -> Result<Box<dyn Accumulate>> {
+        Ok(Box::new(ComposedAccumulator {
             plan: Arc::clone(&self.plan),
             leaf: Var::from_tensor(&self.params.detach())?,
             sum: None,
@@ -100,15 +100,15 @@ impl Pass for ComposedPass {
     }
 }
 
-/// A gradient that candle's store brings.
-struct ComposedSum {
+/// A gradient summed from candle's stores.
+struct ComposedAccumulator {
     plan: Arc<Plan>,
     /// A copy of the parameters, the leaf of all graphs.
     leaf: Var,
     sum: Option<Tensor>,
 }
 
-impl GradientSum for ComposedSum {
+impl Accumulate for ComposedAccumulator {
     fn jets(&mut self, coords: &Tensor, order: &Order) -> Result<Tensor> {
         jet(&self.plan, coords, self.leaf.as_tensor(), order)
     }
@@ -123,7 +123,7 @@ impl GradientSum for ComposedSum {
         Ok(())
     }
 
-    fn merge(&mut self, other: Box<dyn GradientSum>) -> Result<()> {
+    fn merge(&mut self, other: Box<dyn Accumulate>) -> Result<()> {
         let other = same_kind::<Self>(other)?;
         self.sum = match (self.sum.take(), other.sum) {
             (Some(sum), Some(more)) => Some((sum + more)?),
@@ -140,7 +140,7 @@ impl GradientSum for ComposedSum {
     }
 }
 
-/// Value, gradient components, traces: each `(n, width)`.
+/// Components of a jet: each tensor is `(n, width)`.
 struct Parts {
     value: Tensor,
     gradient: Vec<Tensor>,
@@ -148,6 +148,7 @@ struct Parts {
 }
 
 impl Parts {
+    /// Returns all components in the order of a packed jet.
     fn all_mut(&mut self) -> impl Iterator<Item = &mut Tensor> {
         let derivatives = self.gradient.iter_mut().chain(&mut self.traces);
         std::iter::once(&mut self.value).chain(derivatives)
@@ -162,16 +163,16 @@ fn jet(plan: &Plan, coords: &Tensor, params: &Tensor, order: &Order) -> Result<T
         let weight = weight.reshape((layer.fan_out, layer.fan_in))?;
         let bias = params.narrow(0, layer.bias.start, layer.fan_out)?;
         let linear = Linear::new(weight.clone(), None);
-        let through = |parts: &[Tensor]| -> Result<Vec<Tensor>> {
+        let forward = |parts: &[Tensor]| -> Result<Vec<Tensor>> {
             parts.iter().map(|part| linear.forward(part)).collect()
         };
         let mut z = Parts {
             value: Linear::new(weight, Some(bias)).forward(&h.value)?,
-            gradient: through(&h.gradient)?,
-            traces: through(&h.traces)?,
+            gradient: forward(&h.gradient)?,
+            traces: forward(&h.traces)?,
         };
-        if let Some(at) = layer.frequency {
-            let s = params.narrow(0, at, 1)?;
+        if let Some(index) = layer.frequency {
+            let s = params.narrow(0, index, 1)?;
             for part in z.all_mut() {
                 *part = part.broadcast_mul(&s)?;
             }
@@ -184,12 +185,16 @@ fn jet(plan: &Plan, coords: &Tensor, params: &Tensor, order: &Order) -> Result<T
     Tensor::stack(&parts, D::Minus1)
 }
 
-/// The jet of `σ(z)`; see the kernel for the formulas.
+/// Returns the jet of `σ(z)` from the jet of `z`: `∂ᵢσ(z) = σ'(z) ∂ᵢz` and `t_A = σ'(z) t_A(z) + σ''(z) Σᵢⱼ Aᵢⱼ ∂ᵢz ∂ⱼz`.
 fn apply(pointwise: Pointwise, z: Parts, order: &Order) -> Result<Parts> {
     if pointwise == Pointwise::Linear {
         return Ok(z);
     }
-    let [s0, s1, s2] = derivatives(pointwise, &z.value)?;
+    let Derivatives {
+        value: s0,
+        first: s1,
+        second: s2,
+    } = derivatives(pointwise, &z.value)?;
     let gradient = z.gradient.iter().map(|part| &s1 * part);
     let gradient = gradient.collect::<Result<Vec<_>>>()?;
     let mut traces = Vec::new();
@@ -208,73 +213,94 @@ fn apply(pointwise: Pointwise, z: Parts, order: &Order) -> Result<Parts> {
     })
 }
 
-/// `σ, σ', σ''`; candle's reverse pass finds the third derivative by itself.
-fn derivatives(pointwise: Pointwise, z: &Tensor) -> Result<[Tensor; 3]> {
+/// A function of a tensor and its first two derivatives, element by element.
+struct Derivatives {
+    value: Tensor,
+    first: Tensor,
+    second: Tensor,
+}
+
+/// Returns `σ(z)`, `σ'(z)` and `σ''(z)`. Candle's backward pass computes the third derivative.
+fn derivatives(pointwise: Pointwise, z: &Tensor) -> Result<Derivatives> {
     let zero = z.zeros_like()?;
     let positive = z.gt(&zero)?;
     let positive_as_number = positive.to_dtype(z.dtype())?;
-    Ok(match pointwise {
-        Pointwise::Linear => [z.clone(), z.ones_like()?, zero],
+    let (value, first, second) = match pointwise {
+        Pointwise::Linear => (z.clone(), z.ones_like()?, zero),
         Pointwise::Sine { omega } => {
             let angle = (z * omega)?;
             let sin = angle.sin()?;
-            [
+            (
                 sin.clone(),
                 (angle.cos()? * omega)?,
                 (sin * (-omega * omega))?,
-            ]
+            )
         }
-        Pointwise::Finer { omega } => finer(z, omega)?,
-        Pointwise::HyperbolicSine { omega } => hyperbolic_sine(z, omega)?,
-        Pointwise::Gabor { omega, scale } => gabor(z, omega, scale)?,
+        Pointwise::Finer { omega } => return finer(z, omega),
+        Pointwise::HyperbolicSine { omega } => return hyperbolic_sine(z, omega),
+        Pointwise::Gabor { omega, scale } => return gabor(z, omega, scale),
         Pointwise::Sinc { omega } => {
-            let [s0, s1, s2] = sinc(&(z * omega)?)?;
-            [s0, (s1 * omega)?, (s2 * (omega * omega))?]
+            let s = sinc(&(z * omega)?)?;
+            (s.value, (s.first * omega)?, (s.second * (omega * omega))?)
         }
-        Pointwise::Gaussian { scale } => gaussian(z, scale)?,
+        Pointwise::Gaussian { scale } => return gaussian(z, scale),
         Pointwise::Silu => {
-            let [s, s1, s2] = logistic(z)?;
-            [(z * &s)?, (s + (z * &s1)?)?, ((s1 * 2.0)? + (z * s2)?)?]
+            let s = logistic(z)?;
+            (
+                (z * &s.value)?,
+                (s.value + (z * &s.first)?)?,
+                ((s.first * 2.0)? + (z * s.second)?)?,
+            )
         }
-        Pointwise::Relu => [z.relu()?, positive_as_number, zero],
+        Pointwise::Relu => (z.relu()?, positive_as_number, zero),
         Pointwise::Tanh => {
             let t = z.tanh()?;
-            let s1 = (1.0 - t.sqr()?)?;
-            [t.clone(), s1.clone(), ((t * -2.0)? * s1)?]
+            let first = (1.0 - t.sqr()?)?;
+            (t.clone(), first.clone(), ((t * -2.0)? * first)?)
         }
-        Pointwise::Sigmoid => logistic(z)?,
+        Pointwise::Sigmoid => return logistic(z),
         Pointwise::Softplus => {
-            // Where the threshold applies the exponential must not overflow either: 0 · ∞ is NaN in the reverse pass.
+            // Above the threshold, where σ(z) = z, the exponential must not overflow either: the backward pass would compute 0 · ∞, which
+            // is NaN.
             let above = z.gt(SOFTPLUS_THRESHOLD)?;
             let safe = above.where_cond(&zero, z)?;
-            let [s, s1, _] = logistic(&safe)?;
+            let s = logistic(&safe)?;
             let value = (safe.exp()? + 1.0)?.log()?;
-            [
+            (
                 above.where_cond(z, &value)?,
-                above.where_cond(&z.ones_like()?, &s)?,
-                above.where_cond(&zero, &s1)?,
-            ]
+                above.where_cond(&z.ones_like()?, &s.value)?,
+                above.where_cond(&zero, &s.first)?,
+            )
         }
         Pointwise::Exponential { scale, alpha } => {
             let e = (positive.where_cond(&zero, z)?.exp()? * (scale * alpha))?;
-            [
+            (
                 positive.where_cond(&(z * scale)?, &(&e - scale * alpha)?)?,
                 positive.where_cond(&(z.ones_like()? * scale)?, &e)?,
                 positive.where_cond(&zero, &e)?,
-            ]
+            )
         }
+    };
+    Ok(Derivatives {
+        value,
+        first,
+        second,
     })
 }
 
-/// `sin u` and its first two derivatives, from `u'` and `u''`.
-fn wave(u: &Tensor, [u1, u2]: [Tensor; 2]) -> Result<[Tensor; 3]> {
+/// Returns `sin u(z)` and its first two derivatives with respect to z, from `u` and its derivatives `du = u'(z)`, `d2u = u''(z)`.
+fn sine_of(u: &Tensor, du: Tensor, d2u: Tensor) -> Result<Derivatives> {
     let (sin, cos) = (u.sin()?, u.cos()?);
-    let second = ((u2 * &cos)? - (u1.sqr()? * &sin)?)?;
-    Ok([sin, (u1 * cos)?, second])
+    let second = ((d2u * &cos)? - (du.sqr()? * &sin)?)?;
+    Ok(Derivatives {
+        value: sin,
+        first: (du * cos)?,
+        second,
+    })
 }
 
-/// `sin(ω (|z| + 1) z)` and its first two derivatives.
-fn finer(z: &Tensor, omega: f64) -> Result<[Tensor; 3]> {
+/// Returns `sin(ω (|z| + 1) z)` and its first two derivatives.
+fn finer(z: &Tensor, omega: f64) -> Result<Derivatives> {
     let size = z.abs()?;
     let sign = z
         .ge(&z.zeros_like()?)?
@@ -282,32 +308,36 @@ fn finer(z: &Tensor, omega: f64) -> Result<[Tensor; 3]> {
         .affine(2.0, -1.0)?;
     let slope = size.affine(2.0 * omega, omega)?;
     let phase = (size.affine(omega, omega)? * z)?;
-    wave(&phase, [slope, (sign * (2.0 * omega))?])
+    sine_of(&phase, slope, (sign * (2.0 * omega))?)
 }
 
-/// `sin(ω sinh 2z)` and its first two derivatives.
-fn hyperbolic_sine(z: &Tensor, omega: f64) -> Result<[Tensor; 3]> {
+/// Returns `sin(ω sinh 2z)` and its first two derivatives.
+fn hyperbolic_sine(z: &Tensor, omega: f64) -> Result<Derivatives> {
     let (grows, falls) = ((z * 2.0)?.exp()?, (z * -2.0)?.exp()?);
     let sinh = ((&grows - &falls)? * (omega / 2.0))?;
     let cosh = ((grows + falls)? * (omega / 2.0))?;
-    wave(&sinh, [(cosh * 2.0)?, (&sinh * 4.0)?])
+    sine_of(&sinh, (cosh * 2.0)?, (&sinh * 4.0)?)
 }
 
-/// `e^(−(s z)²) cos ωz` and its first two derivatives.
-fn gabor(z: &Tensor, omega: f64, scale: f64) -> Result<[Tensor; 3]> {
-    let [g0, g1, g2] = gaussian(z, scale)?;
+/// Returns `e^(−(s z)²) cos ωz` and its first two derivatives.
+fn gabor(z: &Tensor, omega: f64, scale: f64) -> Result<Derivatives> {
+    let Derivatives {
+        value: g0,
+        first: g1,
+        second: g2,
+    } = gaussian(z, scale)?;
     let angle = (z * omega)?;
     let (c0, c1) = (angle.cos()?, (angle.sin()? * -omega)?);
     let second = ((&g2 * &c0)? + ((&g1 * &c1)? * 2.0)?)?;
-    Ok([
-        (&g0 * &c0)?,
-        ((&g1 * &c0)? + (&g0 * &c1)?)?,
-        (second - ((g0 * c0)? * (omega * omega))?)?,
-    ])
+    Ok(Derivatives {
+        value: (&g0 * &c0)?,
+        first: ((&g1 * &c0)? + (&g0 * &c1)?)?,
+        second: (second - ((g0 * c0)? * (omega * omega))?)?,
+    })
 }
 
-/// `sin(u)/u` and its first two derivatives: quotients or, where these lose digits, their series.
-fn sinc(u: &Tensor) -> Result<[Tensor; 3]> {
+/// Returns `sin(u)/u` and its first two derivatives: quotients for |u| ≥ 1, power series for |u| < 1, where the quotients lose digits.
+fn sinc(u: &Tensor) -> Result<Derivatives> {
     let near = u.abs()?.lt(1.0)?;
     let one = u.ones_like()?;
     let far = near.where_cond(&one, u)?;
@@ -327,30 +357,38 @@ fn sinc(u: &Tensor) -> Result<[Tensor; 3]> {
             t2 = (t2? * &square)?.affine(1.0, c * n * (n - 1.0));
         }
     }
-    Ok([
-        near.where_cond(&t0?, &s0)?,
-        near.where_cond(&(t1? * close)?, &s1)?,
-        near.where_cond(&t2?, &s2)?,
-    ])
+    Ok(Derivatives {
+        value: near.where_cond(&t0?, &s0)?,
+        first: near.where_cond(&(t1? * close)?, &s1)?,
+        second: near.where_cond(&t2?, &s2)?,
+    })
 }
 
-/// `e^(−(s z)²)` and its first two derivatives.
-fn gaussian(z: &Tensor, scale: f64) -> Result<[Tensor; 3]> {
+/// Returns `e^(−(s z)²)` and its first two derivatives.
+fn gaussian(z: &Tensor, scale: f64) -> Result<Derivatives> {
     let square = scale * scale;
     let e = (z.sqr()? * -square)?.exp()?;
     let second = (&e * ((z.sqr()? * (4.0 * square * square))? - 2.0 * square)?)?;
-    Ok([e.clone(), ((z * (-2.0 * square))? * &e)?, second])
+    Ok(Derivatives {
+        value: e.clone(),
+        first: ((z * (-2.0 * square))? * &e)?,
+        second,
+    })
 }
 
-/// `s, s', s''` of the logistic function.
-fn logistic(z: &Tensor) -> Result<[Tensor; 3]> {
+/// Returns the logistic function `1 / (1 + e⁻ᶻ)` and its first two derivatives.
+fn logistic(z: &Tensor) -> Result<Derivatives> {
     let s = ((z.neg()?.exp()? + 1.0)?).recip()?;
-    let s1 = (&s * (1.0 - &s)?)?;
-    let s2 = (&s1 * (1.0 - (&s * 2.0)?)?)?;
-    Ok([s, s1, s2])
+    let first = (&s * (1.0 - &s)?)?;
+    let second = (&first * (1.0 - (&s * 2.0)?)?)?;
+    Ok(Derivatives {
+        value: s,
+        first,
+        second,
+    })
 }
 
-/// The input jet of a chunk of coordinates.
+/// Returns the jet of the encoded coordinates, the input of the first layer.
 fn input(plan: &Plan, coords: &Tensor, params: &Tensor, order: &Order) -> Result<Parts> {
     let dims = coords.dim(1)?;
     let input = Input {
@@ -370,10 +408,10 @@ fn input(plan: &Plan, coords: &Tensor, params: &Tensor, order: &Order) -> Result
             first_center,
             first_sigma,
         } => {
-            let centers_d = params.narrow(0, *first_center, centers * dims)?;
+            let center_coords = params.narrow(0, *first_center, centers * dims)?;
             let sigmas = params.narrow(0, *first_sigma, *centers)?;
             let distances = input.distances(
-                &centers_d.reshape((*centers, dims))?,
+                &center_coords.reshape((*centers, dims))?,
                 &sigmas.reshape((1, *centers))?,
             )?;
             apply(Pointwise::Gaussian { scale: 1.0 }, distances, order)
@@ -381,15 +419,19 @@ fn input(plan: &Plan, coords: &Tensor, params: &Tensor, order: &Order) -> Result
     }
 }
 
+/// Coordinates to be encoded, with the derivatives that are asked for.
 struct Input<'a> {
+    /// `(n, d)`.
     coords: &'a Tensor,
     order: &'a Order,
+    /// `d`.
     dims: usize,
+    /// Number of gradient components: `d` or 0.
     gradients: usize,
 }
 
 impl Input<'_> {
-    /// The same row for every point.
+    /// Returns a tensor `(n, width)` that repeats `row`.
     fn constant(&self, row: Vec<f64>) -> Result<Tensor> {
         let width = row.len();
         let row = Tensor::from_vec(row, (1, width), &candle_core::Device::Cpu)?;
@@ -398,7 +440,7 @@ impl Input<'_> {
         row.broadcast_as((self.coords.dim(0)?, width))?.contiguous()
     }
 
-    /// `∂x/∂xᵢ`.
+    /// Returns `∂x/∂xᵢ`, `(n, d)`.
     fn axis(&self, i: usize) -> Result<Tensor> {
         self.constant(
             (0..self.dims)
@@ -407,6 +449,7 @@ impl Input<'_> {
         )
     }
 
+    /// Returns the jet of the coordinates themselves.
     fn identity(&self) -> Result<Parts> {
         Ok(Parts {
             value: self.coords.clone(),
@@ -417,6 +460,7 @@ impl Input<'_> {
         })
     }
 
+    /// Returns the jet of `sin(ω·x)` or `cos(ω·x)` for each of `waves`, behind the coordinates themselves if `keep` is set.
     fn sinusoids(&self, keep: bool, waves: &Waves) -> Result<Parts> {
         let features = waves.features();
         let angular = |f: &dyn Fn(&[f64]) -> f64| {
@@ -468,7 +512,7 @@ impl Input<'_> {
         })
     }
 
-    /// The jet of `s ‖x − c‖²`.
+    /// Returns the jet of `s ‖x − c‖²`.
     fn distances(&self, centers: &Tensor, sigmas: &Tensor) -> Result<Parts> {
         let zero = self.constant(vec![0.0; sigmas.dim(1)?])?;
         let mut squared = zero.clone();

@@ -6,8 +6,8 @@ use candle_core::backprop::GradStore;
 use candle_core::{DType, Result, Tensor, Var};
 use siren_kernel::network::{Order, Plan};
 
-use super::{Backend, Composed, GradientSum, Pass, Threads, same_kind};
-use crate::field::prepared::Gradients;
+use super::{Accumulate, Backend, Composed, Pass, Threads, same_kind};
+use crate::field::gradients::Gradients;
 
 /// Candle's own operations in double precision.
 pub(in super::super) struct Double;
@@ -83,7 +83,7 @@ impl Pass for DoublePass {
         jets(self.inner.as_ref(), coords, order, self.params.dtype())
     }
 
-    fn gradient_sum(&self) -> Result<Box<dyn GradientSum>> {
+    fn accumulator(&self) -> Result<Box<dyn Accumulate>> {
         Ok(Box::new(DoubleSum {
             plan: Arc::clone(&self.plan),
             leaf: Var::from_tensor(&self.params)?,
@@ -92,7 +92,7 @@ impl Pass for DoublePass {
     }
 }
 
-impl GradientSum for DoubleSum {
+impl Accumulate for DoubleSum {
     fn jets(&mut self, coords: &Tensor, order: &Order) -> Result<Tensor> {
         let params = self.leaf.to_dtype(DType::F64)?;
         let inner = Composed.prepare(&self.plan, &params, Gradients::Tracked)?;
@@ -108,7 +108,7 @@ impl GradientSum for DoubleSum {
         Ok(())
     }
 
-    fn merge(&mut self, other: Box<dyn GradientSum>) -> Result<()> {
+    fn merge(&mut self, other: Box<dyn Accumulate>) -> Result<()> {
         let other = same_kind::<Self>(other)?;
         self.sum = match (self.sum.take(), other.sum) {
             (Some(sum), Some(more)) => Some((sum + more)?),

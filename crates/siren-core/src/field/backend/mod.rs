@@ -1,7 +1,7 @@
-//! How networks are computed, by device: one trait, chosen once from the device.
+//! Backends: the computation of networks on one kind of device.
 //!
-//! [`Fused`] is the CPU's: the whole network is one operation of `siren-kernel`. [`Composed`] serves every other device with candle's own
-//! operations. Another backend is another file here and another line in [`for_device`].
+//! [`Fused`] runs on the CPU: the whole network is one operation of `siren-kernel`. [`Composed`] runs on every device, with candle's own
+//! operations. A new backend is a new file here and a new line in [`for_device`].
 
 mod composed;
 #[cfg(test)]
@@ -16,7 +16,7 @@ use candle_core::{Device, Tensor};
 use siren_kernel::Level;
 use siren_kernel::network::{Order, Plan};
 
-use super::prepared::Gradients;
+use super::gradients::Gradients;
 use crate::error::Result;
 
 pub(super) use self::composed::Composed;
@@ -32,18 +32,18 @@ pub(super) fn for_device(device: &Device) -> Arc<dyn Backend> {
     }
 }
 
-/// Returns the CPU's backend at a SIMD level that this processor has.
+/// Returns the backend of the CPU at a SIMD level, which this processor must have.
 pub(super) fn at_level(level: Level) -> Arc<dyn Backend> {
     Arc::new(Fused::new(level))
 }
 
-/// How many threads may use a device at once.
+/// Number of threads that may use a device at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
     /// Any number: chunks of points are shared among the threads of the current rayon pool.
     Many,
-    /// One. The device is parallel in itself, and candle's CUDA backend, called by several threads, gave parameters that were not
-    /// finite.
+    /// One. The device is parallel in itself, and candle's CUDA backend gave parameters that were not finite when several threads called
+    /// it.
     One,
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn threads(device: &Device) -> Threads {
     for_device(device).threads()
 }
 
-/// How networks are computed on one kind of device. Shapes have been checked by the caller; coordinates are detached from any graph.
+/// Computation of networks on one kind of device. The caller has checked all shapes and detached the coordinates from any graph.
 pub(super) trait Backend: Send + Sync {
     /// Returns how many threads may call at once.
     fn threads(&self) -> Threads;
@@ -63,7 +63,7 @@ pub(super) trait Backend: Send + Sync {
     /// Returns the number of points per application without gradients.
     fn evaluation_points(&self, plan: &Plan, order: &Order) -> usize;
 
-    /// Makes parameters `(P,)` ready for many calls.
+    /// Prepares parameters `(P,)` for many calls.
     fn prepare(
         &self,
         plan: &Arc<Plan>,
@@ -71,7 +71,8 @@ pub(super) trait Backend: Send + Sync {
         gradients: Gradients,
     ) -> candle_core::Result<Box<dyn Pass>>;
 
-    /// Returns the jets `(b, n, c, 1 + d + K)` at `coords (b, n, d)` of fields with parameters `(b, P)`, differentiable in these.
+    /// Returns the jets `(b, n, c, 1 + d + K)` at `coords (b, n, d)` of fields with parameters `(b, P)`, differentiable in the
+    /// parameters.
     fn batch_jets(
         &self,
         plan: &Arc<Plan>,
@@ -80,8 +81,8 @@ pub(super) trait Backend: Send + Sync {
         order: &Order,
     ) -> Result<Tensor>;
 
-    /// Returns the mean squared error of the values at `coords (b, n, d)` for `targets (b, n, c)`, and the mean square of `params (b, P)`; both
-    /// differentiable in these, once.
+    /// Returns the mean squared error of the values at `coords (b, n, d)` for `targets (b, n, c)`, and the mean square of `params (b, P)`;
+    /// both are differentiable in `params`, by one backward pass only.
     fn batch_square_error(
         &self,
         plan: &Arc<Plan>,
@@ -96,27 +97,27 @@ pub(super) trait Pass: Send + Sync {
     /// Returns the jets `(n, c, 1 + d + K)` at `coords (n, d)`, differentiable in the parameters if gradients are tracked.
     fn jets(&self, coords: &Tensor, order: &Order) -> candle_core::Result<Tensor>;
 
-    /// Returns a gradient in the parameters, zero so far.
-    fn gradient_sum(&self) -> candle_core::Result<Box<dyn GradientSum>>;
+    /// Returns a gradient with respect to the parameters, initially zero.
+    fn accumulator(&self) -> candle_core::Result<Box<dyn Accumulate>>;
 }
 
-/// A gradient in the parameters `(P,)`, summed over the backward passes of many chunks.
-pub(super) trait GradientSum: Any + Send {
+/// Gradient with respect to the parameters `(P,)`, summed over the backward passes of many chunks.
+pub(super) trait Accumulate: Any + Send {
     /// Returns the jets `(n, c, 1 + d + K)` at `coords (n, d)`, whose backward pass adds to this gradient.
     fn jets(&mut self, coords: &Tensor, order: &Order) -> candle_core::Result<Tensor>;
 
-    /// Adds what a backward pass left in candle's store.
+    /// Adds the gradient of a backward pass, given the store that the pass returned.
     fn collect(&mut self, store: &GradStore) -> candle_core::Result<()>;
 
     /// Adds another sum of the same [`Pass`].
-    fn merge(&mut self, other: Box<dyn GradientSum>) -> candle_core::Result<()>;
+    fn merge(&mut self, other: Box<dyn Accumulate>) -> candle_core::Result<()>;
 
-    /// Returns the sum, flat `(P,)`.
+    /// Returns the sum as flat parameters `(P,)`.
     fn finish(self: Box<Self>) -> candle_core::Result<Tensor>;
 }
 
-/// Recovers the type of a sum that is merged into one of type `S`.
-fn same_kind<S: GradientSum>(other: Box<dyn GradientSum>) -> candle_core::Result<Box<S>> {
+/// Downcasts a sum that is to be merged into one of type `S`.
+fn same_kind<S: Accumulate>(other: Box<dyn Accumulate>) -> candle_core::Result<Box<S>> {
     let other: Box<dyn Any> = other;
     other
         .downcast()

@@ -1,4 +1,4 @@
-//! Many fields of one shape at once, each with parameters of its own: what a hypernetwork asks for.
+//! Batches of fields of one network, each field with its own parameters: the output of a hypernetwork.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,52 +12,65 @@ use siren_kernel::network::{Chunk, GradientSum, Order, Packed, Plan};
 use super::precision::{Pools, Precision};
 use crate::field::tensor::{contiguous, read};
 
-/// Points of one signal that share a gradient sum; it fixes the order of additions, whatever the number of threads.
+/// Number of points of one field that share a gradient buffer. It fixes the order of additions, whatever the number of threads.
 const PART_POINTS: usize = 2048;
 
 /// `(coords (b, n, d), parameters (b, P)) → jets (b, n, c, 1 + d + K)`.
 ///
-/// Nothing is kept for the reverse pass, which computes each chunk's forward pass again: the activations of a whole batch
-/// would have to travel to memory and back, which takes as long.
+/// The forward pass keeps nothing: the backward pass computes the forward pass of each chunk again. Writing the activations of a whole
+/// batch to memory and reading them back takes as long.
 pub(super) struct BatchOperation {
     pub(super) plan: Arc<Plan>,
     pub(super) order: Order,
     pub(super) pools: Arc<Pools>,
     pub(super) level: Level,
-    /// Points of a chunk of the reverse pass.
+    /// Number of points of a chunk of the backward pass.
     pub(super) chunk_points: usize,
 }
 
+/// Loss and gradient of a batch.
+pub(super) struct BatchGradient<T> {
+    /// Sum of the losses that the callback returned.
+    pub(super) loss: f64,
+    /// Gradient with respect to the parameters, `(b, P)`.
+    pub(super) d_params: Vec<T>,
+}
+
+/// Loss and gradient of a part of the points of one field.
+struct PartGradient<T> {
+    loss: f64,
+    sum: GradientSum<T>,
+}
+
 impl BatchOperation {
-    /// Numbers of the jet of a point.
+    /// Returns the number of elements of the jet of a point.
     fn jet_len(&self) -> usize {
         self.plan.out_features * self.order.components(self.plan.in_features)
     }
 
     fn chunk<'a, T: Precision>(
         &'a self,
-        coords: &'a [T],
-        params: &'a [T],
+        inputs: FieldInputs<'a, T>,
         packed: &'a Packed<T>,
     ) -> Chunk<'a, T> {
         Chunk {
             plan: &self.plan,
             order: &self.order,
-            coords,
-            params,
+            coords: inputs.coords,
+            params: inputs.params,
             packed,
             level: self.level,
         }
     }
 
+    /// Returns the jets `(b, n, c, 1 + d + K)`.
     fn forward<T: Precision>(&self, coords: &[T], params: &[T]) -> Vec<T> {
         let dims = self.plan.in_features;
         let mut out = vec![T::of(0.0); coords.len() / dims * self.jet_len()];
-        let per_signal = params.len() / self.plan.parameters;
-        let signals = Signals::new(self, coords, params, per_signal);
-        let outs = out.par_chunks_mut((signals.points * self.jet_len()).max(1));
-        outs.enumerate().for_each(|(signal, out)| {
-            let (coords, params) = signals.of(signal);
+        let batch = Batch::new(&self.plan, coords, params);
+        let outs = out.par_chunks_mut((batch.points * self.jet_len()).max(1));
+        outs.enumerate().for_each(|(field, out)| {
+            let FieldInputs { coords, params } = batch.field(field);
             let packed = Packed::new(self.level, &self.plan, params);
             let parts = coords.par_chunks(PART_POINTS * dims);
             parts
@@ -65,7 +78,7 @@ impl BatchOperation {
                 .for_each(|(coords, out)| {
                     let pool = T::pool(&self.pools);
                     let mut workspace = pool.take().unwrap_or_default();
-                    self.chunk(coords, params, &packed)
+                    self.chunk(FieldInputs { coords, params }, &packed)
                         .evaluate(out, &mut workspace);
                     pool.give(workspace);
                 });
@@ -73,100 +86,148 @@ impl BatchOperation {
         out
     }
 
-    /// The gradient in the parameters, `(b, P)`, and the sum of what `judge` says: it is given which outputs of the batch these are and
-    /// their values, in whose place it puts the gradient in them.
+    /// Computes the gradient with respect to the parameters, chunk by chunk.
+    ///
+    /// `write_d_values` is called with a range of elements of the jets `(b, n, c, 1 + d + K)` and their values. It overwrites the values by
+    /// the gradient of the loss with respect to them, and returns the loss of these elements.
     pub(super) fn gradient<T: Precision>(
         &self,
-        [coords, params]: [&[T]; 2],
-        judge: impl Fn(Range<usize>, &mut [T]) -> f64 + Sync,
-    ) -> (f64, Vec<T>) {
-        let len = self.plan.parameters;
+        coords: &[T],
+        params: &[T],
+        write_d_values: impl Fn(Range<usize>, &mut [T]) -> f64 + Sync,
+    ) -> BatchGradient<T> {
         let mut d_params = vec![T::of(0.0); params.len()];
-        let signals = Signals::new(self, coords, params, params.len() / len);
-        let rows = d_params.par_chunks_mut(len).enumerate();
-        let judged = rows.map(|(signal, d_params)| {
-            let (coords, params) = signals.of(signal);
+        let batch = Batch::new(&self.plan, coords, params);
+        let rows = d_params.par_chunks_mut(self.plan.parameters).enumerate();
+        let losses = rows.map(|(field, d_params)| {
+            let FieldInputs { coords, params } = batch.field(field);
             let packed = Packed::new(self.level, &self.plan, params);
             let parts = coords
                 .par_chunks(PART_POINTS * self.plan.in_features)
                 .enumerate();
-            let parts: Vec<(f64, GradientSum<T>)> = parts
+            let parts: Vec<PartGradient<T>> = parts
                 .map(|(part, coords)| {
-                    let first = signal * signals.points + part * PART_POINTS;
-                    self.part(first * self.jet_len(), [coords, params], &packed, &judge)
+                    let first_point = field * batch.points + part * PART_POINTS;
+                    let inputs = FieldInputs { coords, params };
+                    self.part_gradient(inputs, &packed, first_point, &write_d_values)
                 })
                 .collect();
             let mut parts = parts.into_iter();
-            let Some((mut judged, mut sum)) = parts.next() else {
+            let Some(PartGradient { mut loss, mut sum }) = parts.next() else {
                 return 0.0;
             };
-            for (more_judged, more) in parts {
-                judged += more_judged;
-                sum.add(&more);
-                T::sums(&self.pools).give(more);
+            for part in parts {
+                loss += part.loss;
+                sum.add(&part.sum);
+                T::sums(&self.pools).give(part.sum);
             }
             d_params.copy_from_slice(sum.flat(&self.plan));
             T::sums(&self.pools).give(sum);
-            judged
+            loss
         });
-        let judged: Vec<f64> = judged.collect();
-        (judged.iter().sum(), d_params)
+        let losses: Vec<f64> = losses.collect();
+        BatchGradient {
+            loss: losses.iter().sum(),
+            d_params,
+        }
     }
 
-    /// The points of a part of a signal, whose outputs begin at `first`.
-    fn part<T: Precision>(
+    /// Computes loss and gradient of a part of one field; `first_point` is the index of its first point in the batch.
+    fn part_gradient<T: Precision>(
         &self,
-        mut first: usize,
-        [coords, params]: [&[T]; 2],
+        inputs: FieldInputs<'_, T>,
         packed: &Packed<T>,
-        judge: &impl Fn(Range<usize>, &mut [T]) -> f64,
-    ) -> (f64, GradientSum<T>) {
+        first_point: usize,
+        write_d_values: &impl Fn(Range<usize>, &mut [T]) -> f64,
+    ) -> PartGradient<T> {
         let mut sum = GradientSum::zero(&self.plan, T::sums(&self.pools).take());
         let pool = T::pool(&self.pools);
         let mut workspace = pool.take().unwrap_or_default();
         let mut out = vec![T::of(0.0); self.chunk_points * self.jet_len()];
-        let mut judged = 0.0;
-        for coords in coords.chunks(self.chunk_points * self.plan.in_features) {
+        let mut loss = 0.0;
+        let mut first = first_point * self.jet_len();
+        for coords in inputs
+            .coords
+            .chunks(self.chunk_points * self.plan.in_features)
+        {
             let out = &mut out[..coords.len() / self.plan.in_features * self.jet_len()];
-            let chunk = self.chunk(coords, params, packed);
+            let chunk = self.chunk(FieldInputs { coords, ..inputs }, packed);
             chunk.forward(out, &mut workspace);
-            judged += judge(first..first + out.len(), out);
+            loss += write_d_values(first..first + out.len(), out);
             chunk.backward(out, &mut workspace, &mut sum);
             first += out.len();
         }
         pool.give(workspace);
-        (judged, sum)
+        PartGradient { loss, sum }
+    }
+
+    /// Returns the gradient `(b, P)` with respect to the parameters for a gradient `d_jets` with respect to the jets.
+    fn backward<T: Precision>(
+        &self,
+        coords: &Tensor,
+        params: &Tensor,
+        d_jets: &Tensor,
+    ) -> candle_core::Result<Tensor> {
+        let d_params = read(coords, |coords: &[T]| {
+            read(params, |params: &[T]| {
+                read(d_jets, |d_jets: &[T]| {
+                    let copy_d_jets = |range: Range<usize>, values: &mut [T]| {
+                        values.copy_from_slice(&d_jets[range]);
+                        0.0
+                    };
+                    self.gradient(coords, params, copy_d_jets).d_params
+                })
+            })?
+        })??;
+        Tensor::from_vec(d_params, params.shape(), &Device::Cpu)
     }
 }
 
-/// The rows of a batch.
-struct Signals<'a, T> {
+/// Coordinates `(b, n, d)` and parameters `(b, P)` of `b` fields.
+struct Batch<'a, T> {
     coords: &'a [T],
     params: &'a [T],
+    /// Number of points per field, `n`.
     points: usize,
     dims: usize,
-    len: usize,
+    /// Number of parameters per field, `P`.
+    parameters: usize,
 }
 
-impl<'a, T> Signals<'a, T> {
-    fn new(operation: &BatchOperation, coords: &'a [T], params: &'a [T], signals: usize) -> Self {
-        let dims = operation.plan.in_features;
+/// Coordinates `(n, d)` and parameters `(P,)` of one field.
+struct FieldInputs<'a, T> {
+    coords: &'a [T],
+    params: &'a [T],
+}
+
+impl<T> Clone for FieldInputs<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for FieldInputs<'_, T> {}
+
+impl<'a, T> Batch<'a, T> {
+    fn new(plan: &Plan, coords: &'a [T], params: &'a [T]) -> Self {
+        let (dims, parameters) = (plan.in_features, plan.parameters);
+        let fields = params.len() / parameters;
         Self {
             coords,
             params,
-            points: coords.len() / dims / signals.max(1),
+            points: coords.len() / dims / fields.max(1),
             dims,
-            len: operation.plan.parameters,
+            parameters,
         }
     }
 
-    /// The coordinates and parameters of one.
-    fn of(&self, signal: usize) -> (&'a [T], &'a [T]) {
+    /// Returns the inputs of one field.
+    fn field(&self, index: usize) -> FieldInputs<'a, T> {
         let len = self.points * self.dims;
-        (
-            &self.coords[signal * len..][..len],
-            &self.params[signal * self.len..][..self.len],
-        )
+        FieldInputs {
+            coords: &self.coords[index * len..][..len],
+            params: &self.params[index * self.parameters..][..self.parameters],
+        }
     }
 }
 
@@ -182,9 +243,9 @@ impl CustomOp2 for BatchOperation {
         params: &CpuStorage,
         params_layout: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let (signals, points) = (coords_layout.dims()[0], coords_layout.dims()[1]);
+        let (fields, points) = (coords_layout.dims()[0], coords_layout.dims()[1]);
         let components = self.order.components(self.plan.in_features);
-        let shape = Shape::from((signals, points, self.plan.out_features, components));
+        let shape = Shape::from((fields, points, self.plan.out_features, components));
         let storage = match params {
             CpuStorage::F32(_) => CpuStorage::F32(self.forward(
                 contiguous::<f32>(coords, coords_layout)?,
@@ -199,7 +260,7 @@ impl CustomOp2 for BatchOperation {
         Ok((storage, shape))
     }
 
-    /// Coordinates are data: only the parameters get a gradient.
+    /// Returns a gradient with respect to the parameters only: coordinates are data.
     fn bwd(
         &self,
         coords: &Tensor,
@@ -208,31 +269,10 @@ impl CustomOp2 for BatchOperation {
         d_jets: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
         let d_jets = d_jets.contiguous()?;
-        let tensors = [coords, params, &d_jets];
         let gradient = match params.dtype() {
-            DType::F64 => self.backward_tensors::<f64>(tensors)?,
-            _ => self.backward_tensors::<f32>(tensors)?,
+            DType::F64 => self.backward::<f64>(coords, params, &d_jets)?,
+            _ => self.backward::<f32>(coords, params, &d_jets)?,
         };
         Ok((None, Some(gradient)))
-    }
-}
-
-impl BatchOperation {
-    fn backward_tensors<T: Precision>(
-        &self,
-        [coords, params, d_jets]: [&Tensor; 3],
-    ) -> candle_core::Result<Tensor> {
-        let gradient = read(coords, |coords: &[T]| {
-            read(params, |params: &[T]| {
-                read(d_jets, |d_jets: &[T]| {
-                    let given = |range: Range<usize>, out: &mut [T]| {
-                        out.copy_from_slice(&d_jets[range]);
-                        0.0
-                    };
-                    self.gradient([coords, params], given).1
-                })
-            })?
-        })??;
-        Tensor::from_vec(gradient, params.shape(), &Device::Cpu)
     }
 }

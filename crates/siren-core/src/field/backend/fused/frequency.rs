@@ -1,17 +1,17 @@
-//! Frequencies that are learned: `sin(s ω₀ (W h + b))` with one more parameter `s` a layer, which starts at 1.
+//! Learned frequencies: `sin(s ω₀ (W h + b))` with one more parameter `s` per layer, which starts at 1.
 //!
-//! The kernel knows nothing of them. It is given the parameters of the same network without `s`, whose weights and biases are
-//! `s W` and `s b` (the *effective* parameters), and the gradient it returns is carried back by the chain rule:
+//! The kernel does not support them. It receives the *effective* parameters: those of the same network without `s`, whose weights and
+//! biases are `Wₑ = s W` and `bₑ = s b`. The chain rule turns the gradient with respect to them into that with respect to the parameters:
 //!
 //! ```text
-//! W̄ = s W̄ₑ      b̄ = s b̄ₑ      s̄ = Σ W ∘ W̄ₑ + Σ b ∘ b̄ₑ
+//! dW = s dWₑ      db = s dbₑ      ds = Σ W ∘ dWₑ + Σ b ∘ dbₑ
 //! ```
 
 use candle_core::{D, Result, Tensor};
 
 use siren_kernel::network::{Dense, Plan};
 
-/// Replaces the last-axis entries of a layer with learned frequency by `f(entries, s)`, where `f` also knows whose they are.
+/// Replaces, on the last axis of `params (…, P)`, the entries of every layer that has a learned frequency by `scaled(layer, entries, s)`.
 fn by_layer(
     plan: &Plan,
     params: &Tensor,
@@ -19,49 +19,52 @@ fn by_layer(
 ) -> Result<Tensor> {
     let part = |range: std::ops::Range<usize>| params.narrow(D::Minus1, range.start, range.len());
     let mut parts = Vec::new();
-    let mut done = 0;
+    let mut end = 0;
     for layer in &plan.layers {
-        let Some(at) = layer.frequency else { continue };
-        // The layout puts weight, bias and frequency one behind the other.
-        let all = layer.weight.start..at + 1;
-        if done < all.start {
-            parts.push(part(done..all.start)?);
+        let Some(index) = layer.frequency else {
+            continue;
+        };
+        // The layout has weight, bias and frequency of a layer in sequence.
+        let entries = layer.weight.start..index + 1;
+        if end < entries.start {
+            parts.push(part(end..entries.start)?);
         }
-        parts.push(scaled(layer, &part(all.clone())?, &part(at..at + 1)?)?);
-        done = all.end;
+        let s = part(index..index + 1)?;
+        parts.push(scaled(layer, &part(entries.clone())?, &s)?);
+        end = entries.end;
     }
-    if done == 0 {
+    if end == 0 {
         return Ok(params.clone());
     }
-    if done < plan.parameters {
-        parts.push(part(done..plan.parameters)?);
+    if end < plan.parameters {
+        parts.push(part(end..plan.parameters)?);
     }
     Tensor::cat(&parts, D::Minus1)?.contiguous()
 }
 
-/// Whether there is one at all.
+/// Returns whether a layer has a learned frequency.
 pub(super) fn is_learned(plan: &Plan) -> bool {
     plan.layers.iter().any(|layer| layer.frequency.is_some())
 }
 
-/// The effective parameters of `params (…, P)`, differentiable; without learned frequencies they are `params` itself.
+/// Returns the effective parameters of `params (…, P)`, differentiable; without learned frequencies, `params` itself.
 pub(super) fn effective(plan: &Plan, params: &Tensor) -> Result<Tensor> {
-    by_layer(plan, params, |layer, own, s| {
+    by_layer(plan, params, |layer, entries, s| {
         let count = layer.weight.len() + layer.bias.len();
-        let scaled = own.narrow(D::Minus1, 0, count)?.broadcast_mul(s)?;
+        let scaled = entries.narrow(D::Minus1, 0, count)?.broadcast_mul(s)?;
         Tensor::cat(&[&scaled, s], D::Minus1)
     })
 }
 
-/// The gradient in `params (P,)`, from that in their effective parameters.
-pub(super) fn pull_back(plan: &Plan, params: &Tensor, gradient: &Tensor) -> Result<Tensor> {
-    by_layer(plan, gradient, |layer, own, _| {
+/// Returns the gradient with respect to `params (P,)`, given the gradient with respect to the effective parameters.
+pub(super) fn pull_back(plan: &Plan, params: &Tensor, d_effective: &Tensor) -> Result<Tensor> {
+    by_layer(plan, d_effective, |layer, d_entries, _| {
         let count = layer.weight.len() + layer.bias.len();
-        let own = own.narrow(0, 0, count)?;
+        let d_entries = d_entries.narrow(0, 0, count)?;
         let frequency = layer.weight.start + count;
         let s = params.narrow(0, frequency, 1)?;
         let theta = params.narrow(0, layer.weight.start, count)?;
-        let d_frequency = (&own * theta)?.sum_keepdim(0)?;
-        Tensor::cat(&[own.broadcast_mul(&s)?, d_frequency], 0)
+        let d_frequency = (&d_entries * theta)?.sum_keepdim(0)?;
+        Tensor::cat(&[d_entries.broadcast_mul(&s)?, d_frequency], 0)
     })
 }

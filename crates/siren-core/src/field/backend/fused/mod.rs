@@ -1,4 +1,4 @@
-//! The CPU's backend: a whole network as one operation of `siren-kernel`, with its own backward pass.
+//! Backend of the CPU: a whole network as one operation of `siren-kernel`, with its own backward pass.
 
 mod batch;
 mod frequency;
@@ -17,11 +17,11 @@ use self::batch::BatchOperation;
 use self::operation::JetOperation;
 use self::precision::{PackedWeights, Pools, Sum, Tape, lock};
 use self::square_error::SquareError;
-use super::{Backend, GradientSum, Pass, Threads, same_kind};
+use super::{Accumulate, Backend, Pass, Threads, same_kind};
 use crate::error::Result;
-use crate::field::prepared::Gradients;
+use crate::field::gradients::Gradients;
 
-/// Points per application where no gradient is wanted.
+/// Number of points per application without gradients.
 const EVALUATION_POINTS: usize = 4096;
 
 /// The fused operation at one SIMD level, with buffers that are kept between calls.
@@ -68,12 +68,12 @@ impl Backend for Fused {
         params: &Tensor,
         gradients: Gradients,
     ) -> candle_core::Result<Box<dyn Pass>> {
-        // The kernel does not know learned frequencies: it is given the effective parameters.
+        // The kernel does not support learned frequencies: it receives the effective parameters.
         let tracked = match gradients {
             Gradients::Tracked => frequency::effective(plan, params)?,
             Gradients::Untracked => frequency::effective(plan, &params.detach())?,
         };
-        // A variable is its own leaf, without a copy.
+        // Without learned frequencies a variable serves as the leaf itself, without a copy.
         let leaf = if frequency::is_learned(plan) {
             Var::from_tensor(&tracked.detach())?
         } else {
@@ -115,7 +115,7 @@ impl Backend for Fused {
             batch: self.batch(plan, &Order::Value),
             coords: coords.contiguous()?,
             targets: targets.contiguous()?,
-            gradient: Mutex::default(),
+            d_params: Mutex::default(),
         };
         let effective = frequency::effective(plan, params)?.contiguous()?;
         let means = effective.apply_op1(operation)?;
@@ -138,7 +138,7 @@ struct FusedPass {
     params: Tensor,
     /// The effective parameters, with their graph back to the parameters.
     tracked: Tensor,
-    /// The effective parameters as the leaf of graphs whose gradient a [`FusedSum`] takes.
+    /// The effective parameters as the leaf of graphs whose gradient a [`FusedAccumulator`] takes.
     leaf: Var,
     gradients: Gradients,
 }
@@ -168,9 +168,9 @@ impl Pass for FusedPass {
         }
     }
 
-    fn gradient_sum(&self) -> candle_core::Result<Box<dyn GradientSum>> {
+    fn accumulator(&self) -> candle_core::Result<Box<dyn Accumulate>> {
         let zero = Sum::zero(&self.plan, &self.pools, self.leaf.dtype());
-        Ok(Box::new(FusedSum {
+        Ok(Box::new(FusedAccumulator {
             pass: FusedPass {
                 plan: Arc::clone(&self.plan),
                 pools: Arc::clone(&self.pools),
@@ -186,24 +186,24 @@ impl Pass for FusedPass {
     }
 }
 
-/// A gradient that the operation's backward pass adds to by itself.
-struct FusedSum {
+/// Gradient to which the backward pass of the operation adds.
+struct FusedAccumulator {
     pass: FusedPass,
     sum: Arc<Mutex<Sum>>,
 }
 
-impl GradientSum for FusedSum {
+impl Accumulate for FusedAccumulator {
     fn jets(&mut self, coords: &Tensor, order: &Order) -> candle_core::Result<Tensor> {
         let operation = self.pass.operation(order, Some(&self.sum));
         coords.contiguous()?.apply_op2(&self.pass.leaf, operation)
     }
 
-    /// Nothing to do: the backward pass has added its part.
+    /// Does nothing: the backward pass has added the gradient already.
     fn collect(&mut self, _store: &GradStore) -> candle_core::Result<()> {
         Ok(())
     }
 
-    fn merge(&mut self, other: Box<dyn GradientSum>) -> candle_core::Result<()> {
+    fn merge(&mut self, other: Box<dyn Accumulate>) -> candle_core::Result<()> {
         let other = same_kind::<Self>(other)?;
         let taken = lock(&other.sum).take();
         lock(&self.sum).add(taken, &self.pass.pools);

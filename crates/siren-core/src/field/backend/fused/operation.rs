@@ -1,4 +1,4 @@
-//! The field as one differentiable candle operation: `(coords (n, d), parameters (P,)) → jets (n, c, 1 + d + K)`.
+//! A field as one differentiable candle operation: `(coords (n, d), parameters (P,)) → jets (n, c, 1 + d + K)`.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,17 +16,18 @@ pub(super) struct JetOperation {
     pub(super) order: Order,
     pub(super) pools: Arc<Pools>,
     pub(super) level: Level,
-    /// Whether a reverse pass may follow.
+    /// Whether a backward pass may follow.
     pub(super) differentiable: bool,
-    /// The weights of the parameters it will be applied to.
+    /// Packed weights of the parameters to which the operation is applied.
     pub(super) packed: PackedWeights,
+    /// Activations of the forward pass.
     pub(super) tape: Mutex<Tape>,
-    /// Where the gradient in the parameters goes instead of into candle's store.
+    /// Buffer to which the backward pass adds the gradient with respect to the parameters, instead of returning it to candle's store.
     pub(super) accumulator: Option<Arc<Mutex<Sum>>>,
 }
 
 impl Drop for JetOperation {
-    /// A forward pass that no reverse pass followed gives its buffers back.
+    /// Returns the buffers of a forward pass that no backward pass followed to their pool.
     fn drop(&mut self) {
         match self.take_tape() {
             Tape::Single(workspace) => self.pools.single.give(workspace),
@@ -53,6 +54,7 @@ impl JetOperation {
         }
     }
 
+    /// Returns the jets, and keeps the activations if the operation is differentiable.
     fn forward<T: Precision>(&self, coords: &[T], params: &[T]) -> Vec<T> {
         let components = self.order.components(self.plan.in_features);
         let points = coords.len() / self.plan.in_features;
@@ -71,33 +73,41 @@ impl JetOperation {
         out
     }
 
+    /// Adds the gradient with respect to the parameters to `sum`, given the gradient `d_jets` with respect to the jets.
     fn backward<T: Precision>(
         &self,
-        tensors: [&Tensor; 3],
+        coords: &Tensor,
+        params: &Tensor,
+        d_jets: &Tensor,
         sum: &mut Sum,
     ) -> candle_core::Result<()> {
-        let [coords, params, d_out] = tensors;
-        let d_out = d_out.contiguous()?;
+        let d_jets = d_jets.contiguous()?;
         read(coords, |coords: &[T]| {
             read(params, |params: &[T]| {
-                read(&d_out, |d_out: &[T]| {
-                    self.backward_slices([coords, params, d_out], sum);
+                read(&d_jets, |d_jets: &[T]| {
+                    self.backward_slices(coords, params, d_jets, sum);
                 })
             })?
         })?
     }
 
-    fn backward_slices<T: Precision>(&self, [coords, params, d_out]: [&[T]; 3], sum: &mut Sum) {
+    fn backward_slices<T: Precision>(
+        &self,
+        coords: &[T],
+        params: &[T],
+        d_jets: &[T],
+        sum: &mut Sum,
+    ) {
         let pool = T::pool(&self.pools);
         let chunk = self.chunk(coords, params);
-        // A second reverse pass over the same graph finds the tape gone and computes it again.
+        // The first backward pass takes the tape; a second one over the same graph computes the forward pass again.
         let mut workspace = T::unpack(self.take_tape()).unwrap_or_else(|| {
             let mut workspace = pool.take().unwrap_or_default();
-            let mut out = vec![T::of(0.0); d_out.len()];
+            let mut out = vec![T::of(0.0); d_jets.len()];
             chunk.forward(&mut out, &mut workspace);
             workspace
         });
-        chunk.backward(d_out, &mut workspace, T::sum_of(sum));
+        chunk.backward(d_jets, &mut workspace, T::sum_of(sum));
         pool.give(workspace);
     }
 }
@@ -131,7 +141,7 @@ impl CustomOp2 for JetOperation {
         Ok((storage, shape))
     }
 
-    /// Coordinates are data: only the parameters get a gradient.
+    /// Returns a gradient with respect to the parameters only, or adds it to the accumulator: coordinates are data.
     fn bwd(
         &self,
         coords: &Tensor,
@@ -139,10 +149,9 @@ impl CustomOp2 for JetOperation {
         _jets: &Tensor,
         d_jets: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let tensors = [coords, params, d_jets];
         let backward = |sum: &mut Sum| match params.dtype() {
-            DType::F64 => self.backward::<f64>(tensors, sum),
-            _ => self.backward::<f32>(tensors, sum),
+            DType::F64 => self.backward::<f64>(coords, params, d_jets, sum),
+            _ => self.backward::<f32>(coords, params, d_jets, sum),
         };
         if let Some(accumulator) = &self.accumulator {
             backward(&mut lock(accumulator))?;

@@ -1,4 +1,4 @@
-//! Buffers, packed weights and gradient sums of either precision.
+//! Buffers, packed weights and gradient sums in single and double precision.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +8,7 @@ use siren_kernel::network::{GradientSum, Packed, Plan, Pool, Workspace};
 
 use crate::field::tensor::Element;
 
-/// A network with buffers for its operation.
+/// Buffers that operations share, so that not every chunk allocates its own.
 #[derive(Default)]
 pub(super) struct Pools {
     pub(super) single: Pool<Workspace<f32>>,
@@ -17,14 +17,14 @@ pub(super) struct Pools {
     pub(super) double_sums: Pool<GradientSum<f64>>,
 }
 
-/// A gradient in the parameters, of either precision.
+/// Gradient with respect to the parameters, in either precision.
 pub(super) enum Sum {
     Single(GradientSum<f32>),
     Double(GradientSum<f64>),
 }
 
 impl Sum {
-    /// Zero.
+    /// Returns a gradient of zeros.
     pub(super) fn zero(plan: &Plan, pools: &Pools, dtype: DType) -> Self {
         if dtype == DType::F64 {
             return Self::Double(GradientSum::zero(plan, pools.double_sums.take()));
@@ -32,7 +32,7 @@ impl Sum {
         Self::Single(GradientSum::zero(plan, pools.single_sums.take()))
     }
 
-    /// Leaves an empty one in its place.
+    /// Returns the sum, and leaves an empty one in its place.
     pub(super) fn take(&mut self) -> Self {
         match self {
             Self::Single(sum) => Self::Single(std::mem::take(sum)),
@@ -40,7 +40,7 @@ impl Sum {
         }
     }
 
-    /// Adds another of the same precision; its buffers go back.
+    /// Adds another sum of the same precision, and returns its buffers to the pool.
     pub(super) fn add(&mut self, other: Self, pools: &Pools) {
         match (self, other) {
             (Self::Single(sum), Self::Single(other)) => {
@@ -55,7 +55,7 @@ impl Sum {
         }
     }
 
-    /// As flat parameters `(P,)`; the buffers go back.
+    /// Returns the sum as flat parameters `(P,)`, and its buffers to the pool.
     pub(super) fn finish(self, plan: &Plan, pools: &Pools) -> candle_core::Result<Tensor> {
         let device = &candle_core::Device::Cpu;
         match self {
@@ -73,7 +73,7 @@ impl Sum {
     }
 }
 
-/// A poisoned lock means that another chunk panicked; its own error is on its way.
+/// Locks a mutex, poisoned or not: if another chunk panicked, its own panic ends the training.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex
         .lock()
@@ -88,7 +88,7 @@ pub(super) enum PackedWeights {
 }
 
 impl PackedWeights {
-    /// From flat parameters `(P,)`.
+    /// Packs the weights of flat parameters `(P,)`.
     pub(super) fn new(level: Level, plan: &Plan, params: &Tensor) -> candle_core::Result<Self> {
         if params.dtype() == DType::F64 {
             let packed = Packed::new(level, plan, &params.to_vec1::<f64>()?);
@@ -99,7 +99,7 @@ impl PackedWeights {
     }
 }
 
-/// What the forward pass left for the reverse pass.
+/// Activations of the forward pass that the backward pass needs.
 #[derive(Default)]
 pub(super) enum Tape {
     #[default]
@@ -108,15 +108,19 @@ pub(super) enum Tape {
     Double(Workspace<f64>),
 }
 
-/// `f32` or `f64`, with its pool and its kind of tape.
+/// `f32` or `f64`, with its pools and its variants of the enums of this module.
 pub(super) trait Precision: Element {
+    /// Returns the pool of workspaces.
     fn pool(pools: &Pools) -> &Pool<Workspace<Self>>;
+    /// Returns the pool of gradient sums.
     fn sums(pools: &Pools) -> &Pool<GradientSum<Self>>;
-    /// Panics if the operation was made for the other precision, which its maker rules out.
+    /// Returns the packed weights. Panics if they are of the other precision; an operation and its weights are made for the same one.
     fn weights(packed: &PackedWeights) -> &Packed<Self>;
+    /// Wraps a workspace.
     fn pack(workspace: Workspace<Self>) -> Tape;
+    /// Returns the workspace of a tape, if it has one of this precision.
     fn unpack(tape: Tape) -> Option<Workspace<Self>>;
-    /// As [`weights`](Self::weights).
+    /// Returns the gradient sum. Panics as [`weights`](Self::weights).
     fn sum_of(sum: &mut Sum) -> &mut GradientSum<Self>;
 }
 

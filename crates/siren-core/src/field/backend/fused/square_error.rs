@@ -1,5 +1,6 @@
-//! The mean squared error of many fields as one operation: each chunk's values are judged and carried back while they are near. With it
-//! goes the mean square of their parameters, whose gradient would take as long by itself as all other passes over them.
+//! Mean squared error of a batch of fields as one operation: loss and backward pass of each chunk follow its forward pass while the values
+//! are in the cache. The operation also computes the mean square of the parameters: as an operation of its own, the gradient of that mean
+//! would take as long as all other passes over the parameters.
 
 use std::ops::Range;
 use std::sync::Mutex;
@@ -9,11 +10,11 @@ use rayon::prelude::*;
 
 use siren_kernel::product::sum_of_squares;
 
-use super::batch::BatchOperation;
+use super::batch::{BatchGradient, BatchOperation};
 use super::precision::{Precision, lock};
 use crate::field::tensor::{contiguous, read};
 
-/// Numbers that a thread works on at once.
+/// Number of parameters that one thread updates at once.
 const PIECE: usize = 1 << 16;
 
 /// `θ (b, P) → (mean (Φ − t)², mean θ²)` over all points and channels, and over all parameters, for `coords (b, n, d)` and
@@ -22,63 +23,68 @@ pub(super) struct SquareError {
     pub(super) batch: BatchOperation,
     pub(super) coords: Tensor,
     pub(super) targets: Tensor,
-    /// Of the first mean, from the forward pass until it is asked for.
-    pub(super) gradient: Mutex<Option<CpuStorage>>,
+    /// Gradient of the first mean `(b, P)`, which the forward pass computes and the backward pass takes.
+    pub(super) d_params: Mutex<Option<CpuStorage>>,
 }
 
 impl SquareError {
-    /// The mean, and its gradient.
-    fn forward<T: Precision>(&self, [coords, targets, params]: [&[T]; 3]) -> (f64, Vec<T>) {
+    /// Computes the mean squared error and its gradient.
+    fn forward<T: Precision>(&self, coords: &[T], targets: &[T], params: &[T]) -> BatchGradient<T> {
         let scale = T::of(2.0 / targets.len() as f64);
-        let judge = |range: Range<usize>, out: &mut [T]| {
+        let write_d_values = |range: Range<usize>, values: &mut [T]| {
             let mut error = 0.0;
-            for (value, &target) in out.iter_mut().zip(&targets[range]) {
+            for (value, &target) in values.iter_mut().zip(&targets[range]) {
                 let difference = *value - target;
                 error += (difference * difference).to_double();
                 *value = difference * scale;
             }
             error
         };
-        let (error, d_params) = self.batch.gradient([coords, params], judge);
-        (error / targets.len() as f64, d_params)
+        let BatchGradient { loss, d_params } = self.batch.gradient(coords, params, write_d_values);
+        BatchGradient {
+            loss: loss / targets.len() as f64,
+            d_params,
+        }
     }
 
+    /// Returns both means `(2,)`, and keeps the gradient of the first.
     fn run<T: Precision>(&self, params: &[T]) -> candle_core::Result<CpuStorage> {
-        let (error, d_params) = read(&self.coords, |coords: &[T]| {
+        let BatchGradient { loss, d_params } = read(&self.coords, |coords: &[T]| {
             read(&self.targets, |targets: &[T]| {
-                self.forward([coords, targets, params])
+                self.forward(coords, targets, params)
             })
         })??;
-        *lock(&self.gradient) = Some(T::to_cpu_storage_owned(d_params));
-        let mean = sum_of_squares(params) / params.len() as f64;
-        Ok(T::to_cpu_storage_owned(vec![T::of(error), T::of(mean)]))
+        *lock(&self.d_params) = Some(T::to_cpu_storage_owned(d_params));
+        let mean_square = sum_of_squares(params) / params.len() as f64;
+        Ok(T::to_cpu_storage_owned(vec![
+            T::of(loss),
+            T::of(mean_square),
+        ]))
     }
 
-    /// The gradient of the weighted sum of both means.
-    fn reverse<T: Precision>(
+    /// Returns the gradient `(b, P)` with respect to the parameters for a gradient `d_means (2,)` with respect to the means.
+    fn backward<T: Precision>(
         &self,
         params: &Tensor,
-        means: &Tensor,
+        d_means: &Tensor,
     ) -> candle_core::Result<Tensor> {
-        let means: Vec<f64> = means.to_dtype(DType::F64)?.to_vec1()?;
-        let mut gradient = lock(&self.gradient).take();
-        let Some(numbers) = gradient.as_mut().and_then(T::elements_of) else {
-            candle_core::bail!("a square error is differentiated once");
+        let d_means: Vec<f64> = d_means.to_dtype(DType::F64)?.to_vec1()?;
+        let mut kept = lock(&self.d_params).take();
+        let Some(elements) = kept.as_mut().and_then(T::elements_of) else {
+            candle_core::bail!("only one backward pass through a square error is possible");
         };
-        let mut numbers = std::mem::take(numbers);
-        let (error, square) = (
-            T::of(means[0]),
-            T::of(2.0 * means[1] / numbers.len() as f64),
-        );
+        let mut d_params = std::mem::take(elements);
+        let error_factor = T::of(d_means[0]);
+        let square_factor = T::of(2.0 * d_means[1] / d_params.len() as f64);
         read(params, |params: &[T]| {
-            let pieces = numbers.par_chunks_mut(PIECE).zip(params.par_chunks(PIECE));
-            pieces.for_each(|(gradient, params)| {
-                for (gradient, &number) in gradient.iter_mut().zip(params) {
-                    *gradient = *gradient * error + number * square;
+            let pieces = d_params.par_chunks_mut(PIECE).zip(params.par_chunks(PIECE));
+            pieces.for_each(|(d_params, params)| {
+                for (d_param, &param) in d_params.iter_mut().zip(params) {
+                    *d_param = *d_param * error_factor + param * square_factor;
                 }
             });
         })?;
-        Tensor::from_vec(numbers, params.shape(), &Device::Cpu)
+        Tensor::from_vec(d_params, params.shape(), &Device::Cpu)
     }
 }
 
@@ -106,8 +112,8 @@ impl CustomOp1 for SquareError {
         d_means: &Tensor,
     ) -> candle_core::Result<Option<Tensor>> {
         Ok(Some(match params.dtype() {
-            DType::F64 => self.reverse::<f64>(params, d_means)?,
-            _ => self.reverse::<f32>(params, d_means)?,
+            DType::F64 => self.backward::<f64>(params, d_means)?,
+            _ => self.backward::<f32>(params, d_means)?,
         }))
     }
 }

@@ -1,10 +1,12 @@
 //! Named random streams: every random number is a function of seed, stream and step.
+//!
+//! Public as [`signal::Stream`](crate::signal::Stream). It is a module of its own because signals and fields both draw from it.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// Numbers of the streams that are older than their names. Results of existing configs depend on them, so the table only shrinks; every
-/// other name is hashed.
+/// Stream numbers of the names that existed before names were hashed. Results of existing configs depend on them, so entries are never
+/// changed or added; every other name is hashed.
 const NUMBERED: [(&str, u8); 11] = [
     ("parameters", 0),
     ("subset", 1),
@@ -22,7 +24,7 @@ const NUMBERED: [(&str, u8); 11] = [
 /// A named stream of random numbers.
 ///
 /// The numbers are a function of the seed, the name and the step alone, so there is no random state to save, and two streams of one
-/// seed are independent. Two samplers of a run need two names, or they draw the same points.
+/// seed are independent. Two samplers of a run need streams of different names, or they draw the same points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stream {
     name: &'static str,
@@ -33,7 +35,7 @@ impl Stream {
     pub const PARAMETERS: Self = Self::named("parameters");
     /// Subsets of a sample.
     pub const SUBSET: Self = Self::named("subset");
-    /// Points in a box.
+    /// Points drawn uniformly in a box.
     pub const UNIFORM: Self = Self::named("uniform");
 
     /// Returns the stream of a name, such as `"image.mask"`.
@@ -77,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn draws_differ_between_streams_seeds_and_steps_and_nothing_else() {
+    fn a_draw_is_a_function_of_stream_seed_and_step() {
         for stream in [Stream::SUBSET, Stream::named("collocation")] {
             assert_eq!(draw(stream, 7, 3), draw(stream, 7, 3));
             assert_ne!(draw(stream, 7, 3), draw(stream, 8, 3));
