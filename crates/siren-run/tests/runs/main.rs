@@ -30,8 +30,8 @@ evaluate_every = 4
 checkpoint_every = 5
 ";
 
-/// Steps of a run that does not end within a test.
-const ENDLESS: u64 = 1 << 40;
+/// Steps of a run that takes longer than a test.
+const ENDLESS: u64 = 10_000_000;
 
 /// A temporary folder with a config file.
 struct Workplace(TempDir);
