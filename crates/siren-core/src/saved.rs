@@ -23,6 +23,8 @@ const FIELD: &str = "siren.field";
 const SHAPE: &str = "siren.shape";
 /// Key of the facts of the signal.
 const SIGNAL: &str = "siren.signal";
+/// Bytes of the header's length at the beginning of a safetensors file, and the alignment of the header.
+const LENGTH_BYTES: usize = 8;
 /// In front of the names of unknown coefficients.
 const COEFFICIENT: &str = "coefficient.";
 
@@ -198,8 +200,50 @@ pub fn to_safetensors(
         let view = view.map_err(|error| unwritable(path, &error.to_string()))?;
         views.push((name.as_str(), view));
     }
-    safetensors::serialize(views, Some(metadata))
-        .map_err(|error| unwritable(path, &error.to_string()))
+    let mut file = safetensors::serialize(views, None)
+        .map_err(|error| unwritable(path, &error.to_string()))?;
+    insert_metadata(&mut file, &metadata);
+    Ok(file)
+}
+
+/// Inserts metadata, sorted by key, into the header of a safetensors file. The `safetensors` crate writes a hash map, so that the same field
+/// would give different bytes each time.
+fn insert_metadata(file: &mut Vec<u8>, metadata: &HashMap<String, String>) {
+    let mut entries: Vec<String> = metadata
+        .iter()
+        .map(|(key, text)| format!("{}:{}", json_string(key), json_string(text)))
+        .collect();
+    entries.sort();
+    let mut length = [0; LENGTH_BYTES];
+    length.copy_from_slice(&file[..LENGTH_BYTES]);
+    let end = LENGTH_BYTES + u64::from_le_bytes(length) as usize;
+    // The header is a JSON object of the tensors, padded with spaces to a multiple of 8 bytes.
+    let tensors = file[LENGTH_BYTES + 1..end].trim_ascii_end();
+    let mut header = format!("{{\"__metadata__\":{{{}}}", entries.join(",")).into_bytes();
+    if tensors != b"}" {
+        header.push(b',');
+    }
+    header.extend_from_slice(tensors);
+    header.resize(header.len().next_multiple_of(LENGTH_BYTES), b' ');
+    let length = (header.len() as u64).to_le_bytes();
+    file.reserve_exact(header.len());
+    file.splice(..end, length.into_iter().chain(header));
+}
+
+/// Returns a text as a JSON string.
+fn json_string(text: &str) -> String {
+    let mut json = String::from("\"");
+    for letter in text.chars() {
+        match letter {
+            '"' => json.push_str("\\\""),
+            '\\' => json.push_str("\\\\"),
+            '\n' => json.push_str("\\n"),
+            control if control < ' ' => json.push_str(&format!("\\u{:04x}", control as u32)),
+            letter => json.push(letter),
+        }
+    }
+    json.push('"');
+    json
 }
 
 /// Returns the elements of a tensor as little-endian bytes.
@@ -248,5 +292,38 @@ fn unwritable(path: &Path, detail: &str) -> Error {
     Error::Checkpoint {
         path: path.to_path_buf(),
         message: format!("cannot be written ({detail})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_comes_back_unchanged_and_the_same_file_has_the_same_bytes() {
+        let tensor = Tensor::new(&[1f32, 2.0], &Device::Cpu).unwrap();
+        let texts = ["a \"quoted\" \\ text\n", "tab\tbell\u{7}", "ω₀ = 30", ""];
+        let write = |tensors: &[(String, Tensor)]| {
+            let keys = ["siren.field", "siren.shape", "ω", "empty"];
+            let pairs = keys.into_iter().zip(texts);
+            let metadata = pairs.map(|(key, text)| (key.to_owned(), text.to_owned()));
+            to_safetensors(tensors, metadata.collect(), Path::new("x")).unwrap()
+        };
+        for tensors in [vec![("x".to_owned(), tensor)], Vec::new()] {
+            let file = write(&tensors);
+            assert!((0..20).all(|_| write(&tensors) == file));
+            let (_, header) = SafeTensors::read_metadata(&file).unwrap();
+            let metadata = header.metadata().clone().unwrap();
+            assert_eq!(metadata.len(), 4);
+            assert_eq!(metadata["siren.field"], texts[0]);
+            assert_eq!(metadata["siren.shape"], texts[1]);
+            assert_eq!(metadata["ω"], texts[2]);
+            let read = candle_core::safetensors::load_buffer(&file, &Device::Cpu).unwrap();
+            assert_eq!(read.len(), tensors.len());
+            for (name, tensor) in &tensors {
+                let values = read[name].to_vec1::<f32>().unwrap();
+                assert_eq!(values, tensor.to_vec1::<f32>().unwrap());
+            }
+        }
     }
 }
