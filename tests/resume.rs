@@ -232,7 +232,7 @@ fn resuming_a_finished_run_changes_nothing_and_prints_how_to_train_further() {
         assert!(ended.stderr.is_empty() && !ended.stdout.contains("psnr_db"));
         for new in ["run-2", "run-3"] {
             let ended = desk.run("resume run").assert_success();
-            let (_, advice) = ended.stdout.split_once("cargo xtask ").unwrap();
+            let (_, advice) = ended.stdout.split_once(&format!("siren-{kind} ")).unwrap();
             desk.run(advice.trim()).assert_success();
             assert!(desk.path(new).join("summary.toml").exists());
         }
