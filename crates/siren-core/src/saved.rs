@@ -202,16 +202,16 @@ pub fn to_safetensors(
     }
     let mut file = safetensors::serialize(views, None)
         .map_err(|error| unwritable(path, &error.to_string()))?;
-    insert_metadata(&mut file, &metadata);
+    insert_metadata(&mut file, metadata);
     Ok(file)
 }
 
 /// Inserts metadata, sorted by key, into the header of a safetensors file. The `safetensors` crate writes a hash map, so that the same field
 /// would give different bytes each time.
-fn insert_metadata(file: &mut Vec<u8>, metadata: &HashMap<String, String>) {
+fn insert_metadata(file: &mut Vec<u8>, metadata: HashMap<String, String>) {
     let mut entries: Vec<String> = metadata
-        .iter()
-        .map(|(key, text)| format!("{}:{}", json_string(key), json_string(text)))
+        .into_iter()
+        .map(|(key, text)| format!("{}:{}", json_string(&key), json_string(&text)))
         .collect();
     entries.sort();
     let mut length = [0; LENGTH_BYTES];
@@ -238,7 +238,7 @@ fn json_string(text: &str) -> String {
             '"' => json.push_str("\\\""),
             '\\' => json.push_str("\\\\"),
             '\n' => json.push_str("\\n"),
-            control if control < ' ' => json.push_str(&format!("\\u{:04x}", control as u32)),
+            control if control < ' ' => json.extend(["\\u", &format!("{:04x}", control as u32)]),
             letter => json.push(letter),
         }
     }
