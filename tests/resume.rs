@@ -232,7 +232,7 @@ fn resuming_a_finished_run_changes_nothing_and_prints_how_to_train_further() {
         assert!(ended.stderr.is_empty() && !ended.stdout.contains("psnr_db"));
         for new in ["run-2", "run-3"] {
             let ended = desk.run("resume run").assert_success();
-            let (_, advice) = ended.stdout.split_once("cargo xtask ").unwrap();
+            let (_, advice) = ended.stdout.split_once(&format!("siren-{kind} ")).unwrap();
             desk.run(advice.trim()).assert_success();
             assert!(desk.path(new).join("summary.toml").exists());
         }
@@ -295,7 +295,7 @@ fn an_interrupted_run_saves_its_last_step_and_prints_how_to_resume() {
         assert!(kill.status().unwrap().success());
         let ended = Ended::from(child.wait_with_output().unwrap());
         assert_eq!(ended.code, Some(130), "{ended:#?}");
-        let advice = format!("continue with: cargo xtask resume {run}");
+        let advice = format!("continue with: siren-image resume {run}");
         assert!(ended.stdout.contains(&advice), "{ended:#?}");
         assert!(desk.path(&run).join(LAST).exists());
         let metrics = String::from_utf8(desk.read(&format!("{run}/metrics.csv"))).unwrap();

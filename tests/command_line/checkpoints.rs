@@ -163,7 +163,7 @@ fn only_one_process_at_a_time_can_use_a_run() {
     let desk = desk_with_run();
     let lock = fs::File::open(desk.path("run/.lock")).unwrap();
     lock.lock().unwrap();
-    let words = ["run", "in use by another process"];
+    let words = ["run", "in use by another run"];
     assert_refused_unchanged(&desk, &["resume run"], "a locked run", &words);
     drop(lock);
     desk.run("resume run").assert_success();

@@ -17,10 +17,7 @@ fn existing_files_and_folders_are_not_overwritten_by_a_run() {
     let cases: &[Case] = &[
         (
             "run good.toml --out old_run",
-            &[
-                "old_run: this run exists already",
-                "cargo xtask resume old_run",
-            ],
+            &["old_run: this run exists already", "`resume old_run`"],
         ),
         (
             "run good.toml --out photos",

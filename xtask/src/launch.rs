@@ -18,6 +18,11 @@ const VIDEO: &str = "siren-video";
 /// The package that times steps.
 const BENCH: &str = "siren-bench";
 
+/// How the user starts this program. Programs that it starts repeat the command in their advice.
+const COMMAND: &str = "cargo xtask";
+/// Environment variable in which they find it.
+const COMMAND_VARIABLE: &str = "SIREN_COMMAND";
+
 /// A program to build and start, with its arguments.
 #[derive(Debug)]
 pub struct Launch {
@@ -88,8 +93,7 @@ impl Launch {
                 return Ok(ExitCode::FAILURE);
             }
         }
-        let mut cargo = cargo();
-        cargo.args(self.cargo_args(root, ffmpeg::is_installed()));
+        let mut cargo = self.cargo_run(root, ffmpeg::is_installed());
         if let Some(commit) = commit(root) {
             cargo.env("SIREN_COMMIT", commit);
         }
@@ -104,7 +108,16 @@ impl Launch {
         replace_with(cargo)
     }
 
-    /// The arguments of Cargo. Clips are read and written by FFmpeg where it is installed.
+    /// Returns the command `cargo run` for the program. Programs that it starts in turn inherit the environment.
+    fn cargo_run(&self, root: &Path, has_ffmpeg: bool) -> Command {
+        let mut cargo = cargo();
+        cargo
+            .env(COMMAND_VARIABLE, COMMAND)
+            .args(self.cargo_args(root, has_ffmpeg));
+        cargo
+    }
+
+    /// Returns the arguments of Cargo. The program for clips is built with FFmpeg if it is installed.
     fn cargo_args(&self, root: &Path, has_ffmpeg: bool) -> Vec<OsString> {
         let mut args: Vec<OsString> = vec!["run".into(), "--release".into()];
         args.extend(["--manifest-path".into(), root.join("Cargo.toml").into()]);
@@ -122,7 +135,7 @@ impl Launch {
     }
 }
 
-/// Returns whether arguments contain `--device cuda:N` or `--device=cuda:N`. Other devices are the program's to accept or refuse.
+/// Returns whether arguments contain `--device cuda:N` or `--device=cuda:N`. The program checks all other devices.
 fn names_cuda_device(args: &[OsString]) -> bool {
     let is_cuda = |device: &str| {
         let index = device.strip_prefix("cuda:").unwrap_or("");
@@ -138,7 +151,7 @@ fn names_cuda_device(args: &[OsString]) -> bool {
     is_separate || joined.into_iter().any(is_cuda)
 }
 
-/// The Cargo that started this program, or the one on `PATH`.
+/// Returns a command that starts the Cargo that started this program, or else the one on `PATH`.
 pub fn cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
@@ -209,7 +222,7 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
 
-    /// The launch of a command line whose config or run is of the kind `image`.
+    /// Returns the launch of a command line whose config or run is of the kind `image`.
     fn launch(line: &str) -> Launch {
         let kind = Kind::named("image");
         let words = std::iter::once("xtask").chain(line.split(' '));
@@ -276,6 +289,25 @@ mod tests {
             manifest.display()
         );
         assert_eq!(args, line.split(' ').collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn every_program_finds_the_users_command_in_its_environment() {
+        for line in [
+            "run a.toml",
+            "resume runs/a",
+            "render runs/a -o a.png",
+            "export runs/a -o a.safetensors",
+            "sweep a.toml",
+            "table runs/b",
+            "bench value",
+        ] {
+            let cargo = launch(line).cargo_run(Path::new("/root"), false);
+            let is_set = cargo.get_envs().any(|(variable, command)| {
+                variable == "SIREN_COMMAND" && command == Some(OsStr::new("cargo xtask"))
+            });
+            assert!(is_set, "{line}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Experiments: one shape of config for every domain.
+//! The config file of a run, generic over the tables of a domain.
 //!
-//! Relative paths in a config, as in `--set`, are relative to the folder in which the command is given, not to that of
-//! the config file; the config kept in the run folder has them absolute.
+//! Relative paths in a config file and in overrides are relative to the current folder, not to the folder of the config file. The config
+//! in the run folder has absolute paths.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -58,7 +58,7 @@ pub struct Config<S, O, M = NoTable> {
     /// depend on them. They belong to the `[signal]` of this file: a run that overrides a key of `[signal]` does not show them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub expect: BTreeMap<String, f64>,
-    /// What `cargo xtask sweep` varies. `cargo xtask run` ignores it.
+    /// Keys that a sweep varies, and how it tabulates the results. A single run ignores the table.
     #[serde(default, skip_serializing)]
     pub sweep: Option<IgnoredAny>,
 }
@@ -71,8 +71,8 @@ pub struct RunConfig {
     pub evaluate_every: u64,
     /// Steps between checkpoints. A run that is killed loses at most so many steps.
     pub checkpoint_every: u64,
-    /// Initial parameters: a run folder (its best checkpoint), a `.safetensors` file as written by `cargo xtask export`, or a `.pth` state dict
-    /// of the authors' code. Default: drawn at random.
+    /// Initial parameters: a run folder (its best checkpoint), an exported `.safetensors` file, or a `.pth` state dict of the authors' code.
+    /// Default: drawn at random.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_from: Option<PathBuf>,
 }
@@ -97,35 +97,35 @@ impl<S: Table, O: Table, M: Table> Config<S, O, M> {
         config
             .validate(kind)
             .map_err(|error| source.attribute(error, overrides))?;
-        config.forget_foreign_expectations(source, overrides);
+        config.drop_foreign_expectations(source, overrides);
         Ok(config)
     }
 
-    /// Drops what the file expects where overrides fit another signal than the file's: it was measured on that one. What an override
-    /// itself expects stays.
-    fn forget_foreign_expectations(&mut self, source: &Source, overrides: &[String]) {
+    /// Drops the `[expect]` values of the file if the overrides change `[signal]`: they were measured on the signal of the file. Values that an
+    /// override sets stay.
+    fn drop_foreign_expectations(&mut self, source: &Source, overrides: &[String]) {
         if overrides.is_empty() || self.expect.is_empty() {
             return;
         }
-        let shipped = source.deserialize::<Self>(&[]);
-        if shipped.is_ok_and(|shipped| shipped.signal == self.signal) {
+        let original = source.deserialize::<Self>(&[]);
+        if original.is_ok_and(|original| original.signal == self.signal) {
             return;
         }
-        let is_asked = |metric: &str| {
+        let is_overridden = |metric: &str| {
             let keys = overrides.iter().filter_map(|one| one.split_once('='));
             keys.map(|(key, _)| key.trim())
                 .any(|key| key == "expect" || key.strip_prefix("expect.") == Some(metric))
         };
-        self.expect.retain(|metric, _| is_asked(metric));
+        self.expect.retain(|metric, _| is_overridden(metric));
     }
 
     fn validate(&self, kind: &str) -> Result<()> {
         if self.kind != kind {
             return Err(Error::invalid("kind", &self.kind, kind));
         }
-        let ok = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if !self.name.chars().all(ok) || self.name.starts_with('.') {
-            let expected = "letters, digits, `-`, `_` and `.`: it names a folder";
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if !self.name.chars().all(is_allowed) || self.name.starts_with('.') {
+            let expected = "the name of a folder, of letters, digits, `-`, `_` and `.`, and not beginning with `.`";
             return Err(Error::invalid("name", &self.name, expected));
         }
         for (key, every) in [
@@ -141,7 +141,7 @@ impl<S: Table, O: Table, M: Table> Config<S, O, M> {
                 return Err(Error::invalid(
                     &format!("expect.{metric}"),
                     value,
-                    "a number",
+                    "a finite number",
                 ));
             }
         }
@@ -152,7 +152,7 @@ impl<S: Table, O: Table, M: Table> Config<S, O, M> {
         self.train.validate()
     }
 
-    /// The whole config with every default filled in, as TOML.
+    /// Returns the whole config as TOML, with every default filled in.
     ///
     /// # Errors
     /// If a value cannot be written as TOML (an integer above 2⁶³).
@@ -168,7 +168,7 @@ impl<S: Table, O: Table, M: Table> Config<S, O, M> {
 mod tests {
     use super::*;
 
-    /// With one key of every sort that overrides treat with care.
+    /// A table with a path and an enum, whose overrides are special cases.
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
     #[serde(deny_unknown_fields, default)]
     struct Signal {
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn an_override_with_another_variant_takes_the_place_of_the_one_in_the_file() {
+    fn an_override_with_another_variant_replaces_the_variant_of_the_file() {
         let set = "signal.observed.mask=mask.png";
         for observed in ["{ fraction = 0.3 }", "'all'", "{ mask = 'old.png' }"] {
             let signal = signal(observed, &[set]).unwrap();
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variant_without_its_value_is_told_how_to_get_one() {
+    fn the_error_of_a_variant_without_its_value_shows_how_to_write_it() {
         let overridden = signal("'all'", &["signal.observed=fraction"]);
         let message = overridden.unwrap_err().to_string();
         let expected = "`fraction` needs a value: `signal.observed.fraction=…`";
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn an_override_of_a_whole_table_is_to_blame_for_what_is_in_it() {
+    fn an_invalid_value_within_an_overridden_table_is_attributed_to_the_override() {
         for set in [
             "signal={ observed = { fraction = 2.0 } }",
             "signal.observed={ fraction = 2.0 }",
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_file_expects_is_of_its_own_signal() {
+    fn expected_metrics_are_dropped_where_an_override_changes_the_signal() {
         let source = Source {
             origin: "picture.toml".to_owned(),
             text:
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
+    fn the_error_of_an_unknown_key_names_its_line_and_the_nearest_known_key() {
         let text = "kind = \"image\"\n[field]\nhiden_features = 3\n";
         let message = message(text, &[]);
         assert!(message.starts_with("picture.toml:3:1:"), "{message}");
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_type_is_named_with_its_key_and_line() {
+    fn the_error_of_a_wrong_type_names_its_key_and_line() {
         let message = message("kind = \"image\"\n\n[train]\nsteps = \"many\"\n", &[]);
         assert!(
             message.starts_with("picture.toml:4:9: `train.steps`:"),
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_out_of_range_is_found_in_the_file_or_among_the_overrides() {
+    fn the_error_of_a_value_out_of_range_names_its_place_in_the_file_or_the_override() {
         let text = "kind = \"image\"\n[train]\nlearning_rate = nan\n";
         let in_file = message(text, &[]);
         assert!(
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn overrides_read_as_toml_values_and_fall_back_to_text() {
+    fn overrides_are_parsed_as_toml_and_otherwise_taken_as_text() {
         let source = Source {
             origin: String::new(),
             text: "kind = \"image\"\n[field]\nencoding = \"identity\"\n".to_owned(),

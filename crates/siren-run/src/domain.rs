@@ -1,4 +1,4 @@
-//! What a domain crate supplies to a run.
+//! The traits that a domain crate implements.
 
 use std::path::Path;
 
@@ -10,59 +10,78 @@ use siren_core::signal::SignalMetadata;
 use siren_core::train::{Model, Task};
 
 use crate::config::Config;
-use crate::reopen::FormerDefault;
 
 /// The config of a domain.
 pub type ConfigOf<D> =
     Config<<D as Domain>::Signal, <D as Domain>::Objective, <<D as Task>::Model as Model>::Config>;
 
-/// What a run folder keeps of a task besides parameters and metrics.
+/// A key that the configs of older run folders lack, with the value by which those runs were trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FormerDefault {
+    /// Table of the config, such as `signal`.
+    pub table: &'static str,
+    /// Key in that table.
+    pub key: &'static str,
+    /// Value of the key in those runs, a string.
+    pub value: &'static str,
+}
+
+/// A task whose run can be resumed, rendered and shown: everything that a run folder contains besides config, parameters and metrics.
+///
+/// The training loop calls [`notes`](Self::notes) once before the first step, [`metadata`](Self::metadata) for every checkpoint, and
+/// [`write_artifacts`](Self::write_artifacts) once after the last step. [`resume`](crate::resume) compares
+/// [`checksum`](Self::checksum) with that of the checkpoint.
 pub trait Recorded: Task {
-    /// Facts of the signal from which a fitted model is rendered.
+    /// Facts of the signal from which a fitted model is rendered without the signal.
     type Metadata: SignalMetadata;
 
-    /// Returns a checksum of what was read, so that a run does not resume on another signal.
+    /// Returns a checksum of the values that are fitted, so that a run does not resume on another signal.
     fn checksum(&self) -> u32;
 
-    /// Describes the signal so that `model` can be rendered without it.
+    /// Returns the facts that are stored in each checkpoint for rendering `model`.
     ///
     /// # Errors
     /// Only from candle.
     fn metadata(&self, model: &Self::Model) -> Result<Self::Metadata>;
 
-    /// Writes pictures, sounds or clips of the result into `folder`.
+    /// Writes pictures, sounds or clips of the fitted model into the existing folder `folder`.
     ///
     /// # Errors
     /// If a file cannot be written.
     fn write_artifacts(&self, model: &Self::Model, folder: &Path) -> Result<()>;
 
-    /// Returns remarks on the signal for the user, such as what was left out of a file.
+    /// Returns remarks on the signal for the user, such as parts of a file that are not used. Each is one line.
     fn notes(&self) -> &[String] {
         &[]
     }
 }
 
-/// A kind of signal, with the tables of its configs.
+/// A kind of signal: its config tables, and how a config is opened as a task.
+///
+/// [`start`](crate::start), [`check`](crate::check) and [`resume`](crate::resume) parse the config, then call [`open`](Self::open). Only
+/// [`start`](crate::start) and [`check`](crate::check) call [`resolve`](Self::resolve) next: the config of a run folder is resolved.
+/// [`restore`](crate::restore) calls neither, unless an older program wrote the checkpoint.
 pub trait Domain: Recorded + Sized {
     /// The config's `kind`, and the crate's name after `siren-`.
     const KIND: &'static str;
-    /// The metric that decides which checkpoint is best.
+    /// The metric that decides which checkpoint is the best; [`evaluate`](Task::evaluate) returns it among others.
     const HEADLINE: Metric;
     /// The `[signal]` table.
     type Signal: Table;
     /// The `[objective]` table.
     type Objective: Table;
 
-    /// Keys that the configs of older run folders lack, with the values by which those runs were trained.
+    /// Keys that the configs of older run folders lack.
     const FORMER_DEFAULTS: &'static [FormerDefault] = &[];
 
-    /// Reads the signal.
+    /// Reads the signal. Its samples are made on `device`.
     ///
     /// # Errors
     /// If the input is missing or unusable; nothing has been written by then.
     fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self>;
 
-    /// Replaces values that the config leaves to the signal.
+    /// Replaces the values that the config leaves to the signal, except those of `[field]`, which
+    /// [`siren_core::train::resolve`] replaces afterwards.
     ///
     /// # Errors
     /// If the config does not suit the signal.

@@ -1,23 +1,25 @@
-//! Who watches a run, and how it is stopped.
+//! How a caller watches a run and stops it.
 
 use siren_core::metrics::Metric;
 use siren_core::train::StopToken;
 
-/// Called while a run goes on. Every method does nothing by default.
+/// Callbacks of a run, on the thread that computes it: [`note`](Self::note) as needed, then [`started`](Self::started), then
+/// [`stepped`](Self::stepped) after every step, followed by [`evaluated`](Self::evaluated) if the model was evaluated, and at the end
+/// [`finished`](Self::finished). Every method does nothing by default.
 pub trait RunObserver: Send {
-    /// A run named `name` begins after `step` of `steps` steps.
+    /// Called before the first step. The run named `name` continues after `step` steps, 0 for a new run, up to `steps` in total.
     fn started(&mut self, _name: &str, _step: u64, _steps: u64) {}
 
-    /// A step was taken; `loss` is that before it.
+    /// Called after step number `step`, counted from 1. `loss` is the value before the step.
     fn stepped(&mut self, _step: u64, _loss: f64) {}
 
-    /// The model was scored; `value` is that of the headline metric.
+    /// Called after the model was evaluated at `step`. `value` is that of the headline metric `metric`, NaN if it was not measured.
     fn evaluated(&mut self, _step: u64, _loss: f64, _metric: &Metric, _value: f64) {}
 
-    /// The steps are over, or the run was stopped.
+    /// Called after the last step, before the artifacts are written, or when the run was stopped. Not called after an error.
     fn finished(&mut self) {}
 
-    /// There is something that the user should know.
+    /// Called with a remark for the user, such as a part of the signal's file that is not used.
     fn note(&mut self, _text: &str) {}
 }
 
@@ -27,10 +29,10 @@ pub struct Silent;
 
 impl RunObserver for Silent {}
 
-/// The observer of a run, and the token that stops it after its current step.
+/// The observer of a run, and the token that stops it. Both belong to one run: others go on.
 pub struct Hooks<'a> {
     /// Called while the run goes on.
     pub observer: &'a mut dyn RunObserver,
-    /// Stops the run; another run has another token.
+    /// Stops the run after its current step, which is then saved. The token may be set from any thread.
     pub stop: StopToken,
 }

@@ -1,32 +1,69 @@
-//! Runs: the training loop that leaves a folder, resuming it bit for bit, and the command line that the programs of all domains share.
+//! Runs: a training that writes a run folder, resumes bit for bit after it was stopped or killed, and can be rendered and exported later.
 //!
-//! A domain crate offers a [`Domain`]: which configs it has, and how one of them becomes a [`Task`](siren_core::train::Task). [`start`]
-//! and [`resume`] train it and keep everything in a [`RunFolder`]; a [`Hooks`] lets the caller watch and stop them. Nothing prints,
-//! exits, or handles signals but [`program`], which is for `main` functions.
+//! A domain crate implements [`Domain`]: the tables of its configs, and how a config becomes a [`Task`](siren_core::train::Task).
+//! [`start`] trains a task into a new [`RunFolder`] and [`resume`] continues from its last checkpoint, both under the caller's [`Hooks`].
+//! [`restore`] and [`restore_model`] read the model of a run, [`Record`] reads its metrics, [`export`] writes a model to one file.
+//!
+//! The library prints nothing, never exits, and installs no signal handler. [`program`] does all three: it is the command line of the
+//! domain programs, for `main` functions.
+//!
+//! # A run inside another program
+//!
+//! Every run has its own observer and its own stop token, so several runs may go on at once. The observer below stops its run as soon as the
+//! headline metric is high enough; any other thread may hold a clone of the token too.
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use siren_core::metrics::Metric;
+//! use siren_core::train::StopToken;
+//! use siren_run::{Domain, Hooks, Machine, Outcome, RunObserver, start};
+//!
+//! struct GoodEnough {
+//!     target: f64,
+//!     stop: StopToken,
+//! }
+//!
+//! impl RunObserver for GoodEnough {
+//!     fn evaluated(&mut self, step: u64, _loss: f64, metric: &Metric, value: f64) {
+//!         println!("step {step}: {} {value:.2} {}", metric.name, metric.unit);
+//!         if value >= self.target {
+//!             self.stop.stop();
+//!         }
+//!     }
+//! }
+//!
+//! fn fit<D: Domain>(config: &Path) -> siren_core::Result<()> {
+//!     let machine = Machine::new("cpu", Some(4))?;
+//!     let stop = StopToken::new();
+//!     let mut observer = GoodEnough { target: 40.0, stop: stop.clone() };
+//!     let overrides = ["train.steps=2000".to_owned()];
+//!     let hooks = Hooks { observer: &mut observer, stop };
+//!     let (folder, outcome) = start::<D>(config, &overrides, None, &machine, hooks)?;
+//!     match outcome {
+//!         Outcome::Interrupted { step } => println!("good enough after {step} steps"),
+//!         Outcome::Finished { summary } => println!("{summary}"),
+//!         Outcome::AlreadyFinished { .. } => {}
+//!     }
+//!     println!("results in {}", folder.path().display());
+//!     Ok(())
+//! }
+//! ```
 
-mod checkpoint;
+#![forbid(unsafe_code)]
+
 mod config;
 mod domain;
 mod folder;
 mod hooks;
-mod launch;
 mod machine;
 pub mod program;
-mod record;
-mod reopen;
-mod rows;
 mod session;
-mod summary;
-pub mod tensorboard;
-mod upgrade;
-mod weights;
 
 pub use self::config::{Config, RunConfig};
-pub use self::domain::{ConfigOf, Domain, Recorded};
-pub use self::folder::{CheckpointChoice, RunFolder};
+pub use self::domain::{ConfigOf, Domain, FormerDefault, Recorded};
+pub use self::folder::tensorboard;
+pub use self::folder::{CheckpointChoice, EvaluationRow, Record, RunFolder, Weights, export};
 pub use self::hooks::{Hooks, RunObserver, Silent};
-pub use self::launch::{Outcome, check, resume, start};
 pub use self::machine::Machine;
-pub use self::record::{Evaluation, Record};
-pub use self::reopen::{FormerDefault, Restored, restore, restore_model};
-pub use self::weights::{Weights, export};
+pub use self::session::{Outcome, Restored, check, restore, restore_model, resume, start};

@@ -1,22 +1,22 @@
-//! Where a run is computed: choices that do not belong to the experiment.
+//! Device and threads of a run: choices that do not belong to the experiment.
 
-use candle_core::Device;
+use candle_core::{Device, DeviceLocation};
 use siren_core::{Error, Result};
 
-/// Device and threads.
+/// Device and number of threads.
 #[derive(Clone, Debug)]
 pub struct Machine {
-    /// Where tensors live.
+    /// Device of parameters and samples.
     pub device: Device,
-    /// Threads that share the chunks of a step.
+    /// Threads that share the chunks of a step. Results do not depend on it.
     pub threads: usize,
 }
 
 impl Machine {
-    /// `device` is `cpu` or `cuda:N`; the default number of threads is one a core.
+    /// Selects a device, `cpu` or `cuda:N`, and a number of threads from 1 to 1024, by default one per core.
     ///
     /// # Errors
-    /// If there is no such device, or zero threads are asked for.
+    /// [`Error::InvalidValue`] if there is no such device, or the number of threads is out of range.
     pub fn new(device: &str, threads: Option<usize>) -> Result<Self> {
         let fail = |expected: &str| Err(Error::invalid("--device", device, expected));
         let device = match device.split_once(':') {
@@ -24,7 +24,7 @@ impl Machine {
             Some(("cuda", index)) => match index.parse() {
                 Ok(index) => match Device::new_cuda(index) {
                     Ok(device) => device,
-                    Err(error) => return fail(&format!("a device that is there ({error})")),
+                    Err(error) => return fail(&format!("a device that can be opened ({error})")),
                 },
                 Err(_) => return fail("`cuda:` and a number, such as cuda:0"),
             },
@@ -38,7 +38,7 @@ impl Machine {
         Ok(Self { device, threads })
     }
 
-    /// Runs `work` with this many threads.
+    /// Runs `work` in a rayon pool of its own with this number of threads.
     ///
     /// # Errors
     /// Those of `work`; also if the threads cannot be started.
@@ -51,18 +51,18 @@ impl Machine {
         pool.install(work)
     }
 
-    /// How the device is written on the command line.
-    pub(super) fn device_name(&self) -> String {
+    /// Returns the name of the device on the command line.
+    pub(crate) fn device_name(&self) -> String {
         match self.device.location() {
-            candle_core::DeviceLocation::Cpu => "cpu".to_owned(),
-            candle_core::DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
-            candle_core::DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
+            DeviceLocation::Cpu => "cpu".to_owned(),
+            DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+            DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
         }
     }
 }
 
-/// The most memory this process has held so far, MiB; `None` where the system does not say.
-pub(super) fn peak_memory_mib() -> Option<f64> {
+/// Returns the peak memory of this process in MiB, or `None` if the system does not report it.
+pub(crate) fn peak_memory_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;

@@ -74,7 +74,7 @@ fn weights_of_a_network_with_another_config_are_an_error_that_names_the_key() {
     let field = load(&golden("authors_state_dict.pth")).unwrap();
     export(&field, &path).unwrap();
     let weights = Weights::read(&path).unwrap();
-    weights.must_suit(&config(), &path).unwrap();
+    weights.check_config(&config(), &path).unwrap();
     let slower = SirenConfig {
         first_omega_0: 10.0.into(),
         ..config()
@@ -88,15 +88,21 @@ fn weights_of_a_network_with_another_config_are_an_error_that_names_the_key() {
         ..config()
     };
     for (other, key) in [
-        (&slower, "`field.first_omega_0` is 30.0 there, 10.0 here"),
-        (&tanh, "`field.activation` is \"sine\" there, \"tanh\" here"),
+        (
+            &slower,
+            "`field.first_omega_0` is 30.0 in the file, 10.0 in the config",
+        ),
+        (
+            &tanh,
+            "`field.activation` is \"sine\" in the file, \"tanh\" in the config",
+        ),
         (&encoded, "`field.encoding`"),
     ] {
-        let message = weights.must_suit(other, &path).unwrap_err().to_string();
+        let message = weights.check_config(other, &path).unwrap_err().to_string();
         assert!(message.contains(key), "{message}");
         let foreign = golden("authors_state_dict.pth");
         let foreign_weights = Weights::read(&foreign).unwrap();
-        foreign_weights.must_suit(other, &foreign).unwrap();
+        foreign_weights.check_config(other, &foreign).unwrap();
     }
 }
 

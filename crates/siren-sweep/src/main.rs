@@ -18,7 +18,9 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use siren_core::file::quoted;
 use siren_run::Record;
-use siren_run::program::{EXIT_STATUS, Interrupt, command_name, exit, print_note, print_result};
+use siren_run::program::{
+    EXIT_STATUS, Interrupt, command_name, exit, print_note, print_result, wrapper_command,
+};
 
 use folder::{SweepFolder, write};
 use member::{Member, expand};
@@ -121,14 +123,36 @@ impl RunArgs {
             print_note(format_args!("\nerror: {name}:\n{log}"));
         }
         if outcome.interrupted {
-            let config = quoted(&self.config);
-            let command = command_name();
             print_result(format_args!(
-                "interrupted; continue with: {command} sweep {config}"
+                "interrupted; continue with: {}",
+                self.command()
             ));
             return Ok(ExitCode::from(EXIT_STATUS));
         }
         Ok(ExitCode::from(u8::from(!outcome.failed.is_empty())))
+    }
+}
+
+impl RunArgs {
+    /// Returns the command that continues this sweep, for a shell: the same config with the same options.
+    fn command(&self) -> String {
+        let program = match wrapper_command() {
+            Some(wrapper) => format!("{wrapper} sweep"),
+            None => format!("{} run", command_name()),
+        };
+        let mut words = vec![program, quoted(&self.config)];
+        if let Some(out) = &self.out {
+            words.extend(["--out".to_owned(), quoted(out)]);
+        }
+        if let Some(jobs) = self.jobs {
+            words.extend(["--jobs".to_owned(), jobs.to_string()]);
+        }
+        for assignment in &self.set {
+            let (key, value) = assignment.split_once('=').unwrap_or((assignment, ""));
+            let value = quoted(Path::new(value));
+            words.extend(["--set".to_owned(), format!("{key}={value}")]);
+        }
+        words.join(" ")
     }
 }
 
@@ -138,7 +162,7 @@ impl TableArgs {
         let config = folder.config();
         if !config.is_file() {
             bail!(
-                "{} is not a sweep folder: it has no {}; expected a folder that `cargo xtask sweep` wrote",
+                "{} is not a sweep folder: it has no {}; expected a folder that a sweep wrote, such as runs/optimizers",
                 self.sweep.display(),
                 config.file_name().unwrap_or_default().display()
             );
@@ -221,4 +245,37 @@ fn write_tables(
         folder.path().display()
     ));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_advice_of_an_interrupted_sweep_repeats_its_options() {
+        let command = |words: &[&str]| {
+            let words = ["siren-sweep", "run"].iter().chain(words);
+            let Command::Run(args) = Cli::parse_from(words).command else {
+                panic!("`run` is parsed as another subcommand");
+            };
+            let command = args.command();
+            let start = command.find("s.toml").unwrap();
+            command[start..].to_owned()
+        };
+        assert_eq!(command(&["s.toml"]), "s.toml");
+        let words = [
+            "--set",
+            "seed=7",
+            "s.toml",
+            "--jobs",
+            "2",
+            "--set",
+            "signal.path=my photo.png",
+            "--out",
+            "my runs",
+        ];
+        let expected =
+            "s.toml --out 'my runs' --jobs 2 --set seed=7 --set signal.path='my photo.png'";
+        assert_eq!(command(&words), expected);
+    }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use kuva::prelude::{Layout, LinePlot, Palette, Plot};
 use kuva::render_to_svg;
-use siren_run::Evaluation;
+use siren_run::EvaluationRow;
 
 use crate::folder::{SweepFolder, write};
 use crate::names::file_names;
@@ -15,7 +15,7 @@ use crate::results::Results;
 /// Horizontal axis of a plot.
 struct HorizontalAxis {
     label: &'static str,
-    value: fn(&Evaluation) -> Option<f64>,
+    value: fn(&EvaluationRow) -> Option<f64>,
 }
 
 const HORIZONTAL_AXES: [HorizontalAxis; 2] = [
@@ -73,7 +73,7 @@ fn curve(
     results: &Results<'_>,
     row: usize,
     column: usize,
-    x: fn(&Evaluation) -> Option<f64>,
+    x: fn(&EvaluationRow) -> Option<f64>,
 ) -> Vec<(f64, f64)> {
     let metric = &results.config.table.metrics[0];
     let mut sums: BTreeMap<u64, (f64, f64, usize)> = BTreeMap::new();

@@ -29,7 +29,7 @@ impl Program {
         let path = own.with_file_name(name);
         if !path.is_file() {
             bail!(
-                "no program of kind {kind:?} at {}: start sweeps with `cargo xtask sweep`, which builds it",
+                "no program of kind {kind:?} at {}: build siren-{kind} into the folder of this program",
                 path.display()
             );
         }

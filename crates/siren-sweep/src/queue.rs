@@ -34,7 +34,7 @@ pub struct QueueOutcome {
 pub struct Queue<'a> {
     pub program: &'a Program,
     pub folder: &'a SweepFolder,
-    /// Stops the sweep.
+    /// Stops the sweep: no further member is started.
     pub stop: StopToken,
     /// Number of members that run at a time.
     pub jobs: usize,

@@ -1,6 +1,7 @@
 //! Results of the finished runs, averaged over all axes that the table does not show.
 
 use anyhow::Result;
+use siren_core::metrics::Better;
 use siren_run::Record;
 
 use crate::folder::SweepFolder;
@@ -140,7 +141,7 @@ impl<'a> Results<'a> {
         let metric = &self.config.table.metrics[index.metric];
         let value = |record: &Record| match self.config.table.at {
             ReportedEvaluation::Last => record.last(metric),
-            ReportedEvaluation::Best => record.best(metric, self.lower_is_better(index.metric)),
+            ReportedEvaluation::Best => record.best(metric, self.better(index.metric)),
         };
         let values: Vec<f64> = self
             .runs(index.row, index.column)
@@ -149,20 +150,22 @@ impl<'a> Results<'a> {
         Cell::of(&values)
     }
 
-    fn lower_is_better(&self, metric: usize) -> bool {
-        self.config
-            .table
-            .lower_is_better
-            .contains(&self.config.table.metrics[metric])
+    /// Returns which values of a metric are better.
+    fn better(&self, metric: usize) -> Better {
+        let table = &self.config.table;
+        if table.lower_is_better.contains(&table.metrics[metric]) {
+            Better::Lower
+        } else {
+            Better::Higher
+        }
     }
 
     /// Returns whether a cell has the best mean of its column and metric; never if the table has one row.
     #[must_use]
     pub fn is_best(&self, index: CellIndex) -> bool {
-        let sign = if self.lower_is_better(index.metric) {
-            -1.0
-        } else {
-            1.0
+        let sign = match self.better(index.metric) {
+            Better::Lower => -1.0,
+            Better::Higher => 1.0,
         };
         let score = |row| {
             self.cell(CellIndex { row, ..index })

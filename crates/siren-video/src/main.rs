@@ -38,7 +38,7 @@ impl Render<Video> for RenderArgs {
             (None, None) => playback.size(),
         };
         let playback = playback.at_size(size)?;
-        let bar = program::bar(playback.frames() as u64, "frames");
+        let bar = program::progress_bar(playback.frames() as u64, "frames");
         machine.install(|| render(&run.model, &playback, output, |_| bar.inc(1)))?;
         bar.finish_and_clear();
         print_result(format_args!(

@@ -1,4 +1,4 @@
-//! The command line that the programs of all domains share. These definitions are the only ones of the options and their help.
+//! The subcommands that the programs of all domains share, with all their options and help texts.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,6 +8,7 @@ use clap::{Args, FromArgMatches as _, Subcommand};
 use siren_core::Result;
 use siren_core::file::quoted;
 
+use super::command::command_name;
 use super::console;
 use super::interrupt::{EXIT_STATUS, Interrupt};
 use super::progress::Progress;
@@ -66,7 +67,7 @@ pub struct FittedArgs {
 impl FittedArgs {
     /// Restores the run and returns it with the machine to render on.
     ///
-    /// The signal's file is not read, unless an older program wrote the checkpoint.
+    /// The file of the signal is not read, unless an older program wrote the checkpoint.
     ///
     /// # Errors
     /// As [`restore`].
@@ -76,7 +77,7 @@ impl FittedArgs {
         Ok((machine, run))
     }
 
-    /// Restores the model of the run and returns the machine to render on, the config and the model. The signal's file is not read.
+    /// Restores the model of the run and returns the machine to render on, the config and the model. The file of the signal is not read.
     ///
     /// # Errors
     /// As [`restore_model`].
@@ -129,7 +130,7 @@ impl RunArgs {
         let machine = self.machine.machine()?;
         let out = self.out.as_deref();
         let (folder, outcome) =
-            watched(|hooks| start::<D>(&self.config, &self.set, out, &machine, hooks))?;
+            with_terminal_hooks(|hooks| start::<D>(&self.config, &self.set, out, &machine, hooks))?;
         Ok(report(&folder, &outcome))
     }
 }
@@ -174,7 +175,8 @@ impl ResumeArgs {
     /// As [`resume`].
     fn execute<D: Domain>(&self) -> Result<ExitCode> {
         let machine = self.machine.machine()?;
-        let (folder, outcome) = watched(|hooks| resume::<D>(&self.run, &machine, hooks))?;
+        let (folder, outcome) =
+            with_terminal_hooks(|hooks| resume::<D>(&self.run, &machine, hooks))?;
         Ok(report(&folder, &outcome))
     }
 }
@@ -206,28 +208,13 @@ impl ExportArgs {
     }
 }
 
-/// Calls `run` with the progress on standard error and a token that Ctrl-C sets.
-fn watched<T>(run: impl FnOnce(Hooks<'_>) -> Result<T>) -> Result<T> {
+/// Calls `run` with an observer that shows progress on standard error, and a token that Ctrl-C sets.
+fn with_terminal_hooks<T>(run: impl FnOnce(Hooks<'_>) -> Result<T>) -> Result<T> {
     let mut progress = Progress::default();
     run(Hooks {
         observer: &mut progress,
         stop: Interrupt::install().token(),
     })
-}
-
-/// Returns how the user starts this program, for advice that is to be copied: the environment variable `SIREN_COMMAND` of a wrapper, or the
-/// program's own name.
-#[must_use]
-pub fn command_name() -> String {
-    let own = || {
-        let program = std::env::args_os().next().map(PathBuf::from);
-        let name = program.as_deref().and_then(std::path::Path::file_stem);
-        name.map_or_else(
-            || "siren".to_owned(),
-            |name| name.to_string_lossy().into_owned(),
-        )
-    };
-    std::env::var("SIREN_COMMAND").unwrap_or_else(|_| own())
 }
 
 /// Prints how a run ended, and returns the exit status.
@@ -244,13 +231,13 @@ fn report(folder: &RunFolder, outcome: &Outcome) -> ExitCode {
         }
         Outcome::AlreadyFinished { steps } => {
             console::print_result(format_args!(
-                "{path} is finished: all {steps} steps are taken, and nothing was done"
+                "{path} is finished: all {steps} steps were taken before, and nothing was changed"
             ));
             let (artifacts, config) = (folder.artifacts(), folder.config());
             let artifacts = artifacts.display();
             console::print_result(format_args!("results in {path}, artifacts in {artifacts}"));
             console::print_result(format_args!(
-                "to train on from its parameters: {command} run {} --out {} --set run.start_from={}",
+                "to continue training from its parameters in a new run: {command} run {} --out {} --set run.start_from={}",
                 quoted(&config),
                 quoted(&folder.successor()),
                 quoted(folder.path()),
@@ -267,7 +254,7 @@ fn report(folder: &RunFolder, outcome: &Outcome) -> ExitCode {
     }
 }
 
-/// Arguments of a domain's own subcommand `render`, which evaluates a fitted model.
+/// Arguments of the subcommand `render` of a domain, which evaluates a fitted model. [`main`] parses and executes them.
 pub trait Render<D: Domain>: Args {
     /// Renders the model, writes the file, and prints the file's path.
     ///

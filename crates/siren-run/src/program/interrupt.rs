@@ -1,20 +1,20 @@
-//! Ctrl-C and termination: the first asks for a stop after the current step, the second ends the program.
+//! Ctrl-C and termination: the first signal stops the run after its current step, the second ends the program.
 
 use siren_core::train::StopToken;
 
 use super::console;
 
-/// Exit status of an interrupted program: 128 + SIGINT, as shells have it.
+/// Exit status of an interrupted program: 128 + SIGINT, the convention of shells.
 pub const EXIT_STATUS: u8 = 130;
 
-/// The signal handler of a program. A process has one, so only `main` installs it.
+/// The signal handler of a program. A process can have only one, so only `main` installs it.
 #[derive(Debug)]
 pub struct Interrupt {
     stop: StopToken,
 }
 
 impl Interrupt {
-    /// Installs the handler.
+    /// Installs the handler for SIGINT, SIGTERM and SIGHUP. If that fails, a note is printed and the token is never set.
     #[must_use]
     pub fn install() -> Self {
         let stop = StopToken::new();
@@ -25,7 +25,7 @@ impl Interrupt {
             }
             console::print_note("\nstopping after this step (again to stop at once)");
         };
-        // Without a handler the run can still be killed, and resumed from its last checkpoint.
+        // Without a handler, a signal kills the run, which can be resumed from its last checkpoint.
         if let Err(error) = ctrlc::set_handler(handler) {
             console::print_note(format_args!(
                 "note: Ctrl-C will not save a checkpoint ({error})"

@@ -1,13 +1,15 @@
-//! What the `main` function of a domain's program needs: command line, progress, interrupts.
+//! The command line of the domain programs, for their `main` functions: subcommands, progress, interrupts, exit status.
+//!
+//! Only this module prints, exits and installs a signal handler.
 
 mod cli;
+mod command;
 mod console;
 mod interrupt;
 mod progress;
 
-pub use self::cli::{
-    About, FittedArgs, MachineArgs, Render, SharedCommand, command_name, exit, main,
-};
-pub use self::console::{bar, print_note, print_result};
+pub use self::cli::{About, FittedArgs, MachineArgs, Render, SharedCommand, exit, main};
+pub use self::command::{command_name, wrapper_command};
+pub use self::console::{print_note, print_result, progress_bar};
 pub use self::interrupt::{EXIT_STATUS, Interrupt};
 pub use self::progress::Progress;

@@ -1,4 +1,4 @@
-//! What the user sees while a run goes on: a bar on a terminal, plain lines elsewhere. All of it goes to stderr.
+//! Progress of a run on standard error: a bar on a terminal, lines otherwise.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -10,18 +10,19 @@ use siren_core::metrics::Metric;
 use super::console;
 use crate::RunObserver;
 
-/// Seconds between plain lines if nothing else is printed.
-const QUIET_SECONDS: u64 = 30;
-/// From here on a duration is not told apart from longer ones.
-const LONG: Duration = Duration::from_hours(365 * 24);
+/// Seconds between lines if no evaluation is printed.
+const LINE_SECONDS: u64 = 30;
+/// Durations from one year on are shown as "more than a year".
+const YEAR: Duration = Duration::from_hours(365 * 24);
 
-/// The progress of one run: a bar on a terminal, plain lines elsewhere, on standard error.
+/// Observer that shows the progress of one run on standard error: a bar on a terminal, lines otherwise.
 pub struct Progress {
     bar: Option<ProgressBar>,
     steps: u64,
     first_step: u64,
     start: Instant,
-    printed: Instant,
+    last_line: Instant,
+    /// Text of the last evaluation.
     evaluation: String,
 }
 
@@ -32,7 +33,7 @@ impl Default for Progress {
             steps: 0,
             first_step: 0,
             start: Instant::now(),
-            printed: Instant::now(),
+            last_line: Instant::now(),
             evaluation: String::new(),
         }
     }
@@ -43,7 +44,7 @@ impl RunObserver for Progress {
         *self = Self {
             bar: std::io::stderr()
                 .is_terminal()
-                .then(|| bar(name, step, steps)),
+                .then(|| step_bar(name, step, steps)),
             steps,
             first_step: step,
             ..Self::default()
@@ -56,8 +57,8 @@ impl RunObserver for Progress {
                 bar.set_message(format!("loss {loss:.3e}{}", self.evaluation));
                 bar.set_position(step);
             }
-            None if self.printed.elapsed() >= Duration::from_secs(QUIET_SECONDS) => {
-                self.line(step, loss);
+            None if self.last_line.elapsed() >= Duration::from_secs(LINE_SECONDS) => {
+                self.print_line(step, loss);
             }
             None => {}
         }
@@ -67,7 +68,7 @@ impl RunObserver for Progress {
         self.evaluation = format!("  {} {value:.2}", metric.name);
         match &self.bar {
             Some(bar) => bar.set_message(format!("loss {loss:.3e}{}", self.evaluation)),
-            None => self.line(step, loss),
+            None => self.print_line(step, loss),
         }
     }
 
@@ -86,8 +87,8 @@ impl RunObserver for Progress {
 }
 
 impl Progress {
-    fn line(&mut self, step: u64, loss: f64) {
-        self.printed = Instant::now();
+    fn print_line(&mut self, step: u64, loss: f64) {
+        self.last_line = Instant::now();
         let elapsed = self.start.elapsed();
         let per_step = elapsed.as_secs_f64() / (step - self.first_step).max(1) as f64;
         let left = per_step * (self.steps - step) as f64;
@@ -95,21 +96,21 @@ impl Progress {
             "step {step}/{}  loss {loss:.3e}{}  elapsed {}  left {}",
             self.steps,
             self.evaluation,
-            duration(elapsed.as_secs_f64()),
-            duration(left),
+            format_duration(elapsed.as_secs_f64()),
+            format_duration(left),
         ));
     }
 }
 
-/// To the second, and nothing beyond what anybody would wait for.
-fn duration(seconds: f64) -> String {
+/// Formats a duration to the second.
+fn format_duration(seconds: f64) -> String {
     match Duration::try_from_secs_f64(seconds.round()) {
-        Ok(duration) if duration < LONG => humantime::format_duration(duration).to_string(),
+        Ok(duration) if duration < YEAR => humantime::format_duration(duration).to_string(),
         _ => "more than a year".to_owned(),
     }
 }
 
-fn bar(name: &str, step: u64, steps: u64) -> ProgressBar {
+fn step_bar(name: &str, step: u64, steps: u64) -> ProgressBar {
     let template =
         "{prefix} {bar:20.cyan/blue} {pos}/{len}  {elapsed_precise} < {eta_precise}  {wide_msg}";
     let style =
@@ -127,10 +128,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_number_of_seconds_can_be_shown() {
-        assert_eq!(duration(59.6), "1m");
+    fn every_number_of_seconds_has_a_text() {
+        assert_eq!(format_duration(59.6), "1m");
         for seconds in [1e9, 1e30, f64::INFINITY, f64::NAN] {
-            assert_eq!(duration(seconds), "more than a year");
+            assert_eq!(format_duration(seconds), "more than a year");
         }
     }
 }

@@ -114,7 +114,7 @@ fn open_with_ffmpeg(path: &Path, rate: Option<f64>) -> Result<Box<dyn Frames>> {
 #[cfg(not(feature = "ffmpeg"))]
 fn open_with_ffmpeg(path: &Path, _rate: Option<f64>) -> Result<Box<dyn Frames>> {
     let message = "cannot be read: this program was built without FFmpeg, which this format needs; install FFmpeg's development libraries \
-                   with `cargo xtask setup` and run again, or give a folder of pictures, a GIF, a Y4M file or a NumPy array";
+                   and build it with the feature `ffmpeg`, or give a folder of pictures, a GIF, a Y4M file or a NumPy array";
     Err(Error::signal(path, message))
 }
 

@@ -1,9 +1,9 @@
-//! Writer of `TensorBoard` event files: scalars, pictures, texts and session marks.
+//! Writer of TensorBoard event files: scalars, pictures, texts and session marks.
 //!
 //! An event file is a sequence of records in `TFRecord` framing (length, checksum of the length, payload, checksum of
 //! the payload; all little-endian, the checksums masked CRC-32C), each payload one `tensorflow.Event` protobuf message.
 //! The field numbers come from `event.proto`, `summary.proto`, `tensor.proto` and `tensor_shape.proto` in
-//! `tensorboard/compat/proto` of the `TensorBoard` repository.
+//! `tensorboard/compat/proto` of the TensorBoard repository.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
@@ -11,24 +11,24 @@ use std::path::{Path, PathBuf};
 
 use siren_core::{Error, Result};
 
-/// Added to the rotated checksum, so that the checksum of data that holds checksums stays strong.
+/// Constant of `TFRecord` framing that is added to the rotated checksum, because a CRC of data that contains its own CRC is weak.
 const CRC_MASK_DELTA: u32 = 0xa282_ead8;
 /// `DT_STRING` of `tensorflow.DataType`.
 const DT_STRING: u64 = 7;
 /// `START` of `tensorflow.SessionLog.SessionStatus`.
 const SESSION_START: u64 = 1;
-/// RGB in `tensorflow.Summary.Image`; readers decode the picture itself, and go by that.
+/// RGB in `tensorflow.Summary.Image`. Readers ignore it and decode the PNG file.
 const COLORSPACE_RGB: u64 = 3;
 
 /// Appends events to one new event file.
 ///
-/// `TensorBoard` only sees files whose names contain `tfevents`; those of one folder make one run, read in the order of
-/// their names. So a resumed run writes a second file, named to sort after the first. Every file, the first too, begins
+/// TensorBoard reads only files whose names contain `tfevents`. The files of one folder make one run and are read in the order of
+/// their names, so a resumed run writes another file whose name sorts last. Every file, the first one included, must begin
 /// with [`session_start`](Self::session_start).
 ///
-/// The writer never reads the clock: `wall_seconds` are seconds since the Unix epoch, from the caller. Writes are
-/// buffered until [`flush`](Self::flush) or drop; a drop cannot report a failure. A file cut short inside its last
-/// record stays readable up to that record.
+/// The writer does not read the clock: the caller passes `wall_seconds`, seconds since the Unix epoch. Writes are
+/// buffered until [`flush`](Self::flush) or drop; a drop cannot report a failure. A file that ends within its last
+/// record is readable up to that record.
 #[derive(Debug)]
 pub struct EventWriter {
     file: BufWriter<File>,
@@ -36,10 +36,9 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
-    /// Creates the file and writes the event that names its version, `brain.Event:2`.
+    /// Creates the file and writes its first event, the version `brain.Event:2`.
     ///
     /// # Errors
-    ///
     /// [`Error::Io`] if `path` exists already, or cannot be created or written.
     pub fn create(path: &Path, wall_seconds: f64) -> Result<Self> {
         let file = OpenOptions::new()
@@ -55,19 +54,17 @@ impl EventWriter {
         Ok(writer)
     }
 
-    /// Writes one point of the curve `tag`; values that are not finite are kept as they are.
+    /// Writes one point of the curve `tag`. Values that are not finite are written unchanged.
     ///
     /// # Errors
-    ///
     /// [`Error::Io`] if the file cannot be written.
     pub fn scalar(&mut self, wall_seconds: f64, step: u64, tag: &str, value: f32) -> Result<()> {
         self.summary(wall_seconds, step, &Message::tagged(tag).float(2, value))
     }
 
-    /// Writes the picture `tag`: a whole PNG file, whose height and width are read from its header.
+    /// Writes the picture `tag` from the bytes of a PNG file. Height and width are read from its header.
     ///
     /// # Errors
-    ///
     /// [`Error::Shape`] if the bytes are too short for a PNG header, [`Error::Io`] if the file cannot be written.
     pub fn image_png(
         &mut self,
@@ -98,10 +95,9 @@ impl EventWriter {
         self.summary(wall_seconds, step, &Message::tagged(tag).message(4, &image))
     }
 
-    /// Writes the text `tag`, which `TensorBoard` renders as Markdown.
+    /// Writes the text `tag`, which TensorBoard renders as Markdown.
     ///
     /// # Errors
-    ///
     /// [`Error::Io`] if the file cannot be written.
     pub fn text(&mut self, wall_seconds: f64, step: u64, tag: &str, text: &str) -> Result<()> {
         let one = Message::default().varint(1, 1);
@@ -118,25 +114,23 @@ impl EventWriter {
         self.summary(wall_seconds, step, &value)
     }
 
-    /// Marks the start of a session whose first step to be logged is `step`, 0 for a fresh run.
+    /// Marks the start of a session whose first logged step is `step`, 0 for a new run.
     ///
-    /// `TensorBoard` then drops the events of `step` and later that came before the mark, such as those that a killed
-    /// run wrote after its last checkpoint. It takes the first mark in a run for the run's beginning and drops nothing
-    /// there, so a fresh run must be marked too, or the mark of its first resumption is lost. (Its fast data server
-    /// passes over marks: there, the first step that is logged again under a tag drops the later ones of that tag.)
+    /// TensorBoard then drops earlier events of `step` and later steps, such as those that a killed
+    /// run wrote after its last checkpoint. TensorBoard takes the first mark of a run for its beginning and drops nothing
+    /// there, so a new run must be marked too, or the mark of its first resumption has no effect. (TensorBoard's fast data server
+    /// ignores marks: there, the first step that is logged again under a tag drops the later steps of that tag.)
     ///
     /// # Errors
-    ///
     /// [`Error::Io`] if the file cannot be written.
     pub fn session_start(&mut self, wall_seconds: f64, step: u64) -> Result<()> {
         let log = Message::default().varint(1, SESSION_START);
         self.record(&Message::event(wall_seconds, step).message(7, &log))
     }
 
-    /// Hands everything written so far to the operating system.
+    /// Passes all buffered events to the operating system.
     ///
     /// # Errors
-    ///
     /// [`Error::Io`] if the file cannot be written.
     pub fn flush(&mut self) -> Result<()> {
         self.file.flush().map_err(Error::io("write", &self.path))
@@ -148,7 +142,7 @@ impl EventWriter {
         self.record(&Message::event(wall_seconds, step).message(5, &summary))
     }
 
-    /// Writes one record.
+    /// Writes one record: length, checksum of the length, payload, checksum of the payload.
     fn record(&mut self, event: &Message) -> Result<()> {
         let payload = &event.0;
         let length = (payload.len() as u64).to_le_bytes();
@@ -164,31 +158,31 @@ impl EventWriter {
     }
 }
 
-/// The CRC-32C of `TFRecord` framing: rotated and shifted by a constant.
+/// Returns the masked CRC-32C of `TFRecord` framing: rotated by 15 bits, plus a constant.
 fn masked_crc(data: &[u8]) -> u32 {
     crc32c::crc32c(data)
         .rotate_right(15)
         .wrapping_add(CRC_MASK_DELTA)
 }
 
-/// A protobuf message under construction; every method appends one field.
+/// Bytes of a protobuf message. Every method appends one field.
 #[derive(Debug, Default)]
 struct Message(Vec<u8>);
 
 impl Message {
-    /// An `Event` without its content.
+    /// Starts an `Event` with its time and step.
     fn event(wall_seconds: f64, step: u64) -> Self {
         let mut event = Self::default().key(1, 1);
         event.0.extend(wall_seconds.to_le_bytes());
         event.varint(2, step)
     }
 
-    /// A `Summary.Value` without its content.
+    /// Starts a `Summary.Value` with its tag.
     fn tagged(tag: &str) -> Self {
         Self::default().bytes(1, tag.as_bytes())
     }
 
-    /// An integer or an enumerator.
+    /// Appends an integer or an enumerator.
     fn varint(self, field: u32, value: u64) -> Self {
         self.key(field, 0).raw_varint(value)
     }
@@ -199,7 +193,7 @@ impl Message {
         message
     }
 
-    /// Bytes or a string.
+    /// Appends bytes or a string.
     fn bytes(self, field: u32, value: &[u8]) -> Self {
         let mut message = self.key(field, 2).raw_varint(value.len() as u64);
         message.0.extend(value);
@@ -214,7 +208,7 @@ impl Message {
         self.raw_varint(u64::from(field << 3 | wire_type))
     }
 
-    /// Seven bits a byte, lowest first, the high bit set on all but the last.
+    /// Appends an integer in groups of 7 bits, lowest group first; the high bit is set in all bytes but the last.
     fn raw_varint(mut self, mut value: u64) -> Self {
         while value >= 0x80 {
             self.0.push(value as u8 | 0x80);
@@ -229,7 +223,7 @@ impl Message {
 mod tests {
     use super::*;
 
-    /// Splits a file into the payloads of its records, checking the framing of each.
+    /// Returns the payloads of a file's records, after checking the framing of each.
     fn records(mut file: &[u8]) -> Vec<Vec<u8>> {
         fn take<'a>(file: &mut &'a [u8], length: usize) -> &'a [u8] {
             let (head, tail) = file.split_at(length);
@@ -237,7 +231,7 @@ mod tests {
             head
         }
         fn check(data: &[u8], stored: &[u8]) {
-            // Undone as readers do it, from the stored checksum back to the plain one.
+            // Readers unmask the stored checksum in the same way.
             let masked = u32::from_le_bytes(stored.try_into().unwrap());
             let crc = masked.wrapping_sub(CRC_MASK_DELTA).rotate_left(15);
             assert_eq!(crc, crc32c::crc32c(data));
@@ -254,7 +248,7 @@ mod tests {
         payloads
     }
 
-    /// The fields of a message: number, and the value's bytes (of a varint: its value in 8 bytes).
+    /// Returns number and bytes of each field of a message; a varint becomes 8 bytes.
     fn fields(mut message: &[u8]) -> Vec<(u64, Vec<u8>)> {
         fn varint(message: &mut &[u8]) -> u64 {
             let mut value = 0;
@@ -290,7 +284,7 @@ mod tests {
         fields
     }
 
-    /// The value at a path of field numbers.
+    /// Returns the value at a path of field numbers.
     fn at(message: &[u8], path: &[u64]) -> Vec<u8> {
         path.iter().fold(message.to_vec(), |message, number| {
             let found = fields(&message)
@@ -302,7 +296,7 @@ mod tests {
         })
     }
 
-    /// Only the header is read.
+    /// Returns bytes with the size fields of a PNG header, the only part that the writer reads.
     fn png_of_100_by_200() -> Vec<u8> {
         let mut png = vec![0x89; 20_000];
         png[16..24].copy_from_slice(&[0, 0, 0, 100, 0, 0, 0, 200]);
@@ -322,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn records_are_framed_and_hold_the_fields_of_event_proto() {
+    fn records_are_framed_and_contain_the_fields_of_event_proto() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.out.tfevents.1");
         write_all_kinds(&path);
@@ -346,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scalar_has_the_bytes_that_tensorboard_itself_writes() {
+    fn a_scalar_has_the_bytes_that_tensorboard_writes() {
         // tensorboard 2.21.0: event = event_pb2.Event(wall_time=2.5, step=300);
         // event.summary.value.add(tag="loss/train", simple_value=0.25);
         // RecordWriter(file).write(event.SerializeToString())

@@ -1,4 +1,4 @@
-//! `provenance.toml` before a run, `summary.toml` after it.
+//! `provenance.toml`, written when a run folder is created, and `summary.toml`, written at the end of the run.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -8,12 +8,11 @@ use serde::{Serialize, Serializer};
 use siren_core::file::read_text;
 use siren_core::{Error, Result};
 
-use crate::checkpoint::Best;
-use crate::folder::RunFolder;
+use super::{Best, RunFolder};
 use crate::machine::{Machine, peak_memory_mib};
 
-/// NamedMetrics by name, in the order of the evaluation.
-pub(super) type NamedMetrics = Vec<(String, f64)>;
+/// Names and values of metrics, in the order of the evaluation.
+pub(crate) type NamedMetrics = Vec<(String, f64)>;
 
 #[derive(Serialize)]
 struct Provenance<'a> {
@@ -29,7 +28,7 @@ struct Provenance<'a> {
 
 /// Returns the text of `provenance.toml`: which program computes the run, when and where. The environment variable `SIREN_COMMIT` names
 /// the commit.
-pub(super) fn provenance(machine: &Machine, config: &str) -> Result<String> {
+pub(crate) fn provenance(machine: &Machine, config: &str) -> Result<String> {
     to_toml(&Provenance {
         version: env!("CARGO_PKG_VERSION"),
         commit: std::env::var("SIREN_COMMIT").unwrap_or_else(|_| "unknown".to_owned()),
@@ -41,8 +40,12 @@ pub(super) fn provenance(machine: &Machine, config: &str) -> Result<String> {
     })
 }
 
-/// Says so if `config` is not what the run was created with; only needed while there is no checkpoint, which knows more.
-pub(super) fn started_with(folder: &RunFolder, config: &str) -> Result<()> {
+/// Checks that `config` is the text with which the run was created, by the checksum in `provenance.toml`. Used while the run has no
+/// checkpoint; a checkpoint contains the whole text.
+///
+/// # Errors
+/// [`Error::RunFolder`] if the text was changed.
+pub(crate) fn check_created_config(folder: &RunFolder, config: &str) -> Result<()> {
     let path = folder.provenance();
     let provenance = read_text(&path)?.parse::<toml::Table>().unwrap_or_default();
     let checksum = provenance
@@ -53,50 +56,51 @@ pub(super) fn started_with(folder: &RunFolder, config: &str) -> Result<()> {
     }
     Err(Error::RunFolder {
         path: folder.config(),
-        message: "was changed since the run was created: undo that, or start a new run from the changed config".to_owned(),
+        message: "was changed since the run was created: undo the change, or start a new run from the changed config"
+            .to_owned(),
     })
 }
 
-/// What a finished run reached.
+/// Results of a finished run.
 #[derive(Serialize)]
-pub(super) struct Summary {
-    pub(super) steps: u64,
-    pub(super) parameters: usize,
-    /// Of training alone.
-    pub(super) seconds: f64,
-    pub(super) seconds_per_step: f64,
-    pub(super) threads: usize,
+pub(crate) struct Summary {
+    pub(crate) steps: u64,
+    pub(crate) parameters: usize,
+    /// Seconds of training, without evaluations and checkpoints.
+    pub(crate) seconds: f64,
+    pub(crate) seconds_per_step: f64,
+    pub(crate) threads: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) peak_memory_mib: Option<f64>,
-    /// In the order of the evaluation.
+    pub(crate) peak_memory_mib: Option<f64>,
+    /// Metrics of the last evaluation.
     #[serde(serialize_with = "in_order")]
-    pub(super) metrics: NamedMetrics,
+    pub(crate) metrics: NamedMetrics,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) best: Option<Best>,
+    pub(crate) best: Option<Best>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub(super) expect: BTreeMap<String, Comparison>,
+    pub(crate) expect: BTreeMap<String, Comparison>,
 }
 
-/// An expected value beside the one reached.
+/// An expected value beside the value that the run reached, if it was measured.
 #[derive(Serialize)]
-pub(super) struct Comparison {
+pub(crate) struct Comparison {
     expected: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     reached: Option<f64>,
 }
 
 impl Summary {
-    pub(super) fn new(metrics: &NamedMetrics, expect: &BTreeMap<String, f64>) -> Self {
+    /// Returns the summary of the final metrics, with zeros for steps, sizes and times.
+    pub(crate) fn new(metrics: &NamedMetrics, expect: &BTreeMap<String, f64>) -> Self {
         let reached = |name: &str| {
-            metrics
-                .iter()
-                .find(|(n, _)| n == name)
-                .map(|(_, value)| *value)
+            let found = metrics.iter().find(|(metric, _)| metric == name);
+            found.map(|(_, value)| *value)
         };
-        let compare = |(name, &expected): (&String, &f64)| {
+        let mut comparisons = BTreeMap::new();
+        for (name, &expected) in expect {
             let reached = reached(name);
-            (name.clone(), Comparison { expected, reached })
-        };
+            comparisons.insert(name.clone(), Comparison { expected, reached });
+        }
         Self {
             steps: 0,
             parameters: 0,
@@ -106,16 +110,16 @@ impl Summary {
             peak_memory_mib: peak_memory_mib(),
             metrics: metrics.clone(),
             best: None,
-            expect: expect.iter().map(compare).collect(),
+            expect: comparisons,
         }
     }
 
-    pub(super) fn to_toml(&self) -> Result<String> {
+    pub(crate) fn to_toml(&self) -> Result<String> {
         to_toml(self)
     }
 
-    /// The table a user reads at the end.
-    pub(super) fn to_text(&self) -> String {
+    /// Returns the text that a program prints at the end of a run.
+    pub(crate) fn to_text(&self) -> String {
         let mut lines = vec![format!(
             "{} steps in {:.1} s ({:.1} ms a step, {} threads), {} parameters",
             self.steps,
@@ -140,6 +144,7 @@ impl Summary {
     }
 }
 
+/// Serializes metrics as a table in their order.
 fn in_order<S: Serializer>(metrics: &NamedMetrics, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(metrics.iter().map(|(name, value)| (name, value)))
 }

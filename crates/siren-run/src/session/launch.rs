@@ -1,4 +1,4 @@
-//! Starting and resuming runs.
+//! Starts and resumes runs.
 
 use std::path::Path;
 
@@ -11,42 +11,26 @@ use siren_core::signal::Stream;
 use siren_core::train::{Blueprint, Model, Trainer};
 use siren_core::{Error, Result};
 
-use crate::checkpoint::{Checkpoint, State};
+use super::reopen::{
+    check_config_unchanged, check_signal_unchanged, checkpointed_model, read_run_config,
+};
+use super::{Outcome, Session};
 use crate::config::Config;
 use crate::domain::{ConfigOf, Domain};
-use crate::folder::{CheckpointChoice, RunFolder};
+use crate::folder::{
+    Checkpoint, CheckpointChoice, RunFolder, State, Weights, check_created_config, provenance,
+};
 use crate::hooks::Hooks;
 use crate::machine::Machine;
-use crate::reopen::{checkpointed_model, own_config, same_config, same_signal};
-use crate::session::Session;
-use crate::summary;
-use crate::weights::Weights;
 
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// All steps taken; the text is for the user.
-    Finished {
-        /// Metrics beside what the config expects.
-        summary: String,
-    },
-    /// All steps had been taken before; nothing was done.
-    AlreadyFinished {
-        /// Steps taken.
-        steps: u64,
-    },
-    /// The user stopped it; it can be resumed.
-    Interrupted {
-        /// Steps taken, all of them kept.
-        step: u64,
-    },
-}
-
-/// A new run from a config file. Nothing is written before config, signal and network are known to be good, and a run
-/// that fails before its first checkpoint leaves no folder behind.
+/// Trains the model that the config file `config` describes, in a new run folder `out`, by default `runs/NAME` in the current folder.
+///
+/// `overrides` are `key=value` pairs, such as `train.steps=2000`; the last one of a key counts. Nothing is written before config, signal and
+/// network are valid. The folder of a run that fails before its first checkpoint is removed.
 ///
 /// # Errors
-/// Any of the config, the signal, the disk, or a diverging loss.
+/// [`Error::RunFolder`] if the folder exists; the errors of the config, the signal and the disk; [`Error::Diverged`] if the loss is not
+/// finite.
 pub fn start<D: Domain>(
     config: &Path,
     overrides: &[String],
@@ -54,19 +38,19 @@ pub fn start<D: Domain>(
     machine: &Machine,
     hooks: Hooks<'_>,
 ) -> Result<(RunFolder, Outcome)> {
-    let overrides = &at_home(overrides);
+    let overrides = &expand_home(overrides);
     let (mut config, source) = read_config::<D>(config, overrides)?;
-    let blame = |error| source.attribute(error, overrides);
+    let attribute = |error| source.attribute(error, overrides);
     let out = out.map_or_else(|| Path::new("runs").join(&config.name), Path::to_path_buf);
-    RunFolder::must_not_exist(&out)?;
+    RunFolder::check_available(&out)?;
     machine.install(|| {
-        let domain = D::open(&config, &machine.device).map_err(blame)?;
-        resolve(&mut config, &domain).map_err(blame)?;
+        let domain = D::open(&config, &machine.device).map_err(attribute)?;
+        resolve(&mut config, &domain).map_err(attribute)?;
         let model = initial_model::<D>(&config, domain.shape(), &machine.device)?;
-        let constraints = domain.constraints().map_err(blame)?;
+        let constraints = domain.constraints().map_err(attribute)?;
         let trainer = Trainer::new(model, &config.train)?;
         let text = config.to_toml()?;
-        let folder = RunFolder::create(&out, &text, &summary::provenance(machine, &text)?)?;
+        let folder = RunFolder::create(&out, &text, &provenance(machine, &text)?)?;
         let _lock = folder.lock()?;
         let session = Session {
             domain: &domain,
@@ -78,36 +62,40 @@ pub fn start<D: Domain>(
             hooks,
         };
         let outcome = session.run(&constraints);
-        let kept = [CheckpointChoice::Best, CheckpointChoice::Last]
-            .map(|which| folder.checkpoint(which).exists());
-        if outcome.is_err() && kept == [false, false] {
+        let mut choices = [CheckpointChoice::Best, CheckpointChoice::Last].into_iter();
+        let has_checkpoint = choices.any(|choice| folder.checkpoint(choice).exists());
+        if outcome.is_err() && !has_checkpoint {
             folder.remove();
         }
         Ok((folder, outcome?))
     })
 }
 
-/// The config of a run with every default filled in, once config, signal and network are known to be good; nothing is written.
+/// Checks config, signal and network as [`start`] does, and returns the resolved config as TOML, with every default filled in. Nothing is
+/// written.
 ///
 /// # Errors
-/// As [`start`].
+/// As [`start`], without those of the disk and of the training.
 pub fn check<D: Domain>(config: &Path, overrides: &[String], machine: &Machine) -> Result<String> {
-    let overrides = &at_home(overrides);
+    let overrides = &expand_home(overrides);
     let (mut config, source) = read_config::<D>(config, overrides)?;
-    let blame = |error| source.attribute(error, overrides);
+    let attribute = |error| source.attribute(error, overrides);
     machine.install(|| {
-        let domain = D::open(&config, &machine.device).map_err(blame)?;
-        resolve(&mut config, &domain).map_err(blame)?;
+        let domain = D::open(&config, &machine.device).map_err(attribute)?;
+        resolve(&mut config, &domain).map_err(attribute)?;
         initial_model::<D>(&config, domain.shape(), &machine.device)?;
-        domain.constraints().map_err(blame)?;
+        domain.constraints().map_err(attribute)?;
         config.to_toml()
     })
 }
 
-/// Continues a run from its last checkpoint; one that was killed before its first starts over, and one that is finished is left as it is.
+/// Continues the run in the folder `run` from its last checkpoint. The result is the same, bit for bit, as without the interruption.
+///
+/// A run without a checkpoint starts from its first step. A finished run is not changed.
 ///
 /// # Errors
-/// As [`start`]; also if the run's config was changed, or its checkpoint is damaged or foreign.
+/// As [`start`]; also [`Error::RunFolder`] if config or signal were changed or another process runs in the folder, and
+/// [`Error::Checkpoint`] if the checkpoint is damaged or of another network.
 pub fn resume<D: Domain>(
     run: &Path,
     machine: &Machine,
@@ -115,12 +103,12 @@ pub fn resume<D: Domain>(
 ) -> Result<(RunFolder, Outcome)> {
     let folder = RunFolder::open(run)?;
     let path = folder.checkpoint(CheckpointChoice::Last);
-    let (config, text) = own_config::<D>(&folder)?;
+    let (config, text) = read_run_config::<D>(&folder)?;
     let _lock = folder.lock()?;
     let checkpoint = path.exists().then(|| Checkpoint::load(&path)).transpose()?;
     if let Some(Checkpoint { state, .. }) = &checkpoint {
-        same_config(&folder, &state.config, &text)?;
-        // The summary is written last.
+        check_config_unchanged(&folder, &state.config, &text)?;
+        // The summary is the last file of a run: without it, artifacts may be missing.
         if state.step >= config.train.steps && folder.summary().exists() {
             let steps = state.step;
             return Ok((folder, Outcome::AlreadyFinished { steps }));
@@ -131,14 +119,14 @@ pub fn resume<D: Domain>(
         let constraints = domain.constraints()?;
         let mut state = State::new(text.clone(), &domain);
         let trainer = if let Some(checkpoint) = checkpoint {
-            same_signal(&folder, &checkpoint.state, domain.checksum())?;
+            check_signal_unchanged(&folder, &checkpoint.state, domain.checksum())?;
             let model = checkpointed_model::<D>(&config, &checkpoint, &path, &machine.device)?;
             let mut trainer = Trainer::new(model, &config.train)?;
             checkpoint.restore(&mut trainer, &path)?;
             state = checkpoint.state;
             trainer
         } else {
-            summary::started_with(&folder, &text)?;
+            check_created_config(&folder, &text)?;
             Trainer::new(
                 initial_model::<D>(&config, domain.shape(), &machine.device)?,
                 &config.train,
@@ -158,19 +146,19 @@ pub fn resume<D: Domain>(
     })
 }
 
-/// Overrides with the home folder in place of `~`, which a shell expands at the start of a word only.
-fn at_home(overrides: &[String]) -> Vec<String> {
+/// Replaces `~/` at the beginning of an override's value by the home folder; a shell does so only at the beginning of a word.
+fn expand_home(overrides: &[String]) -> Vec<String> {
     let home = std::env::var("HOME").unwrap_or_default();
-    let expanded = |one: &String| match one.split_once("=~/") {
+    let expand = |assignment: &String| match assignment.split_once("=~/") {
         Some((key, rest)) if !home.is_empty() && !key.contains('=') => {
             format!("{key}={home}/{rest}")
         }
-        _ => one.clone(),
+        _ => assignment.clone(),
     };
-    overrides.iter().map(expanded).collect()
+    overrides.iter().map(expand).collect()
 }
 
-/// The config, and its text, which errors of what it leads to can point into.
+/// Reads a config file and makes its paths absolute. The source is returned too, so that later errors can name the line of a key.
 fn read_config<D: Domain>(path: &Path, overrides: &[String]) -> Result<(ConfigOf<D>, Source)> {
     let source = Source {
         origin: path.display().to_string(),
@@ -190,12 +178,12 @@ fn read_config<D: Domain>(path: &Path, overrides: &[String]) -> Result<(ConfigOf
     Ok((config, source))
 }
 
-/// A run's name from its config's file name, which may hold anything: what cannot name a run becomes `-`.
+/// Returns the name of a run from the file name of its config. Characters that a name must not contain become `-`.
 fn name_from(file_stem: &str) -> String {
-    let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let name: String = file_stem
         .chars()
-        .map(|c| if known(c) { c } else { '-' })
+        .map(|c| if is_allowed(c) { c } else { '-' })
         .collect();
     match name.trim_start_matches(['.', '-']) {
         "" => "run".to_owned(),
@@ -203,7 +191,8 @@ fn name_from(file_stem: &str) -> String {
     }
 }
 
-/// Puts numbers from the signal's spectrum in the place of every `"auto"`; ω₀ of parameters that come from a file is theirs.
+/// Replaces every `"auto"` by a number: ω₀ of the first layer by that of the file of initial parameters, if there is one, all others from
+/// the signal's spectrum.
 fn resolve<D: Domain>(config: &mut ConfigOf<D>, domain: &D) -> Result<()> {
     domain.resolve(config)?;
     let field = &mut config.field;
@@ -213,6 +202,7 @@ fn resolve<D: Domain>(config: &mut ConfigOf<D>, domain: &D) -> Result<()> {
     siren_core::train::resolve(field, domain, config.train.learning_rate)
 }
 
+/// Returns the model before the first step: drawn at random, or loaded from the file `run.start_from`.
 fn initial_model<D: Domain>(
     config: &ConfigOf<D>,
     shape: FieldShape,
@@ -224,9 +214,9 @@ fn initial_model<D: Domain>(
         return D::Model::init(blueprint, &mut rng, DType::F32, device);
     };
     let weights = Weights::read(path)?;
-    weights.must_suit(&config.field, path)?;
+    weights.check_config(&config.field, path)?;
     let model = D::Model::load(blueprint, |name| weights.find(name), DType::F32, device);
-    model.map_err(|error| other_network(path, &error))
+    model.map_err(|error| network_mismatch(path, &error))
 }
 
 pub(super) fn blueprint<D: Domain>(
@@ -240,10 +230,11 @@ pub(super) fn blueprint<D: Domain>(
     }
 }
 
-pub(super) fn other_network(path: &Path, error: &Error) -> Error {
+/// Returns the error of a file whose tensors do not fit the network of the config.
+pub(super) fn network_mismatch(path: &Path, error: &Error) -> Error {
     Error::Checkpoint {
         path: path.to_path_buf(),
-        message: format!("is of another network than the config's `[field]` ({error})"),
+        message: format!("is of another network than the config's `[field]`: {error}"),
     }
 }
 
@@ -252,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_file_name_gives_a_name_that_a_run_may_have() {
+    fn every_file_name_gives_a_valid_name_of_a_run() {
         for (stem, name) in [
             ("image", "image"),
             ("my picture", "my-picture"),

@@ -1,10 +1,25 @@
-//! The run folder: the only place that knows the names inside one.
+//! The run folder and the files in it. This file alone knows their names; the other modules of the folder know one format each.
+
+mod checkpoint;
+mod record;
+mod rows;
+mod summary;
+pub mod tensorboard;
+mod upgrade;
+mod weights;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use siren_core::file::{make_folder, quoted, write_atomically};
 use siren_core::{Error, Result};
+
+pub(crate) use self::checkpoint::{Best, Checkpoint, State, save_checkpoint};
+pub use self::record::{EvaluationRow, Record};
+pub(crate) use self::rows::{Column, Rows, last_value};
+pub(crate) use self::summary::{Summary, check_created_config, provenance};
+pub(crate) use self::upgrade::upgrade_config;
+pub use self::weights::{Weights, export};
 
 const CONFIG: &str = "config.toml";
 const PROVENANCE: &str = "provenance.toml";
@@ -17,28 +32,31 @@ const CHECKPOINTS: &str = "checkpoints";
 const LOCK: &str = ".lock";
 const EVENTS: &str = "events.out.tfevents";
 
-/// CheckpointChoice checkpoint of a run.
+/// One of the two checkpoints of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum CheckpointChoice {
-    /// The evaluation with the best headline metric.
+    /// The checkpoint of the evaluation with the best headline metric.
     Best,
-    /// The most recent one, from which a run resumes.
+    /// The most recent checkpoint, from which a run resumes.
     Last,
 }
 
-/// `runs/<name>`, see the workspace's `README.md` for what is inside.
+/// The folder of a run, such as `runs/image`: config, provenance, tables of metrics, checkpoints, artifacts and summary.
+///
+/// [`start`](crate::start) creates it. The methods return paths; a file exists only once the run has written it.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
 }
 
 impl RunFolder {
-    /// Makes the folder whole or not at all: it is built under a temporary name beside its place and renamed.
+    /// Creates the folder with the texts of its config and its provenance, completely or not at all: it is built under a temporary name in
+    /// the same parent folder and renamed.
     ///
     /// # Errors
-    /// If the path exists (a run is never overwritten), or the disk refuses.
+    /// [`Error::RunFolder`] if the path exists (a run is never overwritten); [`Error::Io`] if a file cannot be written.
     pub fn create(path: &Path, config: &str, provenance: &str) -> Result<Self> {
-        Self::must_not_exist(path)?;
+        Self::check_available(path)?;
         make_folder(path, |staged| {
             let staged = Self {
                 path: staged.to_path_buf(),
@@ -59,21 +77,21 @@ impl RunFolder {
         write_atomically(&self.provenance(), provenance.as_bytes())
     }
 
-    /// Says so if something is in the way of a new run folder.
+    /// Checks that a new run folder can be created at a path.
     ///
     /// # Errors
-    /// If the path exists.
-    pub fn must_not_exist(path: &Path) -> Result<()> {
+    /// [`Error::RunFolder`] if the path exists.
+    pub fn check_available(path: &Path) -> Result<()> {
         if fs::symlink_metadata(path).is_err() {
             return Ok(());
         }
-        let shown = quoted(path);
         let message = if path.join(CONFIG).is_file() {
             format!(
-                "this run exists already: continue it with `resume {shown}`, or choose another folder with `--out`"
+                "this run exists already: continue it with `resume {}`, or choose another folder with `--out`",
+                quoted(path)
             )
         } else {
-            "exists already and is not a run folder: choose another one with `--out`".to_owned()
+            "exists already and is not a run folder: choose another folder with `--out`".to_owned()
         };
         Err(Error::RunFolder {
             path: path.to_path_buf(),
@@ -81,10 +99,10 @@ impl RunFolder {
         })
     }
 
-    /// An existing run.
+    /// Opens the folder of an existing run.
     ///
     /// # Errors
-    /// If there is no run at that path.
+    /// [`Error::RunFolder`] if there is no run at that path.
     pub fn open(path: &Path) -> Result<Self> {
         let folder = Self {
             path: path.to_path_buf(),
@@ -105,92 +123,92 @@ impl RunFolder {
         })
     }
 
-    /// Keeps other processes from running here too, until it is dropped; the system frees it after a kill.
-    pub(super) fn lock(&self) -> Result<fs::File> {
+    /// Locks the folder against other runs in it until the returned file is dropped. The system releases the lock of a killed process.
+    pub(crate) fn lock(&self) -> Result<fs::File> {
         let path = self.path.join(LOCK);
         let file = fs::File::create(&path).map_err(Error::io("create", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(fs::TryLockError::WouldBlock) => Err(Error::RunFolder {
                 path: self.path.clone(),
-                message: "is in use by another process: wait for it, or stop it".to_owned(),
+                message: "is in use by another run: wait until it ends, or stop it".to_owned(),
             }),
             Err(fs::TryLockError::Error(source)) => Err(Error::io("lock", &path)(source)),
         }
     }
 
-    /// Deletes everything; what cannot be deleted stays.
-    pub(super) fn remove(&self) {
-        // Best effort: this runs while another error is on its way to the user, which must not be hidden.
+    /// Deletes the folder as far as possible.
+    pub(crate) fn remove(&self) {
+        // The caller reports another error, which a failure to delete must not hide.
         let _ = fs::remove_dir_all(&self.path);
     }
 
-    /// The folder itself.
+    /// Returns the path of the folder itself.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Who computed it, when, and from which config.
+    /// Returns the path of `provenance.toml`: version, commit, start time, device and checksum of the config.
     #[must_use]
     pub fn provenance(&self) -> PathBuf {
         self.path.join(PROVENANCE)
     }
 
-    /// The resolved config.
+    /// Returns the path of `config.toml`, the resolved config.
     #[must_use]
     pub fn config(&self) -> PathBuf {
         self.path.join(CONFIG)
     }
 
-    /// One row a step: loss and terms.
+    /// Returns the path of `metrics.csv`: loss, terms, learning rate and gradient norm of every step.
     #[must_use]
     pub fn metrics(&self) -> PathBuf {
         self.path.join(METRICS)
     }
 
-    /// One row a step: seconds of training so far.
+    /// Returns the path of `timing.csv`: seconds of training up to every step.
     #[must_use]
     pub fn timing(&self) -> PathBuf {
         self.path.join(TIMING)
     }
 
-    /// One row an evaluation.
+    /// Returns the path of `evaluation.csv`: the metrics of every evaluation.
     #[must_use]
     pub fn evaluation(&self) -> PathBuf {
         self.path.join(EVALUATION)
     }
 
-    /// What the run reached, beside what its config expects.
+    /// Returns the path of `summary.toml`, which a finished run has: final metrics beside the expected ones.
     #[must_use]
     pub fn summary(&self) -> PathBuf {
         self.path.join(SUMMARY)
     }
 
-    /// Pictures and other results.
+    /// Returns the path of the folder of pictures, sounds and clips that a finished run writes.
     #[must_use]
     pub fn artifacts(&self) -> PathBuf {
         self.path.join(ARTIFACTS)
     }
 
-    /// Parameters and optimizer state.
+    /// Returns the path of a checkpoint: parameters, optimizer state and training state.
     #[must_use]
-    pub fn checkpoint(&self, which: CheckpointChoice) -> PathBuf {
-        let name = match which {
+    pub fn checkpoint(&self, choice: CheckpointChoice) -> PathBuf {
+        let name = match choice {
             CheckpointChoice::Best => "best.safetensors",
             CheckpointChoice::Last => "last.safetensors",
         };
         self.path.join(CHECKPOINTS).join(name)
     }
 
-    /// The checkpoint that stands for the run: the chosen one, or the best there is.
+    /// Returns the path of an existing checkpoint: by default the best one, or the last one in a run without evaluations.
     ///
     /// # Errors
-    /// If the run has no such checkpoint.
-    pub fn chosen_checkpoint(&self, which: Option<CheckpointChoice>) -> Result<PathBuf> {
+    /// [`Error::RunFolder`] if the run has no such checkpoint.
+    pub fn chosen_checkpoint(&self, choice: Option<CheckpointChoice>) -> Result<PathBuf> {
         let best = self.checkpoint(CheckpointChoice::Best);
-        let path = match which {
-            Some(which) => self.checkpoint(which),
+        let path = match choice {
+            Some(choice) => self.checkpoint(choice),
             None if best.exists() => best,
             None => self.checkpoint(CheckpointChoice::Last),
         };
@@ -206,11 +224,11 @@ impl RunFolder {
         })
     }
 
-    /// A folder beside this one in which nothing is yet, for a run that goes on from here.
-    pub(super) fn successor(&self) -> PathBuf {
+    /// Returns an unused path in the same parent folder, for a new run that starts from the parameters of this one.
+    pub(crate) fn successor(&self) -> PathBuf {
         let path = match self.path.file_name() {
             Some(_) => self.path.clone(),
-            // `.` has no name of its own.
+            // A path such as `.` has no file name.
             None => fs::canonicalize(&self.path).unwrap_or_else(|_| PathBuf::from("run")),
         };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -222,16 +240,16 @@ impl RunFolder {
         numbered(number)
     }
 
-    /// A new TensorBoard file that sorts after those that are there.
-    pub(super) fn next_events(&self, unix_seconds: u64) -> Result<PathBuf> {
+    /// Returns the path of a new TensorBoard file that sorts after the existing ones.
+    pub(crate) fn next_events(&self, unix_seconds: u64) -> Result<PathBuf> {
         let existing = self.events()?.len();
         Ok(self
             .path
             .join(format!("{EVENTS}.{unix_seconds:010}.{existing:04}")))
     }
 
-    /// TensorBoard files of all sessions.
-    pub(super) fn events(&self) -> Result<Vec<PathBuf>> {
+    /// Returns the paths of the TensorBoard files of all sessions.
+    pub(crate) fn events(&self) -> Result<Vec<PathBuf>> {
         let entries = fs::read_dir(&self.path).map_err(Error::io("list", &self.path))?;
         let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
         Ok(paths

@@ -1,7 +1,7 @@
-//! Checkpoints: safetensors files that hold all that a run needs to go on as if it had never stopped.
+//! Checkpoints: safetensors files from which a run continues bit for bit.
 //!
-//! Tensors: the parameters under the authors' names, and the optimizer's state behind `optimizer.`.
-//! Metadata: one TOML text under the key `siren`. The same training gives the same bytes.
+//! Tensors: the parameters under the names of the authors' checkpoints, and the optimizer's state under names that begin with `optimizer.`.
+//! Metadata: one TOML text under the key `siren`, see [`State`]. The same training gives the same bytes.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,49 +19,51 @@ use siren_core::signal::KeptMetadata;
 use siren_core::train::{Model, Trainer};
 use siren_core::{Error, Result};
 
+use super::upgrade::upgrade_optimizer_state;
 use crate::domain::Domain;
-use crate::upgrade;
 
+/// Key of the training state in the metadata of the file.
 const METADATA_KEY: &str = "siren";
+/// Version of the file format.
 const FORMAT: u32 = 2;
-/// In front of the names of the optimizer's tensors.
+/// Prefix of the names of the optimizer's tensors.
 const OPTIMIZER: &str = "optimizer.";
 
-/// What a checkpoint says besides its tensors.
+/// Training state: the contents of a checkpoint besides its tensors.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct State {
+pub(crate) struct State {
     format: u32,
-    /// CRC-32C of all tensors in file order: a flipped bit must not train on.
+    /// CRC-32C of this table with a checksum of 0, followed by names and elements of all tensors, sorted by name.
     checksum: u32,
     /// Optimizer steps taken.
-    pub(super) step: u64,
+    pub(crate) step: u64,
     optimizer_step: u64,
-    /// The headline metric's best value so far, and its step.
+    /// Best value of the headline metric so far, and its step.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) best: Option<Best>,
-    /// Of the signal, see `Domain::checksum`.
-    pub(super) signal_checksum: u32,
-    /// What the network was made to fit, so that it can be had without the signal.
-    pub(super) shape: Shape,
-    /// What rendering needs of the signal; checkpoints of older programs have none.
+    pub(crate) best: Option<Best>,
+    /// Checksum of the signal, see [`Recorded::checksum`](crate::Recorded::checksum).
+    pub(crate) signal_checksum: u32,
+    /// Sizes that come from the signal, so that the network can be made without the signal.
+    pub(crate) shape: Shape,
+    /// Facts of the signal for rendering; `None` in checkpoints of older programs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) metadata: Option<KeptMetadata>,
+    pub(crate) metadata: Option<KeptMetadata>,
     /// The resolved config of the run.
-    pub(super) config: String,
-    /// The most recent evaluation, in order.
-    pub(super) metrics: Vec<(String, f64)>,
+    pub(crate) config: String,
+    /// Metrics of the most recent evaluation, in its order.
+    pub(crate) metrics: Vec<(String, f64)>,
 }
 
 impl State {
-    /// Keeps the metrics of the most recent evaluation.
-    pub(super) fn set_metrics(&mut self, metrics: &Metrics) {
+    /// Replaces the metrics of the most recent evaluation.
+    pub(crate) fn set_metrics(&mut self, metrics: &Metrics) {
         let named = metrics.iter();
         let named = named.map(|one| (one.metric.name.clone().into_owned(), one.value));
         self.metrics = named.collect();
     }
 
-    /// Before the first step of a run with this resolved config and signal.
-    pub(super) fn new<D: Domain>(config: String, domain: &D) -> Self {
+    /// Returns the state before the first step of a run with this resolved config and signal.
+    pub(crate) fn new<D: Domain>(config: String, domain: &D) -> Self {
         let FieldShape {
             in_features,
             out_features,
@@ -80,9 +82,9 @@ impl State {
     }
 }
 
-/// A [`FieldShape`] on disk.
+/// A [`FieldShape`] in the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Shape {
+pub(crate) struct Shape {
     in_features: usize,
     out_features: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,25 +101,30 @@ impl From<Shape> for FieldShape {
     }
 }
 
-/// A best evaluation.
+/// Step and headline metric of the best evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Best {
-    pub(super) step: u64,
-    pub(super) value: f64,
+pub(crate) struct Best {
+    pub(crate) step: u64,
+    pub(crate) value: f64,
 }
 
 /// A checkpoint in memory.
-pub(super) struct Checkpoint {
-    pub(super) state: State,
+pub(crate) struct Checkpoint {
+    pub(crate) state: State,
     tensors: HashMap<String, Tensor>,
 }
 
-/// Writes the trainer's parameters and moments with `state`, atomically.
-pub(super) fn save<M: Model>(path: &Path, trainer: &Trainer<M>, state: &State) -> Result<()> {
+/// Writes the trainer's parameters and optimizer state with `state` to a file, atomically. The step counts of `state` are those of the
+/// trainer.
+pub(crate) fn save_checkpoint<M: Model>(
+    path: &Path,
+    trainer: &Trainer<M>,
+    state: &State,
+) -> Result<()> {
     let optimizer = trainer.optimizer_state()?;
     let mut tensors = trainer.model().named_tensors()?;
-    let own = optimizer.tensors.into_iter();
-    tensors.extend(own.map(|(name, tensor)| (format!("{OPTIMIZER}{name}"), tensor)));
+    let moments = optimizer.tensors.into_iter();
+    tensors.extend(moments.map(|(name, tensor)| (format!("{OPTIMIZER}{name}"), tensor)));
     let mut state = State {
         format: FORMAT,
         checksum: 0,
@@ -131,6 +138,7 @@ pub(super) fn save<M: Model>(path: &Path, trainer: &Trainer<M>, state: &State) -
     write_atomically(path, &to_safetensors(&tensors, metadata, path)?)
 }
 
+/// Computes [`State::checksum`].
 fn checksum(tensors: &[(String, Tensor)], state: &State, path: &Path) -> Result<u32> {
     let state = State {
         checksum: 0,
@@ -163,7 +171,7 @@ fn unwritable(path: &Path, detail: &str) -> Error {
     }
 }
 
-/// Checked before all else: another format may have other fields.
+/// Checks the version of the format before the other fields are parsed, which another version may not have.
 fn check_format(text: &str, path: &Path) -> Result<()> {
     #[derive(Deserialize)]
     struct Format {
@@ -176,30 +184,31 @@ fn check_format(text: &str, path: &Path) -> Result<()> {
     Err(Error::Checkpoint {
         path: path.to_path_buf(),
         message: format!(
-            "has format {}, this program reads format {FORMAT}: use the version that wrote it",
+            "has format {}, this program reads format {FORMAT}: use the version of the program that wrote it",
             found.format
         ),
     })
 }
 
-/// The text of the training state in a safetensors file; `None` if the file is no checkpoint, but weights alone.
-fn state_in(bytes: &[u8]) -> Result<Option<String>, safetensors::SafeTensorError> {
+/// Returns the text of the training state in the bytes of a safetensors file, or `None` if the file holds weights only.
+fn state_text(bytes: &[u8]) -> Result<Option<String>, safetensors::SafeTensorError> {
     let (_, header) = SafeTensors::read_metadata(bytes)?;
     let metadata = header.metadata().as_ref();
     Ok(metadata.and_then(|map| map.get(METADATA_KEY)).cloned())
 }
 
-/// Whether the bytes of a safetensors file are a checkpoint's.
-pub(super) fn is_checkpoint(bytes: &[u8]) -> bool {
-    state_in(bytes).is_ok_and(|state| state.is_some())
+/// Returns whether the bytes of a safetensors file are those of a checkpoint.
+pub(crate) fn is_checkpoint(bytes: &[u8]) -> bool {
+    state_text(bytes).is_ok_and(|text| text.is_some())
 }
 
 impl Checkpoint {
-    /// Reads and verifies a checkpoint.
-    pub(super) fn load(path: &Path) -> Result<Self> {
+    /// Reads a checkpoint and verifies its checksum.
+    pub(crate) fn load(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-        let text = state_in(&bytes).map_err(|error| damaged(path, &error.to_string()))?;
-        let text = text.ok_or_else(|| damaged(path, "it holds tensors, but no training state"))?;
+        let text = state_text(&bytes).map_err(|error| damaged(path, &error.to_string()))?;
+        let text =
+            text.ok_or_else(|| damaged(path, "the file holds tensors, but no training state"))?;
         check_format(&text, path)?;
         let state: State = toml::from_str(&text).map_err(|error| damaged(path, error.message()))?;
         let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu);
@@ -209,33 +218,33 @@ impl Checkpoint {
             .map(|(n, t)| (n.clone(), t.clone()))
             .collect();
         if checksum(&named, &state, path)? != state.checksum {
-            return Err(damaged(path, "its checksum does not match its contents"));
+            return Err(damaged(path, "the checksum does not match the contents"));
         }
         Ok(Self { state, tensors })
     }
 
-    /// All tensors by name: the parameters and the optimizer's moments.
-    pub(super) fn into_tensors(self) -> HashMap<String, Tensor> {
+    /// Returns all tensors by name, those of the optimizer included.
+    pub(crate) fn into_tensors(self) -> HashMap<String, Tensor> {
         self.tensors
     }
 
-    /// A tensor by its name.
-    pub(super) fn find(&self, name: &str) -> Option<Tensor> {
+    /// Returns a tensor by its name.
+    pub(crate) fn find(&self, name: &str) -> Option<Tensor> {
         self.tensors.get(name).cloned()
     }
 
-    /// Puts the optimizer where it was; the trainer's model must be made from this checkpoint's tensors.
-    pub(super) fn restore<M: Model>(&self, trainer: &mut Trainer<M>, path: &Path) -> Result<()> {
-        let own = self.tensors.iter().filter_map(|(name, tensor)| {
+    /// Restores step count and optimizer state of a trainer whose model was loaded from this checkpoint.
+    pub(crate) fn restore<M: Model>(&self, trainer: &mut Trainer<M>, path: &Path) -> Result<()> {
+        let moments = self.tensors.iter().filter_map(|(name, tensor)| {
             let name = name.strip_prefix(OPTIMIZER)?;
             Some((name.to_owned(), tensor.clone()))
         });
         let state = OptimizerState {
             step: self.state.optimizer_step,
-            tensors: own.collect(),
+            tensors: moments.collect(),
         };
-        let wanted = trainer.optimizer_state()?;
-        let state = upgrade::optimizer_state(state, &wanted, trainer.model().parameters())?;
+        let current = trainer.optimizer_state()?;
+        let state = upgrade_optimizer_state(state, &current, trainer.model().parameters())?;
         let restored = trainer.restore(self.state.step, &state);
         restored.map_err(|error| damaged(path, &error.to_string()))
     }

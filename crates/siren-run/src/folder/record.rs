@@ -1,52 +1,53 @@
-//! What a run left, read back for tables and curves.
+//! Reader of a run folder's metrics, for tables and plots.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use siren_core::file::read_text;
+use siren_core::metrics::Better;
 use siren_core::{Error, Result};
 
-use crate::folder::RunFolder;
+use super::RunFolder;
 
-/// A run as it stands on disk.
+/// Config, evaluations and summary of a run, finished or not.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// Its resolved config.
+    /// Text of the resolved config.
     pub config: String,
-    /// Its evaluations, in order.
-    pub curve: Vec<Evaluation>,
-    /// What its summary says at top level (`parameters`, `seconds`, `seconds_per_step`, …); `None` while it is not finished.
+    /// Evaluations, in order.
+    pub curve: Vec<EvaluationRow>,
+    /// Numbers at the top level of the summary (`parameters`, `seconds`, `seconds_per_step`, …); `None` while the run is not finished.
     pub summary: Option<BTreeMap<String, f64>>,
 }
 
 /// One row of `evaluation.csv`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Evaluation {
+pub struct EvaluationRow {
     /// Steps taken.
     pub step: u64,
-    /// Of training so far, over all sessions; `None` if `timing.csv` does not say.
+    /// Seconds of training so far, over all sessions; `None` if `timing.csv` lacks the step.
     pub seconds: Option<f64>,
-    /// By name.
+    /// Metrics by name.
     pub metrics: BTreeMap<String, f64>,
 }
 
 impl Record {
-    /// Reads a run folder, whether the run is finished or not.
+    /// Reads the folder of a run. The run may be in progress.
     ///
     /// # Errors
-    /// If there is no run, or a file cannot be read.
+    /// [`Error::RunFolder`] if there is no run at that path; [`Error::Io`] or [`Error::Config`] if a file cannot be read.
     pub fn read(run: &Path) -> Result<Self> {
         let folder = RunFolder::open(run)?;
-        let seconds = read_rows(&folder.timing())?;
-        let at = |step: u64| {
-            let row = seconds.iter().find(|(s, _)| *s == step)?;
-            row.1.get("seconds").copied()
+        let timing = read_rows(&folder.timing())?;
+        let seconds_at = |step: u64| {
+            let row = timing.iter().find(|row| row.step == step)?;
+            row.values.get("seconds").copied()
         };
         let rows = read_rows(&folder.evaluation())?.into_iter();
-        let curve = rows.map(|(step, metrics)| Evaluation {
-            step,
-            seconds: at(step),
-            metrics,
+        let curve = rows.map(|row| EvaluationRow {
+            step: row.step,
+            seconds: seconds_at(row.step),
+            metrics: row.values,
         });
         Ok(Self {
             config: read_text(&folder.config())?,
@@ -55,13 +56,13 @@ impl Record {
         })
     }
 
-    /// Whether the run took all its steps.
+    /// Returns whether the run took all its steps and wrote its summary.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.summary.is_some()
     }
 
-    /// A metric at the last evaluation, or a number of the summary.
+    /// Returns a metric of the last evaluation, or else a number of the summary.
     #[must_use]
     pub fn last(&self, name: &str) -> Option<f64> {
         let evaluated = self.curve.last().and_then(|row| row.metrics.get(name));
@@ -69,25 +70,30 @@ impl Record {
         evaluated.or(summary).copied()
     }
 
-    /// The best value of a metric over all evaluations, or a number of the summary. NaN is never best.
+    /// Returns the best value of a metric over all evaluations, or else a number of the summary. NaN is never the best value.
     #[must_use]
-    pub fn best(&self, name: &str, lower_is_better: bool) -> Option<f64> {
+    pub fn best(&self, name: &str, better: Better) -> Option<f64> {
         let values = self
             .curve
             .iter()
             .filter_map(|row| row.metrics.get(name).copied());
         let values = values.filter(|value| !value.is_nan());
-        let best = if lower_is_better {
-            values.min_by(f64::total_cmp)
-        } else {
-            values.max_by(f64::total_cmp)
+        let best = match better {
+            Better::Lower => values.min_by(f64::total_cmp),
+            Better::Higher => values.max_by(f64::total_cmp),
         };
         best.or_else(|| self.last(name))
     }
 }
 
-/// The rows of a table whose first column is `step`; none if the file is not there. A row that is cut short is left out.
-fn read_rows(path: &Path) -> Result<Vec<(u64, BTreeMap<String, f64>)>> {
+/// A row of a table whose first column is `step`.
+struct Row {
+    step: u64,
+    values: BTreeMap<String, f64>,
+}
+
+/// Returns the complete rows of a table, or none if the file does not exist.
+fn read_rows(path: &Path) -> Result<Vec<Row>> {
     if !path.exists() {
         return Ok(Vec::new());
     }
@@ -102,11 +108,13 @@ fn read_rows(path: &Path) -> Result<Vec<(u64, BTreeMap<String, f64>)>> {
         let step = values[0].parse().ok()?;
         let pairs = names.iter().zip(&values).skip(1);
         let pairs = pairs.map(|(name, value)| Some(((*name).to_owned(), value.parse().ok()?)));
-        Some((step, pairs.collect::<Option<_>>()?))
+        let values = pairs.collect::<Option<_>>()?;
+        Some(Row { step, values })
     };
     Ok(lines.filter_map(row).collect())
 }
 
+/// Returns the numbers at the top level of a summary, or `None` if the file does not exist.
 fn read_summary(path: &Path) -> Result<Option<BTreeMap<String, f64>>> {
     if !path.exists() {
         return Ok(None);
@@ -131,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_is_read_back_as_far_as_it_got() {
+    fn a_run_in_progress_has_its_complete_rows_and_a_finished_run_its_summary() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::create(&folder.path().join("run"), "kind = \"image\"\n", "").unwrap();
         let write = |path: &Path, text: &str| std::fs::write(path, text).unwrap();
@@ -143,13 +151,13 @@ mod tests {
         assert_eq!(record.curve[0].seconds, Some(0.5));
         assert_eq!(record.curve[2].seconds, None);
         assert_eq!(record.last("psnr_db"), Some(19.5));
-        assert_eq!(record.best("psnr_db", false), Some(20.0));
+        assert_eq!(record.best("psnr_db", Better::Higher), Some(20.0));
         write(
             &run.summary(),
             "steps = 30\nseconds = 1.5\n[metrics]\npsnr_db = 19.5\n",
         );
         let record = Record::read(run.path()).unwrap();
         assert_eq!(record.last("steps"), Some(30.0));
-        assert_eq!(record.best("seconds", true), Some(1.5));
+        assert_eq!(record.best("seconds", Better::Lower), Some(1.5));
     }
 }

@@ -1,4 +1,4 @@
-//! Parameters in and out: safetensors, and the PyTorch state dicts of the authors' code.
+//! Weights files: parameters are read from safetensors files and from PyTorch state dicts of the authors' code, and exported as safetensors.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,24 +11,25 @@ use siren_core::saved::{check_extension, describe, field_config, to_safetensors}
 use siren_core::train::Model;
 use siren_core::{Error, Result};
 
-use crate::checkpoint::{self, Checkpoint};
-use crate::folder::RunFolder;
-use crate::upgrade;
+use super::RunFolder;
+use super::checkpoint::{self, Checkpoint};
+use super::upgrade::upgrade_config;
 
-/// Tensors of a weights file by name.
+/// Tensors of a weights file by name. A run with `run.start_from` starts from them.
 #[derive(Clone, Debug)]
 pub struct Weights {
     tensors: HashMap<String, Tensor>,
-    /// Of a run or an exported file.
+    /// The `[field]` table of a checkpoint or an exported file; `None` for a state dict.
     field: Option<SirenConfig>,
 }
 
 impl Weights {
     /// Reads the best checkpoint of a run folder, a `.safetensors` file (exported, or a checkpoint), or a `.pth`/`.pt` state dict (bare, or
-    /// under the key `model` or `state_dict`). Nothing in a pickle is executed.
+    /// under the key `model` or `state_dict`). Pickles are parsed without executing them.
     ///
     /// # Errors
-    /// If the file is missing, damaged, or of none of these kinds; if the run has no checkpoint.
+    /// [`Error::Checkpoint`] if the file is damaged or of another format, [`Error::Io`] if it cannot be read, [`Error::RunFolder`] if a run
+    /// has no checkpoint.
     pub fn read(path: &Path) -> Result<Self> {
         let fail = |detail: String| Error::Checkpoint {
             path: path.to_path_buf(),
@@ -67,16 +68,16 @@ impl Weights {
         Ok(Self { tensors, field })
     }
 
-    /// With the `[field]` table of the run that left the checkpoint.
+    /// Reads a checkpoint with the `[field]` table of its run.
     fn of_checkpoint(path: &Path) -> Result<Self> {
         let checkpoint = Checkpoint::load(path)?;
         let fail = |detail: &str| Error::Checkpoint {
             path: path.to_path_buf(),
-            message: format!("is of a run with another sort of config ({detail})"),
+            message: format!("has a config whose `[field]` table cannot be read ({detail})"),
         };
         let config = checkpoint.state.config.parse::<toml::Table>();
         let mut config = config.map_err(|error| fail(error.message()))?;
-        upgrade::config(&mut config);
+        upgrade_config(&mut config);
         let field = config
             .remove("field")
             .unwrap_or_else(|| toml::Table::new().into());
@@ -88,53 +89,53 @@ impl Weights {
         })
     }
 
-    /// Says so if the file tells of a network that computes something else from the same parameters: another
-    /// activation, ω₀ or encoding. Sizes are seen in the tensors.
+    /// Checks that the network of the file at `path` and the network of the config `wanted` compute the same from the same parameters: the
+    /// same activation, ω₀ and encoding. Sizes are checked when the tensors are loaded. A state dict has no config, so it always passes.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] with what differs.
-    pub fn must_suit(&self, wanted: &SirenConfig, path: &Path) -> Result<()> {
+    /// [`Error::Checkpoint`] with the keys that differ and both values.
+    pub fn check_config(&self, wanted: &SirenConfig, path: &Path) -> Result<()> {
         let Some(field) = &self.field else {
             return Ok(());
         };
-        let waves = [field, wanted].map(|f| f.activation.has_omega()) == [true; 2];
+        let use_omega = [field, wanted].map(|f| f.activation.has_omega()) == [true; 2];
         let kind = |field: &SirenConfig| std::mem::discriminant(&field.encoding);
-        let pairs = [
+        let comparisons = [
             ("activation", field.activation != wanted.activation),
             (
                 "first_omega_0",
-                waves && field.first_omega_0 != wanted.first_omega_0,
+                use_omega && field.first_omega_0 != wanted.first_omega_0,
             ),
             (
                 "hidden_omega_0",
-                waves && field.hidden_omega_0.to_bits() != wanted.hidden_omega_0.to_bits(),
+                use_omega && field.hidden_omega_0.to_bits() != wanted.hidden_omega_0.to_bits(),
             ),
             ("learn_omega", field.learn_omega != wanted.learn_omega),
             ("encoding", kind(field) != kind(wanted)),
         ];
         let tables = [field, wanted].map(|f| toml::Table::try_from(f).unwrap_or_default());
         let show = |table: &toml::Table, key| table.get(key).map(ToString::to_string);
-        let differ: Vec<_> = pairs
+        let differences: Vec<_> = comparisons
             .into_iter()
             .filter(|(_, differs)| *differs)
             .map(|(key, _)| {
-                let [was, is] = tables.each_ref().map(|t| show(t, key).unwrap_or_default());
-                format!("`field.{key}` is {was} there, {is} here")
+                let [found, expected] = tables.each_ref().map(|t| show(t, key).unwrap_or_default());
+                format!("`field.{key}` is {found} in the file, {expected} in the config")
             })
             .collect();
-        if differ.is_empty() {
+        if differences.is_empty() {
             return Ok(());
         }
         Err(Error::Checkpoint {
             path: path.to_path_buf(),
             message: format!(
-                "is of another network than the config's `[field]` ({})",
-                differ.join(", ")
+                "is of another network than the config's `[field]`: {}",
+                differences.join(", ")
             ),
         })
     }
 
-    /// ω₀ of the first layer of the network that the parameters are of; the authors' is 30, and not in their files.
+    /// Returns ω₀ of the first layer of the file's network. A state dict of the authors' code does not contain it; theirs is 30.
     #[must_use]
     pub fn first_omega_0(&self) -> Omega {
         let field = self.field.as_ref();
@@ -143,23 +144,24 @@ impl Weights {
         })
     }
 
-    /// A tensor by the name it has in the authors' checkpoints; also found under a `module.` prefix, and under the
-    /// names of their notebook (`net.0.linear.weight` for `net.net.0.0.weight`, `net.4.weight` for a linear last layer).
+    /// Returns a tensor by its name in the authors' checkpoints. The file may have the name with a prefix `module.`, or the
+    /// name of the authors' notebook (`net.0.linear.weight` for `net.net.0.0.weight`, `net.4.weight` for a linear last layer).
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Tensor> {
         let get = |name: &str| self.tensors.get(name).cloned();
-        let in_notebook = || {
+        let get_notebook_name = || {
             let (index, kind) = name.strip_prefix("net.net.")?.split_once(".0.")?;
             get(&format!("net.{index}.linear.{kind}"))
                 .or_else(|| get(&format!("net.{index}.{kind}")))
         };
         get(name)
             .or_else(|| get(&format!("module.{name}")))
-            .or_else(in_notebook)
+            .or_else(get_notebook_name)
     }
 }
 
-/// Writes a model's tensors under the authors' names, whole or not at all, with the config of its network.
+/// Writes the tensors of a model under the names of the authors' checkpoints to a `.safetensors` file, completely or not at all. The file's
+/// metadata contains config and shape of the network, so [`Siren::open`](siren_core::field::Siren::open) reads the file of a field.
 ///
 /// # Errors
 /// [`Error::Checkpoint`] if the file is not named `.safetensors`; [`Error::Io`] if it cannot be written.

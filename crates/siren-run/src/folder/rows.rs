@@ -1,4 +1,4 @@
-//! CSV tables that grow a row at a time and can be cut back to a checkpoint.
+//! CSV tables that grow by one row at a time and are truncated to the step of a checkpoint when a run resumes.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
@@ -6,49 +6,55 @@ use std::path::{Path, PathBuf};
 
 use siren_core::{Error, Result};
 
-/// A CSV file whose first column is `step`.
-pub(super) struct Rows {
+/// A named value of a row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Column<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) value: f64,
+}
+
+/// A CSV file whose first column is `step`, open for appending.
+pub(crate) struct Rows {
     path: PathBuf,
     file: BufWriter<File>,
-    empty: bool,
+    has_header: bool,
 }
 
 impl Rows {
-    /// Opens or creates the table and drops every row after `step`, and any half-written one.
-    pub(super) fn open(path: &Path, step: u64) -> Result<Self> {
+    /// Opens or creates the table, and removes every row after `step` and any incomplete one.
+    pub(crate) fn open(path: &Path, step: u64) -> Result<Self> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(Error::io("read", path)(error)),
         };
-        let kept = if step == 0 {
-            0
-        } else {
-            kept_bytes(&text, step)
+        let length = match step {
+            0 => 0,
+            step => length_up_to(&text, step),
         };
         let file = OpenOptions::new().create(true).append(true).open(path);
-        let file = file.and_then(|file| file.set_len(kept as u64).map(|()| file));
+        let file = file.and_then(|file| file.set_len(length as u64).map(|()| file));
         Ok(Self {
             path: path.to_path_buf(),
             file: BufWriter::new(file.map_err(Error::io("open", path))?),
-            empty: kept == 0,
+            has_header: length > 0,
         })
     }
 
-    /// Appends a row; the names of the columns head a new table.
-    pub(super) fn push(&mut self, step: u64, columns: &[(&str, f64)]) -> Result<()> {
+    /// Appends a row. The first row of a new table is preceded by a header of the column names.
+    pub(crate) fn push(&mut self, step: u64, columns: &[Column<'_>]) -> Result<()> {
         let mut line = String::new();
-        if self.empty {
+        if !self.has_header {
             line.push_str("step");
-            for (name, _) in columns {
-                line.extend([",", name]);
+            for column in columns {
+                line.extend([",", column.name]);
             }
             line.push('\n');
-            self.empty = false;
+            self.has_header = true;
         }
         line.push_str(&step.to_string());
-        for (_, value) in columns {
-            line.extend([",", &value.to_string()]);
+        for column in columns {
+            line.extend([",", &column.value.to_string()]);
         }
         line.push('\n');
         self.file
@@ -56,8 +62,8 @@ impl Rows {
             .map_err(Error::io("write", &self.path))
     }
 
-    /// Makes every row so far survive a crash.
-    pub(super) fn sync(&mut self) -> Result<()> {
+    /// Writes all rows so far to the disk, so that they survive a crash.
+    pub(crate) fn sync(&mut self) -> Result<()> {
         let flushed = self
             .file
             .flush()
@@ -66,27 +72,27 @@ impl Rows {
     }
 }
 
-/// Length of the header and the whole rows up to and including `step`.
-fn kept_bytes(text: &str, step: u64) -> usize {
-    let mut kept = 0;
+/// Returns the length in bytes of the header and the complete rows up to and including `step`.
+fn length_up_to(text: &str, step: u64) -> usize {
+    let mut length = 0;
     for (index, line) in text.split_inclusive('\n').enumerate() {
         let row_step = || {
             line.split(',')
                 .next()
                 .and_then(|first| first.parse::<u64>().ok())
         };
-        let keep =
+        let is_included =
             line.ends_with('\n') && (index == 0 || row_step().is_some_and(|row| row <= step));
-        if !keep {
+        if !is_included {
             break;
         }
-        kept += line.len();
+        length += line.len();
     }
-    kept
+    length
 }
 
-/// The last value of the named column, if the table has any row.
-pub(super) fn last_value(path: &Path, column: &str) -> Option<f64> {
+/// Returns the last value of a column, or `None` if the table has no row or no such column.
+pub(crate) fn last_value(path: &Path, column: &str) -> Option<f64> {
     let text = fs::read_to_string(path).ok()?;
     let mut lines = text.lines();
     let index = lines.next()?.split(',').position(|name| name == column)?;
@@ -98,12 +104,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reopening_drops_rows_after_the_checkpoint_and_half_written_ones() {
+    fn opening_a_table_removes_rows_after_the_step_and_incomplete_ones() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("table.csv");
         fs::write(&path, "step,loss\n1,0.5\n2,0.25\n3,0.1\n4,0.0").unwrap();
         let mut rows = Rows::open(&path, 2).unwrap();
-        rows.push(3, &[("loss", 0.125)]).unwrap();
+        let loss = Column {
+            name: "loss",
+            value: 0.125,
+        };
+        rows.push(3, &[loss]).unwrap();
         rows.sync().unwrap();
         assert_eq!(
             fs::read_to_string(&path).unwrap(),
