@@ -27,18 +27,9 @@ const COEFFICIENT: &str = "coefficient.";
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Description {
     field: SirenConfig,
-    shape: SavedShape,
+    shape: FieldShape,
     #[serde(skip_serializing_if = "Option::is_none")]
     signal: Option<KeptMetadata>,
-}
-
-/// A [`FieldShape`] in a file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct SavedShape {
-    in_features: usize,
-    out_features: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    samples_per_side: Option<usize>,
 }
 
 impl Siren {
@@ -111,11 +102,6 @@ impl FieldFile {
             Some(DType::F64) => DType::F64,
             _ => DType::F32,
         };
-        let shape = FieldShape {
-            in_features: shape.in_features,
-            out_features: shape.out_features,
-            samples_per_side: shape.samples_per_side,
-        };
         let find = |name: &str| tensors.get(name).cloned();
         let field = config.load(shape, find, dtype, &Device::Cpu)?;
         let mut coefficients = Vec::new();
@@ -144,18 +130,9 @@ pub fn describe(
     signal: Option<KeptMetadata>,
     path: &Path,
 ) -> Result<HashMap<String, String>> {
-    let FieldShape {
-        in_features,
-        out_features,
-        samples_per_side,
-    } = network.shape();
     let description = Description {
         field: network.config().clone(),
-        shape: SavedShape {
-            in_features,
-            out_features,
-            samples_per_side,
-        },
+        shape: network.shape(),
         signal,
     };
     Ok(HashMap::from([(

@@ -66,4 +66,6 @@ pub use self::folder::tensorboard;
 pub use self::folder::{CheckpointChoice, EvaluationRow, Record, RunFolder, Weights, export};
 pub use self::hooks::{Hooks, RunObserver, Silent};
 pub use self::machine::Machine;
-pub use self::session::{Outcome, Restored, check, restore, restore_model, resume, start};
+pub use self::session::{
+    Outcome, Restored, check, export_run, restore, restore_model, resume, start,
+};

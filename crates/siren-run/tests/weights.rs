@@ -61,9 +61,9 @@ fn an_exported_field_is_read_back_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("field.safetensors");
     let field = load(&golden("authors_state_dict.pth")).unwrap();
-    export(&field, &path).unwrap();
+    export(&field, None, &path).unwrap();
     gives_the_values_pytorch_gave(&path);
-    let error = export(&field, &folder.path().join("field.pth")).unwrap_err();
+    let error = export(&field, None, &folder.path().join("field.pth")).unwrap_err();
     assert!(error.to_string().contains(".safetensors"), "{error}");
 }
 
@@ -72,7 +72,7 @@ fn weights_of_a_network_with_another_config_are_an_error_that_names_the_key() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("field.safetensors");
     let field = load(&golden("authors_state_dict.pth")).unwrap();
-    export(&field, &path).unwrap();
+    export(&field, None, &path).unwrap();
     let weights = Weights::read(&path).unwrap();
     weights.check_config(&config(), &path).unwrap();
     let slower = SirenConfig {

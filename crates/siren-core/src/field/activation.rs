@@ -73,6 +73,25 @@ impl Default for WireActivation {
     }
 }
 
+/// Rule by which the authors of an activation draw the weights of a layer with `n` inputs and `m` outputs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum WeightRule {
+    /// U(±1/n) in the first layer, U(±√(6/n)/ω₀) in the others, with the hidden ω₀.
+    Sine,
+    /// U(±1/√n), PyTorch's default.
+    Uniform,
+    /// N(0, gain/n).
+    Normal {
+        /// Variance of a weight times n.
+        gain: f64,
+    },
+    /// N(0, 2/(n + m)).
+    Xavier,
+}
+
+/// The authors' gain for elu, as a variance.
+const ELU_VARIANCE: f64 = 1.550_518_808_067_927_7;
+
 /// The names that `field.activation` may hold.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -206,8 +225,20 @@ impl Activation {
         matches!(self, Self::Sine | Self::Sinc)
     }
 
-    /// Returns whether its layers are initialized by the paper's rule for the sine.
+    /// Returns whether its layers are initialized as the paper's.
     pub(crate) fn starts_as_sine(self) -> bool {
-        matches!(self, Self::Sine | Self::Finer | Self::HSiren)
+        self.weight_rule() == WeightRule::Sine
+    }
+
+    /// Returns the rule by which its authors draw weights.
+    pub(super) fn weight_rule(self) -> WeightRule {
+        match self {
+            Self::Sine | Self::Finer | Self::HSiren => WeightRule::Sine,
+            Self::Gaussian(_) | Self::Wire(_) | Self::Sinc => WeightRule::Uniform,
+            Self::Relu | Self::Softplus | Self::Silu => WeightRule::Normal { gain: 2.0 },
+            Self::Selu => WeightRule::Normal { gain: 1.0 },
+            Self::Elu => WeightRule::Normal { gain: ELU_VARIANCE },
+            Self::Tanh | Self::Sigmoid => WeightRule::Xavier,
+        }
     }
 }

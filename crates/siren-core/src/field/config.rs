@@ -175,7 +175,7 @@ impl SirenConfig {
 }
 
 /// Sizes of a field that the signal determines, apart from the `[field]` table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldShape {
     /// Number of coordinates per point, `d`.
     pub in_features: usize,
@@ -183,6 +183,7 @@ pub struct FieldShape {
     pub out_features: usize,
     /// Number of samples along the signal's shorter side, for the Nyquist rule of the positional encoding; `None` if the signal is not
     /// sampled on a grid.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub samples_per_side: Option<usize>,
 }
 

@@ -21,11 +21,8 @@ use rand_distr::{Distribution, StandardNormal};
 use siren_kernel::Pointwise;
 use siren_kernel::network::Dense;
 
-use super::activation::Activation;
+use super::activation::WeightRule;
 use super::config::{BiasInit, SirenConfig, WeightInit};
-
-/// The authors' gain for elu, as a variance.
-const ELU_VARIANCE: f64 = 1.550_518_808_067_927_7;
 
 /// Draws the weights `(fan_out, fan_in)` of layer `index`, row-major. `before` is the pointwise function of the previous layer, `None` for
 /// the first.
@@ -64,8 +61,8 @@ fn by_authors(config: &SirenConfig, index: usize, layer: &Dense, rng: &mut ChaCh
     let (fan_in, fan_out) = (layer.fan_in, layer.fan_out);
     let n = fan_in as f64;
     let count = fan_in * fan_out;
-    match config.activation {
-        Activation::Sine | Activation::Finer | Activation::HSiren => {
+    match config.activation.weight_rule() {
+        WeightRule::Sine => {
             let mut weights = if index == 0 {
                 uniform(1.0 / n, count, rng)
             } else {
@@ -77,17 +74,9 @@ fn by_authors(config: &SirenConfig, index: usize, layer: &Dense, rng: &mut ChaCh
             }
             weights
         }
-        Activation::Gaussian(_) | Activation::Wire(_) | Activation::Sinc => {
-            uniform(1.0 / n.sqrt(), count, rng)
-        }
-        Activation::Relu | Activation::Softplus | Activation::Silu => {
-            normal((2.0 / n).sqrt(), count, rng)
-        }
-        Activation::Tanh | Activation::Sigmoid => {
-            normal((2.0 / (n + fan_out as f64)).sqrt(), count, rng)
-        }
-        Activation::Selu => normal((1.0 / n).sqrt(), count, rng),
-        Activation::Elu => normal((ELU_VARIANCE / n).sqrt(), count, rng),
+        WeightRule::Uniform => uniform(1.0 / n.sqrt(), count, rng),
+        WeightRule::Normal { gain } => normal((gain / n).sqrt(), count, rng),
+        WeightRule::Xavier => normal((2.0 / (n + fan_out as f64)).sqrt(), count, rng),
     }
 }
 
@@ -172,6 +161,7 @@ pub fn normal(std: f64, count: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::field::Activation;
     use crate::field::WeightNoise;
     use rand::SeedableRng;
 

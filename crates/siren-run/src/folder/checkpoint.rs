@@ -44,7 +44,7 @@ pub(crate) struct State {
     /// Checksum of the signal, see [`Recorded::checksum`](crate::Recorded::checksum).
     pub(crate) signal_checksum: u32,
     /// Sizes that come from the signal, so that the network can be made without the signal.
-    pub(crate) shape: Shape,
+    pub(crate) shape: FieldShape,
     /// Facts of the signal for rendering; `None` in checkpoints of older programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) metadata: Option<KeptMetadata>,
@@ -64,39 +64,11 @@ impl State {
 
     /// Returns the state before the first step of a run with this resolved config and signal.
     pub(crate) fn new<D: Domain>(config: String, domain: &D) -> Self {
-        let FieldShape {
-            in_features,
-            out_features,
-            samples_per_side,
-        } = domain.shape();
         Self {
             signal_checksum: domain.checksum(),
-            shape: Shape {
-                in_features,
-                out_features,
-                samples_per_side,
-            },
+            shape: domain.shape(),
             config,
             ..Self::default()
-        }
-    }
-}
-
-/// A [`FieldShape`] in the file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Shape {
-    in_features: usize,
-    out_features: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    samples_per_side: Option<usize>,
-}
-
-impl From<Shape> for FieldShape {
-    fn from(shape: Shape) -> Self {
-        Self {
-            in_features: shape.in_features,
-            out_features: shape.out_features,
-            samples_per_side: shape.samples_per_side,
         }
     }
 }

@@ -8,6 +8,7 @@ use candle_core::{Device, Tensor, pickle};
 use siren_core::field::{Omega, SirenConfig};
 use siren_core::file::write_atomically;
 use siren_core::saved::{check_extension, describe, field_config, to_safetensors};
+use siren_core::signal::KeptMetadata;
 use siren_core::train::Model;
 use siren_core::{Error, Result};
 
@@ -161,13 +162,13 @@ impl Weights {
 }
 
 /// Writes the tensors of a model under the names of the authors' checkpoints to a `.safetensors` file, completely or not at all. The file's
-/// metadata contains config and shape of the network, so [`Siren::open`](siren_core::field::Siren::open) reads the file of a field.
+/// metadata contains config and shape of the network, and the facts of the signal if they are given, so [`Siren::open`](siren_core::field::Siren::open) reads the file of a field.
 ///
 /// # Errors
 /// [`Error::Checkpoint`] if the file is not named `.safetensors`; [`Error::Io`] if it cannot be written.
-pub fn export<M: Model>(model: &M, path: &Path) -> Result<()> {
+pub fn export<M: Model>(model: &M, signal: Option<KeptMetadata>, path: &Path) -> Result<()> {
     check_extension(path)?;
-    let metadata = describe(model.network(), None, path)?;
+    let metadata = describe(model.network(), signal, path)?;
     write_atomically(
         path,
         &to_safetensors(&model.named_tensors()?, metadata, path)?,

@@ -14,7 +14,7 @@ use super::interrupt::{EXIT_STATUS, Interrupt};
 use super::progress::Progress;
 use crate::{
     CheckpointChoice, ConfigOf, Domain, Hooks, Machine, Outcome, Restored, RunFolder, check,
-    export, restore, restore_model, resume, start,
+    export_run, restore, restore_model, resume, start,
 };
 
 /// Subcommands of every domain's program.
@@ -198,11 +198,9 @@ impl ExportArgs {
     /// Writes the parameters of the run under the names of the authors' checkpoints.
     ///
     /// # Errors
-    /// As [`restore_model`] and [`export`].
+    /// As [`export_run`].
     fn execute<D: Domain>(&self) -> Result<ExitCode> {
-        let device = candle_core::Device::Cpu;
-        let (_, model) = restore_model::<D>(&self.run, self.checkpoint, &device)?;
-        export(&model, &self.output)?;
+        export_run::<D>(&self.run, self.checkpoint, &self.output)?;
         console::print_result(format_args!("wrote {}", self.output.display()));
         Ok(ExitCode::SUCCESS)
     }

@@ -18,7 +18,7 @@ use crate::hooks::Hooks;
 use crate::machine::Machine;
 
 pub use self::launch::{check, resume, start};
-pub use self::reopen::{Restored, restore, restore_model};
+pub use self::reopen::{Restored, export_run, restore, restore_model};
 
 /// How a session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use siren_core::{Error, Result};
 use super::launch::{blueprint, network_mismatch};
 use crate::config::Config;
 use crate::domain::{ConfigOf, Domain, FormerDefault, Recorded};
-use crate::folder::{Checkpoint, CheckpointChoice, RunFolder, State, upgrade_config};
+use crate::folder::{Checkpoint, CheckpointChoice, RunFolder, State, export, upgrade_config};
 
 /// Config, metadata and model of a run, for rendering.
 pub struct Restored<D: Domain> {
@@ -68,6 +68,19 @@ fn metadata_of_signal<D: Domain>(
     })?;
     check_signal_unchanged(folder, state, domain.checksum())?;
     domain.metadata(model)
+}
+
+/// Exports the model of a run at a checkpoint, by default the best one, with the facts of its signal.
+///
+/// # Errors
+/// As [`restore_model`] and [`export`].
+pub fn export_run<D: Domain>(
+    run: &Path,
+    choice: Option<CheckpointChoice>,
+    path: &Path,
+) -> Result<()> {
+    let (_, model, state) = reopen::<D>(&RunFolder::open(run)?, choice, &Device::Cpu)?;
+    export(&model, state.metadata, path)
 }
 
 /// Reads the config of a run and its model at a checkpoint, as [`restore`] does. The signal is not opened.
@@ -139,7 +152,7 @@ pub(super) fn checkpointed_model<D: Domain>(
     path: &Path,
     device: &Device,
 ) -> Result<D::Model> {
-    let blueprint = blueprint::<D>(config, checkpoint.state.shape.into());
+    let blueprint = blueprint::<D>(config, checkpoint.state.shape);
     let model = D::Model::load(blueprint, |name| checkpoint.find(name), DType::F32, device);
     model.map_err(|error| network_mismatch(path, &error))
 }

@@ -11,8 +11,8 @@ use siren_core::field::{Order, Siren};
 use siren_core::metrics::Metric;
 use siren_core::train::StopToken;
 use siren_run::{
-    CheckpointChoice, Hooks, Machine, Outcome, RunFolder, RunObserver, Silent, export,
-    restore_model, resume, start,
+    CheckpointChoice, Hooks, Machine, Outcome, Recorded, RunFolder, RunObserver, Silent,
+    export_run, restore, restore_model, resume, start,
 };
 use tempfile::TempDir;
 
@@ -281,8 +281,14 @@ fn an_exported_field_is_opened_with_its_config_and_gives_the_same_values() {
     let (config, field) =
         restore_model::<Sine>(&workplace.path("run"), last, &Device::Cpu).unwrap();
     let path = workplace.path("sine.safetensors");
-    export(&field, &path).unwrap();
-    let opened = Siren::open(&path).unwrap();
+    export_run::<Sine>(&workplace.path("run"), last, &path).unwrap();
+    let (opened, metadata) = Siren::open_with::<<Sine as Recorded>::Metadata>(&path).unwrap();
+    assert_eq!(
+        metadata,
+        restore::<Sine>(&workplace.path("run"), last, &Device::Cpu)
+            .unwrap()
+            .metadata
+    );
     assert_eq!(opened.network().config(), &config.field);
     assert_eq!(opened.network().shape(), field.network().shape());
     assert_eq!(values(&opened), values(&field));
