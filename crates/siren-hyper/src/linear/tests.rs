@@ -36,7 +36,7 @@ fn assert_matches_candle(layout: &Layout, x: &Tensor, layer: fn(&Pass<'_>, &Tens
             .build()
             .unwrap();
         let memory = CpuStorage::F64(vec![f64::NAN; layout.len()]);
-        pool.install(|| run(&Pass::within(&parameters, memory), x, layer))
+        pool.install(|| run(&Pass::with_buffer(&parameters, memory), x, layer))
     };
     let [one, three] = [run_on(1), run_on(3)];
     for ((one, three), expected) in one.iter().zip(&three).zip(&expected) {
