@@ -1,4 +1,4 @@
-//! ContextBatch: the observed pixels of pictures, from which an encoder computes latent codes.
+//! Contexts: the observed pixels of pictures, from which an encoder computes latent codes.
 
 use candle_core::Tensor;
 use rand::Rng;

@@ -140,10 +140,10 @@ impl<'a> Pass<'a> {
         Self::with_buffer(parameters, empty_storage())
     }
 
-    /// Creates a pass that writes the gradient to `memory` if its type and length fit; its contents are ignored.
-    pub(crate) fn with_buffer(parameters: &'a Parameters, memory: CpuStorage) -> Self {
+    /// Creates a pass that writes the gradient to `buffer` if its type and length fit; its contents are ignored.
+    pub(crate) fn with_buffer(parameters: &'a Parameters, buffer: CpuStorage) -> Self {
         let sums = Sums {
-            values: memory,
+            values: buffer,
             written: Vec::new(),
         };
         Self {

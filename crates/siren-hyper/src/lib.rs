@@ -24,6 +24,7 @@
 //! use siren_hyper::config::{HyperSignalConfig, SplitConfig};
 //! use siren_hyper::{Dataset, Drawing, Hyper, ObservedPixels, Split, scene};
 //!
+//! /// Runs the example.
 //! pub fn main() -> siren_core::Result<()> {
 //!     let faces: Vec<_> = (0..320).map(|index| scene::face(index, 16)).collect();
 //!     let split = Split::random(faces.len(), &SplitConfig::default())?;

@@ -1,5 +1,5 @@
 use rand::SeedableRng;
-use siren_core::field::{FieldShape, Role, SirenConfig};
+use siren_core::field::{Entry, FieldShape, Role, SirenConfig};
 
 use super::*;
 use crate::config::{Encoder, Hypernetwork};
@@ -57,18 +57,18 @@ fn hidden_weights_are_all_matrices_but_the_first_and_the_last_weight_of_the_mode
     for (encoder, hypernetwork) in kinds() {
         let model = model(encoder, hypernetwork);
         let entries = model.parameters().layout().entries();
-        let is_weight = |name: &str| name.ends_with(".weight");
-        let weights: Vec<_> = entries.iter().filter(|e| is_weight(&e.name)).collect();
+        let kind = |entry: &Entry| entry.name.rsplit('.').next().map(str::to_owned);
+        let is_weight = |entry: &Entry| kind(entry).as_deref() == Some("weight");
+        let weights: Vec<_> = entries.iter().filter(|entry| is_weight(entry)).collect();
         let inner = &weights[1..weights.len() - 1];
         for entry in entries {
-            let expected = if entry.name.ends_with(".bias") {
-                Role::Bias
-            } else if !is_weight(&entry.name) {
-                Role::Encoding
-            } else if inner.contains(&entry) && entry.shape.len() == 2 {
-                Role::HiddenWeight
-            } else {
-                Role::OuterWeight
+            let expected = match kind(entry).as_deref() {
+                Some("weight") if inner.contains(&entry) && entry.shape.len() == 2 => {
+                    Role::HiddenWeight
+                }
+                Some("weight") => Role::OuterWeight,
+                Some("bias") => Role::Bias,
+                _ => Role::Encoding,
             };
             let name = &entry.name;
             assert_eq!(
