@@ -153,7 +153,9 @@ fn split_shades(desk: &Desk, sets: &str) -> [Vec<usize>; 3] {
         .map(|path| desk.path(path.to_str().unwrap()));
     let set = Dataset::open(&config.signal).unwrap();
     let shade = |at: &usize| usize::from(set.bytes(*at)[0]);
-    [&set.training, &set.validation, &set.test].map(|part| part.iter().map(shade).collect())
+    set.split()
+        .parts()
+        .map(|part| part.iter().map(shade).collect())
 }
 
 /// Writes pictures of one gray shade each: the first of shade 0, the next of shade 1, and so on.

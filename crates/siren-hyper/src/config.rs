@@ -1,5 +1,6 @@
-//! The `[signal]`, `[model]` and `[objective]` tables of a config.
+//! The `[signal]`, `[model]` and `[objective]` tables of a config, with their defaults and checks.
 
+use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -7,19 +8,27 @@ use siren_core::config::Table;
 use siren_core::{Error, Result};
 use siren_picture::ColorMode;
 
-/// Longest side of a picture after resizing: every pixel of a batch is evaluated in every step.
-const MAX_SIDE: usize = 256;
-/// Most pictures that are drawn or stepped on at once.
+/// Pixels per side of the pictures of a set. The upper limit exists because every step evaluates every pixel of its pictures.
+pub(crate) const SIDES: RangeInclusive<usize> = 4..=256;
+/// Smallest number of pictures of a set: one for each part of the split.
+const MIN_PICTURES: usize = 3;
+/// Largest number of pictures of a set.
 const MAX_PICTURES: usize = 1_000_000;
-/// Widest layer.
+/// Largest number of pictures of a batch.
+const MAX_BATCH: usize = 65_536;
+/// Largest width of a layer.
 const MAX_FEATURES: usize = 16_384;
+/// Largest number of layers of an encoder or a hypernetwork.
+const MAX_LAYERS: usize = 64;
+/// Largest number of steps that fit a latent code.
+const MAX_FIT_STEPS: usize = 100_000;
 
 /// The pictures, their split into training, validation and test, and what a step uses of them.
 ///
 /// Every picture is cropped to the square at its center and resized. Values in [0, 1] become targets in [−1, 1].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct HyperSignal {
+pub struct HyperSignalConfig {
     /// The folder of pictures, such as `CelebA`'s `img_align_celeba`, or a folder with one folder of pictures per person. Default: the embedded
     /// faces.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -27,15 +36,15 @@ pub struct HyperSignal {
     /// Number of embedded faces; ignored if `path` is set. Default: 2048.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pictures: Option<usize>,
-    /// Side to which the pictures are resized, in pixels.
+    /// Pixels per side to which the pictures are resized.
     pub size: usize,
     /// Number of channels: RGB if any picture is in color (`auto`), gray, or RGB.
     pub color: ColorMode,
     /// How the pictures are split.
-    pub split: Split,
+    pub split: SplitConfig,
     /// Number of pictures per step.
     pub batch: usize,
-    /// Number of context pixels (pixels that the encoder sees) of a picture in a step: at least the first number, fewer than the second.
+    /// Number of context pixels (pixels that the encoder observes) of a picture in a step: at least the first number, fewer than the second.
     pub context: [usize; 2],
     /// Largest number of pictures of a split that are evaluated.
     pub evaluated_pictures: usize,
@@ -44,7 +53,7 @@ pub struct HyperSignal {
 /// Which pictures are trained on, which choose the best checkpoint (validation), and which are only evaluated (test).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Split {
+pub struct SplitConfig {
     /// A text or CSV file of lines `name number` with 0 for training, 1 for validation and 2 for test, such as `CelebA`'s
     /// `list_eval_partition.txt`. A picture in a folder has the name `folder/name`. Default: a random split, the same in every run, which keeps
     /// the pictures of a folder together; folders named `train`, `val` and `test` are the parts.
@@ -54,19 +63,19 @@ pub struct Split {
     pub validation: f64,
     /// Fraction of the pictures for the test.
     pub test: f64,
-    /// Size of groups that are not split: so many pictures in a row, in natural order of their names (2 before 10), such as the ten pictures of
-    /// one person.
+    /// Size of groups of consecutive pictures, in natural order of their names (2 before 10), that stay in one part, such as the ten pictures
+    /// of one person.
     pub together: usize,
 }
 
-impl Default for HyperSignal {
+impl Default for HyperSignalConfig {
     fn default() -> Self {
         Self {
             path: None,
             pictures: None,
             size: 32,
             color: ColorMode::Auto,
-            split: Split::default(),
+            split: SplitConfig::default(),
             batch: 100,
             context: [10, 200],
             evaluated_pictures: 256,
@@ -74,7 +83,7 @@ impl Default for HyperSignal {
     }
 }
 
-impl Default for Split {
+impl Default for SplitConfig {
     fn default() -> Self {
         Self {
             file: None,
@@ -85,57 +94,16 @@ impl Default for Split {
     }
 }
 
-impl Table for HyperSignal {
+impl Table for HyperSignalConfig {
     fn validate(&self) -> Result<()> {
-        for (key, value, least, most) in [
-            (
-                "signal.pictures",
-                self.pictures.unwrap_or(3),
-                3,
-                MAX_PICTURES,
-            ),
-            ("signal.size", self.size, 4, MAX_SIDE),
-            ("signal.batch", self.batch, 1, 65_536),
-            (
-                "signal.evaluated_pictures",
-                self.evaluated_pictures,
-                1,
-                MAX_PICTURES,
-            ),
-            (
-                "signal.split.together",
-                self.split.together,
-                1,
-                MAX_PICTURES,
-            ),
-        ] {
-            within(key, value, least..=most)?;
-        }
-        let pixels = self.size * self.size;
-        let [least, most] = self.context;
-        if least == 0 || least >= most || most > pixels {
-            let value = format!("{:?}", self.context);
-            let expected = format!(
-                "two numbers of pixels, the first at least 1 and below the second, the second at most the {pixels} that a picture of \
-                 `signal.size = {}` has",
-                self.size
-            );
-            return Err(Error::invalid("signal.context", value, &expected));
-        }
-        let Split {
-            validation, test, ..
-        } = self.split;
-        for (key, fraction) in [
-            ("signal.split.validation", validation),
-            ("signal.split.test", test),
-        ] {
-            if !(fraction > 0.0 && fraction < 1.0 && validation + test < 1.0) {
-                let expected =
-                    "a fraction above 0 that, with the other, leaves something to train on";
-                return Err(Error::invalid(key, fraction, expected));
-            }
-        }
-        Ok(())
+        let pictures = self.pictures.unwrap_or(MIN_PICTURES);
+        let evaluated = self.evaluated_pictures;
+        check_range("signal.pictures", pictures, MIN_PICTURES..=MAX_PICTURES)?;
+        check_range("signal.size", self.size, SIDES)?;
+        check_range("signal.batch", self.batch, 1..=MAX_BATCH)?;
+        check_range("signal.evaluated_pictures", evaluated, 1..=MAX_PICTURES)?;
+        self.check_context(self.size)?;
+        self.split.check()
     }
 
     fn resolve_paths(&mut self, base: &Path) {
@@ -145,10 +113,50 @@ impl Table for HyperSignal {
     }
 }
 
+impl HyperSignalConfig {
+    /// Checks `context` for pictures with `side × side` pixels.
+    pub(crate) fn check_context(&self, side: usize) -> Result<()> {
+        let pixels = side * side;
+        let [least, end] = self.context;
+        if least >= 1 && least < end && end <= pixels {
+            return Ok(());
+        }
+        let expected = format!(
+            "two numbers of pixels, the first at least 1 and below the second, the second at most the {pixels} that a picture of \
+             {side} × {side} pixels has"
+        );
+        let value = format!("{:?}", self.context);
+        Err(Error::invalid("signal.context", value, &expected))
+    }
+
+    /// Returns the range of the number of context pixels of a picture.
+    pub(crate) fn context_sizes(&self) -> Range<usize> {
+        self.context[0]..self.context[1]
+    }
+}
+
+impl SplitConfig {
+    /// Checks that groups have a picture, both fractions are positive, and their sum is below 1.
+    pub(crate) fn check(&self) -> Result<()> {
+        check_range("signal.split.together", self.together, 1..=MAX_PICTURES)?;
+        for (key, fraction) in [
+            ("signal.split.validation", self.validation),
+            ("signal.split.test", self.test),
+        ] {
+            if !(fraction > 0.0 && fraction < 1.0 && self.validation + self.test < 1.0) {
+                let expected =
+                    "a fraction above 0 that, with the other, leaves something to train on";
+                return Err(Error::invalid(key, fraction, expected));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The encoder, which maps context pixels to a latent code, and the hypernetwork, which maps the code to the parameters of a field.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct HyperModel {
+pub struct HyperModelConfig {
     /// Encoder from context pixels to a latent code.
     pub encoder: Encoder,
     /// Width of the encoder's layers.
@@ -216,7 +224,7 @@ pub enum Hypernetwork {
     Shift,
 }
 
-impl Default for HyperModel {
+impl Default for HyperModelConfig {
     fn default() -> Self {
         Self {
             encoder: Encoder::default(),
@@ -235,8 +243,8 @@ impl Default for HyperModel {
     }
 }
 
-impl HyperModel {
-    /// Hidden layers or residual blocks of the encoder.
+impl HyperModelConfig {
+    /// Returns the number of hidden layers or residual blocks of the encoder.
     #[must_use]
     pub fn layers(&self) -> usize {
         let default = if self.encoder == Encoder::Set { 2 } else { 4 };
@@ -244,30 +252,29 @@ impl HyperModel {
     }
 }
 
-impl Table for HyperModel {
+impl Table for HyperModelConfig {
     fn validate(&self) -> Result<()> {
-        for (key, value, least, most) in [
-            (
-                "model.encoder_features",
-                self.encoder_features,
-                2,
-                MAX_FEATURES,
-            ),
-            ("model.encoder_layers", self.layers(), 0, 64),
-            (
-                "model.latent_features",
-                self.latent_features,
-                1,
-                MAX_FEATURES,
-            ),
-            ("model.hyper_features", self.hyper_features, 1, MAX_FEATURES),
-            ("model.hyper_layers", self.hyper_layers, 0, 64),
-            ("model.rank", self.rank, 1, MAX_FEATURES),
-            ("model.fit_steps", self.fit_steps, 1, 100_000),
-            ("model.codes", self.codes.unwrap_or(1), 1, MAX_PICTURES),
-        ] {
-            within(key, value, least..=most)?;
-        }
+        let codes = self.codes.unwrap_or(1);
+        check_range(
+            "model.encoder_features",
+            self.encoder_features,
+            2..=MAX_FEATURES,
+        )?;
+        check_range("model.encoder_layers", self.layers(), 0..=MAX_LAYERS)?;
+        check_range(
+            "model.latent_features",
+            self.latent_features,
+            1..=MAX_FEATURES,
+        )?;
+        check_range(
+            "model.hyper_features",
+            self.hyper_features,
+            1..=MAX_FEATURES,
+        )?;
+        check_range("model.hyper_layers", self.hyper_layers, 0..=MAX_LAYERS)?;
+        check_range("model.rank", self.rank, 1..=MAX_FEATURES)?;
+        check_range("model.fit_steps", self.fit_steps, 1..=MAX_FIT_STEPS)?;
+        check_range("model.codes", codes, 1..=MAX_PICTURES)?;
         let rate = self.fit_learning_rate;
         if !(rate > 0.0 && rate <= 1.0) {
             let expected = "above 0, at most 1";
@@ -280,14 +287,14 @@ impl Table for HyperModel {
 /// The mean squared error of all pixels, plus the authors' two priors (§4.4 of the paper).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct HyperObjective {
+pub struct HyperObjectiveConfig {
     /// Weight of the mean square of the latent codes (λ₁ of the paper).
     pub latent_prior: f64,
     /// Weight of the mean square of the parameters of the fields (λ₂ of the paper).
     pub weight_prior: f64,
 }
 
-impl Default for HyperObjective {
+impl Default for HyperObjectiveConfig {
     fn default() -> Self {
         Self {
             latent_prior: 1e-1,
@@ -296,7 +303,7 @@ impl Default for HyperObjective {
     }
 }
 
-impl Table for HyperObjective {
+impl Table for HyperObjectiveConfig {
     fn validate(&self) -> Result<()> {
         for (key, weight) in [
             ("objective.latent_prior", self.latent_prior),
@@ -310,7 +317,7 @@ impl Table for HyperObjective {
     }
 }
 
-fn within(key: &str, value: usize, range: std::ops::RangeInclusive<usize>) -> Result<()> {
+fn check_range(key: &str, value: usize, range: RangeInclusive<usize>) -> Result<()> {
     if range.contains(&value) {
         return Ok(());
     }

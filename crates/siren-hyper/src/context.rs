@@ -7,19 +7,19 @@ use siren_core::Result;
 
 /// A batch of `b` square pictures of one size with the indices of their observed pixels.
 #[derive(Clone, Debug)]
-pub struct Contexts {
+pub struct ContextBatch {
     /// Values of all pixels in [−1, 1], `(b, n, c)` with n = side².
     pub pictures: Tensor,
     /// Coordinates of the pixels, `(n, 2)`.
     pub coords: Tensor,
     /// Indices of the observed pixels of each picture, in row-major order: `0..n`.
-    pub seen: Vec<Vec<u32>>,
+    pub observed: Vec<Vec<u32>>,
     /// Rows of the auto-decoder's table of codes, one per picture. `None` for pictures that were not trained on, and for models with an
     /// encoder.
     pub codes: Option<Vec<u32>>,
 }
 
-impl Contexts {
+impl ContextBatch {
     /// Returns the number of pixels per side.
     fn side(&self) -> usize {
         self.coords.dims()[0].isqrt()
@@ -29,18 +29,18 @@ impl Contexts {
     /// `(b, Σ k)` that averages rows over the pixels of each picture.
     pub(crate) fn as_set(&self) -> Result<(Tensor, Tensor)> {
         let device = self.pictures.device();
-        let total: usize = self.seen.iter().map(Vec::len).sum();
-        let (mut parts, mut mean) = (Vec::new(), vec![0.0; self.seen.len() * total]);
+        let total: usize = self.observed.iter().map(Vec::len).sum();
+        let (mut parts, mut mean) = (Vec::new(), vec![0.0; self.observed.len() * total]);
         let mut first = 0;
-        for (picture, seen) in self.seen.iter().enumerate() {
-            let indices = Tensor::new(seen.as_slice(), device)?;
+        for (picture, observed) in self.observed.iter().enumerate() {
+            let indices = Tensor::new(observed.as_slice(), device)?;
             let coords = self.coords.index_select(&indices, 0)?;
             let values = self.pictures.get(picture)?.index_select(&indices, 0)?;
             parts.push(Tensor::cat(&[coords, values], 1)?);
-            mean[picture * total + first..][..seen.len()].fill(1.0 / seen.len() as f64);
-            first += seen.len();
+            mean[picture * total + first..][..observed.len()].fill(1.0 / observed.len() as f64);
+            first += observed.len();
         }
-        let mean = Tensor::from_vec(mean, (self.seen.len(), total), device)?;
+        let mean = Tensor::from_vec(mean, (self.observed.len(), total), device)?;
         Ok((
             Tensor::cat(&parts, 0)?,
             mean.to_dtype(self.pictures.dtype())?,
@@ -51,9 +51,10 @@ impl Contexts {
     fn mask(&self) -> Result<Tensor> {
         let (pictures, pixels, _) = self.pictures.dims3()?;
         let mut mask = vec![0f32; pictures * pixels];
-        for (picture, seen) in self.seen.iter().enumerate() {
-            for &pixel in seen {
-                mask[picture * pixels + pixel as usize] = 1.0;
+        for (picture, observed) in self.observed.iter().enumerate() {
+            let mask = &mut mask[picture * pixels..][..pixels];
+            for &pixel in observed {
+                mask[pixel as usize] = 1.0;
             }
         }
         let mask = Tensor::from_vec(mask, (pictures, pixels, 1), self.pictures.device())?;
@@ -79,9 +80,9 @@ impl Contexts {
     }
 }
 
-/// Context of the evaluation: which pixels of a picture the encoder observes. The variants are the columns of the paper's table.
+/// Rule that selects the pixels that the encoder observes in an evaluation. The variants are the columns of the paper's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Context {
+pub enum ContextKind {
     /// This number of pixels, drawn at random.
     Pixels(usize),
     /// The upper half of the rows.
@@ -90,7 +91,7 @@ pub enum Context {
     Full,
 }
 
-impl Context {
+impl ContextKind {
     /// Returns the contexts of the paper for pictures of `pixels` pixels: 10, 100 and 1000 pixels (those below `pixels`), half and full.
     #[must_use]
     pub fn all(pixels: usize) -> Vec<Self> {

@@ -1,47 +1,51 @@
-//! How well pictures are reconstructed from some of their pixels.
+//! Scores of a model: how well it reconstructs pictures from some of their pixels, in comparison with two baselines.
 
 use candle_core::{DType, Tensor};
 use siren_core::Result;
 use siren_core::metrics::{MSE, Metrics, PSNR_DB, psnr_db};
 use siren_core::signal::Stream;
 
-use crate::context::{Context, Contexts};
+use crate::context::{ContextBatch, ContextKind};
 use crate::dataset::Dataset;
 use crate::model::HyperNetwork;
 use crate::signal::Hyper;
 
-/// Random numbers of the contexts that are scored, which are the same for every seed of a config.
+/// Random numbers of the contexts of an evaluation, which are the same for every seed of a config.
 const SCORED: Stream = Stream::named("hyper.scored");
-/// Pictures that are reconstructed at once.
+/// Number of pictures that are reconstructed at once.
 const BATCH: usize = 64;
-/// Context of the headline.
-const HEADLINE: Context = Context::Pixels(100);
+/// Context of the headline metric.
+const HEADLINE: ContextKind = ContextKind::Pixels(100);
 
-/// What needs no training: the errors of the mean training picture, and of the training picture that fits the context best.
+/// Errors of reconstructions without a model: by the mean training picture, and by the training picture that fits the context best.
 pub(crate) struct Baselines {
-    /// In [0, 1], `(n · c)`.
-    mean_picture: Vec<f32>,
-    pub(crate) mean_picture_mse: f64,
-    /// By context.
-    pub(crate) nearest_mse: Vec<(Context, f64)>,
+    /// Mean training picture in [0, 1], row-major `(n, c)`.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "drawn by runs only"))]
+    pub(crate) mean_picture: Vec<f32>,
+    /// Mean squared error of the mean training picture, averaged over the evaluated test pictures.
+    mean_picture_mse: f64,
+    /// Mean squared error of the best training picture, averaged likewise, for each context.
+    nearest_mse: Vec<(ContextKind, f64)>,
 }
 
-/// Mean squared errors of values clipped to [0, 1], a mean over the pictures of the test split, by context as in the paper's table;
-/// and the mean PSNR of the validation pictures from 100 pixels, which chooses the best parameters.
+/// Scores a model.
+///
+/// The headline is the mean PSNR of the validation pictures reconstructed from 100 pixels; it selects the best parameters. All other
+/// metrics are mean squared errors of test pictures, with values clipped to [0, 1], for the contexts of the paper's table.
 pub(crate) fn metrics(hyper: &Hyper, model: &HyperNetwork) -> Result<Metrics> {
     let dataset = &hyper.dataset;
-    let limit = hyper.signal.evaluated_pictures;
-    let validation = &dataset.validation[..limit.min(dataset.validation.len())];
-    let headline = if Context::all(dataset.pixels()).contains(&HEADLINE) {
+    let validation = evaluated(hyper, &dataset.split().validation);
+    let headline = if ContextKind::all(dataset.pixels()).contains(&HEADLINE) {
         HEADLINE
     } else {
-        Context::Half
+        ContextKind::Half
     };
     let errors = errors(hyper, model, validation, headline)?;
     let decibels = errors.iter().map(|&mse| psnr_db(mse, 1.0)).sum::<f64>() / errors.len() as f64;
     let mut metrics = vec![PSNR_DB.of(decibels)];
-    for context in Context::all(dataset.pixels()) {
-        let mse = mean(&self::errors(hyper, model, tested(hyper), context)?);
+    for context in ContextKind::all(dataset.pixels()) {
+        let test = evaluated_test_pictures(hyper);
+        let mse = mean(&self::errors(hyper, model, test, context)?);
         metrics.push(MSE.named(format!("mse_{}", context.name())).of(mse));
     }
     let baselines = baselines(hyper);
@@ -54,107 +58,116 @@ pub(crate) fn metrics(hyper: &Hyper, model: &HyperNetwork) -> Result<Metrics> {
     Ok(metrics)
 }
 
-/// The test pictures that are scored.
-pub(crate) fn tested(hyper: &Hyper) -> &[usize] {
-    let test = &hyper.dataset.test;
-    &test[..hyper.signal.evaluated_pictures.min(test.len())]
+/// Returns the test pictures that are evaluated.
+pub(crate) fn evaluated_test_pictures(hyper: &Hyper) -> &[usize] {
+    evaluated(hyper, &hyper.dataset.split().test)
 }
 
-/// Some pictures with the part of them that a context shows, the same whenever it is asked for.
-pub(crate) fn contexts(hyper: &Hyper, pictures: &[usize], context: Context) -> Result<Contexts> {
-    let side = hyper.dataset.side;
-    let seen = pictures.iter().map(|&at| seen(side, at, context));
+/// Returns the first pictures of a part, `signal.evaluated_pictures` at most.
+fn evaluated<'a>(hyper: &Hyper, part: &'a [usize]) -> &'a [usize] {
+    &part[..hyper.signal.evaluated_pictures.min(part.len())]
+}
+
+/// Returns pictures with their observed pixels, which are the same in every evaluation.
+pub(crate) fn contexts(
+    hyper: &Hyper,
+    pictures: &[usize],
+    context: ContextKind,
+) -> Result<ContextBatch> {
+    let side = hyper.dataset.side();
+    let observed = pictures
+        .iter()
+        .map(|&picture| observed_pixels(side, picture, context));
+    let observed = observed.collect();
     hyper
         .dataset
-        .contexts(pictures, seen.collect(), &hyper.device)
+        .contexts(pictures, observed, hyper.dtype, &hyper.device)
 }
 
-fn seen(side: usize, picture: usize, context: Context) -> Vec<u32> {
+fn observed_pixels(side: usize, picture: usize, context: ContextKind) -> Vec<u32> {
     context.draw(side, &mut SCORED.rng(0, picture as u64))
 }
 
-/// Values in [0, 1] of the reconstructions, `(b, n, c)`.
+/// Reconstructs pictures from their contexts: values in [0, 1], `(b, n, c)`.
 pub(crate) fn reconstructed(
     hyper: &Hyper,
     model: &HyperNetwork,
-    contexts: &Contexts,
+    contexts: &ContextBatch,
 ) -> Result<Tensor> {
     let latents = model.latents(contexts, &hyper.objective)?;
-    shown(&model.values(&model.fields(&latents)?, &contexts.coords)?)
+    to_unit_range(&model.values(&model.fields(&latents)?, &contexts.coords)?)
 }
 
-/// From [−1, 1] to [0, 1], clipped.
-pub(crate) fn shown(values: &Tensor) -> Result<Tensor> {
+/// Maps values from [−1, 1] to [0, 1], and clips them.
+pub(crate) fn to_unit_range(values: &Tensor) -> Result<Tensor> {
     Ok(values.affine(0.5, 0.5)?.clamp(0.0, 1.0)?)
 }
 
-/// Mean squared error of each picture.
+/// Returns the mean squared error of each picture.
 fn errors(
     hyper: &Hyper,
     model: &HyperNetwork,
     pictures: &[usize],
-    context: Context,
+    context: ContextKind,
 ) -> Result<Vec<f64>> {
     let mut errors = Vec::with_capacity(pictures.len());
-    for some in pictures.chunks(BATCH) {
-        let contexts = contexts(hyper, some, context)?;
-        let difference = (reconstructed(hyper, model, &contexts)? - shown(&contexts.pictures)?)?;
+    for batch in pictures.chunks(BATCH) {
+        let contexts = contexts(hyper, batch, context)?;
+        let truth = to_unit_range(&contexts.pictures)?;
+        let difference = (reconstructed(hyper, model, &contexts)? - truth)?;
         let squares = difference.sqr()?.flatten_from(1)?.to_dtype(DType::F64)?;
         errors.extend(squares.mean(1)?.to_vec1::<f64>()?);
     }
     Ok(errors)
 }
 
-fn mean(numbers: &[f64]) -> f64 {
-    numbers.iter().sum::<f64>() / numbers.len() as f64
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// The baselines, computed at the first call.
+/// Returns the baselines, which the first call computes.
 pub(crate) fn baselines(hyper: &Hyper) -> &Baselines {
     hyper
         .baselines
-        .get_or_init(|| Baselines::new(&hyper.dataset, tested(hyper)))
+        .get_or_init(|| Baselines::new(&hyper.dataset, evaluated_test_pictures(hyper)))
 }
 
 impl Baselines {
     fn new(dataset: &Dataset, test: &[usize]) -> Self {
-        let mut sums = vec![0u64; dataset.pixels() * dataset.channels];
-        for &at in &dataset.training {
-            for (sum, &byte) in sums.iter_mut().zip(dataset.bytes(at)) {
+        let training = &dataset.split().training;
+        let mut sums = vec![0u64; dataset.pixels() * dataset.channels()];
+        for &picture in training {
+            for (sum, &byte) in sums.iter_mut().zip(dataset.bytes(picture)) {
                 *sum += u64::from(byte);
             }
         }
-        let count = 255.0 * dataset.training.len() as f64;
+        let count = 255.0 * training.len() as f64;
         let mean_picture: Vec<f32> = sums
             .iter()
             .map(|&sum| (sum as f64 / count) as f32)
             .collect();
-        let far: Vec<f64> = test
+        let errors: Vec<f64> = test
             .iter()
-            .map(|&at| distance(dataset.bytes(at), &mean_picture))
+            .map(|&picture| mean_squared_error(dataset.bytes(picture), &mean_picture))
             .collect();
-        let contexts = Context::all(dataset.pixels()).into_iter();
+        let contexts = ContextKind::all(dataset.pixels()).into_iter();
         let nearest = contexts.map(|context| {
             let errors: Vec<f64> = test
                 .iter()
-                .map(|&at| nearest(dataset, at, context))
+                .map(|&picture| nearest_error(dataset, picture, context))
                 .collect();
             (context, mean(&errors))
         });
         Self {
-            mean_picture_mse: mean(&far),
+            mean_picture_mse: mean(&errors),
             nearest_mse: nearest.collect(),
             mean_picture,
         }
     }
-
-    /// The mean training picture in [0, 1], `(n · c)`.
-    pub(crate) fn mean_picture(&self) -> &[f32] {
-        &self.mean_picture
-    }
 }
 
-fn distance(bytes: &[u8], values: &[f32]) -> f64 {
+/// Returns the mean squared error of `values` in [0, 1] with respect to a picture of bytes.
+fn mean_squared_error(bytes: &[u8], values: &[f32]) -> f64 {
     let squares = bytes.iter().zip(values).map(|(&byte, value)| {
         let difference = f64::from(f32::from(byte) / 255.0 - value);
         difference * difference
@@ -162,32 +175,29 @@ fn distance(bytes: &[u8], values: &[f32]) -> f64 {
     squares.sum::<f64>() / values.len() as f64
 }
 
-/// The error of the training picture that differs least from this one where it is seen.
-fn nearest(dataset: &Dataset, picture: usize, context: Context) -> f64 {
+/// Returns the mean squared error of the training picture that differs least from this picture at the observed pixels.
+fn nearest_error(dataset: &Dataset, picture: usize, context: ContextKind) -> f64 {
     let truth = dataset.bytes(picture);
-    let seen = seen(dataset.side, picture, context);
-    let channels = dataset.channels;
-    let differs = |other: &[u8], at: usize| -> u64 {
-        let part = at * channels..(at + 1) * channels;
+    let observed = observed_pixels(dataset.side(), picture, context);
+    let channels = dataset.channels();
+    let pixel_error = |other: &[u8], pixel: usize| -> u64 {
+        let part = pixel * channels..(pixel + 1) * channels;
         let pairs = truth[part.clone()].iter().zip(&other[part]);
         pairs.map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum()
     };
-    let misfit = |&at: &usize| -> u64 {
-        let other = dataset.bytes(at);
-        seen.iter()
-            .map(|&pixel| differs(other, pixel as usize))
+    let context_error = |&other: &usize| -> u64 {
+        let other = dataset.bytes(other);
+        observed
+            .iter()
+            .map(|&pixel| pixel_error(other, pixel as usize))
             .sum()
     };
-    let best = dataset
-        .training
-        .iter()
-        .min_by_key(|at| misfit(at))
-        .copied()
-        .unwrap_or(picture);
-    let other: Vec<f32> = dataset
-        .bytes(best)
+    let training = dataset.split().training.iter().copied();
+    let nearest = training.min_by_key(context_error).unwrap_or(picture);
+    let values: Vec<f32> = dataset
+        .bytes(nearest)
         .iter()
         .map(|&byte| f32::from(byte) / 255.0)
         .collect();
-    distance(truth, &other)
+    mean_squared_error(truth, &values)
 }

@@ -6,8 +6,8 @@ use siren_core::field::{Layout, Parameters, Role};
 use siren_core::optimizer::Evaluation;
 use siren_core::train::{Model, ScheduleKind, TrainConfig, differentiate};
 
-use crate::config::{Encoder, HyperObjective};
-use crate::context::Contexts;
+use crate::config::{Encoder, HyperObjectiveConfig};
+use crate::context::ContextBatch;
 use crate::model::HyperNetwork;
 
 impl HyperNetwork {
@@ -16,7 +16,11 @@ impl HyperNetwork {
     ///
     /// # Errors
     /// If the pictures have another size or another number of channels than those of the model.
-    pub fn latents(&self, contexts: &Contexts, objective: &HyperObjective) -> Result<Tensor> {
+    pub fn latents(
+        &self,
+        contexts: &ContextBatch,
+        objective: &HyperObjectiveConfig,
+    ) -> Result<Tensor> {
         if self.config().encoder == Encoder::AutoDecoder {
             return self.fit_latents(contexts, objective, self.config().fit_steps);
         }
@@ -32,8 +36,8 @@ impl HyperNetwork {
     /// If the pictures have another size or another number of channels than those of the model.
     pub fn fit_latents(
         &self,
-        contexts: &Contexts,
-        objective: &HyperObjective,
+        contexts: &ContextBatch,
+        objective: &HyperObjectiveConfig,
         steps: usize,
     ) -> Result<Tensor> {
         let pictures = contexts.pictures.dim(0)?;

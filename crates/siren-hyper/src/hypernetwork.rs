@@ -2,10 +2,10 @@
 
 use candle_core::Tensor;
 use siren_core::Result;
-use siren_core::field::{Entry, Layout};
+use siren_core::field::{Entry, Layout, Role};
 
-use crate::config::{HyperModel, Hypernetwork};
-use crate::encoder::{Draw, Start, init};
+use crate::config::{HyperModelConfig, Hypernetwork};
+use crate::init::{self, Draw, EntryInit, LayerSize};
 use crate::layers::Pass;
 
 /// Name of the field parameters `(1, P)` that all pictures share, for `low_rank` and `shift`.
@@ -15,13 +15,14 @@ const SHIFT: &str = "hyper_net.shift";
 /// Factor on the initial weights of last layers, as in the authors' code.
 const LAST_SCALE: f64 = 1e-2;
 
-/// Returns the layers of the network that computes tensor `index` of the field, as (name, `in`, `out`).
-fn layers(model: &HyperModel, index: usize, outputs: usize) -> Vec<(String, usize, usize)> {
+/// Returns the layers of the network that computes tensor `index` of the field.
+fn layers(model: &HyperModelConfig, index: usize, outputs: usize) -> Vec<LayerSize> {
     let name = |layer: usize| format!("hyper_net.nets.{index}.net.{layer}.0");
     let width = model.hyper_features;
-    let mut layers = vec![(name(0), model.latent_features, width)];
-    layers.extend((1..=model.hyper_layers).map(|layer| (name(layer), width, width)));
-    layers.push((name(model.hyper_layers + 1), width, outputs));
+    let mut layers = vec![LayerSize::new(name(0), model.latent_features, width)];
+    let hidden = 1..=model.hyper_layers;
+    layers.extend(hidden.map(|layer| LayerSize::new(name(layer), width, width)));
+    layers.push(LayerSize::new(name(model.hyper_layers + 1), width, outputs));
     layers
 }
 
@@ -34,7 +35,7 @@ fn matrix_shape(entry: &Entry) -> Option<(usize, usize)> {
 }
 
 /// Returns the number of outputs of the network that computes this entry.
-fn output_len(model: &HyperModel, entry: &Entry) -> usize {
+fn output_len(model: &HyperModelConfig, entry: &Entry) -> usize {
     match (model.hypernetwork, matrix_shape(entry)) {
         (Hypernetwork::LowRank, Some((rows, columns))) => model.rank * (rows + columns),
         _ => entry.range.len(),
@@ -51,40 +52,55 @@ fn shifted_biases(field: &Layout) -> Vec<&Entry> {
     biases
 }
 
-/// Returns the entries of the hypernetwork's parameters with their initializations.
-/// `shared` holds the initial parameters of one field.
-pub(crate) fn entries(model: &HyperModel, layout: &Layout, shared: Vec<f64>) -> Vec<Start> {
+/// Returns the entries of the hypernetwork's parameters. `shared` holds the initial parameters of one field.
+///
+/// The last weight is the last one of the whole model. All other matrices are hidden weights, because the encoder comes before.
+pub(crate) fn entries(
+    model: &HyperModelConfig,
+    field: &Layout,
+    shared: Vec<f64>,
+) -> Vec<EntryInit> {
     let mut all = Vec::new();
     if model.hypernetwork != Hypernetwork::Full {
-        let draw: Draw = Box::new(move |_, _| shared.clone());
-        all.push((SHARED.to_owned(), vec![1, layout.len()], draw));
+        all.push(EntryInit {
+            name: SHARED.to_owned(),
+            shape: vec![1, field.len()],
+            role: Role::Encoding,
+            draw: Box::new(move |_, _| shared.clone()),
+        });
     }
     if model.hypernetwork == Hypernetwork::Shift {
-        let shifts: usize = shifted_biases(layout)
-            .iter()
-            .map(|entry| entry.range.len())
-            .sum();
-        let weights = vec![shifts, model.latent_features];
-        all.push((
-            format!("{SHIFT}.weight"),
-            weights,
-            init::torch(model.latent_features),
-        ));
-        all.push((format!("{SHIFT}.bias"), vec![shifts], init::constant(0.0)));
+        let biases = shifted_biases(field);
+        let shifts: usize = biases.iter().map(|entry| entry.range.len()).sum();
+        let sides = [shifts, model.latent_features];
+        let draw = init::torch(model.latent_features);
+        all.push(EntryInit::weight(SHIFT, &sides, Role::OuterWeight, draw));
+        all.push(EntryInit::bias(SHIFT, &[shifts], init::constant(0.0)));
         return all;
     }
-    for (index, entry) in layout.entries().iter().enumerate() {
+    let last_tensor = field.entries().len() - 1;
+    for (index, entry) in field.entries().iter().enumerate() {
         let layers = layers(model, index, output_len(model, entry));
         let last = layers.len() - 1;
-        for (layer, (name, fan_in, fan_out)) in layers.into_iter().enumerate() {
+        for (layer, size) in layers.into_iter().enumerate() {
+            let LayerSize {
+                name,
+                inputs,
+                outputs,
+            } = size;
             let (scale, bias) = if layer == last {
-                (LAST_SCALE, last_bias(model, entry, fan_in))
+                (LAST_SCALE, last_bias(model, entry, inputs))
             } else {
-                (1.0, init::torch(fan_in))
+                (1.0, init::torch(inputs))
             };
-            let weights = init::kaiming(fan_in, scale);
-            all.push((format!("{name}.weight"), vec![fan_out, fan_in], weights));
-            all.push((format!("{name}.bias"), vec![fan_out], bias));
+            let role = if layer == last && index == last_tensor {
+                Role::OuterWeight
+            } else {
+                Role::HiddenWeight
+            };
+            let draw = init::kaiming(inputs, scale);
+            all.push(EntryInit::weight(&name, &[outputs, inputs], role, draw));
+            all.push(EntryInit::bias(&name, &[outputs], bias));
         }
     }
     all
@@ -94,7 +110,7 @@ pub(crate) fn entries(model: &HyperModel, layout: &Layout, shared: Vec<f64>) -> 
 ///
 /// `full` follows the authors' code: U(±1/`in`) for a weight, with `in` of the field's layer, and U(±1/`fan_in`) for a bias, with
 /// `fan_in` of the last layer itself. `low_rank` has `U = 0` and `V ~ N(0, 1/in)`.
-fn last_bias(model: &HyperModel, entry: &Entry, fan_in: usize) -> Draw {
+fn last_bias(model: &HyperModelConfig, entry: &Entry, fan_in: usize) -> Draw {
     match (model.hypernetwork, matrix_shape(entry)) {
         (Hypernetwork::LowRank, Some((rows, columns))) => {
             let left_len = model.rank * rows;
@@ -119,7 +135,7 @@ fn last_bias(model: &HyperModel, entry: &Entry, fan_in: usize) -> Draw {
 
 /// Computes the flat parameters `(b, P)` of the fields of codes `(b, z)`; `field` is the layout of a field.
 pub(crate) fn fields(
-    model: &HyperModel,
+    model: &HyperModelConfig,
     pass: &Pass<'_>,
     field: &Layout,
     latents: &Tensor,
@@ -130,10 +146,10 @@ pub(crate) fn fields(
     let (mut hidden, mut last) = (Vec::new(), Vec::new());
     for (index, entry) in field.entries().iter().enumerate() {
         let mut layers = layers(model, index, output_len(model, entry));
-        last.extend(layers.pop().map(|(name, _, _)| name));
+        last.extend(layers.pop().map(|layer| layer.name));
         let mut h = latents.clone();
-        for (name, _, _) in &layers {
-            h = pass.linear(&h, name)?.relu()?;
+        for layer in &layers {
+            h = pass.linear(&h, &layer.name)?.relu()?;
         }
         hidden.push(h);
     }
@@ -146,7 +162,7 @@ pub(crate) fn fields(
 }
 
 /// Computes the updates `(b, P)` of the shared parameters: `U V` for weights, with both factors among `outputs`; biases are copied.
-fn low_rank(model: &HyperModel, field: &Layout, outputs: &Tensor) -> Result<Tensor> {
+fn low_rank(model: &HyperModelConfig, field: &Layout, outputs: &Tensor) -> Result<Tensor> {
     let pictures = outputs.dim(0)?;
     let mut parts = Vec::new();
     let mut used = 0;

@@ -51,7 +51,7 @@ pub(crate) struct EntryGradient<'a, T> {
 }
 
 /// Returns an empty storage.
-pub(crate) fn nothing() -> CpuStorage {
+pub(crate) fn empty_storage() -> CpuStorage {
     CpuStorage::F32(Vec::new())
 }
 
@@ -134,7 +134,7 @@ impl Gradient {
             }
         }
         let has_gradient = !std::mem::take(written).is_empty();
-        has_gradient.then(|| std::mem::replace(values, nothing()))
+        has_gradient.then(|| std::mem::replace(values, empty_storage()))
     }
 }
 
@@ -142,13 +142,13 @@ impl<'a> Pass<'a> {
     /// Creates a pass. On the CPU its layers are the operations of this crate, which accumulate the gradient entry by entry; on other
     /// devices they are candle's own.
     pub(crate) fn new(parameters: &'a Parameters) -> Self {
-        Self::within(parameters, nothing())
+        Self::with_buffer(parameters, empty_storage())
     }
 
-    /// Creates a pass that writes the gradient to `memory` if its type and length fit; its contents are ignored.
-    pub(crate) fn within(parameters: &'a Parameters, memory: CpuStorage) -> Self {
+    /// Creates a pass that writes the gradient to `buffer` if its type and length fit; its contents are ignored.
+    pub(crate) fn with_buffer(parameters: &'a Parameters, buffer: CpuStorage) -> Self {
         let sums = Sums {
-            values: memory,
+            values: buffer,
             written: Vec::new(),
         };
         Self {

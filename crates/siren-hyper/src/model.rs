@@ -1,4 +1,7 @@
-//! The model: an encoder, a hypernetwork, and the shape of the fields whose parameters it gives.
+//! The model: an encoder, a hypernetwork, and the network of the fields whose parameters the hypernetwork computes.
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,46 +9,47 @@ use candle_core::{CpuStorage, DType, Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use siren_core::config::Table as _;
 use siren_core::field::tensor::into_storage;
-use siren_core::field::{Encoding, Layout, Network, Order, Parameters, Role};
+use siren_core::field::{Encoding, Layout, Network, Order, Parameters};
 use siren_core::train::{Blueprint, Loss, Model, TermReport, Time, differentiate};
 use siren_core::{Error, Result};
 
-use crate::config::{HyperModel, HyperObjective};
-use crate::context::Contexts;
+use crate::config::{HyperModelConfig, HyperObjectiveConfig};
+use crate::context::ContextBatch;
 use crate::encoder::{self, encode};
 use crate::hypernetwork::{self, fields};
-use crate::layers::{Pass, nothing};
+use crate::init::EntryInit;
+use crate::layers::{Pass, empty_storage};
 use crate::reconstruction::Reconstruction;
 
-/// Most parameters: 4 GiB of them in single precision, and three times that for the optimizer.
+/// Largest number of parameters: 4 GiB in single precision, and three times that with the state of Adam.
 const MAX_PARAMETERS: usize = 1 << 30;
 
-/// Context pixels → latent code → parameters → field.
+/// An encoder from context pixels to a latent code `(z,)`, and a hypernetwork from the code to the parameters `(P,)` of a field.
 pub struct HyperNetwork {
-    config: HyperModel,
+    config: HyperModelConfig,
     parameters: Parameters,
     /// Network of the fields whose parameters are predicted.
     field: Network,
     /// Network of the set encoder.
     set: Network,
-    /// Allocation that the next gradient may be written to.
-    memory: Mutex<CpuStorage>,
+    /// Allocation that the next gradient is written to.
+    gradient_buffer: Mutex<CpuStorage>,
 }
 
-/// What a pass gives.
+/// Result of a forward pass for `b` pictures.
 pub struct Predicted {
-    /// Codes, `(b, z)`.
+    /// Latent codes, `(b, z)`.
     pub latents: Tensor,
     /// Parameters of the fields, `(b, P)`.
     pub fields: Tensor,
 }
 
 impl HyperNetwork {
-    /// Latent codes and fields of these contexts.
+    /// Computes the latent codes and the field parameters of contexts.
     ///
     /// # Errors
-    /// If they are of other pictures than the model was made for.
-    pub fn predict(&self, contexts: &Contexts) -> Result<Predicted> {
+    /// If the pictures have another size or another number of channels than those of the model, or have no codes in an auto-decoder.
+    pub fn predict(&self, contexts: &ContextBatch) -> Result<Predicted> {
         let predicted = self.differentiable(&self.frozen(), contexts, None)?;
         Ok(Predicted {
             latents: predicted.latents.detach(),
@@ -53,29 +57,29 @@ impl HyperNetwork {
         })
     }
 
-    /// The parameters `(b, P)` of the fields of these codes `(b, z)`.
+    /// Computes the field parameters `(b, P)` of latent codes `(b, z)`.
     ///
     /// # Errors
-    /// If the codes are of another size.
+    /// If the codes have another size than those of the model.
     pub fn fields(&self, latents: &Tensor) -> Result<Tensor> {
         let layout = self.field.layout();
         Ok(fields(&self.config, &self.frozen(), layout, latents)?.detach())
     }
 
-    /// Values `(b, n, c)` of fields with parameters `(b, P)` at `coords (n, d)`, the same for all.
+    /// Computes the values `(b, n, c)` of fields with parameters `(b, P)` at `coords (n, 2)`, the same for all fields.
     ///
     /// # Errors
-    /// If shapes do not fit.
+    /// If the shapes do not fit the network of the fields.
     pub fn values(&self, fields: &Tensor, coords: &Tensor) -> Result<Tensor> {
-        let coords = batched(coords, fields.dim(0)?)?;
+        let coords = repeated(coords, fields.dim(0)?)?;
         self.field
             .batch_jet(fields, &coords, &Order::Value)?
             .value()
     }
 
-    /// Its `[model]` table.
+    /// Returns the `[model]` table that the model was made from.
     #[must_use]
-    pub fn config(&self) -> &HyperModel {
+    pub fn config(&self) -> &HyperModelConfig {
         &self.config
     }
 
@@ -85,11 +89,26 @@ impl HyperNetwork {
         &self.field
     }
 
-    /// Codes `(b, z)` and parameters `(b, P)` with a way back for gradients, which ends in `latents` where these are given.
+    /// Returns a copy of the model, which no later step changes.
+    ///
+    /// # Errors
+    /// If the device is out of memory.
+    pub fn snapshot(&self) -> Result<Self> {
+        Ok(Self {
+            config: self.config.clone(),
+            parameters: self.parameters.copy()?,
+            field: self.field.clone(),
+            set: self.set.clone(),
+            gradient_buffer: Mutex::new(empty_storage()),
+        })
+    }
+
+    /// Computes codes `(b, z)` and field parameters `(b, P)`, differentiable in the parameters of `pass`. Given `latents` replace the codes
+    /// of the encoder; the result is then differentiable in them too.
     pub(crate) fn differentiable(
         &self,
         pass: &Pass<'_>,
-        contexts: &Contexts,
+        contexts: &ContextBatch,
         latents: Option<&Tensor>,
     ) -> Result<Predicted> {
         let latents = match latents {
@@ -100,13 +119,59 @@ impl HyperNetwork {
         Ok(Predicted { latents, fields })
     }
 
-    /// A pass that leaves no gradient in the parameters.
+    /// Returns a pass without a gradient with respect to the parameters.
     pub(crate) fn frozen(&self) -> Pass<'_> {
         Pass::frozen(&self.parameters)
     }
 
+    /// Computes the training loss of a batch, its terms, and its gradient: the mean squared error over all pixels, plus the weighted mean
+    /// squares of the latent codes and of the field parameters.
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict).
+    pub fn reconstruction_loss(
+        &self,
+        contexts: &ContextBatch,
+        objective: &HyperObjectiveConfig,
+    ) -> Result<Loss> {
+        let buffer = std::mem::replace(&mut *self.gradient_buffer(), empty_storage());
+        let pass = Pass::with_buffer(&self.parameters, buffer);
+        let Predicted { latents, fields } = self.differentiable(&pass, contexts, None)?;
+        let coords = repeated(&contexts.coords, fields.dim(0)?)?;
+        let [error, weights] =
+            self.field
+                .batch_square_error(&fields, &coords, &contexts.pictures)?;
+        let terms = [
+            ("value_mse", 1.0, error),
+            (
+                "latent_prior",
+                objective.latent_prior,
+                latents.sqr()?.mean_all()?,
+            ),
+            ("weight_prior", objective.weight_prior, weights),
+        ];
+        let mut loss = (&terms[0].2 * terms[0].1)?;
+        for (_, weight, mean) in &terms[1..] {
+            loss = (loss + (mean * *weight)?)?;
+        }
+        let gradient = pass.gradient(&differentiate(&loss)?)?;
+        let scalar = |tensor: &Tensor| tensor.to_dtype(DType::F64)?.to_scalar::<f64>();
+        let mut reports = Vec::new();
+        for (name, _, mean) in &terms {
+            reports.push(TermReport {
+                name: (*name).to_owned(),
+                mean: scalar(mean)?,
+            });
+        }
+        Ok(Loss {
+            value: scalar(&loss)?,
+            terms: reports,
+            gradient,
+        })
+    }
+
     fn assemble(
-        blueprint: Blueprint<'_, HyperModel>,
+        blueprint: Blueprint<'_, HyperModelConfig>,
         layout: Layout,
         field: Network,
         parameters: &Tensor,
@@ -117,115 +182,109 @@ impl HyperNetwork {
             set: encoder::set::network(blueprint.model, blueprint.shape, device)?,
             parameters: Parameters::new(parameters, layout)?,
             field,
-            memory: Mutex::new(nothing()),
+            gradient_buffer: Mutex::new(empty_storage()),
         })
     }
 
-    fn memory(&self) -> MutexGuard<'_, CpuStorage> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    fn gradient_buffer(&self) -> MutexGuard<'_, CpuStorage> {
+        self.gradient_buffer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The same coordinates for every picture, `(b, n, d)`.
-fn batched(coords: &Tensor, pictures: usize) -> Result<Tensor> {
+/// Repeats coordinates `(n, d)` for every picture: `(b, n, d)`.
+fn repeated(coords: &Tensor, pictures: usize) -> Result<Tensor> {
     let (points, dims) = coords.dims2()?;
     let coords = coords.unsqueeze(0)?.expand((pictures, points, dims))?;
     Ok(coords.contiguous()?)
 }
 
-/// Returns the entries of a model, how each of them is drawn, and their layout. `shared` holds the initial parameters of one field.
+/// Returns the entries of a model's parameters. `shared` holds the initial parameters of one field.
+///
+/// # Errors
+/// [`Error::InvalidValue`] if a value of the `[model]` table is out of range, or there are more than [`MAX_PARAMETERS`] parameters.
 fn entries(
-    blueprint: Blueprint<'_, HyperModel>,
+    blueprint: Blueprint<'_, HyperModelConfig>,
     field: &Network,
     shared: Vec<f64>,
-) -> Result<(Vec<encoder::Start>, Layout)> {
+) -> Result<Vec<EntryInit>> {
     blueprint.model.validate()?;
     let mut entries = encoder::entries(blueprint.model, blueprint.shape)?;
-    let own = hypernetwork::entries(blueprint.model, field.layout(), shared);
-    entries.extend(own);
-    let total: u128 = entries.iter().map(|(_, shape, _)| elements(shape)).sum();
-    if total > MAX_PARAMETERS as u128 {
-        let expected = format!(
-            "less, with `field.hidden_features`, for {MAX_PARAMETERS} parameters at most; here there are {total}"
-        );
-        return Err(Error::invalid(
-            "model.hyper_features",
-            blueprint.model.hyper_features,
-            &expected,
-        ));
+    entries.extend(hypernetwork::entries(
+        blueprint.model,
+        field.layout(),
+        shared,
+    ));
+    let total: u128 = entries.iter().map(EntryInit::len).sum();
+    if total <= MAX_PARAMETERS as u128 {
+        return Ok(entries);
     }
-    let is_weight = |name: &str| name.ends_with(".weight");
-    let weights = entries
-        .iter()
-        .filter(|(name, _, _)| is_weight(name))
-        .count();
+    let expected = format!(
+        "a smaller width, here or in `field.hidden_features`, for {MAX_PARAMETERS} parameters at most; there are {total}"
+    );
+    let width = blueprint.model.hyper_features;
+    Err(Error::invalid("model.hyper_features", width, &expected))
+}
+
+fn layout(entries: &[EntryInit]) -> Layout {
     let mut layout = Layout::default();
-    let mut index = 0;
-    for (name, shape, _) in &entries {
-        index += usize::from(is_weight(name));
-        let role = match is_weight(name) {
-            true if shape.len() == 2 && (2..weights).contains(&index) => Role::HiddenWeight,
-            true => Role::OuterWeight,
-            false if name.ends_with(".bias") => Role::Bias,
-            false => Role::Encoding,
-        };
-        layout.push(name, shape, role);
+    for entry in entries {
+        layout.push(&entry.name, &entry.shape, entry.role);
     }
-    Ok((entries, layout))
+    layout
 }
 
-fn elements(shape: &[usize]) -> u128 {
-    shape.iter().map(|&side| side as u128).product()
-}
-
-/// Networks that a hypernetwork makes have no parameters of other kinds than weights and biases.
-fn must_be_plain(blueprint: Blueprint<'_, HyperModel>) -> Result<()> {
+/// Checks that the fields have no parameters besides weights and biases: a hypernetwork computes no others.
+fn check_field(blueprint: Blueprint<'_, HyperModelConfig>) -> Result<()> {
     if let Encoding::Rbf(_) = blueprint.field.encoding {
-        let expected = "another: centers are not for a hypernetwork to give";
+        let expected = "another encoding: a hypernetwork does not compute centers";
         return Err(Error::invalid("field.encoding", "rbf", expected));
     }
     if blueprint.field.learn_omega {
-        let expected = "false: frequencies are not for a hypernetwork to give";
+        let expected = "false: a hypernetwork does not compute frequencies";
         return Err(Error::invalid("field.learn_omega", true, expected));
     }
     Ok(())
 }
 
 impl Model for HyperNetwork {
-    type Config = HyperModel;
+    type Config = HyperModelConfig;
     type Constraint = Reconstruction;
 
     fn init(
-        blueprint: Blueprint<'_, HyperModel>,
+        blueprint: Blueprint<'_, HyperModelConfig>,
         rng: &mut ChaCha8Rng,
         dtype: DType,
         device: &Device,
     ) -> Result<Self> {
-        must_be_plain(blueprint)?;
+        check_field(blueprint)?;
         let field = blueprint.field.network(blueprint.shape, rng, device)?;
-        // Drawn for every kind of hypernetwork, so that what is drawn next does not depend on the kind.
+        // Drawn for every kind of hypernetwork, so that the other initial parameters do not depend on the kind.
         let shared = field.draw_parameters(rng);
-        let (entries, layout) = entries(blueprint, &field, shared)?;
-        let starts = entries.iter().zip(layout.entries());
-        let numbers: Vec<f64> = starts
-            .flat_map(|((_, _, draw), entry)| draw(rng, entry.range.len()))
+        let entries = entries(blueprint, &field, shared)?;
+        let layout = layout(&entries);
+        let values: Vec<f64> = entries
+            .iter()
+            .zip(layout.entries())
+            .flat_map(|(init, entry)| (init.draw)(rng, entry.range.len()))
             .collect();
-        let parameters = Tensor::from_vec(numbers, layout.len(), &Device::Cpu)?;
+        let parameters = Tensor::from_vec(values, layout.len(), &Device::Cpu)?;
         let parameters = parameters.to_dtype(dtype)?.to_device(device)?;
         Self::assemble(blueprint, layout, field, &parameters)
     }
 
     fn load(
-        blueprint: Blueprint<'_, HyperModel>,
+        blueprint: Blueprint<'_, HyperModelConfig>,
         find: impl Fn(&str) -> Option<Tensor>,
         dtype: DType,
         device: &Device,
     ) -> Result<Self> {
-        must_be_plain(blueprint)?;
+        check_field(blueprint)?;
         let field = blueprint
             .field
             .network_from(blueprint.shape, &find, device)?;
-        let (_, layout) = entries(blueprint, &field, Vec::new())?;
+        let layout = layout(&entries(blueprint, &field, Vec::new())?);
         let parameters = layout.join(&find)?.to_dtype(dtype)?.to_device(device)?;
         Self::assemble(blueprint, layout, field, &parameters)
     }
@@ -245,16 +304,16 @@ impl Model for HyperNetwork {
     }
 
     fn reuse(&self, gradient: Tensor) {
-        if let Ok(memory) = into_storage(gradient) {
-            *self.memory() = memory;
+        if let Ok(storage) = into_storage(gradient) {
+            *self.gradient_buffer() = storage;
         }
     }
 
     fn loss_and_gradient(&self, constraints: &[Reconstruction], time: Time) -> Result<Loss> {
         let mut sum: Option<Loss> = None;
         for constraint in constraints {
-            let loss =
-                self.reconstruction_loss(&constraint.draw(time.step)?, &constraint.objective)?;
+            let contexts = constraint.draw(self.config.encoder, time.step)?;
+            let loss = self.reconstruction_loss(&contexts, &constraint.objective)?;
             sum = Some(match sum {
                 Some(sum) => Loss {
                     value: sum.value + loss.value,
@@ -265,52 +324,5 @@ impl Model for HyperNetwork {
             });
         }
         sum.ok_or(Error::NoConstraints)
-    }
-}
-
-impl HyperNetwork {
-    /// Mean squared error of all pixels, plus the priors, and the gradient.
-    ///
-    /// # Errors
-    /// If the contexts are of other pictures than the model was made for.
-    pub fn reconstruction_loss(
-        &self,
-        contexts: &Contexts,
-        objective: &HyperObjective,
-    ) -> Result<Loss> {
-        let memory = std::mem::replace(&mut *self.memory(), nothing());
-        let pass = Pass::within(&self.parameters, memory);
-        let Predicted { latents, fields } = self.differentiable(&pass, contexts, None)?;
-        let coords = batched(&contexts.coords, fields.dim(0)?)?;
-        let [error, weights] =
-            self.field
-                .batch_square_error(&fields, &coords, &contexts.pictures)?;
-        let terms = [
-            ("value_mse", 1.0, error),
-            (
-                "latent_prior",
-                objective.latent_prior,
-                latents.sqr()?.mean_all()?,
-            ),
-            ("weight_prior", objective.weight_prior, weights),
-        ];
-        let mut loss = (&terms[0].2 * terms[0].1)?;
-        for (_, weight, mean) in &terms[1..] {
-            loss = (loss + (mean * *weight)?)?;
-        }
-        let gradient = pass.gradient(&differentiate(&loss)?)?;
-        let number = |tensor: &Tensor| tensor.to_dtype(DType::F64)?.to_scalar::<f64>();
-        let mut reports = Vec::new();
-        for (name, _, mean) in &terms {
-            reports.push(TermReport {
-                name: (*name).to_owned(),
-                mean: number(mean)?,
-            });
-        }
-        Ok(Loss {
-            value: number(&loss)?,
-            terms: reports,
-            gradient,
-        })
     }
 }

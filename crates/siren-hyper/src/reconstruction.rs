@@ -1,5 +1,6 @@
 //! The constraint of training: batches of pictures, each to be reconstructed from a random context.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
@@ -8,8 +9,8 @@ use rand::seq::SliceRandom;
 use siren_core::Result;
 use siren_core::signal::Stream;
 
-use crate::config::{Encoder, HyperObjective};
-use crate::context::{Contexts, distinct, scattered};
+use crate::config::{Encoder, HyperObjectiveConfig};
+use crate::context::{ContextBatch, distinct, scattered};
 use crate::dataset::Dataset;
 
 /// Random numbers of the order of the pictures in an epoch.
@@ -17,20 +18,21 @@ const ORDER: Stream = Stream::named("hyper.order");
 /// Random numbers of the contexts of a step.
 const CONTEXT: Stream = Stream::named("hyper.context");
 
-/// Training pictures, all of whose pixels are to be reconstructed from some of them.
+/// Training pictures whose pixels are to be reconstructed from a random context of each.
 pub struct Reconstruction {
     pub(crate) dataset: Arc<Dataset>,
-    pub(crate) objective: HyperObjective,
-    pub(crate) encoder: Encoder,
+    pub(crate) objective: HyperObjectiveConfig,
+    /// Number of pictures per step.
     pub(crate) batch: usize,
-    /// Range of the number of context pixels: inclusive lower bound, exclusive upper bound.
-    pub(crate) context: [usize; 2],
+    /// Range of the number of context pixels of a picture.
+    pub(crate) context: Range<usize>,
     pub(crate) seed: u64,
+    pub(crate) dtype: DType,
     pub(crate) device: Device,
 }
 
 impl Reconstruction {
-    /// Draws the batch of a step. The pictures have a new random order in every epoch.
+    /// Draws the batch of a step for a model with this encoder. The pictures have a new random order in every epoch.
     ///
     /// The number of context pixels of each picture is uniform in `signal.context`. As in the authors' code, the set encoder observes
     /// exactly this number of distinct pixels, and a convolutional encoder observes each pixel with the probability that gives this
@@ -38,16 +40,16 @@ impl Reconstruction {
     ///
     /// # Errors
     /// Only from candle.
-    pub fn draw(&self, step: u64) -> Result<Contexts> {
-        let training = &self.dataset.training;
+    pub fn draw(&self, encoder: Encoder, step: u64) -> Result<ContextBatch> {
+        let training = &self.dataset.split().training;
         let first = step * self.batch as u64;
         let positions = self.positions(first, training.len());
         let pictures: Vec<usize> = positions.iter().map(|&index| training[index]).collect();
         let pixels = self.dataset.pixels();
         let mut rng = CONTEXT.rng(self.seed, step);
-        let seen = pictures.iter().map(|_| {
-            let count = rng.random_range(self.context[0]..self.context[1]);
-            match self.encoder {
+        let observed = pictures.iter().map(|_| {
+            let count = rng.random_range(self.context.clone());
+            match encoder {
                 Encoder::Set => distinct(pixels, count, &mut rng),
                 Encoder::Conv | Encoder::PartialConv => {
                     scattered(pixels, count as f64 / pixels as f64, &mut rng)
@@ -55,13 +57,13 @@ impl Reconstruction {
                 Encoder::AutoDecoder => Vec::new(),
             }
         });
-        let codes = (self.encoder == Encoder::AutoDecoder)
+        let codes = (encoder == Encoder::AutoDecoder)
             .then(|| positions.iter().map(|&index| index as u32).collect());
-        Ok(Contexts {
+        Ok(ContextBatch {
             codes,
             ..self
                 .dataset
-                .contexts(&pictures, seen.collect(), &self.device)?
+                .contexts(&pictures, observed.collect(), self.dtype, &self.device)?
         })
     }
 

@@ -1,29 +1,30 @@
-//! From a config to a set of pictures, and what is asked of a model of them.
+//! A set of pictures as a fitting problem: what a hypernetwork is trained on, and how it is scored.
 
 use std::sync::{Arc, OnceLock};
 
-use candle_core::Device;
+use candle_core::{DType, Device};
+use siren_core::config::Table as _;
 use siren_core::field::FieldShape;
 use siren_core::metrics::Metrics;
 use siren_core::signal::Spectrum;
 use siren_core::train::Task;
 use siren_core::{Error, Result};
 
-use crate::config::{Encoder, HyperObjective, HyperSignal};
+use crate::config::{Encoder, HyperModelConfig, HyperObjectiveConfig, HyperSignalConfig};
 use crate::dataset::Dataset;
 use crate::evaluate::{self, Baselines};
 use crate::model::HyperNetwork;
 use crate::reconstruction::Reconstruction;
 
-/// Pictures whose common nature is to be learned.
+/// A set of pictures, of which a hypernetwork learns to reconstruct each from some of its pixels.
 pub struct Hyper {
     pub(crate) dataset: Arc<Dataset>,
-    pub(crate) signal: HyperSignal,
+    pub(crate) signal: HyperSignalConfig,
+    pub(crate) objective: HyperObjectiveConfig,
+    pub(crate) dtype: DType,
     pub(crate) device: Device,
-    /// What needs no training; computed once, when it is first asked for.
+    /// Errors of reconstructions without a model; computed when they are first used.
     pub(crate) baselines: OnceLock<Baselines>,
-    encoder: Encoder,
-    pub(crate) objective: HyperObjective,
     seed: u64,
 }
 
@@ -33,8 +34,8 @@ impl Task for Hyper {
     fn shape(&self) -> FieldShape {
         FieldShape {
             in_features: 2,
-            out_features: self.dataset.channels,
-            samples_per_side: Some(self.dataset.side),
+            out_features: self.dataset.channels(),
+            samples_per_side: Some(self.dataset.side()),
         }
     }
 
@@ -48,10 +49,10 @@ impl Task for Hyper {
         Ok(vec![Reconstruction {
             dataset: Arc::clone(&self.dataset),
             objective: self.objective.clone(),
-            encoder: self.encoder,
             batch: self.signal.batch,
-            context: self.signal.context,
+            context: self.signal.context_sizes(),
             seed: self.seed,
+            dtype: self.dtype,
             device: self.device.clone(),
         }])
     }
@@ -62,32 +63,65 @@ impl Task for Hyper {
 }
 
 impl Hyper {
-    /// Makes a task of a set of pictures.
-    #[must_use]
+    /// Makes a task of a set of pictures. `signal` says how many pictures and context pixels a step has, and how many pictures are
+    /// evaluated; the keys that name, resize or split pictures are not used. `seed` determines the batches and contexts of all steps.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] if a value is out of range, such as a context with more pixels than a picture has.
     pub fn new(
         dataset: Dataset,
-        signal: &HyperSignal,
-        encoder: Encoder,
-        objective: &HyperObjective,
+        signal: &HyperSignalConfig,
+        objective: &HyperObjectiveConfig,
         seed: u64,
-    ) -> Self {
-        Self {
+    ) -> Result<Self> {
+        let signal = HyperSignalConfig {
+            size: dataset.side(),
+            ..signal.clone()
+        };
+        signal.validate()?;
+        objective.validate()?;
+        Ok(Self {
             dataset: Arc::new(dataset),
-            signal: signal.clone(),
+            signal,
+            objective: objective.clone(),
+            dtype: DType::F32,
             device: Device::Cpu,
             baselines: OnceLock::new(),
-            encoder,
-            objective: objective.clone(),
             seed,
+        })
+    }
+
+    /// Returns the same task with samples of another type or on another device.
+    #[must_use]
+    pub fn on(self, dtype: DType, device: &Device) -> Self {
+        Self {
+            dtype,
+            device: device.clone(),
+            ..self
         }
     }
 
-    /// Returns the same task with samples on another device.
+    /// Returns the set of pictures.
     #[must_use]
-    pub fn on(self, device: &Device) -> Self {
-        Self {
-            device: device.clone(),
-            ..self
+    pub fn dataset(&self) -> &Dataset {
+        &self.dataset
+    }
+
+    /// Sets the number of latent codes of an auto-decoder to the number of training pictures. Models with an encoder have no such codes.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] if the config has another number.
+    pub fn resolve_codes(&self, model: &mut HyperModelConfig) -> Result<()> {
+        if model.encoder != Encoder::AutoDecoder {
+            return Ok(());
+        }
+        let training = self.dataset.split().training.len();
+        match *model.codes.get_or_insert(training) {
+            codes if codes == training => Ok(()),
+            codes => {
+                let expected = format!("{training}, the number of training pictures, or absent");
+                Err(Error::invalid("model.codes", codes, &expected))
+            }
         }
     }
 }

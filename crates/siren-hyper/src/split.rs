@@ -1,6 +1,7 @@
 //! Splits of a set of pictures into training, validation (which selects the best parameters) and test.
 
-use std::collections::HashMap;
+mod file;
+
 use std::ops::Range;
 use std::path::Path;
 
@@ -8,64 +9,158 @@ use rand::seq::SliceRandom;
 use siren_core::signal::Stream;
 use siren_core::{Error, Result};
 
-use crate::config::Split;
+use crate::config::SplitConfig;
 use crate::folder::{Folder, PictureFiles};
 
 /// Random numbers of the split, which is the same for every seed of a config.
 const SPLIT: Stream = Stream::named("hyper.split");
-/// Names of the parts in messages, in the order of [`Parts`].
-const PART_NAMES: [&str; 3] = ["training (0)", "validation (1)", "test (2)"];
 
-/// Indices of the pictures for training, validation and test, in this order.
-pub(crate) type Parts = [Vec<usize>; 3];
+/// Indices of the pictures of each part of a set, in ascending order unless a split file gives another one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Split {
+    /// Pictures that a model is trained on.
+    pub training: Vec<usize>,
+    /// Pictures whose PSNR selects the best parameters.
+    pub validation: Vec<usize>,
+    /// Pictures that are only evaluated.
+    pub test: Vec<usize>,
+}
+
+/// A part of a split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Training,
+    Validation,
+    Test,
+}
+
+impl Part {
+    const ALL: [Self; 3] = [Self::Training, Self::Validation, Self::Test];
+
+    /// Returns the name and the number of the part in a split file, for messages.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Training => "training (0)",
+            Self::Validation => "validation (1)",
+            Self::Test => "test (2)",
+        }
+    }
+
+    /// Parses the name of a part.
+    fn parse(word: &str) -> Option<Self> {
+        match word.to_ascii_lowercase().as_str() {
+            "train" | "training" => Some(Self::Training),
+            "val" | "valid" | "validation" => Some(Self::Validation),
+            "test" | "testing" => Some(Self::Test),
+            _ => None,
+        }
+    }
+}
+
+impl Split {
+    /// Splits `count` pictures at random, in the same way for the same count, in groups of `config.together` consecutive pictures. `config.file`
+    /// is not used.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] if there are fewer than three groups, or a value of `config` is out of range.
+    pub fn random(count: usize, config: &SplitConfig) -> Result<Self> {
+        config.check()?;
+        random(count, config)
+            .map_err(|expected| Error::invalid("number of pictures", count, &expected))
+    }
+
+    /// Returns the three parts: training, validation and test.
+    #[must_use]
+    pub fn parts(&self) -> [&[usize]; 3] {
+        Part::ALL.map(|part| self.part(part))
+    }
+
+    fn part(&self, part: Part) -> &[usize] {
+        match part {
+            Part::Training => &self.training,
+            Part::Validation => &self.validation,
+            Part::Test => &self.test,
+        }
+    }
+
+    fn part_mut(&mut self, part: Part) -> &mut Vec<usize> {
+        match part {
+            Part::Training => &mut self.training,
+            Part::Validation => &mut self.validation,
+            Part::Test => &mut self.test,
+        }
+    }
+
+    /// Checks that each part has a picture, and that no index exceeds `count` pictures or occurs twice.
+    pub(crate) fn check(&self, count: usize) -> Result<()> {
+        if let Some(part) = Part::ALL.into_iter().find(|p| self.part(*p).is_empty()) {
+            let expected = "at least one picture in each part";
+            return Err(Error::invalid(
+                "split",
+                format!("without {}", part.name()),
+                expected,
+            ));
+        }
+        let mut is_used = vec![false; count];
+        for &index in self.parts().into_iter().flatten() {
+            let expected =
+                format!("indices below {count}, the number of pictures, each at most once");
+            match is_used.get_mut(index) {
+                Some(used) if !*used => *used = true,
+                _ => return Err(Error::invalid("split", format!("with {index}"), &expected)),
+            }
+        }
+        Ok(())
+    }
+}
 
 /// Splits the pictures of the folder `set`: by the split file if there is one, else by folders named `train`, `val` and `test`, else at
 /// random, with the pictures of a folder in the same part.
 ///
 /// # Errors
 /// If a part has no pictures, or the split does not fit the set.
-pub(crate) fn parts(set: &Path, files: &PictureFiles, split: &Split) -> Result<Parts> {
-    if let Some(file) = &split.file {
-        return read_split_file(file, set, &files.names);
+pub(crate) fn of_files(set: &Path, files: &PictureFiles, config: &SplitConfig) -> Result<Split> {
+    if let Some(file) = &config.file {
+        return file::read(file, set, &files.names);
     }
     let fail = |message: String| Error::signal(set, message);
     if files.folders.is_empty() {
-        return random(files.names.len(), split)
+        return random(files.names.len(), config)
             .map_err(|expected| fail(format!("expected {expected}")));
     }
-    if split.together != 1 {
+    if config.together != 1 {
         let expected = format!(
             "absent: the pictures of each folder in {} always stay together",
             set.display()
         );
         return Err(Error::invalid(
             "signal.split.together",
-            split.together,
+            config.together,
             &expected,
         ));
     }
-    if let Some(parts) = split_by_folder_names(&files.folders).map_err(fail)? {
-        return Ok(parts);
+    if let Some(split) = split_by_folder_names(&files.folders).map_err(fail)? {
+        return Ok(split);
     }
     let groups: Vec<_> = files.folders.iter().map(|f| f.pictures.clone()).collect();
     let message = format!(
         "expected at least 3 folders of pictures, for training, validation and test; there are {}",
         groups.len()
     );
-    split_groups(&groups, split).ok_or_else(|| fail(message))
+    split_groups(&groups, config).ok_or_else(|| fail(message))
 }
 
-/// Splits `count` pictures at random, in groups of `split.together` consecutive pictures.
+/// Splits `count` pictures at random, in groups of `config.together` consecutive pictures.
 ///
 /// # Errors
 /// If there are fewer than three groups: the expected number of pictures, as text.
-pub(crate) fn random(count: usize, split: &Split) -> Result<Parts, String> {
-    let together = split.together;
+pub(crate) fn random(count: usize, config: &SplitConfig) -> Result<Split, String> {
+    let together = config.together;
     let starts = (0..count).step_by(together);
     let groups: Vec<_> = starts
         .map(|from| from..count.min(from.saturating_add(together)))
         .collect();
-    split_groups(&groups, split).ok_or_else(|| {
+    split_groups(&groups, config).ok_or_else(|| {
         format!(
             "at least 3 pictures (or 3 times `signal.split.together = {together}`), for training, validation and test; there are \
              {count}"
@@ -73,16 +168,16 @@ pub(crate) fn random(count: usize, split: &Split) -> Result<Parts, String> {
     })
 }
 
-/// Splits groups of pictures at random, in the same way for the same number of groups. The fractions of `split` are fractions of the
+/// Splits groups of pictures at random, in the same way for the same number of groups. The fractions of `config` are fractions of the
 /// groups. Returns `None` if there are fewer than three groups.
-fn split_groups(groups: &[Range<usize>], split: &Split) -> Option<Parts> {
+fn split_groups(groups: &[Range<usize>], config: &SplitConfig) -> Option<Split> {
     let count = groups.len();
     if count < 3 {
         return None;
     }
     let groups_in = |fraction: f64| ((fraction * count as f64).round() as usize).max(1);
-    let test = groups_in(split.test).min(count - 2);
-    let validation = groups_in(split.validation).min(count - test - 1);
+    let test = groups_in(config.test).min(count - 2);
+    let validation = groups_in(config.validation).min(count - test - 1);
     let mut order: Vec<usize> = (0..count).collect();
     order.shuffle(&mut SPLIT.rng(0, 0));
     let pictures = |chosen: &[usize]| {
@@ -93,22 +188,28 @@ fn split_groups(groups: &[Range<usize>], split: &Split) -> Option<Parts> {
     };
     let (test, rest) = order.split_at(test);
     let (validation, training) = rest.split_at(validation);
-    Some([pictures(training), pictures(validation), pictures(test)])
+    Some(Split {
+        training: pictures(training),
+        validation: pictures(validation),
+        test: pictures(test),
+    })
 }
 
 /// Splits folders named `train`, `val` and `test`. Returns `None` if the folders have other names.
-fn split_by_folder_names(folders: &[Folder]) -> Result<Option<Parts>, String> {
-    let mut parts = Parts::default();
+fn split_by_folder_names(folders: &[Folder]) -> Result<Option<Split>, String> {
+    let mut split = Split::default();
     let mut count = 0;
     for folder in folders {
-        if let Some(part) = part_index(&folder.name) {
+        if let Some(part) = Part::parse(&folder.name) {
             count += 1;
-            parts[part].extend(folder.pictures.clone());
+            split.part_mut(part).extend(folder.pictures.clone());
         }
     }
     match count {
         0 | 1 => Ok(None),
-        3 if folders.len() == 3 && parts.iter().all(|part| !part.is_empty()) => Ok(Some(parts)),
+        3 if folders.len() == 3 && split.parts().iter().all(|part| !part.is_empty()) => {
+            Ok(Some(split))
+        }
         _ => {
             let names: Vec<&str> = folders.iter().map(|f| f.name.as_str()).take(5).collect();
             Err(format!(
@@ -120,129 +221,20 @@ fn split_by_folder_names(folders: &[Folder]) -> Result<Option<Parts>, String> {
     }
 }
 
-/// Returns the index in [`Parts`] of a part with this name.
-fn part_index(word: &str) -> Option<usize> {
-    match word.to_ascii_lowercase().as_str() {
-        "train" | "training" => Some(0),
-        "val" | "valid" | "validation" => Some(1),
-        "test" | "testing" => Some(2),
-        _ => None,
-    }
-}
-
-/// Reads a split file of the set `set`, whose pictures have the names `names`.
-fn read_split_file(file: &Path, set: &Path, names: &[String]) -> Result<Parts> {
-    let text = read_text(file)?;
-    let indices: HashMap<&str, usize> = names.iter().map(String::as_str).zip(0..).collect();
-    let mut parts = Parts::default();
-    let mut missing = Vec::new();
-    let mut listed = vec![false; names.len()];
-    for (line, text) in text.lines().enumerate() {
-        if text.trim().is_empty() {
-            continue;
-        }
-        let fail = |message: String| Error::signal(file, format!("line {}: {message}", line + 1));
-        let Some((name, part)) = parse_line(text) else {
-            if line == 0 && is_header(text) {
-                continue;
-            }
-            let expected =
-                "expected the name of a picture, then 0 (training), 1 (validation) or 2 (test)";
-            return Err(fail(format!("{expected}, got `{}`", text.trim())));
-        };
-        let plain = name.replace('\\', "/");
-        let plain = plain.strip_prefix("./").unwrap_or(&plain);
-        match indices.get(name.as_str()).or_else(|| indices.get(plain)) {
-            Some(&index) if listed[index] => {
-                return Err(fail(format!("`{name}` has a line already")));
-            }
-            Some(&index) => {
-                listed[index] = true;
-                parts[part].push(index);
-            }
-            None => missing.push(name),
-        }
-    }
-    if let Some(first) = missing.first() {
-        let message = format!(
-            "names {} pictures that are not in {} (the first is `{first}`; pictures there are named as `{}`): remove these lines, or \
-             add the files",
-            missing.len(),
-            set.display(),
-            names[0]
-        );
-        return Err(Error::signal(file, message));
-    }
-    match PART_NAMES
-        .iter()
-        .zip(&parts)
-        .find(|(_, part)| part.is_empty())
-    {
-        Some((name, _)) => Err(Error::signal(
-            file,
-            format!("has no picture for {name}: each part needs at least one"),
-        )),
-        None => Ok(parts),
-    }
-}
-
-/// Reads a UTF-8 text file. Removes a byte order mark and converts line ends to `\n`.
-fn read_text(file: &Path) -> Result<String> {
-    let bytes = std::fs::read(file).map_err(Error::io("read", file))?;
-    let text = String::from_utf8(bytes).map_err(|_| {
-        Error::signal(
-            file,
-            "is not text in UTF-8: save it as plain text (or CSV) in UTF-8",
-        )
-    })?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
-}
-
-fn is_separator(c: char) -> bool {
-    c.is_whitespace() || c == ',' || c == ';'
-}
-
-/// Parses a line into the name of a picture and the index of its part. The part follows the last space, tab, comma or semicolon; both may
-/// be quoted.
-fn parse_line(line: &str) -> Option<(String, usize)> {
-    let (name, part) = line.trim().rsplit_once(is_separator)?;
-    let part = match unquote(part).as_str() {
-        "0" => 0,
-        "1" => 1,
-        "2" => 2,
-        word => part_index(word)?,
-    };
-    let name = unquote(name.trim_end_matches(is_separator).trim_start());
-    (!name.is_empty()).then_some((name, part))
-}
-
-/// Returns whether a line is a header of column names, such as `image_id,partition`. The name of a picture contains a dot.
-fn is_header(line: &str) -> bool {
-    let last = line.trim().rsplit_once(is_separator);
-    let is_word = |last: &str| unquote(last).chars().all(|c| c.is_alphabetic() || c == '_');
-    last.is_some_and(|(_, last)| !last.is_empty() && is_word(last)) && !line.contains('.')
-}
-
-/// Removes the quotes of a CSV field.
-fn unquote(field: &str) -> String {
-    let inner = field.strip_prefix('"').and_then(|f| f.strip_suffix('"'));
-    inner.map_or_else(|| field.to_owned(), |inner| inner.replace("\"\"", "\""))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn consecutive_pictures_of_a_group_stay_in_one_part() {
-        let split = Split {
+        let split = SplitConfig {
             together: 10,
-            ..Split::default()
+            ..SplitConfig::default()
         };
-        let parts = random(340, &split).unwrap();
-        assert_eq!(parts.each_ref().map(Vec::len), [280, 30, 30]);
-        for part in &parts {
+        let split = random(340, &split).unwrap();
+        let parts = split.parts();
+        assert_eq!(parts.map(<[usize]>::len), [280, 30, 30]);
+        for part in parts {
             for ten in part.chunks(10) {
                 assert!(ten[0] % 10 == 0 && ten[9] == ten[0] + 9, "{ten:?}");
             }
@@ -254,8 +246,9 @@ mod tests {
 
     #[test]
     fn three_pictures_give_one_to_each_part_and_two_are_an_error() {
-        let split = Split::default();
-        assert_eq!(random(3, &split).unwrap().map(|part| part.len()), [1, 1, 1]);
+        let split = SplitConfig::default();
+        let three = random(3, &split).unwrap();
+        assert_eq!(three.parts().map(<[usize]>::len), [1, 1, 1]);
         assert!(
             random(2, &split)
                 .unwrap_err()
@@ -283,16 +276,18 @@ mod tests {
     fn pictures_of_a_folder_stay_in_one_part() {
         let people: Vec<String> = (0..20).map(|at| format!("s{at}")).collect();
         let people: Vec<&str> = people.iter().map(String::as_str).collect();
-        let split = Split::default();
-        let split_folders = |folders: &[&str], split| parts(Path::new("set"), &set(folders), split);
-        let parts = split_folders(&people, &split).unwrap();
-        assert_eq!(parts.each_ref().map(Vec::len), [48, 6, 6]);
-        for three in parts.iter().flat_map(|part| part.chunks(3)) {
+        let split = SplitConfig::default();
+        let split_folders =
+            |folders: &[&str], split| of_files(Path::new("set"), &set(folders), split);
+        let people_split = split_folders(&people, &split).unwrap();
+        let parts = people_split.parts();
+        assert_eq!(parts.map(<[usize]>::len), [48, 6, 6]);
+        for three in parts.into_iter().flat_map(|part| part.chunks(3)) {
             assert!(three[0] % 3 == 0 && three[2] == three[0] + 2, "{three:?}");
         }
-        let together = Split {
+        let together = SplitConfig {
             together: 2,
-            ..Split::default()
+            ..SplitConfig::default()
         };
         for (folders, split, words) in [
             (&people[..2], &split, "at least 3 folders of pictures"),
@@ -316,53 +311,13 @@ mod tests {
 
     #[test]
     fn folders_named_train_val_and_test_are_the_parts() {
-        let split = Split::default();
+        let split = SplitConfig::default();
         for folders in [
             ["test", "train", "val"],
             ["Testing", "Training", "validation"],
         ] {
-            let parts = parts(Path::new("set"), &set(&folders), &split).unwrap();
-            assert_eq!(parts, [vec![3, 4, 5], vec![6, 7, 8], vec![0, 1, 2]]);
-        }
-    }
-
-    #[test]
-    fn split_files_with_common_separators_quotes_and_line_ends_are_read() {
-        let names =
-            ["a b.png", "c.png", "d, e.png", "s1/1.png", "say \"x\".png"].map(str::to_owned);
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("split");
-        let expected = [vec![0, 1], vec![2, 3], vec![4]];
-        for text in [
-            "a b.png 0\nc.png 0\nd, e.png 1\ns1/1.png 1\nsay \"x\".png 2",
-            "a b.png  0 \r\nc.png\t0\r\n\r\n  d, e.png   1\r\n./s1/1.png 1\r\nsay \"x\".png 2\r\n",
-            "\u{feff}image_id,partition\na b.png,0\nc.png,0\n\"d, e.png\",1\ns1/1.png,1\n\"say \"\"x\"\".png\",2\n",
-            "\u{feff}name;part\r\n\"a b.png\";\"0\"\r\nc.png;0\r\n\"d, e.png\";1\r\ns1\\1.png;1\r\nsay \"x\".png;2\r\n",
-            "a b.png\ttrain\rc.png\ttrain\rd, e.png\tval\rs1/1.png\tvalidation\rsay \"x\".png\ttest\r",
-        ] {
-            std::fs::write(&file, text).unwrap();
-            assert_eq!(
-                read_split_file(&file, folder.path(), &names).unwrap(),
-                expected,
-                "{text}"
-            );
-        }
-        for (text, words) in [
-            (
-                &b"c.png,0\nimage_id,partition\n"[..],
-                "line 2: expected the name",
-            ),
-            (b"c.png 0,\n", "line 1: expected the name"),
-            (b"c.png,4\n", "got `c.png,4`"),
-            (b",0\n", "line 1: expected the name"),
-            (b"1.png,0\n", "named as `a b.png`"),
-            (b"\xff\xfec\0.\0p\0n\0g\0", "UTF-8"),
-        ] {
-            std::fs::write(&file, text).unwrap();
-            let message = read_split_file(&file, folder.path(), &names)
-                .unwrap_err()
-                .to_string();
-            assert!(message.contains(words), "{message}");
+            let split = of_files(Path::new("set"), &set(&folders), &split).unwrap();
+            assert_eq!(split.parts(), [[3, 4, 5], [6, 7, 8], [0, 1, 2]]);
         }
     }
 }

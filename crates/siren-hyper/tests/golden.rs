@@ -7,8 +7,8 @@ use candle_core::{DType, Device, Tensor};
 use siren_core::field::{FieldShape, SirenConfig};
 use siren_core::train::{Blueprint, Model};
 use siren_hyper::HyperNetwork;
-use siren_hyper::config::{HyperModel, HyperObjective};
-use siren_hyper::context::Contexts;
+use siren_hyper::config::{HyperModelConfig, HyperObjectiveConfig};
+use siren_hyper::context::ContextBatch;
 
 const SIDE: usize = 32;
 
@@ -23,13 +23,13 @@ impl Golden {
     }
 
     /// Returns the pictures and their context points, converted to indices of pixels.
-    fn contexts(&self, dtype: DType) -> Contexts {
+    fn contexts(&self, dtype: DType) -> ContextBatch {
         let pictures = &self.0["img"];
         let points: Vec<Vec<Vec<f64>>> = self.0["coords_sub"].to_vec3().unwrap();
         let masks: Vec<Vec<f64>> = self.0["ctxt_mask"].squeeze(2).unwrap().to_vec2().unwrap();
         let index = |x: f64| (0.5 * (x + 1.0) * (SIDE - 1) as f64).round() as u32;
         let pixel = |point: &Vec<f64>| index(point[0]) * SIDE as u32 + index(point[1]);
-        let mut seen = Vec::new();
+        let mut observed = Vec::new();
         for (picture, (points, mask)) in points.iter().zip(&masks).enumerate() {
             let all: Vec<u32> = points.iter().map(pixel).collect();
             let indices = Tensor::new(all.as_slice(), &Device::Cpu).unwrap();
@@ -40,7 +40,7 @@ impl Golden {
                 error(&values, &expected) < 1e-15,
                 "values at the context pixels of picture {picture} differ from the golden `img_sub`"
             );
-            seen.push(
+            observed.push(
                 all.into_iter()
                     .zip(mask)
                     .filter(|(_, mask)| **mask > 0.5)
@@ -48,10 +48,10 @@ impl Golden {
                     .collect(),
             );
         }
-        Contexts {
+        ContextBatch {
             pictures: pictures.to_dtype(dtype).unwrap(),
             coords: self.0["coords"].get(0).unwrap().to_dtype(dtype).unwrap(),
-            seen,
+            observed,
             codes: None,
         }
     }
@@ -62,10 +62,10 @@ impl Golden {
             hidden_layers: 1,
             ..SirenConfig::default()
         };
-        let model = HyperModel {
+        let model = HyperModelConfig {
             encoder_features: 12,
             hyper_features: 12,
-            ..HyperModel::default()
+            ..HyperModelConfig::default()
         };
         let blueprint = Blueprint {
             field: &field,
@@ -110,7 +110,7 @@ fn assert_matches_golden(dtype: DType, bound: f64) {
     }
     let values = model.values(&predicted.fields, &contexts.coords).unwrap();
     check("value", &values, &golden.0["value"]);
-    let objective = HyperObjective::default();
+    let objective = HyperObjectiveConfig::default();
     let loss = model.reconstruction_loss(&contexts, &objective).unwrap();
     // The golden terms include their weights.
     let weights = [1.0, objective.latent_prior, objective.weight_prior];

@@ -7,27 +7,25 @@ pub(crate) mod set;
 mod tests;
 
 use candle_core::Tensor;
-use rand_chacha::ChaCha8Rng;
-use siren_core::field::{FieldShape, Network};
+use siren_core::field::{FieldShape, Network, Role};
 use siren_core::{Error, Result};
 
-use crate::config::{Encoder, HyperModel};
-use crate::context::Contexts;
+use crate::config::{Encoder, HyperModelConfig};
+use crate::context::ContextBatch;
+use crate::init::{self, EntryInit};
 use crate::layers::Pass;
 
-/// Name of the table of codes of an auto-decoder, `(codes, z)`.
+/// Name of the layer whose weight is the table of codes of an auto-decoder, `(codes, z)`.
+const LATENTS: &str = "latents";
+/// Name of the table of codes.
 const CODES: &str = "latents.weight";
 /// Standard deviation of the initial codes of an auto-decoder.
 const CODE_DEVIATION: f64 = 0.01;
 
-/// Initialization of an entry: draws this number of values.
-pub(crate) type Draw = Box<dyn Fn(&mut ChaCha8Rng, usize) -> Vec<f64>>;
-
-/// Name, shape and initialization of an entry of the parameters.
-pub(crate) type Start = (String, Vec<usize>, Draw);
-
-/// Returns the entries of the encoder's parameters with their initializations.
-pub(crate) fn entries(model: &HyperModel, shape: FieldShape) -> Result<Vec<Start>> {
+/// Returns the entries of the encoder's parameters.
+///
+/// The first weight is the first one of the whole model. All other matrices are hidden weights, because the hypernetwork follows.
+pub(crate) fn entries(model: &HyperModelConfig, shape: FieldShape) -> Result<Vec<EntryInit>> {
     match model.encoder {
         Encoder::Set => Ok(set::entries(model, shape)),
         Encoder::Conv => conv::entries(model, shape),
@@ -37,11 +35,12 @@ pub(crate) fn entries(model: &HyperModel, shape: FieldShape) -> Result<Vec<Start
                 let expected = "the number of training pictures";
                 Error::invalid("model.codes", "absent", expected)
             })?;
-            let draw: Draw = Box::new(|rng, len| init::normal(CODE_DEVIATION, len, rng));
-            Ok(vec![(
-                CODES.to_owned(),
-                vec![codes, model.latent_features],
-                draw,
+            let table = [codes, model.latent_features];
+            Ok(vec![EntryInit::weight(
+                LATENTS,
+                &table,
+                Role::OuterWeight,
+                Box::new(|rng, len| init::normal(CODE_DEVIATION, len, rng)),
             )])
         }
     }
@@ -49,10 +48,10 @@ pub(crate) fn entries(model: &HyperModel, shape: FieldShape) -> Result<Vec<Start
 
 /// Computes the latent codes `(b, z)` of contexts. `set` is the network that [`set::network`] returns for this model.
 pub(crate) fn encode(
-    model: &HyperModel,
+    model: &HyperModelConfig,
     set: &Network,
     pass: &Pass<'_>,
-    contexts: &Contexts,
+    contexts: &ContextBatch,
 ) -> Result<Tensor> {
     match model.encoder {
         Encoder::Set => set::encode(model, set, pass, contexts),
@@ -65,40 +64,31 @@ pub(crate) fn encode(
                     .to_owned(),
                 got: "pictures without codes".to_owned(),
             })?;
+            check_codes(codes, model.codes.unwrap_or_default())?;
             pass.rows(CODES, codes)
         }
     }
 }
 
-/// Returns the pixels per side, which convolutional encoders need for their last layer: it has one weight per pixel.
-fn side(shape: FieldShape) -> Result<usize> {
+/// Checks that the table of an auto-decoder has a row for every code.
+fn check_codes(codes: &[u32], rows: usize) -> Result<()> {
+    match codes.iter().max() {
+        Some(&code) if code as usize >= rows => Err(Error::Shape {
+            what: "codes of an auto-decoder",
+            expected: format!(
+                "indices below `model.codes = {rows}`, the number of training pictures"
+            ),
+            got: format!("{code}"),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Returns the pixels per side of the pictures of a model. The last layer of a convolutional encoder has one weight per pixel.
+pub(crate) fn side(shape: FieldShape) -> Result<usize> {
     shape.samples_per_side.ok_or_else(|| Error::Shape {
-        what: "pictures of a convolutional encoder",
+        what: "pictures of a hypernetwork",
         expected: "a number of pixels per side".to_owned(),
         got: "none".to_owned(),
     })
-}
-
-/// Initializations.
-pub(crate) mod init {
-    pub(crate) use siren_core::field::{normal, uniform};
-
-    use super::Draw;
-
-    /// Draws from U(±1/√`fan_in`), PyTorch's default for weights and biases.
-    pub(crate) fn torch(fan_in: usize) -> Draw {
-        let bound = 1.0 / (fan_in as f64).sqrt();
-        Box::new(move |rng, len| uniform(bound, len, rng))
-    }
-
-    /// Draws from N(0, 2/`fan_in`) (Kaiming), multiplied by `scale`.
-    pub(crate) fn kaiming(fan_in: usize, scale: f64) -> Draw {
-        let deviation = scale * (2.0 / fan_in as f64).sqrt();
-        Box::new(move |rng, len| normal(deviation, len, rng))
-    }
-
-    /// Sets all values to `value`.
-    pub(crate) fn constant(value: f64) -> Draw {
-        Box::new(move |_, len| vec![value; len])
-    }
 }

@@ -9,12 +9,12 @@
 
 use candle_core::Tensor;
 use siren_core::Result;
-use siren_core::field::FieldShape;
+use siren_core::field::{FieldShape, Role};
 
 use super::conv::pixel_entries;
-use super::{Start, init};
-use crate::config::HyperModel;
-use crate::context::Contexts;
+use crate::config::HyperModelConfig;
+use crate::context::ContextBatch;
+use crate::init::{self, EntryInit};
 use crate::layers::Pass;
 
 /// Name of the last layer, which is linear over the pixels.
@@ -24,47 +24,68 @@ const KERNEL: usize = 3;
 /// Constant that is added to variances before the square root.
 const EPSILON: f64 = 1e-5;
 
-/// Returns the names of each convolution and of its norm, in order.
-fn layers(model: &HyperModel) -> Vec<(String, String)> {
-    let pair = |prefix: &str, index: usize| {
+/// Names of a convolution and of the normalization after it.
+#[derive(Default)]
+struct LayerNames {
+    convolution: String,
+    norm: String,
+}
+
+/// Returns the names of the layers in order.
+fn layers(model: &HyperModelConfig) -> Vec<LayerNames> {
+    let names = |prefix: &str, index: usize| {
         let name = |kind: &str| format!("partial_encoder.{prefix}{kind}{index}");
-        (name("conv"), name("norm"))
+        LayerNames {
+            convolution: name("conv"),
+            norm: name("norm"),
+        }
     };
-    let mut layers = vec![pair("", 1)];
+    let mut layers = vec![names("", 1)];
     for block in 1..=model.layers() {
         let prefix = format!("layer{block}.");
-        layers.extend([pair(&prefix, 1), pair(&prefix, 2)]);
+        layers.extend([names(&prefix, 1), names(&prefix, 2)]);
     }
     layers
 }
 
-pub(super) fn entries(model: &HyperModel, shape: FieldShape) -> Result<Vec<Start>> {
+pub(super) fn entries(model: &HyperModelConfig, shape: FieldShape) -> Result<Vec<EntryInit>> {
     let width = model.latent_features;
     let mut entries = Vec::new();
-    let mut fan_in = shape.out_features;
-    for (convolution, norm) in layers(model) {
-        let weights = vec![width, fan_in, KERNEL, KERNEL];
-        let draw = init::torch(fan_in * KERNEL * KERNEL);
-        entries.push((format!("{convolution}.weight"), weights, draw));
-        entries.push((
-            format!("{norm}.weight"),
-            vec![1, width],
-            init::constant(1.0),
+    let mut inputs = shape.out_features;
+    for LayerNames { convolution, norm } in layers(model) {
+        let weights = [width, inputs, KERNEL, KERNEL];
+        // Only matrices are hidden weights: Muon does not update kernels. It updates gains, which are matrices of one row.
+        entries.push(EntryInit::weight(
+            &convolution,
+            &weights,
+            Role::OuterWeight,
+            init::torch(inputs * KERNEL * KERNEL),
         ));
-        entries.push((format!("{norm}.bias"), vec![1, width], init::constant(0.0)));
-        fan_in = width;
+        let (gain, bias) = (init::constant(1.0), init::constant(0.0));
+        entries.push(EntryInit::weight(
+            &norm,
+            &[1, width],
+            Role::HiddenWeight,
+            gain,
+        ));
+        entries.push(EntryInit::bias(&norm, &[1, width], bias));
+        inputs = width;
     }
     entries.extend(pixel_entries(shape, FC)?);
     Ok(entries)
 }
 
-pub(super) fn encode(model: &HyperModel, pass: &Pass<'_>, contexts: &Contexts) -> Result<Tensor> {
+pub(super) fn encode(
+    model: &HyperModelConfig,
+    pass: &Pass<'_>,
+    contexts: &ContextBatch,
+) -> Result<Tensor> {
     let (picture, mask) = contexts.as_pictures()?;
     let mut names = layers(model).into_iter();
     let mut step = |h: &Tensor, mask: &Tensor| -> Result<(Tensor, Tensor)> {
-        let (convolution, norm) = names.next().unwrap_or_default();
-        let (h, mask) = partial(pass, h, mask, &convolution)?;
-        Ok((normalized(pass, &h, &norm)?, mask))
+        let names = names.next().unwrap_or_default();
+        let (h, mask) = partial(pass, h, mask, &names.convolution)?;
+        Ok((normalized(pass, &h, &names.norm)?, mask))
     };
     let (h, mut mask) = step(&picture, &mask)?;
     let mut h = h.relu()?;

@@ -1,49 +1,66 @@
-//! The authors' set encoder: a network for every context pixel, whose outputs are averaged.
+//! The authors' set encoder: one network is applied to every context pixel, and its outputs are averaged.
 
 use candle_core::{Device, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use siren_core::Result;
-use siren_core::field::{Activation, FieldShape, Network, Order, SirenConfig};
+use siren_core::field::{Activation, FieldShape, Network, Order, Role, SirenConfig};
 
-use super::{Draw, Start, init};
-use crate::config::{EncoderActivation, HyperModel};
-use crate::context::Contexts;
+use crate::config::{EncoderActivation, HyperModelConfig};
+use crate::context::ContextBatch;
+use crate::init::{self, Draw, EntryInit, LayerSize};
 use crate::layers::Pass;
 
-/// ω₀ of its sine.
+/// ω₀ of the sine activation.
 const OMEGA: f64 = 30.0;
 
-/// Names of its layers with their sizes `(in, out)`.
-fn layers(model: &HyperModel, inputs: usize) -> Vec<(String, usize, usize)> {
+/// Returns the layers in order; `inputs` is the number of coordinates and channels of a pixel.
+fn layers(model: &HyperModelConfig, inputs: usize) -> Vec<LayerSize> {
     let width = model.encoder_features;
-    let mut layers = vec![("set_encoder.net.0".to_owned(), inputs, width)];
     let hidden = model.layers();
-    layers.extend((0..hidden).map(|i| (format!("set_encoder.net.{}.0", i + 2), width, width)));
-    let last = format!("set_encoder.net.{}", hidden + 2);
-    layers.push((last, width, model.latent_features));
+    let name = |layer: &str| format!("set_encoder.net.{layer}");
+    let mut layers = vec![LayerSize::new(name("0"), inputs, width)];
+    layers.extend((0..hidden).map(|i| LayerSize::new(name(&format!("{}.0", i + 2)), width, width)));
+    let last = name(&(hidden + 2).to_string());
+    layers.push(LayerSize::new(last, width, model.latent_features));
     layers
 }
 
-/// Its authors draw every layer of a sine encoder as a hidden one, the first too.
-pub(super) fn entries(model: &HyperModel, shape: FieldShape) -> Vec<Start> {
+/// Returns the entries of all layers. As in the authors' code, every layer of a sine encoder has the initialization of a hidden layer,
+/// the first layer too.
+pub(super) fn entries(model: &HyperModelConfig, shape: FieldShape) -> Vec<EntryInit> {
     let mut entries = Vec::new();
-    for (name, fan_in, fan_out) in layers(model, shape.in_features + shape.out_features) {
-        let weights: Draw = match model.encoder_activation {
+    let layers = layers(model, shape.in_features + shape.out_features);
+    for (index, layer) in layers.into_iter().enumerate() {
+        let LayerSize {
+            name,
+            inputs,
+            outputs,
+        } = layer;
+        let draw: Draw = match model.encoder_activation {
             EncoderActivation::Sine => {
-                let bound = (6.0 / fan_in as f64).sqrt() / OMEGA;
+                let bound = (6.0 / inputs as f64).sqrt() / OMEGA;
                 Box::new(move |rng, len| init::uniform(bound, len, rng))
             }
-            EncoderActivation::Relu => init::kaiming(fan_in, 1.0),
+            EncoderActivation::Relu => init::kaiming(inputs, 1.0),
         };
-        entries.push((format!("{name}.weight"), vec![fan_out, fan_in], weights));
-        entries.push((format!("{name}.bias"), vec![fan_out], init::torch(fan_in)));
+        let role = match index {
+            0 => Role::OuterWeight,
+            _ => Role::HiddenWeight,
+        };
+        entries.push(EntryInit::weight(&name, &[outputs, inputs], role, draw));
+        entries.push(EntryInit::bias(&name, &[outputs], init::torch(inputs)));
     }
     entries
 }
 
-/// Returns the encoder up to the activation of its last layer as a network of (row, column, values), which the fused operation evaluates.
-pub(crate) fn network(model: &HyperModel, shape: FieldShape, device: &Device) -> Result<Network> {
+/// Returns the encoder without the activation of its last layer, as a network from (row, column, values) to `(z,)`, which the fused
+/// operation of fields evaluates.
+pub(crate) fn network(
+    model: &HyperModelConfig,
+    shape: FieldShape,
+    device: &Device,
+) -> Result<Network> {
     let config = SirenConfig {
         activation: match model.encoder_activation {
             EncoderActivation::Sine => Activation::Sine,
@@ -64,12 +81,12 @@ pub(crate) fn network(model: &HyperModel, shape: FieldShape, device: &Device) ->
     config.network(shape, &mut ChaCha8Rng::seed_from_u64(0), device)
 }
 
-/// Computes the codes `(b, z)` of contexts.
+/// Computes the codes `(b, z)` of contexts: the mean over the observed pixels of each picture.
 pub(super) fn encode(
-    model: &HyperModel,
+    model: &HyperModelConfig,
     network: &Network,
     pass: &Pass<'_>,
-    contexts: &Contexts,
+    contexts: &ContextBatch,
 ) -> Result<Tensor> {
     let (pixels, mean) = contexts.as_set()?;
     let jet = network.batch_jet(

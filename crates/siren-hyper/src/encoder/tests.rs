@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use siren_core::field::{FieldShape, Layout, Parameters, Role};
+use siren_core::field::{FieldShape, Layout, Parameters};
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn golden() -> HashMap<String, Tensor> {
     candle_core::safetensors::load(path, &Device::Cpu).unwrap()
 }
 
-fn contexts(golden: &HashMap<String, Tensor>) -> Contexts {
+fn contexts(golden: &HashMap<String, Tensor>) -> ContextBatch {
     let pictures = golden["img"]
         .flatten_from(2)
         .unwrap()
@@ -30,10 +30,10 @@ fn contexts(golden: &HashMap<String, Tensor>) -> Contexts {
             .map(|(pixel, _)| pixel)
             .collect()
     };
-    Contexts {
+    ContextBatch {
         pictures: pictures.contiguous().unwrap(),
         coords: Tensor::zeros((SIDE * SIDE, 2), DType::F64, &Device::Cpu).unwrap(),
-        seen: masks.iter().map(observed).collect(),
+        observed: masks.iter().map(observed).collect(),
         codes: None,
     }
 }
@@ -55,12 +55,12 @@ fn max_abs(difference: &Tensor) -> f64 {
 /// `prefix` begins the names of the encoder's parameters; `name` begins the names of its golden tensors.
 fn assert_matches_golden(encoder: Encoder, prefix: &str, name: &str) {
     let golden = golden();
-    let model = HyperModel {
+    let model = HyperModelConfig {
         encoder,
         encoder_features: 6,
         encoder_layers: Some(2),
         latent_features: 5,
-        ..HyperModel::default()
+        ..HyperModelConfig::default()
     };
     let shape = FieldShape {
         in_features: 2,
@@ -68,8 +68,8 @@ fn assert_matches_golden(encoder: Encoder, prefix: &str, name: &str) {
         samples_per_side: Some(SIDE),
     };
     let mut layout = Layout::default();
-    for (name, shape, _) in entries(&model, shape).unwrap() {
-        layout.push(name, &shape, Role::HiddenWeight);
+    for entry in entries(&model, shape).unwrap() {
+        layout.push(entry.name, &entry.shape, entry.role);
     }
     let tensor = |kind: &str, parameter: &str| {
         let mut entries = layout.entries().iter();

@@ -5,10 +5,10 @@ use siren_core::train::differentiate;
 use crate::layers::Pass;
 
 fn wave(shape: &[usize], frequency: f64) -> Tensor {
-    let numbers: Vec<f64> = (0..shape.iter().product())
+    let values: Vec<f64> = (0..shape.iter().product())
         .map(|i| (frequency * i as f64).sin())
         .collect();
-    Tensor::from_vec(numbers, shape, &Device::Cpu).unwrap()
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
 fn max_abs(tensor: &Tensor) -> f64 {
@@ -26,7 +26,7 @@ fn run(pass: &Pass<'_>, x: &Tensor, layer: fn(&Pass<'_>, &Tensor) -> Tensor) -> 
 }
 
 /// Asserts that a layer agrees with candle's operations to rounding, and that one and three threads give the same bits, whatever the
-/// reused memory contains.
+/// reused buffer contains.
 fn assert_matches_candle(layout: &Layout, x: &Tensor, layer: fn(&Pass<'_>, &Tensor) -> Tensor) {
     let parameters = Parameters::new(&wave(&[layout.len()], 0.7), layout.clone()).unwrap();
     let expected = run(&Pass::composed(&parameters), x, layer);
@@ -35,8 +35,8 @@ fn assert_matches_candle(layout: &Layout, x: &Tensor, layer: fn(&Pass<'_>, &Tens
             .num_threads(threads)
             .build()
             .unwrap();
-        let memory = CpuStorage::F64(vec![f64::NAN; layout.len()]);
-        pool.install(|| run(&Pass::within(&parameters, memory), x, layer))
+        let buffer = CpuStorage::F64(vec![f64::NAN; layout.len()]);
+        pool.install(|| run(&Pass::with_buffer(&parameters, buffer), x, layer))
     };
     let [one, three] = [run_on(1), run_on(3)];
     for ((one, three), expected) in one.iter().zip(&three).zip(&expected) {
