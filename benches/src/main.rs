@@ -1,5 +1,7 @@
 //! `siren-bench`: times the fused field and other engines on the same cases.
 
+#![forbid(unsafe_code)]
+
 mod case;
 mod contest;
 mod engine;

@@ -41,13 +41,21 @@
 //! # }
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub mod config;
 pub mod error;
 pub mod field;
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the module's subject is files"
+)]
 pub mod file;
 pub mod metrics;
 pub mod objective;
 pub mod optimizer;
+#[expect(clippy::disallowed_methods, reason = "reads a saved field")]
 pub mod saved;
 pub mod signal;
 pub mod train;

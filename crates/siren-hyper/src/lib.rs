@@ -7,6 +7,8 @@
 //!
 //! [`Hyper`] is the domain that the run loop drives, [`HyperNetwork`] the model that it trains.
 
+#![forbid(unsafe_code)]
+
 #[cfg(feature = "cli")]
 mod artifacts;
 mod codes;

@@ -1,5 +1,7 @@
 //! `siren-hyper`: learn a space of pictures, resume, export, reconstruct.
 
+#![forbid(unsafe_code)]
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 

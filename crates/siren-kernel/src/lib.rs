@@ -8,9 +8,15 @@
 //!
 //! This crate is the only one of the workspace with unsafe code, and depends on no tensor library.
 
+#![deny(clippy::undocumented_unsafe_blocks)]
+
 pub mod function;
 mod level;
 pub mod network;
+#[expect(
+    unsafe_code,
+    reason = "raw pointers and SIMD intrinsics; each block says why it is sound"
+)]
 pub mod product;
 mod real;
 

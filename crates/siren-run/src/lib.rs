@@ -4,6 +4,8 @@
 //! and [`resume`] train it and keep everything in a [`RunFolder`]; a [`Hooks`] lets the caller watch and stop them. Nothing prints,
 //! exits, or handles signals but [`program`], which is for `main` functions.
 
+#![forbid(unsafe_code)]
+
 mod checkpoint;
 mod config;
 mod domain;
