@@ -4,6 +4,11 @@
 //! never compiles code that only clips need. It also runs the project's own checks.
 
 #![forbid(unsafe_code)]
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a program: its output is for the terminal"
+)]
 
 mod checks;
 mod cli;

@@ -1,6 +1,10 @@
 //! Compares fields on a CUDA device with the fused operation on the CPU in `f64`. The tests are compiled only with the feature `cuda`, and then
 //! need a device: `cargo test --release -p siren-core --features cuda --test cuda`.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "compares gradients of losses that no trainer has"
+)]
 #![cfg(feature = "cuda")]
 
 mod compare;
