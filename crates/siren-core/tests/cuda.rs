@@ -1,10 +1,6 @@
 //! Compares fields on a CUDA device with the fused operation on the CPU in `f64`. The tests are compiled only with the feature `cuda`, and then
 //! need a device: `cargo test --release -p siren-core --features cuda --test cuda`.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "compares gradients of losses that no trainer has"
-)]
 #![cfg(feature = "cuda")]
 
 mod compare;
@@ -63,6 +59,10 @@ fn spread(points: usize) -> Tensor {
 }
 
 /// Returns the packed jet, and the gradient of a smooth loss on all its components with respect to the parameters.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the gradient of a loss that no trainer has"
+)]
 fn jet_and_gradient(field: &Siren, jet: &Jet) -> [Tensor; 2] {
     let packed = jet.packed().clone();
     let loss = (packed.sqr().unwrap() + &packed).unwrap();
