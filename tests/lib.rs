@@ -1,5 +1,7 @@
 //! This library is empty: the package exists for the whole-workspace tests in the files beside this one.
 
+#![forbid(unsafe_code)]
+
 /// Compiles the Rust code of the README and of the book as doctests, and runs the examples that need no file.
 #[cfg(doctest)]
 mod documents {

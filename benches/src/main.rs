@@ -1,5 +1,12 @@
 //! `siren-bench`: times the fused field and other engines on the same cases.
 
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a program: its output is for the terminal"
+)]
+
 mod case;
 mod contest;
 mod engine;

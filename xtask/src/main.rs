@@ -3,6 +3,13 @@
 //! It reads the `kind` of a config or run folder and has Cargo build and start the program of that kind's crate, so fitting a picture
 //! never compiles code that only clips need. It also runs the project's own checks.
 
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a program: its output is for the terminal"
+)]
+
 mod checks;
 mod cli;
 #[cfg(test)]

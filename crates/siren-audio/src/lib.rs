@@ -7,6 +7,8 @@
 //! the same first layer up to its biases. Coordinates are [−1, 1] here as in every domain, so `field.first_omega_0` is
 //! what tells a sound from a picture: the first layer spans frequencies up to `first_omega_0 / (π · seconds)` Hz.
 
+#![forbid(unsafe_code)]
+
 pub mod config;
 #[cfg(feature = "cli")]
 mod domain;

@@ -1,5 +1,7 @@
 //! `siren-audio`: fit sounds, resume, render, export.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 use clap::Args;

@@ -137,14 +137,22 @@
 //! signatures, so they are re-exported: use `siren_core::candle_core::Tensor` and no version of your own. [`field`] re-exports `Order`,
 //! `Trace`, `InvalidTrace` and `Level` from `siren-kernel`, the CPU kernels.
 
+#![forbid(unsafe_code)]
+
 pub mod config;
 pub mod error;
 pub mod field;
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the module's subject is files"
+)]
 pub mod file;
 pub mod metrics;
 pub mod objective;
 pub mod optimizer;
 mod random;
+#[expect(clippy::disallowed_methods, reason = "reads a saved field")]
 pub mod saved;
 pub mod signal;
 pub mod train;

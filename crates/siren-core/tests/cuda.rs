@@ -59,6 +59,10 @@ fn spread(points: usize) -> Tensor {
 }
 
 /// Returns the packed jet, and the gradient of a smooth loss on all its components with respect to the parameters.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the gradient of a loss that no trainer has"
+)]
 fn jet_and_gradient(field: &Siren, jet: &Jet) -> [Tensor; 2] {
     let packed = jet.packed().clone();
     let loss = (packed.sqr().unwrap() + &packed).unwrap();

@@ -2,6 +2,11 @@
 //! shares neither matrix products nor functions with them; the gradient carried backward with the gradient carried forward;
 //! fields evaluated as a batch with fields evaluated one at a time.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "compares gradients of losses that no trainer has"
+)]
+
 mod compare;
 
 use candle_core::{DType, Device, Tensor, Var};

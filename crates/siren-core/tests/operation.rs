@@ -1,5 +1,10 @@
 //! Compares the fused operation with its oracle: the same network in candle's own operations, with automatic differentiation.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "compares gradients of losses that no trainer has"
+)]
+
 mod compare;
 
 use candle_core::{DType, Device, Tensor};

@@ -121,6 +121,8 @@ pub mod scene;
 pub mod signal;
 pub mod split;
 
+#![forbid(unsafe_code)]
+
 #[cfg(feature = "cli")]
 mod artifacts;
 mod codes;

@@ -1,5 +1,7 @@
 //! `siren-hyper`: trains a space of pictures, resumes and exports it, and reconstructs new pictures from some of their pixels.
 
+#![forbid(unsafe_code)]
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 

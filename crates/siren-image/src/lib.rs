@@ -2,6 +2,8 @@
 //!
 //! A picture becomes a signal by the [`config::ImageSignal`] table; [`Image`] is the domain that the run loop drives.
 
+#![forbid(unsafe_code)]
+
 #[cfg(feature = "cli")]
 mod artifacts;
 pub mod config;

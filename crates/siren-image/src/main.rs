@@ -1,5 +1,7 @@
 //! `siren-image`: fit pictures, resume, render, export.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 use siren_image::Image;

@@ -32,9 +32,15 @@
 
 #![deny(clippy::undocumented_unsafe_blocks)]
 
+#![deny(clippy::undocumented_unsafe_blocks)]
+
 pub mod function;
 mod level;
 pub mod network;
+#[expect(
+    unsafe_code,
+    reason = "raw pointers and SIMD intrinsics; each block says why it is sound"
+)]
 pub mod product;
 mod real;
 

@@ -4,6 +4,8 @@
 //! A [`Picture`] is an image in memory that can be cropped, resized and saved. [`draw::render`] renders a fitted field on a
 //! [`Canvas`] of any size, one band of rows at a time.
 
+#![forbid(unsafe_code)]
+
 pub mod canvas;
 #[cfg(feature = "cli")]
 pub mod cli;

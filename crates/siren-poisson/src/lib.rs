@@ -4,6 +4,8 @@
 //! The [`config::PoissonSignal`] table names pictures and the unit of the targets,
 //! [`Derivatives`](siren_core::objective::Derivatives) compares, and [`solver`] is what a classical solver makes of the same targets.
 
+#![forbid(unsafe_code)]
+
 #[cfg(feature = "cli")]
 mod artifacts;
 mod between;

@@ -1,5 +1,7 @@
 //! `siren-poisson`: fit pictures on their derivatives, resume, render, export.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 use siren_picture::RenderArgs;

@@ -1,5 +1,7 @@
 //! `siren-sweep`: runs every combination of the settings in a config's `[sweep]` table and compares the results.
 
+#![forbid(unsafe_code)]
+
 mod folder;
 mod member;
 mod names;

@@ -4,6 +4,8 @@
 //! them as they are, 8 bits a channel; [`Video`] draws voxels from it for every step; [`render`] plays a fitted field at any frame
 //! rate and size into a [`sink`].
 
+#![forbid(unsafe_code)]
+
 pub mod clip;
 pub mod config;
 #[cfg(feature = "cli")]

@@ -29,6 +29,10 @@ pub use self::task::Task;
 ///
 /// # Errors
 /// Only from candle.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one call of the backward pass"
+)]
 pub fn differentiate(loss: &Tensor) -> Result<GradStore> {
     Ok(loss.backward()?)
 }

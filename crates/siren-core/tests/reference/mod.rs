@@ -1,5 +1,7 @@
 //! Reads the golden tensors.
 
+#![expect(clippy::disallowed_methods, reason = "reads the golden files")]
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 

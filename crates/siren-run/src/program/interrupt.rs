@@ -21,6 +21,10 @@ impl Interrupt {
         let requested = stop.clone();
         let handler = move || {
             if requested.stop() {
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "the second Ctrl-C ends the process at once"
+                )]
                 std::process::exit(i32::from(EXIT_STATUS));
             }
             console::print_note("\nstopping after this step (again to stop at once)");
