@@ -29,7 +29,7 @@ const LINE: f32 = 1.0;
 /// Writes `inpainting.png`, `interpolation.png`, `fine.png` and `beyond.png` to `folder`.
 pub(crate) fn write(hyper: &Hyper, model: &HyperNetwork, folder: &Path) -> Result<()> {
     let chosen = evenly_spaced(tested(hyper), SHOWN);
-    inpaintings(hyper, model, &chosen)?.save(&folder.join("inpainting.png"))?;
+    inpaintings(hyper, model, &chosen)?.save(folder.join("inpainting.png"))?;
     let whole = contexts(hyper, &chosen, Context::Full)?;
     let latents = model.latents(&whole, &hyper.objective)?;
     let strip = between(&latents.get(0)?, &latents.get(chosen.len() - 1)?, STRIP)?;
@@ -42,7 +42,7 @@ pub(crate) fn write(hyper: &Hyper, model: &HyperNetwork, folder: &Path) -> Resul
         ("beyond.png", &latents, &far),
     ] {
         let values = shown(&model.values(&model.fields(latents)?, coords)?)?;
-        grid(&[pictures(&values)?]).save(&folder.join(name))?;
+        grid(&[pictures(&values)?]).save(folder.join(name))?;
     }
     Ok(())
 }

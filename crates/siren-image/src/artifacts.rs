@@ -12,7 +12,7 @@ use crate::Image;
 pub(crate) fn write(image: &Image, field: &Siren, folder: &Path) -> Result<()> {
     let truth = &image.picture;
     let canvas = image.canvas();
-    truth.save(&folder.join("target.png"))?;
+    truth.save(folder.join("target.png"))?;
     for (quantity, name) in [
         (Quantity::Value, "value.png"),
         (Quantity::Gradient, "gradient.png"),
@@ -23,9 +23,9 @@ pub(crate) fn write(image: &Image, field: &Siren, folder: &Path) -> Result<()> {
     let fitted = value_picture(field, &canvas)?;
     fitted
         .error_x10(truth)
-        .save(&folder.join("error_x10.png"))?;
+        .save(folder.join("error_x10.png"))?;
     if let Some(observed) = &image.observed {
-        masked(truth, observed).save(&folder.join("observed.png"))?;
+        masked(truth, observed).save(folder.join("observed.png"))?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use siren_core::signal::{CoordinateRule, Sampling};
 use siren_core::{Error, Result};
 
 use siren_picture::picture::MAX_PIXELS;
-use siren_picture::{ColorMode, Source};
+use siren_picture::{ColorMode, PictureSource};
 
 /// The picture, and which of its pixels are trained on.
 ///
@@ -16,7 +16,7 @@ use siren_picture::{ColorMode, Source};
 /// saved `target.png` by half an 8-bit level.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ImageSignal {
+pub struct ImageSignalConfig {
     /// The picture file. Default: the embedded picture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
@@ -61,7 +61,7 @@ pub enum Observed {
     Mask(PathBuf),
 }
 
-impl Default for ImageSignal {
+impl Default for ImageSignalConfig {
     fn default() -> Self {
         Self {
             path: None,
@@ -78,7 +78,7 @@ impl Default for ImageSignal {
     }
 }
 
-impl Table for ImageSignal {
+impl Table for ImageSignalConfig {
     fn validate(&self) -> Result<()> {
         self.source().validate()?;
         if let Observed::Fraction(fraction) = self.observed
@@ -105,9 +105,9 @@ impl Table for ImageSignal {
     }
 }
 
-impl ImageSignal {
-    pub(crate) fn source(&self) -> Source<'_> {
-        Source {
+impl ImageSignalConfig {
+    pub(crate) fn source(&self) -> PictureSource<'_> {
+        PictureSource {
             path: self.path.as_deref(),
             size: self.size,
             color: self.color,
@@ -128,7 +128,7 @@ fn at_most(key: &str, value: usize, most: usize, unit: &str) -> Result<()> {
 /// The mean squared error of the observed pixels, plus a smoothness prior.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ImageObjective {
+pub struct ImageObjectiveConfig {
     /// Smoothness prior at random coordinates, as in the authors' inpainting script.
     pub prior: Prior,
     /// Number of random coordinates per step for the prior. Default: half the number of pixels, as in the authors' code.
@@ -149,7 +149,7 @@ pub enum Prior {
     Hessian(f64),
 }
 
-impl Table for ImageObjective {
+impl Table for ImageObjectiveConfig {
     fn validate(&self) -> Result<()> {
         if let Prior::TotalVariation(weight) | Prior::Hessian(weight) = self.prior
             && !(weight.is_finite() && weight > 0.0)
@@ -179,15 +179,15 @@ mod tests {
     fn numbers_of_points_that_no_memory_holds_are_refused() {
         for points in [0, MAX_PIXELS + 1, usize::MAX] {
             let replacement = false;
-            let signal = ImageSignal {
+            let signal = ImageSignalConfig {
                 sampling: Sampling::Subset(SubsetSampling {
                     points,
                     replacement,
                 }),
-                ..ImageSignal::default()
+                ..ImageSignalConfig::default()
             };
             assert!(signal.validate().is_err());
-            let objective = ImageObjective {
+            let objective = ImageObjectiveConfig {
                 prior: Prior::Hessian(1.0),
                 prior_points: Some(points),
             };
@@ -197,9 +197,9 @@ mod tests {
 
     #[test]
     fn the_embedded_picture_is_drawn_up_to_the_largest_picture_that_is_read() {
-        let signal = |size| ImageSignal {
+        let signal = |size| ImageSignalConfig {
             size: Some(size),
-            ..ImageSignal::default()
+            ..ImageSignalConfig::default()
         };
         assert!(signal(MAX_SIZE).validate().is_ok());
         assert!(signal(MAX_SIZE + 1).validate().is_err());

@@ -10,7 +10,7 @@ use siren_core::signal::checksum;
 use siren_picture::{Picture, PictureMetadata};
 use siren_run::{ConfigOf, Domain, Recorded};
 
-use crate::config::{ImageObjective, ImageSignal};
+use crate::config::{ImageObjectiveConfig, ImageSignalConfig};
 use crate::{Image, artifacts};
 
 impl Recorded for Image {
@@ -48,8 +48,8 @@ impl Recorded for Image {
 impl Domain for Image {
     const KIND: &'static str = "image";
     const HEADLINE: Metric = PSNR_DB;
-    type Signal = ImageSignal;
-    type Objective = ImageObjective;
+    type Signal = ImageSignalConfig;
+    type Objective = ImageObjectiveConfig;
 
     fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
         let mut notes = Vec::new();

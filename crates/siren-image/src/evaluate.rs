@@ -5,7 +5,7 @@ use siren_core::field::Siren;
 use siren_core::metrics::{ImageShape, Metrics, PSNR_DB, SSIM, psnr_db, ssim};
 
 use siren_picture::draw::{derivative_values, value_picture};
-use siren_picture::stencil::Shape;
+use siren_picture::stencil::PixelShape;
 use siren_picture::{Picture, Quantity};
 
 use crate::Image;
@@ -88,7 +88,7 @@ fn differences(picture: &Picture, quantity: Quantity) -> Vec<f64> {
         .iter()
         .map(|&y| 2.0 * f64::from(y) - 1.0)
         .collect();
-    let shape = Shape {
+    let shape = PixelShape {
         height: luma.height,
         width: luma.width,
         channels: 1,

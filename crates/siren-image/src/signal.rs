@@ -13,7 +13,7 @@ use siren_core::train::Task;
 use siren_core::{Error, Result};
 use siren_picture::{Canvas, Picture, PictureMetadata};
 
-use crate::config::{ImageObjective, ImageSignal, Observed, Prior};
+use crate::config::{ImageObjectiveConfig, ImageSignalConfig, Observed, Prior};
 use crate::evaluate;
 
 /// Random numbers of the random mask.
@@ -30,7 +30,7 @@ pub struct Image {
     pub(crate) score_derivatives: bool,
     coordinates: CoordinateRule,
     sampling: Sampling,
-    objective: ImageObjective,
+    objective: ImageObjectiveConfig,
     seed: u64,
     /// Remarks on the file for the user.
     pub(crate) notes: Vec<String>,
@@ -102,8 +102,8 @@ impl Image {
     /// [`Error::InvalidValue`] if a value is out of range, or no pixel is trained on; the errors of reading a mask.
     pub fn new(
         picture: Picture,
-        signal: &ImageSignal,
-        objective: &ImageObjective,
+        signal: &ImageSignalConfig,
+        objective: &ImageObjectiveConfig,
         seed: u64,
     ) -> Result<Self> {
         signal.validate()?;
@@ -160,7 +160,7 @@ impl Image {
 }
 
 /// The mask of the observed pixels, at least one of which must be; `None` if all are.
-fn observed(picture: &Picture, signal: &ImageSignal, seed: u64) -> Result<Option<Vec<bool>>> {
+fn observed(picture: &Picture, signal: &ImageSignalConfig, seed: u64) -> Result<Option<Vec<bool>>> {
     let pixels = picture.height * picture.width;
     let mask: Vec<bool> = match &signal.observed {
         Observed::All => return Ok(None),

@@ -15,14 +15,14 @@ use crate::evaluate::aligned;
 pub(crate) fn write(poisson: &Poisson, field: &Siren, folder: &Path) -> Result<()> {
     let truth = &poisson.truth;
     let canvas = poisson.metadata(field)?.canvas()?;
-    truth.save(&folder.join("target.png"))?;
+    truth.save(folder.join("target.png"))?;
     let (gradient, laplacian) = targets(poisson);
     let size = canvas.size();
     for (picture, name) in [
         (gradient_picture(&gradient, size), "target_gradient.png"),
         (laplacian_picture(&laplacian, size), "target_laplacian.png"),
     ] {
-        picture.save(&folder.join(name))?;
+        picture.save(folder.join(name))?;
     }
     for (quantity, name) in [
         (Quantity::Value, "value.png"),
@@ -34,9 +34,9 @@ pub(crate) fn write(poisson: &Poisson, field: &Siren, folder: &Path) -> Result<(
     let recovered = picture(field, &canvas, Quantity::Value)?;
     recovered
         .error_x10(truth)
-        .save(&folder.join("error_x10.png"))?;
+        .save(folder.join("error_x10.png"))?;
     let solved = aligned(truth, poisson.reference());
-    solved.save(&folder.join("solver.png"))
+    solved.save(folder.join("solver.png"))
 }
 
 /// Of the luma, per pixel: gradients `(n, 2)` and Laplacians `(n)`.

@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use siren_core::Result;
 use siren_core::signal::{Grid, Sample, Sampler, Sampling};
 use siren_picture::Picture;
-use siren_picture::stencil::Shape;
+use siren_picture::stencil::PixelShape;
 
 use crate::config::Stencil;
 use crate::cosine::doubled;
@@ -37,7 +37,7 @@ pub(crate) fn derivatives_between(picture: &Picture) -> Targets {
 }
 
 /// Repeats one weight per pixel for the four points of the fine grid around the pixel, as `(2 height, 2 width)`.
-pub(crate) fn spread(shape: Shape, weights: &[f64]) -> Vec<f64> {
+pub(crate) fn spread(shape: PixelShape, weights: &[f64]) -> Vec<f64> {
     let fine_row = |row: usize| {
         let pixels = &weights[row * shape.width..(row + 1) * shape.width];
         pixels.iter().flat_map(|&w| [w, w])
@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
 
-    const SHAPE: Shape = Shape {
+    const SHAPE: PixelShape = PixelShape {
         height: 6,
         width: 9,
         channels: 1,
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_weight_is_repeated_for_the_four_points_around_its_pixel() {
-        let shape = Shape {
+        let shape = PixelShape {
             height: 1,
             width: 2,
             channels: 3,

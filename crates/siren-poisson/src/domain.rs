@@ -10,7 +10,7 @@ use siren_core::signal::checksum;
 use siren_picture::PictureMetadata;
 use siren_run::{ConfigOf, Domain, FormerDefault, Recorded};
 
-use crate::config::{PoissonObjective, PoissonSignal, Stencil};
+use crate::config::{PoissonObjectiveConfig, PoissonSignalConfig, Stencil};
 use crate::{Poisson, artifacts, evaluate};
 
 impl Recorded for Poisson {
@@ -50,8 +50,8 @@ impl Recorded for Poisson {
 impl Domain for Poisson {
     const KIND: &'static str = "poisson";
     const HEADLINE: Metric = PSNR_DB;
-    type Signal = PoissonSignal;
-    type Objective = PoissonObjective;
+    type Signal = PoissonSignalConfig;
+    type Objective = PoissonObjectiveConfig;
 
     const FORMER_DEFAULTS: &'static [FormerDefault] = &[FormerDefault {
         table: "signal",

@@ -1,7 +1,7 @@
 //! Pictures from their derivatives (Sitzmann et al. 2020, §4.1): a field is shown the gradient of a picture, or its Laplacian,
 //! and never the picture; two pictures are merged by blending their gradients.
 //!
-//! The [`config::PoissonSignal`] table names pictures and the unit of the targets,
+//! The [`config::PoissonSignalConfig`] table names pictures and the unit of the targets,
 //! [`Derivatives`](siren_core::objective::Derivatives) compares, and [`solver`] is what a classical solver makes of the same targets.
 
 #[cfg(feature = "cli")]

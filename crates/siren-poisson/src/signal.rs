@@ -14,10 +14,10 @@ use siren_core::signal::{
 use siren_core::train::Task;
 use siren_core::{Error, Result};
 use siren_picture::Picture;
-use siren_picture::stencil::Shape;
+use siren_picture::stencil::PixelShape;
 
 use crate::between::{derivatives_between, lattices, sampler, spread};
-use crate::config::{Anchor, AnchorPixels, PoissonObjective, PoissonSignal, Scaling, Stencil};
+use crate::config::{AnchorConfig, AnchorPixels, PoissonObjectiveConfig, PoissonSignalConfig, Scaling, Stencil};
 use crate::evaluate;
 use crate::solver::{Targets, solve};
 use crate::targets::{AUTHORS, derivatives, mix, must_vary, pixels, second, units, weights};
@@ -36,7 +36,7 @@ pub struct Poisson {
     between: Option<Targets>,
     /// What turns them into derivatives of the field: `[down, right]` of the first, `[down, right]` of the second.
     pub(crate) units: [[f64; 2]; 2],
-    pub(crate) objective: PoissonObjective,
+    pub(crate) objective: PoissonObjectiveConfig,
     /// Whether two pictures are blended.
     pub(crate) is_blend: bool,
     /// Checksum of the pictures and their weights.
@@ -116,8 +116,8 @@ impl Poisson {
     /// [`Error::InvalidValue`] if a value is out of range, or the picture is constant; the errors of reading the second picture or a mask.
     pub fn new(
         first: Picture,
-        signal: &PoissonSignal,
-        objective: &PoissonObjective,
+        signal: &PoissonSignalConfig,
+        objective: &PoissonObjectiveConfig,
         seed: u64,
     ) -> Result<Self> {
         signal.validate()?;
@@ -228,7 +228,7 @@ impl Poisson {
         ]
     }
 
-    pub(crate) fn pixels(&self) -> Shape {
+    pub(crate) fn pixels(&self) -> PixelShape {
         pixels(&self.truth)
     }
 
@@ -274,12 +274,12 @@ fn numbers_of(picture: &Picture) -> impl Iterator<Item = f32> {
 
 /// Indices of the pixels whose values are shown.
 fn anchors(
-    signal: &PoissonSignal,
-    objective: &PoissonObjective,
+    signal: &PoissonSignalConfig,
+    objective: &PoissonObjectiveConfig,
     seed: u64,
     picture: &Picture,
 ) -> Result<Option<Vec<u32>>> {
-    let Some(Anchor { pixels, .. }) = &objective.anchor else {
+    let Some(AnchorConfig { pixels, .. }) = &objective.anchor else {
         return Ok(None);
     };
     let (height, width) = (picture.height, picture.width);

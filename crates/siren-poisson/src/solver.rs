@@ -5,7 +5,7 @@
 //! by a discrete cosine transform, a division by the eigenvalues, and the inverse transform. Waves whose eigenvalue is zero or nearly
 //! zero (the mean; for finite differences without the Laplacian also waves of the highest frequencies) are set to zero.
 
-use siren_picture::stencil::Shape;
+use siren_picture::stencil::PixelShape;
 
 use crate::config::Stencil;
 use crate::cosine;
@@ -28,7 +28,7 @@ pub struct Targets {
 ///
 /// `[a, b]` are the weights of the gradient and of the Laplacian. The mean of every channel of the result is zero.
 #[must_use]
-pub fn solve(shape: Shape, targets: &Targets, [a, b]: [f64; 2]) -> Vec<f64> {
+pub fn solve(shape: PixelShape, targets: &Targets, [a, b]: [f64; 2]) -> Vec<f64> {
     let stencil = targets.stencil;
     let mut waves = vec![0.0; targets.first[0].len()];
     let pairs = targets.second[0].iter().zip(&targets.second[1]);
@@ -65,7 +65,7 @@ pub fn solve(shape: Shape, targets: &Targets, [a, b]: [f64; 2]) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    const SHAPE: Shape = Shape {
+    const SHAPE: PixelShape = PixelShape {
         height: 7,
         width: 10,
         channels: 2,

@@ -3,9 +3,9 @@
 use siren_core::signal::Grid;
 use siren_core::{Error, Result};
 use siren_picture::Picture;
-use siren_picture::stencil::Shape;
+use siren_picture::stencil::PixelShape;
 
-use crate::config::{Blend, PoissonSignal, Scaling, Stencil};
+use crate::config::{BlendConfig, PoissonSignalConfig, Scaling, Stencil};
 use crate::solver::Targets;
 
 /// Factors of the authors for the gradient and for the Laplacian per pixel. They multiply Sobel differences, which are 8 times the gradient, by 10,
@@ -13,8 +13,8 @@ use crate::solver::Targets;
 pub(crate) const AUTHORS: [f64; 2] = [80.0, 1e4];
 
 /// Returns the shape of the pixels of a picture.
-pub(crate) fn pixels(picture: &Picture) -> Shape {
-    Shape {
+pub(crate) fn pixels(picture: &Picture) -> PixelShape {
+    PixelShape {
         height: picture.height,
         width: picture.width,
         channels: picture.channels,
@@ -56,14 +56,14 @@ pub(crate) fn units(grid: &Grid, scaling: Scaling, stencil: Stencil) -> [[f64; 2
 /// Reads the second picture of a blend, with the channels of the first one, and crops and resizes it.
 ///
 /// # Errors
-/// Same as [`siren_picture::Source::open`]. [`Error::Signal`] if the pictures differ in size.
+/// Same as [`siren_picture::PictureSource::open`]. [`Error::Signal`] if the pictures differ in size.
 pub(crate) fn second(
-    signal: &PoissonSignal,
-    blend: &Blend,
+    signal: &PoissonSignalConfig,
+    blend: &BlendConfig,
     first: &Picture,
     notes: &mut Vec<String>,
 ) -> Result<Picture> {
-    let source = siren_picture::Source {
+    let source = siren_picture::PictureSource {
         path: Some(&blend.path),
         color: match first.channels {
             1 => siren_picture::ColorMode::Gray,
@@ -88,7 +88,7 @@ pub(crate) fn second(
 ///
 /// # Errors
 /// [`Error::Signal`] if the mask cannot be read, has another size than the first picture, or is black everywhere.
-pub(crate) fn weights(signal: &PoissonSignal, blend: &Blend, first: &Picture) -> Result<Vec<f64>> {
+pub(crate) fn weights(signal: &PoissonSignalConfig, blend: &BlendConfig, first: &Picture) -> Result<Vec<f64>> {
     let Some(path) = &blend.mask else {
         return Ok(vec![
             blend.weight.unwrap_or(0.5);
@@ -122,7 +122,7 @@ pub(crate) fn mix(first: &mut Targets, second: &Targets, weights: &[f64]) {
 ///
 /// # Errors
 /// [`Error::Signal`], or [`Error::InvalidValue`] for the embedded picture, if all derivatives are zero.
-pub(crate) fn must_vary(signal: &PoissonSignal, targets: &Targets) -> Result<()> {
+pub(crate) fn must_vary(signal: &PoissonSignalConfig, targets: &Targets) -> Result<()> {
     let mut derivatives = targets.first.iter().chain(&targets.second).flatten();
     if derivatives.any(|x| x.abs() > 1e-6) {
         return Ok(());
