@@ -1,4 +1,4 @@
-//! The `[signal]` and `[objective]` tables of a picture's config.
+//! The `[signal]` and `[objective]` tables of a config of the kind `image`.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use siren_core::config::Table;
 use siren_core::signal::{CoordinateRule, Sampling};
 use siren_core::{Error, Result};
-
 use siren_picture::picture::MAX_PIXELS;
 use siren_picture::{ColorMode, PictureSource};
 
@@ -14,7 +13,7 @@ use siren_picture::{ColorMode, PictureSource};
 ///
 /// The picture is opened, cropped, then resized. Its values in [0, 1] become targets in [−1, 1] without rounding, so they can differ from the
 /// saved `target.png` by half an 8-bit level.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImageSignalConfig {
     /// The picture file. Default: the embedded picture.
@@ -61,23 +60,6 @@ pub enum Observed {
     Mask(PathBuf),
 }
 
-impl Default for ImageSignalConfig {
-    fn default() -> Self {
-        Self {
-            path: None,
-            size: None,
-            color: ColorMode::Auto,
-            crop: None,
-            crop_box: None,
-            resize: None,
-            coordinates: CoordinateRule::Stretch,
-            observed: Observed::All,
-            sampling: Sampling::Whole,
-            score_derivatives: false,
-        }
-    }
-}
-
 impl Table for ImageSignalConfig {
     fn validate(&self) -> Result<()> {
         self.source().validate()?;
@@ -106,6 +88,7 @@ impl Table for ImageSignalConfig {
 }
 
 impl ImageSignalConfig {
+    /// Returns the settings that select, crop and resize the picture.
     pub(crate) fn source(&self) -> PictureSource<'_> {
         PictureSource {
             path: self.path.as_deref(),
@@ -116,13 +99,6 @@ impl ImageSignalConfig {
             resize: self.resize,
         }
     }
-}
-
-fn at_most(key: &str, value: usize, most: usize, unit: &str) -> Result<()> {
-    if (1..=most).contains(&value) {
-        return Ok(());
-    }
-    Err(Error::invalid(key, value, &format!("1 to {most} {unit}")))
 }
 
 /// The mean squared error of the observed pixels, plus a smoothness prior.
@@ -160,23 +136,24 @@ impl Table for ImageObjectiveConfig {
                 "a positive weight",
             ));
         }
-        let Some(points) = self.prior_points else {
+        let points = self.prior_points.unwrap_or(1);
+        if (1..=MAX_PIXELS).contains(&points) {
             return Ok(());
-        };
-        let key = "objective.prior_points";
-        at_most(key, points, MAX_PIXELS, "points")
+        }
+        let expected = format!("1 to {MAX_PIXELS} points");
+        Err(Error::invalid("objective.prior_points", points, &expected))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use siren_core::signal::SubsetSampling;
-
-    use super::*;
     use siren_picture::source::MAX_SIZE;
 
+    use super::*;
+
     #[test]
-    fn numbers_of_points_that_no_memory_holds_are_refused() {
+    fn numbers_of_points_out_of_range_are_errors() {
         for points in [0, MAX_PIXELS + 1, usize::MAX] {
             let replacement = false;
             let signal = ImageSignalConfig {
@@ -196,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_embedded_picture_is_drawn_up_to_the_largest_picture_that_is_read() {
+    fn the_embedded_picture_may_be_as_large_as_a_picture_file() {
         let signal = |size| ImageSignalConfig {
             size: Some(size),
             ..ImageSignalConfig::default()
