@@ -53,3 +53,8 @@ pub use self::field::PictureField;
 pub use self::metadata::PictureMetadata;
 pub use self::picture::{ColorMode, Picture};
 pub use self::source::PictureSource;
+
+/// Compiles the code of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -70,16 +70,19 @@ pub(crate) fn lattices(
         let (mut coords, mut lattice_targets) = (Vec::new(), Vec::new());
         for row in (first_row..2 * height).step_by(2) {
             for column in (first_column..2 * width).step_by(2) {
-                coords.extend([coord(0, row), coord(1, column)].map(|x| x as f32));
+                coords.extend([coord(0, row), coord(1, column)]);
                 let at = (row * 2 * width + column) * values_per_point;
-                let point = targets[at..at + values_per_point].iter();
-                lattice_targets.extend(point.map(|&x| x as f32));
+                lattice_targets.extend_from_slice(&targets[at..at + values_per_point]);
             }
         }
         let points = height * width;
-        let coords = Tensor::from_vec(coords, (points, 2), device)?.to_dtype(dtype)?;
-        let lattice_targets = Tensor::from_vec(lattice_targets, (points, channels, 3), device)?;
-        Sample::with_targets(coords, lattice_targets.to_dtype(dtype)?)
+        let coords = Tensor::from_vec(coords, (points, 2), &Device::Cpu)?;
+        let shape = (points, channels, 3);
+        let lattice_targets = Tensor::from_vec(lattice_targets, shape, &Device::Cpu)?;
+        Sample::with_targets(
+            coords.to_dtype(dtype)?.to_device(device)?,
+            lattice_targets.to_dtype(dtype)?.to_device(device)?,
+        )
     };
     [(0, 0), (1, 1), (0, 1), (1, 0)]
         .into_iter()

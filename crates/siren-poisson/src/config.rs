@@ -113,6 +113,7 @@ impl Table for PoissonSignalConfig {
 }
 
 impl PoissonSignalConfig {
+    /// Returns the settings that select, crop and resize the first picture.
     pub(crate) fn source(&self) -> PictureSource<'_> {
         PictureSource {
             path: self.path.as_deref(),

@@ -1,4 +1,4 @@
-//! A picture known by its derivatives as the domain of runs: what its config opens, and what its run folder keeps.
+//! The kind `poisson` of runs: how a config becomes a [`Poisson`], and what the run folder keeps of it.
 
 use std::path::Path;
 
@@ -11,31 +11,25 @@ use siren_picture::PictureMetadata;
 use siren_run::{ConfigOf, Domain, FormerDefault, Recorded};
 
 use crate::config::{PoissonObjectiveConfig, PoissonSignalConfig, Stencil};
-use crate::{Poisson, artifacts, evaluate};
+use crate::{Poisson, artifacts};
 
 impl Recorded for Poisson {
     type Metadata = PictureMetadata;
 
-    /// Of the pictures: the spectral derivative goes through transforms whose last bits differ from machine to machine. Sobel's
-    /// differences do not, and older run folders have their checksum.
+    /// Returns the checksum of the pictures, because the last bits of the spectral derivative depend on the machine. For Sobel's differences
+    /// it is that of the targets, which do not depend on the machine: older run folders have it.
     fn checksum(&self) -> u32 {
         if self.targets.stencil != Stencil::Sobel {
             return self.sources;
         }
         let sides = [self.truth.height, self.truth.width, self.truth.channels];
-        let numbers = sides.map(|count| count as f32).into_iter();
+        let sides = sides.map(|count| count as f32).into_iter();
         let targets = self.targets.first.iter().chain(&self.targets.second);
-        checksum(numbers.chain(targets.flatten().map(|&x| x as f32)))
+        checksum(sides.chain(targets.flatten().map(|&x| x as f32)))
     }
 
-    /// Each channel is shown with the gain and the offset that bring it nearest to the picture.
     fn metadata(&self, field: &Siren) -> Result<PictureMetadata> {
-        Ok(PictureMetadata {
-            height: self.truth.height,
-            width: self.truth.width,
-            coordinates: self.coordinates,
-            tone: evaluate::tone(self, field)?,
-        })
+        self.metadata(field)
     }
 
     fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
@@ -43,7 +37,7 @@ impl Recorded for Poisson {
     }
 
     fn notes(&self) -> &[String] {
-        &self.notes
+        self.notes()
     }
 }
 
@@ -60,11 +54,7 @@ impl Domain for Poisson {
     }];
 
     fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
-        let mut notes = Vec::new();
-        let first = config.signal.source().open(&mut notes)?;
-        let poisson = Self::new(first, &config.signal, &config.objective, config.seed)?;
-        let mut poisson = poisson.on(DType::F32, device);
-        poisson.notes.splice(0..0, notes);
-        Ok(poisson)
+        let poisson = Self::from_config(&config.signal, &config.objective, config.seed)?;
+        Ok(poisson.on(DType::F32, device))
     }
 }

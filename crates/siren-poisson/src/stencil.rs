@@ -31,7 +31,12 @@ impl Stencil {
     }
 
     /// Applies the transpose of [`first`](Self::first).
-    pub(crate) fn first_transposed(self, shape: PixelShape, values: &[f64], axis: usize) -> Vec<f64> {
+    pub(crate) fn first_transposed(
+        self,
+        shape: PixelShape,
+        values: &[f64],
+        axis: usize,
+    ) -> Vec<f64> {
         match self {
             Self::Spectral => spectral_first_transposed(shape, values, axis),
             Self::Central => shape.central_transposed(values, axis),
@@ -48,7 +53,12 @@ impl Stencil {
     }
 
     /// Returns the eigenvalues along an axis for the wave with `waves[axis]` half periods along each axis.
-    pub(crate) fn eigenvalues(self, shape: PixelShape, axis: usize, waves: [usize; 2]) -> Eigenvalues {
+    pub(crate) fn eigenvalues(
+        self,
+        shape: PixelShape,
+        axis: usize,
+        waves: [usize; 2],
+    ) -> Eigenvalues {
         let [along, across] = [axis, 1 - axis].map(|axis| shape.angle(axis, waves));
         let second = PixelShape::second_eigenvalue(along);
         let (gradient, second) = match self {
