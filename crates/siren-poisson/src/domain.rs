@@ -6,26 +6,17 @@ use candle_core::{DType, Device};
 use siren_core::Result;
 use siren_core::field::Siren;
 use siren_core::metrics::{Metric, PSNR_DB};
-use siren_core::signal::checksum;
 use siren_picture::PictureMetadata;
 use siren_run::{ConfigOf, Domain, FormerDefault, Recorded};
 
-use crate::config::{PoissonObjectiveConfig, PoissonSignalConfig, Stencil};
+use crate::config::{PoissonObjectiveConfig, PoissonSignalConfig};
 use crate::{Poisson, artifacts};
 
 impl Recorded for Poisson {
     type Metadata = PictureMetadata;
 
-    /// Returns the checksum of the pictures, because the last bits of the spectral derivative depend on the machine. For Sobel's differences
-    /// it is that of the targets, which do not depend on the machine: older run folders have it.
     fn checksum(&self) -> u32 {
-        if self.targets.stencil != Stencil::Sobel {
-            return self.sources;
-        }
-        let sides = [self.truth.height, self.truth.width, self.truth.channels];
-        let sides = sides.map(|count| count as f32).into_iter();
-        let targets = self.targets.first.iter().chain(&self.targets.second);
-        checksum(sides.chain(targets.flatten().map(|&x| x as f32)))
+        self.checksum()
     }
 
     fn metadata(&self, field: &Siren) -> Result<PictureMetadata> {

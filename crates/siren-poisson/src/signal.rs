@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use candle_core::{DType, Device, Tensor};
+use siren_core::Result;
 use siren_core::config::Table as _;
 use siren_core::field::{FieldShape, Siren};
 use siren_core::metrics::Metrics;
@@ -11,7 +12,6 @@ use siren_core::signal::{
     CoordinateRule, Grid, Raster, Sample, Sampler, Sampling, Spectrum, checksum,
 };
 use siren_core::train::Task;
-use siren_core::Result;
 use siren_picture::{Picture, PictureField, PictureMetadata};
 
 use crate::anchors::Anchors;
@@ -40,7 +40,7 @@ pub struct Poisson {
     objective: PoissonObjectiveConfig,
     pub(crate) is_blend: bool,
     /// Checksum of the pictures and their weights.
-    pub(crate) sources: u32,
+    sources: u32,
     scaling: Scaling,
     coordinates: CoordinateRule,
     sampling: Sampling,
@@ -125,8 +125,8 @@ impl Poisson {
     /// points.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`](siren_core::Error::InvalidValue) if a value is out of range, or the picture is constant; as [`Picture::validate`]; the errors of reading the
-    /// second picture or a mask.
+    /// [`Error::InvalidValue`](siren_core::Error::InvalidValue) if a value is out of range, or the picture is constant; as
+    /// [`Picture::validate`]; the errors of reading the second picture or a mask.
     pub fn new(
         picture: Picture,
         signal: &PoissonSignalConfig,
@@ -147,7 +147,8 @@ impl Poisson {
     /// Makes the signal of the blended derivatives of two pictures in memory, as [`new`](Self::new) does with files; `signal.blend` is not used.
     ///
     /// # Errors
-    /// As [`new`](Self::new). [`Error::Shape`](siren_core::Error::Shape) if the pictures differ in size or channels, or there is not one weight per pixel.
+    /// As [`new`](Self::new). [`Error::Shape`](siren_core::Error::Shape) if the pictures differ in size or channels, or there is not one
+    /// weight per pixel.
     pub fn blend(
         first: Picture,
         second: &Overlay,
@@ -214,8 +215,8 @@ impl Poisson {
     /// is that of their mean squared error in the loss.
     ///
     /// # Errors
-    /// [`Error::Shape`](siren_core::Error::Shape) if the mask has another number of elements than the picture has pixels; [`Error::InvalidValue`](siren_core::Error::InvalidValue) if none is `true`, or
-    /// the weight is negative or not finite.
+    /// [`Error::Shape`](siren_core::Error::Shape) if the mask has another number of elements than the picture has pixels;
+    /// [`Error::InvalidValue`](siren_core::Error::InvalidValue) if none is `true`, or the weight is negative or not finite.
     pub fn with_anchors(self, mask: &[bool], weight: f64) -> Result<Self> {
         let anchors = Anchors::of_mask(mask, weight, self.grid.points())?;
         Ok(Self {
@@ -245,6 +246,19 @@ impl Poisson {
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Returns the checksum of the pictures, because the last bits of the spectral derivative depend on the machine. For Sobel's differences
+    /// it is that of the targets, which do not depend on the machine: older run folders have it.
+    #[must_use]
+    pub fn checksum(&self) -> u32 {
+        if self.targets.stencil != Stencil::Sobel {
+            return self.sources;
+        }
+        let sides = [self.truth.height, self.truth.width, self.truth.channels];
+        let sides = sides.map(|count| count as f32).into_iter();
+        let targets = self.targets.first.iter().chain(&self.targets.second);
+        checksum(sides.chain(targets.flatten().map(|&x| x as f32)))
     }
 
     /// Returns the facts from which a field is rendered. Derivatives do not determine brightness and contrast, so the tone shows each channel

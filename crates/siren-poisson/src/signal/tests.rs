@@ -1,5 +1,5 @@
 use siren_core::config::Source;
-use siren_run::{ConfigOf, Domain, Recorded};
+use siren_run::{ConfigOf, Domain};
 
 use super::*;
 
