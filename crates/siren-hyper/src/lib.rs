@@ -110,6 +110,8 @@
 //!   terminal nor a signal handler.
 //! * `cuda`: training on NVIDIA devices.
 
+#![forbid(unsafe_code)]
+
 pub mod config;
 pub mod context;
 pub mod dataset;
@@ -120,8 +122,6 @@ pub mod restore;
 pub mod scene;
 pub mod signal;
 pub mod split;
-
-#![forbid(unsafe_code)]
 
 #[cfg(feature = "cli")]
 mod artifacts;

@@ -1,18 +1,22 @@
-//! What a finished run shows: the target, the fit, its derivatives, the error, and what was observed.
+//! Pictures in the folder of a finished run: the target, the fitted value and derivatives, the error, and the observed pixels.
 
 use std::path::Path;
 
 use siren_core::Result;
 use siren_core::field::Siren;
-use siren_picture::draw::{render, value_picture};
+use siren_picture::draw::{self, render};
 use siren_picture::{Picture, Quantity};
 
 use crate::Image;
 
+/// Writes the pictures of a fitted field into a folder.
+///
+/// # Errors
+/// [`Error::Io`](siren_core::Error::Io) if a file cannot be written.
 pub(crate) fn write(image: &Image, field: &Siren, folder: &Path) -> Result<()> {
     let truth = &image.picture;
     let canvas = image.canvas();
-    truth.save(&folder.join("target.png"))?;
+    truth.save(folder.join("target.png"))?;
     for (quantity, name) in [
         (Quantity::Value, "value.png"),
         (Quantity::Gradient, "gradient.png"),
@@ -20,23 +24,23 @@ pub(crate) fn write(image: &Image, field: &Siren, folder: &Path) -> Result<()> {
     ] {
         render(field, &canvas, quantity, &folder.join(name))?;
     }
-    let fitted = value_picture(field, &canvas)?;
+    let fitted = draw::picture(field, &canvas, Quantity::Value)?;
     fitted
-        .error_x10(truth)
-        .save(&folder.join("error_x10.png"))?;
+        .error_x10(truth)?
+        .save(folder.join("error_x10.png"))?;
     if let Some(observed) = &image.observed {
-        masked(truth, observed).save(&folder.join("observed.png"))?;
+        masked(truth, observed).save(folder.join("observed.png"))?;
     }
     Ok(())
 }
 
-/// The picture where it is observed, black elsewhere.
+/// Returns the picture with the pixels that are not observed in black.
 fn masked(truth: &Picture, observed: &[bool]) -> Picture {
     let pixels = truth.values.chunks_exact(truth.channels).zip(observed);
-    let shown =
+    let values =
         pixels.flat_map(|(pixel, &on)| pixel.iter().map(move |&v| if on { v } else { 0.0 }));
     Picture {
-        values: shown.collect(),
-        ..truth.clone()
+        values: values.collect(),
+        ..*truth
     }
 }

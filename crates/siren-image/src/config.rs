@@ -1,4 +1,4 @@
-//! The `[signal]` and `[objective]` tables of a picture's config.
+//! The `[signal]` and `[objective]` tables of a config of the kind `image`.
 
 use std::path::{Path, PathBuf};
 
@@ -6,17 +6,16 @@ use serde::{Deserialize, Serialize};
 use siren_core::config::Table;
 use siren_core::signal::{CoordinateRule, Sampling};
 use siren_core::{Error, Result};
-
 use siren_picture::picture::MAX_PIXELS;
-use siren_picture::{ColorMode, Source};
+use siren_picture::{ColorMode, PictureSource};
 
 /// The picture, and which of its pixels are trained on.
 ///
 /// The picture is opened, cropped, then resized. Its values in [0, 1] become targets in [−1, 1] without rounding, so they can differ from the
 /// saved `target.png` by half an 8-bit level.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ImageSignal {
+pub struct ImageSignalConfig {
     /// The picture file. Default: the embedded picture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
@@ -61,24 +60,7 @@ pub enum Observed {
     Mask(PathBuf),
 }
 
-impl Default for ImageSignal {
-    fn default() -> Self {
-        Self {
-            path: None,
-            size: None,
-            color: ColorMode::Auto,
-            crop: None,
-            crop_box: None,
-            resize: None,
-            coordinates: CoordinateRule::Stretch,
-            observed: Observed::All,
-            sampling: Sampling::Whole,
-            score_derivatives: false,
-        }
-    }
-}
-
-impl Table for ImageSignal {
+impl Table for ImageSignalConfig {
     fn validate(&self) -> Result<()> {
         self.source().validate()?;
         if let Observed::Fraction(fraction) = self.observed
@@ -105,9 +87,10 @@ impl Table for ImageSignal {
     }
 }
 
-impl ImageSignal {
-    pub(crate) fn source(&self) -> Source<'_> {
-        Source {
+impl ImageSignalConfig {
+    /// Returns the settings that select, crop and resize the picture.
+    pub(crate) fn source(&self) -> PictureSource<'_> {
+        PictureSource {
             path: self.path.as_deref(),
             size: self.size,
             color: self.color,
@@ -118,17 +101,10 @@ impl ImageSignal {
     }
 }
 
-fn at_most(key: &str, value: usize, most: usize, unit: &str) -> Result<()> {
-    if (1..=most).contains(&value) {
-        return Ok(());
-    }
-    Err(Error::invalid(key, value, &format!("1 to {most} {unit}")))
-}
-
 /// The mean squared error of the observed pixels, plus a smoothness prior.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ImageObjective {
+pub struct ImageObjectiveConfig {
     /// Smoothness prior at random coordinates, as in the authors' inpainting script.
     pub prior: Prior,
     /// Number of random coordinates per step for the prior. Default: half the number of pixels, as in the authors' code.
@@ -149,7 +125,7 @@ pub enum Prior {
     Hessian(f64),
 }
 
-impl Table for ImageObjective {
+impl Table for ImageObjectiveConfig {
     fn validate(&self) -> Result<()> {
         if let Prior::TotalVariation(weight) | Prior::Hessian(weight) = self.prior
             && !(weight.is_finite() && weight > 0.0)
@@ -160,34 +136,35 @@ impl Table for ImageObjective {
                 "a positive weight",
             ));
         }
-        let Some(points) = self.prior_points else {
+        let points = self.prior_points.unwrap_or(1);
+        if (1..=MAX_PIXELS).contains(&points) {
             return Ok(());
-        };
-        let key = "objective.prior_points";
-        at_most(key, points, MAX_PIXELS, "points")
+        }
+        let expected = format!("1 to {MAX_PIXELS} points");
+        Err(Error::invalid("objective.prior_points", points, &expected))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use siren_core::signal::SubsetSampling;
-
-    use super::*;
     use siren_picture::source::MAX_SIZE;
 
+    use super::*;
+
     #[test]
-    fn numbers_of_points_that_no_memory_holds_are_refused() {
+    fn numbers_of_points_out_of_range_are_errors() {
         for points in [0, MAX_PIXELS + 1, usize::MAX] {
             let replacement = false;
-            let signal = ImageSignal {
+            let signal = ImageSignalConfig {
                 sampling: Sampling::Subset(SubsetSampling {
                     points,
                     replacement,
                 }),
-                ..ImageSignal::default()
+                ..ImageSignalConfig::default()
             };
             assert!(signal.validate().is_err());
-            let objective = ImageObjective {
+            let objective = ImageObjectiveConfig {
                 prior: Prior::Hessian(1.0),
                 prior_points: Some(points),
             };
@@ -196,10 +173,10 @@ mod tests {
     }
 
     #[test]
-    fn the_embedded_picture_is_drawn_up_to_the_largest_picture_that_is_read() {
-        let signal = |size| ImageSignal {
+    fn the_embedded_picture_may_be_as_large_as_a_picture_file() {
+        let signal = |size| ImageSignalConfig {
             size: Some(size),
-            ..ImageSignal::default()
+            ..ImageSignalConfig::default()
         };
         assert!(signal(MAX_SIZE).validate().is_ok());
         assert!(signal(MAX_SIZE + 1).validate().is_err());

@@ -1,4 +1,4 @@
-//! A picture as the domain of runs: what its config opens, and what its run folder keeps.
+//! The kind `image` of runs: how a config becomes an [`Image`], and what the run folder keeps of it.
 
 use std::path::Path;
 
@@ -7,29 +7,24 @@ use siren_core::Result;
 use siren_core::field::Siren;
 use siren_core::metrics::{Metric, PSNR_DB};
 use siren_core::signal::checksum;
-use siren_picture::{Picture, PictureMetadata};
+use siren_picture::PictureMetadata;
 use siren_run::{ConfigOf, Domain, Recorded};
 
-use crate::config::{ImageObjective, ImageSignal};
+use crate::config::{ImageObjectiveConfig, ImageSignalConfig};
 use crate::{Image, artifacts};
 
 impl Recorded for Image {
     type Metadata = PictureMetadata;
 
+    /// Returns the checksum of sides, channels, values and mask.
     fn checksum(&self) -> u32 {
-        let mask = self
-            .observed
-            .iter()
-            .flatten()
-            .map(|&on| f32::from(u8::from(on)));
-        let Picture {
-            height,
-            width,
-            channels,
-            ref values,
-        } = self.picture;
-        let sides = [height, width, channels].map(|count| count as f32);
-        checksum(sides.into_iter().chain(values.iter().copied()).chain(mask))
+        let picture = self.picture();
+        let sides = [picture.height, picture.width, picture.channels];
+        let sides = sides.into_iter().map(|count| count as f32);
+        let values = picture.values.iter().copied();
+        let mask = self.observed.iter().flatten();
+        let mask = mask.map(|&on| f32::from(u8::from(on)));
+        checksum(sides.chain(values).chain(mask))
     }
 
     fn metadata(&self, _field: &Siren) -> Result<PictureMetadata> {
@@ -41,22 +36,18 @@ impl Recorded for Image {
     }
 
     fn notes(&self) -> &[String] {
-        &self.notes
+        self.notes()
     }
 }
 
 impl Domain for Image {
     const KIND: &'static str = "image";
     const HEADLINE: Metric = PSNR_DB;
-    type Signal = ImageSignal;
-    type Objective = ImageObjective;
+    type Signal = ImageSignalConfig;
+    type Objective = ImageObjectiveConfig;
 
     fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
-        let mut notes = Vec::new();
-        let picture = config.signal.source().open(&mut notes)?;
-        let image = Self::new(picture, &config.signal, &config.objective, config.seed)?;
-        let mut image = image.on(DType::F32, device);
-        image.notes = notes;
-        Ok(image)
+        let image = Self::from_config(&config.signal, &config.objective, config.seed)?;
+        Ok(image.on(DType::F32, device))
     }
 }

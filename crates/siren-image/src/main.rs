@@ -1,4 +1,4 @@
-//! `siren-image`: fit pictures, resume, render, export.
+//! The program `siren-image`: `run`, `resume`, `render` and `export` for pictures.
 
 #![forbid(unsafe_code)]
 
@@ -11,8 +11,8 @@ use siren_run::program::{self, About};
 fn main() -> ExitCode {
     program::main::<Image, RenderArgs>(About {
         name: "siren-image",
-        program: "Fits pictures by sinusoidal fields, and draws fitted ones at any size",
-        render: "Draw a run's field, its gradient or its Laplacian at any size",
+        program: "Fits fields to pictures, and draws fitted fields at any size",
+        render: "Draw the field of a run, its gradient or its Laplacian at any size",
         render_examples: &[
             "runs/image -o copy.png",
             "runs/image --scale 4 -o large.png",

@@ -1,4 +1,4 @@
-//! From a config to samples: the picture, its grid, and the pixels that are trained on.
+//! A picture as a fitting problem: its grid, the pixels that are trained on, the constraints, and the scores.
 
 use candle_core::{DType, Device, Tensor};
 use rand::Rng;
@@ -7,33 +7,36 @@ use siren_core::field::{FieldShape, Siren};
 use siren_core::metrics::Metrics;
 use siren_core::objective::{Constraint, HessianPrior, Objective, TotalVariation, ValueMse};
 use siren_core::signal::{
-    CoordinateRule, Grid, Raster, Sampling, Spectrum, Stream, UniformSampler,
+    CoordinateRule, Grid, Raster, Sample, Sampling, Spectrum, Stream, UniformSampler,
 };
 use siren_core::train::Task;
 use siren_core::{Error, Result};
-use siren_picture::{Canvas, Picture, PictureMetadata};
+use siren_picture::{Canvas, Picture, PictureField, PictureMetadata};
 
-use crate::config::{ImageObjective, ImageSignal, Observed, Prior};
+use crate::config::{ImageObjectiveConfig, ImageSignalConfig, Observed, Prior};
 use crate::evaluate;
 
-/// Random numbers of the random mask.
+/// Stream of the random mask.
 const MASK: Stream = Stream::named("image.mask");
 
-/// A picture to be fitted.
+/// A picture to which a field is fitted.
+///
+/// [`from_picture`](Self::from_picture) has all defaults: every pixel in every step, no prior. [`new`](Self::new) takes the tables
+/// `[signal]` and `[objective]` of a config. A [`Fit`](siren_core::train::Fit) trains a field on it; [`field`](Self::field) makes the
+/// result a [`PictureField`].
 pub struct Image {
     pub(crate) picture: Picture,
     pub(crate) grid: Grid,
     /// For each pixel, whether it is trained on; `None` if all are.
     pub(crate) observed: Option<Vec<bool>>,
-    /// Whether pixels of odd row and odd column are scored apart.
-    pub(crate) between: bool,
+    /// Whether pixels of odd row and odd column are scored separately.
+    pub(crate) scores_odd_pixels: bool,
     pub(crate) score_derivatives: bool,
     coordinates: CoordinateRule,
     sampling: Sampling,
-    objective: ImageObjective,
+    objective: ImageObjectiveConfig,
     seed: u64,
-    /// Remarks on the file for the user.
-    pub(crate) notes: Vec<String>,
+    notes: Vec<String>,
     dtype: DType,
     device: Device,
 }
@@ -51,21 +54,23 @@ impl Task for Image {
 
     fn spectrum(&self) -> Result<Option<Spectrum>> {
         if self.observed.is_some() {
-            let expected =
-                "`all` where something is `auto`: a spectrum would look at the hidden pixels";
+            let expected = "`all` while a key of `[field]` is `auto`, because the spectrum is computed from all pixels, the \
+                            held-out ones included; give that key a number";
             return Err(Error::invalid("signal.observed", "a part", expected));
         }
-        Ok(Spectrum::of(&self.raster()?))
+        let values = self.picture.values.iter();
+        let targets = values.map(|value| 2.0 * value - 1.0).collect();
+        let raster = Raster::new(self.grid.clone(), self.picture.channels, targets)?;
+        Ok(Spectrum::of(&raster))
     }
 
     fn constraints(&self) -> Result<Vec<Constraint>> {
-        let raster = self.raster()?;
-        let mut sample = raster.sample(self.dtype, &self.device)?;
+        let mut sample = self.sample()?;
         let all = sample.len();
         if let Some(observed) = &self.observed {
-            sample = sample.select(&chosen(observed, &self.device)?)?;
+            sample = sample.select(&indices_of(observed, &self.device)?)?;
         }
-        // The authors average over all pixels with zero error where nothing is observed: the same as this weight.
+        // The authors average over all pixels with zero error where nothing is observed, which is the same as this weight.
         let weight = sample.len() as f64 / all as f64;
         let sampler = self.sampling.sampler(sample, self.seed);
         let pixels = Constraint::boxed("pixels", sampler, Box::new(ValueMse));
@@ -95,25 +100,50 @@ impl Task for Image {
 }
 
 impl Image {
-    /// Makes a signal of a picture in memory. `signal` says which pixels are trained on, and how its rows and columns map to coordinates;
-    /// the keys that name, crop or resize a file are not used.
+    /// Makes the signal of a picture with all defaults: every pixel is trained on in every step, without a prior.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] if a value is out of range, or no pixel is trained on; the errors of reading a mask.
-    pub fn new(
-        picture: Picture,
-        signal: &ImageSignal,
-        objective: &ImageObjective,
+    /// As [`Picture::validate`], which finds nothing in pictures of its constructors.
+    pub fn from_picture(picture: Picture) -> Result<Self> {
+        let signal = ImageSignalConfig::default();
+        Self::new(picture, &signal, &ImageObjectiveConfig::default(), 0)
+    }
+
+    /// Makes the signal of the picture that the keys `path`, `size`, `color`, `crop`, `crop_box` and `resize` of a config select.
+    ///
+    /// # Errors
+    /// As [`Picture::open`] and [`new`](Self::new).
+    pub fn from_config(
+        signal: &ImageSignalConfig,
+        objective: &ImageObjectiveConfig,
         seed: u64,
     ) -> Result<Self> {
+        let mut notes = Vec::new();
+        let picture = signal.source().open(&mut notes)?;
+        let image = Self::new(picture, signal, objective, seed)?;
+        Ok(Self { notes, ..image })
+    }
+
+    /// Makes the signal of a picture in memory. `signal` says which pixels are trained on, and how rows and columns map to coordinates; its
+    /// keys that name, crop or resize a file are not used. `seed` is that of the random mask and of the random points.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] if a value is out of range, or no pixel is trained on; as [`Picture::validate`]; the errors of reading a mask.
+    pub fn new(
+        picture: Picture,
+        signal: &ImageSignalConfig,
+        objective: &ImageObjectiveConfig,
+        seed: u64,
+    ) -> Result<Self> {
+        picture.validate()?;
         signal.validate()?;
         objective.validate()?;
-        let observed = observed(&picture, signal, seed)?;
-        Ok(Self {
+        let mask = observed_pixels(&picture, signal, seed)?;
+        let image = Self {
             grid: Grid::new(&[picture.height, picture.width], signal.coordinates)?,
             picture,
-            observed,
-            between: signal.observed == Observed::Even,
+            observed: None,
+            scores_odd_pixels: false,
             score_derivatives: signal.score_derivatives,
             coordinates: signal.coordinates,
             sampling: signal.sampling.clone(),
@@ -122,10 +152,41 @@ impl Image {
             notes: Vec::new(),
             dtype: DType::F32,
             device: Device::Cpu,
+        };
+        let Some(mask) = mask else {
+            return Ok(image);
+        };
+        Ok(Self {
+            scores_odd_pixels: signal.observed == Observed::Even,
+            ..image.with_mask(mask)?
         })
     }
 
-    /// Returns the same signal with samples of another type or on another device.
+    /// Returns the same signal trained on the pixels whose element of `mask (height · width)`, row-major, is `true`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the mask has another number of elements than the picture has pixels; [`Error::InvalidValue`] if none is `true`.
+    pub fn with_mask(self, mask: Vec<bool>) -> Result<Self> {
+        if mask.len() != self.grid.points() {
+            return Err(Error::Shape {
+                what: "mask of the observed pixels",
+                expected: format!("{} elements, one per pixel", self.grid.points()),
+                got: format!("{}", mask.len()),
+            });
+        }
+        if !mask.contains(&true) {
+            let value = "a mask of no pixel at all";
+            let expected = "at least one pixel to train on (a higher fraction, or a mask with white in it that is not transparent)";
+            return Err(Error::invalid("signal.observed", value, expected));
+        }
+        Ok(Self {
+            observed: mask.contains(&false).then_some(mask),
+            scores_odd_pixels: false,
+            ..self
+        })
+    }
+
+    /// Returns the same signal with samples in `f32` or `f64` on a device, for [`Fit::on`](siren_core::train::Fit::on) with the same two.
     #[must_use]
     pub fn on(self, dtype: DType, device: &Device) -> Self {
         Self {
@@ -133,6 +194,18 @@ impl Image {
             device: device.clone(),
             ..self
         }
+    }
+
+    /// Returns the picture.
+    #[must_use]
+    pub fn picture(&self) -> &Picture {
+        &self.picture
+    }
+
+    /// Returns remarks for the user on the file that was read, such as that only its first picture was.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Returns the facts of the picture from which a field is rendered.
@@ -146,51 +219,70 @@ impl Image {
         }
     }
 
-    /// Where a field is drawn at the picture's own size.
+    /// Joins a fitted field and the facts of the picture.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the field has other numbers of coordinates and channels than a picture.
+    pub fn field(&self, fitted: Siren) -> Result<PictureField> {
+        PictureField::new(fitted, self.metadata())
+    }
+
+    /// Computes the PSNR of a field over all pixels, in dB: values clipped to the range of the picture, which is the peak.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the field has other numbers of coordinates and channels than the picture.
+    pub fn psnr_db(&self, field: &Siren) -> Result<f64> {
+        evaluate::psnr_db(self, field)
+    }
+
+    /// Returns the grid on which a field is rendered at the size of the picture.
     pub(crate) fn canvas(&self) -> Canvas {
         Canvas::new(&self.grid)
     }
 
-    /// The targets.
-    fn raster(&self) -> Result<Raster> {
-        let values = self.picture.values.iter();
-        let targets = values.map(|value| 2.0 * value - 1.0).collect();
-        Raster::new(self.grid.clone(), self.picture.channels, targets)
+    /// Returns all pixels as points with their values as targets in [−1, 1], computed in the type of the samples.
+    fn sample(&self) -> Result<Sample> {
+        let points = self.grid.points();
+        let coords = self.grid.coords(0, points, self.dtype)?;
+        let shape = (points, self.picture.channels);
+        let values = Tensor::from_slice(&self.picture.values, shape, &Device::Cpu)?;
+        let targets = values.to_dtype(self.dtype)?.affine(2.0, -1.0)?;
+        Sample::with_targets(
+            coords.to_device(&self.device)?,
+            targets.to_device(&self.device)?,
+        )
     }
 }
 
-/// The mask of the observed pixels, at least one of which must be; `None` if all are.
-fn observed(picture: &Picture, signal: &ImageSignal, seed: u64) -> Result<Option<Vec<bool>>> {
+/// Returns for each pixel whether it is trained on, or `None` if all are.
+fn observed_pixels(
+    picture: &Picture,
+    signal: &ImageSignalConfig,
+    seed: u64,
+) -> Result<Option<Vec<bool>>> {
     let pixels = picture.height * picture.width;
-    let mask: Vec<bool> = match &signal.observed {
-        Observed::All => return Ok(None),
-        Observed::Even => (0..pixels)
-            .map(|i| (i / picture.width).is_multiple_of(2) && (i % picture.width).is_multiple_of(2))
-            .collect(),
+    Ok(match &signal.observed {
+        Observed::All => None,
+        Observed::Even => {
+            let is_even = |at: usize| {
+                (at / picture.width).is_multiple_of(2) && (at % picture.width).is_multiple_of(2)
+            };
+            Some((0..pixels).map(is_even).collect())
+        }
         Observed::Fraction(fraction) => {
             let mut rng = MASK.rng(seed, 0);
-            (0..pixels)
-                .map(|_| rng.random::<f64>() < *fraction)
-                .collect()
+            let draws = (0..pixels).map(|_| rng.random::<f64>() < *fraction);
+            Some(draws.collect())
         }
         Observed::Mask(path) => {
             let mask = signal.source().open_mask(path, picture)?;
-            mask.values.iter().map(|&value| value > 0.5).collect()
+            Some(mask.values.iter().map(|&value| value > 0.5).collect())
         }
-    };
-    if !mask.contains(&false) {
-        return Ok(None);
-    }
-    if mask.contains(&true) {
-        return Ok(Some(mask));
-    }
-    let value = "a mask of no pixel at all";
-    let expected = "at least one pixel to train on (a higher fraction, or a mask with white in it that is not transparent)";
-    Err(Error::invalid("signal.observed", value, expected))
+    })
 }
 
-/// Indices of the pixels that are `true`.
-fn chosen(mask: &[bool], device: &Device) -> Result<Tensor> {
+/// Returns the indices of the elements that are `true`.
+fn indices_of(mask: &[bool], device: &Device) -> Result<Tensor> {
     let indices = mask.iter().enumerate().filter(|(_, on)| **on);
     let indices: Result<Vec<u32>, _> = indices.map(|(index, _)| index.try_into()).collect();
     let indices = indices.map_err(|_| Error::Shape {

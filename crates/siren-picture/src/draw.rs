@@ -189,14 +189,6 @@ pub fn derivative_values(field: &Siren, canvas: &Canvas, quantity: Quantity) -> 
     Ok(all)
 }
 
-/// Renders the value of the field on a canvas in memory.
-///
-/// # Errors
-/// Returns errors of candle.
-pub fn value_picture(field: &Siren, canvas: &Canvas) -> Result<Picture> {
-    picture(field, canvas, Quantity::Value)
-}
-
 /// Renders a quantity of the field on a canvas in memory.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! Images in memory with floating-point values: reading, cropping, resizing and saving.
 
+mod from_memory;
 mod read;
 
 use std::io::{Cursor, Write};
@@ -21,6 +22,8 @@ pub const MAX_SIDE: usize = 16_384;
 pub const MAX_PIXELS: usize = 100_000_000;
 /// Weights of red, green and blue in the luma (ITU-R 601-2).
 pub const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
+/// Largest distance from [0, 1] at which values are clamped: half a level of 8 bits, which rounding and resampling may cause.
+const OVERSHOOT: f32 = 0.5 / 255.0;
 /// Quality, from 1 to 100, of JPEG files that are written.
 const JPEG_QUALITY: u8 = 95;
 
@@ -45,6 +48,9 @@ enum Background {
 }
 
 /// An image in memory. Values are those of the file, without color management, from 0 (black) to 1 (full intensity).
+///
+/// [`open`](Self::open) reads a file; [`from_rgb8`](Self::from_rgb8), [`from_gray8`](Self::from_gray8), [`from_values`](Self::from_values)
+/// and [`decode`](Self::decode) take what is in memory, and check it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
     /// Height in pixels.
@@ -74,8 +80,8 @@ impl Picture {
     ///
     /// [`Error::Io`] if the file cannot be read. [`Error::Signal`] if it is a folder, empty, too large, not in one of these formats,
     /// damaged or truncated, or if it contains samples whose meaning is unknown.
-    pub fn open(path: &Path, color: ColorMode) -> Result<Self> {
-        Ok(read::read(path, Background::White)?
+    pub fn open(path: impl AsRef<Path>, color: ColorMode) -> Result<Self> {
+        Ok(read::read(path.as_ref(), Background::White)?
             .picture
             .with_color_mode(color))
     }
@@ -227,14 +233,28 @@ impl Picture {
     }
 
     /// Returns ten times the absolute difference to a picture of the same size, clamped to 1.
-    #[must_use]
-    pub fn error_x10(&self, other: &Self) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] if the pictures differ in size or in the number of channels.
+    pub fn error_x10(&self, other: &Self) -> Result<Self> {
+        let shape = |picture: &Self| {
+            let (height, width) = (picture.height, picture.width);
+            format!("{height} × {width} × {}", picture.channels)
+        };
+        if (self.size(), self.channels) != (other.size(), other.channels) {
+            return Err(Error::Shape {
+                what: "picture to compare with",
+                expected: format!("{} (height × width × channels)", shape(self)),
+                got: shape(other),
+            });
+        }
         let pairs = self.values.iter().zip(&other.values);
         let error = |(a, b): (&f32, &f32)| (10.0 * (a - b).abs()).min(1.0);
-        Self {
+        Ok(Self {
             values: pairs.map(error).collect(),
-            ..self.clone()
-        }
+            ..*self
+        })
     }
 
     /// Converts the picture to gray: `0.299 R + 0.587 G + 0.114 B` (ITU-R 601-2, as `convert('L')` of PIL, but not rounded to
@@ -274,11 +294,13 @@ impl Picture {
     ///
     /// # Errors
     ///
-    /// [`Error::Signal`] if the extension is unknown, or if the format cannot represent the picture. [`Error::Io`] if the file cannot be
-    /// written.
-    pub fn save(&self, path: &Path) -> Result<()> {
+    /// [`Error::Signal`] if the extension is unknown, or if the format cannot represent the picture. [`Error::Shape`] if the number of values
+    /// does not fit the size. [`Error::Io`] if the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        self.check_shape()?;
         let format = format_for(path)?;
-        let bytes: Vec<u8> = self.values.iter().map(|&value| to_byte(value)).collect();
+        let bytes = self.to_bytes();
         let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
         let (width, height) = (side(self.width), side(self.height));
         let color = if self.channels == 1 {

@@ -14,7 +14,7 @@ pub const MAX_SIZE: usize = MAX_PIXELS.isqrt();
 
 /// Settings of the `[signal]` table that select a picture. The picture is read, cropped, then resized.
 #[derive(Clone, Copy, Debug)]
-pub struct Source<'a> {
+pub struct PictureSource<'a> {
     /// Picture file; `None` selects the embedded picture.
     pub path: Option<&'a Path>,
     /// Side of the embedded picture in pixels.
@@ -29,7 +29,7 @@ pub struct Source<'a> {
     pub resize: Option<usize>,
 }
 
-impl Source<'_> {
+impl PictureSource<'_> {
     /// Checks the range of every value.
     ///
     /// # Errors

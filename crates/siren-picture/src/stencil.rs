@@ -4,7 +4,7 @@
 
 /// Shape of values on the pixels of a picture, row-major `(height, width, channels)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
+pub struct PixelShape {
     /// Height in pixels.
     pub height: usize,
     /// Width in pixels.
@@ -20,7 +20,7 @@ const SMOOTHING: [f64; 3] = [1.0, 2.0, 1.0];
 /// `[1, −2, 1]`.
 const CURVATURE: [f64; 3] = [1.0, -2.0, 1.0];
 
-impl Shape {
+impl PixelShape {
     fn len(self) -> usize {
         self.height * self.width * self.channels
     }
@@ -135,7 +135,7 @@ impl Shape {
 mod tests {
     use super::*;
 
-    const SHAPE: Shape = Shape {
+    const SHAPE: PixelShape = PixelShape {
         height: 4,
         width: 5,
         channels: 2,
@@ -150,7 +150,7 @@ mod tests {
     /// The expected values are those of `scipy.ndimage` for `numpy.arange(12).reshape(3, 4) ** 2`.
     #[test]
     fn stencils_agree_with_scipy() {
-        let shape = Shape {
+        let shape = PixelShape {
             height: 3,
             width: 4,
             channels: 1,
@@ -200,15 +200,15 @@ mod tests {
             let [along, across] = [axis, 1 - axis].map(|axis| SHAPE.angle(axis, waves));
             for (eigenvalue, scaled) in [
                 (
-                    Shape::sobel_eigenvalue(along, across),
+                    PixelShape::sobel_eigenvalue(along, across),
                     SHAPE.sobel_transposed(&SHAPE.sobel(&x, axis), axis),
                 ),
                 (
-                    Shape::central_eigenvalue(along),
+                    PixelShape::central_eigenvalue(along),
                     SHAPE.central_transposed(&SHAPE.central(&x, axis), axis),
                 ),
                 (
-                    Shape::second_eigenvalue(along),
+                    PixelShape::second_eigenvalue(along),
                     SHAPE.second_difference(&x, axis),
                 ),
             ] {

@@ -1,4 +1,4 @@
-//! What a finished run shows: the picture and its derivatives, as they are and as they were recovered, and the solver's picture.
+//! Pictures in the folder of a finished run: the picture, its derivatives, the recovered ones, the error, and the solver's picture.
 
 use std::path::Path;
 
@@ -7,22 +7,29 @@ use siren_core::field::Siren;
 use siren_picture::Quantity;
 use siren_picture::draw::{gradient_picture, laplacian_picture, picture, render};
 use siren_picture::picture::LUMA;
-use siren_run::Recorded as _;
 
 use crate::Poisson;
 use crate::evaluate::aligned;
+use crate::solver::PerTerm;
 
+/// Writes the pictures of a fitted field into a folder.
+///
+/// # Errors
+/// [`Error::Io`](siren_core::Error::Io) if a file cannot be written.
 pub(crate) fn write(poisson: &Poisson, field: &Siren, folder: &Path) -> Result<()> {
     let truth = &poisson.truth;
     let canvas = poisson.metadata(field)?.canvas()?;
-    truth.save(&folder.join("target.png"))?;
-    let (gradient, laplacian) = targets(poisson);
+    truth.save(folder.join("target.png"))?;
+    let PerTerm {
+        gradient,
+        laplacian,
+    } = luma_targets(poisson);
     let size = canvas.size();
     for (picture, name) in [
         (gradient_picture(&gradient, size), "target_gradient.png"),
         (laplacian_picture(&laplacian, size), "target_laplacian.png"),
     ] {
-        picture.save(&folder.join(name))?;
+        picture.save(folder.join(name))?;
     }
     for (quantity, name) in [
         (Quantity::Value, "value.png"),
@@ -33,36 +40,33 @@ pub(crate) fn write(poisson: &Poisson, field: &Siren, folder: &Path) -> Result<(
     }
     let recovered = picture(field, &canvas, Quantity::Value)?;
     recovered
-        .error_x10(truth)
-        .save(&folder.join("error_x10.png"))?;
+        .error_x10(truth)?
+        .save(folder.join("error_x10.png"))?;
     let solved = aligned(truth, poisson.reference());
-    solved.save(&folder.join("solver.png"))
+    solved.save(folder.join("solver.png"))
 }
 
-/// Of the luma, per pixel: gradients `(n, 2)` and Laplacians `(n)`.
-fn targets(poisson: &Poisson) -> (Vec<f32>, Vec<f32>) {
-    let [first, second] = [&poisson.targets.first, &poisson.targets.second];
+/// Returns the targets of the luma, per pixel: gradients `(n, 2)` and Laplacians `(n,)`.
+fn luma_targets(poisson: &Poisson) -> PerTerm<Vec<f32>> {
+    let (first, second) = (&poisson.targets.first, &poisson.targets.second);
     let channels = poisson.truth.channels;
     let luma = |values: &[f64]| -> Vec<f32> {
-        let pixels = values.chunks_exact(channels);
-        let weighted = |pixel: &[f64]| {
-            let pairs = pixel.iter().zip(LUMA);
-            pairs.map(|(y, weight)| y * f64::from(weight)).sum::<f64>()
-        };
-        let gray = |pixel: &[f64]| {
-            if channels == 1 {
-                pixel[0]
-            } else {
-                weighted(pixel)
+        let of_pixel = |pixel: &[f64]| match pixel {
+            [gray] => *gray,
+            colors => {
+                let weighted = colors.iter().zip(LUMA);
+                weighted.map(|(y, weight)| y * f64::from(weight)).sum()
             }
         };
-        pixels.map(|pixel| gray(pixel) as f32).collect()
+        let pixels = values.chunks_exact(channels);
+        pixels.map(|pixel| of_pixel(pixel) as f32).collect()
     };
     let (down, right) = (luma(&first[0]), luma(&first[1]));
     let gradient = down.into_iter().zip(right).flat_map(|(d, r)| [d, r]);
     let laplacian = luma(&second[0]).into_iter().zip(luma(&second[1]));
-    (
-        gradient.collect(),
-        laplacian.map(|(rows, columns)| rows + columns).collect(),
-    )
+    let laplacian = laplacian.map(|(rows, columns)| rows + columns);
+    PerTerm {
+        gradient: gradient.collect(),
+        laplacian: laplacian.collect(),
+    }
 }

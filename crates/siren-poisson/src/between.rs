@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use siren_core::Result;
 use siren_core::signal::{Grid, Sample, Sampler, Sampling};
 use siren_picture::Picture;
-use siren_picture::stencil::Shape;
+use siren_picture::stencil::PixelShape;
 
 use crate::config::Stencil;
 use crate::cosine::doubled;
@@ -37,7 +37,7 @@ pub(crate) fn derivatives_between(picture: &Picture) -> Targets {
 }
 
 /// Repeats one weight per pixel for the four points of the fine grid around the pixel, as `(2 height, 2 width)`.
-pub(crate) fn spread(shape: Shape, weights: &[f64]) -> Vec<f64> {
+pub(crate) fn spread(shape: PixelShape, weights: &[f64]) -> Vec<f64> {
     let fine_row = |row: usize| {
         let pixels = &weights[row * shape.width..(row + 1) * shape.width];
         pixels.iter().flat_map(|&w| [w, w])
@@ -70,16 +70,19 @@ pub(crate) fn lattices(
         let (mut coords, mut lattice_targets) = (Vec::new(), Vec::new());
         for row in (first_row..2 * height).step_by(2) {
             for column in (first_column..2 * width).step_by(2) {
-                coords.extend([coord(0, row), coord(1, column)].map(|x| x as f32));
+                coords.extend([coord(0, row), coord(1, column)]);
                 let at = (row * 2 * width + column) * values_per_point;
-                let point = targets[at..at + values_per_point].iter();
-                lattice_targets.extend(point.map(|&x| x as f32));
+                lattice_targets.extend_from_slice(&targets[at..at + values_per_point]);
             }
         }
         let points = height * width;
-        let coords = Tensor::from_vec(coords, (points, 2), device)?.to_dtype(dtype)?;
-        let lattice_targets = Tensor::from_vec(lattice_targets, (points, channels, 3), device)?;
-        Sample::with_targets(coords, lattice_targets.to_dtype(dtype)?)
+        let coords = Tensor::from_vec(coords, (points, 2), &Device::Cpu)?;
+        let shape = (points, channels, 3);
+        let lattice_targets = Tensor::from_vec(lattice_targets, shape, &Device::Cpu)?;
+        Sample::with_targets(
+            coords.to_dtype(dtype)?.to_device(device)?,
+            lattice_targets.to_dtype(dtype)?.to_device(device)?,
+        )
     };
     [(0, 0), (1, 1), (0, 1), (1, 0)]
         .into_iter()
@@ -122,7 +125,7 @@ mod tests {
 
     use super::*;
 
-    const SHAPE: Shape = Shape {
+    const SHAPE: PixelShape = PixelShape {
         height: 6,
         width: 9,
         channels: 1,
@@ -193,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_weight_is_repeated_for_the_four_points_around_its_pixel() {
-        let shape = Shape {
+        let shape = PixelShape {
             height: 1,
             width: 2,
             channels: 3,

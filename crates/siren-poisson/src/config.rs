@@ -7,12 +7,12 @@ use siren_core::config::Table;
 use siren_core::signal::{CoordinateRule, Sampling};
 use siren_core::{Error, Result};
 use siren_picture::picture::MAX_PIXELS;
-use siren_picture::{ColorMode, Source};
+use siren_picture::{ColorMode, PictureSource};
 
 /// The picture whose derivatives are fitted, and the unit of the derivatives.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct PoissonSignal {
+pub struct PoissonSignalConfig {
     /// The picture file. Default: the embedded picture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
@@ -40,7 +40,7 @@ pub struct PoissonSignal {
     pub scaling: Scaling,
     /// A second picture whose derivatives are blended with those of the first. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub blend: Option<Blend>,
+    pub blend: Option<BlendConfig>,
 }
 
 /// How derivatives of the pixels are computed. The derivatives of a field are exact, so the recovered picture lacks what a stencil does not see.
@@ -74,7 +74,7 @@ pub enum Scaling {
 /// A second picture. The targets are `(1 − w) · first + w · second`, with the derivatives of both pictures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Blend {
+pub struct BlendConfig {
     /// The second picture file. It is cropped and resized as the first.
     pub path: PathBuf,
     /// The weight w, the same for all pixels. Default: 0.5.
@@ -85,7 +85,7 @@ pub struct Blend {
     pub mask: Option<PathBuf>,
 }
 
-impl Table for PoissonSignal {
+impl Table for PoissonSignalConfig {
     fn validate(&self) -> Result<()> {
         self.source().validate()?;
         self.sampling.validate(MAX_PIXELS)?;
@@ -112,9 +112,10 @@ impl Table for PoissonSignal {
     }
 }
 
-impl PoissonSignal {
-    pub(crate) fn source(&self) -> Source<'_> {
-        Source {
+impl PoissonSignalConfig {
+    /// Returns the settings that select, crop and resize the first picture.
+    pub(crate) fn source(&self) -> PictureSource<'_> {
+        PictureSource {
             path: self.path.as_deref(),
             size: self.size,
             color: self.color,
@@ -128,20 +129,20 @@ impl PoissonSignal {
 /// The terms of the loss and their weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct PoissonObjective {
+pub struct PoissonObjectiveConfig {
     /// Weight of the error of the gradient.
     pub gradient: f64,
     /// Weight of the error of the Laplacian.
     pub laplacian: f64,
     /// Pixels whose values are fitted as well. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub anchor: Option<Anchor>,
+    pub anchor: Option<AnchorConfig>,
 }
 
 /// Pixels whose values are fitted as well. They determine the brightness, which derivatives leave open.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Anchor {
+pub struct AnchorConfig {
     /// Weight of the mean squared error of these values.
     #[serde(default = "one")]
     pub weight: f64,
@@ -165,7 +166,7 @@ fn one() -> f64 {
     1.0
 }
 
-impl Default for PoissonObjective {
+impl Default for PoissonObjectiveConfig {
     fn default() -> Self {
         Self {
             gradient: 1.0,
@@ -175,7 +176,7 @@ impl Default for PoissonObjective {
     }
 }
 
-impl Table for PoissonObjective {
+impl Table for PoissonObjectiveConfig {
     fn validate(&self) -> Result<()> {
         let anchor = self.anchor.as_ref().map_or(1.0, |anchor| anchor.weight);
         for (key, weight) in [

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use rustdct::{DctPlanner, TransformType2And3};
-use siren_picture::stencil::Shape;
+use siren_picture::stencil::PixelShape;
 
 /// Calls `apply` for every line of values along an axis, in place, with the planned transforms of the length of the line.
 pub(crate) fn for_each_line(
-    shape: Shape,
+    shape: PixelShape,
     values: &mut [f64],
     axis: usize,
     apply: impl Fn(&dyn TransformType2And3<f64>, &mut [f64]),
@@ -34,7 +34,7 @@ pub(crate) fn for_each_line(
 /// Applies the discrete cosine transform (DCT-II) along both axes, in place.
 ///
 /// The result at `(k, l)` is the coefficient of the wave `cos(πk(i + ½)/n) cos(πl(j + ½)/m)`.
-pub(crate) fn forward(shape: Shape, values: &mut [f64]) {
+pub(crate) fn forward(shape: PixelShape, values: &mut [f64]) {
     for axis in [0, 1] {
         for_each_line(shape, values, axis, |transform, line| {
             transform.process_dct2(line);
@@ -43,7 +43,7 @@ pub(crate) fn forward(shape: Shape, values: &mut [f64]) {
 }
 
 /// Applies the inverse of [`forward`], in place.
-pub(crate) fn inverse(shape: Shape, values: &mut [f64]) {
+pub(crate) fn inverse(shape: PixelShape, values: &mut [f64]) {
     for axis in [0, 1] {
         for_each_line(shape, values, axis, |transform, line| {
             let scale = 2.0 / line.len() as f64;
@@ -59,13 +59,13 @@ pub(crate) fn inverse(shape: Shape, values: &mut [f64]) {
 /// center.
 ///
 /// Returns the new shape and its values.
-pub(crate) fn doubled(shape: Shape, values: &[f64], axis: usize) -> (Shape, Vec<f64>) {
-    let Shape { height, width, .. } = shape;
+pub(crate) fn doubled(shape: PixelShape, values: &[f64], axis: usize) -> (PixelShape, Vec<f64>) {
+    let PixelShape { height, width, .. } = shape;
     let (side, stride, finer) = match axis {
         0 => (
             height,
             width * shape.channels,
-            Shape {
+            PixelShape {
                 height: 2 * height,
                 ..shape
             },
@@ -73,7 +73,7 @@ pub(crate) fn doubled(shape: Shape, values: &[f64], axis: usize) -> (Shape, Vec<
         _ => (
             width,
             shape.channels,
-            Shape {
+            PixelShape {
                 width: 2 * width,
                 ..shape
             },

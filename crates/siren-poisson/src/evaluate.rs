@@ -1,30 +1,42 @@
-//! How well a field that never saw a picture shows it.
+//! Scores of a field that was fitted to derivatives: PSNR and SSIM of the recovered picture, and PSNR of the derivatives.
 
-use siren_core::Result;
+use candle_core::{DType, Tensor};
 use siren_core::field::{Order, Siren};
-use siren_core::metrics::{ImageShape, Metric, Metrics, PSNR_DB, SSIM, psnr_db, ssim};
+use siren_core::metrics::{self, ImageShape, Metric, Metrics, PSNR_DB, SSIM, ssim};
+use siren_core::{Error, Result};
 use siren_picture::Picture;
 
 use crate::Poisson;
+use crate::solver::PerTerm;
 
-/// SSIM looks through a window of 7 × 7 pixels.
+/// Side of the window of SSIM, in pixels.
 const SSIM_WINDOW: usize = 7;
-/// Points evaluated at once.
-const BAND: usize = 1 << 16;
+/// Number of points evaluated at once.
+const BAND_POINTS: usize = 1 << 16;
 
-/// PSNR and SSIM of the recovered picture and of its derivatives, and the mean squared error of the solver's picture, which may be 0.
+/// Computes PSNR and SSIM of the recovered picture, PSNR of its derivatives, and the mean squared error of the solver's picture.
 ///
-/// Derivatives do not tell the mean, and Laplacians no harmonic function either. So each channel is first put through the line
-/// `a Φ + b` that brings it nearest to the picture (least squares over its pixels); then values are mapped to [0, 1] and clipped, with a peak of 1.
-/// Derivatives are not: they are compared in the unit of the targets, and their peak is the range of the targets.
+/// Derivatives do not determine the mean, and Laplacians do not determine harmonic functions. So each channel is replaced by the line
+/// `a Φ + b` that is nearest to the picture (least squares over its pixels); then values are mapped to [0, 1] and clipped, with a peak of 1.
+/// Derivatives are compared without this correction, in the unit of the targets, with the range of the targets as the peak. For a blend
+/// the solver's picture is the one that the field is compared with, so its error is left out.
+///
+/// # Errors
+/// [`Error::Shape`] if the field does not have the channels of the picture.
 pub(crate) fn metrics(poisson: &Poisson, field: &Siren) -> Result<Metrics> {
     let truth = &poisson.truth;
-    let (values, derivatives) = jets(poisson, field)?;
+    let FieldJets {
+        values,
+        derivatives,
+    } = jets(poisson, field)?;
     let recovered = aligned(truth, &values);
     let reference = aligned(truth, poisson.reference());
-    let [gradient, laplacian] = derivative_psnr(poisson, &derivatives);
+    let PerTerm {
+        gradient,
+        laplacian,
+    } = derivative_psnr_db(poisson, &derivatives);
     let mut metrics = vec![
-        PSNR_DB.of(psnr(&recovered, truth)),
+        PSNR_DB.of(picture_psnr_db(&recovered, truth)),
         PSNR_DB.named("gradient_psnr_db").of(gradient),
         PSNR_DB.named("laplacian_psnr_db").of(laplacian),
     ];
@@ -37,59 +49,101 @@ pub(crate) fn metrics(poisson: &Poisson, field: &Siren) -> Result<Metrics> {
         let similarity = ssim(&recovered.values, &truth.values, shape)?;
         metrics.push(SSIM.of(similarity));
     }
-    // Of a blend the solver's picture is what the field is compared with.
     if !poisson.is_blend {
         let solver_mse = Metric::lower("solver_mse", "");
-        metrics.push(solver_mse.of(mse(&reference, truth)));
+        metrics.push(solver_mse.of(mean_squared_error(&reference, truth)));
     }
     Ok(metrics)
 }
 
-/// Values `(n, c)`, and derivatives `(n, c, 3)` as the targets are.
-fn jets(poisson: &Poisson, field: &Siren) -> Result<(Vec<f64>, Vec<f64>)> {
-    let points = poisson.grid.points();
-    let (mut values, mut derivatives) = (Vec::new(), Vec::new());
-    for start in (0..points).step_by(BAND) {
-        let len = BAND.min(points - start);
-        let coords = poisson
-            .grid
-            .coords(start, len, field.parameters().dtype())?;
-        let coords = coords.to_device(field.parameters().device())?;
-        let jet = field.evaluate(&coords, &Order::laplacian(2))?;
-        let numbers = |tensor: &candle_core::Tensor| -> Result<Vec<f64>> {
-            let tensor = tensor.to_dtype(candle_core::DType::F64)?;
-            Ok(tensor.flatten_all()?.to_vec1()?)
-        };
-        values.extend(numbers(&jet.value()?)?);
-        let gradient = numbers(&jet.gradient()?)?;
-        let laplacian = numbers(&jet.traces()?)?;
-        for (gradient, laplacian) in gradient.chunks_exact(2).zip(laplacian) {
-            let all = [gradient[0], gradient[1], laplacian];
-            derivatives.extend(all);
-        }
-    }
-    Ok((values, derivatives))
+/// Computes the PSNR of the recovered picture, as [`metrics`] does.
+///
+/// # Errors
+/// [`Error::Shape`] if the field does not have the channels of the picture.
+pub(crate) fn psnr_db(poisson: &Poisson, field: &Siren) -> Result<f64> {
+    let recovered = aligned(&poisson.truth, &values(poisson, field)?);
+    Ok(picture_psnr_db(&recovered, &poisson.truth))
 }
 
-/// Values `(n, c)`.
+/// Values and derivatives of a field at the pixel centers.
+struct FieldJets {
+    /// `(n, c)`.
+    values: Vec<f64>,
+    /// `(n, c, 3)` with respect to the coordinates: downward, to the right, Laplacian.
+    derivatives: Vec<f64>,
+}
+
+/// Evaluates the field and its derivatives at the pixel centers.
+fn jets(poisson: &Poisson, field: &Siren) -> Result<FieldJets> {
+    let order = Order::laplacian(2);
+    let mut jets = FieldJets {
+        values: Vec::new(),
+        derivatives: Vec::new(),
+    };
+    for_each_band(poisson, field, |coords| {
+        let jet = field.evaluate(coords, &order)?;
+        jets.values.extend(elements(&jet.value()?)?);
+        let gradient = elements(&jet.gradient()?)?;
+        let laplacian = elements(&jet.traces()?)?;
+        for (gradient, laplacian) in gradient.chunks_exact(2).zip(laplacian) {
+            jets.derivatives
+                .extend([gradient[0], gradient[1], laplacian]);
+        }
+        Ok(())
+    })?;
+    Ok(jets)
+}
+
+/// Evaluates the field at the pixel centers, `(n, c)`.
 fn values(poisson: &Poisson, field: &Siren) -> Result<Vec<f64>> {
-    let points = poisson.grid.points();
     let mut values = Vec::new();
-    for start in (0..points).step_by(BAND) {
-        let len = BAND.min(points - start);
-        let coords = poisson
-            .grid
-            .coords(start, len, field.parameters().dtype())?;
-        let coords = coords.to_device(field.parameters().device())?;
-        let band = field.evaluate(&coords, &Order::Value)?.value()?;
-        let band = band.to_dtype(candle_core::DType::F64)?;
-        values.extend(band.flatten_all()?.to_vec1::<f64>()?);
-    }
+    for_each_band(poisson, field, |coords| {
+        let band = field.evaluate(coords, &Order::Value)?.value()?;
+        values.extend(elements(&band)?);
+        Ok(())
+    })?;
     Ok(values)
 }
 
-/// `[a, b]` of the line that brings each channel of `values (n, c)` nearest to the picture in [−1, 1].
-pub(crate) fn alignment(truth: &Picture, values: &[f64]) -> Vec<[f64; 2]> {
+/// Calls `visit` with the coordinates `(m, 2)` of at most [`BAND_POINTS`] pixels at a time, in the type and on the device of the field.
+fn for_each_band(
+    poisson: &Poisson,
+    field: &Siren,
+    mut visit: impl FnMut(&Tensor) -> Result<()>,
+) -> Result<()> {
+    let channels = poisson.truth.channels;
+    if field.out_features() != channels {
+        return Err(Error::Shape {
+            what: "field to score",
+            expected: format!("the picture's {channels} channels"),
+            got: format!("{}", field.out_features()),
+        });
+    }
+    let (dtype, device) = (field.parameters().dtype(), field.parameters().device());
+    let points = poisson.grid.points();
+    for start in (0..points).step_by(BAND_POINTS) {
+        let len = BAND_POINTS.min(points - start);
+        let coords = poisson.grid.coords(start, len, dtype)?;
+        visit(&coords.to_device(device)?)?;
+    }
+    Ok(())
+}
+
+/// Returns the elements of a tensor in double precision, row-major.
+fn elements(tensor: &Tensor) -> Result<Vec<f64>> {
+    let tensor = tensor.to_dtype(DType::F64)?;
+    Ok(tensor.flatten_all()?.to_vec1()?)
+}
+
+/// The line `gain · y + offset`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Line {
+    gain: f64,
+    offset: f64,
+}
+
+/// Returns, for each channel of `values (n, c)`, the line that brings them nearest to the picture in [−1, 1].
+fn alignment(truth: &Picture, values: &[f64]) -> Vec<Line> {
     let channels = truth.channels;
     let line = |channel: usize| {
         let own = || values.iter().skip(channel).step_by(channels);
@@ -99,59 +153,75 @@ pub(crate) fn alignment(truth: &Picture, values: &[f64]) -> Vec<[f64; 2]> {
         };
         let n = own().count() as f64;
         let (x, y) = (own().sum::<f64>() / n, wanted().sum::<f64>() / n);
-        let spread: f64 = own().map(|v| (v - x).powi(2)).sum();
-        let common: f64 = own().zip(wanted()).map(|(v, w)| (v - x) * (w - y)).sum();
-        let gain = if spread > 0.0 { common / spread } else { 0.0 };
-        [gain, y - gain * x]
+        let variance: f64 = own().map(|v| (v - x).powi(2)).sum();
+        let covariance: f64 = own().zip(wanted()).map(|(v, w)| (v - x) * (w - y)).sum();
+        let gain = if variance > 0.0 {
+            covariance / variance
+        } else {
+            0.0
+        };
+        Line {
+            gain,
+            offset: y - gain * x,
+        }
     };
     (0..channels).map(line).collect()
 }
 
-/// The picture that `values (n, c)` are once they are aligned.
+/// Returns the picture of `values (n, c)` after their [`alignment`].
 pub(crate) fn aligned(truth: &Picture, values: &[f64]) -> Picture {
     let lines = alignment(truth, values);
     let shown = values.iter().enumerate().map(|(at, v)| {
-        let [gain, offset] = lines[at % truth.channels];
+        let Line { gain, offset } = lines[at % truth.channels];
         (0.5 + 0.5 * (gain * v + offset)).clamp(0.0, 1.0) as f32
     });
     Picture {
         values: shown.collect(),
-        ..truth.clone()
+        ..*truth
     }
 }
 
-/// The line for every channel of a field.
+/// Returns the [`alignment`] of a field as the tone of its renderings, `[gain, offset]` for each channel.
+///
+/// # Errors
+/// [`Error::Shape`] if the field does not have the channels of the picture.
 pub(crate) fn tone(poisson: &Poisson, field: &Siren) -> Result<Vec<[f32; 2]>> {
-    let values = values(poisson, field)?;
-    let lines = alignment(&poisson.truth, &values).into_iter();
-    Ok(lines.map(|line| line.map(|x| x as f32)).collect())
+    let lines = alignment(&poisson.truth, &values(poisson, field)?);
+    let lines = lines.into_iter();
+    Ok(lines
+        .map(|line| [line.gain as f32, line.offset as f32])
+        .collect())
 }
 
-/// Of the gradient and of the Laplacian. Those that were not fitted have the contrast of the field, not the unit of their own targets.
-fn derivative_psnr(poisson: &Poisson, derivatives: &[f64]) -> [f64; 2] {
+/// Computes the PSNR of the gradient and of the Laplacian. A term that was not fitted has the contrast of the field, which may differ from
+/// the unit of its targets.
+fn derivative_psnr_db(poisson: &Poisson, derivatives: &[f64]) -> PerTerm<f64> {
     let targets = poisson.field_targets();
-    let scale = poisson.own_scale();
-    let score = |is_counted: fn(usize) -> bool, scale: f64| {
+    let factors = poisson.target_factors();
+    let score = |is_counted: fn(usize) -> bool, factor: f64| {
         let (mut sum, mut count) = (0.0, 0usize);
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
         for (at, (target, got)) in targets.iter().zip(derivatives).enumerate() {
             if is_counted(at % 3) {
-                let target = scale * target;
+                let target = factor * target;
                 sum += (target - got).powi(2);
                 count += 1;
                 (low, high) = (low.min(target), high.max(target));
             }
         }
-        psnr_db(sum / count as f64, high - low)
+        metrics::psnr_db(sum / count as f64, high - low)
     };
-    [score(|k| k < 2, scale[0]), score(|k| k == 2, scale[1])]
+    PerTerm {
+        gradient: score(|k| k < 2, factors.gradient),
+        laplacian: score(|k| k == 2, factors.laplacian),
+    }
 }
 
-fn psnr(picture: &Picture, truth: &Picture) -> f64 {
-    psnr_db(mse(picture, truth), 1.0)
+fn picture_psnr_db(picture: &Picture, truth: &Picture) -> f64 {
+    metrics::psnr_db(mean_squared_error(picture, truth), 1.0)
 }
 
-fn mse(picture: &Picture, truth: &Picture) -> f64 {
+fn mean_squared_error(picture: &Picture, truth: &Picture) -> f64 {
     let pairs = picture.values.iter().zip(&truth.values);
     let sum: f64 = pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum();
     sum / truth.values.len() as f64
@@ -162,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn brightness_and_contrast_of_every_channel_are_aligned_away() {
+    fn alignment_removes_differences_in_brightness_and_contrast_of_every_channel() {
         let truth = Picture {
             height: 3,
             width: 4,
@@ -180,7 +250,7 @@ mod tests {
             }
         });
         let recovered = aligned(&truth, &own.collect::<Vec<f64>>());
-        assert!(psnr(&recovered, &truth) > 100.0);
+        assert!(picture_psnr_db(&recovered, &truth) > 100.0);
         let flat = aligned(&truth, &[7.0; 24]);
         let mean = truth.values.iter().step_by(2).sum::<f32>() / 12.0;
         assert!((flat.values[0] - mean).abs() < 1e-6);

@@ -1,4 +1,4 @@
-//! `siren-poisson`: fit pictures on their derivatives, resume, render, export.
+//! The program `siren-poisson`: `run`, `resume`, `render` and `export` for pictures from their derivatives.
 
 #![forbid(unsafe_code)]
 
@@ -11,8 +11,8 @@ use siren_run::program::{self, About};
 fn main() -> ExitCode {
     program::main::<Poisson, RenderArgs>(About {
         name: "siren-poisson",
-        program: "Recovers pictures from their gradients or Laplacians by sinusoidal fields, and merges pictures by their gradients",
-        render: "Draw a run's recovered picture, its gradient or its Laplacian at any size",
+        program: "Fits fields to the gradients or Laplacians of pictures, and blends two pictures by their gradients",
+        render: "Draw the recovered picture of a run, its gradient or its Laplacian at any size",
         render_examples: &[
             "runs/poisson --scale 4 -o large.png",
             "runs/poisson --quantity laplacian -o laplacian.png",

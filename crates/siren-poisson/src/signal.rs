@@ -1,55 +1,53 @@
-//! From a config to samples: pictures, their derivatives, and the pixels whose values are shown as well.
+//! A picture known by its derivatives as a fitting problem: targets, anchors, constraints, and scores.
 
 use std::sync::OnceLock;
 
 use candle_core::{DType, Device, Tensor};
-use rand::Rng;
+use siren_core::Result;
 use siren_core::config::Table as _;
 use siren_core::field::{FieldShape, Siren};
 use siren_core::metrics::Metrics;
 use siren_core::objective::{Constraint, Derivatives, Share, ValueMse};
 use siren_core::signal::{
-    CoordinateRule, Grid, Raster, Sample, Sampling, Spectrum, Stream, checksum,
+    CoordinateRule, Grid, Raster, Sample, Sampler, Sampling, Spectrum, checksum,
 };
 use siren_core::train::Task;
-use siren_core::{Error, Result};
-use siren_picture::Picture;
-use siren_picture::stencil::Shape;
+use siren_picture::{Picture, PictureField, PictureMetadata};
 
+use crate::anchors::Anchors;
 use crate::between::{derivatives_between, lattices, sampler, spread};
-use crate::config::{Anchor, AnchorPixels, PoissonObjective, PoissonSignal, Scaling, Stencil};
+use crate::config::{PoissonObjectiveConfig, PoissonSignalConfig, Scaling, Stencil};
 use crate::evaluate;
-use crate::solver::{Targets, solve};
-use crate::targets::{AUTHORS, derivatives, mix, must_vary, pixels, second, units, weights};
+use crate::overlay::Overlay;
+use crate::solver::{PerTerm, Targets, solve};
+use crate::targets::{AUTHORS, Units, derivatives, mix, must_vary, pixels};
 
-/// Random numbers of randomly chosen anchors.
-const ANCHORS: Stream = Stream::named("poisson.anchors");
-
-/// A picture that is known by its derivatives.
+/// A picture whose derivatives a field is fitted to; the field does not see the picture itself.
+///
+/// [`from_picture`](Self::from_picture) has all defaults: the gradient of one picture. [`new`](Self::new) takes the tables `[signal]` and
+/// `[objective]` of a config, and [`blend`](Self::blend) a second picture. A [`Fit`](siren_core::train::Fit) trains a field on it;
+/// [`field`](Self::field) makes the result a [`PictureField`].
 pub struct Poisson {
-    /// What the field should show: the picture itself; of a blend, what a solver makes of the blended derivatives.
+    /// The picture itself; for a blend, the solver's picture of the blended derivatives.
     pub(crate) truth: Picture,
     pub(crate) grid: Grid,
-    /// In the units of the stencils.
+    /// Derivatives at the pixel centers, in the units of the stencil.
     pub(crate) targets: Targets,
-    /// The same at twice as many points a side, where they are known between pixels.
+    /// Derivatives on a grid with twice as many points per axis, for a stencil that is defined between pixels.
     between: Option<Targets>,
-    /// What turns them into derivatives of the field: `[down, right]` of the first, `[down, right]` of the second.
-    pub(crate) units: [[f64; 2]; 2],
-    pub(crate) objective: PoissonObjective,
-    /// Whether two pictures are blended.
+    /// Factors from the units of the stencil to derivatives of the field.
+    units: Units,
+    objective: PoissonObjectiveConfig,
     pub(crate) is_blend: bool,
     /// Checksum of the pictures and their weights.
-    pub(crate) sources: u32,
+    sources: u32,
     scaling: Scaling,
-    pub(crate) coordinates: CoordinateRule,
+    coordinates: CoordinateRule,
     sampling: Sampling,
-    /// Pixels whose values are shown as well.
-    anchors: Option<Vec<u32>>,
+    anchors: Option<Anchors>,
     reference: OnceLock<Vec<f64>>,
     seed: u64,
-    /// Remarks on the files for the user.
-    pub(crate) notes: Vec<String>,
+    notes: Vec<String>,
     dtype: DType,
     device: Device,
 }
@@ -72,33 +70,21 @@ impl Task for Poisson {
     }
 
     fn constraints(&self) -> Result<Vec<Constraint>> {
-        let points = self.grid.points();
-        let channels = self.truth.channels;
-        let coords = self.grid.coords(0, points, self.dtype)?;
-        let coords = coords.to_device(&self.device)?;
-        let numbers = self.field_targets();
-        let [gradient, laplacian] = self.shares(&numbers);
-        let sampler = if let Some(between) = &self.between {
-            let numbers = self.in_field_units(between);
-            let lattices = lattices(&self.grid, channels, &numbers, self.dtype, &self.device)?;
-            sampler(lattices, &self.sampling, self.seed)?
-        } else {
-            let numbers: Vec<f32> = numbers.iter().map(|&x| x as f32).collect();
-            let targets = Tensor::from_vec(numbers, (points, channels, 3), &self.device)?;
-            let sample = Sample::with_targets(coords.clone(), targets.to_dtype(self.dtype)?)?;
-            self.sampling.sampler(sample, self.seed)
-        };
-        let objective = Box::new(Derivatives::new(2, gradient, laplacian));
-        let mut constraints = vec![Constraint::boxed("derivatives", sampler, objective)];
-        if let (Some(indices), Some(anchor)) = (&self.anchors, &self.objective.anchor) {
-            let values: Vec<f32> = self.truth.values.iter().map(|y| 2.0 * y - 1.0).collect();
-            let values = Tensor::from_vec(values, (points, channels), &self.device)?;
-            let indices = Tensor::new(indices.as_slice(), &self.device)?;
-            let sample =
-                Sample::with_targets(coords, values.to_dtype(self.dtype)?)?.select(&indices)?;
-            let sampler = Sampling::Whole.sampler(sample, self.seed);
-            let anchors = Constraint::boxed("anchors", sampler, Box::new(ValueMse));
-            constraints.push(anchors.weighted(anchor.weight));
+        let targets = self.field_targets();
+        let shares = self.shares(&targets);
+        let sampler = self.derivative_sampler(targets)?;
+        let objective = Derivatives::new(2, shares.gradient, shares.laplacian);
+        let derivatives = Constraint::boxed("derivatives", sampler, Box::new(objective));
+        let mut constraints = vec![derivatives];
+        if let Some(anchors) = &self.anchors {
+            let shape = (self.grid.points(), self.truth.channels);
+            let values = Tensor::from_slice(&self.truth.values, shape, &Device::Cpu)?;
+            let values = values.to_dtype(self.dtype)?.affine(2.0, -1.0)?;
+            let indices = Tensor::new(anchors.pixels.as_slice(), &self.device)?;
+            let all = Sample::with_targets(self.coords()?, values.to_device(&self.device)?)?;
+            let sampler = Sampling::Whole.sampler(all.select(&indices)?, self.seed);
+            let values = Constraint::boxed("anchors", sampler, Box::new(ValueMse));
+            constraints.push(values.weighted(anchors.weight));
         }
         Ok(constraints)
     }
@@ -109,50 +95,105 @@ impl Task for Poisson {
 }
 
 impl Poisson {
-    /// Makes a signal of a picture in memory, which the field sees through its derivatives alone. `signal` says how they are taken and
-    /// blended with those of a second picture; the keys that name, crop or resize the first file are not used.
+    /// Makes the signal of the derivatives of a picture with all defaults: the gradient at every pixel in every step.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] if a value is out of range, or the picture is constant; the errors of reading the second picture or a mask.
+    /// As [`new`](Self::new).
+    pub fn from_picture(picture: Picture) -> Result<Self> {
+        let signal = PoissonSignalConfig::default();
+        Self::new(picture, &signal, &PoissonObjectiveConfig::default(), 0)
+    }
+
+    /// Makes the signal of the picture that the keys `path`, `size`, `color`, `crop`, `crop_box` and `resize` of a config select.
+    ///
+    /// # Errors
+    /// As [`Picture::open`] and [`new`](Self::new).
+    pub fn from_config(
+        signal: &PoissonSignalConfig,
+        objective: &PoissonObjectiveConfig,
+        seed: u64,
+    ) -> Result<Self> {
+        let mut notes = Vec::new();
+        let first = signal.source().open(&mut notes)?;
+        let mut poisson = Self::new(first, signal, objective, seed)?;
+        poisson.notes.splice(0..0, notes);
+        Ok(poisson)
+    }
+
+    /// Makes the signal of the derivatives of a picture in memory. `signal` says how they are computed, and blended with those of the second
+    /// picture that its `blend` names; the keys that name, crop or resize the first file are not used. `seed` is that of random anchors and
+    /// points.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`](siren_core::Error::InvalidValue) if a value is out of range, or the picture is constant; as
+    /// [`Picture::validate`]; the errors of reading the second picture or a mask.
     pub fn new(
-        first: Picture,
-        signal: &PoissonSignal,
-        objective: &PoissonObjective,
+        picture: Picture,
+        signal: &PoissonSignalConfig,
+        objective: &PoissonObjectiveConfig,
         seed: u64,
     ) -> Result<Self> {
         signal.validate()?;
+        picture.validate()?;
+        let Some(blend) = &signal.blend else {
+            return Self::of_pictures(picture, None, signal, objective, seed);
+        };
+        let mut notes = Vec::new();
+        let second = Overlay::open(signal, blend, &picture, &mut notes)?;
+        let poisson = Self::of_pictures(picture, Some(&second), signal, objective, seed)?;
+        Ok(Self { notes, ..poisson })
+    }
+
+    /// Makes the signal of the blended derivatives of two pictures in memory, as [`new`](Self::new) does with files; `signal.blend` is not used.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new). [`Error::Shape`](siren_core::Error::Shape) if the pictures differ in size or channels, or there is not one
+    /// weight per pixel.
+    pub fn blend(
+        first: Picture,
+        second: &Overlay,
+        signal: &PoissonSignalConfig,
+        objective: &PoissonObjectiveConfig,
+        seed: u64,
+    ) -> Result<Self> {
+        signal.validate()?;
+        first.validate()?;
+        second.validate(&first)?;
+        Self::of_pictures(first, Some(second), signal, objective, seed)
+    }
+
+    fn of_pictures(
+        first: Picture,
+        second: Option<&Overlay>,
+        signal: &PoissonSignalConfig,
+        objective: &PoissonObjectiveConfig,
+        seed: u64,
+    ) -> Result<Self> {
         objective.validate()?;
         let grid = Grid::new(&[first.height, first.width], signal.coordinates)?;
         let mut targets = derivatives(&first, signal.stencil);
-        let is_known_between = signal.stencil == Stencil::Spectral;
-        let mut between = is_known_between.then(|| derivatives_between(&first));
-        let mut notes = Vec::new();
-        let mut sources: Vec<f32> = numbers_of(&first).collect();
-        if let Some(blend) = &signal.blend {
-            let second = second(signal, blend, &first, &mut notes)?;
-            let weights = weights(signal, blend, &first)?;
-            mix(
-                &mut targets,
-                &derivatives(&second, signal.stencil),
-                &weights,
-            );
+        let is_defined_between = signal.stencil == Stencil::Spectral;
+        let mut between = is_defined_between.then(|| derivatives_between(&first));
+        let mut sources: Vec<f32> = sides_and_values(&first).collect();
+        if let Some(Overlay { picture, weights }) = second {
+            mix(&mut targets, &derivatives(picture, signal.stencil), weights);
             if let Some(between) = &mut between {
-                let weights = spread(pixels(&first), &weights);
-                mix(between, &derivatives_between(&second), &weights);
+                let weights = spread(pixels(&first), weights);
+                mix(between, &derivatives_between(picture), &weights);
             }
-            sources.extend(numbers_of(&second));
+            sources.extend(sides_and_values(picture));
             sources.extend(weights.iter().map(|&w| w as f32));
         }
         must_vary(signal, &targets)?;
-        let anchors = anchors(signal, objective, seed, &first)?;
+        let anchors = Anchors::of_config(signal, objective, seed, &first)?;
         let mut poisson = Self {
-            units: units(&grid, signal.scaling, signal.stencil),
+            units: Units::of(&grid, signal.scaling, signal.stencil),
             truth: first,
             grid,
             targets,
             between,
             objective: objective.clone(),
-            is_blend: signal.blend.is_some(),
+            is_blend: second.is_some(),
             sources: checksum(sources),
             scaling: signal.scaling,
             coordinates: signal.coordinates,
@@ -160,17 +201,31 @@ impl Poisson {
             anchors,
             reference: OnceLock::new(),
             seed,
-            notes,
+            notes: Vec::new(),
             dtype: DType::F32,
             device: Device::Cpu,
         };
         if poisson.is_blend {
-            poisson.truth = poisson.blended();
+            poisson.truth = poisson.reference_picture();
         }
         Ok(poisson)
     }
 
-    /// Returns the same signal with samples of another type or on another device.
+    /// Returns the same signal that also fits the values of the pixels whose element of `mask (height · width)`, row-major, is `true`; `weight`
+    /// is that of their mean squared error in the loss.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](siren_core::Error::Shape) if the mask has another number of elements than the picture has pixels;
+    /// [`Error::InvalidValue`](siren_core::Error::InvalidValue) if none is `true`, or the weight is negative or not finite.
+    pub fn with_anchors(self, mask: &[bool], weight: f64) -> Result<Self> {
+        let anchors = Anchors::of_mask(mask, weight, self.grid.points())?;
+        Ok(Self {
+            anchors: Some(anchors),
+            ..self
+        })
+    }
+
+    /// Returns the same signal with samples in `f32` or `f64` on a device, for [`Fit::on`](siren_core::train::Fit::on) with the same two.
     #[must_use]
     pub fn on(self, dtype: DType, device: &Device) -> Self {
         Self {
@@ -180,132 +235,176 @@ impl Poisson {
         }
     }
 
-    /// Derivatives of the field that are asked for, `(n, c, 3)`: down, right, Laplacian.
-    pub(crate) fn field_targets(&self) -> Vec<f64> {
-        self.in_field_units(&self.targets)
+    /// Returns the picture that a field is compared with: the picture whose derivatives are fitted; for a blend, the solver's picture of
+    /// the blended derivatives.
+    #[must_use]
+    pub fn picture(&self) -> &Picture {
+        &self.truth
     }
 
-    fn in_field_units(&self, Targets { first, second, .. }: &Targets) -> Vec<f64> {
-        let [[down, right], [rows, columns]] = self.units;
-        let gradient = first[0].iter().zip(&first[1]);
-        let laplacian = second[0].iter().zip(&second[1]);
-        let numbers = gradient.zip(laplacian);
-        numbers
-            .flat_map(|((d, r), (a, b))| [d * down, r * right, a * rows + b * columns])
-            .collect()
+    /// Returns remarks for the user on the files that were read, such as that only the first picture of a file was.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
-    /// What gradient and Laplacian of a perfect field are, as shares of the targets: 1 each, but in the authors' units, which ask for
-    /// another contrast of the field by the gradient than by the Laplacian.
-    pub(crate) fn own_scale(&self) -> [f64; 2] {
-        if self.scaling == Scaling::Coordinate {
-            return [1.0, 1.0];
+    /// Returns the checksum of the pictures, because the last bits of the spectral derivative depend on the machine. For Sobel's differences
+    /// it is that of the targets, which do not depend on the machine: older run folders have it.
+    #[must_use]
+    pub fn checksum(&self) -> u32 {
+        if self.targets.stencil != Stencil::Sobel {
+            return self.sources;
         }
-        let intervals = (0..2).map(|axis| 2.0 / self.grid.spacing(axis));
-        let n = intervals.filter(|n| n.is_finite()).fold(1.0, f64::max);
-        let contrasts = [AUTHORS[0] * 2.0 / n, AUTHORS[1] * 4.0 / (n * n)];
-        let fitted = usize::from(self.objective.gradient <= 0.0);
-        contrasts.map(|own| contrasts[fitted] / own)
+        let sides = [self.truth.height, self.truth.width, self.truth.channels];
+        let sides = sides.map(|count| count as f32).into_iter();
+        let targets = self.targets.first.iter().chain(&self.targets.second);
+        checksum(sides.chain(targets.flatten().map(|&x| x as f32)))
     }
 
-    fn shares(&self, targets: &[f64]) -> [Share; 2] {
-        let square = |which: &dyn Fn(usize) -> bool| {
-            let chosen = targets.iter().enumerate().filter(|(at, _)| which(at % 3));
-            let sum: f64 = chosen.map(|(_, x)| x * x).sum();
-            sum / (targets.len() as f64 / (3.0 * self.truth.channels as f64))
-        };
-        let divisors = match self.scaling {
-            Scaling::Authors => [1.0, 1.0],
-            Scaling::Coordinate => [square(&|k| k < 2), square(&|k| k == 2)],
-        };
-        let share = |weight: f64, divisor: f64| Share {
-            weight,
-            divisor: if divisor > 0.0 { divisor } else { 1.0 },
-        };
-        [
-            share(self.objective.gradient, divisors[0]),
-            share(self.objective.laplacian, divisors[1]),
-        ]
-    }
-
-    pub(crate) fn pixels(&self) -> Shape {
-        pixels(&self.truth)
-    }
-
-    /// What a solver makes of the targets, of mean zero.
-    pub(crate) fn reference(&self) -> &[f64] {
-        self.reference.get_or_init(|| {
-            let square = |x: &[Vec<f64>]| {
-                let sum: f64 = x.iter().flatten().map(|x| x * x).sum();
-                sum.max(f64::MIN_POSITIVE)
-            };
-            let weights = [
-                self.objective.gradient / square(&self.targets.first),
-                self.objective.laplacian / square(&self.targets.second),
-            ];
-            solve(self.pixels(), &self.targets, weights)
+    /// Returns the facts from which a field is rendered. Derivatives do not determine brightness and contrast, so the tone shows each channel
+    /// with the gain and the offset for which it is nearest to the picture.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](siren_core::Error::Shape) if the field has other numbers of coordinates and channels than the picture.
+    pub fn metadata(&self, field: &Siren) -> Result<PictureMetadata> {
+        Ok(PictureMetadata {
+            height: self.truth.height,
+            width: self.truth.width,
+            coordinates: self.coordinates,
+            tone: evaluate::tone(self, field)?,
         })
     }
 
-    /// The reference as a picture: its darkest value black and its brightest white if it does not fit between as it is.
-    fn blended(&self) -> Picture {
-        let u = self.reference();
-        let (low, high) = u
-            .iter()
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &x| {
-                (a.min(x), b.max(x))
-            });
+    /// Joins a fitted field and the facts from which it is rendered.
+    ///
+    /// # Errors
+    /// As [`metadata`](Self::metadata).
+    pub fn field(&self, fitted: Siren) -> Result<PictureField> {
+        let metadata = self.metadata(&fitted)?;
+        PictureField::new(fitted, metadata)
+    }
+
+    /// Computes the PSNR of a field in dB, after each channel is brought nearest to the picture by a gain and an offset.
+    ///
+    /// # Errors
+    /// As [`metadata`](Self::metadata).
+    pub fn psnr_db(&self, field: &Siren) -> Result<f64> {
+        evaluate::psnr_db(self, field)
+    }
+
+    /// Returns the derivatives that the field should have, `(n, c, 3)`: downward, to the right, Laplacian.
+    pub(crate) fn field_targets(&self) -> Vec<f64> {
+        self.units.of_field(&self.targets)
+    }
+
+    /// Returns the coordinates of the pixels, `(n, 2)`.
+    fn coords(&self) -> Result<Tensor> {
+        let coords = self.grid.coords(0, self.grid.points(), self.dtype)?;
+        Ok(coords.to_device(&self.device)?)
+    }
+
+    /// Makes the sampler of points with derivatives; `targets` are those at the pixel centers.
+    fn derivative_sampler(&self, targets: Vec<f64>) -> Result<Box<dyn Sampler>> {
+        let channels = self.truth.channels;
+        if let Some(between) = &self.between {
+            let targets = self.units.of_field(between);
+            let lattices = lattices(&self.grid, channels, &targets, self.dtype, &self.device)?;
+            return sampler(lattices, &self.sampling, self.seed);
+        }
+        let shape = (self.grid.points(), channels, 3);
+        let targets = Tensor::from_vec(targets, shape, &Device::Cpu)?;
+        let targets = targets.to_dtype(self.dtype)?.to_device(&self.device)?;
+        let sample = Sample::with_targets(self.coords()?, targets)?;
+        Ok(self.sampling.sampler(sample, self.seed))
+    }
+
+    /// Returns the derivatives of a perfect field as factors of the targets. The factors are 1, except in the authors' units, where the
+    /// targets of the gradient ask for another contrast of the field than those of the Laplacian.
+    pub(crate) fn target_factors(&self) -> PerTerm<f64> {
+        if self.scaling == Scaling::Coordinate {
+            return PerTerm {
+                gradient: 1.0,
+                laplacian: 1.0,
+            };
+        }
+        let intervals = (0..2).map(|axis| 2.0 / self.grid.spacing(axis));
+        let n = intervals.filter(|n| n.is_finite()).fold(1.0, f64::max);
+        let contrasts = PerTerm {
+            gradient: AUTHORS.gradient * 2.0 / n,
+            laplacian: AUTHORS.laplacian * 4.0 / (n * n),
+        };
+        let fitted = if self.objective.gradient > 0.0 {
+            contrasts.gradient
+        } else {
+            contrasts.laplacian
+        };
+        PerTerm {
+            gradient: fitted / contrasts.gradient,
+            laplacian: fitted / contrasts.laplacian,
+        }
+    }
+
+    /// Returns the weight of each term and the number by which its square error is divided.
+    fn shares(&self, targets: &[f64]) -> PerTerm<Share> {
+        let mean_square = |is_counted: &dyn Fn(usize) -> bool| {
+            let chosen = targets
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| is_counted(at % 3));
+            let sum: f64 = chosen.map(|(_, x)| x * x).sum();
+            sum / (targets.len() as f64 / (3.0 * self.truth.channels as f64))
+        };
+        let share = |weight: f64, is_counted: &dyn Fn(usize) -> bool| {
+            let divisor = match self.scaling {
+                Scaling::Authors => 1.0,
+                Scaling::Coordinate => mean_square(is_counted),
+            };
+            let divisor = if divisor > 0.0 { divisor } else { 1.0 };
+            Share { weight, divisor }
+        };
+        PerTerm {
+            gradient: share(self.objective.gradient, &|k| k < 2),
+            laplacian: share(self.objective.laplacian, &|k| k == 2),
+        }
+    }
+
+    /// Returns the solver's values for the targets, `(height, width, channels)`, each channel with mean zero.
+    pub(crate) fn reference(&self) -> &[f64] {
+        self.reference.get_or_init(|| {
+            let sum_of_squares = |x: &[Vec<f64>]| {
+                let sum: f64 = x.iter().flatten().map(|x| x * x).sum();
+                sum.max(f64::MIN_POSITIVE)
+            };
+            let weights = PerTerm {
+                gradient: self.objective.gradient / sum_of_squares(&self.targets.first),
+                laplacian: self.objective.laplacian / sum_of_squares(&self.targets.second),
+            };
+            solve(pixels(&self.truth), &self.targets, weights)
+        })
+    }
+
+    /// Returns the solver's values as a picture. If their range exceeds that of a picture, it is scaled to it.
+    fn reference_picture(&self) -> Picture {
+        let values = self.reference();
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let middle = 0.5 * (low + high);
         let gain = (2.0 / (high - low)).min(1.0);
-        let shown = u.iter().map(|x| (0.5 + 0.5 * gain * (x - middle)) as f32);
+        let shown = values
+            .iter()
+            .map(|x| (0.5 + 0.5 * gain * (x - middle)) as f32);
         Picture {
             values: shown.collect(),
-            ..self.truth.clone()
+            ..self.truth
         }
     }
 }
 
-/// Sides and values of a picture, for its checksum.
-fn numbers_of(picture: &Picture) -> impl Iterator<Item = f32> {
+/// Returns sides, channels and values of a picture, for its checksum.
+fn sides_and_values(picture: &Picture) -> impl Iterator<Item = f32> {
     let sides = [picture.height, picture.width, picture.channels];
     let sides = sides.map(|side| side as f32).into_iter();
     sides.chain(picture.values.iter().copied())
-}
-
-/// Indices of the pixels whose values are shown.
-fn anchors(
-    signal: &PoissonSignal,
-    objective: &PoissonObjective,
-    seed: u64,
-    picture: &Picture,
-) -> Result<Option<Vec<u32>>> {
-    let Some(Anchor { pixels, .. }) = &objective.anchor else {
-        return Ok(None);
-    };
-    let (height, width) = (picture.height, picture.width);
-    let all = 0..(height * width) as u32;
-    let chosen: Vec<u32> = match pixels {
-        AnchorPixels::Border => {
-            let at_edge = |at: &u32| {
-                let (row, column) = (*at as usize / width, *at as usize % width);
-                row == 0 || column == 0 || row + 1 == height || column + 1 == width
-            };
-            all.filter(at_edge).collect()
-        }
-        AnchorPixels::Fraction(fraction) => {
-            let mut rng = ANCHORS.rng(seed, 0);
-            all.filter(|_| rng.random::<f64>() < *fraction).collect()
-        }
-        AnchorPixels::Mask(path) => {
-            let mask = signal.source().open_mask(path, picture)?;
-            all.filter(|&at| mask.values[at as usize] > 0.5).collect()
-        }
-    };
-    if chosen.is_empty() {
-        let expected = "at least one pixel (a higher fraction, or a mask with white in it)";
-        return Err(Error::invalid("objective.anchor.pixels", "none", expected));
-    }
-    Ok(Some(chosen))
 }
 
 #[cfg(all(test, feature = "cli"))]

@@ -5,7 +5,7 @@
 //! by a discrete cosine transform, a division by the eigenvalues, and the inverse transform. Waves whose eigenvalue is zero or nearly
 //! zero (the mean; for finite differences without the Laplacian also waves of the highest frequencies) are set to zero.
 
-use siren_picture::stencil::Shape;
+use siren_picture::stencil::PixelShape;
 
 use crate::config::Stencil;
 use crate::cosine;
@@ -24,11 +24,21 @@ pub struct Targets {
     pub second: [Vec<f64>; 2],
 }
 
+/// A quantity for the gradient and for the Laplacian.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PerTerm<T> {
+    /// That of the gradient.
+    pub gradient: T,
+    /// That of the Laplacian.
+    pub laplacian: T,
+}
+
 /// Computes the picture `(height, width, channels)` that fits the targets best in the least-squares sense.
 ///
-/// `[a, b]` are the weights of the gradient and of the Laplacian. The mean of every channel of the result is zero.
+/// `weights` are a and b of the minimized sum. The mean of every channel of the result is zero.
 #[must_use]
-pub fn solve(shape: Shape, targets: &Targets, [a, b]: [f64; 2]) -> Vec<f64> {
+pub fn solve(shape: PixelShape, targets: &Targets, weights: PerTerm<f64>) -> Vec<f64> {
+    let (a, b) = (weights.gradient, weights.laplacian);
     let stencil = targets.stencil;
     let mut waves = vec![0.0; targets.first[0].len()];
     let pairs = targets.second[0].iter().zip(&targets.second[1]);
@@ -65,7 +75,7 @@ pub fn solve(shape: Shape, targets: &Targets, [a, b]: [f64; 2]) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    const SHAPE: Shape = Shape {
+    const SHAPE: PixelShape = PixelShape {
         height: 7,
         width: 10,
         channels: 2,
@@ -103,7 +113,7 @@ mod tests {
         let u = centered(&picture());
         for stencil in ALL {
             let targets = derivatives(stencil, &u);
-            for weights in [[0.0, 1.0], [1.0, 0.0], [1.0, 0.3]] {
+            for weights in [[0.0, 1.0], [1.0, 0.0], [1.0, 0.3]].map(weights) {
                 let solution = solve(SHAPE, &targets, weights);
                 for (u, solved) in u.iter().zip(solution) {
                     assert!(
@@ -129,7 +139,7 @@ mod tests {
                     }
                 }
             }
-            let weights = [1.0, 0.3];
+            let weights = weights([1.0, 0.3]);
             let solution = solve(SHAPE, &targets, weights);
             let least = loss(&solution, &targets, weights);
             for at in (0..solution.len()).step_by(11) {
@@ -142,7 +152,14 @@ mod tests {
         }
     }
 
-    fn loss(u: &[f64], targets: &Targets, [a, b]: [f64; 2]) -> f64 {
+    fn weights([gradient, laplacian]: [f64; 2]) -> PerTerm<f64> {
+        PerTerm {
+            gradient,
+            laplacian,
+        }
+    }
+
+    fn loss(u: &[f64], targets: &Targets, weights: PerTerm<f64>) -> f64 {
         let computed = derivatives(targets.stencil, u);
         let square =
             |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| (x - y).powi(2)).sum::<f64>();
@@ -151,6 +168,7 @@ mod tests {
             let pairs = t.second[0].iter().zip(&t.second[1]);
             pairs.map(|(rows, columns)| rows + columns).collect()
         };
-        a * slopes.sum::<f64>() + b * square(&laplacian(&computed), &laplacian(targets))
+        weights.gradient * slopes.sum::<f64>()
+            + weights.laplacian * square(&laplacian(&computed), &laplacian(targets))
     }
 }

@@ -6,7 +6,7 @@
 
 use std::f64::consts::PI;
 
-use siren_picture::stencil::Shape;
+use siren_picture::stencil::PixelShape;
 
 use crate::config::Stencil;
 use crate::cosine::for_each_line;
@@ -22,7 +22,7 @@ impl Stencil {
     }
 
     /// Computes first derivatives along an axis, per pixel, multiplied by the [gain](Self::gain).
-    pub(crate) fn first(self, shape: Shape, values: &[f64], axis: usize) -> Vec<f64> {
+    pub(crate) fn first(self, shape: PixelShape, values: &[f64], axis: usize) -> Vec<f64> {
         match self {
             Self::Spectral => spectral_first(shape, values, axis),
             Self::Central => shape.central(values, axis),
@@ -31,7 +31,12 @@ impl Stencil {
     }
 
     /// Applies the transpose of [`first`](Self::first).
-    pub(crate) fn first_transposed(self, shape: Shape, values: &[f64], axis: usize) -> Vec<f64> {
+    pub(crate) fn first_transposed(
+        self,
+        shape: PixelShape,
+        values: &[f64],
+        axis: usize,
+    ) -> Vec<f64> {
         match self {
             Self::Spectral => spectral_first_transposed(shape, values, axis),
             Self::Central => shape.central_transposed(values, axis),
@@ -40,7 +45,7 @@ impl Stencil {
     }
 
     /// Computes second derivatives along an axis, per pixel squared. This linear map is symmetric.
-    pub(crate) fn second(self, shape: Shape, values: &[f64], axis: usize) -> Vec<f64> {
+    pub(crate) fn second(self, shape: PixelShape, values: &[f64], axis: usize) -> Vec<f64> {
         match self {
             Self::Spectral => spectral_second(shape, values, axis),
             Self::Central | Self::Sobel => shape.second_difference(values, axis),
@@ -48,13 +53,18 @@ impl Stencil {
     }
 
     /// Returns the eigenvalues along an axis for the wave with `waves[axis]` half periods along each axis.
-    pub(crate) fn eigenvalues(self, shape: Shape, axis: usize, waves: [usize; 2]) -> Eigenvalues {
+    pub(crate) fn eigenvalues(
+        self,
+        shape: PixelShape,
+        axis: usize,
+        waves: [usize; 2],
+    ) -> Eigenvalues {
         let [along, across] = [axis, 1 - axis].map(|axis| shape.angle(axis, waves));
-        let second = Shape::second_eigenvalue(along);
+        let second = PixelShape::second_eigenvalue(along);
         let (gradient, second) = match self {
             Self::Spectral => (along * along, -along * along),
-            Self::Central => (Shape::central_eigenvalue(along), second),
-            Self::Sobel => (Shape::sobel_eigenvalue(along, across), second),
+            Self::Central => (PixelShape::central_eigenvalue(along), second),
+            Self::Sobel => (PixelShape::sobel_eigenvalue(along, across), second),
         };
         Eigenvalues { gradient, second }
     }
@@ -102,7 +112,7 @@ fn normalization(n: usize) -> f64 {
 }
 
 /// Differentiates the cosine series along an axis: `Σ X cos(w(i + ½))` becomes `Σ −w X sin(w(i + ½))`.
-fn spectral_first(shape: Shape, values: &[f64], axis: usize) -> Vec<f64> {
+fn spectral_first(shape: PixelShape, values: &[f64], axis: usize) -> Vec<f64> {
     let mut out = values.to_vec();
     for_each_line(shape, &mut out, axis, |transform, line| {
         let n = line.len();
@@ -118,7 +128,7 @@ fn spectral_first(shape: Shape, values: &[f64], axis: usize) -> Vec<f64> {
 }
 
 /// Applies the transpose of [`spectral_first`].
-fn spectral_first_transposed(shape: Shape, values: &[f64], axis: usize) -> Vec<f64> {
+fn spectral_first_transposed(shape: PixelShape, values: &[f64], axis: usize) -> Vec<f64> {
     let mut out = values.to_vec();
     for_each_line(shape, &mut out, axis, |transform, line| {
         let n = line.len();
@@ -134,7 +144,7 @@ fn spectral_first_transposed(shape: Shape, values: &[f64], axis: usize) -> Vec<f
 }
 
 /// Differentiates the cosine series along an axis twice.
-fn spectral_second(shape: Shape, values: &[f64], axis: usize) -> Vec<f64> {
+fn spectral_second(shape: PixelShape, values: &[f64], axis: usize) -> Vec<f64> {
     let mut out = values.to_vec();
     for_each_line(shape, &mut out, axis, |transform, line| {
         let n = line.len();
@@ -152,7 +162,7 @@ fn spectral_second(shape: Shape, values: &[f64], axis: usize) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    const SHAPE: Shape = Shape {
+    const SHAPE: PixelShape = PixelShape {
         height: 6,
         width: 9,
         channels: 2,
@@ -203,7 +213,7 @@ mod tests {
 
     #[test]
     fn the_gain_of_every_stencil_holds_for_a_wave_of_low_frequency() {
-        let shape = Shape {
+        let shape = PixelShape {
             height: 400,
             width: 3,
             channels: 1,
@@ -268,7 +278,7 @@ mod tests {
 
     #[test]
     fn derivatives_along_an_axis_of_one_pixel_are_zero() {
-        let shape = Shape {
+        let shape = PixelShape {
             height: 1,
             width: 5,
             channels: 1,

@@ -230,7 +230,7 @@ pub(crate) fn artifacts(video: &Video, field: &Siren, folder: &Path) -> Result<(
         if index == playback.frames / 2 {
             for (name, levels) in [("target.png", target), ("value.png", &fit)] {
                 picture_from_levels(levels, playback.size, video.clip.channels)
-                    .save(&folder.join(name))?;
+                    .save(folder.join(name))?;
             }
         }
         let mut joined = Vec::with_capacity(target.len() * 3);

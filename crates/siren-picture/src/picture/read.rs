@@ -38,8 +38,16 @@ pub(super) struct DecodedFile {
 
 /// Reads the first picture of a file and composites transparent pixels over the background.
 pub(super) fn read(path: &Path, background: Background) -> Result<DecodedFile> {
-    let bytes = read_bytes(path)?;
-    let mut reader = ImageReader::new(Cursor::new(bytes.as_slice()))
+    decode(path, &read_bytes(path)?, background)
+}
+
+/// Decodes the first picture of the content of a file. `path` is used in messages alone.
+pub(super) fn decode(path: &Path, bytes: &[u8], background: Background) -> Result<DecodedFile> {
+    if bytes.is_empty() {
+        let message = format!("the file is empty (0 bytes); use a {FORMATS} file");
+        return Err(Error::signal(path, message));
+    }
+    let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(Error::io("read", path))?;
     let mut limits = Limits::no_limits();
@@ -52,7 +60,7 @@ pub(super) fn read(path: &Path, background: Background) -> Result<DecodedFile> {
         return Err(Error::signal(path, message));
     };
     if format == ImageFormat::Tiff {
-        let tiff = tiff::decode(path, &bytes)?;
+        let tiff = tiff::decode(path, bytes)?;
         return Ok(DecodedFile {
             picture: tiff.samples.into_picture(background, tiff.orientation),
             has_more: tiff.has_more,
@@ -65,13 +73,13 @@ pub(super) fn read(path: &Path, background: Background) -> Result<DecodedFile> {
     // A damaged EXIF block is ignored.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let image = match format {
-        ImageFormat::Jpeg => jpeg::decode(path, &bytes)?,
+        ImageFormat::Jpeg => jpeg::decode(path, bytes)?,
         _ => DynamicImage::from_decoder(decoder),
     };
     let samples = Samples::from_image(path, &image.map_err(decoding_error)?)?;
     Ok(DecodedFile {
         picture: samples.into_picture(background, orientation),
-        has_more: is_animated(format, &bytes),
+        has_more: is_animated(format, bytes),
     })
 }
 
@@ -103,10 +111,6 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>> {
         .take(MAX_FILE + 1)
         .read_to_end(&mut bytes)
         .map_err(Error::io("read", path))?;
-    if bytes.is_empty() {
-        let message = format!("the file is empty (0 bytes); use a {FORMATS} file");
-        return Err(Error::signal(path, message));
-    }
     if bytes.len() as u64 > MAX_FILE {
         let message = "the file is larger than the limit of 1 GiB; reduce the size of the picture, or save it as PNG";
         return Err(Error::signal(path, message));

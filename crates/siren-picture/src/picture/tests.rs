@@ -114,10 +114,10 @@ fn lossless_formats_preserve_the_saved_values() {
         ramp(3, 5, channels).save(&path).unwrap();
         assert!(std::fs::read(&path).unwrap().starts_with(magic.as_bytes()));
     }
-    let rgb_as_pgm = ramp(3, 5, 3).save(&folder.path().join("b.pgm"));
+    let rgb_as_pgm = ramp(3, 5, 3).save(folder.path().join("b.pgm"));
     assert!(rgb_as_pgm.unwrap_err().to_string().contains(".ppm"));
     ramp(3, 3, 1)
-        .save(&folder.path().join("no_extension"))
+        .save(folder.path().join("no_extension"))
         .unwrap();
     let file = std::fs::read(folder.path().join("no_extension")).unwrap();
     assert!(file.starts_with(b"\x89PNG"));
@@ -126,12 +126,10 @@ fn lossless_formats_preserve_the_saved_values() {
 #[test]
 fn the_error_for_an_unknown_extension_lists_the_supported_ones() {
     let folder = tempfile::tempdir().unwrap();
-    let error = ramp(2, 2, 3)
-        .save(&folder.path().join("a.xcf"))
-        .unwrap_err();
+    let error = ramp(2, 2, 3).save(folder.path().join("a.xcf")).unwrap_err();
     assert!(error.to_string().contains(".xcf"), "{error}");
     assert!(error.to_string().contains(".png"), "{error}");
-    let missing = ramp(2, 2, 3).save(&folder.path().join("no/a.png"));
+    let missing = ramp(2, 2, 3).save(folder.path().join("no/a.png"));
     assert!(matches!(missing, Err(Error::Io { .. })));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -1,5 +1,5 @@
 use siren_core::config::Source;
-use siren_run::{ConfigOf, Domain, Recorded};
+use siren_run::{ConfigOf, Domain};
 
 use super::*;
 
@@ -20,7 +20,7 @@ impl PictureFolder {
             channels: 1,
             values: pixels.collect(),
         };
-        picture.save(&self.0.path().join(name)).unwrap();
+        picture.save(self.0.path().join(name)).unwrap();
     }
 
     /// Opens the signal of a config with these tables.

@@ -105,7 +105,7 @@ fn every_bit_depth_spans_zero_to_one() {
         );
     }
     let indexed = png(ColorType::Indexed, BitDepth::Two, 2, &[0b1011_0000]);
-    let picture = Picture::open(&write(&folder, "a.png", &indexed), ColorMode::Auto).unwrap();
+    let picture = Picture::open(write(&folder, "a.png", &indexed), ColorMode::Auto).unwrap();
     let dim = 200.0 / 255.0;
     assert_eq!(picture.values, [1.0, 1.0, 1.0, dim, dim, dim]);
 }
@@ -265,8 +265,7 @@ fn every_exif_orientation_is_applied() {
 fn a_color_profile_is_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let image = detailed();
-    let open =
-        |file: &[u8]| Picture::open(&write(&folder, "a.png", file), ColorMode::Auto).unwrap();
+    let open = |file: &[u8]| Picture::open(write(&folder, "a.png", file), ColorMode::Auto).unwrap();
     let plain = open(&encoded(&image, ImageFormat::Png));
     let mut file = Vec::new();
     let mut encoder = PngEncoder::new(&mut file);
@@ -290,7 +289,7 @@ fn a_truncated_file_is_an_error_in_every_format() {
     ] {
         let whole = encoded(&detailed(), format);
         let name = format!("a.{}", format.extensions_str()[0]);
-        Picture::open(&write(&folder, &name, &whole), ColorMode::Auto).unwrap();
+        Picture::open(write(&folder, &name, &whole), ColorMode::Auto).unwrap();
         for percent in [5, 30, 60, 95] {
             let truncated = &whole[..whole.len() * percent / 100];
             let text = error_message(&write(&folder, &name, truncated));
@@ -334,7 +333,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 #[test]
 fn the_error_for_a_file_that_is_not_a_picture_suggests_formats() {
     let folder = tempfile::tempdir().unwrap();
-    let missing = Picture::open(&folder.path().join("no.png"), ColorMode::Auto).unwrap_err();
+    let missing = Picture::open(folder.path().join("no.png"), ColorMode::Auto).unwrap_err();
     assert!(
         matches!(missing, Error::Io { action: "open", .. }),
         "{missing}"

@@ -11,9 +11,8 @@ use tiff::{ColorType, TiffError, TiffResult};
 
 use super::samples::{Alpha, Samples};
 use super::{MAX_ALLOC, check_size};
+use crate::picture::OVERSHOOT;
 
-/// Largest distance from [0, 1] at which float samples are clamped: half a level of 8 bits, which rounding and resampling may cause.
-const OVERSHOOT: f32 = 0.5 / 255.0;
 /// Value of the tag `ExtraSamples` for premultiplied alpha.
 const ASSOCIATED: u16 = 1;
 /// Value of the tag `ExtraSamples` for straight alpha.
