@@ -31,7 +31,6 @@
 //! ```
 
 #![deny(clippy::undocumented_unsafe_blocks)]
-#![deny(clippy::undocumented_unsafe_blocks)]
 
 pub mod function;
 mod level;
