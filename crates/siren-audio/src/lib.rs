@@ -8,6 +8,7 @@
 //! what tells a sound from a picture: the first layer spans frequencies up to `first_omega_0 / (π · seconds)` Hz.
 
 #![forbid(unsafe_code)]
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod config;
 #[cfg(feature = "cli")]

@@ -138,6 +138,7 @@
 //! `Trace`, `InvalidTrace` and `Level` from `siren-kernel`, the CPU kernels.
 
 #![forbid(unsafe_code)]
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod config;
 pub mod error;

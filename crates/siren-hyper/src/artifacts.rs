@@ -25,7 +25,7 @@ const SCALE: usize = 8;
 /// Writes `inpainting.png`, `interpolation.png`, `fine.png` and `beyond.png` to `folder`.
 pub(crate) fn write(hyper: &Hyper, model: &HyperNetwork, folder: &Path) -> Result<()> {
     let chosen = evenly_spaced(evaluated_test_pictures(hyper), SHOWN);
-    inpaintings(hyper, model, &chosen)?.save(&folder.join("inpainting.png"))?;
+    inpaintings(hyper, model, &chosen)?.save(folder.join("inpainting.png"))?;
     let whole = contexts(hyper, &chosen, ContextKind::Full)?;
     let latents = model.latents(&whole, &hyper.objective)?;
     let strip = interpolate(&latents.get(0)?, &latents.get(chosen.len() - 1)?, STRIP)?;
@@ -36,7 +36,7 @@ pub(crate) fn write(hyper: &Hyper, model: &HyperNetwork, folder: &Path) -> Resul
         ("beyond.png", &latents, EXTENT),
     ] {
         let row = model.draw(latents, Drawing { side, extent })?;
-        grid(&[row]).save(&folder.join(name))?;
+        grid(&[row]).save(folder.join(name))?;
     }
     Ok(())
 }

@@ -111,6 +111,7 @@
 //! * `cuda`: training on NVIDIA devices.
 
 #![forbid(unsafe_code)]
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod config;
 pub mod context;

@@ -41,6 +41,7 @@
 //! | `cuda` | no | fields on CUDA devices |
 
 #![forbid(unsafe_code)]
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 #[cfg(feature = "cli")]
 mod artifacts;

@@ -30,7 +30,11 @@
 //! assert_eq!(product.to_vec(), [4.0, 5.0, 10.0, 11.0]);
 //! ```
 
-#![deny(clippy::undocumented_unsafe_blocks)]
+#![deny(
+    clippy::undocumented_unsafe_blocks,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
 
 pub mod function;
 mod level;

@@ -32,6 +32,7 @@
 //! | `cli` | no | the command-line arguments of rendering, which the programs of `siren-image` and `siren-poisson` share |
 
 #![forbid(unsafe_code)]
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod canvas;
 #[cfg(feature = "cli")]

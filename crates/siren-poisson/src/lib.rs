@@ -50,6 +50,7 @@
 //! | `cuda` | no | fields on CUDA devices |
 
 #![forbid(unsafe_code)]
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod anchors;
 #[cfg(feature = "cli")]

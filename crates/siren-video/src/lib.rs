@@ -5,6 +5,7 @@
 //! rate and size into a [`sink`].
 
 #![forbid(unsafe_code)]
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod clip;
 pub mod config;
