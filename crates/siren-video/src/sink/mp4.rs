@@ -151,7 +151,7 @@ impl Mp4Sink {
         loop {
             match self.encoder.receive_packet(&mut packet) {
                 Ok(()) => {}
-                Err(error) if is_drained(&error) => return Ok(()),
+                Err(error) if is_drained(error) => return Ok(()),
                 Err(error) => return Err(error),
             }
             packet.set_stream(0);
@@ -187,7 +187,7 @@ impl Sink for Mp4Sink {
 }
 
 /// Returns whether an encoder has no packet ready: it waits for frames, or has returned all packets after the end of the clip.
-fn is_drained(error: &ffmpeg::Error) -> bool {
+fn is_drained(error: ffmpeg::Error) -> bool {
     matches!(
         error,
         ffmpeg::Error::Other { errno: EAGAIN } | ffmpeg::Error::Eof
@@ -221,10 +221,10 @@ mod tests {
 
     #[test]
     fn an_encoder_without_packets_is_drained_and_any_other_error_is_one() {
-        assert!(is_drained(&ffmpeg::Error::Other { errno: EAGAIN }));
-        assert!(is_drained(&ffmpeg::Error::Eof));
+        assert!(is_drained(ffmpeg::Error::Other { errno: EAGAIN }));
+        assert!(is_drained(ffmpeg::Error::Eof));
         let full_disk = ffmpeg::Error::Other { errno: 28 };
-        assert!(!is_drained(&full_disk) && !is_drained(&ffmpeg::Error::InvalidData));
+        assert!(!is_drained(full_disk) && !is_drained(ffmpeg::Error::InvalidData));
     }
 
     #[test]
