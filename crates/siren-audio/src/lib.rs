@@ -59,3 +59,8 @@ pub use self::render::{AudioMetadata, Timeline};
 pub use self::signal::Audio;
 pub use self::sound::Sound;
 pub use self::tune::tune;
+
+/// The code of the README, which is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -5,7 +5,7 @@ use std::f64::consts::TAU;
 use crate::sound::Sound;
 
 /// Sample rate in Hz.
-pub const RATE: u32 = 22_050;
+const RATE: u32 = 22_050;
 /// Seconds from one note to the next. A note continues to sound under the notes that follow.
 const SECONDS_PER_NOTE: f64 = 0.25;
 /// MIDI note numbers of C E G c e G c e.
@@ -19,7 +19,7 @@ const FADE: f64 = 0.08;
 /// Largest amplitude.
 const PEAK: f64 = 0.8;
 
-/// Synthesizes the piece: two seconds, one channel, at [`RATE`]. Every call returns the same samples.
+/// Synthesizes the piece: two seconds, one channel, at 22,050 Hz. Every call returns the same samples.
 #[must_use]
 pub fn tune() -> Sound {
     let seconds = SECONDS_PER_NOTE * NOTES.len() as f64;

@@ -21,7 +21,7 @@ pub(crate) fn main() -> siren_core::Result<()> {
     let video = Video::new(clip, &VideoSignalConfig::default(), 0)?;
     let mut config = video.recipe();
     config.field.hidden_features = 32;
-    config.train.steps = 100;
+    config.train.steps = 200;
     let mut fit = Fit::new(&video, &config)?;
     fit.run()?;
     for score in fit.evaluate()? {

@@ -58,3 +58,8 @@ pub use self::config::{VideoObjectiveConfig, VideoSignalConfig};
 pub use self::field::ClipField;
 pub use self::render::{Playback, VideoMetadata};
 pub use self::signal::Video;
+
+/// The code of the README, which is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
