@@ -17,7 +17,7 @@ pub(crate) fn main() -> siren_core::Result<()> {
     let mut fit = Fit::new(&audio, &config)?;
     fit.run()?;
     for score in fit.evaluate()? {
-        println!("{} {:.2e}", score.metric.name, score.value);
+        println!("{} {:.6}", score.metric.name, score.value);
     }
 
     let field = SoundField::new(fit.into_model(), audio.metadata())?;
