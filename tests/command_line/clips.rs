@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use siren_video::clip::Clip;
-use siren_video::config::VideoSignal;
 use siren_video::frames::open;
+use siren_video::{Clip, VideoSignalConfig};
 
 use super::{Case, assert_refused_cleanly, desk_for};
 use crate::support::desk::Desk;
@@ -40,13 +39,13 @@ fn array_header(kind: &str, shape: &str) -> Vec<u8> {
 
 /// Decodes a clip and returns its height, its width and its number of frames.
 pub(super) fn clip_size(desk: &Desk, name: &str) -> (u32, u32, usize) {
-    let signal = VideoSignal {
+    let signal = VideoSignalConfig {
         path: Some(desk.path(name)),
-        ..VideoSignal::default()
+        ..VideoSignalConfig::default()
     };
     let mut frames = open(&signal).unwrap();
     let (mut size, mut count) = ((0, 0), 0);
-    while let Some(frame) = frames.next().unwrap() {
+    while let Some(frame) = frames.read_next().unwrap() {
         size = frame.dimensions();
         count += 1;
     }
@@ -122,13 +121,13 @@ fn a_file_that_is_no_usable_clip_is_refused_by_name() {
 
 /// Reads a clip and returns its values, 0 to 255, frame by frame, or the error message.
 fn levels(desk: &Desk, name: &str) -> Result<Vec<u8>, String> {
-    let signal = VideoSignal {
+    let signal = VideoSignalConfig {
         path: Some(desk.path(name)),
-        ..VideoSignal::default()
+        ..VideoSignalConfig::default()
     };
-    let clip = Clip::open(&signal).map_err(|error| error.to_string())?;
-    assert_eq!(clip.values.len(), clip.voxels() * clip.channels);
-    Ok(clip.values)
+    let clip = Clip::from_config(&signal).map_err(|error| error.to_string())?;
+    assert_eq!(clip.levels().len(), clip.voxels() * clip.channels());
+    Ok(clip.into_levels())
 }
 
 #[test]

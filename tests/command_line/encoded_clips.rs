@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use siren_video::config::VideoSignal;
+use siren_video::VideoSignalConfig;
 use siren_video::frames::open;
 
 use super::clips::{clip_size, desk};
@@ -19,11 +19,11 @@ fn copy_golden(desk: &Desk, name: &str) -> Vec<u8> {
 
 /// Decodes the first frame of a clip.
 fn first_frame(desk: &Desk, name: &str) -> image::RgbImage {
-    let signal = VideoSignal {
+    let signal = VideoSignalConfig {
         path: Some(desk.path(name)),
-        ..VideoSignal::default()
+        ..VideoSignalConfig::default()
     };
-    open(&signal).unwrap().next().unwrap().unwrap()
+    open(&signal).unwrap().read_next().unwrap().unwrap()
 }
 
 #[track_caller]

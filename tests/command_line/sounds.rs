@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use siren_audio::sound::Sound;
-use siren_audio::wav::WavFile;
+use siren_audio::Sound;
 
 use super::{Case, assert_refused_cleanly, desk_for};
 use crate::support::desk::Desk;
@@ -37,9 +36,7 @@ fn desk_with_run() -> Desk {
 
 /// Reads a whole WAV file.
 fn read_sound(desk: &Desk, name: &str) -> Sound {
-    let file = WavFile::open(&desk.path(name)).unwrap();
-    let frames = file.frames();
-    file.read(0..frames).unwrap()
+    Sound::open(desk.path(name)).unwrap()
 }
 
 #[test]
@@ -58,12 +55,8 @@ fn a_file_that_is_not_a_usable_sound_is_refused_by_name() {
     desk.write("empty.wav", "");
     desk.write("text.wav", "This is not a sound.\n");
     fs::create_dir(desk.path("folder.wav")).unwrap();
-    let silence = Sound {
-        rate: 8000,
-        channels: 1,
-        values: vec![0.0; 1000],
-    };
-    silence.save(&desk.path("silence.wav")).unwrap();
+    let silence = Sound::new(8000, 1, vec![0.0; 1000]).unwrap();
+    silence.save(desk.path("silence.wav")).unwrap();
     let cases: &[Case] = &[
         ("absent.wav", &["absent.wav", "No such file"]),
         ("cut.wav", &["cut.wav", "1000 frames", "ends after 300"]),
@@ -158,14 +151,14 @@ fn flac_mp3_and_ogg_are_decoded_to_the_encoded_tone() {
         desk.run(&format!("{line} --set signal.length=0.5"))
             .assert_success();
         let sound = read_sound(&desk, "run/artifacts/target.wav");
-        assert_eq!((sound.rate, sound.channels), (16_000, 2), "{name}");
+        assert_eq!((sound.rate(), sound.channels()), (16_000, 2), "{name}");
         assert_eq!(sound.frames(), frames, "{name}");
         // Lossy encoders have their largest errors where the tone begins and ends.
         for frame in 2000..6000 {
             let phase = std::f32::consts::TAU * 500.0 * frame as f32 / 16_000.0;
             let expected = [0.5 * phase.sin(), 0.25 * (2.0 * phase).sin()];
             for (channel, expected) in expected.into_iter().enumerate() {
-                let y = sound.values[2 * frame + channel];
+                let y = sound.samples()[2 * frame + channel];
                 assert!(
                     (y - expected).abs() < tolerance,
                     "{name} {frame}: {y} {expected}"
@@ -205,12 +198,12 @@ fn a_sound_is_resampled_to_signal_rate_and_its_waveforms_are_drawn() {
     desk.run(&format!("{line} --set signal.length=0.5"))
         .assert_success();
     let sound = read_sound(&desk, "run/artifacts/target.wav");
-    assert_eq!((sound.rate, sound.channels), (8000, 1));
+    assert_eq!((sound.rate(), sound.channels()), (8000, 1));
     assert!(sound.frames().abs_diff(4000) <= 1);
     for frame in 1000..3000 {
         let phase = std::f32::consts::TAU * 500.0 * frame as f32 / 8000.0;
         let mixed = 0.25 * phase.sin() + 0.125 * (2.0 * phase).sin();
-        assert!((sound.values[frame] - mixed).abs() < 2e-3, "{frame}");
+        assert!((sound.samples()[frame] - mixed).abs() < 2e-3, "{frame}");
     }
     for name in ["waveforms", "spectrograms"] {
         let picture = image::open(desk.path(&format!("run/artifacts/{name}.png"))).unwrap();
@@ -278,14 +271,15 @@ fn a_fitted_sound_is_rendered_at_any_rate_and_at_its_own_rate_equals_its_artifac
         desk.run(&format!("render run {option}--checkpoint last -o a.WAV"))
             .assert_success();
         let sound = read_sound(&desk, "a.WAV");
-        assert_eq!((sound.rate, sound.frames()), (rate, frames), "{option}");
+        assert_eq!((sound.rate(), sound.frames()), (rate, frames), "{option}");
         if rate == 22_050 {
             assert!(desk.read("a.WAV") == desk.read("run/artifacts/value.wav"));
         }
     }
     let [target, value, error] = ["target", "value", "error"]
         .map(|name| read_sound(&desk, &format!("run/artifacts/{name}.wav")));
-    for ((target, value), error) in target.values.iter().zip(&value.values).zip(&error.values) {
+    let pairs = target.samples().iter().zip(value.samples());
+    for ((target, value), error) in pairs.zip(error.samples()) {
         assert!((value - target - error).abs() < 1e-6);
     }
 }
@@ -293,8 +287,8 @@ fn a_fitted_sound_is_rendered_at_any_rate_and_at_its_own_rate_equals_its_artifac
 /// Returns the frequency with the largest Fourier amplitude within 100 Hz of `guess_hz`, in Hz.
 fn strongest_frequency_hz(sound: &Sound, guess_hz: u32) -> f64 {
     let strength = |hertz: f64| {
-        let step = std::f64::consts::TAU * hertz / f64::from(sound.rate);
-        let waves = sound.values.iter().enumerate().map(|(frame, &y)| {
+        let step = std::f64::consts::TAU * hertz / f64::from(sound.rate());
+        let waves = sound.samples().iter().enumerate().map(|(frame, &y)| {
             let (sine, cosine) = (step * frame as f64).sin_cos();
             [f64::from(y) * sine, f64::from(y) * cosine]
         });
@@ -310,12 +304,8 @@ fn strongest_frequency_hz(sound: &Sound, guess_hz: u32) -> f64 {
 fn a_sound_fitted_at_44100_hz_keeps_its_frequency_at_48000_hz() {
     let desk = desk();
     let wave = |frame: u16| (std::f32::consts::TAU * 1000.0 * f32::from(frame) / 44_100.0).sin();
-    let sound = Sound {
-        rate: 44_100,
-        channels: 1,
-        values: (0..2205).map(wave).collect(),
-    };
-    sound.save(&desk.path("tone.wav")).unwrap();
+    let sound = Sound::new(44_100, 1, (0..2205).map(wave).collect()).unwrap();
+    sound.save(desk.path("tone.wav")).unwrap();
     let sets = "--set signal.path=tone.wav --set train.steps=200 --set field.hidden_features=32 --set train.learning_rate=1e-3";
     desk.run(&format!("run good.toml --out run {sets}"))
         .assert_success();
@@ -325,7 +315,7 @@ fn a_sound_fitted_at_44100_hz_keeps_its_frequency_at_48000_hz() {
         read_sound(&desk, "tone.wav"),
         read_sound(&desk, "tone_48000.wav"),
     );
-    assert_eq!((rendered.rate, rendered.frames()), (48_000, 2399));
+    assert_eq!((rendered.rate(), rendered.frames()), (48_000, 2399));
     let [fitted, rendered] = [fitted, rendered].map(|sound| strongest_frequency_hz(&sound, 1000));
     assert!((fitted - 1000.0).abs() < 1.0, "{fitted}");
     assert!((rendered - fitted).abs() < 1.0, "{rendered}");
@@ -340,7 +330,7 @@ fn channels_each_fits_both_channels() {
     let target = read_sound(&desk, "run/artifacts/target.wav");
     let mine = read_sound(&desk, "mine.wav");
     assert_eq!(target, mine.part(0..400));
-    assert_eq!(read_sound(&desk, "run/artifacts/value.wav").channels, 2);
+    assert_eq!(read_sound(&desk, "run/artifacts/value.wav").channels(), 2);
     desk.run("resume run").assert_success();
     desk.run("export run -o a.safetensors").assert_success();
     desk.write_sound("mine.wav", 999);

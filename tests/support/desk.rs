@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use image::{Rgb, RgbImage};
-use siren_audio::sound::Sound;
+use siren_audio::Sound;
 use tempfile::TempDir;
 
 use super::program::{Ended, program};
@@ -73,12 +73,9 @@ impl Desk {
     /// Writes a stereo sound at 8 kHz whose left channel rises and whose right channel falls.
     pub fn write_sound(&self, name: &str, frames: u16) {
         let rising = (0..frames).map(|frame| f32::from(frame) / f32::from(frames));
-        let sound = Sound {
-            rate: 8000,
-            channels: 2,
-            values: rising.flat_map(|y| [y, 0.5 - 0.5 * y]).collect(),
-        };
-        sound.save(&self.path(name)).unwrap();
+        let samples = rising.flat_map(|y| [y, 0.5 - 0.5 * y]);
+        let sound = Sound::new(8000, 2, samples.collect()).unwrap();
+        sound.save(self.path(name)).unwrap();
     }
 
     /// Returns the command `siren-<kind>` with the arguments of `line`, which are separated by single spaces.

@@ -8,7 +8,7 @@ use siren_core::config::Table;
 use siren_core::signal::Sampling;
 use siren_core::{Error, Result};
 
-use crate::sound::{MAX_RATE, MAX_VALUES};
+use crate::sound::{MAX_RATE, MAX_SAMPLES};
 
 /// The sound, and which part of it is fitted.
 ///
@@ -16,7 +16,7 @@ use crate::sound::{MAX_RATE, MAX_VALUES};
 /// [−1, 1], whatever the duration: a longer sound needs a higher `field.first_omega_0`. 3000 is good for a few seconds of music.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct AudioSignal {
+pub struct AudioSignalConfig {
     /// The sound file: WAV, FLAC, MP3, Ogg Vorbis or AIFF. Default: the embedded piece.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
@@ -45,7 +45,7 @@ pub enum Channels {
     Each,
 }
 
-impl Table for AudioSignal {
+impl Table for AudioSignalConfig {
     fn validate(&self) -> Result<()> {
         if !(self.start.is_finite() && self.start >= 0.0) {
             let expected = "a time of at least 0 seconds";
@@ -62,7 +62,7 @@ impl Table for AudioSignal {
             let expected = format!("1 to {MAX_RATE} Hz");
             return Err(Error::invalid("signal.rate", rate, &expected));
         }
-        self.sampling.validate(MAX_VALUES)
+        self.sampling.validate(MAX_SAMPLES)
     }
 
     fn resolve_paths(&mut self, base: &Path) {
@@ -72,31 +72,31 @@ impl Table for AudioSignal {
     }
 }
 
-impl AudioSignal {
-    /// The part that is fitted, of a sound with so many frames.
+impl AudioSignalConfig {
+    /// Returns the range of frames that is fitted, of a sound of `frames` frames at `rate` Hz.
     ///
     /// # Errors
-    /// If it reaches beyond the sound's end, or is shorter than a frame.
+    /// [`Error::InvalidValue`] if the part begins or ends after the sound, or is shorter than a frame.
     pub fn part(&self, rate: u32, frames: usize) -> Result<Range<usize>> {
         let rate = f64::from(rate);
         let first = (self.start * rate).round();
         if first >= frames as f64 {
             let expected = format!(
                 "less than the {} seconds that the sound lasts",
-                shown(frames as f64 / rate)
+                floor_to_microsecond(frames as f64 / rate)
             );
             return Err(Error::invalid("signal.start", self.start, &expected));
         }
         let first = first as usize;
-        let left = frames - first;
+        let remaining = frames - first;
         let Some(length) = self.length else {
             return Ok(first..frames);
         };
         let count = (length * rate).round();
-        if !(1.0..=left as f64).contains(&count) {
+        if !(1.0..=remaining as f64).contains(&count) {
             let expected = format!(
                 "at least one frame, and at most the {} seconds that there are after `signal.start`",
-                shown(left as f64 / rate)
+                floor_to_microsecond(remaining as f64 / rate)
             );
             return Err(Error::invalid("signal.length", length, &expected));
         }
@@ -104,17 +104,17 @@ impl AudioSignal {
     }
 }
 
-/// Seconds to the microsecond, rounded down: what is within a frame of it is still there.
-pub(crate) fn shown(seconds: f64) -> f64 {
+/// Rounds seconds down to a microsecond, so that a time in a message, given back as a `signal.length`, does not exceed the sound.
+pub(crate) fn floor_to_microsecond(seconds: f64) -> f64 {
     (seconds * 1e6).floor() / 1e6
 }
 
 /// The mean squared error of the amplitude.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AudioObjective {}
+pub struct AudioObjectiveConfig {}
 
-impl Table for AudioObjective {
+impl Table for AudioObjectiveConfig {
     fn validate(&self) -> Result<()> {
         Ok(())
     }
@@ -124,16 +124,16 @@ impl Table for AudioObjective {
 mod tests {
     use super::*;
 
-    fn signal(start: f64, length: Option<f64>) -> AudioSignal {
-        AudioSignal {
+    fn signal(start: f64, length: Option<f64>) -> AudioSignalConfig {
+        AudioSignalConfig {
             start,
             length,
-            ..AudioSignal::default()
+            ..AudioSignalConfig::default()
         }
     }
 
     #[test]
-    fn times_that_are_none_are_refused_by_key() {
+    fn negative_and_infinite_times_are_rejected_by_key() {
         for start in [-0.1, f64::NAN, f64::INFINITY] {
             let message = signal(start, None).validate().unwrap_err().to_string();
             assert!(message.starts_with("`signal.start`"), "{message}");

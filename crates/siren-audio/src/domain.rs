@@ -1,4 +1,4 @@
-//! A sound as the domain of runs: what its config opens, and what its run folder keeps.
+//! Sounds as a domain of `siren-run`: how a config is opened, and what a run folder keeps.
 
 use std::path::Path;
 
@@ -9,23 +9,18 @@ use siren_core::metrics::{Metric, PSNR_DB};
 use siren_core::signal::checksum;
 use siren_run::{ConfigOf, Domain, Recorded};
 
-use crate::config::{AudioObjective, AudioSignal};
+use crate::artifacts::write_artifacts;
+use crate::config::{AudioObjectiveConfig, AudioSignalConfig};
 use crate::render::AudioMetadata;
-use crate::sound::Sound;
-use crate::source::open_sound;
-use crate::{Audio, render};
+use crate::{Audio, Sound};
 
 impl Recorded for Audio {
     type Metadata = AudioMetadata;
 
     fn checksum(&self) -> u32 {
-        let Sound {
-            rate,
-            channels,
-            ref values,
-        } = self.sound;
-        let numbers = [rate as f32, channels as f32].into_iter();
-        checksum(numbers.chain(values.iter().copied()))
+        let sound = self.sound();
+        let format = [sound.rate() as f32, sound.channels() as f32];
+        checksum(format.into_iter().chain(sound.samples().iter().copied()))
     }
 
     fn metadata(&self, _field: &Siren) -> Result<AudioMetadata> {
@@ -33,18 +28,18 @@ impl Recorded for Audio {
     }
 
     fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
-        render::artifacts(self, field, folder)
+        write_artifacts(self, field, folder)
     }
 }
 
 impl Domain for Audio {
     const KIND: &'static str = "audio";
     const HEADLINE: Metric = PSNR_DB;
-    type Signal = AudioSignal;
-    type Objective = AudioObjective;
+    type Signal = AudioSignalConfig;
+    type Objective = AudioObjectiveConfig;
 
     fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
-        let sound = open_sound(&config.signal)?;
+        let sound = Sound::from_config(&config.signal)?;
         let audio = Self::new(sound, &config.signal, config.seed)?;
         Ok(audio.on(DType::F32, device))
     }

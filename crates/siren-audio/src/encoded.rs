@@ -18,8 +18,8 @@ use symphonia::core::packet::Packet;
 
 pub(crate) use self::head::is_encoded;
 use self::track::{Track, check_range, select};
-use crate::config::AudioSignal;
-use crate::sound::{MAX_VALUES, Sound, ends_early};
+use crate::config::AudioSignalConfig;
+use crate::sound::{MAX_SAMPLES, Sound, ends_early};
 
 /// Fault of a file whose end is missing.
 const CUT_SHORT: &str = "is cut short, or the program that recorded it did not complete it";
@@ -34,9 +34,13 @@ struct Encoded<'a> {
 
 /// Frames decoded so far.
 struct Decoded {
-    /// The decoded frames from the requested start on. Its rate is 0 until the first packet is decoded.
-    sound: Sound,
-    /// Number of decoded frames before those of `sound`, which are discarded.
+    /// Sample rate in Hz; 0 until the first packet is decoded.
+    rate: u32,
+    /// Number of channels; 1 until the first packet is decoded.
+    channels: usize,
+    /// Interleaved samples from the requested start on.
+    samples: Vec<f32>,
+    /// Number of decoded frames before those of `samples`, which are discarded.
     skipped: usize,
     /// Expected time stamp of the next packet.
     next_timestamp: Option<i64>,
@@ -60,9 +64,9 @@ enum Ending {
 ///
 /// # Errors
 /// [`Error::Signal`] if the file has no sound of a supported codec, is damaged or cut short before the part ends, or has more
-/// than [`MAX_VALUES`] samples in the part; [`Error::InvalidValue`] if the part is outside the sound; [`Error::Io`] if the file
+/// than [`MAX_SAMPLES`] samples in the part; [`Error::InvalidValue`] if the part is outside the sound; [`Error::Io`] if the file
 /// cannot be read.
-pub(crate) fn read(path: &Path, signal: &AudioSignal) -> Result<Sound> {
+pub(crate) fn read(path: &Path, signal: &AudioSignalConfig) -> Result<Sound> {
     let mut encoded = Encoded::open(path)?;
     let mut decoded = Decoded::default();
     let ending = encoded.decode(signal, &mut decoded)?;
@@ -95,7 +99,7 @@ impl<'a> Encoded<'a> {
     }
 
     /// Decodes packets up to the end of the requested part, the end of the file or a fault.
-    fn decode(&mut self, signal: &AudioSignal, decoded: &mut Decoded) -> Result<Ending> {
+    fn decode(&mut self, signal: &AudioSignalConfig, decoded: &mut Decoded) -> Result<Ending> {
         loop {
             let packet = match self.format.next_packet() {
                 Ok(Some(packet)) => packet,
@@ -124,7 +128,7 @@ impl<'a> Encoded<'a> {
             if let Some(fault) = self.decode_packet(packet, signal, decoded)? {
                 return Ok(Ending::Fault(fault));
             }
-            let rate = f64::from(decoded.sound.rate);
+            let rate = f64::from(decoded.rate);
             if let Some(length) = signal.length {
                 // Padding can be distinguished from sound only at the end of the file.
                 let margin = self.track.delay + self.track.padding + 1;
@@ -133,9 +137,9 @@ impl<'a> Encoded<'a> {
                     return Ok(Ending::PartDecoded);
                 }
             }
-            if decoded.sound.values.len() > MAX_VALUES {
+            if decoded.samples.len() > MAX_SAMPLES {
                 let message = format!(
-                    "the sound is too long to be fitted, expected at most {MAX_VALUES} samples in all; choose a part of it \
+                    "the sound is too long to be fitted, expected at most {MAX_SAMPLES} samples in all; choose a part of it \
                      with `signal.length`"
                 );
                 return Err(Error::signal(self.path, message));
@@ -147,7 +151,7 @@ impl<'a> Encoded<'a> {
     fn decode_packet(
         &mut self,
         packet: Packet,
-        signal: &AudioSignal,
+        signal: &AudioSignalConfig,
         decoded: &mut Decoded,
     ) -> Result<Option<String>> {
         let start = packet.pts.get();
@@ -163,11 +167,10 @@ impl<'a> Encoded<'a> {
             Err(failure) => return Ok(Some(damaged(&failure))),
         };
         let (rate, channels) = (buffer.spec().rate(), buffer.spec().channels().count());
-        let sound = &mut decoded.sound;
-        if sound.rate == 0 {
+        if decoded.rate == 0 {
             check_range(self.path, rate, channels)?;
-            (sound.rate, sound.channels) = (rate, channels);
-        } else if (sound.rate, sound.channels) != (rate, channels) {
+            (decoded.rate, decoded.channels) = (rate, channels);
+        } else if (decoded.rate, decoded.channels) != (rate, channels) {
             return Ok(Some(
                 "changes its sample rate or its number of channels".to_owned(),
             ));
@@ -182,8 +185,7 @@ impl<'a> Encoded<'a> {
         let early = early.min(decoded.last_frames);
         decoded.skipped += early;
         decoded
-            .sound
-            .values
+            .samples
             .extend_from_slice(&samples[early * channels..]);
         Ok(None)
     }
@@ -222,11 +224,11 @@ impl<'a> Encoded<'a> {
     /// If the part is outside the sound, extends to a fault of the file, or has a sample that is not finite.
     fn part(
         &self,
-        signal: &AudioSignal,
+        signal: &AudioSignalConfig,
         decoded: &Decoded,
         fault: Option<String>,
     ) -> Result<Sound> {
-        let (found, rate) = (decoded.frames(), decoded.sound.rate);
+        let (found, rate) = (decoded.frames(), decoded.rate);
         let Track {
             delay,
             padding,
@@ -245,7 +247,9 @@ impl<'a> Encoded<'a> {
         }
         let part = part?;
         let skipped = decoded.skipped.saturating_sub(delay);
-        let sound = decoded.sound.part(part.start - skipped..part.end - skipped);
+        let channels = decoded.channels;
+        let samples = (part.start - skipped) * channels..(part.end - skipped) * channels;
+        let sound = Sound::new(rate, channels, decoded.samples[samples].to_vec())?;
         sound.check_finite(self.path, part.start)?;
         Ok(sound)
     }
@@ -254,18 +258,16 @@ impl<'a> Encoded<'a> {
 impl Decoded {
     /// Returns the number of frames decoded so far, with the discarded ones.
     fn frames(&self) -> usize {
-        self.skipped + self.sound.frames()
+        self.skipped + self.samples.len() / self.channels
     }
 }
 
 impl Default for Decoded {
     fn default() -> Self {
         Self {
-            sound: Sound {
-                rate: 0,
-                channels: 1,
-                values: Vec::new(),
-            },
+            rate: 0,
+            channels: 1,
+            samples: Vec::new(),
             skipped: 0,
             next_timestamp: None,
             last_frames: 0,

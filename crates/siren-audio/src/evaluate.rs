@@ -1,25 +1,24 @@
-//! How well a field fits its sound.
+//! Metrics of a fitted sound.
 
 use siren_core::Result;
 use siren_core::field::Siren;
 use siren_core::metrics::{MSE, Metrics, PSNR_DB, psnr_db};
 
 use crate::Audio;
-use crate::render::pieces;
 
-/// On amplitudes divided by the largest one, over all channels: `psnr_db`, whose peak is that amplitude; `mse`, which the
-/// paper reports; `snr_db`, against the power of the sound itself.
+/// Computes the metrics over all channels, on amplitudes divided by the largest one: `psnr_db`, whose peak is that amplitude; `snr_db`,
+/// relative to the power of the sound itself; `mse`, which the paper reports.
 pub(crate) fn metrics(audio: &Audio, field: &Siren) -> Result<Metrics> {
     let mut targets = audio.targets();
     let (mut error, mut power) = (0.0, 0.0);
-    pieces(field, &audio.own_timeline(), |values| {
-        for (&value, target) in values.iter().zip(targets.by_ref()) {
-            error += (f64::from(value) - f64::from(target)).powi(2);
+    audio.fitted_timeline()?.for_each_chunk(field, |values| {
+        for (value, target) in values.iter().zip(targets.by_ref()) {
+            error += (value - f64::from(target)).powi(2);
             power += f64::from(target).powi(2);
         }
         Ok(())
     })?;
-    let count = audio.sound.values.len() as f64;
+    let count = audio.sound().samples().len() as f64;
     let mse = error / count;
     let snr = psnr_db(mse, (power / count).sqrt());
     Ok(vec![
@@ -29,35 +28,23 @@ pub(crate) fn metrics(audio: &Audio, field: &Siren) -> Result<Metrics> {
     ])
 }
 
-#[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
 mod tests {
     use candle_core::Device;
-    use siren_core::config::Source;
+    use siren_core::field::SirenConfig;
     use siren_core::train::Task as _;
-    use siren_run::{ConfigOf, Domain};
 
     use super::*;
-    use crate::sound::Sound;
+    use crate::{AudioSignalConfig, Sound};
 
     #[test]
-    fn a_field_of_one_value_is_off_by_what_one_can_count() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.wav");
-        let sound = Sound {
-            rate: 4,
-            channels: 2,
-            values: vec![0.5, 0.0, 0.0, -0.25],
+    fn metrics_of_a_constant_field_equal_those_computed_by_hand() {
+        let sound = Sound::new(4, 2, vec![0.5, 0.0, 0.0, -0.25]).unwrap();
+        let audio = Audio::new(sound, &AudioSignalConfig::default(), 0).unwrap();
+        let config = SirenConfig {
+            hidden_layers: 0,
+            ..SirenConfig::default()
         };
-        sound.save(&path).unwrap();
-        let source = Source {
-            origin: "a.toml".to_owned(),
-            text: format!(
-                "kind = 'audio'\n[signal]\npath = '{}'\nchannels = 'each'\n[field]\nhidden_layers = 0\n",
-                path.display()
-            ),
-        };
-        let config = ConfigOf::<Audio>::parse(&source, "audio", &[]).unwrap();
-        let audio = Audio::open(&config, &Device::Cpu).unwrap();
         let zeros = |name: &str| {
             let shape: &[usize] = match name {
                 "net.net.0.0.weight" => &[256, 1],
@@ -69,7 +56,6 @@ mod tests {
             Some(candle_core::Tensor::full(value, shape, &Device::Cpu).unwrap())
         };
         let field = config
-            .field
             .load(audio.shape(), zeros, candle_core::DType::F32, &Device::Cpu)
             .unwrap();
         // Targets are 1, 0, 0 and -0.5, so errors are 0.5, 0.5, 0.5 and 1.

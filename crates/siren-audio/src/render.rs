@@ -1,6 +1,4 @@
-//! Evaluates a field as a sound at any sample rate and writes it to WAV files.
-
-use std::path::Path;
+//! Evaluation of a field at the times of a sound, at any sample rate.
 
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -8,10 +6,7 @@ use siren_core::field::{Order, Siren};
 use siren_core::signal::SignalMetadata;
 use siren_core::{Error, Result};
 
-use crate::Audio;
-use crate::draw::Tracks;
 use crate::sound::MAX_RATE;
-use crate::wav::WavStream;
 
 /// Number of frames evaluated at once. This bounds the memory that a long sound takes.
 const CHUNK_FRAMES: usize = 1 << 16;
@@ -47,25 +42,36 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Returns the times of the fitted sound's frames.
-    fn own(rate: u32, frames: usize) -> Self {
-        Self {
-            rate,
-            frames,
-            fitted_rate: rate,
-            fitted_intervals: frames - 1,
-        }
+    /// Returns the times of the frames of a fitted sound.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] if the sound has no frames, or its rate is outside 1 to [`MAX_RATE`].
+    pub fn new(sound: &AudioMetadata) -> Result<Self> {
+        check_rate(sound.rate)?;
+        let Some(intervals) = sound.frames.checked_sub(1) else {
+            return Err(Error::invalid("frames", 0, "at least one frame"));
+        };
+        Ok(Self {
+            rate: sound.rate,
+            frames: sound.frames,
+            fitted_rate: sound.rate,
+            fitted_intervals: intervals,
+        })
     }
 
     /// Returns the same duration at another rate. The interval between frames is exactly `1 / rate` seconds, so the pitch does
     /// not change.
-    fn at_rate(self, rate: u32) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] if the rate is outside 1 to [`MAX_RATE`].
+    pub fn at_rate(self, rate: u32) -> Result<Self> {
+        check_rate(rate)?;
         let last = self.fitted_intervals as u128 * u128::from(rate) / u128::from(self.fitted_rate);
-        Self {
+        Ok(Self {
             rate,
             frames: last as usize + 1,
             ..self
-        }
+        })
     }
 
     /// Returns the number of frames.
@@ -81,113 +87,64 @@ impl Timeline {
     }
 
     /// Returns the coordinate of a frame in [−1, 1]. At the fitted rate, coordinates equal those of the grid that was fitted.
-    fn coord(&self, frame: usize) -> f64 {
+    #[must_use]
+    pub fn coord(&self, frame: usize) -> f64 {
+        self.coord_of_fitted_frame(
+            frame as f64 * f64::from(self.fitted_rate) / f64::from(self.rate),
+        )
+    }
+
+    /// Returns the coordinate of a time in seconds after the first frame. Times beyond the sound have coordinates beyond 1.
+    #[must_use]
+    pub fn coord_from_seconds(&self, seconds: f64) -> f64 {
+        self.coord_of_fitted_frame(seconds * f64::from(self.fitted_rate))
+    }
+
+    /// Returns the coordinate of a position in frames of the fitted sound.
+    fn coord_of_fitted_frame(&self, fitted: f64) -> f64 {
         if self.fitted_intervals == 0 {
             return 0.0;
         }
-        let fitted = frame as f64 * f64::from(self.fitted_rate) / f64::from(self.rate);
         2.0 * (fitted / self.fitted_intervals as f64) - 1.0
     }
 
-    /// Returns the coordinates `(len, 1)` of `len` frames from `start`, computed in f64 and rounded to f32.
-    fn coords(&self, start: usize, len: usize) -> Result<Tensor> {
+    /// Returns the coordinates `(len, 1)` of `len` frames from `start`, computed in f64 and rounded to `dtype`.
+    fn coords(&self, start: usize, len: usize, dtype: DType) -> Result<Tensor> {
         let coords: Vec<f64> = (start..start + len)
             .map(|frame| self.coord(frame))
             .collect();
-        Ok(Tensor::from_vec(coords, (len, 1), &Device::Cpu)?.to_dtype(DType::F32)?)
+        Ok(Tensor::from_vec(coords, (len, 1), &Device::Cpu)?.to_dtype(dtype)?)
     }
-}
 
-impl AudioMetadata {
-    /// Returns the times of frames at `rate` Hz, or at the fitted sound's rate if `rate` is `None`.
+    /// Evaluates a field chunk by chunk, in constant memory and in the field's precision.
+    ///
+    /// `consume` receives each chunk's interleaved values `(chunk frames × channels,)` in order of time.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] for `--rate` if the rate is outside 1 to [`MAX_RATE`].
-    pub fn timeline(&self, rate: Option<u32>) -> Result<Timeline> {
-        let own = Timeline::own(self.rate, self.frames);
-        match rate {
-            None => Ok(own),
-            Some(rate) if (1..=MAX_RATE).contains(&rate) => Ok(own.at_rate(rate)),
-            Some(rate) => Err(Error::invalid(
-                "--rate",
-                rate,
-                &format!("1 to {MAX_RATE} Hz"),
-            )),
-        }
-    }
-}
-
-impl Audio {
-    /// Returns the times of the fitted sound's frames.
-    pub(crate) fn own_timeline(&self) -> Timeline {
-        Timeline::own(self.sound.rate, self.sound.frames())
-    }
-}
-
-/// Evaluates a field chunk by chunk, in constant memory.
-///
-/// `consume` receives each chunk's interleaved values `(chunk frames × channels,)` in order of time.
-pub(crate) fn pieces(
-    field: &Siren,
-    timeline: &Timeline,
-    mut consume: impl FnMut(&[f32]) -> Result<()>,
-) -> Result<()> {
-    for start in (0..timeline.frames).step_by(CHUNK_FRAMES) {
-        let coords = timeline.coords(start, CHUNK_FRAMES.min(timeline.frames - start))?;
-        let coords = coords.to_device(field.parameters().device())?;
-        let values = field.evaluate(&coords, &Order::Value)?.value()?;
-        consume(&values.flatten_all()?.to_vec1::<f32>()?)?;
-    }
-    Ok(())
-}
-
-/// Writes a field as a WAV file of 32-bit floats, in constant memory. Field values are multiplied by `peak`, the largest
-/// amplitude of the fitted sound.
-///
-/// # Errors
-/// [`Error::Signal`] if the file is not named `.wav` or the samples exceed the limits of a WAV file; [`Error::Io`] if it
-/// cannot be written.
-pub fn render(peak: f32, field: &Siren, timeline: &Timeline, path: &Path) -> Result<()> {
-    let channels = field.out_features();
-    let mut stream = WavStream::create(path, timeline.rate, channels, timeline.frames)?;
-    pieces(field, timeline, |values| {
-        let amplitudes: Vec<f32> = values.iter().map(|y| y * peak).collect();
-        stream.push(&amplitudes)
-    })?;
-    stream.finish()
-}
-
-/// Writes the artifacts of a finished run: `target.wav`, `value.wav` (the fit) and `error.wav` (fit minus target), all in the
-/// amplitude of the input, and pictures of their waveforms and spectrograms.
-///
-/// # Errors
-/// If the field cannot be evaluated or a file cannot be written.
-pub(crate) fn artifacts(audio: &Audio, field: &Siren, folder: &Path) -> Result<()> {
-    audio.sound.save(&folder.join("target.wav"))?;
-    let timeline = audio.own_timeline();
-    let (rate, channels) = (audio.sound.rate, audio.sound.channels);
-    let create =
-        |name: &str| WavStream::create(&folder.join(name), rate, channels, timeline.frames);
-    let (mut fit, mut error) = (create("value.wav")?, create("error.wav")?);
-    let mut tracks = Tracks::default();
-    let mean = |frame: &[f32]| frame.iter().sum::<f32>() / (channels as f32 * audio.peak);
-    let mut targets = audio.sound.values.chunks_exact(channels);
-    pieces(field, &timeline, |values| {
-        for (values, target) in values.chunks_exact(channels).zip(targets.by_ref()) {
-            let amplitudes: Vec<f32> = values.iter().map(|y| y * audio.peak).collect();
-            let errors: Vec<f32> = amplitudes.iter().zip(target).map(|(y, t)| y - t).collect();
-            fit.push(&amplitudes)?;
-            error.push(&errors)?;
-            tracks.target.push(mean(target));
-            tracks.fit.push(mean(&amplitudes));
-            tracks.error.push(mean(&errors));
+    /// If the field has other than one coordinate, and those of `consume`.
+    pub fn for_each_chunk(
+        &self,
+        field: &Siren,
+        mut consume: impl FnMut(&[f64]) -> Result<()>,
+    ) -> Result<()> {
+        let (dtype, device) = (field.parameters().dtype(), field.parameters().device());
+        for start in (0..self.frames).step_by(CHUNK_FRAMES) {
+            let len = CHUNK_FRAMES.min(self.frames - start);
+            let coords = self.coords(start, len, dtype)?.to_device(device)?;
+            let values = field.evaluate(&coords, &Order::Value)?.value()?;
+            let values = values.flatten_all()?.to_device(&Device::Cpu)?;
+            consume(&values.to_dtype(DType::F64)?.to_vec1::<f64>()?)?;
         }
         Ok(())
-    })?;
-    fit.finish()?;
-    error.finish()?;
-    tracks.save_waveforms(&folder.join("waveforms.png"))?;
-    tracks.save_spectrograms(rate, &folder.join("spectrograms.png"))
+    }
+}
+
+/// Checks a sample rate in Hz.
+fn check_rate(rate: u32) -> Result<()> {
+    if (1..=MAX_RATE).contains(&rate) {
+        return Ok(());
+    }
+    Err(Error::invalid("rate", rate, &format!("1 to {MAX_RATE} Hz")))
 }
 
 #[cfg(test)]
@@ -197,40 +154,60 @@ mod tests {
 
     use super::*;
 
+    /// Returns the times of the frames of a sound at its own rate.
+    fn own(rate: u32, frames: usize) -> Timeline {
+        let peak = 1.0;
+        Timeline::new(&AudioMetadata { rate, frames, peak }).unwrap()
+    }
+
+    #[test]
+    fn rates_out_of_range_and_sounds_without_frames_are_rejected() {
+        for rate in [0, MAX_RATE + 1] {
+            let message = own(8000, 10).at_rate(rate).unwrap_err().to_string();
+            assert!(message.contains("expected 1 to 10000000 Hz"), "{message}");
+        }
+        let empty = AudioMetadata {
+            rate: 8000,
+            frames: 0,
+            peak: 1.0,
+        };
+        assert!(Timeline::new(&empty).is_err());
+    }
+
     #[test]
     fn coordinates_at_the_fitted_rate_equal_those_of_the_fitted_grid() {
         for frames in [1, 2, 1000, 44_101] {
             let grid = Grid::new(&[frames], CoordinateRule::Stretch).unwrap();
-            let own = Timeline::own(44_100, frames);
-            assert_eq!(own.at_rate(44_100), own);
-            let coords = own.coords(0, frames).unwrap();
-            let fitted = grid.coords(0, frames, DType::F32).unwrap();
+            let fitted = own(44_100, frames);
+            assert_eq!(fitted.at_rate(44_100).unwrap(), fitted);
+            let coords = fitted.coords(0, frames, DType::F32).unwrap();
+            let expected = grid.coords(0, frames, DType::F32).unwrap();
             assert_eq!(
                 coords.to_vec2::<f32>().unwrap(),
-                fitted.to_vec2::<f32>().unwrap()
+                expected.to_vec2::<f32>().unwrap()
             );
         }
     }
 
     #[test]
     fn frames_at_any_rate_are_one_period_apart_and_end_within_the_fitted_duration() {
-        let own = Timeline::own(8000, 8001);
+        let fitted = own(8000, 8001);
         for rate in [1, 7999, 8000, 11_025, 44_100, 48_000, MAX_RATE] {
-            let other = own.at_rate(rate);
+            let other = fitted.at_rate(rate).unwrap();
             // The duration is one second, and both ends are included.
             assert_eq!(other.frames(), rate as usize + 1);
             let step = other.coord(1) - other.coord(0);
             assert!((step - 2.0 / f64::from(rate)).abs() < 1e-12, "{rate}");
             assert!((other.coord(rate as usize) - 1.0).abs() < 1e-12);
         }
-        let odd = Timeline::own(1000, 500).at_rate(333);
+        let odd = own(1000, 500).at_rate(333).unwrap();
         assert_eq!(odd.frames(), 167);
         let last = odd.coord(166);
         assert!(last <= 1.0 && last > 1.0 - 2.0 * 1000.0 / 333.0 / 499.0);
     }
 
-    #[test]
-    fn chunks_cover_every_frame_in_order_without_gaps() {
+    /// Returns the field `sin(40 t)`.
+    fn wave(dtype: DType) -> Siren {
         let config = SirenConfig {
             hidden_features: 1,
             hidden_layers: 0,
@@ -250,25 +227,32 @@ mod tests {
             };
             Some(tensor.unwrap())
         };
-        let field = config.load(shape, find, DType::F32, &Device::Cpu).unwrap();
-        let timeline = Timeline::own(1000, 1001).at_rate(2 * CHUNK_FRAMES as u32 + 9);
-        let mut values = Vec::new();
-        pieces(&field, &timeline, |chunk| {
-            assert!(chunk.len() <= CHUNK_FRAMES);
-            values.extend_from_slice(chunk);
-            Ok(())
-        })
-        .unwrap();
-        assert_eq!(values.len(), 2 * CHUNK_FRAMES + 10);
-        for (frame, &value) in values.iter().enumerate() {
-            let expected = (40.0 * timeline.coord(frame)).sin();
-            assert!((f64::from(value) - expected).abs() < 1e-5, "{frame}");
+        config.load(shape, find, dtype, &Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn chunks_cover_every_frame_in_order_in_the_precision_of_the_field() {
+        let rate = 2 * CHUNK_FRAMES as u32 + 9;
+        let timeline = own(1000, 1001).at_rate(rate).unwrap();
+        for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F64, 1e-13)] {
+            let mut values = Vec::new();
+            let collect = |chunk: &[f64]| {
+                assert!(chunk.len() <= CHUNK_FRAMES);
+                values.extend_from_slice(chunk);
+                Ok(())
+            };
+            timeline.for_each_chunk(&wave(dtype), collect).unwrap();
+            assert_eq!(values.len(), 2 * CHUNK_FRAMES + 10);
+            for (frame, value) in values.iter().enumerate() {
+                let expected = (40.0 * timeline.coord(frame)).sin();
+                assert!((value - expected).abs() < tolerance, "{frame}");
+            }
         }
     }
 
     #[test]
     fn a_sound_of_one_frame_has_one_frame_at_any_rate() {
-        let other = Timeline::own(1000, 1).at_rate(48_000);
+        let other = own(1000, 1).at_rate(48_000).unwrap();
         assert_eq!(other.frames(), 1);
         assert!(other.coord(0).abs() < f64::EPSILON);
     }

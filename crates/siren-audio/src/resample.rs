@@ -5,7 +5,7 @@ use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler};
 use siren_core::{Error, Result};
 
-use crate::sound::{MAX_VALUES, Sound};
+use crate::sound::{MAX_SAMPLES, Sound};
 
 /// Least number of frames of one transform.
 const BLOCK_FRAMES: usize = 4096;
@@ -14,37 +14,40 @@ const BLOCK_FRAMES: usize = 4096;
 /// frame.
 ///
 /// # Errors
-/// [`Error::InvalidValue`] for `signal.rate` if the result has more than [`MAX_VALUES`] samples or none, or if the
+/// [`Error::InvalidValue`] for `signal.rate` if the result has more than [`MAX_SAMPLES`] samples or none, or if the
 /// resampler does not support the two rates.
 pub(crate) fn resampled(sound: &Sound, rate: u32) -> Result<Sound> {
     let frames = sound.frames();
-    let ratio = f64::from(rate) / f64::from(sound.rate);
+    let ratio = f64::from(rate) / f64::from(sound.rate());
     let invalid_rate = |reason: String| {
         let expected = format!(
             "a rate to which {frames} frames of {} channels at {} Hz can be resampled ({reason})",
-            sound.channels, sound.rate
+            sound.channels(),
+            sound.rate()
         );
         Error::invalid("signal.rate", rate, &expected)
     };
-    if ratio * sound.values.len() as f64 > MAX_VALUES as f64 {
-        return Err(invalid_rate(format!("at most {MAX_VALUES} samples in all")));
+    if ratio * sound.samples().len() as f64 > MAX_SAMPLES as f64 {
+        return Err(invalid_rate(format!(
+            "at most {MAX_SAMPLES} samples in all"
+        )));
     }
-    let (from, to) = (sound.rate as usize, rate as usize);
+    let (from, to) = (sound.rate() as usize, rate as usize);
     // The resampler removes a delay of half a block. A block is an even multiple of the smallest possible one, so that
     // this delay is a whole number of frames.
     let pair = 2 * from / from.gcd(&to);
     let block = pair * BLOCK_FRAMES.div_ceil(pair);
-    let resampler = Fft::<f32>::new(from, to, block, sound.channels, FixedSync::Both);
+    let resampler = Fft::<f32>::new(from, to, block, sound.channels(), FixedSync::Both);
     let mut resampler = resampler.map_err(|error| invalid_rate(error.to_string()))?;
-    let input = InterleavedSlice::new(&sound.values, sound.channels, frames);
+    let input = InterleavedSlice::new(sound.samples(), sound.channels(), frames);
     let input = input.map_err(|error| invalid_rate(error.to_string()))?;
     let output = resampler.process_all(&input, frames, None);
     let output = output.map_err(|error| invalid_rate(error.to_string()))?;
-    let values = output.take_data();
-    if values.is_empty() {
+    let samples = output.take_data();
+    if samples.is_empty() {
         return Err(invalid_rate("the result has no frames".to_owned()));
     }
-    Sound::new(rate, sound.channels, values)
+    Sound::new(rate, sound.channels(), samples)
 }
 
 #[cfg(test)]
@@ -66,14 +69,14 @@ mod tests {
     fn a_tone_keeps_its_pitch_phase_and_amplitude_at_any_rate() {
         for (from, to) in [(44_100, 48_000), (48_000, 16_000), (8000, 22_050)] {
             let converted = resampled(&tones(from, 440.0), to).unwrap();
-            assert_eq!((converted.rate, converted.channels), (to, 2));
+            assert_eq!((converted.rate(), converted.channels()), (to, 2));
             assert!(converted.frames().abs_diff(to as usize) <= 1);
             let expected = tones(to, 440.0);
             // The ends of the tone are discontinuities, which are not band-limited.
             let inner = to as usize / 5..to as usize / 5 * 8;
-            let pairs = converted.values[inner.clone()]
+            let pairs = converted.samples()[inner.clone()]
                 .iter()
-                .zip(&expected.values[inner]);
+                .zip(&expected.samples()[inner]);
             let largest = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(largest < 2e-3, "{from} → {to}: {largest}");
         }
@@ -82,7 +85,7 @@ mod tests {
     #[test]
     fn frequencies_above_half_the_new_rate_are_removed_without_aliasing() {
         let converted = resampled(&tones(44_100, 6000.0), 8000).unwrap();
-        let inner = &converted.values[3200..12_800];
+        let inner = &converted.samples()[3200..12_800];
         assert!(inner.iter().all(|y| y.abs() < 1e-2));
     }
 }

@@ -1,25 +1,29 @@
-//! From a config to samples: the sound, its place on the axis of time, and its scale.
+//! A sound as a fitting problem: coordinates, targets and constraints.
 
 use candle_core::{DType, Device};
 use siren_core::config::Table as _;
-use siren_core::field::{FieldShape, Siren};
+use siren_core::field::{FieldShape, Siren, SirenConfig};
 use siren_core::metrics::Metrics;
 use siren_core::objective::{Constraint, ValueMse};
 use siren_core::signal::{CoordinateRule, Grid, Raster, Sampling, Spectrum};
-use siren_core::train::Task;
+use siren_core::train::{FitConfig, ScheduleKind, Task, TrainConfig};
 use siren_core::{Error, Result};
 
-use crate::config::AudioSignal;
+use crate::config::AudioSignalConfig;
 use crate::evaluate;
-use crate::render::AudioMetadata;
+use crate::render::{AudioMetadata, Timeline};
 use crate::sound::Sound;
 
-/// A sound to be fitted.
+/// ω₀ of the first layer per second of sound, in [`Audio::recipe`]: 3000 for two seconds of music.
+const OMEGA_PER_SECOND: f64 = 1500.0;
+
+/// A sound as a fitting problem. The coordinate is time in [−1, 1], from the first frame to the last one; targets are amplitudes divided by
+/// the largest absolute amplitude.
 pub struct Audio {
-    /// In its own amplitude.
-    pub(crate) sound: Sound,
-    /// Its largest absolute amplitude, by which targets are divided.
-    pub(crate) peak: f32,
+    /// The sound in the amplitude of its file.
+    sound: Sound,
+    /// Largest absolute amplitude of the sound, by which targets are divided.
+    peak: f32,
     sampling: Sampling,
     seed: u64,
     dtype: DType,
@@ -32,7 +36,7 @@ impl Task for Audio {
     fn shape(&self) -> FieldShape {
         FieldShape {
             in_features: 1,
-            out_features: self.sound.channels,
+            out_features: self.sound.channels(),
             samples_per_side: Some(self.sound.frames()),
         }
     }
@@ -54,18 +58,17 @@ impl Task for Audio {
 }
 
 impl Audio {
-    /// Makes a signal of a sound in memory. `signal` says which samples each step uses; the keys that name a file or a part of it are not used.
+    /// Makes a fitting problem of a sound in memory. `signal` says which samples each step uses; the keys that name a file or a part of it are
+    /// not used. `seed` is that of the samples of each step.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] if a value is out of range; [`Error::Shape`] if the number of samples is no multiple of the number of
-    /// channels; [`Error::NotFinite`] if a sample is not finite.
-    pub fn new(sound: Sound, signal: &AudioSignal, seed: u64) -> Result<Self> {
+    /// [`Error::InvalidValue`] if a value of `signal` is out of range, or every sample is 0; [`Error::NotFinite`] if a sample is not finite.
+    pub fn new(sound: Sound, signal: &AudioSignalConfig, seed: u64) -> Result<Self> {
         signal.validate()?;
-        let sound = Sound::new(sound.rate, sound.channels, sound.values)?;
-        if let Some(index) = sound.values.iter().position(|y| !y.is_finite()) {
+        if let Some(index) = sound.samples().iter().position(|y| !y.is_finite()) {
             return Err(Error::NotFinite {
                 column: "samples".to_owned(),
-                point: index / sound.channels,
+                point: index / sound.channels(),
             });
         }
         let peak = sound.peak();
@@ -87,7 +90,7 @@ impl Audio {
         })
     }
 
-    /// Returns the same signal with samples of another type or on another device.
+    /// Returns the same problem with samples of type `dtype` (`f32` or `f64`) on a device.
     #[must_use]
     pub fn on(self, dtype: DType, device: &Device) -> Self {
         Self {
@@ -97,30 +100,90 @@ impl Audio {
         }
     }
 
+    /// Returns settings that fit a few seconds of music or speech well: 800 steps of Adam with a learning rate of 3e-4 and cosine decay, and a
+    /// first layer with ω₀ of 1500 for each second, so that its frequencies reach 477 Hz whatever the duration; later layers make higher ones.
+    #[must_use]
+    pub fn recipe(&self) -> FitConfig {
+        FitConfig {
+            seed: self.seed,
+            field: SirenConfig {
+                first_omega_0: (OMEGA_PER_SECOND * self.sound.seconds()).into(),
+                ..SirenConfig::default()
+            },
+            train: TrainConfig {
+                steps: 800,
+                learning_rate: 3e-4,
+                schedule: ScheduleKind::Cosine,
+                ..TrainConfig::default()
+            },
+            ..FitConfig::default()
+        }
+    }
+
+    /// Returns the sound.
+    #[must_use]
+    pub fn sound(&self) -> &Sound {
+        &self.sound
+    }
+
     /// Returns the facts of the sound from which a field is rendered.
     #[must_use]
     pub fn metadata(&self) -> AudioMetadata {
         AudioMetadata {
-            rate: self.sound.rate,
+            rate: self.sound.rate(),
             frames: self.sound.frames(),
             peak: self.peak,
         }
     }
 
-    fn raster(&self) -> Result<Raster> {
-        let grid = Grid::new(&[self.sound.frames()], CoordinateRule::Stretch)?;
-        Raster::new(grid, self.sound.channels, self.targets().collect())
+    /// Returns the times of the sound's frames.
+    pub(crate) fn fitted_timeline(&self) -> Result<Timeline> {
+        Timeline::new(&self.metadata())
     }
 
-    /// Amplitudes divided by the largest one: what the field should be.
+    /// Returns the targets on the grid of the frames.
+    fn raster(&self) -> Result<Raster> {
+        let grid = Grid::new(&[self.sound.frames()], CoordinateRule::Stretch)?;
+        Raster::new(grid, self.sound.channels(), self.targets().collect())
+    }
+
+    /// Returns the targets: interleaved amplitudes divided by the largest one.
     pub(crate) fn targets(&self) -> impl Iterator<Item = f32> {
         let scaled = |y: &f32| (f64::from(*y) / f64::from(self.peak)) as f32;
-        self.sound.values.iter().map(scaled)
+        self.sound.samples().iter().map(scaled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_and_samples_that_are_not_finite_are_rejected() {
+        for (samples, message) in [
+            (vec![], "0 frames of silence"),
+            (vec![0.0; 10], "10 frames of silence"),
+            (vec![1.0, f32::NAN], "not finite"),
+            (vec![f32::INFINITY, 0.0], "not finite"),
+        ] {
+            let sound = Sound::new(8000, 1, samples).unwrap();
+            let audio = Audio::new(sound, &AudioSignalConfig::default(), 0);
+            let error = audio.err().unwrap().to_string();
+            assert!(error.contains(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_recipe_of_two_seconds_has_the_omega_of_the_shipped_config() {
+        let sound = crate::tune();
+        let audio = Audio::new(sound, &AudioSignalConfig::default(), 7).unwrap();
+        assert_eq!(audio.recipe().field.first_omega_0, 3000.0.into());
+        assert_eq!(audio.recipe().seed, 7);
     }
 }
 
 #[cfg(all(test, feature = "cli"))]
-mod tests {
+mod domain_tests {
     use std::fs;
     use std::path::Path;
 
@@ -147,8 +210,8 @@ mod tests {
         audio.constraints().unwrap()[0].sampler.draw(0).unwrap()
     }
 
-    /// Coordinates, and targets frame by frame.
-    fn numbers(sample: &Sample) -> (Vec<f32>, Vec<f32>) {
+    /// Returns the coordinates, and the targets frame by frame.
+    fn coords_and_targets(sample: &Sample) -> (Vec<f32>, Vec<f32>) {
         let all = |tensor: &candle_core::Tensor| {
             let flat = tensor.flatten_all().unwrap();
             flat.to_vec1::<f32>().unwrap()
@@ -156,13 +219,10 @@ mod tests {
         (all(sample.coords()), all(sample.targets().unwrap()))
     }
 
-    /// A stereo file of four frames at 2 Hz.
+    /// Writes a stereo file of four frames at 2 Hz; returns the line of a config that names it.
     fn stereo(folder: &Path) -> String {
-        let sound = Sound {
-            rate: 2,
-            channels: 2,
-            values: vec![0.0, 0.5, 0.25, 0.25, -1.0, -2.0, 1.0, -1.0],
-        };
+        let samples = vec![0.0, 0.5, 0.25, 0.25, -1.0, -2.0, 1.0, -1.0];
+        let sound = Sound::new(2, 2, samples).unwrap();
         let path = folder.join("stereo.wav");
         sound.save(&path).unwrap();
         format!("path = '{}'", path.display())
@@ -174,7 +234,7 @@ mod tests {
         let path = stereo(folder.path());
         let mixed = open(&path).unwrap();
         assert_eq!(mixed.shape().out_features, 1);
-        let (coords, targets) = numbers(&first_sample(&mixed));
+        let (coords, targets) = coords_and_targets(&first_sample(&mixed));
         let thirds = [-1.0, -1.0 / 3.0, 1.0 / 3.0, 1.0];
         for (coord, expected) in coords.iter().zip(thirds) {
             assert!((coord - expected).abs() < 1e-6, "{coords:?}");
@@ -184,7 +244,7 @@ mod tests {
         }
         let each = open(&format!("{path}\nchannels = 'each'")).unwrap();
         assert_eq!(each.shape().out_features, 2);
-        let (coords, targets) = numbers(&first_sample(&each));
+        let (coords, targets) = coords_and_targets(&first_sample(&each));
         assert_eq!(coords.len(), 4);
         assert_eq!(targets, [0.0, 0.25, 0.125, 0.125, -0.5, -1.0, 0.5, -0.5]);
         assert_ne!(mixed.checksum(), each.checksum());
@@ -195,15 +255,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = stereo(folder.path());
         let part = open(&format!("{path}\nstart = 0.0\nlength = 1")).unwrap();
-        let (coords, targets) = numbers(&first_sample(&part));
+        let (coords, targets) = coords_and_targets(&first_sample(&part));
         assert_eq!(coords, [-1.0, 1.0]);
         assert_eq!(targets, [1.0, 1.0]);
         let last = open(&format!("{path}\nstart = 1.0\nlength = 0.5")).unwrap();
-        assert_eq!(numbers(&first_sample(&last)), (vec![0.0], vec![-1.0]));
+        assert_eq!(
+            coords_and_targets(&first_sample(&last)),
+            (vec![0.0], vec![-1.0])
+        );
     }
 
     #[test]
-    fn a_subset_has_as_many_points_as_it_says() {
+    fn a_subset_has_the_number_of_points_of_the_config() {
         let audio = open("sampling = { subset = { points = 100 } }").unwrap();
         assert_eq!(first_sample(&audio).len(), 100);
         let whole = open("").unwrap();
@@ -214,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_fitted_is_refused_by_its_key_or_its_file() {
+    fn unusable_parts_and_silent_sounds_are_rejected_with_the_key_or_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = stereo(folder.path());
         for (signal, words) in [
@@ -233,11 +296,7 @@ mod tests {
         assert!(canceling.contains("stereo.wav") && canceling.contains("\"each\""));
         assert!(open(&format!("{path}\nstart = 1.5\nchannels = 'each'")).is_ok());
         let silence = folder.path().join("silence.wav");
-        let sound = Sound {
-            rate: 8000,
-            channels: 1,
-            values: vec![0.0; 10],
-        };
+        let sound = Sound::new(8000, 1, vec![0.0; 10]).unwrap();
         sound.save(&silence).unwrap();
         let message = message(&format!("path = '{}'", silence.display()));
         assert!(message.contains("silence.wav") && message.contains("nothing is heard"));

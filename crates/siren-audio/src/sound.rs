@@ -5,76 +5,96 @@ use std::path::Path;
 
 use siren_core::{Error, Result};
 
-use crate::config::shown;
-use crate::wav::WavStream;
+use crate::config::floor_to_microsecond;
+use crate::wav::WavFileWriter;
 
-/// Largest number of samples, over all channels, of a sound that is fitted.
-pub const MAX_VALUES: usize = 1 << 27;
+/// Largest number of samples, over all channels, of a sound that is fitted, or rendered in memory.
+pub const MAX_SAMPLES: usize = 1 << 27;
 /// Highest sample rate that is read or written, in Hz.
 pub const MAX_RATE: u32 = 10_000_000;
 /// Largest number of channels that is read or written.
 pub const MAX_CHANNELS: usize = 32;
 
 /// A sampled sound. A frame is one sample of every channel.
-///
-/// [`Sound::new`] checks the fields. A value built as a literal is checked by the methods that return a [`Result`]; the
-/// others treat a sound with `channels: 0` as one without frames.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sound {
     /// Sample rate in Hz (frames per second), 1 to [`MAX_RATE`].
-    pub rate: u32,
-    /// Number of channels, 1 to [`MAX_CHANNELS`]: 1 for mono, 2 for stereo.
-    pub channels: usize,
-    /// Interleaved samples `(frames × channels,)`, frame by frame; an amplitude of 1 is full scale.
-    pub values: Vec<f32>,
+    rate: u32,
+    /// Number of channels, 1 to [`MAX_CHANNELS`].
+    channels: usize,
+    /// Interleaved samples `(frames × channels,)`.
+    samples: Vec<f32>,
 }
 
 impl Sound {
-    /// Builds a sound from interleaved samples `(frames × channels,)`.
+    /// Makes a sound of interleaved samples `(frames × channels,)`, frame by frame; an amplitude of 1 is full scale. `rate` is in Hz.
     ///
     /// # Errors
     /// [`Error::InvalidValue`] if `rate` is outside 1 to [`MAX_RATE`] or `channels` outside 1 to [`MAX_CHANNELS`];
     /// [`Error::Shape`] if the number of samples is not a multiple of `channels`.
-    pub fn new(rate: u32, channels: usize, values: Vec<f32>) -> Result<Self> {
-        let sound = Self {
-            rate,
-            channels,
-            values,
-        };
-        sound.validate()?;
-        Ok(sound)
-    }
-
-    /// Checks the rate, the number of channels and the number of samples.
-    fn validate(&self) -> Result<()> {
-        if !(1..=MAX_RATE).contains(&self.rate) {
+    pub fn new(rate: u32, channels: usize, samples: Vec<f32>) -> Result<Self> {
+        if !(1..=MAX_RATE).contains(&rate) {
             let expected = format!("a sample rate of 1 to {MAX_RATE} Hz");
-            return Err(Error::invalid("rate", self.rate, &expected));
+            return Err(Error::invalid("rate", rate, &expected));
         }
-        if !(1..=MAX_CHANNELS).contains(&self.channels) {
+        if !(1..=MAX_CHANNELS).contains(&channels) {
             let expected = format!("1 to {MAX_CHANNELS} channels");
-            return Err(Error::invalid("channels", self.channels, &expected));
+            return Err(Error::invalid("channels", channels, &expected));
         }
-        if !self.values.len().is_multiple_of(self.channels) {
+        if !samples.len().is_multiple_of(channels) {
             return Err(Error::Shape {
                 what: "samples of a sound",
-                expected: format!("a multiple of the {} channels", self.channels),
-                got: format!("{} samples", self.values.len()),
+                expected: format!("a multiple of the {channels} channels"),
+                got: format!("{} samples", samples.len()),
             });
         }
-        Ok(())
+        Ok(Self {
+            rate,
+            channels,
+            samples,
+        })
+    }
+
+    /// Returns the sample rate in Hz (frames per second).
+    #[must_use]
+    pub fn rate(&self) -> u32 {
+        self.rate
+    }
+
+    /// Returns the number of channels: 1 for mono, 2 for stereo.
+    #[must_use]
+    pub fn channels(&self) -> usize {
+        self.channels
     }
 
     /// Returns the number of frames.
     #[must_use]
     pub fn frames(&self) -> usize {
-        self.values.len().checked_div(self.channels).unwrap_or(0)
+        self.samples.len() / self.channels
+    }
+
+    /// Returns the duration in seconds: the number of frames over the rate.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.frames() as f64 / f64::from(self.rate)
+    }
+
+    /// Returns the interleaved samples `(frames × channels,)`.
+    #[must_use]
+    pub fn samples(&self) -> &[f32] {
+        &self.samples
+    }
+
+    /// Returns the interleaved samples `(frames × channels,)` without a copy.
+    #[must_use]
+    pub fn into_samples(self) -> Vec<f32> {
+        self.samples
     }
 
     /// Returns the largest absolute amplitude.
     #[must_use]
     pub fn peak(&self) -> f32 {
-        self.values.iter().fold(0.0, |peak, y| peak.max(y.abs()))
+        self.samples.iter().fold(0.0, |peak, y| peak.max(y.abs()))
     }
 
     /// Copies a range of frames.
@@ -83,50 +103,50 @@ impl Sound {
     /// If the range reaches beyond the last frame.
     #[must_use]
     pub fn part(&self, frames: Range<usize>) -> Self {
-        let values = frames.start * self.channels..frames.end * self.channels;
+        let samples = frames.start * self.channels..frames.end * self.channels;
         Self {
-            values: self.values[values].to_vec(),
+            samples: self.samples[samples].to_vec(),
             ..*self
         }
     }
 
     /// Returns the mean of the channels as a sound of one channel.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    pub fn mixed(&self) -> Result<Self> {
-        self.validate()?;
+    #[must_use]
+    pub fn mixed(&self) -> Self {
         let mean = |frame: &[f32]| {
             let sum: f64 = frame.iter().copied().map(f64::from).sum();
             (sum / frame.len() as f64) as f32
         };
-        let values = self.values.chunks_exact(self.channels).map(mean).collect();
-        Self::new(self.rate, 1, values)
+        Self {
+            rate: self.rate,
+            channels: 1,
+            samples: self.samples.chunks_exact(self.channels).map(mean).collect(),
+        }
     }
 
     /// Checks that every sample is finite. `first` is the index in the file of the sound's first frame, for the message.
     pub(crate) fn check_finite(&self, path: &Path, first: usize) -> Result<()> {
-        let Some(index) = self.values.iter().position(|value| !value.is_finite()) else {
+        let Some(index) = self.samples.iter().position(|y| !y.is_finite()) else {
             return Ok(());
         };
         let seconds = (first + index / self.channels) as f64 / f64::from(self.rate);
         let message = format!(
             "the sample at {seconds} seconds is {}, expected a finite number; repair it in an editor, or leave it out with \
              `signal.start` and `signal.length`",
-            self.values[index]
+            self.samples[index]
         );
         Err(Error::signal(path, message))
     }
 
-    /// Writes the sound as a WAV file of 32-bit floats.
+    /// Writes the sound as a WAV file of 32-bit floats, whole or not at all.
     ///
     /// # Errors
-    /// As [`new`](Self::new) and [`WavStream`].
-    pub fn save(&self, path: &Path) -> Result<()> {
-        self.validate()?;
-        let mut stream = WavStream::create(path, self.rate, self.channels, self.frames())?;
-        stream.push(&self.values)?;
-        stream.finish()
+    /// As [`WavFileWriter::create`], [`WavFileWriter::push`] and [`WavFileWriter::finish`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let mut writer = WavFileWriter::create(path, self.rate, self.channels, self.frames())?;
+        writer.push(&self.samples)?;
+        writer.finish()
     }
 }
 
@@ -135,7 +155,7 @@ impl Sound {
 /// `reason` is the beginning of the message. `available` is the range of frames from the first one that was requested to
 /// the last one in the file.
 pub(crate) fn ends_early(path: &Path, reason: &str, available: Range<usize>, rate: u32) -> Error {
-    let seconds = |frames: usize| shown(frames as f64 / f64::from(rate));
+    let seconds = |frames: usize| floor_to_microsecond(frames as f64 / f64::from(rate));
     let advice = if available.is_empty() {
         "or choose an earlier part with `signal.start` and `signal.length`".to_owned()
     } else {
@@ -168,20 +188,11 @@ mod tests {
             let error = Sound::new(rate, channels, vec![0.5; samples]).unwrap_err();
             assert!(error.to_string().contains(message), "{error}");
         }
-        assert_eq!(Sound::new(8000, 2, vec![0.5; 6]).unwrap().frames(), 3);
-    }
-
-    #[test]
-    fn a_literal_with_zero_channels_is_an_error_and_not_a_panic() {
-        let sound = Sound {
-            rate: 8000,
-            channels: 0,
-            values: vec![0.5; 4],
-        };
-        assert_eq!(sound.frames(), 0);
-        assert!(sound.mixed().is_err());
-        let folder = tempfile::tempdir().unwrap();
-        let error = sound.save(&folder.path().join("a.wav")).unwrap_err();
-        assert!(error.to_string().contains("`channels` is 0"), "{error}");
+        let sound = Sound::new(8000, 2, vec![0.5; 6]).unwrap();
+        assert_eq!(
+            (sound.rate(), sound.channels(), sound.frames()),
+            (8000, 2, 3)
+        );
+        assert_eq!(sound.into_samples(), [0.5; 6]);
     }
 }

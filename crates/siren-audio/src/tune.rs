@@ -5,7 +5,7 @@ use std::f64::consts::TAU;
 use crate::sound::Sound;
 
 /// Sample rate in Hz.
-pub const RATE: u32 = 22_050;
+const RATE: u32 = 22_050;
 /// Seconds from one note to the next. A note continues to sound under the notes that follow.
 const SECONDS_PER_NOTE: f64 = 0.25;
 /// MIDI note numbers of C E G c e G c e.
@@ -19,7 +19,7 @@ const FADE: f64 = 0.08;
 /// Largest amplitude.
 const PEAK: f64 = 0.8;
 
-/// Synthesizes the piece: two seconds, one channel, at [`RATE`]. Every call returns the same samples.
+/// Synthesizes the piece: two seconds, one channel, at 22,050 Hz. Every call returns the same samples.
 #[must_use]
 pub fn tune() -> Sound {
     let seconds = SECONDS_PER_NOTE * NOTES.len() as f64;
@@ -39,10 +39,10 @@ pub fn tune() -> Sound {
         })
         .collect();
     let largest = wave.iter().fold(0.0, |peak: f64, y| peak.max(y.abs()));
-    Sound {
-        rate: RATE,
-        channels: 1,
-        values: wave.iter().map(|y| (y * PEAK / largest) as f32).collect(),
+    let samples = wave.iter().map(|y| (y * PEAK / largest) as f32);
+    match Sound::new(RATE, 1, samples.collect()) {
+        Ok(sound) => sound,
+        Err(error) => unreachable!("the piece has a valid rate and one channel: {error}"),
     }
 }
 
@@ -67,8 +67,8 @@ mod tests {
     use super::*;
 
     /// Returns the power of one frequency in samples of the piece.
-    fn power(values: &[f32], hertz: f64) -> f64 {
-        let terms = (0..).zip(values).map(|(frame, &y)| {
+    fn power(samples: &[f32], hertz: f64) -> f64 {
+        let terms = (0..).zip(samples).map(|(frame, &y)| {
             let phase = TAU * hertz * f64::from(frame) / f64::from(RATE);
             (f64::from(y) * phase.cos(), f64::from(y) * phase.sin())
         });
@@ -79,10 +79,10 @@ mod tests {
     #[test]
     fn the_piece_is_two_seconds_long_begins_and_ends_in_silence_and_is_reproducible() {
         let sound = tune();
-        assert_eq!((sound.rate, sound.channels), (22_050, 1));
-        assert_eq!(sound.values.len(), 44_100);
-        assert!(sound.values[0].abs() < 1e-9);
-        assert!(sound.values[44_099].abs() < 1e-3);
+        assert_eq!((sound.rate(), sound.channels()), (22_050, 1));
+        assert_eq!(sound.frames(), 44_100);
+        assert!(sound.samples()[0].abs() < 1e-9);
+        assert!(sound.samples()[44_099].abs() < 1e-3);
         assert!((sound.peak() - 0.8).abs() < 1e-6);
         assert_eq!(sound, tune());
     }
@@ -90,11 +90,11 @@ mod tests {
     #[test]
     fn every_note_is_louder_than_its_neighbors_while_it_is_played() {
         let sound = tune();
-        let frames = sound.values.len() / NOTES.len();
-        for (values, note) in sound.values.chunks(frames).zip(NOTES) {
-            let played = power(values, hertz(note));
+        let frames = sound.frames() / NOTES.len();
+        for (samples, note) in sound.samples().chunks(frames).zip(NOTES) {
+            let played = power(samples, hertz(note));
             for neighbor in [note - 1, note + 1] {
-                let other = power(values, hertz(neighbor));
+                let other = power(samples, hertz(neighbor));
                 assert!(played > 5.0 * other, "{note}: {played} and {other}");
             }
         }

@@ -19,20 +19,20 @@ use crate::sound::{MAX_CHANNELS, MAX_RATE};
 /// Bytes of a written WAV file before its samples, without the first eight, which the RIFF length does not count.
 const HEADER_BYTES: u32 = 60;
 /// Largest number of samples, over all channels, of a written WAV file: its RIFF length is a 32-bit integer.
-const MAX_FILE_VALUES: usize = ((u32::MAX - HEADER_BYTES) / 4) as usize;
+const MAX_FILE_SAMPLES: usize = ((u32::MAX - HEADER_BYTES) / 4) as usize;
 
 /// Writer of a WAV file of 32-bit floats that takes the samples in several parts, in constant memory.
 ///
-/// The samples go to `<path>.tmp`, which [`finish`](Self::finish) renames to `path`. Dropping the stream without
+/// The samples go to `<path>.tmp`, which [`finish`](Self::finish) renames to `path`. Dropping the writer without
 /// finishing removes the temporary file.
-pub struct WavStream {
+pub struct WavFileWriter {
     writer: Option<WavWriter<BufWriter<File>>>,
     partial: PartialFile,
     /// Number of announced samples that are not yet written.
-    values_left: usize,
+    samples_left: usize,
 }
 
-impl WavStream {
+impl WavFileWriter {
     /// Creates a file that will hold `frames` frames of `channels` channels at `rate` Hz.
     ///
     /// # Errors
@@ -44,13 +44,13 @@ impl WavStream {
             let message = "cannot be written: sounds are written as WAV files; expected a name that ends in .wav";
             return Err(Error::signal(path, message));
         }
-        let values = frames.saturating_mul(channels);
+        let samples = frames.saturating_mul(channels);
         let fits = (1..=MAX_RATE).contains(&rate)
             && (1..=MAX_CHANNELS).contains(&channels)
-            && (1..=MAX_FILE_VALUES).contains(&values);
+            && (1..=MAX_FILE_SAMPLES).contains(&samples);
         if !fits {
             let message = format!(
-                "{frames} frames of {channels} channels at {rate} Hz cannot be written: expected 1 to {MAX_FILE_VALUES} samples \
+                "{frames} frames of {channels} channels at {rate} Hz cannot be written: expected 1 to {MAX_FILE_SAMPLES} samples \
                  in all, of 1 to {MAX_CHANNELS} channels, at 1 to {MAX_RATE} Hz"
             );
             return Err(Error::signal(path, message));
@@ -66,7 +66,7 @@ impl WavStream {
         Ok(Self {
             writer: Some(writer.map_err(|error| write_error(&partial, error))?),
             partial,
-            values_left: values,
+            samples_left: samples,
         })
     }
 
@@ -74,19 +74,19 @@ impl WavStream {
     ///
     /// # Errors
     /// [`Error::Shape`] if the samples exceed the announced number; [`Error::Io`] if the file cannot be written (full disk).
-    pub fn push(&mut self, values: &[f32]) -> Result<()> {
-        if values.len() > self.values_left {
-            let excess = values.len() - self.values_left;
+    pub fn push(&mut self, samples: &[f32]) -> Result<()> {
+        if samples.len() > self.samples_left {
+            let excess = samples.len() - self.samples_left;
             return Err(sample_count_error(format!("{excess} more")));
         }
         let Some(writer) = &mut self.writer else {
             return Ok(());
         };
-        for &value in values {
-            let written = writer.write_sample(value);
+        for &sample in samples {
+            let written = writer.write_sample(sample);
             written.map_err(|error| write_error(&self.partial, error))?;
         }
-        self.values_left -= values.len();
+        self.samples_left -= samples.len();
         Ok(())
     }
 
@@ -96,8 +96,8 @@ impl WavStream {
     /// [`Error::Shape`] if samples are missing; [`Error::Io`] if the end of the file cannot be written or the file cannot be
     /// renamed.
     pub fn finish(mut self) -> Result<()> {
-        if self.values_left > 0 {
-            let missing = self.values_left;
+        if self.samples_left > 0 {
+            let missing = self.samples_left;
             return Err(sample_count_error(format!("{missing} fewer")));
         }
         if let Some(writer) = self.writer.take() {

@@ -8,7 +8,7 @@ use siren_core::signal::{CoordinateRule, Sampling, SubsetSampling};
 use siren_core::{Error, Result};
 use siren_picture::picture::MAX_SIDE;
 
-/// Most voxels that a step sees.
+/// Largest number of voxels of a step.
 const MAX_POINTS: usize = 1 << 24;
 /// Highest frame rate, in frames a second.
 pub const MAX_RATE: f64 = 1e6;
@@ -18,7 +18,7 @@ pub const MAX_RATE: f64 = 1e6;
 /// The coordinates are time, row and column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct VideoSignal {
+pub struct VideoSignalConfig {
     /// The clip: a folder of pictures in natural order (`2.png` before `10.png`; hidden files are left out), a GIF, a Y4M file, a NumPy array,
     /// or, with FFmpeg, any video file that FFmpeg opens. An array has the shape `(frames, height, width, 3)`, or `(frames, height, width)`
     /// for gray, with integers from 0 to 255 or floats in [0, 1]. Default: the embedded clip.
@@ -52,7 +52,7 @@ pub struct VideoSignal {
     pub evaluated_frames: usize,
 }
 
-impl Default for VideoSignal {
+impl Default for VideoSignalConfig {
     fn default() -> Self {
         Self {
             path: None,
@@ -73,7 +73,7 @@ impl Default for VideoSignal {
     }
 }
 
-impl Table for VideoSignal {
+impl Table for VideoSignalConfig {
     fn validate(&self) -> Result<()> {
         if !(self.start.is_finite() && self.start >= 0.0) {
             let expected = "a time of at least 0 seconds";
@@ -113,9 +113,9 @@ impl Table for VideoSignal {
 /// The mean squared error of the pixels.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct VideoObjective {}
+pub struct VideoObjectiveConfig {}
 
-impl Table for VideoObjective {
+impl Table for VideoObjectiveConfig {
     fn validate(&self) -> Result<()> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! A clip as the domain of runs: what its config opens, and what its run folder keeps.
+//! Clips as a domain of `siren-run`: how a config is opened, and what a run folder keeps.
 
 use std::path::Path;
 
@@ -9,19 +9,19 @@ use siren_core::metrics::{Metric, PSNR_DB};
 use siren_core::signal::checksum;
 use siren_run::{ConfigOf, Domain, Recorded};
 
-use crate::clip::Clip;
-use crate::config::{VideoObjective, VideoSignal};
+use crate::artifacts::write_artifacts;
+use crate::config::{VideoObjectiveConfig, VideoSignalConfig};
 use crate::render::VideoMetadata;
-use crate::{Video, render};
+use crate::{Clip, Video};
 
 impl Recorded for Video {
     type Metadata = VideoMetadata;
 
     fn checksum(&self) -> u32 {
-        let clip = &self.clip;
-        let sides = [clip.frames, clip.height, clip.width].map(|side| side as f32);
-        let numbers = sides.into_iter().chain([clip.rate as f32]);
-        checksum(numbers.chain(clip.values.iter().map(|&byte| f32::from(byte))))
+        let clip = self.clip();
+        let sides = [clip.frames(), clip.height(), clip.width()].map(|side| side as f32);
+        let format = sides.into_iter().chain([clip.rate() as f32]);
+        checksum(format.chain(clip.levels().iter().map(|&level| f32::from(level))))
     }
 
     fn metadata(&self, _field: &Siren) -> Result<VideoMetadata> {
@@ -29,22 +29,23 @@ impl Recorded for Video {
     }
 
     fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
-        render::artifacts(self, field, folder)
+        write_artifacts(self, field, folder)
     }
 
     fn notes(&self) -> &[String] {
-        &self.clip.notes
+        self.clip().notes()
     }
 }
 
 impl Domain for Video {
     const KIND: &'static str = "video";
     const HEADLINE: Metric = PSNR_DB;
-    type Signal = VideoSignal;
-    type Objective = VideoObjective;
+    type Signal = VideoSignalConfig;
+    type Objective = VideoObjectiveConfig;
 
     fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
-        let video = Self::new(Clip::open(&config.signal)?, &config.signal, config.seed)?;
+        let clip = Clip::from_config(&config.signal)?;
+        let video = Self::new(clip, &config.signal, config.seed)?;
         Ok(video.on(DType::F32, device))
     }
 }

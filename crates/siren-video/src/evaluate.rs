@@ -1,4 +1,4 @@
-//! How well a field fits its clip.
+//! Metrics of a fitted clip.
 
 use siren_core::Result;
 use siren_core::field::Siren;
@@ -6,13 +6,16 @@ use siren_core::metrics::{Metric, Metrics, PSNR_DB, psnr_db};
 
 use crate::Video;
 use crate::render::Playback;
-use crate::voxels::target;
+use crate::voxels::value_from_level;
 
-/// PSNR of single frames on values mapped from [−1, 1] to [0, 1] and clipped, peak 1: `psnr_db` is the mean over the frames that are
-/// evaluated and `psnr_std_db` their standard deviation, as in the paper's table (which pools four frames in its code).
+/// Computes the PSNR of single frames on values mapped from [−1, 1] to [0, 1] and clipped, peak 1: `psnr_db` is the mean over the evaluated
+/// frames and `psnr_std_db` their standard deviation, as in the paper's table (the authors' code pools four frames).
 pub(crate) fn metrics(video: &Video, field: &Siren) -> Result<Metrics> {
-    let playback = Playback::own(video);
-    let score = |at: usize| Ok(psnr(video.clip.frame(at), &playback.values(field, at)?));
+    let playback = Playback::of_clip(video);
+    let score = |index: usize| {
+        let values = playback.values(field, index)?;
+        Ok(psnr(video.clip().frame(index), &values))
+    };
     let scores = video.evaluated().into_iter().map(score);
     let scores = scores.collect::<Result<Vec<f64>>>()?;
     let n = scores.len() as f64;
@@ -22,33 +25,37 @@ pub(crate) fn metrics(video: &Video, field: &Siren) -> Result<Metrics> {
     Ok(vec![PSNR_DB.of(mean), deviation.of(variance.sqrt())])
 }
 
-/// Of the values of one frame.
-pub(crate) fn psnr(truth: &[u8], values: &[f32]) -> f64 {
-    let pairs = truth.iter().zip(values);
-    let squares = pairs.map(|(&truth, value)| {
-        let off = f64::from(value.clamp(-1.0, 1.0)) - f64::from(target(truth));
-        (0.5 * off).powi(2)
+/// Returns the PSNR in dB of the values of one frame, given its levels.
+pub(crate) fn psnr(levels: &[u8], values: &[f64]) -> f64 {
+    let pairs = levels.iter().zip(values);
+    let squares = pairs.map(|(&level, value)| {
+        let error = value.clamp(-1.0, 1.0) - f64::from(value_from_level(level));
+        (0.5 * error).powi(2)
     });
-    psnr_db(squares.sum::<f64>() / truth.len() as f64, 1.0)
+    psnr_db(squares.sum::<f64>() / levels.len() as f64, 1.0)
 }
 
-#[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
 mod tests {
     use candle_core::{DType, Device, Tensor};
-    use siren_core::config::Source;
+    use siren_core::field::SirenConfig;
     use siren_core::train::Task as _;
-    use siren_run::{ConfigOf, Domain};
 
     use super::*;
+    use crate::{Clip, VideoSignalConfig};
 
     #[test]
-    fn a_field_of_one_value_is_off_by_what_one_can_count() {
-        let source = Source {
-            origin: "a.toml".to_owned(),
-            text: "kind = 'video'\n[signal]\nsize = 4\nevaluated_frames = 2\n[field]\nhidden_layers = 0\n".to_owned(),
+    fn metrics_of_a_constant_field_equal_those_computed_by_hand() {
+        let signal = VideoSignalConfig {
+            size: Some(4),
+            evaluated_frames: 2,
+            ..VideoSignalConfig::default()
         };
-        let config = ConfigOf::<Video>::parse(&source, "video", &[]).unwrap();
-        let video = Video::open(&config, &Device::Cpu).unwrap();
+        let video = Video::new(Clip::from_config(&signal).unwrap(), &signal, 0).unwrap();
+        let config = SirenConfig {
+            hidden_layers: 0,
+            ..SirenConfig::default()
+        };
         let find = |name: &str| {
             let shape: &[usize] = match name {
                 "net.net.0.0.weight" => &[256, 3],
@@ -59,11 +66,10 @@ mod tests {
             Some(Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap())
         };
         let field = config
-            .field
             .load(video.shape(), find, DType::F32, &Device::Cpu)
             .unwrap();
-        let expected = [0, 31].map(|at| {
-            let frame = video.clip.frame(at);
+        let expected = [0, 31].map(|index| {
+            let frame = video.clip().frame(index);
             let squares = frame.iter().map(|&b| (f64::from(b) / 255.0 - 0.5).powi(2));
             -10.0 * (squares.sum::<f64>() / frame.len() as f64).log10()
         });

@@ -1,4 +1,4 @@
-//! `siren-video`: fit clips, resume, render, export.
+//! The program `siren-video`: fits clips, resumes runs, renders and exports fitted fields.
 
 #![forbid(unsafe_code)]
 
@@ -6,31 +6,42 @@ use std::process::ExitCode;
 
 use clap::Args;
 use siren_core::Result;
-use siren_picture::Size;
 use siren_run::program::{self, About, FittedArgs, Render, print_result};
-use siren_video::Video;
-use siren_video::render::{Playback, render};
+use siren_video::config::MAX_RATE;
+use siren_video::{ClipField, Size, Video};
 
 #[derive(Args, Debug)]
 struct RenderArgs {
     #[command(flatten)]
     fitted: FittedArgs,
-    /// Frames a second. Default: the fitted clip's own.
-    #[arg(long, value_name = "RATE")]
+    /// Frame rate, in frames per second. Default: that of the fitted clip.
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
     fps: Option<f64>,
-    /// Height, then width, in pixels: 512x768 is wider than high. Default: the fitted clip's own.
+    /// Height, then width, in pixels: 512x768 is wider than high. Default: those of the fitted clip.
     #[arg(long, value_name = "HxW", conflicts_with = "scale")]
     size: Option<Size>,
-    /// The clip's own size times this.
+    /// Factor of the clip's own size.
     #[arg(long, value_name = "S")]
     scale: Option<f64>,
+}
+
+/// Parses a frame rate, in frames per second.
+fn parse_rate(text: &str) -> std::result::Result<f64, String> {
+    let rate = text.parse().unwrap_or(f64::NAN);
+    if rate > 0.0 && rate <= MAX_RATE {
+        return Ok(rate);
+    }
+    Err(format!(
+        "expected a number above 0, at most {MAX_RATE}, in frames per second"
+    ))
 }
 
 impl Render<Video> for RenderArgs {
     fn execute(&self) -> Result<ExitCode> {
         let (machine, run) = self.fitted.restore::<Video>()?;
         let output = &self.fitted.output;
-        let mut playback = Playback::new(run.metadata)?;
+        let field = ClipField::new(run.model, run.metadata)?;
+        let mut playback = field.playback();
         if let Some(rate) = self.fps {
             playback = playback.at_rate(rate)?;
         }
@@ -41,10 +52,10 @@ impl Render<Video> for RenderArgs {
         };
         let playback = playback.at_size(size)?;
         let bar = program::progress_bar(playback.frames() as u64, "frames");
-        machine.install(|| render(&run.model, &playback, output, |_| bar.inc(1)))?;
+        machine.install(|| field.render_to(&playback, output, |_| bar.inc(1)))?;
         bar.finish_and_clear();
         print_result(format_args!(
-            "wrote {} ({} frames of {} × {}, {} a second)",
+            "wrote {} ({} frames of {} × {}, {} per second)",
             output.display(),
             playback.frames(),
             size.height,
@@ -58,8 +69,8 @@ impl Render<Video> for RenderArgs {
 fn main() -> ExitCode {
     program::main::<Video, RenderArgs>(About {
         name: "siren-video",
-        program: "Fits clips by sinusoidal fields, and plays fitted ones at any frame rate and size",
-        render: "Write a run's field as MP4, GIF, or a folder of PNG files, at any frame rate and size",
+        program: "Fits sinusoidal fields to clips, and renders fitted ones at any frame rate and size",
+        render: "Write the field of a run as MP4, GIF, or a folder of PNG files, at any frame rate and size",
         render_examples: &[
             "runs/video --fps 60 -o slow.mp4",
             "runs/video --size 128x256 -o frames.gif",

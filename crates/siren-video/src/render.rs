@@ -1,27 +1,20 @@
-//! Renders a fitted field as a clip, at any frame rate and size.
-
-use std::fmt::Write;
-use std::fs;
-use std::path::Path;
+//! Evaluation of a field at the frames of a clip, at any frame rate and size.
 
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 use siren_core::field::{Order, Siren};
 use siren_core::signal::{CoordinateRule, Grid, SignalMetadata};
 use siren_core::{Error, Result};
-use siren_picture::{Picture, Size};
+use siren_picture::Size;
 
 use crate::Video;
-use crate::clip::CHANNELS;
 use crate::config::MAX_RATE;
-use crate::evaluate::psnr;
-use crate::sink::{self, Sink};
 use crate::voxels::level_from_value;
 
 /// Pixels per evaluation of the field; it bounds the memory that a large frame takes.
 const PIXELS_PER_CHUNK: usize = 1 << 16;
 
-/// Size, rate and coordinates of the fitted clip, as a run folder stores them for rendering. The number of channels is the field's.
+/// Size, rate and coordinates of the fitted clip, from which a field is rendered. The number of channels is the field's.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VideoMetadata {
@@ -54,23 +47,24 @@ pub struct Playback {
 }
 
 impl Playback {
-    /// Creates the playback of a fitted clip at its own frame rate and size.
+    /// Returns the playback of a fitted clip at its own frame rate and size.
     ///
     /// # Errors
-    /// If the clip has no frames, rows or columns.
-    pub fn new(clip: VideoMetadata) -> Result<Self> {
+    /// [`Error::Shape`] if the clip has no frames, rows or columns; [`Error::InvalidValue`] if its rate is not above 0 and at most
+    /// [`MAX_RATE`].
+    pub fn new(clip: &VideoMetadata) -> Result<Self> {
+        check_rate(clip.rate)?;
         let sides = [clip.frames, clip.height, clip.width];
         let grid = Grid::new(&sides, clip.coordinates)?;
         Ok(Self::from_grid(grid, clip.rate))
     }
 
-    /// Creates the playback of an open clip at its own frame rate and size.
-    #[must_use]
-    pub fn own(video: &Video) -> Self {
-        Self::from_grid(video.grid.clone(), video.clip.rate)
+    /// Returns the playback of a clip that is fitted, at its own frame rate and size.
+    pub(crate) fn of_clip(video: &Video) -> Self {
+        Self::from_grid(video.grid().clone(), video.clip().rate())
     }
 
-    /// Creates the playback at the points of a grid of frames, rows and columns.
+    /// Returns the playback at the points of a grid of frames, rows and columns.
     fn from_grid(grid: Grid, rate: f64) -> Self {
         let sides = grid.sides();
         Self {
@@ -88,13 +82,10 @@ impl Playback {
     /// Returns a playback of the same duration at another frame rate: frames are exactly `1 / rate` seconds apart.
     ///
     /// # Errors
-    /// If `rate` is not above 0 and at most [`MAX_RATE`] frames per second.
+    /// [`Error::InvalidValue`] if `rate` is not above 0 and at most [`MAX_RATE`] frames per second.
     pub fn at_rate(self, rate: f64) -> Result<Self> {
-        if !(rate > 0.0 && rate <= MAX_RATE) {
-            let expected = format!("above 0, at most {MAX_RATE} frames per second");
-            return Err(Error::invalid("--fps", rate, &expected));
-        }
-        let step = self.rate / rate;
+        check_rate(rate)?;
+        let step = self.step * self.rate / rate;
         let last = (self.grid.sides()[0] - 1) as f64 / step;
         Ok(Self {
             rate,
@@ -108,7 +99,7 @@ impl Playback {
     /// Returns a playback of the same frames at another resolution.
     ///
     /// # Errors
-    /// If a side is zero.
+    /// [`Error::Shape`] if a side is zero.
     pub fn at_size(self, size: Size) -> Result<Self> {
         let sides = [self.grid.sides()[0], size.height, size.width];
         Ok(Self {
@@ -136,131 +127,92 @@ impl Playback {
         self.size
     }
 
+    /// Returns the time from the first frame of the fitted clip to its last one, in seconds.
+    #[must_use]
+    pub fn duration_seconds(&self) -> f64 {
+        let intervals = (self.grid.sides()[0] - 1) as f64;
+        intervals / (self.rate * self.step)
+    }
+
     /// Returns the time coordinate of a frame. At the clip's own rate it equals that of the grid's points.
-    fn time(&self, frame: usize) -> f64 {
+    #[must_use]
+    pub fn time(&self, frame: usize) -> f64 {
+        self.time_of_fitted_frame(frame as f64 * self.step)
+    }
+
+    /// Returns the time coordinate of a time in seconds after the first frame.
+    #[must_use]
+    pub fn time_from_seconds(&self, seconds: f64) -> f64 {
+        self.time_of_fitted_frame(seconds * (self.rate * self.step))
+    }
+
+    /// Returns the time coordinate of a position in frames of the fitted clip.
+    fn time_of_fitted_frame(&self, fitted: f64) -> f64 {
         let intervals = self.grid.sides()[0] - 1;
         if intervals == 0 {
             return 0.0;
         }
-        self.grid.extent(0) * (2.0 * (frame as f64 * self.step / intervals as f64) - 1.0)
+        self.grid.extent(0) * (2.0 * (fitted / intervals as f64) - 1.0)
     }
 
-    /// Evaluates one frame in chunks of pixels in row-major order, and passes the values of each to `consume`.
-    fn for_each_chunk(
+    /// Evaluates the field at the pixels of the frame at a time coordinate, in the field's precision.
+    ///
+    /// `consume` receives the values `(chunk pixels × channels,)` of each chunk of pixels in row-major order.
+    pub(crate) fn for_each_chunk(
         &self,
         field: &Siren,
-        frame: usize,
-        mut consume: impl FnMut(&[f32]),
+        time: f64,
+        mut consume: impl FnMut(&[f64]),
     ) -> Result<()> {
-        let time = self.time(frame) as f32;
+        let (dtype, device) = (field.parameters().dtype(), field.parameters().device());
         let Size { height, width } = self.size;
-        let (rows, columns) = (self.grid.axis(1), self.grid.axis(2));
+        let point = |pixel: usize| {
+            let (row, column) = (pixel / width, pixel % width);
+            [time, self.grid.coord(1, row), self.grid.coord(2, column)]
+        };
         for start in (0..height * width).step_by(PIXELS_PER_CHUNK) {
             let end = (start + PIXELS_PER_CHUNK).min(height * width);
-            let point = |pixel: usize| [time, rows[pixel / width], columns[pixel % width]];
-            let coords: Vec<f32> = (start..end).flat_map(point).collect();
+            let coords: Vec<f64> = (start..end).flat_map(point).collect();
             let coords = Tensor::from_vec(coords, (end - start, 3), &Device::Cpu)?;
-            let coords = coords.to_device(field.parameters().device())?;
+            let coords = coords.to_dtype(dtype)?.to_device(device)?;
             let values = field.evaluate(&coords, &Order::Value)?.value()?;
-            consume(
-                &values
-                    .to_dtype(DType::F32)?
-                    .flatten_all()?
-                    .to_vec1::<f32>()?,
-            );
+            let values = values.flatten_all()?.to_device(&Device::Cpu)?;
+            consume(&values.to_dtype(DType::F64)?.to_vec1::<f64>()?);
         }
         Ok(())
     }
 
-    /// Evaluates the field at the pixels of one frame. Returns values of shape `(height, width, channels)`, in [−1, 1] where the fit is good.
-    pub(crate) fn values(&self, field: &Siren, frame: usize) -> Result<Vec<f32>> {
-        let mut frame_values = Vec::with_capacity(self.size.height * self.size.width * CHANNELS);
-        self.for_each_chunk(field, frame, |values| {
+    /// Returns the values of one frame, `(height, width, channels)`, in [−1, 1] where the fit is good.
+    pub(crate) fn values(&self, field: &Siren, frame: usize) -> Result<Vec<f64>> {
+        let mut frame_values = Vec::with_capacity(self.levels_per_frame(field));
+        self.for_each_chunk(field, self.time(frame), |values| {
             frame_values.extend_from_slice(values);
         })?;
         Ok(frame_values)
     }
 
-    /// Evaluates one frame as levels of 0 to 255, `(height, width, channels)`.
-    fn levels(&self, field: &Siren, frame: usize) -> Result<Vec<u8>> {
-        let mut levels = Vec::with_capacity(self.size.height * self.size.width * CHANNELS);
-        self.for_each_chunk(field, frame, |values| {
-            levels.extend(values.iter().map(|&y| level_from_value(y)));
+    /// Returns one frame as levels of 0 to 255, `(height, width, channels)`.
+    pub(crate) fn levels(&self, field: &Siren, frame: usize) -> Result<Vec<u8>> {
+        let mut levels = Vec::with_capacity(self.levels_per_frame(field));
+        self.for_each_chunk(field, self.time(frame), |values| {
+            levels.extend(values.iter().map(|&y| level_from_value(y as f32)));
         })?;
         Ok(levels)
     }
+
+    /// Returns the number of levels of a frame: height × width × channels.
+    pub(crate) fn levels_per_frame(&self, field: &Siren) -> usize {
+        self.size.height * self.size.width * field.out_features()
+    }
 }
 
-/// Renders a field to a file or a folder, whose format [`sink::create`] chooses by the extension of `path`. Memory holds one frame at a
-/// time. `on_frame` is called with the index of every frame after it is written.
-///
-/// # Errors
-/// If the extension is unknown, the field cannot be evaluated, or the file cannot be written.
-pub fn render(
-    field: &Siren,
-    playback: &Playback,
-    path: &Path,
-    mut on_frame: impl FnMut(usize),
-) -> Result<()> {
-    let mut sink = sink::create(path, playback.size, playback.rate)?;
-    for frame in 0..playback.frames {
-        sink.push(&playback.levels(field, frame)?)?;
-        on_frame(frame);
+/// Checks a frame rate in frames per second.
+pub(crate) fn check_rate(rate: f64) -> Result<()> {
+    if rate > 0.0 && rate <= MAX_RATE {
+        return Ok(());
     }
-    sink.finish()
-}
-
-/// Writes the artifacts of a finished run: `comparison.gif` (clip, fit and ten times their difference side by side), `frames.csv` (PSNR of
-/// every frame), and the middle frame of the clip (`target.png`) and of the fit (`value.png`).
-pub(crate) fn artifacts(video: &Video, field: &Siren, folder: &Path) -> Result<()> {
-    let playback = Playback::own(video);
-    let Size { height, width } = playback.size;
-    let wide = Size {
-        height,
-        width: 3 * width,
-    };
-    let mut sink: Box<dyn Sink> =
-        sink::create(&folder.join("comparison.gif"), wide, playback.rate)?;
-    let mut table = "frame,psnr_db\n".to_owned();
-    for index in 0..playback.frames {
-        let (target, values) = (video.clip.frame(index), playback.values(field, index)?);
-        let fit: Vec<u8> = values.iter().map(|&y| level_from_value(y)).collect();
-        // Writing to a string cannot fail.
-        let _ = writeln!(table, "{index},{}", psnr(target, &values));
-        if index == playback.frames / 2 {
-            for (name, levels) in [("target.png", target), ("value.png", &fit)] {
-                picture_from_levels(levels, playback.size, video.clip.channels)
-                    .save(folder.join(name))?;
-            }
-        }
-        let mut joined = Vec::with_capacity(target.len() * 3);
-        let row = width * video.clip.channels;
-        for (target, fit) in target.chunks_exact(row).zip(fit.chunks_exact(row)) {
-            joined.extend_from_slice(target);
-            joined.extend_from_slice(fit);
-            let difference = target
-                .iter()
-                .zip(fit)
-                .map(|(a, b)| a.abs_diff(*b).saturating_mul(10));
-            joined.extend(difference);
-        }
-        sink.push(&joined)?;
-    }
-    sink.finish()?;
-    let path = folder.join("frames.csv");
-    fs::write(&path, table).map_err(Error::io("write", path))
-}
-
-fn picture_from_levels(levels: &[u8], size: Size, channels: usize) -> Picture {
-    Picture {
-        height: size.height,
-        width: size.width,
-        channels,
-        values: levels
-            .iter()
-            .map(|&level| f32::from(level) / 255.0)
-            .collect(),
-    }
+    let expected = format!("above 0, at most {MAX_RATE} frames per second");
+    Err(Error::invalid("rate", rate, &expected))
 }
 
 #[cfg(test)]
@@ -275,7 +227,7 @@ mod tests {
             rate,
             coordinates: CoordinateRule::Stretch,
         };
-        Playback::new(clip).unwrap()
+        Playback::new(&clip).unwrap()
     }
 
     #[test]
@@ -302,5 +254,9 @@ mod tests {
             assert!(fitted.clone().at_rate(rate).is_err());
         }
         assert_eq!(playback(1, 25.0).at_rate(50.0).unwrap().frames(), 1);
+        let twice = fitted.clone().at_rate(7.0).unwrap().at_rate(30.0).unwrap();
+        assert_eq!(twice.frames(), 61);
+        assert!((twice.duration_seconds() - 2.0).abs() < 1e-12);
+        assert!((twice.time_from_seconds(1.0) - twice.time(30)).abs() < 1e-12);
     }
 }

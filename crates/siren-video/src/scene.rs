@@ -8,13 +8,17 @@ use siren_picture::Size;
 
 use crate::frames::Frames;
 
+/// Side of a frame in pixels.
 const DEFAULT_SIDE: usize = 64;
+/// Number of frames.
 const FRAMES: usize = 32;
+/// Frame rate, in frames per second.
 const RATE: f64 = 16.0;
 
 /// Reader of the embedded clip, which draws one frame at a time.
 pub(crate) struct EmbeddedClip {
     side: usize,
+    /// Number of frames drawn so far.
     drawn: usize,
 }
 
@@ -44,7 +48,7 @@ impl Frames for EmbeddedClip {
         })
     }
 
-    fn next(&mut self) -> Result<Option<RgbImage>> {
+    fn read_next(&mut self) -> Result<Option<RgbImage>> {
         if self.drawn == FRAMES {
             return Ok(None);
         }

@@ -14,7 +14,7 @@ use crate::clip::Clip;
 pub(crate) struct VoxelSampler {
     clip: Arc<Clip>,
     /// Coordinates along time, rows and columns.
-    axes: [Vec<f32>; 3],
+    axes: [Vec<f64>; 3],
     sampling: Sampling,
     seed: u64,
     dtype: DType,
@@ -22,6 +22,7 @@ pub(crate) struct VoxelSampler {
 }
 
 impl VoxelSampler {
+    /// Makes a sampler of single precision on `device`.
     pub(crate) fn new(
         clip: &Arc<Clip>,
         grid: &Grid,
@@ -29,9 +30,10 @@ impl VoxelSampler {
         seed: u64,
         device: &Device,
     ) -> Self {
+        let coords = |axis: usize| (0..grid.sides()[axis]).map(move |i| grid.coord(axis, i));
         Self {
             clip: Arc::clone(clip),
-            axes: [0, 1, 2].map(|axis| grid.axis(axis)),
+            axes: [0, 1, 2].map(|axis| coords(axis).collect()),
             sampling: sampling.clone(),
             seed,
             dtype: DType::F32,
@@ -39,12 +41,12 @@ impl VoxelSampler {
         }
     }
 
-    /// Returns the same sampler with samples of another type.
+    /// Returns the same sampler with samples of another type, `f32` or `f64`.
     pub(crate) fn in_type(self, dtype: DType) -> Self {
         Self { dtype, ..self }
     }
 
-    /// Returns the indices of the voxels of a step, in the order of [`Clip::values`].
+    /// Returns the indices of the voxels of a step, in the order of [`Clip::levels`].
     fn indices(&self, step: u64) -> Vec<usize> {
         let voxels = self.clip.voxels();
         let Sampling::Subset(subset) = &self.sampling else {
@@ -62,26 +64,31 @@ impl VoxelSampler {
 impl Sampler for VoxelSampler {
     fn draw(&self, step: u64) -> Result<Sample> {
         let indices = self.indices(step);
-        let (height, width, channels) = (self.clip.height, self.clip.width, self.clip.channels);
+        let (height, width, channels) =
+            (self.clip.height(), self.clip.width(), self.clip.channels());
         let mut coords = Vec::with_capacity(3 * indices.len());
         let mut targets = Vec::with_capacity(channels * indices.len());
         for &index in &indices {
             let (row, column) = (index / width % height, index % width);
             let [times, rows, columns] = &self.axes;
             coords.extend([times[index / width / height], rows[row], columns[column]]);
-            let color = &self.clip.values[index * channels..(index + 1) * channels];
-            targets.extend(color.iter().map(|&byte| target(byte)));
+            let color = &self.clip.levels()[index * channels..(index + 1) * channels];
+            targets.extend(color.iter().map(|&level| value_from_level(level)));
         }
         let n = indices.len();
-        let coords = Tensor::from_vec(coords, (n, 3), &self.device)?.to_dtype(self.dtype)?;
-        let targets = Tensor::from_vec(targets, (n, channels), &self.device)?;
-        Sample::with_targets(coords, targets.to_dtype(self.dtype)?)
+        let coords = Tensor::from_vec(coords, (n, 3), &Device::Cpu)?.to_dtype(self.dtype)?;
+        let targets = Tensor::from_vec(targets, (n, channels), &Device::Cpu)?;
+        let targets = targets.to_dtype(self.dtype)?;
+        Sample::with_targets(
+            coords.to_device(&self.device)?,
+            targets.to_device(&self.device)?,
+        )
     }
 }
 
-/// Maps a level of 0 to 255 to a target in [−1, 1], as in the authors' code.
-pub(crate) fn target(byte: u8) -> f32 {
-    f32::from(byte) / 127.5 - 1.0
+/// Maps a level of 0 to 255 to a value in [−1, 1], as in the authors' code.
+pub(crate) fn value_from_level(level: u8) -> f32 {
+    f32::from(level) / 127.5 - 1.0
 }
 
 /// Maps a value in [−1, 1] to the nearest level of 0 to 255; values outside are clipped.
@@ -98,16 +105,8 @@ mod tests {
 
     fn sampler(sampling: &Sampling) -> VoxelSampler {
         let (frames, height, width) = (2, 3, 5);
-        let values = (0..(frames * height * width * CHANNELS) as u8).collect();
-        let clip = Clip {
-            frames,
-            height,
-            width,
-            channels: CHANNELS,
-            rate: 10.0,
-            values,
-            notes: Vec::new(),
-        };
+        let levels = (0..(frames * height * width * CHANNELS) as u8).collect();
+        let clip = Clip::new(frames, height, width, CHANNELS, 10.0, levels).unwrap();
         let grid = Grid::new(&[frames, height, width], CoordinateRule::Stretch).unwrap();
         VoxelSampler::new(&Arc::new(clip), &grid, sampling, 7, &Device::Cpu)
     }
@@ -127,7 +126,13 @@ mod tests {
             .collect();
         let first = 3 * index as u8;
         assert_eq!(bytes, [first, first + 1, first + 2]);
-        assert!((0..=255).all(|b| level_from_value(target(b)) == b));
+        let double = sampler(&Sampling::Whole)
+            .in_type(DType::F64)
+            .draw(0)
+            .unwrap();
+        let double = double.coords().to_vec2::<f64>().unwrap();
+        assert_eq!(double[index], [1.0, 1.0, 0.5]);
+        assert!((0..=255).all(|b| level_from_value(value_from_level(b)) == b));
     }
 
     #[test]

@@ -35,10 +35,10 @@ impl TestFolder {
 
     /// Reads `length` seconds from `start` seconds on.
     fn part(&self, bytes: &[u8], start: f64, length: Option<f64>) -> Result<Sound> {
-        let signal = AudioSignal {
+        let signal = AudioSignalConfig {
             start,
             length,
-            ..AudioSignal::default()
+            ..AudioSignalConfig::default()
         };
         read(&self.write(bytes), &signal)
     }
@@ -73,7 +73,7 @@ fn an_mp3_without_a_header_has_the_frames_of_all_its_packets_at_any_bit_rate() {
     // The bit rate of the first packets suggests a longer or a shorter file.
     for bytes in [[quiet.clone(), loud.clone()], [loud, quiet]] {
         let sound = folder.whole(&bytes.concat());
-        assert_eq!((sound.rate, sound.channels), (16_000, 1));
+        assert_eq!((sound.rate(), sound.channels()), (16_000, 1));
         let packets = QUIET_PACKETS + LOUD_PACKETS;
         assert_eq!(sound.frames(), packets * PACKET_FRAMES);
     }
@@ -149,7 +149,7 @@ fn mp3_padding_is_trimmed_and_packets_after_the_claimed_end_are_read() {
     assert_eq!(sound.frames(), 8000);
     let joined = folder.whole(&[&tone[..], &tone].concat());
     assert!(joined.frames() > 2 * 8000 && joined.frames() < 2 * 9216);
-    assert_eq!(joined.values[..2 * 7000], sound.values[..2 * 7000]);
+    assert_eq!(joined.samples()[..2 * 7000], sound.samples()[..2 * 7000]);
 }
 
 #[test]
@@ -194,11 +194,11 @@ fn a_cut_or_damaged_flac_is_rejected_with_or_without_a_length_in_its_header() {
     let whole = folder.whole(&golden("tone.flac"));
     for bytes in [golden("tone.flac"), streamed_flac()] {
         let cut = folder.assert_cut_short(&bytes[..bytes.len() / 2], &["cut short"]);
-        assert!(cut.frames() > 1000 && cut.values[..] == whole.values[..cut.values.len()]);
+        assert!(cut.frames() > 1000 && cut.samples()[..] == whole.samples()[..cut.samples().len()]);
         let mut damaged = bytes.clone();
         damaged[bytes.len() / 2] ^= 0xFF;
         let before = folder.assert_cut_short(&damaged, &["damaged"]);
-        assert!(before.values[..] == whole.values[..before.values.len()]);
+        assert!(before.samples()[..] == whole.samples()[..before.samples().len()]);
     }
 }
 
@@ -228,7 +228,7 @@ fn an_ogg_without_a_complete_last_page_is_rejected() {
         folder.assert_cut_short(&cut, &["cut short"]),
         folder.whole(&tone),
     );
-    assert!(cut.values.starts_with(&whole.values));
+    assert!(cut.samples().starts_with(whole.samples()));
     for bytes in [50, tone.len() / 2, tone.len() - 1] {
         let message = folder.part(&tone[..bytes], 0.0, None).unwrap_err();
         assert!(message.to_string().contains("cut short"), "{message}");
@@ -243,11 +243,11 @@ fn chained_ogg_streams_are_concatenated() {
     let twice = [&tone[..], &tone].concat();
     let cut = &twice[..tone.len() + 300];
     assert_eq!(
-        folder.assert_cut_short(cut, &["cut short"]).values,
-        whole.values
+        folder.assert_cut_short(cut, &["cut short"]).samples(),
+        whole.samples()
     );
     let chain = folder.whole(&twice);
-    assert_eq!(chain.values, [&whole.values[..], &whole.values].concat());
+    assert_eq!(chain.samples(), [whole.samples(), whole.samples()].concat());
 }
 
 #[test]
@@ -301,10 +301,10 @@ fn aiff_is_read_and_a_cut_one_is_rejected() {
     let folder = TestFolder::new();
     let values = [0, 16_384, -32_768, 32_767];
     let sound = folder.whole(&aiff(&values, 8));
-    assert_eq!((sound.rate, sound.channels), (8000, 1));
-    assert_eq!(sound.values, [0.0, 0.5, -1.0, 32_767.0 / 32_768.0]);
+    assert_eq!((sound.rate(), sound.channels()), (8000, 1));
+    assert_eq!(sound.samples(), [0.0, 0.5, -1.0, 32_767.0 / 32_768.0]);
     let cut = folder.assert_cut_short(&aiff(&values, 20), &["claims 10 frames", "cut short"]);
-    assert_eq!(cut.values, sound.values);
+    assert_eq!(cut.samples(), sound.samples());
 }
 
 #[test]

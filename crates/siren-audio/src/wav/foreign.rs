@@ -92,7 +92,7 @@ impl TestFolder {
     /// Asserts that a file is read as the expected samples.
     #[track_caller]
     fn assert_reads(&self, bytes: &[u8], expected: &[f32]) {
-        let values = self.read(bytes).unwrap().values;
+        let values = self.read(bytes).unwrap().into_samples();
         assert_eq!(values.len(), expected.len(), "{values:?}");
         for (value, expected) in values.iter().zip(expected) {
             assert!((value - expected).abs() < 1e-7, "{values:?}");
@@ -274,7 +274,7 @@ fn big_endian_files_are_read() {
     );
     let file = big_endian(&file, 2);
     folder.assert_reads(&file, &AMPLITUDES);
-    assert_eq!(folder.read(&file).unwrap().channels, 2);
+    assert_eq!(folder.read(&file).unwrap().channels(), 2);
     let doubles = AMPLITUDES.map(|y| f64::from(y).to_le_bytes()).concat();
     let file = riff(
         *b"RIFF",
@@ -323,7 +323,7 @@ fn a_part_after_4_gib_is_read_although_the_length_in_the_header_is_wrapped() {
     let frames = (1 << 31) + 8;
     assert_eq!(WavFile::open(&path).unwrap().frames(), frames);
     let end = WavFile::open(&path).unwrap().read(frames - 5..frames);
-    assert_eq!(end.unwrap().values, [0.0; 5]);
+    assert_eq!(end.unwrap().samples(), [0.0; 5]);
 }
 
 #[test]
@@ -365,8 +365,8 @@ fn any_number_of_channels_up_to_32_is_read() {
         ] {
             let file = riff(*b"RIFF", &[header, chunk(*b"data", &shorts(&values))]);
             let sound = folder.read(&file).unwrap();
-            assert_eq!((sound.channels, sound.frames()), (channels.into(), 3));
-            assert!((sound.values[7] - 700.0 / 32_768.0).abs() < 1e-7);
+            assert_eq!((sound.channels(), sound.frames()), (channels.into(), 3));
+            assert!((sound.samples()[7] - 700.0 / 32_768.0).abs() < 1e-7);
         }
     }
 }

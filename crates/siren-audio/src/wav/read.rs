@@ -14,7 +14,7 @@ use symphonia::core::units::{Duration, Timestamp};
 
 use super::format::{self, Format};
 use super::riff::{Chunk, Riff};
-use crate::sound::{MAX_VALUES, Sound, ends_early};
+use crate::sound::{MAX_SAMPLES, Sound, ends_early};
 
 const ADVICE: &str = "convert it, for example with `ffmpeg -i OLD -c:a pcm_f32le NEW.wav`";
 /// Number of frames that are decoded at once.
@@ -127,7 +127,7 @@ impl WavFile {
     /// Reads a range of frames. Integer samples are divided by their full scale. Samples after the range are not read.
     ///
     /// # Errors
-    /// [`Error::Signal`] if the range has more than [`MAX_VALUES`] samples, the file ends before the range does, or a sample
+    /// [`Error::Signal`] if the range has more than [`MAX_SAMPLES`] samples, the file ends before the range does, or a sample
     /// is not finite; [`Error::Io`] if the file cannot be read.
     pub fn read(mut self, frames: Range<usize>) -> Result<Sound> {
         let Format { rate, channels, .. } = self.format;
@@ -139,9 +139,9 @@ impl WavFile {
             );
             return Err(ends_early(&self.path, &reason, first..self.available, rate));
         }
-        if frames.len().saturating_mul(channels) > MAX_VALUES {
+        if frames.len().saturating_mul(channels) > MAX_SAMPLES {
             let message = format!(
-                "a part of {} frames of {channels} channels is too long to be fitted, expected at most {MAX_VALUES} samples in \
+                "a part of {} frames of {channels} channels is too long to be fitted, expected at most {MAX_SAMPLES} samples in \
                  all; choose a shorter part with `signal.length`",
                 frames.len()
             );
@@ -177,18 +177,18 @@ impl WavFile {
         let read_error = |error| Error::io("read", &self.path)(error);
         let start = self.start + frames.start as u64 * frame_bytes as u64;
         self.file.seek(SeekFrom::Start(start)).map_err(read_error)?;
-        let mut values = Vec::with_capacity(frames.len() * channels);
+        let mut samples = Vec::with_capacity(frames.len() * channels);
         let mut bytes = vec![0; CHUNK_FRAMES * frame_bytes];
-        let mut samples = Vec::<f32>::new();
+        let mut chunk = Vec::<f32>::new();
         for first in frames.clone().step_by(CHUNK_FRAMES) {
             let count = CHUNK_FRAMES.min(frames.end - first);
             let bytes = &mut bytes[..count * frame_bytes];
             self.file.read_exact(bytes).map_err(read_error)?;
             let packet = PacketRef::new(0, Timestamp::ZERO, Duration::from(count as u64), bytes);
             let decoded = decoder.decode_ref(&packet).map_err(decode_error)?;
-            decoded.copy_to_vec_interleaved(&mut samples);
-            values.extend_from_slice(&samples);
+            decoded.copy_to_vec_interleaved(&mut chunk);
+            samples.extend_from_slice(&chunk);
         }
-        Ok(values)
+        Ok(samples)
     }
 }

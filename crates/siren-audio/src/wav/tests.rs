@@ -89,14 +89,14 @@ fn integers_of_every_width_are_scaled_to_minus_one_to_one() {
         let values = [-full - 1, -full / 2, -1, 0, 1, full];
         for channels in [1, 2] {
             let sound = read(&folder.integers(bits, channels, &values)).unwrap();
-            assert_eq!(sound.rate, 8000);
-            assert_eq!(sound.channels, usize::from(channels));
-            for (&integer, &amplitude) in values.iter().zip(&sound.values) {
+            assert_eq!(sound.rate(), 8000);
+            assert_eq!(sound.channels(), usize::from(channels));
+            for (&integer, &amplitude) in values.iter().zip(sound.samples()) {
                 let expected = f64::from(integer) / (f64::from(full) + 1.0);
                 let error = (f64::from(amplitude) - expected).abs();
                 assert!(error < 1e-7, "{bits} bits: {integer} became {amplitude}");
             }
-            assert!((sound.values[0] + 1.0).abs() < f32::EPSILON);
+            assert!((sound.samples()[0] + 1.0).abs() < f32::EPSILON);
         }
     }
 }
@@ -117,9 +117,9 @@ fn a_part_is_read_without_the_samples_after_it() {
 #[test]
 fn mixed_returns_the_mean_of_the_channels() {
     let values = vec![1.0, 0.5, -0.5, 0.5, f32::MAX, f32::MAX];
-    let mixed = Sound::new(10, 2, values).unwrap().mixed().unwrap();
-    assert_eq!((mixed.channels, mixed.frames()), (1, 3));
-    assert_eq!(mixed.values, [0.75, 0.0, f32::MAX]);
+    let mixed = Sound::new(10, 2, values).unwrap().mixed();
+    assert_eq!((mixed.channels(), mixed.frames()), (1, 3));
+    assert_eq!(mixed.samples(), [0.75, 0.0, f32::MAX]);
 }
 
 #[test]
@@ -254,8 +254,9 @@ fn files_that_are_not_wav_are_rejected_with_advice() {
 fn a_sample_that_is_not_finite_is_rejected_with_its_time() {
     let folder = TestFolder::new();
     for (value, name) in [(f32::NAN, "NaN"), (f32::NEG_INFINITY, "-inf")] {
-        let mut sound = ramp(2, 22_100);
-        sound.values[44_101] = value;
+        let mut samples = ramp(2, 22_100).into_samples();
+        samples[44_101] = value;
+        let sound = Sound::new(44_100, 2, samples).unwrap();
         let path = folder.path("bad.wav");
         sound.save(&path).unwrap();
         assert_rejected(&path, &[name, "0.5 seconds", "signal.start"]);
@@ -268,26 +269,26 @@ fn a_sample_that_is_not_finite_is_rejected_with_its_time() {
 fn a_wrong_number_of_samples_and_an_unwritable_format_are_errors_that_leave_the_older_file() {
     let folder = TestFolder::new();
     let path = folder.write("a.wav", b"older");
-    let mut stream = WavStream::create(&path, 8000, 2, 3).unwrap();
-    assert!(matches!(stream.push(&[0.0; 7]), Err(Error::Shape { .. })));
-    stream.push(&[0.0; 4]).unwrap();
-    assert!(matches!(stream.finish(), Err(Error::Shape { .. })));
+    let mut writer = WavFileWriter::create(&path, 8000, 2, 3).unwrap();
+    assert!(matches!(writer.push(&[0.0; 7]), Err(Error::Shape { .. })));
+    writer.push(&[0.0; 4]).unwrap();
+    assert!(matches!(writer.finish(), Err(Error::Shape { .. })));
     for (rate, channels, frames) in [
         (0, 1, 1),
         (8000, 0, 1),
         (8000, 33, 1),
         (8000, 1, 0),
-        (8000, 1, MAX_FILE_VALUES + 1),
+        (8000, 1, MAX_FILE_SAMPLES + 1),
         (8000, 2, usize::MAX),
         (u32::MAX, 1, 1),
     ] {
-        let stream = WavStream::create(&path, rate, channels, frames);
-        let message = stream.err().unwrap().to_string();
+        let writer = WavFileWriter::create(&path, rate, channels, frames);
+        let message = writer.err().unwrap().to_string();
         assert!(message.contains("cannot be written"), "{message}");
     }
     for name in ["a.mp3", "a"] {
-        let stream = WavStream::create(&folder.path(name), 8000, 1, 1);
-        assert!(stream.err().unwrap().to_string().contains(".wav"));
+        let writer = WavFileWriter::create(&folder.path(name), 8000, 1, 1);
+        assert!(writer.err().unwrap().to_string().contains(".wav"));
     }
     assert_eq!(fs::read(&path).unwrap(), b"older");
     assert_eq!(fs::read_dir(folder.0.path()).unwrap().count(), 1);

@@ -31,7 +31,7 @@ pub(super) trait FrameSource {
     fn size(&self) -> Option<Size>;
 
     /// Reads the next picture. Returns `None` after the last one.
-    fn next(&mut self) -> Result<Option<TimedFrame>>;
+    fn read_next(&mut self) -> Result<Option<TimedFrame>>;
 
     /// Returns notes for the user about the pictures read so far.
     fn notes(&self) -> Vec<String> {
@@ -239,14 +239,14 @@ impl<S: FrameSource> Frames for Resampled<S> {
         self.source.size()
     }
 
-    fn next(&mut self) -> Result<Option<RgbImage>> {
+    fn read_next(&mut self) -> Result<Option<RgbImage>> {
         if self.returned == 0 {
-            self.upcoming = self.source.next()?;
+            self.upcoming = self.source.read_next()?;
             self.start = self.upcoming.as_ref().map_or(0.0, |first| first.start);
         }
         while self.is_due(self.upcoming.as_ref()) {
             self.current = self.upcoming.take();
-            self.upcoming = self.source.next()?;
+            self.upcoming = self.source.read_next()?;
         }
         if self.is_at_end() {
             return Ok(None);
@@ -292,7 +292,7 @@ mod tests {
             None
         }
 
-        fn next(&mut self) -> Result<Option<TimedFrame>> {
+        fn read_next(&mut self) -> Result<Option<TimedFrame>> {
             let Some(&duration) = self.durations.next() else {
                 return Ok(None);
             };
@@ -315,7 +315,7 @@ mod tests {
             tick,
         };
         let mut frames = Resampled::new(source, rate, None);
-        std::iter::from_fn(|| frames.next().unwrap())
+        std::iter::from_fn(|| frames.read_next().unwrap())
             .map(|frame| frame.get_pixel(0, 0).0[0])
             .collect()
     }

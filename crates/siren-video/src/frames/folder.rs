@@ -69,7 +69,7 @@ impl Frames for FolderFrames {
         self.size
     }
 
-    fn next(&mut self) -> Result<Option<RgbImage>> {
+    fn read_next(&mut self) -> Result<Option<RgbImage>> {
         let Some(path) = self.paths.next() else {
             return Ok(None);
         };

@@ -65,7 +65,7 @@ impl FrameSource for GifFrames {
         Some(self.size)
     }
 
-    fn next(&mut self) -> Result<Option<TimedFrame>> {
+    fn read_next(&mut self) -> Result<Option<TimedFrame>> {
         let Some(frame) = self.frames.next() else {
             return Ok(None);
         };
@@ -146,13 +146,13 @@ mod tests {
             gif.size().map(|size| (size.height, size.width)),
             Some((3, 4))
         );
-        let frames = std::iter::from_fn(|| gif.next().unwrap());
+        let frames = std::iter::from_fn(|| gif.read_next().unwrap());
         let shades: Vec<u8> = frames.map(|frame| frame.get_pixel(2, 1).0[0]).collect();
         let expected = [vec![0], vec![50; 5], vec![100], vec![150; 3], vec![200; 10]].concat();
         assert_eq!(shades, expected);
         assert!(gif.notes()[0].contains("10 frames per second"));
         // The GIF lasts two seconds.
         let mut slow = GifFrames::open(&path, Some(5.0)).unwrap();
-        assert_eq!(std::iter::from_fn(|| slow.next().unwrap()).count(), 10);
+        assert_eq!(std::iter::from_fn(|| slow.read_next().unwrap()).count(), 10);
     }
 }

@@ -22,7 +22,7 @@ use siren_core::{Error, Result};
 use siren_picture::Size;
 
 use crate::clip::CHANNELS;
-use crate::config::VideoSignal;
+use crate::config::VideoSignalConfig;
 use crate::scene::EmbeddedClip;
 
 /// Frame rate of folders and arrays, which store none, in frames per second.
@@ -48,7 +48,7 @@ pub trait Frames {
     ///
     /// # Errors
     /// If the picture cannot be read, or differs in size from the first one.
-    fn next(&mut self) -> Result<Option<RgbImage>>;
+    fn read_next(&mut self) -> Result<Option<RgbImage>>;
 
     /// Returns notes for the user about the pictures read so far, for example that they were stretched.
     fn notes(&self) -> Vec<String> {
@@ -60,7 +60,7 @@ pub trait Frames {
 ///
 /// # Errors
 /// If the file does not exist, is empty, or has a format that is not supported.
-pub fn open(signal: &VideoSignal) -> Result<Box<dyn Frames>> {
+pub fn open(signal: &VideoSignalConfig) -> Result<Box<dyn Frames>> {
     let Some(path) = &signal.path else {
         return Ok(Box::new(EmbeddedClip::new(signal.size)));
     };
@@ -113,8 +113,8 @@ fn open_with_ffmpeg(path: &Path, rate: Option<f64>) -> Result<Box<dyn Frames>> {
 
 #[cfg(not(feature = "ffmpeg"))]
 fn open_with_ffmpeg(path: &Path, _rate: Option<f64>) -> Result<Box<dyn Frames>> {
-    let message = "cannot be read: this program was built without FFmpeg, which this format needs; install FFmpeg's development libraries \
-                   and build it with the feature `ffmpeg`, or give a folder of pictures, a GIF, a Y4M file or a NumPy array";
+    let message = "cannot be read: siren-video was built without FFmpeg, which this format needs; install FFmpeg's development libraries \
+                   and build with the feature `ffmpeg`, or give a folder of pictures, a GIF, a Y4M file or a NumPy array";
     Err(Error::signal(path, message))
 }
 

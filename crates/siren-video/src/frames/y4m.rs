@@ -118,7 +118,7 @@ impl FrameSource for Y4mFrames {
         Some(self.display.size(self.stored_size()))
     }
 
-    fn next(&mut self) -> Result<Option<TimedFrame>> {
+    fn read_next(&mut self) -> Result<Option<TimedFrame>> {
         let Size { height, width } = self.stored_size();
         let bytes_per_sample = self.decoder.get_bytes_per_sample();
         let frame = match self.decoder.read_frame() {
@@ -259,7 +259,7 @@ mod tests {
         std::fs::write(&path, bytes).unwrap();
         let mut y4m = Y4mFrames::open(&path, None)?;
         let mut pictures = Vec::new();
-        while let Some(picture) = y4m.next()? {
+        while let Some(picture) = y4m.read_next()? {
             pictures.push(picture);
         }
         Ok(pictures)

@@ -1,10 +1,11 @@
 //! Writes a clip as MP4 with FFmpeg.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::software::scaling;
+use ffmpeg_next::util::error::EAGAIN;
 use ffmpeg_next::{Dictionary, Packet, Rational, codec, encoder, format, frame};
 use siren_core::file::PartialFile;
 use siren_core::{Error, Result};
@@ -29,6 +30,8 @@ pub(super) struct Mp4Sink {
     size: Size,
     /// Presentation time of the next frame, in units of `time_base`: the number of frames so far.
     next_pts: i64,
+    /// Path that the user gave, for messages; the file has a temporary name until it is finished.
+    path: PathBuf,
     partial: PartialFile,
 }
 
@@ -45,10 +48,15 @@ impl Mp4Sink {
         // FFmpeg opens the file again by its name.
         let (partial, file) = PartialFile::create(path)?;
         drop(file);
-        Self::open(partial, size, rate).map_err(|error| write_error(path, error))
+        Self::open(path, partial, size, rate).map_err(|error| write_error(path, error))
     }
 
-    fn open(partial: PartialFile, size: Size, rate: f64) -> Result<Self, ffmpeg::Error> {
+    fn open(
+        path: &Path,
+        partial: PartialFile,
+        size: Size,
+        rate: f64,
+    ) -> Result<Self, ffmpeg::Error> {
         ffmpeg::init()?;
         ffmpeg::log::set_level(ffmpeg::log::Level::Quiet);
         let mut output = format::output_as(partial.temporary(), "mp4")?;
@@ -103,6 +111,7 @@ impl Mp4Sink {
             time_base,
             size,
             next_pts: 0,
+            path: path.to_path_buf(),
             partial,
         })
     }
@@ -132,20 +141,24 @@ impl Mp4Sink {
         self.write_packets()
     }
 
-    /// Writes the packets that the encoder has ready.
+    /// Writes the packets that the encoder has ready. Its end and its need for more frames are not errors.
     fn write_packets(&mut self) -> Result<(), ffmpeg::Error> {
         let Some(stream) = self.output.stream(0) else {
             return Err(ffmpeg::Error::StreamNotFound);
         };
         let stream_time_base = stream.time_base();
         let mut packet = Packet::empty();
-        while self.encoder.receive_packet(&mut packet).is_ok() {
+        loop {
+            match self.encoder.receive_packet(&mut packet) {
+                Ok(()) => {}
+                Err(error) if is_drained(error) => return Ok(()),
+                Err(error) => return Err(error),
+            }
             packet.set_stream(0);
             packet.set_duration(1);
             packet.rescale_ts(self.time_base, stream_time_base);
             packet.write_interleaved(&mut self.output)?;
         }
-        Ok(())
     }
 
     fn complete(&mut self) -> Result<(), ffmpeg::Error> {
@@ -158,12 +171,12 @@ impl Mp4Sink {
 impl Sink for Mp4Sink {
     fn push(&mut self, frame: &[u8]) -> Result<()> {
         self.encode(frame)
-            .map_err(|error| write_error(self.partial.temporary(), error))
+            .map_err(|error| write_error(&self.path, error))
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {
         self.complete()
-            .map_err(|error| write_error(self.partial.temporary(), error))?;
+            .map_err(|error| write_error(&self.path, error))?;
         let Self {
             output, partial, ..
         } = *self;
@@ -171,6 +184,14 @@ impl Sink for Mp4Sink {
         drop(output);
         partial.keep()
     }
+}
+
+/// Returns whether an encoder has no packet ready: it waits for frames, or has returned all packets after the end of the clip.
+fn is_drained(error: ffmpeg::Error) -> bool {
+    matches!(
+        error,
+        ffmpeg::Error::Other { errno: EAGAIN } | ffmpeg::Error::Eof
+    )
 }
 
 /// Rounds a side up to an even number of pixels.
@@ -195,8 +216,37 @@ fn write_error(path: &Path, error: ffmpeg::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::VideoSignal;
+    use crate::config::VideoSignalConfig;
     use crate::frames::open;
+
+    #[test]
+    fn an_encoder_without_packets_is_drained_and_any_other_error_is_one() {
+        assert!(is_drained(ffmpeg::Error::Other { errno: EAGAIN }));
+        assert!(is_drained(ffmpeg::Error::Eof));
+        let full_disk = ffmpeg::Error::Other { errno: 28 };
+        assert!(!is_drained(full_disk) && !is_drained(ffmpeg::Error::InvalidData));
+    }
+
+    #[test]
+    fn an_error_of_the_encoder_names_the_file_that_the_user_gave() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.mp4");
+        let size = Size {
+            height: 32,
+            width: 32,
+        };
+        let mut mp4 = Box::new(Mp4Sink::create(&path, size, 20.0).unwrap());
+        mp4.push(&[0; 32 * 32 * 3]).unwrap();
+        // The encoder accepts neither frames nor a second end after its end.
+        mp4.encoder.send_eof().unwrap();
+        let pushed = mp4.push(&[0; 32 * 32 * 3]).unwrap_err().to_string();
+        let finished = mp4.finish().unwrap_err().to_string();
+        for message in [pushed, finished] {
+            let start = format!("{}: FFmpeg cannot write", path.display());
+            assert!(message.starts_with(&start), "{message}");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
 
     #[test]
     fn a_clip_of_variable_frame_rate_is_read_with_the_duration_of_each_frame() {
@@ -213,16 +263,16 @@ mod tests {
             mp4.push(&vec![shade; 32 * 32 * 3]).unwrap();
         }
         mp4.finish().unwrap();
-        let signal = VideoSignal {
+        let signal = VideoSignalConfig {
             path: Some(path),
-            ..VideoSignal::default()
+            ..VideoSignalConfig::default()
         };
         let mut frames = open(&signal).unwrap();
         // All times are multiples of a tenth of a second.
         assert!((frames.rate() - 10.0).abs() < 1e-9, "{}", frames.rate());
         assert_eq!(frames.count(), Some(10));
         let mut shades = Vec::new();
-        while let Some(frame) = frames.next().unwrap() {
+        while let Some(frame) = frames.read_next().unwrap() {
             shades.push(frame.get_pixel(16, 16).0[1]);
         }
         let times = [(0, 1), (60, 4), (120, 1), (180, 3), (240, 1)];

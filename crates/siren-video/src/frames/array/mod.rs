@@ -124,7 +124,7 @@ impl Frames for ArrayFrames {
         if self.elements_per_pixel() == 1 { 1 } else { 3 }
     }
 
-    fn next(&mut self) -> Result<Option<RgbImage>> {
+    fn read_next(&mut self) -> Result<Option<RgbImage>> {
         if self.frames_read == self.shape[0] {
             return Ok(None);
         }

@@ -185,7 +185,7 @@ impl FrameSource for FfmpegFrames {
         (width > 0 && height > 0).then(|| self.display.size(self.stored_size))
     }
 
-    fn next(&mut self) -> Result<Option<TimedFrame>> {
+    fn read_next(&mut self) -> Result<Option<TimedFrame>> {
         while self.ready.is_empty() && !self.is_at_end {
             self.decode_packet()?;
         }
