@@ -274,6 +274,17 @@ fn without_metadata(bytes: &[u8]) -> Vec<u8> {
     safetensors::serialize(views, Some(metadata)).unwrap()
 }
 
+/// Returns the tensors of a safetensors file without its metadata.
+fn tensor_bytes(bytes: &[u8]) -> Vec<u8> {
+    let tensors = SafeTensors::deserialize(bytes).unwrap();
+    let mut named = tensors.tensors();
+    named.sort_by(|a, b| a.0.cmp(&b.0));
+    let all = named
+        .iter()
+        .flat_map(|(name, view)| [name.as_bytes(), view.data()]);
+    all.flatten().copied().collect()
+}
+
 /// Rewrites the files of `run` as an older version would have written them.
 fn downgrade(desk: &Desk) {
     for name in ["best", "last"] {
@@ -299,11 +310,16 @@ fn a_run_folder_of_an_older_version_renders_and_resumes_if_its_source_exists() {
         let before = example.render_and_export(&desk, "run");
         let finished = desk.files("run/artifacts");
         downgrade(&desk);
-        assert!(
-            example.render_and_export(&desk, "run") == before,
-            "{}",
-            example.kind
-        );
+        let after = example.render_and_export(&desk, "run");
+        // An export of such a run lacks the facts of the signal, which only newer checkpoints hold.
+        let parameters = |files: Vec<(String, Vec<u8>)>| {
+            let file = files.into_iter().map(|(name, bytes)| match name.as_str() {
+                "weights.safetensors" => (name, tensor_bytes(&bytes)),
+                _ => (name, bytes),
+            });
+            file.collect::<Vec<_>>()
+        };
+        assert!(parameters(after) == parameters(before), "{}", example.kind);
         fs::remove_file(desk.path("run/summary.toml")).unwrap();
         desk.remove("run/artifacts");
         fs::create_dir(desk.path("run/artifacts")).unwrap();

@@ -100,7 +100,7 @@ fn automatic_settings_are_refused_where_there_is_no_spectrum() {
         ),
         (
             "[signal]\nobserved = 'even'\n[field]\nfirst_omega_0 = 'auto'",
-            &["bad.toml:3:12", "`signal.observed`", "hidden"],
+            &["bad.toml:3:12", "`signal.observed`", "held-out"],
         ),
         (
             "[signal]\nsize = 1\n[field]\nfirst_omega_0 = 'auto'",

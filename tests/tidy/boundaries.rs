@@ -46,13 +46,14 @@ const EXCLUDED: [(&str, &[&str]); 9] = [
 ];
 
 /// The other top-level modules of `siren-core` that each of them may use.
-const MODULES: [(&str, &[&str]); 10] = [
+const MODULES: [(&str, &[&str]); 11] = [
     ("error", &[]),
     ("config", &["error"]),
     ("file", &["error"]),
     ("metrics", &["error"]),
-    ("signal", &["config", "error"]),
-    ("field", &["config", "error"]),
+    ("random", &[]),
+    ("signal", &["config", "error", "random"]),
+    ("field", &["config", "error", "random"]),
     ("objective", &["config", "error", "field", "signal"]),
     ("optimizer", &["config", "error", "field"]),
     (

@@ -98,7 +98,8 @@ impl FieldFile {
         } = description.map_err(|error| fail(format!("`{SAVED}`: {}", error.message())))?;
         let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
             .map_err(|error| fail(error.to_string()))?;
-        let dtype = match tensors.values().next().map(Tensor::dtype) {
+        // A fixed tensor, such as the matrix of a Fourier encoding, may have another type than the parameters.
+        let dtype = match tensors.get("net.net.0.0.weight").map(Tensor::dtype) {
             Some(DType::F64) => DType::F64,
             _ => DType::F32,
         };

@@ -33,7 +33,7 @@ pub(crate) fn main() -> siren_core::Result<()> {
     let (height, width) = (96, 96);
     let (folder, size) = (std::env::temp_dir(), Size { height, width });
     let between = field.frame(3.5 / 16.0, size)?;
-    between.save(&folder.join("fit_clip.png"))?;
+    between.save(folder.join("fit_clip.png"))?;
     let larger = field.playback().at_rate(25.0)?.at_size(size)?;
     field.render_to(&larger, folder.join("fit_clip.gif"), |_| ())?;
     field.save(folder.join("fit_clip.safetensors"))
