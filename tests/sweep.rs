@@ -374,7 +374,7 @@ fn a_sweep_killed_at_random_times_and_started_again_gives_the_same_table() {
     run(&desk, "run s.toml --out undisturbed").assert_success();
     let duration = start.elapsed();
     let mut rng = Stream::PARAMETERS.rng(7, 0);
-    let kills = (0..6).filter(|_| kill_after(&desk, duration.mul_f64(rng.random::<f64>() * 0.6)));
+    let kills = (0..6).filter(|_| kill_after(&desk, duration.mul_f64(rng.random::<f64>() * 0.3)));
     assert!(kills.count() > 2);
     run(&desk, "run s.toml --out killed").assert_success();
     for file in ["table.md", "table.csv", "table.tex"] {

@@ -6,6 +6,7 @@ use siren_video::VideoSignalConfig;
 use siren_video::frames::open;
 
 use super::clips::{clip_size, desk};
+use super::sounds::copy_golden as copy_golden_sound;
 use super::{Case, assert_refused_cleanly};
 use crate::support::desk::Desk;
 
@@ -71,11 +72,12 @@ fn a_damaged_mp4_and_a_file_without_video_are_refused_by_name() {
     desk.write("head.mp4", &whole[..100]);
     desk.write_sound("sound.wav", 4000);
     desk.write_picture("cover.png", 8, 8);
+    copy_golden_sound(&desk, "tone.mp3", 1.0, "tone.mp3");
     desk.write(
         "covered.mp3",
         [
             id3_tag_with_cover(&desk.read("cover.png")),
-            copy_golden(&desk, "tone.mp3"),
+            desk.read("tone.mp3"),
         ]
         .concat(),
     );

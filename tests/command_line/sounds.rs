@@ -130,9 +130,12 @@ fn a_wav_file_without_a_length_is_fitted_to_its_end() {
     }
 }
 
-/// Copies the first `share` (0 to 1) of the bytes of a file of `tests/golden` into the folder, under the name `copy`.
-fn copy_golden(desk: &Desk, name: &str, share: f64, copy: &str) {
-    let path = format!("{}/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+/// Copies the first `share` (0 to 1) of the bytes of a golden file of siren-audio into the folder, under the name `copy`.
+pub fn copy_golden(desk: &Desk, name: &str, share: f64, copy: &str) {
+    let path = format!(
+        "{}/../crates/siren-audio/tests/golden/{name}",
+        env!("CARGO_MANIFEST_DIR")
+    );
     let bytes = fs::read(path).unwrap();
     desk.write(copy, &bytes[..(share * bytes.len() as f64) as usize]);
 }

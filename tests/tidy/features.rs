@@ -1,7 +1,7 @@
 //! Every selection of packages gives a dependency the same features, so that each is compiled once a profile.
 //!
 //! Where one selection differs, Cargo compiles the dependency again and everything above it, candle-core last: minutes. The cure is a line in
-//! `crates/workspace-hack/Cargo.toml`.
+//! `crates/siren-workspace-hack/Cargo.toml`.
 
 use std::collections::BTreeSet;
 
@@ -56,7 +56,7 @@ fn every_selection_of_packages_compiles_dependencies_alike() {
             assert_none(
                 &compiled_again,
                 &format!(
-                    "`cargo build {selection}` compiles these again; name their missing features in crates/workspace-hack/Cargo.toml:"
+                    "`cargo build {selection}` compiles these again; name their missing features in crates/siren-workspace-hack/Cargo.toml:"
                 ),
             );
         }

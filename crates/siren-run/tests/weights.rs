@@ -13,7 +13,7 @@ use siren_run::{Weights, export};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/golden")
+        .join("tests/golden")
         .join(name)
 }
 

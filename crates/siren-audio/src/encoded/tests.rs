@@ -13,9 +13,9 @@ const QUIET_PACKETS: usize = 36;
 /// Number of packets of `loud.mp3`.
 const LOUD_PACKETS: usize = 22;
 
-/// Reads a file of `tests/golden`.
+/// Reads a file of `tests/golden` of this crate.
 fn golden(name: &str) -> Vec<u8> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     fs::read(folder.join(name)).unwrap()
 }
 

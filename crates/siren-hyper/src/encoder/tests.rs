@@ -12,7 +12,7 @@ const SIDE: usize = 8;
 
 fn golden() -> HashMap<String, Tensor> {
     let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/hyper_encoders.safetensors");
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/hyper_encoders.safetensors");
     candle_core::safetensors::load(path, &Device::Cpu).unwrap()
 }
 

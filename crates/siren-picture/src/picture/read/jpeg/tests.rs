@@ -25,7 +25,7 @@ fn jpeg(quality: u8, color: ExtendedColorType) -> Vec<u8> {
 }
 
 fn golden(name: &str) -> Vec<u8> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     std::fs::read(folder.join(name)).unwrap()
 }
 
