@@ -13,6 +13,10 @@ use crate::launch::cargo;
 /// The test of `tests/reference/` that writes the pages of docs/reference/ if `UPDATE_REFERENCE` is set.
 const REFERENCE_TEST: &str = "the_reference_agrees_with_the_config_structs";
 
+/// Lints the libraries of the domains without their programs, as another project builds them.
+const LINT_LIBRARIES: &str = "clippy --package siren-picture --package siren-image --package siren-audio \
+    --package siren-video --package siren-poisson --package siren-hyper --lib --no-default-features --release -- -D warnings";
+
 /// One named check: a Cargo command, with an optional environment variable.
 #[derive(Debug)]
 struct Step {
@@ -84,6 +88,7 @@ fn ci_steps(has_ffmpeg: bool) -> Vec<Step> {
         Step::new("format", "fmt --all --check"),
         Step::new("dependencies", "deny check licenses bans sources"),
         Step::new("lint", &lint),
+        Step::new("lint the libraries alone", LINT_LIBRARIES),
         Step {
             env: Some(("RUSTDOCFLAGS", "-D warnings")),
             ..Step::new("document", &document)
