@@ -20,7 +20,7 @@
 //!
 //! Each module uses only modules above it (and `file` and `error`). The crate prints nothing, handles no signals and has no command line.
 //!
-//! **Build with `--release`, or set `[profile.dev.package."*"] opt-level = 3` in your `Cargo.toml`: debug builds are about 100 times slower.**
+//! **Build with `--release`, or set `[profile.dev.package."*"] opt-level = 3` in your `Cargo.toml`: unoptimized builds are 100 to 200 times slower.**
 //!
 //! # Fit a function
 //!
@@ -28,7 +28,7 @@
 //! use siren_core::field::{FieldShape, SirenConfig};
 //! use siren_core::objective::{Constraint, ValueMse};
 //! use siren_core::signal::{Sample, WholeSampler};
-//! use siren_core::train::{StopToken, TrainConfig, Trainer};
+//! use siren_core::train::{TrainConfig, Trainer};
 //!
 //! # fn main() -> siren_core::Result<()> {
 //! // sin(3x) at 100 points.
@@ -47,7 +47,7 @@
 //! let field = config.init_seeded(FieldShape::new(1, 1), 0)?;
 //! let train = TrainConfig { steps: 500, learning_rate: 2e-3, ..TrainConfig::default() };
 //! let mut trainer = Trainer::new(field, &train)?;
-//! trainer.run(&constraints, &mut StopToken::new())?;
+//! trainer.run(&constraints)?;
 //!
 //! // Values and derivatives at any points. The derivatives were not part of the targets.
 //! let field = trainer.into_model();
@@ -94,7 +94,7 @@
 //! use siren_core::field::{FieldShape, Order, SirenConfig};
 //! use siren_core::objective::{self, Constraint, Term, ValueMse};
 //! use siren_core::signal::{Sample, Stream, UniformSampler, WholeSampler};
-//! use siren_core::train::{StopToken, TrainConfig, Trainer};
+//! use siren_core::train::{TrainConfig, Trainer};
 //!
 //! # fn main() -> siren_core::Result<()> {
 //! let decay = objective::from_fn(Order::Gradient, |context| {
@@ -124,7 +124,7 @@
 //! # };
 //! # let train = TrainConfig { steps: 500, learning_rate: 2e-3, ..TrainConfig::default() };
 //! let mut trainer = Trainer::new(config.init_seeded(FieldShape::new(1, 1), 0)?, &train)?;
-//! trainer.run(&constraints, &mut StopToken::new())?;
+//! trainer.run(&constraints)?;
 //! let value = trainer.model().values(&[1.0])?[0];
 //! assert!((value - (-1.0_f64).exp()).abs() < 0.02);
 //! # Ok(())

@@ -200,14 +200,14 @@ fn closures_serve_as_samplers_objectives_and_observers_that_stop() {
         .weighted(Weight::Piecewise(vec![(0, 1.0), (4, 0.5)]));
     let mut trainer = Trainer::new(field(1, DType::F32), &TrainConfig::default()).unwrap();
     let mut losses = Vec::new();
-    let mut observer = |_: &Siren, report: &siren_core::train::StepReport| {
+    let fit = trainer.run_with(&[constraint], |_, report| {
         losses.push((report.loss, report.terms[0].mean));
         Ok(match report.step {
             5 => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         })
-    };
-    trainer.run(&[constraint], &mut observer).unwrap();
+    });
+    fit.unwrap();
     assert_eq!(trainer.step_count(), 5);
     let weight = |index: usize| losses[index].0 / losses[index].1;
     assert!((weight(0) - 1.0).abs() < 1e-6 && (weight(4) - 0.5).abs() < 1e-6);
@@ -222,12 +222,12 @@ fn a_stop_token_ends_one_training_after_its_current_step_and_no_other() {
         };
         Trainer::new(field(seed, DType::F32), &config).unwrap()
     });
-    let mut token = StopToken::new();
+    let token = StopToken::new();
     assert!(!token.clone().stop());
-    first.run(&[pixels(10, DType::F32)], &mut token).unwrap();
-    second
-        .run(&[pixels(10, DType::F32)], &mut StopToken::new())
+    first
+        .run_with(&[pixels(10, DType::F32)], |_, _| Ok(token.flow()))
         .unwrap();
+    second.run(&[pixels(10, DType::F32)]).unwrap();
     assert_eq!([first.step_count(), second.step_count()], [1, 4]);
 }
 

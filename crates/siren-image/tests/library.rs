@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 
 use candle_core::{DType, Device};
 use siren_core::Error;
-use siren_core::field::{Omega, Siren};
+use siren_core::field::Omega;
 use siren_core::objective::Constraint;
-use siren_core::train::{Fit, FitConfig, StepReport, Task};
+use siren_core::train::{Fit, FitConfig, Task};
 use siren_image::config::{ImageObjectiveConfig, ImageSignalConfig, Prior};
 use siren_image::{Image, Picture, PictureField, Quantity, Size};
 
@@ -99,7 +99,7 @@ fn a_prior_in_double_precision_takes_steps() {
     let image = image.on(DType::F64, &Device::Cpu);
     let mut fit = Fit::on(&image, &config(3), DType::F64, &Device::Cpu).unwrap();
     let mut losses = Vec::new();
-    fit.run_with(&mut |_: &Siren, report: &StepReport| {
+    fit.run_with(|_, report| {
         losses.push(report.loss);
         Ok(ControlFlow::Continue(()))
     })

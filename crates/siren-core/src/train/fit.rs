@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use candle_core::{DType, Device};
 
-use super::{Blueprint, Model, Observer, StepReport, Task, TrainConfig, Trainer};
+use super::{Blueprint, Model, StepReport, Task, TrainConfig, Trainer};
 use crate::error::{Error, Result};
 use crate::field::SirenConfig;
 use crate::metrics::Metrics;
@@ -79,15 +79,18 @@ impl<'a, T: Task> Fit<'a, T> {
     /// # Errors
     /// As [`Trainer::step`].
     pub fn run(&mut self) -> Result<()> {
-        self.run_with(&mut |_: &T::Model, _: &StepReport| Ok(ControlFlow::Continue(())))
+        self.trainer.run(&self.constraints)
     }
 
-    /// Takes the steps that the config asks for, and calls `observer` after each; it may end the fit.
+    /// Takes the steps that the config asks for, and calls `after_step` after each; `Break` ends the fit.
     ///
     /// # Errors
-    /// As [`Trainer::step`], and those of `observer`.
-    pub fn run_with(&mut self, observer: &mut impl Observer<T::Model>) -> Result<()> {
-        self.trainer.run(&self.constraints, observer)
+    /// As [`Trainer::step`], and those of `after_step`.
+    pub fn run_with(
+        &mut self,
+        after_step: impl FnMut(&T::Model, &StepReport) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        self.trainer.run_with(&self.constraints, after_step)
     }
 
     /// Returns whether all steps of the config are taken.

@@ -8,9 +8,11 @@ mod chunk;
 mod config;
 mod fit;
 mod model;
-mod observe;
 mod schedule;
+mod stop;
 mod task;
+
+use std::ops::ControlFlow;
 
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
@@ -22,7 +24,7 @@ use crate::optimizer::{Evaluation, Optimizer, OptimizerState};
 pub use self::config::{ScheduleKind, TrainConfig};
 pub use self::fit::{Fit, FitConfig, resolve};
 pub use self::model::{Blueprint, Loss, Model, Time};
-pub use self::observe::{Observer, StopToken};
+pub use self::stop::StopToken;
 pub use self::task::Task;
 
 /// Runs the backward pass of a loss: every gradient starts here.
@@ -183,18 +185,26 @@ impl<M: Model> Trainer<M> {
         })
     }
 
-    /// Takes the steps that the config still asks for, and calls `observer` after each.
+    /// Takes the steps that the config still asks for.
     ///
     /// # Errors
     /// As [`step`](Self::step).
-    pub fn run(
+    pub fn run(&mut self, constraints: &[M::Constraint]) -> Result<()> {
+        self.run_with(constraints, |_, _| Ok(ControlFlow::Continue(())))
+    }
+
+    /// Takes the steps that the config still asks for, and calls `after_step` after each. `Break` and an error end the training.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step), and those of `after_step`.
+    pub fn run_with(
         &mut self,
         constraints: &[M::Constraint],
-        observer: &mut impl Observer<M>,
+        mut after_step: impl FnMut(&M, &StepReport) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         while self.step < self.config.steps {
             let report = self.step(constraints)?;
-            if observer.after_step(&self.model, &report)?.is_break() {
+            if after_step(&self.model, &report)?.is_break() {
                 break;
             }
         }
