@@ -1,6 +1,6 @@
 //! Fits a quarter of a second of music, then asks the field for values, slopes, and a sound at another rate.
 
-use siren_audio::{Audio, AudioSignalConfig, Sound, SoundField, tune};
+use siren_audio::{Audio, AudioSignalConfig, Sound, tune};
 use siren_core::train::Fit;
 
 pub(crate) fn main() -> siren_core::Result<()> {
@@ -20,7 +20,7 @@ pub(crate) fn main() -> siren_core::Result<()> {
         println!("{} {:.6}", score.metric.name, score.value);
     }
 
-    let field = SoundField::new(fit.into_model(), audio.metadata())?;
+    let field = audio.field(fit.into_model())?;
     let coords = [0.05, 0.1].map(|seconds| field.coord_from_seconds(seconds));
     println!("values {:?}", field.values(&coords)?);
     println!("slopes {:?}", field.gradients(&coords)?);

@@ -171,7 +171,7 @@ mod tests {
         fit.run().unwrap();
         let psnr_db = fit.evaluate().unwrap()[0].value;
         assert!(psnr_db > 25.0, "{dtype:?}: {psnr_db} dB");
-        let field = SoundField::new(fit.into_model(), audio.metadata()).unwrap();
+        let field = audio.field(fit.into_model()).unwrap();
         (audio, field)
     }
 

@@ -11,6 +11,7 @@ use siren_core::{Error, Result};
 
 use crate::config::AudioSignalConfig;
 use crate::evaluate;
+use crate::field::SoundField;
 use crate::render::{AudioMetadata, Timeline};
 use crate::sound::Sound;
 
@@ -134,6 +135,14 @@ impl Audio {
             frames: self.sound.frames(),
             peak: self.peak,
         }
+    }
+
+    /// Joins a fitted field and the facts of the sound.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the field has other than one coordinate.
+    pub fn field(&self, fitted: Siren) -> Result<SoundField> {
+        SoundField::new(fitted, self.metadata())
     }
 
     /// Returns the times of the sound's frames.

@@ -141,7 +141,7 @@ mod linear;
 mod operation;
 mod rectify;
 
-pub use siren_picture::Picture;
+pub use siren_picture::{ColorMode, Picture};
 
 pub use self::context::{ContextBatch, ContextKind};
 pub use self::dataset::Dataset;

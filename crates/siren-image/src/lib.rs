@@ -51,7 +51,7 @@ mod domain;
 mod evaluate;
 pub mod signal;
 
-pub use siren_picture::{Picture, PictureField, Quantity, Size};
+pub use siren_picture::{ColorMode, Picture, PictureField, Quantity, Size};
 
 pub use self::signal::Image;
 

@@ -67,7 +67,7 @@ pub mod solver;
 mod stencil;
 mod targets;
 
-pub use siren_picture::{Picture, PictureField, Quantity, Size};
+pub use siren_picture::{ColorMode, Picture, PictureField, Quantity, Size};
 
 pub use self::overlay::Overlay;
 pub use self::signal::Poisson;

@@ -1,7 +1,7 @@
 //! Fits a clip of a moving disc, then asks the field for a color, a frame between two frames, and a larger clip.
 
 use siren_core::train::Fit;
-use siren_video::{Clip, ClipField, Size, Video, VideoSignalConfig};
+use siren_video::{Clip, Size, Video, VideoSignalConfig};
 
 pub(crate) fn main() -> siren_core::Result<()> {
     // `Clip::open("clip.gif")` reads a file.
@@ -28,7 +28,7 @@ pub(crate) fn main() -> siren_core::Result<()> {
         println!("{} {:.2}", score.metric.name, score.value);
     }
 
-    let field = ClipField::new(fit.into_model(), video.metadata())?;
+    let field = video.field(fit.into_model())?;
     println!("color at the center {:?}", field.values(&[0.0, 0.0, 0.0])?);
     let (height, width) = (96, 96);
     let (folder, size) = (std::env::temp_dir(), Size { height, width });

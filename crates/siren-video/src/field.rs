@@ -232,7 +232,7 @@ mod tests {
         fit.run().unwrap();
         let psnr_db = fit.evaluate().unwrap()[0].value;
         assert!(psnr_db > 30.0, "{dtype:?}: {psnr_db} dB");
-        let field = ClipField::new(fit.into_model(), video.metadata()).unwrap();
+        let field = video.field(fit.into_model()).unwrap();
         (video, field)
     }
 

@@ -54,7 +54,7 @@ pub mod signal;
 pub mod sink;
 mod voxels;
 
-pub use siren_picture::{Picture, Size};
+pub use siren_picture::{ColorMode, Picture, Size};
 
 pub use self::clip::Clip;
 pub use self::config::{VideoObjectiveConfig, VideoSignalConfig};

@@ -15,6 +15,7 @@ use siren_core::train::{FitConfig, ScheduleKind, Task, TrainConfig};
 use crate::clip::Clip;
 use crate::config::VideoSignalConfig;
 use crate::evaluate;
+use crate::field::ClipField;
 use crate::render::VideoMetadata;
 use crate::voxels::{VoxelSampler, value_from_level};
 
@@ -152,6 +153,14 @@ impl Video {
             rate: self.clip.rate(),
             coordinates: self.coordinates,
         }
+    }
+
+    /// Joins a fitted field and the facts of the clip.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](siren_core::Error::Shape) if the field has other than three coordinates.
+    pub fn field(&self, fitted: Siren) -> Result<ClipField> {
+        ClipField::new(fitted, self.metadata())
     }
 
     /// Returns the points of the clip's voxels: time, row, column.
