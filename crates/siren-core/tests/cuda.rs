@@ -1,7 +1,5 @@
-//! Compares fields on a CUDA device with the fused operation on the CPU in `f64`. The tests are compiled only with the feature `cuda`, and then
-//! need a device: `cargo test --release -p siren-core --features cuda --test cuda`.
-
-#![cfg(feature = "cuda")]
+//! Compares fields on a CUDA device with the fused operation on the CPU in `f64`. The tests are ignored without the feature `cuda`, and need a
+//! device with it: `cargo test --release -p siren-core --features cuda --test cuda`.
 
 mod compare;
 
@@ -13,9 +11,9 @@ use siren_core::field::{
     Activation, Encoding, FieldShape, FourierEncoding, Jet, NerfEncoding, Order, RbfEncoding,
     Siren, SirenConfig,
 };
-use siren_core::objective::ValueMse;
+use siren_core::objective::{Constraint, ValueMse};
 use siren_core::signal::{Sample, WholeSampler};
-use siren_core::train::{Constraint, TrainConfig, Trainer};
+use siren_core::train::{TrainConfig, Trainer};
 
 const SHAPE: FieldShape = FieldShape {
     in_features: 2,
@@ -95,6 +93,7 @@ fn errors(config: &SirenConfig, points: usize, dtype: DType, device: &Device) ->
 }
 
 #[test]
+#[cfg_attr(not(feature = "cuda"), ignore = "needs a CUDA device")]
 fn every_activation_and_encoding_agrees_with_the_cpu_at_every_order() {
     let device = Device::new_cuda(0).expect("a CUDA device");
     for activation in Activation::ALL {
@@ -122,6 +121,7 @@ fn every_activation_and_encoding_agrees_with_the_cpu_at_every_order() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "cuda"), ignore = "needs a CUDA device")]
 fn single_precision_agrees_with_the_cpu_at_the_papers_width() {
     let device = Device::new_cuda(0).expect("a CUDA device");
     for (hidden_features, learn_omega) in [(64, false), (256, false), (256, true)] {
@@ -140,6 +140,7 @@ fn single_precision_agrees_with_the_cpu_at_the_papers_width() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "cuda"), ignore = "needs a CUDA device")]
 fn evaluation_in_several_chunks_agrees_with_the_cpu() {
     let device = Device::new_cuda(0).expect("a CUDA device");
     let config = SirenConfig {
@@ -148,7 +149,7 @@ fn evaluation_in_several_chunks_agrees_with_the_cpu() {
         ..SirenConfig::default()
     };
     let (exact, field) = twins(&config, DType::F32, &device);
-    let points = 2 * field.chunk_points(&Order::Value) + 5;
+    let points = 2 * field.network().chunk_points(&Order::Value) + 5;
     let coords = spread(points);
     let there = coords.to_device(&device).unwrap();
     let got = field.evaluate(&there, &Order::Value).unwrap();
@@ -165,11 +166,9 @@ fn trained(field: Siren, points: usize) -> [Tensor; 2] {
     let coords = spread(points).to_device(&device).unwrap();
     let targets = (0..points * 3).map(|i| (0.01 * f64::from(i as u32)).cos() as f32);
     let targets = Tensor::from_iter(targets, &device).unwrap();
-    let sample = Sample::new(coords, Some(targets.reshape((points, 3)).unwrap()), None);
-    let constraints = [Constraint {
-        sampler: Box::new(WholeSampler::new(sample.unwrap())),
-        objective: Box::new(ValueMse::default()),
-    }];
+    let sample = Sample::with_targets(coords, targets.reshape((points, 3)).unwrap());
+    let sampler = WholeSampler::new(sample.unwrap());
+    let constraints = [Constraint::new("points", sampler, ValueMse)];
     let mut trainer = Trainer::new(field, &TrainConfig::default()).unwrap();
     let gradient = trainer.loss_and_gradient(&constraints).unwrap().gradient;
     for _ in 0..5 {
@@ -180,6 +179,7 @@ fn trained(field: Siren, points: usize) -> [Tensor; 2] {
 }
 
 #[test]
+#[cfg_attr(not(feature = "cuda"), ignore = "needs a CUDA device")]
 fn steps_of_several_chunks_agree_with_the_cpu_and_give_the_same_bits_every_time() {
     let device = Device::new_cuda(0).expect("a CUDA device");
     let config = SirenConfig {
@@ -188,7 +188,7 @@ fn steps_of_several_chunks_agree_with_the_cpu_and_give_the_same_bits_every_time(
         ..SirenConfig::default()
     };
     let there = || twins(&config, DType::F32, &device).1;
-    let points = 4 * there().chunk_points(&Order::Value) - 5;
+    let points = 4 * there().network().chunk_points(&Order::Value) - 5;
     let here = twins(&config, DType::F32, &Device::Cpu).1;
     let expected = trained(here, points);
     let first = trained(there(), points);
