@@ -104,7 +104,7 @@ impl Engine {
             text: hyper_config(case)?,
         };
         let config: ConfigOf<Hyper> = Config::parse(&source, Hyper::KIND, &[])?;
-        let domain = Hyper::open(&config, &Device::Cpu)?;
+        let domain = Hyper::open(&config)?;
         let blueprint = Blueprint {
             field: &config.field,
             model: &config.model,
@@ -113,7 +113,7 @@ impl Engine {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let model = HyperNetwork::init(blueprint, &mut rng, DType::F32, &Device::Cpu)?;
         let mut trainer = Trainer::new(model, &config.train)?;
-        let constraints = domain.constraints()?;
+        let constraints = domain.constraints(DType::F32, &Device::Cpu)?;
         Ok(Box::new(move || {
             trainer.step(&constraints)?;
             Ok(())

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use candle_core::{DType, Device};
 use siren_core::Result;
 use siren_core::field::Siren;
 use siren_core::metrics::{Metric, PSNR_DB};
@@ -38,9 +37,8 @@ impl Domain for Audio {
     type Signal = AudioSignalConfig;
     type Objective = AudioObjectiveConfig;
 
-    fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
+    fn open(config: &ConfigOf<Self>) -> Result<Self> {
         let sound = Sound::from_config(&config.signal)?;
-        let audio = Self::new(sound, &config.signal, config.seed)?;
-        Ok(audio.on(DType::F32, device))
+        Self::new(sound, &config.signal, config.seed)
     }
 }

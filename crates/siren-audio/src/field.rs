@@ -161,7 +161,6 @@ mod tests {
 
     fn fitted(dtype: DType) -> (Audio, SoundField) {
         let audio = Audio::new(tone(), &AudioSignalConfig::default(), 0).unwrap();
-        let audio = audio.on(dtype, &Device::Cpu);
         let mut config = audio.recipe();
         config.train.steps = 150;
         config.train.learning_rate = 2e-3;

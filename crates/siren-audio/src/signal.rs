@@ -27,8 +27,6 @@ pub struct Audio {
     peak: f32,
     sampling: Sampling,
     seed: u64,
-    dtype: DType,
-    device: Device,
 }
 
 impl Task for Audio {
@@ -46,8 +44,8 @@ impl Task for Audio {
         Ok(Spectrum::of(&self.raster()?))
     }
 
-    fn constraints(&self) -> Result<Vec<Constraint>> {
-        let sample = self.raster()?.sample(self.dtype, &self.device)?;
+    fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
+        let sample = self.raster()?.sample(dtype, device)?;
         let sampler = self.sampling.sampler(sample, self.seed);
         let samples = Constraint::boxed("samples", sampler, Box::new(ValueMse));
         Ok(vec![samples])
@@ -86,19 +84,7 @@ impl Audio {
             sound,
             sampling: signal.sampling.clone(),
             seed,
-            dtype: DType::F32,
-            device: Device::Cpu,
         })
-    }
-
-    /// Returns the same problem with samples of type `dtype` (`f32` or `f64`) on a device.
-    #[must_use]
-    pub fn on(self, dtype: DType, device: &Device) -> Self {
-        Self {
-            dtype,
-            device: device.clone(),
-            ..self
-        }
     }
 
     /// Returns settings that fit a few seconds of music or speech well: 800 steps of Adam with a learning rate of 3e-4 and cosine decay, and a
@@ -208,7 +194,7 @@ mod domain_tests {
             text: format!("kind = 'audio'\nseed = 3\n[signal]\n{signal}\n"),
         };
         let config = ConfigOf::<Audio>::parse(&source, "audio", &[])?;
-        Audio::open(&config, &Device::Cpu)
+        Audio::open(&config)
     }
 
     fn message(signal: &str) -> String {
@@ -216,7 +202,10 @@ mod domain_tests {
     }
 
     fn first_sample(audio: &Audio) -> Sample {
-        audio.constraints().unwrap()[0].sampler.draw(0).unwrap()
+        audio.constraints(DType::F32, &Device::Cpu).unwrap()[0]
+            .sampler
+            .draw(0)
+            .unwrap()
     }
 
     /// Returns the coordinates, and the targets frame by frame.

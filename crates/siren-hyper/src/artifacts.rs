@@ -26,7 +26,7 @@ const SCALE: usize = 8;
 pub(crate) fn write(hyper: &Hyper, model: &HyperNetwork, folder: &Path) -> Result<()> {
     let chosen = evenly_spaced(evaluated_test_pictures(hyper), SHOWN);
     inpaintings(hyper, model, &chosen)?.save(folder.join("inpainting.png"))?;
-    let whole = contexts(hyper, &chosen, ContextKind::Full)?;
+    let whole = contexts(hyper, model, &chosen, ContextKind::Full)?;
     let latents = model.latents(&whole, &hyper.objective)?;
     let strip = interpolate(&latents.get(0)?, &latents.get(chosen.len() - 1)?, STRIP)?;
     let side = SCALE * hyper.dataset.side();
@@ -55,11 +55,11 @@ fn evenly_spaced(all: &[usize], count: usize) -> Vec<usize> {
 fn inpaintings(hyper: &Hyper, model: &HyperNetwork, indices: &[usize]) -> Result<Picture> {
     let mut columns = Vec::new();
     for context in ContextKind::all(hyper.dataset.pixels()) {
-        let contexts = contexts(hyper, indices, context)?;
+        let contexts = contexts(hyper, model, indices, context)?;
         columns.push(observed_pixels(&contexts)?);
         columns.push(pictures(&reconstructed(hyper, model, &contexts)?)?);
     }
-    let whole = contexts(hyper, indices, ContextKind::Full)?;
+    let whole = contexts(hyper, model, indices, ContextKind::Full)?;
     columns.push(pictures(&to_unit_range(&whole.pictures)?)?);
     let mean = Picture {
         values: baselines(hyper).mean_picture.clone(),

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use candle_core::{DType, Device};
 use siren_core::Result;
 use siren_core::metrics::{Metric, PSNR_DB};
 use siren_core::signal::{NoMetadata, checksum};
@@ -40,10 +39,9 @@ impl Domain for Hyper {
     type Signal = HyperSignalConfig;
     type Objective = HyperObjectiveConfig;
 
-    fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
+    fn open(config: &ConfigOf<Self>) -> Result<Self> {
         let dataset = Dataset::open(&config.signal)?;
-        let hyper = Self::new(dataset, &config.signal, &config.objective, config.seed)?;
-        Ok(hyper.on(DType::F32, device))
+        Self::new(dataset, &config.signal, &config.objective, config.seed)
     }
 
     fn resolve(&self, config: &mut ConfigOf<Self>) -> Result<()> {

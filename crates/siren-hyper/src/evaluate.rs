@@ -4,6 +4,7 @@ use candle_core::{DType, Tensor};
 use siren_core::Result;
 use siren_core::metrics::{MSE, Metrics, PSNR_DB, psnr_db};
 use siren_core::signal::Stream;
+use siren_core::train::Model as _;
 
 use crate::context::{ContextBatch, ContextKind};
 use crate::dataset::Dataset;
@@ -68,9 +69,10 @@ fn evaluated<'a>(hyper: &Hyper, part: &'a [usize]) -> &'a [usize] {
     &part[..hyper.signal.evaluated_pictures.min(part.len())]
 }
 
-/// Returns pictures with their observed pixels, which are the same in every evaluation.
+/// Returns pictures with their observed pixels for a model. The observed pixels are the same in every evaluation.
 pub(crate) fn contexts(
     hyper: &Hyper,
+    model: &HyperNetwork,
     pictures: &[usize],
     context: ContextKind,
 ) -> Result<ContextBatch> {
@@ -79,9 +81,10 @@ pub(crate) fn contexts(
         .iter()
         .map(|&picture| observed_pixels(side, picture, context));
     let observed = observed.collect();
+    let parameters = model.parameters();
     hyper
         .dataset
-        .contexts(pictures, observed, hyper.dtype, &hyper.device)
+        .contexts(pictures, observed, parameters.dtype(), parameters.device())
 }
 
 fn observed_pixels(side: usize, picture: usize, context: ContextKind) -> Vec<u32> {
@@ -112,7 +115,7 @@ fn errors(
 ) -> Result<Vec<f64>> {
     let mut errors = Vec::with_capacity(pictures.len());
     for batch in pictures.chunks(BATCH) {
-        let contexts = contexts(hyper, batch, context)?;
+        let contexts = contexts(hyper, model, batch, context)?;
         let truth = to_unit_range(&contexts.pictures)?;
         let difference = (reconstructed(hyper, model, &contexts)? - truth)?;
         let squares = difference.sqr()?.flatten_from(1)?.to_dtype(DType::F64)?;

@@ -21,8 +21,6 @@ pub struct Hyper {
     pub(crate) dataset: Arc<Dataset>,
     pub(crate) signal: HyperSignalConfig,
     pub(crate) objective: HyperObjectiveConfig,
-    pub(crate) dtype: DType,
-    pub(crate) device: Device,
     /// Errors of reconstructions without a model; computed when they are first used.
     pub(crate) baselines: OnceLock<Baselines>,
     seed: u64,
@@ -45,15 +43,15 @@ impl Task for Hyper {
         Err(Error::invalid("field", value, expected))
     }
 
-    fn constraints(&self) -> Result<Vec<Reconstruction>> {
+    fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Reconstruction>> {
         Ok(vec![Reconstruction {
             dataset: Arc::clone(&self.dataset),
             objective: self.objective.clone(),
             batch: self.signal.batch,
             context: self.signal.context_sizes(),
             seed: self.seed,
-            dtype: self.dtype,
-            device: self.device.clone(),
+            dtype,
+            device: device.clone(),
         }])
     }
 
@@ -84,21 +82,9 @@ impl Hyper {
             dataset: Arc::new(dataset),
             signal,
             objective: objective.clone(),
-            dtype: DType::F32,
-            device: Device::Cpu,
             baselines: OnceLock::new(),
             seed,
         })
-    }
-
-    /// Returns the same task with samples of another type or on another device.
-    #[must_use]
-    pub fn on(self, dtype: DType, device: &Device) -> Self {
-        Self {
-            dtype,
-            device: device.clone(),
-            ..self
-        }
     }
 
     /// Returns the set of pictures.

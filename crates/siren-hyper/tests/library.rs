@@ -38,7 +38,7 @@ fn config(encoder: Encoder) -> FitConfig<HyperModelConfig> {
 }
 
 fn trained(encoder: Encoder, dtype: DType) -> HyperNetwork {
-    let task = task().on(dtype, &Device::Cpu);
+    let task = task();
     let mut config = config(encoder);
     task.resolve_codes(&mut config.model).unwrap();
     let mut fit = Fit::on(&task, &config, dtype, &Device::Cpu).unwrap();

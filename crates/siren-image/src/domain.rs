@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use candle_core::{DType, Device};
 use siren_core::Result;
 use siren_core::field::Siren;
 use siren_core::metrics::{Metric, PSNR_DB};
@@ -46,8 +45,7 @@ impl Domain for Image {
     type Signal = ImageSignalConfig;
     type Objective = ImageObjectiveConfig;
 
-    fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
-        let image = Self::from_config(&config.signal, &config.objective, config.seed)?;
-        Ok(image.on(DType::F32, device))
+    fn open(config: &ConfigOf<Self>) -> Result<Self> {
+        Self::from_config(&config.signal, &config.objective, config.seed)
     }
 }

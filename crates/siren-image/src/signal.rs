@@ -37,8 +37,6 @@ pub struct Image {
     objective: ImageObjectiveConfig,
     seed: u64,
     notes: Vec<String>,
-    dtype: DType,
-    device: Device,
 }
 
 impl Task for Image {
@@ -64,11 +62,11 @@ impl Task for Image {
         Ok(Spectrum::of(&raster))
     }
 
-    fn constraints(&self) -> Result<Vec<Constraint>> {
-        let mut sample = self.sample()?;
+    fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
+        let mut sample = self.sample(dtype, device)?;
         let all = sample.len();
         if let Some(observed) = &self.observed {
-            sample = sample.select(&indices_of(observed, &self.device)?)?;
+            sample = sample.select(&indices_of(observed, device)?)?;
         }
         // The authors average over all pixels with zero error where nothing is observed, which is the same as this weight.
         let weight = sample.len() as f64 / all as f64;
@@ -86,8 +84,8 @@ impl Task for Image {
                 extents: vec![self.grid.extent(0), self.grid.extent(1)],
                 seed: self.seed,
                 stream: Stream::UNIFORM,
-                dtype: self.dtype,
-                device: self.device.clone(),
+                dtype,
+                device: device.clone(),
             });
             constraints.push(Constraint::boxed("prior", sampler, objective));
         }
@@ -150,8 +148,6 @@ impl Image {
             objective: objective.clone(),
             seed,
             notes: Vec::new(),
-            dtype: DType::F32,
-            device: Device::Cpu,
         };
         let Some(mask) = mask else {
             return Ok(image);
@@ -184,16 +180,6 @@ impl Image {
             scores_odd_pixels: false,
             ..self
         })
-    }
-
-    /// Returns the same signal with samples in `f32` or `f64` on a device, for [`Fit::on`](siren_core::train::Fit::on) with the same two.
-    #[must_use]
-    pub fn on(self, dtype: DType, device: &Device) -> Self {
-        Self {
-            dtype,
-            device: device.clone(),
-            ..self
-        }
     }
 
     /// Returns the picture.
@@ -241,16 +227,13 @@ impl Image {
     }
 
     /// Returns all pixels as points with their values as targets in [−1, 1], computed in the type of the samples.
-    fn sample(&self) -> Result<Sample> {
+    fn sample(&self, dtype: DType, device: &Device) -> Result<Sample> {
         let points = self.grid.points();
-        let coords = self.grid.coords(0, points, self.dtype)?;
+        let coords = self.grid.coords(0, points, dtype)?;
         let shape = (points, self.picture.channels);
         let values = Tensor::from_slice(&self.picture.values, shape, &Device::Cpu)?;
-        let targets = values.to_dtype(self.dtype)?.affine(2.0, -1.0)?;
-        Sample::with_targets(
-            coords.to_device(&self.device)?,
-            targets.to_device(&self.device)?,
-        )
+        let targets = values.to_dtype(dtype)?.affine(2.0, -1.0)?;
+        Sample::with_targets(coords.to_device(device)?, targets.to_device(device)?)
     }
 }
 

@@ -41,7 +41,6 @@ fn a_picture_in_memory_is_fitted_and_rendered_in_both_precisions() {
     let folder = tempfile::tempdir().unwrap();
     for dtype in [DType::F32, DType::F64] {
         let image = Image::from_picture(picture()).unwrap();
-        let image = image.on(dtype, &Device::Cpu);
         let mut fit = Fit::on(&image, &config(300), dtype, &Device::Cpu).unwrap();
         fit.run().unwrap();
         let psnr_db = image.psnr_db(fit.model()).unwrap();
@@ -70,8 +69,7 @@ fn a_picture_in_memory_is_fitted_and_rendered_in_both_precisions() {
 #[test]
 fn samples_in_double_precision_have_targets_and_coordinates_of_double_precision() {
     let image = Image::from_picture(picture()).unwrap();
-    let image = image.on(DType::F64, &Device::Cpu);
-    let constraints: Vec<Constraint> = image.constraints().unwrap();
+    let constraints: Vec<Constraint> = image.constraints(DType::F64, &Device::Cpu).unwrap();
     let sample = constraints[0].sampler.draw(0).unwrap();
     let targets = sample.targets().unwrap().to_vec2::<f64>().unwrap();
     let coords = sample.coords().to_vec2::<f64>().unwrap();
@@ -96,7 +94,6 @@ fn a_prior_in_double_precision_takes_steps() {
         ..ImageObjectiveConfig::default()
     };
     let image = Image::new(picture(), &ImageSignalConfig::default(), &objective, 0).unwrap();
-    let image = image.on(DType::F64, &Device::Cpu);
     let mut fit = Fit::on(&image, &config(3), DType::F64, &Device::Cpu).unwrap();
     let mut losses = Vec::new();
     fit.run_with(|_, report| {
@@ -113,7 +110,10 @@ fn a_mask_in_memory_holds_pixels_out_and_a_wrong_one_is_an_error() {
     let pixels = SIZE.height * SIZE.width;
     let masked = |mask: Vec<bool>| Image::from_picture(picture()).unwrap().with_mask(mask);
     let image = masked((0..pixels).map(|at| at % 3 == 0).collect()).unwrap();
-    let sample = image.constraints().unwrap()[0].sampler.draw(0).unwrap();
+    let sample = image.constraints(DType::F32, &Device::Cpu).unwrap()[0]
+        .sampler
+        .draw(0)
+        .unwrap();
     assert_eq!(sample.len(), pixels / 3);
     let fit = Fit::new(&image, &config(1)).unwrap();
     let metrics = fit.evaluate().unwrap();

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use candle_core::{DType, Device};
 use siren_core::Result;
 use siren_core::field::Siren;
 use siren_core::metrics::{Metric, PSNR_DB};
@@ -44,8 +43,7 @@ impl Domain for Poisson {
         value: "sobel",
     }];
 
-    fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
-        let poisson = Self::from_config(&config.signal, &config.objective, config.seed)?;
-        Ok(poisson.on(DType::F32, device))
+    fn open(config: &ConfigOf<Self>) -> Result<Self> {
+        Self::from_config(&config.signal, &config.objective, config.seed)
     }
 }

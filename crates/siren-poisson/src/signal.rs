@@ -48,8 +48,6 @@ pub struct Poisson {
     reference: OnceLock<Vec<f64>>,
     seed: u64,
     notes: Vec<String>,
-    dtype: DType,
-    device: Device,
 }
 
 impl Task for Poisson {
@@ -69,19 +67,19 @@ impl Task for Poisson {
         Ok(Spectrum::of(&raster))
     }
 
-    fn constraints(&self) -> Result<Vec<Constraint>> {
+    fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
         let targets = self.field_targets();
         let shares = self.shares(&targets);
-        let sampler = self.derivative_sampler(targets)?;
+        let sampler = self.derivative_sampler(targets, dtype, device)?;
         let objective = Derivatives::new(2, shares.gradient, shares.laplacian);
         let derivatives = Constraint::boxed("derivatives", sampler, Box::new(objective));
         let mut constraints = vec![derivatives];
         if let Some(anchors) = &self.anchors {
             let shape = (self.grid.points(), self.truth.channels);
             let values = Tensor::from_slice(&self.truth.values, shape, &Device::Cpu)?;
-            let values = values.to_dtype(self.dtype)?.affine(2.0, -1.0)?;
-            let indices = Tensor::new(anchors.pixels.as_slice(), &self.device)?;
-            let all = Sample::with_targets(self.coords()?, values.to_device(&self.device)?)?;
+            let values = values.to_dtype(dtype)?.affine(2.0, -1.0)?;
+            let indices = Tensor::new(anchors.pixels.as_slice(), device)?;
+            let all = Sample::with_targets(self.coords(dtype, device)?, values.to_device(device)?)?;
             let sampler = Sampling::Whole.sampler(all.select(&indices)?, self.seed);
             let values = Constraint::boxed("anchors", sampler, Box::new(ValueMse));
             constraints.push(values.weighted(anchors.weight));
@@ -202,8 +200,6 @@ impl Poisson {
             reference: OnceLock::new(),
             seed,
             notes: Vec::new(),
-            dtype: DType::F32,
-            device: Device::Cpu,
         };
         if poisson.is_blend {
             poisson.truth = poisson.reference_picture();
@@ -223,16 +219,6 @@ impl Poisson {
             anchors: Some(anchors),
             ..self
         })
-    }
-
-    /// Returns the same signal with samples in `f32` or `f64` on a device, for [`Fit::on`](siren_core::train::Fit::on) with the same two.
-    #[must_use]
-    pub fn on(self, dtype: DType, device: &Device) -> Self {
-        Self {
-            dtype,
-            device: device.clone(),
-            ..self
-        }
     }
 
     /// Returns the picture that a field is compared with: the picture whose derivatives are fitted; for a blend, the solver's picture of
@@ -298,23 +284,28 @@ impl Poisson {
     }
 
     /// Returns the coordinates of the pixels, `(n, 2)`.
-    fn coords(&self) -> Result<Tensor> {
-        let coords = self.grid.coords(0, self.grid.points(), self.dtype)?;
-        Ok(coords.to_device(&self.device)?)
+    fn coords(&self, dtype: DType, device: &Device) -> Result<Tensor> {
+        let coords = self.grid.coords(0, self.grid.points(), dtype)?;
+        Ok(coords.to_device(device)?)
     }
 
     /// Makes the sampler of points with derivatives; `targets` are those at the pixel centers.
-    fn derivative_sampler(&self, targets: Vec<f64>) -> Result<Box<dyn Sampler>> {
+    fn derivative_sampler(
+        &self,
+        targets: Vec<f64>,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Box<dyn Sampler>> {
         let channels = self.truth.channels;
         if let Some(between) = &self.between {
             let targets = self.units.of_field(between);
-            let lattices = lattices(&self.grid, channels, &targets, self.dtype, &self.device)?;
+            let lattices = lattices(&self.grid, channels, &targets, dtype, device)?;
             return sampler(lattices, &self.sampling, self.seed);
         }
         let shape = (self.grid.points(), channels, 3);
         let targets = Tensor::from_vec(targets, shape, &Device::Cpu)?;
-        let targets = targets.to_dtype(self.dtype)?.to_device(&self.device)?;
-        let sample = Sample::with_targets(self.coords()?, targets)?;
+        let targets = targets.to_dtype(dtype)?.to_device(device)?;
+        let sample = Sample::with_targets(self.coords(dtype, device)?, targets)?;
         Ok(self.sampling.sampler(sample, self.seed))
     }
 

@@ -44,7 +44,6 @@ fn a_picture_is_recovered_from_its_gradient_in_both_precisions() {
     let folder = tempfile::tempdir().unwrap();
     for dtype in [DType::F32, DType::F64] {
         let poisson = Poisson::from_picture(picture(0.0)).unwrap();
-        let poisson = poisson.on(dtype, &Device::Cpu);
         let mut fit = Fit::on(&poisson, &config(300), dtype, &Device::Cpu).unwrap();
         fit.run().unwrap();
         let psnr_db = poisson.psnr_db(fit.model()).unwrap();
@@ -73,8 +72,10 @@ fn samples_in_double_precision_are_not_rounded_to_single_precision() {
     for stencil in [Stencil::Spectral, Stencil::Sobel] {
         let objective = PoissonObjectiveConfig::default();
         let poisson = Poisson::new(picture(0.0), &with_stencil(stencil), &objective, 0).unwrap();
-        let poisson = poisson.on(DType::F64, &Device::Cpu);
-        let sample = poisson.constraints().unwrap()[0].sampler.draw(0).unwrap();
+        let sample = poisson.constraints(DType::F64, &Device::Cpu).unwrap()[0]
+            .sampler
+            .draw(0)
+            .unwrap();
         for tensor in [sample.coords(), sample.targets().unwrap()] {
             assert_eq!(tensor.dtype(), DType::F64);
             let elements = tensor.flatten_all().unwrap().to_vec1::<f64>().unwrap();
@@ -120,7 +121,7 @@ fn anchors_in_memory_are_a_second_constraint() {
     let poisson = || Poisson::from_picture(picture(0.0)).unwrap();
     let mask: Vec<bool> = (0..pixels).map(|at| at < 5).collect();
     let anchored = poisson().with_anchors(&mask, 2.0).unwrap();
-    let constraints = anchored.constraints().unwrap();
+    let constraints = anchored.constraints(DType::F32, &Device::Cpu).unwrap();
     assert_eq!(constraints[1].sampler.draw(0).unwrap().len(), 5);
     assert!(poisson().with_anchors(&mask[1..], 2.0).is_err());
     assert!(poisson().with_anchors(&mask, f64::NAN).is_err());

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use candle_core::Device;
 use siren_core::Result;
 use siren_core::config::Table;
 use siren_core::metrics::Metric;
@@ -74,11 +73,11 @@ pub trait Domain: Recorded + Sized {
     /// Keys that the configs of older run folders lack.
     const FORMER_DEFAULTS: &'static [FormerDefault] = &[];
 
-    /// Reads the signal. Its samples are made on `device`.
+    /// Reads the signal.
     ///
     /// # Errors
     /// If the input is missing or unusable; nothing has been written by then.
-    fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self>;
+    fn open(config: &ConfigOf<Self>) -> Result<Self>;
 
     /// Replaces the values that the config leaves to the signal, except those of `[field]`, which
     /// [`siren_core::train::resolve`] replaces afterwards.

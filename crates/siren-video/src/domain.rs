@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use candle_core::{DType, Device};
 use siren_core::Result;
 use siren_core::field::Siren;
 use siren_core::metrics::{Metric, PSNR_DB};
@@ -43,9 +42,8 @@ impl Domain for Video {
     type Signal = VideoSignalConfig;
     type Objective = VideoObjectiveConfig;
 
-    fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
+    fn open(config: &ConfigOf<Self>) -> Result<Self> {
         let clip = Clip::from_config(&config.signal)?;
-        let video = Self::new(clip, &config.signal, config.seed)?;
-        Ok(video.on(DType::F32, device))
+        Self::new(clip, &config.signal, config.seed)
     }
 }

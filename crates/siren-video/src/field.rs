@@ -222,7 +222,6 @@ mod tests {
             ..VideoSignalConfig::default()
         };
         let video = Video::new(ramp(), &signal, 0).unwrap();
-        let video = video.on(dtype, &Device::Cpu);
         let mut config = video.recipe();
         config.train.steps = 150;
         config.field.hidden_features = 16;

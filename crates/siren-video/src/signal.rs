@@ -28,8 +28,6 @@ pub struct Video {
     coordinates: CoordinateRule,
     sampling: Sampling,
     seed: u64,
-    dtype: DType,
-    device: Device,
 }
 
 impl Task for Video {
@@ -63,15 +61,9 @@ impl Task for Video {
         }))
     }
 
-    fn constraints(&self) -> Result<Vec<Constraint>> {
-        let sampler = VoxelSampler::new(
-            &self.clip,
-            &self.grid,
-            &self.sampling,
-            self.seed,
-            &self.device,
-        );
-        let sampler = sampler.in_type(self.dtype);
+    fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
+        let sampler = VoxelSampler::new(&self.clip, &self.grid, &self.sampling, self.seed, device);
+        let sampler = sampler.in_type(dtype);
         Ok(vec![Constraint::new("voxels", sampler, ValueMse)])
     }
 
@@ -96,19 +88,7 @@ impl Video {
             coordinates: signal.coordinates,
             sampling: signal.sampling.clone(),
             seed,
-            dtype: DType::F32,
-            device: Device::Cpu,
         })
-    }
-
-    /// Returns the same problem with samples of type `dtype` (`f32` or `f64`) on a device.
-    #[must_use]
-    pub fn on(self, dtype: DType, device: &Device) -> Self {
-        Self {
-            dtype,
-            device: device.clone(),
-            ..self
-        }
     }
 
     /// Returns settings that fit a short clip of low resolution well: 128 features, and 500 steps with cosine decay of Muon with a learning

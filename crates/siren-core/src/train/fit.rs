@@ -40,7 +40,7 @@ impl<'a, T: Task> Fit<'a, T> {
         Self::on(task, config, DType::F32, &Device::Cpu)
     }
 
-    /// Draws a model in `f32` or `f64` on a device. The task must offer its samples in the same type on the same device.
+    /// Draws a model in `f32` or `f64` on a device.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -62,7 +62,7 @@ impl<'a, T: Task> Fit<'a, T> {
         Ok(Self {
             task,
             trainer: Trainer::new(model, &config.train)?,
-            constraints: task.constraints()?,
+            constraints: task.constraints(dtype, device)?,
         })
     }
 

@@ -1,5 +1,7 @@
 //! What a model is fitted to.
 
+use candle_core::{DType, Device};
+
 use super::Model;
 use crate::error::Result;
 use crate::field::FieldShape;
@@ -20,11 +22,15 @@ pub trait Task {
     /// If the signal may not be looked at as a whole.
     fn spectrum(&self) -> Result<Option<Spectrum>>;
 
-    /// Returns the parts of the loss.
+    /// Returns the parts of the loss, with samples in `f32` or `f64` on a device: those of the model.
     ///
     /// # Errors
     /// If the objective does not fit the signal.
-    fn constraints(&self) -> Result<Vec<<Self::Model as Model>::Constraint>>;
+    fn constraints(
+        &self,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Vec<<Self::Model as Model>::Constraint>>;
 
     /// Scores a model.
     ///

@@ -32,7 +32,7 @@ impl PictureFolder {
         let mut config = ConfigOf::<Poisson>::parse(&source, "poisson", &[])?;
         siren_core::config::Table::resolve_paths(&mut config.signal, self.0.path());
         siren_core::config::Table::resolve_paths(&mut config.objective, self.0.path());
-        Poisson::open(&config, &Device::Cpu)
+        Poisson::open(&config)
     }
 
     /// Returns the message of the error that [`open`](Self::open) returns.
@@ -173,5 +173,8 @@ fn a_single_row_has_zero_targets_along_the_other_axis() {
             .chunks(3)
             .all(|t| t[0].abs() < 1e-12)
     );
-    assert_eq!(poisson.constraints().unwrap().len(), 1);
+    assert_eq!(
+        poisson.constraints(DType::F32, &Device::Cpu).unwrap().len(),
+        1
+    );
 }

@@ -44,10 +44,12 @@ pub fn start<D: Domain>(
     let out = out.map_or_else(|| Path::new("runs").join(&config.name), Path::to_path_buf);
     RunFolder::check_available(&out)?;
     machine.install(|| {
-        let domain = D::open(&config, &machine.device).map_err(attribute)?;
+        let domain = D::open(&config).map_err(attribute)?;
         resolve(&mut config, &domain).map_err(attribute)?;
         let model = initial_model::<D>(&config, domain.shape(), &machine.device)?;
-        let constraints = domain.constraints().map_err(attribute)?;
+        let constraints = domain
+            .constraints(DType::F32, &machine.device)
+            .map_err(attribute)?;
         let trainer = Trainer::new(model, &config.train)?;
         let text = config.to_toml()?;
         let folder = RunFolder::create(&out, &text, &provenance(machine, &text)?)?;
@@ -81,10 +83,12 @@ pub fn check<D: Domain>(config: &Path, overrides: &[String], machine: &Machine) 
     let (mut config, source) = read_config::<D>(config, overrides)?;
     let attribute = |error| source.attribute(error, overrides);
     machine.install(|| {
-        let domain = D::open(&config, &machine.device).map_err(attribute)?;
+        let domain = D::open(&config).map_err(attribute)?;
         resolve(&mut config, &domain).map_err(attribute)?;
         initial_model::<D>(&config, domain.shape(), &machine.device)?;
-        domain.constraints().map_err(attribute)?;
+        domain
+            .constraints(DType::F32, &machine.device)
+            .map_err(attribute)?;
         config.to_toml()
     })
 }
@@ -115,8 +119,8 @@ pub fn resume<D: Domain>(
         }
     }
     machine.install(|| {
-        let domain = D::open(&config, &machine.device)?;
-        let constraints = domain.constraints()?;
+        let domain = D::open(&config)?;
+        let constraints = domain.constraints(DType::F32, &machine.device)?;
         let mut state = State::new(text.clone(), &domain);
         let trainer = if let Some(checkpoint) = checkpoint {
             check_signal_unchanged(&folder, &checkpoint.state, domain.checksum())?;

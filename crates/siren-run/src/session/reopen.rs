@@ -58,8 +58,7 @@ fn metadata_of_signal<D: Domain>(
     model: &D::Model,
     state: &State,
 ) -> Result<D::Metadata> {
-    let device = model.parameters().device();
-    let domain = D::open(config, device).map_err(|error| Error::RunFolder {
+    let domain = D::open(config).map_err(|error| Error::RunFolder {
         path: folder.path().to_path_buf(),
         message: format!(
             "another version of this program wrote the checkpoint, without size and scale of the signal, so rendering needs the \

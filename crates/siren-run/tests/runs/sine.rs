@@ -63,8 +63,9 @@ impl Task for Sine {
         Ok(None)
     }
 
-    fn constraints(&self) -> Result<Vec<Constraint>> {
-        let sample = Sample::with_targets(self.coords.clone(), self.targets.clone())?;
+    fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
+        let place = |tensor: &Tensor| tensor.to_dtype(dtype)?.to_device(device);
+        let sample = Sample::with_targets(place(&self.coords)?, place(&self.targets)?)?;
         let sampler = Box::new(WholeSampler::new(sample));
         Ok(vec![Constraint::boxed(
             "points",
@@ -109,10 +110,10 @@ impl Domain for Sine {
     type Signal = SineConfig;
     type Objective = NoTable;
 
-    fn open(config: &ConfigOf<Self>, device: &Device) -> Result<Self> {
+    fn open(config: &ConfigOf<Self>) -> Result<Self> {
         let SineConfig { points, frequency } = config.signal;
         let x = (0..points).map(|i| 2.0 * i as f64 / (points - 1) as f64 - 1.0);
-        let coords = Tensor::from_iter(x, device)?.reshape((points, 1))?;
+        let coords = Tensor::from_iter(x, &Device::Cpu)?.reshape((points, 1))?;
         Ok(Self {
             targets: (&coords * frequency)?.sin()?.to_dtype(DType::F32)?,
             coords: coords.to_dtype(DType::F32)?,
