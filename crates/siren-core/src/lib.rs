@@ -13,7 +13,7 @@
 //! | [`objective`] | objectives, constraints, weights |
 //! | [`optimizer`] | Adam, AdamW, Muon, and the trait for other optimizers |
 //! | [`metrics`] | PSNR, SSIM, and the type of a named score |
-//! | [`train`] | models, the trainer, schedules, observers |
+//! | [`train`] | models, tasks, fits, the trainer, schedules, stop tokens |
 //! | [`saved`] | fields in safetensors files |
 //! | [`mod@file`] | atomic writes, listings of folders |
 //! | [`error`] | the error type |

@@ -138,7 +138,7 @@ impl Video {
     /// Joins a fitted field and the facts of the clip.
     ///
     /// # Errors
-    /// [`Error::Shape`](siren_core::Error::Shape) if the field has other than three coordinates.
+    /// [`Error::Shape`](siren_core::Error::Shape) if the field has other than three coordinates, or other than 1 or 3 channels.
     pub fn field(&self, fitted: Siren) -> Result<ClipField> {
         ClipField::new(fitted, self.metadata())
     }

@@ -220,7 +220,7 @@ impl Network {
         self.prepare(params, Gradients::Tracked)?.jet(coords, order)
     }
 
-    /// Packs the weights of `params (P,)` once for many calls. Later changes of `params` have no effect on the result.
+    /// Packs the weights of `params (P,)` once for many calls. `params` must not change while the result is in use.
     ///
     /// # Errors
     /// [`Error::Shape`] if `params` does not fit the network.

@@ -202,7 +202,7 @@ impl Siren {
         self.prepare(Gradients::Tracked)?.jet(coords, order)
     }
 
-    /// Packs the current weights once for many calls. Later training steps do not change the prepared field.
+    /// Packs the current weights once for many calls. The parameters must not change while the prepared field is in use.
     ///
     /// # Errors
     /// Only from candle.
