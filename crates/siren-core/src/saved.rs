@@ -12,16 +12,14 @@ use safetensors::tensor::{SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::field::{FieldShape, Network, Siren, SirenConfig};
-use crate::file::write_atomically;
+use crate::field::{COEFFICIENT_PREFIX, FieldShape, Network, Siren, SirenConfig};
+use crate::file::{has_extension, write_atomically};
 use crate::signal::{KeptMetadata, NoMetadata, SignalMetadata};
 
 /// Key of the TOML text in a file's metadata. One key, because the order of several is not fixed, and the same field gives the same bytes.
 const SAVED: &str = "siren.saved";
 /// Key under which older exports hold the `[field]` table alone.
 const FIELD: &str = "siren.field";
-/// In front of the names of unknown coefficients.
-const COEFFICIENT: &str = "coefficient.";
 
 /// What a file says of its field besides the parameters.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -107,7 +105,7 @@ impl FieldFile {
         let field = config.load(shape, find, dtype, &Device::Cpu)?;
         let mut coefficients = Vec::new();
         for (name, tensor) in &tensors {
-            if let Some(name) = name.strip_prefix(COEFFICIENT) {
+            if let Some(name) = name.strip_prefix(COEFFICIENT_PREFIX) {
                 let value = tensor.to_dtype(DType::F64)?.to_vec1::<f64>()?;
                 coefficients.push((name, value.first().copied().unwrap_or_default()));
             }
@@ -163,8 +161,7 @@ pub fn field_config(bytes: &[u8]) -> std::result::Result<Option<SirenConfig>, St
 /// # Errors
 /// [`Error::Checkpoint`] if it is not.
 pub fn check_extension(path: &Path) -> Result<()> {
-    let extension = path.extension().unwrap_or_default();
-    if extension.eq_ignore_ascii_case("safetensors") {
+    if has_extension(path, &["safetensors"]) {
         return Ok(());
     }
     Err(Error::Checkpoint {

@@ -37,11 +37,11 @@ pub struct Entry {
 }
 
 /// Prefix of the entry names of unknown coefficients.
-const COEFFICIENT: &str = "coefficient.";
+pub(crate) const COEFFICIENT_PREFIX: &str = "coefficient.";
 
 /// Returns the entry name of an unknown coefficient.
 pub(crate) fn coefficient_entry(name: &str) -> String {
-    format!("{COEFFICIENT}{name}")
+    format!("{COEFFICIENT_PREFIX}{name}")
 }
 
 /// Makes the error of a coefficient that a field does not have; `found` are the names of those that it has.
@@ -59,7 +59,9 @@ pub(crate) fn missing_coefficient<'a>(
 impl Entry {
     /// Returns the name that the user gave an unknown coefficient; the name of any other entry.
     pub(crate) fn short_name(&self) -> &str {
-        self.name.strip_prefix(COEFFICIENT).unwrap_or(&self.name)
+        self.name
+            .strip_prefix(COEFFICIENT_PREFIX)
+            .unwrap_or(&self.name)
     }
 }
 

@@ -33,7 +33,7 @@ pub use self::encoding::{
 pub use self::gradients::Gradients;
 pub use self::init::{normal, uniform};
 pub use self::jet::Jet;
-pub(crate) use self::layout::missing_coefficient;
+pub(crate) use self::layout::{COEFFICIENT_PREFIX, missing_coefficient};
 pub use self::layout::{Entry, Layout, Role};
 pub use self::network::Network;
 pub use self::omega::{Omega, WeightNoise};

@@ -105,7 +105,7 @@ impl Siren {
         let mut layout = Layout::clone(self.parameters.layout());
         let mut values = Vec::with_capacity(coefficients.len());
         for &(name, value) in coefficients {
-            if layout.find(&format!("coefficient.{name}")).is_some() {
+            if layout.find(&coefficient_entry(name)).is_some() {
                 return Err(Error::Duplicate {
                     what: "coefficient of a field",
                     name: name.to_owned(),

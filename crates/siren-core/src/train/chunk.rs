@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use candle_core::{DType, Tensor};
 
-use super::differentiate;
+use super::{Time, differentiate};
 use crate::error::{Error, Result};
-use crate::field::{Accumulator, Gradients, Prepared, Siren, Threads};
+use crate::field::{Accumulator, Prepared, Siren, Threads};
 use crate::objective::{Coefficients, Constraint, Context, Objective, Term};
 use crate::signal::Sample;
 
@@ -43,23 +43,25 @@ struct PartialLoss<'a> {
 struct Evaluator<'a> {
     constraint: &'a str,
     weight: f64,
-    prepared: Prepared<'a>,
-    coefficients: Coefficients,
+    prepared: &'a Prepared<'a>,
+    coefficients: &'a Coefficients,
     objective: &'a dyn Objective,
     sample: &'a Sample,
     chunk_points: usize,
-    step: u64,
-    progress: f64,
+    time: Time,
 }
 
 /// Draws the sample of a constraint, and computes its part of the loss and its gradient.
+///
+/// `prepared` and `coefficients` are those of `field`, which all constraints of a step share.
 pub(super) fn evaluate(
     field: &Siren,
+    prepared: &Prepared<'_>,
+    coefficients: &Coefficients,
     constraint: &Constraint,
-    step: u64,
-    progress: f64,
+    time: Time,
 ) -> Result<ConstraintLoss> {
-    let sample = constraint.sampler.draw(step)?;
+    let sample = constraint.sampler.draw(time.step)?;
     if sample.is_empty() {
         return Err(Error::Shape {
             what: "sample",
@@ -70,14 +72,13 @@ pub(super) fn evaluate(
     let objective = constraint.objective.as_ref();
     let evaluator = Evaluator {
         constraint: &constraint.name,
-        weight: constraint.weight.at(step),
-        prepared: field.prepare(Gradients::Tracked)?,
-        coefficients: Coefficients::of(field.parameters())?,
+        weight: constraint.weight.at(time.step),
+        prepared,
+        coefficients,
         objective,
         sample: &sample,
         chunk_points: field.network().chunk_points(objective.order()),
-        step,
-        progress,
+        time,
     };
     let halvings = match evaluator.prepared.threads() {
         Threads::Many => HALVINGS,
@@ -143,9 +144,9 @@ impl Evaluator<'_> {
         let context = Context {
             jet: &accumulator.jet(part.coords(), self.objective.order())?,
             sample: &part,
-            step: self.step,
-            progress: self.progress,
-            coefficients: &self.coefficients,
+            step: self.time.step,
+            progress: self.time.progress,
+            coefficients: self.coefficients,
         };
         let mut sums = Vec::new();
         let mut loss: Option<Tensor> = None;

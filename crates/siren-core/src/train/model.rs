@@ -6,8 +6,8 @@ use rand_chacha::ChaCha8Rng;
 use super::{TermReport, chunk};
 use crate::config::{NoTable, Table};
 use crate::error::{Error, Result};
-use crate::field::{FieldShape, Network, Parameters, Siren, SirenConfig};
-use crate::objective::Constraint;
+use crate::field::{FieldShape, Gradients, Network, Parameters, Siren, SirenConfig};
+use crate::objective::{Coefficients, Constraint};
 
 /// What a model is made from.
 #[derive(Debug)]
@@ -140,8 +140,10 @@ impl Model for Siren {
         let mut loss = 0.0;
         let mut terms: Vec<(&str, TermReport)> = Vec::new();
         let mut gradient: Option<Tensor> = None;
+        let prepared = self.prepare(Gradients::Tracked)?;
+        let coefficients = Coefficients::of(self.parameters())?;
         for constraint in constraints {
-            let part = chunk::evaluate(self, constraint, time.step, time.progress)?;
+            let part = chunk::evaluate(self, &prepared, &coefficients, constraint, time)?;
             let points = part.points as f64;
             for sum in part.sums {
                 loss += sum.weight * sum.total / points;

@@ -128,7 +128,8 @@ impl Backend for Fused {
     }
 }
 
-/// A network with its weights packed for products.
+/// A network with its weights packed for products. Clones share the weights.
+#[derive(Clone)]
 struct FusedPass {
     plan: Arc<Plan>,
     pools: Arc<Pools>,
@@ -171,16 +172,7 @@ impl Pass for FusedPass {
     fn accumulator(&self) -> candle_core::Result<Box<dyn Accumulate>> {
         let zero = Sum::zero(&self.plan, &self.pools, self.leaf.dtype());
         Ok(Box::new(FusedAccumulator {
-            pass: FusedPass {
-                plan: Arc::clone(&self.plan),
-                pools: Arc::clone(&self.pools),
-                level: self.level,
-                packed: self.packed.clone(),
-                params: self.params.clone(),
-                tracked: self.tracked.clone(),
-                leaf: self.leaf.clone(),
-                gradients: self.gradients,
-            },
+            pass: self.clone(),
             sum: Arc::new(Mutex::new(zero)),
         }))
     }
