@@ -77,7 +77,7 @@ fn test_step(extra: &[String], has_ffmpeg: bool) -> Step {
 
 /// Returns the checks of `ci`, the cheapest first, since the first failure ends the sequence.
 ///
-/// All but the first use the release profile: lints and documentation share their metadata of the dependencies, and
+/// The steps that compile use the release profile: lints and documentation share their metadata of the dependencies, and
 /// the tests share everything else with the runs, so the dependencies are compiled once, in one folder. The linted code
 /// is then also the shipped code.
 fn ci_steps(has_ffmpeg: bool) -> Vec<Step> {
@@ -88,7 +88,7 @@ fn ci_steps(has_ffmpeg: bool) -> Vec<Step> {
         Step::new("format", "fmt --all --check"),
         Step::new("dependencies", "deny check licenses bans sources"),
         Step::new("lint", &lint),
-        Step::new("lint the libraries alone", LINT_LIBRARIES),
+        Step::new("libraries", LINT_LIBRARIES),
         Step {
             env: Some(("RUSTDOCFLAGS", "-D warnings")),
             ..Step::new("document", &document)

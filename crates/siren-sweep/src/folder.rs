@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use siren_core::file::make_folder;
+use siren_core::file::{make_folder, write_atomically};
 
 use crate::member::Member;
 
@@ -115,17 +115,6 @@ impl SweepFolder {
             std::fs::create_dir_all(&folder)
                 .with_context(|| format!("cannot create {}", folder.display()))?;
         }
-        write(&self.config(), config)
+        Ok(write_atomically(&self.config(), config.as_bytes())?)
     }
-}
-
-/// Writes a file atomically: first under a temporary name, which is then renamed.
-///
-/// # Errors
-/// If the file cannot be written or renamed.
-pub fn write(path: &Path, text: &str) -> Result<()> {
-    let staged = path.with_extension("tmp");
-    std::fs::write(&staged, text)
-        .and_then(|()| std::fs::rename(&staged, path))
-        .with_context(|| format!("cannot write {}", path.display()))
 }

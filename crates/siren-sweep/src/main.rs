@@ -18,13 +18,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
-use siren_core::file::quoted;
+use siren_core::file::{quoted, write_atomically};
 use siren_run::Record;
 use siren_run::program::{
     EXIT_STATUS, Interrupt, command_name, exit, print_note, print_result, wrapper_command,
 };
 
-use folder::{SweepFolder, write};
+use folder::SweepFolder;
 use member::{Member, expand};
 use program::Program;
 use queue::Queue;
@@ -238,7 +238,7 @@ fn write_tables(
 ) -> Result<()> {
     let results = Results::read(&file.sweep, axes, members, folder)?;
     for (extension, format) in table::FORMATS {
-        write(&folder.table(extension), &format(&results))?;
+        write_atomically(&folder.table(extension), format(&results).as_bytes())?;
     }
     plot::draw(&results, folder)?;
     print_result(table::FORMATS[0].1(&results));

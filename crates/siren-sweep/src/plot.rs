@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use kuva::prelude::{Layout, LinePlot, Palette, Plot};
 use kuva::render_to_svg;
+use siren_core::file::write_atomically;
 use siren_run::EvaluationRow;
 
-use crate::folder::{SweepFolder, write};
+use crate::folder::SweepFolder;
 use crate::names::file_names;
 use crate::results::Results;
 
@@ -61,7 +62,7 @@ pub fn draw(results: &Results<'_>, folder: &SweepFolder) -> Result<()> {
                 "" => format!("{metric}-{label}"),
                 _ => format!("{metric}-{label}-{file}"),
             };
-            write(&folder.plot(&file), &render_to_svg(lines, layout))?;
+            write_atomically(&folder.plot(&file), render_to_svg(lines, layout).as_bytes())?;
         }
     }
     Ok(())

@@ -39,14 +39,14 @@ impl Record {
     pub fn read(run: &Path) -> Result<Self> {
         let folder = RunFolder::open(run)?;
         let timing = read_rows(&folder.timing())?;
-        let seconds_at = |step: u64| {
-            let row = timing.iter().find(|row| row.step == step)?;
-            row.values.get("seconds").copied()
-        };
+        let seconds = timing
+            .iter()
+            .map(|row| (row.step, row.values.get("seconds").copied()));
+        let seconds: BTreeMap<u64, Option<f64>> = seconds.collect();
         let rows = read_rows(&folder.evaluation())?.into_iter();
         let curve = rows.map(|row| EvaluationRow {
             step: row.step,
-            seconds: seconds_at(row.step),
+            seconds: seconds.get(&row.step).copied().flatten(),
             metrics: row.values,
         });
         Ok(Self {

@@ -64,9 +64,7 @@ pub fn start<D: Domain>(
             hooks,
         };
         let outcome = session.run(&constraints);
-        let mut choices = [CheckpointChoice::Best, CheckpointChoice::Last].into_iter();
-        let has_checkpoint = choices.any(|choice| folder.checkpoint(choice).exists());
-        if outcome.is_err() && !has_checkpoint {
+        if outcome.is_err() && folder.chosen_checkpoint(None).is_err() {
             folder.remove();
         }
         Ok((folder, outcome?))
