@@ -101,6 +101,32 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    #[command(flatten)]
+    Program(ProgramCommand),
+
+    /// Install FFmpeg's development libraries, which clips of most formats need: by apt-get, dnf or Homebrew, as root or by sudo.
+    ///
+    /// Everything else works without them. If they are installed already, nothing is changed.
+    Setup,
+
+    /// Run all tests of the workspace, in the release profile that runs use too.
+    Test(TestArgs),
+
+    /// Write docs/reference/ anew from the config structs of the code.
+    ///
+    /// `cargo xtask test` compares the pages with the code, and fails if they differ.
+    Reference,
+
+    /// Run every check in order (format, dependencies, lint, documentation, tests) until one fails.
+    ///
+    /// The dependency check needs cargo-deny (`cargo install --locked cargo-deny`). A summary lists the outcome of each check and its time
+    /// in seconds.
+    Ci,
+}
+
+/// Commands that start a program.
+#[derive(Debug, Subcommand)]
+pub enum ProgramCommand {
     /// Fit the signal that a config names, and write the results to a new run folder.
     ///
     /// The config's `kind` selects the program (`siren-image`, …). Cargo builds it first, with optimization, unless it is up to date.
@@ -139,25 +165,6 @@ pub enum Command {
     /// Time training steps of the field beside other engines, and write a table of the medians.
     #[command(override_usage = "cargo xtask bench [CASES]... [OPTIONS]", after_help = BENCH_HELP)]
     Bench(PassedArgs),
-
-    /// Install FFmpeg's development libraries, which clips of most formats need: by apt-get, dnf or Homebrew, as root or by sudo.
-    ///
-    /// Everything else works without them. If they are installed already, nothing is changed.
-    Setup,
-
-    /// Run all tests of the workspace, in the release profile that runs use too.
-    Test(TestArgs),
-
-    /// Write docs/reference/ anew from the config structs of the code.
-    ///
-    /// `cargo xtask test` compares the pages with the code, and fails if they differ.
-    Reference,
-
-    /// Run every check in order (format, dependencies, lint, documentation, tests) until one fails.
-    ///
-    /// The dependency check needs cargo-deny (`cargo install --locked cargo-deny`). A summary lists the outcome of each check and its time
-    /// in seconds.
-    Ci,
 }
 
 /// Arguments that are passed on unchanged to the program that a command starts.
@@ -169,7 +176,7 @@ pub struct PassedArgs {
 }
 
 impl PassedArgs {
-    /// The first argument: the path of the config, run folder or sweep folder.
+    /// Returns the first argument: the path of the config, run folder or sweep folder.
     pub fn path(&self) -> &Path {
         self.values.first().map_or_else(|| Path::new(""), Path::new)
     }
@@ -198,12 +205,14 @@ impl Cli {
         W: Into<OsString> + Clone,
     {
         let command = Self::try_parse_from(words)?.command;
-        command.check_path()?;
+        if let Command::Program(program) = &command {
+            program.check_path()?;
+        }
         Ok(command)
     }
 }
 
-impl Command {
+impl ProgramCommand {
     /// Checks that the first argument of a command that needs a path is no option.
     fn check_path(&self) -> Result<(), clap::Error> {
         let (name, expected, args) = match self {
@@ -213,9 +222,7 @@ impl Command {
             Self::Render(args) => ("render", "a run folder", args),
             Self::Export(args) => ("export", "a run folder", args),
             Self::Table(args) => ("table", "a sweep folder", args),
-            Self::Bench(_) | Self::Setup | Self::Test(_) | Self::Reference | Self::Ci => {
-                return Ok(());
-            }
+            Self::Bench(_) => return Ok(()),
         };
         let found = match args.values.first() {
             None => "nothing".to_owned(),
@@ -254,15 +261,13 @@ mod tests {
     }
 
     fn passed(line: &str) -> Vec<OsString> {
-        match parse(line).unwrap() {
-            Command::Run(args)
-            | Command::Resume(args)
-            | Command::Render(args)
-            | Command::Export(args)
-            | Command::Sweep(args)
-            | Command::Table(args)
-            | Command::Bench(args) => args.values,
-            other => panic!("`{line}` passes no arguments on: {other:?}"),
+        use ProgramCommand::{Bench, Export, Render, Resume, Run, Sweep, Table};
+        let Command::Program(command) = parse(line).unwrap() else {
+            panic!("`{line}` passes no arguments on");
+        };
+        match command {
+            Run(args) | Resume(args) | Render(args) | Export(args) | Sweep(args) | Table(args)
+            | Bench(args) => args.values,
         }
     }
 

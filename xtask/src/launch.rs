@@ -10,6 +10,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 
+use crate::cli::{PassedArgs, ProgramCommand};
 use crate::ffmpeg;
 use crate::kind::{Kind, SWEEP};
 
@@ -34,8 +35,29 @@ pub struct Launch {
 }
 
 impl Launch {
+    /// Prepares the program of a command; the closures find the kind of the config or run that the arguments name.
+    ///
+    /// # Errors
+    /// Those of the closures.
+    pub fn of(
+        command: &ProgramCommand,
+        kind_of_config: impl Fn(&PassedArgs) -> Result<Kind>,
+        kind_of_run: impl Fn(&PassedArgs) -> Result<Kind>,
+    ) -> Result<Self> {
+        use ProgramCommand::{Bench, Export, Render, Resume, Run, Sweep, Table};
+        Ok(match command {
+            Run(args) => Self::on_device(&kind_of_config(args)?, "run", &args.values),
+            Resume(args) => Self::on_device(&kind_of_run(args)?, "resume", &args.values),
+            Render(args) => Self::on_cpu(&kind_of_run(args)?, "render", &args.values),
+            Export(args) => Self::on_cpu(&kind_of_run(args)?, "export", &args.values),
+            Sweep(args) => Self::sweep(&kind_of_config(args)?, &args.values),
+            Table(args) => Self::table(&args.values),
+            Bench(args) => Self::bench(&args.values),
+        })
+    }
+
     /// Prepares `siren-<kind> <command> <args>` for a command that computes, on a CUDA device if the arguments name one.
-    pub fn on_device(kind: &Kind, command: &str, args: &[OsString]) -> Self {
+    fn on_device(kind: &Kind, command: &str, args: &[OsString]) -> Self {
         Self {
             needs_cuda: names_cuda_device(args),
             ..Self::new(kind.package(), command, args)
@@ -43,12 +65,12 @@ impl Launch {
     }
 
     /// Prepares `siren-<kind> <command> <args>` for a command that needs no other device than the CPU.
-    pub fn on_cpu(kind: &Kind, command: &str, args: &[OsString]) -> Self {
+    fn on_cpu(kind: &Kind, command: &str, args: &[OsString]) -> Self {
         Self::new(kind.package(), command, args)
     }
 
     /// Prepares `siren-sweep run <args>`, which starts the program of a kind.
-    pub fn sweep(kind: &Kind, args: &[OsString]) -> Self {
+    fn sweep(kind: &Kind, args: &[OsString]) -> Self {
         Self {
             dependency: Some(kind.package()),
             ..Self::new(SWEEP.to_owned(), "run", args)
@@ -56,12 +78,12 @@ impl Launch {
     }
 
     /// Prepares `siren-sweep table <args>`.
-    pub fn table(args: &[OsString]) -> Self {
+    fn table(args: &[OsString]) -> Self {
         Self::new(SWEEP.to_owned(), "table", args)
     }
 
     /// Prepares `siren-bench run <args>`.
-    pub fn bench(args: &[OsString]) -> Self {
+    fn bench(args: &[OsString]) -> Self {
         Self {
             needs_cuda: names_cuda_device(args),
             ..Self::new(BENCH.to_owned(), "run", args)
@@ -224,20 +246,12 @@ mod tests {
 
     /// Returns the launch of a command line whose config or run is of the kind `image`.
     fn launch(line: &str) -> Launch {
-        let kind = Kind::named("image");
+        let kind = |_: &PassedArgs| Ok(Kind::named("image"));
         let words = std::iter::once("xtask").chain(line.split(' '));
-        match Cli::parse_line(words).unwrap() {
-            Command::Run(args) => Launch::on_device(&kind, "run", &args.values),
-            Command::Resume(args) => Launch::on_device(&kind, "resume", &args.values),
-            Command::Render(args) => Launch::on_cpu(&kind, "render", &args.values),
-            Command::Export(args) => Launch::on_cpu(&kind, "export", &args.values),
-            Command::Sweep(args) => Launch::sweep(&kind, &args.values),
-            Command::Table(args) => Launch::table(&args.values),
-            Command::Bench(args) => Launch::bench(&args.values),
-            Command::Setup | Command::Test(_) | Command::Reference | Command::Ci => {
-                panic!("`{line}` starts no program")
-            }
-        }
+        let Command::Program(command) = Cli::parse_line(words).unwrap() else {
+            panic!("`{line}` starts no program");
+        };
+        Launch::of(&command, kind, kind).unwrap()
     }
 
     #[test]
@@ -342,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn the_video_program_is_built_with_ffmpeg_where_it_is_installed() {
+    fn the_video_program_is_built_has_ffmpeg_where_it_is_installed() {
         let args: Vec<OsString> = vec!["runs/a".into()];
         let launch = Launch::on_device(&Kind::named("video"), "resume", &args);
         let has_feature = |has_ffmpeg: bool| {

@@ -42,23 +42,16 @@ fn run(command: &Command) -> Result<ExitCode> {
     let root = workspace_root();
     let kind_of_config = |args: &PassedArgs| Kind::of_config(args.path(), &root);
     let kind_of_run = |args: &PassedArgs| Kind::of_run(args.path(), &root);
-    let launch = match command {
-        Command::Run(args) => Launch::on_device(&kind_of_config(args)?, "run", &args.values),
-        Command::Resume(args) => Launch::on_device(&kind_of_run(args)?, "resume", &args.values),
-        Command::Render(args) => Launch::on_cpu(&kind_of_run(args)?, "render", &args.values),
-        Command::Export(args) => Launch::on_cpu(&kind_of_run(args)?, "export", &args.values),
-        Command::Sweep(args) => Launch::sweep(&kind_of_config(args)?, &args.values),
-        Command::Table(args) => Launch::table(&args.values),
-        Command::Bench(args) => Launch::bench(&args.values),
-        Command::Setup => return ffmpeg::setup(),
-        Command::Test(args) => return checks::test(&root, &args.cargo_args),
-        Command::Reference => return checks::reference(&root),
-        Command::Ci => return checks::ci(&root),
-    };
-    launch.start(&root)
+    match command {
+        Command::Setup => ffmpeg::setup(),
+        Command::Test(args) => checks::test(&root, &args.cargo_args),
+        Command::Reference => checks::reference(&root),
+        Command::Ci => checks::ci(&root),
+        Command::Program(command) => Launch::of(command, kind_of_config, kind_of_run)?.start(&root),
+    }
 }
 
-/// The folder of the workspace manifest: this package lies directly in it.
+/// Returns the folder of the workspace manifest. This package lies directly in it.
 fn workspace_root() -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.parent().unwrap_or(package).to_path_buf()

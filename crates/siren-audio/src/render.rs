@@ -1,8 +1,7 @@
 //! Evaluation of a field at the times of a sound, at any sample rate.
 
-use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
-use siren_core::field::{Order, Siren};
+use siren_core::field::Siren;
 use siren_core::signal::SignalMetadata;
 use siren_core::{Error, Result};
 
@@ -108,14 +107,6 @@ impl Timeline {
         2.0 * (fitted / self.fitted_intervals as f64) - 1.0
     }
 
-    /// Returns the coordinates `(len, 1)` of `len` frames from `start`, computed in f64 and rounded to `dtype`.
-    fn coords(&self, start: usize, len: usize, dtype: DType) -> Result<Tensor> {
-        let coords: Vec<f64> = (start..start + len)
-            .map(|frame| self.coord(frame))
-            .collect();
-        Ok(Tensor::from_vec(coords, (len, 1), &Device::Cpu)?.to_dtype(dtype)?)
-    }
-
     /// Evaluates a field chunk by chunk, in constant memory and in the field's precision.
     ///
     /// `consume` receives each chunk's interleaved values `(chunk frames × channels,)` in order of time.
@@ -127,13 +118,10 @@ impl Timeline {
         field: &Siren,
         mut consume: impl FnMut(&[f64]) -> Result<()>,
     ) -> Result<()> {
-        let (dtype, device) = (field.parameters().dtype(), field.parameters().device());
         for start in (0..self.frames).step_by(CHUNK_FRAMES) {
-            let len = CHUNK_FRAMES.min(self.frames - start);
-            let coords = self.coords(start, len, dtype)?.to_device(device)?;
-            let values = field.evaluate(&coords, &Order::Value)?.value()?;
-            let values = values.flatten_all()?.to_device(&Device::Cpu)?;
-            consume(&values.to_dtype(DType::F64)?.to_vec1::<f64>()?)?;
+            let end = (start + CHUNK_FRAMES).min(self.frames);
+            let coords: Vec<f64> = (start..end).map(|frame| self.coord(frame)).collect();
+            consume(&field.values(&coords)?)?;
         }
         Ok(())
     }
@@ -149,6 +137,7 @@ fn check_rate(rate: u32) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use candle_core::{DType, Device, Tensor};
     use siren_core::field::{FieldShape, SirenConfig};
     use siren_core::signal::{CoordinateRule, Grid};
 
@@ -180,11 +169,11 @@ mod tests {
             let grid = Grid::new(&[frames], CoordinateRule::Stretch).unwrap();
             let fitted = own(44_100, frames);
             assert_eq!(fitted.at_rate(44_100).unwrap(), fitted);
-            let coords = fitted.coords(0, frames, DType::F32).unwrap();
-            let expected = grid.coords(0, frames, DType::F32).unwrap();
+            let coords: Vec<f64> = (0..frames).map(|frame| fitted.coord(frame)).collect();
+            let expected = grid.coords(0, frames, DType::F64).unwrap();
             assert_eq!(
-                coords.to_vec2::<f32>().unwrap(),
-                expected.to_vec2::<f32>().unwrap()
+                coords,
+                expected.flatten_all().unwrap().to_vec1::<f64>().unwrap()
             );
         }
     }

@@ -106,15 +106,7 @@ impl HyperNetwork {
 
     /// Converts a picture to the color mode of the model's pictures.
     fn in_color_mode(&self, picture: &Picture) -> Picture {
-        match (self.color_mode(), picture.channels) {
-            (ColorMode::Gray, _) => picture.luma(),
-            (_, 1) => Picture {
-                channels: 3,
-                values: picture.values.iter().flat_map(|&v| [v; 3]).collect(),
-                ..*picture
-            },
-            _ => picture.clone(),
-        }
+        picture.clone().with_color_mode(self.color_mode())
     }
 
     /// Draws the fields of codes `(b, z)` as `b` square pictures.

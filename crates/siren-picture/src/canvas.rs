@@ -5,6 +5,8 @@ use std::str::FromStr;
 use siren_core::signal::Grid;
 use siren_core::{Error, Result};
 
+use crate::picture::MAX_PIXELS;
+
 /// Longest side of a rendered picture, in pixels.
 const MAX_RENDERED_SIDE: usize = 65_535;
 
@@ -18,6 +20,21 @@ pub struct Size {
 }
 
 impl Size {
+    /// Checks that a picture of this size can be rendered in memory.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] if a side is zero or there are more than [`MAX_PIXELS`] pixels.
+    pub fn must_fit_in_memory(self) -> Result<()> {
+        let Self { height, width } = self;
+        if (1..=MAX_PIXELS).contains(&height.saturating_mul(width)) {
+            return Ok(());
+        }
+        let value = format!("{height} × {width}");
+        let expected =
+            format!("height × width of 1 to {MAX_PIXELS} pixels for a rendering in memory");
+        Err(Error::invalid("size", value, &expected))
+    }
+
     /// Returns this size multiplied by `scale`, rounded to whole pixels, at least 1 × 1.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use siren_core::{Error, Result};
 use crate::canvas::{Canvas, Size};
 use crate::draw::{self, Quantity};
 use crate::metadata::PictureMetadata;
-use crate::picture::{MAX_PIXELS, Picture};
+use crate::picture::Picture;
 
 /// A field `Φ: (row, column) → channels` that was fitted to a picture, with the picture's [`PictureMetadata`]: size, coordinates and tone.
 ///
@@ -157,7 +157,7 @@ impl PictureField {
     /// Renders the field in memory at any size, over the region of the fitted picture.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] if a side is zero or there are more than [`MAX_PIXELS`] pixels. [`draw::render`] writes larger ones to a file.
+    /// [`Error::InvalidValue`] if a side is zero or there are more than [`MAX_PIXELS`](crate::picture::MAX_PIXELS) pixels. [`draw::render`] writes larger ones to a file.
     pub fn render(&self, size: Size) -> Result<Picture> {
         self.render_quantity(Quantity::Value, size)
     }
@@ -167,13 +167,7 @@ impl PictureField {
     /// # Errors
     /// As [`render`](Self::render).
     pub fn render_quantity(&self, quantity: Quantity, size: Size) -> Result<Picture> {
-        let Size { height, width } = size;
-        if !(1..=MAX_PIXELS).contains(&height.saturating_mul(width)) {
-            let value = format!("{height} × {width}");
-            let expected =
-                format!("height × width of 1 to {MAX_PIXELS} pixels for a rendering in memory");
-            return Err(Error::invalid("size", value, &expected));
-        }
+        size.must_fit_in_memory()?;
         draw::picture(&self.siren, &self.canvas.resized(size)?, quantity)
     }
 }

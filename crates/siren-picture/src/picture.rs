@@ -112,7 +112,9 @@ impl Picture {
         Ok(picture.with_color_mode(ColorMode::Gray))
     }
 
-    fn with_color_mode(self, color: ColorMode) -> Self {
+    /// Returns the picture in a color mode: gray by its luma, RGB from gray by repetition.
+    #[must_use]
+    pub fn with_color_mode(self, color: ColorMode) -> Self {
         match color {
             ColorMode::Auto => self,
             ColorMode::Gray => self.luma(),

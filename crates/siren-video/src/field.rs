@@ -100,13 +100,14 @@ impl ClipField {
     /// are mapped to [0, 1] and clipped.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] if the time is not within the clip; [`Error::Shape`] if a side is zero.
+    /// [`Error::InvalidValue`] if the time is not within the clip, or the size is none of a picture in memory.
     pub fn frame(&self, seconds: f64, size: Size) -> Result<Picture> {
         let duration = self.playback.duration_seconds();
         if !(0.0..=duration).contains(&seconds) {
             let expected = format!("a time within the clip, 0 to {duration} seconds");
             return Err(Error::invalid("seconds", seconds, &expected));
         }
+        size.must_fit_in_memory()?;
         let playback = self.playback().at_size(size)?;
         let time = playback.time_from_seconds(seconds);
         let mut values = Vec::with_capacity(playback.levels_per_frame(&self.siren));
@@ -308,6 +309,14 @@ mod tests {
         for seconds in [-0.1, 0.5, f64::NAN] {
             let error = field.frame(seconds, size).unwrap_err().to_string();
             assert!(error.contains("within the clip"), "{error}");
+        }
+        for side in [0, 1 << 20] {
+            let size = Size {
+                height: side,
+                width: side,
+            };
+            let error = field.frame(0.0, size).unwrap_err().to_string();
+            assert!(error.contains("1 to 100000000 pixels"), "{error}");
         }
     }
 }

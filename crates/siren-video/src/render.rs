@@ -1,8 +1,7 @@
 //! Evaluation of a field at the frames of a clip, at any frame rate and size.
 
-use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
-use siren_core::field::{Order, Siren};
+use siren_core::field::Siren;
 use siren_core::signal::{CoordinateRule, Grid, SignalMetadata};
 use siren_core::{Error, Result};
 use siren_picture::Size;
@@ -164,7 +163,6 @@ impl Playback {
         time: f64,
         mut consume: impl FnMut(&[f64]),
     ) -> Result<()> {
-        let (dtype, device) = (field.parameters().dtype(), field.parameters().device());
         let Size { height, width } = self.size;
         let point = |pixel: usize| {
             let (row, column) = (pixel / width, pixel % width);
@@ -173,11 +171,7 @@ impl Playback {
         for start in (0..height * width).step_by(PIXELS_PER_CHUNK) {
             let end = (start + PIXELS_PER_CHUNK).min(height * width);
             let coords: Vec<f64> = (start..end).flat_map(point).collect();
-            let coords = Tensor::from_vec(coords, (end - start, 3), &Device::Cpu)?;
-            let coords = coords.to_dtype(dtype)?.to_device(device)?;
-            let values = field.evaluate(&coords, &Order::Value)?.value()?;
-            let values = values.flatten_all()?.to_device(&Device::Cpu)?;
-            consume(&values.to_dtype(DType::F64)?.to_vec1::<f64>()?);
+            consume(&field.values(&coords)?);
         }
         Ok(())
     }

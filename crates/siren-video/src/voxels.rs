@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use rand::Rng;
-use rand::seq::index;
 use siren_core::Result;
 use siren_core::signal::{Grid, Sample, Sampler, Sampling, Stream};
 
@@ -53,11 +51,7 @@ impl VoxelSampler {
             return (0..voxels).collect();
         };
         let mut rng = Stream::SUBSET.rng(self.seed, step);
-        if subset.replacement {
-            let draws = 0..subset.points;
-            return draws.map(|_| rng.random_range(0..voxels)).collect();
-        }
-        index::sample(&mut rng, voxels, subset.points.min(voxels)).into_vec()
+        subset.indices(voxels, &mut rng)
     }
 }
 

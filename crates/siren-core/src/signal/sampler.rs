@@ -2,9 +2,8 @@
 
 use candle_core::{DType, Device, Tensor};
 use rand::Rng;
-use rand::seq::index;
 
-use super::{Sample, Stream};
+use super::{Sample, Stream, SubsetSampling};
 use crate::error::{Error, Result};
 
 /// Draws the points of each training step. Closures `|step| …` are samplers.
@@ -42,15 +41,13 @@ impl Sampler for WholeSampler {
     }
 }
 
-/// Draws a new random subset of `size` points in every step.
+/// Draws a new random subset in every step.
 #[derive(Clone, Debug)]
 pub struct SubsetSampler {
     /// The sample to draw from.
     pub from: Sample,
-    /// Number of points per step.
-    pub size: usize,
-    /// Whether a step may draw a point more than once (the authors' `randint`).
-    pub replacement: bool,
+    /// How many points a step draws, and how.
+    pub subset: SubsetSampling,
     /// Seed of the fit.
     pub seed: u64,
     /// Random stream. Two samplers of one fit need two streams, or both draw the same indices.
@@ -68,14 +65,8 @@ impl Sampler for SubsetSampler {
                 got: format!("{points}"),
             });
         }
-        let indices: Vec<u32> = if self.replacement {
-            (0..self.size)
-                .map(|_| rng.random_range(0..points) as u32)
-                .collect()
-        } else {
-            let chosen = index::sample(&mut rng, points, self.size.min(points));
-            chosen.iter().map(|i| i as u32).collect()
-        };
+        let indices = self.subset.indices(points, &mut rng);
+        let indices: Vec<u32> = indices.into_iter().map(|index| index as u32).collect();
         let count = indices.len();
         self.from.select(&Tensor::from_vec(
             indices,
@@ -148,8 +139,10 @@ mod tests {
     fn subsets_are_a_function_of_seed_and_step_and_repeat_a_point_only_with_replacement() {
         let subset = |replacement, seed| SubsetSampler {
             from: numbered(100),
-            size: 90,
-            replacement,
+            subset: SubsetSampling {
+                points: 90,
+                replacement,
+            },
             seed,
             stream: Stream::SUBSET,
         };

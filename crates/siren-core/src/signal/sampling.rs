@@ -1,5 +1,8 @@
 //! The `signal.sampling` key of a config.
 
+use rand::Rng;
+use rand::seq::index;
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{Sample, Sampler, Stream, SubsetSampler, WholeSampler};
@@ -22,9 +25,22 @@ pub enum Sampling {
 pub struct SubsetSampling {
     /// Number of points per step.
     pub points: usize,
-    /// Draws with replacement: a point may come twice in a step.
+    /// Draws with replacement: a point may come twice in a step (the authors' `randint`).
     #[serde(default)]
     pub replacement: bool,
+}
+
+impl SubsetSampling {
+    /// Draws the indices of one step among `points` points: `self.points` of them, but without replacement at most all.
+    #[must_use]
+    pub fn indices(&self, points: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+        if self.replacement {
+            return (0..self.points)
+                .map(|_| rng.random_range(0..points))
+                .collect();
+        }
+        index::sample(rng, points, self.points.min(points)).into_vec()
+    }
 }
 
 impl Sampling {
@@ -49,8 +65,7 @@ impl Sampling {
             Self::Whole => Box::new(WholeSampler::new(sample)),
             Self::Subset(subset) => Box::new(SubsetSampler {
                 from: sample,
-                size: subset.points,
-                replacement: subset.replacement,
+                subset: subset.clone(),
                 seed,
                 stream: Stream::SUBSET,
             }),
