@@ -67,7 +67,12 @@ impl Siren {
         let path = path.as_ref();
         let file = FieldFile::read(path)?;
         let signal = file.signal.as_ref().and_then(KeptMetadata::read);
-        let missing = || unreadable(path, "it does not say which signal the field was fitted to");
+        let missing = || {
+            unreadable(
+                path,
+                "the signal that the field was fitted to is unknown or of another kind",
+            )
+        };
         Ok((file.field, signal.ok_or_else(missing)?))
     }
 }
