@@ -1,0 +1,5 @@
+//! The program `siren-shape`.
+
+#![forbid(unsafe_code)]
+
+fn main() {}
