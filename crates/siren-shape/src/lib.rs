@@ -3,6 +3,13 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod config;
+mod frame;
 pub mod geometry;
+mod loss;
+pub mod objective;
+pub mod sampler;
+mod start;
 
+pub use self::frame::Frame;
 pub use self::geometry::{Geometry, Mesh, PointCloud, Vector};

@@ -5,7 +5,7 @@
 
 mod locate;
 mod parse;
-pub(crate) mod variant;
+pub mod variant;
 
 use std::path::Path;
 

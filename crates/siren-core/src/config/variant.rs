@@ -10,7 +10,7 @@ pub(super) const TWO_NAMES: &str = "two names, expected one";
 
 /// An enum that a config gives in one of two forms: a name such as `"fourier"`, for a variant with default settings, or a table of one name
 /// such as `{ fourier = { scale = 4.0 } }`.
-pub(crate) trait Variant<'de>: Sized {
+pub trait Variant<'de>: Sized {
     /// The names that a config may hold.
     type Name: Deserialize<'de>;
     /// Completes "expected …" in messages: what the enum names, with examples of both forms.
@@ -27,7 +27,10 @@ pub(crate) trait Variant<'de>: Sized {
 }
 
 /// Deserializes a [`Variant`].
-pub(crate) fn deserialize<'de, V: Variant<'de>, D: Deserializer<'de>>(
+///
+/// # Errors
+/// Those of the format, and for a name or a table that is none of the variant's.
+pub fn deserialize<'de, V: Variant<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<V, D::Error> {
     deserializer.deserialize_any(NameOrTable(PhantomData))

@@ -95,7 +95,7 @@ const ELU_VARIANCE: f64 = 1.550_518_808_067_927_7;
 /// The names that `field.activation` may hold.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Name {
+pub enum Name {
     Sine,
     Relu,
     Tanh,

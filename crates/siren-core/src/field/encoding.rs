@@ -25,7 +25,7 @@ pub enum Encoding {
 /// The names that `field.encoding` may hold.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Name {
+pub enum Name {
     Identity,
     Nerf,
     Fourier,

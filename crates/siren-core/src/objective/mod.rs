@@ -50,8 +50,14 @@ pub trait Objective: Send + Sync {
     /// Returns the derivatives that it needs, and no more.
     fn order(&self) -> &Order;
 
+    /// Returns the derivatives that it needs after this fraction of the training, from 0 to below 1, for terms that end. They are those of
+    /// [`order`](Self::order) unless this method is overridden.
+    fn order_at(&self, _progress: f64) -> &Order {
+        self.order()
+    }
+
     /// Returns the terms at the points of `context.sample`, which may be any contiguous part of the sample that was drawn. Names and number
-    /// of terms must not depend on the points.
+    /// of terms must not depend on the points; a term may end at some step, but not begin.
     ///
     /// # Errors
     /// If the sample lacks a column, or shapes do not fit.

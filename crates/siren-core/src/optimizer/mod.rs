@@ -14,6 +14,7 @@ use serde::de::MapAccess;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use self::adam::{Adam, Decay};
+use self::name::Name;
 use self::muon::Muon;
 use crate::config::variant::{self, Variant};
 use crate::error::{Error, Result};
@@ -100,13 +101,19 @@ impl Default for OptimizerConfig {
     }
 }
 
-/// The names that `train.optimizer` may hold.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Name {
-    Adam,
-    AdamW,
-    Muon,
+
+/// Names in configs.
+mod name {
+    use serde::Deserialize;
+
+    /// The names that `train.optimizer` may hold.
+    #[derive(Clone, Copy, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Name {
+        Adam,
+        AdamW,
+        Muon,
+    }
 }
 
 impl<'de> Variant<'de> for OptimizerConfig {

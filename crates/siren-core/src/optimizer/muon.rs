@@ -53,7 +53,7 @@ impl Default for OthersConfig {
 /// The names that `train.optimizer.muon.others` may hold.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum OthersName {
+pub enum OthersName {
     Adam,
     AdamW,
 }

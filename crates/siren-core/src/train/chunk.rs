@@ -77,7 +77,7 @@ pub(super) fn evaluate(
         coefficients,
         objective,
         sample: &sample,
-        chunk_points: field.network().chunk_points(objective.order()),
+        chunk_points: field.network().chunk_points(objective.order_at(time.progress)),
         time,
     };
     let halvings = match evaluator.prepared.threads() {
@@ -141,8 +141,9 @@ impl Evaluator<'_> {
         let start = index * self.chunk_points;
         let points = self.chunk_points.min(self.sample.len() - start);
         let part = self.sample.narrow(start, points)?;
+        let order = self.objective.order_at(self.time.progress);
         let context = Context {
-            jet: &accumulator.jet(part.coords(), self.objective.order())?,
+            jet: &accumulator.jet(part.coords(), order)?,
             sample: &part,
             step: self.time.step,
             progress: self.time.progress,

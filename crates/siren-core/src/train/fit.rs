@@ -58,7 +58,7 @@ impl<'a, T: Task> Fit<'a, T> {
             shape: task.shape(),
         };
         let mut rng = Stream::PARAMETERS.rng(config.seed, 0);
-        let model = T::Model::init(blueprint, &mut rng, dtype, device)?;
+        let model = task.pretrain(T::Model::init(blueprint, &mut rng, dtype, device)?)?;
         Ok(Self {
             task,
             trainer: Trainer::new(model, &config.train)?,

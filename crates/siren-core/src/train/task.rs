@@ -32,6 +32,14 @@ pub trait Task {
         device: &Device,
     ) -> Result<Vec<<Self::Model as Model>::Constraint>>;
 
+    /// Prepares a newly drawn model for the fit, for example by a fit to a simpler signal. The result must depend on the model alone.
+    ///
+    /// # Errors
+    /// As [`Trainer::step`](super::Trainer::step).
+    fn pretrain(&self, model: Self::Model) -> Result<Self::Model> {
+        Ok(model)
+    }
+
     /// Scores a model.
     ///
     /// # Errors

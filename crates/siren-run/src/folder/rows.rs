@@ -17,7 +17,8 @@ pub(crate) struct Column<'a> {
 pub(crate) struct Rows {
     path: PathBuf,
     file: BufWriter<File>,
-    has_header: bool,
+    /// Names of the other columns, as in the header; `None` for a new table.
+    names: Option<Vec<String>>,
 }
 
 impl Rows {
@@ -37,24 +38,45 @@ impl Rows {
         Ok(Self {
             path: path.to_path_buf(),
             file: BufWriter::new(file.map_err(Error::io("open", path))?),
-            has_header: length > 0,
+            names: (length > 0).then(|| {
+                let header = text.lines().next().unwrap_or_default();
+                header.split(',').skip(1).map(str::to_owned).collect()
+            }),
         })
     }
 
-    /// Appends a row. The first row of a new table is preceded by a header of the column names.
+    /// Appends a row. The first row of a new table is preceded by a header of the column names. The cells of columns that a later row lacks,
+    /// such as those of terms that ended, are empty.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] for a column that the header lacks; [`Error::Io`].
     pub(crate) fn push(&mut self, step: u64, columns: &[Column<'_>]) -> Result<()> {
         let mut line = String::new();
-        if !self.has_header {
+        let names = self.names.get_or_insert_with(|| {
             line.push_str("step");
             for column in columns {
                 line.extend([",", column.name]);
             }
             line.push('\n');
-            self.has_header = true;
-        }
+            columns.iter().map(|column| column.name.to_owned()).collect()
+        });
         line.push_str(&step.to_string());
-        for column in columns {
-            line.extend([",", &column.value.to_string()]);
+        let mut rest = columns.iter().peekable();
+        for name in &*names {
+            line.push(',');
+            if let Some(column) = rest.next_if(|column| column.name == name) {
+                line.push_str(&column.value.to_string());
+            }
+        }
+        if let Some(column) = rest.next() {
+            return Err(Error::RunFolder {
+                path: self.path.clone(),
+                message: format!(
+                    "its header has no place for `{}` at step {step}: expected {}",
+                    column.name,
+                    names.join(", ")
+                ),
+            });
         }
         line.push('\n');
         self.file
@@ -122,5 +144,24 @@ mod tests {
         assert_eq!(last_value(&path, "loss"), Some(0.125));
         Rows::open(&path, 0).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "");
+    }
+
+    #[test]
+    fn a_column_may_end_but_not_begin_and_a_resumed_table_keeps_its_columns() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.csv");
+        let column = |name| Column { name, value: 0.5 };
+        let mut rows = Rows::open(&path, 0).unwrap();
+        rows.push(1, &[column("a"), column("b"), column("c")])
+            .unwrap();
+        rows.push(2, &[column("a"), column("c")]).unwrap();
+        rows.sync().unwrap();
+        let mut rows = Rows::open(&path, 2).unwrap();
+        rows.push(3, &[column("c")]).unwrap();
+        rows.sync().unwrap();
+        let expected = "step,a,b,c\n1,0.5,0.5,0.5\n2,0.5,,0.5\n3,,,0.5\n";
+        assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+        let error = rows.push(4, &[column("a"), column("d")]).unwrap_err();
+        assert!(error.to_string().contains("no place for `d`"), "{error}");
     }
 }

@@ -46,7 +46,7 @@ pub fn start<D: Domain>(
     machine.install(|| {
         let domain = D::open(&config).map_err(attribute)?;
         resolve(&mut config, &domain).map_err(attribute)?;
-        let model = initial_model::<D>(&config, domain.shape(), &machine.device)?;
+        let model = first_model(&config, &domain, &machine.device)?;
         let constraints = domain
             .constraints(DType::F32, &machine.device)
             .map_err(attribute)?;
@@ -130,7 +130,7 @@ pub fn resume<D: Domain>(
         } else {
             check_created_config(&folder, &text)?;
             Trainer::new(
-                initial_model::<D>(&config, domain.shape(), &machine.device)?,
+                first_model(&config, &domain, &machine.device)?,
                 &config.train,
             )?
         };
@@ -204,7 +204,20 @@ fn resolve<D: Domain>(config: &mut ConfigOf<D>, domain: &D) -> Result<()> {
     siren_core::train::resolve(field, domain, config.train.learning_rate)
 }
 
-/// Returns the model before the first step: drawn at random, or loaded from the file `run.start_from`.
+/// Returns the model before the first step: drawn at random and prepared by the task, or loaded from the file `run.start_from`.
+fn first_model<D: Domain>(
+    config: &ConfigOf<D>,
+    domain: &D,
+    device: &Device,
+) -> Result<D::Model> {
+    let model = initial_model::<D>(config, domain.shape(), device)?;
+    if config.run.start_from.is_some() {
+        return Ok(model);
+    }
+    domain.pretrain(model)
+}
+
+/// Returns the model before any training: drawn at random, or loaded from the file `run.start_from`.
 fn initial_model<D: Domain>(
     config: &ConfigOf<D>,
     shape: FieldShape,
