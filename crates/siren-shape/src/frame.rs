@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use siren_core::signal::SignalMetadata;
 use siren_core::{Error, Result};
 
-use crate::Vector;
+use crate::{PointCloud, Vector};
 use crate::config::Normalization;
 
 /// The similarity `x = (p − center) · scale` from positions p in the units of the user to coordinates x of the field.
@@ -81,6 +81,15 @@ impl Frame {
     #[must_use]
     pub fn coord(&self, position: Vector) -> Vector {
         [0, 1, 2].map(|i| (position[i] - self.center[i]) * self.scale)
+    }
+
+    /// Returns a cloud in coordinates. Its normals are unchanged: the axes are scaled alike.
+    #[must_use]
+    pub fn cloud(&self, points: &PointCloud) -> PointCloud {
+        PointCloud {
+            points: points.points.iter().map(|p| self.coord(*p)).collect(),
+            normals: points.normals.clone(),
+        }
     }
 
     /// Returns the position of coordinates.

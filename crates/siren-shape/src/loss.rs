@@ -271,6 +271,15 @@ impl SirenLossConfig {
         }
     }
 
+    /// Returns what holds on points of the surface whose normals are not known.
+    #[must_use]
+    pub fn on_surface_without_normals(self) -> SurfaceLoss {
+        SurfaceLoss {
+            normal: None,
+            ..self.on_surface()
+        }
+    }
+
     /// Returns what holds on points of the volume.
     #[must_use]
     pub fn in_volume(self) -> VolumeLoss {

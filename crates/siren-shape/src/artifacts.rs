@@ -1,0 +1,36 @@
+//! Files in the folder of a finished run: the mesh, and pictures of the mesh, the input and the field.
+
+use std::path::Path;
+
+use siren_core::Result;
+use siren_core::field::Siren;
+
+use crate::draw::{self, SLICE_RANGE};
+use crate::extract::Extraction;
+use crate::signal::Shape;
+
+/// Number of cells along each axis of the mesh in the run folder.
+const RESOLUTION: usize = 256;
+/// Side of one view of the mesh or of the points, in pixels.
+const VIEW_PIXELS: u32 = 640;
+/// Side of one slice, in pixels.
+const SLICE_PIXELS: usize = 384;
+
+/// Writes `mesh.ply` in the units of the user, `mesh.png` (from the front and from behind), `points.png` (the input), `slices.png` (Φ) and
+/// `gradient_norm.png` (‖∇Φ‖ − 1).
+///
+/// A field without a zero has no mesh; the other files are written.
+///
+/// # Errors
+/// If a file cannot be written.
+pub(crate) fn write(shape: &Shape, field: &Siren, folder: &Path) -> Result<()> {
+    let points = draw::two_views_of_points(shape.fitted(), VIEW_PIXELS);
+    draw::save(&points, &folder.join("points.png"))?;
+    let slices = draw::FieldSlices::of(field, SLICE_PIXELS)?;
+    draw::save(&slices.values(SLICE_RANGE), &folder.join("slices.png"))?;
+    draw::save(&slices.gradient_norms(), &folder.join("gradient_norm.png"))?;
+    let extraction = Extraction::new(RESOLUTION.max(shape.resolution()));
+    let mesh = extraction.mesh(field)?;
+    draw::save(&draw::two_views(&mesh, VIEW_PIXELS), &folder.join("mesh.png"))?;
+    shape.frame().mesh(mesh).save(&folder.join("mesh.ply"))
+}

@@ -1,0 +1,43 @@
+//! Shapes as a domain of `siren-run`: how a config is opened, and what a run folder keeps.
+
+use std::path::Path;
+
+use siren_core::Result;
+use siren_core::field::Siren;
+use siren_core::metrics::Metric;
+use siren_run::{ConfigOf, Domain, Recorded};
+
+use crate::config::{ShapeObjectiveConfig, ShapeSignalConfig};
+use crate::metrics::DISTANCE_PERCENT;
+use crate::{Frame, Shape, artifacts};
+
+impl Recorded for Shape {
+    type Metadata = Frame;
+
+    fn checksum(&self) -> u32 {
+        self.checksum()
+    }
+
+    fn metadata(&self, _field: &Siren) -> Result<Frame> {
+        Ok(self.frame())
+    }
+
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
+        artifacts::write(self, field, folder)
+    }
+
+    fn notes(&self) -> &[String] {
+        self.notes()
+    }
+}
+
+impl Domain for Shape {
+    const KIND: &'static str = "shape";
+    const HEADLINE: Metric = DISTANCE_PERCENT;
+    type Signal = ShapeSignalConfig;
+    type Objective = ShapeObjectiveConfig;
+
+    fn open(config: &ConfigOf<Self>) -> Result<Self> {
+        Self::from_config(&config.signal, &config.objective, config.seed)
+    }
+}

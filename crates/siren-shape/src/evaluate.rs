@@ -1,0 +1,203 @@
+//! Scores of a fitted shape.
+//!
+//! Lengths are measured in coordinates and given in percent of the diagonal of the bounding box of the points, so they do not depend on the
+//! unit of the user.
+
+use rand::Rng;
+use siren_core::Result;
+use siren_core::field::Siren;
+use siren_core::metrics::{Metric, Metrics};
+use siren_core::signal::Stream;
+
+use crate::extract::Extraction;
+use crate::geometry::{Mesh, PointCloud};
+use crate::metrics::{
+    COMPONENTS, Comparison, DEFAULT_SAMPLES, DISTANCE_PERCENT, EIKONAL_ERROR, GHOST_AREA, HeldOut,
+    IOU, LARGEST_DISTANCE_PERCENT, Side, ghost_area, iou,
+};
+use crate::signal::Shape;
+use crate::truth::{CloudDistance, SurfaceDistance};
+use crate::Vector;
+
+/// Points of the volume in which eikonal error, distance and occupancy are measured.
+const VOLUME_SAMPLES: usize = 100_000;
+/// Distance from the surface, in coordinates, that counts as near.
+const NEAR: f64 = 0.1;
+
+/// What fields are compared with, in coordinates.
+pub(crate) struct Reference {
+    /// Samples of the true surface, or all points if it is not known.
+    truth: PointCloud,
+    /// Nearest one of all points, fitted and held out.
+    input: CloudDistance,
+    /// Diagonal of the bounding box of all points.
+    diagonal: f64,
+    /// Points in the cube [−1, 1]³, uniformly.
+    volume: Vec<Vector>,
+    /// Distance at each of them: signed if the true surface is known, otherwise that to the nearest point.
+    distances: Vec<f64>,
+    is_signed: bool,
+}
+
+impl Reference {
+    /// Computes what the fields of a shape are compared with.
+    ///
+    /// # Errors
+    /// Only if the points are unusable.
+    pub(crate) fn of(shape: &Shape, seed: u64) -> Result<Self> {
+        let all = shape.fitted().joined(shape.held_out());
+        let input = CloudDistance::new(&all.points, None)?;
+        let mut rng = Stream::named("shape.scores").rng(seed, 0);
+        let volume: Vec<Vector> = (0..VOLUME_SAMPLES)
+            .map(|_| std::array::from_fn(|_| rng.random_range(-1.0..1.0)))
+            .collect();
+        let frame = shape.frame();
+        let (truth, distances) = match shape.truth() {
+            Some(truth) => (
+                frame.cloud(&truth.sample(DEFAULT_SAMPLES, &mut rng)),
+                shape.signed_distances(&volume)?,
+            ),
+            None => {
+                let nearest = input.nearests(&volume);
+                let distances = nearest.into_iter();
+                let distances = distances.map(|found| found.map_or(f64::NAN, |n| n.distance));
+                (all.clone(), distances.collect())
+            }
+        };
+        Ok(Self {
+            truth,
+            diagonal: all.bounds().diagonal(),
+            input,
+            volume,
+            distances,
+            is_signed: shape.truth().is_some(),
+        })
+    }
+}
+
+/// Measures a fitted field: its surface, and how far it is from a signed distance.
+///
+/// A field without a zero has no surface: the metrics of the surface are then NaN.
+///
+/// # Errors
+/// Only from candle.
+pub(crate) fn metrics(shape: &Shape, field: &Siren) -> Result<Metrics> {
+    let reference = shape.reference()?;
+    let volume = VolumeScores::of(reference, field)?;
+    let extraction = Extraction::new(shape.resolution());
+    // Only a field that is fitted badly fails here: it is scored as such.
+    let surface = match extraction.mesh(field) {
+        Ok(mesh) => surface_metrics(shape, reference, &mesh)?,
+        Err(_) => vec![DISTANCE_PERCENT.of(f64::NAN), COMPONENTS.of(0.0)],
+    };
+    let mut metrics = surface;
+    metrics.extend(volume.metrics());
+    Ok(metrics)
+}
+
+/// Measures a mesh in coordinates.
+fn surface_metrics(shape: &Shape, reference: &Reference, mesh: &Mesh) -> Result<Metrics> {
+    let diagonal = reference.diagonal;
+    let mut rng = Stream::named("shape.scores").rng(0, 1);
+    let samples = mesh.sample(DEFAULT_SAMPLES, &mut rng);
+    let surface = SurfaceDistance::new(mesh)?;
+    let points = match shape.held_out().points.as_slice() {
+        [] => &shape.fitted().points,
+        held_out => held_out,
+    };
+    let held_out = HeldOut::measure(points, &surface, diagonal)?;
+    let side = Side::Mesh {
+        samples: &samples,
+        surface: &surface,
+    };
+    let truth = CloudDistance::new(&reference.truth.points, reference.truth.normals.as_deref())?;
+    let comparison = Comparison::between(side, Side::Cloud(&truth), diagonal)?;
+    let mut metrics = vec![
+        DISTANCE_PERCENT.of(held_out.mean_percent),
+        LARGEST_DISTANCE_PERCENT.of(held_out.max_percent),
+    ];
+    metrics.extend(comparison.metrics());
+    metrics.push(GHOST_AREA.of(ghost_area(&samples.points, &reference.input, diagonal)?));
+    metrics.push(COMPONENTS.of(mesh.topology().components as f64));
+    Ok(metrics)
+}
+
+/// Mean errors of the field at points of the volume, and at those of them that are near the surface.
+struct VolumeScores {
+    eikonal: Mean,
+    near_eikonal: Mean,
+    distance: Mean,
+    near_distance: Mean,
+    iou: f64,
+    is_signed: bool,
+}
+
+/// A mean in progress.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mean {
+    sum: f64,
+    count: usize,
+}
+
+impl Mean {
+    fn push(&mut self, value: f64) {
+        self.sum += value;
+        self.count += 1;
+    }
+
+    /// Returns the mean; NaN of nothing.
+    fn value(self) -> f64 {
+        self.sum / self.count as f64
+    }
+}
+
+impl VolumeScores {
+    fn of(reference: &Reference, field: &Siren) -> Result<Self> {
+        let coords = reference.volume.as_flattened();
+        let (values, gradients) = (field.values(coords)?, field.gradients(coords)?);
+        let mut scores = Self {
+            eikonal: Mean::default(),
+            near_eikonal: Mean::default(),
+            distance: Mean::default(),
+            near_distance: Mean::default(),
+            iou: f64::NAN,
+            is_signed: reference.is_signed,
+        };
+        let gradients = gradients.as_chunks::<3>().0;
+        for ((value, gradient), distance) in values.iter().zip(gradients).zip(&reference.distances) {
+            let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
+            let (eikonal, error) = ((norm - 1.0).abs(), (value - distance).abs());
+            scores.eikonal.push(eikonal);
+            scores.distance.push(error);
+            if distance.abs() < NEAR {
+                scores.near_eikonal.push(eikonal);
+                scores.near_distance.push(error);
+            }
+        }
+        if reference.is_signed {
+            let inside = |values: &[f64]| values.iter().map(|&v| v < 0.0).collect::<Vec<bool>>();
+            scores.iou = iou(&inside(&values), &inside(&reference.distances))?;
+        }
+        Ok(scores)
+    }
+
+    fn metrics(&self) -> Metrics {
+        let mut metrics = vec![
+            EIKONAL_ERROR.of(self.eikonal.value()),
+            EIKONAL_ERROR
+                .named("near_eikonal_error")
+                .of(self.near_eikonal.value()),
+        ];
+        if self.is_signed {
+            let error = Metric::lower("distance_error", "");
+            metrics.push(IOU.of(self.iou));
+            metrics.push(error.of(self.distance.value()));
+            metrics.push(
+                error
+                    .named("near_distance_error")
+                    .of(self.near_distance.value()),
+            );
+        }
+        metrics
+    }
+}

@@ -1,0 +1,101 @@
+//! A fitted shape.
+
+use std::io::Write;
+use std::path::Path;
+
+use siren_core::field::{Order, Siren};
+use siren_core::{Error, Result};
+
+use crate::extract::{Extraction, LevelFunction};
+use crate::{Frame, Mesh, Vector};
+
+/// A fitted shape: a field whose value is the signed distance to a surface, negative inside, with the frame of the points from which it was
+/// fitted. Positions and distances are in the units of the user.
+#[derive(Debug)]
+pub struct ShapeField {
+    siren: Siren,
+    frame: Frame,
+}
+
+impl ShapeField {
+    /// Puts a fitted field and the frame of its points, [`Shape::frame`](crate::Shape::frame), together.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the field has other than three coordinates and one channel.
+    pub fn new(siren: Siren, frame: Frame) -> Result<Self> {
+        let sizes = [siren.in_features(), siren.out_features()];
+        if sizes != [3, 1] {
+            return Err(Error::Shape {
+                what: "field of a shape",
+                expected: "3 coordinates and 1 channel".to_owned(),
+                got: format!("{} and {}", sizes[0], sizes[1]),
+            });
+        }
+        Ok(Self { siren, frame })
+    }
+
+    /// Writes the field and the frame to a `.safetensors` file, whole or not at all.
+    ///
+    /// # Errors
+    /// As [`Siren::save_with`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.siren.save_with(&self.frame, path)
+    }
+
+    /// Reads what [`save`](Self::save) wrote, in the precision of the file, to the CPU.
+    ///
+    /// # Errors
+    /// As [`Siren::open_with`] and [`new`](Self::new).
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let (siren, frame) = Siren::open_with(path)?;
+        Self::new(siren, frame)
+    }
+
+    /// Returns the field, a function of coordinates.
+    #[must_use]
+    pub fn siren(&self) -> &Siren {
+        &self.siren
+    }
+
+    /// Returns the frame.
+    #[must_use]
+    pub fn frame(&self) -> Frame {
+        self.frame
+    }
+
+    /// Returns the signed distances `(n,)` at positions `(n, 3)`.
+    ///
+    /// # Errors
+    /// Only from candle.
+    pub fn signed_distances(&self, positions: &[Vector]) -> Result<Vec<f64>> {
+        let values = self.siren.values(self.coords(positions).as_flattened())?;
+        Ok(values.into_iter().map(|v| v / self.frame.scale).collect())
+    }
+
+    /// Returns the gradients of the signed distance `(n, 3)` at positions `(n, 3)`. On the surface they are outward normals, of length
+    /// about 1.
+    ///
+    /// # Errors
+    /// Only from candle.
+    pub fn gradients(&self, positions: &[Vector]) -> Result<Vec<Vector>> {
+        // Values and positions are scaled alike, so gradients are not.
+        let gradients = self.siren.gradients(self.coords(positions).as_flattened())?;
+        Ok(gradients.as_chunks().0.to_vec())
+    }
+
+    /// Extracts the surface as a closed mesh.
+    ///
+    /// # Errors
+    /// As [`Extraction::mesh`].
+    pub fn mesh(&self, extraction: &Extraction) -> Result<Mesh> {
+        let mesh = extraction.mesh(&self.siren)?;
+        Ok(Mesh {
+            vertices: mesh.vertices.iter().map(|x| self.frame.position(*x)).collect(),
+            ..mesh
+        })
+    }
+
+    fn coords(&self, positions: &[Vector]) -> Vec<Vector> {
+        positions.iter().map(|p| self.frame.coord(*p)).collect()
+    }
+}

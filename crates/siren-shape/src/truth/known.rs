@@ -1,0 +1,73 @@
+//! Surfaces that are known.
+
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use siren_core::Result;
+
+use super::{MeshDistance, SignRule};
+use crate::geometry::{Mesh, PointCloud};
+use crate::scene::Scene;
+use crate::Vector;
+
+/// A surface that is known, so that a fit can be compared with it, and its distance can be fitted.
+pub enum Truth {
+    /// The embedded shape.
+    Scene(Scene),
+    /// A mesh with its distance.
+    Mesh(Box<KnownMesh>),
+}
+
+/// A mesh with its distance.
+pub struct KnownMesh {
+    mesh: Mesh,
+    distance: MeshDistance,
+}
+
+impl Truth {
+    /// Makes the truth of a mesh.
+    ///
+    /// # Errors
+    /// As [`MeshDistance::new`].
+    pub fn of_mesh(mesh: Mesh) -> Result<Self> {
+        let distance = MeshDistance::new(&mesh)?;
+        Ok(Self::Mesh(Box::new(KnownMesh { mesh, distance })))
+    }
+
+    /// Returns the signed distances `(n,)` at positions `(n, 3)`, negative inside.
+    #[must_use]
+    pub fn signed_distances(&self, positions: &[Vector]) -> Vec<f64> {
+        match self {
+            Self::Scene(scene) => positions
+                .par_iter()
+                .map(|p| scene.signed_distance(*p))
+                .collect(),
+            Self::Mesh(known) => known.distance.signed_distances(positions),
+        }
+    }
+
+    /// Draws points, uniformly by area, with normals.
+    #[must_use]
+    pub fn sample(&self, count: usize, rng: &mut ChaCha8Rng) -> PointCloud {
+        match self {
+            Self::Scene(scene) => scene.sample(count, rng),
+            Self::Mesh(known) => known.mesh.sample(count, rng),
+        }
+    }
+
+    /// Returns a remark on a surface whose inside is not certain.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        match self {
+            Self::Mesh(known) if known.distance.sign_rule() == SignRule::WindingNumber => {
+                let topology = known.mesh.topology();
+                Some(format!(
+                    "note: the mesh is not closed ({} boundary edges, {} that are not shared by two triangles in opposite directions): its \
+                     inside is where the generalized winding number is at least ½",
+                    topology.boundary_edges,
+                    topology.non_manifold_edges + topology.misoriented_edges,
+                ))
+            }
+            _ => None,
+        }
+    }
+}
