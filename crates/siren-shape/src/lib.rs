@@ -4,6 +4,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod config;
+pub mod extract;
 mod frame;
 pub mod geometry;
 mod loss;

@@ -1,5 +1,10 @@
 //! Points and meshes.
 
+mod topology;
+
+pub use self::topology::Topology;
+pub(crate) use self::topology::face_normal;
+
 /// A position or a direction in space: x, y, z.
 pub type Vector = [f64; 3];
 
