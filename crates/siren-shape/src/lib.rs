@@ -8,9 +8,11 @@ pub mod extract;
 mod frame;
 pub mod geometry;
 mod loss;
+pub mod metrics;
 pub mod objective;
 pub mod sampler;
 mod start;
+pub mod truth;
 
 pub use self::frame::Frame;
 pub use self::geometry::{Geometry, Mesh, PointCloud, Vector};

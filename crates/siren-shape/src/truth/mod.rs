@@ -1,0 +1,63 @@
+//! True distances: to the triangles of a mesh, and to the points of a cloud.
+//!
+//! Distances have the units of the geometry. Signed ones are negative inside, and NaN for a point that is not finite. Batches are computed by
+//! the threads of the current rayon pool; their results do not depend on the number of threads.
+
+mod cloud;
+mod mesh;
+mod orientation;
+mod surface;
+#[cfg(test)]
+pub(crate) mod test_shapes;
+mod winding;
+
+use parry3d_f64::glamx::DVec3;
+use siren_core::{Error, Result};
+
+use crate::Vector;
+
+pub use self::cloud::{CloudDistance, Nearest};
+pub use self::mesh::{MeshDistance, SignRule};
+pub use self::surface::{SurfaceDistance, SurfacePoint};
+
+/// Least number of queries a thread takes.
+const CHUNK: usize = 256;
+
+/// Returns the extent of `points`, the diagonal of their bounding box.
+///
+/// # Errors
+///
+/// [`Error::Shape`] for no points, and for points that are so far apart that squared distances overflow; [`Error::NotFinite`] for a coordinate
+/// that is not finite. `what` names the points.
+fn checked_extent(what: &'static str, points: &[Vector]) -> Result<f64> {
+    let finite = |point: &Vector| point.iter().all(|x| x.is_finite());
+    if let Some(point) = points.iter().position(|point| !finite(point)) {
+        return Err(Error::NotFinite {
+            column: what.to_owned(),
+            point,
+        });
+    }
+    let shape = |expected: &str, got: String| Error::Shape {
+        what,
+        expected: expected.to_owned(),
+        got,
+    };
+    let Some(&first) = points.first() else {
+        return Err(shape("at least one", "none".to_owned()));
+    };
+    let (mut low, mut high) = (DVec3::from(first), DVec3::from(first));
+    for &point in points {
+        low = low.min(point.into());
+        high = high.max(point.into());
+    }
+    let extent = (high - low).length();
+    // Products of three lengths occur, as in volumes.
+    let largest = low.abs().max(high.abs()).max_element();
+    if largest > 1e100 {
+        return Err(shape(
+            "coordinates of at most 1e100, scale them down",
+            format!("{largest:e}"),
+        ));
+    }
+    Ok(extent)
+}
