@@ -10,10 +10,12 @@ use std::process::Command;
 use siren_audio::Audio;
 use siren_audio::wav::WavFile;
 use siren_core::config::Source;
+use siren_core::metrics::PSNR_DB;
 use siren_hyper::Hyper;
 use siren_image::Image;
 use siren_poisson::Poisson;
 use siren_run::{ConfigOf, Domain};
+use siren_shape::{Mesh, Shape};
 use siren_video::Video;
 use support::desk::{Desk, files_under};
 use support::program::{Ended, program};
@@ -88,6 +90,7 @@ impl Shipped {
             "audio" => self.shrink_sound(&mut sets),
             "hyper" => self.shrink_pictures(&mut sets),
             "image" | "poisson" => self.shrink_picture(&mut sets),
+            "shape" => self.shrink_shape(&mut sets),
             "video" => self.shrink_clip(&mut sets),
             other => panic!(
                 "{}: no rule to shrink a config of the kind `{other}`",
@@ -95,6 +98,23 @@ impl Shipped {
             ),
         }
         sets
+    }
+
+    fn shrink_shape(&self, sets: &mut Vec<String>) {
+        for key in ["path", "truth"] {
+            let is_set = self.signal(key).is_some() && !self.is_sweep();
+            sets.extend(is_set.then(|| format!("signal.{key}=shape.ply")));
+        }
+        let smaller = [
+            ("samples", 300),
+            ("surface_points", 50),
+            ("volume_points", 50),
+            ("resolution", 16),
+        ];
+        sets.extend(smaller.map(|(key, value)| format!("signal.{key}={value}")));
+        if self.text.contains("start = { sphere") {
+            sets.push("objective.start.sphere.steps=2".to_owned());
+        }
     }
 
     fn shrink_clip(&self, sets: &mut Vec<String>) {
@@ -173,7 +193,8 @@ impl Shipped {
     }
 }
 
-/// Returns the names of a run's artifacts, and asserts that each is a table with rows, a sound that is not silent, or a picture.
+/// Returns the names of a run's artifacts, and asserts that each is a table with rows, a sound that is not silent, a closed mesh, or a
+/// picture.
 fn checked_artifacts(desk: &Desk) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for artifact in files_under(&desk.path("run/artifacts")) {
@@ -183,6 +204,9 @@ fn checked_artifacts(desk: &Desk) -> BTreeSet<String> {
             let file = WavFile::open(&artifact).unwrap();
             let frames = file.frames();
             assert!(file.read(0..frames).unwrap().peak() > 0.0);
+        } else if artifact.extension().is_some_and(|e| e == "ply") {
+            let mesh = Mesh::open(&artifact).unwrap();
+            assert!(mesh.topology().is_closed() && !mesh.faces.is_empty());
         } else {
             let picture = image::open(&artifact).unwrap();
             assert!(picture.width() > 1 && picture.height() > 1);
@@ -209,6 +233,13 @@ fn expected_artifacts(kind: &str) -> &'static [&'static str] {
             "value.png",
             "solver.png",
             "target_laplacian.png",
+        ],
+        "shape" => &[
+            "mesh.ply",
+            "mesh.png",
+            "points.png",
+            "slices.png",
+            "gradient_norm.png",
         ],
         other => panic!("no list of expected artifacts for the kind `{other}`"),
     }
@@ -240,6 +271,10 @@ fn every_shipped_config_parses_and_states_expected_metrics() {
                 let config = ConfigOf::<Poisson>::parse(&source, Poisson::KIND, &[]);
                 config.unwrap_or_else(|error| panic!("{error}")).expect
             }
+            Shape::KIND => {
+                let config = ConfigOf::<Shape>::parse(&source, Shape::KIND, &[]);
+                config.unwrap_or_else(|error| panic!("{error}")).expect
+            }
             Video::KIND => {
                 let config = ConfigOf::<Video>::parse(&source, Video::KIND, &[]);
                 config.unwrap_or_else(|error| panic!("{error}")).expect
@@ -267,6 +302,7 @@ fn every_shipped_config_runs_to_its_end() {
         desk.write_sound("sound.wav", FRAMES);
         desk.write_clip("clip", 6, SIDE);
         desk.write_clip("pictures", 6, SIDE);
+        desk.write_shape("shape.ply");
         let mut command = Command::new(program(shipped.kind()));
         command.arg("run").arg(root.join(&shipped.name));
         for set in shipped.shrinking_overrides() {
@@ -287,8 +323,12 @@ fn every_shipped_config_runs_to_its_end() {
                 shipped.name
             );
         }
+        let headline = match shipped.kind() {
+            Shape::KIND => Shape::HEADLINE,
+            _ => PSNR_DB,
+        };
         assert!(
-            summary["metrics"].get("psnr_db").is_some(),
+            summary["metrics"].get(&*headline.name).is_some(),
             "{}",
             shipped.name
         );
@@ -335,6 +375,7 @@ fn every_expected_metric_is_a_metric_of_its_kind() {
             let known: &[&str] = match shipped.kind() {
                 "audio" => &["psnr_db", "snr_db", "mse"],
                 "video" => &["psnr_db", "psnr_std_db"],
+                "shape" => &["chamfer_percent", "held_out_percent", "iou", "normal_consistency"],
                 "hyper" => &["psnr_db", "mse_10", "mse_100", "mse_1000"],
                 _ => &["psnr_db", "psnr_observed_db", "psnr_held_out_db", "ssim"],
             };

@@ -33,7 +33,7 @@ evaluate_every = 10
 checkpoint_every = 7
 ";
 /// Small runs of the other kinds: the kind, and TOML text of the tables that only this kind has.
-const OTHER_KINDS: [(&str, &str); 4] = [
+const OTHER_KINDS: [(&str, &str); 5] = [
     (
         "audio",
         "[signal]\nlength = 0.1\nsampling = { subset = { points = 300 } }",
@@ -43,6 +43,10 @@ const OTHER_KINDS: [(&str, &str); 4] = [
         "[signal]\nsize = 8\npictures = 12\nbatch = 5\ncontext = [3, 20]\n[model]\nencoder_features = 16\nhyper_features = 16",
     ),
     ("poisson", "[signal]\nsize = 24\n[train.optimizer.muon]"),
+    (
+        "shape",
+        "[signal]\nsamples = 500\nsurface_points = 100\nvolume_points = 150\nresolution = 16\nnormals = 'none'\n[objective]\nloss = 'digs'\n[objective.start.sphere]\nsteps = 10",
+    ),
     (
         "video",
         "[signal]\nsize = 16\nlength = 0.5\nsampling = { subset = { points = 300 } }",

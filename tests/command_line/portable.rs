@@ -55,6 +55,18 @@ const EXAMPLES: &[Example] = &[
         renders: SIZES,
     },
     Example {
+        kind: "shape",
+        tables: "[signal]\npath = 'source.ply'\nsamples = 300\nsurface_points = 50\nvolume_points = 50\nresolution = 16",
+        source: "source.ply",
+        make_source: |desk| desk.write_shape("source.ply"),
+        renders: &[
+            ("--resolution 16", "own.ply"),
+            ("--resolution 20 --level 0.1 --largest", "shell.stl"),
+            ("--resolution 8 --box -1,1,-1,1,-1,1", "distances.npy"),
+            ("--resolution 64", "views.png"),
+        ],
+    },
+    Example {
         kind: "audio",
         tables: "[signal]\npath = 'source.wav'\nchannels = 'each'\nstart = 0.01",
         source: "source.wav",

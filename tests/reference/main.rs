@@ -20,6 +20,7 @@ use siren_hyper::Hyper;
 use siren_image::Image;
 use siren_poisson::Poisson;
 use siren_run::{ConfigOf, Domain};
+use siren_shape::Shape;
 use siren_video::Video;
 
 use page::{Page, slug};
@@ -40,6 +41,7 @@ A config is a [TOML](https://toml.io) file. Its `kind` says what is fitted; ever
 | [audio.md](audio.md) | of sounds |
 | [video.md](video.md) | of clips |
 | [poisson.md](poisson.md) | of pictures from their derivatives |
+| [shape.md](shape.md) | of shapes |
 | [hyper.md](hyper.md) | of sets of pictures |
 | [sweep.md](sweep.md) | of `[sweep]`, which compares runs |
 
@@ -142,6 +144,7 @@ fn pages() -> Vec<Written> {
         kind_page::<Audio>("Sounds", types),
         kind_page::<Video>("Clips", types),
         kind_page::<Poisson>("Pictures from their derivatives", types),
+        kind_page::<Shape>("Shapes", types),
         kind_page::<Hyper>("Sets of pictures", types),
     ];
     let mut foreign: Vec<(String, String)> = Vec::new();

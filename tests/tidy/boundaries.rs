@@ -8,7 +8,7 @@ use crate::{assert_none, cargo_tree, files, root};
 const PICTURES: &[&str] = &["siren-core", "siren-picture", "siren-run"];
 
 /// The packages of the workspace that each package may depend on. `siren-bench` and `siren-tests` may depend on all.
-const PACKAGES: [(&str, &[&str]); 12] = [
+const PACKAGES: [(&str, &[&str]); 13] = [
     ("siren-workspace-hack", &[]),
     ("xtask", &[]),
     ("siren-kernel", &["siren-workspace-hack"]),
@@ -20,6 +20,7 @@ const PACKAGES: [(&str, &[&str]); 12] = [
     ("siren-image", PICTURES),
     ("siren-poisson", PICTURES),
     ("siren-video", PICTURES),
+    ("siren-shape", &["siren-core", "siren-run"]),
     (
         "siren-hyper",
         &["siren-core", "siren-kernel", "siren-picture", "siren-run"],
@@ -30,7 +31,7 @@ const PACKAGES: [(&str, &[&str]); 12] = [
 const PROGRAM: &[&str] = &["clap", "ctrlc", "indicatif", "siren-run"];
 
 /// Packages that a selection must not depend on, directly or through others.
-const EXCLUDED: [(&str, &[&str]); 9] = [
+const EXCLUDED: [(&str, &[&str]); 10] = [
     ("xtask", &["candle-core"]),
     ("siren-kernel", &["candle-core", "siren-workspace-hack"]),
     (
@@ -42,6 +43,7 @@ const EXCLUDED: [(&str, &[&str]); 9] = [
     ("siren-image --no-default-features", PROGRAM),
     ("siren-poisson --no-default-features", PROGRAM),
     ("siren-video --no-default-features", PROGRAM),
+    ("siren-shape --no-default-features", PROGRAM),
     ("siren-hyper --no-default-features", PROGRAM),
 ];
 

@@ -25,6 +25,8 @@ const SELECTIONS: &[&str] = &[
     "--package siren-video --no-default-features",
     "--package siren-poisson",
     "--package siren-poisson --no-default-features",
+    "--package siren-shape",
+    "--package siren-shape --no-default-features",
     "--package siren-hyper",
     "--package siren-hyper --no-default-features",
     "--package siren-sweep",

@@ -32,5 +32,5 @@ pub(crate) fn write(shape: &Shape, field: &Siren, folder: &Path) -> Result<()> {
     let extraction = Extraction::new(RESOLUTION.max(shape.resolution()));
     let mesh = extraction.mesh(field)?;
     draw::save(&draw::two_views(&mesh, VIEW_PIXELS), &folder.join("mesh.png"))?;
-    shape.frame().mesh(mesh).save(&folder.join("mesh.ply"))
+    shape.frame().mesh_at_positions(mesh).save(&folder.join("mesh.ply"))
 }

@@ -8,7 +8,7 @@ use siren_core::metrics::Metric;
 use siren_run::{ConfigOf, Domain, Recorded};
 
 use crate::config::{ShapeObjectiveConfig, ShapeSignalConfig};
-use crate::metrics::DISTANCE_PERCENT;
+use crate::metrics::CHAMFER_PERCENT;
 use crate::{Frame, Shape, artifacts};
 
 impl Recorded for Shape {
@@ -33,7 +33,7 @@ impl Recorded for Shape {
 
 impl Domain for Shape {
     const KIND: &'static str = "shape";
-    const HEADLINE: Metric = DISTANCE_PERCENT;
+    const HEADLINE: Metric = CHAMFER_PERCENT;
     type Signal = ShapeSignalConfig;
     type Objective = ShapeObjectiveConfig;
 

@@ -4,16 +4,19 @@
 //! unit of the user.
 
 use rand::Rng;
-use siren_core::Result;
+use siren_core::{Error, Result};
 use siren_core::field::Siren;
-use siren_core::metrics::{Metric, Metrics};
+use siren_core::metrics::Metrics;
 use siren_core::signal::Stream;
 
 use crate::extract::Extraction;
-use crate::geometry::{Mesh, PointCloud};
+use crate::geometry::Mesh;
 use crate::metrics::{
-    COMPONENTS, Comparison, DEFAULT_SAMPLES, DISTANCE_PERCENT, EIKONAL_ERROR, GHOST_AREA, HeldOut,
-    IOU, LARGEST_DISTANCE_PERCENT, Side, ghost_area, iou,
+    ACCURACY_PERCENT, CHAMFER_PERCENT, COMPLETENESS_PERCENT, COMPONENTS, Comparison,
+    DEFAULT_SAMPLES, DISTANCE_ERROR, EIKONAL_ERROR, F_SCORE_0_1_PERCENT, F_SCORE_1_PERCENT,
+    GHOST_AREA, HAUSDORFF_PERCENT, HELD_OUT_MAX_PERCENT, HELD_OUT_PERCENT, HeldOut, IOU,
+    NEAR_DISTANCE_ERROR, NEAR_EIKONAL_ERROR, NORMAL_CONSISTENCY, SIGNED_NORMAL_CONSISTENCY, Side,
+    ghost_area, iou,
 };
 use crate::signal::Shape;
 use crate::truth::{CloudDistance, SurfaceDistance};
@@ -27,7 +30,7 @@ const NEAR: f64 = 0.1;
 /// What fields are compared with, in coordinates.
 pub(crate) struct Reference {
     /// Samples of the true surface, or all points if it is not known.
-    truth: PointCloud,
+    truth: CloudDistance,
     /// Nearest one of all points, fitted and held out.
     input: CloudDistance,
     /// Diagonal of the bounding box of all points.
@@ -65,7 +68,7 @@ impl Reference {
             }
         };
         Ok(Self {
-            truth,
+            truth: CloudDistance::new(&truth.points, truth.normals.as_deref())?,
             diagonal: all.bounds().diagonal(),
             input,
             volume,
@@ -85,12 +88,12 @@ pub(crate) fn metrics(shape: &Shape, field: &Siren) -> Result<Metrics> {
     let reference = shape.reference()?;
     let volume = VolumeScores::of(reference, field)?;
     let extraction = Extraction::new(shape.resolution());
-    // Only a field that is fitted badly fails here: it is scored as such.
-    let surface = match extraction.mesh(field) {
+    // A field without a zero is scored as one that fits badly: the run goes on.
+    let mut metrics = match extraction.mesh(field) {
         Ok(mesh) => surface_metrics(shape, reference, &mesh)?,
-        Err(_) => vec![DISTANCE_PERCENT.of(f64::NAN), COMPONENTS.of(0.0)],
+        Err(Error::InvalidValue { .. }) => without_surface(shape, reference),
+        Err(error) => return Err(error),
     };
-    let mut metrics = surface;
     metrics.extend(volume.metrics());
     Ok(metrics)
 }
@@ -99,27 +102,41 @@ pub(crate) fn metrics(shape: &Shape, field: &Siren) -> Result<Metrics> {
 fn surface_metrics(shape: &Shape, reference: &Reference, mesh: &Mesh) -> Result<Metrics> {
     let diagonal = reference.diagonal;
     let mut rng = Stream::named("shape.scores").rng(0, 1);
-    let samples = mesh.sample(DEFAULT_SAMPLES, &mut rng);
-    let surface = SurfaceDistance::new(mesh)?;
-    let points = match shape.held_out().points.as_slice() {
-        [] => &shape.fitted().points,
-        held_out => held_out,
-    };
-    let held_out = HeldOut::measure(points, &surface, diagonal)?;
-    let side = Side::Mesh {
-        samples: &samples,
-        surface: &surface,
-    };
-    let truth = CloudDistance::new(&reference.truth.points, reference.truth.normals.as_deref())?;
-    let comparison = Comparison::between(side, Side::Cloud(&truth), diagonal)?;
-    let mut metrics = vec![
-        DISTANCE_PERCENT.of(held_out.mean_percent),
-        LARGEST_DISTANCE_PERCENT.of(held_out.max_percent),
-    ];
-    metrics.extend(comparison.metrics());
-    metrics.push(GHOST_AREA.of(ghost_area(&samples.points, &reference.input, diagonal)?));
+    let samples = &mesh.sample(DEFAULT_SAMPLES, &mut rng);
+    let distance = &SurfaceDistance::new(mesh)?;
+    let surface = Side::Surface { samples, distance };
+    let truth = Side::Cloud(&reference.truth);
+    let mut metrics = Comparison::between(surface, truth, diagonal)?.metrics();
+    if !shape.held_out().points.is_empty() {
+        let held_out = HeldOut::measure(&shape.held_out().points, distance, diagonal)?;
+        metrics.push(HELD_OUT_PERCENT.of(held_out.mean_percent));
+        metrics.push(HELD_OUT_MAX_PERCENT.of(held_out.max_percent));
+    }
+    let ghosts = ghost_area(&samples.points, &reference.input, diagonal)?;
+    metrics.push(GHOST_AREA.of(ghosts));
     metrics.push(COMPONENTS.of(mesh.topology().components as f64));
     Ok(metrics)
+}
+
+/// Returns the metrics of [`surface_metrics`], NaN: a table has the same columns in every row.
+fn without_surface(shape: &Shape, reference: &Reference) -> Metrics {
+    let mut metrics = vec![
+        CHAMFER_PERCENT,
+        ACCURACY_PERCENT,
+        COMPLETENESS_PERCENT,
+        HAUSDORFF_PERCENT,
+        F_SCORE_1_PERCENT,
+        F_SCORE_0_1_PERCENT,
+    ];
+    if reference.truth.normals().is_some() {
+        metrics.extend([NORMAL_CONSISTENCY, SIGNED_NORMAL_CONSISTENCY]);
+    }
+    if !shape.held_out().points.is_empty() {
+        metrics.extend([HELD_OUT_PERCENT, HELD_OUT_MAX_PERCENT]);
+    }
+    metrics.push(GHOST_AREA);
+    let metrics = metrics.iter().map(|metric| metric.of(f64::NAN));
+    metrics.chain([COMPONENTS.of(0.0)]).collect()
 }
 
 /// Mean errors of the field at points of the volume, and at those of them that are near the surface.
@@ -184,19 +201,12 @@ impl VolumeScores {
     fn metrics(&self) -> Metrics {
         let mut metrics = vec![
             EIKONAL_ERROR.of(self.eikonal.value()),
-            EIKONAL_ERROR
-                .named("near_eikonal_error")
-                .of(self.near_eikonal.value()),
+            NEAR_EIKONAL_ERROR.of(self.near_eikonal.value()),
         ];
         if self.is_signed {
-            let error = Metric::lower("distance_error", "");
             metrics.push(IOU.of(self.iou));
-            metrics.push(error.of(self.distance.value()));
-            metrics.push(
-                error
-                    .named("near_distance_error")
-                    .of(self.near_distance.value()),
-            );
+            metrics.push(DISTANCE_ERROR.of(self.distance.value()));
+            metrics.push(NEAR_DISTANCE_ERROR.of(self.near_distance.value()));
         }
         metrics
     }

@@ -1,12 +1,12 @@
 //! A fitted shape.
 
-use std::io::Write;
 use std::path::Path;
 
+use candle_core::{DType, Device, Tensor};
 use siren_core::field::{Order, Siren};
 use siren_core::{Error, Result};
 
-use crate::extract::{Extraction, LevelFunction};
+use crate::extract::{Extraction, LevelFunction, ValuesAndGradients};
 use crate::{Frame, Mesh, Vector};
 
 /// A fitted shape: a field whose value is the signed distance to a surface, negative inside, with the frame of the points from which it was
@@ -83,19 +83,36 @@ impl ShapeField {
         Ok(gradients.as_chunks().0.to_vec())
     }
 
-    /// Extracts the surface as a closed mesh.
+    /// Extracts the surface as a closed mesh. Level and box of `extraction` are in coordinates: [`frame`](Self::frame) converts.
     ///
     /// # Errors
     /// As [`Extraction::mesh`].
     pub fn mesh(&self, extraction: &Extraction) -> Result<Mesh> {
-        let mesh = extraction.mesh(&self.siren)?;
-        Ok(Mesh {
-            vertices: mesh.vertices.iter().map(|x| self.frame.position(*x)).collect(),
-            ..mesh
-        })
+        Ok(self.frame.mesh_at_positions(extraction.mesh(&self.siren)?))
     }
 
     fn coords(&self, positions: &[Vector]) -> Vec<Vector> {
         positions.iter().map(|p| self.frame.coord(*p)).collect()
+    }
+}
+
+impl LevelFunction for Siren {
+    fn values(&self, points: &[f64]) -> Result<Vec<f64>> {
+        Self::values(self, points)
+    }
+
+    fn values_and_gradients(&self, points: &[f64]) -> Result<ValuesAndGradients> {
+        let coords = Tensor::from_slice(points, (points.len() / 3, 3), &Device::Cpu)?;
+        let coords = coords.to_dtype(self.parameters().dtype())?;
+        let coords = coords.to_device(self.parameters().device())?;
+        let jet = self.evaluate(&coords, &Order::Gradient)?;
+        let elements = |tensor: Tensor| -> Result<Vec<f64>> {
+            let tensor = tensor.to_dtype(DType::F64)?;
+            Ok(tensor.flatten_all()?.to_vec1()?)
+        };
+        Ok(ValuesAndGradients {
+            values: elements(jet.value()?)?,
+            gradients: elements(jet.gradient()?)?,
+        })
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use siren_core::signal::SignalMetadata;
 use siren_core::{Error, Result};
 
-use crate::{PointCloud, Vector};
+use crate::{Mesh, PointCloud, Vector};
 use crate::config::Normalization;
 
 /// The similarity `x = (p − center) · scale` from positions p in the units of the user to coordinates x of the field.
@@ -89,6 +89,15 @@ impl Frame {
         PointCloud {
             points: points.points.iter().map(|p| self.coord(*p)).collect(),
             normals: points.normals.clone(),
+        }
+    }
+
+    /// Returns a mesh in the units of the user, of one in coordinates.
+    #[must_use]
+    pub fn mesh_at_positions(&self, mesh: Mesh) -> Mesh {
+        Mesh {
+            vertices: mesh.vertices.iter().map(|x| self.position(*x)).collect(),
+            ..mesh
         }
     }
 

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use siren_core::Result;
 use siren_run::program::{self, About, FittedArgs, Render, print_result};
+use siren_shape::extract::Component;
 use siren_shape::{RenderedShape, Shape, ShapeField, ShapeRendering};
 
 /// Options of a mesh of a fitted field.
@@ -37,7 +38,7 @@ impl Render<Shape> for RenderArgs {
             resolution: self.resolution,
             level: self.level,
             bounds: self.bounds.as_deref(),
-            only_largest: self.largest,
+            component: if self.largest { Component::Largest } else { Component::All },
         };
         let rendered = machine.install(|| rendering.write(&field, output))?;
         let output = output.display();

@@ -14,6 +14,9 @@
 //! | `signed_normal_consistency` | the same without absolute value: −1 for a surface that is inside out |
 //! | `held_out_percent`, `held_out_max_percent` | mean and largest distance from points that were not fitted to the triangles of the surface |
 //! | `iou` | volume inside of both, divided by the volume inside of either |
+//! | `components` | number of connected components of the surface |
+//! | `eikonal_error`, `distance_error` | mean of \|‖∇Φ‖ − 1\| and \|Φ − d\| at points of the cube [−1, 1]³, uniformly; in coordinates |
+//! | `near_eikonal_error`, `near_distance_error` | the same at those of these points that are nearer than 0.1 to the surface |
 //! | `ghost_area` | share of the area of the surface that is farther than 2 % of the diagonal from every point of the input |
 //!
 //! [`Comparison`] computes those of two surfaces.
@@ -52,6 +55,17 @@ pub const HELD_OUT_MAX_PERCENT: Metric = Metric::lower("held_out_max_percent", "
 pub const IOU: Metric = Metric::higher("iou", "");
 /// Area far from the input, see [`ghost_area`].
 pub const GHOST_AREA: Metric = Metric::lower("ghost_area", "");
+
+/// Number of connected components of the surface.
+pub const COMPONENTS: Metric = Metric::lower("components", "");
+/// Mean of |‖∇Φ‖ − 1| at points in the cube [−1, 1]³, uniformly.
+pub const EIKONAL_ERROR: Metric = Metric::lower("eikonal_error", "");
+/// Mean of |‖∇Φ‖ − 1| at those of these points that are nearer than 0.1 to the surface.
+pub const NEAR_EIKONAL_ERROR: Metric = Metric::lower("near_eikonal_error", "");
+/// Mean of |Φ − d| at points in the cube [−1, 1]³, uniformly, in coordinates.
+pub const DISTANCE_ERROR: Metric = Metric::lower("distance_error", "");
+/// Mean of |Φ − d| at those of these points that are nearer than 0.1 to the surface.
+pub const NEAR_DISTANCE_ERROR: Metric = Metric::lower("near_distance_error", "");
 
 /// Samples of each surface that metrics are computed with unless the user says otherwise.
 pub const DEFAULT_SAMPLES: usize = 100_000;

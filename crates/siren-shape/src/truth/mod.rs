@@ -4,6 +4,7 @@
 //! the threads of the current rayon pool; their results do not depend on the number of threads.
 
 mod cloud;
+mod known;
 mod mesh;
 mod orientation;
 mod surface;
@@ -17,6 +18,7 @@ use siren_core::{Error, Result};
 use crate::Vector;
 
 pub use self::cloud::{CloudDistance, Nearest};
+pub use self::known::{KnownMesh, Truth};
 pub use self::mesh::{MeshDistance, SignRule};
 pub use self::surface::{SurfaceDistance, SurfacePoint};
 
