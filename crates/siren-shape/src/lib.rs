@@ -3,6 +3,10 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+#[cfg(feature = "cli")]
+mod draw;
 pub mod geometry;
+mod scene;
 
 pub use self::geometry::{Geometry, Mesh, PointCloud, Vector};
+pub use self::scene::Scene;
