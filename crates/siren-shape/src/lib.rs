@@ -23,7 +23,7 @@ mod pool;
 #[cfg(feature = "cli")]
 mod render;
 pub mod sampler;
-pub mod scene;
+mod scene;
 pub mod signal;
 mod source;
 mod start;
@@ -35,4 +35,5 @@ pub use self::frame::Frame;
 pub use self::geometry::{Geometry, Mesh, PointCloud, Vector};
 #[cfg(feature = "cli")]
 pub use self::render::{RenderedShape, ShapeRendering};
+pub use self::scene::Scene;
 pub use self::signal::Shape;
