@@ -1,18 +1,17 @@
 //! Reads a NumPy array (`.npy`) as a clip.
 
 mod element;
-mod header;
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use image::{Rgb, RgbImage};
+use siren_core::file::ArrayHeader;
 use siren_core::{Error, Result};
 use siren_picture::Size;
 
 use self::element::{ElementType, ValueRange};
-use self::header::{ArrayHeader, read_header};
 use super::Frames;
 use super::color::over_white;
 
@@ -42,7 +41,7 @@ impl ArrayFrames {
         let file = File::open(path).map_err(Error::io("open", path))?;
         let mut reader = BufReader::new(file);
         let fail = |message: String| Err(Error::signal(path, message));
-        let Some(header) = read_header(&mut reader) else {
+        let Some(header) = ArrayHeader::read(&mut reader) else {
             let message =
                 "the header of the NumPy array is damaged or cut short; copy the file again";
             return fail(message.to_owned());
