@@ -5,7 +5,7 @@ use std::path::Path;
 use siren_core::Result;
 use siren_core::field::Siren;
 
-use crate::draw::{self, SLICE_RANGE};
+use crate::draw;
 use crate::extract::Extraction;
 use crate::signal::Shape;
 
@@ -24,10 +24,10 @@ const SLICE_PIXELS: usize = 384;
 /// # Errors
 /// If a file cannot be written.
 pub(crate) fn write(shape: &Shape, field: &Siren, folder: &Path) -> Result<()> {
-    let points = draw::two_views_of_points(shape.fitted(), VIEW_PIXELS);
+    let points = draw::cloud_views(shape.fitted(), VIEW_PIXELS);
     draw::save(&points, &folder.join("points.png"))?;
     let slices = draw::FieldSlices::of(field, SLICE_PIXELS)?;
-    draw::save(&slices.values(SLICE_RANGE), &folder.join("slices.png"))?;
+    draw::save(&slices.values(), &folder.join("slices.png"))?;
     draw::save(&slices.gradient_norms(), &folder.join("gradient_norm.png"))?;
     let extraction = Extraction::new(RESOLUTION.max(shape.resolution()));
     let mesh = extraction.mesh(field)?;

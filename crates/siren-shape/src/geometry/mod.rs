@@ -1,5 +1,6 @@
 //! Points and meshes.
 
+mod cloud;
 mod topology;
 
 pub use self::topology::Topology;

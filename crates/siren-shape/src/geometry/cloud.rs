@@ -1,0 +1,26 @@
+//! Parts and unions of clouds.
+
+use super::PointCloud;
+
+impl PointCloud {
+    /// Returns the points whose indices `keep` accepts, in order.
+    pub(crate) fn filtered(&self, keep: impl Fn(usize) -> bool) -> Self {
+        let kept: Vec<usize> = (0..self.points.len()).filter(|&index| keep(index)).collect();
+        Self {
+            points: kept.iter().map(|&index| self.points[index]).collect(),
+            normals: self
+                .normals
+                .as_ref()
+                .map(|normals| kept.iter().map(|&index| normals[index]).collect()),
+        }
+    }
+
+    /// Returns the points of both; normals if both have them.
+    pub(crate) fn joined(&self, other: &Self) -> Self {
+        let normals = self.normals.as_ref().zip(other.normals.as_ref());
+        Self {
+            points: [self.points.as_slice(), &other.points].concat(),
+            normals: normals.map(|(own, others)| [own.as_slice(), others].concat()),
+        }
+    }
+}
