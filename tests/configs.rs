@@ -15,7 +15,7 @@ use siren_hyper::Hyper;
 use siren_image::Image;
 use siren_poisson::Poisson;
 use siren_run::{ConfigOf, Domain};
-use siren_shape::{Mesh, Shape};
+use siren_shape::{Geometry, Shape};
 use siren_video::Video;
 use support::desk::{Desk, files_under};
 use support::program::{Ended, program};
@@ -205,7 +205,9 @@ fn checked_artifacts(desk: &Desk) -> BTreeSet<String> {
             let frames = file.frames();
             assert!(file.read(0..frames).unwrap().peak() > 0.0);
         } else if artifact.extension().is_some_and(|e| e == "ply") {
-            let mesh = Mesh::open(&artifact).unwrap();
+            let Geometry::Mesh(mesh) = Geometry::open(&artifact, &mut Vec::new()).unwrap() else {
+                panic!("{} has no triangles", artifact.display());
+            };
             assert!(mesh.topology().is_closed() && !mesh.faces.is_empty());
         } else {
             let picture = image::open(&artifact).unwrap();

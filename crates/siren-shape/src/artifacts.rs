@@ -29,7 +29,7 @@ pub(crate) fn write(shape: &Shape, field: &Siren, folder: &Path) -> Result<()> {
     let slices = draw::FieldSlices::of(field, SLICE_PIXELS)?;
     draw::save(&slices.values(), &folder.join("slices.png"))?;
     draw::save(&slices.gradient_norms(), &folder.join("gradient_norm.png"))?;
-    let extraction = Extraction::new(RESOLUTION.max(shape.resolution()));
+    let extraction = Extraction::of_resolution(RESOLUTION.max(shape.resolution()));
     let mesh = extraction.mesh(field)?;
     draw::save(&draw::two_views(&mesh, VIEW_PIXELS), &folder.join("mesh.png"))?;
     shape.frame().mesh_at_positions(mesh).save(&folder.join("mesh.ply"))

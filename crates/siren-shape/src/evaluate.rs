@@ -87,7 +87,7 @@ impl Reference {
 pub(crate) fn metrics(shape: &Shape, field: &Siren) -> Result<Metrics> {
     let reference = shape.reference()?;
     let volume = VolumeScores::of(reference, field)?;
-    let extraction = Extraction::new(shape.resolution());
+    let extraction = Extraction::of_resolution(shape.resolution());
     // A field without a zero is scored as one that fits badly: the run goes on.
     let mut metrics = match extraction.mesh(field) {
         Ok(mesh) => surface_metrics(shape, reference, &mesh)?,

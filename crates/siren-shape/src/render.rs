@@ -9,7 +9,7 @@ use siren_core::{Error, Result};
 use crate::config::check_resolution;
 use crate::draw;
 use crate::extract::{Component, Cuboid, Extraction};
-use crate::{Mesh, ShapeField};
+use crate::ShapeField;
 
 /// Largest side of one view of a picture, in pixels.
 const MAX_VIEW: usize = 4096;
@@ -67,7 +67,10 @@ impl ShapeRendering<'_> {
         if has_extension(path, &["npy"]) {
             return self.write_grid(field, path);
         }
-        Mesh::check_extension(path)?;
+        if !has_extension(path, &["ply", "obj", "stl"]) {
+            let expected = "a name that ends in .ply, .obj or .stl (mesh), .npy (distances on a grid) or .png (picture)";
+            return Err(Error::invalid("--output", path.display(), expected));
+        }
         let mesh = field.mesh(&self.extraction(field, self.resolution)?)?;
         mesh.save(path)?;
         Ok(RenderedShape::Mesh {
@@ -105,7 +108,7 @@ impl ShapeRendering<'_> {
         let side = self.resolution + 1;
         let (partial, file) = PartialFile::create(path)?;
         let mut writer = BufWriter::new(file);
-        let header = ArrayHeader::c_order(&[side; 3], ArrayElement::F32);
+        let header = ArrayHeader::c_order(&[side; 3], ArrayElement::FLOAT32);
         let fail = |error| partial.write_error(error);
         header.write(&mut writer).map_err(fail)?;
         let scale = field.frame().scale;

@@ -312,7 +312,7 @@ impl Shape {
         dtype: DType,
         device: &Device,
     ) -> Result<Vec<Constraint>> {
-        let constraint = |name: &'static str, scale: f64, weight: f64, points: usize| {
+        let constraint = |name: &'static str, scale: f64, weight: f64, points: usize| -> Result<_> {
             let pool = Pool {
                 name,
                 scale,

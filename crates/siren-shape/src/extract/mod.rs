@@ -141,6 +141,15 @@ impl Default for Extraction {
 }
 
 impl Extraction {
+    /// Makes the extraction of the level 0 on [−1, 1]³.
+    #[must_use]
+    pub fn of_resolution(resolution: usize) -> Self {
+        Self {
+            resolution,
+            ..Self::default()
+        }
+    }
+
     /// Extracts the surface, closed, with normals ∇Φ/‖∇Φ‖.
     ///
     /// After marching cubes, each vertex takes two Newton steps x ← x − (Φ − level) ∇Φ/‖∇Φ‖², none longer than half the shortest side of a cell,
