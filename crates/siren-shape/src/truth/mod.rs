@@ -6,6 +6,7 @@
 mod cloud;
 mod mesh;
 mod orientation;
+mod pseudo_normals;
 mod surface;
 #[cfg(test)]
 pub(crate) mod test_shapes;
