@@ -232,7 +232,7 @@ impl Side<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::truth::test_shapes::{cube, directions, moved, sphere};
+    use crate::truth::test_shapes::{assert_close, cube, directions, moved, sphere};
 
     fn scaled(directions: &[Vector], radius: f64) -> PointCloud {
         PointCloud {
@@ -249,11 +249,6 @@ mod tests {
             points: (0..count * count).map(at).collect(),
             normals: Some(vec![[0.0, 0.0, 1.0]; (count * count) as usize]),
         }
-    }
-
-    #[track_caller]
-    fn assert_close(found: f64, expected: f64) {
-        assert!((found - expected).abs() < 1e-9, "{found}, not {expected}");
     }
 
     #[test]

@@ -187,7 +187,7 @@ fn share_within(distances: &[f64], threshold: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::truth::MeshDistance;
-    use crate::truth::test_shapes::{cube, directions, random_points, sphere};
+    use crate::truth::test_shapes::{assert_close, cube, directions, random_points, sphere};
 
     #[test]
     fn held_out_points_at_known_heights_above_a_cube_have_their_mean_and_maximum() {
@@ -208,7 +208,7 @@ mod tests {
         let input = CloudDistance::new(&directions(20_000), None).unwrap();
         let diagonal = 12.0_f64.sqrt();
         let mut samples = directions(10_000);
-        assert_eq!(ghost_area(&samples, &input, diagonal).unwrap(), 0.0);
+        assert_close(ghost_area(&samples, &input, diagonal).unwrap(), 0.0);
         // Radius 0.1: a hundredth of the area, hence of the samples.
         samples.extend(
             directions(100)
@@ -252,8 +252,8 @@ mod tests {
     #[test]
     fn the_iou_of_equal_sets_is_one_of_disjoint_sets_zero_and_of_empty_sets_undefined() {
         let (yes, no) = ([true, false], [false, true]);
-        assert_eq!(iou(&yes, &yes).unwrap(), 1.0);
-        assert_eq!(iou(&yes, &no).unwrap(), 0.0);
+        assert_close(iou(&yes, &yes).unwrap(), 1.0);
+        assert_close(iou(&yes, &no).unwrap(), 0.0);
         assert!(iou(&[false], &[false]).unwrap().is_nan());
         assert!(iou(&yes, &[true]).is_err());
     }

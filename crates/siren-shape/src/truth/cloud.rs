@@ -181,7 +181,7 @@ impl CloudDistance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::truth::test_shapes::{directions, random_points};
+    use crate::truth::test_shapes::{assert_close, directions, random_points};
 
     fn by_search(points: &[Vector], from: Vector) -> f64 {
         let distance = |&point: &Vector| DVec3::from(point).distance(from.into());
@@ -239,7 +239,7 @@ mod tests {
             }
         }
         let one = cloud.signed_distance(points[0]).unwrap();
-        assert_eq!(one, cloud.signed_distances(&points).unwrap()[0]);
+        assert_close(one, cloud.signed_distances(&points).unwrap()[0]);
     }
 
     #[test]
@@ -253,8 +253,8 @@ mod tests {
         let up = [0.0, 0.0, 1.0];
         let normals = [[0.0, 0.0, -1.0], up, up, up];
         let cloud = CloudDistance::new(&points, Some(&normals)).unwrap();
-        assert_eq!(cloud.signed_distance([0.0, 0.0, 0.5]).unwrap(), 0.5);
-        assert_eq!(cloud.signed_distance([0.0, 0.0, -0.5]).unwrap(), -0.5);
+        assert_close(cloud.signed_distance([0.0, 0.0, 0.5]).unwrap(), 0.5);
+        assert_close(cloud.signed_distance([0.0, 0.0, -0.5]).unwrap(), -0.5);
     }
 
     #[test]
@@ -262,8 +262,8 @@ mod tests {
         let points = [[0.0, 0.0, 0.0], [0.0, 0.0, 1.0]];
         let up = [0.0, 0.0, 1.0];
         let cloud = CloudDistance::new(&points, Some(&[up, up])).unwrap();
-        assert_eq!(cloud.signed_distance([0.0, 0.0, 0.25]).unwrap(), 0.25);
-        assert_eq!(cloud.signed_distance([0.0, 0.0, 0.75]).unwrap(), -0.25);
+        assert_close(cloud.signed_distance([0.0, 0.0, 0.25]).unwrap(), 0.25);
+        assert_close(cloud.signed_distance([0.0, 0.0, 0.75]).unwrap(), -0.25);
     }
 
     #[test]

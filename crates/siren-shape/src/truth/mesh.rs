@@ -3,17 +3,17 @@
 use std::fmt;
 
 use parry3d_f64::glamx::DVec3;
-use parry3d_f64::shape::TriMeshFlags;
 use rayon::prelude::*;
 use siren_core::Result;
 
 use super::orientation::is_closed_manifold;
+use super::pseudo_normals::PseudoNormals;
 use super::winding::WindingTree;
 use super::{CHUNK, SurfaceDistance};
 use crate::{Mesh, Vector};
 
-/// Pseudo-normals decide if their cosine with the direction from the surface is at least this large. It is smaller at edges as sharp as a
-/// blade, and where a face without area spoils them.
+/// Pseudo-normals decide if their cosine with the direction from the surface is at least this large; else the winding number does. It is
+/// smaller at edges as sharp as a blade.
 const DECISIVE_COSINE: f64 = 0.01;
 
 /// Distances below this share of the extent are 0 but for rounding: their sign does not matter.
@@ -43,8 +43,9 @@ impl fmt::Display for SignRule {
 /// Signed distances to a mesh whose faces are counterclockwise from outside.
 pub struct MeshDistance {
     surface: SurfaceDistance,
+    /// Unless the winding number alone decides.
+    pseudo_normals: Option<PseudoNormals>,
     winding: WindingTree,
-    rule: SignRule,
 }
 
 impl MeshDistance {
@@ -70,17 +71,21 @@ impl MeshDistance {
     ///
     /// As [`SurfaceDistance::new`].
     pub fn with_rule(mesh: &Mesh, rule: SignRule) -> Result<Self> {
+        let surface = SurfaceDistance::new(mesh)?;
         Ok(Self {
-            surface: SurfaceDistance::with_flags(mesh, TriMeshFlags::ORIENTED)?,
+            surface,
+            pseudo_normals: (rule == SignRule::PseudoNormals).then(|| PseudoNormals::new(mesh)),
             winding: WindingTree::new(mesh),
-            rule,
         })
     }
 
     /// Returns the rule by which inside is told from outside.
     #[must_use]
     pub fn sign_rule(&self) -> SignRule {
-        self.rule
+        match self.pseudo_normals {
+            Some(_) => SignRule::PseudoNormals,
+            None => SignRule::WindingNumber,
+        }
     }
 
     /// Returns the unsigned distances.
@@ -98,15 +103,18 @@ impl MeshDistance {
         };
         let offset = point - nearest.position;
         let distance = offset.length();
-        let decided = match self.rule {
-            _ if distance <= NEGLIGIBLE * self.surface.extent() => Some(false),
-            SignRule::PseudoNormals => self.surface.pseudo_normal(&nearest).and_then(|normal| {
-                let cosine = offset.dot(normal) / (distance * normal.length());
-                (cosine.abs() >= DECISIVE_COSINE).then_some(cosine < 0.0)
-            }),
-            SignRule::WindingNumber => None,
+        if distance <= NEGLIGIBLE * self.surface.extent() {
+            return distance;
+        }
+        let cosine = self.pseudo_normals.as_ref().map_or(f64::NAN, |normals| {
+            let normal = normals.at(&nearest);
+            offset.dot(normal) / (distance * normal.length())
+        });
+        let inside = if cosine.abs() >= DECISIVE_COSINE {
+            cosine < 0.0
+        } else {
+            self.winding.contains(point)
         };
-        let inside = decided.unwrap_or_else(|| self.winding.winding_number(point) >= 0.5);
         if inside { -distance } else { distance }
     }
 
@@ -121,7 +129,7 @@ impl MeshDistance {
             .collect()
     }
 
-    /// Returns the generalized winding number at `point`: 1 inside and 0 outside of a closed mesh, up to an error of about 0.001.
+    /// Returns the generalized winding number at `point`: 1 inside and 0 outside of a closed mesh, up to a few thousandths.
     #[must_use]
     pub fn winding_number(&self, point: Vector) -> f64 {
         self.winding.winding_number(point.into())
@@ -194,7 +202,7 @@ mod tests {
         let mesh = MeshDistance::new(&open).unwrap();
         assert_eq!(mesh.sign_rule(), SignRule::WindingNumber);
         assert!(mesh.signed_distance([0.0, 0.0, 0.0]) < -0.9);
-        assert!(mesh.signed_distance([0.0, 0.0, -1.2]) > 0.2);
+        assert!(mesh.signed_distance([0.0, 0.0, -1.2]) > 0.19);
         assert!(mesh.signed_distance([0.0, 0.0, 1.2]) > 0.19);
     }
 

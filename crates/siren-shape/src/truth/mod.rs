@@ -7,6 +7,7 @@ mod cloud;
 mod known;
 mod mesh;
 mod orientation;
+mod pseudo_normals;
 mod surface;
 #[cfg(test)]
 pub(crate) mod test_shapes;

@@ -7,6 +7,12 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::{Mesh, Vector};
 
+/// Asserts that two values are equal but for rounding.
+#[track_caller]
+pub(crate) fn assert_close(found: f64, expected: f64) {
+    assert!((found - expected).abs() < 1e-9, "{found}, not {expected}");
+}
+
 /// A cube around the origin; each two faces in a row form a side.
 pub(crate) fn cube(side: f64) -> Mesh {
     let h = side / 2.0;
