@@ -4,5 +4,6 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod geometry;
+pub mod normals;
 
-pub use self::geometry::{Geometry, Mesh, PointCloud, Vector};
+pub use self::geometry::{Bounds, Geometry, Mesh, PointCloud, Vector};

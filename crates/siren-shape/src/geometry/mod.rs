@@ -1,4 +1,28 @@
-//! Points and meshes.
+//! Points and meshes: files of them, samples, and checks.
+
+mod array;
+mod assemble;
+mod bounds;
+mod check;
+mod collect;
+mod equal;
+mod glb;
+#[cfg(feature = "las")]
+mod las;
+mod lines;
+mod obj;
+mod open;
+mod ply;
+mod polygon;
+mod sample;
+mod save;
+mod stl;
+#[cfg(test)]
+mod tests;
+mod text;
+pub(crate) mod vector;
+
+pub use self::bounds::Bounds;
 
 /// A position or a direction in space: x, y, z.
 pub type Vector = [f64; 3];
