@@ -17,7 +17,7 @@ mod frame;
 pub mod geometry;
 mod loss;
 pub mod metrics;
-mod normals;
+pub mod normals;
 pub mod objective;
 mod pool;
 #[cfg(feature = "cli")]
@@ -32,7 +32,7 @@ pub mod truth;
 pub use self::extract::Extraction;
 pub use self::field::ShapeField;
 pub use self::frame::Frame;
-pub use self::geometry::{Geometry, Mesh, PointCloud, Vector};
+pub use self::geometry::{Bounds, Geometry, Mesh, PointCloud, Vector};
 #[cfg(feature = "cli")]
 pub use self::render::{RenderedShape, ShapeRendering};
 pub use self::scene::Scene;

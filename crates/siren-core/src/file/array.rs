@@ -3,7 +3,7 @@
 //! The existing crates for this format depend on a parser of Python literals that compiles assembly with a C compiler, so that this module
 //! has a parser of its own. Format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 
-use std::io::{Error, ErrorKind, Read, Result, Write};
+use std::io::{self, ErrorKind, Read, Write};
 
 /// First bytes of every array file.
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
@@ -75,7 +75,7 @@ impl ArrayHeader {
     ///
     /// # Errors
     /// The error of the writer, and [`ErrorKind::InvalidInput`] if the shape has too many axes for the format.
-    pub fn write(&self, writer: &mut impl Write) -> Result<()> {
+    pub fn write(&self, writer: &mut impl Write) -> io::Result<()> {
         let sides: Vec<String> = self.shape.iter().map(usize::to_string).collect();
         let shape = match sides.as_slice() {
             [side] => format!("({side},)"),
@@ -90,7 +90,7 @@ impl ArrayHeader {
         let len = (10 + text.len() + 1).next_multiple_of(ALIGNMENT) - 10;
         text.push_str(&" ".repeat(len - 1 - text.len()));
         text.push('\n');
-        let too_long = |_| Error::new(ErrorKind::InvalidInput, "the array has too many axes");
+        let too_long = |_| io::Error::new(ErrorKind::InvalidInput, "the array has too many axes");
         let len = u16::try_from(len).map_err(too_long)?;
         writer.write_all(MAGIC)?;
         writer.write_all(&[1, 0])?;

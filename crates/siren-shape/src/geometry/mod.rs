@@ -1,8 +1,30 @@
-//! Points and meshes.
+//! Points and meshes: files of them, samples, and checks.
 
+mod array;
+mod assemble;
+mod bounds;
+mod check;
 mod cloud;
+mod collect;
+mod equal;
+mod glb;
+#[cfg(feature = "las")]
+mod las;
+mod lines;
+mod obj;
+mod open;
+mod ply;
+mod polygon;
+mod sample;
+mod save;
+mod stl;
+#[cfg(test)]
+mod tests;
+mod text;
 mod topology;
+pub(crate) mod vector;
 
+pub use self::bounds::Bounds;
 pub use self::topology::Topology;
 pub(crate) use self::topology::face_normal;
 

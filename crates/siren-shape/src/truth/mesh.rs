@@ -6,7 +6,6 @@ use parry3d_f64::glamx::DVec3;
 use rayon::prelude::*;
 use siren_core::Result;
 
-use super::orientation::is_closed_manifold;
 use super::pseudo_normals::PseudoNormals;
 use super::winding::WindingTree;
 use super::{CHUNK, SurfaceDistance};
@@ -57,7 +56,8 @@ impl MeshDistance {
     ///
     /// As [`SurfaceDistance::new`].
     pub fn new(mesh: &Mesh) -> Result<Self> {
-        let rule = if is_closed_manifold(&mesh.faces) {
+        let topology = mesh.topology();
+        let rule = if topology.is_closed() && topology.is_manifold() {
             SignRule::PseudoNormals
         } else {
             SignRule::WindingNumber

@@ -1,7 +1,5 @@
 //! The orientation of a mesh: whether it bounds a volume, and on which side.
 
-use std::collections::HashMap;
-
 use parry3d_f64::glamx::DVec3;
 
 use crate::Mesh;
@@ -60,50 +58,10 @@ impl Mesh {
     }
 }
 
-/// Returns whether each edge belongs to exactly two faces that pass it in opposite directions, and the faces around each vertex form one fan.
-pub(super) fn is_closed_manifold(faces: &[[u32; 3]]) -> bool {
-    // Around its start, the face of a directed edge leads from `to` to `next`.
-    let mut next_of = HashMap::with_capacity(3 * faces.len());
-    let mut fans: HashMap<u32, u32> = HashMap::new();
-    for &[a, b, c] in faces {
-        for [from, to, next] in [[a, b, c], [b, c, a], [c, a, b]] {
-            if from == to || next_of.insert((from, to), next).is_some() {
-                return false;
-            }
-            *fans.entry(from).or_default() += 1;
-        }
-    }
-    if !next_of
-        .keys()
-        .all(|&(from, to)| next_of.contains_key(&(to, from)))
-    {
-        return false;
-    }
-    // Every edge is matched, so the walk around a vertex returns to its start: after all of its faces, or after those of one fan of several.
-    let mut starts: HashMap<u32, u32> = HashMap::with_capacity(fans.len());
-    for &[a, b, c] in faces {
-        for (from, to) in [(a, b), (b, c), (c, a)] {
-            starts.entry(from).or_insert(to);
-        }
-    }
-    starts.into_iter().all(|(vertex, start)| {
-        let (mut at, mut faces) = (start, 0);
-        loop {
-            let Some(&next) = next_of.get(&(vertex, at)) else {
-                return false;
-            };
-            (at, faces) = (next, faces + 1);
-            if at == start {
-                return fans.get(&vertex) == Some(&faces);
-            }
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::truth::test_shapes::{cube, merged, moved, sphere, torus};
+    use crate::truth::test_shapes::{cube, moved, sphere};
 
     #[test]
     fn the_volume_of_a_cube_is_exact_wherever_it_lies_and_flips_its_sign() {
@@ -126,34 +84,5 @@ mod tests {
         let mut mesh = cube(1.0);
         mesh.normals = Some(vec![[0.0, 0.6, -0.8]; 8]);
         assert_eq!(mesh.flipped().normals, Some(vec![[-0.0, -0.6, 0.8]; 8]));
-    }
-
-    #[test]
-    fn a_sphere_and_a_torus_are_closed_manifolds() {
-        assert!(is_closed_manifold(&sphere(1.0, 12).faces));
-        assert!(is_closed_manifold(&torus(1.0, 0.3, 12).faces));
-    }
-
-    #[test]
-    fn a_hole_a_flipped_face_or_a_doubled_face_is_no_closed_manifold() {
-        let faces = cube(1.0).faces;
-        assert!(!is_closed_manifold(&faces[1..]));
-        let mut flipped = faces.clone();
-        flipped[3].swap(0, 1);
-        assert!(!is_closed_manifold(&flipped));
-        let mut doubled = faces.clone();
-        doubled.push(faces[0]);
-        assert!(!is_closed_manifold(&doubled));
-    }
-
-    #[test]
-    fn two_cubes_that_share_one_corner_are_no_closed_manifold() {
-        let pair = merged(&cube(1.0), &moved(&cube(1.0), [5.0, 0.0, 0.0]));
-        assert!(is_closed_manifold(&pair.faces));
-        let shared = pair
-            .faces
-            .iter()
-            .map(|face| face.map(|i| if i == 8 { 7 } else { i }));
-        assert!(!is_closed_manifold(&shared.collect::<Vec<_>>()));
     }
 }

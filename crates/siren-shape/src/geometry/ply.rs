@@ -1,0 +1,480 @@
+//! Points and meshes in PLY files, ascii and binary.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use ply_rs_bw::parser::{Parser, Reader};
+use ply_rs_bw::ply::{DefaultElement, ElementDef, Encoding, Header, PropertyType, ScalarType};
+use siren_core::{Error, Result};
+
+use super::Geometry;
+use super::assemble::RawMesh;
+use super::collect::{Normals, PointCollector, check_position};
+use super::lines::{Lines, line_error, parse_number};
+use super::polygon::Polygons;
+
+/// Names of the properties of a vertex that are read, in this order.
+const VERTEX: [&str; 6] = ["x", "y", "z", "nx", "ny", "nz"];
+
+/// Names of the list of the corners of a face.
+const CORNERS: [&str; 2] = ["vertex_indices", "vertex_index"];
+
+/// Reads a PLY file: `x y z` and, if there are all three, `nx ny nz` of the element `vertex`, and the faces. All other elements and
+/// properties are ignored.
+///
+/// The header is parsed by a library. The values are not: its reader of ascii files refuses numbers such as `.5` and ignores values after the
+/// last property of a line.
+///
+/// # Errors
+/// [`Error::Signal`] with the line or the element that cannot be used; [`Error::Io`].
+pub(super) fn read(path: &Path, notes: &mut Vec<String>) -> Result<Geometry> {
+    let file = File::open(path).map_err(Error::io("open", path))?;
+    let mut reader = Reader::new(BufReader::with_capacity(1 << 16, file));
+    let header = Parser::<DefaultElement>::new().read_header(&mut reader);
+    let header = header.map_err(|error| {
+        let message = error.to_string();
+        // The lines after the first one repeat what the library tried to parse.
+        let first = message.lines().next().unwrap_or_default();
+        Error::signal(
+            path,
+            format!("the header is not one of a PLY file: {first}"),
+        )
+    })?;
+    check_elements(&header).map_err(|message| Error::signal(path, message))?;
+    // The header ends before the line that the library counts.
+    let lines_read = (reader.line() as u64).saturating_sub(1);
+    let reader = reader.into_inner();
+    match header.encoding {
+        Encoding::Ascii => {
+            let values = AsciiValues {
+                path: path.to_path_buf(),
+                lines: Lines::new(path, reader, lines_read),
+                line: String::new(),
+                position: 0,
+                number: lines_read,
+            };
+            read_elements(path, values, &header, notes)
+        }
+        Encoding::BinaryLittleEndian | Encoding::BinaryBigEndian => {
+            let values = BinaryValues {
+                path: path.to_path_buf(),
+                reader,
+                is_big_endian: header.encoding == Encoding::BinaryBigEndian,
+            };
+            read_elements(path, values, &header, notes)
+        }
+    }
+}
+
+/// Checks that there are vertices with positions, and that faces are lists of corners. The error is a message.
+fn check_elements(header: &Header) -> Result<(), String> {
+    let Some(vertex) = header.elements.get("vertex") else {
+        return Err("has no element `vertex`, expected one with the properties x y z".to_owned());
+    };
+    for name in &VERTEX[..3] {
+        match vertex.properties.get(*name).map(|p| &p.data_type) {
+            Some(PropertyType::Scalar(_)) => {}
+            _ => {
+                return Err(format!(
+                    "the element `vertex` has no number `{name}`, expected x y z"
+                ));
+            }
+        }
+    }
+    if let Some(empty) = header.elements.values().find(|e| e.properties.is_empty())
+        && empty.count > 0
+    {
+        return Err(format!("the element `{}` has no properties", empty.name));
+    }
+    let has_faces = |name: &str| header.elements.get(name).is_some_and(|e| e.count > 0);
+    if has_faces("face") {
+        let face = &header.elements["face"];
+        let is_list = |name: &&str| {
+            let property = face.properties.get(*name).map(|p| &p.data_type);
+            matches!(property, Some(PropertyType::List(_, _)))
+        };
+        if !CORNERS.iter().any(is_list) {
+            return Err("the element `face` has no list `vertex_indices`".to_owned());
+        }
+    } else if has_faces("tristrips") {
+        return Err(
+            "holds strips of triangles (`tristrips`), expected the element `face`: convert it, for example with MeshLab".to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// Reads all elements.
+fn read_elements(
+    path: &Path,
+    mut values: impl Values,
+    header: &Header,
+    notes: &mut Vec<String>,
+) -> Result<Geometry> {
+    let mut content = Content::new(header);
+    for element in header.elements.values() {
+        match element.name.as_str() {
+            "vertex" => read_vertices(path, &mut values, element, &mut content)?,
+            "face" => read_faces(&mut values, element, &mut content.mesh.polygons)?,
+            _ => {
+                let nothing = vec![Part::Skipped; element.properties.len()];
+                for index in 0..element.count {
+                    read_element(
+                        &mut values,
+                        element,
+                        index,
+                        &nothing,
+                        &mut Record::default(),
+                    )?;
+                }
+            }
+        }
+    }
+    values.finish()?;
+    if let Some(points) = content.points {
+        let cloud = points.finish(path, notes)?;
+        return Ok(Geometry::Points(cloud));
+    }
+    content.mesh.finish(path, notes)
+}
+
+/// What is read of a file.
+struct Content {
+    /// The vertices of a file that declares no faces.
+    points: Option<PointCollector>,
+    mesh: RawMesh,
+    has_normals: bool,
+}
+
+impl Content {
+    fn new(header: &Header) -> Self {
+        let vertex = &header.elements["vertex"];
+        let has_normals = VERTEX[3..].iter().all(|name| {
+            let property = vertex.properties.get(*name).map(|p| &p.data_type);
+            matches!(property, Some(PropertyType::Scalar(_)))
+        });
+        let normals = if has_normals {
+            Normals::Present
+        } else {
+            Normals::Absent
+        };
+        let is_mesh = header.elements.contains_key("face");
+        Self {
+            points: (!is_mesh).then(|| PointCollector::new(normals)),
+            mesh: RawMesh {
+                normals: has_normals.then(Vec::new),
+                place: "face",
+                ..RawMesh::default()
+            },
+            has_normals,
+        }
+    }
+}
+
+/// Reads the element `vertex`.
+fn read_vertices(
+    path: &Path,
+    values: &mut impl Values,
+    element: &ElementDef,
+    content: &mut Content,
+) -> Result<()> {
+    let names = if content.has_normals {
+        &VERTEX[..]
+    } else {
+        &VERTEX[..3]
+    };
+    let part = |name: &String| {
+        let slot = names.iter().position(|own| own == name);
+        slot.map_or(Part::Skipped, Part::Value)
+    };
+    let parts: Vec<Part> = element.properties.keys().map(part).collect();
+    let mut record = Record::default();
+    for index in 0..element.count {
+        read_element(values, element, index, &parts, &mut record)?;
+        let [x, y, z, nx, ny, nz] = record.values;
+        let (point, normal) = ([x, y, z], [nx, ny, nz]);
+        let pushed = match &mut content.points {
+            Some(points) => points.push(point, normal),
+            None => check_position(point),
+        };
+        pushed.map_err(|message| {
+            Error::signal(path, format!("vertex {index} (counted from 0): {message}"))
+        })?;
+        if content.points.is_none() {
+            content.mesh.vertices.push(point);
+            if let Some(normals) = &mut content.mesh.normals {
+                normals.push(normal);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads the element `face`.
+fn read_faces(
+    values: &mut impl Values,
+    element: &ElementDef,
+    polygons: &mut Polygons,
+) -> Result<()> {
+    let mut has_corners = false;
+    let part = |name: &String| {
+        let is_corners = !has_corners && CORNERS.contains(&name.as_str());
+        has_corners |= is_corners;
+        if is_corners {
+            Part::Corners
+        } else {
+            Part::Skipped
+        }
+    };
+    let parts: Vec<Part> = element.properties.keys().map(part).collect();
+    let mut record = Record::default();
+    for index in 0..element.count {
+        record.corners.clear();
+        read_element(values, element, index, &parts, &mut record)?;
+        polygons.push(&record.corners, index as u64);
+    }
+    Ok(())
+}
+
+/// What to do with a property of an element.
+#[derive(Clone, Copy)]
+enum Part {
+    Skipped,
+    /// Index in [`Record::values`].
+    Value(usize),
+    /// Goes to [`Record::corners`].
+    Corners,
+}
+
+/// The properties of an element that are read.
+#[derive(Default)]
+struct Record {
+    values: [f64; 6],
+    corners: Vec<u32>,
+}
+
+/// Reads one element. `parts` says what to do with each of its properties.
+fn read_element(
+    values: &mut impl Values,
+    element: &ElementDef,
+    index: usize,
+    parts: &[Part],
+    record: &mut Record,
+) -> Result<()> {
+    values.start(element, index)?;
+    for ((name, property), &part) in element.properties.iter().zip(parts) {
+        let at = At {
+            element: &element.name,
+            index,
+            property: name,
+        };
+        match &property.data_type {
+            PropertyType::Scalar(kind) => {
+                let value = values.next(kind, &at)?;
+                if let Part::Value(slot) = part {
+                    record.values[slot] = value;
+                }
+            }
+            PropertyType::List(count_kind, kind) => {
+                let count = values.next(count_kind, &at)?;
+                let count = whole(count).ok_or_else(|| {
+                    values.error(
+                        &at,
+                        &format!("has a list of {count} values, expected a count"),
+                    )
+                })?;
+                for _ in 0..count {
+                    let value = values.next(kind, &at)?;
+                    if matches!(part, Part::Corners) {
+                        let corner = whole(value).ok_or_else(|| {
+                            let message = format!("names vertex {value}, expected an index from 0");
+                            values.error(&at, &message)
+                        })?;
+                        record.corners.push(corner);
+                    }
+                }
+            }
+        }
+    }
+    values.end(element)
+}
+
+/// Converts a value to an index or a count.
+fn whole(value: f64) -> Option<u32> {
+    (value.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&value)).then_some(value as u32)
+}
+
+/// Where a value is, for messages.
+struct At<'a> {
+    element: &'a str,
+    index: usize,
+    property: &'a str,
+}
+
+/// The values of a file, one after the other. Every type of the format has its values in `f64`.
+trait Values {
+    /// Goes to the start of an element.
+    fn start(&mut self, element: &ElementDef, index: usize) -> Result<()>;
+    fn next(&mut self, kind: &ScalarType, at: &At<'_>) -> Result<f64>;
+    /// Checks that an element has no more values.
+    fn end(&mut self, element: &ElementDef) -> Result<()>;
+    /// Checks that the file has no more elements.
+    fn finish(&mut self) -> Result<()>;
+    fn error(&self, at: &At<'_>, message: &str) -> Error;
+}
+
+/// An ascii file: one element a line.
+struct AsciiValues<R> {
+    path: PathBuf,
+    lines: Lines<R>,
+    line: String,
+    /// Offset of the next value in the line, in bytes.
+    position: usize,
+    number: u64,
+}
+
+impl<R: BufRead> AsciiValues<R> {
+    /// Goes to the next line that is not empty, and returns whether there is one.
+    fn next_line(&mut self) -> Result<bool> {
+        while let Some(line) = self.lines.next_line()? {
+            if !line.text.is_empty() {
+                self.line.clear();
+                self.line.push_str(line.text);
+                self.number = line.number;
+                self.position = 0;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl<R: BufRead> Values for AsciiValues<R> {
+    fn start(&mut self, element: &ElementDef, index: usize) -> Result<()> {
+        if self.next_line()? {
+            return Ok(());
+        }
+        Err(cut_short(&self.path, &element.name, index, element.count))
+    }
+
+    fn next(&mut self, _: &ScalarType, at: &At<'_>) -> Result<f64> {
+        let rest = self.line[self.position..].trim_start();
+        let text = rest.split_whitespace().next().unwrap_or_default();
+        self.position = self.line.len() - rest.len() + text.len();
+        if text.is_empty() {
+            return Err(self.error(at, "the line ends before it"));
+        }
+        parse_number(text).map_err(|message| self.error(at, &message))
+    }
+
+    fn end(&mut self, element: &ElementDef) -> Result<()> {
+        let rest = self.line[self.position..].trim();
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let message = format!(
+            "has more values than the element `{}` has properties",
+            element.name
+        );
+        Err(line_error(&self.path, self.number, &message))
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        if self.next_line()? {
+            let message = "follows the last element, expected the end of the file: are the counts in the header right?";
+            return Err(line_error(&self.path, self.number, message));
+        }
+        Ok(())
+    }
+
+    fn error(&self, at: &At<'_>, message: &str) -> Error {
+        let message = format!("`{}` of `{}`: {message}", at.property, at.element);
+        line_error(&self.path, self.number, &message)
+    }
+}
+
+/// A binary file.
+struct BinaryValues<R> {
+    path: PathBuf,
+    reader: R,
+    is_big_endian: bool,
+}
+
+impl<R: BufRead> BinaryValues<R> {
+    fn bytes<const N: usize>(&mut self, at: &At<'_>) -> Result<[u8; N]> {
+        let mut bytes = [0; N];
+        match self.reader.read_exact(&mut bytes) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                return Err(self.error(
+                    at,
+                    "the file ends within it: it is cut short; copy it again",
+                ));
+            }
+            Err(error) => return Err(Error::io("read", &self.path)(error)),
+        }
+        if self.is_big_endian {
+            bytes.reverse();
+        }
+        Ok(bytes)
+    }
+}
+
+impl<R: BufRead> Values for BinaryValues<R> {
+    fn start(&mut self, _: &ElementDef, _: usize) -> Result<()> {
+        Ok(())
+    }
+
+    fn next(&mut self, kind: &ScalarType, at: &At<'_>) -> Result<f64> {
+        Ok(match kind {
+            ScalarType::Char => i8::from_le_bytes(self.bytes(at)?).into(),
+            ScalarType::UChar => u8::from_le_bytes(self.bytes(at)?).into(),
+            ScalarType::Short => i16::from_le_bytes(self.bytes(at)?).into(),
+            ScalarType::UShort => u16::from_le_bytes(self.bytes(at)?).into(),
+            ScalarType::Int => i32::from_le_bytes(self.bytes(at)?).into(),
+            ScalarType::UInt => u32::from_le_bytes(self.bytes(at)?).into(),
+            ScalarType::Float => f32::from_le_bytes(self.bytes(at)?).into(),
+            ScalarType::Double => f64::from_le_bytes(self.bytes(at)?),
+        })
+    }
+
+    fn end(&mut self, _: &ElementDef) -> Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        let mut rest = [0; 64];
+        let count = self
+            .reader
+            .read(&mut rest)
+            .map_err(Error::io("read", &self.path))?;
+        if rest[..count].trim_ascii().is_empty() {
+            return Ok(());
+        }
+        Err(Error::signal(
+            &self.path,
+            "has bytes after the last element, expected the end of the file: are the counts in the header right?",
+        ))
+    }
+
+    fn error(&self, at: &At<'_>, message: &str) -> Error {
+        Error::signal(
+            &self.path,
+            format!(
+                "`{}` of `{}` {} (counted from 0): {message}",
+                at.property, at.element, at.index
+            ),
+        )
+    }
+}
+
+/// Makes the error of a file that ends before an element.
+fn cut_short(path: &Path, name: &str, index: usize, count: usize) -> Error {
+    Error::signal(
+        path,
+        format!(
+            "claims {count} of the element `{name}` in its header, but ends after {index}: the file is cut short; copy it again"
+        ),
+    )
+}
