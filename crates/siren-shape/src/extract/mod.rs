@@ -63,18 +63,17 @@ pub struct Cuboid {
 
 impl Cuboid {
     /// Returns the lengths of the sides.
+    #[must_use]
     pub fn sides(&self) -> Vector {
         std::array::from_fn(|axis| self.max[axis] - self.min[axis])
     }
 
     /// Returns the outward normal of the border at a point of it.
     fn border_normal(&self, point: Vector) -> Option<Vector> {
-        let axis = (0..3).find(|&axis| {
-            let ends = [self.min[axis], self.max[axis]];
-            ends.contains(&point[axis])
-        })?;
+        let axis =
+            (0..3).find(|&axis| point[axis] <= self.min[axis] || point[axis] >= self.max[axis])?;
         let mut normal = [0.0; 3];
-        normal[axis] = if point[axis] == self.min[axis] {
+        normal[axis] = if point[axis] <= self.min[axis] {
             -1.0
         } else {
             1.0
