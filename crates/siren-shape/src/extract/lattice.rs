@@ -148,7 +148,7 @@ impl Cube {
     fn neighbor(&self, face: usize, cells: usize) -> Option<[usize; 3]> {
         let mut index = self.index;
         let along = &mut index[face / 2];
-        *along = if face % 2 == 0 {
+        *along = if face.is_multiple_of(2) {
             along.checked_sub(1)?
         } else {
             *along + 1

@@ -63,18 +63,17 @@ pub struct Cuboid {
 
 impl Cuboid {
     /// Returns the lengths of the sides.
+    #[must_use]
     pub fn sides(&self) -> Vector {
         std::array::from_fn(|axis| self.max[axis] - self.min[axis])
     }
 
     /// Returns the outward normal of the border at a point of it.
     fn border_normal(&self, point: Vector) -> Option<Vector> {
-        let axis = (0..3).find(|&axis| {
-            let ends = [self.min[axis], self.max[axis]];
-            ends.contains(&point[axis])
-        })?;
+        let axis =
+            (0..3).find(|&axis| point[axis] <= self.min[axis] || point[axis] >= self.max[axis])?;
         let mut normal = [0.0; 3];
-        normal[axis] = if point[axis] == self.min[axis] {
+        normal[axis] = if point[axis] <= self.min[axis] {
             -1.0
         } else {
             1.0
@@ -112,7 +111,8 @@ pub enum Component {
 ///   3 L on the way to that corner. If ‖∇Φ‖ ≤ 3 L everywhere, the mesh is that of the dense grid, bit for bit.
 /// * For any function, the mesh consists of whole components of that of the dense grid. It may lack components that no coarser grid saw.
 ///
-/// The values take 12 bytes for each point that is evaluated.
+/// The values take 12 bytes for each point that is evaluated. For a sphere of radius 0.9 in [−1, 1]³ with 512 cells along each axis, a tenth of the
+/// points is evaluated, and 250 MB are used in all. One steep place widens the band everywhere: with an L of 10 or more, most points may be evaluated.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Extraction {
     /// Number of cells along each axis, 2 to 4096. In a box that is no cube, the cells are no cubes.

@@ -32,6 +32,7 @@ pub struct Topology {
 
 impl Topology {
     /// Returns whether there are faces, and each edge belongs to exactly two, in opposite directions. Such a mesh has an inside and an outside.
+    #[must_use]
     pub fn is_closed(&self) -> bool {
         self.faces > 0
             && self.boundary_edges == 0
@@ -40,6 +41,7 @@ impl Topology {
     }
 
     /// Returns whether the mesh is a surface at every point: at most two faces at an edge, one fan of faces at a vertex.
+    #[must_use]
     pub fn is_manifold(&self) -> bool {
         self.non_manifold_edges == 0 && self.non_manifold_vertices == 0
     }
@@ -47,6 +49,7 @@ impl Topology {
 
 impl Mesh {
     /// Counts edges, borders and components, from the indices of the faces.
+    #[must_use]
     pub fn topology(&self) -> Topology {
         let half_edges = self.sorted_half_edges();
         let mut topology = Topology {
@@ -89,6 +92,7 @@ impl Mesh {
 
     /// Returns the components, in the order of their first faces. Two faces belong to one component if common vertices connect them. Degenerate
     /// faces and vertices without faces are left out.
+    #[must_use]
     pub fn components(&self) -> Vec<Self> {
         let labels = self.label_components();
         let mut members = vec![Vec::new(); labels.count];
@@ -103,6 +107,7 @@ impl Mesh {
     }
 
     /// Returns the component of the largest area, the first one of several. An empty mesh is returned as it is.
+    #[must_use]
     pub fn largest_component(&self) -> Self {
         let labels = self.label_components();
         let mut areas = vec![0.0; labels.count];
