@@ -91,7 +91,7 @@ impl RawMesh {
     /// Returns the vertices as points.
     fn into_points(self, path: &Path, notes: &mut Vec<String>) -> Result<Geometry> {
         let presence = if self.normals.is_some() {
-            Normals::Present
+            Normals::Named
         } else {
             Normals::Absent
         };

@@ -19,8 +19,11 @@ const COLUMNS: [&str; 6] = ["x", "y", "z", "nx", "ny", "nz"];
 /// Whether a file has normals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Normals {
-    Present,
     Absent,
+    /// The format or the file says that they are normals.
+    Named,
+    /// Columns 4 to 6 without names, which may be colors.
+    Unnamed,
 }
 
 impl Normals {
@@ -28,7 +31,7 @@ impl Normals {
     pub(super) fn of_columns(columns: usize) -> Result<Self, String> {
         match columns {
             3 => Ok(Self::Absent),
-            6 => Ok(Self::Present),
+            6 => Ok(Self::Unnamed),
             _ => Err(format!(
                 "has {columns} columns, expected 3 (x y z) or 6 (x y z nx ny nz): remove the other columns"
             )),
@@ -53,9 +56,9 @@ impl PointCollector {
     pub(super) fn new(normals: Normals) -> Self {
         Self {
             points: Vec::new(),
-            normals: (normals == Normals::Present).then(Vec::new),
+            normals: (normals != Normals::Absent).then(Vec::new),
             without_direction: 0,
-            may_be_colors: true,
+            may_be_colors: normals == Normals::Unnamed,
             largest: 0.0,
         }
     }
@@ -94,7 +97,7 @@ impl PointCollector {
         if count == 0 {
             return Err(Error::signal(path, "holds no points"));
         }
-        if self.normals.is_some() && self.may_be_colors && self.largest > 1.0 {
+        if self.may_be_colors && self.largest > 1.0 {
             return Err(Error::signal(
                 path,
                 "columns 4 to 6 are integers from 0 to 255, which are colors, expected normals: remove these columns",
@@ -103,7 +106,7 @@ impl PointCollector {
         if self.points.is_empty() {
             return Err(Error::signal(
                 path,
-                "all normals have length 0 or are not finite: remove columns 4 to 6, and the normals are estimated",
+                "all normals have length 0 or are not finite: remove them from the file, and they are estimated",
             ));
         }
         if self.without_direction > 0 {

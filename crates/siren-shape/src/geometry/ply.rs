@@ -155,7 +155,7 @@ impl Content {
             matches!(property, Some(PropertyType::Scalar(_)))
         });
         let normals = if has_normals {
-            Normals::Present
+            Normals::Named
         } else {
             Normals::Absent
         };

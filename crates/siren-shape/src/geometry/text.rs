@@ -142,7 +142,10 @@ fn read_line(line: Line<'_>, progress: &mut Progress) -> Result<(), String> {
         None => progress.rows.insert(Rows {
             columns: fields.count,
             first_line: line.number,
-            collector: PointCollector::new(Normals::of_columns(fields.count)?),
+            collector: PointCollector::new(match Normals::of_columns(fields.count)? {
+                Normals::Unnamed if progress.has_names => Normals::Named,
+                normals => normals,
+            }),
         }),
     };
     if fields.count != rows.columns {

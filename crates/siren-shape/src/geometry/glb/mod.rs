@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use gltf::mesh::Mode;
-use gltf::{Gltf, Node, Primitive};
+use gltf::{Document, Gltf, Node, Primitive};
 use siren_core::{Error, Result};
 
 use self::accessor::{read_indices, read_vectors};
@@ -39,11 +39,7 @@ pub(super) fn read(path: &Path, notes: &mut Vec<String>) -> Result<Geometry> {
                 .to_owned(),
         ));
     }
-    let file = Gltf::from_slice(&bytes).map_err(|error| {
-        fail(format!(
-            "cannot be read as glTF, it is damaged or uses an unknown extension: {error}"
-        ))
-    })?;
+    let file = parse(&bytes).map_err(fail)?;
     drop(bytes);
     let scene = Scene {
         blob: file.blob.as_deref().unwrap_or_default(),
@@ -67,6 +63,27 @@ pub(super) fn read(path: &Path, notes: &mut Vec<String>) -> Result<Geometry> {
         return Err(fail("holds no triangles".to_owned()));
     }
     mesh.mesh.finish(path, notes)
+}
+
+/// Parses a file and checks that all its indices are in range. The error is a message.
+fn parse(bytes: &[u8]) -> Result<Gltf, String> {
+    let describe = |error: gltf::Error| {
+        format!("cannot be read as glTF, it is damaged or uses an unknown extension: {error}")
+    };
+    let Gltf { document, blob } = Gltf::from_slice_without_validation(bytes).map_err(describe)?;
+    let json = document.into_json();
+    // The library's own check of positions panics on an index that is out of range.
+    let count = json.accessors.len();
+    let primitives = json.meshes.iter().flat_map(|mesh| &mesh.primitives);
+    let mut accessors = primitives.flat_map(|primitive| primitive.attributes.values());
+    if let Some(index) = accessors.find(|index| index.value() >= count) {
+        return Err(format!(
+            "names accessor {} (counted from 0) of {count}: the file is damaged",
+            index.value()
+        ));
+    }
+    let document = Document::from_json(json).map_err(describe)?;
+    Ok(Gltf { document, blob })
 }
 
 /// The vertices and triangles of the nodes so far. Errors of its methods are messages.

@@ -221,6 +221,11 @@ fn a_glb_file_that_is_damaged_or_keeps_its_data_elsewhere_is_refused() {
         ),
         ("{\"nodes\": [0]}", "{\"nodes\": [0, 0]}", "two parents"),
         ("\"indices\": 2", "\"indices\": 9", "cannot be read as glTF"),
+        (
+            "\"POSITION\": 0",
+            "\"POSITION\": 9",
+            "names accessor 9 (counted from 0) of 3",
+        ),
     ] {
         assert!(json.contains(from), "{from}");
         let message = refusal("a.glb", glb(&json.replace(from, to), &buffer()));

@@ -185,7 +185,7 @@ fn a_bad_ascii_ply_file_is_refused_with_the_line() {
         (
             "1 3 0 2 3\r\n",
             "1 3 0 2 3\r\n1 3 0 2 3\r\n",
-            "line 23: follows the last element",
+            "line 24: follows the last element",
         ),
         ("float x", "float w", "has no number `x`"),
         (
