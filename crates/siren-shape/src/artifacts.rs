@@ -5,7 +5,7 @@ use std::path::Path;
 use siren_core::Result;
 use siren_core::field::Siren;
 
-use crate::draw;
+use crate::draw::{self, ColorMap, Paint};
 use crate::extract::Extraction;
 use crate::signal::Shape;
 
@@ -16,13 +16,14 @@ const VIEW_PIXELS: u32 = 640;
 /// Side of one slice, in pixels.
 const SLICE_PIXELS: usize = 384;
 
-/// Writes `mesh.ply` in the units of the user, `mesh.png` (from the front and from behind), `points.png` (the input), `slices.png` (Φ) and
-/// `gradient_norm.png` (‖∇Φ‖ − 1).
-///
-/// A field without a zero has no mesh; the other files are written.
+/// Distance at which the color of an error is darkest, in coordinates: 0.5 % of the longest side.
+const LARGEST_ERROR: f32 = 0.01;
+
+/// Writes `mesh.ply` in the units of the user, `mesh.png` (from the front and from behind), `error.png` (the same, colored by the distance
+/// from the true surface or the nearest point), `points.png` (the input), `slices.png` (Φ) and `gradient_norm.png` (‖∇Φ‖ − 1).
 ///
 /// # Errors
-/// If a file cannot be written.
+/// If a file cannot be written, or the field has no zero; the pictures of the field are written before that.
 pub(crate) fn write(shape: &Shape, field: &Siren, folder: &Path) -> Result<()> {
     let points = draw::cloud_views(shape.fitted(), VIEW_PIXELS);
     draw::save(&points, &folder.join("points.png"))?;
@@ -32,5 +33,13 @@ pub(crate) fn write(shape: &Shape, field: &Siren, folder: &Path) -> Result<()> {
     let extraction = Extraction::of_resolution(RESOLUTION.max(shape.resolution()));
     let mesh = extraction.mesh(field)?;
     draw::save(&draw::two_views(&mesh, VIEW_PIXELS), &folder.join("mesh.png"))?;
+    let errors = shape.distances_to_surface(&mesh.vertices)?;
+    let errors: Vec<f32> = errors.iter().map(|&d| d.abs() as f32).collect();
+    let paint = Paint {
+        values: &errors,
+        map: ColorMap::Heat { max: LARGEST_ERROR },
+    };
+    let painted = draw::painted_views(&mesh, VIEW_PIXELS, &paint);
+    draw::save(&painted, &folder.join("error.png"))?;
     shape.frame().mesh_at_positions(mesh).save(&folder.join("mesh.ply"))
 }

@@ -55,17 +55,11 @@ impl Reference {
             .map(|_| std::array::from_fn(|_| rng.random_range(-1.0..1.0)))
             .collect();
         let frame = shape.frame();
-        let (truth, distances) = match shape.truth() {
-            Some(truth) => (
-                frame.cloud(&truth.sample(DEFAULT_SAMPLES, &mut rng)),
-                shape.signed_distances(&volume)?,
-            ),
-            None => {
-                let nearest = input.nearests(&volume);
-                let distances = nearest.into_iter();
-                let distances = distances.map(|found| found.map_or(f64::NAN, |n| n.distance));
-                (all.clone(), distances.collect())
-            }
+        let (truth, distances) = if let Some(truth) = shape.truth() {
+            let samples = frame.cloud(&truth.sample(DEFAULT_SAMPLES, &mut rng));
+            (samples, shape.signed_distances(&volume)?)
+        } else {
+            (all.clone(), distances_to(&input, &volume))
         };
         Ok(Self {
             truth: CloudDistance::new(&truth.points, truth.normals.as_deref())?,
@@ -76,6 +70,20 @@ impl Reference {
             is_signed: shape.truth().is_some(),
         })
     }
+}
+
+impl Reference {
+    /// Returns the distance at each of these coordinates to the nearest point.
+    pub(crate) fn distances_to_points(&self, coords: &[Vector]) -> Vec<f64> {
+        distances_to(&self.input, coords)
+    }
+}
+
+/// Returns the distance at each of these coordinates to the nearest point of a cloud.
+fn distances_to(cloud: &CloudDistance, coords: &[Vector]) -> Vec<f64> {
+    let nearest = cloud.nearests(coords).into_iter();
+    let distances = nearest.map(|found| found.map_or(f64::NAN, |n| n.distance));
+    distances.collect()
 }
 
 /// Measures a fitted field: its surface, and how far it is from a signed distance.

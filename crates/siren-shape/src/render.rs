@@ -127,7 +127,7 @@ impl ShapeRendering<'_> {
             let expected = format!("16 to {MAX_VIEW} pixels for a picture");
             return Err(Error::invalid("--resolution", self.resolution, &expected));
         }
-        let cells = self.resolution.max(PICTURE_RESOLUTION).min(1024);
+        let cells = self.resolution.clamp(PICTURE_RESOLUTION, 1024);
         let mesh = field.mesh(&self.extraction(field, cells)?)?;
         let picture = draw::two_views(&mesh, self.resolution as u32);
         let (width, height) = picture.dimensions();

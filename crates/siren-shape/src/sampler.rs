@@ -8,7 +8,7 @@ use siren_core::signal::{Sample, Sampler, Stream};
 
 use crate::objective::DENSITY;
 
-/// Standard deviation on each axis of the points around the center: HotSpot's, the root of 0.5³.
+/// Standard deviation on each axis of the points around the center, the root of 0.5³, as in the code of Wang et al. 2025.
 const CENTRAL_DEVIATION: f64 = 0.353_553_390_593_273_8;
 
 /// Draws points uniformly in a cube, and a share of them from a Gaussian around its center, with the density of the mixture as the column

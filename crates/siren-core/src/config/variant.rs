@@ -20,6 +20,9 @@ pub trait Variant<'de>: Sized {
     fn with_defaults(name: Self::Name) -> Self;
 
     /// Reads the settings of the variant of that name; `None` if it has none.
+    ///
+    /// # Errors
+    /// Those of the format, and for settings that are none of the variant's.
     fn with_settings<A: MapAccess<'de>>(
         name: Self::Name,
         settings: &mut A,

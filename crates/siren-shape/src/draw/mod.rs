@@ -9,8 +9,6 @@ mod shade;
 mod slices;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod look;
 mod view;
 mod visible;
 

@@ -22,9 +22,9 @@ impl Bounds {
             high: first,
         };
         Some(points.iter().fold(start, |mut bounds, point| {
-            for axis in 0..3 {
-                bounds.low[axis] = bounds.low[axis].min(point[axis]);
-                bounds.high[axis] = bounds.high[axis].max(point[axis]);
+            for (axis, &x) in point.iter().enumerate() {
+                bounds.low[axis] = bounds.low[axis].min(x);
+                bounds.high[axis] = bounds.high[axis].max(x);
             }
             bounds
         }))

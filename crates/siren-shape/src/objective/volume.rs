@@ -103,18 +103,6 @@ impl VolumeLoss {
         let weight = self.divergence?.at(progress);
         (weight > 0.0).then_some(weight)
     }
-
-    fn heat_per_point(
-        &self,
-        heat: Heat,
-        magnitude: &Tensor,
-        norm: &Tensor,
-        density: &Tensor,
-    ) -> Result<Tensor> {
-        let decay = (magnitude * (-2.0 * heat.absorption))?.exp()?;
-        let energy = (norm.sqr()? + 1.0)?;
-        Ok(((decay * energy)? * 0.5)?.div(density)?)
-    }
 }
 
 impl Objective for VolumeLoss {
@@ -139,7 +127,7 @@ impl Objective for VolumeLoss {
         }
         if let Some(heat) = self.heat {
             let density = context.sample.column(DENSITY)?;
-            let per_point = self.heat_per_point(heat, &magnitude, &norm, density)?;
+            let per_point = screened_energy(heat.absorption, &magnitude, &norm, density)?;
             terms.push(weighted(
                 "heat",
                 heat.weight.at(context.progress),
@@ -158,4 +146,16 @@ impl Objective for VolumeLoss {
         }
         Ok(terms)
     }
+}
+
+/// Returns `½ exp(−2λ|Φ|) (‖∇Φ‖² + 1) / p` `(n,)`.
+fn screened_energy(
+    absorption: f64,
+    magnitude: &Tensor,
+    norm: &Tensor,
+    density: &Tensor,
+) -> Result<Tensor> {
+    let decay = (magnitude * (-2.0 * absorption))?.exp()?;
+    let energy = (norm.sqr()? + 1.0)?;
+    Ok(((decay * energy)? * 0.5)?.div(density)?)
 }

@@ -60,7 +60,6 @@ impl Mesh {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::truth::test_shapes::{cube, moved, sphere};
 
     #[test]
