@@ -9,7 +9,8 @@ use siren_core::train::{ScheduleKind, TrainConfig, Trainer};
 
 use crate::config::SphereStart;
 
-/// Fits a field to `‖x‖ − r` in the cube of half side `extent`, by the mean squared error of its values.
+/// Fits a field to `‖x‖ − r` in the cube of half side `extent`, by the mean squared errors of its values and of its gradient `x/‖x‖`. By values
+/// alone, the fine oscillations of a network with a high ω₀ would remain in the gradient.
 ///
 /// # Errors
 /// [`Error::Diverged`](siren_core::Error::Diverged) if the learning rate is too high.
@@ -29,10 +30,16 @@ pub(crate) fn sphere(field: Siren, start: SphereStart, extent: f64, seed: u64) -
         device: field.parameters().device().clone(),
     };
     let radius = start.radius;
-    let objective = from_fn(Order::Value, move |context| {
-        let distance = (context.sample.coords().sqr()?.sum(D::Minus1)?.sqrt()? - radius)?;
-        let error = (context.jet.value()?.squeeze(1)? - distance)?;
-        Ok(vec![Term::new("sphere_mse", error.sqr()?)])
+    let objective = from_fn(Order::Gradient, move |context| {
+        let coords = context.sample.coords();
+        let length = coords.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?;
+        let direction = coords.broadcast_div(&length)?;
+        let value = (context.jet.value()? - (length - radius)?)?;
+        let gradient = (context.jet.gradient()?.squeeze(1)? - direction)?;
+        Ok(vec![
+            Term::new("value_mse", value.sqr()?.sum(D::Minus1)?),
+            Term::new("gradient_mse", gradient.sqr()?.sum(D::Minus1)?),
+        ])
     });
     let constraints = [Constraint::new("start", sampler, objective)];
     let mut trainer = Trainer::new(field, &config)?;
