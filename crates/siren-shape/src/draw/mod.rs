@@ -8,8 +8,6 @@ mod shade;
 mod slices;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod look;
 mod view;
 mod visible;
 
