@@ -1,6 +1,7 @@
 //! Pictures of point clouds.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::num::NonZero;
 
 use image::RgbImage;
@@ -69,7 +70,8 @@ fn thinned(cloud: &PointCloud) -> Cow<'_, PointCloud> {
     })
 }
 
-/// Returns the distance of every point from the farthest of its nearest neighbors in pixels, from a pixel to a share of the picture.
+/// Returns the distance of every point from the farthest of its nearest neighbors at other places, in samples, from the width of a pixel
+/// to a share of the picture.
 fn spacings(projection: &Projection, side: usize) -> Vec<f32> {
     let least = SUPERSAMPLING as f32;
     let most = (side as f32 / 32.0).max(least);
@@ -78,13 +80,18 @@ fn spacings(projection: &Projection, side: usize) -> Vec<f32> {
         .par_iter()
         .map(|p| p.map(f64::from))
         .collect();
-    let finite = positions.iter().filter(|p| p.iter().all(|x| x.is_finite()));
-    let finite: Vec<_> = finite.copied().collect();
-    let Ok(tree) = ImmutableKdTree::<f64, 3>::new_from_slice(&finite) else {
+    let finite = positions
+        .par_iter()
+        .filter(|p| p.iter().all(|x| x.is_finite()));
+    let mut places: Vec<_> = finite.copied().collect();
+    // Points are often repeated, once for every triangle of a mesh.
+    places.par_sort_unstable_by(|p, q| p.partial_cmp(q).unwrap_or(Ordering::Equal));
+    places.dedup();
+    let Ok(tree) = ImmutableKdTree::<f64, 3>::new_from_slice(&places) else {
         return vec![most; positions.len()];
     };
     let spacing = |p: &[f64; 3]| {
-        if p.iter().any(|x| !x.is_finite()) || finite.len() < NEIGHBORHOOD.get() {
+        if p.iter().any(|x| !x.is_finite()) || places.len() < NEIGHBORHOOD.get() {
             return most;
         }
         let search = tree.query(p);

@@ -199,11 +199,11 @@ fn the_area_is_that_of_a_thin_shell_around_the_surface() {
 #[test]
 fn equal_areas_of_a_box_get_equal_numbers_of_samples() {
     let scene = Scene::new();
-    let plate = scene.solids.iter().filter_map(|solid| match solid {
+    let mut plates = scene.solids.iter().filter_map(|solid| match solid {
         Solid::Box(rounded) if rounded.half.x > 0.6 => Some(rounded),
         _ => None,
     });
-    let plate = plate.last().expect("the lower plate");
+    let plate = plates.next().expect("the lower plate");
     let mut rng = ChaCha8Rng::seed_from_u64(9);
     let count = 200_000;
     let (mut top, mut corners) = (0, 0);
