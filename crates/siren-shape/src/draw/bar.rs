@@ -27,7 +27,10 @@ pub(super) fn with_color_bar(picture: &RgbImage, map: ColorMap) -> RgbImage {
     imageops::replace(&mut result, picture, 0, 0);
     // Digits at the ends reach half their height beyond the bar.
     let margin = 3 * DOT;
-    let Some(length) = height.checked_sub(2 * margin + 1).filter(|&length| length > 0) else {
+    let Some(length) = height
+        .checked_sub(2 * margin + 1)
+        .filter(|&length| length > 0)
+    else {
         return result;
     };
     let [low, high] = map.limits();
@@ -51,7 +54,7 @@ pub(super) fn with_color_bar(picture: &RgbImage, map: ColorMap) -> RgbImage {
 }
 
 /// Returns a number with two significant digits.
-fn label(value: f32) -> String {
+pub(super) fn label(value: f32) -> String {
     let short = format!("{value:.1e}");
     let is_plain = value == 0.0 || (0.001..10_000.0).contains(&value.abs());
     match short.parse::<f64>() {

@@ -14,15 +14,15 @@ use super::{Color, mix};
 const BACKGROUND_TOP: Color = [0.975, 0.978, 0.982];
 const BACKGROUND_BOTTOM: Color = [0.90, 0.905, 0.915];
 /// Light from above and from below.
-const SKY: Color = [0.50, 0.53, 0.58];
-const GROUND: Color = [0.24, 0.22, 0.20];
+const SKY: Color = [0.31, 0.325, 0.35];
+const GROUND: Color = [0.12, 0.11, 0.10];
 /// Number of neighbors that are tested for occlusion.
 const NEIGHBORS: usize = 28;
 /// Number of patterns of neighbors, which alternate between pixels.
 const PATTERNS: usize = 9;
 /// Radius of the neighborhood, as a share of the side of the picture.
 const OCCLUSION_RADIUS: f32 = 0.045;
-const OCCLUSION_STRENGTH: f32 = 2.2;
+const OCCLUSION_STRENGTH: f32 = 2.4;
 
 /// A light far away.
 struct Lamp {
@@ -35,11 +35,11 @@ struct Lamp {
 const LAMPS: [Lamp; 2] = [
     Lamp {
         direction: Vector3::new(-0.51, 0.62, 0.597),
-        color: [0.78, 0.75, 0.70],
+        color: [0.70, 0.685, 0.66],
     },
     Lamp {
         direction: Vector3::new(0.86, 0.10, 0.50),
-        color: [0.13, 0.15, 0.18],
+        color: [0.09, 0.11, 0.14],
     },
 ];
 
@@ -68,7 +68,8 @@ pub(super) fn render(
             let color = match visible.object(fine_row, fine_column) {
                 Some(object) => {
                     let surface = surface(object, fine_row, fine_column);
-                    let open = occlusion.open_share(visible, fine_row, fine_column, &surface.normal);
+                    let open =
+                        occlusion.open_share(visible, fine_row, fine_column, &surface.normal);
                     light(&surface, open)
                 }
                 None => background(row, side),
@@ -84,7 +85,9 @@ pub(super) fn render(
         pixels.collect::<Vec<_>>()
     });
     let rows: Vec<_> = rows.collect();
-    RgbImage::from_fn(side as u32, side as u32, |x, y| rows[y as usize][x as usize])
+    RgbImage::from_fn(side as u32, side as u32, |x, y| {
+        rows[y as usize][x as usize]
+    })
 }
 
 /// Returns the background of a row in linear light.

@@ -45,7 +45,11 @@ impl ColorMap {
         }
         // Limits that are equal or not numbers give a position that is not finite.
         let position = (value - low) / (high - low);
-        let position = if position.is_nan() { 0.0 } else { position.clamp(0.0, 1.0) };
+        let position = if position.is_nan() {
+            0.0
+        } else {
+            position.clamp(0.0, 1.0)
+        };
         let stops = self.stops();
         let scaled = position * (stops.len() - 1) as f32;
         let index = (scaled as usize).min(stops.len() - 2);

@@ -14,9 +14,9 @@ use crate::geometry::{Mesh, Vector};
 /// Rows and columns of samples in a pixel.
 const SUPERSAMPLING: usize = 3;
 /// sRGB color of the outside of a surface.
-pub(super) const FRONT: Color = [0.72, 0.77, 0.83];
+pub(super) const FRONT: Color = [0.76, 0.81, 0.88];
 /// sRGB color of the inside, which is seen through holes or if triangles have the wrong orientation.
-pub(super) const BACK: Color = [0.93, 0.45, 0.20];
+pub(super) const BACK: Color = [0.96, 0.50, 0.24];
 /// The inside of a painted surface, in a color that no map has.
 const PAINTED_BACK: Color = [0.45, 0.62, 0.32];
 
@@ -45,10 +45,14 @@ pub(crate) fn painted_views(mesh: &Mesh, size: u32, paint: &Paint) -> RgbImage {
 
 /// Places two views side by side. Without views, the picture shows the background.
 pub(super) fn side_by_side(views: Option<[RgbImage; 2]>, size: u32) -> RgbImage {
-    let empty = || light::render(&VisibilityBuffer::new(size as usize), 1, |_, _, _| Surface {
-        albedo: FRONT,
-        normal: Vector3::z(),
-    });
+    let empty = || {
+        light::render(&VisibilityBuffer::new(size as usize), 1, |_, _, _| {
+            Surface {
+                albedo: FRONT,
+                normal: Vector3::z(),
+            }
+        })
+    };
     let [front, behind] = views.unwrap_or_else(|| [empty(), empty()]);
     let mut picture = RgbImage::new(2 * size, size);
     imageops::replace(&mut picture, &front, 0, 0);

@@ -8,7 +8,7 @@ use super::{Color, mix};
 
 const BACKGROUND: Rgb<u8> = Rgb([255; 3]);
 /// Gap between the slices in pixels.
-const GAP: u32 = 8;
+pub(super) const GAP: u32 = 8;
 const BLACK: Color = [0.0; 3];
 /// Widths in pixels of the zero line, of the zero line over another quantity, and of the other level lines.
 const BOLD: f32 = 2.2;
@@ -72,14 +72,15 @@ pub(crate) fn deviations_picture(
 ) -> RgbImage {
     let map = ColorMap::TealViolet { range };
     draw_slices(side, map, |slice, row, column| {
-        let [deviations, values] = [&deviations[slice], &values[slice]].map(|values| Samples { values, side });
+        let [deviations, values] =
+            [&deviations[slice], &values[slice]].map(|values| Samples { values, side });
         let coverage = values.line_coverage(row, column, 0.0, THIN);
         mix(map.color(deviations.at(row, column)), BLACK, coverage)
     })
 }
 
 /// Returns the distance of level lines: 0.1, 0.05 or 0.02 times a power of ten, such that 4 to 10 levels are within `range`.
-fn level_step(range: f32) -> f32 {
+pub(super) fn level_step(range: f32) -> f32 {
     let power = 10.0_f32.powf(range.log10().ceil() - 1.0);
     let mantissa = range / power;
     if mantissa >= 5.0 {
@@ -143,7 +144,8 @@ impl Samples<'_> {
         let neighbors = |index: usize| [index.saturating_sub(1), (index + 1).min(last)];
         let [above, below] = neighbors(row);
         let [left, right] = neighbors(column);
-        let down = (self.at(below, column) - self.at(above, column)) / (below - above).max(1) as f32;
+        let down =
+            (self.at(below, column) - self.at(above, column)) / (below - above).max(1) as f32;
         let across = (self.at(row, right) - self.at(row, left)) / (right - left).max(1) as f32;
         down.hypot(across)
     }

@@ -113,12 +113,16 @@ pub(super) fn project(points: &[Vector], side: usize) -> Option<[Projection; 2]>
         }
     };
     let views = Viewpoint::front_and_back().map(|viewpoint| {
-        let components = points.par_iter().map(|p| viewpoint.components(local(p)).into());
+        let components = points
+            .par_iter()
+            .map(|p| viewpoint.components(local(p)).into());
         let components: Vec<Vector> = components.collect();
         let ranges = ranges(components.iter().copied().filter(is_finite));
         (viewpoint, components, ranges)
     });
-    let screen_halves = views.iter().flat_map(|(_, _, [x, y, _])| [x.half(), y.half()]);
+    let screen_halves = views
+        .iter()
+        .flat_map(|(_, _, [x, y, _])| [x.half(), y.half()]);
     let largest = screen_halves.fold(0.0, f64::max);
     let middle = 0.5 * side as f64;
     let scale = FILL * middle / if largest > 0.0 { largest } else { 1.0 };

@@ -1,5 +1,7 @@
 //! What is visible at every pixel.
 
+use nalgebra::Vector3;
+
 /// Identifier of a pixel without anything.
 const NOTHING: u32 = u32::MAX;
 
@@ -48,7 +50,10 @@ impl VisibilityBuffer {
         };
         let [columns, rows] = [0, 1].map(|k| {
             let low = corners.iter().map(|c| c[k]).fold(f32::INFINITY, f32::min);
-            let high = corners.iter().map(|c| c[k]).fold(f32::NEG_INFINITY, f32::max);
+            let high = corners
+                .iter()
+                .map(|c| c[k])
+                .fold(f32::NEG_INFINITY, f32::max);
             self.centers_between(low, high)
         });
         for row in rows {
@@ -79,6 +84,26 @@ impl VisibilityBuffer {
         }
     }
 
+    /// Draws a disk around `center` with the given normal: right, up, toward the viewer, of length 1.
+    pub(super) fn draw_disk(&mut self, object: u32, center: [f32; 3], disk: &Disk) {
+        let Disk { normal, radius } = disk;
+        // A disk that is seen from its edge is turned a little, since it would not cover a pixel.
+        let toward_viewer = normal.z.abs().max(0.2).copysign(normal.z);
+        let [columns, rows] =
+            [0, 1].map(|k| self.centers_between(center[k] - radius, center[k] + radius));
+        for row in rows {
+            for column in columns.clone() {
+                let dx = column as f32 + 0.5 - center[0];
+                let dy = row as f32 + 0.5 - center[1];
+                // Rows grow downward.
+                let dz = (normal.y * dy - normal.x * dx) / toward_viewer;
+                if dx * dx + dy * dy + dz * dz <= radius * radius {
+                    self.draw_pixel(object, row * self.side + column, center[2] + dz);
+                }
+            }
+        }
+    }
+
     fn draw_pixel(&mut self, object: u32, pixel: usize, depth: f32) {
         if depth > self.depths[pixel] {
             self.depths[pixel] = depth;
@@ -93,6 +118,12 @@ impl VisibilityBuffer {
         let start = ((low - 0.5).ceil() as usize).min(end);
         start..end
     }
+}
+
+/// Orientation and radius of a disk.
+pub(super) struct Disk {
+    pub(super) normal: Vector3<f32>,
+    pub(super) radius: f32,
 }
 
 /// A triangle on the screen.

@@ -85,7 +85,9 @@ fn pins() -> Vec<Solid> {
         for column in 0..columns {
             let is_edge = row == 0 || row == rows - 1 || column == 0 || column == columns - 1;
             if is_edge {
-                let place = |index: i32, count: i32| (f64::from(index) - 0.5 * f64::from(count - 1)) * PITCH;
+                let place = |index: i32, count: i32| {
+                    (f64::from(index) - 0.5 * f64::from(count - 1)) * PITCH
+                };
                 pins.push(Solid::Box(RoundedBox {
                     center: Vector3::new(place(column, columns), -0.76, place(row, rows)),
                     rotation: Rotation3::identity(),

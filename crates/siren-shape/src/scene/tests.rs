@@ -88,7 +88,10 @@ fn the_distance_is_that_to_the_nearest_of_many_surface_points_inside_and_outside
         let nearest = nearest.fold(f64::INFINITY, f64::min);
         // No surface point is nearer than |d|, and one is within the spacing of the samples, about 0.005, of the nearest point.
         let excess = nearest - d.abs();
-        assert!((-1e-9..0.015).contains(&excess), "d = {d}, nearest sample {nearest} at {p:?}");
+        assert!(
+            (-1e-9..0.015).contains(&excess),
+            "d = {d}, nearest sample {nearest} at {p:?}"
+        );
     }
     assert!(signs[0] > 60 && signs[1] > 30, "{signs:?}");
 }
@@ -180,22 +183,27 @@ fn the_area_is_that_of_a_thin_shell_around_the_surface() {
     // The volume of {|d| < w} is 2 w area, up to a term in w³ that is (4π/3) w³ for every solid without a hole and 0 for the others.
     let width = 0.005;
     let points = random_points(1_000_000, 0.9, 8);
-    let hits = points.iter().filter(|&&p| scene.signed_distance(p).abs() < width);
+    let hits = points
+        .iter()
+        .filter(|&&p| scene.signed_distance(p).abs() < width);
     let share = hits.count() as f64 / points.len() as f64;
     let area = share * 1.8_f64.powi(3) / (2.0 * width);
     let expected = scene.area();
     // Three standard deviations of the count are about 2 %.
-    assert!((area / expected - 1.0).abs() < 0.02, "{area}, expected {expected}");
+    assert!(
+        (area / expected - 1.0).abs() < 0.02,
+        "{area}, expected {expected}"
+    );
 }
 
 #[test]
 fn equal_areas_of_a_box_get_equal_numbers_of_samples() {
     let scene = Scene::new();
-    let plate = scene.solids.iter().filter_map(|solid| match solid {
+    let mut plates = scene.solids.iter().filter_map(|solid| match solid {
         Solid::Box(rounded) if rounded.half.x > 0.6 => Some(rounded),
         _ => None,
     });
-    let plate = plate.last().expect("the lower plate");
+    let plate = plates.next().expect("the lower plate");
     let mut rng = ChaCha8Rng::seed_from_u64(9);
     let count = 200_000;
     let (mut top, mut corners) = (0, 0);
