@@ -212,7 +212,7 @@ fn write_ply_vertices(
             writeln!(writer, "property float {axis}")?;
         }
     }
-    write!(writer, "{elements}end_header\n")?;
+    writeln!(writer, "{elements}end_header")?;
     for (index, &point) in points.iter().enumerate() {
         if is_double {
             for coordinate in point {
