@@ -258,7 +258,7 @@ mod tests {
             assert_eq!(bytes.len() % ALIGNMENT, 0);
             assert_eq!(ArrayHeader::read(&mut bytes.as_slice()), Some(header));
         }
-        let endless = ArrayHeader::c_order(&[1; 40_000], ArrayElement::FLOAT64);
+        let endless = ArrayHeader::c_order(&vec![1; 40_000], ArrayElement::FLOAT64);
         assert!(endless.write(&mut Vec::new()).is_err());
     }
 

@@ -14,7 +14,7 @@ use super::collect::{Normals, PointCollector};
 const ROWS_PER_CHUNK: usize = 1 << 14;
 
 /// Where the elements of an array of shape `(rows, columns)` are.
-struct Layout {
+struct PointLayout {
     /// Offset of the first element, in bytes.
     start: u64,
     rows: usize,
@@ -54,7 +54,7 @@ pub(super) fn read_points(path: &Path, notes: &mut Vec<String>) -> Result<PointC
 }
 
 /// Returns the layout of an array of points. The error is a message.
-fn layout(header: Option<ArrayHeader>, start: u64) -> Result<Layout, String> {
+fn layout(header: Option<ArrayHeader>, start: u64) -> Result<PointLayout, String> {
     let header = header
         .ok_or("the header of the NumPy array is damaged or cut short; copy the file again")?;
     let element = ArrayElement::parse(&header.element_type)
@@ -67,7 +67,7 @@ fn layout(header: Option<ArrayHeader>, start: u64) -> Result<Layout, String> {
         ));
     };
     match header.shape[..] {
-        [rows, columns @ (3 | 6)] => Ok(Layout {
+        [rows, columns @ (3 | 6)] => Ok(PointLayout {
             start,
             rows,
             columns,
@@ -86,7 +86,7 @@ fn layout(header: Option<ArrayHeader>, start: u64) -> Result<Layout, String> {
 }
 
 /// Checks that a file of `size` bytes holds the array and nothing else. The error is a message.
-fn check_size(layout: &Layout, size: u64) -> Result<(), String> {
+fn check_size(layout: &PointLayout, size: u64) -> Result<(), String> {
     let row = (layout.columns * layout.element.width()) as u64;
     let expected = (layout.rows as u64)
         .checked_mul(row)
@@ -104,7 +104,7 @@ fn check_size(layout: &Layout, size: u64) -> Result<(), String> {
 /// Reads `count` rows from row `first` on. Columns that the array lacks are 0.
 fn read_rows(
     file: &mut File,
-    layout: &Layout,
+    layout: &PointLayout,
     first: usize,
     count: usize,
 ) -> std::io::Result<Vec<[f64; 6]>> {

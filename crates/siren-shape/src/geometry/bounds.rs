@@ -22,9 +22,9 @@ impl Bounds {
             high: first,
         };
         Some(points.iter().fold(start, |mut bounds, point| {
-            for (axis, &x) in point.iter().enumerate() {
-                bounds.low[axis] = bounds.low[axis].min(x);
-                bounds.high[axis] = bounds.high[axis].max(x);
+            for (axis, &coordinate) in point.iter().enumerate() {
+                bounds.low[axis] = bounds.low[axis].min(coordinate);
+                bounds.high[axis] = bounds.high[axis].max(coordinate);
             }
             bounds
         }))
@@ -77,8 +77,9 @@ mod tests {
             normals: None,
         };
         let bounds = cloud.bounds();
-        assert_eq!(bounds.extents(), [2.0, 4.0, 12.0]);
-        assert_eq!(bounds.center(), [2.0, 0.0, 11.0]);
+        let [extents, center] = [vec![2.0, 4.0, 12.0], vec![2.0, 0.0, 11.0]];
+        assert_eq!(bounds.extents().to_vec(), extents);
+        assert_eq!(bounds.center().to_vec(), center);
         assert!((bounds.diagonal() - 164.0_f64.sqrt()).abs() < 1e-12);
         assert_eq!(Bounds::of(&[]), None);
         assert_eq!(Mesh::default().bounds(), Bounds::default());

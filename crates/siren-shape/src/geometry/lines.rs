@@ -14,7 +14,7 @@ const SAVE_AS_TEXT: &str = "it is a binary file or UTF-16 text, expected UTF-8 o
 
 /// A line of a text file.
 #[derive(Clone, Copy)]
-pub(super) struct Line<'a> {
+pub(super) struct TextLine<'a> {
     /// Number of the line, counted from 1.
     pub(super) number: u64,
     /// The text, without spaces around it.
@@ -55,7 +55,7 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// Returns the next line, or `None` at the end of the file.
-    pub(super) fn next_line(&mut self) -> Result<Option<Line<'_>>> {
+    pub(super) fn next_line(&mut self) -> Result<Option<TextLine<'_>>> {
         self.bytes.clear();
         let mut limited = (&mut self.reader).take(MAX_LINE);
         let count = limited
@@ -91,7 +91,7 @@ impl<R: BufRead> Lines<R> {
             self.repaired = String::from_utf8_lossy(bytes).into_owned();
             &self.repaired
         };
-        Ok(Some(Line {
+        Ok(Some(TextLine {
             number: self.number,
             text: text.trim(),
         }))

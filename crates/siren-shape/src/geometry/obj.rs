@@ -9,7 +9,7 @@ use siren_core::{Error, Result};
 
 use super::assemble::RawMesh;
 use super::collect::check_position;
-use super::lines::{Line, Lines, line_error, parse_number};
+use super::lines::{Lines, TextLine, line_error, parse_number};
 use super::polygon::Polygons;
 use super::{Geometry, Vector};
 
@@ -28,7 +28,7 @@ pub(super) fn read(path: &Path, notes: &mut Vec<String>) -> Result<Geometry> {
     let mut lines = Lines::open(path)?;
     let mut content = Content::default();
     let mut continued = String::new();
-    while let Some(Line { number, text }) = lines.next_line()? {
+    while let Some(TextLine { number, text }) = lines.next_line()? {
         // A backslash at the end of a line continues it.
         if let Some(start) = text.strip_suffix('\\') {
             continued.push_str(start);

@@ -6,7 +6,7 @@ use siren_core::{Error, Result};
 
 use super::PointCloud;
 use super::collect::{Normals, PointCollector};
-use super::lines::{Line, Lines, line_error, parse_number};
+use super::lines::{Lines, TextLine, line_error, parse_number};
 
 /// The fields of a line; those after the sixth are only counted.
 struct Fields<'a> {
@@ -70,15 +70,15 @@ fn parses_in_parts(text: &str) -> bool {
 
 /// What the lines so far were.
 #[derive(Default)]
-struct Progress {
+struct TextState {
     /// Number of points that the first line claims.
     claimed: Option<u64>,
     has_names: bool,
-    rows: Option<Rows>,
+    rows: Option<PointRows>,
 }
 
 /// The rows of points so far.
-struct Rows {
+struct PointRows {
     columns: usize,
     /// Number of the line of the first row.
     first_line: u64,
@@ -93,19 +93,19 @@ struct Rows {
 /// [`Error::Signal`] with the number of the line that cannot be used; [`Error::Io`].
 pub(super) fn read_points(path: &Path, notes: &mut Vec<String>) -> Result<PointCloud> {
     let mut lines = Lines::open(path)?;
-    let mut progress = Progress::default();
+    let mut state = TextState::default();
     while let Some(line) = lines.next_line()? {
         let number = line.number;
-        read_line(line, &mut progress).map_err(|message| line_error(path, number, &message))?;
+        read_line(line, &mut state).map_err(|message| line_error(path, number, &message))?;
     }
-    let Some(rows) = progress.rows else {
+    let Some(rows) = state.rows else {
         return Err(Error::signal(
             path,
             "holds no points, expected lines of 3 numbers (x y z) or 6 (x y z nx ny nz)",
         ));
     };
     let count = rows.collector.count();
-    if let Some(claimed) = progress.claimed
+    if let Some(claimed) = state.claimed
         && claimed != count as u64
     {
         return Err(Error::signal(
@@ -119,31 +119,31 @@ pub(super) fn read_points(path: &Path, notes: &mut Vec<String>) -> Result<PointC
 }
 
 /// Reads a line. The error is a message.
-fn read_line(line: Line<'_>, progress: &mut Progress) -> Result<(), String> {
+fn read_line(line: TextLine<'_>, state: &mut TextState) -> Result<(), String> {
     let text = without_comment(line.text);
     if text.is_empty() {
         return Ok(());
     }
     let fields = Fields::split(text)?;
-    if progress.rows.is_none() {
-        if !progress.has_names && fields.are_names() {
-            progress.has_names = true;
+    if state.rows.is_none() {
+        if !state.has_names && fields.are_names() {
+            state.has_names = true;
             return check_names(&fields);
         }
-        if let (1, None, false) = (fields.count, progress.claimed, progress.has_names)
+        if let (1, None, false) = (fields.count, state.claimed, state.has_names)
             && let Ok(claimed) = fields.texts[0].parse()
         {
-            progress.claimed = Some(claimed);
+            state.claimed = Some(claimed);
             return Ok(());
         }
     }
-    let rows = match &mut progress.rows {
+    let rows = match &mut state.rows {
         Some(rows) => rows,
-        None => progress.rows.insert(Rows {
+        None => state.rows.insert(PointRows {
             columns: fields.count,
             first_line: line.number,
             collector: PointCollector::new(match Normals::of_columns(fields.count)? {
-                Normals::Unnamed if progress.has_names => Normals::Named,
+                Normals::Unnamed if state.has_names => Normals::Named,
                 normals => normals,
             }),
         }),

@@ -17,7 +17,7 @@ pub(super) fn read_vectors(accessor: &Accessor<'_>, blob: &[u8]) -> Result<Vec<V
             accessor.data_type()
         ));
     }
-    let elements = Elements::of(accessor, blob)?;
+    let elements = AccessorElements::of(accessor, blob)?;
     let vectors = elements.map(|bytes| {
         [0, 4, 8].map(|at| {
             let bytes = bytes.get(at..).and_then(<[u8]>::first_chunk);
@@ -40,7 +40,7 @@ pub(super) fn read_indices(accessor: &Accessor<'_>, blob: &[u8]) -> Result<Vec<u
             accessor.data_type()
         ));
     }
-    let indices = Elements::of(accessor, blob)?.map(|bytes| {
+    let indices = AccessorElements::of(accessor, blob)?.map(|bytes| {
         let mut extended = [0; 4];
         for (byte, &stored) in extended.iter_mut().zip(bytes) {
             *byte = stored;
@@ -51,7 +51,7 @@ pub(super) fn read_indices(accessor: &Accessor<'_>, blob: &[u8]) -> Result<Vec<u
 }
 
 /// The bytes of each element of an accessor.
-struct Elements<'a> {
+struct AccessorElements<'a> {
     bytes: &'a [u8],
     /// Bytes of an element.
     size: usize,
@@ -61,7 +61,7 @@ struct Elements<'a> {
     index: usize,
 }
 
-impl<'a> Elements<'a> {
+impl<'a> AccessorElements<'a> {
     fn of(accessor: &Accessor<'_>, blob: &'a [u8]) -> Result<Self, String> {
         let Some(view) = accessor.view().filter(|_| accessor.sparse().is_none()) else {
             return Err(
@@ -103,7 +103,7 @@ impl<'a> Elements<'a> {
     }
 }
 
-impl<'a> Iterator for Elements<'a> {
+impl<'a> Iterator for AccessorElements<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -81,7 +81,7 @@ mod tests {
             let transform = Transform::identity().then(&matrix);
             assert_eq!(transform.is_reflection(), factor < 0.0);
             assert_eq!(
-                transform.point([1.0, 1.0, 1.0]),
+                transform.point([1.0, 1.0, 1.0]).to_vec(),
                 [10.0 + f64::from(factor), 21.0, 31.0]
             );
             // The plane x + y = 0 and its normal, stretched along x.

@@ -19,6 +19,9 @@ fn header(element: &str, shape: &[usize]) -> ArrayHeader {
     }
 }
 
+/// Encodes an element.
+type Encode = fn(i32) -> Vec<u8>;
+
 #[test]
 fn arrays_of_all_types_byte_orders_and_both_orders_are_read() {
     // More rows than are read at once, so that the borders of chunks are tested.
@@ -37,7 +40,7 @@ fn arrays_of_all_types_byte_orders_and_both_orders_are_read() {
                 .flat_map(|r| (0..3).map(move |c| value(r, c)))
                 .collect()
         };
-        let encoders: [(&str, fn(i32) -> Vec<u8>); 7] = [
+        let encoders: [(&str, Encode); 7] = [
             ("<f4", |v| (v as f32).to_le_bytes().to_vec()),
             (">f4", |v| (v as f32).to_be_bytes().to_vec()),
             ("<f8", |v| f64::from(v).to_le_bytes().to_vec()),

@@ -26,8 +26,8 @@ fn faces_of_an_obj_file_are_read_in_all_their_forms() {
     // Coordinates keep the precision of f64, and vertices may have weights or colors.
     let far = "v 1000000.0000001 0 0 1 0.5 0.5 0.5\nv 1 0 0 1.0\nv 1 1 0 0.1 0.2 0.3\nf 1 2 3\n";
     assert_eq!(
-        mesh("a.obj", far).0.vertices[0],
-        [1_000_000.000_000_1, 0.0, 0.0]
+        mesh("a.obj", far).0.vertices[..1],
+        [[1_000_000.000_000_1, 0.0, 0.0]]
     );
 }
 
@@ -68,7 +68,7 @@ fn a_mesh_file_without_faces_gives_points_and_a_note() {
         format!("{SQUARE}vn 0 0 2\nvn 0 0 2\nvn 0 0 2\nvn 2 0 0\n"),
     );
     assert_eq!(cloud.points.len(), 4);
-    assert_eq!(cloud.normals.unwrap()[3], [1.0, 0.0, 0.0]);
+    assert_eq!(cloud.normals.unwrap()[3..], [[1.0, 0.0, 0.0]]);
     assert_eq!(
         notes,
         ["a.obj: holds no faces: its 4 vertices are used as points"]
@@ -213,6 +213,10 @@ fn a_bad_ascii_ply_file_is_refused_with_the_line() {
         let message = refusal("a.ply", PLY.replace(from, to));
         assert!(message.contains(words), "{words}: {message}");
     }
+}
+
+#[test]
+fn a_ply_file_of_strips_or_with_a_damaged_header_is_refused() {
     let strips = PLY.replace("element face", "element tristrips");
     assert!(refusal("a.ply", strips).contains("strips of triangles"));
     let cut = &PLY[..120];

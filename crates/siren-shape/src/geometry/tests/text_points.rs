@@ -36,7 +36,7 @@ fn normals_of_any_length_become_unit_vectors_and_points_without_direction_are_dr
     let (cloud, notes) = points("a.xyz", text);
     assert_eq!(cloud.points, [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
     let normals = cloud.normals.unwrap();
-    assert_eq!(normals[0], [0.0, 0.0, -1.0]);
+    assert_eq!(normals[..1], [[0.0, 0.0, -1.0]]);
     assert!((normals[1][0] - 0.6).abs() < 1e-12 && (normals[1][2] - 0.8).abs() < 1e-12);
     assert_eq!(
         notes,

@@ -1,17 +1,19 @@
 //! Points and meshes in PLY files, ascii and binary.
 
+mod values;
+
 use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::io::BufReader;
+use std::path::Path;
 
 use ply_rs_bw::parser::{Parser, Reader};
-use ply_rs_bw::ply::{DefaultElement, ElementDef, Encoding, Header, PropertyType, ScalarType};
+use ply_rs_bw::ply::{DefaultElement, ElementDef, Encoding, Header, PropertyType};
 use siren_core::{Error, Result};
 
+use self::values::{AsciiValues, At, BinaryValues, Endianness, Values};
 use super::Geometry;
 use super::assemble::RawMesh;
 use super::collect::{Normals, PointCollector, check_position};
-use super::lines::{Lines, line_error, parse_number};
 use super::polygon::Polygons;
 
 /// Names of the properties of a vertex that are read, in this order.
@@ -45,26 +47,16 @@ pub(super) fn read(path: &Path, notes: &mut Vec<String>) -> Result<Geometry> {
     // The header ends before the line that the library counts.
     let lines_read = (reader.line() as u64).saturating_sub(1);
     let reader = reader.into_inner();
-    match header.encoding {
+    let order = match header.encoding {
         Encoding::Ascii => {
-            let values = AsciiValues {
-                path: path.to_path_buf(),
-                lines: Lines::new(path, reader, lines_read),
-                line: String::new(),
-                position: 0,
-                number: lines_read,
-            };
-            read_elements(path, values, &header, notes)
+            let values = AsciiValues::new(path, reader, lines_read);
+            return read_elements(path, values, &header, notes);
         }
-        Encoding::BinaryLittleEndian | Encoding::BinaryBigEndian => {
-            let values = BinaryValues {
-                path: path.to_path_buf(),
-                reader,
-                is_big_endian: header.encoding == Encoding::BinaryBigEndian,
-            };
-            read_elements(path, values, &header, notes)
-        }
-    }
+        Encoding::BinaryLittleEndian => Endianness::LittleEndian,
+        Encoding::BinaryBigEndian => Endianness::BigEndian,
+    };
+    let values = BinaryValues::new(path, reader, order);
+    read_elements(path, values, &header, notes)
 }
 
 /// Checks that there are vertices with positions, and that faces are lists of corners. The error is a message.
@@ -118,14 +110,14 @@ fn read_elements(
             "vertex" => read_vertices(path, &mut values, element, &mut content)?,
             "face" => read_faces(&mut values, element, &mut content.mesh.polygons)?,
             _ => {
-                let nothing = vec![Part::Skipped; element.properties.len()];
+                let nothing = vec![PropertyUse::Skipped; element.properties.len()];
                 for index in 0..element.count {
                     read_element(
                         &mut values,
                         element,
                         index,
                         &nothing,
-                        &mut Record::default(),
+                        &mut PropertyValues::default(),
                     )?;
                 }
             }
@@ -186,10 +178,10 @@ fn read_vertices(
     };
     let part = |name: &String| {
         let slot = names.iter().position(|own| own == name);
-        slot.map_or(Part::Skipped, Part::Value)
+        slot.map_or(PropertyUse::Skipped, PropertyUse::Value)
     };
-    let parts: Vec<Part> = element.properties.keys().map(part).collect();
-    let mut record = Record::default();
+    let parts: Vec<PropertyUse> = element.properties.keys().map(part).collect();
+    let mut record = PropertyValues::default();
     for index in 0..element.count {
         read_element(values, element, index, &parts, &mut record)?;
         let [x, y, z, nx, ny, nz] = record.values;
@@ -222,13 +214,13 @@ fn read_faces(
         let is_corners = !has_corners && CORNERS.contains(&name.as_str());
         has_corners |= is_corners;
         if is_corners {
-            Part::Corners
+            PropertyUse::Corners
         } else {
-            Part::Skipped
+            PropertyUse::Skipped
         }
     };
-    let parts: Vec<Part> = element.properties.keys().map(part).collect();
-    let mut record = Record::default();
+    let parts: Vec<PropertyUse> = element.properties.keys().map(part).collect();
+    let mut record = PropertyValues::default();
     for index in 0..element.count {
         record.corners.clear();
         read_element(values, element, index, &parts, &mut record)?;
@@ -239,17 +231,17 @@ fn read_faces(
 
 /// What to do with a property of an element.
 #[derive(Clone, Copy)]
-enum Part {
+enum PropertyUse {
     Skipped,
-    /// Index in [`Record::values`].
+    /// Index in [`PropertyValues::values`].
     Value(usize),
-    /// Goes to [`Record::corners`].
+    /// Goes to [`PropertyValues::corners`].
     Corners,
 }
 
 /// The properties of an element that are read.
 #[derive(Default)]
-struct Record {
+struct PropertyValues {
     values: [f64; 6],
     corners: Vec<u32>,
 }
@@ -259,8 +251,8 @@ fn read_element(
     values: &mut impl Values,
     element: &ElementDef,
     index: usize,
-    parts: &[Part],
-    record: &mut Record,
+    parts: &[PropertyUse],
+    record: &mut PropertyValues,
 ) -> Result<()> {
     values.start(element, index)?;
     for ((name, property), &part) in element.properties.iter().zip(parts) {
@@ -272,7 +264,7 @@ fn read_element(
         match &property.data_type {
             PropertyType::Scalar(kind) => {
                 let value = values.next(kind, &at)?;
-                if let Part::Value(slot) = part {
+                if let PropertyUse::Value(slot) = part {
                     record.values[slot] = value;
                 }
             }
@@ -286,7 +278,7 @@ fn read_element(
                 })?;
                 for _ in 0..count {
                     let value = values.next(kind, &at)?;
-                    if matches!(part, Part::Corners) {
+                    if matches!(part, PropertyUse::Corners) {
                         let corner = whole(value).ok_or_else(|| {
                             let message = format!("names vertex {value}, expected an index from 0");
                             values.error(&at, &message)
@@ -303,178 +295,4 @@ fn read_element(
 /// Converts a value to an index or a count.
 fn whole(value: f64) -> Option<u32> {
     (value.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&value)).then_some(value as u32)
-}
-
-/// Where a value is, for messages.
-struct At<'a> {
-    element: &'a str,
-    index: usize,
-    property: &'a str,
-}
-
-/// The values of a file, one after the other. Every type of the format has its values in `f64`.
-trait Values {
-    /// Goes to the start of an element.
-    fn start(&mut self, element: &ElementDef, index: usize) -> Result<()>;
-    fn next(&mut self, kind: &ScalarType, at: &At<'_>) -> Result<f64>;
-    /// Checks that an element has no more values.
-    fn end(&mut self, element: &ElementDef) -> Result<()>;
-    /// Checks that the file has no more elements.
-    fn finish(&mut self) -> Result<()>;
-    fn error(&self, at: &At<'_>, message: &str) -> Error;
-}
-
-/// An ascii file: one element a line.
-struct AsciiValues<R> {
-    path: PathBuf,
-    lines: Lines<R>,
-    line: String,
-    /// Offset of the next value in the line, in bytes.
-    position: usize,
-    number: u64,
-}
-
-impl<R: BufRead> AsciiValues<R> {
-    /// Goes to the next line that is not empty, and returns whether there is one.
-    fn next_line(&mut self) -> Result<bool> {
-        while let Some(line) = self.lines.next_line()? {
-            if !line.text.is_empty() {
-                self.line.clear();
-                self.line.push_str(line.text);
-                self.number = line.number;
-                self.position = 0;
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-}
-
-impl<R: BufRead> Values for AsciiValues<R> {
-    fn start(&mut self, element: &ElementDef, index: usize) -> Result<()> {
-        if self.next_line()? {
-            return Ok(());
-        }
-        Err(cut_short(&self.path, &element.name, index, element.count))
-    }
-
-    fn next(&mut self, _: &ScalarType, at: &At<'_>) -> Result<f64> {
-        let rest = self.line[self.position..].trim_start();
-        let text = rest.split_whitespace().next().unwrap_or_default();
-        self.position = self.line.len() - rest.len() + text.len();
-        if text.is_empty() {
-            return Err(self.error(at, "the line ends before it"));
-        }
-        parse_number(text).map_err(|message| self.error(at, &message))
-    }
-
-    fn end(&mut self, element: &ElementDef) -> Result<()> {
-        let rest = self.line[self.position..].trim();
-        if rest.is_empty() {
-            return Ok(());
-        }
-        let message = format!(
-            "has more values than the element `{}` has properties",
-            element.name
-        );
-        Err(line_error(&self.path, self.number, &message))
-    }
-
-    fn finish(&mut self) -> Result<()> {
-        if self.next_line()? {
-            let message = "follows the last element, expected the end of the file: are the counts in the header right?";
-            return Err(line_error(&self.path, self.number, message));
-        }
-        Ok(())
-    }
-
-    fn error(&self, at: &At<'_>, message: &str) -> Error {
-        let message = format!("`{}` of `{}`: {message}", at.property, at.element);
-        line_error(&self.path, self.number, &message)
-    }
-}
-
-/// A binary file.
-struct BinaryValues<R> {
-    path: PathBuf,
-    reader: R,
-    is_big_endian: bool,
-}
-
-impl<R: BufRead> BinaryValues<R> {
-    fn bytes<const N: usize>(&mut self, at: &At<'_>) -> Result<[u8; N]> {
-        let mut bytes = [0; N];
-        match self.reader.read_exact(&mut bytes) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                return Err(self.error(
-                    at,
-                    "the file ends within it: it is cut short; copy it again",
-                ));
-            }
-            Err(error) => return Err(Error::io("read", &self.path)(error)),
-        }
-        if self.is_big_endian {
-            bytes.reverse();
-        }
-        Ok(bytes)
-    }
-}
-
-impl<R: BufRead> Values for BinaryValues<R> {
-    fn start(&mut self, _: &ElementDef, _: usize) -> Result<()> {
-        Ok(())
-    }
-
-    fn next(&mut self, kind: &ScalarType, at: &At<'_>) -> Result<f64> {
-        Ok(match kind {
-            ScalarType::Char => i8::from_le_bytes(self.bytes(at)?).into(),
-            ScalarType::UChar => u8::from_le_bytes(self.bytes(at)?).into(),
-            ScalarType::Short => i16::from_le_bytes(self.bytes(at)?).into(),
-            ScalarType::UShort => u16::from_le_bytes(self.bytes(at)?).into(),
-            ScalarType::Int => i32::from_le_bytes(self.bytes(at)?).into(),
-            ScalarType::UInt => u32::from_le_bytes(self.bytes(at)?).into(),
-            ScalarType::Float => f32::from_le_bytes(self.bytes(at)?).into(),
-            ScalarType::Double => f64::from_le_bytes(self.bytes(at)?),
-        })
-    }
-
-    fn end(&mut self, _: &ElementDef) -> Result<()> {
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<()> {
-        let mut rest = [0; 64];
-        let count = self
-            .reader
-            .read(&mut rest)
-            .map_err(Error::io("read", &self.path))?;
-        if rest[..count].trim_ascii().is_empty() {
-            return Ok(());
-        }
-        Err(Error::signal(
-            &self.path,
-            "has bytes after the last element, expected the end of the file: are the counts in the header right?",
-        ))
-    }
-
-    fn error(&self, at: &At<'_>, message: &str) -> Error {
-        Error::signal(
-            &self.path,
-            format!(
-                "`{}` of `{}` {} (counted from 0): {message}",
-                at.property, at.element, at.index
-            ),
-        )
-    }
-}
-
-/// Makes the error of a file that ends before an element.
-fn cut_short(path: &Path, name: &str, index: usize, count: usize) -> Error {
-    Error::signal(
-        path,
-        format!(
-            "claims {count} of the element `{name}` in its header, but ends after {index}: the file is cut short; copy it again"
-        ),
-    )
 }
