@@ -1,27 +1,46 @@
-"""Network shape, initialization and data that the Python engines share; the same as in benches/src."""
+"""Network shape, initialization and data that the Python engines share; the same as in benches/src/inputs.rs."""
 
 import numpy as np
 
 HIDDEN_LAYERS = 3
 OMEGA = 30.0
 LEARNING_RATE = 1e-4
+# Radius of the sphere that shape cases fit.
+RADIUS = 0.5
+# Index of the first random number of the points in the volume, beyond those of the parameters.
+VOLUME = 1 << 32
+# Kinds of cases whose steps return a loss on which all engines agree.
+COMPARED = ("value", "gradient", "laplacian", "hessian", "shape")
+# Weights of the loss of signed distance functions in the authors' code, and the decay of its penalty off the surface.
+SURFACE, OFF_SURFACE, NORMAL, EIKONAL = 3e3, 1e2, 1e2, 5e1
+SHARPNESS = 100.0
+
+
+def uniform(start, count):
+    """Returns the random numbers of these indices, uniform in [-1, 1): SplitMix64 with the seed 0."""
+    bits = (np.arange(start, start + count, dtype=np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    bits ^= bits >> np.uint64(31)
+    return (bits >> np.uint64(11)) / 2.0**52 - 1.0
 
 
 def layers(case):
-    """Returns weights (fan_out, fan_in) and biases (fan_out,) in float32, initialized as in the paper."""
-    random = np.random.default_rng(0)
+    """Returns weights (fan_out, fan_in) and biases (fan_out,) in float32, with the bounds of the paper."""
     sizes = [case["in_features"]] + [case["width"]] * (HIDDEN_LAYERS + 1) + [case["out_features"]]
-    drawn = []
+    drawn, start = [], 0
     for index, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:])):
         bound = 1 / fan_in if index == 0 else np.sqrt(6 / fan_in) / OMEGA
-        weight = random.uniform(-bound, bound, (fan_out, fan_in))
-        bias = random.uniform(-1 / np.sqrt(fan_in), 1 / np.sqrt(fan_in), fan_out)
+        weight = bound * uniform(start, fan_out * fan_in).reshape(fan_out, fan_in)
+        start += fan_out * fan_in
+        bias = uniform(start, fan_out) / np.sqrt(fan_in)
+        start += fan_out
         drawn.append((weight.astype(np.float32), bias.astype(np.float32)))
     return drawn
 
 
 def data(case):
-    """Returns coordinates (points, dims) on a grid and targets (points, components); both have a leading axis of fields for `batched`."""
+    """Returns coordinates (points, dims) on a grid, the last axis fastest, and targets (points, components); both have a leading axis of fields for `batched`."""
     dims, points, fields = case["in_features"], case["points"], case["fields"]
     side = round(points ** (1 / dims))
     axis = np.linspace(-case["extent"], case["extent"], side)
@@ -35,3 +54,14 @@ def data(case):
     if case["kind"] != "batched":
         coords, targets = coords[0], targets[0]
     return np.ascontiguousarray(coords, np.float32), targets.astype(np.float32)
+
+
+def shape(case):
+    """Returns coordinates (points, 3) and normals (points / 2, 3): a spiral on the sphere, then random points in the volume."""
+    count = case["points"] // 2
+    point = np.arange(count)
+    z = 1 - (2 * point + 1) / count
+    radius, angle = np.sqrt(1 - z * z), np.pi * (3 - np.sqrt(5)) * point
+    normals = np.stack([radius * np.cos(angle), radius * np.sin(angle), z], 1)
+    volume = uniform(VOLUME, 3 * count).reshape(count, 3)
+    return np.concatenate([RADIUS * normals, volume]).astype(np.float32), normals.astype(np.float32)

@@ -34,16 +34,29 @@ def prediction(parameters, coords, kind):
     return jnp.stack([hessian[:, i, j] for i in range(dims) for j in range(i, dims)], 1)
 
 
+def shape_loss(parameters, coords, normals):
+    """Loss of signed distance functions of the authors' code; the first half of the points is on the surface."""
+    values, firsts = jax.vmap(jax.value_and_grad(lambda x: field(parameters, x)[0]))(coords)
+    count = normals.shape[0]
+    norms = jnp.linalg.norm(firsts, axis=1)
+    cosine = jnp.sum(firsts[:count] * normals, axis=1) / norms[:count]
+    total = cases.SURFACE * jnp.sum(jnp.abs(values[:count])) + cases.NORMAL * jnp.sum(1 - cosine)
+    total += cases.OFF_SURFACE * jnp.sum(jnp.exp(-cases.SHARPNESS * jnp.abs(values[count:])))
+    total += cases.EIKONAL * jnp.sum(jnp.abs(norms - 1))
+    return total / coords.shape[0]
+
+
 def prepare(case, threads, device):
-    """Returns a function that takes one step and waits for its result."""
+    """Returns a function that takes one step, waits for its result and returns the loss, if it has one."""
     if device != "cpu":
         raise SystemExit("JAX is timed on the CPU only")
     if case["kind"] == "hyper":
         raise SystemExit("not supported: the JAX engine has no hypernetworks")
     del threads  # limited by the processor affinity that worker.py sets
-    coords, targets = map(jnp.asarray, cases.data(case))
-    parameters = [(jnp.asarray(w), jnp.asarray(b)) for w, b in cases.layers(case)]
     kind = case["kind"]
+    # Of shapes, the second array holds the normals.
+    coords, targets = map(jnp.asarray, cases.shape(case) if kind == "shape" else cases.data(case))
+    parameters = [(jnp.asarray(w), jnp.asarray(b)) for w, b in cases.layers(case)]
     if kind == "render":
         render = jax.jit(lambda p: prediction(p, coords, kind))
         return lambda: render(parameters).block_until_ready()
@@ -57,19 +70,23 @@ def prepare(case, threads, device):
     def update(state, count):
         """One step of Adam; `count` is the number of the step, from 1."""
         p, m, v = state
-        loss = lambda p: jnp.mean((prediction(p, coords, kind) - targets) ** 2)
-        g = jax.grad(loss)(p)
+        if kind == "shape":
+            loss = lambda p: shape_loss(p, coords, targets)
+        else:
+            loss = lambda p: jnp.mean((prediction(p, coords, kind) - targets) ** 2)
+        value, g = jax.value_and_grad(loss)(p)
         m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, g)
         v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, g)
         corrections = (1 - 0.9**count, 1 - 0.999**count)
         updated = lambda p, m, v: p - cases.LEARNING_RATE * (m / corrections[0]) / (jnp.sqrt(v / corrections[1]) + 1e-8)
-        return jax.tree.map(updated, p, m, v), m, v
+        return (jax.tree.map(updated, p, m, v), m, v), value
 
     zeros = jax.tree.map(jnp.zeros_like, parameters)
     state = [(parameters, zeros, zeros), 0]
 
     def step():
         state[1] += 1
-        state[0] = jax.block_until_ready(update(state[0], float(state[1])))
+        state[0], value = jax.block_until_ready(update(state[0], float(state[1])))
+        return value
 
     return step

@@ -1,5 +1,7 @@
 """PyTorch engine as in the authors' code: torch.nn layers, and spatial derivatives by autograd with create_graph."""
 
+import collections
+
 import torch
 
 import cases
@@ -50,6 +52,26 @@ def prediction(field, coords, kind):
     return torch.cat([seconds[i][:, j : j + 1] for i in range(dims) for j in range(i, dims)], 1)
 
 
+def shape_terms(values, gradients, normals):
+    """Loss of signed distance functions of the authors' code, from values (points,) and gradients (points, 3).
+
+    The first half of the points is on the surface.
+    """
+    count = normals.shape[0]
+    cosine = torch.nn.functional.cosine_similarity(gradients[:count], normals, dim=1)
+    total = cases.SURFACE * values[:count].abs().sum() + cases.NORMAL * (1 - cosine).sum()
+    total = total + cases.OFF_SURFACE * torch.exp(-cases.SHARPNESS * values[count:].abs()).sum()
+    total = total + cases.EIKONAL * (gradients.norm(dim=1) - 1).abs().sum()
+    return total / values.shape[0]
+
+
+def shape_loss(field, coords, normals):
+    """Loss of signed distance functions at coords (points, 3)."""
+    coords = coords.detach().requires_grad_(True)
+    values = field(coords)[:, 0]
+    return shape_terms(values, gradient(values, coords), normals)
+
+
 def batched(case, device, wrap):
     """Returns a step of `batched`: the loss of many fields and its gradient with respect to the parameters of each."""
     coords, targets = (torch.from_numpy(array).to(device) for array in cases.data(case))
@@ -79,26 +101,34 @@ def synchronized(step, device):
         return step
 
     def step_and_wait():
-        step()
+        loss = step()
         torch.cuda.synchronize(device)
+        return loss
 
     return step_and_wait
 
 
-def prepare(case, threads, device, wrap=lambda f: f):
-    """Returns a function that takes one step. `wrap` compiles the model or the loss, or leaves it as it is."""
+# How an engine takes derivatives: its functions `prediction` and `shape_loss`.
+Losses = collections.namedtuple("Losses", ["prediction", "shape_loss"])
+
+
+def prepare(case, threads, device, losses=Losses(prediction, shape_loss), wrap=lambda f: f):
+    """Returns a function that takes one step and returns its loss, if it has one. `wrap` compiles the model or the loss, or leaves it as it is."""
     torch.set_num_threads(threads)
-    return synchronized(make_step(case, threads, device, wrap), device)
+    return synchronized(make_step(case, threads, device, losses, wrap), device)
 
 
-def make_step(case, threads, device, wrap):
+def make_step(case, threads, device, losses, wrap):
     """Returns a function that starts one step; on a CUDA device it may return before the work is complete."""
     if case["kind"] == "hyper":
         return torch_hyper.prepare({**case, **case["hyper"]}, threads)
     if case["kind"] == "batched":
         return batched(case, device, wrap)
-    coords, targets = (torch.from_numpy(array).to(device) for array in cases.data(case))
     field = Field(case).to(device)
+    if case["kind"] == "shape":
+        coords, normals = (torch.from_numpy(array).to(device) for array in cases.shape(case))
+        return training(field, wrap(lambda: losses.shape_loss(field, coords, normals)))
+    coords, targets = (torch.from_numpy(array).to(device) for array in cases.data(case))
     if case["kind"] == "render":
         evaluate = wrap(field)
 
@@ -107,12 +137,18 @@ def make_step(case, threads, device, wrap):
                 evaluate(coords)
 
         return render
+    return training(field, wrap(lambda: ((losses.prediction(field, coords, case["kind"]) - targets) ** 2).mean()))
+
+
+def training(field, loss):
+    """Returns a training step on a loss."""
     optimizer = torch.optim.Adam(field.parameters(), lr=cases.LEARNING_RATE)
-    loss = wrap(lambda: ((prediction(field, coords, case["kind"]) - targets) ** 2).mean())
 
     def step():
         optimizer.zero_grad()
-        loss().backward()
+        value = loss()
+        value.backward()
         optimizer.step()
+        return value.detach()
 
     return step

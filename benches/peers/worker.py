@@ -10,6 +10,8 @@ import os
 import sys
 import time
 
+import cases
+
 
 def memory(name):
     """Returns a line of /proc/self/status in bytes, or None on systems without that file."""
@@ -46,10 +48,11 @@ def main():
     baseline = memory("VmRSS")
     step = engine.prepare(case, arguments.threads, arguments.device)
     started = time.perf_counter()
-    step()
+    loss = step()
     if time.perf_counter() - started < 30:
         step()
-    answer(ready={"version": engine.version()})
+    loss = float(loss) if case["kind"] in cases.COMPARED else None
+    answer(ready={"version": engine.version(), "loss": loss})
     for _ in sys.stdin:
         started = time.perf_counter()
         step()

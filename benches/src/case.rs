@@ -22,6 +22,8 @@ pub enum Kind {
     Batched,
     /// A training step of a hypernetwork that makes the parameters of many fields.
     Hyper,
+    /// A training step on the loss of signed distance functions: values and gradients, on a surface and in the volume around it.
+    Shape,
 }
 
 /// One case: a network with three hidden layers, as in the paper, the points it is evaluated at, and the kind of step.
@@ -56,6 +58,7 @@ impl Case {
             "render",
             "batched",
             "hyper",
+            "shape",
         ];
         let rgb = if out_features == 3 { "-rgb" } else { "" };
         Self {
@@ -68,6 +71,14 @@ impl Case {
             fields: 1,
             extent: 1,
             hyper: None,
+        }
+    }
+
+    /// A signed distance function of `side` × `side` points.
+    fn shape(width: usize, side: usize) -> Self {
+        Self {
+            in_features: 3,
+            ..Self::square(Kind::Shape, width, side, 1)
         }
     }
 
@@ -97,6 +108,7 @@ impl Case {
             }
         }
         all.push(Self::square(Kind::Gradient, 256, 256, 3));
+        all.extend([64, 256].map(|width| Self::shape(width, 128)));
         all.push(Self {
             name: "audio".to_owned(),
             in_features: 1,
@@ -134,11 +146,15 @@ impl Case {
             hyper_features: 8,
             context: 20,
         };
-        vec![value, Self::hyper("tiny-hyper", 16, 2, hyper)]
+        let shape = Self {
+            name: "tiny-shape".to_owned(),
+            ..Self::shape(16, 8)
+        };
+        vec![value, Self::hyper("tiny-hyper", 16, 2, hyper), shape]
     }
 
     /// Names of the cases that are timed if the user names none.
-    const DEFAULT: [&'static str; 9] = [
+    const DEFAULT: [&'static str; 10] = [
         "value-64-256",
         "value-256-256",
         "value-256-512",
@@ -148,6 +164,7 @@ impl Case {
         "audio",
         "batched",
         "hyper-conv",
+        "shape-256-128",
     ];
 
     /// Returns the cases whose names begin with one of `names` as whole words, or the default cases if there are no names.
@@ -195,7 +212,7 @@ impl Case {
         let d = self.in_features;
         match self.kind {
             Kind::Value | Kind::Render | Kind::Batched | Kind::Hyper => 1,
-            Kind::Gradient => 1 + d,
+            Kind::Gradient | Kind::Shape => 1 + d,
             Kind::Laplacian => 2 + d,
             Kind::Hessian => 1 + d + d * (d + 1) / 2,
         }
@@ -210,7 +227,8 @@ impl Case {
     pub fn operations(&self) -> f64 {
         let matrices = self.matrices();
         let last = matrices.len() - 1;
-        let adjoint = self.kind == Kind::Gradient && self.out_features == 1 && self.in_features > 1;
+        let needs_gradient = matches!(self.kind, Kind::Gradient | Kind::Shape);
+        let adjoint = needs_gradient && self.out_features == 1 && self.in_features > 1;
         let products = |layer: usize| match (self.kind, layer) {
             (Kind::Render, _) => 1,
             (_, 0) if adjoint => 4,
@@ -240,7 +258,7 @@ impl Case {
         let stored = match self.kind {
             Kind::Render => 1,
             Kind::Value | Kind::Batched | Kind::Hyper => 2 * (HIDDEN_LAYERS + 1),
-            Kind::Gradient | Kind::Laplacian | Kind::Hessian => {
+            Kind::Gradient | Kind::Laplacian | Kind::Hessian | Kind::Shape => {
                 5 * self.components() * (HIDDEN_LAYERS + 1)
             }
         };
@@ -270,6 +288,8 @@ mod tests {
         assert!((named("value-256-256").operations() - value).abs() < 1.0);
         let adjoint = 2.0 * points * (4.0 * 512.0 + 6.0 * hidden + 5.0 * 256.0);
         assert!((named("gradient-256-256").operations() - adjoint).abs() < 1.0);
+        let shape = 2.0 * 128.0 * 128.0 * (4.0 * 768.0 + 6.0 * hidden + 5.0 * 256.0);
+        assert!((named("shape-256-128").operations() - shape).abs() < 1.0);
         let laplacian = named("laplacian-256-256").operations();
         assert!((laplacian / value - 4.0).abs() < 1e-12);
         let render = 2.0 * points * (512.0 + hidden + 256.0);

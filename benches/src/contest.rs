@@ -14,6 +14,8 @@ use crate::engine::refusal;
 const MAX_STEP_SECONDS: f64 = 60.0;
 /// Largest estimated size of stored activations in bytes; an engine that would store more is skipped.
 const MAX_ACTIVATION_BYTES: f64 = 12e9;
+/// Largest relative difference of an engine's first loss from that of the first engine.
+const LOSS_TOLERANCE: f64 = 1e-4;
 
 /// Settings of all engines.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub struct Settings {
 pub struct EngineOutcome {
     pub engine: String,
     pub version: Option<String>,
+    /// Loss of the first step, for training steps of fields.
+    pub first_loss: Option<f64>,
     /// Seconds of each timed step.
     pub seconds: Vec<f64>,
     /// Largest resident memory of the process.
@@ -101,6 +105,24 @@ impl<'a> Contender<'a> {
         }
     }
 
+    /// Returns the loss of the first step, if the engine reports one.
+    fn first_loss(&self) -> Option<f64> {
+        self.process.as_ref().ok()?.first_loss
+    }
+
+    /// Fails the engine if it does not compute the same as the one whose first loss is `expected`.
+    fn check_loss(&mut self, expected: f64) {
+        let disagreement = self
+            .first_loss()
+            .and_then(|loss| disagreement(loss, expected));
+        if let Some(reason) = disagreement {
+            self.process = Err(Absence {
+                reason,
+                is_failure: true,
+            });
+        }
+    }
+
     /// Times one step, unless the engine is absent.
     fn step(&mut self) {
         let Ok(process) = &mut self.process else {
@@ -120,6 +142,7 @@ impl<'a> Contender<'a> {
         let mut outcome = EngineOutcome {
             engine: self.engine.to_owned(),
             version: None,
+            first_loss: None,
             seconds: self.seconds,
             peak_bytes: None,
             baseline_bytes: None,
@@ -148,6 +171,11 @@ pub fn run(case: &Case, settings: &Settings, progress: impl Fn(usize)) -> Result
         .iter()
         .map(|engine| Contender::start(engine, case, settings))
         .collect();
+    if let Some(loss) = contenders.iter().find_map(Contender::first_loss) {
+        for contender in &mut contenders {
+            contender.check_loss(loss);
+        }
+    }
     let mut peak_gflops = Vec::new();
     for round in 0..settings.repeats {
         progress(round);
@@ -181,6 +209,14 @@ fn reason_to_skip(engine: &str, case: &Case, settings: &Settings) -> Option<Stri
         .then(|| format!("skipped: about {:.0} GB of activations", bytes / 1e9))
 }
 
+/// Describes by how much the loss of a first step differs from that of the first engine, if it is not the same up to rounding.
+fn disagreement(loss: f64, expected: f64) -> Option<String> {
+    let is_same = (loss - expected).abs() <= LOSS_TOLERANCE * expected.abs();
+    (!is_same).then(|| {
+        format!("the loss of the first step is {loss:.6}, and {expected:.6} with the first engine")
+    })
+}
+
 /// Reads a number from an engine's answer.
 fn number_of(answer: &Value, key: &str) -> Result<f64> {
     answer[key].as_f64().with_context(|| {
@@ -194,6 +230,7 @@ struct EngineProcess {
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
     version: Option<String>,
+    first_loss: Option<f64>,
 }
 
 impl EngineProcess {
@@ -237,12 +274,14 @@ impl EngineProcess {
             input: Some(input),
             output: BufReader::new(output),
             version: None,
+            first_loss: None,
         };
         let answer = process.answer()?;
         if let Some(error) = answer["error"].as_str() {
             bail!("{error}");
         }
         process.version = answer["ready"]["version"].as_str().map(str::to_owned);
+        process.first_loss = answer["ready"]["loss"].as_f64();
         Ok(process)
     }
 
@@ -279,6 +318,7 @@ impl EngineProcess {
     /// Ends the process and adds its version and its memory to the outcome.
     fn finish(mut self, outcome: &mut EngineOutcome) {
         outcome.version = self.version.take();
+        outcome.first_loss = self.first_loss;
         // At the end of its input an engine reports its memory and exits.
         self.input = None;
         if let Ok(memory) = self.answer() {
@@ -293,5 +333,19 @@ impl Drop for EngineProcess {
     /// Kills the process, so that an engine that failed does not go on computing.
     fn drop(&mut self) {
         drop(self.child.kill());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_that_differ_by_more_than_rounding_disagree() {
+        assert_eq!(disagreement(247.614_09, 247.614_06), None);
+        for loss in [247.7, f64::NAN] {
+            let reason = disagreement(loss, 247.614_06).unwrap();
+            assert!(reason.contains("247.614060"), "{reason}");
+        }
     }
 }

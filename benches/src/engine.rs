@@ -14,15 +14,26 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use siren_core::config::Source;
 use siren_core::field::{FieldShape, Jet, Level, Order, Siren, SirenConfig};
-use siren_core::objective::{Constraint, Context, Objective, Term};
+use siren_core::objective::{Coefficients, Constraint, Context, Objective, Term};
 use siren_core::signal::{Sample, WholeSampler};
 use siren_core::train::{Blueprint, Model, Task, TrainConfig, Trainer};
 use siren_hyper::{Hyper, HyperNetwork};
 use siren_run::{Config, ConfigOf, Domain};
+use siren_shape::config::SirenLossConfig;
 
 use crate::case::{Case, HIDDEN_LAYERS, Kind};
+use crate::inputs;
 
-type Step = Box<dyn FnMut() -> Result<()>>;
+/// Takes a step and returns its loss. Engines agree on the losses of training steps of fields; steps of other kinds return none.
+type Step = Box<dyn FnMut() -> Result<Option<f64>>>;
+
+/// Measurements of one step.
+pub struct Measured {
+    /// Time up to the completion of all work on the device.
+    pub seconds: f64,
+    /// The loss before the step, where engines can be compared by it.
+    pub loss: Option<f64>,
+}
 
 /// An engine that is ready to take steps of one case.
 pub struct Engine {
@@ -61,14 +72,17 @@ impl Engine {
         if let Some(level) = level {
             field = field.at_level(level)?;
         }
-        let (coords, targets) = data(case, device)?;
         let order = order(case);
         Ok(match case.kind {
-            Kind::Render => Box::new(move || {
-                field.evaluate(&coords, &order)?;
-                Ok(())
-            }),
+            Kind::Render => {
+                let (coords, _) = inputs::grid(case, device)?;
+                Box::new(move || {
+                    field.evaluate(&coords, &order)?;
+                    Ok(None)
+                })
+            }
             Kind::Batched => {
+                let (coords, targets) = inputs::grid(case, device)?;
                 let initial = field.parameters().flat()?;
                 let params = Tensor::stack(&vec![initial; case.fields], 0)?;
                 let params = Var::from_tensor(&params)?;
@@ -78,21 +92,13 @@ impl Engine {
                         .batch_jet(params.as_tensor(), &coords, &order)?;
                     let loss = (jet.value()? - &targets)?.sqr()?.mean_all()?;
                     loss.backward()?;
-                    Ok(())
+                    Ok(None)
                 })
             }
             _ => {
-                let sampler = WholeSampler::new(Sample::with_targets(coords, targets)?);
-                let objective = MeanSquaredError {
-                    kind: case.kind,
-                    order,
-                };
-                let constraint = Constraint::new("points", sampler, objective);
+                let constraints = constraints(case, device)?;
                 let mut trainer = Trainer::new(field, &TrainConfig::default())?;
-                Box::new(move || {
-                    trainer.step(std::slice::from_ref(&constraint))?;
-                    Ok(())
-                })
+                Box::new(move || Ok(Some(trainer.step(&constraints)?.loss)))
             }
         })
     }
@@ -116,7 +122,7 @@ impl Engine {
         let constraints = domain.constraints(DType::F32, &Device::Cpu)?;
         Ok(Box::new(move || {
             trainer.step(&constraints)?;
-            Ok(())
+            Ok(None)
         }))
     }
 
@@ -130,44 +136,46 @@ impl Engine {
 
     /// Makes a step from candle's own operations.
     fn candle_step(case: &Case, device: &Device) -> Result<Step> {
-        let field = field(case, device)?;
-        let (coords, targets) = data(case, device)?;
-        let order = order(case);
-        let kind = case.kind;
-        let fields = case.fields;
-        if kind == Kind::Render {
-            return Ok(Box::new(move || {
-                field.jet(&coords, &order)?;
-                Ok(())
-            }));
-        }
+        let field = field(case, device)?.composed();
         let params = ParamsAdamW {
             lr: 1e-4,
             weight_decay: 0.0,
             ..ParamsAdamW::default()
         };
         let mut optimizer = AdamW::new(vec![field.parameters().var().clone()], params)?;
-        Ok(Box::new(move || {
-            if kind == Kind::Batched {
-                for index in 0..fields {
-                    let jet = field.jet(&coords.get(index)?, &order)?;
+        if matches!(case.kind, Kind::Render | Kind::Batched) {
+            let (coords, targets) = inputs::grid(case, device)?;
+            let case = case.clone();
+            return Ok(Box::new(move || {
+                if case.kind == Kind::Render {
+                    field.jet(&coords, &Order::Value)?;
+                    return Ok(None);
+                }
+                for index in 0..case.fields {
+                    let jet = field.jet(&coords.get(index)?, &Order::Value)?;
                     let loss = (jet.value()? - targets.get(index)?)?.sqr()?.mean_all()?;
                     loss.backward()?;
                 }
-                return Ok(());
-            }
-            let jet = field.jet(&coords, &order)?;
-            let loss = per_point(kind, &jet, &targets)?.mean_all()?;
-            Ok(optimizer.step(&loss.backward()?)?)
+                Ok(None)
+            }));
+        }
+        let constraints = constraints(case, device)?;
+        Ok(Box::new(move || {
+            let loss = loss(&field, &constraints)?;
+            optimizer.step(&loss.backward()?)?;
+            Ok(Some(loss.to_scalar::<f32>()?.into()))
         }))
     }
 
-    /// Takes one step and returns its seconds, up to the completion of all work on the device.
-    pub fn step(&mut self) -> Result<f64> {
+    /// Takes one step.
+    pub fn step(&mut self) -> Result<Measured> {
         let start = Instant::now();
-        (self.step)()?;
+        let loss = (self.step)()?;
         self.device.synchronize()?;
-        Ok(start.elapsed().as_secs_f64())
+        Ok(Measured {
+            seconds: start.elapsed().as_secs_f64(),
+            loss,
+        })
     }
 }
 
@@ -175,13 +183,13 @@ impl Engine {
 fn order(case: &Case) -> Order {
     match case.kind {
         Kind::Value | Kind::Render | Kind::Batched | Kind::Hyper => Order::Value,
-        Kind::Gradient => Order::Gradient,
+        Kind::Gradient | Kind::Shape => Order::Gradient,
         Kind::Laplacian => Order::laplacian(case.in_features),
         Kind::Hessian => Order::hessian(case.in_features),
     }
 }
 
-/// Makes the case's field, with weights drawn from seed 0.
+/// Makes the case's field.
 fn field(case: &Case, device: &Device) -> Result<Siren> {
     let config = SirenConfig {
         hidden_features: case.width,
@@ -194,7 +202,9 @@ fn field(case: &Case, device: &Device) -> Result<Siren> {
         samples_per_side: None,
     };
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    Ok(config.init(shape, &mut rng, DType::F32, device)?)
+    let field = config.init(shape, &mut rng, DType::F32, device)?;
+    inputs::initialize(&field, case)?;
+    Ok(field)
 }
 
 /// Returns the config of the paper's experiment with the sizes of a case. A fifth of its pictures is held out.
@@ -237,35 +247,45 @@ fn hyper_config(case: &Case) -> Result<String> {
     ))
 }
 
-/// Returns coordinates `(points, dims)` on a grid and the targets of the case, `(points, components)`. Both have a leading dimension
-/// `fields` for [`Kind::Batched`].
-fn data(case: &Case, device: &Device) -> Result<(Tensor, Tensor)> {
-    let (points, dims) = (case.points * case.fields, case.in_features);
-    let side = (case.points as f64).powf(1.0 / dims as f64).round() as usize;
-    let extent = f64::from(case.extent);
-    let axis = |index: usize| (2.0 * index as f64 / (side - 1) as f64 - 1.0) * extent;
-    let coords = (0..points).flat_map(|point| {
-        let point = point % case.points;
-        (0..dims).map(move |d| axis(point / side.pow(d as u32) % side) as f32)
-    });
-    let coords = Tensor::from_iter(coords, device)?;
-    let per_point = match case.kind {
-        Kind::Gradient => case.out_features * dims,
-        Kind::Hessian => case.out_features * dims * (dims + 1) / 2,
-        _ => case.out_features,
-    };
-    let targets = (0..points * per_point).map(|i| (i as f32 * 0.001).sin());
-    let targets = Tensor::from_iter(targets, device)?;
-    if case.kind == Kind::Batched {
-        return Ok((
-            coords.reshape((case.fields, case.points, dims))?,
-            targets.reshape((case.fields, case.points, per_point))?,
-        ));
+/// Returns what a training step of a field fits: the loss of the paper's shapes, or a mean squared error on the grid.
+fn constraints(case: &Case, device: &Device) -> Result<Vec<Constraint>> {
+    if case.kind == Kind::Shape {
+        let loss = SirenLossConfig::default();
+        let inputs::ShapeSamples { surface, volume } = inputs::shape(case, device)?;
+        let surface = WholeSampler::new(surface);
+        let volume = WholeSampler::new(volume);
+        return Ok(vec![
+            Constraint::new("surface", surface, loss.on_surface()),
+            Constraint::new("volume", volume, loss.in_volume()),
+        ]);
     }
-    Ok((
-        coords.reshape((points, dims))?,
-        targets.reshape((points, per_point))?,
-    ))
+    let (coords, targets) = inputs::grid(case, device)?;
+    let sampler = WholeSampler::new(Sample::with_targets(coords, targets)?);
+    let objective = MeanSquaredError {
+        kind: case.kind,
+        order: order(case),
+    };
+    Ok(vec![Constraint::new("points", sampler, objective)])
+}
+
+/// Returns the loss of a field on all points at once, as a tensor that can be differentiated.
+fn loss(field: &Siren, constraints: &[Constraint]) -> Result<Tensor> {
+    let mut terms = Vec::new();
+    for constraint in constraints {
+        let objective = &constraint.objective;
+        let sample = constraint.sampler.draw(0)?;
+        let context = Context {
+            jet: &field.jet(sample.coords(), objective.order())?,
+            sample: &sample,
+            step: 0,
+            progress: 0.0,
+            coefficients: &Coefficients::default(),
+        };
+        for term in objective.terms(&context)? {
+            terms.push((term.per_point.mean_all()? * term.weight)?);
+        }
+    }
+    Ok(Tensor::stack(&terms, 0)?.sum_all()?)
 }
 
 /// Mean squared error of the quantity that a case trains on: its values, gradients or second derivatives.
@@ -291,7 +311,7 @@ fn per_point(kind: Kind, jet: &Jet, targets: &Tensor) -> siren_core::Result<Tens
     let prediction = match kind {
         Kind::Gradient => jet.gradient()?.flatten_from(1)?,
         Kind::Laplacian | Kind::Hessian => jet.traces()?.flatten_from(1)?,
-        Kind::Value | Kind::Render | Kind::Batched | Kind::Hyper => jet.value()?,
+        _ => jet.value()?,
     };
     Ok((prediction - targets)?.sqr()?.mean(D::Minus1)?)
 }

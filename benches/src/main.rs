@@ -11,6 +11,7 @@ mod case;
 mod contest;
 mod engine;
 mod hyper;
+mod inputs;
 mod peak;
 mod report;
 mod worker;
@@ -31,9 +32,11 @@ Examples:
   siren-bench run                            the usual cases
   siren-bench run value laplacian-256        all cases whose names begin so
   siren-bench run value-256-256 --peers      beside PyTorch and JAX
+  siren-bench run shape --peers              signed distance functions
   siren-bench run value-256-256 --simd avx2 --threads 1
 
 Names are QUANTITY-WIDTH-SIDE: `value-256-512` is a training step on the values of all 512 x 512 points with a network of width 256. \
+`shape-256-128` is one on the loss of signed distance functions, half of the 128 x 128 points on a surface and half around it. \
 `hyper-set` and `hyper-conv` train a hypernetwork, beside eager PyTorch alone. Peers need Python with \
 `pip install -r benches/peers/requirements.txt`.";
 
@@ -52,7 +55,8 @@ enum Command {
     /// Engines: `fused` (this project's field), `candle` (the same network from candle's operations) and, with `--peers`, PyTorch (eager
     /// and compiled) and JAX. Each engine runs in a process of its own, which also reports its peak memory. The engines take one step each
     /// in turn, with a measurement of the processor's peak in every round. Operations are counted from the shapes, so GFLOP/s and the
-    /// share of the peak count only operations that the step requires.
+    /// share of the peak count only operations that the step requires. An engine fails if the loss of its first step is not that of the
+    /// others.
     Run(RunArgs),
     /// Run one engine in this process, on request of `run`.
     #[command(hide = true)]

@@ -1,6 +1,6 @@
 //! Worker process of one engine: takes a step for each line on standard input and answers in JSON lines on standard output.
 //!
-//! The first answer is `{"ready": {"version": …}}` or `{"error": …}`. Each line of input is answered by `{"seconds": …}`, or by
+//! The first answer is `{"ready": {"version": …, "loss": …}}`, with the loss of the first untimed step or null, or `{"error": …}`. Each line of input is answered by `{"seconds": …}`, or by
 //! `{"gflops": …}` for the measurement of the peak; the end of the input by `{"peak_bytes": …, "baseline_bytes": …}`. The scripts in
 //! `peers/` follow the same protocol.
 
@@ -31,6 +31,14 @@ pub struct WorkerArgs {
     device: String,
 }
 
+/// An engine, or the measurement of the peak, that is ready to take steps.
+struct Prepared {
+    /// Loss of the first step, where engines can be compared by it.
+    loss: Option<f64>,
+    /// Takes a step and returns the answer.
+    step: Box<dyn FnMut() -> Result<Value>>,
+}
+
 /// Parses a SIMD level: `scalar`, `avx2`, `avx512` or `neon`.
 pub fn level(name: &str) -> Result<Level, String> {
     match name {
@@ -52,11 +60,12 @@ impl WorkerArgs {
             .build_global()?;
         let baseline = memory("VmRSS");
         match self.prepare() {
-            Ok(mut step) => {
-                answer(&json!({"ready": {"version": env!("CARGO_PKG_VERSION")}}))?;
+            Ok(mut prepared) => {
+                let version = env!("CARGO_PKG_VERSION");
+                answer(&json!({"ready": {"version": version, "loss": prepared.loss}}))?;
                 for line in std::io::stdin().lock().lines() {
                     line?;
-                    answer(&step()?)?;
+                    answer(&(prepared.step)()?)?;
                 }
             }
             Err(error) => answer(&json!({"error": format!("{error:#}")}))?,
@@ -64,10 +73,10 @@ impl WorkerArgs {
         answer(&json!({"peak_bytes": memory("VmHWM"), "baseline_bytes": baseline}))
     }
 
-    /// Prepares the engine and returns a function that takes a step and returns the answer.
+    /// Prepares the engine.
     ///
     /// Takes one step for warm-up, and a second one unless the first took 5 seconds or more.
-    fn prepare(&self) -> Result<Box<dyn FnMut() -> Result<Value>>> {
+    fn prepare(&self) -> Result<Prepared> {
         let case: Case = serde_json::from_str(&self.case)?;
         if let Some(reason) = refusal(&self.engine, &case, self.simd.is_some(), &self.device) {
             bail!("{reason}");
@@ -79,16 +88,21 @@ impl WorkerArgs {
             "fused" => Engine::fused(&case, self.simd, &device)?,
             "candle" => Engine::candle(&case, &device)?,
             "peak" => {
-                return Ok(Box::new(move || {
-                    Ok(json!({"gflops": peak::gflops(threads, level)}))
-                }));
+                return Ok(Prepared {
+                    loss: None,
+                    step: Box::new(move || Ok(json!({"gflops": peak::gflops(threads, level)}))),
+                });
             }
             other => bail!("unknown engine `{other}`, expected fused, candle or peak"),
         };
-        if engine.step()? < 5.0 {
+        let first = engine.step()?;
+        if first.seconds < 5.0 {
             engine.step()?;
         }
-        Ok(Box::new(move || Ok(json!({"seconds": engine.step()?}))))
+        Ok(Prepared {
+            loss: first.loss,
+            step: Box::new(move || Ok(json!({"seconds": engine.step()?.seconds}))),
+        })
     }
 }
 

@@ -42,6 +42,26 @@ fn json_and_table_hold_the_steps_of_every_engine() {
 }
 
 #[test]
+fn engines_agree_on_the_loss_of_the_first_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let output = run(&["tiny", "--repeats", "1", "--threads", "1", "--out", out]);
+    assert!(output.status.success(), "{output:?}");
+    let json = std::fs::read_to_string(folder.path().join("bench.json")).unwrap();
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let cases = json["cases"].as_array().unwrap();
+    for name in ["tiny", "tiny-shape"] {
+        let case = cases.iter().find(|case| case["case"]["name"] == name);
+        let engines = &case.unwrap()["engines"];
+        let losses = [0, 1].map(|index| engines[index]["first_loss"].as_f64().unwrap());
+        assert!(
+            (losses[0] / losses[1] - 1.0).abs() < 1e-5,
+            "{name}: {losses:?}"
+        );
+    }
+}
+
+#[test]
 fn a_missing_interpreter_is_reported_in_the_table_and_other_engines_still_run() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap();
@@ -59,7 +79,9 @@ fn an_unknown_case_is_an_error_that_lists_all_cases() {
     assert_eq!(output.status.code(), Some(2));
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(
-        error.contains("`valu`") && error.contains("laplacian-256-512"),
+        error.contains("`valu`")
+            && error.contains("laplacian-256-512")
+            && error.contains("shape-256-128"),
         "{error}"
     );
 }
