@@ -43,7 +43,7 @@ pub struct ShapeSignalConfig {
     pub surface_points: usize,
     /// Points in the volume that each step draws.
     pub volume_points: usize,
-    /// Number of cells along each axis of the mesh that scores are computed on.
+    /// Number of cells along each axis of the mesh that scores are computed on. The mesh in the run folder has twice as many.
     pub resolution: usize,
 }
 
@@ -102,6 +102,10 @@ impl Table for ShapeSignalConfig {
         if !SAMPLES.contains(&self.samples) {
             let expected = format!("{} to {} points", SAMPLES.start(), SAMPLES.end());
             return Err(Error::invalid("signal.samples", self.samples, &expected));
+        }
+        if let (None, Some(truth)) = (&self.path, &self.truth) {
+            let expected = "none without `signal.path`: the surface of the embedded shape is known";
+            return Err(Error::invalid("signal.truth", truth.display(), expected));
         }
         if !(0.0..=0.5).contains(&self.held_out) {
             let expected = "a share from 0 to 0.5";
