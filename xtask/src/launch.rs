@@ -16,6 +16,8 @@ use crate::kind::{Kind, SWEEP};
 
 /// The package with the feature `ffmpeg`.
 const VIDEO: &str = "siren-video";
+/// The package with the feature `las`.
+const SHAPE: &str = "siren-shape";
 /// The package that times steps.
 const BENCH: &str = "siren-bench";
 
@@ -106,8 +108,8 @@ impl Launch {
         if let Some(package) = &self.dependency {
             let mut build = cargo();
             build.args(["build", "--release", "--package", package, "--bin", package]);
-            if package == VIDEO && ffmpeg::is_installed() {
-                build.args(["--features", "ffmpeg"]);
+            for feature in formats(package, ffmpeg::is_installed()) {
+                build.args(["--features", feature]);
             }
             let manifest = root.join("Cargo.toml");
             let status = build.arg("--manifest-path").arg(manifest).status();
@@ -139,7 +141,7 @@ impl Launch {
         cargo
     }
 
-    /// Returns the arguments of Cargo. The program for clips is built with FFmpeg if it is installed.
+    /// Returns the arguments of Cargo. The program for clips is built with FFmpeg if it is installed, that for shapes with LAS files.
     fn cargo_args(&self, root: &Path, has_ffmpeg: bool) -> Vec<OsString> {
         let mut args: Vec<OsString> = vec!["run".into(), "--release".into()];
         args.extend(["--manifest-path".into(), root.join("Cargo.toml").into()]);
@@ -148,12 +150,21 @@ impl Launch {
         if self.needs_cuda {
             args.extend(["--features".into(), "cuda".into()]);
         }
-        if has_ffmpeg && self.package == VIDEO {
-            args.extend(["--features".into(), "ffmpeg".into()]);
+        for feature in formats(&self.package, has_ffmpeg) {
+            args.extend(["--features".into(), feature.into()]);
         }
         args.push("--".into());
         args.extend_from_slice(&self.args);
         args
+    }
+}
+
+/// Returns the feature of a package with which its program reads more formats of files.
+fn formats(package: &str, has_ffmpeg: bool) -> Option<&'static str> {
+    match package {
+        VIDEO => has_ffmpeg.then_some("ffmpeg"),
+        SHAPE => Some("las"),
+        _ => None,
     }
 }
 
@@ -364,6 +375,14 @@ mod tests {
             args.windows(2).any(|pair| pair == ["--features", "ffmpeg"])
         };
         assert!(has_feature(true) && !has_feature(false));
+    }
+
+    #[test]
+    fn the_shape_program_reads_las_files() {
+        let args: Vec<OsString> = vec!["runs/a".into()];
+        let launch = Launch::on_device(&Kind::named("shape"), "resume", &args);
+        let args = launch.cargo_args(Path::new("/root"), false);
+        assert!(args.windows(2).any(|pair| pair == ["--features", "las"]));
     }
 
     fn path_of(folders: &[&str]) -> OsString {

@@ -26,8 +26,9 @@ impl Recorded for Audio {
         Ok(self.metadata())
     }
 
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
-        write_artifacts(self, field, folder)
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<String>> {
+        write_artifacts(self, field, folder)?;
+        Ok(Vec::new())
     }
 }
 

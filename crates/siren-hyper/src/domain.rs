@@ -28,8 +28,9 @@ impl Recorded for Hyper {
         Ok(NoMetadata {})
     }
 
-    fn write_artifacts(&self, model: &HyperNetwork, folder: &Path) -> Result<()> {
-        artifacts::write(self, model, folder)
+    fn write_artifacts(&self, model: &HyperNetwork, folder: &Path) -> Result<Vec<String>> {
+        artifacts::write(self, model, folder)?;
+        Ok(Vec::new())
     }
 }
 

@@ -30,8 +30,9 @@ impl Recorded for Image {
         Ok(self.metadata())
     }
 
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
-        artifacts::write(self, field, folder)
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<String>> {
+        artifacts::write(self, field, folder)?;
+        Ok(Vec::new())
     }
 
     fn notes(&self) -> &[String] {

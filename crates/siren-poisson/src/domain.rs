@@ -22,8 +22,9 @@ impl Recorded for Poisson {
         self.metadata(field)
     }
 
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
-        artifacts::write(self, field, folder)
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<String>> {
+        artifacts::write(self, field, folder)?;
+        Ok(Vec::new())
     }
 
     fn notes(&self) -> &[String] {

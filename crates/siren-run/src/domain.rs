@@ -43,11 +43,12 @@ pub trait Recorded: Task {
     /// Only from candle.
     fn metadata(&self, model: &Self::Model) -> Result<Self::Metadata>;
 
-    /// Writes pictures, sounds or clips of the fitted model into the existing folder `folder`.
+    /// Writes pictures, sounds, clips or meshes of the fitted model into the existing folder `folder`. Returns remarks on them for the user,
+    /// such as a file that a model without a surface does not have. Each is one line.
     ///
     /// # Errors
     /// If a file cannot be written.
-    fn write_artifacts(&self, model: &Self::Model, folder: &Path) -> Result<()>;
+    fn write_artifacts(&self, model: &Self::Model, folder: &Path) -> Result<Vec<String>>;
 
     /// Returns remarks on the signal for the user, such as parts of a file that are not used. Each is one line.
     fn notes(&self) -> &[String] {

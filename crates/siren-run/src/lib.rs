@@ -68,5 +68,5 @@ pub use self::folder::{CheckpointChoice, EvaluationRow, Record, RunFolder, Weigh
 pub use self::hooks::{Hooks, RunObserver, Silent};
 pub use self::machine::Machine;
 pub use self::session::{
-    Outcome, Restored, check, export_run, restore, restore_model, resume, start,
+    Checked, Outcome, Restored, check, export_run, restore, restore_model, resume, start,
 };

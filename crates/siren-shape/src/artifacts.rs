@@ -5,12 +5,12 @@ use std::path::Path;
 use siren_core::Result;
 use siren_core::field::Siren;
 
+use crate::config::RESOLUTIONS;
 use crate::draw::{self, ColorMap, Paint};
-use crate::extract::Extraction;
+use crate::extract::{Extracted, Extraction};
+use crate::geometry::Mesh;
 use crate::signal::Shape;
 
-/// Number of cells along each axis of the mesh in the run folder.
-const RESOLUTION: usize = 256;
 /// Side of one view of the mesh or of the points, in pixels.
 const VIEW_PIXELS: u32 = 640;
 /// Side of one slice, in pixels.
@@ -19,19 +19,38 @@ const SLICE_PIXELS: usize = 384;
 /// Distance at which the color of an error is darkest, in coordinates: 0.5 % of the longest side.
 const LARGEST_ERROR: f32 = 0.01;
 
-/// Writes `mesh.ply` in the units of the user, `mesh.png` (from the front and from behind), `error.png` (the same, colored by the distance
-/// from the true surface or the nearest point), `points.png` (the input), `slices.png` (Φ) and `gradient_norm.png` (‖∇Φ‖ − 1).
+/// Writes `mesh.ply` in the units of the user, with twice the resolution that scores have, `mesh.png` (from the front and from behind),
+/// `error.png` (the same, colored by the distance from the true surface or the nearest point), `points.png` (the input), `slices.png` (Φ) and
+/// `gradient_norm.png` (‖∇Φ‖ − 1).
+///
+/// A field without a zero has no mesh: its three files are left out, and a remark says so.
 ///
 /// # Errors
-/// If a file cannot be written, or the field has no zero; the pictures of the field are written before that.
-pub(crate) fn write(shape: &Shape, field: &Siren, folder: &Path) -> Result<()> {
+/// If a file cannot be written.
+pub(crate) fn write(shape: &Shape, field: &Siren, folder: &Path) -> Result<Vec<String>> {
     let points = draw::cloud_views(shape.fitted(), VIEW_PIXELS);
     draw::save(&points, &folder.join("points.png"))?;
     let slices = draw::FieldSlices::of(field, SLICE_PIXELS)?;
     draw::save(&slices.values(), &folder.join("slices.png"))?;
     draw::save(&slices.gradient_norms(), &folder.join("gradient_norm.png"))?;
-    let extraction = Extraction::of_resolution(RESOLUTION.max(shape.resolution()));
-    let mesh = extraction.mesh(field)?;
+    let resolution = (2 * shape.resolution()).min(*RESOLUTIONS.end());
+    match Extraction::of_resolution(resolution).extract(field)? {
+        Extracted::Surface(mesh) => {
+            write_mesh(shape, mesh, folder)?;
+            Ok(Vec::new())
+        }
+        Extracted::Nothing(range) => Ok(vec![format!(
+            "warning: the field has no surface, its values are {:.4} to {:.4} in coordinates: no mesh was written. Look at {}; more \
+             steps, or another `train.learning_rate` or `objective.start`, may help",
+            range.lowest,
+            range.highest,
+            folder.join("slices.png").display()
+        )]),
+    }
+}
+
+/// Writes the mesh, and pictures of it.
+fn write_mesh(shape: &Shape, mesh: Mesh, folder: &Path) -> Result<()> {
     draw::save(&draw::two_views(&mesh, VIEW_PIXELS), &folder.join("mesh.png"))?;
     let errors = shape.distances_to_surface(&mesh.vertices)?;
     let errors: Vec<f32> = errors.iter().map(|&d| d.abs() as f32).collect();

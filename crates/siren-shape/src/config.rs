@@ -43,7 +43,7 @@ pub struct ShapeSignalConfig {
     pub surface_points: usize,
     /// Points in the volume that each step draws.
     pub volume_points: usize,
-    /// Number of cells along each axis of the mesh that scores are computed on.
+    /// Number of cells along each axis of the mesh that scores are computed on. The mesh in the run folder has twice as many.
     pub resolution: usize,
 }
 
@@ -103,6 +103,10 @@ impl Table for ShapeSignalConfig {
             let expected = format!("{} to {} points", SAMPLES.start(), SAMPLES.end());
             return Err(Error::invalid("signal.samples", self.samples, &expected));
         }
+        if let (None, Some(truth)) = (&self.path, &self.truth) {
+            let expected = "none without `signal.path`: the surface of the embedded shape is known";
+            return Err(Error::invalid("signal.truth", truth.display(), expected));
+        }
         if !(0.0..=0.5).contains(&self.held_out) {
             let expected = "a share from 0 to 0.5";
             return Err(Error::invalid("signal.held_out", self.held_out, expected));
@@ -152,17 +156,23 @@ impl Default for ShapeObjectiveConfig {
 }
 
 /// What the field is before the first step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Start {
-    /// Drawn at random, by the initialization of `[field]`.
-    #[default]
+    /// Drawn at random, by the initialization of `[field]`: the authors' start.
     Random,
-    /// Fitted to the signed distance of a sphere, `‖x‖ − r`, by some steps on its values. A fit without normals then begins with an inside.
+    /// The signed distance of a sphere, `‖x‖ − r`: a network of sines is made smooth, then fitted by some steps on value and gradient. Far from the
+    /// points the field then begins as a distance, and a fit without normals begins with an inside.
     Sphere(SphereStart),
 }
 
-/// Steps on the values of the signed distance of a sphere.
+impl Default for Start {
+    fn default() -> Self {
+        Self::Sphere(SphereStart::default())
+    }
+}
+
+/// Steps on the value and the gradient of the signed distance of a sphere.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SphereStart {
@@ -182,7 +192,7 @@ impl Default for SphereStart {
             radius: 0.5,
             steps: 300,
             points: 4096,
-            learning_rate: 1e-4,
+            learning_rate: 5e-4,
         }
     }
 }

@@ -22,7 +22,7 @@ impl Recorded for Shape {
         Ok(self.frame())
     }
 
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<String>> {
         artifacts::write(self, field, folder)
     }
 

@@ -4,12 +4,12 @@
 //! unit of the user.
 
 use rand::Rng;
-use siren_core::{Error, Result};
+use siren_core::Result;
 use siren_core::field::Siren;
 use siren_core::metrics::Metrics;
 use siren_core::signal::Stream;
 
-use crate::extract::Extraction;
+use crate::extract::{Extracted, Extraction};
 use crate::geometry::Mesh;
 use crate::metrics::{
     ACCURACY_PERCENT, CHAMFER_PERCENT, COMPLETENESS_PERCENT, COMPONENTS, Comparison,
@@ -97,10 +97,9 @@ pub(crate) fn metrics(shape: &Shape, field: &Siren) -> Result<Metrics> {
     let volume = VolumeScores::of(reference, field)?;
     let extraction = Extraction::of_resolution(shape.resolution());
     // A field without a zero is scored as one that fits badly: the run goes on.
-    let mut metrics = match extraction.mesh(field) {
-        Ok(mesh) => surface_metrics(shape, reference, &mesh)?,
-        Err(Error::InvalidValue { .. }) => without_surface(shape, reference),
-        Err(error) => return Err(error),
+    let mut metrics = match extraction.extract(field)? {
+        Extracted::Surface(mesh) => surface_metrics(shape, reference, &mesh)?,
+        Extracted::Nothing(_) => without_surface(shape, reference),
     };
     metrics.extend(volume.metrics());
     Ok(metrics)

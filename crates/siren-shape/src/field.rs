@@ -6,7 +6,9 @@ use candle_core::{DType, Device, Tensor};
 use siren_core::field::{Order, Siren};
 use siren_core::{Error, Result};
 
-use crate::extract::{Extraction, LevelFunction, ValuesAndGradients};
+use crate::extract::{
+    Cuboid, Extracted, Extraction, LevelFunction, ValueRange, ValuesAndGradients,
+};
 use crate::{Frame, Mesh, Vector};
 
 /// A fitted shape: a field whose value is the signed distance to a surface, negative inside, with the frame of the points from which it was
@@ -86,9 +88,23 @@ impl ShapeField {
     /// Extracts the surface as a closed mesh. Level and box of `extraction` are in coordinates: [`frame`](Self::frame) converts.
     ///
     /// # Errors
-    /// As [`Extraction::mesh`].
+    /// As [`Extraction::mesh`]; the message about a field without a surface has the units of the user.
     pub fn mesh(&self, extraction: &Extraction) -> Result<Mesh> {
-        Ok(self.frame.mesh_at_positions(extraction.mesh(&self.siren)?))
+        match extraction.extract(&self.siren)? {
+            Extracted::Surface(mesh) => Ok(self.frame.mesh_at_positions(mesh)),
+            Extracted::Nothing(range) => {
+                let scale = self.frame.scale;
+                let range = ValueRange {
+                    lowest: range.lowest / scale,
+                    highest: range.highest / scale,
+                };
+                let bounds = Cuboid {
+                    min: self.frame.position(extraction.bounds.min),
+                    max: self.frame.position(extraction.bounds.max),
+                };
+                Err(range.no_surface(extraction.level / scale, &bounds))
+            }
+        }
     }
 
     fn coords(&self, positions: &[Vector]) -> Vec<Vector> {

@@ -74,6 +74,7 @@ mod frame;
 pub mod geometry;
 mod loss;
 pub mod metrics;
+mod normal_source;
 pub mod normals;
 pub mod objective;
 mod pool;

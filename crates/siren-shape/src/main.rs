@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use siren_core::Result;
 use siren_run::program::{self, About, FittedArgs, Render, print_result};
-use siren_shape::extract::Component;
+use siren_shape::extract::{Component, Cuboid};
 use siren_shape::{RenderedShape, Shape, ShapeField, ShapeRendering};
 
 /// Options of a mesh of a fitted field.
@@ -22,8 +22,8 @@ struct RenderArgs {
     #[arg(long, value_name = "DISTANCE", default_value = "0", allow_negative_numbers = true)]
     level: f64,
     /// The box that is searched, in the units of the input [default: that of the fit, the coordinates −1 to 1].
-    #[arg(long = "box", value_name = "X0,X1,Y0,Y1,Z0,Z1", allow_negative_numbers = true, value_delimiter = ',', num_args = 6)]
-    bounds: Option<Vec<f64>>,
+    #[arg(long = "box", value_name = "X0,X1,Y0,Y1,Z0,Z1", allow_hyphen_values = true)]
+    bounds: Option<Cuboid>,
     /// Keep the component with the largest area alone.
     #[arg(long)]
     largest: bool,
@@ -37,7 +37,7 @@ impl Render<Shape> for RenderArgs {
         let rendering = ShapeRendering {
             resolution: self.resolution,
             level: self.level,
-            bounds: self.bounds.as_deref(),
+            bounds: self.bounds,
             component: if self.largest { Component::Largest } else { Component::All },
         };
         let rendered = machine.install(|| rendering.write(&field, output))?;

@@ -18,13 +18,13 @@ const PICTURE_RESOLUTION: usize = 256;
 
 /// What is written of a fitted shape. Lengths are in the units of the user.
 #[derive(Clone, Copy, Debug)]
-pub struct ShapeRendering<'a> {
+pub struct ShapeRendering {
     /// Number of cells along each axis; of a picture, the side of each view in pixels.
     pub resolution: usize,
     /// Signed distance at which the surface lies.
     pub level: f64,
-    /// Box in which it is sought: lowest and highest x, y and z in turn. Default: the cube of the coordinates.
-    pub bounds: Option<&'a [f64]>,
+    /// Box in which it is sought. Default: the cube of the coordinates.
+    pub bounds: Option<Cuboid>,
     /// Which components are kept.
     pub component: Component,
 }
@@ -53,13 +53,17 @@ pub enum RenderedShape {
     },
 }
 
-impl ShapeRendering<'_> {
+impl ShapeRendering {
     /// Writes a mesh (`.ply`, `.obj`, `.stl`), the signed distances at the (resolution + 1)³ grid points (`.npy`, float32, x slowest), or a
     /// picture of the mesh from two sides (`.png`), by the extension of `path`.
     ///
     /// # Errors
     /// For another extension, settings out of range, or a field without a surface; [`Error::Io`] if the file cannot be written.
     pub fn write(&self, field: &ShapeField, path: &Path) -> Result<RenderedShape> {
+        if !self.level.is_finite() {
+            let expected = "a finite distance, in the units of the input";
+            return Err(Error::invalid("--level", self.level, expected));
+        }
         if has_extension(path, &["png"]) {
             return self.write_picture(field, path);
         }
@@ -71,7 +75,7 @@ impl ShapeRendering<'_> {
             let expected = "a name that ends in .ply, .obj or .stl (mesh), .npy (distances on a grid) or .png (picture)";
             return Err(Error::invalid("--output", path.display(), expected));
         }
-        let mesh = field.mesh(&self.extraction(field, self.resolution)?)?;
+        let mesh = field.mesh(&self.extraction(field, self.resolution))?;
         mesh.save(path)?;
         Ok(RenderedShape::Mesh {
             vertices: mesh.vertices.len(),
@@ -79,31 +83,24 @@ impl ShapeRendering<'_> {
         })
     }
 
-    fn extraction(&self, field: &ShapeField, resolution: usize) -> Result<Extraction> {
+    fn extraction(&self, field: &ShapeField, resolution: usize) -> Extraction {
         let frame = field.frame();
-        let bounds = match self.bounds {
-            None => Extraction::default().bounds,
-            Some(&[x0, x1, y0, y1, z0, z1]) => Cuboid {
-                min: frame.coord([x0, y0, z0]),
-                max: frame.coord([x1, y1, z1]),
-            },
-            Some(other) => {
-                let expected = "six numbers: X0,X1,Y0,Y1,Z0,Z1";
-                return Err(Error::invalid("--box", format!("{other:?}"), expected));
-            }
-        };
-        Ok(Extraction {
+        let bounds = self.bounds.map(|bounds| Cuboid {
+            min: frame.coord(bounds.min),
+            max: frame.coord(bounds.max),
+        });
+        Extraction {
             resolution,
             level: self.level * frame.scale,
-            bounds,
+            bounds: bounds.unwrap_or(Extraction::default().bounds),
             component: self.component,
-        })
+        }
     }
 
     fn write_grid(&self, field: &ShapeField, path: &Path) -> Result<RenderedShape> {
         let extraction = Extraction {
             level: 0.0,
-            ..self.extraction(field, self.resolution)?
+            ..self.extraction(field, self.resolution)
         };
         let side = self.resolution + 1;
         let (partial, file) = PartialFile::create(path)?;
@@ -128,7 +125,7 @@ impl ShapeRendering<'_> {
             return Err(Error::invalid("--resolution", self.resolution, &expected));
         }
         let cells = self.resolution.clamp(PICTURE_RESOLUTION, 1024);
-        let mesh = field.mesh(&self.extraction(field, cells)?)?;
+        let mesh = field.mesh(&self.extraction(field, cells))?;
         let picture = draw::two_views(&mesh, self.resolution as u32);
         let (width, height) = picture.dimensions();
         draw::save(&picture, path)?;

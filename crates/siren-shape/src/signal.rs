@@ -13,26 +13,19 @@ use siren_core::signal::{
 use siren_core::train::{FitConfig, ScheduleKind, Task, TrainConfig};
 use siren_core::{Error, Result};
 
-use crate::config::{NormalSource, ShapeObjectiveConfig, ShapeSignalConfig, Start};
+use crate::config::{ShapeObjectiveConfig, ShapeSignalConfig, Start};
 use crate::evaluate::{self, Reference};
 use crate::frame::Frame;
 use crate::geometry::PointCloud;
 use crate::loss::{DistanceLossConfig, ShapeLoss};
-use crate::normals::{estimate_normals, mixed_signs};
 use crate::objective::{DistanceError, NORMALS};
 use crate::pool::Pool;
 use crate::sampler::MixtureSampler;
-use crate::source;
+use crate::source::{Orientation, ShapeSource};
 use crate::start;
 use crate::truth::Truth;
 use crate::{ShapeField, Vector};
 
-/// Nearest points from which a normal is estimated, and with whose normals a given one is compared.
-const NEIGHBORS: usize = 16;
-/// Share of estimated normals that disagree, or of given ones that oppose their neighbors, above which the user is told.
-const SUSPICIOUS_SHARE: f64 = 0.01;
-/// Share of given normals that oppose their neighbors above which they are refused.
-const REFUSED_SHARE: f64 = 0.25;
 /// Points of the volume per step.
 const VOLUME: Stream = Stream::named("shape.volume");
 
@@ -150,18 +143,16 @@ impl Shape {
         seed: u64,
     ) -> Result<Self> {
         let mut notes = Vec::new();
-        let source = source::open(signal, seed, &mut notes)?;
-        let mut shape = Self::new(source.points, source.truth, signal, objective, seed)?;
-        shape.notes.splice(0..0, notes);
-        Ok(shape)
+        let source = ShapeSource::open(signal, seed, &mut notes)?;
+        Self::of_source(source, notes, signal, objective, seed)
     }
 
     /// Makes the fitting problem of points in the units of the user. `truth` is the surface itself, for scores and for the loss `distance`.
     /// The keys `path`, `truth` and `samples` of `signal` are ignored.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] for given normals that are missing or of mixed signs, or a loss that needs what is unknown; [`Error::Shape`]
-    /// for points that make no surface.
+    /// [`Error::InvalidValue`] for given normals that are missing or of mixed signs, or a loss that needs what is unknown; those of
+    /// [`PointCloud::checked`].
     pub fn new(
         points: PointCloud,
         truth: Option<Truth>,
@@ -169,13 +160,30 @@ impl Shape {
         objective: &ShapeObjectiveConfig,
         seed: u64,
     ) -> Result<Self> {
-        let mut notes = Vec::new();
-        let points = with_normals(points, signal.normals, &mut notes)?;
+        let source = ShapeSource {
+            points,
+            truth,
+            origin: "the cloud".to_owned(),
+            orientation: Orientation::Claimed,
+        };
+        Self::of_source(source, Vec::new(), signal, objective, seed)
+    }
+
+    fn of_source(
+        mut source: ShapeSource,
+        mut notes: Vec<String>,
+        signal: &ShapeSignalConfig,
+        objective: &ShapeObjectiveConfig,
+        seed: u64,
+    ) -> Result<Self> {
+        source.points = source.points.checked(&source.origin, &mut notes)?;
+        let source = source.with_normals(signal.normals, &mut notes)?;
+        let ShapeSource { points, truth, .. } = source;
         if let ShapeLoss::Distance(_) = objective.loss
             && truth.is_none()
             && points.normals.is_none()
         {
-            let expected = "`siren`, `digs` or `heat`: the distance to points without normals has no sign";
+            let expected = "`siren`, `digs` or `heat`, or `signal.normals = \"estimate\"`: the distance to points without normals has no sign";
             return Err(Error::invalid("objective.loss", "distance", expected));
         }
         let frame = Frame::of(&points.points, signal.normalization)?;
@@ -338,54 +346,6 @@ impl Shape {
             constraint("far", loss.far, loss.far_weight, self.signal.volume_points)?,
             constraint("near", loss.near, loss.near_weight, self.signal.surface_points)?,
         ])
-    }
-}
-
-/// Returns the points with the normals that the config asks for.
-fn with_normals(
-    points: PointCloud,
-    source: NormalSource,
-    notes: &mut Vec<String>,
-) -> Result<PointCloud> {
-    match source {
-        NormalSource::None => Ok(PointCloud {
-            normals: None,
-            ..points
-        }),
-        NormalSource::Estimate => {
-            let estimated = estimate_normals(&points.points, NEIGHBORS);
-            if estimated.disagreeing > SUSPICIOUS_SHARE {
-                notes.push(format!(
-                    "warning: {:.1} % of neighboring normals disagree after their estimation; thin parts or noise may have the wrong side: \
-                     the losses `digs` and `heat` need no normals (`signal.normals = \"none\"`)",
-                    100.0 * estimated.disagreeing
-                ));
-            }
-            Ok(PointCloud {
-                normals: Some(estimated.normals),
-                ..points
-            })
-        }
-        NormalSource::Given => {
-            let Some(normals) = &points.normals else {
-                let expected = "\"estimate\" or \"none\": the points have no normals";
-                return Err(Error::invalid("signal.normals", "\"given\"", expected));
-            };
-            let mixed = mixed_signs(&points.points, normals, NEIGHBORS);
-            let percent = 100.0 * mixed;
-            if mixed > REFUSED_SHARE {
-                let expected = format!(
-                    "\"estimate\" or \"none\": {percent:.1} % of the normals point against those of their neighbors"
-                );
-                return Err(Error::invalid("signal.normals", "\"given\"", &expected));
-            }
-            if mixed > SUSPICIOUS_SHARE {
-                notes.push(format!(
-                    "warning: {percent:.1} % of the normals point against those of their neighbors; `signal.normals = \"estimate\"` replaces them"
-                ));
-            }
-            Ok(points)
-        }
     }
 }
 

@@ -27,8 +27,9 @@ impl Recorded for Video {
         Ok(self.metadata())
     }
 
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
-        write_artifacts(self, field, folder)
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<String>> {
+        write_artifacts(self, field, folder)?;
+        Ok(Vec::new())
     }
 
     fn notes(&self) -> &[String] {

@@ -147,14 +147,17 @@ pub struct CheckArgs {
 }
 
 impl CheckArgs {
-    /// Checks the config and its signal, and prints the config with every default filled in.
+    /// Checks the config and its signal, and prints remarks on the signal, and the config with every default filled in.
     ///
     /// # Errors
     /// As [`check`].
     fn execute<D: Domain>(&self) -> Result<ExitCode> {
         let machine = Machine::new("cpu", None)?;
-        let text = check::<D>(&self.config, &self.set, &machine)?;
-        console::print_result(text.trim_end());
+        let checked = check::<D>(&self.config, &self.set, &machine)?;
+        for note in &checked.notes {
+            console::print_note(note);
+        }
+        console::print_result(checked.config.trim_end());
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -71,12 +71,20 @@ pub fn start<D: Domain>(
     })
 }
 
-/// Checks config, signal and network as [`start`] does, and returns the resolved config as TOML, with every default filled in. Nothing is
-/// written.
+/// A config whose run could start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The resolved config as TOML, with every default filled in.
+    pub config: String,
+    /// Remarks on the signal for the user.
+    pub notes: Vec<String>,
+}
+
+/// Checks config, signal and network as [`start`] does. Nothing is written.
 ///
 /// # Errors
 /// As [`start`], without those of the disk and of the training.
-pub fn check<D: Domain>(config: &Path, overrides: &[String], machine: &Machine) -> Result<String> {
+pub fn check<D: Domain>(config: &Path, overrides: &[String], machine: &Machine) -> Result<Checked> {
     let overrides = &expand_home(overrides);
     let (mut config, source) = read_config::<D>(config, overrides)?;
     let attribute = |error| source.attribute(error, overrides);
@@ -87,7 +95,10 @@ pub fn check<D: Domain>(config: &Path, overrides: &[String], machine: &Machine) 
         domain
             .constraints(DType::F32, &machine.device)
             .map_err(attribute)?;
-        config.to_toml()
+        Ok(Checked {
+            config: config.to_toml()?,
+            notes: domain.notes().to_vec(),
+        })
     })
 }
 

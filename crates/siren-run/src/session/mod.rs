@@ -17,7 +17,7 @@ use crate::folder::{Best, CheckpointChoice, RunFolder, State, Summary, save_chec
 use crate::hooks::Hooks;
 use crate::machine::Machine;
 
-pub use self::launch::{check, resume, start};
+pub use self::launch::{Checked, check, resume, start};
 pub use self::reopen::{Restored, export_run, restore, restore_model};
 
 /// How a session ended.
@@ -132,8 +132,10 @@ impl<D: Domain> Session<'_, '_, D> {
     /// Writes artifacts and summary. The summary is written last: a folder with a summary is that of a finished run.
     fn finish(self, mut records: Records) -> Result<Outcome> {
         let artifacts = self.folder.artifacts();
-        self.domain
-            .write_artifacts(self.trainer.model(), &artifacts)?;
+        let model = self.trainer.model();
+        for note in self.domain.write_artifacts(model, &artifacts)? {
+            self.hooks.observer.note(&note);
+        }
         let steps = self.trainer.step_count();
         records.push_pictures(steps, &artifacts)?;
         let summary = Summary {

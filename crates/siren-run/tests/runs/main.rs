@@ -184,7 +184,7 @@ impl RunObserver for Recorder {
 }
 
 #[test]
-fn an_observer_is_called_for_notes_and_every_step_and_evaluation() {
+fn an_observer_is_called_for_notes_and_every_step_and_evaluation_and_for_notes_on_artifacts() {
     let workplace = Workplace::new();
     let mut recorder = Recorder::default();
     workplace.start("run", 6, hooks(&mut recorder));
@@ -200,6 +200,7 @@ fn an_observer_is_called_for_notes_and_every_step_and_evaluation() {
         "stepped 6",
         "evaluated 6 psnr_db",
         "finished",
+        "note: no sound was written",
     ];
     assert_eq!(recorder.0, expected);
     let mut recorder = Recorder::default();
@@ -229,6 +230,7 @@ fn a_resumed_run_notes_a_missing_table_and_starts_at_its_checkpoint() {
         "stepped 5",
         "evaluated 5 psnr_db",
         "finished",
+        "note: no sound was written",
     ];
     assert_eq!(recorder.0, expected);
 }

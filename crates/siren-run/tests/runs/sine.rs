@@ -94,9 +94,10 @@ impl Recorded for Sine {
         Ok(NoMetadata {})
     }
 
-    fn write_artifacts(&self, _field: &Siren, folder: &Path) -> Result<()> {
+    fn write_artifacts(&self, _field: &Siren, folder: &Path) -> Result<Vec<String>> {
         let path = folder.join("sine.txt");
-        std::fs::write(&path, "fitted").map_err(Error::io("write", &path))
+        std::fs::write(&path, "fitted").map_err(Error::io("write", &path))?;
+        Ok(vec!["note: no sound was written".to_owned()])
     }
 
     fn notes(&self) -> &[String] {

@@ -3,7 +3,7 @@
 use siren_core::{Error, Result};
 
 use super::lattice::{Lattice, SparseLattice};
-use super::{Cuboid, LevelFunction};
+use super::{LevelFunction, ValueRange};
 use crate::geometry::Vector;
 
 /// Points per call of the function.
@@ -78,18 +78,12 @@ impl<'a> LatticeValues<'a> {
         self.lowest < self.level && self.highest >= self.level
     }
 
-    /// Makes the error of a function without a surface.
-    pub(super) fn no_surface(&self, bounds: &Cuboid) -> Error {
-        let value = format!(
-            "from {} to {} in the box from {:?} to {:?}",
-            self.lowest, self.highest, bounds.min, bounds.max
-        );
-        let expected = format!(
-            "values below and above the level {} inside the box, so that there is a surface; was the field trained? Train it, or give another box \
-             or level",
-            self.level
-        );
-        Error::invalid("field", value, &expected)
+    /// Returns the range of the values so far.
+    pub(super) fn range(&self) -> ValueRange {
+        ValueRange {
+            lowest: self.lowest,
+            highest: self.highest,
+        }
     }
 }
 

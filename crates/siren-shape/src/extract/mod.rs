@@ -18,6 +18,8 @@ mod refine;
 #[cfg(test)]
 mod tests;
 
+use std::str::FromStr;
+
 use siren_core::{Error, Result};
 
 use self::evaluate::{BATCH_POINTS, LatticeValues, values_at};
@@ -61,6 +63,31 @@ pub struct Cuboid {
     pub max: Vector,
 }
 
+impl FromStr for Cuboid {
+    type Err = String;
+
+    /// Parses `X0,X1,Y0,Y1,Z0,Z1`: the lowest and the highest x, y and z.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |part: &str| {
+            let number = part.trim().parse().ok().filter(|number: &f64| number.is_finite());
+            number.ok_or_else(|| format!("`{part}` is not a finite number"))
+        };
+        let numbers: Vec<f64> = text.split(',').map(number).collect::<Result<_, _>>()?;
+        let &[x0, x1, y0, y1, z0, z1] = numbers.as_slice() else {
+            return Err(format!("expected 6 numbers, X0,X1,Y0,Y1,Z0,Z1, found {}", numbers.len()));
+        };
+        for (axis, low, high) in [("X", x0, x1), ("Y", y0, y1), ("Z", z0, z1)] {
+            if low >= high {
+                return Err(format!("expected {axis}0 below {axis}1, found {low} and {high}"));
+            }
+        }
+        Ok(Self {
+            min: [x0, y0, z0],
+            max: [x1, y1, z1],
+        })
+    }
+}
+
 impl Cuboid {
     /// Returns the lengths of the sides.
     #[must_use]
@@ -79,6 +106,35 @@ impl Cuboid {
             1.0
         };
         Some(normal)
+    }
+}
+
+/// What there is of the level of a function in a box.
+pub(crate) enum Extracted {
+    /// Its surface.
+    Surface(Mesh),
+    /// No surface.
+    Nothing(ValueRange),
+}
+
+/// Range of the values of a function at the points of a grid.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct ValueRange {
+    pub(crate) lowest: f64,
+    pub(crate) highest: f64,
+}
+
+impl ValueRange {
+    /// Makes the error of a function without a surface at `level` in a box.
+    pub(crate) fn no_surface(&self, level: f64, bounds: &Cuboid) -> Error {
+        let axes = ["x", "y", "z"].iter().zip(bounds.min.iter().zip(bounds.max));
+        let axes: Vec<String> = axes.map(|(axis, (low, high))| format!("{axis} {low} to {high}")).collect();
+        let value = format!("{:.6} to {:.6} in the box {}", self.lowest, self.highest, axes.join(", "));
+        let expected = format!(
+            "values below and above {level} inside the box, so that there is a surface; was the field trained? Train it, or give another box \
+             or level"
+        );
+        Error::invalid("field", value, &expected)
     }
 }
 
@@ -159,16 +215,27 @@ impl Extraction {
     /// # Errors
     /// If a setting is out of range, if the function fails, if it has a value that is not finite, or if it has no surface in the box.
     pub fn mesh(&self, function: &dyn LevelFunction) -> Result<Mesh> {
+        match self.extract(function)? {
+            Extracted::Surface(mesh) => Ok(mesh),
+            Extracted::Nothing(range) => Err(range.no_surface(self.level, &self.bounds)),
+        }
+    }
+
+    /// Extracts the surface as [`mesh`](Self::mesh) does, if there is one.
+    ///
+    /// # Errors
+    /// As [`mesh`](Self::mesh), except that of a function without a surface.
+    pub(crate) fn extract(&self, function: &dyn LevelFunction) -> Result<Extracted> {
         self.check()?;
         let mut values = LatticeValues::new(function, self.level);
         let sparse = refine::around_surface(&mut values, &self.bounds, self.resolution)?;
         if !values.has_both_sides() {
-            return Err(values.no_surface(&self.bounds));
+            return Ok(Extracted::Nothing(values.range()));
         }
         let mut mesh = march::triangulate(&sparse)?;
         drop(sparse);
         if mesh.faces.is_empty() {
-            return Err(values.no_surface(&self.bounds));
+            return Ok(Extracted::Nothing(values.range()));
         }
         if self.component == Component::Largest {
             mesh = mesh.largest_component();
@@ -181,7 +248,7 @@ impl Extraction {
             longest_step: 0.5 * x.min(y).min(z) / self.resolution as f64,
         };
         projection.apply(&mut mesh)?;
-        Ok(mesh)
+        Ok(Extracted::Surface(mesh))
     }
 
     /// Evaluates Φ at all (resolution + 1)³ grid points, and passes the values to `consume` in pieces, in the order of an array of that shape:

@@ -8,7 +8,7 @@ use siren_core::file::{ArrayElement, ArrayElementKind, ArrayHeader};
 use siren_core::{Error, Result};
 
 use super::PointCloud;
-use super::collect::{Normals, PointCollector};
+use super::collect::{FileNormals, Normals, PointCollector};
 
 /// Rows that are read at once.
 const ROWS_PER_CHUNK: usize = 1 << 14;
@@ -28,7 +28,11 @@ struct PointLayout {
 ///
 /// # Errors
 /// [`Error::Signal`] with the row that cannot be used; [`Error::Io`].
-pub(super) fn read_points(path: &Path, notes: &mut Vec<String>) -> Result<PointCloud> {
+pub(super) fn read_points(
+    path: &Path,
+    file_normals: FileNormals,
+    notes: &mut Vec<String>,
+) -> Result<PointCloud> {
     let file = File::open(path).map_err(Error::io("open", path))?;
     let mut reader = BufReader::new(file);
     let header = ArrayHeader::read(&mut reader);
@@ -39,7 +43,7 @@ pub(super) fn read_points(path: &Path, notes: &mut Vec<String>) -> Result<PointC
     check_size(&layout, size).map_err(|message| Error::signal(path, message))?;
     let normals = Normals::of_columns(layout.columns);
     let normals = normals.map_err(|message| Error::signal(path, message))?;
-    let mut collector = PointCollector::new(normals);
+    let mut collector = PointCollector::new(normals.unless_ignored(file_normals));
     for first in (0..layout.rows).step_by(ROWS_PER_CHUNK) {
         let count = ROWS_PER_CHUNK.min(layout.rows - first);
         let rows = read_rows(&mut file, &layout, first, count).map_err(Error::io("read", path))?;

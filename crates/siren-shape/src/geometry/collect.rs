@@ -26,7 +26,22 @@ pub(super) enum Normals {
     Unnamed,
 }
 
+/// What becomes of the normals of points in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FileNormals {
+    Read,
+    Ignored,
+}
+
 impl Normals {
+    /// Returns these normals, or none if they are ignored.
+    pub(super) fn unless_ignored(self, normals: FileNormals) -> Self {
+        match normals {
+            FileNormals::Read => self,
+            FileNormals::Ignored => Self::Absent,
+        }
+    }
+
     /// Returns whether rows of this many columns have normals. The error is a message.
     pub(super) fn of_columns(columns: usize) -> Result<Self, String> {
         match columns {
@@ -100,18 +115,18 @@ impl PointCollector {
         if self.may_be_colors && self.largest > 1.0 {
             return Err(Error::signal(
                 path,
-                "columns 4 to 6 are integers from 0 to 255, which are colors, expected normals: remove these columns",
+                "columns 4 to 6 are integers from 0 to 255, which are colors, expected normals: remove these columns, or ignore them with `signal.normals = \"estimate\"` or \"none\"",
             ));
         }
         if self.points.is_empty() {
             return Err(Error::signal(
                 path,
-                "all normals have length 0 or are not finite: remove them from the file, and they are estimated",
+                "all normals have length 0 or are not finite: ignore them with `signal.normals = \"estimate\"` or \"none\"",
             ));
         }
         if self.without_direction > 0 {
             notes.push(format!(
-                "{}: dropped {} of {count} points ({:.2} %), whose normals have length 0 or are not finite",
+                "{}: dropped {} of {count} points ({:.2} %), whose normals have length 0 or are not finite; `signal.normals = \"estimate\"` or \"none\" keeps them",
                 path.display(),
                 self.without_direction,
                 100.0 * self.without_direction as f64 / count as f64

@@ -5,6 +5,7 @@ use std::path::Path;
 use siren_core::file::has_extension;
 use siren_core::{Error, Result};
 
+use super::collect::FileNormals;
 use super::{Geometry, array, glb, obj, ply, stl, text};
 
 /// Extensions of text files of points.
@@ -31,6 +32,23 @@ impl Geometry {
     /// [`Error::Signal`] with the line or element of a file that cannot be used (coordinates that are not finite, rows of different lengths,
     /// indices out of range, a file that is cut short, no points, an unknown extension); [`Error::Io`].
     pub fn open(path: &Path, notes: &mut Vec<String>) -> Result<Self> {
+        Self::open_with(path, FileNormals::Read, notes)
+    }
+
+    /// Reads a file as [`open`](Self::open) does, but without the normals of points, whatever they are: no point is dropped for its normal,
+    /// and columns 4 to 6 of a text file or an array may hold anything, such as colors.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_positions(path: &Path, notes: &mut Vec<String>) -> Result<Self> {
+        let mut geometry = Self::open_with(path, FileNormals::Ignored, notes)?;
+        if let Self::Points(cloud) = &mut geometry {
+            cloud.normals = None;
+        }
+        Ok(geometry)
+    }
+
+    fn open_with(path: &Path, normals: FileNormals, notes: &mut Vec<String>) -> Result<Self> {
         let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;
         if metadata.is_dir() {
             return Err(Error::signal(
@@ -46,13 +64,13 @@ impl Geometry {
         }
         let is = |extensions: &[&str]| has_extension(path, extensions);
         if is(&TEXT) {
-            text::read_points(path, notes).map(Self::Points)
+            text::read_points(path, normals, notes).map(Self::Points)
         } else if is(&["npy"]) {
-            array::read_points(path, notes).map(Self::Points)
+            array::read_points(path, normals, notes).map(Self::Points)
         } else if is(&["las", "laz"]) {
             open_las(path, notes)
         } else if is(&["ply"]) {
-            ply::read(path, notes)
+            ply::read(path, normals, notes)
         } else if is(&["obj"]) {
             obj::read(path, notes)
         } else if is(&["stl"]) {

@@ -137,7 +137,11 @@ fn read_ascii(path: &Path) -> Result<RawMesh> {
                 Ok(())
             }
             ("vertex", Some(corners)) if corners.len() < 3 => {
-                parse_corner(words).map(|corner| corners.push(corner))
+                parse_corner(words).and_then(|corner| {
+                    corners.push(corner);
+                    // Here too, for the line.
+                    check_position(corner)
+                })
             }
             ("endfacet", current) => match current.take().as_deref() {
                 Some(&[a, b, c]) => triangles.push([a, b, c], number),

@@ -5,7 +5,7 @@ use std::path::Path;
 use siren_core::{Error, Result};
 
 use super::PointCloud;
-use super::collect::{Normals, PointCollector};
+use super::collect::{FileNormals, Normals, PointCollector};
 use super::lines::{Lines, TextLine, line_error, parse_number};
 
 /// The fields of a line; those after the sixth are only counted.
@@ -69,12 +69,23 @@ fn parses_in_parts(text: &str) -> bool {
 }
 
 /// What the lines so far were.
-#[derive(Default)]
 struct TextState {
+    normals: FileNormals,
     /// Number of points that the first line claims.
     claimed: Option<u64>,
     has_names: bool,
     rows: Option<PointRows>,
+}
+
+impl TextState {
+    fn new(normals: FileNormals) -> Self {
+        Self {
+            normals,
+            claimed: None,
+            has_names: false,
+            rows: None,
+        }
+    }
 }
 
 /// The rows of points so far.
@@ -91,9 +102,13 @@ struct PointRows {
 ///
 /// # Errors
 /// [`Error::Signal`] with the number of the line that cannot be used; [`Error::Io`].
-pub(super) fn read_points(path: &Path, notes: &mut Vec<String>) -> Result<PointCloud> {
+pub(super) fn read_points(
+    path: &Path,
+    normals: FileNormals,
+    notes: &mut Vec<String>,
+) -> Result<PointCloud> {
     let mut lines = Lines::open(path)?;
-    let mut state = TextState::default();
+    let mut state = TextState::new(normals);
     while let Some(line) = lines.next_line()? {
         let number = line.number;
         read_line(line, &mut state).map_err(|message| line_error(path, number, &message))?;
@@ -128,7 +143,7 @@ fn read_line(line: TextLine<'_>, state: &mut TextState) -> Result<(), String> {
     if state.rows.is_none() {
         if !state.has_names && fields.are_names() {
             state.has_names = true;
-            return check_names(&fields);
+            return check_names(&fields, state.normals);
         }
         if let (1, None, false) = (fields.count, state.claimed, state.has_names)
             && let Ok(claimed) = fields.texts[0].parse()
@@ -143,8 +158,8 @@ fn read_line(line: TextLine<'_>, state: &mut TextState) -> Result<(), String> {
             columns: fields.count,
             first_line: line.number,
             collector: PointCollector::new(match Normals::of_columns(fields.count)? {
-                Normals::Unnamed if state.has_names => Normals::Named,
-                normals => normals,
+                Normals::Unnamed if state.has_names => Normals::Named.unless_ignored(state.normals),
+                normals => normals.unless_ignored(state.normals),
             }),
         }),
     };
@@ -170,7 +185,7 @@ fn without_comment(line: &str) -> &str {
 
 /// Checks that columns with names are in the expected order. Names other than x, y and z are not interpreted, except those of columns 4 to 6.
 /// The error is a message.
-fn check_names(fields: &Fields<'_>) -> Result<(), String> {
+fn check_names(fields: &Fields<'_>, normals: FileNormals) -> Result<(), String> {
     let clean = |text: &&str| text.trim_matches('"').trim().to_lowercase();
     let names: Vec<String> = fields.texts().iter().map(clean).collect();
     for (expected, axis) in ["x", "y", "z"].into_iter().zip(0..) {
@@ -183,9 +198,11 @@ fn check_names(fields: &Fields<'_>) -> Result<(), String> {
             ));
         }
     }
-    if fields.count == 6 && names[3..].iter().any(|name| !name.starts_with('n')) {
+    let has_normals = fields.count == 6 && normals == FileNormals::Read;
+    if has_normals && names[3..].iter().any(|name| !name.starts_with('n')) {
         return Err(format!(
-            "names columns 4 to 6 `{}`, expected normals, nx ny nz: remove columns that are not normals",
+            "names columns 4 to 6 `{}`, expected normals, nx ny nz: remove columns that are not normals, or ignore them with \
+             `signal.normals = \"estimate\"` or \"none\"",
             names[3..].join("`, `")
         ));
     }

@@ -12,6 +12,9 @@ use crate::geometry::{Bounds, Vector};
 /// Number of nearest points that a plane is fitted to, unless the caller has a reason for another.
 pub const NEIGHBORS: usize = 16;
 
+/// Points that are counted for the share of mixed signs, at least.
+const COUNTED_POINTS: usize = 100_000;
+
 /// Smallest |z| of a normal that says which side is up.
 const UPRIGHT: f64 = 1e-3;
 
@@ -76,21 +79,26 @@ pub fn estimate_normals(points: &[Vector], neighbors: usize) -> EstimatedNormals
 /// Returns the share of points, in [0, 1], whose normal is opposed to the normals of more than half of its `neighbors` nearest points. It is
 /// near 0 for a surface with consistent normals, and near ½ for normals of random sign.
 ///
-/// `normals` has one normal for each point; points without one are not counted.
+/// Of more than 200,000 points, every second or third and so on is counted, at least 100,000 in all. `normals` has one normal for each point;
+/// points without one are left out.
 #[must_use]
 pub fn mixed_signs(points: &[Vector], normals: &[Vector], neighbors: usize) -> f64 {
     let points = &points[..points.len().min(normals.len())];
-    let graph = NeighborGraph::of(points, neighbors);
-    let is_opposed = |&index: &usize| {
-        let others = graph.of_point(index);
+    let Some(search) = NeighborSearch::of(points, neighbors) else {
+        return 0.0;
+    };
+    let counted: Vec<usize> = (0..points.len())
+        .step_by((points.len() / COUNTED_POINTS).max(1))
+        .collect();
+    let is_opposed = |&&index: &&usize| {
+        let others = search.others(index);
         let opposed = others
             .iter()
             .filter(|&&other| dot(normals[index], normals[other as usize]) < 0.0)
             .count();
         2 * opposed > others.len()
     };
-    let opposed = (0..points.len()).into_par_iter().filter(is_opposed).count();
-    share(opposed, points.len())
+    share(counted.par_iter().filter(is_opposed).count(), counted.len())
 }
 
 /// Returns `part / whole`, or 0 if the whole is 0.
@@ -99,6 +107,45 @@ fn share(part: usize, whole: usize) -> f64 {
         return 0.0;
     }
     part as f64 / whole as f64
+}
+
+/// Finds the nearest other points of points.
+struct NeighborSearch<'a> {
+    points: &'a [Vector],
+    // The mutable tree cannot hold more equal coordinates than a leaf; this one can.
+    tree: ImmutableKdTree<f64, 3>,
+    per_point: usize,
+    /// One more, as the point itself is found too.
+    wanted: NonZero<usize>,
+}
+
+impl<'a> NeighborSearch<'a> {
+    /// Prepares the search of `neighbors` other points, all others if there are fewer; `None` if there are none.
+    fn of(points: &'a [Vector], neighbors: usize) -> Option<Self> {
+        let per_point = neighbors.min(points.len().saturating_sub(1));
+        if per_point == 0 {
+            return None;
+        }
+        Some(Self {
+            points,
+            tree: ImmutableKdTree::new_from_slice(points).ok()?,
+            per_point,
+            wanted: NonZero::new(per_point + 1)?,
+        })
+    }
+
+    /// Returns the nearest other points of a point.
+    fn others(&self, index: usize) -> Vec<u32> {
+        let found = self
+            .tree
+            .query(&self.points[index])
+            .nearest_n::<SquaredEuclidean<f64>>(self.wanted)
+            .execute();
+        let others = found.iter().map(|item| item.item);
+        // Among many equal points the point itself may not be found: the last one is dropped then.
+        let others = others.filter(|&other| other as usize != index);
+        others.take(self.per_point).collect()
+    }
 }
 
 /// For each point its nearest other points.
@@ -111,28 +158,17 @@ struct NeighborGraph {
 impl NeighborGraph {
     /// Finds the nearest `neighbors` other points of each point, all others if there are fewer.
     fn of(points: &[Vector], neighbors: usize) -> Self {
-        let per_point = neighbors.min(points.len().saturating_sub(1));
-        // The point itself is found too. The mutable tree cannot hold more equal coordinates than a leaf; this one can.
-        let tree = ImmutableKdTree::<f64, 3>::new_from_slice(points).ok();
-        let (Some(tree), Some(wanted)) =
-            (tree.filter(|_| per_point > 0), NonZero::new(per_point + 1))
-        else {
+        let Some(search) = NeighborSearch::of(points, neighbors) else {
             return Self {
                 indices: Vec::new(),
                 per_point: 0,
             };
         };
+        let per_point = search.per_point;
         let mut indices = vec![0; per_point * points.len()];
         let rows = indices.par_chunks_exact_mut(per_point).enumerate();
         rows.for_each(|(index, row)| {
-            let found = tree
-                .query(&points[index])
-                .nearest_n::<SquaredEuclidean<f64>>(wanted)
-                .execute();
-            // Among many equal points the point itself may not be found: the last one is dropped then.
-            let others = found.iter().map(|item| item.item);
-            let others = others.filter(|&other| other as usize != index);
-            for (slot, other) in row.iter_mut().zip(others) {
+            for (slot, other) in row.iter_mut().zip(search.others(index)) {
                 *slot = other;
             }
         });

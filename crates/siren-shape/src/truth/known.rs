@@ -54,14 +54,14 @@ impl Truth {
         }
     }
 
-    /// Returns a remark on a surface whose inside is not certain.
+    /// Returns a remark on a mesh whose inside is not certain.
     #[must_use]
     pub fn note(&self) -> Option<String> {
         match self {
             Self::Mesh(known) if known.distance.sign_rule() == SignRule::WindingNumber => {
                 let topology = known.mesh.topology();
                 Some(format!(
-                    "note: the mesh is not closed ({} boundary edges, {} that are not shared by two triangles in opposite directions): its \
+                    "the mesh is not closed ({} boundary edges, {} that are not shared by two triangles in opposite directions): its \
                      inside is where the generalized winding number is at least ½",
                     topology.boundary_edges,
                     topology.non_manifold_edges + topology.misoriented_edges,

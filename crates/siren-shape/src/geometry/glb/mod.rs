@@ -204,10 +204,12 @@ impl Scene<'_> {
         let positions = read_vectors(&positions, self.blob)?;
         u32::try_from(start + positions.len()).map_err(|_| "has too many vertices".to_owned())?;
         for (&position, index) in positions.iter().zip(0..) {
-            let position = transform.point(position);
+            let turned = transform.point(position);
+            // First the position of the file: a transformed one is NaN on all axes.
             check_position(position)
+                .and_then(|()| check_position(turned))
                 .map_err(|message| format!("vertex {index} (counted from 0): {message}"))?;
-            self.mesh.vertices.push(position);
+            self.mesh.vertices.push(turned);
         }
         if let Some(normals) = primitive.get(&gltf::Semantic::Normals) {
             let normals = read_vectors(&normals, self.blob)?;

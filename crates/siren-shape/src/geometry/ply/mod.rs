@@ -13,7 +13,7 @@ use siren_core::{Error, Result};
 use self::values::{AsciiValues, At, BinaryValues, Endianness, Values};
 use super::Geometry;
 use super::assemble::RawMesh;
-use super::collect::{Normals, PointCollector, check_position};
+use super::collect::{FileNormals, Normals, PointCollector, check_position};
 use super::polygon::Polygons;
 
 /// Names of the properties of a vertex that are read, in this order.
@@ -30,7 +30,11 @@ const CORNERS: [&str; 2] = ["vertex_indices", "vertex_index"];
 ///
 /// # Errors
 /// [`Error::Signal`] with the line or the element that cannot be used; [`Error::Io`].
-pub(super) fn read(path: &Path, notes: &mut Vec<String>) -> Result<Geometry> {
+pub(super) fn read(
+    path: &Path,
+    normals: FileNormals,
+    notes: &mut Vec<String>,
+) -> Result<Geometry> {
     let file = File::open(path).map_err(Error::io("open", path))?;
     let mut reader = Reader::new(BufReader::with_capacity(1 << 16, file));
     let header = Parser::<DefaultElement>::new().read_header(&mut reader);
@@ -47,16 +51,17 @@ pub(super) fn read(path: &Path, notes: &mut Vec<String>) -> Result<Geometry> {
     // The header ends before the line that the library counts.
     let lines_read = (reader.line() as u64).saturating_sub(1);
     let reader = reader.into_inner();
+    let content = Content::new(&header, normals);
     let order = match header.encoding {
         Encoding::Ascii => {
             let values = AsciiValues::new(path, reader, lines_read);
-            return read_elements(path, values, &header, notes);
+            return read_elements(path, values, &header, content)?.finish(path, notes);
         }
         Encoding::BinaryLittleEndian => Endianness::LittleEndian,
         Encoding::BinaryBigEndian => Endianness::BigEndian,
     };
     let values = BinaryValues::new(path, reader, order);
-    read_elements(path, values, &header, notes)
+    read_elements(path, values, &header, content)?.finish(path, notes)
 }
 
 /// Checks that there are vertices with positions, and that faces are lists of corners. The error is a message.
@@ -102,9 +107,8 @@ fn read_elements(
     path: &Path,
     mut values: impl Values,
     header: &Header,
-    notes: &mut Vec<String>,
-) -> Result<Geometry> {
-    let mut content = Content::new(header);
+    mut content: Content,
+) -> Result<Content> {
     for element in header.elements.values() {
         match element.name.as_str() {
             "vertex" => read_vertices(path, &mut values, element, &mut content)?,
@@ -124,11 +128,7 @@ fn read_elements(
         }
     }
     values.finish()?;
-    if let Some(points) = content.points {
-        let cloud = points.finish(path, notes)?;
-        return Ok(Geometry::Points(cloud));
-    }
-    content.mesh.finish(path, notes)
+    Ok(content)
 }
 
 /// What is read of a file.
@@ -140,12 +140,13 @@ struct Content {
 }
 
 impl Content {
-    fn new(header: &Header) -> Self {
+    fn new(header: &Header, normals: FileNormals) -> Self {
         let vertex = &header.elements["vertex"];
-        let has_normals = VERTEX[3..].iter().all(|name| {
+        let is_number = |name: &&str| {
             let property = vertex.properties.get(*name).map(|p| &p.data_type);
             matches!(property, Some(PropertyType::Scalar(_)))
-        });
+        };
+        let has_normals = normals == FileNormals::Read && VERTEX[3..].iter().all(is_number);
         let normals = if has_normals {
             Normals::Named
         } else {
@@ -161,6 +162,14 @@ impl Content {
             },
             has_normals,
         }
+    }
+
+    fn finish(self, path: &Path, notes: &mut Vec<String>) -> Result<Geometry> {
+        if let Some(points) = self.points {
+            let cloud = points.finish(path, notes)?;
+            return Ok(Geometry::Points(cloud));
+        }
+        self.mesh.finish(path, notes)
     }
 }
 
