@@ -23,7 +23,7 @@
 //! | key of `[signal]` | default | meaning |
 //! |---|---|---|
 //! | `path` | – | file of points (`.xyz`, `.txt`, `.csv`, `.pts`, `.npy`, `.ply`, `.las`, `.laz`) or of a mesh (`.obj`, `.ply`, `.stl`, `.glb`); the embedded shape without it |
-//! | `truth` | – | mesh file with the true surface, for scores; the mesh of `path` without it |
+//! | `truth` | – | mesh file with the true surface of the points of `path`, for scores; the mesh of `path` without it |
 //! | `normals` | `"given"` | `"given"` (those of the file), `"estimate"` (from the nearest points), `"none"` |
 //! | `normalization` | `"box"` | `"box"`: the bounding box is centered, and its longest side spans ±0.9; `"authors"` |
 //! | `samples` | 100000 | points that are drawn on a mesh or on the embedded shape |
@@ -36,7 +36,7 @@
 //! |---|---|---|
 //! | `loss` | `"siren"` | a loss of the table below, by its name or with its weights: `{ siren = { normal = 10.0 } }` |
 //! | `volume` | 1.1 | half the side of the cube in which the points of the volume are drawn, in coordinates |
-//! | `start` | `"random"` | the field before the first step: `"random"`, or the signed distance of a sphere, `"sphere"` or `{ sphere = { radius = 0.5 } }` |
+//! | `start` | `"sphere"` | the field before the first step: smooth and the signed distance of a sphere, `"sphere"` or `{ sphere = { radius = 0.5 } }`; `"random"` (the authors') |
 //!
 //! | loss | for | terms on the surface | terms in the volume |
 //! |---|---|---|---|
