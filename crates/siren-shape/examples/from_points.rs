@@ -12,7 +12,11 @@ pub(crate) fn main() -> siren_core::Result<()> {
         let (sin, cos) = (TAU * f64::from(index) / 3000.0).sin_cos();
         let (up, out) = (2.4 * f64::from(index)).sin_cos();
         normals.push([out * cos, out * sin, up]);
-        points.push([(30.0 + 12.0 * out) * cos, (30.0 + 12.0 * out) * sin, 12.0 * up]);
+        points.push([
+            (30.0 + 12.0 * out) * cos,
+            (30.0 + 12.0 * out) * sin,
+            12.0 * up,
+        ]);
     }
     let normals = Some(normals);
     let shape = Shape::from_points(PointCloud { points, normals })?;

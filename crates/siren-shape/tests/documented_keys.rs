@@ -11,8 +11,12 @@ const NONE: &str = "–";
 
 /// Returns the keys and defaults of the table with this header.
 fn documented(header: &str) -> BTreeMap<String, String> {
-    let from_header = DOCUMENTATION.lines().skip_while(|line| !line.contains(header));
-    let rows = from_header.skip(2).take_while(|line| line.starts_with("//! |"));
+    let from_header = DOCUMENTATION
+        .lines()
+        .skip_while(|line| !line.contains(header));
+    let rows = from_header
+        .skip(2)
+        .take_while(|line| line.starts_with("//! |"));
     let cells = rows.map(|row| {
         let cell = |index| row.split('|').nth(index).unwrap().trim().trim_matches('`');
         (cell(1).to_owned(), cell(2).to_owned())

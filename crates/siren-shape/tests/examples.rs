@@ -15,11 +15,19 @@ fn from_points_saves_a_torus_of_the_right_size_and_its_field() {
     };
     assert!(mesh.topology().is_closed());
     for (extent, expected) in mesh.bounds().extents().into_iter().zip([84.0, 84.0, 24.0]) {
-        assert!((extent - expected).abs() < 1.0, "{extent} mm, not {expected}");
+        assert!(
+            (extent - expected).abs() < 1.0,
+            "{extent} mm, not {expected}"
+        );
     }
     let field = ShapeField::open(folder.join("from_points.safetensors")).unwrap();
-    let distances = field.signed_distances(&[[30.0, 0.0, 8.0], [30.0, 0.0, 16.0]]).unwrap();
+    let distances = field
+        .signed_distances(&[[30.0, 0.0, 8.0], [30.0, 0.0, 16.0]])
+        .unwrap();
     for (distance, expected) in distances.into_iter().zip([-4.0, 4.0]) {
-        assert!((distance - expected).abs() < 1.5, "{distance} mm, not {expected}");
+        assert!(
+            (distance - expected).abs() < 1.5,
+            "{distance} mm, not {expected}"
+        );
     }
 }

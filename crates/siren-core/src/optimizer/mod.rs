@@ -14,8 +14,8 @@ use serde::de::MapAccess;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use self::adam::{Adam, Decay};
-use self::name::Name;
 use self::muon::Muon;
+use self::name::Name;
 use crate::config::variant::{self, Variant};
 use crate::error::{Error, Result};
 use crate::field::Parameters;
@@ -100,7 +100,6 @@ impl Default for OptimizerConfig {
         Self::Adam(AdamConfig::default())
     }
 }
-
 
 /// Names in configs.
 mod name {

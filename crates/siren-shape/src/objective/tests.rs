@@ -44,7 +44,9 @@ impl Wave {
 
     /// Returns the terms of `objective` at the point (x, 0.3, −0.2) of `sample`, at a share of the steps.
     fn terms(self, objective: &dyn Objective, sample: &Sample, progress: f64) -> Result<Vec<Term>> {
-        let jet = self.field().jet(sample.coords(), objective.order_at(progress))?;
+        let jet = self
+            .field()
+            .jet(sample.coords(), objective.order_at(progress))?;
         objective.terms(&Context {
             jet: &jet,
             sample,
@@ -60,7 +62,9 @@ impl Wave {
         let constraint = Constraint::new("volume", WholeSampler::new(at(x)), objective);
         let loss = trainer.loss_and_gradient(&[constraint]).unwrap();
         let gradient = loss.gradient.to_vec1::<f64>().unwrap();
-        gradient.into_iter().fold(0.0, |largest, g| largest.max(g.abs()))
+        gradient
+            .into_iter()
+            .fold(0.0, |largest, g| largest.max(g.abs()))
     }
 }
 
@@ -81,7 +85,10 @@ fn term(terms: &[Term], name: &str) -> [f64; 2] {
 
 fn assert_close(found: [f64; 2], expected: [f64; 2]) {
     for (a, b) in found.into_iter().zip(expected) {
-        assert!((a - b).abs() < 1e-12 * b.abs().max(1.0), "{found:?}, not {expected:?}");
+        assert!(
+            (a - b).abs() < 1e-12 * b.abs().max(1.0),
+            "{found:?}, not {expected:?}"
+        );
     }
 }
 
@@ -93,12 +100,22 @@ fn a_weight_is_linear_between_two_shares_of_the_steps() {
         from: 0.2,
         to: 0.6,
     };
-    for (progress, weight) in [(0.0, 100.0), (0.2, 100.0), (0.3, 80.0), (0.5, 40.0), (0.6, 20.0), (0.99, 20.0)] {
+    for (progress, weight) in [
+        (0.0, 100.0),
+        (0.2, 100.0),
+        (0.3, 80.0),
+        (0.5, 40.0),
+        (0.6, 20.0),
+        (0.99, 20.0),
+    ] {
         assert!((fading.at(progress) - weight).abs() < 1e-12, "{progress}");
     }
     // No transition: the weight jumps.
     let jump = Fading { to: 0.2, ..fading };
-    assert_eq!([0.1, 0.2].map(|progress| jump.at(progress).round()), [100.0, 20.0]);
+    assert_eq!(
+        [0.1, 0.2].map(|progress| jump.at(progress).round()),
+        [100.0, 20.0]
+    );
 }
 
 #[test]
@@ -115,20 +132,31 @@ fn the_terms_of_the_surface_are_those_of_the_paper() {
     assert_close(term(&terms, "surface"), [loss.surface, -value]);
     // The gradient is (2 cos x, 0, 0), of direction (1, 0, 0).
     assert_close(term(&terms, "normal"), [loss.normal, 0.4]);
-    assert_close(term(&terms, "eikonal"), [0.5 * loss.eikonal, 2.0 * x.cos() - 1.0]);
+    assert_close(
+        term(&terms, "eikonal"),
+        [0.5 * loss.eikonal, 2.0 * x.cos() - 1.0],
+    );
 
     let terms = wave.terms(&loss.in_volume(), &sample, 0.0).unwrap();
     assert_eq!(names(&terms), ["off_surface", "eikonal"]);
-    assert_close(term(&terms, "off_surface"), [loss.off_surface, (100.0 * value).exp()]);
+    assert_close(
+        term(&terms, "off_surface"),
+        [loss.off_surface, (100.0 * value).exp()],
+    );
 }
 
 #[test]
 fn without_normals_the_loss_has_the_other_terms_and_needs_no_column() {
     let wave = Wave { a: 2.0, b: -1.5 };
     let loss = SirenLossConfig::default();
-    let terms = wave.terms(&loss.on_surface_without_normals(), &at(0.4), 0.0).unwrap();
+    let terms = wave
+        .terms(&loss.on_surface_without_normals(), &at(0.4), 0.0)
+        .unwrap();
     assert_eq!(names(&terms), ["surface", "eikonal"]);
-    assert_close(term(&terms, "surface"), [loss.surface, 1.5 - 2.0 * 0.4_f64.sin()]);
+    assert_close(
+        term(&terms, "surface"),
+        [loss.surface, 1.5 - 2.0 * 0.4_f64.sin()],
+    );
     let error = wave.terms(&loss.on_surface(), &at(0.4), 0.0).unwrap_err();
     assert!(error.to_string().contains(NORMALS), "{error}");
 }
@@ -145,7 +173,11 @@ fn a_divergence_ends_and_laplacians_are_no_longer_computed() {
     let wave = Wave { a: 3.0, b: 0.0 };
     let at_point = |progress: f64| wave.terms(&objective, &at(0.7), progress).unwrap();
     for (progress, weight) in [(0.0, 80.0), (0.2, 80.0), (0.4, 40.0), (0.59, 2.0)] {
-        assert_eq!(objective.order_at(progress), &Order::laplacian(3), "{progress}");
+        assert_eq!(
+            objective.order_at(progress),
+            &Order::laplacian(3),
+            "{progress}"
+        );
         let terms = at_point(progress);
         assert_eq!(names(&terms), ["off_surface", "eikonal", "divergence"]);
         assert_close(term(&terms, "divergence"), [weight, 3.0 * 0.7_f64.sin()]);
@@ -170,7 +202,15 @@ fn a_divergence_beyond_its_bounds_is_the_bound_and_has_no_gradient() {
         to: 1.0,
     };
     // At x = π/2 the Laplacian is −a.
-    for (a, expected) in [(0.04, 0.1), (-0.04, 0.1), (0.2, 0.2), (-3.0, 3.0), (49.0, 49.0), (51.0, 50.0), (-70.0, 50.0)] {
+    for (a, expected) in [
+        (0.04, 0.1),
+        (-0.04, 0.1),
+        (0.2, 0.2),
+        (-3.0, 3.0),
+        (49.0, 49.0),
+        (51.0, 50.0),
+        (-70.0, 50.0),
+    ] {
         let objective = VolumeLoss::new(0.0, 0.0).with_divergence(weight);
         let wave = Wave { a, b: 0.0 };
         let terms = wave.terms(&objective, &at(FRAC_PI_2), 0.0).unwrap();
@@ -201,7 +241,10 @@ fn the_screened_energy_is_divided_by_the_density_of_the_points() {
         let terms = wave.terms(&loss.in_volume(), &sample, progress).unwrap();
         assert_eq!(names(&terms), ["heat", "eikonal"]);
         let [found_weight, found] = term(&terms, "heat");
-        assert!((found_weight - weight).abs() < 1e-12, "{progress}: {found_weight}");
+        assert!(
+            (found_weight - weight).abs() < 1e-12,
+            "{progress}: {found_weight}"
+        );
         assert!((found - 0.6078).abs() < 1e-4, "{found}");
     }
     assert_eq!(loss.in_volume().order(), &Order::Gradient);
