@@ -210,7 +210,9 @@ impl Shape {
             seed: self.seed,
             train: TrainConfig {
                 steps: 3000,
-                learning_rate: 3e-4,
+                // A higher rate, or a sudden start, would bring waves into the distance far from the points.
+                learning_rate: 1e-4,
+                warmup_steps: 300,
                 schedule: ScheduleKind::Cosine,
                 clip_norm: Some(1.0),
                 ..TrainConfig::default()
