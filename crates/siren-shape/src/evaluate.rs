@@ -10,7 +10,7 @@ use siren_core::metrics::Metrics;
 use siren_core::signal::Stream;
 
 use crate::extract::{Extracted, Extraction};
-use crate::geometry::Mesh;
+use crate::geometry::{Mesh, PointCloud};
 use crate::metrics::{
     ACCURACY_PERCENT, CHAMFER_PERCENT, COMPLETENESS_PERCENT, COMPONENTS, Comparison,
     DEFAULT_SAMPLES, DISTANCE_ERROR, EIKONAL_ERROR, F_SCORE_0_1_PERCENT, F_SCORE_1_PERCENT,
@@ -29,17 +29,20 @@ const NEAR: f64 = 0.1;
 
 /// What fields are compared with, in coordinates.
 pub(crate) struct Reference {
-    /// Samples of the true surface, or all points if it is not known.
-    truth: CloudDistance,
-    /// Nearest one of all points, fitted and held out.
+    /// Samples of the true surface, if it is known.
+    truth: Option<CloudDistance>,
+    /// All points, fitted and held out.
     input: CloudDistance,
+    /// Some of them, for distances from them.
+    input_samples: PointCloud,
+    /// Some of the points that are held out.
+    held_out: PointCloud,
     /// Diagonal of the bounding box of all points.
     diagonal: f64,
     /// Points in the cube [−1, 1]³, uniformly.
     volume: Vec<Vector>,
     /// Distance at each of them: signed if the true surface is known, otherwise that to the nearest point.
     distances: Vec<f64>,
-    is_signed: bool,
 }
 
 impl Reference {
@@ -49,30 +52,44 @@ impl Reference {
     /// Only if the points are unusable.
     pub(crate) fn of(shape: &Shape, seed: u64) -> Result<Self> {
         let all = shape.fitted().joined(shape.held_out());
-        let input = CloudDistance::new(&all.points, None)?;
+        let (diagonal, input_samples) = (all.bounds().diagonal(), all.thinned(DEFAULT_SAMPLES));
+        let input = CloudDistance::of_cloud(all)?;
         let mut rng = Stream::named("shape.scores").rng(seed, 0);
         let volume: Vec<Vector> = (0..VOLUME_SAMPLES)
             .map(|_| std::array::from_fn(|_| rng.random_range(-1.0..1.0)))
             .collect();
-        let frame = shape.frame();
         let (truth, distances) = if let Some(truth) = shape.truth() {
-            let samples = frame.cloud(&truth.sample(DEFAULT_SAMPLES, &mut rng));
-            (samples, shape.signed_distances(&volume)?)
+            let samples = shape.frame().cloud(truth.sample(DEFAULT_SAMPLES, &mut rng));
+            let samples = CloudDistance::of_cloud(samples)?;
+            (Some(samples), shape.signed_distances(&volume)?)
         } else {
-            (all.clone(), distances_to(&input, &volume))
+            (None, distances_to(&input, &volume))
         };
         Ok(Self {
-            truth: CloudDistance::new(&truth.points, truth.normals.as_deref())?,
-            diagonal: all.bounds().diagonal(),
+            truth,
+            diagonal,
             input,
+            input_samples,
+            held_out: shape.held_out().thinned(DEFAULT_SAMPLES),
             volume,
             distances,
-            is_signed: shape.truth().is_some(),
         })
     }
-}
 
-impl Reference {
+    /// Returns the surface that others are compared with: the true one, or the points.
+    fn side(&self) -> Side<'_> {
+        let points = Side::SampledCloud {
+            samples: &self.input_samples,
+            cloud: &self.input,
+        };
+        self.truth.as_ref().map_or(points, Side::Cloud)
+    }
+
+    fn has_normals(&self) -> bool {
+        let compared = self.truth.as_ref().unwrap_or(&self.input);
+        compared.normals().is_some()
+    }
+
     /// Returns the distance at each of these coordinates to the nearest point.
     pub(crate) fn distances_to_points(&self, coords: &[Vector]) -> Vec<f64> {
         distances_to(&self.input, coords)
@@ -98,24 +115,23 @@ pub(crate) fn metrics(shape: &Shape, field: &Siren) -> Result<Metrics> {
     let extraction = Extraction::of_resolution(shape.resolution());
     // A field without a zero is scored as one that fits badly: the run goes on.
     let mut metrics = match extraction.extract(field)? {
-        Extracted::Surface(mesh) => surface_metrics(shape, reference, &mesh)?,
-        Extracted::Nothing(_) => without_surface(shape, reference),
+        Extracted::Surface(mesh) => surface_metrics(reference, &mesh)?,
+        Extracted::Nothing(_) => without_surface(reference),
     };
     metrics.extend(volume.metrics());
     Ok(metrics)
 }
 
 /// Measures a mesh in coordinates.
-fn surface_metrics(shape: &Shape, reference: &Reference, mesh: &Mesh) -> Result<Metrics> {
+fn surface_metrics(reference: &Reference, mesh: &Mesh) -> Result<Metrics> {
     let diagonal = reference.diagonal;
     let mut rng = Stream::named("shape.scores").rng(0, 1);
     let samples = &mesh.sample(DEFAULT_SAMPLES, &mut rng);
     let distance = &SurfaceDistance::new(mesh)?;
     let surface = Side::Surface { samples, distance };
-    let truth = Side::Cloud(&reference.truth);
-    let mut metrics = Comparison::between(surface, truth, diagonal)?.metrics();
-    if !shape.held_out().points.is_empty() {
-        let held_out = HeldOut::measure(&shape.held_out().points, distance, diagonal)?;
+    let mut metrics = Comparison::between(surface, reference.side(), diagonal)?.metrics();
+    if !reference.held_out.points.is_empty() {
+        let held_out = HeldOut::measure(&reference.held_out.points, distance, diagonal)?;
         metrics.push(HELD_OUT_PERCENT.of(held_out.mean_percent));
         metrics.push(HELD_OUT_MAX_PERCENT.of(held_out.max_percent));
     }
@@ -126,7 +142,7 @@ fn surface_metrics(shape: &Shape, reference: &Reference, mesh: &Mesh) -> Result<
 }
 
 /// Returns the metrics of [`surface_metrics`], NaN: a table has the same columns in every row.
-fn without_surface(shape: &Shape, reference: &Reference) -> Metrics {
+fn without_surface(reference: &Reference) -> Metrics {
     let mut metrics = vec![
         CHAMFER_PERCENT,
         ACCURACY_PERCENT,
@@ -135,10 +151,10 @@ fn without_surface(shape: &Shape, reference: &Reference) -> Metrics {
         F_SCORE_1_PERCENT,
         F_SCORE_0_1_PERCENT,
     ];
-    if reference.truth.normals().is_some() {
+    if reference.has_normals() {
         metrics.extend([NORMAL_CONSISTENCY, SIGNED_NORMAL_CONSISTENCY]);
     }
-    if !shape.held_out().points.is_empty() {
+    if !reference.held_out.points.is_empty() {
         metrics.extend([HELD_OUT_PERCENT, HELD_OUT_MAX_PERCENT]);
     }
     metrics.push(GHOST_AREA);
@@ -185,7 +201,7 @@ impl VolumeScores {
             distance: Mean::default(),
             near_distance: Mean::default(),
             iou: f64::NAN,
-            is_signed: reference.is_signed,
+            is_signed: reference.truth.is_some(),
         };
         let gradients = gradients.as_chunks::<3>().0;
         for ((value, gradient), distance) in values.iter().zip(gradients).zip(&reference.distances) {
@@ -198,7 +214,7 @@ impl VolumeScores {
                 scores.near_distance.push(error);
             }
         }
-        if reference.is_signed {
+        if reference.truth.is_some() {
             let inside = |values: &[f64]| values.iter().map(|&v| v < 0.0).collect::<Vec<bool>>();
             scores.iou = iou(&inside(&values), &inside(&reference.distances))?;
         }

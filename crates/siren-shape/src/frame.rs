@@ -98,11 +98,11 @@ impl Frame {
 
     /// Returns a cloud in coordinates. Its normals are unchanged: the axes are scaled alike.
     #[must_use]
-    pub fn cloud(&self, points: &PointCloud) -> PointCloud {
-        PointCloud {
-            points: points.points.iter().map(|p| self.coord(*p)).collect(),
-            normals: points.normals.clone(),
+    pub fn cloud(&self, mut points: PointCloud) -> PointCloud {
+        for point in &mut points.points {
+            *point = self.coord(*point);
         }
+        points
     }
 
     /// Returns a mesh in the units of the user, of one in coordinates.

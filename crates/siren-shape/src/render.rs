@@ -64,6 +64,7 @@ impl ShapeRendering {
             let expected = "a finite distance, in the units of the input";
             return Err(Error::invalid("--level", self.level, expected));
         }
+        self.check_box(field)?;
         if has_extension(path, &["png"]) {
             return self.write_picture(field, path);
         }
@@ -81,6 +82,21 @@ impl ShapeRendering {
             vertices: mesh.vertices.len(),
             faces: mesh.faces.len(),
         })
+    }
+
+    /// Checks that the box holds a part of the cube of the coordinates, in which the field was fitted. Farther away, its zeros mean nothing.
+    fn check_box(&self, field: &ShapeField) -> Result<()> {
+        let Some(bounds) = self.bounds else {
+            return Ok(());
+        };
+        let cube = Extraction::default().bounds;
+        let [low, high] = [cube.min, cube.max].map(|corner| field.frame().position(corner));
+        if (0..3).all(|axis| bounds.min[axis] < high[axis] && bounds.max[axis] > low[axis]) {
+            return Ok(());
+        }
+        let value = format!("from {:?} to {:?}", bounds.min, bounds.max);
+        let expected = format!("a box that overlaps that of the fit, from {low:?} to {high:?}");
+        Err(Error::invalid("--box", value, &expected))
     }
 
     fn extraction(&self, field: &ShapeField, resolution: usize) -> Extraction {

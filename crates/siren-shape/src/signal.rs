@@ -176,7 +176,9 @@ impl Shape {
         objective: &ShapeObjectiveConfig,
         seed: u64,
     ) -> Result<Self> {
-        source.points = source.points.checked(&source.origin, &mut notes)?;
+        let mut remarks = Vec::new();
+        source.points = source.points.checked(&source.origin, &mut remarks)?;
+        notes.extend(remarks.into_iter().map(|remark| format!("note: {remark}")));
         let source = source.with_normals(signal.normals, &mut notes)?;
         let ShapeSource { points, truth, .. } = source;
         if let ShapeLoss::Distance(_) = objective.loss
@@ -187,8 +189,7 @@ impl Shape {
             return Err(Error::invalid("objective.loss", "distance", expected));
         }
         let frame = Frame::of(&points.points, signal.normalization)?;
-        let coords = frame.cloud(&points);
-        let [fitted, held_out] = split(&coords, signal.held_out, seed);
+        let [fitted, held_out] = split(&frame.cloud(points), signal.held_out, seed);
         Ok(Self {
             frame,
             fitted,
@@ -209,7 +210,9 @@ impl Shape {
             seed: self.seed,
             train: TrainConfig {
                 steps: 3000,
-                learning_rate: 3e-4,
+                // A higher rate, or a sudden start, would bring waves into the distance far from the points.
+                learning_rate: 1e-4,
+                warmup_steps: 300,
                 schedule: ScheduleKind::Cosine,
                 clip_norm: Some(1.0),
                 ..TrainConfig::default()

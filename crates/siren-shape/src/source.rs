@@ -73,8 +73,9 @@ impl ShapeSource {
             named = path;
             source.truth = Some(read_truth(path, &source.points, notes)?);
         }
-        let uncertain = source.truth.as_ref().and_then(Truth::note);
-        notes.extend(uncertain.map(|note| format!("note: {}: {note}", named.display())));
+        for remark in source.truth.as_ref().map(Truth::remarks).unwrap_or_default() {
+            notes.push(format!("{remark} ({})", named.display()));
+        }
         Ok(source)
     }
 }

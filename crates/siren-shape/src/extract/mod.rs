@@ -127,15 +127,25 @@ pub(crate) struct ValueRange {
 impl ValueRange {
     /// Makes the error of a function without a surface at `level` in a box.
     pub(crate) fn no_surface(&self, level: f64, bounds: &Cuboid) -> Error {
-        let axes = ["x", "y", "z"].iter().zip(bounds.min.iter().zip(bounds.max));
-        let axes: Vec<String> = axes.map(|(axis, (low, high))| format!("{axis} {low} to {high}")).collect();
-        let value = format!("{:.6} to {:.6} in the box {}", self.lowest, self.highest, axes.join(", "));
+        let value = format!(
+            "{} in the box x {}, y {}, z {}",
+            range_text(self.lowest, self.highest),
+            range_text(bounds.min[0], bounds.max[0]),
+            range_text(bounds.min[1], bounds.max[1]),
+            range_text(bounds.min[2], bounds.max[2]),
+        );
         let expected = format!(
             "values below and above {level} inside the box, so that there is a surface; was the field trained? Train it, or give another box \
              or level"
         );
         Error::invalid("field", value, &expected)
     }
+}
+
+/// Returns the text of a range, rounded to a thousandth of its length or better.
+fn range_text(low: f64, high: f64) -> String {
+    let decimals = (4.0 - (high - low).abs().log10().floor()).clamp(0.0, 17.0) as usize;
+    format!("{low:.decimals$} to {high:.decimals$}")
 }
 
 /// Which components of a surface are kept.

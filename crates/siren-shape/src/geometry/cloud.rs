@@ -17,6 +17,12 @@ impl PointCloud {
         }
     }
 
+    /// Returns every second, third and so on of the points, at least `count` of them, or all if there are fewer than `2 count`.
+    pub(crate) fn thinned(&self, count: usize) -> Self {
+        let step = (self.points.len() / count).max(1);
+        self.filtered(|index| index.is_multiple_of(step))
+    }
+
     /// Returns the points of both; normals if both have them.
     pub(crate) fn joined(&self, other: &Self) -> Self {
         let normals = self.normals.as_ref().zip(other.normals.as_ref());

@@ -24,6 +24,13 @@ pub enum Side<'a> {
     /// They exceed the distances to the surface that was sampled: two samplings of one surface, `n` points on the area `A`, are `½ √(A / n)`
     /// apart on average, which is 0.16 % of the diagonal for 100,000 points on a sphere.
     Cloud(&'a CloudDistance),
+    /// The same, where distances from some of the points stand for those from all.
+    SampledCloud {
+        /// Some of its points, with normals if those are to be compared.
+        samples: &'a PointCloud,
+        /// All its points.
+        cloud: &'a CloudDistance,
+    },
     /// A surface of triangles. Distances to it are exact.
     Surface {
         /// Points of the surface, uniform by area, with normals if those are to be compared.
@@ -197,20 +204,22 @@ impl Side<'_> {
     fn points(&self) -> &[Vector] {
         match self {
             Self::Cloud(cloud) => cloud.points(),
-            Self::Surface { samples, .. } => &samples.points,
+            Self::SampledCloud { samples, .. } | Self::Surface { samples, .. } => &samples.points,
         }
     }
 
     fn normals(&self) -> Option<&[Vector]> {
         match self {
             Self::Cloud(cloud) => cloud.normals(),
-            Self::Surface { samples, .. } => samples.normals.as_deref(),
+            Self::SampledCloud { samples, .. } | Self::Surface { samples, .. } => {
+                samples.normals.as_deref()
+            }
         }
     }
 
     fn opposite(&self, point: Vector) -> Opposite {
         match self {
-            Self::Cloud(cloud) => {
+            Self::Cloud(cloud) | Self::SampledCloud { cloud, .. } => {
                 let nearest = cloud.nearest(point);
                 let normals = cloud.normals().zip(nearest);
                 Opposite {

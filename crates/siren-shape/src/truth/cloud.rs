@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use siren_core::{Error, Result};
 
 use super::{CHUNK, checked_extent};
-use crate::Vector;
+use crate::{PointCloud, Vector};
 
 /// Points that vote for the sign of a distance.
 const VOTERS: NonZero<usize> = NonZero::new(3).unwrap();
@@ -49,8 +49,21 @@ impl CloudDistance {
     /// [`Error::Shape`] for no points, for normals of another number, and for coordinates beyond 1e100; [`Error::NotFinite`] for a point or
     /// normal that is not finite.
     pub fn new(points: &[Vector], normals: Option<&[Vector]>) -> Result<Self> {
-        let extent = checked_extent("points of the cloud", points)?;
-        if let Some(normals) = normals {
+        Self::of_cloud(PointCloud {
+            points: points.to_vec(),
+            normals: normals.map(<[Vector]>::to_vec),
+        })
+    }
+
+    /// Builds the tree of a cloud, without a copy of its points.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn of_cloud(cloud: PointCloud) -> Result<Self> {
+        let PointCloud { points, normals } = cloud;
+        let extent = checked_extent("points of the cloud", &points)?;
+        if let Some(normals) = &normals {
             if normals.len() != points.len() {
                 return Err(Error::Shape {
                     what: "normals of the cloud",
@@ -60,15 +73,15 @@ impl CloudDistance {
             }
             checked_extent("normals of the cloud", normals)?;
         }
-        let tree = ImmutableKdTree::new_from_slice(points).map_err(|error| Error::Shape {
+        let tree = ImmutableKdTree::new_from_slice(&points).map_err(|error| Error::Shape {
             what: "points of the cloud",
             expected: format!("at most {}", u32::MAX),
             got: format!("{} ({error})", points.len()),
         })?;
         Ok(Self {
             tree,
-            points: points.to_vec(),
-            normals: normals.map(<[Vector]>::to_vec),
+            points,
+            normals,
             extent,
         })
     }

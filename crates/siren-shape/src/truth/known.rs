@@ -54,20 +54,29 @@ impl Truth {
         }
     }
 
-    /// Returns a remark on a mesh whose inside is not certain.
+    /// Returns remarks on a mesh whose inside is not certain.
     #[must_use]
-    pub fn note(&self) -> Option<String> {
-        match self {
-            Self::Mesh(known) if known.distance.sign_rule() == SignRule::WindingNumber => {
-                let topology = known.mesh.topology();
-                Some(format!(
-                    "the mesh is not closed ({} boundary edges, {} that are not shared by two triangles in opposite directions): its \
-                     inside is where the generalized winding number is at least ½",
-                    topology.boundary_edges,
-                    topology.non_manifold_edges + topology.misoriented_edges,
-                ))
-            }
-            _ => None,
+    pub fn remarks(&self) -> Vec<String> {
+        let Self::Mesh(known) = self else {
+            return Vec::new();
+        };
+        if known.distance.sign_rule() == SignRule::PseudoNormals {
+            return Vec::new();
         }
+        let topology = known.mesh.topology();
+        let branches = topology.non_manifold_edges + topology.non_manifold_vertices;
+        let open = format!(
+            "note: the mesh is not a closed surface ({} boundary edges, {branches} edges and vertices where it branches): its inside is where \
+             the generalized winding number is at least ½",
+            topology.boundary_edges,
+        );
+        let is_open = topology.boundary_edges + branches > 0;
+        let mixed = format!(
+            "warning: the triangles on both sides of {} edges of the mesh disagree about the outside: inside and normals are wrong there; make \
+             them agree first, for example with MeshLab's “Re-Orient all faces coherently”",
+            topology.misoriented_edges
+        );
+        let remarks = is_open.then_some(open).into_iter();
+        remarks.chain((topology.misoriented_edges > 0).then_some(mixed)).collect()
     }
 }
