@@ -7,9 +7,7 @@ use rand::seq::index;
 use siren_core::field::{FieldShape, Siren};
 use siren_core::metrics::Metrics;
 use siren_core::objective::Constraint;
-use siren_core::signal::{
-    Sample, Spectrum, Stream, SubsetSampler, SubsetSampling, UniformSampler, checksum,
-};
+use siren_core::signal::{Sample, Spectrum, Stream, SubsetSampler, SubsetSampling, UniformSampler};
 use siren_core::train::{FitConfig, ScheduleKind, Task, TrainConfig};
 use siren_core::{Error, Result};
 
@@ -274,13 +272,6 @@ impl Shape {
         }
         let reference = Reference::of(self, self.seed)?;
         Ok(self.reference.get_or_init(|| reference))
-    }
-
-    /// Returns the checksum of the points that are fitted.
-    pub(crate) fn checksum(&self) -> u32 {
-        let normals = self.fitted.normals.iter().flatten();
-        let numbers = self.fitted.points.iter().chain(normals).flatten();
-        checksum(numbers.map(|&x| x as f32))
     }
 
     /// Returns the signed distance at coordinates, in coordinates: to the surface itself, or to the nearest points.
