@@ -24,7 +24,7 @@ pub(crate) const RESOLUTIONS: std::ops::RangeInclusive<usize> = 8..=2048;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ShapeSignalConfig {
-    /// A file of points (`.xyz`, `.txt`, `.csv`, `.npy`, `.ply`, `.las`, `.laz`) or of a mesh (`.obj`, `.ply`, `.stl`, `.glb`). Default: the
+    /// A file of points (`.xyz`, `.txt`, `.csv`, `.pts`, `.npy`, `.ply`, `.las`, `.laz`) or of a mesh (`.obj`, `.ply`, `.stl`, `.glb`). Default: the
     /// embedded shape.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
