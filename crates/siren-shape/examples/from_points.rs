@@ -27,6 +27,7 @@ pub(crate) fn main() -> siren_core::Result<()> {
     config.field.first_omega_0 = 5.0.into(); // low: a torus has no fine detail
     config.field.hidden_omega_0 = 5.0;
     config.train.steps = 400;
+    config.train.warmup_steps = 20;
     config.train.learning_rate = 2e-3;
     let mut fit = Fit::new(&shape, &config)?;
     fit.run()?;
