@@ -377,7 +377,12 @@ fn every_expected_metric_is_a_metric_of_its_kind() {
             let known: &[&str] = match shipped.kind() {
                 "audio" => &["psnr_db", "snr_db", "mse"],
                 "video" => &["psnr_db", "psnr_std_db"],
-                "shape" => &["chamfer_percent", "held_out_percent", "iou", "normal_consistency"],
+                "shape" => &[
+                    "chamfer_percent",
+                    "held_out_percent",
+                    "iou",
+                    "normal_consistency",
+                ],
                 "hyper" => &["psnr_db", "mse_10", "mse_100", "mse_1000"],
                 _ => &["psnr_db", "psnr_observed_db", "psnr_held_out_db", "ssim"],
             };

@@ -16,7 +16,7 @@ const RADIUS: f64 = 0.5;
 /// Index of the first random number of the points in the volume, beyond those of the parameters.
 const VOLUME: u64 = 1 << 32;
 
-/// Returns the random number of an index, uniform in [−1, 1): SplitMix64 with the seed 0.
+/// Returns the random number of an index, uniform in [−1, 1): `SplitMix64` with the seed 0.
 fn uniform(index: u64) -> f64 {
     let mut bits = (index + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

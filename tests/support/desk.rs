@@ -73,12 +73,17 @@ impl Desk {
 
     /// Writes an octahedron, a closed mesh. The extension selects the format.
     pub fn write_shape(&self, name: &str) {
-        let corner = |axis: usize, sign: f64| std::array::from_fn(|i| if i == axis { sign } else { 0.0 });
+        let corner =
+            |axis: usize, sign: f64| std::array::from_fn(|i| if i == axis { sign } else { 0.0 });
         let vertices = (0..6).map(|i| corner(i / 2, if i % 2 == 0 { 1.0 } else { -1.0 }));
         let faces = (0..8_u32).map(|octant| {
             let [x, y, z] = [octant & 1, 2 + (octant >> 1 & 1), 4 + (octant >> 2)];
             // An octant with an odd number of negative signs is a mirror image.
-            if octant.count_ones() % 2 == 0 { [x, y, z] } else { [x, z, y] }
+            if octant.count_ones() % 2 == 0 {
+                [x, y, z]
+            } else {
+                [x, z, y]
+            }
         });
         let mesh = Mesh {
             vertices: vertices.collect(),

@@ -26,6 +26,7 @@ const SELECTIONS: &[&str] = &[
     "--package siren-poisson",
     "--package siren-poisson --no-default-features",
     "--package siren-shape",
+    "--package siren-shape --features las",
     "--package siren-shape --no-default-features",
     "--package siren-hyper",
     "--package siren-hyper --no-default-features",

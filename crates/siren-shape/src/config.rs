@@ -24,7 +24,7 @@ pub(crate) const RESOLUTIONS: std::ops::RangeInclusive<usize> = 8..=2048;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ShapeSignalConfig {
-    /// A file of points (`.xyz`, `.txt`, `.csv`, `.npy`, `.ply`, `.las`, `.laz`) or of a mesh (`.obj`, `.ply`, `.stl`, `.glb`). Default: the
+    /// A file of points (`.xyz`, `.txt`, `.csv`, `.pts`, `.npy`, `.ply`, `.las`, `.laz`) or of a mesh (`.obj`, `.ply`, `.stl`, `.glb`). Default: the
     /// embedded shape.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
@@ -156,17 +156,23 @@ impl Default for ShapeObjectiveConfig {
 }
 
 /// What the field is before the first step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Start {
-    /// Drawn at random, by the initialization of `[field]`.
-    #[default]
+    /// Drawn at random, by the initialization of `[field]`: the authors' start.
     Random,
-    /// Fitted to the signed distance of a sphere, `‖x‖ − r`, by some steps on its values. A fit without normals then begins with an inside.
+    /// The signed distance of a sphere, `‖x‖ − r`: a network of sines is made smooth, then fitted by some steps on value and gradient. Far from the
+    /// points the field then begins as a distance, and a fit without normals begins with an inside.
     Sphere(SphereStart),
 }
 
-/// Steps on the values of the signed distance of a sphere.
+impl Default for Start {
+    fn default() -> Self {
+        Self::Sphere(SphereStart::default())
+    }
+}
+
+/// Steps on the value and the gradient of the signed distance of a sphere.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SphereStart {
@@ -186,7 +192,7 @@ impl Default for SphereStart {
             radius: 0.5,
             steps: 300,
             points: 4096,
-            learning_rate: 1e-4,
+            learning_rate: 5e-4,
         }
     }
 }

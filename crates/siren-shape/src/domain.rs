@@ -5,6 +5,7 @@ use std::path::Path;
 use siren_core::Result;
 use siren_core::field::Siren;
 use siren_core::metrics::Metric;
+use siren_core::signal::checksum;
 use siren_run::{ConfigOf, Domain, Recorded};
 
 use crate::config::{ShapeObjectiveConfig, ShapeSignalConfig};
@@ -15,7 +16,10 @@ impl Recorded for Shape {
     type Metadata = Frame;
 
     fn checksum(&self) -> u32 {
-        self.checksum()
+        let fitted = self.fitted();
+        let normals = fitted.normals.iter().flatten();
+        let numbers = fitted.points.iter().chain(normals).flatten();
+        checksum(numbers.map(|&x| x as f32))
     }
 
     fn metadata(&self, _field: &Siren) -> Result<Frame> {

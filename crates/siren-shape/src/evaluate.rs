@@ -91,6 +91,7 @@ impl Reference {
     }
 
     /// Returns the distance at each of these coordinates to the nearest point.
+    #[cfg(feature = "cli")]
     pub(crate) fn distances_to_points(&self, coords: &[Vector]) -> Vec<f64> {
         distances_to(&self.input, coords)
     }

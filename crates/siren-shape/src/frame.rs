@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use siren_core::signal::SignalMetadata;
 use siren_core::{Error, Result};
 
-use crate::{Mesh, PointCloud, Vector};
 use crate::config::Normalization;
+use crate::{Mesh, PointCloud, Vector};
 
 /// The similarity `x = (p − center) · scale` from positions p in the units of the user to coordinates x of the field.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,7 +44,10 @@ impl Frame {
         let axes = [0, 1, 2];
         let frame = match rule {
             Normalization::Box => {
-                let longest = axes.map(|i| high[i] - low[i]).into_iter().fold(0.0, f64::max);
+                let longest = axes
+                    .map(|i| high[i] - low[i])
+                    .into_iter()
+                    .fold(0.0, f64::max);
                 Self {
                     center: axes.map(|i| f64::midpoint(low[i], high[i])),
                     scale: 2.0 * BOX_HALF_SIDE / longest,
@@ -54,10 +57,20 @@ impl Frame {
                 let count = points.len() as f64;
                 // Differences from a corner, so that a cloud far from the origin loses no digits.
                 let mean = axes.map(|i| {
-                    low[i] + points.iter().map(|point| (point[i] - low[i]) / count).sum::<f64>()
+                    low[i]
+                        + points
+                            .iter()
+                            .map(|point| (point[i] - low[i]) / count)
+                            .sum::<f64>()
                 });
-                let least = axes.map(|i| low[i] - mean[i]).into_iter().fold(f64::INFINITY, f64::min);
-                let most = axes.map(|i| high[i] - mean[i]).into_iter().fold(f64::NEG_INFINITY, f64::max);
+                let least = axes
+                    .map(|i| low[i] - mean[i])
+                    .into_iter()
+                    .fold(f64::INFINITY, f64::min);
+                let most = axes
+                    .map(|i| high[i] - mean[i])
+                    .into_iter()
+                    .fold(f64::NEG_INFINITY, f64::max);
                 Self {
                     center: mean.map(|x| x + f64::midpoint(least, most)),
                     scale: 2.0 / (most - least),

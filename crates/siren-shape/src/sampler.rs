@@ -96,7 +96,10 @@ mod tests {
         let coords = sample.coords().to_vec2::<f64>().unwrap();
         let densities = sample.column(DENSITY).unwrap().to_vec1::<f64>().unwrap();
         let decay = |point: &[f64]| (-10.0 * point.iter().map(|x| x * x).sum::<f64>()).exp();
-        let values = coords.iter().zip(&densities).map(|(point, p)| decay(point) / p);
+        let values = coords
+            .iter()
+            .zip(&densities)
+            .map(|(point, p)| decay(point) / p);
         let mean = values.sum::<f64>() / 200_000.0;
         let expected = (std::f64::consts::PI / 10.0).powf(1.5);
         assert!((mean / expected - 1.0).abs() < 0.01, "{mean} {expected}");

@@ -7,9 +7,7 @@ use rand::seq::index;
 use siren_core::field::{FieldShape, Siren};
 use siren_core::metrics::Metrics;
 use siren_core::objective::Constraint;
-use siren_core::signal::{
-    Sample, Spectrum, Stream, SubsetSampler, SubsetSampling, UniformSampler, checksum,
-};
+use siren_core::signal::{Sample, Spectrum, Stream, SubsetSampler, SubsetSampling, UniformSampler};
 use siren_core::train::{FitConfig, ScheduleKind, Task, TrainConfig};
 use siren_core::{Error, Result};
 
@@ -31,8 +29,7 @@ const VOLUME: Stream = Stream::named("shape.volume");
 
 /// Points of a surface, to which the signed distance function of the surface is fitted.
 ///
-/// [`from_points`](Self::from_points) and [`from_mesh`](Self::from_mesh) have all defaults; [`new`](Self::new) takes the tables of a
-/// config. A [`Fit`](siren_core::train::Fit) trains a field on it, and [`field`](Self::field) makes the result a [`ShapeField`].
+/// [`from_points`](Self::from_points) has all defaults; [`new`](Self::new) takes the tables of a config. A [`Fit`](siren_core::train::Fit) trains a field on it, and [`field`](Self::field) makes the result a [`ShapeField`].
 pub struct Shape {
     frame: Frame,
     /// Points that are fitted, in coordinates.
@@ -210,7 +207,9 @@ impl Shape {
             seed: self.seed,
             train: TrainConfig {
                 steps: 3000,
-                learning_rate: 3e-4,
+                // A higher rate, or a sudden start, would bring waves into the distance far from the points.
+                learning_rate: 1e-4,
+                warmup_steps: 300,
                 schedule: ScheduleKind::Cosine,
                 clip_norm: Some(1.0),
                 ..TrainConfig::default()
@@ -272,13 +271,6 @@ impl Shape {
         }
         let reference = Reference::of(self, self.seed)?;
         Ok(self.reference.get_or_init(|| reference))
-    }
-
-    /// Returns the checksum of the points that are fitted.
-    pub(crate) fn checksum(&self) -> u32 {
-        let normals = self.fitted.normals.iter().flatten();
-        let numbers = self.fitted.points.iter().chain(normals).flatten();
-        checksum(numbers.map(|&x| x as f32))
     }
 
     /// Returns the signed distance at coordinates, in coordinates: to the surface itself, or to the nearest points.

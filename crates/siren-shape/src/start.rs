@@ -1,16 +1,72 @@
 //! The start of a fit as the signed distance of a sphere.
+//!
+//! A network of sines with the paper's initialization oscillates at the scale of its ω₀. A fit to the surface of a shape leaves these oscillations
+//! in the volume, where `‖∇Φ‖ = 1` holds for a zigzag as well as for a distance. So the start has two parts: the network is made smooth, then it is
+//! fitted to a sphere.
 
-use candle_core::D;
+use std::collections::HashMap;
+
+use candle_core::{D, Tensor};
 use siren_core::Result;
-use siren_core::field::{Order, Siren};
+use siren_core::field::{Activation, Encoding, Order, Siren};
 use siren_core::objective::{Constraint, Term, from_fn};
 use siren_core::signal::{Stream, UniformSampler};
 use siren_core::train::{ScheduleKind, TrainConfig, Trainer};
 
 use crate::config::SphereStart;
 
-/// Fits a field to `‖x‖ − r` in the cube of half side `extent`, by the mean squared errors of its values and of its gradient `x/‖x‖`. By values
-/// alone, the fine oscillations of a network with a high ω₀ would remain in the gradient.
+/// Share of the units of the first layer that remain connected.
+const CONNECTED: f64 = 0.25;
+/// Angular frequency of the connected units, per unit of a coordinate: at most this on each axis.
+const LOW_FREQUENCY: f64 = 1.0;
+/// Factor of the weights from the other units.
+const DETACHED: f64 = 5e-4;
+
+/// Makes a network of sines smooth: a quarter of the units of its first layer become slow, and the weights from the others, which keep their
+/// frequencies, become small, so that the fit can take them up where the shape has detail. The multi-frequency initialization of Ben-Shabat
+/// et al. 2022 does the same to their network.
+///
+/// Other networks, and those with an encoding, are returned as they are.
+///
+/// # Errors
+/// Only from candle.
+pub(crate) fn smoothed(field: Siren) -> Result<Siren> {
+    let network = field.network();
+    let config = network.config().clone();
+    if config.activation != Activation::Sine
+        || config.encoding != Encoding::Identity
+        || config.hidden_layers == 0
+    {
+        return Ok(field);
+    }
+    let units = config.hidden_features;
+    let connected = ((CONNECTED * units as f64) as usize).max(1);
+        let Some(first_omega) = config.first_omega_0.given() else {
+        return Ok(field);
+    };
+    // The paper draws these weights from U(±1/3).
+    let slow = 3.0 * LOW_FREQUENCY / first_omega;
+    let factors = |connected_ones: f64, others: f64| -> Vec<f64> {
+        let factor = |unit| if unit < connected { connected_ones } else { others };
+        (0..units).map(factor).collect()
+    };
+    let mut tensors: HashMap<String, Tensor> = field.named_tensors()?.into_iter().collect();
+    let mut scale = |name: &str, factors: Vec<f64>, shape: (usize, usize)| -> Result<()> {
+        if let Some(tensor) = tensors.get_mut(name) {
+            let factors = Tensor::from_vec(factors, shape, tensor.device())?;
+            *tensor = tensor.broadcast_mul(&factors.to_dtype(tensor.dtype())?)?;
+        }
+        Ok(())
+    };
+    scale("net.net.0.0.weight", factors(slow, 1.0), (units, 1))?;
+    scale("net.net.1.0.weight", factors(1.0, DETACHED), (1, units))?;
+    let (dtype, device) = (field.parameters().dtype(), field.parameters().device());
+    let find = |name: &str| tensors.get(name).cloned();
+    config.load(network.shape(), find, dtype, device)
+}
+
+/// Makes a network smooth and fits it to `‖x‖ − r` in the cube of half side `extent`, by the mean squared errors of its values and of its gradient
+/// `x/‖x‖`.
 ///
 /// # Errors
 /// [`Error::Diverged`](siren_core::Error::Diverged) if the learning rate is too high.
@@ -42,7 +98,7 @@ pub(crate) fn sphere(field: Siren, start: SphereStart, extent: f64, seed: u64) -
         ])
     });
     let constraints = [Constraint::new("start", sampler, objective)];
-    let mut trainer = Trainer::new(field, &config)?;
+    let mut trainer = Trainer::new(smoothed(field)?, &config)?;
     trainer.run(&constraints)?;
     Ok(trainer.into_model())
 }

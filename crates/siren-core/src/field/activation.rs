@@ -95,7 +95,7 @@ const ELU_VARIANCE: f64 = 1.550_518_808_067_927_7;
 /// The names that `field.activation` may hold.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Name {
+pub enum ActivationName {
     Sine,
     Relu,
     Tanh,
@@ -112,34 +112,34 @@ pub enum Name {
 }
 
 impl<'de> Variant<'de> for Activation {
-    type Name = Name;
+    type Name = ActivationName;
     const EXPECTED: &'static str = "the name of an activation, such as \"sine\", or a table such as { gaussian = { scale = 30.0 } }";
 
-    fn with_defaults(name: Name) -> Self {
+    fn with_defaults(name: ActivationName) -> Self {
         match name {
-            Name::Sine => Self::Sine,
-            Name::Relu => Self::Relu,
-            Name::Tanh => Self::Tanh,
-            Name::Sigmoid => Self::Sigmoid,
-            Name::Softplus => Self::Softplus,
-            Name::Elu => Self::Elu,
-            Name::Selu => Self::Selu,
-            Name::Silu => Self::Silu,
-            Name::Finer => Self::Finer,
-            Name::HSiren => Self::HSiren,
-            Name::Gaussian => Self::Gaussian(GaussianActivation::default()),
-            Name::Wire => Self::Wire(WireActivation::default()),
-            Name::Sinc => Self::Sinc,
+            ActivationName::Sine => Self::Sine,
+            ActivationName::Relu => Self::Relu,
+            ActivationName::Tanh => Self::Tanh,
+            ActivationName::Sigmoid => Self::Sigmoid,
+            ActivationName::Softplus => Self::Softplus,
+            ActivationName::Elu => Self::Elu,
+            ActivationName::Selu => Self::Selu,
+            ActivationName::Silu => Self::Silu,
+            ActivationName::Finer => Self::Finer,
+            ActivationName::HSiren => Self::HSiren,
+            ActivationName::Gaussian => Self::Gaussian(GaussianActivation::default()),
+            ActivationName::Wire => Self::Wire(WireActivation::default()),
+            ActivationName::Sinc => Self::Sinc,
         }
     }
 
     fn with_settings<A: MapAccess<'de>>(
-        name: Name,
+        name: ActivationName,
         settings: &mut A,
     ) -> Result<Option<Self>, A::Error> {
         Ok(match name {
-            Name::Gaussian => Some(Self::Gaussian(settings.next_value()?)),
-            Name::Wire => Some(Self::Wire(settings.next_value()?)),
+            ActivationName::Gaussian => Some(Self::Gaussian(settings.next_value()?)),
+            ActivationName::Wire => Some(Self::Wire(settings.next_value()?)),
             _ => None,
         })
     }

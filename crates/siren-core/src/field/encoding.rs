@@ -25,7 +25,7 @@ pub enum Encoding {
 /// The names that `field.encoding` may hold.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Name {
+pub enum EncodingName {
     Identity,
     Nerf,
     Fourier,
@@ -33,27 +33,27 @@ pub enum Name {
 }
 
 impl<'de> Variant<'de> for Encoding {
-    type Name = Name;
+    type Name = EncodingName;
     const EXPECTED: &'static str = "the name of an encoding, such as \"nerf\", or a table such as { nerf = { frequencies = 6 } }";
 
-    fn with_defaults(name: Name) -> Self {
+    fn with_defaults(name: EncodingName) -> Self {
         match name {
-            Name::Identity => Self::Identity,
-            Name::Nerf => Self::Nerf(NerfEncoding::default()),
-            Name::Fourier => Self::Fourier(FourierEncoding::default()),
-            Name::Rbf => Self::Rbf(RbfEncoding::default()),
+            EncodingName::Identity => Self::Identity,
+            EncodingName::Nerf => Self::Nerf(NerfEncoding::default()),
+            EncodingName::Fourier => Self::Fourier(FourierEncoding::default()),
+            EncodingName::Rbf => Self::Rbf(RbfEncoding::default()),
         }
     }
 
     fn with_settings<A: MapAccess<'de>>(
-        name: Name,
+        name: EncodingName,
         settings: &mut A,
     ) -> Result<Option<Self>, A::Error> {
         Ok(match name {
-            Name::Nerf => Some(Self::Nerf(settings.next_value()?)),
-            Name::Fourier => Some(Self::Fourier(settings.next_value()?)),
-            Name::Rbf => Some(Self::Rbf(settings.next_value()?)),
-            Name::Identity => None,
+            EncodingName::Nerf => Some(Self::Nerf(settings.next_value()?)),
+            EncodingName::Fourier => Some(Self::Fourier(settings.next_value()?)),
+            EncodingName::Rbf => Some(Self::Rbf(settings.next_value()?)),
+            EncodingName::Identity => None,
         })
     }
 }

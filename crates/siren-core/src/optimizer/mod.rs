@@ -14,8 +14,8 @@ use serde::de::MapAccess;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use self::adam::{Adam, Decay};
-use self::name::Name;
 use self::muon::Muon;
+use self::name::OptimizerName;
 use crate::config::variant::{self, Variant};
 use crate::error::{Error, Result};
 use crate::field::Parameters;
@@ -101,7 +101,6 @@ impl Default for OptimizerConfig {
     }
 }
 
-
 /// Names in configs.
 mod name {
     use serde::Deserialize;
@@ -109,7 +108,7 @@ mod name {
     /// The names that `train.optimizer` may hold.
     #[derive(Clone, Copy, Deserialize)]
     #[serde(rename_all = "lowercase")]
-    pub enum Name {
+    pub enum OptimizerName {
         Adam,
         AdamW,
         Muon,
@@ -117,25 +116,25 @@ mod name {
 }
 
 impl<'de> Variant<'de> for OptimizerConfig {
-    type Name = Name;
+    type Name = OptimizerName;
     const EXPECTED: &'static str = "the name of an optimizer, such as \"adam\", or a table such as { muon = { learning_rate = 2e-3 } }";
 
-    fn with_defaults(name: Name) -> Self {
+    fn with_defaults(name: OptimizerName) -> Self {
         match name {
-            Name::Adam => Self::Adam(AdamConfig::default()),
-            Name::AdamW => Self::AdamW(AdamConfig::default()),
-            Name::Muon => Self::Muon(MuonConfig::default()),
+            OptimizerName::Adam => Self::Adam(AdamConfig::default()),
+            OptimizerName::AdamW => Self::AdamW(AdamConfig::default()),
+            OptimizerName::Muon => Self::Muon(MuonConfig::default()),
         }
     }
 
     fn with_settings<A: MapAccess<'de>>(
-        name: Name,
+        name: OptimizerName,
         settings: &mut A,
     ) -> Result<Option<Self>, A::Error> {
         Ok(Some(match name {
-            Name::Adam => Self::Adam(settings.next_value()?),
-            Name::AdamW => Self::AdamW(settings.next_value()?),
-            Name::Muon => Self::Muon(settings.next_value()?),
+            OptimizerName::Adam => Self::Adam(settings.next_value()?),
+            OptimizerName::AdamW => Self::AdamW(settings.next_value()?),
+            OptimizerName::Muon => Self::Muon(settings.next_value()?),
         }))
     }
 }

@@ -77,7 +77,9 @@ pub(super) fn evaluate(
         coefficients,
         objective,
         sample: &sample,
-        chunk_points: field.network().chunk_points(objective.order_at(time.progress)),
+        chunk_points: field
+            .network()
+            .chunk_points(objective.order_at(time.progress)),
         time,
     };
     let halvings = match evaluator.prepared.threads() {

@@ -58,7 +58,10 @@ impl Rows {
                 line.extend([",", column.name]);
             }
             line.push('\n');
-            columns.iter().map(|column| column.name.to_owned()).collect()
+            columns
+                .iter()
+                .map(|column| column.name.to_owned())
+                .collect()
         });
         line.push_str(&step.to_string());
         let mut rest = columns.iter().peekable();

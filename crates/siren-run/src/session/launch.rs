@@ -216,11 +216,7 @@ fn resolve<D: Domain>(config: &mut ConfigOf<D>, domain: &D) -> Result<()> {
 }
 
 /// Returns the model before the first step: drawn at random and prepared by the task, or loaded from the file `run.start_from`.
-fn first_model<D: Domain>(
-    config: &ConfigOf<D>,
-    domain: &D,
-    device: &Device,
-) -> Result<D::Model> {
+fn first_model<D: Domain>(config: &ConfigOf<D>, domain: &D, device: &Device) -> Result<D::Model> {
     let model = initial_model::<D>(config, domain.shape(), device)?;
     if config.run.start_from.is_some() {
         return Ok(model);

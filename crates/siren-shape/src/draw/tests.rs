@@ -1,10 +1,8 @@
 use image::{Rgb, RgbImage};
 use rayon::ThreadPoolBuilder;
 
-use super::{
-    ColorMap, Paint, cloud_views, deviations_picture, painted_views, slice_points, slices_picture,
-    two_views,
-};
+use super::slices::{deviations_picture, slice_points, slices_picture};
+use super::{ColorMap, Paint, cloud_views, painted_views, two_views};
 use crate::geometry::{Mesh, PointCloud, Vector};
 
 const SIZE: u32 = 60;

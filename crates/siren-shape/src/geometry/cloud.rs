@@ -5,7 +5,9 @@ use super::PointCloud;
 impl PointCloud {
     /// Returns the points whose indices `keep` accepts, in order.
     pub(crate) fn filtered(&self, keep: impl Fn(usize) -> bool) -> Self {
-        let kept: Vec<usize> = (0..self.points.len()).filter(|&index| keep(index)).collect();
+        let kept: Vec<usize> = (0..self.points.len())
+            .filter(|&index| keep(index))
+            .collect();
         Self {
             points: kept.iter().map(|&index| self.points[index]).collect(),
             normals: self

@@ -5,6 +5,8 @@
 
 mod distance;
 mod surface;
+#[cfg(test)]
+mod tests;
 mod volume;
 
 use candle_core::{D, Tensor};

@@ -138,11 +138,7 @@ impl Objective for VolumeLoss {
         if let Some(weight) = self.divergence_at(context.progress) {
             let divergence = context.jet.traces()?.squeeze(2)?.squeeze(1)?.abs()?;
             let [low, high] = DIVERGENCE_BOUNDS;
-            terms.push(weighted(
-                "divergence",
-                weight,
-                divergence.clamp(low, high)?,
-            ));
+            terms.push(weighted("divergence", weight, divergence.clamp(low, high)?));
         }
         Ok(terms)
     }
