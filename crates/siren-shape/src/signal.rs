@@ -29,7 +29,8 @@ const VOLUME: Stream = Stream::named("shape.volume");
 
 /// Points of a surface, to which the signed distance function of the surface is fitted.
 ///
-/// [`from_points`](Self::from_points) has all defaults; [`new`](Self::new) takes the tables of a config. A [`Fit`](siren_core::train::Fit) trains a field on it, and [`field`](Self::field) makes the result a [`ShapeField`].
+/// [`from_points`](Self::from_points) has all defaults; [`new`](Self::new) takes the tables of a config. A
+/// [`Fit`](siren_core::train::Fit) trains a field on it, and [`field`](Self::field) makes the result a [`ShapeField`].
 pub struct Shape {
     frame: Frame,
     /// Points that are fitted, in coordinates.
