@@ -49,7 +49,11 @@ fn a_run_whose_field_has_no_surface_ends_with_a_note_and_without_a_mesh() {
     desk.write("old.ply", "a file of the user");
     for output in ["new.ply", "old.ply", "new.png"] {
         let line = format!("render run --resolution 16 -o {output}");
-        assert_refused_unchanged(&desk, &line, &["`field` is -", "so that there is a surface", "trained"]);
+        assert_refused_unchanged(
+            &desk,
+            &line,
+            &["`field` is -", "so that there is a surface", "trained"],
+        );
     }
     desk.run("render run --resolution 8 -o grid.npy")
         .assert_success();
@@ -83,8 +87,14 @@ fn a_bad_box_level_resolution_or_name_of_a_rendered_shape_is_refused() {
             "--box=-0.1,0.1,-0.1,0.1,-0.1,0.1 -o a.ply",
             &["x -0.1", "so that there is a surface", "another box"],
         ),
-        ("--level 9 -o a.ply", &["above 9", "so that there is a surface", "or level"]),
-        ("--level=-9 -o a.png", &["above -9", "so that there is a surface"]),
+        (
+            "--level 9 -o a.ply",
+            &["above 9", "so that there is a surface", "or level"],
+        ),
+        (
+            "--level=-9 -o a.png",
+            &["above -9", "so that there is a surface"],
+        ),
         ("--level nan -o a.ply", &["--level", "finite"]),
         ("--level far -o a.ply", &["--level", "far"]),
         ("--resolution 0 -o a.ply", &["--resolution", "8 to 2048"]),
