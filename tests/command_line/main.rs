@@ -9,9 +9,11 @@ mod encoded_clips;
 mod finished;
 mod folders;
 mod hyper;
+mod meshes;
 mod pictures;
 mod portable;
 mod settings;
+mod shapes;
 mod sounds;
 #[path = "../support/mod.rs"]
 mod support;

@@ -87,16 +87,33 @@ impl Default for RunConfig {
     }
 }
 
+/// The kind of a config, whatever its other keys are.
+#[derive(Deserialize)]
+struct NamedKind {
+    kind: String,
+}
+
+/// Checks the kind of a config.
+fn check_kind(found: &str, expected: &str) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::invalid("kind", found, expected))
+}
+
 impl<S: Table, O: Table, M: Table> Config<S, O, M> {
     /// Parses a config file for the domain `kind`, applies `key=value` overrides, and checks every value.
     ///
     /// # Errors
     /// [`Error::Config`] with file, line, key, what was expected, and the nearest known name for a misspelt one.
     pub fn parse(source: &Source, kind: &str, overrides: &[String]) -> Result<Self> {
+        let attribute = |error| source.attribute(error, overrides);
+        // First, since the keys of another kind are unknown.
+        if let Ok(named) = source.deserialize::<NamedKind>(overrides) {
+            check_kind(&named.kind, kind).map_err(attribute)?;
+        }
         let mut config: Self = source.deserialize(overrides)?;
-        config
-            .validate(kind)
-            .map_err(|error| source.attribute(error, overrides))?;
+        config.validate().map_err(attribute)?;
         config.drop_foreign_expectations(source, overrides);
         Ok(config)
     }
@@ -119,10 +136,7 @@ impl<S: Table, O: Table, M: Table> Config<S, O, M> {
         self.expect.retain(|metric, _| is_overridden(metric));
     }
 
-    fn validate(&self, kind: &str) -> Result<()> {
-        if self.kind != kind {
-            return Err(Error::invalid("kind", &self.kind, kind));
-        }
+    fn validate(&self) -> Result<()> {
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if !self.name.chars().all(is_allowed) || self.name.starts_with('.') {
             let expected = "the name of a folder, of letters, digits, `-`, `_` and `.`, and not beginning with `.`";

@@ -51,7 +51,10 @@ pub(crate) fn write(shape: &Shape, field: &Siren, folder: &Path) -> Result<Vec<S
 
 /// Writes the mesh, and pictures of it.
 fn write_mesh(shape: &Shape, mesh: Mesh, folder: &Path) -> Result<()> {
-    draw::save(&draw::two_views(&mesh, VIEW_PIXELS), &folder.join("mesh.png"))?;
+    draw::save(
+        &draw::two_views(&mesh, VIEW_PIXELS),
+        &folder.join("mesh.png"),
+    )?;
     let errors = shape.distances_to_surface(&mesh.vertices)?;
     let errors: Vec<f32> = errors.iter().map(|&d| d.abs() as f32).collect();
     let paint = Paint {
@@ -60,5 +63,8 @@ fn write_mesh(shape: &Shape, mesh: Mesh, folder: &Path) -> Result<()> {
     };
     let painted = draw::painted_views(&mesh, VIEW_PIXELS, &paint);
     draw::save(&painted, &folder.join("error.png"))?;
-    shape.frame().mesh_at_positions(mesh).save(&folder.join("mesh.ply"))
+    shape
+        .frame()
+        .mesh_at_positions(mesh)
+        .save(&folder.join("mesh.ply"))
 }

@@ -9,6 +9,7 @@ use siren_core::field::Siren;
 use siren_core::metrics::Metrics;
 use siren_core::signal::Stream;
 
+use crate::Vector;
 use crate::extract::{Extracted, Extraction};
 use crate::geometry::{Mesh, PointCloud};
 use crate::metrics::{
@@ -20,7 +21,6 @@ use crate::metrics::{
 };
 use crate::signal::Shape;
 use crate::truth::{CloudDistance, SurfaceDistance};
-use crate::Vector;
 
 /// Points of the volume in which eikonal error, distance and occupancy are measured.
 const VOLUME_SAMPLES: usize = 100_000;
@@ -205,7 +205,8 @@ impl VolumeScores {
             is_signed: reference.truth.is_some(),
         };
         let gradients = gradients.as_chunks::<3>().0;
-        for ((value, gradient), distance) in values.iter().zip(gradients).zip(&reference.distances) {
+        for ((value, gradient), distance) in values.iter().zip(gradients).zip(&reference.distances)
+        {
             let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
             let (eikonal, error) = ((norm - 1.0).abs(), (value - distance).abs());
             scores.eikonal.push(eikonal);

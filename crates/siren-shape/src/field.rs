@@ -81,7 +81,9 @@ impl ShapeField {
     /// Only from candle.
     pub fn gradients(&self, positions: &[Vector]) -> Result<Vec<Vector>> {
         // Values and positions are scaled alike, so gradients are not.
-        let gradients = self.siren.gradients(self.coords(positions).as_flattened())?;
+        let gradients = self
+            .siren
+            .gradients(self.coords(positions).as_flattened())?;
         Ok(gradients.as_chunks().0.to_vec())
     }
 

@@ -259,7 +259,6 @@ impl ShapeLoss {
     }
 }
 
-
 impl SirenLossConfig {
     /// Returns what holds on points of the surface that have normals.
     #[must_use]

@@ -19,10 +19,19 @@ struct RenderArgs {
     #[arg(long, value_name = "N", default_value = "256")]
     resolution: usize,
     /// Distance from the surface at which the mesh lies, in the units of the input; above 0 is outside.
-    #[arg(long, value_name = "DISTANCE", default_value = "0", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "DISTANCE",
+        default_value = "0",
+        allow_negative_numbers = true
+    )]
     level: f64,
     /// The box that is searched, in the units of the input [default: that of the fit, the coordinates −1 to 1].
-    #[arg(long = "box", value_name = "X0,X1,Y0,Y1,Z0,Z1", allow_hyphen_values = true)]
+    #[arg(
+        long = "box",
+        value_name = "X0,X1,Y0,Y1,Z0,Z1",
+        allow_hyphen_values = true
+    )]
     bounds: Option<Cuboid>,
     /// Keep the component with the largest area alone.
     #[arg(long)]
@@ -38,7 +47,11 @@ impl Render<Shape> for RenderArgs {
             resolution: self.resolution,
             level: self.level,
             bounds: self.bounds,
-            component: if self.largest { Component::Largest } else { Component::All },
+            component: if self.largest {
+                Component::Largest
+            } else {
+                Component::All
+            },
         };
         let rendered = machine.install(|| rendering.write(&field, output))?;
         let output = output.display();

@@ -23,7 +23,11 @@ impl ShapeSource {
     ///
     /// # Errors
     /// [`Error::InvalidValue`] for given normals that are missing or of mixed signs.
-    pub(crate) fn with_normals(self, normals: NormalSource, notes: &mut Vec<String>) -> Result<Self> {
+    pub(crate) fn with_normals(
+        self,
+        normals: NormalSource,
+        notes: &mut Vec<String>,
+    ) -> Result<Self> {
         let points = match normals {
             NormalSource::None => PointCloud {
                 normals: None,
@@ -153,10 +157,18 @@ mod tests {
         for cloud in [scene, far, sphere(1.0, 24).sample(500, &mut rng)] {
             let (outward, notes) = given(cloud.clone());
             assert_eq!(outward, cloud);
-            assert!(!notes.iter().any(|note| note.contains("inward")), "{notes:?}");
+            assert!(
+                !notes.iter().any(|note| note.contains("inward")),
+                "{notes:?}"
+            );
             let (outward, notes) = given(turned(&cloud));
             assert_eq!(outward, cloud);
-            assert!(notes.iter().any(|note| note.contains("a.xyz: the normals point inward")), "{notes:?}");
+            assert!(
+                notes
+                    .iter()
+                    .any(|note| note.contains("a.xyz: the normals point inward")),
+                "{notes:?}"
+            );
         }
     }
 
@@ -166,7 +178,10 @@ mod tests {
         let bowl = sphere.filtered(|index| sphere.points[index][2] < 0.0);
         let (kept, notes) = given(bowl.clone());
         assert_eq!(kept, bowl);
-        assert!(matches!(&notes[..], [note] if note.contains("point to the center")), "{notes:?}");
+        assert!(
+            matches!(&notes[..], [note] if note.contains("point to the center")),
+            "{notes:?}"
+        );
         let (_, notes) = given(turned(&bowl));
         assert!(notes.is_empty(), "{notes:?}");
     }

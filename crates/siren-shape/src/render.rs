@@ -6,10 +6,10 @@ use std::path::Path;
 use siren_core::file::{ArrayElement, ArrayHeader, PartialFile, has_extension};
 use siren_core::{Error, Result};
 
+use crate::ShapeField;
 use crate::config::check_resolution;
 use crate::draw;
 use crate::extract::{Component, Cuboid, Extraction};
-use crate::ShapeField;
 
 /// Largest side of one view of a picture, in pixels.
 const MAX_VIEW: usize = 4096;
@@ -126,7 +126,9 @@ impl ShapeRendering {
         header.write(&mut writer).map_err(fail)?;
         let scale = field.frame().scale;
         extraction.grid_values(field.siren(), |values| {
-            let bytes = values.iter().flat_map(|v| ((v / scale - self.level) as f32).to_le_bytes());
+            let bytes = values
+                .iter()
+                .flat_map(|v| ((v / scale - self.level) as f32).to_le_bytes());
             writer.write_all(&bytes.collect::<Vec<u8>>()).map_err(fail)
         })?;
         writer.flush().map_err(fail)?;

@@ -282,7 +282,10 @@ impl Shape {
         if let Some(truth) = &self.truth {
             let positions: Vec<Vector> = coords.iter().map(|x| self.frame.position(*x)).collect();
             let distances = truth.signed_distances(&positions);
-            return Ok(distances.into_iter().map(|d| d * self.frame.scale).collect());
+            return Ok(distances
+                .into_iter()
+                .map(|d| d * self.frame.scale)
+                .collect());
         }
         let normals = self.fitted.normals.as_deref();
         crate::truth::CloudDistance::new(&self.fitted.points, normals)?.signed_distances(coords)
@@ -326,19 +329,25 @@ impl Shape {
         dtype: DType,
         device: &Device,
     ) -> Result<Vec<Constraint>> {
-        let constraint = |name: &'static str, scale: f64, weight: f64, points: usize| -> Result<_> {
-            let pool = Pool {
-                name,
-                scale,
-                points,
-                seed: self.seed,
+        let constraint =
+            |name: &'static str, scale: f64, weight: f64, points: usize| -> Result<_> {
+                let pool = Pool {
+                    name,
+                    scale,
+                    points,
+                    seed: self.seed,
+                };
+                let sampler = pool.sampler(self, dtype, device)?;
+                Ok(Constraint::new(name, sampler, DistanceError { weight }))
             };
-            let sampler = pool.sampler(self, dtype, device)?;
-            Ok(Constraint::new(name, sampler, DistanceError { weight }))
-        };
         Ok(vec![
             constraint("far", loss.far, loss.far_weight, self.signal.volume_points)?,
-            constraint("near", loss.near, loss.near_weight, self.signal.surface_points)?,
+            constraint(
+                "near",
+                loss.near,
+                loss.near_weight,
+                self.signal.surface_points,
+            )?,
         ])
     }
 }

@@ -73,7 +73,12 @@ impl ShapeSource {
             named = path;
             source.truth = Some(read_truth(path, &source.points, notes)?);
         }
-        for remark in source.truth.as_ref().map(Truth::remarks).unwrap_or_default() {
+        for remark in source
+            .truth
+            .as_ref()
+            .map(Truth::remarks)
+            .unwrap_or_default()
+        {
             notes.push(format!("{remark} ({})", named.display()));
         }
         Ok(source)
@@ -85,7 +90,9 @@ fn read(path: &Path, normals: NormalSource, notes: &mut Vec<String>) -> Result<G
     let mut remarks = Vec::new();
     let geometry = match normals {
         NormalSource::Given => Geometry::open(path, &mut remarks)?,
-        NormalSource::Estimate | NormalSource::None => Geometry::open_positions(path, &mut remarks)?,
+        NormalSource::Estimate | NormalSource::None => {
+            Geometry::open_positions(path, &mut remarks)?
+        }
     };
     notes.extend(remarks.into_iter().map(|remark| format!("note: {remark}")));
     Ok(geometry)
@@ -109,7 +116,8 @@ fn read_truth(path: &Path, points: &PointCloud, notes: &mut Vec<String>) -> Resu
 
 /// Returns how the boxes of a shape and of its true surface contradict each other.
 fn mismatch(points: &Bounds, truth: &Bounds) -> Option<String> {
-    let are_apart = |axis: usize| points.high[axis] < truth.low[axis] || truth.high[axis] < points.low[axis];
+    let are_apart =
+        |axis: usize| points.high[axis] < truth.low[axis] || truth.high[axis] < points.low[axis];
     if (0..3).any(are_apart) {
         return Some(format!(
             "the box of the true surface, {:?} to {:?}, does not overlap that of the points, {:?} to {:?}",
@@ -118,7 +126,9 @@ fn mismatch(points: &Bounds, truth: &Bounds) -> Option<String> {
     }
     let ratio = truth.diagonal() / points.diagonal();
     let is_similar = (1.0 / DIFFERENT_UNITS..=DIFFERENT_UNITS).contains(&ratio);
-    (!is_similar).then(|| format!("the box of the true surface is {ratio:.3} times as large as that of the points"))
+    (!is_similar).then(|| {
+        format!("the box of the true surface is {ratio:.3} times as large as that of the points")
+    })
 }
 
 /// Returns whether the triangles of a mesh agree on their sides, as far as they have common edges.

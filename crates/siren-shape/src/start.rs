@@ -41,13 +41,19 @@ pub(crate) fn smoothed(field: Siren) -> Result<Siren> {
     }
     let units = config.hidden_features;
     let connected = ((CONNECTED * units as f64) as usize).max(1);
-        let Some(first_omega) = config.first_omega_0.given() else {
+    let Some(first_omega) = config.first_omega_0.given() else {
         return Ok(field);
     };
     // The paper draws these weights from U(±1/3).
     let slow = 3.0 * LOW_FREQUENCY / first_omega;
     let factors = |connected_ones: f64, others: f64| -> Vec<f64> {
-        let factor = |unit| if unit < connected { connected_ones } else { others };
+        let factor = |unit| {
+            if unit < connected {
+                connected_ones
+            } else {
+                others
+            }
+        };
         (0..units).map(factor).collect()
     };
     let mut tensors: HashMap<String, Tensor> = field.named_tensors()?.into_iter().collect();
@@ -129,9 +135,17 @@ mod tests {
         };
         let field = sphere(config.init_seeded(shape, 3).unwrap(), start, 1.1, 3).unwrap();
         let points = [[0.0, 0.0, 0.1], [0.3, 0.4, 0.0], [0.6, -0.6, 0.6]];
-        for (value, point) in field.values(points.as_flattened()).unwrap().into_iter().zip(points) {
+        for (value, point) in field
+            .values(points.as_flattened())
+            .unwrap()
+            .into_iter()
+            .zip(points)
+        {
             let expected = point.iter().map(|x| x * x).sum::<f64>().sqrt() - 0.5;
-            assert!((value - expected).abs() < 0.1, "{point:?}: {value} {expected}");
+            assert!(
+                (value - expected).abs() < 0.1,
+                "{point:?}: {value} {expected}"
+            );
         }
     }
 }

@@ -69,16 +69,25 @@ impl FromStr for Cuboid {
     /// Parses `X0,X1,Y0,Y1,Z0,Z1`: the lowest and the highest x, y and z.
     fn from_str(text: &str) -> Result<Self, String> {
         let number = |part: &str| {
-            let number = part.trim().parse().ok().filter(|number: &f64| number.is_finite());
+            let number = part
+                .trim()
+                .parse()
+                .ok()
+                .filter(|number: &f64| number.is_finite());
             number.ok_or_else(|| format!("`{part}` is not a finite number"))
         };
         let numbers: Vec<f64> = text.split(',').map(number).collect::<Result<_, _>>()?;
         let &[x0, x1, y0, y1, z0, z1] = numbers.as_slice() else {
-            return Err(format!("expected 6 numbers, X0,X1,Y0,Y1,Z0,Z1, found {}", numbers.len()));
+            return Err(format!(
+                "expected 6 numbers, X0,X1,Y0,Y1,Z0,Z1, found {}",
+                numbers.len()
+            ));
         };
         for (axis, low, high) in [("X", x0, x1), ("Y", y0, y1), ("Z", z0, z1)] {
             if low >= high {
-                return Err(format!("expected {axis}0 below {axis}1, found {low} and {high}"));
+                return Err(format!(
+                    "expected {axis}0 below {axis}1, found {low} and {high}"
+                ));
             }
         }
         Ok(Self {

@@ -349,7 +349,10 @@ fn largest_keeps_the_larger_of_two_spheres() {
 
 #[test]
 fn a_function_without_a_surface_is_an_error_that_names_its_range() {
-    for (offset, range) in [(0.5, "is 0.5000 to 2.2321 in the box x -1.0000 to 1.0000"), (-9.0, "is -9.0000 to -7.")] {
+    for (offset, range) in [
+        (0.5, "is 0.5000 to 2.2321 in the box x -1.0000 to 1.0000"),
+        (-9.0, "is -9.0000 to -7."),
+    ] {
         let function = closed(move |point| distance(point, [0.0; 3]) + offset);
         let message = extraction(16).mesh(&function).unwrap_err().to_string();
         assert!(

@@ -115,18 +115,18 @@ impl PointCollector {
         if self.may_be_colors && self.largest > 1.0 {
             return Err(Error::signal(
                 path,
-                "columns 4 to 6 are integers from 0 to 255, which are colors, expected normals: remove these columns, or ignore them with `signal.normals = \"estimate\"` or \"none\"",
+                "columns 4 to 6 are integers from 0 to 255, which are colors, expected normals: remove these columns, or set `signal.normals` to \"estimate\" or \"none\" to ignore them",
             ));
         }
         if self.points.is_empty() {
             return Err(Error::signal(
                 path,
-                "all normals have length 0 or are not finite: ignore them with `signal.normals = \"estimate\"` or \"none\"",
+                "all normals have length 0 or are not finite: set `signal.normals` to \"estimate\" or \"none\" to ignore them",
             ));
         }
         if self.without_direction > 0 {
             notes.push(format!(
-                "{}: dropped {} of {count} points ({:.2} %), whose normals have length 0 or are not finite; `signal.normals = \"estimate\"` or \"none\" keeps them",
+                "{}: dropped {} of {count} points ({:.2} %), whose normals have length 0 or are not finite; to keep them, set `signal.normals` to \"estimate\" or \"none\"",
                 path.display(),
                 self.without_direction,
                 100.0 * self.without_direction as f64 / count as f64

@@ -201,8 +201,8 @@ fn check_names(fields: &Fields<'_>, normals: FileNormals) -> Result<(), String> 
     let has_normals = fields.count == 6 && normals == FileNormals::Read;
     if has_normals && names[3..].iter().any(|name| !name.starts_with('n')) {
         return Err(format!(
-            "names columns 4 to 6 `{}`, expected normals, nx ny nz: remove columns that are not normals, or ignore them with \
-             `signal.normals = \"estimate\"` or \"none\"",
+            "names columns 4 to 6 `{}`, expected normals, nx ny nz: remove columns that are not normals, or set `signal.normals` to \
+             \"estimate\" or \"none\" to ignore them",
             names[3..].join("`, `")
         ));
     }

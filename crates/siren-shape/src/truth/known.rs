@@ -5,9 +5,9 @@ use rayon::prelude::*;
 use siren_core::Result;
 
 use super::{MeshDistance, SignRule};
+use crate::Vector;
 use crate::geometry::{Mesh, PointCloud};
 use crate::scene::Scene;
-use crate::Vector;
 
 /// A surface that is known, so that a fit can be compared with it, and its distance can be fitted.
 pub enum Truth {
@@ -77,6 +77,8 @@ impl Truth {
             topology.misoriented_edges
         );
         let remarks = is_open.then_some(open).into_iter();
-        remarks.chain((topology.misoriented_edges > 0).then_some(mixed)).collect()
+        remarks
+            .chain((topology.misoriented_edges > 0).then_some(mixed))
+            .collect()
     }
 }

@@ -30,11 +30,7 @@ const CORNERS: [&str; 2] = ["vertex_indices", "vertex_index"];
 ///
 /// # Errors
 /// [`Error::Signal`] with the line or the element that cannot be used; [`Error::Io`].
-pub(super) fn read(
-    path: &Path,
-    normals: FileNormals,
-    notes: &mut Vec<String>,
-) -> Result<Geometry> {
+pub(super) fn read(path: &Path, normals: FileNormals, notes: &mut Vec<String>) -> Result<Geometry> {
     let file = File::open(path).map_err(Error::io("open", path))?;
     let mut reader = Reader::new(BufReader::with_capacity(1 << 16, file));
     let header = Parser::<DefaultElement>::new().read_header(&mut reader);
