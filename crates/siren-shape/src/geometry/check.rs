@@ -4,7 +4,7 @@ use nalgebra::{Matrix3, SymmetricEigen};
 use siren_core::{Error, Result};
 
 use super::equal::first_of_equal;
-use super::vector::{difference, scaled, sum};
+use super::vector::{difference, dot, scaled, sum, unit};
 use super::{PointCloud, Vector};
 
 /// Smallest number of points that can enclose a volume.
@@ -14,13 +14,16 @@ const MIN_POINTS: usize = 4;
 /// 6 to 7 digits.
 const THIN: f64 = 1e-6;
 
+/// Squared lengths that differ from 1 by less than this are 1 up to rounding.
+const ROUNDING: f64 = 1e-12;
+
 impl PointCloud {
-    /// Checks the points and removes those at the same position as an earlier point. `origin` is the file or what else the points are from, for
+    /// Checks the points, removes those at the same position as an earlier point, and gives normals the length 1. `origin` is the file or what else the points are from, for
     /// messages; `notes` receives a sentence if points were removed, or all points are in one plane.
     ///
     /// # Errors
     /// [`Error::Signal`] if there are fewer than 4 different points, or all are on one line; [`Error::Shape`] if there is another number of
-    /// normals than of points; [`Error::NotFinite`].
+    /// normals than of points; [`Error::NotFinite`] for points, [`Error::Signal`] for normals that are zero or not finite.
     pub fn checked(mut self, origin: &str, notes: &mut Vec<String>) -> Result<Self> {
         let count = self.points.len();
         if let Some(normals) = self.normals.as_ref().filter(|n| n.len() != count) {
@@ -37,6 +40,7 @@ impl PointCloud {
                 point,
             });
         }
+        self.make_normals_unit(origin)?;
         let removed = self.remove_equal();
         let distinct = self.points.len();
         if distinct < MIN_POINTS {
@@ -72,6 +76,23 @@ impl PointCloud {
             ));
         }
         Ok(self)
+    }
+
+    /// Gives every normal the length 1. Those that have it keep their bits.
+    fn make_normals_unit(&mut self, origin: &str) -> Result<()> {
+        for (point, normal) in self.normals.iter_mut().flatten().enumerate() {
+            if (dot(*normal, *normal) - 1.0).abs() < ROUNDING {
+                continue;
+            }
+            let Some(direction) = unit(*normal) else {
+                let message = format!(
+                    "the normal of point {point} (counted from 0) is {normal:?}, expected a direction"
+                );
+                return Err(Error::signal(origin, message));
+            };
+            *normal = direction;
+        }
+        Ok(())
     }
 
     /// Removes points at the same position as an earlier point, and returns their number.
@@ -154,20 +175,62 @@ mod tests {
         let [a, b] = [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]];
         let [c, d] = [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
         let mut notes = Vec::new();
-        let up = |z: f64| [0.0, 0.0, z];
+        let axis =
+            |index: usize, sign: f64| std::array::from_fn(|i| if i == index { sign } else { 0.0 });
+        let normals: Vec<Vector> = (0..6)
+            .map(|i| axis(i % 3, if i < 3 { 1.0 } else { -1.0 }))
+            .collect();
         let with_normals = PointCloud {
             points: vec![a, b, a, c, d, [0.0, 1.0, -0.0]],
-            normals: Some([1.0, 2.0, 3.0, 4.0, 5.0, 6.0].map(up).to_vec()),
+            normals: Some(normals.clone()),
         };
         let checked = with_normals.checked("a.xyz", &mut notes).unwrap();
         assert_eq!(checked.points, [a, b, c, d]);
-        assert_eq!(checked.normals.unwrap(), [1.0, 2.0, 4.0, 5.0].map(up));
+        let kept = [0, 1, 3, 4].map(|index| normals[index]);
+        assert_eq!(checked.normals.unwrap(), kept);
         assert_eq!(
             notes,
             [
                 "a.xyz: removed 2 of 6 points (33.33 %), which repeat the position of an earlier point"
             ]
         );
+    }
+
+    #[test]
+    fn normals_get_the_length_1_and_one_without_a_direction_is_refused() {
+        let corners = [[0.0; 3], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+        let cloud = |last: Vector| PointCloud {
+            points: corners.to_vec(),
+            normals: Some(vec![
+                [3.0, 0.0, -4.0],
+                [0.0, 1e-200, 0.0],
+                [0.0, 0.0, 1.0],
+                last,
+            ]),
+        };
+        let checked = cloud([0.0, -1e9, 0.0]).checked("a.xyz", &mut Vec::new());
+        let expected = [
+            [0.6, 0.0, -0.8],
+            [0.0, 1.0, 0.0],
+            [0.0, 0.0, 1.0],
+            [0.0, -1.0, 0.0],
+        ];
+        for (normal, expected) in checked.unwrap().normals.unwrap().iter().zip(expected) {
+            assert!(
+                normal
+                    .iter()
+                    .zip(expected)
+                    .all(|(a, b)| (a - b).abs() < 1e-12),
+                "{normal:?}"
+            );
+        }
+        for last in [[0.0; 3], [f64::NAN, 0.0, 0.0]] {
+            let error = cloud(last).checked("a.xyz", &mut Vec::new()).unwrap_err();
+            assert!(
+                error.to_string().contains("a.xyz: the normal of point 3"),
+                "{error}"
+            );
+        }
     }
 
     #[test]
