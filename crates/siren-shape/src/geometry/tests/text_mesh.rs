@@ -246,7 +246,7 @@ fn a_bad_ascii_stl_file_is_refused_with_the_line() {
             "vertex 1 x 0",
             "line 5: `x` is not a number",
         ),
-        ("vertex 1 0 0", "vertex 1 inf 0", "line 8: y is inf"),
+        ("vertex 1 0 0", "vertex 1 inf 0", "line 5: y is inf"),
         (
             "      vertex 1 0 0\n",
             "",
