@@ -108,7 +108,7 @@ impl Launch {
         if let Some(package) = &self.dependency {
             let mut build = cargo();
             build.args(["build", "--release", "--package", package, "--bin", package]);
-            for feature in formats(package, ffmpeg::is_installed()) {
+            if let Some(feature) = formats(package, ffmpeg::is_installed()) {
                 build.args(["--features", feature]);
             }
             let manifest = root.join("Cargo.toml");
@@ -150,7 +150,7 @@ impl Launch {
         if self.needs_cuda {
             args.extend(["--features".into(), "cuda".into()]);
         }
-        for feature in formats(&self.package, has_ffmpeg) {
+        if let Some(feature) = formats(&self.package, has_ffmpeg) {
             args.extend(["--features".into(), feature.into()]);
         }
         args.push("--".into());

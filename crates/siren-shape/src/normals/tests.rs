@@ -234,6 +234,18 @@ fn normals_of_mixed_sign_are_found() {
 }
 
 #[test]
+fn the_share_of_mixed_signs_of_many_points_is_that_of_a_part_of_them() {
+    let cloud = sphere(250_000, 1.0, [0.0; 3]);
+    let mut normals = cloud.normals.unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    for normal in &mut normals {
+        *normal = scaled(*normal, if rng.random_bool(0.1) { -1.0 } else { 1.0 });
+    }
+    let mixed = mixed_signs(&cloud.points, &normals, NEIGHBORS);
+    assert!((mixed - 0.1).abs() < 0.005, "{mixed}");
+}
+
+#[test]
 fn few_points_of_random_sides_disagree() {
     // A cloud that is no surface: the sides cannot be made consistent.
     let mut rng = ChaCha8Rng::seed_from_u64(6);

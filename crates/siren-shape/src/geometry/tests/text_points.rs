@@ -1,6 +1,7 @@
 //! Points in text files.
 
-use super::{points, refusal};
+use super::{Opened, points, refusal};
+use crate::geometry::{Geometry, PointCloud};
 
 const THREE: [[f64; 3]; 3] = [[1.0, 2.0, 3.0], [-4.5, 0.0, 1e-3], [7.0, 8.0, 9.0]];
 
@@ -40,10 +41,7 @@ fn normals_of_any_length_become_unit_vectors_and_points_without_direction_are_dr
     assert!((normals[1][0] - 0.6).abs() < 1e-12 && (normals[1][2] - 0.8).abs() < 1e-12);
     assert_eq!(
         notes,
-        [
-            "a.xyz: dropped 2 of 4 points (50.00 %), whose normals have length 0 or are not finite; `signal.normals = \"estimate\"` or \"none\" \
-             keeps them"
-        ]
+        ["a.xyz: dropped 2 of 4 points (50.00 %), whose normals have length 0 or are not finite; to keep them, set `signal.normals` to \"estimate\" or \"none\""]
     );
     let none = refusal("a.xyz", "1 2 3 0 0 0\n4 5 6 0 0 0\n");
     assert!(none.contains("all normals have length 0"), "{none}");
@@ -127,4 +125,21 @@ fn a_binary_file_or_text_in_another_encoding_is_refused() {
     );
     let endless = refusal("a.txt", vec![b'7'; 5 << 20]);
     assert!(endless.contains("line 1: is longer"), "{endless}");
+}
+
+#[test]
+fn positions_are_read_whatever_the_columns_of_normals_hold() {
+    for columns in ["0 0 0", "nan nan nan", "255 128 0", "0 0 -250"] {
+        let text = format!("x y z r g b\n1 2 3 {columns}\n4 5 6 {columns}\n");
+        let opened = Opened::new("a.xyz", text);
+        let mut notes = Vec::new();
+        let path = opened.folder.path().join("a.xyz");
+        let expected = PointCloud {
+            points: vec![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]],
+            normals: None,
+        };
+        let geometry = Geometry::open_positions(&path, &mut notes).unwrap();
+        assert_eq!(geometry, Geometry::Points(expected), "{columns}");
+        assert!(notes.is_empty(), "{notes:?}");
+    }
 }
