@@ -41,7 +41,9 @@ fn normals_of_any_length_become_unit_vectors_and_points_without_direction_are_dr
     assert!((normals[1][0] - 0.6).abs() < 1e-12 && (normals[1][2] - 0.8).abs() < 1e-12);
     assert_eq!(
         notes,
-        ["a.xyz: dropped 2 of 4 points (50.00 %), whose normals have length 0 or are not finite; to keep them, set `signal.normals` to \"estimate\" or \"none\""]
+        [
+            "a.xyz: dropped 2 of 4 points (50.00 %), whose normals have length 0 or are not finite; to keep them, set `signal.normals` to \"estimate\" or \"none\""
+        ]
     );
     let none = refusal("a.xyz", "1 2 3 0 0 0\n4 5 6 0 0 0\n");
     assert!(none.contains("all normals have length 0"), "{none}");
