@@ -20,7 +20,7 @@ const SLICE_PIXELS: usize = 384;
 const LARGEST_ERROR: f32 = 0.01;
 
 /// Writes `mesh.ply` in the units of the user, with twice the resolution that scores have, `mesh.png` (from the front and from behind),
-/// `error.png` (the same, colored by the distance from the true surface or the nearest point), `points.png` (the input), `slices.png` (Φ) and
+/// `error.png` (the same, colored by the distance to the true surface, if it is known), `points.png` (the input), `slices.png` (Φ) and
 /// `gradient_norm.png` (‖∇Φ‖ − 1).
 ///
 /// A field without a zero has no mesh: its three files are left out, and a remark says so.
@@ -55,14 +55,17 @@ fn write_mesh(shape: &Shape, mesh: Mesh, folder: &Path) -> Result<()> {
         &draw::two_views(&mesh, VIEW_PIXELS),
         &folder.join("mesh.png"),
     )?;
-    let errors = shape.distances_to_surface(&mesh.vertices)?;
-    let errors: Vec<f32> = errors.iter().map(|&d| d.abs() as f32).collect();
-    let paint = Paint {
-        values: &errors,
-        map: ColorMap::Heat { max: LARGEST_ERROR },
-    };
-    let painted = draw::painted_views(&mesh, VIEW_PIXELS, &paint);
-    draw::save(&painted, &folder.join("error.png"))?;
+    // To points that are all that is known, the distance is that between neighbors.
+    if shape.truth().is_some() {
+        let errors = shape.signed_distances(&mesh.vertices)?;
+        let errors: Vec<f32> = errors.iter().map(|&d| d.abs() as f32).collect();
+        let paint = Paint {
+            values: &errors,
+            map: ColorMap::Heat { max: LARGEST_ERROR },
+        };
+        let painted = draw::painted_views(&mesh, VIEW_PIXELS, &paint);
+        draw::save(&painted, &folder.join("error.png"))?;
+    }
     shape
         .frame()
         .mesh_at_positions(mesh)

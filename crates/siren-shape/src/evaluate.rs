@@ -89,12 +89,6 @@ impl Reference {
         let compared = self.truth.as_ref().unwrap_or(&self.input);
         compared.normals().is_some()
     }
-
-    /// Returns the distance at each of these coordinates to the nearest point.
-    #[cfg(feature = "cli")]
-    pub(crate) fn distances_to_points(&self, coords: &[Vector]) -> Vec<f64> {
-        distances_to(&self.input, coords)
-    }
 }
 
 /// Returns the distance at each of these coordinates to the nearest point of a cloud.

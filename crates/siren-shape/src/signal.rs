@@ -291,18 +291,6 @@ impl Shape {
         crate::truth::CloudDistance::new(&self.fitted.points, normals)?.signed_distances(coords)
     }
 
-    /// Returns the distances at coordinates to the surface itself, or to the nearest point if it is not known, in coordinates.
-    ///
-    /// # Errors
-    /// Only if the points are unusable.
-    #[cfg(feature = "cli")]
-    pub(crate) fn distances_to_surface(&self, coords: &[Vector]) -> Result<Vec<f64>> {
-        if self.truth.is_some() {
-            return self.signed_distances(coords);
-        }
-        Ok(self.reference()?.distances_to_points(coords))
-    }
-
     fn surface_sampler(&self, dtype: DType, device: &Device) -> Result<SubsetSampler> {
         let on_device = |rows: &[Vector]| -> Result<Tensor> {
             let tensor = Tensor::from_slice(rows.as_flattened(), (rows.len(), 3), &Device::Cpu)?;
