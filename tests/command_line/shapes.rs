@@ -298,6 +298,12 @@ fn normals_that_are_missing_or_of_random_sign_are_refused_with_what_else_to_set(
             .assert_success();
         }
     }
+}
+
+#[test]
+fn the_loss_distance_without_a_side_and_an_unknown_source_of_normals_are_refused() {
+    let desk = desk();
+    write_positions(&desk, "bare.xyz", &ball());
     let set = "objective.loss=distance --set signal.path=bare.xyz --set signal.normals=none";
     assert_run_refused(
         &desk,
