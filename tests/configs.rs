@@ -112,8 +112,12 @@ impl Shipped {
             ("resolution", 16),
         ];
         sets.extend(smaller.map(|(key, value)| format!("signal.{key}={value}")));
-        if self.text.contains("start = { sphere") {
-            sets.push("objective.start.sphere.steps=2".to_owned());
+        sets.push("train.warmup_steps=0".to_owned());
+        if self.text.contains("start = \"random\"") {
+            // A small random field has no surface.
+            sets.extend(["train.steps=100", "train.learning_rate=2e-3"].map(str::to_owned));
+        } else {
+            sets.push("objective.start.sphere.steps=20".to_owned());
         }
     }
 

@@ -165,15 +165,15 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// Returns the PSNR of the last evaluation of a run in dB.
-fn last_psnr_db(desk: &Desk, run: &str) -> f64 {
+/// Returns the headline metric of the last evaluation of a run: the PSNR in dB, or of a shape the Chamfer distance in percent.
+fn last_headline(desk: &Desk, run: &str) -> f64 {
     let text = String::from_utf8(desk.read(&format!("{run}/evaluation.csv"))).unwrap();
     let mut lines = text.lines();
     let column = lines
         .next()
         .unwrap()
         .split(',')
-        .position(|c| c == "psnr_db");
+        .position(|c| ["psnr_db", "chamfer_percent"].contains(&c));
     let row: Vec<_> = lines.next_back().unwrap().split(',').collect();
     row[column.unwrap()].parse().unwrap()
 }
@@ -213,7 +213,7 @@ fn a_run_can_start_from_a_moved_run_folder_or_checkpoint() {
         desk.remove("run");
         // The last checkpoint holds the parameters of the last evaluation. The best checkpoint may hold others.
         let last = "else/where/checkpoints/last.safetensors";
-        let reached_db = last_psnr_db(&desk, "else/where");
+        let reached = last_headline(&desk, "else/where");
         for start in [last, "else/where"] {
             if start != last {
                 fs::copy(
@@ -226,10 +226,10 @@ fn a_run_can_start_from_a_moved_run_folder_or_checkpoint() {
                 "run good.toml --out again --set run.start_from={start} --set train.steps=1 --set train.learning_rate=1e-12"
             ))
             .assert_success();
-            let started_db = last_psnr_db(&desk, "again");
+            let started = last_headline(&desk, "again");
             assert!(
-                (reached_db - started_db).abs() < 1e-3,
-                "{}: {reached_db} dB, then {started_db} dB",
+                (reached - started).abs() < 1e-3,
+                "{}: {reached}, then {started}",
                 example.kind
             );
             desk.remove("again");
