@@ -11,10 +11,12 @@ use crate::extract::{Extracted, Extraction};
 use crate::geometry::Mesh;
 use crate::signal::Shape;
 
-/// Side of one view of the mesh or of the points, in pixels.
-const VIEW_PIXELS: u32 = 640;
-/// Side of one slice, in pixels.
-const SLICE_PIXELS: usize = 384;
+/// Pixels per cell of the scores' mesh, along the side of a view of the mesh or of the points: 640 of 128 cells.
+const VIEW_PIXELS_PER_CELL: usize = 5;
+/// Pixels per cell along the side of a slice.
+const SLICE_PIXELS_PER_CELL: usize = 3;
+/// Largest side of a view or a slice, in pixels.
+const LARGEST_SIDE: usize = 1600;
 
 /// Distance at which the color of an error is darkest, in coordinates: 0.5 % of the longest side.
 const LARGEST_ERROR: f32 = 0.01;
@@ -28,9 +30,10 @@ const LARGEST_ERROR: f32 = 0.01;
 /// # Errors
 /// If a file cannot be written.
 pub(crate) fn write(shape: &Shape, field: &Siren, folder: &Path) -> Result<Vec<String>> {
-    let points = draw::cloud_views(shape.fitted(), VIEW_PIXELS);
+    let points = draw::cloud_views(shape.fitted(), view_pixels(shape));
     draw::save(&points, &folder.join("points.png"))?;
-    let slices = draw::FieldSlices::of(field, SLICE_PIXELS)?;
+    let side = (SLICE_PIXELS_PER_CELL * shape.resolution()).min(LARGEST_SIDE);
+    let slices = draw::FieldSlices::of(field, side)?;
     draw::save(&slices.values(), &folder.join("slices.png"))?;
     draw::save(&slices.gradient_norms(), &folder.join("gradient_norm.png"))?;
     let resolution = (2 * shape.resolution()).min(*RESOLUTIONS.end());
@@ -49,10 +52,15 @@ pub(crate) fn write(shape: &Shape, field: &Siren, folder: &Path) -> Result<Vec<S
     }
 }
 
+/// Returns the side of a view, in pixels.
+fn view_pixels(shape: &Shape) -> u32 {
+    (VIEW_PIXELS_PER_CELL * shape.resolution()).min(LARGEST_SIDE) as u32
+}
+
 /// Writes the mesh, and pictures of it.
 fn write_mesh(shape: &Shape, mesh: Mesh, folder: &Path) -> Result<()> {
     draw::save(
-        &draw::two_views(&mesh, VIEW_PIXELS),
+        &draw::two_views(&mesh, view_pixels(shape)),
         &folder.join("mesh.png"),
     )?;
     // To points that are all that is known, the distance is that between neighbors.
@@ -63,7 +71,7 @@ fn write_mesh(shape: &Shape, mesh: Mesh, folder: &Path) -> Result<()> {
             values: &errors,
             map: ColorMap::Heat { max: LARGEST_ERROR },
         };
-        let painted = draw::painted_views(&mesh, VIEW_PIXELS, &paint);
+        let painted = draw::painted_views(&mesh, view_pixels(shape), &paint);
         draw::save(&painted, &folder.join("error.png"))?;
     }
     shape
