@@ -117,7 +117,12 @@ impl Shipped {
             // A small random field has no surface.
             sets.extend(["train.steps=100", "train.learning_rate=2e-3"].map(str::to_owned));
         } else {
-            sets.push("objective.start.sphere.steps=20".to_owned());
+            let start = [
+                ("steps", "100"),
+                ("points", "200"),
+                ("learning_rate", "1e-3"),
+            ];
+            sets.extend(start.map(|(key, value)| format!("objective.start.sphere.{key}={value}")));
         }
     }
 
