@@ -259,30 +259,26 @@ impl ShapeLoss {
     }
 }
 
+/// Share of the weight of `eikonal` that each of the two constraints has.
+const EIKONAL_SHARE: f64 = 0.5;
+
 impl SirenLossConfig {
     /// Returns what holds on points of the surface that have normals.
     #[must_use]
     pub fn on_surface(self) -> SurfaceLoss {
-        SurfaceLoss {
-            surface: self.surface,
-            normal: Some(self.normal),
-            eikonal: 0.5 * self.eikonal,
-        }
+        self.on_surface_without_normals().with_normals(self.normal)
     }
 
     /// Returns what holds on points of the surface whose normals are not known.
     #[must_use]
     pub fn on_surface_without_normals(self) -> SurfaceLoss {
-        SurfaceLoss {
-            normal: None,
-            ..self.on_surface()
-        }
+        SurfaceLoss::new(self.surface, EIKONAL_SHARE * self.eikonal)
     }
 
     /// Returns what holds on points of the volume.
     #[must_use]
     pub fn in_volume(self) -> VolumeLoss {
-        VolumeLoss::new(self.off_surface, 0.5 * self.eikonal)
+        VolumeLoss::new(self.off_surface, EIKONAL_SHARE * self.eikonal)
     }
 }
 
@@ -290,11 +286,7 @@ impl DigsLossConfig {
     /// Returns what holds on points of the surface.
     #[must_use]
     pub fn on_surface(self) -> SurfaceLoss {
-        SurfaceLoss {
-            surface: self.surface,
-            normal: None,
-            eikonal: 0.5 * self.eikonal,
-        }
+        SurfaceLoss::new(self.surface, EIKONAL_SHARE * self.eikonal)
     }
 
     /// Returns what holds on points of the volume.
@@ -306,7 +298,7 @@ impl DigsLossConfig {
             from: self.fade_from,
             to: self.fade_to,
         };
-        VolumeLoss::new(self.off_surface, 0.5 * self.eikonal).with_divergence(divergence)
+        VolumeLoss::new(self.off_surface, EIKONAL_SHARE * self.eikonal).with_divergence(divergence)
     }
 }
 
@@ -314,11 +306,7 @@ impl HeatLossConfig {
     /// Returns what holds on points of the surface.
     #[must_use]
     pub fn on_surface(self) -> SurfaceLoss {
-        SurfaceLoss {
-            surface: self.surface,
-            normal: None,
-            eikonal: 0.5 * self.eikonal,
-        }
+        SurfaceLoss::new(self.surface, EIKONAL_SHARE * self.eikonal)
     }
 
     /// Returns what holds on points of the volume, which a [`MixtureSampler`](crate::sampler::MixtureSampler) draws.
@@ -334,6 +322,6 @@ impl HeatLossConfig {
             weight,
             absorption: self.absorption,
         };
-        VolumeLoss::new(0.0, 0.5 * self.eikonal).with_heat(heat)
+        VolumeLoss::new(0.0, EIKONAL_SHARE * self.eikonal).with_heat(heat)
     }
 }

@@ -20,6 +20,27 @@ pub struct SurfaceLoss {
     pub eikonal: f64,
 }
 
+impl SurfaceLoss {
+    /// Makes the terms `surface` and `eikonal` with their weights, for points without normals.
+    #[must_use]
+    pub fn new(surface: f64, eikonal: f64) -> Self {
+        Self {
+            surface,
+            normal: None,
+            eikonal,
+        }
+    }
+
+    /// Returns the same with the term `normal`.
+    #[must_use]
+    pub fn with_normals(self, weight: f64) -> Self {
+        Self {
+            normal: Some(weight),
+            ..self
+        }
+    }
+}
+
 impl Objective for SurfaceLoss {
     fn order(&self) -> &Order {
         &Order::Gradient
