@@ -10,7 +10,7 @@ use siren_core::metrics::Metrics;
 use siren_core::signal::Stream;
 
 use crate::Vector;
-use crate::extract::{Extracted, Extraction};
+use crate::extract::{Extracted, Extraction, LevelFunction as _, ValuesAndGradients};
 use crate::geometry::{Mesh, PointCloud};
 use crate::metrics::{
     ACCURACY_PERCENT, CHAMFER_PERCENT, COMPLETENESS_PERCENT, COMPONENTS, Comparison,
@@ -188,8 +188,8 @@ impl Mean {
 
 impl VolumeScores {
     fn of(reference: &Reference, field: &Siren) -> Result<Self> {
-        let coords = reference.volume.as_flattened();
-        let (values, gradients) = (field.values(coords)?, field.gradients(coords)?);
+        let ValuesAndGradients { values, gradients } =
+            field.values_and_gradients(reference.volume.as_flattened())?;
         let mut scores = Self {
             eikonal: Mean::default(),
             near_eikonal: Mean::default(),

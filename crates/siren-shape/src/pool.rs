@@ -13,8 +13,10 @@ const POOL_POINTS: usize = 1 << 19;
 
 /// Points at a random offset from the surface: on each axis Laplace-distributed with a scale.
 pub(crate) struct Pool {
-    /// Name of the constraint.
-    pub(crate) name: &'static str,
+    /// Random stream of the points of the pool.
+    pub(crate) points_stream: Stream,
+    /// Random stream of the draws of the steps.
+    pub(crate) stream: Stream,
     /// Scale of the Laplace distribution, in coordinates.
     pub(crate) scale: f64,
     /// Points per step.
@@ -34,7 +36,7 @@ impl Pool {
         dtype: DType,
         device: &Device,
     ) -> Result<SubsetSampler> {
-        let mut rng = Stream::named(self.name).rng(self.seed, 0);
+        let mut rng = self.points_stream.rng(self.seed, 0);
         let surface = &shape.fitted().points;
         let points: Vec<Vector> = (0..POOL_POINTS)
             .map(|_| {
@@ -55,11 +57,7 @@ impl Pool {
                 replacement: false,
             },
             seed: self.seed,
-            // The pool itself was drawn at step 0 of the stream of its name.
-            stream: Stream::named(match self.name {
-                "far" => "shape.far",
-                _ => "shape.near",
-            }),
+            stream: self.stream,
         })
     }
 }

@@ -317,25 +317,27 @@ impl Shape {
         dtype: DType,
         device: &Device,
     ) -> Result<Vec<Constraint>> {
-        let constraint =
-            |name: &'static str, scale: f64, weight: f64, points: usize| -> Result<_> {
-                let pool = Pool {
-                    name,
-                    scale,
-                    points,
-                    seed: self.seed,
-                };
-                let sampler = pool.sampler(self, dtype, device)?;
-                Ok(Constraint::new(name, sampler, DistanceError { weight }))
-            };
+        let far = Pool {
+            points_stream: Stream::named("far"),
+            stream: Stream::named("shape.far"),
+            scale: loss.far,
+            points: self.signal.volume_points,
+            seed: self.seed,
+        };
+        let near = Pool {
+            points_stream: Stream::named("near"),
+            stream: Stream::named("shape.near"),
+            scale: loss.near,
+            points: self.signal.surface_points,
+            seed: self.seed,
+        };
+        let constraint = |name: &'static str, pool: &Pool, weight: f64| -> Result<_> {
+            let sampler = pool.sampler(self, dtype, device)?;
+            Ok(Constraint::new(name, sampler, DistanceError { weight }))
+        };
         Ok(vec![
-            constraint("far", loss.far, loss.far_weight, self.signal.volume_points)?,
-            constraint(
-                "near",
-                loss.near,
-                loss.near_weight,
-                self.signal.surface_points,
-            )?,
+            constraint("far", &far, loss.far_weight)?,
+            constraint("near", &near, loss.near_weight)?,
         ])
     }
 }

@@ -69,19 +69,10 @@ impl VisibilityBuffer {
 
     /// Draws the half of a ball that faces the viewer.
     pub(super) fn draw_ball(&mut self, object: u32, center: [f32; 3], radius: f32) {
-        let [columns, rows] =
-            [0, 1].map(|k| self.centers_between(center[k] - radius, center[k] + radius));
-        for row in rows {
-            for column in columns.clone() {
-                let dx = column as f32 + 0.5 - center[0];
-                let dy = row as f32 + 0.5 - center[1];
-                let square = radius * radius - dx * dx - dy * dy;
-                if square >= 0.0 {
-                    let depth = center[2] + square.sqrt();
-                    self.draw_pixel(object, row * self.side + column, depth);
-                }
-            }
-        }
+        self.draw_around(object, center, radius, |dx, dy| {
+            let square = radius * radius - dx * dx - dy * dy;
+            (square >= 0.0).then(|| square.sqrt())
+        });
     }
 
     /// Draws a disk around `center` with the given normal: right, up, toward the viewer, of length 1.
@@ -89,15 +80,28 @@ impl VisibilityBuffer {
         let Disk { normal, radius } = disk;
         // A disk that is seen from its edge is turned a little, since it would not cover a pixel.
         let toward_viewer = normal.z.abs().max(0.2).copysign(normal.z);
+        self.draw_around(object, center, *radius, |dx, dy| {
+            // Rows grow downward.
+            let dz = (normal.y * dy - normal.x * dx) / toward_viewer;
+            (dx * dx + dy * dy + dz * dz <= radius * radius).then_some(dz)
+        });
+    }
+
+    /// Draws an object within `radius` of `center`: `height` returns how far it is toward the viewer from `center` at an offset to the right and
+    /// downward, or `None` beside it.
+    fn draw_around(
+        &mut self,
+        object: u32,
+        center: [f32; 3],
+        radius: f32,
+        height: impl Fn(f32, f32) -> Option<f32>,
+    ) {
         let [columns, rows] =
             [0, 1].map(|k| self.centers_between(center[k] - radius, center[k] + radius));
         for row in rows {
             for column in columns.clone() {
-                let dx = column as f32 + 0.5 - center[0];
-                let dy = row as f32 + 0.5 - center[1];
-                // Rows grow downward.
-                let dz = (normal.y * dy - normal.x * dx) / toward_viewer;
-                if dx * dx + dy * dy + dz * dz <= radius * radius {
+                let offset = [column, row].map(|index| index as f32 + 0.5);
+                if let Some(dz) = height(offset[0] - center[0], offset[1] - center[1]) {
                     self.draw_pixel(object, row * self.side + column, center[2] + dz);
                 }
             }

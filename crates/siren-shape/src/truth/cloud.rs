@@ -5,10 +5,9 @@ use std::num::NonZero;
 
 use kiddo::{ImmutableKdTree, SquaredEuclidean};
 use parry3d_f64::glamx::DVec3;
-use rayon::prelude::*;
 use siren_core::{Error, Result};
 
-use super::{CHUNK, checked_extent};
+use super::{at_each, checked_extent};
 use crate::{PointCloud, Vector};
 
 /// Points that vote for the sign of a distance.
@@ -124,8 +123,7 @@ impl CloudDistance {
     /// Returns the nearest point for each of `points` `(n,)`.
     #[must_use]
     pub fn nearests(&self, points: &[Vector]) -> Vec<Option<Nearest>> {
-        let nearest = |&point: &Vector| self.nearest(point);
-        points.par_iter().with_min_len(CHUNK).map(nearest).collect()
+        at_each(points, |point| self.nearest(point))
     }
 
     /// Returns the distance from `point` to the nearest point `p`, negative inside; NaN if `point` is not finite.
@@ -148,12 +146,7 @@ impl CloudDistance {
     /// [`Error::Missing`] without normals.
     pub fn signed_distances(&self, points: &[Vector]) -> Result<Vec<f64>> {
         let normals = self.required_normals()?;
-        let distance = |&point: &Vector| self.signed(point, normals);
-        Ok(points
-            .par_iter()
-            .with_min_len(CHUNK)
-            .map(distance)
-            .collect())
+        Ok(at_each(points, |point| self.signed(point, normals)))
     }
 
     fn required_normals(&self) -> Result<&[Vector]> {

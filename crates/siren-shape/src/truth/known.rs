@@ -1,10 +1,9 @@
 //! Surfaces that are known.
 
 use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
 use siren_core::Result;
 
-use super::{MeshDistance, SignRule};
+use super::{MeshDistance, SignRule, at_each};
 use crate::Vector;
 use crate::geometry::{Mesh, PointCloud};
 use crate::scene::Scene;
@@ -37,10 +36,7 @@ impl Truth {
     #[must_use]
     pub fn signed_distances(&self, positions: &[Vector]) -> Vec<f64> {
         match self {
-            Self::Scene(scene) => positions
-                .par_iter()
-                .map(|p| scene.signed_distance(*p))
-                .collect(),
+            Self::Scene(scene) => at_each(positions, |p| scene.signed_distance(p)),
             Self::Mesh(known) => known.distance.signed_distances(positions),
         }
     }

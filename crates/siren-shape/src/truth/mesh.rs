@@ -3,12 +3,11 @@
 use std::fmt;
 
 use parry3d_f64::glamx::DVec3;
-use rayon::prelude::*;
 use siren_core::Result;
 
 use super::pseudo_normals::PseudoNormals;
 use super::winding::WindingTree;
-use super::{CHUNK, SurfaceDistance};
+use super::{SurfaceDistance, at_each};
 use crate::{Mesh, Vector};
 
 /// Pseudo-normals decide if their cosine with the direction from the surface is at least this large; else the winding number does. It is
@@ -121,12 +120,7 @@ impl MeshDistance {
     /// Returns the signed distances from `points` `(n,)` to the mesh.
     #[must_use]
     pub fn signed_distances(&self, points: &[Vector]) -> Vec<f64> {
-        let distance = |&point: &Vector| self.signed_distance(point);
-        points
-            .par_iter()
-            .with_min_len(CHUNK)
-            .map(distance)
-            .collect()
+        at_each(points, |point| self.signed_distance(point))
     }
 
     /// Returns the generalized winding number at `point`: 1 inside and 0 outside of a closed mesh, up to a few thousandths.

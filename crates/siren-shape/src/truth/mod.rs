@@ -14,6 +14,7 @@ pub(crate) mod test_shapes;
 mod winding;
 
 use parry3d_f64::glamx::DVec3;
+use rayon::prelude::*;
 use siren_core::{Error, Result};
 
 use crate::Vector;
@@ -25,6 +26,12 @@ pub use self::surface::{SurfaceDistance, SurfacePoint};
 
 /// Least number of queries a thread takes.
 const CHUNK: usize = 256;
+
+/// Answers a query at each of `points` `(n,)`, in their order, by the threads of the current rayon pool.
+fn at_each<T: Send>(points: &[Vector], answer: impl Fn(Vector) -> T + Sync) -> Vec<T> {
+    let points = points.par_iter().with_min_len(CHUNK);
+    points.map(|&point| answer(point)).collect()
+}
 
 /// Returns the extent of `points`, the diagonal of their bounding box.
 ///

@@ -3,10 +3,9 @@
 use parry3d_f64::glamx::DVec3;
 use parry3d_f64::query::{PointProjection, PointQueryWithLocation as _};
 use parry3d_f64::shape::{TriMesh, TrianglePointLocation};
-use rayon::prelude::*;
 use siren_core::{Error, Result};
 
-use super::{CHUNK, checked_extent};
+use super::{at_each, checked_extent};
 use crate::{Mesh, Vector};
 
 /// Exact unsigned distances to a mesh, by a bounding volume hierarchy of its triangles.
@@ -83,12 +82,7 @@ impl SurfaceDistance {
     /// Returns the distances from `points` `(n,)` to the mesh.
     #[must_use]
     pub fn distances(&self, points: &[Vector]) -> Vec<f64> {
-        let distance = |&point: &Vector| self.distance(point);
-        points
-            .par_iter()
-            .with_min_len(CHUNK)
-            .map(distance)
-            .collect()
+        at_each(points, |point| self.distance(point))
     }
 
     /// Returns the point of the mesh that is nearest to `point`; `None` if `point` is not finite.
