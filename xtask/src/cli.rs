@@ -46,7 +46,7 @@ Examples:
 
 const RENDER_HELP: &str = "\
 RUN is a run folder, as written by `cargo xtask run`. It stands directly after `render`. All options after it belong to the program of the \
-run's kind, `siren-<kind>`, and are passed on unchanged. They depend on the kind: a picture has a size and a quantity, a sound a rate.
+run's kind, `siren-<kind>`, and are passed on unchanged. They depend on the kind: a picture has a size and a quantity, a sound a rate, a shape a resolution.
 
 Examples:
   cargo xtask render runs/image --scale 4 -o large.png

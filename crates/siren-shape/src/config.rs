@@ -28,7 +28,7 @@ pub struct ShapeSignalConfig {
     /// embedded shape.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// A mesh file with the true surface, for scores. Default: the mesh of `path`, if it is one.
+    /// A mesh file with the true surface, for scores and for the distances of the loss `distance`. Default: the mesh of `path`, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truth: Option<PathBuf>,
     /// Where normals come from.

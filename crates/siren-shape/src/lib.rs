@@ -23,7 +23,7 @@
 //! | key of `[signal]` | default | meaning |
 //! |---|---|---|
 //! | `path` | – | file of points (`.xyz`, `.txt`, `.csv`, `.pts`, `.npy`, `.ply`, `.las`, `.laz`) or of a mesh (`.obj`, `.ply`, `.stl`, `.glb`); the embedded shape without it |
-//! | `truth` | – | mesh file with the true surface of the points of `path`, for scores; the mesh of `path` without it |
+//! | `truth` | – | mesh file with the true surface of the points of `path`, for scores and for the loss `distance`; the mesh of `path` without it |
 //! | `normals` | `"given"` | `"given"` (those of the file), `"estimate"` (from the nearest points), `"none"` |
 //! | `normalization` | `"box"` | `"box"`: the bounding box is centered, and its longest side spans ±0.9; `"authors"` |
 //! | `samples` | 100000 | points that are drawn on a mesh or on the embedded shape |

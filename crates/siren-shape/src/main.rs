@@ -74,7 +74,7 @@ fn main() -> ExitCode {
     program::main::<Shape, RenderArgs>(About {
         name: "siren-shape",
         program: "Fits signed distance functions to points and meshes, and extracts closed surfaces from them",
-        render: "Write the surface of a run as a mesh, at any resolution, or its signed distance on a grid",
+        render: "Write the surface of a run as a mesh or a picture, or its signed distance on a grid, at any resolution",
         render_examples: &[
             "runs/shape --resolution 512 -o shape.ply",
             "runs/shape --largest --level 0.01 -o shell.stl",

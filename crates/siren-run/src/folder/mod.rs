@@ -185,7 +185,7 @@ impl RunFolder {
         self.path.join(SUMMARY)
     }
 
-    /// Returns the path of the folder of pictures, sounds and clips that a finished run writes.
+    /// Returns the path of the folder of pictures, sounds, clips and meshes that a finished run writes.
     #[must_use]
     pub fn artifacts(&self) -> PathBuf {
         self.path.join(ARTIFACTS)

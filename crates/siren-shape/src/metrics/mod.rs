@@ -1,7 +1,7 @@
 //! Metrics of a surface: how far it is from the truth.
 //!
-//! Lengths are in percent of the diagonal of the bounding box of the truth, so they do not depend on units; they are not squared. Shares are
-//! in [0, 1].
+//! Lengths are in percent of a diagonal that the caller gives: in a run, that of the bounding box of all points. They do not depend on units and
+//! are not squared. Shares are in [0, 1].
 //!
 //! | metric | formula |
 //! |---|---|
