@@ -11,13 +11,14 @@ use siren_core::signal::Stream;
 
 use crate::Vector;
 use crate::extract::{Extracted, Extraction, LevelFunction as _, ValuesAndGradients};
+use crate::geometry::vector::length;
 use crate::geometry::{Mesh, PointCloud};
 use crate::metrics::{
     ACCURACY_PERCENT, CHAMFER_PERCENT, COMPLETENESS_PERCENT, COMPONENTS, Comparison,
     DEFAULT_SAMPLES, DISTANCE_ERROR, EIKONAL_ERROR, F_SCORE_0_1_PERCENT, F_SCORE_1_PERCENT,
     GHOST_AREA, HAUSDORFF_PERCENT, HELD_OUT_MAX_PERCENT, HELD_OUT_PERCENT, HeldOut, IOU,
     NEAR_DISTANCE_ERROR, NEAR_EIKONAL_ERROR, NORMAL_CONSISTENCY, SIGNED_NORMAL_CONSISTENCY, Side,
-    ghost_area, iou,
+    ghost_area, iou, mean,
 };
 use crate::signal::Shape;
 use crate::truth::{CloudDistance, SurfaceDistance};
@@ -63,7 +64,7 @@ impl Reference {
             let samples = CloudDistance::of_cloud(samples)?;
             (Some(samples), shape.signed_distances(&volume)?)
         } else {
-            (None, distances_to(&input, &volume))
+            (None, input.distances(&volume))
         };
         Ok(Self {
             truth,
@@ -91,29 +92,22 @@ impl Reference {
     }
 }
 
-/// Returns the distance at each of these coordinates to the nearest point of a cloud.
-fn distances_to(cloud: &CloudDistance, coords: &[Vector]) -> Vec<f64> {
-    let nearest = cloud.nearests(coords).into_iter();
-    let distances = nearest.map(|found| found.map_or(f64::NAN, |n| n.distance));
-    distances.collect()
-}
-
 /// Measures a fitted field: its surface, and how far it is from a signed distance.
 ///
 /// A field without a zero has no surface: the metrics of the surface are then NaN.
 ///
 /// # Errors
-/// Only from candle.
+/// Those of [`Extraction::extract`], as for a field with a value that is not finite, and those of [`Shape::reference`].
 pub(crate) fn metrics(shape: &Shape, field: &Siren) -> Result<Metrics> {
     let reference = shape.reference()?;
-    let volume = VolumeScores::of(reference, field)?;
+    let volume = volume_metrics(reference, field)?;
     let extraction = Extraction::of_resolution(shape.resolution());
     // A field without a zero is scored as one that fits badly: the run goes on.
     let mut metrics = match extraction.extract(field)? {
         Extracted::Surface(mesh) => surface_metrics(reference, &mesh)?,
         Extracted::Nothing(_) => without_surface(reference),
     };
-    metrics.extend(volume.metrics());
+    metrics.extend(volume);
     Ok(metrics)
 }
 
@@ -157,76 +151,34 @@ fn without_surface(reference: &Reference) -> Metrics {
     metrics.chain([COMPONENTS.of(0.0)]).collect()
 }
 
-/// Mean errors of the field at points of the volume, and at those of them that are near the surface.
-struct VolumeScores {
-    eikonal: Mean,
-    near_eikonal: Mean,
-    distance: Mean,
-    near_distance: Mean,
-    iou: f64,
-    is_signed: bool,
-}
-
-/// A mean in progress.
-#[derive(Clone, Copy, Debug, Default)]
-struct Mean {
-    sum: f64,
-    count: usize,
-}
-
-impl Mean {
-    fn push(&mut self, value: f64) {
-        self.sum += value;
-        self.count += 1;
+/// Measures how far a field is from a signed distance at points of the volume, and at those of them that are near the surface.
+///
+/// # Errors
+/// Only from candle.
+fn volume_metrics(reference: &Reference, field: &Siren) -> Result<Metrics> {
+    let Reference {
+        volume, distances, ..
+    } = reference;
+    let ValuesAndGradients { values, gradients } =
+        field.values_and_gradients(volume.as_flattened())?;
+    let near_mean = |errors: &[f64]| {
+        let errors = errors.iter().zip(distances);
+        let near = errors.filter(|(_, distance)| distance.abs() < NEAR);
+        mean(&near.map(|(&error, _)| error).collect::<Vec<f64>>())
+    };
+    let gradients = gradients.as_chunks::<3>().0.iter();
+    let eikonal: Vec<f64> = gradients.map(|&g| (length(g) - 1.0).abs()).collect();
+    let mut metrics = vec![
+        EIKONAL_ERROR.of(mean(&eikonal)),
+        NEAR_EIKONAL_ERROR.of(near_mean(&eikonal)),
+    ];
+    if reference.truth.is_some() {
+        let inside = |values: &[f64]| values.iter().map(|&v| v < 0.0).collect::<Vec<bool>>();
+        metrics.push(IOU.of(iou(&inside(&values), &inside(distances))?));
+        let pairs = values.iter().zip(distances);
+        let errors: Vec<f64> = pairs.map(|(value, d)| (value - d).abs()).collect();
+        metrics.push(DISTANCE_ERROR.of(mean(&errors)));
+        metrics.push(NEAR_DISTANCE_ERROR.of(near_mean(&errors)));
     }
-
-    /// Returns the mean; NaN of nothing.
-    fn value(self) -> f64 {
-        self.sum / self.count as f64
-    }
-}
-
-impl VolumeScores {
-    fn of(reference: &Reference, field: &Siren) -> Result<Self> {
-        let ValuesAndGradients { values, gradients } =
-            field.values_and_gradients(reference.volume.as_flattened())?;
-        let mut scores = Self {
-            eikonal: Mean::default(),
-            near_eikonal: Mean::default(),
-            distance: Mean::default(),
-            near_distance: Mean::default(),
-            iou: f64::NAN,
-            is_signed: reference.truth.is_some(),
-        };
-        let gradients = gradients.as_chunks::<3>().0;
-        for ((value, gradient), distance) in values.iter().zip(gradients).zip(&reference.distances)
-        {
-            let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
-            let (eikonal, error) = ((norm - 1.0).abs(), (value - distance).abs());
-            scores.eikonal.push(eikonal);
-            scores.distance.push(error);
-            if distance.abs() < NEAR {
-                scores.near_eikonal.push(eikonal);
-                scores.near_distance.push(error);
-            }
-        }
-        if reference.truth.is_some() {
-            let inside = |values: &[f64]| values.iter().map(|&v| v < 0.0).collect::<Vec<bool>>();
-            scores.iou = iou(&inside(&values), &inside(&reference.distances))?;
-        }
-        Ok(scores)
-    }
-
-    fn metrics(&self) -> Metrics {
-        let mut metrics = vec![
-            EIKONAL_ERROR.of(self.eikonal.value()),
-            NEAR_EIKONAL_ERROR.of(self.near_eikonal.value()),
-        ];
-        if self.is_signed {
-            metrics.push(IOU.of(self.iou));
-            metrics.push(DISTANCE_ERROR.of(self.distance.value()));
-            metrics.push(NEAR_DISTANCE_ERROR.of(self.near_distance.value()));
-        }
-        metrics
-    }
+    Ok(metrics)
 }

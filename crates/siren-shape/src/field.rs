@@ -6,10 +6,8 @@ use candle_core::{DType, Device, Tensor};
 use siren_core::field::{Order, Siren};
 use siren_core::{Error, Result};
 
-use crate::extract::{
-    Cuboid, Extracted, Extraction, LevelFunction, ValueRange, ValuesAndGradients,
-};
-use crate::{Frame, Mesh, Vector};
+use crate::extract::{Extracted, Extraction, LevelFunction, ValueRange, ValuesAndGradients};
+use crate::{Bounds, Frame, Mesh, Vector};
 
 /// A fitted shape: a field whose value is the signed distance to a surface, negative inside, with the frame of the points from which it was
 /// fitted. Positions and distances are in the units of the user.
@@ -100,9 +98,9 @@ impl ShapeField {
                     lowest: range.lowest / scale,
                     highest: range.highest / scale,
                 };
-                let bounds = Cuboid {
-                    min: self.frame.position(extraction.bounds.min),
-                    max: self.frame.position(extraction.bounds.max),
+                let bounds = Bounds {
+                    low: self.frame.position(extraction.bounds.low),
+                    high: self.frame.position(extraction.bounds.high),
                 };
                 Err(range.no_surface(extraction.level / scale, &bounds))
             }

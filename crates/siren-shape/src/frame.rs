@@ -5,6 +5,7 @@ use siren_core::signal::SignalMetadata;
 use siren_core::{Error, Result};
 
 use crate::config::Normalization;
+use crate::geometry::vector::is_finite;
 use crate::{Mesh, PointCloud, Vector};
 
 /// The similarity `x = (p − center) · scale` from positions p in the units of the user to coordinates x of the field.
@@ -77,9 +78,7 @@ impl Frame {
                 }
             }
         };
-        let is_usable = frame.scale.is_finite()
-            && frame.scale > 0.0
-            && frame.center.iter().all(|x| x.is_finite());
+        let is_usable = frame.scale.is_finite() && frame.scale > 0.0 && is_finite(frame.center);
         if is_usable {
             return Ok(frame);
         }

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::Args;
 use siren_core::Result;
 use siren_run::program::{self, About, FittedArgs, Render, print_result};
-use siren_shape::extract::{Component, Cuboid};
-use siren_shape::{RenderedShape, Shape, ShapeField, ShapeRendering};
+use siren_shape::extract::Component;
+use siren_shape::{Bounds, RenderedShape, Shape, ShapeField, ShapeRendering};
 
 /// Options of a mesh of a fitted field.
 #[derive(Args, Debug)]
@@ -32,7 +32,7 @@ struct RenderArgs {
         value_name = "X0,X1,Y0,Y1,Z0,Z1",
         allow_hyphen_values = true
     )]
-    bounds: Option<Cuboid>,
+    bounds: Option<Bounds>,
     /// Keep the component with the largest area alone.
     #[arg(long)]
     largest: bool,

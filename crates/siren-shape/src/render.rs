@@ -6,10 +6,10 @@ use std::path::Path;
 use siren_core::file::{ArrayElement, ArrayHeader, PartialFile, has_extension};
 use siren_core::{Error, Result};
 
-use crate::ShapeField;
 use crate::config::check_resolution;
 use crate::draw;
-use crate::extract::{Component, Cuboid, Extraction};
+use crate::extract::{Component, Extraction};
+use crate::{Bounds, ShapeField};
 
 /// Largest side of one view of a picture, in pixels.
 const MAX_VIEW: usize = 4096;
@@ -24,7 +24,7 @@ pub struct ShapeRendering {
     /// Signed distance at which the surface lies.
     pub level: f64,
     /// Box in which it is sought. Default: the cube of the coordinates.
-    pub bounds: Option<Cuboid>,
+    pub bounds: Option<Bounds>,
     /// Which components are kept.
     pub component: Component,
 }
@@ -90,20 +90,20 @@ impl ShapeRendering {
             return Ok(());
         };
         let cube = Extraction::default().bounds;
-        let [low, high] = [cube.min, cube.max].map(|corner| field.frame().position(corner));
-        if (0..3).all(|axis| bounds.min[axis] < high[axis] && bounds.max[axis] > low[axis]) {
+        let [low, high] = [cube.low, cube.high].map(|corner| field.frame().position(corner));
+        if (0..3).all(|axis| bounds.low[axis] < high[axis] && bounds.high[axis] > low[axis]) {
             return Ok(());
         }
-        let value = format!("from {:?} to {:?}", bounds.min, bounds.max);
+        let value = format!("from {:?} to {:?}", bounds.low, bounds.high);
         let expected = format!("a box that overlaps that of the fit, from {low:?} to {high:?}");
         Err(Error::invalid("--box", value, &expected))
     }
 
     fn extraction(&self, field: &ShapeField, resolution: usize) -> Extraction {
         let frame = field.frame();
-        let bounds = self.bounds.map(|bounds| Cuboid {
-            min: frame.coord(bounds.min),
-            max: frame.coord(bounds.max),
+        let bounds = self.bounds.map(|bounds| Bounds {
+            low: frame.coord(bounds.low),
+            high: frame.coord(bounds.high),
         });
         Extraction {
             resolution,

@@ -6,6 +6,7 @@ use rand_distr::{Distribution, StandardNormal};
 use siren_core::Result;
 use siren_core::signal::{Sample, Sampler, Stream};
 
+use crate::geometry::vector::dot;
 use crate::objective::DENSITY;
 
 /// Standard deviation on each axis of the points around the center, the root of 0.5³, as in the code of Wang et al. 2025.
@@ -41,10 +42,9 @@ impl MixtureSampler {
         } else {
             0.0
         };
-        let square: f64 = point.iter().map(|x| x * x).sum();
         let variance = CENTRAL_DEVIATION * CENTRAL_DEVIATION;
         let peak = (std::f64::consts::TAU * variance).powf(-1.5);
-        let gaussian = peak * (-0.5 * square / variance).exp();
+        let gaussian = peak * (-0.5 * dot(point, point) / variance).exp();
         (1.0 - self.central) * uniform + self.central * gaussian
     }
 }

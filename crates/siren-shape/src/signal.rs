@@ -21,7 +21,7 @@ use crate::pool::Pool;
 use crate::sampler::MixtureSampler;
 use crate::source::{Orientation, ShapeSource};
 use crate::start;
-use crate::truth::Truth;
+use crate::truth::{CloudDistance, Truth};
 use crate::{ShapeField, Vector};
 
 /// Points of the volume per step.
@@ -44,17 +44,15 @@ pub struct Shape {
     seed: u64,
     notes: Vec<String>,
     reference: OnceLock<Reference>,
+    /// The points that are fitted, for distances to them.
+    fitted_distance: OnceLock<CloudDistance>,
 }
 
 impl Task for Shape {
     type Model = Siren;
 
     fn shape(&self) -> FieldShape {
-        FieldShape {
-            in_features: 3,
-            out_features: 1,
-            samples_per_side: None,
-        }
+        FieldShape::new(3, 1)
     }
 
     fn spectrum(&self) -> Result<Option<Spectrum>> {
@@ -63,8 +61,8 @@ impl Task for Shape {
     }
 
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
-        let surface = self.surface_sampler(dtype, device)?;
-        let uniform = UniformSampler {
+        let surface = || self.surface_sampler(dtype, device);
+        let uniform = || UniformSampler {
             size: self.signal.volume_points,
             extents: vec![self.objective.volume; 3],
             seed: self.seed,
@@ -80,13 +78,13 @@ impl Task for Shape {
                     loss.on_surface_without_normals()
                 };
                 vec![
-                    Constraint::new("surface", surface, on),
-                    Constraint::new("volume", uniform, loss.in_volume()),
+                    Constraint::new("surface", surface()?, on),
+                    Constraint::new("volume", uniform(), loss.in_volume()),
                 ]
             }
             ShapeLoss::Digs(loss) => vec![
-                Constraint::new("surface", surface, loss.on_surface()),
-                Constraint::new("volume", uniform, loss.in_volume()),
+                Constraint::new("surface", surface()?, loss.on_surface()),
+                Constraint::new("volume", uniform(), loss.in_volume()),
             ],
             ShapeLoss::Heat(loss) => {
                 let mixture = MixtureSampler {
@@ -99,7 +97,7 @@ impl Task for Shape {
                     device: device.clone(),
                 };
                 vec![
-                    Constraint::new("surface", surface, loss.on_surface()),
+                    Constraint::new("surface", surface()?, loss.on_surface()),
                     Constraint::new("volume", mixture, loss.in_volume()),
                 ]
             }
@@ -198,6 +196,7 @@ impl Shape {
             seed,
             notes,
             reference: OnceLock::new(),
+            fitted_distance: OnceLock::new(),
         })
     }
 
@@ -267,17 +266,13 @@ impl Shape {
     /// # Errors
     /// Only if the points are unusable.
     pub(crate) fn reference(&self) -> Result<&Reference> {
-        if let Some(reference) = self.reference.get() {
-            return Ok(reference);
-        }
-        let reference = Reference::of(self, self.seed)?;
-        Ok(self.reference.get_or_init(|| reference))
+        computed_once(&self.reference, || Reference::of(self, self.seed))
     }
 
     /// Returns the signed distance at coordinates, in coordinates: to the surface itself, or to the nearest points.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] if neither the surface nor normals are known.
+    /// [`Error::Missing`] if neither the surface nor normals are known.
     pub(crate) fn signed_distances(&self, coords: &[Vector]) -> Result<Vec<f64>> {
         if let Some(truth) = &self.truth {
             let positions: Vec<Vector> = coords.iter().map(|x| self.frame.position(*x)).collect();
@@ -287,8 +282,8 @@ impl Shape {
                 .map(|d| d * self.frame.scale)
                 .collect());
         }
-        let normals = self.fitted.normals.as_deref();
-        crate::truth::CloudDistance::new(&self.fitted.points, normals)?.signed_distances(coords)
+        let fitted = || CloudDistance::of_cloud(self.fitted.clone());
+        computed_once(&self.fitted_distance, fitted)?.signed_distances(coords)
     }
 
     fn surface_sampler(&self, dtype: DType, device: &Device) -> Result<SubsetSampler> {
@@ -340,6 +335,15 @@ impl Shape {
             constraint("near", &near, loss.near_weight)?,
         ])
     }
+}
+
+/// Returns what a cell holds, after its computation if it is empty. A failure leaves it empty.
+fn computed_once<T>(cell: &OnceLock<T>, compute: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if let Some(value) = cell.get() {
+        return Ok(value);
+    }
+    let value = compute()?;
+    Ok(cell.get_or_init(|| value))
 }
 
 /// Returns the points that are fitted, and a random share of them that is kept back.

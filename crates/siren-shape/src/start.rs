@@ -117,11 +117,7 @@ mod tests {
 
     #[test]
     fn the_field_becomes_the_signed_distance_of_a_sphere() {
-        let shape = FieldShape {
-            in_features: 3,
-            out_features: 1,
-            samples_per_side: None,
-        };
+        let shape = FieldShape::new(3, 1);
         let config = SirenConfig {
             hidden_features: 32,
             hidden_layers: 1,

@@ -6,6 +6,7 @@ use siren_core::field::Siren;
 
 use super::slices::{deviations_picture, slice_points, slices_picture};
 use crate::extract::LevelFunction as _;
+use crate::geometry::vector::length;
 
 /// Largest |Φ| that slices distinguish, in coordinates.
 const VALUE_RANGE: f32 = 1.0;
@@ -35,8 +36,7 @@ impl FieldSlices {
             let values = found.values.iter().map(|&v| v as f32);
             slices.values[plane] = values.collect();
             let gradients = found.gradients.as_chunks::<3>().0.iter();
-            let norms = gradients.map(|g| g.iter().map(|x| x * x).sum::<f64>().sqrt());
-            slices.deviations[plane] = norms.map(|norm| (norm - 1.0) as f32).collect();
+            slices.deviations[plane] = gradients.map(|&g| (length(g) - 1.0) as f32).collect();
         }
         Ok(slices)
     }

@@ -16,6 +16,7 @@ use super::view::{Projection, project};
 use super::visible::{Disk, VisibilityBuffer};
 use super::{Color, mix};
 use crate::geometry::PointCloud;
+use crate::geometry::vector::is_finite;
 
 /// Rows and columns of samples in a pixel.
 const SUPERSAMPLING: usize = 3;
@@ -80,9 +81,7 @@ fn spacings(projection: &Projection, side: usize) -> Vec<f32> {
         .par_iter()
         .map(|p| p.map(f64::from))
         .collect();
-    let finite = positions
-        .par_iter()
-        .filter(|p| p.iter().all(|x| x.is_finite()));
+    let finite = positions.par_iter().filter(|&&p| is_finite(p));
     let mut places: Vec<_> = finite.copied().collect();
     // Points are often repeated, once for every triangle of a mesh.
     places.par_sort_unstable_by(|p, q| p.partial_cmp(q).unwrap_or(Ordering::Equal));
@@ -91,7 +90,7 @@ fn spacings(projection: &Projection, side: usize) -> Vec<f32> {
         return vec![most; positions.len()];
     };
     let spacing = |p: &[f64; 3]| {
-        if p.iter().any(|x| !x.is_finite()) || places.len() < NEIGHBORHOOD.get() {
+        if !is_finite(*p) || places.len() < NEIGHBORHOOD.get() {
             return most;
         }
         let search = tree.query(p);

@@ -4,6 +4,7 @@ use nalgebra::Vector3;
 use rayon::prelude::*;
 
 use crate::geometry::Vector;
+use crate::geometry::vector::is_finite;
 
 /// Share of the picture's side that the larger extent of the object takes.
 const FILL: f64 = 0.92;
@@ -89,16 +90,12 @@ fn ranges(points: impl Iterator<Item = Vector>) -> [Range; 3] {
     })
 }
 
-fn is_finite(p: &Vector) -> bool {
-    p.iter().all(|x| x.is_finite())
-}
-
 /// Projects points to two square pictures of `side` pixels, to the same scale, such that the finite ones fill the pictures.
 ///
 /// Positions are computed relative to the bounding box, so that points far from the origin lose no digits. Returns `None` if no point
 /// is finite.
 pub(super) fn project(points: &[Vector], side: usize) -> Option<[Projection; 2]> {
-    let bounds = ranges(points.iter().copied().filter(is_finite));
+    let bounds = ranges(points.iter().copied().filter(|&p| is_finite(p)));
     let half = bounds.iter().map(|range| range.half()).fold(0.0, f64::max);
     if !bounds.iter().all(|range| range.center().is_finite()) {
         return None;
@@ -106,7 +103,7 @@ pub(super) fn project(points: &[Vector], side: usize) -> Option<[Projection; 2]>
     // All points at one place: any scale will do.
     let half = if half > 0.0 { half } else { 1.0 };
     let local = |p: &Vector| -> Vector {
-        if is_finite(p) {
+        if is_finite(*p) {
             std::array::from_fn(|k| p[k] / half - bounds[k].center() / half)
         } else {
             [f64::NAN; 3]
@@ -117,7 +114,7 @@ pub(super) fn project(points: &[Vector], side: usize) -> Option<[Projection; 2]>
             .par_iter()
             .map(|p| viewpoint.components(local(p)).into());
         let components: Vec<Vector> = components.collect();
-        let ranges = ranges(components.iter().copied().filter(is_finite));
+        let ranges = ranges(components.iter().copied().filter(|&p| is_finite(p)));
         (viewpoint, components, ranges)
     });
     let screen_halves = views

@@ -13,8 +13,7 @@ pub(super) const BATCH_POINTS: usize = 65_536;
 pub(super) struct LatticeValues<'a> {
     function: &'a dyn LevelFunction,
     level: f64,
-    lowest: f64,
-    highest: f64,
+    range: ValueRange,
 }
 
 /// Place of a value in a sparse lattice.
@@ -28,8 +27,7 @@ impl<'a> LatticeValues<'a> {
         Self {
             function,
             level,
-            lowest: f64::INFINITY,
-            highest: f64::NEG_INFINITY,
+            range: ValueRange::EMPTY,
         }
     }
 
@@ -64,8 +62,7 @@ impl<'a> LatticeValues<'a> {
             .collect();
         let values = values_at(self.function, &sparse.lattice, &indices)?;
         for ((place, value), index) in places.drain(..).zip(values).zip(indices) {
-            self.lowest = self.lowest.min(value);
-            self.highest = self.highest.max(value);
+            self.range.include(value);
             let above = value - self.level;
             let is_capped = above < 0.0 && sparse.lattice.is_border(index);
             sparse.planes[place.plane].values[place.entry] = if is_capped { 0.0 } else { above };
@@ -75,15 +72,12 @@ impl<'a> LatticeValues<'a> {
 
     /// Returns whether values below the level, and values at or above it, occurred.
     pub(super) fn has_both_sides(&self) -> bool {
-        self.lowest < self.level && self.highest >= self.level
+        self.range.lowest < self.level && self.range.highest >= self.level
     }
 
     /// Returns the range of the values so far.
     pub(super) fn range(&self) -> ValueRange {
-        ValueRange {
-            lowest: self.lowest,
-            highest: self.highest,
-        }
+        self.range
     }
 }
 

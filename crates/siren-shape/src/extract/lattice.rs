@@ -2,13 +2,13 @@
 
 use siren_core::Result;
 
-use super::Cuboid;
 use super::cases;
-use crate::geometry::Vector;
+use crate::geometry::{Bounds, Vector};
 
 /// A grid of n × n × n cells in a box, (n + 1)³ points.
 #[derive(Debug)]
 pub(super) struct Lattice {
+    bounds: Bounds,
     /// Coordinates of the points along each axis, n + 1 of them.
     axes: [Vec<f64>; 3],
     /// Sides of a cell. The last cell along an axis may be smaller.
@@ -21,19 +21,20 @@ pub(super) struct Lattice {
 
 impl Lattice {
     /// Makes the lattice of every `stride`-th point of `resolution` cells along each axis, and of the last point.
-    pub(super) fn new(bounds: &Cuboid, resolution: usize, stride: usize) -> Self {
+    pub(super) fn new(bounds: &Bounds, resolution: usize, stride: usize) -> Self {
         let axis = |axis: usize| {
-            let [min, max] = [bounds.min[axis], bounds.max[axis]];
+            let [low, high] = [bounds.low[axis], bounds.high[axis]];
             (0..=resolution.div_ceil(stride))
                 .map(|index| (index * stride).min(resolution) as f64 / resolution as f64)
                 // Exact at both ends.
-                .map(|t| min * (1.0 - t) + max * t)
+                .map(|t| low * (1.0 - t) + high * t)
                 .collect()
         };
         Self {
+            bounds: *bounds,
             axes: std::array::from_fn(axis),
             sides: bounds
-                .sides()
+                .extents()
                 .map(|side| side * stride as f64 / resolution as f64),
             stride,
             resolution,
@@ -68,12 +69,7 @@ impl Lattice {
 
     /// Makes the lattice of half the stride in the same box.
     fn halved(&self) -> Self {
-        let ends = |axis: usize| [self.axes[axis][0], self.axes[axis][self.cells()]];
-        let bounds = Cuboid {
-            min: std::array::from_fn(|axis| ends(axis)[0]),
-            max: std::array::from_fn(|axis| ends(axis)[1]),
-        };
-        Self::new(&bounds, self.resolution, self.stride / 2)
+        Self::new(&self.bounds, self.resolution, self.stride / 2)
     }
 }
 

@@ -18,14 +18,12 @@ mod refine;
 #[cfg(test)]
 mod tests;
 
-use std::str::FromStr;
-
 use siren_core::{Error, Result};
 
 use self::evaluate::{BATCH_POINTS, LatticeValues, values_at};
 use self::lattice::Lattice;
 use self::project::Projection;
-use crate::geometry::{Mesh, Vector};
+use crate::geometry::{Bounds, Mesh};
 
 /// Most cells along an axis. 4096³ points are 550 GB of numbers.
 const LARGEST_RESOLUTION: usize = 4096;
@@ -54,70 +52,6 @@ pub struct ValuesAndGradients {
     pub gradients: Vec<f64>,
 }
 
-/// A box whose sides are parallel to the axes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Cuboid {
-    /// Lowest coordinates.
-    pub min: Vector,
-    /// Highest coordinates.
-    pub max: Vector,
-}
-
-impl FromStr for Cuboid {
-    type Err = String;
-
-    /// Parses `X0,X1,Y0,Y1,Z0,Z1`: the lowest and the highest x, y and z.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = |part: &str| {
-            let number = part
-                .trim()
-                .parse()
-                .ok()
-                .filter(|number: &f64| number.is_finite());
-            number.ok_or_else(|| format!("`{part}` is not a finite number"))
-        };
-        let numbers: Vec<f64> = text.split(',').map(number).collect::<Result<_, _>>()?;
-        let &[x0, x1, y0, y1, z0, z1] = numbers.as_slice() else {
-            return Err(format!(
-                "expected 6 numbers, X0,X1,Y0,Y1,Z0,Z1, found {}",
-                numbers.len()
-            ));
-        };
-        for (axis, low, high) in [("X", x0, x1), ("Y", y0, y1), ("Z", z0, z1)] {
-            if low >= high {
-                return Err(format!(
-                    "expected {axis}0 below {axis}1, found {low} and {high}"
-                ));
-            }
-        }
-        Ok(Self {
-            min: [x0, y0, z0],
-            max: [x1, y1, z1],
-        })
-    }
-}
-
-impl Cuboid {
-    /// Returns the lengths of the sides.
-    #[must_use]
-    pub fn sides(&self) -> Vector {
-        std::array::from_fn(|axis| self.max[axis] - self.min[axis])
-    }
-
-    /// Returns the outward normal of the border at a point of it.
-    fn border_normal(&self, point: Vector) -> Option<Vector> {
-        let axis =
-            (0..3).find(|&axis| point[axis] <= self.min[axis] || point[axis] >= self.max[axis])?;
-        let mut normal = [0.0; 3];
-        normal[axis] = if point[axis] <= self.min[axis] {
-            -1.0
-        } else {
-            1.0
-        };
-        Some(normal)
-    }
-}
-
 /// What there is of the level of a function in a box.
 pub(crate) enum Extracted {
     /// Its surface.
@@ -134,14 +68,26 @@ pub(crate) struct ValueRange {
 }
 
 impl ValueRange {
+    /// The range of no values.
+    const EMPTY: Self = Self {
+        lowest: f64::INFINITY,
+        highest: f64::NEG_INFINITY,
+    };
+
+    /// Extends the range to a value.
+    fn include(&mut self, value: f64) {
+        self.lowest = self.lowest.min(value);
+        self.highest = self.highest.max(value);
+    }
+
     /// Makes the error of a function without a surface at `level` in a box.
-    pub(crate) fn no_surface(&self, level: f64, bounds: &Cuboid) -> Error {
+    pub(crate) fn no_surface(&self, level: f64, bounds: &Bounds) -> Error {
         let value = format!(
             "{} in the box x {}, y {}, z {}",
             range_text(self.lowest, self.highest),
-            range_text(bounds.min[0], bounds.max[0]),
-            range_text(bounds.min[1], bounds.max[1]),
-            range_text(bounds.min[2], bounds.max[2]),
+            range_text(bounds.low[0], bounds.high[0]),
+            range_text(bounds.low[1], bounds.high[1]),
+            range_text(bounds.low[2], bounds.high[2]),
         );
         let expected = format!(
             "values below and above {level} inside the box, so that there is a surface; was the field trained? Train it, or give another box \
@@ -195,7 +141,7 @@ pub struct Extraction {
     /// Value of the function at the surface.
     pub level: f64,
     /// Box in which the surface is sought.
-    pub bounds: Cuboid,
+    pub bounds: Bounds,
     /// Components that are kept.
     pub component: Component,
 }
@@ -206,9 +152,9 @@ impl Default for Extraction {
         Self {
             resolution: 256,
             level: 0.0,
-            bounds: Cuboid {
-                min: [-1.0; 3],
-                max: [1.0; 3],
+            bounds: Bounds {
+                low: [-1.0; 3],
+                high: [1.0; 3],
             },
             component: Component::All,
         }
@@ -259,7 +205,7 @@ impl Extraction {
         if self.component == Component::Largest {
             mesh = mesh.largest_component();
         }
-        let [x, y, z] = self.bounds.sides();
+        let [x, y, z] = self.bounds.extents();
         let projection = Projection {
             function,
             level: self.level,
@@ -307,10 +253,10 @@ impl Extraction {
         if !self.level.is_finite() {
             return Err(Error::invalid("level", self.level, "a finite number"));
         }
-        let Cuboid { min, max } = self.bounds;
-        let is_box = min.iter().zip(&max).all(|(min, max)| min < max);
-        if !is_box || self.bounds.sides().iter().any(|side| !side.is_finite()) {
-            let value = format!("from {min:?} to {max:?}");
+        let Bounds { low, high } = self.bounds;
+        let is_box = low.iter().zip(&high).all(|(low, high)| low < high);
+        if !is_box || self.bounds.extents().iter().any(|side| !side.is_finite()) {
+            let value = format!("from {low:?} to {high:?}");
             let expected = "finite numbers, the first of each axis below the second";
             return Err(Error::invalid("bounds", value, expected));
         }

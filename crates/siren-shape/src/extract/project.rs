@@ -2,9 +2,10 @@
 
 use siren_core::Result;
 
+use super::LevelFunction;
 use super::evaluate::{BATCH_POINTS, check_finite, check_length};
-use super::{Cuboid, LevelFunction};
-use crate::geometry::{Mesh, Vector, face_normal};
+use crate::geometry::vector::{length, sum};
+use crate::geometry::{Bounds, Mesh, Vector, face_normal};
 
 /// Newton steps of each vertex.
 const STEPS: usize = 2;
@@ -16,7 +17,7 @@ const LOWEST_GRADIENT_NORM: f64 = 1e-6;
 pub(super) struct Projection<'a> {
     pub(super) function: &'a dyn LevelFunction,
     pub(super) level: f64,
-    pub(super) bounds: &'a Cuboid,
+    pub(super) bounds: &'a Bounds,
     /// Length of the longest step.
     pub(super) longest_step: f64,
 }
@@ -75,11 +76,11 @@ impl Projection<'_> {
         let Some(direction) = normalized(iterate.gradient) else {
             return iterate.position;
         };
-        let length =
-            (iterate.value / norm(iterate.gradient)).clamp(-self.longest_step, self.longest_step);
+        let step =
+            (iterate.value / length(iterate.gradient)).clamp(-self.longest_step, self.longest_step);
         std::array::from_fn(|axis| {
-            (iterate.position[axis] - length * direction[axis])
-                .clamp(self.bounds.min[axis], self.bounds.max[axis])
+            (iterate.position[axis] - step * direction[axis])
+                .clamp(self.bounds.low[axis], self.bounds.high[axis])
         })
     }
 
@@ -118,8 +119,8 @@ fn complete(mesh: &Mesh, normals: Vec<Option<Vector>>) -> Vec<Vector> {
         for face in &mesh.faces {
             let normal = face_normal(face.map(|corner| mesh.vertices[corner as usize]));
             for corner in face {
-                let sum: &mut Vector = &mut sums[*corner as usize];
-                *sum = std::array::from_fn(|axis| sum[axis] + normal[axis]);
+                let total: &mut Vector = &mut sums[*corner as usize];
+                *total = sum(*total, normal);
             }
         }
     }
@@ -134,18 +135,14 @@ fn complete(mesh: &Mesh, normals: Vec<Option<Vector>>) -> Vec<Vector> {
         .collect()
 }
 
-fn norm([x, y, z]: Vector) -> f64 {
-    (x * x + y * y + z * z).sqrt()
-}
-
 /// Returns the direction of a gradient, if it has one.
 fn normalized(gradient: Vector) -> Option<Vector> {
-    let norm = norm(gradient);
+    let norm = length(gradient);
     (norm.is_finite() && norm >= LOWEST_GRADIENT_NORM).then(|| gradient.map(|x| x / norm))
 }
 
 /// Returns a vector of length 1 in a direction, unless it is 0.
 fn unit(vector: Vector) -> Option<Vector> {
-    let norm = norm(vector);
+    let norm = length(vector);
     (norm > 0.0).then(|| vector.map(|x| x / norm))
 }

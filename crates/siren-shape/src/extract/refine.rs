@@ -2,9 +2,10 @@
 
 use siren_core::Result;
 
-use super::Cuboid;
 use super::evaluate::LatticeValues;
 use super::lattice::{Lattice, SparseLattice};
+use crate::geometry::Bounds;
+use crate::geometry::vector::length;
 
 /// Cells along each axis of the first lattice, at most.
 const COARSE_CELLS: usize = 64;
@@ -15,7 +16,7 @@ const BAND_DIAGONALS: f64 = 1.5;
 /// Makes the lattice of the cells around the surface, with values.
 pub(super) fn around_surface(
     values: &mut LatticeValues,
-    bounds: &Cuboid,
+    bounds: &Bounds,
     resolution: usize,
 ) -> Result<SparseLattice> {
     let mut stride = 1;
@@ -27,8 +28,7 @@ pub(super) fn around_surface(
     let mut slope = 1.0_f64;
     while sparse.lattice.stride() > 1 {
         slope = slope.max(largest_slope(&sparse)?);
-        let [x, y, z] = sparse.lattice.sides();
-        let band = BAND_DIAGONALS * (x * x + y * y + z * z).sqrt() * slope;
+        let band = BAND_DIAGONALS * length(sparse.lattice.sides()) * slope;
         sparse = sparse.refined(|cube| {
             let is_near = cube.values.iter().any(|value| value.abs() <= band);
             is_near || !matches!(cube.case(), 0 | u8::MAX)
@@ -75,7 +75,7 @@ fn largest_slope(sparse: &SparseLattice) -> Result<f64> {
 #[cfg(test)]
 pub(super) fn everywhere(
     values: &mut LatticeValues,
-    bounds: &Cuboid,
+    bounds: &Bounds,
     resolution: usize,
 ) -> Result<SparseLattice> {
     let mut sparse = SparseLattice::all(Lattice::new(bounds, resolution, 1));

@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::geometry::Topology;
+use crate::geometry::{Topology, Vector};
 
 /// A function in closed form, with its gradient by the formula or by differences.
 struct Closed<F: Fn(Vector) -> f64 + Sync> {
@@ -319,9 +319,9 @@ fn a_box_of_unequal_sides_and_another_level_are_honored() {
     let extraction = Extraction {
         resolution: 90,
         level: 0.25,
-        bounds: Cuboid {
-            min: [-1.0, -2.0, 0.0],
-            max: [1.0, 2.0, 3.0],
+        bounds: Bounds {
+            low: [-1.0, -2.0, 0.0],
+            high: [1.0, 2.0, 3.0],
         },
         component: Component::All,
     };
@@ -388,7 +388,7 @@ fn settings_out_of_range_are_errors() {
         assert!(message.contains("resolution"), "{message}");
     }
     let mut flat = extraction(16);
-    flat.bounds.max[1] = -1.0;
+    flat.bounds.high[1] = -1.0;
     assert!(
         flat.mesh(&function)
             .unwrap_err()

@@ -4,7 +4,7 @@ use nalgebra::{Matrix3, SymmetricEigen};
 use siren_core::{Error, Result};
 
 use super::equal::first_of_equal;
-use super::vector::{difference, dot, scaled, sum, unit};
+use super::vector::{difference, dot, is_finite, scaled, sum, unit};
 use super::{PointCloud, Vector};
 
 /// Smallest number of points that can enclose a volume.
@@ -33,8 +33,7 @@ impl PointCloud {
                 got: normals.len().to_string(),
             });
         }
-        let is_finite = |vector: &Vector| vector.iter().all(|component| component.is_finite());
-        if let Some(point) = self.points.iter().position(|point| !is_finite(point)) {
+        if let Some(point) = self.points.iter().position(|&point| !is_finite(point)) {
             return Err(Error::NotFinite {
                 column: "coordinates".to_owned(),
                 point,

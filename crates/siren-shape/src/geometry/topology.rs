@@ -2,6 +2,7 @@
 
 use rayon::slice::ParallelSliceMut;
 
+use super::vector::{cross, difference, length};
 use super::{Mesh, Vector};
 
 /// Counts that tell whether a mesh is a closed surface. [`Mesh::topology`] computes them from the indices alone: positions play no part, so two
@@ -223,20 +224,15 @@ impl Mesh {
     }
 
     fn face_area(&self, face: &[u32; 3]) -> f64 {
-        let [x, y, z] = face_normal(face.map(|corner| self.vertices[corner as usize]));
-        0.5 * (x * x + y * y + z * z).sqrt()
+        0.5 * length(face_normal(
+            face.map(|corner| self.vertices[corner as usize]),
+        ))
     }
 }
 
 /// Returns (b − a) × (c − a) of a triangle: its normal, counterclockwise, with the length of twice its area.
 pub(crate) fn face_normal([a, b, c]: [Vector; 3]) -> Vector {
-    let u: Vector = std::array::from_fn(|axis| b[axis] - a[axis]);
-    let v: Vector = std::array::from_fn(|axis| c[axis] - a[axis]);
-    [
-        u[1] * v[2] - u[2] * v[1],
-        u[2] * v[0] - u[0] * v[2],
-        u[0] * v[1] - u[1] * v[0],
-    ]
+    cross(difference(b, a), difference(c, a))
 }
 
 /// A side of a face. The order sorts the sides of an edge together.

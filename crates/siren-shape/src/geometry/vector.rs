@@ -31,11 +31,15 @@ pub(crate) fn length(a: Vector) -> f64 {
     dot(a, a).sqrt()
 }
 
+pub(crate) fn is_finite(a: Vector) -> bool {
+    a.iter().all(|component| component.is_finite())
+}
+
 /// Returns the vector of length 1 in the direction of `a`, or `None` if `a` is zero or not finite.
 pub(crate) fn unit(a: Vector) -> Option<Vector> {
     // Scaled first: the square of a long or short vector is infinite or zero.
     let largest = a.iter().fold(0.0, |largest: f64, c| largest.max(c.abs()));
-    if a.iter().any(|c| !c.is_finite()) || largest == 0.0 {
+    if !is_finite(a) || largest == 0.0 {
         return None;
     }
     let a = a.map(|component| component / largest);

@@ -1,7 +1,6 @@
 //! Distances and normals between two surfaces, in both directions.
 
 use parry3d_f64::glamx::DVec3;
-use rayon::prelude::*;
 use siren_core::Result;
 use siren_core::metrics::Metrics;
 
@@ -10,11 +9,8 @@ use super::{
     F_SCORE_1_PERCENT, HAUSDORFF_PERCENT, NORMAL_CONSISTENCY, SIGNED_NORMAL_CONSISTENCY,
     check_diagonal, check_distances, maximum, mean, share_within,
 };
-use crate::truth::{CloudDistance, SurfaceDistance};
+use crate::truth::{CloudDistance, SurfaceDistance, at_each};
 use crate::{PointCloud, Vector};
-
-/// Least number of samples a thread takes.
-const CHUNK: usize = 1024;
 
 /// One of two surfaces that are compared.
 #[derive(Clone, Copy)]
@@ -185,9 +181,7 @@ impl Comparison {
 
 impl OneSided {
     fn new(what: &'static str, from: &Side<'_>, to: &Side<'_>) -> Result<Self> {
-        let opposite = |point: &Vector| to.opposite(*point);
-        let points = from.points().par_iter().with_min_len(CHUNK);
-        let opposites: Vec<Opposite> = points.map(opposite).collect();
+        let opposites = at_each(from.points(), |point| to.opposite(point));
         let distances: Vec<f64> = opposites.iter().map(|found| found.distance).collect();
         check_distances(what, &distances)?;
         let cosines = from.normals().and_then(|normals| {

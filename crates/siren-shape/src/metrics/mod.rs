@@ -110,11 +110,7 @@ impl HeldOut {
 /// positive.
 pub fn ghost_area(samples: &[Vector], input: &CloudDistance, diagonal: f64) -> Result<f64> {
     check_diagonal(diagonal)?;
-    let nearest = input.nearests(samples);
-    let distance = |nearest: &Option<_>| {
-        nearest.map_or(f64::NAN, |found: crate::truth::Nearest| found.distance)
-    };
-    let distances: Vec<f64> = nearest.iter().map(distance).collect();
+    let distances = input.distances(samples);
     check_distances("samples of the surface", &distances)?;
     Ok(1.0 - share_within(&distances, GHOST_DISTANCE * diagonal))
 }
@@ -170,7 +166,8 @@ fn check_distances(what: &'static str, distances: &[f64]) -> Result<()> {
     }
 }
 
-fn mean(values: &[f64]) -> f64 {
+/// Returns the mean; NaN of nothing.
+pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 

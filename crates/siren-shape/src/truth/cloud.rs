@@ -8,6 +8,7 @@ use parry3d_f64::glamx::DVec3;
 use siren_core::{Error, Result};
 
 use super::{at_each, checked_extent};
+use crate::geometry::vector::is_finite;
 use crate::{PointCloud, Vector};
 
 /// Points that vote for the sign of a distance.
@@ -19,7 +20,6 @@ pub struct CloudDistance {
     tree: ImmutableKdTree<f64, 3>,
     points: Vec<Vector>,
     normals: Option<Vec<Vector>>,
-    extent: f64,
 }
 
 /// The point of a cloud that is nearest to another.
@@ -61,7 +61,7 @@ impl CloudDistance {
     /// As [`new`](Self::new).
     pub fn of_cloud(cloud: PointCloud) -> Result<Self> {
         let PointCloud { points, normals } = cloud;
-        let extent = checked_extent("points of the cloud", &points)?;
+        checked_extent("points of the cloud", &points)?;
         if let Some(normals) = &normals {
             if normals.len() != points.len() {
                 return Err(Error::Shape {
@@ -81,14 +81,7 @@ impl CloudDistance {
             tree,
             points,
             normals,
-            extent,
         })
-    }
-
-    /// Returns the diagonal of the bounding box of the points.
-    #[must_use]
-    pub fn extent(&self) -> f64 {
-        self.extent
     }
 
     /// Returns the points.
@@ -106,7 +99,7 @@ impl CloudDistance {
     /// Returns the point that is nearest to `point`; `None` if `point` is not finite.
     #[must_use]
     pub fn nearest(&self, point: Vector) -> Option<Nearest> {
-        if !point.iter().all(|x| x.is_finite()) {
+        if !is_finite(point) {
             return None;
         }
         let found = self
@@ -120,10 +113,17 @@ impl CloudDistance {
         })
     }
 
-    /// Returns the nearest point for each of `points` `(n,)`.
+    /// Returns the distance from `point` to the nearest point; NaN if `point` is not finite.
     #[must_use]
-    pub fn nearests(&self, points: &[Vector]) -> Vec<Option<Nearest>> {
-        at_each(points, |point| self.nearest(point))
+    pub fn distance(&self, point: Vector) -> f64 {
+        self.nearest(point)
+            .map_or(f64::NAN, |nearest| nearest.distance)
+    }
+
+    /// Returns the distances from `points` `(n,)` to the nearest points, as [`distance`](Self::distance).
+    #[must_use]
+    pub fn distances(&self, points: &[Vector]) -> Vec<f64> {
+        at_each(points, |point| self.distance(point))
     }
 
     /// Returns the distance from `point` to the nearest point `p`, negative inside; NaN if `point` is not finite.
@@ -155,7 +155,7 @@ impl CloudDistance {
     }
 
     fn signed(&self, point: Vector, normals: &[Vector]) -> f64 {
-        if !point.iter().all(|x| x.is_finite()) {
+        if !is_finite(point) {
             return f64::NAN;
         }
         let voters = self
@@ -196,8 +196,9 @@ mod tests {
 
     fn assert_nearest(points: &[Vector], from: &[Vector]) {
         let cloud = CloudDistance::new(points, None).unwrap();
-        for (&from, found) in from.iter().zip(cloud.nearests(from)) {
-            let found = found.unwrap();
+        for (&from, distance) in from.iter().zip(cloud.distances(from)) {
+            let found = cloud.nearest(from).unwrap();
+            assert_eq!(distance.to_bits(), found.distance.to_bits());
             assert!((found.distance - by_search(points, from)).abs() < 1e-14);
             let own = DVec3::from(points[found.index]).distance(from.into());
             assert!((found.distance - own).abs() < 1e-14);
@@ -298,6 +299,7 @@ mod tests {
     fn a_point_that_is_not_finite_has_no_nearest_point() {
         let cloud = CloudDistance::new(&[[0.0; 3]], Some(&[[0.0, 0.0, 1.0]])).unwrap();
         assert_eq!(cloud.nearest([0.0, f64::NAN, 0.0]), None);
+        assert!(cloud.distance([0.0, f64::NAN, 0.0]).is_nan());
         assert!(
             cloud
                 .signed_distance([0.0, f64::INFINITY, 0.0])

@@ -87,12 +87,6 @@ impl MeshDistance {
         }
     }
 
-    /// Returns the unsigned distances.
-    #[must_use]
-    pub fn surface(&self) -> &SurfaceDistance {
-        &self.surface
-    }
-
     /// Returns the distance from `point` to the mesh, negative inside; NaN if `point` is not finite.
     #[must_use]
     pub fn signed_distance(&self, point: Vector) -> f64 {
@@ -121,12 +115,6 @@ impl MeshDistance {
     #[must_use]
     pub fn signed_distances(&self, points: &[Vector]) -> Vec<f64> {
         at_each(points, |point| self.signed_distance(point))
-    }
-
-    /// Returns the generalized winding number at `point`: 1 inside and 0 outside of a closed mesh, up to a few thousandths.
-    #[must_use]
-    pub fn winding_number(&self, point: Vector) -> f64 {
-        self.winding.winding_number(point.into())
     }
 
     /// Returns whether each of `points` `(n,)` is inside, by the rule of the mesh.

@@ -13,11 +13,11 @@ mod surface;
 pub(crate) mod test_shapes;
 mod winding;
 
-use parry3d_f64::glamx::DVec3;
 use rayon::prelude::*;
 use siren_core::{Error, Result};
 
-use crate::Vector;
+use crate::geometry::vector::is_finite;
+use crate::geometry::{Bounds, Vector};
 
 pub use self::cloud::{CloudDistance, Nearest};
 pub use self::known::{KnownMesh, Truth};
@@ -28,7 +28,7 @@ pub use self::surface::{SurfaceDistance, SurfacePoint};
 const CHUNK: usize = 256;
 
 /// Answers a query at each of `points` `(n,)`, in their order, by the threads of the current rayon pool.
-fn at_each<T: Send>(points: &[Vector], answer: impl Fn(Vector) -> T + Sync) -> Vec<T> {
+pub(crate) fn at_each<T: Send>(points: &[Vector], answer: impl Fn(Vector) -> T + Sync) -> Vec<T> {
     let points = points.par_iter().with_min_len(CHUNK);
     points.map(|&point| answer(point)).collect()
 }
@@ -40,8 +40,7 @@ fn at_each<T: Send>(points: &[Vector], answer: impl Fn(Vector) -> T + Sync) -> V
 /// [`Error::Shape`] for no points, and for points that are so far apart that squared distances overflow; [`Error::NotFinite`] for a coordinate
 /// that is not finite. `what` names the points.
 fn checked_extent(what: &'static str, points: &[Vector]) -> Result<f64> {
-    let finite = |point: &Vector| point.iter().all(|x| x.is_finite());
-    if let Some(point) = points.iter().position(|point| !finite(point)) {
+    if let Some(point) = points.iter().position(|&point| !is_finite(point)) {
         return Err(Error::NotFinite {
             column: what.to_owned(),
             point,
@@ -52,22 +51,17 @@ fn checked_extent(what: &'static str, points: &[Vector]) -> Result<f64> {
         expected: expected.to_owned(),
         got,
     };
-    let Some(&first) = points.first() else {
+    let Some(bounds) = Bounds::of(points) else {
         return Err(shape("at least one", "none".to_owned()));
     };
-    let (mut low, mut high) = (DVec3::from(first), DVec3::from(first));
-    for &point in points {
-        low = low.min(point.into());
-        high = high.max(point.into());
-    }
-    let extent = (high - low).length();
     // Products of three lengths occur, as in volumes.
-    let largest = low.abs().max(high.abs()).max_element();
+    let coordinates = [bounds.low, bounds.high].into_iter().flatten();
+    let largest = coordinates.map(f64::abs).fold(0.0, f64::max);
     if largest > 1e100 {
         return Err(shape(
             "coordinates of at most 1e100, scale them down",
             format!("{largest:e}"),
         ));
     }
-    Ok(extent)
+    Ok(bounds.diagonal())
 }
