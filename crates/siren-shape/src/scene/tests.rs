@@ -120,7 +120,7 @@ fn the_nearest_point_of_the_knot_is_the_global_minimum_even_on_its_axis_and_foca
     for p in random.chain(on_axis).chain(far).chain(focal) {
         let nearest = curve.iter().map(|point| (point.position - p).norm());
         let nearest = nearest.fold(f64::INFINITY, f64::min) - radii.tube;
-        let found = tube.foot(&p).distance;
+        let found = tube.distance_and_gradient(&p).distance;
         // A sample is at most a step of 2π/20000 from the minimum, where f is flat.
         assert!(found <= nearest + 1e-10, "{found} > {nearest} at {p:?}");
         assert!(found > nearest - 1e-6, "{found} < {nearest} at {p:?}");
@@ -169,7 +169,7 @@ fn the_solids_do_not_touch() {
             let p = solid.sample(&mut rng).point;
             for (other_index, other) in scene.solids.iter().enumerate() {
                 if other_index != index && other.lower_bound(&p) < gap {
-                    gap = gap.min(other.foot(&p).distance);
+                    gap = gap.min(other.distance_and_gradient(&p).distance);
                 }
             }
         }
