@@ -169,9 +169,10 @@ impl Occlusion {
             let neighbor = visible.depth(row + down, column + right);
             let delta = Vector3::new(right as f32, -down as f32, neighbor - depth);
             let square = delta.norm_squared() / (self.radius * self.radius);
-            // Far neighbors do not occlude; nothing is infinitely far.
-            if square < 4.0 {
-                let sine = delta.dot(normal) / delta.norm();
+            // Far neighbors and those below the surface do not occlude; nothing is infinitely far.
+            let height = delta.dot(normal);
+            if square < 4.0 && height > 0.0 {
+                let sine = height / delta.norm();
                 let fall = 1.0 - 0.25 * square;
                 blocked += (sine - 0.12).max(0.0) * fall * fall;
             }
