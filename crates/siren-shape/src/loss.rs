@@ -263,19 +263,19 @@ impl ShapeLoss {
 const EIKONAL_SHARE: f64 = 0.5;
 
 impl SirenLossConfig {
-    /// Returns what holds on points of the surface that have normals.
+    /// Returns the loss on points of the surface that have normals.
     #[must_use]
     pub fn on_surface(self) -> SurfaceLoss {
         self.on_surface_without_normals().with_normals(self.normal)
     }
 
-    /// Returns what holds on points of the surface whose normals are not known.
+    /// Returns the loss on points of the surface whose normals are not known.
     #[must_use]
     pub fn on_surface_without_normals(self) -> SurfaceLoss {
         SurfaceLoss::new(self.surface, EIKONAL_SHARE * self.eikonal)
     }
 
-    /// Returns what holds on points of the volume.
+    /// Returns the loss on points of the volume.
     #[must_use]
     pub fn in_volume(self) -> VolumeLoss {
         VolumeLoss::new(self.off_surface, EIKONAL_SHARE * self.eikonal)
@@ -283,13 +283,13 @@ impl SirenLossConfig {
 }
 
 impl DigsLossConfig {
-    /// Returns what holds on points of the surface.
+    /// Returns the loss on points of the surface.
     #[must_use]
     pub fn on_surface(self) -> SurfaceLoss {
         SurfaceLoss::new(self.surface, EIKONAL_SHARE * self.eikonal)
     }
 
-    /// Returns what holds on points of the volume.
+    /// Returns the loss on points of the volume.
     #[must_use]
     pub fn in_volume(self) -> VolumeLoss {
         let divergence = Fading {
@@ -303,13 +303,13 @@ impl DigsLossConfig {
 }
 
 impl HeatLossConfig {
-    /// Returns what holds on points of the surface.
+    /// Returns the loss on points of the surface.
     #[must_use]
     pub fn on_surface(self) -> SurfaceLoss {
         SurfaceLoss::new(self.surface, EIKONAL_SHARE * self.eikonal)
     }
 
-    /// Returns what holds on points of the volume, which a [`MixtureSampler`](crate::sampler::MixtureSampler) draws.
+    /// Returns the loss on points of the volume, which a [`MixtureSampler`](crate::sampler::MixtureSampler) draws.
     #[must_use]
     pub fn in_volume(self) -> VolumeLoss {
         let weight = Fading {

@@ -16,7 +16,7 @@ const MAX_VIEW: usize = 4096;
 /// Number of cells along each axis of the mesh of a picture.
 const PICTURE_RESOLUTION: usize = 256;
 
-/// What is written of a fitted shape. Lengths are in the units of the user.
+/// Settings of a file of a fitted shape: its resolution, level and box. Lengths are in the units of the user.
 #[derive(Clone, Copy, Debug)]
 pub struct ShapeRendering {
     /// Number of cells along each axis; of a picture, the side of each view in pixels.
@@ -29,7 +29,7 @@ pub struct ShapeRendering {
     pub component: Component,
 }
 
-/// What was written.
+/// Contents and size of a written file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RenderedShape {
     /// A mesh.

@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_mean_over_the_density_is_the_integral() {
-        // The integral of exp(-|x|²) over all of space is √π³; beyond 1.1 the cube misses what the Gaussian draws.
+        // The integral of exp(−10 |x|²) over all of space is (π/10)^1.5; the Gaussian also covers the space beyond the cube.
         let sampler = MixtureSampler {
             points: 200_000,
             extent: 1.1,

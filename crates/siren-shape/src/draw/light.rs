@@ -24,24 +24,31 @@ const PATTERNS: usize = 9;
 const OCCLUSION_RADIUS: f32 = 0.045;
 const OCCLUSION_STRENGTH: f32 = 2.4;
 
-/// A light far away.
+/// A light far away. Directions are right, up, toward the viewer.
 struct Lamp {
-    /// Direction to the light: right, up, toward the viewer.
     direction: Vector3<f32>,
+    /// Direction halfway between the light and the viewer, of length 1.
+    halfway: Vector3<f32>,
     color: Color,
 }
 
-/// The key light from the upper left, and a weaker one from the right.
-const LAMPS: [Lamp; 2] = [
-    Lamp {
-        direction: Vector3::new(-0.51, 0.62, 0.597),
-        color: [0.70, 0.685, 0.66],
-    },
-    Lamp {
-        direction: Vector3::new(0.86, 0.10, 0.50),
-        color: [0.09, 0.11, 0.14],
-    },
-];
+impl Lamp {
+    fn new(direction: Vector3<f32>, color: Color) -> Self {
+        Self {
+            direction,
+            halfway: (direction + Vector3::z()).normalize(),
+            color,
+        }
+    }
+}
+
+/// Returns the key light from the upper left, and a weaker one from the right.
+fn lamps() -> [Lamp; 2] {
+    [
+        Lamp::new(Vector3::new(-0.51, 0.62, 0.597), [0.70, 0.685, 0.66]),
+        Lamp::new(Vector3::new(0.86, 0.10, 0.50), [0.09, 0.11, 0.14]),
+    ]
+}
 
 /// What is seen at a pixel: the color of the surface in linear light, and its normal toward the viewer (right, up, toward the viewer).
 pub(super) struct Surface {
@@ -59,8 +66,9 @@ pub(super) fn render(
 ) -> RgbImage {
     let side = visible.side() / supersampling.max(1);
     let occlusion = Occlusion::new(visible.side());
+    let lamps = lamps();
     let samples = supersampling * supersampling;
-    let pixel = |row: usize, column: usize| {
+    let pixel = |row: usize, column: usize, background: Color| {
         let mut sum = [0.0; 3];
         for sample in 0..samples {
             let fine_row = row * supersampling + sample / supersampling;
@@ -70,9 +78,9 @@ pub(super) fn render(
                     let surface = surface(object, fine_row, fine_column);
                     let open =
                         occlusion.open_share(visible, fine_row, fine_column, &surface.normal);
-                    light(&surface, open)
+                    light(&surface, open, &lamps)
                 }
-                None => background(row, side),
+                None => background,
             };
             for (sum, c) in sum.iter_mut().zip(color) {
                 *sum += c / samples as f32;
@@ -81,7 +89,8 @@ pub(super) fn render(
         pixel_from_linear(sum)
     };
     let rows = (0..side).into_par_iter().map(|row| {
-        let pixels = (0..side).map(|column| pixel(row, column));
+        let background = background(row, side);
+        let pixels = (0..side).map(|column| pixel(row, column, background));
         pixels.collect::<Vec<_>>()
     });
     let rows: Vec<_> = rows.collect();
@@ -97,16 +106,15 @@ pub(super) fn background(row: usize, side: usize) -> Color {
 }
 
 /// Returns the light that the surface sends to the viewer, if `open` of the light from all sides reaches it.
-fn light(surface: &Surface, open: f32) -> Color {
+fn light(surface: &Surface, open: f32, lamps: &[Lamp]) -> Color {
     let normal = &surface.normal;
     let ambient = mix(GROUND, SKY, 0.5 + 0.5 * normal.y).map(|c| c * open);
     let mut diffuse = ambient;
     let mut gloss = [0.0; 3];
-    for lamp in &LAMPS {
+    for lamp in lamps {
         // Light wraps a little around the edge of the shadow, which softens it.
         let cosine = (normal.dot(&lamp.direction) + 0.15) / 1.15;
-        let halfway = (lamp.direction + Vector3::z()).normalize();
-        let shine = 0.10 * normal.dot(&halfway).max(0.0).powi(40);
+        let shine = 0.10 * normal.dot(&lamp.halfway).max(0.0).powi(40);
         for k in 0..3 {
             let strength = lamp.color[k] * (0.4 + 0.6 * open);
             diffuse[k] += strength * cosine.max(0.0);
@@ -161,9 +169,10 @@ impl Occlusion {
             let neighbor = visible.depth(row + down, column + right);
             let delta = Vector3::new(right as f32, -down as f32, neighbor - depth);
             let square = delta.norm_squared() / (self.radius * self.radius);
-            // Far neighbors do not occlude; nothing is infinitely far.
-            if square < 4.0 {
-                let sine = delta.dot(normal) / delta.norm();
+            // Far neighbors and those below the surface do not occlude; nothing is infinitely far.
+            let height = delta.dot(normal);
+            if square < 4.0 && height > 0.0 {
+                let sine = height / delta.norm();
                 let fall = 1.0 - 0.25 * square;
                 blocked += (sine - 0.12).max(0.0) * fall * fall;
             }

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::light::{self, Surface};
 use super::palette::linear_from_srgb;
 use super::shade::{BACK, FRONT, side_by_side};
-use super::view::{Projection, project};
+use super::view::{ScreenPoints, project};
 use super::visible::{Disk, VisibilityBuffer};
 use super::{Color, mix};
 use crate::geometry::PointCloud;
@@ -44,7 +44,7 @@ pub(crate) fn cloud_views(cloud: &PointCloud, size: u32) -> RgbImage {
     let views = project(&cloud.points, side).map(|[front, behind]| {
         // The same from all sides.
         let spacings = spacings(&front, side);
-        let draw = |projection: &Projection| {
+        let draw = |projection: &ScreenPoints| {
             let view = CloudView {
                 cloud: &cloud,
                 projection,
@@ -73,7 +73,7 @@ fn thinned(cloud: &PointCloud) -> Cow<'_, PointCloud> {
 
 /// Returns the distance of every point from the farthest of its nearest neighbors at other places, in samples, from the width of a pixel
 /// to a share of the picture.
-fn spacings(projection: &Projection, side: usize) -> Vec<f32> {
+fn spacings(projection: &ScreenPoints, side: usize) -> Vec<f32> {
     let least = SUPERSAMPLING as f32;
     let most = (side as f32 / 32.0).max(least);
     let positions: Vec<[f64; 3]> = projection
@@ -106,7 +106,7 @@ fn spacings(projection: &Projection, side: usize) -> Vec<f32> {
 /// A point cloud as seen from one side.
 struct CloudView<'a> {
     cloud: &'a PointCloud,
-    projection: &'a Projection,
+    projection: &'a ScreenPoints,
     spacings: &'a [f32],
 }
 

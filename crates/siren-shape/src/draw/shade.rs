@@ -7,7 +7,7 @@ use super::Color;
 use super::bar;
 use super::light::{self, Surface};
 use super::palette::{ColorMap, linear_from_srgb};
-use super::view::{Projection, project};
+use super::view::{ScreenPoints, project};
 use super::visible::{Triangle, VisibilityBuffer};
 use crate::geometry::{Mesh, Vector};
 
@@ -63,7 +63,7 @@ pub(super) fn side_by_side(views: Option<[RgbImage; 2]>, size: u32) -> RgbImage 
 fn mesh_views(mesh: &Mesh, size: u32, paint: Option<&Paint>) -> Option<[RgbImage; 2]> {
     let side = size as usize * SUPERSAMPLING;
     let [front, behind] = project(&mesh.vertices, side)?;
-    let draw = |projection: &Projection| {
+    let draw = |projection: &ScreenPoints| {
         let view = MeshView {
             mesh,
             projection,
@@ -80,7 +80,7 @@ fn mesh_views(mesh: &Mesh, size: u32, paint: Option<&Paint>) -> Option<[RgbImage
 /// A mesh as seen from one side.
 struct MeshView<'a> {
     mesh: &'a Mesh,
-    projection: &'a Projection,
+    projection: &'a ScreenPoints,
     paint: Option<&'a Paint<'a>>,
 }
 

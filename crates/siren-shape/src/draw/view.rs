@@ -48,7 +48,7 @@ impl Viewpoint {
 }
 
 /// Points as seen from one side.
-pub(super) struct Projection {
+pub(super) struct ScreenPoints {
     pub(super) viewpoint: Viewpoint,
     /// Positions in pixels: to the right, downward, and toward the viewer. A point that is not finite is at NaN.
     pub(super) positions: Vec<[f32; 3]>,
@@ -94,7 +94,7 @@ fn ranges(points: impl Iterator<Item = Vector>) -> [Range; 3] {
 ///
 /// Positions are computed relative to the bounding box, so that points far from the origin lose no digits. Returns `None` if no point
 /// is finite.
-pub(super) fn project(points: &[Vector], side: usize) -> Option<[Projection; 2]> {
+pub(super) fn project(points: &[Vector], side: usize) -> Option<[ScreenPoints; 2]> {
     let bounds = ranges(points.iter().copied().filter(|&p| is_finite(p)));
     let half = bounds.iter().map(|range| range.half()).fold(0.0, f64::max);
     if !bounds.iter().all(|range| range.center().is_finite()) {
@@ -128,7 +128,7 @@ pub(super) fn project(points: &[Vector], side: usize) -> Option<[Projection; 2]>
             let [x, y, z] = std::array::from_fn(|k| scale * (p[k] - ranges[k].center()));
             [(middle + x) as f32, (middle - y) as f32, z as f32]
         };
-        Projection {
+        ScreenPoints {
             viewpoint,
             positions: components.par_iter().map(place).collect(),
         }

@@ -25,18 +25,18 @@ use self::lattice::Lattice;
 use self::project::Projection;
 use crate::geometry::{Bounds, Mesh};
 
-/// Most cells along an axis. 4096³ points are 550 GB of numbers.
+/// Most cells along an axis. The values at 4096³ points take 550 GB.
 const LARGEST_RESOLUTION: usize = 4096;
 
 /// A scalar function Φ of space.
 pub trait LevelFunction: Sync {
-    /// Returns Φ at `n` points: `points` holds x, y, z of each, `n · 3` numbers, and the result `n`.
+    /// Returns Φ `(n,)` at `points` `(n · 3)`: x, y, z of each of `n` points.
     ///
     /// # Errors
     /// If the function cannot be computed.
     fn values(&self, points: &[f64]) -> Result<Vec<f64>>;
 
-    /// Returns Φ and ∇Φ at `n` points, given as `n · 3` numbers.
+    /// Returns Φ `(n,)` and ∇Φ `(n · 3)` at `points` `(n · 3)`.
     ///
     /// # Errors
     /// If the function cannot be computed.
@@ -46,13 +46,13 @@ pub trait LevelFunction: Sync {
 /// Values and gradients of a function at `n` points.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ValuesAndGradients {
-    /// Φ, `n` numbers.
+    /// Φ `(n,)`.
     pub values: Vec<f64>,
-    /// ∂Φ/∂x, ∂Φ/∂y, ∂Φ/∂z of each point, `n · 3` numbers.
+    /// ∂Φ/∂x, ∂Φ/∂y, ∂Φ/∂z of each point `(n · 3)`.
     pub gradients: Vec<f64>,
 }
 
-/// What there is of the level of a function in a box.
+/// Result of an extraction in a box: a surface, or the range of the values where there is none.
 pub(crate) enum Extracted {
     /// Its surface.
     Surface(Mesh),

@@ -7,6 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
+use crate::geometry::vector::{difference, length};
 use crate::geometry::{Topology, Vector};
 
 /// A function in closed form, with its gradient by the formula or by differences.
@@ -60,8 +61,7 @@ fn noise(resolution: usize, mut draw: impl FnMut() -> f64) -> (Vec<f64>, impl Fn
 }
 
 fn distance(a: Vector, b: Vector) -> f64 {
-    let squares = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b));
-    squares.sum::<f64>().sqrt()
+    length(difference(a, b))
 }
 
 fn sphere(center: Vector, radius: f64) -> impl Fn(Vector) -> f64 + Sync {
@@ -76,18 +76,11 @@ fn torus([x, y, z]: Vector) -> f64 {
 fn thin([x, y, z]: Vector) -> f64 {
     let outside = [x.abs() - 0.7, y.abs() - 0.5, (z - 0.013).abs() - 0.008];
     let excess = outside.map(|x| x.max(0.0));
-    let plate = distance(excess, [0.0; 3]) + outside.into_iter().fold(f64::MIN, f64::max).min(0.0);
+    let plate = length(excess) + outside.into_iter().fold(f64::MIN, f64::max).min(0.0);
     let rod = y.hypot(z - 0.5) - 0.012;
     plate
         .min(rod.max(x.abs() - 0.8))
         .min(sphere([0.3, 0.2, -0.6], 0.02)([x, y, z]))
-}
-
-fn extraction(resolution: usize) -> Extraction {
-    Extraction {
-        resolution,
-        ..Extraction::default()
-    }
 }
 
 fn dense_mesh(extraction: &Extraction, function: &dyn LevelFunction) -> Mesh {
@@ -118,51 +111,28 @@ fn assert_closed(mesh: &Mesh) -> Topology {
     topology
 }
 
-fn area(mesh: &Mesh) -> f64 {
-    let corners = |face: &[u32; 3]| face.map(|corner| mesh.vertices[corner as usize]);
-    let normals = mesh
-        .faces
-        .iter()
-        .map(|face| crate::geometry::face_normal(corners(face)));
-    normals.map(|normal| 0.5 * distance(normal, [0.0; 3])).sum()
-}
-
-/// Volume by the divergence theorem: positive if the triangles face outward.
-fn volume(mesh: &Mesh) -> f64 {
-    let of_face = |face: &[u32; 3]| {
-        let corners = face.map(|corner| mesh.vertices[corner as usize]);
-        let normal = crate::geometry::face_normal(corners);
-        corners[0]
-            .iter()
-            .zip(normal)
-            .map(|(x, n)| x * n)
-            .sum::<f64>()
-            / 6.0
-    };
-    mesh.faces.iter().map(of_face).sum()
-}
-
 #[test]
 fn a_sphere_is_closed_has_characteristic_2_and_lies_on_the_true_surface() {
-    let [center, radius] = [[0.1, -0.05, 0.02], [0.7; 3]];
-    let mesh = extraction(48)
-        .mesh(&closed(sphere(center, radius[0])))
+    let center = [0.1, -0.05, 0.02];
+    let radius = 0.7;
+    let mesh = Extraction::of_resolution(48)
+        .mesh(&closed(sphere(center, radius)))
         .unwrap();
     let topology = assert_closed(&mesh);
     assert_eq!((topology.euler_characteristic, topology.components), (2, 1));
     let normals = mesh.normals.as_ref().unwrap();
     for (&vertex, &normal) in mesh.vertices.iter().zip(normals) {
-        assert!((distance(vertex, center) - radius[0]).abs() < 1e-6);
-        let exact: Vector = std::array::from_fn(|axis| (vertex[axis] - center[axis]) / radius[0]);
+        assert!((distance(vertex, center) - radius).abs() < 1e-6);
+        let exact: Vector = std::array::from_fn(|axis| (vertex[axis] - center[axis]) / radius);
         assert!(distance(normal, exact) < 1e-6);
     }
-    let exact = 4.0 / 3.0 * std::f64::consts::PI * radius[0].powi(3);
-    assert!((volume(&mesh) / exact - 1.0).abs() < 3e-3);
+    let exact = 4.0 / 3.0 * std::f64::consts::PI * radius.powi(3);
+    assert!((mesh.signed_volume() / exact - 1.0).abs() < 3e-3);
 }
 
 #[test]
 fn a_torus_is_closed_and_has_characteristic_0() {
-    let mesh = extraction(60).mesh(&closed(torus)).unwrap();
+    let mesh = Extraction::of_resolution(60).mesh(&closed(torus)).unwrap();
     let topology = assert_closed(&mesh);
     assert_eq!((topology.euler_characteristic, topology.components), (0, 1));
     assert!(
@@ -170,7 +140,7 @@ fn a_torus_is_closed_and_has_characteristic_0() {
             .iter()
             .all(|&vertex| torus(vertex).abs() < 1e-6)
     );
-    assert!(volume(&mesh) > 0.0);
+    assert!(mesh.signed_volume() > 0.0);
 }
 
 #[test]
@@ -178,7 +148,11 @@ fn the_error_of_the_area_falls_with_the_square_of_the_cell() {
     let exact = 4.0 * std::f64::consts::PI * 0.49;
     let error = |resolution: usize| {
         let function = closed(sphere([0.013, 0.007, 0.003], 0.7));
-        exact - area(&extraction(resolution).mesh(&function).unwrap())
+        exact
+            - Extraction::of_resolution(resolution)
+                .mesh(&function)
+                .unwrap()
+                .area()
     };
     let errors = [32, 64, 128].map(error);
     for pair in errors.windows(2) {
@@ -207,14 +181,16 @@ fn random_signs_give_all_cases_and_closed_manifolds() {
         }
     }
     assert_eq!(cases.len(), 256);
-    let mesh = extraction(resolution).mesh(&closed(value)).unwrap();
+    let mesh = Extraction::of_resolution(resolution)
+        .mesh(&closed(value))
+        .unwrap();
     assert_closed(&mesh);
-    assert!(volume(&mesh) > 0.0);
+    assert!(mesh.signed_volume() > 0.0);
     let normals = mesh.normals.unwrap();
     assert!(
         normals
             .iter()
-            .all(|&normal| (distance(normal, [0.0; 3]) - 1.0).abs() < 1e-12)
+            .all(|&normal| (length(normal) - 1.0).abs() < 1e-12)
     );
 }
 
@@ -223,7 +199,7 @@ fn values_equal_to_the_level_give_coincident_vertices_and_closed_manifolds() {
     for (seed, lowest) in [(0, -1), (1, -2), (2, -5)] {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let (_, value) = noise(16, || f64::from(rng.random_range(lowest..=1)));
-        let mesh = extraction(16).mesh(&closed(value)).unwrap();
+        let mesh = Extraction::of_resolution(16).mesh(&closed(value)).unwrap();
         assert_closed(&mesh);
         assert!(mesh.vertices.iter().flatten().all(|x| x.is_finite()));
     }
@@ -241,7 +217,7 @@ fn spheres_that_nearly_touch_are_closed_wherever_the_grid_lies() {
         let radius = 0.5 * distance(centers[0], centers[1]) - gap;
         let [first, second] = centers.map(|center| sphere(center, radius));
         let both = closed(move |point| first(point).min(second(point)));
-        let topology = assert_closed(&extraction(24).mesh(&both).unwrap());
+        let topology = assert_closed(&Extraction::of_resolution(24).mesh(&both).unwrap());
         assert_eq!(
             topology.euler_characteristic,
             2 * topology.components as i64
@@ -261,7 +237,7 @@ fn the_sparse_surface_is_the_dense_one_bit_for_bit() {
     for (name, function) in &functions {
         // 65 and 101 do not halve evenly.
         for resolution in [65, 101, 128] {
-            let extraction = extraction(resolution);
+            let extraction = Extraction::of_resolution(resolution);
             let dense = dense_mesh(&extraction, function.as_ref());
             assert!(dense.faces.len() > 1000, "{name}");
             let sparse = sparse_mesh(&extraction, function.as_ref());
@@ -279,7 +255,7 @@ fn a_thin_tube_that_the_coarse_grids_miss_is_followed_to_its_end() {
     };
     let base = sphere([0.0; 3], 0.2);
     let function = closed(move |point| base(point).min(200.0 * tube(point)));
-    let mesh = extraction(512).mesh(&function).unwrap();
+    let mesh = Extraction::of_resolution(512).mesh(&function).unwrap();
     let evaluations = function.evaluations.into_inner();
     assert!(evaluations < 513_usize.pow(3) / 8, "{evaluations}");
     let topology = assert_closed(&mesh);
@@ -294,7 +270,7 @@ fn a_thin_tube_that_the_coarse_grids_miss_is_followed_to_its_end() {
 
 #[test]
 fn a_surface_that_leaves_the_box_is_capped_flat_and_closed() {
-    let mesh = extraction(40)
+    let mesh = Extraction::of_resolution(40)
         .mesh(&closed(sphere([0.5, 0.0, 0.0], 0.8)))
         .unwrap();
     assert_eq!(assert_closed(&mesh).euler_characteristic, 2);
@@ -337,7 +313,7 @@ fn a_box_of_unequal_sides_and_another_level_are_honored() {
 fn largest_keeps_the_larger_of_two_spheres() {
     let [small, large] = [sphere([-0.6, 0.0, 0.0], 0.2), sphere([0.4, 0.0, 0.0], 0.4)];
     let both = closed(move |point| small(point).min(large(point)));
-    let mut extraction = extraction(64);
+    let mut extraction = Extraction::of_resolution(64);
     assert_eq!(extraction.mesh(&both).unwrap().topology().components, 2);
     extraction.component = Component::Largest;
     let mesh = extraction.mesh(&both).unwrap();
@@ -353,8 +329,11 @@ fn a_function_without_a_surface_is_an_error_that_names_its_range() {
         (0.5, "is 0.5000 to 2.2321 in the box x -1.0000 to 1.0000"),
         (-9.0, "is -9.0000 to -7."),
     ] {
-        let function = closed(move |point| distance(point, [0.0; 3]) + offset);
-        let message = extraction(16).mesh(&function).unwrap_err().to_string();
+        let function = closed(move |point| length(point) + offset);
+        let message = Extraction::of_resolution(16)
+            .mesh(&function)
+            .unwrap_err()
+            .to_string();
         assert!(
             message.contains(range) && message.contains("trained"),
             "{message}"
@@ -362,7 +341,10 @@ fn a_function_without_a_surface_is_an_error_that_names_its_range() {
     }
     // Below the level at border points only, which count as outside.
     let border = closed(|[x, ..]: Vector| 0.99 - x);
-    let message = extraction(16).mesh(&border).unwrap_err().to_string();
+    let message = Extraction::of_resolution(16)
+        .mesh(&border)
+        .unwrap_err()
+        .to_string();
     assert!(message.contains("inside the box"), "{message}");
 }
 
@@ -370,7 +352,7 @@ fn a_function_without_a_surface_is_an_error_that_names_its_range() {
 fn values_that_are_not_finite_are_an_error_that_names_the_point() {
     for bad in [f64::NAN, f64::INFINITY] {
         let function = closed(move |[x, y, z]: Vector| if x > 0.9 { bad } else { x + y + z });
-        let extraction = extraction(16);
+        let extraction = Extraction::of_resolution(16);
         let message = extraction.mesh(&function).unwrap_err().to_string();
         assert!(message.contains("at [1.0, -1.0, -1.0]"), "{message}");
         assert!(extraction.grid_values(&function, |_| Ok(())).is_err());
@@ -381,13 +363,13 @@ fn values_that_are_not_finite_are_an_error_that_names_the_point() {
 fn settings_out_of_range_are_errors() {
     let function = closed(torus);
     for resolution in [0, 1, 5000] {
-        let message = extraction(resolution)
+        let message = Extraction::of_resolution(resolution)
             .mesh(&function)
             .unwrap_err()
             .to_string();
         assert!(message.contains("resolution"), "{message}");
     }
-    let mut flat = extraction(16);
+    let mut flat = Extraction::of_resolution(16);
     flat.bounds.high[1] = -1.0;
     assert!(
         flat.mesh(&function)
@@ -395,7 +377,7 @@ fn settings_out_of_range_are_errors() {
             .to_string()
             .contains("bounds")
     );
-    let mut level = extraction(16);
+    let mut level = Extraction::of_resolution(16);
     level.level = f64::NAN;
     assert!(
         level
@@ -411,7 +393,7 @@ fn grid_values_come_with_z_fastest() {
     let mut values = Vec::new();
     let function = closed(|[x, y, z]: Vector| 100.0 * x + 10.0 * y + z);
     // 51³ points are three batches.
-    let extraction = extraction(50);
+    let extraction = Extraction::of_resolution(50);
     extraction
         .grid_values(&function, |piece| {
             values.extend_from_slice(piece);
@@ -426,7 +408,7 @@ fn grid_values_come_with_z_fastest() {
 #[test]
 fn a_sparse_grid_evaluates_a_small_part_of_the_points() {
     let function = closed(sphere([0.0; 3], 0.5));
-    extraction(256).mesh(&function).unwrap();
+    Extraction::of_resolution(256).mesh(&function).unwrap();
     let evaluations = function.evaluations.into_inner();
     assert!(evaluations < 257_usize.pow(3) / 8, "{evaluations}");
 }
@@ -437,7 +419,7 @@ fn a_sparse_grid_evaluates_a_small_part_of_the_points() {
 fn measure_a_sphere_at_512() {
     let function = closed(sphere([0.01, 0.0, -0.02], 0.9));
     let start = std::time::Instant::now();
-    let mesh = extraction(512).mesh(&function).unwrap();
+    let mesh = Extraction::of_resolution(512).mesh(&function).unwrap();
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find(|line| line.starts_with("VmHWM"));
     println!(

@@ -67,7 +67,7 @@ pub const DISTANCE_ERROR: Metric = Metric::lower("distance_error", "");
 /// Mean of |Φ − d| at those of these points that are nearer than 0.1 to the surface.
 pub const NEAR_DISTANCE_ERROR: Metric = Metric::lower("near_distance_error", "");
 
-/// Samples of each surface that metrics are computed with unless the user says otherwise.
+/// Number of samples of each surface that scores are computed with.
 pub const DEFAULT_SAMPLES: usize = 100_000;
 
 /// Distance from the input beyond which area is a ghost, as a share of the diagonal.

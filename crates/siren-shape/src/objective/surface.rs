@@ -1,4 +1,4 @@
-//! What holds on the surface.
+//! Loss on points of the surface.
 
 use candle_core::D;
 use siren_core::Result;

@@ -1,4 +1,4 @@
-//! What holds in the volume around the surface.
+//! Loss on points of the volume around the surface.
 
 use candle_core::Tensor;
 use siren_core::Result;

@@ -6,7 +6,9 @@ use nalgebra::{Complex, Vector3};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::solid::{Foot, NormalPlane, SurfacePoint, foot_of_core, sample_angle};
+use super::solid::{
+    DistanceAndGradient, NormalPlane, SurfaceSample, distance_from_core, sample_angle,
+};
 
 /// Number of equal intervals of the parameter in which the search for the nearest point starts.
 const INTERVALS: usize = 96;
@@ -111,24 +113,24 @@ impl KnotTube {
         }
     }
 
-    pub(super) fn foot(&self, p: &Vector3<f64>) -> Foot {
+    pub(super) fn distance_and_gradient(&self, p: &Vector3<f64>) -> DistanceAndGradient {
         let nearest = self.curve(self.nearest_parameter(p)).position;
-        foot_of_core(p, &nearest, self.radius)
+        distance_from_core(p, &nearest, self.radius)
     }
 
-    /// The knot lies on a torus.
+    /// Returns a bound below the signed distance at `p`: the distance to the solid torus that holds the tube, since the knot lies on a torus.
     pub(super) fn lower_bound(&self, p: &Vector3<f64>) -> f64 {
         let local = p - self.center;
         (local.xy().norm() - self.major).hypot(local.z) - self.minor - self.radius
     }
 
-    /// By Pappus, the bending of the tube does not change its area.
+    /// Returns the area `2π radius length`. By Pappus, the bending of the tube does not change it.
     pub(super) fn area(&self) -> f64 {
         TAU * self.radius * self.length
     }
 
     /// Draws a point. The area element is `radius ‖c′‖ (1 − radius κ·n) dθ dt` for the curvature vector κ and the normal n at angle θ.
-    pub(super) fn sample(&self, rng: &mut ChaCha8Rng) -> SurfacePoint {
+    pub(super) fn sample(&self, rng: &mut ChaCha8Rng) -> SurfaceSample {
         loop {
             let point = self.curve(sample_angle(rng));
             let normal = NormalPlane::of(&point.tangent()).direction(sample_angle(rng));
@@ -136,7 +138,7 @@ impl KnotTube {
             let density = point.velocity.norm() * stretch;
             let bound = self.max_speed * (1.0 + self.radius * self.max_curvature);
             if rng.random::<f64>() * bound < density {
-                return SurfacePoint {
+                return SurfaceSample {
                     point: point.position + normal * self.radius,
                     normal,
                 };

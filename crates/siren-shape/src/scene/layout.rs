@@ -11,7 +11,7 @@ use super::solid::Solid;
 
 /// Center of the knot.
 const CENTER: Vector3<f64> = Vector3::new(0.0, 0.05, 0.0);
-const KNOT: KnotRadii = KnotRadii {
+pub(super) const KNOT: KnotRadii = KnotRadii {
     major: 0.46,
     minor: 0.19,
     tube: 0.112,

@@ -12,7 +12,7 @@ use nalgebra::Vector3;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use self::solid::{Foot, Solid};
+use self::solid::{DistanceAndGradient, Solid};
 use crate::geometry::{PointCloud, Vector};
 
 /// A union of disjoint solids with details from 0.01 to 1 in size, in a box centered at 0 whose longest side is at most 1.8.
@@ -52,7 +52,7 @@ impl Scene {
     /// [−10, 10]³.
     #[must_use]
     pub fn signed_distance(&self, p: Vector) -> f64 {
-        self.foot(p).distance
+        self.distance_and_gradient(p).distance
     }
 
     /// Returns the gradient of the signed distance at `p`, of length 1: the direction from the nearest point of the surface if `p` is
@@ -61,7 +61,7 @@ impl Scene {
     /// Where several points of the surface are nearest, the gradient of one of them is returned.
     #[must_use]
     pub fn gradient(&self, p: Vector) -> Vector {
-        self.foot(p).gradient.into()
+        self.distance_and_gradient(p).gradient.into()
     }
 
     /// Returns the area of the surface.
@@ -91,23 +91,23 @@ impl Scene {
         }
     }
 
-    fn foot(&self, p: Vector) -> Foot {
+    fn distance_and_gradient(&self, p: Vector) -> DistanceAndGradient {
         let p = Vector3::from(p);
         if p.iter().any(|x| x.is_nan()) {
-            return Foot {
+            return DistanceAndGradient {
                 distance: f64::NAN,
                 gradient: Vector3::repeat(f64::NAN),
             };
         }
-        let mut nearest = Foot {
+        let mut nearest = DistanceAndGradient {
             distance: f64::INFINITY,
             gradient: Vector3::y(),
         };
         for solid in &self.solids {
             if solid.lower_bound(&p) < nearest.distance {
-                let foot = solid.foot(&p);
-                if foot.distance < nearest.distance {
-                    nearest = foot;
+                let candidate = solid.distance_and_gradient(&p);
+                if candidate.distance < nearest.distance {
+                    nearest = candidate;
                 }
             }
         }

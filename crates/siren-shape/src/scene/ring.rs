@@ -6,7 +6,9 @@ use nalgebra::Vector3;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::solid::{Foot, NormalPlane, SurfacePoint, foot_of_core, sample_angle};
+use super::solid::{
+    DistanceAndGradient, NormalPlane, SurfaceSample, distance_from_core, sample_angle,
+};
 
 /// All points within `minor` of the circle of radius `major` around `center`, at right angles to `axis`.
 pub(super) struct Ring {
@@ -19,7 +21,7 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    pub(super) fn foot(&self, p: &Vector3<f64>) -> Foot {
+    pub(super) fn distance_and_gradient(&self, p: &Vector3<f64>) -> DistanceAndGradient {
         let local = p - self.center;
         let in_plane = local - self.axis * local.dot(&self.axis);
         let length = in_plane.norm();
@@ -28,7 +30,7 @@ impl Ring {
         } else {
             NormalPlane::of(&self.axis).direction(0.0)
         };
-        foot_of_core(p, &(self.center + direction * self.major), self.minor)
+        distance_from_core(p, &(self.center + direction * self.major), self.minor)
     }
 
     pub(super) fn lower_bound(&self, p: &Vector3<f64>) -> f64 {
@@ -40,14 +42,14 @@ impl Ring {
     }
 
     /// Draws a point. The area element is `minor (major + minor cos φ) dθ dφ`.
-    pub(super) fn sample(&self, rng: &mut ChaCha8Rng) -> SurfacePoint {
+    pub(super) fn sample(&self, rng: &mut ChaCha8Rng) -> SurfaceSample {
         let outward = NormalPlane::of(&self.axis).direction(sample_angle(rng));
         loop {
             let (sine, cosine) = sample_angle(rng).sin_cos();
             let density = (self.major + self.minor * cosine) / (self.major + self.minor);
             if rng.random::<f64>() < density {
                 let normal = outward * cosine + self.axis * sine;
-                return SurfacePoint {
+                return SurfaceSample {
                     point: self.center + outward * self.major + normal * self.minor,
                     normal,
                 };

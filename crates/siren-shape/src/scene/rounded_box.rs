@@ -6,7 +6,9 @@ use nalgebra::{Rotation3, Vector3};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::solid::{Foot, SurfacePoint, foot_of_core, sample_angle, sample_direction};
+use super::solid::{
+    DistanceAndGradient, SurfaceSample, distance_from_core, sample_angle, sample_direction,
+};
 
 /// All points within `radius` of a core, a box with half the sizes `half`. A half size may be 0: a core that is a segment gives a capsule.
 ///
@@ -21,22 +23,22 @@ pub(super) struct RoundedBox {
 }
 
 impl RoundedBox {
-    pub(super) fn foot(&self, p: &Vector3<f64>) -> Foot {
+    pub(super) fn distance_and_gradient(&self, p: &Vector3<f64>) -> DistanceAndGradient {
         let local = self.rotation.inverse_transform_vector(&(p - self.center));
         let core = local.sup(&-self.half).inf(&self.half);
-        let foot = if core == local {
+        let in_box_axes = if core == local {
             let depths = self.half - local.abs();
             let axis = depths.imin();
-            Foot {
+            DistanceAndGradient {
                 distance: -depths[axis] - self.radius,
                 gradient: Vector3::ith(axis, 1.0_f64.copysign(local[axis])),
             }
         } else {
-            foot_of_core(&local, &core, self.radius)
+            distance_from_core(&local, &core, self.radius)
         };
-        Foot {
-            distance: foot.distance,
-            gradient: self.rotation * foot.gradient,
+        DistanceAndGradient {
+            distance: in_box_axes.distance,
+            gradient: self.rotation * in_box_axes.gradient,
         }
     }
 
@@ -60,7 +62,7 @@ impl RoundedBox {
     }
 
     /// Draws a point of a side, an edge or a corner.
-    pub(super) fn sample(&self, rng: &mut ChaCha8Rng) -> SurfacePoint {
+    pub(super) fn sample(&self, rng: &mut ChaCha8Rng) -> SurfaceSample {
         let mut area = rng.random::<f64>() * self.area();
         let mut normal = sample_direction(rng);
         for axis in 0..3 {
@@ -89,7 +91,7 @@ impl RoundedBox {
             };
             self.half[axis] * position
         });
-        SurfacePoint {
+        SurfaceSample {
             point: self.center + self.rotation * (core + normal * self.radius),
             normal: self.rotation * normal,
         }

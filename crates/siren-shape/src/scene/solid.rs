@@ -19,24 +19,24 @@ pub(super) enum Solid {
 
 /// Signed distance of a point to a surface, and its gradient, of length 1.
 #[derive(Clone, Copy)]
-pub(super) struct Foot {
+pub(super) struct DistanceAndGradient {
     pub(super) distance: f64,
     pub(super) gradient: Vector3<f64>,
 }
 
-/// A point of a surface and its outward normal, of length 1.
-pub(super) struct SurfacePoint {
+/// A point of a surface, drawn at random, and its outward normal, of length 1.
+pub(super) struct SurfaceSample {
     pub(super) point: Vector3<f64>,
     pub(super) normal: Vector3<f64>,
 }
 
 impl Solid {
-    /// Computes the exact signed distance at `p`.
-    pub(super) fn foot(&self, p: &Vector3<f64>) -> Foot {
+    /// Returns the exact signed distance at `p` and its gradient.
+    pub(super) fn distance_and_gradient(&self, p: &Vector3<f64>) -> DistanceAndGradient {
         match self {
-            Self::Knot(knot) => knot.foot(p),
-            Self::Ring(ring) => ring.foot(p),
-            Self::Box(rounded) => rounded.foot(p),
+            Self::Knot(knot) => knot.distance_and_gradient(p),
+            Self::Ring(ring) => ring.distance_and_gradient(p),
+            Self::Box(rounded) => rounded.distance_and_gradient(p),
         }
     }
 
@@ -58,7 +58,7 @@ impl Solid {
     }
 
     /// Draws a point, uniformly distributed over the surface.
-    pub(super) fn sample(&self, rng: &mut ChaCha8Rng) -> SurfacePoint {
+    pub(super) fn sample(&self, rng: &mut ChaCha8Rng) -> SurfaceSample {
         match self {
             Self::Knot(knot) => knot.sample(rng),
             Self::Ring(ring) => ring.sample(rng),
@@ -67,11 +67,16 @@ impl Solid {
     }
 }
 
-/// Returns the distance of `p` to the ball of the given `radius` around `core`, whose nearest point to `p` that is.
+/// Returns the signed distance at `p`, and its gradient, of the set of points within `radius` of a core. `core` is the point of the core that
+/// is nearest to `p`.
 ///
 /// `d − radius` is the exact signed distance of the set of points within `radius` of a core if every point of that set has a single
 /// nearest point in the core (Federer 1959: the core's reach is larger than `radius`).
-pub(super) fn foot_of_core(p: &Vector3<f64>, core: &Vector3<f64>, radius: f64) -> Foot {
+pub(super) fn distance_from_core(
+    p: &Vector3<f64>,
+    core: &Vector3<f64>,
+    radius: f64,
+) -> DistanceAndGradient {
     let delta = p - core;
     let distance = delta.norm();
     let gradient = if distance > 0.0 {
@@ -79,7 +84,7 @@ pub(super) fn foot_of_core(p: &Vector3<f64>, core: &Vector3<f64>, radius: f64) -
     } else {
         Vector3::y()
     };
-    Foot {
+    DistanceAndGradient {
         distance: distance - radius,
         gradient,
     }
@@ -92,7 +97,7 @@ pub(super) struct NormalPlane {
 }
 
 impl NormalPlane {
-    /// `axis` has length 1.
+    /// Returns the plane at right angles to `axis`, of length 1.
     pub(super) fn of(axis: &Vector3<f64>) -> Self {
         let least = axis.iamin();
         let first = axis.cross(&Vector3::ith(least, 1.0)).normalize();

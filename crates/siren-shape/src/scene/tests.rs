@@ -5,7 +5,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::Scene;
-use super::knot::{KnotRadii, KnotTube};
+use super::knot::KnotTube;
+use super::layout::KNOT;
 use super::solid::Solid;
 use crate::geometry::Vector;
 
@@ -98,13 +99,8 @@ fn the_distance_is_that_to_the_nearest_of_many_surface_points_inside_and_outside
 
 #[test]
 fn the_nearest_point_of_the_knot_is_the_global_minimum_even_on_its_axis_and_focal_surface() {
-    let radii = KnotRadii {
-        major: 0.46,
-        minor: 0.19,
-        tube: 0.112,
-    };
     let center = Vector3::new(0.1, -0.2, 0.3);
-    let tube = KnotTube::new(center, &radii);
+    let tube = KnotTube::new(center, &KNOT);
     let count = 20_000;
     let curve: Vec<_> = (0..count)
         .map(|i| tube.curve(TAU * f64::from(i) / f64::from(count)))
@@ -119,8 +115,8 @@ fn the_nearest_point_of_the_knot_is_the_global_minimum_even_on_its_axis_and_foca
     });
     for p in random.chain(on_axis).chain(far).chain(focal) {
         let nearest = curve.iter().map(|point| (point.position - p).norm());
-        let nearest = nearest.fold(f64::INFINITY, f64::min) - radii.tube;
-        let found = tube.foot(&p).distance;
+        let nearest = nearest.fold(f64::INFINITY, f64::min) - KNOT.tube;
+        let found = tube.distance_and_gradient(&p).distance;
         // A sample is at most a step of 2π/20000 from the minimum, where f is flat.
         assert!(found <= nearest + 1e-10, "{found} > {nearest} at {p:?}");
         assert!(found > nearest - 1e-6, "{found} < {nearest} at {p:?}");
@@ -137,7 +133,6 @@ fn the_tube_is_thinner_than_the_reach_of_its_knot() {
     });
     let knots: Vec<_> = knots.collect();
     assert_eq!(knots.len(), 1);
-    let radius = 0.112;
     let count = 1200;
     let curve: Vec<_> = (0..count)
         .map(|i| knots[0].curve(TAU * f64::from(i) / f64::from(count)))
@@ -154,7 +149,7 @@ fn the_tube_is_thinner_than_the_reach_of_its_knot() {
             }
         }
     }
-    assert!(reach > 1.4 * radius, "reach {reach}");
+    assert!(reach > 1.4 * KNOT.tube, "reach {reach}");
 }
 
 #[test]
@@ -169,7 +164,7 @@ fn the_solids_do_not_touch() {
             let p = solid.sample(&mut rng).point;
             for (other_index, other) in scene.solids.iter().enumerate() {
                 if other_index != index && other.lower_bound(&p) < gap {
-                    gap = gap.min(other.foot(&p).distance);
+                    gap = gap.min(other.distance_and_gradient(&p).distance);
                 }
             }
         }

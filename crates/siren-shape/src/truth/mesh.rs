@@ -236,6 +236,10 @@ mod tests {
             .unwrap();
         let alone = one.install(|| mesh.signed_distances(&points));
         assert_eq!(alone, four.install(|| mesh.signed_distances(&points)));
+        let reversed: Vec<_> = points.iter().copied().rev().collect();
+        let mut in_order = four.install(|| mesh.signed_distances(&reversed));
+        in_order.reverse();
+        assert_eq!(alone, in_order);
         assert_eq!(
             alone[17].to_bits(),
             mesh.signed_distance(points[17]).to_bits()

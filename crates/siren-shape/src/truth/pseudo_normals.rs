@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use parry3d_f64::glamx::DVec3;
 use parry3d_f64::shape::TrianglePointLocation;
 
-use super::surface::Projection;
+use super::surface::NearestOnTriangle;
 use crate::Mesh;
 
 /// A face whose height is below this share of its longest edge has a normal that is mostly rounding.
@@ -61,7 +61,7 @@ impl PseudoNormals {
     }
 
     /// Returns the pseudo-normal, of any length, where a point was projected to; NaN where there is none.
-    pub(super) fn at(&self, projection: &Projection) -> DVec3 {
+    pub(super) fn at(&self, projection: &NearestOnTriangle) -> DVec3 {
         let face = projection.face as usize;
         match projection.location {
             TrianglePointLocation::OnVertex(corner) => {

@@ -27,8 +27,8 @@ pub struct SurfacePoint {
     pub distance: f64,
 }
 
-/// A projection onto a triangle, as parry describes it.
-pub(super) struct Projection {
+/// The point of a mesh that is nearest to another, with its place in the triangle as parry describes it.
+pub(super) struct NearestOnTriangle {
     pub(super) position: DVec3,
     pub(super) face: u32,
     pub(super) location: TrianglePointLocation,
@@ -106,7 +106,7 @@ impl SurfaceDistance {
         self.extent
     }
 
-    pub(super) fn project(&self, point: DVec3) -> Option<Projection> {
+    pub(super) fn project(&self, point: DVec3) -> Option<NearestOnTriangle> {
         // Of a point that is not finite, the hierarchy may report an arbitrary face.
         if !point.is_finite() {
             return None;
@@ -114,7 +114,7 @@ impl SurfaceDistance {
         let (projection, (face, location)): (PointProjection, _) = self
             .triangles
             .project_local_point_and_get_location_with_max_dist(point, false, f64::MAX)?;
-        Some(Projection {
+        Some(NearestOnTriangle {
             position: projection.point,
             face,
             location,

@@ -140,7 +140,7 @@ impl Cluster {
         }
     }
 
-    /// Solid angle of the cluster seen from afar: `r·D/r³ + tr M/r³ − 3 rᵀM r/r⁵` for the offset `r` of its center, dipole `D` and matrix `M`.
+    /// Returns the solid angle of the cluster seen from afar: `r·D/r³ + tr M/r³ − 3 rᵀM r/r⁵` for the offset `r` of its center, dipole `D` and matrix `M`.
     fn far_solid_angle(&self, r: DVec3, squared: f64) -> f64 {
         let trace = self.diagonal.element_sum();
         let products = DVec3::new(r.y * r.z, r.z * r.x, r.x * r.y);
