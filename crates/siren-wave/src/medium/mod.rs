@@ -1,0 +1,1 @@
+//! Media: the squared slowness of the plane, from closed forms and files.

@@ -1,0 +1,1 @@
+//! Reference solutions: closed forms and finite differences, without a field.
