@@ -32,14 +32,10 @@ impl Objective for Oscillator {
         let per_point = |error: Tensor| -> Result<Tensor> { Ok(error.sqr()?.sum(1)?) };
         Ok(vec![
             Term::new("value", per_point((u - sample.column("value")?)?)?),
-            Term {
-                weight: 1.0 / STIFFNESS,
-                ..Term::new("slope", per_point((u_t - sample.column("slope")?)?)?)
-            },
-            Term {
-                weight: 1e-2 * context.progress,
-                ..Term::new("equation", per_point((residual * place)?)?)
-            },
+            Term::new("slope", per_point((u_t - sample.column("slope")?)?)?)
+                .weighted(1.0 / STIFFNESS),
+            Term::new("equation", per_point((residual * place)?)?)
+                .weighted(1e-2 * context.progress),
         ])
     }
 }

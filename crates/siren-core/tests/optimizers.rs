@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use rand::SeedableRng;
 use siren_core::field::{FieldShape, Parameters, Siren, SirenConfig};
 use siren_core::objective::{Constraint, ValueMse};
-use siren_core::optimizer::{Evaluation, Optimizer, OptimizerState};
+use siren_core::optimizer::{Evaluation, Optimizer, OptimizerState, Problem};
 use siren_core::saved::to_safetensors;
 use siren_core::signal::{Sample, WholeSampler};
 use siren_core::train::{TrainConfig, Trainer};
@@ -53,10 +53,10 @@ impl Optimizer for Lbfgs {
     fn step(
         &mut self,
         parameters: &Parameters,
-        evaluate: &mut dyn FnMut() -> Result<Evaluation>,
+        problem: &mut dyn Problem,
         learning_rate: f64,
     ) -> Result<Evaluation> {
-        let before = evaluate()?;
+        let before = problem.evaluate()?;
         let theta = parameters.flat()?;
         let direction = self.direction(&before.gradient)?;
         let slope = dot(&direction, &before.gradient)?;
@@ -67,7 +67,7 @@ impl Optimizer for Lbfgs {
         };
         for _ in 0..20 {
             parameters.set(&(&theta - (&direction * rate)?)?)?;
-            let after = evaluate()?;
+            let after = problem.evaluate()?;
             if after.loss <= before.loss - 1e-4 * rate * slope {
                 let s = (parameters.flat()? - &theta)?;
                 let y = (&after.gradient - &before.gradient)?;

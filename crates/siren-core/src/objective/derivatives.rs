@@ -1,5 +1,7 @@
 //! Objective on the gradient and the Laplacian of a field.
 
+use candle_core::Tensor;
+
 use super::{Context, Objective, Term};
 use crate::error::Result;
 use crate::field::Order;
@@ -23,6 +25,17 @@ pub struct Share {
     pub weight: f64,
     /// Divisor of the squared errors.
     pub divisor: f64,
+}
+
+impl Share {
+    /// Returns the term of errors `(n, c, k)`.
+    fn term(self, name: &'static str, error: &Tensor) -> Result<Term> {
+        Ok(Term {
+            weight: self.weight,
+            residuals: Some((error.flatten_from(1)? / self.divisor.sqrt())?),
+            ..Term::new(name, (error.sqr()?.sum((1, 2))? / self.divisor)?)
+        })
+    }
 }
 
 impl Derivatives {
@@ -53,19 +66,11 @@ impl Objective for Derivatives {
         let mut terms = Vec::new();
         if self.gradient.weight > 0.0 {
             let error = (context.jet.gradient()? - targets.narrow(2, 0, self.dims)?)?;
-            terms.push(Term {
-                name: "gradient_mse".into(),
-                weight: self.gradient.weight,
-                per_point: (error.sqr()?.sum((1, 2))? / self.gradient.divisor)?,
-            });
+            terms.push(self.gradient.term("gradient_mse", &error)?);
         }
         if self.laplacian.weight > 0.0 {
             let error = (context.jet.traces()? - targets.narrow(2, self.dims, 1)?)?;
-            terms.push(Term {
-                name: "laplacian_mse".into(),
-                weight: self.laplacian.weight,
-                per_point: (error.sqr()?.sum((1, 2))? / self.laplacian.divisor)?,
-            });
+            terms.push(self.laplacian.term("laplacian_mse", &error)?);
         }
         Ok(terms)
     }

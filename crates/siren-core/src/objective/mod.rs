@@ -32,6 +32,8 @@ pub struct Term {
     pub weight: f64,
     /// Loss per point `(n,)`, unweighted. The trainer takes the mean over all points of the sample.
     pub per_point: Tensor,
+    /// Residuals `(n, k)` whose squares sum to `per_point`, if it is such a sum: what Gauss–Newton needs.
+    pub residuals: Option<Tensor>,
 }
 
 impl Term {
@@ -41,7 +43,26 @@ impl Term {
             name: name.into(),
             weight: 1.0,
             per_point,
+            residuals: None,
         }
+    }
+
+    /// Makes a term of weight 1 whose loss is the sum of the squares of `residuals (n, k)`, `Σ_k r²`.
+    ///
+    /// # Errors
+    /// Only from candle.
+    pub fn squares(name: impl Into<Cow<'static, str>>, residuals: Tensor) -> Result<Self> {
+        let per_point = residuals.sqr()?.sum(1)?;
+        Ok(Self {
+            residuals: Some(residuals),
+            ..Self::new(name, per_point)
+        })
+    }
+
+    /// Returns the term with another weight.
+    #[must_use]
+    pub fn weighted(self, weight: f64) -> Self {
+        Self { weight, ..self }
     }
 }
 

@@ -19,11 +19,10 @@ impl Objective for TotalVariation {
     }
 
     fn terms(&self, context: &Context<'_>) -> Result<Vec<Term>> {
-        Ok(vec![Term {
-            name: "total_variation".into(),
-            weight: self.weight,
-            per_point: context.jet.gradient()?.abs()?.mean((1, 2))?,
-        }])
+        let per_point = context.jet.gradient()?.abs()?.mean((1, 2))?;
+        Ok(vec![
+            Term::new("total_variation", per_point).weighted(self.weight),
+        ])
     }
 }
 
@@ -68,10 +67,7 @@ impl Objective for HessianPrior {
         for square in &squares[1..] {
             sum = (sum + square)?;
         }
-        Ok(vec![Term {
-            name: "hessian".into(),
-            weight: self.weight,
-            per_point: (sum.sum(1)? + EPSILON)?.sqrt()?,
-        }])
+        let per_point = (sum.sum(1)? + EPSILON)?.sqrt()?;
+        Ok(vec![Term::new("hessian", per_point).weighted(self.weight)])
     }
 }

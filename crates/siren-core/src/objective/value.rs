@@ -23,7 +23,11 @@ impl Objective for ValueMse {
                 got: format!("{:?}", targets.dims()),
             });
         }
-        let per_point = (value - targets)?.sqr()?.mean(1)?;
-        Ok(vec![Term::new("value_mse", per_point)])
+        let channels = value.dim(1)? as f64;
+        let error = (value - targets)?;
+        Ok(vec![Term {
+            residuals: Some((&error / channels.sqrt())?),
+            ..Term::new("value_mse", error.sqr()?.mean(1)?)
+        }])
     }
 }

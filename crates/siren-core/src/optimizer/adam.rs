@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::elementwise::{Bounds, Elementwise, Rule, Slot, Value};
 use super::evaluation::Evaluation;
 use super::group::Group;
-use super::{Optimizer, OptimizerState, positive};
+use super::{Optimizer, OptimizerState, Problem, positive};
 use crate::error::{Error, Result};
 use crate::field::Parameters;
 
@@ -122,20 +122,31 @@ impl Adam {
     pub(super) fn steps_taken(&self) -> u64 {
         self.step
     }
+
+    /// Takes one step with a gradient that is known.
+    pub(super) fn apply(
+        &mut self,
+        parameters: &Parameters,
+        evaluation: &Evaluation,
+        learning_rate: f64,
+    ) -> Result<()> {
+        let rule = self.rule(self.step + 1, learning_rate, evaluation.factor);
+        self.moments
+            .step(&rule, parameters, evaluation, self.step)?;
+        self.step += 1;
+        Ok(())
+    }
 }
 
 impl Optimizer for Adam {
     fn step(
         &mut self,
         parameters: &Parameters,
-        evaluate: &mut dyn FnMut() -> Result<Evaluation>,
+        problem: &mut dyn Problem,
         learning_rate: f64,
     ) -> Result<Evaluation> {
-        let evaluation = evaluate()?;
-        let rule = self.rule(self.step + 1, learning_rate, evaluation.factor);
-        self.moments
-            .step(&rule, parameters, &evaluation, self.step)?;
-        self.step += 1;
+        let evaluation = problem.evaluate()?;
+        self.apply(parameters, &evaluation, learning_rate)?;
         Ok(evaluation)
     }
 

@@ -6,14 +6,17 @@
 mod adam;
 mod elementwise;
 mod evaluation;
+mod gauss_newton;
 mod group;
 mod muon;
+mod problem;
 
 use candle_core::{Device, Tensor};
 use serde::de::MapAccess;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use self::adam::{Adam, Decay};
+use self::gauss_newton::GaussNewton;
 use self::muon::Muon;
 use self::name::OptimizerName;
 use crate::config::variant::{self, Variant};
@@ -22,21 +25,23 @@ use crate::field::Parameters;
 
 pub use self::adam::AdamConfig;
 pub use self::evaluation::Evaluation;
+pub use self::gauss_newton::GaussNewtonConfig;
 pub use self::group::Group;
 pub use self::muon::{MuonConfig, OthersConfig};
+pub use self::problem::{Linearization, Problem};
 
 /// Changes parameters so that a loss decreases; owns its state.
 pub trait Optimizer: Send + Sync {
-    /// Takes one step with the given learning rate. `evaluate` computes loss and gradient at the current values of `parameters`; a method
-    /// with a line search changes them and calls it again. Returns the last evaluation.
+    /// Takes one step with the given learning rate. `problem` computes loss and gradient at the current values of `parameters`; a method
+    /// with a line search changes them and asks again. Returns the last evaluation.
     ///
     /// # Errors
-    /// [`Error::Diverged`] if gradient, state or parameters would not be finite, and the errors of `evaluate`. Parameters and state are
+    /// [`Error::Diverged`] if gradient, state or parameters would not be finite, and the errors of `problem`. Parameters and state are
     /// then what they were before.
     fn step(
         &mut self,
         parameters: &Parameters,
-        evaluate: &mut dyn FnMut() -> Result<Evaluation>,
+        problem: &mut dyn Problem,
         learning_rate: f64,
     ) -> Result<Evaluation>;
 
@@ -93,6 +98,9 @@ pub enum OptimizerConfig {
     AdamW(AdamConfig),
     /// Muon for the hidden weight matrices, Adam for all other parameters.
     Muon(MuonConfig),
+    /// Gauss–Newton in the space of the sample, for losses that are sums of squares and networks up to some 10⁴ parameters.
+    #[serde(rename = "gauss_newton")]
+    GaussNewton(GaussNewtonConfig),
 }
 
 impl Default for OptimizerConfig {
@@ -112,6 +120,8 @@ mod name {
         Adam,
         AdamW,
         Muon,
+        #[serde(rename = "gauss_newton")]
+        GaussNewton,
     }
 }
 
@@ -124,6 +134,7 @@ impl<'de> Variant<'de> for OptimizerConfig {
             OptimizerName::Adam => Self::Adam(AdamConfig::default()),
             OptimizerName::AdamW => Self::AdamW(AdamConfig::default()),
             OptimizerName::Muon => Self::Muon(MuonConfig::default()),
+            OptimizerName::GaussNewton => Self::GaussNewton(GaussNewtonConfig::default()),
         }
     }
 
@@ -135,6 +146,7 @@ impl<'de> Variant<'de> for OptimizerConfig {
             OptimizerName::Adam => Self::Adam(settings.next_value()?),
             OptimizerName::AdamW => Self::AdamW(settings.next_value()?),
             OptimizerName::Muon => Self::Muon(settings.next_value()?),
+            OptimizerName::GaussNewton => Self::GaussNewton(settings.next_value()?),
         }))
     }
 }
@@ -156,6 +168,7 @@ impl OptimizerConfig {
             Self::Adam(config) => Box::new(Adam::new(config, Decay::Coupled, all, parameters)?),
             Self::AdamW(config) => Box::new(Adam::new(config, Decay::Decoupled, all, parameters)?),
             Self::Muon(config) => Box::new(Muon::new(config, parameters, learning_rate)?),
+            Self::GaussNewton(config) => Box::new(GaussNewton::new(config, parameters)),
         })
     }
 
@@ -168,6 +181,7 @@ impl OptimizerConfig {
             Self::Adam(config) => config.validate("train.optimizer.adam"),
             Self::AdamW(config) => config.validate("train.optimizer.adamw"),
             Self::Muon(config) => config.validate("train.optimizer.muon"),
+            Self::GaussNewton(config) => config.validate("train.optimizer.gauss_newton"),
         }
     }
 }

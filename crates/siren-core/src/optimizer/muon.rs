@@ -10,7 +10,7 @@ use super::adam::{Adam, AdamConfig, Decay, check_decay};
 use super::elementwise::must_be_finite;
 use super::evaluation::Evaluation;
 use super::group::Group;
-use super::{Optimizer, OptimizerState, positive};
+use super::{Optimizer, OptimizerState, Problem, positive};
 use crate::config::variant::{self, Variant};
 use crate::error::{Error, Result};
 use crate::field::tensor::Element;
@@ -206,10 +206,10 @@ impl Optimizer for Muon {
     fn step(
         &mut self,
         parameters: &Parameters,
-        evaluate: &mut dyn FnMut() -> Result<Evaluation>,
+        problem: &mut dyn Problem,
         learning_rate: f64,
     ) -> Result<Evaluation> {
-        let evaluation = evaluate()?;
+        let evaluation = problem.evaluate()?;
         let taken = self.others.steps_taken();
         let rate = self.config.learning_rate * (learning_rate / self.base_rate);
         let theta = parameters.var().as_detached_tensor();
@@ -225,9 +225,7 @@ impl Optimizer for Muon {
         };
         let stepped = stepped?;
         // The other optimizer may fail, and nothing has been changed by then.
-        let mut once = Some(evaluation);
-        let mut evaluate = || once.take().ok_or_else(evaluated_twice);
-        let evaluation = self.others.step(parameters, &mut evaluate, learning_rate)?;
+        self.others.apply(parameters, &evaluation, learning_rate)?;
         for (hidden, stepped) in self.matrices.iter_mut().zip(stepped) {
             let flat = stepped.weight.flatten_all()?.contiguous()?;
             parameters
@@ -260,12 +258,6 @@ impl Optimizer for Muon {
         }
         Ok(())
     }
-}
-
-fn evaluated_twice() -> Error {
-    Error::Candle(candle_core::Error::msg(
-        "the gradient of a step was asked for twice",
-    ))
 }
 
 /// Of the quintic `p(x) = a x + b x³ + c x⁵` that is iterated: it drives every singular value in (0, 1] into [0.68, 1.13],

@@ -7,6 +7,7 @@
 mod chunk;
 mod config;
 mod fit;
+mod linearize;
 mod model;
 mod schedule;
 mod stop;
@@ -19,7 +20,7 @@ use candle_core::backprop::GradStore;
 
 use crate::error::{Error, Result};
 use crate::field::Siren;
-use crate::optimizer::{Evaluation, Optimizer, OptimizerState};
+use crate::optimizer::{Evaluation, Linearization, Optimizer, OptimizerState, Problem};
 
 pub use self::config::{ScheduleKind, TrainConfig};
 pub use self::fit::{Fit, FitConfig, resolve};
@@ -61,6 +62,52 @@ pub struct StepReport {
     pub learning_rate: f64,
     /// Euclidean norm of the gradient before clipping.
     pub gradient_norm: f64,
+}
+
+/// The loss of a model at one step.
+struct StepProblem<'a, M: Model> {
+    model: &'a M,
+    constraints: &'a [M::Constraint],
+    time: Time,
+    clip_norm: Option<f64>,
+    /// What the report of the step says.
+    first: Option<FirstEvaluation>,
+}
+
+/// The first evaluation of a step, before the parameters change.
+#[derive(Default)]
+struct FirstEvaluation {
+    loss: f64,
+    terms: Vec<TermReport>,
+    gradient_norm: f64,
+}
+
+impl<M: Model> Problem for StepProblem<'_, M> {
+    fn evaluate(&mut self) -> Result<Evaluation> {
+        let Loss {
+            value,
+            terms,
+            gradient,
+        } = self.model.loss_and_gradient(self.constraints, self.time)?;
+        let step = self.time.step;
+        if let Some(term) = terms.iter().find(|term| !term.mean.is_finite()) {
+            return Err(Error::Diverged {
+                step,
+                what: format!("`{}`", term.name),
+            });
+        }
+        let evaluation = Evaluation::new(value, gradient, self.clip_norm, step)?;
+        self.first.get_or_insert(FirstEvaluation {
+            loss: value,
+            terms,
+            gradient_norm: evaluation.norm,
+        });
+        Ok(evaluation)
+    }
+
+    fn linearize(&mut self) -> Result<Linearization> {
+        self.model.linearize(self.constraints, self.time)
+    }
 }
 
 /// A model in training.
@@ -151,31 +198,23 @@ impl<M: Model> Trainer<M> {
     /// optimizer state are then unchanged.
     pub fn step(&mut self, constraints: &[M::Constraint]) -> Result<StepReport> {
         let learning_rate = self.config.learning_rate_at(self.step);
-        let (model, time) = (&self.model, self.time());
-        let clip_norm = self.config.clip_norm;
-        let mut first: Option<(f64, Vec<TermReport>, f64)> = None;
-        let mut evaluate = || {
-            let Loss {
-                value,
-                terms,
-                gradient,
-            } = model.loss_and_gradient(constraints, time)?;
-            if let Some(term) = terms.iter().find(|term| !term.mean.is_finite()) {
-                return Err(Error::Diverged {
-                    step: time.step,
-                    what: format!("`{}`", term.name),
-                });
-            }
-            let evaluation = Evaluation::new(value, gradient, clip_norm, time.step)?;
-            first.get_or_insert((value, terms, evaluation.norm));
-            Ok(evaluation)
+        let mut step = StepProblem {
+            model: &self.model,
+            constraints,
+            time: self.time(),
+            clip_norm: self.config.clip_norm,
+            first: None,
         };
-        let evaluation =
-            self.optimizer
-                .step(self.model.parameters(), &mut evaluate, learning_rate)?;
+        let parameters = self.model.parameters();
+        let evaluation = self.optimizer.step(parameters, &mut step, learning_rate)?;
+        let first = step.first.unwrap_or_default();
         self.model.reuse(evaluation.gradient);
         self.step += 1;
-        let (loss, terms, gradient_norm) = first.unwrap_or_default();
+        let FirstEvaluation {
+            loss,
+            terms,
+            gradient_norm,
+        } = first;
         Ok(StepReport {
             step: self.step,
             loss,

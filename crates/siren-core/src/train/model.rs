@@ -3,11 +3,12 @@
 use candle_core::{DType, Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 
-use super::{TermReport, chunk};
+use super::{TermReport, chunk, linearize};
 use crate::config::{NoTable, Table};
 use crate::error::{Error, Result};
 use crate::field::{FieldShape, Gradients, Network, Parameters, Siren, SirenConfig};
 use crate::objective::{Coefficients, Constraint};
+use crate::optimizer::Linearization;
 
 /// What a model is made from.
 #[derive(Debug)]
@@ -75,6 +76,16 @@ pub trait Model: Sized {
     /// If there is no constraint, or a sampler or an objective fails.
     fn loss_and_gradient(&self, constraints: &[Self::Constraint], time: Time) -> Result<Loss>;
 
+    /// Computes the residuals whose sum of squares is the loss, and their Jacobian. Models do not support it unless they override this
+    /// method.
+    ///
+    /// # Errors
+    /// If the loss is not a sum of squares; otherwise as [`loss_and_gradient`](Self::loss_and_gradient).
+    fn linearize(&self, _constraints: &[Self::Constraint], _time: Time) -> Result<Linearization> {
+        let expected = "another optimizer: this model has no residuals";
+        Err(Error::invalid("train.optimizer", "gauss_newton", expected))
+    }
+
     /// Takes back a gradient that [`loss_and_gradient`](Self::loss_and_gradient) returned and that nothing else holds: the next one may be
     /// written to the same allocation.
     fn reuse(&self, gradient: Tensor) {
@@ -134,6 +145,10 @@ impl Model for Siren {
 
     fn named_tensors(&self) -> Result<Vec<(String, Tensor)>> {
         self.named_tensors()
+    }
+
+    fn linearize(&self, constraints: &[Constraint], time: Time) -> Result<Linearization> {
+        linearize::linearize(self, constraints, time)
     }
 
     fn loss_and_gradient(&self, constraints: &[Constraint], time: Time) -> Result<Loss> {

@@ -123,6 +123,35 @@ pub(super) fn multiply_transposed(
     product(&left, &right, out, stride(b.columns), Accumulate::Add);
 }
 
+/// Computes `out += a bᵀ` for row-major `a (m, columns)` and `b (n, columns)`, on the calling thread. Rows of `out` are `out_stride` elements
+/// apart.
+pub(super) fn add_outer_product(
+    a: &[f64],
+    b: &[f64],
+    columns: usize,
+    out: &mut [f64],
+    out_stride: usize,
+) {
+    if columns == 0 {
+        return;
+    }
+    let left = View {
+        data: a,
+        rows: a.len() / columns,
+        cols: columns,
+        row_stride: columns,
+        col_stride: 1,
+    };
+    let right = View {
+        data: b,
+        rows: columns,
+        cols: b.len() / columns,
+        row_stride: 1,
+        col_stride: columns,
+    };
+    product(&left, &right, out, out_stride, Accumulate::Add);
+}
+
 /// Computes `out = a b` or `out += a b` on the calling thread. Rows of `out` are `out_stride` elements apart.
 fn product(a: &View<'_>, b: &View<'_>, out: &mut [f64], out_stride: usize, accumulate: Accumulate) {
     assert_eq!(a.cols, b.rows, "inner dimensions of a matrix product");

@@ -1,9 +1,10 @@
-//! Dense matrix products, convolutions and sums of squares.
+//! Dense matrix products, convolutions, symmetric systems and sums of squares.
 //!
 //! | type | computes | storage of the operands |
 //! |---|---|---|
 //! | [`Matrix`] | `A B` and `Aᵀ A`, in parallel | its own, padded |
 //! | [`Factor`], [`TransposedSum`] | `A B` and `Σ Aᵀ B`, on the calling thread | row-major slices of the caller |
+//! | [`Symmetric`], [`Cholesky`] | `A Aᵀ` and solutions of `A Aᵀ + λ I`, in `f64`, in parallel | row-major |
 //! | [`Convolution`], [`Correlation`] | 2D convolutions and their gradients | [`Plane`]: one padded picture |
 //!
 //! In `f32` all of them are calls of one micro-kernel with different strides; in `f64` they are calls of the `gemm` crate.
@@ -18,6 +19,7 @@ pub(crate) mod panel;
 mod rows;
 mod single;
 mod squares;
+mod symmetric;
 
 pub(crate) use self::gemm::{Destination, Epilogue, Gemm, StridedMatrix};
 
@@ -26,6 +28,7 @@ pub use self::gemm::Accumulate;
 pub use self::matrix::Matrix;
 pub use self::rows::{Factor, TransposedSum};
 pub use self::squares::sum_of_squares;
+pub use self::symmetric::{Cholesky, Symmetric};
 
 /// Least width of a hidden layer that counts as wide: two weight matrices of this width exceed a second-level cache.
 pub(crate) const WIDE: usize = 512;

@@ -47,9 +47,5 @@ fn eikonal(norm: &Tensor, weight: f64) -> Result<Term> {
 }
 
 fn weighted(name: &'static str, weight: f64, per_point: Tensor) -> Term {
-    Term {
-        name: name.into(),
-        weight,
-        per_point,
-    }
+    Term::new(name, per_point).weighted(weight)
 }

@@ -1,0 +1,131 @@
+//! Solves `−Δu = f` on the square [−1, 1]², with `u = 0` on its border, by a first-order and a second-order optimizer, and compares the
+//! fields with the exact solution `u = sin(πx) sin(πy) + ½ sin(2πx) sin(3πy)`.
+//!
+//! ```text
+//! cargo run --release -p siren-core --example poisson_equation
+//! ```
+
+use std::f64::consts::PI;
+use std::time::{Duration, Instant};
+
+use candle_core::{DType, Device, Tensor};
+use siren_core::Result;
+use siren_core::field::{FieldShape, Order, Siren, SirenConfig};
+use siren_core::objective::{Constraint, Context, Term, from_fn};
+use siren_core::optimizer::{GaussNewtonConfig, OptimizerConfig};
+use siren_core::signal::{Sample, Stream, UniformSampler};
+use siren_core::train::{TrainConfig, Trainer};
+
+/// Points of the square in a step.
+const SQUARE: usize = 1500;
+/// Points of each side of the border.
+const SIDE: usize = 100;
+/// Weight of the border condition.
+const BORDER: f64 = 100.0;
+/// Time that each optimizer has.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Waves of the solution: amplitude, and half-waves along each axis.
+const WAVES: [(f64, f64, f64); 2] = [(1.0, 1.0, 1.0), (0.5, 2.0, 3.0)];
+
+/// Returns `Σ factor(amplitude, a, b) sin(aπx) sin(bπy)` at points `(n, 2)`, as `(n, 1)`.
+fn waves(coords: &Tensor, factor: impl Fn(f64, f64, f64) -> f64) -> Result<Tensor> {
+    let wave = |&(amplitude, a, b): &(f64, f64, f64)| -> Result<Tensor> {
+        let along = |axis: usize, count: f64| (coords.narrow(1, axis, 1)? * (count * PI))?.sin();
+        Ok(((along(0, a)? * along(1, b)?)? * factor(amplitude, a, b))?)
+    };
+    Ok((wave(&WAVES[0])? + wave(&WAVES[1])?)?)
+}
+
+/// Returns the points of the border, the same in every step.
+fn border(_step: u64) -> Result<Sample> {
+    let at = |i: usize| {
+        let along = -1.0 + 2.0 * (i % SIDE) as f64 / SIDE as f64;
+        match i / SIDE {
+            0 => [along, -1.0],
+            1 => [1.0, along],
+            2 => [-along, 1.0],
+            _ => [-1.0, -along],
+        }
+    };
+    let coords: Vec<f64> = (0..4 * SIDE).flat_map(at).collect();
+    Sample::new(Tensor::from_vec(coords, (4 * SIDE, 2), &Device::Cpu)?)
+}
+
+fn constraints() -> [Constraint; 2] {
+    let square = UniformSampler {
+        size: SQUARE,
+        extents: vec![1.0; 2],
+        seed: 0,
+        stream: Stream::named("square"),
+        dtype: DType::F64,
+        device: Device::Cpu,
+    };
+    let equation = |context: &Context<'_>| {
+        let source = waves(context.sample.coords(), |amplitude, a, b| {
+            amplitude * (a * a + b * b) * PI * PI
+        })?;
+        let residual = (context.jet.traces()?.squeeze(2)? + source)?;
+        Ok(vec![Term::squares("equation", residual)?])
+    };
+    let zero = |context: &Context<'_>| Ok(vec![Term::squares("border", context.jet.value()?)?]);
+    [
+        Constraint::new("square", square, from_fn(Order::laplacian(2), equation)),
+        Constraint::new("border", border, from_fn(Order::Value, zero)).weighted(BORDER),
+    ]
+}
+
+/// Returns `‖Φ − u‖ / ‖u‖` on a grid.
+fn relative_error(field: &Siren) -> Result<f64> {
+    let side = 101;
+    let at = |i: usize| -1.0 + 2.0 * i as f64 / (side - 1) as f64;
+    let coords: Vec<f64> = (0..side * side)
+        .flat_map(|i| [at(i % side), at(i / side)])
+        .collect();
+    let coords = Tensor::from_vec(coords, (side * side, 2), &Device::Cpu)?;
+    let exact = waves(&coords, |amplitude, _, _| amplitude)?;
+    let error = (field.evaluate(&coords, &Order::Value)?.value()? - &exact)?;
+    let norm = |x: &Tensor| x.sqr()?.sum_all()?.to_scalar::<f64>();
+    Ok((norm(&error)? / norm(&exact)?).sqrt())
+}
+
+/// Fits a field, and prints its error from time to time.
+fn fit(name: &str, train: &TrainConfig) -> Result<()> {
+    let config = SirenConfig {
+        hidden_features: 64,
+        hidden_layers: 2,
+        first_omega_0: 10.0.into(),
+        hidden_omega_0: 3.0,
+        ..SirenConfig::default()
+    };
+    let mut rng = Stream::PARAMETERS.rng(0, 0);
+    let field = config.init(FieldShape::new(2, 1), &mut rng, DType::F64, &Device::Cpu)?;
+    let mut trainer = Trainer::new(field, train)?;
+    let constraints = constraints();
+    let start = Instant::now();
+    let mut next = Duration::ZERO;
+    while trainer.step_count() < train.steps && start.elapsed() < LIMIT {
+        let loss = trainer.step(&constraints)?.loss;
+        if start.elapsed() >= next || trainer.step_count() == train.steps {
+            let (step, seconds) = (trainer.step_count(), start.elapsed().as_secs_f64());
+            let error = relative_error(trainer.model())?;
+            println!("{name} {step:6} steps {seconds:6.1} s loss {loss:.3e} error {error:.3e}");
+            next = start.elapsed() + LIMIT / 12;
+        }
+    }
+    Ok(())
+}
+
+fn main() -> Result<()> {
+    let args: Vec<f64> = std::env::args().skip(1).map(|x| x.parse().unwrap()).collect();
+    for chunk in args.chunks(4) {
+        println!("damping {} increase {} decrease {} momentum {}", chunk[0], chunk[1], chunk[2], chunk[3]);
+        let second = TrainConfig {
+            steps: 60,
+            optimizer: OptimizerConfig::GaussNewton(GaussNewtonConfig{damping: chunk[0], increase: chunk[1], decrease: chunk[2], momentum: chunk[3]}),
+            ..TrainConfig::default()
+        };
+        fit("gauss_newton", &second)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! What an optimizer minimizes in one step.
+
+use super::Evaluation;
+use crate::error::Result;
+
+/// The loss of one step as a function of the parameters, at their current values. All calls of a step see the same sample.
+pub trait Problem {
+    /// Computes loss and gradient.
+    ///
+    /// # Errors
+    /// If a sampler or an objective fails, or loss or gradient are not finite.
+    fn evaluate(&mut self) -> Result<Evaluation>;
+
+    /// Computes the residuals, whose sum of squares is the loss, and their Jacobian.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate); also if the loss is not a sum of squares, or the model does not support it.
+    fn linearize(&mut self) -> Result<Linearization>;
+}
+
+/// Residuals of a loss that is a sum of squares, and their derivatives with respect to the parameters.
+#[derive(Clone, Debug)]
+pub struct Linearization {
+    /// Residuals `r (N,)`, with `Σ r² = loss`.
+    pub residuals: Vec<f64>,
+    /// Jacobian `∂r/∂θ (N, P)`, row-major.
+    pub jacobian: Vec<f64>,
+}

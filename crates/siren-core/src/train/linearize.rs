@@ -1,0 +1,174 @@
+//! Residuals of a loss that is a sum of squares, and their Jacobian, row by row.
+
+use candle_core::{DType, Device, Tensor, Var};
+use rayon::prelude::*;
+
+use super::{Time, differentiate};
+use crate::error::{Error, Result};
+use crate::field::{Gradients, Jet, Order, Prepared, Siren, Threads};
+use crate::objective::{Coefficients, Constraint, Context, Term};
+use crate::optimizer::Linearization;
+use crate::signal::Sample;
+
+/// Points whose terms are differentiated together.
+const POINTS: usize = 512;
+/// Most bytes of a Jacobian with its Gram matrix.
+const MOST_BYTES: usize = 12 << 30;
+
+/// One residual at a block of points, and its derivative with respect to the jets.
+struct Block {
+    coords: Tensor,
+    order: Order,
+    /// Scaled residuals `(n,)`.
+    residuals: Vec<f64>,
+    /// Derivatives of the scaled residuals `(n, c, 1 + d + K)`.
+    d_jets: Tensor,
+}
+
+/// Computes the residuals of all constraints at a step, scaled so that the sum of their squares is the loss, and their Jacobian.
+pub(super) fn linearize(
+    field: &Siren,
+    constraints: &[Constraint],
+    time: Time,
+) -> Result<Linearization> {
+    let coefficients = Coefficients::of(field.parameters())?;
+    if !coefficients.is_empty() {
+        return Err(unsupported(
+            "fields with unknown coefficients",
+            "another optimizer, such as `lbfgs`",
+        ));
+    }
+    let prepared = field.prepare(Gradients::Tracked)?;
+    let mut blocks = Vec::new();
+    for constraint in constraints {
+        let sample = constraint.sampler.draw(time.step)?;
+        for start in (0..sample.len()).step_by(POINTS) {
+            let part = sample.narrow(start, POINTS.min(sample.len() - start))?;
+            let part = Part {
+                constraint,
+                sample: &part,
+                points: sample.len(),
+                time,
+                coefficients: &coefficients,
+            };
+            part.blocks(&prepared, &mut blocks)?;
+        }
+    }
+    let residuals: Vec<f64> = blocks
+        .iter()
+        .flat_map(|block| block.residuals.iter().copied())
+        .collect();
+    let parameters = field.parameters().len();
+    must_fit(residuals.len(), parameters)?;
+    let mut jacobian = vec![0.0; residuals.len() * parameters];
+    let rows = blocks
+        .iter()
+        .flat_map(|block| (0..block.residuals.len()).map(move |point| (block, point)));
+    let rows: Vec<_> = rows.zip(jacobian.chunks_mut(parameters)).collect();
+    let fill = |((block, point), row): ((&Block, usize), &mut [f64])| -> Result<()> {
+        row.copy_from_slice(&block.gradient(&prepared, point)?);
+        Ok(())
+    };
+    match prepared.threads() {
+        Threads::Many => rows.into_par_iter().try_for_each(fill)?,
+        Threads::One => rows.into_iter().try_for_each(fill)?,
+    }
+    Ok(Linearization {
+        residuals,
+        jacobian,
+    })
+}
+
+/// Some points of the sample of one constraint.
+struct Part<'a> {
+    constraint: &'a Constraint,
+    sample: &'a Sample,
+    /// Number of points of the whole sample.
+    points: usize,
+    time: Time,
+    coefficients: &'a Coefficients,
+}
+
+impl Part<'_> {
+    /// Appends the residuals of all terms, with their derivatives with respect to the jets.
+    fn blocks(&self, prepared: &Prepared<'_>, blocks: &mut Vec<Block>) -> Result<()> {
+        let objective = self.constraint.objective.as_ref();
+        let order = objective.order_at(self.time.progress);
+        let coords = self.sample.coords();
+        let evaluated = prepared.evaluate(coords, order)?;
+        let jets = Var::from_tensor(evaluated.packed())?;
+        let context = Context {
+            jet: &Jet::from_packed(jets.as_tensor().clone(), order, coords.dim(1)?),
+            sample: self.sample,
+            step: self.time.step,
+            progress: self.time.progress,
+            coefficients: self.coefficients,
+        };
+        for term in objective.terms(&context)? {
+            let (residuals, scale) = self.scaled(term)?;
+            for k in 0..residuals.dim(1)? {
+                let residual = (residuals.narrow(1, k, 1)?.squeeze(1)? * scale)?;
+                let store = differentiate(&residual.sum_all()?)?;
+                let Some(d_jets) = store.get(&jets) else {
+                    continue;
+                };
+                blocks.push(Block {
+                    coords: coords.clone(),
+                    order: order.clone(),
+                    residuals: residual.to_dtype(DType::F64)?.to_vec1()?,
+                    d_jets: d_jets.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the residuals of a term, and the factor `√(w / n)` that makes the sum of their squares its part of the loss.
+    fn scaled(&self, term: Term) -> Result<(Tensor, f64)> {
+        let weight = self.constraint.weight.at(self.time.step) * term.weight;
+        let Some(residuals) = term.residuals.filter(|_| weight >= 0.0) else {
+            let what = format!("the term `{}`, which is not a sum of squares", term.name);
+            return Err(unsupported(
+                &what,
+                "a loss of squares, or another optimizer",
+            ));
+        };
+        Ok((residuals, (weight / self.points as f64).sqrt()))
+    }
+}
+
+impl Block {
+    /// Returns the derivative of the residual at one point with respect to the parameters `(P,)`.
+    fn gradient(&self, prepared: &Prepared<'_>, point: usize) -> Result<Vec<f64>> {
+        let mut accumulator = prepared.accumulator()?;
+        let jet = accumulator.jet(&self.coords.narrow(0, point, 1)?, &self.order)?;
+        let d_jet = self.d_jets.narrow(0, point, 1)?;
+        let store = differentiate(&(jet.packed() * d_jet)?.sum_all()?)?;
+        accumulator.collect(&store)?;
+        let gradient = accumulator.finish()?.to_device(&Device::Cpu)?;
+        Ok(gradient.to_dtype(DType::F64)?.to_vec1()?)
+    }
+}
+
+fn unsupported(what: &str, expected: &str) -> Error {
+    Error::invalid(
+        "train.optimizer",
+        "gauss_newton",
+        &format!("{expected}: it cannot minimize {what}"),
+    )
+}
+
+/// Checks that the matrices of a step fit in memory.
+fn must_fit(residuals: usize, parameters: usize) -> Result<()> {
+    let elements = residuals.saturating_mul(parameters.saturating_add(2 * residuals));
+    let bytes = elements.saturating_mul(size_of::<f64>());
+    if bytes <= MOST_BYTES {
+        return Ok(());
+    }
+    let what = format!(
+        "fewer points or a smaller network: {residuals} residuals and {parameters} parameters need {:.1} GiB per step, more than {} GiB",
+        bytes as f64 / f64::from(1 << 30),
+        MOST_BYTES >> 30
+    );
+    Err(Error::invalid("train.optimizer", "gauss_newton", &what))
+}
