@@ -11,7 +11,7 @@ use self::name::MediumName;
 use crate::Point;
 use crate::pair::{optional_pair, pair};
 
-/// The squared slowness m = (c_ref / c)² of the plane.
+/// The squared slowness `m = (c_ref / c)²` of the plane.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MediumConfig {

@@ -71,15 +71,16 @@ fn check_shape(data: &MatMatrix, receivers: usize, sources: usize) -> Result<(),
     if (data.rows, data.columns) == (receivers, sources) {
         return Ok(());
     }
-    let mut message = format!(
-        "`rec_val` is {} x {}, expected {receivers} x {sources}: a row for each receiver and a column for each source",
-        data.rows, data.columns
-    );
-    if (data.rows, data.columns) == (sources, receivers) {
-        message += "; transpose it with `rec_val.'` (without conjugation)";
+    let remedy = if (data.rows, data.columns) == (sources, receivers) {
+        "; transpose it with `rec_val.'` (without conjugation)".to_owned()
     } else if data.rows > receivers {
         let missing = data.rows - receivers;
-        message += &format!("; positions of {missing} receivers are missing in `receivers`");
-    }
-    Err(message)
+        format!("; the positions of {missing} are missing in `receivers`")
+    } else {
+        String::new()
+    };
+    Err(format!(
+        "`rec_val` is {} x {}, expected {receivers} x {sources}: a row for each receiver and a column for each source{remedy}",
+        data.rows, data.columns
+    ))
 }

@@ -108,6 +108,7 @@ impl Recording {
     }
 
     /// Returns the values of each shot, at every receiver.
+    #[must_use]
     pub fn shots(&self) -> impl ExactSizeIterator<Item = &[Complex64]> {
         self.values.chunks_exact(self.receivers.len())
     }

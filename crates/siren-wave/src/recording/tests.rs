@@ -91,7 +91,7 @@ fn recordings_of_another_layout_are_refused_with_what_is_missing() {
         (
             "a.mat",
             mat_file([2, 2], [3, 2], true),
-            "1 receivers are missing in `receivers`",
+            "the positions of 1 are missing in `receivers`",
         ),
         (
             "a.mat",

@@ -31,32 +31,30 @@ fn parse(bytes: &[u8], rows: usize, columns: usize) -> Result<Model, String> {
     })
 }
 
-/// Returns what is wrong with a size, and the shapes that fit it.
+/// Returns what is wrong with a size, and what to do.
 fn size_message(bytes: usize, rows: usize, columns: usize) -> String {
     let expected = 4 * rows * columns;
-    let mut message =
-        format!("has {bytes} bytes, expected {expected}, {rows} x {columns} float32 of `shape`");
-    if bytes == 2 * expected {
-        message += "; it seems to hold float64: convert it to float32 or to .npy";
+    let remedy = if bytes == 2 * expected {
+        "it seems to hold float64: convert it to float32 or to .npy".to_owned()
     } else if !bytes.is_multiple_of(4) {
-        message += "; its size is no multiple of 4, so that it does not hold float32 alone: remove the header, or convert it to .npy";
+        "its size is no multiple of 4, so that it does not hold float32 alone: remove the header, or convert it to .npy".to_owned()
     } else {
-        let shapes = fitting_shapes(bytes / 4);
-        if !shapes.is_empty() {
-            message += &format!(
-                "; {} values fit the shapes {}",
-                bytes / 4,
-                shapes.join(", ")
-            );
+        let count = bytes / 4;
+        match fitting_shapes(count).join(", ") {
+            shapes if shapes.is_empty() => {
+                format!("no shape of ten or more rows and columns fits {count} values")
+            }
+            shapes => format!("{count} values fit the shapes {shapes}"),
         }
-    }
-    message
+    };
+    format!(
+        "has {bytes} bytes, expected {expected}, {rows} x {columns} float32 of `shape`; {remedy}"
+    )
 }
 
-/// Returns the shapes of that many samples, nearest to a square first, that are not much longer than wide.
+/// Returns the shapes of that many samples, nearest to a square first, of at least ten rows and columns.
 fn fitting_shapes(count: usize) -> Vec<String> {
     let root = count.isqrt();
-    // A model has at least ten rows and columns.
     let sides = (10..=root).rev().filter(|&side| count.is_multiple_of(side));
     let shapes = sides.take(LISTED_SHAPES).map(|side| (side, count / side));
     shapes

@@ -129,87 +129,84 @@ fn half_the_side_shrinks_the_model_into_the_inner_square() {
 }
 
 #[test]
-fn files_that_do_not_fit_are_refused_with_what_to_do() {
+fn arrays_and_matlab_files_that_do_not_fit_are_refused_with_what_to_do() {
     let six = VELOCITIES.map(f64::to_le_bytes).concat();
-    let raw = vec![0; 4 * 600];
-    let two = [
-        header(),
-        matrix("a", [2, 2], &[1.0; 4], &[]),
-        matrix("b", [2, 2], &[1.0; 4], &[]),
-    ]
-    .concat();
-    let none = |_: &mut MediumFileConfig| ();
-    let shape: fn(&mut MediumFileConfig) = |config| config.shape = Some([20, 31]);
-    let cases: [(&str, Vec<u8>, fn(&mut MediumFileConfig), &str); 12] = [
+    let float64 = |shape: &[usize], stored: &[u8]| npy("<f8", false, shape, stored);
+    let square = |name| matrix(name, [2, 2], &[1.0; 4], &[]);
+    let complex = matrix("a", [2, 2], &[1.0; 4], &[1.0; 4]);
+    for (name, bytes, expected) in [
         (
             "a.npy",
-            npy("<f8", false, &[2, 3], &six[8..]),
-            none,
+            float64(&[2, 3], &six[8..]),
             "has 40 bytes of elements, expected 48",
         ),
         (
             "a.npy",
-            npy("<f8", false, &[6], &six),
-            none,
+            float64(&[6], &six),
             "has the shape [6], expected two axes",
         ),
-        (
-            "a.npy",
-            npy("<f8", false, &[usize::MAX, 3], &six),
-            none,
-            "expected 1 to",
-        ),
-        (
-            "a.npy",
-            npy("<f8", false, &[0, 3], &[]),
-            none,
-            "0 x 3 samples",
-        ),
+        ("a.npy", float64(&[usize::MAX, 3], &six), "expected 1 to"),
+        ("a.npy", float64(&[0, 3], &[]), "0 x 3 samples"),
         (
             "a.npy",
             b"nothing".to_vec(),
-            none,
             "header of the NumPy array is damaged",
         ),
         (
-            "a.bin",
-            raw.clone(),
-            none,
-            "`signal.medium.file.shape` is missing, expected [rows, columns]",
-        ),
-        (
-            "a.bin",
-            raw.clone(),
-            shape,
-            "has 2400 bytes, expected 2480, 20 x 31 float32 of `shape`; 600 values fit the shapes [24, 25], [25, 24]",
-        ),
-        (
-            "a.npy",
-            raw.clone(),
-            shape,
-            "`signal.medium.file.shape` is given, expected none: it is for a raw file",
-        ),
-        (
-            "a.png",
-            raw.clone(),
-            none,
-            "`signal.medium.file.range` is missing",
-        ),
-        (
             "a.mat",
-            two,
-            none,
-            "holds several matrices, `a` (2 x 2), `b` (2 x 2): set `variable`",
+            [header(), square("a"), square("b")].concat(),
+            "several matrices, `a` (2 x 2), `b` (2 x 2): set `variable`",
         ),
-        ("a.mat", header(), none, "holds no matrix"),
-        ("a.vtk", raw, none, "unknown format"),
-    ];
-    for (name, bytes, change, expected) in cases {
-        let message = open(name, &bytes, change).unwrap_err().to_string();
+        ("a.mat", [header(), complex].concat(), "`a` is complex"),
+        ("a.mat", header(), "holds no matrix"),
+        ("a.vtk", six.clone(), "unknown format"),
+    ] {
+        let message = open(name, &bytes, |_| ()).unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
     }
-    let doubled = open("a.raw", &[0; 64], |config| config.shape = Some([2, 4]));
-    assert!(doubled.unwrap_err().to_string().contains("float64"));
+}
+
+#[test]
+fn a_raw_file_of_another_size_names_the_shapes_that_fit() {
+    for (shape, bytes, expected) in [
+        (
+            [20, 31],
+            2400,
+            "has 2400 bytes, expected 2480, 20 x 31 float32 of `shape`; 600 values fit the shapes [24, 25], [25, 24]",
+        ),
+        ([2, 4], 64, "it seems to hold float64"),
+        ([2, 4], 33, "no multiple of 4"),
+        (
+            [2, 4],
+            4 * 101,
+            "no shape of ten or more rows and columns fits 101 values",
+        ),
+    ] {
+        let opened = open("a.raw", &vec![0; bytes], |config| {
+            config.shape = Some(shape);
+        });
+        let message = opened.unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn settings_of_another_format_and_missing_ones_are_refused_with_their_key() {
+    let missing = |name| open(name, &[0; 24], |_| ()).unwrap_err().to_string();
+    let shape = missing("a.bin");
+    assert!(
+        shape.contains("`signal.medium.file.shape` is missing, expected [rows, columns]"),
+        "{shape}"
+    );
+    let range = missing("a.png");
+    assert!(
+        range.contains("`signal.medium.file.range` is missing"),
+        "{range}"
+    );
+    let foreign = open("a.npy", &[0; 24], |config| config.shape = Some([2, 3]));
+    let message = foreign.unwrap_err().to_string();
+    let expected = "`signal.medium.file.shape` is given, expected none: it is for a raw file";
+    assert!(message.contains(expected), "{message}");
 }
 
 #[cfg(not(feature = "segy"))]
