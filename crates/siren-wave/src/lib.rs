@@ -3,10 +3,17 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod checks;
+mod mat;
 pub mod medium;
+mod numbers;
+mod pair;
 pub mod pml;
+pub mod receivers;
+pub mod recording;
 pub mod reference;
 pub mod source;
+pub mod units;
 
 /// Point of the plane, `(x, y)`, in coordinates: the domain is [−1, 1]².
 pub type Point = [f64; 2];
