@@ -12,9 +12,9 @@ use candle_core::{DType, Device, Tensor};
 use siren_core::Result;
 use siren_core::field::{FieldShape, Order, Siren, SirenConfig};
 use siren_core::objective::{Constraint, Context, Term, from_fn};
-use siren_core::optimizer::{GaussNewtonConfig, OptimizerConfig};
+use siren_core::optimizer::{AdamConfig, GaussNewtonConfig, OptimizerConfig};
 use siren_core::signal::{Sample, Stream, UniformSampler};
-use siren_core::train::{TrainConfig, Trainer};
+use siren_core::train::{ScheduleKind, TrainConfig, Trainer};
 
 /// Points of the square in a step.
 const SQUARE: usize = 1500;
@@ -110,22 +110,25 @@ fn fit(name: &str, train: &TrainConfig) -> Result<()> {
             let (step, seconds) = (trainer.step_count(), start.elapsed().as_secs_f64());
             let error = relative_error(trainer.model())?;
             println!("{name} {step:6} steps {seconds:6.1} s loss {loss:.3e} error {error:.3e}");
-            next = start.elapsed() + LIMIT / 12;
+            next = start.elapsed() + LIMIT / 20;
         }
     }
     Ok(())
 }
 
 fn main() -> Result<()> {
-    let args: Vec<f64> = std::env::args().skip(1).map(|x| x.parse().unwrap()).collect();
-    for chunk in args.chunks(4) {
-        println!("damping {} increase {} decrease {} momentum {}", chunk[0], chunk[1], chunk[2], chunk[3]);
-        let second = TrainConfig {
-            steps: 60,
-            optimizer: OptimizerConfig::GaussNewton(GaussNewtonConfig{damping: chunk[0], increase: chunk[1], decrease: chunk[2], momentum: chunk[3]}),
-            ..TrainConfig::default()
-        };
-        fit("gauss_newton", &second)?;
-    }
-    Ok(())
+    let second = TrainConfig {
+        steps: 300,
+        optimizer: OptimizerConfig::GaussNewton(GaussNewtonConfig::default()),
+        ..TrainConfig::default()
+    };
+    fit("gauss_newton", &second)?;
+    let first = TrainConfig {
+        steps: 20_000,
+        learning_rate: 1e-3,
+        schedule: ScheduleKind::Cosine,
+        optimizer: OptimizerConfig::Adam(AdamConfig::default()),
+        ..TrainConfig::default()
+    };
+    fit("adam", &first)
 }
