@@ -102,7 +102,7 @@ impl HankelField {
     }
 
     /// Returns `s e^{−k²σ/2}`, the factor of the Green's function outside the source.
-    fn amplitude(&self) -> Complex64 {
+    pub(super) fn amplitude(&self) -> Complex64 {
         self.source.strength * self.source.spread(self.wavenumber)
     }
 
