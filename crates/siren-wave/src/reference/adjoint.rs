@@ -41,7 +41,7 @@ impl Misfit {
     /// Makes the misfit to data at receivers, given in the order `shot · receivers + receiver`.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] if a receiver lies outside [−1, 1]², or all data are zero; [`Error::Shape`] if there is not one value for each
+    /// [`Error::InvalidValue`] if a source or receiver lies outside the domain, or all data are zero; [`Error::Shape`] if there is not one value for each
     /// pair of at least one source and one receiver; [`Error::NotFinite`] for a value that is not finite.
     pub fn new(
         grid: FrequencyGrid,
@@ -72,7 +72,7 @@ impl Misfit {
         let terms = sources
             .iter()
             .map(|source| grid.source_terms(source))
-            .collect();
+            .collect::<Result<_>>()?;
         let receivers = PointSampler::new(grid.side(), receivers)?;
         Ok(Self {
             grid,
@@ -213,7 +213,6 @@ mod tests {
             (at(h) - at(-h)) / (2.0 * h)
         };
         let [coarse, fine] = [8e-3, 4e-3].map(|h| ((central(h) - exact) / exact).abs());
-        println!("{exact}: {coarse} {fine}");
         assert!(exact.abs() > 1e-3 && fine < 1e-3, "{exact} {fine}");
         assert!((coarse / fine / 4.0 - 1.0).abs() < 0.05, "{coarse} {fine}");
     }

@@ -90,8 +90,7 @@ impl CylinderField {
         }
         let source = incident.source();
         let distance = source.distance(center);
-        // A comparison that is false for NaN.
-        if !(distance >= radius + source.radius()) {
+        if distance.is_nan() || distance < radius + source.radius() {
             let found = format!("at a distance of {distance:.4} from the center of the cylinder");
             let expected = format!(
                 "at least {:.4}: its radius of {radius} and the source's of {:.4}",

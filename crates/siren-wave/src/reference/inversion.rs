@@ -5,20 +5,23 @@ use siren_core::Result;
 use super::adjoint::{Misfit, MisfitGradient};
 use super::lbfgs::{BoundedLbfgs, ValueGradient};
 
-/// Full waveform inversion on a grid, by projected L-BFGS from `m = 1`. There is no regularization but the number of iterations.
+/// Full waveform inversion on a grid, by projected L-BFGS from `m = 1`. There is no regularization but the number of iterations and the square
+/// in which `m` varies: the larger it is, the more the anomaly is smeared along the paths of the waves.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GridInversion {
     /// The optimizer, and the lower bound of `m`.
     pub optimizer: BoundedLbfgs,
-    /// Half the side of the square in which `m` varies; it is 1 elsewhere. The authors' is ¾.
+    /// Half the side of the square around 0 in which `m` varies; it is 1 elsewhere. It should enclose what the receivers surround, and no more.
     pub half_width: f64,
 }
 
 impl Default for GridInversion {
+    /// 30 iterations in |x|, |y| ≤ 0.4, for the authors' data, whose receivers are at 0.4. The residuals are then about 1 % of the data, less
+    /// than the 1.7 % by which those data differ from the exact series; more iterations fit that difference.
     fn default() -> Self {
         Self {
             optimizer: BoundedLbfgs::default(),
-            half_width: 0.75,
+            half_width: 0.4,
         }
     }
 }
@@ -126,7 +129,6 @@ mod tests {
         let grid = FrequencyGrid::new(97, WAVENUMBER, Pml::default()).unwrap();
         let misfit = Misfit::new(grid, &sources(), &receivers(), exact_data(cylinder)).unwrap();
         let mut ratios = Vec::new();
-        let start = std::time::Instant::now();
         let found = GridInversion::default()
             .invert(&misfit, |_, at| ratios.push(at.residual_ratio))
             .unwrap();
@@ -141,17 +143,9 @@ mod tests {
         }
         let error: f64 = (error / scale).sqrt();
         let center = found.squared_slowness[48 * 97 + 48];
-        println!(
-            "error {error}, center {center}, ratio {} -> {}, {} iterations, {} evaluations, {:?}",
-            ratios[0],
-            found.residual_ratio,
-            found.iterations,
-            found.evaluations,
-            start.elapsed()
-        );
-        assert!(error < 0.5, "{error}");
-        assert!(center < 0.25, "{center}");
-        assert!(ratios[0] > 0.3 && found.residual_ratio < 0.03);
+        assert!(error < 0.44, "{error}");
+        assert!(center < 0.16, "{center}");
+        assert!(ratios[0] > 0.3 && found.residual_ratio < 0.02);
         assert!(found.squared_slowness.iter().all(|&m| m >= 0.001));
     }
 }

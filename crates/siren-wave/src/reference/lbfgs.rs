@@ -26,11 +26,11 @@ pub struct BoundedLbfgs {
 }
 
 impl Default for BoundedLbfgs {
-    /// For the squared slowness of a grid: history 20, 60 iterations, the authors' bound of 0.001.
+    /// For the squared slowness of a grid: history 20, 30 iterations, the authors' bound of 0.001.
     fn default() -> Self {
         Self {
             history: 20,
-            iterations: 60,
+            iterations: 30,
             lower: 0.001,
             first_change: 0.1,
         }
@@ -150,9 +150,7 @@ impl BoundedLbfgs {
         let Some(&(newest, curvature)) = curved.last() else {
             let steepest = direction.iter().fold(0.0_f64, |most, d| most.max(d.abs()));
             if steepest > 0.0 {
-                direction
-                    .iter_mut()
-                    .for_each(|d| *d *= self.first_change / steepest);
+                scale(&mut direction, self.first_change / steepest);
             }
             return direction;
         };
@@ -162,8 +160,8 @@ impl BoundedLbfgs {
             add(&mut direction, -weight, &pair.change);
             weights.push(weight);
         }
-        let scale = curvature / dot(&newest.change, &newest.change);
-        direction.iter_mut().for_each(|d| *d *= scale);
+        let inverse_curvature = curvature / dot(&newest.change, &newest.change);
+        scale(&mut direction, inverse_curvature);
         for (&(pair, curvature), weight) in curved.iter().zip(weights.iter().rev()) {
             let back = dot(&pair.change, &direction) / curvature;
             add(&mut direction, weight - back, &pair.step);
@@ -252,6 +250,12 @@ fn add(sum: &mut [f64], weight: f64, addend: &[f64]) {
     }
 }
 
+fn scale(values: &mut [f64], factor: f64) {
+    for value in values {
+        *value *= factor;
+    }
+}
+
 fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
@@ -261,6 +265,10 @@ mod tests {
     use super::*;
 
     /// Rosenbrock's function of pairs of variables, with its minimum of 0 at 1.
+    #[allow(
+        clippy::unnecessary_wraps,
+        reason = "the signature of a function to minimize"
+    )]
     fn rosenbrock(x: &[f64]) -> Result<ValueGradient> {
         let mut value = 0.0;
         let mut gradient = Vec::new();
