@@ -133,7 +133,10 @@ mod tests {
         for x in [-0.97, -0.8, 0.3, 0.77, 0.99] {
             let h = 1e-5;
             let difference = (pml.stretch(x + h) - pml.stretch(x - h)) / (2.0 * h);
-            assert!((difference - pml.stretch_derivative(x)).norm() < 1e-8, "{x}");
+            assert!(
+                (difference - pml.stretch_derivative(x)).norm() < 1e-8,
+                "{x}"
+            );
             let integral =
                 (pml.stretched_coordinate(x + h) - pml.stretched_coordinate(x - h)) / (2.0 * h);
             assert!((integral - pml.stretch(x)).norm() < 1e-7, "{x}");

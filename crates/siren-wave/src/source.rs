@@ -48,8 +48,8 @@ impl PointSource {
     #[must_use]
     pub fn value(&self, point: Point) -> Complex64 {
         let r = self.distance(point);
-        let gaussian = (-0.5 * r * r / self.variance).exp()
-            / (2.0 * std::f64::consts::PI * self.variance);
+        let gaussian =
+            (-0.5 * r * r / self.variance).exp() / (2.0 * std::f64::consts::PI * self.variance);
         if gaussian < CUTOFF {
             return Complex64::ZERO;
         }

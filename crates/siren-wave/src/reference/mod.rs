@@ -1,1 +1,4 @@
 //! Reference solutions: closed forms and finite differences, without a field.
+
+pub mod leapfrog;
+pub mod pulse;
