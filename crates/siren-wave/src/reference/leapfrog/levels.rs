@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use rayon::prelude::*;
 
-use super::damping::Padding;
 use super::laplacian::Laplacian;
+use super::layer::{Layer, Padding, RowLevels};
 use super::sampling::{GridPoint, grid_position};
 use super::{InitialWave, LeapfrogOrder, PulsedSource, TimeSolver, WaveBorder};
 
@@ -17,8 +17,7 @@ pub(super) struct Levels<'a> {
     time_step: f64,
     /// `Δt²/(m h²)`.
     gain: Vec<f64>,
-    /// `γ Δt/2`, if the border absorbs.
-    damping: Option<Vec<f64>>,
+    layer: Option<Layer>,
     sources: Vec<SourceNode<'a>>,
     /// `Δt² u_tt` without damping, for the correction at fourth order.
     acceleration: Vec<f64>,
@@ -59,13 +58,12 @@ impl<'a> Levels<'a> {
         let padding = Padding::new(solver);
         let (spacing, time_step) = (solver.spacing(), solver.time_step());
         let medium = padding.extend(&solver.medium);
-        let damping = matches!(solver.border, WaveBorder::Absorbing { .. }).then(|| {
-            let mut damping = padding.damping(&medium, spacing);
-            damping
-                .iter_mut()
-                .for_each(|value| *value *= 0.5 * time_step);
-            damping
-        });
+        let gain: Vec<f64> = medium
+            .iter()
+            .map(|m| (time_step / spacing).powi(2) / m)
+            .collect();
+        let layer = matches!(solver.border, WaveBorder::Absorbing { .. })
+            .then(|| Layer::new(solver, padding));
         let parity = match solver.border {
             WaveBorder::Dirichlet => -1.0,
             WaveBorder::Neumann | WaveBorder::Absorbing { .. } => 1.0,
@@ -79,11 +77,8 @@ impl<'a> Levels<'a> {
                 parity,
             },
             time_step,
-            gain: medium
-                .iter()
-                .map(|m| (time_step / spacing).powi(2) / m)
-                .collect(),
-            damping,
+            gain,
+            layer,
             sources: source_nodes(solver, padding),
             acceleration: Vec::new(),
             fields: VecDeque::new(),
@@ -135,13 +130,13 @@ impl<'a> Levels<'a> {
             *odd = dt * (velocity + *odd / 6.0);
         }
         let mut next = vec![0.0; displacement.len()];
-        let damping = self.damping.as_deref();
+        let (layer, gain) = (self.layer.as_ref(), &self.gain);
         let acceleration = std::mem::take(&mut self.acceleration);
         self.acceleration = self.force(acceleration, &displacement, &mut next, |at, out| {
             let inside = &displacement[at..][..side];
             let odd = &odd[at..][..side];
             for j in 0..side {
-                let g = damping.map_or(0.0, |damping| damping[at + j]);
+                let g = layer.map_or(0.0, |layer| layer.friction(at / side, j, gain[at + j]));
                 out[j] = inside[j] + (1.0 - g) * odd[j] + 0.5 * out[j];
             }
         });
@@ -149,7 +144,7 @@ impl<'a> Levels<'a> {
         self.newest_step = 1;
     }
 
-    /// Takes one step: `(1 + g) u⁺ = 2u − (1 − g) u⁻ + Δt² A u` with `g = γ Δt/2`.
+    /// Takes one step: `u⁺ = 2u − u⁻ + Δt² A u`, with the damping of a layer.
     pub(super) fn advance(&mut self) {
         let full = self.fields.len() == self.solver.order.levels();
         let recycled = if full { self.fields.pop_front() } else { None };
@@ -158,18 +153,21 @@ impl<'a> Levels<'a> {
         let acceleration = std::mem::take(&mut self.acceleration);
         let count = self.fields.len();
         let (before, now) = (&self.fields[count - 2], &self.fields[count - 1]);
-        let damping = self.damping.as_deref();
+        if let Some(layer) = &mut self.layer {
+            layer.advance(before, now);
+        }
         let acceleration = self.force(acceleration, now, &mut next, |at, out| {
-            let (before, now) = (&before[at..][..side], &now[at..][..side]);
-            if let Some(damping) = damping {
-                let damping = &damping[at..][..side];
-                for j in 0..side {
-                    let g = damping[j];
-                    out[j] = (2.0 * now[j] - (1.0 - g) * before[j] + out[j]) / (1.0 + g);
-                }
+            let levels = RowLevels {
+                before: &before[at..][..side],
+                now: &now[at..][..side],
+                gain: &self.gain[at..][..side],
+            };
+            if let Some(layer) = &self.layer {
+                layer.finish(at / side, &levels, out);
             } else {
-                for j in 0..side {
-                    out[j] += 2.0 * now[j] - before[j];
+                for (out, (now, before)) in out.iter_mut().zip(levels.now.iter().zip(levels.before))
+                {
+                    *out += 2.0 * now - before;
                 }
             }
         });
@@ -190,14 +188,21 @@ impl<'a> Levels<'a> {
         let (side, gain) = (self.padding.side, &self.gain);
         let (time, dt) = (self.newest_step as f64 * self.time_step, self.time_step);
         let now = self.pushes(|source| source.wavelet.value(time));
+        let stretch = |row: usize, out: &mut [f64]| {
+            if let Some(layer) = &self.layer {
+                layer.add_to(row, out);
+            }
+        };
         match self.solver.order {
             LeapfrogOrder::Second => self.laplacian.apply(field, out, |row, out| {
+                stretch(row, out);
                 multiply(out, &gain[row * side..]);
                 now.add_to(row, out);
                 finish(row * side, out);
             }),
             LeapfrogOrder::Fourth => {
                 self.laplacian.apply(field, &mut acceleration, |row, out| {
+                    stretch(row, out);
                     multiply(out, &gain[row * side..]);
                     now.add_to(row, out);
                 });

@@ -26,6 +26,14 @@ fn relative_error(values: &[f64], exact: &[f64]) -> f64 {
     (sum / norm).sqrt()
 }
 
+fn largest_difference(values: &[f64], exact: &[f64]) -> f64 {
+    values
+        .iter()
+        .zip(exact)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f64::max)
+}
+
 fn pulse_error(side: usize, order: LeapfrogOrder, pulse: &GaussianPulse) -> f64 {
     let initial = InitialWave::at_rest(grid(side, |point| pulse.initial(point)));
     let solver = uniform(side, order, WaveBorder::Neumann);
@@ -35,22 +43,21 @@ fn pulse_error(side: usize, order: LeapfrogOrder, pulse: &GaussianPulse) -> f64 
     relative_error(&record.snapshots[0].values, &exact)
 }
 
+/// At a time step of `0.45 h/c` instead of 0.67, the error at 257² is 8 %: those in space and time have opposite signs.
 #[test]
-fn second_order_errs_by_eight_percent_for_the_pulse_of_the_paper_and_converges() {
+fn second_order_errs_by_five_percent_for_the_pulse_of_the_paper_and_converges() {
     let pulse = GaussianPulse::paper();
     let [coarse, middle, fine] =
         [257, 513, 1025].map(|side| pulse_error(side, LeapfrogOrder::Second, &pulse));
-    println!("{coarse} {middle} {fine}");
-    assert!((coarse - 0.08).abs() < 0.01, "{coarse}");
+    assert!((coarse - 0.0494).abs() < 5e-4, "{coarse}");
     let rate = (middle / fine).log2();
     assert!((rate - 2.0).abs() < 0.2, "{rate}");
 }
 
 #[test]
-fn fourth_order_meets_the_pulse_of_the_paper_to_a_hundredth_where_second_order_errs_by_eight() {
+fn fourth_order_meets_the_pulse_of_the_paper_to_a_hundredth() {
     let pulse = GaussianPulse::paper();
     let [coarse, fine] = [257, 513].map(|side| pulse_error(side, LeapfrogOrder::Fourth, &pulse));
-    println!("{coarse} {fine}");
     assert!(coarse < 0.01, "{coarse}");
     let rate = (coarse / fine).log2();
     assert!((rate - 4.0).abs() < 0.4, "{rate}");
@@ -80,19 +87,13 @@ fn standing_waves_of_both_borders_swing_at_their_frequencies() {
                     .zip(&snapshot.values)
                     .map(|(u, value)| (value - u * (cosine + 2.0 * sine)).abs())
                     .fold(0.0, f64::max);
-                println!("{border:?} {order:?} {} {error:e}", snapshot.time);
                 assert!(
                     error < bound,
                     "{border:?} {order:?} {} {error:e}",
                     snapshot.time
                 );
             }
-            let error = record.snapshots[0]
-                .values
-                .iter()
-                .zip(&initial.displacement)
-                .map(|(a, b)| (a - b).abs())
-                .fold(0.0, f64::max);
+            let error = largest_difference(&record.snapshots[0].values, &initial.displacement);
             assert!(
                 error < 1e-15,
                 "the snapshot at zero is the initial wave: {error:e}"
@@ -102,7 +103,7 @@ fn standing_waves_of_both_borders_swing_at_their_frequencies() {
 }
 
 #[test]
-fn energy_is_conserved_by_reflecting_borders_and_never_grows_with_absorbing_ones() {
+fn energy_is_conserved_by_reflecting_borders_and_leaves_through_absorbing_ones() {
     let side = 65;
     let medium = grid(side, |[x, y]| {
         if x > 0.2 {
@@ -132,29 +133,21 @@ fn energy_is_conserved_by_reflecting_borders_and_never_grows_with_absorbing_ones
             let energies: Vec<f64> = record.snapshots.iter().map(|shot| shot.energy).collect();
             assert!(energies[0] > 0.1);
             if matches!(border, WaveBorder::Absorbing { .. }) {
-                for pair in energies.windows(2) {
-                    assert!(
-                        pair[1] <= pair[0] * (1.0 + 1e-12),
-                        "{order:?} {border:?} {pair:?}"
-                    );
-                }
-                println!("{order:?} {border:?} left {:e}", energies[40] / energies[0]);
-                assert!(energies[40] < 1e-2 * energies[0]);
+                assert!(energies[40] < 1e-3 * energies[0], "{order:?} {energies:?}");
             } else {
                 let drift = energies
                     .iter()
                     .map(|energy| (energy / energies[0] - 1.0).abs())
                     .fold(0.0, f64::max);
-                println!("{order:?} {border:?} drift {drift:e}");
                 assert!(drift < 1e-11, "{order:?} {border:?} {drift:e}");
             }
         }
     }
 }
 
-/// The whole plane is the truth; differences at early times are those of the finite differences alone.
+/// The whole plane is the truth. Until `t = 0.6` the errors are those of the finite differences; at 2 the pulse has crossed the domain.
 #[test]
-fn absorbing_borders_reflect_little() {
+fn a_layer_of_a_quarter_reflects_a_thousandth_where_its_end_alone_reflects_a_tenth() {
     let pulse = GaussianPulse {
         center: [0.2, -0.1],
         amplitude: 1.0,
@@ -163,34 +156,26 @@ fn absorbing_borders_reflect_little() {
     };
     let side = 129;
     let initial = InitialWave::at_rest(grid(side, |point| pulse.initial(point)));
-    let times = [0.6, 1.0, 1.5, 2.0, 3.0];
+    let times = [0.6, 1.5, 2.0, 20.0];
     let exact: Vec<Vec<f64>> = pulse
         .profiles(&times)
         .unwrap()
         .iter()
         .map(|profile| grid(side, |point| profile.at(point).unwrap().displacement))
         .collect();
-    for (width, bound) in [(0.0, 0.2), (0.1, 0.2), (0.25, 0.2), (0.5, 0.2)] {
-        let border = WaveBorder::Absorbing { width };
-        let record = uniform(side, LeapfrogOrder::Fourth, border)
-            .run(&initial, &times)
-            .unwrap();
-        let peak = exact[0].iter().fold(0.0, |most: f64, u| most.max(u.abs()));
-        for (snapshot, exact) in record.snapshots.iter().zip(&exact) {
-            let error = snapshot
-                .values
-                .iter()
-                .zip(exact)
-                .map(|(a, b)| (a - b).abs())
-                .fold(0.0, f64::max);
-            println!("{width} {} {:e}", snapshot.time, error / peak);
-            assert!(
-                error < bound * peak,
-                "{width} {} {:e}",
-                snapshot.time,
-                error / peak
-            );
-        }
+    let peak = exact[0].iter().fold(0.0, |most: f64, u| most.max(u.abs()));
+    for order in ORDERS {
+        let errors = |width| {
+            let border = WaveBorder::Absorbing { width };
+            let record = uniform(side, order, border).run(&initial, &times).unwrap();
+            let pairs = record.snapshots.iter().zip(&exact);
+            pairs
+                .map(|(shot, exact)| largest_difference(&shot.values, exact) / peak)
+                .collect::<Vec<_>>()
+        };
+        let (layer, end) = (errors(0.25), errors(0.0));
+        assert!(layer[2] < 4e-3 && layer[3] < 1e-4, "{order:?} {layer:?}");
+        assert!(end[1] > 0.1 && end[1] < 0.2, "{order:?} {end:?}");
     }
 }
 
@@ -217,7 +202,6 @@ fn a_front_arrives_behind_a_jump_when_its_speed_says() {
             .max_by(|&a, &b| trace[a].total_cmp(&trace[b]))
             .unwrap();
         let time = peak as f64 * record.time_step;
-        println!("{time} {}", trace[peak]);
         assert!((time - arrival).abs() < 2.0 * solver.spacing(), "{time}");
         assert!(
             (trace[peak] - height).abs() < 0.01 * height,
@@ -261,7 +245,6 @@ fn a_source_sends_its_wavelet_as_the_green_function_says() {
             })
             .collect();
         let error = relative_error(&record.traces[0], &exact);
-        println!("{order:?} {error:e}");
         assert!(error < bound, "{order:?} {error:e}");
     }
 }
@@ -336,4 +319,79 @@ fn media_waves_and_times_that_make_no_sense_are_refused() {
     let mut wide = solver;
     wide.border = WaveBorder::Absorbing { width: f64::NAN };
     assert!(message(&wide, &rest, &[0.1]).contains("width of the absorbing border"));
+}
+
+#[test]
+fn measure_stability() {
+    let side = 65;
+    let mut state = 1u64;
+    let mut random = || {
+        state = state
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (state >> 33) as f64 / 2f64.powi(31)
+    };
+    let medium: Vec<f64> = (0..side * side).map(|_| 0.3 + 3.0 * random()).collect();
+    let initial = InitialWave::at_rest((0..side * side).map(|_| random() - 0.5).collect());
+    for order in ORDERS {
+        for width in [0.05, 0.25, 0.5] {
+            for uniform_medium in [true, false] {
+                let m = if uniform_medium {
+                    vec![1.0; side * side]
+                } else {
+                    medium.clone()
+                };
+                let solver = TimeSolver {
+                    order,
+                    border: WaveBorder::Absorbing { width },
+                    ..TimeSolver::new(side, m)
+                };
+                let r = solver
+                    .run(&initial, &[0.0, 1.0, 10.0, 30.0, 100.0])
+                    .unwrap();
+                let e: Vec<f64> = r.snapshots.iter().map(|s| s.energy).collect();
+                let u: Vec<f64> = r
+                    .snapshots
+                    .iter()
+                    .map(|s| s.values.iter().fold(0.0, |a: f64, b| a.max(b.abs())))
+                    .collect();
+                println!(
+                    "{order:?} {width} {uniform_medium} energy {e:.1?} u {u:.3?} {:e}",
+                    e[4]
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn measure_times() {
+    let pulse = GaussianPulse::paper();
+    for side in [257, 513, 1025] {
+        for order in ORDERS {
+            let initial = InitialWave::at_rest(grid(side, |point| pulse.initial(point)));
+            for border in [WaveBorder::Neumann, WaveBorder::default()] {
+                let t = std::time::Instant::now();
+                let r = uniform(side, order, border).run(&initial, &[0.25]).unwrap();
+                println!(
+                    "{side} {order:?} {border:?} {:?} {} steps",
+                    t.elapsed(),
+                    0.25 / r.time_step
+                );
+            }
+        }
+    }
+    for times in [&[0.25][..], &[0.05, 0.1, 0.15, 0.25], &[0.1; 40], &[2.0]] {
+        let t = std::time::Instant::now();
+        let p = pulse.profiles(times).unwrap();
+        println!("profiles {} {:?}", times.len(), t.elapsed());
+        let t = std::time::Instant::now();
+        let g = grid(1025, |q| p[0].at(q).unwrap().displacement);
+        println!("1025^2 points {:?} {}", t.elapsed(), g[5]);
+    }
+    let t = std::time::Instant::now();
+    for k in 0..100 {
+        pulse.at(2.0, 2.0 + 1e-6 * f64::from(k)).unwrap();
+    }
+    println!("at {:?}", t.elapsed() / 100);
 }
