@@ -58,7 +58,9 @@ pub(super) struct Layer {
     padding: Padding,
     /// `ζ Δt/2` at the points of an axis.
     damping: Vec<f64>,
-    /// The same between each point and the next.
+    /// 1 at the end points of an axis, 0 elsewhere.
+    ends: Vec<f64>,
+    /// The damping between each point and the next.
     between: Vec<HalfPoint>,
     /// `h φ_x` between each point and the next in its row.
     along_row: Vec<f64>,
@@ -117,38 +119,53 @@ impl Layer {
             padding,
             between: halves.collect(),
             damping,
+            ends: (0..padding.side)
+                .map(|at| {
+                    if at == 0 || at == padding.side - 1 {
+                        1.0
+                    } else {
+                        0.0
+                    }
+                })
+                .collect(),
             along_row: vec![0.0; points],
             along_column: vec![0.0; points],
         }
     }
 
-    /// Returns `g = γ Δt/2` at a point for all damping `γ` of `u_t`: `ζ_x + ζ_y`, and `2c/h` on the end points, where `u_t + c ∂ₙu = 0` takes
-    /// the value beyond the border from the reflected Laplacian. `gain` is `(c Δt/h)²`.
-    #[inline]
+    /// Returns `g = γ Δt/2` at a point for all damping `γ` of `u_t`; `gain` is `(c Δt/h)²`.
     pub(super) fn friction(&self, row: usize, column: usize, gain: f64) -> f64 {
-        let last = self.padding.side - 1;
-        let ends =
-            usize::from(row == 0 || row == last) + usize::from(column == 0 || column == last);
-        let layer = self.damping[row] + self.damping[column];
-        if ends == 0 {
-            layer
-        } else {
-            layer + ends as f64 * gain.sqrt()
-        }
+        let axes = [row, column];
+        friction(
+            axes.map(|at| self.damping[at]),
+            axes.map(|at| self.ends[at]),
+            gain,
+        )
     }
 
     /// Turns a row of accelerations `Δt² A u` into the next level:
     /// `(1 + g + b) u⁺ = 2 (1 − b) u − (1 − g + b) u⁻ + Δt² A u`, with the friction `g` and `b = ζ_x ζ_y Δt²/4`.
     pub(super) fn finish(&self, row: usize, levels: &RowLevels<'_>, out: &mut [f64]) {
         let [left, right] = layer_columns(self.padding, row);
-        for j in left.clone().chain(right.clone()) {
-            let b = self.damping[row] * self.damping[j];
-            let g = self.friction(row, j, levels.gain[j]);
-            let old = 2.0 * (1.0 - b) * levels.now[j] - (1.0 - g + b) * levels.before[j];
-            out[j] = (old + out[j]) / (1.0 + g + b);
+        let inner = left.end..right.start;
+        for range in [left, right] {
+            let [before, now, gain] =
+                [levels.before, levels.now, levels.gain].map(|values| &values[range.clone()]);
+            let (damping, ends) = (&self.damping[range.clone()], &self.ends[range.clone()]);
+            for (j, out) in out[range].iter_mut().enumerate() {
+                let b = self.damping[row] * damping[j];
+                let g = friction(
+                    [self.damping[row], damping[j]],
+                    [self.ends[row], ends[j]],
+                    gain[j],
+                );
+                let old = 2.0 * (1.0 - b) * now[j] - (1.0 - g + b) * before[j];
+                *out = (old + *out) / (1.0 + g + b);
+            }
         }
-        for j in left.end..right.start {
-            out[j] += 2.0 * levels.now[j] - levels.before[j];
+        let (before, now) = (&levels.before[inner.clone()], &levels.now[inner.clone()]);
+        for (out, (now, before)) in out[inner].iter_mut().zip(now.iter().zip(before)) {
+            *out += 2.0 * now - before;
         }
     }
 
@@ -236,6 +253,13 @@ pub(super) struct RowLevels<'a> {
     pub(super) now: &'a [f64],
     /// `(c Δt/h)²`.
     pub(super) gain: &'a [f64],
+}
+
+/// Returns `ζ_x + ζ_y`, and `2c/h` on end points, all times `Δt/2`: there, `u_t + c ∂ₙu = 0` takes the value beyond the border from the
+/// reflected Laplacian.
+#[inline]
+fn friction(damping: [f64; 2], ends: [f64; 2], gain: f64) -> f64 {
+    damping[0] + damping[1] + (ends[0] + ends[1]) * gain.sqrt()
 }
 
 /// Returns the columns of a row that the layer acts on: all of them, or those at both ends.
