@@ -7,6 +7,8 @@ pub mod checks;
 mod mat;
 pub mod medium;
 mod numbers;
+pub mod objective;
+pub mod offset;
 mod pair;
 pub mod pml;
 pub mod receivers;
