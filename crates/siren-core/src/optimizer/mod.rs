@@ -1,13 +1,14 @@
 //! Optimizers: an [`OptimizerConfig`] becomes an [`Optimizer`], which owns its state and takes one step at a time.
 //!
 //! What all optimizers share is written once: [`Evaluation`] measures and clips the gradient, [`Group`] names the parameters that one of
-//! them updates, `elementwise` applies a rule to every element in place and keeps the state finite.
+//! them updates, `elementwise` applies a rule to every element in place and keeps the state finite, `quasi_newton` searches along directions.
 
 mod adam;
 mod elementwise;
 mod evaluation;
 mod group;
 mod muon;
+mod quasi_newton;
 
 use candle_core::{Device, Tensor};
 use serde::de::MapAccess;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use self::adam::{Adam, Decay};
 use self::muon::Muon;
 use self::name::OptimizerName;
+use self::quasi_newton::{LimitedMemory, QuasiNewton, SelfScaledBroyden};
 use crate::config::variant::{self, Variant};
 use crate::error::{Error, Result};
 use crate::field::Parameters;
@@ -24,6 +26,7 @@ pub use self::adam::AdamConfig;
 pub use self::evaluation::Evaluation;
 pub use self::group::Group;
 pub use self::muon::{MuonConfig, OthersConfig};
+pub use self::quasi_newton::{LbfgsConfig, SsBroydenConfig};
 
 /// Changes parameters so that a loss decreases; owns its state.
 pub trait Optimizer: Send + Sync {
@@ -93,6 +96,11 @@ pub enum OptimizerConfig {
     AdamW(AdamConfig),
     /// Muon for the hidden weight matrices, Adam for all other parameters.
     Muon(MuonConfig),
+    /// L-BFGS (Liu & Nocedal 1989) with a line search: for samples that do not change from step to step.
+    Lbfgs(LbfgsConfig),
+    /// Self-scaled Broyden (Urbán, Stefanou & Pons 2025) with a line search: for small networks in double precision, and samples that do not
+    /// change from step to step.
+    SsBroyden(SsBroydenConfig),
 }
 
 impl Default for OptimizerConfig {
@@ -112,6 +120,8 @@ mod name {
         Adam,
         AdamW,
         Muon,
+        Lbfgs,
+        SsBroyden,
     }
 }
 
@@ -124,6 +134,8 @@ impl<'de> Variant<'de> for OptimizerConfig {
             OptimizerName::Adam => Self::Adam(AdamConfig::default()),
             OptimizerName::AdamW => Self::AdamW(AdamConfig::default()),
             OptimizerName::Muon => Self::Muon(MuonConfig::default()),
+            OptimizerName::Lbfgs => Self::Lbfgs(LbfgsConfig::default()),
+            OptimizerName::SsBroyden => Self::SsBroyden(SsBroydenConfig::default()),
         }
     }
 
@@ -135,6 +147,8 @@ impl<'de> Variant<'de> for OptimizerConfig {
             OptimizerName::Adam => Self::Adam(settings.next_value()?),
             OptimizerName::AdamW => Self::AdamW(settings.next_value()?),
             OptimizerName::Muon => Self::Muon(settings.next_value()?),
+            OptimizerName::Lbfgs => Self::Lbfgs(settings.next_value()?),
+            OptimizerName::SsBroyden => Self::SsBroyden(settings.next_value()?),
         }))
     }
 }
@@ -149,13 +163,21 @@ impl OptimizerConfig {
     /// Makes an optimizer of all `parameters`, with zero state. `learning_rate` is the highest of the training.
     ///
     /// # Errors
-    /// Only from candle.
+    /// [`Error::InvalidValue`] if there are more parameters than `ssbroyden` is for.
     pub fn init(&self, parameters: &Parameters, learning_rate: f64) -> Result<Box<dyn Optimizer>> {
         let all = Group::all(parameters.layout());
         Ok(match self {
             Self::Adam(config) => Box::new(Adam::new(config, Decay::Coupled, all, parameters)?),
             Self::AdamW(config) => Box::new(Adam::new(config, Decay::Decoupled, all, parameters)?),
             Self::Muon(config) => Box::new(Muon::new(config, parameters, learning_rate)?),
+            Self::Lbfgs(config) => {
+                let hessian = LimitedMemory::new(config, parameters.len());
+                Box::new(QuasiNewton::new(hessian, config.max_evaluations))
+            }
+            Self::SsBroyden(config) => {
+                let hessian = SelfScaledBroyden::new(parameters.len())?;
+                Box::new(QuasiNewton::new(hessian, config.max_evaluations))
+            }
         })
     }
 
@@ -168,6 +190,18 @@ impl OptimizerConfig {
             Self::Adam(config) => config.validate("train.optimizer.adam"),
             Self::AdamW(config) => config.validate("train.optimizer.adamw"),
             Self::Muon(config) => config.validate("train.optimizer.muon"),
+            Self::Lbfgs(config) => config.validate("train.optimizer.lbfgs"),
+            Self::SsBroyden(config) => config.validate("train.optimizer.ssbroyden"),
+        }
+    }
+
+    /// Returns whether the optimizer can do with a gradient that is scaled down. A line search compares losses with the gradient of the loss
+    /// itself.
+    #[must_use]
+    pub fn allows_clipping(&self) -> bool {
+        match self {
+            Self::Adam(_) | Self::AdamW(_) | Self::Muon(_) => true,
+            Self::Lbfgs(_) | Self::SsBroyden(_) => false,
         }
     }
 }

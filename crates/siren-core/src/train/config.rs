@@ -14,7 +14,7 @@ const MAX_STEPS: u64 = 1_000_000_000;
 pub struct TrainConfig {
     /// Number of optimizer steps.
     pub steps: u64,
-    /// Highest learning rate; the schedule starts from it after the warm-up.
+    /// Highest learning rate; the schedule starts from it after the warm-up. `lbfgs` and `ssbroyden` search for the lengths of their steps.
     pub learning_rate: f64,
     /// How the learning rate changes over the steps.
     pub schedule: ScheduleKind,
@@ -24,7 +24,7 @@ pub struct TrainConfig {
     pub warmup_steps: u64,
     /// Optimizer and its settings.
     pub optimizer: OptimizerConfig,
-    /// Largest Euclidean norm of the gradient; longer gradients are scaled down to it. Default: no clipping.
+    /// Largest Euclidean norm of the gradient; longer gradients are scaled down to it. Not for `lbfgs` and `ssbroyden`. Default: no clipping.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
 }
@@ -75,6 +75,12 @@ impl TrainConfig {
         }
         positive("train.learning_rate", self.learning_rate)?;
         positive("train.clip_norm", self.clip_norm.unwrap_or(1.0))?;
+        if let Some(norm) = self.clip_norm
+            && !self.optimizer.allows_clipping()
+        {
+            let expected = "no value with an optimizer that searches along lines: remove the key, or choose another `train.optimizer`";
+            return Err(Error::invalid("train.clip_norm", norm, expected));
+        }
         let last = self.final_learning_rate;
         let lowest_is_open = self.schedule == ScheduleKind::Exponential;
         if !(0.0..=1.0).contains(&last) || (lowest_is_open && last == 0.0) {
@@ -88,7 +94,7 @@ impl TrainConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::optimizer::AdamConfig;
+    use crate::optimizer::{AdamConfig, LbfgsConfig, SsBroydenConfig};
 
     fn refused(set: impl FnOnce(&mut TrainConfig)) -> String {
         let mut config = TrainConfig::default();
@@ -117,6 +123,39 @@ mod tests {
         };
         let message = refused(|c| c.optimizer = OptimizerConfig::AdamW(adam));
         assert!(message.contains("train.optimizer.adamw.weight_decay"));
+    }
+
+    #[test]
+    fn clipping_is_refused_with_a_line_search() {
+        for optimizer in [
+            OptimizerConfig::Lbfgs(LbfgsConfig::default()),
+            OptimizerConfig::SsBroyden(SsBroydenConfig::default()),
+        ] {
+            let message = refused(|c| {
+                c.optimizer = optimizer.clone();
+                c.clip_norm = Some(1.0);
+            });
+            assert!(message.contains("`train.clip_norm` is 1"), "{message}");
+            let alone = TrainConfig {
+                optimizer,
+                ..TrainConfig::default()
+            };
+            alone.validate().unwrap();
+        }
+    }
+
+    #[test]
+    fn settings_of_a_line_search_are_checked_with_their_full_key() {
+        let lbfgs = LbfgsConfig {
+            history: 0,
+            ..LbfgsConfig::default()
+        };
+        let message = refused(|c| c.optimizer = OptimizerConfig::Lbfgs(lbfgs));
+        assert!(message.contains("`train.optimizer.lbfgs.history` is 0"), "{message}");
+        let broyden = SsBroydenConfig { max_evaluations: 1 };
+        let message = refused(|c| c.optimizer = OptimizerConfig::SsBroyden(broyden));
+        let key = "`train.optimizer.ssbroyden.max_evaluations` is 1";
+        assert!(message.contains(key), "{message}");
     }
 
     #[test]
