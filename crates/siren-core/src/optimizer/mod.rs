@@ -195,7 +195,7 @@ impl OptimizerConfig {
         }
     }
 
-    /// Returns whether the optimizer can do with a gradient that is scaled down. A line search compares losses with the gradient of the loss
+    /// Returns whether the optimizer takes a clipped gradient. A line search compares losses with the gradient of the loss
     /// itself.
     #[must_use]
     pub fn allows_clipping(&self) -> bool {

@@ -151,7 +151,10 @@ mod tests {
             ..LbfgsConfig::default()
         };
         let message = refused(|c| c.optimizer = OptimizerConfig::Lbfgs(lbfgs));
-        assert!(message.contains("`train.optimizer.lbfgs.history` is 0"), "{message}");
+        assert!(
+            message.contains("`train.optimizer.lbfgs.history` is 0"),
+            "{message}"
+        );
         let broyden = SsBroydenConfig { max_evaluations: 1 };
         let message = refused(|c| c.optimizer = OptimizerConfig::SsBroyden(broyden));
         let key = "`train.optimizer.ssbroyden.max_evaluations` is 1";

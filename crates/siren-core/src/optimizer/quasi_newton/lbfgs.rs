@@ -13,15 +13,17 @@ use crate::optimizer::OptimizerState;
 /// Names of the state tensors.
 const TENSORS: [&str; 2] = ["steps", "gradient_differences"];
 
-/// Settings of L-BFGS (Liu & Nocedal 1989). Its memory is `16 · history` bytes for each parameter.
+/// Settings of L-BFGS (Liu & Nocedal 1989). Its memory is `16 · history` bytes for each parameter. A step takes about two evaluations of loss and
+/// gradient.
 ///
-/// `train.learning_rate` scales the first length that the line search tries in the first step alone; `train.schedule` has no effect.
+/// `train.learning_rate` scales the first length that a line search tries, in the first step and after a restart alone: the search finds the
+/// lengths of all steps. `train.schedule` has no other effect.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LbfgsConfig {
     /// Number of past steps from which the curvature is estimated.
     pub history: usize,
-    /// Most evaluations of loss and gradient in one line search. A step takes one or two evaluations, few take more.
+    /// Most evaluations of loss and gradient in one line search.
     pub max_evaluations: usize,
 }
 
@@ -102,7 +104,9 @@ impl InverseHessian for LimitedMemory {
         }
         if let Some(newest) = self.pairs.back() {
             let scale = newest.product / dot(&newest.difference, &newest.difference);
-            direction.iter_mut().for_each(|element| *element *= scale);
+            for element in &mut direction {
+                *element *= scale;
+            }
         }
         for (pair, factor) in self.pairs.iter().zip(factors.into_iter().rev()) {
             let back = dot(&pair.difference, &direction) / pair.product;

@@ -119,9 +119,9 @@ struct Start {
     evaluation: Evaluation,
 }
 
-/// A place with a lower loss.
+/// A place where the loss is finite.
 struct Reached {
-    theta: Tensor,
+    theta: Vec<f64>,
     evaluation: Evaluation,
     gradient: Vec<f64>,
     length: f64,
@@ -136,12 +136,7 @@ struct Descent<'a> {
 
 impl Descent<'_> {
     /// Searches along a direction of negative slope. Leaves the parameters at the place that it returns, or anywhere if there is none.
-    fn search(
-        &mut self,
-        start: &Start,
-        direction: &[f64],
-        first: f64,
-    ) -> Result<Option<Reached>> {
+    fn search(&mut self, start: &Start, direction: &[f64], first: f64) -> Result<Option<Reached>> {
         let at_start = Trial {
             length: 0.0,
             loss: start.evaluation.loss,
@@ -155,7 +150,8 @@ impl Descent<'_> {
         let mut evaluate = |length| self.trial(&start.theta, direction, length);
         let found = LineSearch::new(at_start, max_evaluations, &mut evaluate).run(first)?;
         if let Some(reached) = &found {
-            self.parameters.set(&reached.theta)?;
+            let theta = to_tensor(&reached.theta, self.parameters.var())?;
+            self.parameters.set(&theta)?;
         }
         Ok(found)
     }
@@ -164,8 +160,12 @@ impl Descent<'_> {
     fn trial(&mut self, start: &[f64], direction: &[f64], length: f64) -> Result<Trial<Reached>> {
         let mut theta = start.to_vec();
         add_scaled(&mut theta, length, direction);
-        let theta = to_tensor(&theta, self.parameters.var())?;
-        self.parameters.set(&theta)?;
+        let rounded = to_tensor(&theta, self.parameters.var())?;
+        let theta = from_tensor(&rounded)?;
+        if !theta.iter().all(|element| element.is_finite()) {
+            return Ok(infinite(length));
+        }
+        self.parameters.set(&rounded)?;
         let evaluation = match (self.evaluate)() {
             Ok(evaluation) => evaluation,
             Err(Error::Diverged { .. }) => return Ok(infinite(length)),
@@ -225,37 +225,32 @@ impl<H: InverseHessian> QuasiNewton<H> {
         if !self.hessian.is_identity() {
             let direction = self.hessian.direction(&start.gradient);
             if let Some(reached) = descent.search(&start, &direction, 1.0)? {
-                return lower(&start, &direction, reached, Restart::No);
+                return Ok(lower(&start, &direction, reached, Restart::No));
             }
         }
         let direction = negated(&start.gradient);
         let norm: f64 = direction.iter().map(|element| element.abs()).sum();
         let first = learning_rate * norm.recip().min(1.0);
         match descent.search(&start, &direction, first)? {
-            Some(reached) => lower(&start, &direction, reached, Restart::Yes),
+            Some(reached) => Ok(lower(&start, &direction, reached, Restart::Yes)),
             None => Ok(Outcome::Stalled(start.evaluation)),
         }
     }
 }
 
 /// Makes the outcome of a step to a lower loss.
-fn lower(
-    start: &Start,
-    direction: &[f64],
-    reached: Reached,
-    restart: Restart,
-) -> Result<Outcome> {
+fn lower(start: &Start, direction: &[f64], reached: Reached, restart: Restart) -> Outcome {
     let pair = CurvaturePair {
-        step: difference(&from_tensor(&reached.theta)?, &start.theta),
+        step: difference(&reached.theta, &start.theta),
         difference: difference(&reached.gradient, &start.gradient),
         length: reached.length,
         slope: dot(direction, &start.gradient),
     };
-    Ok(Outcome::Lower {
+    Outcome::Lower {
         evaluation: reached.evaluation,
         pair,
         restart,
-    })
+    }
 }
 
 impl<H: InverseHessian> Optimizer for QuasiNewton<H> {

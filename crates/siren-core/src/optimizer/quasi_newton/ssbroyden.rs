@@ -17,11 +17,14 @@ const TENSOR: &str = "inverse_hessian";
 /// Settings of the self-scaled Broyden method (Al-Baali 1998; for fields that solve equations, Urbán, Stefanou & Pons 2025,
 /// arXiv 2405.04230), for networks of at most 16384 parameters: it holds `4 P²` bytes for `P` parameters, and so does each checkpoint.
 ///
-/// `train.learning_rate` scales the first length that the line search tries in the first step alone; `train.schedule` has no effect.
+/// A step takes about three evaluations of loss and gradient.
+///
+/// `train.learning_rate` scales the first length that a line search tries, in the first step and after a restart alone: the search finds the
+/// lengths of all steps. `train.schedule` has no other effect.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SsBroydenConfig {
-    /// Most evaluations of loss and gradient in one line search. A step takes one or two evaluations, few take more.
+    /// Most evaluations of loss and gradient in one line search.
     pub max_evaluations: usize,
 }
 
@@ -112,7 +115,11 @@ impl InverseHessian for SelfScaledBroyden {
         let Scaling { phi, tau } = Scaling::new(
             -pair.length * pair.slope / curvature,
             norm / curvature,
-            if is_first { None } else { Some(self.parameters) },
+            if is_first {
+                None
+            } else {
+                Some(self.parameters)
+            },
         );
         let is_finite = matrix.update(&SymmetricUpdate {
             scale: 1.0 / tau,
@@ -132,7 +139,10 @@ impl InverseHessian for SelfScaledBroyden {
     }
 
     fn tensors(&self) -> Result<Vec<(String, Tensor)>> {
-        let elements = self.matrix.as_ref().map_or(&[][..], |matrix| matrix.elements());
+        let elements = self
+            .matrix
+            .as_ref()
+            .map_or(&[][..], |matrix| matrix.elements());
         let tensor = Tensor::from_slice(elements, elements.len(), &Device::Cpu)?;
         Ok(vec![(TENSOR.to_owned(), tensor)])
     }
@@ -140,7 +150,11 @@ impl InverseHessian for SelfScaledBroyden {
     fn restore(&mut self, state: &OptimizerState) -> Result<()> {
         let found = state.tensors.iter().find(|(name, _)| name == TENSOR);
         let is_identity = found.is_some_and(|(_, tensor)| tensor.dims() == [0]);
-        let len = if is_identity { 0 } else { packed_len(self.parameters) };
+        let len = if is_identity {
+            0
+        } else {
+            packed_len(self.parameters)
+        };
         let elements = state.tensor(TENSOR, &[len], &Device::Cpu)?.to_vec1()?;
         self.matrix = PackedSymmetric::from_elements(self.parameters, elements);
         Ok(())
