@@ -197,7 +197,11 @@ impl<'de> Deserialize<'de> for Equation {
 impl Equation {
     fn validate(&self) -> Result<()> {
         match self {
-            Self::Helmholtz(config) => config.pml.validate("objective.equation.helmholtz.pml"),
+            Self::Helmholtz(config) => {
+                config.pml.validate("objective.equation.helmholtz.pml")?;
+                let key = "objective.equation.helmholtz.smoothing";
+                config.smoothing.validate(key)
+            }
         }
     }
 }
@@ -210,4 +214,57 @@ pub struct HelmholtzConfig {
     pub formulation: Formulation,
     /// The absorbing layer along the border.
     pub pml: Pml,
+    /// How edges of the medium sharpen during the fit.
+    pub smoothing: Smoothing,
+}
+
+/// Smoothing of the medium by a Gaussian, whose standard deviation falls geometrically over the first steps.
+///
+/// A field is smooth, and so is no solution where the medium jumps: the residual at the points of a jump misleads the fit, the more the earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Smoothing {
+    /// Number of steps.
+    pub steps: u64,
+    /// Standard deviation in the first step, in wavelengths. 0: no smoothing.
+    pub first: f64,
+    /// Standard deviation after these steps, in wavelengths.
+    pub last: f64,
+}
+
+impl Default for Smoothing {
+    fn default() -> Self {
+        Self {
+            steps: 25,
+            first: 0.18,
+            last: 0.023,
+        }
+    }
+}
+
+impl Smoothing {
+    fn validate(&self, key: &str) -> Result<()> {
+        let is_valid =
+            self.first == 0.0 || (self.last > 0.0 && self.first >= self.last && self.first <= 10.0);
+        if is_valid {
+            return Ok(());
+        }
+        let found = format!("{} to {}", self.first, self.last);
+        let expected = "from at most 10 wavelengths to fewer, above 0; or `first = 0.0` for none";
+        Err(Error::invalid(key, found, expected))
+    }
+
+    /// Returns the standard deviation at a step, in wavelengths.
+    #[must_use]
+    pub fn at(&self, step: u64) -> f64 {
+        if self.first == 0.0 {
+            return 0.0;
+        }
+        let share = if step < self.steps {
+            step as f64 / self.steps as f64
+        } else {
+            1.0
+        };
+        self.first * (self.last / self.first).powf(share)
+    }
 }

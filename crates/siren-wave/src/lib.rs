@@ -5,6 +5,7 @@
 
 pub mod checks;
 pub mod config;
+mod contrast;
 #[cfg(feature = "cli")]
 mod domain;
 mod helmholtz;

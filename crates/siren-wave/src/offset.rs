@@ -81,6 +81,12 @@ impl Offset {
         }
     }
 
+    /// Returns whether the network's field has no source: all of it is in the offset.
+    #[must_use]
+    pub fn has_no_source(&self) -> bool {
+        matches!(self.kind, Kind::Background(_))
+    }
+
     /// Returns `w` and `g` at a point outside the absorbing layers. Inside them both are zero in every formulation: the network has all of
     /// the field there, or, for scattered fields, the scattered part.
     #[must_use]
