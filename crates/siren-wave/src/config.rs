@@ -148,6 +148,8 @@ impl Table for WaveObjectiveConfig {
 pub enum Equation {
     /// Waves of one frequency (paper §4.3).
     Helmholtz(HelmholtzConfig),
+    /// Full waveform inversion: the medium from recorded waves of one frequency (paper §4.3).
+    Inverse(InverseConfig),
 }
 
 impl Default for Equation {
@@ -165,6 +167,7 @@ mod name {
     #[serde(rename_all = "snake_case")]
     pub enum EquationName {
         Helmholtz,
+        Inverse,
     }
 }
 
@@ -175,6 +178,7 @@ impl<'de> Variant<'de> for Equation {
     fn with_defaults(name: EquationName) -> Self {
         match name {
             EquationName::Helmholtz => Self::Helmholtz(HelmholtzConfig::default()),
+            EquationName::Inverse => Self::Inverse(InverseConfig::default()),
         }
     }
 
@@ -184,6 +188,7 @@ impl<'de> Variant<'de> for Equation {
     ) -> Result<Option<Self>, A::Error> {
         Ok(Some(match name {
             EquationName::Helmholtz => Self::Helmholtz(settings.next_value()?),
+            EquationName::Inverse => Self::Inverse(settings.next_value()?),
         }))
     }
 }
@@ -202,6 +207,7 @@ impl Equation {
                 let key = "objective.equation.helmholtz.smoothing";
                 config.smoothing.validate(key)
             }
+            Self::Inverse(config) => config.validate("objective.equation.inverse"),
         }
     }
 }
@@ -266,5 +272,87 @@ impl Smoothing {
             1.0
         };
         self.first * (self.last / self.first).powf(share)
+    }
+}
+
+/// Settings of the inverse problem.
+///
+/// One network has the fields of all shots as channels `2s, 2s + 1` and, unless it is in closed form, the medium as the last one:
+/// `m = 1 + max(v, −0.999)` of its value v.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InverseConfig {
+    /// What the channels of the fields represent.
+    pub formulation: Formulation,
+    /// The absorbing layer along the border.
+    pub pml: Pml,
+    /// Half the side of the square in which the medium is unknown; outside of it m = 1. The authors' is 0.75.
+    pub half_width: f64,
+    /// Where the medium comes from.
+    pub unknown: UnknownMedium,
+    /// The shots for which the equation is asked at a point.
+    pub shots: ShotChoice,
+    /// Weight of the data in the loss.
+    pub data_weight: f64,
+    /// Steps at the start in which the medium is the background and the data have no weight (the authors' first stage).
+    pub forward_steps: u64,
+}
+
+impl Default for InverseConfig {
+    fn default() -> Self {
+        Self {
+            formulation: Formulation::Scattered,
+            pml: Pml::default(),
+            half_width: 0.75,
+            unknown: UnknownMedium::default(),
+            shots: ShotChoice::default(),
+            data_weight: 1.0,
+            forward_steps: 0,
+        }
+    }
+}
+
+/// Where the medium of the inverse problem comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownMedium {
+    /// The last channel of the network (the authors').
+    #[default]
+    Channel,
+    /// The value at which the residuals of all shots at a point have the least squares.
+    ClosedForm,
+}
+
+/// The shots for which the equation is asked at a point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShotChoice {
+    /// One of them, in turn: more points for the same number of residuals.
+    #[default]
+    One,
+    /// All.
+    All,
+}
+
+impl InverseConfig {
+    fn validate(&self, key: &str) -> Result<()> {
+        self.pml.validate(&format!("{key}.pml"))?;
+        if !(self.half_width > 0.0 && self.half_width <= self.pml.inner()) {
+            let expected = format!(
+                "above 0 and at most {}, where the layer begins",
+                self.pml.inner()
+            );
+            let key = format!("{key}.half_width");
+            return Err(Error::invalid(&key, self.half_width, &expected));
+        }
+        if !(self.data_weight > 0.0 && self.data_weight <= 1e9) {
+            let (key, expected) = (format!("{key}.data_weight"), "above 0 and at most 1e9");
+            return Err(Error::invalid(&key, self.data_weight, expected));
+        }
+        if self.unknown == UnknownMedium::ClosedForm && self.shots == ShotChoice::One {
+            let expected = "\"all\" with `unknown = \"closed_form\"`, which compares the shots";
+            return Err(Error::invalid(&format!("{key}.shots"), "one", expected));
+        }
+        Ok(())
     }
 }

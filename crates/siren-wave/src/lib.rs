@@ -9,6 +9,7 @@ mod contrast;
 #[cfg(feature = "cli")]
 mod domain;
 mod helmholtz;
+mod inverse;
 mod mat;
 pub mod medium;
 mod numbers;

@@ -81,6 +81,12 @@ impl Offset {
         }
     }
 
+    /// Returns the position of the source.
+    #[must_use]
+    pub fn position(&self) -> Point {
+        self.source.position
+    }
+
     /// Returns whether the network's field has no source: all of it is in the offset.
     #[must_use]
     pub fn has_no_source(&self) -> bool {

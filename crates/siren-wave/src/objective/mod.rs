@@ -1,6 +1,7 @@
 //! Equations of waves as objectives on jets.
 
 mod helmholtz;
+mod inverse;
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,8 @@ use siren_core::Result;
 use siren_core::objective::Term;
 
 pub use self::helmholtz::{Helmholtz, MEDIUM, OFFSET, REMAINDER, Region, STRETCH};
+pub(crate) use self::inverse::clamped;
+pub use self::inverse::{InverseHelmholtz, RECORDED, RecordedError, SHOTS, UNKNOWN};
 
 /// Norm of a residual.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
