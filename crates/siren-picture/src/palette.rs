@@ -270,9 +270,8 @@ mod tests {
 
     #[test]
     fn phases_close_a_circle_and_differ_from_their_opposites() {
-        let distance = |a: [f32; 3], b: [f32; 3]| -> f32 {
-            a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum()
-        };
+        let distance =
+            |a: [f32; 3], b: [f32; 3]| -> f32 { a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum() };
         for degree in 0..360_u16 {
             let color = |turn: u16| phase_color(f32::from(degree + turn).to_radians());
             assert!(distance(color(0), color(1)) < 0.06, "{degree}");

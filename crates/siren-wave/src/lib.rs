@@ -4,6 +4,16 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod checks;
+#[cfg(feature = "cli")]
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the program, which draws, is not there yet"
+    )
+)]
+pub(crate) mod draw;
 mod mat;
 pub mod medium;
 mod numbers;
