@@ -67,8 +67,11 @@ pub fn sequential_color(position: f32) -> [f32; 3] {
         [0.17, 122.0],
         [0.17, 106.0],
     ];
-    // `max` takes the number if the other is NaN.
-    let position = position.max(0.0).min(1.0);
+    let position = if position.is_nan() {
+        0.0
+    } else {
+        position.clamp(0.0, 1.0)
+    };
     let [chroma, degrees] = between(&STOPS, position);
     oklch(0.28 + 0.65 * position, chroma, degrees.to_radians())
 }
