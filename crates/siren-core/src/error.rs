@@ -193,6 +193,12 @@ impl Error {
         }
     }
 
+    /// Makes the error of a loss that Gauss–Newton cannot minimize.
+    pub(crate) fn without_residuals() -> Self {
+        let expected = "another optimizer: this loss has no residuals";
+        Self::invalid("train.optimizer", "gauss_newton", expected)
+    }
+
     /// Makes the error of a name that is not among the names `found`.
     pub fn missing<'a>(
         what: &'static str,

@@ -11,7 +11,7 @@
 //! | [`signal`] | samples, samplers, grids, rasters, random streams, spectra |
 //! | [`field`] | networks, parameters, encodings, activations, jets |
 //! | [`objective`] | objectives, constraints, weights |
-//! | [`optimizer`] | Adam, AdamW, Muon, and the trait for other optimizers |
+//! | [`optimizer`] | Adam, AdamW, Muon, L-BFGS, self-scaled Broyden, and the trait for other optimizers |
 //! | [`metrics`] | PSNR, SSIM, and the type of a named score |
 //! | [`train`] | models, tasks, fits, the trainer, schedules, stop tokens |
 //! | [`saved`] | fields in safetensors files |

@@ -1,55 +1,38 @@
-//! A test-only example of an optimizer: L-BFGS with a backtracking line search. It evaluates the loss several times a step, its state is a
-//! growing list of tensors, and it resumes bit for bit through the same two methods as the shipped ones.
+//! Tests optimizers that evaluate the loss several times a step: those of the crate, and a test-only example of another.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::{DType, Device, Tensor};
 use rand::SeedableRng;
+use siren_core::Result;
 use siren_core::field::{FieldShape, Parameters, Siren, SirenConfig};
-use siren_core::objective::{Constraint, ValueMse};
-use siren_core::optimizer::{Evaluation, Optimizer, OptimizerState, Problem};
+use siren_core::objective::{Constraint, Derivatives, Share, ValueMse};
+use siren_core::optimizer::{
+    AdamConfig, Evaluation, LbfgsConfig, Optimizer, OptimizerConfig, OptimizerState, Problem,
+    SsBroydenConfig,
+};
 use siren_core::saved::to_safetensors;
 use siren_core::signal::{Sample, WholeSampler};
 use siren_core::train::{TrainConfig, Trainer};
-use siren_core::{Error, Result};
 
-/// Pairs of steps and gradient differences that are kept.
-const MEMORY: usize = 8;
-
-/// L-BFGS (Nocedal & Wright, Numerical Optimization, algorithm 7.4).
+/// Gradient descent whose first length is Barzilai & Borwein's, halved until the loss falls: the example of an optimizer that no config names.
 #[derive(Default)]
-struct Lbfgs {
+struct BarzilaiBorwein {
     step: u64,
-    /// Differences of parameters and of gradients, oldest first.
-    pairs: Vec<(Tensor, Tensor)>,
+    /// Parameters and gradient before the last step.
+    last: Option<[Tensor; 2]>,
 }
+
+/// Names of the state tensors.
+const LAST: [&str; 2] = ["last_parameters", "last_gradient"];
 
 fn dot(a: &Tensor, b: &Tensor) -> Result<f64> {
     Ok((a * b)?.sum_all()?.to_scalar::<f64>()?)
 }
 
-impl Lbfgs {
-    /// Returns the product of the approximate inverse Hessian with a gradient.
-    fn direction(&self, gradient: &Tensor) -> Result<Tensor> {
-        let mut q = gradient.clone();
-        let mut factors = Vec::new();
-        for (s, y) in self.pairs.iter().rev() {
-            let alpha = dot(s, &q)? / dot(s, y)?;
-            q = (q - (y * alpha)?)?;
-            factors.push(alpha);
-        }
-        if let Some((s, y)) = self.pairs.last() {
-            q = (q * (dot(s, y)? / dot(y, y)?))?;
-        }
-        for ((s, y), alpha) in self.pairs.iter().zip(factors.into_iter().rev()) {
-            let beta = dot(y, &q)? / dot(s, y)?;
-            q = (q + (s * (alpha - beta))?)?;
-        }
-        Ok(q)
-    }
-}
-
-impl Optimizer for Lbfgs {
+impl Optimizer for BarzilaiBorwein {
     fn step(
         &mut self,
         parameters: &Parameters,
@@ -58,40 +41,30 @@ impl Optimizer for Lbfgs {
     ) -> Result<Evaluation> {
         let before = problem.evaluate()?;
         let theta = parameters.flat()?;
-        let direction = self.direction(&before.gradient)?;
-        let slope = dot(&direction, &before.gradient)?;
-        let mut rate = if self.pairs.is_empty() {
-            learning_rate
-        } else {
-            1.0
-        };
-        for _ in 0..20 {
-            parameters.set(&(&theta - (&direction * rate)?)?)?;
+        let mut length = learning_rate;
+        if let Some([last_theta, last_gradient]) = &self.last {
+            let (s, y) = ((&theta - last_theta)?, (&before.gradient - last_gradient)?);
+            length = (dot(&s, &s)? / dot(&s, &y)?).abs();
+        }
+        for _ in 0..50 {
+            parameters.set(&(&theta - (&before.gradient * length)?)?)?;
             let after = problem.evaluate()?;
-            if after.loss <= before.loss - 1e-4 * rate * slope {
-                let s = (parameters.flat()? - &theta)?;
-                let y = (&after.gradient - &before.gradient)?;
-                if dot(&s, &y)? > 0.0 {
-                    self.pairs.push((s, y));
-                    self.pairs.drain(..self.pairs.len().saturating_sub(MEMORY));
-                }
+            if after.loss < before.loss {
+                self.last = Some([theta, before.gradient]);
                 self.step += 1;
                 return Ok(after);
             }
-            rate *= 0.5;
+            length *= 0.5;
         }
         parameters.set(&theta)?;
-        Err(Error::Diverged {
-            step: self.step,
-            what: "the line search".to_owned(),
-        })
+        self.step += 1;
+        Ok(before)
     }
 
     fn state(&self) -> Result<OptimizerState> {
         let mut tensors = Vec::new();
-        for (index, (s, y)) in self.pairs.iter().enumerate() {
-            tensors.push((format!("parameters.{index}"), s.copy()?));
-            tensors.push((format!("gradients.{index}"), y.copy()?));
+        for (name, tensor) in LAST.iter().zip(self.last.iter().flatten()) {
+            tensors.push(((*name).to_owned(), tensor.copy()?));
         }
         Ok(OptimizerState {
             step: self.step,
@@ -100,25 +73,48 @@ impl Optimizer for Lbfgs {
     }
 
     fn restore(&mut self, state: &OptimizerState) -> Result<()> {
-        let find = |name: String| {
-            let mut tensors = state.tensors.iter();
-            tensors
-                .find(|(own, _)| *own == name)
-                .map(|(_, tensor)| tensor.clone())
+        self.last = match &state.tensors[..] {
+            [] => None,
+            [(_, tensor), ..] => {
+                let find = |name| state.tensor(name, tensor.dims(), &Device::Cpu);
+                Some([find(LAST[0])?, find(LAST[1])?])
+            }
         };
-        let pair = |index: usize| {
-            Some((
-                find(format!("parameters.{index}"))?,
-                find(format!("gradients.{index}"))?,
-            ))
-        };
-        self.pairs = (0..).map_while(pair).collect();
         self.step = state.step;
         Ok(())
     }
 }
 
-fn field(seed: u64) -> Siren {
+/// Another optimizer, whose evaluations are counted.
+struct Counted {
+    inner: Box<dyn Optimizer>,
+    evaluations: Arc<AtomicUsize>,
+}
+
+impl Optimizer for Counted {
+    fn step(
+        &mut self,
+        parameters: &Parameters,
+        problem: &mut dyn Problem,
+        learning_rate: f64,
+    ) -> Result<Evaluation> {
+        let mut evaluate = || {
+            self.evaluations.fetch_add(1, Ordering::Relaxed);
+            problem.evaluate()
+        };
+        self.inner.step(parameters, &mut evaluate, learning_rate)
+    }
+
+    fn state(&self) -> Result<OptimizerState> {
+        self.inner.state()
+    }
+
+    fn restore(&mut self, state: &OptimizerState) -> Result<()> {
+        self.inner.restore(state)
+    }
+}
+
+fn field(seed: u64, dtype: DType) -> Siren {
     let config = SirenConfig {
         hidden_features: 16,
         hidden_layers: 1,
@@ -132,15 +128,21 @@ fn field(seed: u64) -> Siren {
         samples_per_side: None,
     };
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
-    config
-        .init(shape, &mut rng, DType::F64, &Device::Cpu)
-        .unwrap()
+    config.init(shape, &mut rng, dtype, &Device::Cpu).unwrap()
 }
 
-fn constraints() -> [Constraint; 1] {
-    let coords = Tensor::arange(-50.0, 51.0, &Device::Cpu).unwrap();
-    let coords = (coords / 50.0).unwrap().reshape(((), 1)).unwrap();
+/// Returns the coordinates `−1, …, 1` at `2 · half + 1` points, `(n, 1)`.
+fn line(half: u32) -> Tensor {
+    let half = f64::from(half);
+    let coords = Tensor::arange(-half, half + 1.0, &Device::Cpu).unwrap();
+    (coords / half).unwrap().reshape(((), 1)).unwrap()
+}
+
+/// Values of `sin 3x` at 101 points.
+fn values(dtype: DType) -> [Constraint; 1] {
+    let coords = line(50);
     let targets = (&coords * 3.0).unwrap().sin().unwrap();
+    let [coords, targets] = [coords, targets].map(|tensor| tensor.to_dtype(dtype).unwrap());
     let sample = Sample::with_targets(coords, targets).unwrap();
     [Constraint::new(
         "points",
@@ -149,12 +151,53 @@ fn constraints() -> [Constraint; 1] {
     )]
 }
 
-fn trainer(seed: u64) -> Trainer {
+/// The equation `u'' = −(2π)² sin(2π x) − 3² cos(3 x)` at 101 points, and the values of its solution at both ends.
+fn equation() -> [Constraint; 2] {
+    let frequency = 2.0 * std::f64::consts::PI;
+    let terms = |x: &Tensor| {
+        let sine = (x * frequency).unwrap().sin().unwrap();
+        (sine, (x * 3.0).unwrap().cos().unwrap())
+    };
+    let coords = line(50);
+    let (sine, cosine) = terms(&coords);
+    let curvature = ((sine * -frequency.powi(2)).unwrap() - cosine * 9.0).unwrap();
+    let slopes = curvature.zeros_like().unwrap();
+    let targets = Tensor::stack(&[slopes, curvature], 2).unwrap();
+    let inside = Sample::with_targets(coords, targets).unwrap();
+    let (sine, cosine) = terms(&line(1));
+    let ends = Sample::with_targets(line(1), (sine + cosine).unwrap()).unwrap();
+    let share = |weight| Share {
+        weight,
+        divisor: 1.0,
+    };
+    let objective = Derivatives::new(1, share(0.0), share(1.0));
+    [
+        Constraint::new("equation", WholeSampler::new(inside), objective),
+        Constraint {
+            weight: 100.0.into(),
+            ..Constraint::new("ends", WholeSampler::new(ends), ValueMse)
+        },
+    ]
+}
+
+fn methods() -> [OptimizerConfig; 2] {
+    [
+        OptimizerConfig::Lbfgs(LbfgsConfig::default()),
+        OptimizerConfig::SsBroyden(SsBroydenConfig::default()),
+    ]
+}
+
+fn trainer(seed: u64, dtype: DType, optimizer: &OptimizerConfig) -> Trainer {
     let config = TrainConfig {
-        learning_rate: 1e-2,
+        optimizer: optimizer.clone(),
         ..TrainConfig::default()
     };
-    Trainer::with_optimizer(field(seed), &config, Box::new(Lbfgs::default())).unwrap()
+    Trainer::new(field(seed, dtype), &config).unwrap()
+}
+
+fn parameters(trainer: &Trainer) -> Vec<f64> {
+    let flat = trainer.model().parameters().flat().unwrap();
+    flat.to_dtype(DType::F64).unwrap().to_vec1().unwrap()
 }
 
 /// Returns the state as it comes back from a checkpoint file.
@@ -168,28 +211,117 @@ fn through_a_file(state: &OptimizerState) -> OptimizerState {
     }
 }
 
-#[test]
-fn an_optimizer_with_a_line_search_and_a_growing_state_converges_and_resumes_bit_for_bit() {
-    let constraints = constraints();
-    let mut whole = trainer(1);
-    let first = whole.step(&constraints).unwrap().loss;
-    for _ in 0..30 {
-        whole.step(&constraints).unwrap();
+/// Continues a training of `steps` steps in a new trainer, checks that both take the same 20 steps, and returns the last loss.
+fn resumes(make: &dyn Fn(u64) -> Trainer, constraints: &[Constraint], steps: usize) -> f64 {
+    let mut whole = make(1);
+    for _ in 0..steps {
+        whole.step(constraints).unwrap();
     }
-    let mut resumed = trainer(2);
-    let parameters = whole.model().parameters().flat().unwrap();
-    resumed.model().parameters().set(&parameters).unwrap();
+    let mut resumed = make(2);
+    let copy = whole.model().parameters().flat().unwrap();
+    resumed.model().parameters().set(&copy).unwrap();
     let state = through_a_file(&whole.optimizer_state().unwrap());
-    assert_eq!(state.tensors.len(), 2 * MEMORY);
     resumed.restore(whole.step_count(), &state).unwrap();
-    let mut last = first;
-    for _ in 0..30 {
-        last = whole.step(&constraints).unwrap().loss;
-        let resumed_loss = resumed.step(&constraints).unwrap().loss;
+    let mut last = f64::INFINITY;
+    for _ in 0..20 {
+        last = whole.step(constraints).unwrap().loss;
+        let resumed_loss = resumed.step(constraints).unwrap().loss;
         assert_eq!(resumed_loss.to_bits(), last.to_bits());
     }
-    assert!(
-        last < 1e-4 * first,
-        "the loss fell from {first} to {last} only"
-    );
+    assert_eq!(parameters(&whole), parameters(&resumed));
+    last
+}
+
+#[test]
+fn an_optimizer_that_no_config_names_converges_and_resumes_bit_for_bit() {
+    let constraints = values(DType::F64);
+    let config = TrainConfig::default();
+    let make = |seed| {
+        let optimizer = Box::new(BarzilaiBorwein::default());
+        Trainer::with_optimizer(field(seed, DType::F64), &config, optimizer).unwrap()
+    };
+    resumes(&make, &constraints, 1);
+    let last = resumes(&make, &constraints, 200);
+    assert!(last < 1e-5, "the loss is still {last}");
+}
+
+#[test]
+fn quasi_newton_methods_resume_bit_for_bit_from_any_step_in_both_precisions() {
+    for dtype in [DType::F32, DType::F64] {
+        let constraints = values(dtype);
+        for optimizer in methods() {
+            let make = |seed| trainer(seed, dtype, &optimizer);
+            // Without any pair, with some, with as many as are kept.
+            for steps in [0, 7, 70] {
+                resumes(&make, &constraints, steps);
+            }
+        }
+    }
+}
+
+#[test]
+fn quasi_newton_methods_take_the_same_steps_with_any_number_of_threads() {
+    for optimizer in methods() {
+        let mut reached = Vec::new();
+        for threads in [1, 4] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            reached.push(pool.build().unwrap().install(|| {
+                let mut trainer = trainer(1, DType::F64, &optimizer);
+                for _ in 0..30 {
+                    trainer.step(&equation()).unwrap();
+                }
+                parameters(&trainer)
+            }));
+        }
+        assert_eq!(reached[0], reached[1]);
+    }
+}
+
+#[test]
+fn a_run_of_600_steps_goes_on_and_the_loss_never_rises() {
+    for (dtype, reached) in [(DType::F32, 1e-7), (DType::F64, 1e-9)] {
+        let constraints = values(dtype);
+        for optimizer in methods() {
+            let mut trainer = trainer(1, dtype, &optimizer);
+            let mut last = f64::INFINITY;
+            for _ in 0..600 {
+                let loss = trainer.step(&constraints).unwrap().loss;
+                assert!(loss <= last, "from {last} to {loss}");
+                last = loss;
+            }
+            assert!(last < reached, "{dtype:?} {optimizer:?}: {last}");
+        }
+    }
+}
+
+/// Trains on the equation until a number of evaluations, and returns the loss.
+fn loss_after(evaluations: usize, learning_rate: f64, optimizer: &OptimizerConfig) -> f64 {
+    let config = TrainConfig {
+        learning_rate,
+        optimizer: optimizer.clone(),
+        ..TrainConfig::default()
+    };
+    let field = field(1, DType::F64);
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Counted {
+        inner: optimizer.init(field.parameters(), learning_rate).unwrap(),
+        evaluations: Arc::clone(&count),
+    };
+    let mut trainer = Trainer::with_optimizer(field, &config, Box::new(counted)).unwrap();
+    let constraints = equation();
+    while count.load(Ordering::Relaxed) < evaluations {
+        trainer.step(&constraints).unwrap();
+    }
+    trainer.loss_and_gradient(&constraints).unwrap().value
+}
+
+#[test]
+fn on_an_equation_ssbroyden_is_far_below_lbfgs_and_that_far_below_adam_after_as_many_evaluations() {
+    let [lbfgs, broyden] = methods();
+    let adam = OptimizerConfig::Adam(AdamConfig::default());
+    let adam = [3e-4, 1e-3, 3e-3, 1e-2].map(|rate| loss_after(1500, rate, &adam));
+    let adam = adam.into_iter().fold(f64::INFINITY, f64::min);
+    let [lbfgs, broyden] = [lbfgs, broyden].map(|method| loss_after(1500, 1e-4, &method));
+    let all = format!("Adam {adam:e}, L-BFGS {lbfgs:e}, SSBroyden {broyden:e}");
+    assert!(lbfgs < 1e-2 * adam && broyden < 3e-2 * lbfgs, "{all}");
 }

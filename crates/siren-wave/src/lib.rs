@@ -4,6 +4,9 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod checks;
+pub mod config;
+#[cfg(feature = "cli")]
+mod domain;
 #[cfg(feature = "cli")]
 #[cfg_attr(
     not(test),
@@ -14,16 +17,24 @@ pub mod checks;
     )
 )]
 pub(crate) mod draw;
+mod helmholtz;
 mod mat;
 pub mod medium;
 mod numbers;
+pub mod objective;
+pub mod offset;
 mod pair;
 pub mod pml;
 pub mod receivers;
 pub mod recording;
 pub mod reference;
+mod sampler;
+mod signal;
 pub mod source;
 pub mod units;
+
+pub use self::helmholtz::{AMPLITUDE_ERROR_PERCENT, RELATIVE_ERROR_PERCENT};
+pub use self::signal::Waves;
 
 /// Point of the plane, `(x, y)`, in coordinates: the domain is [−1, 1]².
 pub type Point = [f64; 2];

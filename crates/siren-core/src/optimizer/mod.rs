@@ -1,7 +1,7 @@
 //! Optimizers: an [`OptimizerConfig`] becomes an [`Optimizer`], which owns its state and takes one step at a time.
 //!
 //! What all optimizers share is written once: [`Evaluation`] measures and clips the gradient, [`Group`] names the parameters that one of
-//! them updates, `elementwise` applies a rule to every element in place and keeps the state finite.
+//! them updates, `elementwise` applies a rule to every element in place and keeps the state finite, `quasi_newton` searches along directions.
 
 mod adam;
 mod elementwise;
@@ -10,6 +10,7 @@ mod gauss_newton;
 mod group;
 mod muon;
 mod problem;
+mod quasi_newton;
 
 use candle_core::{Device, Tensor};
 use serde::de::MapAccess;
@@ -19,6 +20,7 @@ use self::adam::{Adam, Decay};
 use self::gauss_newton::GaussNewton;
 use self::muon::Muon;
 use self::name::OptimizerName;
+use self::quasi_newton::{LimitedMemory, QuasiNewton, SelfScaledBroyden};
 use crate::config::variant::{self, Variant};
 use crate::error::{Error, Result};
 use crate::field::Parameters;
@@ -29,6 +31,7 @@ pub use self::gauss_newton::GaussNewtonConfig;
 pub use self::group::Group;
 pub use self::muon::{MuonConfig, OthersConfig};
 pub use self::problem::{Linearization, Problem};
+pub use self::quasi_newton::{LbfgsConfig, SsBroydenConfig};
 
 /// Changes parameters so that a loss decreases; owns its state.
 pub trait Optimizer: Send + Sync {
@@ -101,6 +104,11 @@ pub enum OptimizerConfig {
     /// Gauss–Newton in the space of the sample, for losses that are sums of squares and networks up to some 10⁴ parameters.
     #[serde(rename = "gauss_newton")]
     GaussNewton(GaussNewtonConfig),
+    /// L-BFGS (Liu & Nocedal 1989) with a line search: for samples that do not change from step to step.
+    Lbfgs(LbfgsConfig),
+    /// Self-scaled Broyden (Urbán, Stefanou & Pons 2025) with a line search: for small networks in double precision, and samples that do not
+    /// change from step to step.
+    SsBroyden(SsBroydenConfig),
 }
 
 impl Default for OptimizerConfig {
@@ -122,6 +130,8 @@ mod name {
         Muon,
         #[serde(rename = "gauss_newton")]
         GaussNewton,
+        Lbfgs,
+        SsBroyden,
     }
 }
 
@@ -135,6 +145,8 @@ impl<'de> Variant<'de> for OptimizerConfig {
             OptimizerName::AdamW => Self::AdamW(AdamConfig::default()),
             OptimizerName::Muon => Self::Muon(MuonConfig::default()),
             OptimizerName::GaussNewton => Self::GaussNewton(GaussNewtonConfig::default()),
+            OptimizerName::Lbfgs => Self::Lbfgs(LbfgsConfig::default()),
+            OptimizerName::SsBroyden => Self::SsBroyden(SsBroydenConfig::default()),
         }
     }
 
@@ -147,6 +159,8 @@ impl<'de> Variant<'de> for OptimizerConfig {
             OptimizerName::AdamW => Self::AdamW(settings.next_value()?),
             OptimizerName::Muon => Self::Muon(settings.next_value()?),
             OptimizerName::GaussNewton => Self::GaussNewton(settings.next_value()?),
+            OptimizerName::Lbfgs => Self::Lbfgs(settings.next_value()?),
+            OptimizerName::SsBroyden => Self::SsBroyden(settings.next_value()?),
         }))
     }
 }
@@ -161,7 +175,7 @@ impl OptimizerConfig {
     /// Makes an optimizer of all `parameters`, with zero state. `learning_rate` is the highest of the training.
     ///
     /// # Errors
-    /// Only from candle.
+    /// [`Error::InvalidValue`] if there are more parameters than `ssbroyden` is for.
     pub fn init(&self, parameters: &Parameters, learning_rate: f64) -> Result<Box<dyn Optimizer>> {
         let all = Group::all(parameters.layout());
         Ok(match self {
@@ -169,6 +183,14 @@ impl OptimizerConfig {
             Self::AdamW(config) => Box::new(Adam::new(config, Decay::Decoupled, all, parameters)?),
             Self::Muon(config) => Box::new(Muon::new(config, parameters, learning_rate)?),
             Self::GaussNewton(config) => Box::new(GaussNewton::new(config, parameters)),
+            Self::Lbfgs(config) => {
+                let hessian = LimitedMemory::new(config, parameters.len());
+                Box::new(QuasiNewton::new(hessian, config.max_evaluations))
+            }
+            Self::SsBroyden(config) => {
+                let hessian = SelfScaledBroyden::new(parameters.len())?;
+                Box::new(QuasiNewton::new(hessian, config.max_evaluations))
+            }
         })
     }
 
@@ -182,6 +204,18 @@ impl OptimizerConfig {
             Self::AdamW(config) => config.validate("train.optimizer.adamw"),
             Self::Muon(config) => config.validate("train.optimizer.muon"),
             Self::GaussNewton(config) => config.validate("train.optimizer.gauss_newton"),
+            Self::Lbfgs(config) => config.validate("train.optimizer.lbfgs"),
+            Self::SsBroyden(config) => config.validate("train.optimizer.ssbroyden"),
+        }
+    }
+
+    /// Returns whether the optimizer takes a clipped gradient. A line search compares losses with the gradient of the loss
+    /// itself.
+    #[must_use]
+    pub fn allows_clipping(&self) -> bool {
+        match self {
+            Self::Adam(_) | Self::AdamW(_) | Self::Muon(_) => true,
+            Self::Lbfgs(_) | Self::SsBroyden(_) | Self::GaussNewton(_) => false,
         }
     }
 }

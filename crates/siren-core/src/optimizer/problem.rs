@@ -1,9 +1,10 @@
 //! What an optimizer minimizes in one step.
 
 use super::Evaluation;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
-/// The loss of one step as a function of the parameters, at their current values. All calls of a step see the same sample.
+/// The loss of one step as a function of the parameters, at their current values. All calls of a step see the same sample. Closures that
+/// compute loss and gradient are problems without residuals.
 pub trait Problem {
     /// Computes loss and gradient.
     ///
@@ -16,6 +17,16 @@ pub trait Problem {
     /// # Errors
     /// As [`evaluate`](Self::evaluate); also if the loss is not a sum of squares, or the model does not support it.
     fn linearize(&mut self) -> Result<Linearization>;
+}
+
+impl<F: FnMut() -> Result<Evaluation>> Problem for F {
+    fn evaluate(&mut self) -> Result<Evaluation> {
+        self()
+    }
+
+    fn linearize(&mut self) -> Result<Linearization> {
+        Err(Error::without_residuals())
+    }
 }
 
 /// Residuals of a loss that is a sum of squares, and their derivatives with respect to the parameters.

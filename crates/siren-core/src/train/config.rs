@@ -1,5 +1,6 @@
 //! The `[train]` table of a config.
 
+use candle_core::DType;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -14,7 +15,7 @@ const MAX_STEPS: u64 = 1_000_000_000;
 pub struct TrainConfig {
     /// Number of optimizer steps.
     pub steps: u64,
-    /// Highest learning rate; the schedule starts from it after the warm-up.
+    /// Highest learning rate; the schedule starts from it after the warm-up. `lbfgs` and `ssbroyden` search for the lengths of their steps.
     pub learning_rate: f64,
     /// How the learning rate changes over the steps.
     pub schedule: ScheduleKind,
@@ -24,7 +25,10 @@ pub struct TrainConfig {
     pub warmup_steps: u64,
     /// Optimizer and its settings.
     pub optimizer: OptimizerConfig,
-    /// Largest Euclidean norm of the gradient; longer gradients are scaled down to it. Default: no clipping.
+    /// Type of the parameters and of all arithmetic on them.
+    #[serde(skip_serializing_if = "Precision::is_default")]
+    pub precision: Precision,
+    /// Largest Euclidean norm of the gradient; longer gradients are scaled down to it. Not for `lbfgs` and `ssbroyden`. Default: no clipping.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
 }
@@ -44,6 +48,37 @@ pub enum ScheduleKind {
     Exponential,
 }
 
+/// Type of the parameters and of all arithmetic on them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floating-point numbers.
+    #[default]
+    Single,
+    /// 64-bit ones, three to six times slower: for second-order optimizers, whose errors fall below those of single precision.
+    Double,
+}
+
+impl Precision {
+    /// Returns the type of tensors.
+    #[must_use]
+    pub fn dtype(self) -> DType {
+        match self {
+            Self::Single => DType::F32,
+            Self::Double => DType::F64,
+        }
+    }
+
+    /// Returns whether it is the default, which older run folders do not name.
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the signature that serde asks for"
+    )]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
@@ -53,6 +88,7 @@ impl Default for TrainConfig {
             final_learning_rate: 0.01,
             warmup_steps: 0,
             optimizer: OptimizerConfig::default(),
+            precision: Precision::default(),
             clip_norm: None,
         }
     }
@@ -75,6 +111,12 @@ impl TrainConfig {
         }
         positive("train.learning_rate", self.learning_rate)?;
         positive("train.clip_norm", self.clip_norm.unwrap_or(1.0))?;
+        if let Some(norm) = self.clip_norm
+            && !self.optimizer.allows_clipping()
+        {
+            let expected = "no value with an optimizer that searches along lines: remove the key, or choose another `train.optimizer`";
+            return Err(Error::invalid("train.clip_norm", norm, expected));
+        }
         let last = self.final_learning_rate;
         let lowest_is_open = self.schedule == ScheduleKind::Exponential;
         if !(0.0..=1.0).contains(&last) || (lowest_is_open && last == 0.0) {
@@ -88,7 +130,7 @@ impl TrainConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::optimizer::AdamConfig;
+    use crate::optimizer::{AdamConfig, LbfgsConfig, SsBroydenConfig};
 
     fn refused(set: impl FnOnce(&mut TrainConfig)) -> String {
         let mut config = TrainConfig::default();
@@ -117,6 +159,42 @@ mod tests {
         };
         let message = refused(|c| c.optimizer = OptimizerConfig::AdamW(adam));
         assert!(message.contains("train.optimizer.adamw.weight_decay"));
+    }
+
+    #[test]
+    fn clipping_is_refused_with_a_line_search() {
+        for optimizer in [
+            OptimizerConfig::Lbfgs(LbfgsConfig::default()),
+            OptimizerConfig::SsBroyden(SsBroydenConfig::default()),
+        ] {
+            let message = refused(|c| {
+                c.optimizer = optimizer.clone();
+                c.clip_norm = Some(1.0);
+            });
+            assert!(message.contains("`train.clip_norm` is 1"), "{message}");
+            let alone = TrainConfig {
+                optimizer,
+                ..TrainConfig::default()
+            };
+            alone.validate().unwrap();
+        }
+    }
+
+    #[test]
+    fn settings_of_a_line_search_are_checked_with_their_full_key() {
+        let lbfgs = LbfgsConfig {
+            history: 0,
+            ..LbfgsConfig::default()
+        };
+        let message = refused(|c| c.optimizer = OptimizerConfig::Lbfgs(lbfgs));
+        assert!(
+            message.contains("`train.optimizer.lbfgs.history` is 0"),
+            "{message}"
+        );
+        let broyden = SsBroydenConfig { max_evaluations: 1 };
+        let message = refused(|c| c.optimizer = OptimizerConfig::SsBroyden(broyden));
+        let key = "`train.optimizer.ssbroyden.max_evaluations` is 1";
+        assert!(message.contains(key), "{message}");
     }
 
     #[test]

@@ -31,13 +31,13 @@ pub struct Fit<'a, T: Task> {
 }
 
 impl<'a, T: Task> Fit<'a, T> {
-    /// Draws a model in single precision on the CPU.
+    /// Draws a model on the CPU.
     ///
     /// # Errors
     /// [`Error::InvalidValue`] if a value of the config is out of range, or `"auto"` for a signal that does not vary; the errors of the
     /// task.
     pub fn new(task: &'a T, config: &FitConfig<<T::Model as Model>::Config>) -> Result<Self> {
-        Self::on(task, config, DType::F32, &Device::Cpu)
+        Self::on(task, config, config.train.precision.dtype(), &Device::Cpu)
     }
 
     /// Draws a model in `f32` or `f64` on a device.

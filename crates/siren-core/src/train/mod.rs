@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::field::Siren;
 use crate::optimizer::{Evaluation, Linearization, Optimizer, OptimizerState, Problem};
 
-pub use self::config::{ScheduleKind, TrainConfig};
+pub use self::config::{Precision, ScheduleKind, TrainConfig};
 pub use self::fit::{Fit, FitConfig, resolve};
 pub use self::model::{Blueprint, Loss, Model, Time};
 pub use self::stop::StopToken;

@@ -82,8 +82,7 @@ pub trait Model: Sized {
     /// # Errors
     /// If the loss is not a sum of squares; otherwise as [`loss_and_gradient`](Self::loss_and_gradient).
     fn linearize(&self, _constraints: &[Self::Constraint], _time: Time) -> Result<Linearization> {
-        let expected = "another optimizer: this model has no residuals";
-        Err(Error::invalid("train.optimizer", "gauss_newton", expected))
+        Err(Error::without_residuals())
     }
 
     /// Takes back a gradient that [`loss_and_gradient`](Self::loss_and_gradient) returned and that nothing else holds: the next one may be

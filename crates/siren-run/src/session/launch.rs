@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use candle_core::{DType, Device};
+use candle_core::Device;
 
 use siren_core::config::{Source, Table as _};
 use siren_core::field::{FieldShape, Omega};
@@ -48,7 +48,7 @@ pub fn start<D: Domain>(
         resolve(&mut config, &domain).map_err(attribute)?;
         let model = first_model(&config, &domain, &machine.device)?;
         let constraints = domain
-            .constraints(DType::F32, &machine.device)
+            .constraints(config.train.precision.dtype(), &machine.device)
             .map_err(attribute)?;
         let trainer = Trainer::new(model, &config.train)?;
         let text = config.to_toml()?;
@@ -93,7 +93,7 @@ pub fn check<D: Domain>(config: &Path, overrides: &[String], machine: &Machine) 
         resolve(&mut config, &domain).map_err(attribute)?;
         initial_model::<D>(&config, domain.shape(), &machine.device)?;
         domain
-            .constraints(DType::F32, &machine.device)
+            .constraints(config.train.precision.dtype(), &machine.device)
             .map_err(attribute)?;
         Ok(Checked {
             config: config.to_toml()?,
@@ -129,7 +129,7 @@ pub fn resume<D: Domain>(
     }
     machine.install(|| {
         let domain = D::open(&config)?;
-        let constraints = domain.constraints(DType::F32, &machine.device)?;
+        let constraints = domain.constraints(config.train.precision.dtype(), &machine.device)?;
         let mut state = State::new(text.clone(), &domain);
         let trainer = if let Some(checkpoint) = checkpoint {
             check_signal_unchanged(&folder, &checkpoint.state, domain.checksum())?;
@@ -233,11 +233,16 @@ fn initial_model<D: Domain>(
     let blueprint = blueprint::<D>(config, shape);
     let Some(path) = &config.run.start_from else {
         let mut rng = Stream::PARAMETERS.rng(config.seed, 0);
-        return D::Model::init(blueprint, &mut rng, DType::F32, device);
+        return D::Model::init(blueprint, &mut rng, config.train.precision.dtype(), device);
     };
     let weights = Weights::read(path)?;
     weights.check_config(&config.field, path)?;
-    let model = D::Model::load(blueprint, |name| weights.find(name), DType::F32, device);
+    let model = D::Model::load(
+        blueprint,
+        |name| weights.find(name),
+        config.train.precision.dtype(),
+        device,
+    );
     model.map_err(|error| network_mismatch(path, &error))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use candle_core::{DType, Device};
+use candle_core::Device;
 
 use siren_core::config::Source;
 use siren_core::file::read_text;
@@ -152,7 +152,12 @@ pub(super) fn checkpointed_model<D: Domain>(
     device: &Device,
 ) -> Result<D::Model> {
     let blueprint = blueprint::<D>(config, checkpoint.state.shape);
-    let model = D::Model::load(blueprint, |name| checkpoint.find(name), DType::F32, device);
+    let model = D::Model::load(
+        blueprint,
+        |name| checkpoint.find(name),
+        config.train.precision.dtype(),
+        device,
+    );
     model.map_err(|error| network_mismatch(path, &error))
 }
 

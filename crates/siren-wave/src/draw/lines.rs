@@ -40,7 +40,7 @@ pub(crate) struct CenterLine {
     pub(crate) reference: Vec<f64>,
 }
 
-/// Writes two plots per shot below each other: Re u and Im u against the number of the receiver, predicted over recorded.
+/// Writes two plots per shot side by side, a row per shot: Re u and Im u against the number of the receiver, predicted over recorded.
 ///
 /// A value that is not finite leaves a gap.
 ///

@@ -6,4 +6,6 @@ pub mod frequency;
 pub mod hankel;
 pub mod inversion;
 pub mod lbfgs;
+pub mod leapfrog;
+pub mod pulse;
 pub mod sampler;

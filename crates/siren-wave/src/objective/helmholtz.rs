@@ -1,0 +1,123 @@
+//! The Helmholtz equation for one or more sources, in a known or an unknown medium.
+
+use candle_core::Tensor;
+use siren_core::Result;
+use siren_core::field::{Order, Trace};
+use siren_core::objective::{Context, Objective, Term};
+
+use super::ResidualNorm;
+
+/// Column of the squared slowness `m (n, 1)`.
+pub const MEDIUM: &str = "medium";
+/// Column of the offsets `w (n, 2 S)`: real and imaginary part of each of the `S` sources.
+pub const OFFSET: &str = "offset";
+/// Column of the remainders `g (n, 2 S)`.
+pub const REMAINDER: &str = "remainder";
+/// Column of the coefficients of the stretched equation `(n, 10)`: real and imaginary parts of the factors of `u_xx`, `u_yy`, `u_x`, `u_y`, and
+/// of `m k² u`, as [`Stretched`](crate::pml::Stretched) has them. A sample without it lies outside the absorbing layers.
+pub const STRETCH: &str = "stretch";
+
+/// Residual of the Helmholtz equation, divided by a constant:
+///
+/// `a Φ_xx + a_x Φ_x + b Φ_yy + b_y Φ_y + c m k² (Φ + w) + g`
+///
+/// for every source, with the offset `w` and its remainder `g` of [`Offset`](crate::offset::Offset). The field has two channels for each
+/// source, the real and the imaginary part. Outside the absorbing layers the equation is `ΔΦ + m k² (Φ + w) + g`.
+pub struct Helmholtz {
+    name: &'static str,
+    order: Order,
+    wavenumber: f64,
+    scale: f64,
+    norm: ResidualNorm,
+}
+
+/// Where the equation holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Region {
+    /// Outside the absorbing layers.
+    Interior,
+    /// In the absorbing layers, or anywhere.
+    Layer,
+}
+
+impl Helmholtz {
+    /// Makes the equation at the wavenumber `k`. The residual is divided by `scale`; `name` is that of its term.
+    #[must_use]
+    pub fn new(
+        name: &'static str,
+        region: Region,
+        wavenumber: f64,
+        scale: f64,
+        norm: ResidualNorm,
+    ) -> Self {
+        let order = match region {
+            Region::Interior => Order::laplacian(2),
+            Region::Layer => {
+                Order::Traces([Trace::hessian_entry(2, 0, 0), Trace::hessian_entry(2, 1, 1)].into())
+            }
+        };
+        Self {
+            name,
+            order,
+            wavenumber,
+            scale,
+            norm,
+        }
+    }
+}
+
+impl Objective for Helmholtz {
+    fn order(&self) -> &Order {
+        &self.order
+    }
+
+    fn terms(&self, context: &Context<'_>) -> Result<Vec<Term>> {
+        let sample = context.sample;
+        let medium = sample.column(MEDIUM)?;
+        let value = (context.jet.value()? + sample.column(OFFSET)?)?;
+        let waves = (value.broadcast_mul(medium)? * self.wavenumber.powi(2))?;
+        let residual = match sample.column(STRETCH) {
+            Err(_) => (context.jet.traces()?.squeeze(2)? + waves)?,
+            Ok(stretch) => stretched(context, stretch, &waves)?,
+        };
+        let residual = ((residual + sample.column(REMAINDER)?)? / self.scale)?;
+        Ok(vec![self.norm.term(self.name, residual)?])
+    }
+}
+
+/// Returns `a Φ_xx + b Φ_yy + a_x Φ_x + b_y Φ_y + c · waves`, `(n, 2 S)`.
+fn stretched(context: &Context<'_>, stretch: &Tensor, waves: &Tensor) -> Result<Tensor> {
+    let (traces, gradient) = (context.jet.traces()?, context.jet.gradient()?);
+    let part = |tensor: &Tensor, index: usize| tensor.narrow(2, index, 1)?.squeeze(2);
+    let quantities = [
+        part(&traces, 0)?,
+        part(&traces, 1)?,
+        part(&gradient, 0)?,
+        part(&gradient, 1)?,
+        waves.clone(),
+    ];
+    let mut sum: Option<Tensor> = None;
+    for (index, quantity) in quantities.iter().enumerate() {
+        let product = complex_product(&stretch.narrow(1, 2 * index, 2)?, quantity)?;
+        sum = Some(match sum {
+            None => product,
+            Some(sum) => (sum + product)?,
+        });
+    }
+    // There are five quantities.
+    Ok(sum.unwrap_or_else(|| waves.clone()))
+}
+
+/// Returns the products of complex factors `(n, 2)` with complex values `(n, 2 S)`.
+fn complex_product(factor: &Tensor, values: &Tensor) -> Result<Tensor> {
+    let (points, width) = values.dims2()?;
+    let values = values.reshape((points, width / 2, 2))?;
+    let [re, im] = [0, 1].map(|index| values.narrow(2, index, 1));
+    let (re, im) = (re?, im?);
+    let factor = factor.unsqueeze(1)?;
+    let [a, b] = [0, 1].map(|index| factor.narrow(2, index, 1));
+    let (a, b) = (a?, b?);
+    let real = (re.broadcast_mul(&a)? - im.broadcast_mul(&b)?)?;
+    let imaginary = (re.broadcast_mul(&b)? + im.broadcast_mul(&a)?)?;
+    Ok(Tensor::cat(&[real, imaginary], 2)?.reshape((points, width))?)
+}
