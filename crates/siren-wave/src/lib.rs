@@ -8,6 +8,16 @@ pub mod config;
 mod contrast;
 #[cfg(feature = "cli")]
 mod domain;
+#[cfg(feature = "cli")]
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the program, which draws, is not there yet"
+    )
+)]
+pub(crate) mod draw;
 mod helmholtz;
 mod inverse;
 mod mat;
