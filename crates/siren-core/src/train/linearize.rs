@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::{Time, differentiate};
 use crate::error::{Error, Result};
+use crate::field::tensor::{Element, read};
 use crate::field::{Gradients, Jet, Order, Prepared, Siren, Threads};
 use crate::objective::{Coefficients, Constraint, Context, Term};
 use crate::optimizer::Linearization;
@@ -60,23 +61,45 @@ pub(super) fn linearize(
         .collect();
     let parameters = field.parameters().len();
     must_fit(residuals.len(), parameters)?;
-    let mut jacobian = vec![0.0; residuals.len() * parameters];
-    let rows = blocks
+    let jacobian = match field.parameters().dtype() {
+        DType::F64 => jacobian::<f64>(&prepared, &blocks, parameters)?,
+        _ => jacobian::<f32>(&prepared, &blocks, parameters)?,
+    };
+    Ok(Linearization {
+        residuals,
+        jacobian,
+    })
+}
+
+/// Computes the rows of the Jacobian, in parallel where the device allows it.
+fn jacobian<T: Element + Default>(
+    prepared: &Prepared<'_>,
+    blocks: &[Block],
+    parameters: usize,
+) -> Result<Tensor> {
+    let points = blocks
         .iter()
         .flat_map(|block| (0..block.residuals.len()).map(move |point| (block, point)));
-    let rows: Vec<_> = rows.zip(jacobian.chunks_mut(parameters)).collect();
-    let fill = |((block, point), row): ((&Block, usize), &mut [f64])| -> Result<()> {
-        row.copy_from_slice(&block.gradient(&prepared, point)?);
-        Ok(())
+    let points: Vec<(&Block, usize)> = points.collect();
+    let count = points.len();
+    let mut jacobian = vec![T::default(); count * parameters];
+    let rows = points.into_iter().zip(jacobian.chunks_mut(parameters));
+    let rows: Vec<((&Block, usize), &mut [T])> = rows.collect();
+    let fill = |((block, point), row): ((&Block, usize), &mut [T])| -> Result<()> {
+        let gradient = block.gradient(prepared, point)?;
+        Ok(read(&gradient, |gradient: &[T]| {
+            row.copy_from_slice(gradient);
+        })?)
     };
     match prepared.threads() {
         Threads::Many => rows.into_par_iter().try_for_each(fill)?,
         Threads::One => rows.into_iter().try_for_each(fill)?,
     }
-    Ok(Linearization {
-        residuals,
+    Ok(Tensor::from_vec(
         jacobian,
-    })
+        (count, parameters),
+        &Device::Cpu,
+    )?)
 }
 
 /// Some points of the sample of one constraint.
@@ -139,14 +162,16 @@ impl Part<'_> {
 
 impl Block {
     /// Returns the derivative of the residual at one point with respect to the parameters `(P,)`.
-    fn gradient(&self, prepared: &Prepared<'_>, point: usize) -> Result<Vec<f64>> {
+    fn gradient(&self, prepared: &Prepared<'_>, point: usize) -> Result<Tensor> {
         let mut accumulator = prepared.accumulator()?;
         let jet = accumulator.jet(&self.coords.narrow(0, point, 1)?, &self.order)?;
         let d_jet = self.d_jets.narrow(0, point, 1)?;
         let store = differentiate(&(jet.packed() * d_jet)?.sum_all()?)?;
         accumulator.collect(&store)?;
-        let gradient = accumulator.finish()?.to_device(&Device::Cpu)?;
-        Ok(gradient.to_dtype(DType::F64)?.to_vec1()?)
+        Ok(accumulator
+            .finish()?
+            .to_device(&Device::Cpu)?
+            .contiguous()?)
     }
 }
 
