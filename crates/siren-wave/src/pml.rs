@@ -2,6 +2,7 @@
 
 use num_complex::Complex64;
 use serde::{Deserialize, Serialize};
+use siren_core::{Error, Result};
 
 use crate::Point;
 
@@ -43,6 +44,22 @@ pub struct Stretched {
 }
 
 impl Pml {
+    /// Checks every value; `key` is the key of the table.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] for a width outside (0, 0.9], or a strength that is not positive.
+    pub fn validate(&self, key: &str) -> Result<()> {
+        if !(self.width > 0.0 && self.width <= 0.9) {
+            let (key, expected) = (format!("{key}.width"), "above 0 and at most 0.9");
+            return Err(Error::invalid(&key, self.width, expected));
+        }
+        if !(self.strength > 0.0 && self.strength <= 1e3) {
+            let (key, expected) = (format!("{key}.strength"), "above 0 and at most 1000");
+            return Err(Error::invalid(&key, self.strength, expected));
+        }
+        Ok(())
+    }
+
     /// Returns half the side of the square in which the layer does nothing, `1 − L`.
     #[must_use]
     pub fn inner(&self) -> f64 {

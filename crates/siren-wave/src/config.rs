@@ -1,0 +1,213 @@
+//! The `[signal]` and `[objective]` tables of a config of the kind `wave`.
+
+use std::path::{Path, PathBuf};
+
+use serde::de::MapAccess;
+use serde::{Deserialize, Deserializer, Serialize};
+use siren_core::config::Table;
+use siren_core::config::variant::{self, Variant};
+use siren_core::{Error, Result};
+
+use self::name::EquationName;
+pub use crate::medium::{
+    CircleMediumConfig, MediumConfig, MediumFileConfig, MediumQuantity, SquareMediumConfig,
+};
+pub use crate::objective::ResidualNorm;
+pub use crate::offset::Formulation;
+pub use crate::pml::Pml;
+pub use crate::receivers::{LineConfig, PositionsConfig};
+pub use crate::units::UnitsConfig;
+
+/// Most points of a step.
+const MAX_POINTS: usize = 1 << 24;
+
+/// What is given: the medium, the sources, and what receivers recorded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WaveSignalConfig {
+    /// The squared slowness of the plane.
+    pub medium: MediumConfig,
+    /// The wavenumber, in coordinates or by physical units.
+    pub units: UnitsConfig,
+    /// Positions of the sources. The Helmholtz equation and the wave equation have one, the inverse problem one for each shot.
+    pub sources: PositionsConfig,
+    /// Variance σ of the Gaussian source along each axis, in coordinates. Default: 1e-4, or 5e-4 for the wave equation (the authors').
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_variance: Option<f64>,
+    /// Recorded fields, for the inverse problem: `.mat` of the authors' layout, or `.csv`. It also has the sources and the receivers. Default:
+    /// the fields of `medium` at `receivers`, computed by finite differences.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<PathBuf>,
+    /// Positions of the receivers, where traces are drawn, and where the inverse problem without a `recording` has its data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receivers: Option<PositionsConfig>,
+    /// Standard deviation of noise that is added to the data of the inverse problem, relative to their root mean square.
+    pub noise: f64,
+}
+
+impl Default for WaveSignalConfig {
+    fn default() -> Self {
+        Self {
+            medium: MediumConfig::default(),
+            units: UnitsConfig::default(),
+            sources: PositionsConfig::Points(vec![[0.0, 0.0]]),
+            source_variance: None,
+            recording: None,
+            receivers: None,
+            noise: 0.0,
+        }
+    }
+}
+
+impl Table for WaveSignalConfig {
+    fn validate(&self) -> Result<()> {
+        self.medium.validate("signal.medium")?;
+        self.units.resolve("signal.units")?;
+        self.sources.validate("signal.sources")?;
+        if let Some(receivers) = &self.receivers {
+            receivers.validate("signal.receivers")?;
+        }
+        if let Some(variance) = self.source_variance
+            && !(variance > 0.0 && variance <= 1.0)
+        {
+            let expected = "a variance above 0 and at most 1";
+            return Err(Error::invalid("signal.source_variance", variance, expected));
+        }
+        if !(0.0..=10.0).contains(&self.noise) {
+            return Err(Error::invalid("signal.noise", self.noise, "0 to 10"));
+        }
+        Ok(())
+    }
+
+    fn resolve_paths(&mut self, base: &Path) {
+        self.medium.resolve_paths(base);
+        self.sources.resolve_paths(base);
+        if let Some(receivers) = &mut self.receivers {
+            receivers.resolve_paths(base);
+        }
+        if let Some(path) = &mut self.recording {
+            *path = base.join(&path);
+        }
+    }
+}
+
+/// The equation, and how a field is made to satisfy it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WaveObjectiveConfig {
+    /// The equation and its settings.
+    pub equation: Equation,
+    /// Norm of the residuals.
+    pub norm: ResidualNorm,
+    /// Points of the domain in each step.
+    pub points: usize,
+    /// Further points around the sources, or where the wave is.
+    pub source_points: usize,
+    /// Weight of the further points in the loss; the points of the domain have a weight of 1.
+    pub source_weight: f64,
+    /// Steps in which the same points are drawn before others are: 1 for new points in every step, 0 for the same points in all steps, which
+    /// optimizers with a memory of gradients need.
+    pub hold_points: u64,
+}
+
+impl Default for WaveObjectiveConfig {
+    fn default() -> Self {
+        Self {
+            equation: Equation::default(),
+            norm: ResidualNorm::default(),
+            points: 1200,
+            source_points: 300,
+            source_weight: 0.1,
+            hold_points: 1,
+        }
+    }
+}
+
+impl Table for WaveObjectiveConfig {
+    fn validate(&self) -> Result<()> {
+        for (key, points) in [
+            ("objective.points", self.points),
+            ("objective.source_points", self.source_points),
+        ] {
+            if !(1..=MAX_POINTS).contains(&points) {
+                let expected = format!("1 to {MAX_POINTS} points");
+                return Err(Error::invalid(key, points, &expected));
+            }
+        }
+        if !(self.source_weight > 0.0 && self.source_weight <= 1e9) {
+            let (key, expected) = ("objective.source_weight", "above 0 and at most 1e9");
+            return Err(Error::invalid(key, self.source_weight, expected));
+        }
+        self.equation.validate()
+    }
+}
+
+/// An equation of waves.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Equation {
+    /// Waves of one frequency (paper §4.3).
+    Helmholtz(HelmholtzConfig),
+}
+
+impl Default for Equation {
+    fn default() -> Self {
+        Self::Helmholtz(HelmholtzConfig::default())
+    }
+}
+
+/// Names in configs.
+mod name {
+    use serde::Deserialize;
+
+    /// The names that `objective.equation` may hold.
+    #[derive(Clone, Copy, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum EquationName {
+        Helmholtz,
+    }
+}
+
+impl<'de> Variant<'de> for Equation {
+    type Name = EquationName;
+    const EXPECTED: &'static str = "the name of an equation, such as \"helmholtz\", or a table such as { helmholtz = { formulation = \"total\" } }";
+
+    fn with_defaults(name: EquationName) -> Self {
+        match name {
+            EquationName::Helmholtz => Self::Helmholtz(HelmholtzConfig::default()),
+        }
+    }
+
+    fn with_settings<A: MapAccess<'de>>(
+        name: EquationName,
+        settings: &mut A,
+    ) -> Result<Option<Self>, A::Error> {
+        Ok(Some(match name {
+            EquationName::Helmholtz => Self::Helmholtz(settings.next_value()?),
+        }))
+    }
+}
+
+impl<'de> Deserialize<'de> for Equation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        variant::deserialize(deserializer)
+    }
+}
+
+impl Equation {
+    fn validate(&self) -> Result<()> {
+        match self {
+            Self::Helmholtz(config) => config.pml.validate("objective.equation.helmholtz.pml"),
+        }
+    }
+}
+
+/// Settings of the Helmholtz equation.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HelmholtzConfig {
+    /// What the network represents.
+    pub formulation: Formulation,
+    /// The absorbing layer along the border.
+    pub pml: Pml,
+}

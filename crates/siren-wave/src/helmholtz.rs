@@ -1,0 +1,309 @@
+//! The Helmholtz equation in a known medium, for one source.
+
+use std::sync::{Arc, OnceLock};
+
+use candle_core::{DType, Device};
+use num_complex::Complex64;
+use siren_core::Result;
+use siren_core::field::{FieldShape, Siren};
+use siren_core::metrics::{Metric, Metrics};
+use siren_core::objective::Constraint;
+use siren_core::signal::{Sample, Stream};
+
+use crate::Point;
+use crate::checks;
+use crate::config::{HelmholtzConfig, MediumConfig};
+use crate::medium::Medium;
+use crate::objective::{Helmholtz, MEDIUM, OFFSET, REMAINDER, Region, STRETCH};
+use crate::offset::Offset;
+use crate::pml::Pml;
+use crate::receivers::Role;
+use crate::reference::cylinder::{Cylinder, CylinderField};
+use crate::reference::frequency::FrequencyGrid;
+use crate::reference::hankel::HankelField;
+use crate::reference::sampler::PointSampler;
+use crate::sampler::{Draws, disk, frame, square};
+use crate::signal::{Placement, Setup, WaveProblem, only_source};
+use crate::source::PointSource;
+
+/// Error of the field, relative to the reference: `100 ‖u − u*‖ / ‖u*‖`, without absorbing layers and sources.
+pub const RELATIVE_ERROR_PERCENT: Metric = Metric::lower("relative_error_percent", "%");
+/// Error of the absolute value of the field, relative to the reference, as [`RELATIVE_ERROR_PERCENT`]: without the phase.
+pub const AMPLITUDE_ERROR_PERCENT: Metric = Metric::lower("amplitude_error_percent", "%");
+
+/// Variance of the paper's source.
+const DEFAULT_VARIANCE: f64 = 1e-4;
+/// Half the side of the square in which fields are compared, or less in front of a wide layer.
+const COMPARED_HALF: f64 = 0.5;
+/// Points along each side of that square.
+const COMPARED_SIDE: usize = 129;
+/// Points along each side of the grid of finite differences of a reference.
+const REFERENCE_SIDE: usize = 257;
+
+/// The Helmholtz equation `Δu + m k² u = f` with an absorbing layer, in a known medium.
+pub(crate) struct HelmholtzProblem {
+    medium: Arc<Medium>,
+    wavenumber: f64,
+    pml: Pml,
+    source: PointSource,
+    offset: Offset,
+    points: Points,
+    norm: crate::objective::ResidualNorm,
+    source_weight: f64,
+    /// The cylinder, if the medium is one.
+    cylinder: Option<Cylinder>,
+    reference: OnceLock<Reference>,
+}
+
+/// Numbers of points, and when they are drawn.
+#[derive(Clone, Copy, Debug)]
+struct Points {
+    domain: usize,
+    source: usize,
+    seed: u64,
+    hold: u64,
+}
+
+/// The field that the network is compared with.
+pub(crate) struct Reference {
+    /// Points at which fields are compared.
+    pub(crate) points: Vec<Point>,
+    /// Its values there.
+    pub(crate) values: Vec<Complex64>,
+}
+
+impl HelmholtzProblem {
+    /// Makes the problem of a config.
+    ///
+    /// # Errors
+    /// Those of the medium; [`Error::InvalidValue`](siren_core::Error::InvalidValue) for values that do not go together.
+    pub(crate) fn new(
+        setup: Setup<'_>,
+        config: &HelmholtzConfig,
+        notes: &mut Vec<String>,
+    ) -> Result<Self> {
+        let Setup {
+            signal,
+            objective,
+            seed,
+        } = setup;
+        let units = signal.units.resolve("signal.units")?;
+        let wavenumber = units.wavenumber;
+        let medium = Medium::from_config(
+            &signal.medium,
+            "signal.medium",
+            units.reference_velocity,
+            notes,
+        )?;
+        checks::check_pml("objective.equation.helmholtz.pml", &config.pml, wavenumber)?;
+        let sources = signal.sources.points("signal.sources", Role::Source)?;
+        checks::check_positions("signal.sources", &sources, Some(&config.pml))?;
+        let source = PointSource {
+            variance: signal.source_variance.unwrap_or(DEFAULT_VARIANCE),
+            ..PointSource::at(only_source(&sources)?)
+        };
+        notes.extend(checks::source_in_layer_note(&source, &config.pml));
+        let inner = config.pml.inner();
+        Ok(Self {
+            offset: Offset::new(config.formulation, source, wavenumber, inner)?,
+            medium: Arc::new(medium),
+            wavenumber,
+            pml: config.pml,
+            source,
+            points: Points {
+                domain: objective.points,
+                source: objective.source_points,
+                seed,
+                hold: objective.hold_points,
+            },
+            norm: objective.norm,
+            source_weight: objective.source_weight,
+            cylinder: cylinder(&signal.medium, &source),
+            reference: OnceLock::new(),
+        })
+    }
+
+    /// Returns the share of the domain that lies outside the absorbing layer.
+    fn inner_share(&self) -> f64 {
+        self.pml.inner().powi(2)
+    }
+
+    /// Returns the sample at points outside the absorbing layer.
+    fn interior(&self, points: &[Point], place: &Placement) -> Result<Sample> {
+        let mut medium = Vec::with_capacity(points.len());
+        let mut offset = Vec::with_capacity(points.len());
+        let mut remainder = Vec::with_capacity(points.len());
+        for &point in points {
+            let at = self.offset.at(point);
+            medium.push([self.medium.squared_slowness(point)]);
+            offset.push([at.value.re, at.value.im]);
+            remainder.push([at.remainder.re, at.remainder.im]);
+        }
+        Sample::new(place.tensor(points)?)?
+            .with_column(MEDIUM, place.tensor(&medium)?)?
+            .with_column(OFFSET, place.tensor(&offset)?)?
+            .with_column(REMAINDER, place.tensor(&remainder)?)
+    }
+
+    /// Returns the sample at points of the absorbing layer, where the background ends the medium.
+    fn layer(&self, points: &[Point], place: &Placement) -> Result<Sample> {
+        let none = place.tensor(&vec![[0.0, 0.0]; points.len()])?;
+        let medium: Vec<[f64; 1]> = points
+            .iter()
+            .map(|&point| [self.medium.squared_slowness(point)])
+            .collect();
+        Sample::new(place.tensor(points)?)?
+            .with_column(MEDIUM, place.tensor(&medium)?)?
+            .with_column(OFFSET, none.clone())?
+            .with_column(REMAINDER, none)?
+            .with_column(STRETCH, place.tensor(&stretches(&self.pml, points))?)
+    }
+
+    /// Returns the field of the waves, network and offset, at points outside the absorbing layer.
+    pub(crate) fn field_at(&self, field: &Siren, points: &[Point]) -> Result<Vec<Complex64>> {
+        let values = field.values(points.as_flattened())?;
+        let values = values.as_chunks::<2>().0.iter().zip(points);
+        Ok(values
+            .map(|(&[re, im], &point)| Complex64::new(re, im) + self.offset.at(point).value)
+            .collect())
+    }
+
+    /// Returns the field that networks are compared with, which is computed once: the closed form of a uniform medium or of a cylinder, or
+    /// finite differences.
+    pub(crate) fn reference(&self) -> Result<&Reference> {
+        if let Some(reference) = self.reference.get() {
+            return Ok(reference);
+        }
+        let half = COMPARED_HALF.min(self.pml.inner());
+        let at = |index: usize| half * (2.0 * index as f64 / (COMPARED_SIDE - 1) as f64 - 1.0);
+        let grid = (0..COMPARED_SIDE * COMPARED_SIDE)
+            .map(|i| [at(i % COMPARED_SIDE), at(i / COMPARED_SIDE)]);
+        let outside = |point: &Point| self.source.distance(*point) > self.source.radius();
+        let points: Vec<Point> = grid.filter(outside).collect();
+        let values = self.reference_at(&points)?;
+        Ok(self.reference.get_or_init(|| Reference { points, values }))
+    }
+
+    fn reference_at(&self, points: &[Point]) -> Result<Vec<Complex64>> {
+        let background = HankelField::new(self.source, self.wavenumber)?;
+        if self.medium.is_uniform() {
+            return Ok(points
+                .iter()
+                .map(|&point| background.value(point))
+                .collect());
+        }
+        if let Some(cylinder) = self.cylinder {
+            let field = CylinderField::new(background, cylinder)?;
+            return Ok(points.iter().map(|&point| field.value(point)).collect());
+        }
+        let grid = FrequencyGrid::new(REFERENCE_SIDE, self.wavenumber, self.pml)?;
+        let solver = grid.factorize(&self.medium.on_grid(REFERENCE_SIDE))?;
+        let fields = solver.fields(&[self.source])?;
+        let sampler = PointSampler::new(REFERENCE_SIDE, points)?;
+        fields
+            .first()
+            .map_or_else(|| Ok(Vec::new()), |field| sampler.sample(field))
+    }
+}
+
+/// Returns the cylinder that a medium is, if the source lies outside of it.
+fn cylinder(medium: &MediumConfig, source: &PointSource) -> Option<Cylinder> {
+    let MediumConfig::Circle(circle) = medium else {
+        return None;
+    };
+    (source.distance(circle.center) > circle.radius).then_some(Cylinder {
+        center: circle.center,
+        radius: circle.radius,
+        squared_slowness: circle.squared_slowness,
+    })
+}
+
+/// Returns the coefficients of the stretched equation, as the column [`STRETCH`] has them.
+pub(crate) fn stretches(pml: &Pml, points: &[Point]) -> Vec<[f64; 10]> {
+    let row = |&point: &Point| {
+        let at = pml.at(point);
+        let factors = [
+            at.second[0],
+            at.second[1],
+            at.first[0],
+            at.first[1],
+            at.zeroth,
+        ];
+        std::array::from_fn(|i| {
+            let factor = factors[i / 2];
+            if i % 2 == 0 { factor.re } else { factor.im }
+        })
+    };
+    points.iter().map(row).collect()
+}
+
+impl WaveProblem for Arc<HelmholtzProblem> {
+    fn shape(&self) -> FieldShape {
+        FieldShape::new(2, 2)
+    }
+
+    fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
+        let place = Placement {
+            dtype,
+            device: device.clone(),
+        };
+        let draws = |stream: &'static str| Draws {
+            seed: self.points.seed,
+            stream: Stream::named(stream),
+            hold: self.points.hold,
+        };
+        // Residuals of the size of the field: derivatives of waves are k² times as large.
+        let scale = self.wavenumber.powi(2);
+        let equation =
+            |name, region| Helmholtz::new(name, region, self.wavenumber, scale, self.norm);
+        let (inner, share) = (self.pml.inner(), self.inner_share());
+        let count = (share * self.points.domain as f64).round() as usize;
+        let (in_layer, at_source) = (self.points.domain - count, self.points.source);
+        let mut constraints = Vec::new();
+        let (problem, at, drawn) = (Arc::clone(self), place.clone(), draws("wave.interior"));
+        let interior = move |step| {
+            let points = square(count, inner, &mut drawn.rng(step));
+            problem.interior(&points, &at)
+        };
+        let law = equation("equation", Region::Interior);
+        constraints.push(Constraint::new("interior", interior, law).weighted(share));
+        let (problem, at, drawn) = (Arc::clone(self), place.clone(), draws("wave.layer"));
+        let layer = move |step| {
+            let points = frame(in_layer, inner, &mut drawn.rng(step));
+            problem.layer(&points, &at)
+        };
+        let law = equation("layer", Region::Layer);
+        constraints.push(Constraint::new("layer", layer, law).weighted(1.0 - share));
+        let (problem, at, drawn) = (Arc::clone(self), place, draws("wave.source"));
+        let source = move |step| {
+            let (center, radius) = (problem.source.position, problem.offset.radius());
+            let points = disk(at_source, center, radius, &mut drawn.rng(step));
+            problem.interior(&points, &at)
+        };
+        let law = equation("source", Region::Interior);
+        constraints.push(Constraint::new("source", source, law).weighted(self.source_weight));
+        Ok(constraints)
+    }
+
+    fn evaluate(&self, field: &Siren) -> Result<Metrics> {
+        let reference = self.reference()?;
+        let found = self.field_at(field, &reference.points)?;
+        Ok(vec![
+            RELATIVE_ERROR_PERCENT.of(relative_percent(&found, &reference.values, |z| z)),
+            AMPLITUDE_ERROR_PERCENT.of(relative_percent(&found, &reference.values, |z| {
+                z.norm().into()
+            })),
+        ])
+    }
+}
+
+/// Returns `100 ‖f(a) − f(b)‖ / ‖f(b)‖`.
+fn relative_percent(a: &[Complex64], b: &[Complex64], f: impl Fn(Complex64) -> Complex64) -> f64 {
+    let difference: f64 = a
+        .iter()
+        .zip(b)
+        .map(|(&a, &b)| (f(a) - f(b)).norm_sqr())
+        .sum();
+    let norm: f64 = b.iter().map(|&b| f(b).norm_sqr()).sum();
+    100.0 * (difference / norm).sqrt()
+}

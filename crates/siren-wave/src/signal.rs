@@ -1,0 +1,133 @@
+//! An equation of waves as a fitting problem: its constraints and scores.
+
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Tensor};
+use siren_core::field::{FieldShape, Siren};
+use siren_core::metrics::Metrics;
+use siren_core::objective::Constraint;
+use siren_core::signal::{Spectrum, checksum};
+use siren_core::train::Task;
+use siren_core::{Error, Result};
+
+use crate::Point;
+use crate::config::{Equation, WaveObjectiveConfig, WaveSignalConfig};
+use crate::helmholtz::HelmholtzProblem;
+
+/// An equation of waves, to whose solution a field is fitted.
+///
+/// A [`Fit`](siren_core::train::Fit) trains a field on it.
+pub struct Waves {
+    pub(crate) problem: Box<dyn WaveProblem>,
+    notes: Vec<String>,
+    checksum: u32,
+}
+
+/// One of the equations, with all that is known of its solution.
+pub(crate) trait WaveProblem: Send + Sync {
+    /// Returns the numbers of coordinates and channels of the field.
+    fn shape(&self) -> FieldShape;
+
+    /// Returns the parts of the loss.
+    fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>>;
+
+    /// Scores a field.
+    fn evaluate(&self, field: &Siren) -> Result<Metrics>;
+}
+
+impl Waves {
+    /// Makes the fitting problem that a config names.
+    ///
+    /// # Errors
+    /// Those of the files; [`Error::InvalidValue`] for values that do not go together.
+    pub fn from_config(
+        signal: &WaveSignalConfig,
+        objective: &WaveObjectiveConfig,
+        seed: u64,
+    ) -> Result<Self> {
+        let mut notes = Vec::new();
+        let setup = Setup {
+            signal,
+            objective,
+            seed,
+        };
+        let problem: Box<dyn WaveProblem> = match &objective.equation {
+            Equation::Helmholtz(config) => {
+                Box::new(Arc::new(HelmholtzProblem::new(setup, config, &mut notes)?))
+            }
+        };
+        Ok(Self {
+            problem,
+            notes,
+            checksum: checksum(std::iter::empty()),
+        })
+    }
+
+    /// Returns remarks on the signal for the user.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Returns a checksum of the data.
+    #[must_use]
+    pub fn checksum(&self) -> u32 {
+        self.checksum
+    }
+}
+
+impl Task for Waves {
+    type Model = Siren;
+
+    fn shape(&self) -> FieldShape {
+        self.problem.shape()
+    }
+
+    fn spectrum(&self) -> Result<Option<Spectrum>> {
+        // Nothing is known of the solution on a grid.
+        Ok(None)
+    }
+
+    fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
+        self.problem.constraints(dtype, device)
+    }
+
+    fn evaluate(&self, field: &Siren) -> Result<Metrics> {
+        self.problem.evaluate(field)
+    }
+}
+
+/// What every problem is made from.
+#[derive(Clone, Copy)]
+pub(crate) struct Setup<'a> {
+    pub(crate) signal: &'a WaveSignalConfig,
+    pub(crate) objective: &'a WaveObjectiveConfig,
+    pub(crate) seed: u64,
+}
+
+/// Returns the only one of some positions.
+pub(crate) fn only_source(points: &[Point]) -> Result<Point> {
+    match points {
+        [point] => Ok(*point),
+        points => {
+            let found = format!("{} points", points.len());
+            let expected = "one: several sources belong to the equation `inverse`";
+            Err(Error::invalid("signal.sources", found, expected))
+        }
+    }
+}
+
+/// Type and device of samples.
+#[derive(Clone, Debug)]
+pub(crate) struct Placement {
+    pub(crate) dtype: DType,
+    pub(crate) device: Device,
+}
+
+impl Placement {
+    /// Makes a tensor of rows of equal length.
+    pub(crate) fn tensor<const N: usize>(&self, rows: &[[f64; N]]) -> Result<Tensor> {
+        let tensor = Tensor::from_slice(rows.as_flattened(), (rows.len(), N), &Device::Cpu)?;
+        Ok(tensor.to_dtype(self.dtype)?.to_device(&self.device)?)
+    }
+}
