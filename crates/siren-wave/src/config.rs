@@ -148,6 +148,8 @@ impl Table for WaveObjectiveConfig {
 pub enum Equation {
     /// Waves of one frequency (paper §4.3).
     Helmholtz(HelmholtzConfig),
+    /// Full waveform inversion: the medium from recorded waves of one frequency (paper §4.3).
+    Inverse(InverseConfig),
 }
 
 impl Default for Equation {
@@ -165,6 +167,7 @@ mod name {
     #[serde(rename_all = "snake_case")]
     pub enum EquationName {
         Helmholtz,
+        Inverse,
     }
 }
 
@@ -175,6 +178,7 @@ impl<'de> Variant<'de> for Equation {
     fn with_defaults(name: EquationName) -> Self {
         match name {
             EquationName::Helmholtz => Self::Helmholtz(HelmholtzConfig::default()),
+            EquationName::Inverse => Self::Inverse(InverseConfig::default()),
         }
     }
 
@@ -184,6 +188,7 @@ impl<'de> Variant<'de> for Equation {
     ) -> Result<Option<Self>, A::Error> {
         Ok(Some(match name {
             EquationName::Helmholtz => Self::Helmholtz(settings.next_value()?),
+            EquationName::Inverse => Self::Inverse(settings.next_value()?),
         }))
     }
 }
@@ -197,7 +202,12 @@ impl<'de> Deserialize<'de> for Equation {
 impl Equation {
     fn validate(&self) -> Result<()> {
         match self {
-            Self::Helmholtz(config) => config.pml.validate("objective.equation.helmholtz.pml"),
+            Self::Helmholtz(config) => {
+                config.pml.validate("objective.equation.helmholtz.pml")?;
+                let key = "objective.equation.helmholtz.smoothing";
+                config.smoothing.validate(key)
+            }
+            Self::Inverse(config) => config.validate("objective.equation.inverse"),
         }
     }
 }
@@ -210,4 +220,139 @@ pub struct HelmholtzConfig {
     pub formulation: Formulation,
     /// The absorbing layer along the border.
     pub pml: Pml,
+    /// How edges of the medium sharpen during the fit.
+    pub smoothing: Smoothing,
+}
+
+/// Smoothing of the medium by a Gaussian, whose standard deviation falls geometrically over the first steps.
+///
+/// A field is smooth, and so is no solution where the medium jumps: the residual at the points of a jump misleads the fit, the more the earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Smoothing {
+    /// Number of steps.
+    pub steps: u64,
+    /// Standard deviation in the first step, in wavelengths. 0: no smoothing.
+    pub first: f64,
+    /// Standard deviation after these steps, in wavelengths.
+    pub last: f64,
+}
+
+impl Default for Smoothing {
+    fn default() -> Self {
+        Self {
+            steps: 25,
+            first: 0.18,
+            last: 0.023,
+        }
+    }
+}
+
+impl Smoothing {
+    fn validate(&self, key: &str) -> Result<()> {
+        let is_valid =
+            self.first == 0.0 || (self.last > 0.0 && self.first >= self.last && self.first <= 10.0);
+        if is_valid {
+            return Ok(());
+        }
+        let found = format!("{} to {}", self.first, self.last);
+        let expected = "from at most 10 wavelengths to fewer, above 0; or `first = 0.0` for none";
+        Err(Error::invalid(key, found, expected))
+    }
+
+    /// Returns the standard deviation at a step, in wavelengths.
+    #[must_use]
+    pub fn at(&self, step: u64) -> f64 {
+        if self.first == 0.0 {
+            return 0.0;
+        }
+        let share = if step < self.steps {
+            step as f64 / self.steps as f64
+        } else {
+            1.0
+        };
+        self.first * (self.last / self.first).powf(share)
+    }
+}
+
+/// Settings of the inverse problem.
+///
+/// One network has the fields of all shots as channels `2s, 2s + 1` and, unless it is in closed form, the medium as the last one:
+/// `m = 1 + max(v, −0.999)` of its value v.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InverseConfig {
+    /// What the channels of the fields represent.
+    pub formulation: Formulation,
+    /// The absorbing layer along the border.
+    pub pml: Pml,
+    /// Half the side of the square in which the medium is unknown; outside of it m = 1. The authors' is 0.75.
+    pub half_width: f64,
+    /// Where the medium comes from.
+    pub unknown: UnknownMedium,
+    /// The shots for which the equation is asked at a point.
+    pub shots: ShotChoice,
+    /// Weight of the data in the loss.
+    pub data_weight: f64,
+    /// Steps at the start in which the medium is the background and the data have no weight (the authors' first stage).
+    pub forward_steps: u64,
+}
+
+impl Default for InverseConfig {
+    fn default() -> Self {
+        Self {
+            formulation: Formulation::Scattered,
+            pml: Pml::default(),
+            half_width: 0.75,
+            unknown: UnknownMedium::default(),
+            shots: ShotChoice::default(),
+            data_weight: 1.0,
+            forward_steps: 0,
+        }
+    }
+}
+
+/// Where the medium of the inverse problem comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownMedium {
+    /// The last channel of the network (the authors').
+    #[default]
+    Channel,
+    /// The value at which the residuals of all shots at a point have the least squares.
+    ClosedForm,
+}
+
+/// The shots for which the equation is asked at a point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShotChoice {
+    /// One of them, in turn: more points for the same number of residuals.
+    #[default]
+    One,
+    /// All.
+    All,
+}
+
+impl InverseConfig {
+    fn validate(&self, key: &str) -> Result<()> {
+        self.pml.validate(&format!("{key}.pml"))?;
+        if !(self.half_width > 0.0 && self.half_width <= self.pml.inner()) {
+            let expected = format!(
+                "above 0 and at most {}, where the layer begins",
+                self.pml.inner()
+            );
+            let key = format!("{key}.half_width");
+            return Err(Error::invalid(&key, self.half_width, &expected));
+        }
+        if !(self.data_weight > 0.0 && self.data_weight <= 1e9) {
+            let (key, expected) = (format!("{key}.data_weight"), "above 0 and at most 1e9");
+            return Err(Error::invalid(&key, self.data_weight, expected));
+        }
+        if self.unknown == UnknownMedium::ClosedForm && self.shots == ShotChoice::One {
+            let expected = "\"all\" with `unknown = \"closed_form\"`, which compares the shots";
+            return Err(Error::invalid(&format!("{key}.shots"), "one", expected));
+        }
+        Ok(())
+    }
 }

@@ -1,5 +1,6 @@
 //! The Helmholtz equation in a known medium, for one source.
 
+use std::f64::consts::PI;
 use std::sync::{Arc, OnceLock};
 
 use candle_core::{DType, Device};
@@ -12,7 +13,8 @@ use siren_core::signal::{Sample, Stream};
 
 use crate::Point;
 use crate::checks;
-use crate::config::{HelmholtzConfig, MediumConfig};
+use crate::config::{HelmholtzConfig, MediumConfig, Smoothing};
+use crate::contrast::{Contrast, smoothed};
 use crate::medium::Medium;
 use crate::objective::{Helmholtz, MEDIUM, OFFSET, REMAINDER, Region, STRETCH};
 use crate::offset::Offset;
@@ -42,7 +44,7 @@ const REFERENCE_SIDE: usize = 257;
 
 /// The Helmholtz equation `Δu + m k² u = f` with an absorbing layer, in a known medium.
 pub(crate) struct HelmholtzProblem {
-    medium: Arc<Medium>,
+    medium: Medium,
     wavenumber: f64,
     pml: Pml,
     source: PointSource,
@@ -50,6 +52,8 @@ pub(crate) struct HelmholtzProblem {
     points: Points,
     norm: crate::objective::ResidualNorm,
     source_weight: f64,
+    smoothing: Smoothing,
+    contrast: Contrast,
     /// The cylinder, if the medium is one.
     cylinder: Option<Cylinder>,
     reference: OnceLock<Reference>,
@@ -104,9 +108,10 @@ impl HelmholtzProblem {
         };
         notes.extend(checks::source_in_layer_note(&source, &config.pml));
         let inner = config.pml.inner();
+        let contrast = Contrast::of(&medium, inner);
         Ok(Self {
             offset: Offset::new(config.formulation, source, wavenumber, inner)?,
-            medium: Arc::new(medium),
+            medium,
             wavenumber,
             pml: config.pml,
             source,
@@ -118,6 +123,8 @@ impl HelmholtzProblem {
             },
             norm: objective.norm,
             source_weight: objective.source_weight,
+            smoothing: config.smoothing,
+            contrast,
             cylinder: cylinder(&signal.medium, &source),
             reference: OnceLock::new(),
         })
@@ -129,13 +136,14 @@ impl HelmholtzProblem {
     }
 
     /// Returns the sample at points outside the absorbing layer.
-    fn interior(&self, points: &[Point], place: &Placement) -> Result<Sample> {
+    fn interior(&self, points: &[Point], step: u64, place: &Placement) -> Result<Sample> {
+        let deviation = self.smoothing.at(step) * 2.0 * PI / self.wavenumber;
         let mut medium = Vec::with_capacity(points.len());
         let mut offset = Vec::with_capacity(points.len());
         let mut remainder = Vec::with_capacity(points.len());
         for &point in points {
             let at = self.offset.at(point);
-            medium.push([self.medium.squared_slowness(point)]);
+            medium.push([smoothed(&self.medium, point, deviation)]);
             offset.push([at.value.re, at.value.im]);
             remainder.push([at.remainder.re, at.remainder.im]);
         }
@@ -263,7 +271,7 @@ impl WaveProblem for Arc<HelmholtzProblem> {
         let (problem, at, drawn) = (Arc::clone(self), place.clone(), draws("wave.interior"));
         let interior = move |step| {
             let points = square(count, inner, &mut drawn.rng(step));
-            problem.interior(&points, &at)
+            problem.interior(&points, step, &at)
         };
         let law = equation("equation", Region::Interior);
         constraints.push(Constraint::new("interior", interior, law).weighted(share));
@@ -274,14 +282,26 @@ impl WaveProblem for Arc<HelmholtzProblem> {
         };
         let law = equation("layer", Region::Layer);
         constraints.push(Constraint::new("layer", layer, law).weighted(1.0 - share));
-        let (problem, at, drawn) = (Arc::clone(self), place, draws("wave.source"));
-        let source = move |step| {
-            let (center, radius) = (problem.source.position, problem.offset.radius());
-            let points = disk(at_source, center, radius, &mut drawn.rng(step));
-            problem.interior(&points, &at)
-        };
-        let law = equation("source", Region::Interior);
-        constraints.push(Constraint::new("source", source, law).weighted(self.source_weight));
+        if !self.offset.has_no_source() {
+            let (problem, at, drawn) = (Arc::clone(self), place.clone(), draws("wave.source"));
+            let source = move |step| {
+                let (center, radius) = (problem.source.position, problem.offset.radius());
+                let points = disk(at_source, center, radius, &mut drawn.rng(step));
+                problem.interior(&points, step, &at)
+            };
+            let law = equation("source", Region::Interior);
+            constraints.push(Constraint::new("source", source, law).weighted(self.source_weight));
+        }
+        if !self.contrast.is_empty() {
+            let (problem, at, drawn) = (Arc::clone(self), place, draws("wave.contrast"));
+            let contrast = move |step| {
+                let points = problem.contrast.draw(at_source, &mut drawn.rng(step));
+                problem.interior(&points, step, &at)
+            };
+            let law = equation("contrast", Region::Interior);
+            constraints
+                .push(Constraint::new("contrast", contrast, law).weighted(self.source_weight));
+        }
         Ok(constraints)
     }
 

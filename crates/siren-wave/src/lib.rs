@@ -5,9 +5,21 @@
 
 pub mod checks;
 pub mod config;
+mod contrast;
 #[cfg(feature = "cli")]
 mod domain;
+#[cfg(feature = "cli")]
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the program, which draws, is not there yet"
+    )
+)]
+pub(crate) mod draw;
 mod helmholtz;
+mod inverse;
 mod mat;
 pub mod medium;
 mod numbers;

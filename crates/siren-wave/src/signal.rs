@@ -13,6 +13,7 @@ use siren_core::{Error, Result};
 use crate::Point;
 use crate::config::{Equation, WaveObjectiveConfig, WaveSignalConfig};
 use crate::helmholtz::HelmholtzProblem;
+use crate::inverse::InverseProblem;
 
 /// An equation of waves, to whose solution a field is fitted.
 ///
@@ -54,6 +55,9 @@ impl Waves {
         let problem: Box<dyn WaveProblem> = match &objective.equation {
             Equation::Helmholtz(config) => {
                 Box::new(Arc::new(HelmholtzProblem::new(setup, config, &mut notes)?))
+            }
+            Equation::Inverse(config) => {
+                Box::new(Arc::new(InverseProblem::new(setup, config, &mut notes)?))
             }
         };
         Ok(Self {
@@ -125,6 +129,12 @@ pub(crate) struct Placement {
 }
 
 impl Placement {
+    /// Makes a tensor `(n, width)` of rows one after another.
+    pub(crate) fn rows(&self, values: &[f64], width: usize) -> Result<Tensor> {
+        let tensor = Tensor::from_slice(values, (values.len() / width, width), &Device::Cpu)?;
+        Ok(tensor.to_dtype(self.dtype)?.to_device(&self.device)?)
+    }
+
     /// Makes a tensor of rows of equal length.
     pub(crate) fn tensor<const N: usize>(&self, rows: &[[f64; N]]) -> Result<Tensor> {
         let tensor = Tensor::from_slice(rows.as_flattened(), (rows.len(), N), &Device::Cpu)?;

@@ -52,8 +52,11 @@ impl SlownessMap {
 /// The data misfit of full waveform inversion as a functional of a field with two coordinates and one channel, which gives the squared
 /// slowness at the nodes of the finite-difference grid with |x|, |y| up to a half width. It is 1 at the other nodes.
 ///
-/// Its one term `misfit` is that of [`Misfit`], `J = ½ Σ |P uₛ − dₛ|² / Σ |dₛ|²`, whose adjoint states give the gradient `dJ/dv = dJ/dm · dm/dv`. An
-/// evaluation factorizes one matrix, so the solver takes nearly all of the time of a step.
+/// Its one term `misfit` is that of [`Misfit`], `J = ½ Σ |P uₛ − dₛ|² / Σ |dₛ|²`, whose adjoint states give the gradient
+/// `dJ/dv = dJ/dm · dm/dv`. An evaluation factorizes one matrix, so the solver takes nearly all of the time of a step.
+///
+/// There is no regularization but the frequencies of the field and the number of steps. The authors' data suit ω₀ from 12 to 15 in all layers and
+/// some 100 steps of L-BFGS: the relative error of the medium is then 0.35, beside 0.44 of a grid. Adam leaves 0.5 to 0.8 at the same misfit.
 #[derive(Debug)]
 pub struct MediumMisfit {
     misfit: Misfit,
