@@ -7,7 +7,7 @@ use super::{Time, differentiate};
 use crate::error::{Error, Result};
 use crate::field::tensor::{Element, read};
 use crate::field::{Gradients, Jet, Order, Prepared, Siren, Threads};
-use crate::objective::{Coefficients, Constraint, Context, Term};
+use crate::objective::{Coefficients, Constraint, Context, Law, Objective, Term};
 use crate::optimizer::Linearization;
 use crate::signal::Sample;
 
@@ -42,11 +42,13 @@ pub(super) fn linearize(
     let prepared = field.prepare(Gradients::Tracked)?;
     let mut blocks = Vec::new();
     for constraint in constraints {
+        let objective = pointwise(constraint)?;
         let sample = constraint.sampler.draw(time.step)?;
         for start in (0..sample.len()).step_by(POINTS) {
             let part = sample.narrow(start, POINTS.min(sample.len() - start))?;
             let part = Part {
-                constraint,
+                weight: constraint.weight.at(time.step),
+                objective,
                 sample: &part,
                 points: sample.len(),
                 time,
@@ -104,7 +106,9 @@ fn jacobian<T: Element + Default>(
 
 /// Some points of the sample of one constraint.
 struct Part<'a> {
-    constraint: &'a Constraint,
+    /// Factor of the constraint in the loss.
+    weight: f64,
+    objective: &'a dyn Objective,
     sample: &'a Sample,
     /// Number of points of the whole sample.
     points: usize,
@@ -115,8 +119,7 @@ struct Part<'a> {
 impl Part<'_> {
     /// Appends the residuals of all terms, with their derivatives with respect to the jets.
     fn blocks(&self, prepared: &Prepared<'_>, blocks: &mut Vec<Block>) -> Result<()> {
-        let objective = self.constraint.objective.as_ref();
-        let order = objective.order_at(self.time.progress);
+        let order = self.objective.order_at(self.time.progress);
         let coords = self.sample.coords();
         let evaluated = prepared.evaluate(coords, order)?;
         let jets = Var::from_tensor(evaluated.packed())?;
@@ -127,7 +130,7 @@ impl Part<'_> {
             progress: self.time.progress,
             coefficients: self.coefficients,
         };
-        for term in objective.terms(&context)? {
+        for term in self.objective.terms(&context)? {
             let (residuals, scale) = self.scaled(term)?;
             for k in 0..residuals.dim(1)? {
                 let residual = (residuals.narrow(1, k, 1)?.squeeze(1)? * scale)?;
@@ -148,7 +151,7 @@ impl Part<'_> {
 
     /// Returns the residuals of a term, and the factor `√(w / n)` that makes the sum of their squares its part of the loss.
     fn scaled(&self, term: Term) -> Result<(Tensor, f64)> {
-        let weight = self.constraint.weight.at(self.time.step) * term.weight;
+        let weight = self.weight * term.weight;
         let Some(residuals) = term.residuals.filter(|_| weight >= 0.0) else {
             let what = format!("the term `{}`, which is not a sum of squares", term.name);
             return Err(unsupported(
@@ -172,6 +175,20 @@ impl Block {
             .finish()?
             .to_device(&Device::Cpu)?
             .contiguous()?)
+    }
+}
+
+/// Returns the objective of a constraint, whose loss may be a sum of squares.
+fn pointwise(constraint: &Constraint) -> Result<&dyn Objective> {
+    match &constraint.law {
+        Law::Pointwise(objective) => Ok(objective.as_ref()),
+        Law::Functional(_) => {
+            let what = format!(
+                "the constraint `{}`, a functional, which has no residuals",
+                constraint.name
+            );
+            Err(unsupported(&what, "another optimizer, such as `lbfgs`"))
+        }
     }
 }
 

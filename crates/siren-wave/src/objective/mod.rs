@@ -2,6 +2,7 @@
 
 mod helmholtz;
 mod inverse;
+mod misfit;
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use siren_core::objective::Term;
 pub use self::helmholtz::{Helmholtz, MEDIUM, OFFSET, REMAINDER, Region, STRETCH};
 pub(crate) use self::inverse::clamped;
 pub use self::inverse::{InverseHelmholtz, RECORDED, RecordedError, SHOTS, UNKNOWN};
+pub use self::misfit::{MediumMisfit, SlownessMap};
 
 /// Norm of a residual.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
