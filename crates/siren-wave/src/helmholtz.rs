@@ -34,7 +34,7 @@ pub const RELATIVE_ERROR_PERCENT: Metric = Metric::lower("relative_error_percent
 pub const AMPLITUDE_ERROR_PERCENT: Metric = Metric::lower("amplitude_error_percent", "%");
 
 /// Variance of the paper's source.
-const DEFAULT_VARIANCE: f64 = 1e-4;
+pub(crate) const DEFAULT_VARIANCE: f64 = 1e-4;
 /// Half the side of the square in which fields are compared, or less in front of a wide layer.
 const COMPARED_HALF: f64 = 0.5;
 /// Points along each side of that square.

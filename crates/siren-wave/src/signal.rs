@@ -11,9 +11,9 @@ use siren_core::train::Task;
 use siren_core::{Error, Result};
 
 use crate::Point;
-use crate::config::{Equation, WaveObjectiveConfig, WaveSignalConfig};
+use crate::config::{Equation, InverseSolver, WaveObjectiveConfig, WaveSignalConfig};
 use crate::helmholtz::HelmholtzProblem;
-use crate::inverse::InverseProblem;
+use crate::inverse::{AdjointInversion, NetworkInversion, Survey};
 
 /// An equation of waves, to whose solution a field is fitted.
 ///
@@ -57,7 +57,15 @@ impl Waves {
                 Box::new(Arc::new(HelmholtzProblem::new(setup, config, &mut notes)?))
             }
             Equation::Inverse(config) => {
-                Box::new(Arc::new(InverseProblem::new(setup, config, &mut notes)?))
+                let survey = Survey::new(setup, config, &mut notes)?;
+                match &config.solver {
+                    InverseSolver::Network(solver) => {
+                        Box::new(Arc::new(NetworkInversion::new(survey, solver, setup)?))
+                    }
+                    InverseSolver::Adjoint(solver) => {
+                        Box::new(AdjointInversion::new(survey, solver)?)
+                    }
+                }
             }
         };
         Ok(Self {

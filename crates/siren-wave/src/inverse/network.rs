@@ -1,4 +1,4 @@
-//! Full waveform inversion: the medium from recorded waves of one frequency.
+//! Inversion by one network that has the fields of all shots and the medium.
 
 use std::f64::consts::PI;
 use std::sync::Arc;
@@ -6,133 +6,60 @@ use std::sync::Arc;
 use candle_core::{DType, Device};
 use num_complex::Complex64;
 use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use siren_core::Result;
 use siren_core::field::{FieldShape, Order, Siren};
-use siren_core::metrics::{Metric, Metrics};
+use siren_core::metrics::Metrics;
 use siren_core::objective::{Constraint, Weight};
 use siren_core::signal::{Sample, Stream};
-use siren_core::{Error, Result};
 
+use super::{DATA_ERROR_PERCENT, SCORED_SIDE, Survey};
 use crate::Point;
-use crate::checks;
-use crate::config::{InverseConfig, ShotChoice, UnknownMedium};
-use crate::helmholtz::{RELATIVE_ERROR_PERCENT, stretches};
-use crate::medium::Medium;
+use crate::config::{NetworkSolverConfig, ShotChoice, UnknownMedium, WaveObjectiveConfig};
+use crate::helmholtz::stretches;
 use crate::objective::{
-    InverseHelmholtz, OFFSET, RECORDED, REMAINDER, RecordedError, Region, ResidualNorm, SHOTS,
-    STRETCH, UNKNOWN, clamped,
+    InverseHelmholtz, OFFSET, RECORDED, REMAINDER, RecordedError, Region, SHOTS, STRETCH, UNKNOWN,
+    clamped,
 };
 use crate::offset::Offset;
-use crate::receivers::Role;
-use crate::recording::Recording;
 use crate::reference::adjoint::Misfit;
-use crate::reference::frequency::FrequencyGrid;
-use crate::reference::sampler::PointSampler;
 use crate::sampler::{Draws, disk, frame, square};
 use crate::signal::{Placement, Setup, WaveProblem};
 use crate::source::PointSource;
 
-/// Least value of the medium.
-pub const LEAST_MEDIUM: Metric = Metric::lower("least_m", "");
-/// Distance between the centroids of `1 − m` of the found and the true medium, in coordinates.
-pub const CENTROID_ERROR: Metric = Metric::lower("centroid_error", "");
-/// Difference of the network's fields from the data, `100 ‖u − d‖ / ‖d‖`.
-pub const DATA_ERROR_PERCENT: Metric = Metric::lower("data_error_percent", "%");
-/// Difference of the fields of the found medium from the data, as [`DATA_ERROR_PERCENT`]: computed by finite differences, without the
-/// network's fields.
-pub const SIMULATED_ERROR_PERCENT: Metric = Metric::lower("simulated_error_percent", "%");
-
-/// Points along each side of the grid of finite differences.
-const GRID_SIDE: usize = 97;
-/// Points along each side of a grid that computes the data of a known medium: finer than that of the inversion.
-const RECORDED_SIDE: usize = 257;
-/// Half the side of the square in which media are compared.
-const COMPARED_HALF: f64 = 0.33;
-/// Points along each side of that square.
-const COMPARED_SIDE: usize = 67;
 /// Largest distance from a source at which its points are drawn, in wavelengths.
 const SOURCE_REACH: f64 = 0.5;
 
-/// The inverse problem: fields of all shots and the medium.
-pub(crate) struct InverseProblem {
-    config: InverseConfig,
-    wavenumber: f64,
-    recording: Recording,
+/// The inverse problem with fields of all shots and the medium as channels of one network.
+pub(crate) struct NetworkInversion {
+    survey: Survey,
+    config: NetworkSolverConfig,
     offsets: Vec<Offset>,
-    /// The true medium, if it is known.
-    truth: Option<Medium>,
     misfit: Misfit,
-    norm: ResidualNorm,
-    points: usize,
-    /// Points in the square of the unknown medium.
-    source_points: usize,
-    source_weight: f64,
+    objective: WaveObjectiveConfig,
     seed: u64,
-    hold: u64,
 }
 
-impl InverseProblem {
+impl NetworkInversion {
     /// Makes the problem of a config.
     ///
     /// # Errors
-    /// Those of the files; [`Error::InvalidValue`] for values that do not go together.
+    /// As [`Offset::new`].
     pub(crate) fn new(
+        survey: Survey,
+        config: &NetworkSolverConfig,
         setup: Setup<'_>,
-        config: &InverseConfig,
-        notes: &mut Vec<String>,
     ) -> Result<Self> {
-        let Setup {
-            signal,
-            objective,
-            seed,
-        } = setup;
-        let units = signal.units.resolve("signal.units")?;
-        let wavenumber = units.wavenumber;
-        checks::check_pml("objective.equation.inverse.pml", &config.pml, wavenumber)?;
-        let velocity = units.reference_velocity;
-        let medium = Medium::from_config(&signal.medium, "signal.medium", velocity, notes)?;
-        let variance = signal.source_variance.unwrap_or(1e-4);
-        let source_at = |position: Point| PointSource {
-            variance,
-            ..PointSource::at(position)
-        };
-        let (mut recording, truth) = if let Some(path) = &signal.recording {
-            let truth = (!medium.is_uniform()).then_some(medium);
-            (Recording::open(path)?, truth)
-        } else {
-            let sources = signal.sources.points("signal.sources", Role::Source)?;
-            let receivers = signal.receivers.as_ref().ok_or_else(|| {
-                let expected = "positions, or a `signal.recording`: the inverse problem needs data";
-                Error::invalid("signal.receivers", "missing", expected)
-            })?;
-            let receivers = receivers.points("signal.receivers", Role::Receiver)?;
-            let sources: Vec<PointSource> = sources.into_iter().map(source_at).collect();
-            let grid = FrequencyGrid::new(RECORDED_SIDE, wavenumber, config.pml)?;
-            let recording = recorded(&medium, &grid, &sources, receivers)?;
-            (recording, Some(medium))
-        };
-        recording.add_noise("signal.noise", signal.noise, seed)?;
-        let pml = Some(&config.pml);
-        checks::check_positions("signal.sources", recording.sources(), pml)?;
-        checks::check_positions("signal.receivers", recording.receivers(), pml)?;
-        let sources: Vec<PointSource> = recording.sources().iter().map(|&p| source_at(p)).collect();
-        let inner = config.pml.inner();
+        let (wavenumber, inner) = (survey.wavenumber, survey.pml.inner());
         let offset =
             |&source: &PointSource| Offset::new(config.formulation, source, wavenumber, inner);
-        let grid = FrequencyGrid::new(GRID_SIDE, wavenumber, config.pml)?;
-        let values = recording.values().to_vec();
         Ok(Self {
-            offsets: sources.iter().map(offset).collect::<Result<_>>()?,
-            misfit: Misfit::new(grid, &sources, recording.receivers(), values)?,
+            offsets: survey.sources.iter().map(offset).collect::<Result<_>>()?,
+            misfit: survey.misfit(SCORED_SIDE)?,
+            survey,
             config: config.clone(),
-            wavenumber,
-            recording,
-            truth,
-            norm: objective.norm,
-            points: objective.points,
-            source_points: objective.source_points,
-            source_weight: objective.source_weight,
-            seed,
-            hold: objective.hold_points,
+            objective: setup.objective.clone(),
+            seed: setup.seed,
         })
     }
 
@@ -155,18 +82,13 @@ impl InverseProblem {
         }
         let unknown: Vec<f64> = points
             .iter()
-            .map(|&point| f64::from(u8::from(self.is_unknown(point))))
+            .map(|&point| f64::from(u8::from(self.survey.is_unknown(point))))
             .collect();
         let sample = Sample::new(place.tensor(points)?)?
             .with_column(OFFSET, place.rows(&offset, width)?)?
             .with_column(REMAINDER, place.rows(&remainder, width)?)?
             .with_column(UNKNOWN, place.rows(&unknown, 1)?)?;
         self.with_shots(sample, first_shot, place)
-    }
-
-    /// Returns whether the medium is unknown at a point.
-    fn is_unknown(&self, [x, y]: Point) -> bool {
-        x.abs().max(y.abs()) <= self.config.half_width
     }
 
     /// Returns the sample at points of the absorbing layer.
@@ -176,7 +98,7 @@ impl InverseProblem {
         let sample = Sample::new(place.tensor(points)?)?
             .with_column(OFFSET, none.clone())?
             .with_column(REMAINDER, none)?
-            .with_column(STRETCH, place.tensor(&stretches(&self.config.pml, points))?)?;
+            .with_column(STRETCH, place.tensor(&stretches(&self.survey.pml, points))?)?;
         self.with_shots(sample, first_shot, place)
     }
 
@@ -196,11 +118,11 @@ impl InverseProblem {
 
     /// Returns the receivers with the data that the network's channels should have there.
     fn data(&self, place: &Placement) -> Result<Sample> {
-        let receivers = self.recording.receivers();
+        let receivers = self.survey.recording.receivers();
         let width = 2 * self.shots();
         let mut recorded = Vec::with_capacity(receivers.len() * width);
         for (index, &receiver) in receivers.iter().enumerate() {
-            for (offset, values) in self.offsets.iter().zip(self.recording.shots()) {
+            for (offset, values) in self.offsets.iter().zip(self.survey.recording.shots()) {
                 let own = values[index] - offset.at(receiver).value;
                 recorded.extend([own.re, own.im]);
             }
@@ -223,7 +145,13 @@ impl InverseProblem {
             }
             UnknownMedium::ClosedForm => self.closed_form(field, points)?,
         };
-        let known = |(&point, m): (&Point, f64)| if self.is_unknown(point) { m } else { 1.0 };
+        let known = |(&point, m): (&Point, f64)| {
+            if self.survey.is_unknown(point) {
+                m
+            } else {
+                1.0
+            }
+        };
         Ok(points.iter().zip(values).map(known).collect())
     }
 
@@ -237,7 +165,7 @@ impl InverseProblem {
             let (mut product, mut squares) = (0.0, f64::EPSILON);
             for (shot, offset) in self.offsets.iter().enumerate() {
                 let at = offset.at(point);
-                let waves = self.wavenumber.powi(2) * (channel(fields, shot) + at.value);
+                let waves = self.survey.wavenumber.powi(2) * (channel(fields, shot) + at.value);
                 let rest = channel(laplacians, shot) + at.remainder;
                 product += (waves.conj() * rest).re;
                 squares += waves.norm_sqr();
@@ -249,7 +177,7 @@ impl InverseProblem {
 
     /// Returns the network's fields at the receivers, index `shot · receivers + receiver`.
     pub(crate) fn fields_at_receivers(&self, field: &Siren) -> Result<Vec<Complex64>> {
-        let receivers = self.recording.receivers();
+        let receivers = self.survey.recording.receivers();
         let values = field.values(receivers.as_flattened())?;
         let rows: Vec<&[f64]> = values.chunks(field.out_features()).collect();
         let shots = self.offsets.iter().enumerate();
@@ -267,23 +195,7 @@ fn channel(row: &[f64], shot: usize) -> Complex64 {
     Complex64::new(row[2 * shot], row[2 * shot + 1])
 }
 
-/// Returns the fields of a medium at receivers, by finite differences.
-fn recorded(
-    medium: &Medium,
-    grid: &FrequencyGrid,
-    sources: &[PointSource],
-    receivers: Vec<Point>,
-) -> Result<Recording> {
-    let solver = grid.factorize(&medium.on_grid(grid.side()))?;
-    let sampler = PointSampler::new(grid.side(), &receivers)?;
-    let fields = solver.fields(sources)?;
-    let values = fields.iter().map(|field| sampler.sample(field));
-    let values: Vec<Vec<Complex64>> = values.collect::<Result<_>>()?;
-    let positions = sources.iter().map(|source| source.position).collect();
-    Recording::new(positions, receivers, values.concat())
-}
-
-impl WaveProblem for Arc<InverseProblem> {
+impl WaveProblem for Arc<NetworkInversion> {
     fn shape(&self) -> FieldShape {
         let medium = match self.config.unknown {
             UnknownMedium::Channel => 1,
@@ -300,21 +212,21 @@ impl WaveProblem for Arc<InverseProblem> {
         let law = |name, region: Region| InverseHelmholtz {
             name,
             order: region.order(),
-            wavenumber: self.wavenumber,
-            scale: self.wavenumber.powi(2),
-            norm: self.norm,
+            wavenumber: self.survey.wavenumber,
+            scale: self.survey.wavenumber.powi(2),
+            norm: self.objective.norm,
             unknown: self.config.unknown,
             shots: self.config.shots,
             forward_steps: self.config.forward_steps,
         };
         let (inner, half, shots) = (
-            self.config.pml.inner(),
-            self.config.half_width,
+            self.survey.pml.inner(),
+            self.survey.half_width,
             self.shots(),
         );
         let share = inner.powi(2);
-        let count = (share * self.points as f64).round() as usize;
-        let (in_layer, more) = (self.points - count, self.source_points);
+        let count = (share * self.objective.points as f64).round() as usize;
+        let (in_layer, more) = (self.objective.points - count, self.objective.source_points);
         let mut constraints = Vec::new();
         let (problem, at, drawn) = (Arc::clone(self), place.clone(), self.draws("wave.interior"));
         let interior = move |step| {
@@ -339,7 +251,7 @@ impl WaveProblem for Arc<InverseProblem> {
             problem.interior(&points, rng.random_range(0..shots), &at)
         };
         let contrast = Constraint::new("contrast", contrast, law("contrast", Region::Interior));
-        constraints.push(contrast.weighted(self.source_weight));
+        constraints.push(contrast.weighted(self.objective.source_weight));
         if self.offsets.iter().any(|offset| !offset.has_no_source()) {
             let (problem, at, drawn) = (Arc::clone(self), place.clone(), self.draws("wave.source"));
             let sources = move |step| {
@@ -347,59 +259,36 @@ impl WaveProblem for Arc<InverseProblem> {
                 problem.interior(&points, 0, &at)
             };
             let sources = Constraint::new("source", sources, law("source", Region::Interior));
-            constraints.push(sources.weighted(self.source_weight));
+            constraints.push(sources.weighted(self.objective.source_weight));
         }
         constraints.push(self.data_constraint(&place)?);
         Ok(constraints)
     }
 
     fn evaluate(&self, field: &Siren) -> Result<Metrics> {
-        let last = (COMPARED_SIDE - 1) as f64;
-        let at = |index: usize| COMPARED_HALF * (2.0 * index as f64 / last - 1.0);
-        let points: Vec<Point> = (0..COMPARED_SIDE * COMPARED_SIDE)
-            .map(|i| [at(i % COMPARED_SIDE), at(i / COMPARED_SIDE)])
-            .collect();
-        let found = self.medium_at(field, &points)?;
-        let grid = self.misfit.grid();
-        let nodes: Vec<Point> = (0..grid.points()).map(|index| grid.point(index)).collect();
-        let simulated = self.misfit.evaluate(&self.medium_at(field, &nodes)?)?;
-        let simulated = 100.0 * simulated.residual_ratio;
-        let mut metrics = Vec::new();
-        if let Some(truth) = &self.truth {
-            let truth: Vec<f64> = points.iter().map(|&p| truth.squared_slowness(p)).collect();
-            let pairs = found.iter().zip(&truth);
-            let difference: f64 = pairs.map(|(m, t)| (m - t).powi(2)).sum();
-            let norm: f64 = truth.iter().map(|t| (1.0 - t).powi(2)).sum();
-            metrics.push(RELATIVE_ERROR_PERCENT.of(100.0 * (difference / norm).sqrt()));
-            let [a, b] = [centroid(&points, &found), centroid(&points, &truth)];
-            metrics.push(CENTROID_ERROR.of((a[0] - b[0]).hypot(a[1] - b[1])));
-        } else {
-            metrics.push(RELATIVE_ERROR_PERCENT.of(simulated));
-        }
-        let least = found.iter().copied().fold(f64::INFINITY, f64::min);
-        metrics.push(LEAST_MEDIUM.of(least));
+        let medium = |points: &[Point]| self.medium_at(field, points);
+        let mut metrics = self.survey.scores(&self.misfit, medium)?;
         let fields = self.fields_at_receivers(field)?;
-        let pairs = fields.iter().zip(self.recording.values());
+        let pairs = fields.iter().zip(self.survey.recording.values());
         let difference: f64 = pairs.map(|(a, b)| (a - b).norm_sqr()).sum();
         let rms = (difference / fields.len() as f64).sqrt();
-        metrics.push(DATA_ERROR_PERCENT.of(100.0 * rms / self.recording.rms()));
-        metrics.push(SIMULATED_ERROR_PERCENT.of(simulated));
+        metrics.push(DATA_ERROR_PERCENT.of(100.0 * rms / self.survey.recording.rms()));
         Ok(metrics)
     }
 }
 
-impl InverseProblem {
+impl NetworkInversion {
     fn draws(&self, stream: &'static str) -> Draws {
         Draws {
             seed: self.seed,
             stream: Stream::named(stream),
-            hold: self.hold,
+            hold: self.objective.hold_points,
         }
     }
 
     /// Returns points around all sources.
-    fn around_sources(&self, count: usize, rng: &mut rand_chacha::ChaCha8Rng) -> Vec<Point> {
-        let reach = SOURCE_REACH * 2.0 * PI / self.wavenumber;
+    fn around_sources(&self, count: usize, rng: &mut ChaCha8Rng) -> Vec<Point> {
+        let reach = SOURCE_REACH * 2.0 * PI / self.survey.wavenumber;
         let each = count.div_ceil(self.shots());
         let mut points = Vec::new();
         for offset in &self.offsets {
@@ -417,8 +306,8 @@ impl InverseProblem {
     fn data_constraint(&self, place: &Placement) -> Result<Constraint> {
         let data = self.data(place)?;
         let error = RecordedError {
-            scale: self.recording.rms(),
-            norm: self.norm,
+            scale: self.survey.recording.rms(),
+            norm: self.objective.norm,
         };
         let weight = self.config.data_weight;
         let weight = match self.config.forward_steps.checked_sub(1) {
@@ -427,14 +316,4 @@ impl InverseProblem {
         };
         Ok(Constraint::new("data", move |_step| Ok(data.clone()), error).weighted(weight))
     }
-}
-
-/// Returns the centroid of `1 − m`; not a number without contrast.
-fn centroid(points: &[Point], medium: &[f64]) -> Point {
-    let contrast = || medium.iter().map(|m| 1.0 - m);
-    let sum: f64 = contrast().sum();
-    [0, 1].map(|axis| {
-        let moments = points.iter().zip(contrast()).map(|(p, c)| p[axis] * c);
-        moments.sum::<f64>() / sum
-    })
 }
