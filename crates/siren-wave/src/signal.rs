@@ -1,17 +1,21 @@
 //! An equation of waves as a fitting problem: its constraints and scores.
 
+#[cfg(feature = "cli")]
+use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use siren_core::field::{FieldShape, Siren};
+use siren_core::field::{FieldShape, Siren, SirenConfig};
 use siren_core::metrics::Metrics;
 use siren_core::objective::Constraint;
 use siren_core::signal::{Spectrum, checksum};
-use siren_core::train::Task;
+use siren_core::optimizer::{GaussNewtonConfig, OptimizerConfig};
+use siren_core::train::{FitConfig, Task, TrainConfig};
 use siren_core::{Error, Result};
 
 use crate::Point;
 use crate::config::{Equation, InverseSolver, WaveObjectiveConfig, WaveSignalConfig};
+use crate::field::{WaveField, WaveMetadata};
 use crate::helmholtz::HelmholtzProblem;
 use crate::inverse::{AdjointInversion, NetworkInversion, Survey};
 
@@ -34,6 +38,18 @@ pub(crate) trait WaveProblem: Send + Sync {
 
     /// Scores a field.
     fn evaluate(&self, field: &Siren) -> Result<Metrics>;
+
+    /// Returns the numbers that are fitted, for a checksum.
+    fn data(&self) -> Vec<f64> {
+        Vec::new()
+    }
+
+    /// Returns the facts from which a fitted field is evaluated.
+    fn metadata(&self) -> WaveMetadata;
+
+    /// Writes pictures of a fitted field into a folder.
+    #[cfg(feature = "cli")]
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()>;
 }
 
 impl Waves {
@@ -68,17 +84,52 @@ impl Waves {
                 }
             }
         };
+        let checksum = checksum(problem.data().into_iter().map(|x| x as f32));
         Ok(Self {
             problem,
             notes,
-            checksum: checksum(std::iter::empty()),
+            checksum,
         })
+    }
+
+    /// Returns settings of a fit that takes about a minute: a small network and Gauss–Newton.
+    #[must_use]
+    pub fn recipe(&self) -> FitConfig {
+        FitConfig {
+            field: SirenConfig {
+                hidden_features: 64,
+                hidden_layers: 2,
+                first_omega_0: 15.0.into(),
+                hidden_omega_0: 10.0,
+                ..SirenConfig::default()
+            },
+            train: TrainConfig {
+                steps: 40,
+                optimizer: OptimizerConfig::GaussNewton(GaussNewtonConfig::default()),
+                ..TrainConfig::default()
+            },
+            ..FitConfig::default()
+        }
     }
 
     /// Returns remarks on the signal for the user.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Returns the facts from which a fitted field is evaluated.
+    #[must_use]
+    pub fn metadata(&self) -> WaveMetadata {
+        self.problem.metadata()
+    }
+
+    /// Puts a fitted field and the facts of the problem together.
+    ///
+    /// # Errors
+    /// As [`WaveField::new`].
+    pub fn field(&self, siren: Siren) -> Result<WaveField> {
+        WaveField::new(siren, self.metadata())
     }
 
     /// Returns a checksum of the data.
