@@ -74,12 +74,23 @@ impl Engine {
 
     /// Makes a step of a field: a rendering, a batched loss with its gradient, or a training step.
     fn field_step(case: &Case, level: Option<Level>, device: &Device) -> Result<Step> {
-        let mut field = field(case, device)?;
-        if let Some(level) = level {
-            field = field.at_level(level)?;
-        }
+        let field = leveled_field(case, level, device)?;
         let order = order(case);
         Ok(match case.kind {
+            Kind::GaussNewton => {
+                let constraints = constraints(case, device)?;
+                let config = TrainConfig {
+                    optimizer: OptimizerConfig::GaussNewton(GaussNewtonConfig::default()),
+                    ..TrainConfig::default()
+                };
+                let (case, device) = (case.clone(), device.clone());
+                // Always the first step: later ones differ in their trials of the damping.
+                Box::new(move || {
+                    let field = leveled_field(&case, level, &device)?;
+                    let mut trainer = Trainer::new(field, &config)?;
+                    Ok(Some(trainer.step(&constraints)?.loss))
+                })
+            }
             Kind::Render => {
                 let (coords, _) = inputs::grid(case, device)?;
                 Box::new(move || {
@@ -103,11 +114,7 @@ impl Engine {
             }
             _ => {
                 let constraints = constraints(case, device)?;
-                let mut config = TrainConfig::default();
-                if case.kind == Kind::GaussNewton {
-                    config.optimizer = OptimizerConfig::GaussNewton(GaussNewtonConfig::default());
-                }
-                let mut trainer = Trainer::new(field, &config)?;
+                let mut trainer = Trainer::new(field, &TrainConfig::default())?;
                 Box::new(move || Ok(Some(trainer.step(&constraints)?.loss)))
             }
         })
@@ -216,6 +223,15 @@ fn field(case: &Case, device: &Device) -> Result<Siren> {
     let field = config.init(shape, &mut rng, case.precision.dtype(), device)?;
     inputs::initialize(&field, case)?;
     Ok(field)
+}
+
+/// Makes the case's field at a SIMD level, or at the best of this processor.
+fn leveled_field(case: &Case, level: Option<Level>, device: &Device) -> Result<Siren> {
+    let field = field(case, device)?;
+    Ok(match level {
+        Some(level) => field.at_level(level)?,
+        None => field,
+    })
 }
 
 /// Returns the config of the paper's experiment with the sizes of a case. A fifth of its pictures is held out.
