@@ -22,6 +22,7 @@ mod sampler;
 mod signal;
 pub mod source;
 pub mod units;
+pub mod wave;
 
 pub use self::helmholtz::{AMPLITUDE_ERROR_PERCENT, RELATIVE_ERROR_PERCENT};
 pub use self::signal::Waves;

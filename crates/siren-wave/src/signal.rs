@@ -13,6 +13,7 @@ use siren_core::{Error, Result};
 use crate::Point;
 use crate::config::{Equation, WaveObjectiveConfig, WaveSignalConfig};
 use crate::helmholtz::HelmholtzProblem;
+use crate::wave::WaveEquationProblem;
 
 /// An equation of waves, to whose solution a field is fitted.
 ///
@@ -55,6 +56,9 @@ impl Waves {
             Equation::Helmholtz(config) => {
                 Box::new(Arc::new(HelmholtzProblem::new(setup, config, &mut notes)?))
             }
+            Equation::Wave(config) => Box::new(Arc::new(WaveEquationProblem::new(
+                setup, config, &mut notes,
+            )?)),
         };
         Ok(Self {
             problem,

@@ -1,6 +1,7 @@
 //! Equations of waves as objectives on jets.
 
 mod helmholtz;
+mod wave;
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,9 @@ use siren_core::Result;
 use siren_core::objective::Term;
 
 pub use self::helmholtz::{Helmholtz, MEDIUM, OFFSET, REMAINDER, Region, STRETCH};
+pub use self::wave::{
+    Condition, FACTOR, InitialState, NORMAL, OFFSET_GRADIENT, Scaled, WaveCondition, WaveEquation,
+};
 
 /// Norm of a residual.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
