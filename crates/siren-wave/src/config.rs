@@ -134,7 +134,11 @@ impl Table for WaveObjectiveConfig {
         };
         for (key, points, least) in [
             ("objective.points", self.points, 1),
-            ("objective.source_points", self.source_points, least_at_source),
+            (
+                "objective.source_points",
+                self.source_points,
+                least_at_source,
+            ),
         ] {
             if !(least..=MAX_POINTS).contains(&points) {
                 let expected = format!("{least} to {MAX_POINTS} points");

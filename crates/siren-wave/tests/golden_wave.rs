@@ -45,8 +45,16 @@ impl Golden {
         let all = |name: &str| self.0[name].to_dtype(dtype).unwrap();
         let first = POINTS - INITIAL;
         let initial = |name: &str| all(name).narrow(0, first, INITIAL).unwrap();
-        let mask: Vec<f64> = self.0["dirichlet_mask"].flatten_all().unwrap().to_vec1().unwrap();
-        assert!(mask.iter().enumerate().all(|(i, &is)| (is > 0.5) == (i >= first)));
+        let mask: Vec<f64> = self.0["dirichlet_mask"]
+            .flatten_all()
+            .unwrap()
+            .to_vec1()
+            .unwrap();
+        assert!(
+            mask.iter()
+                .enumerate()
+                .all(|(i, &is)| (is > 0.5) == (i >= first))
+        );
         let domain = Sample::new(all("coords")).unwrap();
         let domain = domain.with_column(MEDIUM, all("squared_slowness")).unwrap();
         let start = Sample::with_targets(initial("coords"), initial("source_boundary_values"));
@@ -72,7 +80,13 @@ fn assert_matches_golden(dtype: DType, bound: f64) {
     let golden = Golden::read();
     let (trainer, constraints) = (golden.trainer(dtype), golden.constraints(dtype));
     let loss = trainer.loss_and_gradient(&constraints).unwrap();
-    let mean = |name: &str| loss.terms.iter().find(|term| term.name == name).unwrap().mean;
+    let mean = |name: &str| {
+        loss.terms
+            .iter()
+            .find(|term| term.name == name)
+            .unwrap()
+            .mean
+    };
     let points = POINTS as f64;
     let sum = INITIAL as f64 * points;
     for (name, got) in [
@@ -87,7 +101,12 @@ fn assert_matches_golden(dtype: DType, bound: f64) {
     let layout = trainer.model().parameters().layout().clone();
     let expected = layout.join(|name| golden.0.get(&format!("grad.{name}")).cloned());
     let expected: Vec<f64> = expected.unwrap().to_vec1().unwrap();
-    let gradient = loss.gradient.to_dtype(DType::F64).unwrap().to_vec1::<f64>().unwrap();
+    let gradient = loss
+        .gradient
+        .to_dtype(DType::F64)
+        .unwrap()
+        .to_vec1::<f64>()
+        .unwrap();
     let scale = expected.iter().fold(0.0_f64, |max, x| max.max(x.abs()));
     let pairs = gradient.iter().zip(&expected);
     let error = pairs.fold(0.0_f64, |max, (a, b)| max.max((points * a - b).abs())) / scale;

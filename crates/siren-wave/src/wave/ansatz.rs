@@ -100,11 +100,7 @@ impl Ansatz {
         AnsatzValue {
             factor: [unit * g, unit * slope, unit * curvature],
             offset: faded,
-            offset_gradient: [
-                -slope * f,
-                -faded * dx / variance,
-                -faded * dy / variance,
-            ],
+            offset_gradient: [-slope * f, -faded * dx / variance, -faded * dy / variance],
             offset_acceleration: -curvature * f,
             offset_laplacian: faded * laplacian,
         }

@@ -94,7 +94,10 @@ impl Scene<'_> {
         let mut solver = TimeSolver::new(REFERENCE_SIDE, self.medium.on_grid(REFERENCE_SIDE));
         solver.border = self.border.of_reference();
         let initial = match self.excitation {
-            Excitation::Pulse => points.iter().map(|&point| self.pulse.value(point)).collect(),
+            Excitation::Pulse => points
+                .iter()
+                .map(|&point| self.pulse.value(point))
+                .collect(),
             Excitation::Ricker(ricker) => {
                 let area = solver.spacing().powi(2);
                 let least = (-0.5 * REACH * REACH).exp() * self.pulse.amplitude;
@@ -115,7 +118,9 @@ impl Scene<'_> {
             let rows = snapshot.values.chunks(REFERENCE_SIDE).step_by(stride);
             Frame {
                 time: snapshot.time,
-                values: rows.flat_map(|row| row.iter().step_by(stride).copied()).collect(),
+                values: rows
+                    .flat_map(|row| row.iter().step_by(stride).copied())
+                    .collect(),
             }
         };
         Ok(record.snapshots.iter().map(frame).collect())
@@ -149,8 +154,12 @@ mod tests {
     #[test]
     fn the_closed_form_and_finite_differences_agree_on_every_point_of_a_frame() {
         let medium = Medium::uniform();
-        let closed = scene(&medium, BorderCondition::Open).frames(&[0.1, 0.3]).unwrap();
-        let solved = scene(&medium, BorderCondition::Dirichlet).frames(&[0.1, 0.3]).unwrap();
+        let closed = scene(&medium, BorderCondition::Open)
+            .frames(&[0.1, 0.3])
+            .unwrap();
+        let solved = scene(&medium, BorderCondition::Dirichlet)
+            .frames(&[0.1, 0.3])
+            .unwrap();
         for (closed, solved) in closed.iter().zip(&solved) {
             assert_eq!(closed.values.len(), points().len());
             let error = distance(solved, closed);

@@ -95,7 +95,12 @@ impl WaveEquationProblem {
         check_variance(pulse.variance)?;
         if config.border == BorderCondition::Open {
             let (radius, last) = (REACH * pulse.variance.sqrt(), config.duration);
-            notes.extend(checks::border_note(pulse.center, radius, medium.min(), last));
+            notes.extend(checks::border_note(
+                pulse.center,
+                radius,
+                medium.min(),
+                last,
+            ));
         }
         Ok(Self {
             medium: Arc::new(medium),
@@ -273,9 +278,8 @@ impl WaveEquationProblem {
                 0.0
             }
         };
-        let event = |(index, [x, y]): (usize, Point)| {
-            [time(index), x.clamp(-1.0, 1.0), y.clamp(-1.0, 1.0)]
-        };
+        let event =
+            |(index, [x, y]): (usize, Point)| [time(index), x.clamp(-1.0, 1.0), y.clamp(-1.0, 1.0)];
         points.into_iter().enumerate().map(event).collect()
     }
 
@@ -467,7 +471,8 @@ fn check_variance(variance: f64) -> Result<()> {
     if variance >= 1e-5 {
         return Ok(());
     }
-    let expected = "at least 1e-5 for the wave equation: the grid of its reference resolves no narrower pulse";
+    let expected =
+        "at least 1e-5 for the wave equation: the grid of its reference resolves no narrower pulse";
     Err(Error::invalid("signal.source_variance", variance, expected))
 }
 

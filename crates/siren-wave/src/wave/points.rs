@@ -101,7 +101,9 @@ impl Spread {
 
 /// Returns the coordinate in [−1, 1] of which a coordinate is the mirror image in the borders.
 fn reflected(coordinate: f64) -> f64 {
-    ((coordinate + 1.0).rem_euclid(4.0) - 2.0).abs().mul_add(-1.0, 1.0)
+    ((coordinate + 1.0).rem_euclid(4.0) - 2.0)
+        .abs()
+        .mul_add(-1.0, 1.0)
 }
 
 /// Points of the border with their outward normals.
@@ -180,7 +182,13 @@ mod tests {
 
     #[test]
     fn points_beyond_the_border_are_reflected_into_the_square() {
-        for (at, expected) in [(0.4, 0.4), (1.25, 0.75), (-1.5, -0.5), (3.5, -0.5), (5.25, 0.75)] {
+        for (at, expected) in [
+            (0.4, 0.4),
+            (1.25, 0.75),
+            (-1.5, -0.5),
+            (3.5, -0.5),
+            (5.25, 0.75),
+        ] {
             assert!((reflected(at) - expected).abs() < 1e-12, "{at}");
         }
     }
@@ -193,6 +201,9 @@ mod tests {
             assert!((x * nx + y * ny - 1.0).abs() < 1e-12 && x.abs().max(y.abs()) <= 1.0);
             counts[usize::from(nx + ny > 0.0)] += 1;
         }
-        assert!(counts.iter().all(|&count: &usize| count.abs_diff(200) < 10), "{counts:?}");
+        assert!(
+            counts.iter().all(|&count: &usize| count.abs_diff(200) < 10),
+            "{counts:?}"
+        );
     }
 }

@@ -1,8 +1,10 @@
 use siren_core::field::SirenConfig;
-use siren_core::objective::{Coefficients, Context, Objective as _};
+use siren_core::objective::{Coefficients, Context};
 
 use super::*;
-use crate::config::{CircleMediumConfig, Equation, MediumConfig, WaveObjectiveConfig, WaveSignalConfig};
+use crate::config::{
+    CircleMediumConfig, Equation, MediumConfig, WaveObjectiveConfig, WaveSignalConfig,
+};
 
 fn problem(signal: &WaveSignalConfig, config: &WaveEquationConfig) -> Arc<WaveEquationProblem> {
     let objective = WaveObjectiveConfig {
@@ -35,7 +37,10 @@ fn network() -> Siren {
         ..SirenConfig::default()
     };
     let mut rng = Stream::PARAMETERS.rng(5, 0);
-    Siren::init(&config, FieldShape::new(3, 1), &mut rng, DType::F64, &Device::Cpu).unwrap()
+    let shape = FieldShape::new(3, 1);
+    config
+        .init(shape, &mut rng, DType::F64, &Device::Cpu)
+        .unwrap()
 }
 
 fn residuals(constraint: &Constraint, field: &Siren) -> (Sample, Vec<f64>) {
@@ -98,7 +103,10 @@ fn residuals_are_those_of_the_wave_that_is_scored_by_differences_to_second_order
             }
         }
         let ratio = error[0] / error[1];
-        assert!(error[1] < 1e-2 && (3.5..4.5).contains(&ratio), "{config:?} {error:?}");
+        assert!(
+            error[1] < 1e-2 && (3.5..4.5).contains(&ratio),
+            "{config:?} {error:?}"
+        );
     }
 }
 
@@ -121,7 +129,10 @@ fn the_field_zero_has_an_error_of_100_percent_in_all_frames_of_an_open_plane() {
     };
     let problem = problem(&WaveSignalConfig::default(), &soft);
     let field = network();
-    field.parameters().set(&field.parameters().flat().unwrap().zeros_like().unwrap()).unwrap();
+    field
+        .parameters()
+        .set(&field.parameters().flat().unwrap().zeros_like().unwrap())
+        .unwrap();
     let metrics = problem.evaluate(&field).unwrap();
     let names: Vec<&str> = metrics.iter().map(|m| m.metric.name.as_ref()).collect();
     assert_eq!(
@@ -157,7 +168,15 @@ fn times_grow_and_pulses_narrow_over_the_steps_that_the_config_says() {
     let times = |step| {
         let constraints = problem.constraints(DType::F64, &Device::Cpu).unwrap();
         let initial = constraints.iter().find(|c| c.name == "initial").unwrap();
-        let events: Vec<f64> = initial.sampler.draw(step).unwrap().coords().flatten_all().unwrap().to_vec1().unwrap();
+        let events: Vec<f64> = initial
+            .sampler
+            .draw(step)
+            .unwrap()
+            .coords()
+            .flatten_all()
+            .unwrap()
+            .to_vec1()
+            .unwrap();
         let times = events.into_iter().step_by(3);
         times.fold(0.0_f64, |most, t| most.max(t.abs()))
     };
