@@ -58,7 +58,7 @@ impl Spread {
     /// pulse, or uniform ones up to the front. Points beyond the border are reflected.
     pub(crate) fn inside(&self, count: usize, last: f64, rng: &mut ChaCha8Rng) -> Vec<Event> {
         let at = |[u, v, w]: Event| {
-            let time = last * u;
+            let time = self.time(last, u);
             let front = self.speed * time;
             let distance = match self.shape {
                 SpreadShape::Front => {
@@ -87,6 +87,12 @@ impl Spread {
             [u * last.min(arrival), point[0], point[1]]
         };
         unit_cube(count, rng).map(at).collect()
+    }
+
+    /// Returns the time at a share of the waves' whole area: a circle of growing length and of the breadth of the pulse.
+    fn time(&self, last: f64, share: f64) -> f64 {
+        let start = FRONT_SPREAD * self.deviation / self.speed;
+        (start * start + share * last * (last + 2.0 * start)).sqrt() - start
     }
 
     fn event(&self, time: f64, distance: f64, turn: f64) -> Event {
