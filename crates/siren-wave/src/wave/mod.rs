@@ -215,8 +215,14 @@ impl WaveEquationProblem {
         }
     }
 
-    /// Returns the sample for the equation at some events.
-    fn equation_sample(&self, stage: &Stage, events: &[Event], at: &Placement) -> Result<Sample> {
+    /// Returns the sample for the equation at some events, with the residual of each multiplied by a weight.
+    fn equation_sample(
+        &self,
+        stage: &Stage,
+        events: &[Event],
+        weight: impl Fn(Event) -> f64,
+        at: &Placement,
+    ) -> Result<Sample> {
         let ansatz = self.ansatz(stage.pulse);
         let unit = match self.norm {
             ResidualNorm::Mse => stage.pulse.amplitude / stage.pulse.variance,
@@ -232,8 +238,9 @@ impl WaveEquationProblem {
                 - known.offset_laplacian / m
                 - self.source(stage.pulse, event);
             medium.push([m]);
-            factor.push(known.factor.map(|factor| factor / unit));
-            remainder.push([rest / unit]);
+            let scale = weight(event) / unit;
+            factor.push(known.factor.map(|factor| scale * factor));
+            remainder.push([scale * rest]);
         }
         Sample::new(at.tensor(events)?)?
             .with_column(MEDIUM, at.tensor(&medium)?)?
@@ -346,7 +353,16 @@ impl WaveEquationProblem {
             if let Initial::Soft(soft) = problem.config.initial {
                 events.extend(problem.initial_points(soft, &stage, step));
             }
-            problem.equation_sample(&stage, &events, &at)
+            let spread = problem.spread(&stage);
+            let is_weighted = problem.norm == ResidualNorm::Mse && problem.points.front > 0;
+            let weight = |event| {
+                if is_weighted {
+                    spread.background(event)
+                } else {
+                    1.0
+                }
+            };
+            problem.equation_sample(&stage, &events, weight, &at)
         };
         let constraint = Constraint::new("interior", sampler, self.equation()?);
         Ok(constraint.weighted(self.equation_weight(1.0)))
@@ -358,7 +374,7 @@ impl WaveEquationProblem {
             let stage = problem.stage(step);
             let (spread, count) = (problem.spread(&stage), problem.points.front);
             let events = spread.inside(count, stage.last, &mut drawn.rng(step));
-            problem.equation_sample(&stage, &events, &at)
+            problem.equation_sample(&stage, &events, |_| 1.0, &at)
         };
         let constraint = Constraint::new("front", sampler, self.equation()?);
         Ok(constraint.weighted(self.equation_weight(self.points.front_weight)))

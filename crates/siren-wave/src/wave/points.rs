@@ -16,6 +16,8 @@ const ALPHA: [f64; 3] = [
 ];
 /// Standard deviation of distances from the front, over that of the pulse.
 const FRONT_SPREAD: f64 = 1.7;
+/// Distance from the front, in standard deviations of the pulse, at which the background begins.
+const BACKGROUND_SPREAD: f64 = 3.0;
 /// Standard deviations of the pulse beyond which its displacement is nothing.
 pub(crate) const REACH: f64 = 5.0;
 
@@ -87,6 +89,16 @@ impl Spread {
             [u * last.min(arrival), point[0], point[1]]
         };
         unit_cube(count, rng).map(at).collect()
+    }
+
+    /// Returns the weight of the residual at a point of the domain: near zero at the front, whose points have a weight of their own in the loss.
+    /// The few points of the domain that happen to lie there would otherwise outweigh them, and change from step to step.
+    pub(crate) fn background(&self, [t, x, y]: Event) -> f64 {
+        if self.shape == SpreadShape::Disk {
+            return 1.0;
+        }
+        let distance = (x - self.center[0]).hypot(y - self.center[1]) - self.speed * t;
+        -(-0.5 * (distance / (BACKGROUND_SPREAD * self.deviation)).powi(2)).exp_m1()
     }
 
     /// Returns the time at a share of the waves' whole area: a circle of growing length and of the breadth of the pulse.
