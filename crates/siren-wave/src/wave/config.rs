@@ -52,7 +52,7 @@ impl Default for WaveEquationConfig {
             border_points: 200,
             border_weight: 1.0,
             quiet_points: 0,
-            quiet_weight: 0.01,
+            quiet_weight: 0.001,
             grow_steps: 0,
             sharpen_steps: 0,
         }

@@ -84,7 +84,9 @@ fn residuals_are_those_of_the_wave_that_is_scored_by_differences_to_second_order
     ] {
         let (problem, field) = (problem(&signal, &config), network());
         let constraints = problem.constraints(DType::F64, &Device::Cpu).unwrap();
-        let (sample, found) = residuals(&constraints[0], &field);
+        // The residuals of the interior are weighted.
+        let front = constraints.iter().find(|c| c.name == "front").unwrap();
+        let (sample, found) = residuals(front, &field);
         let events: Vec<f64> = sample.coords().flatten_all().unwrap().to_vec1().unwrap();
         let wave = |[t, x, y]: Event| problem.wave_at(&field, t, &[[x, y]]).unwrap()[0];
         let unit = problem.pulse.amplitude / problem.pulse.variance;
