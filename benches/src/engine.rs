@@ -7,14 +7,14 @@
 
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use candle_core::{D, DType, Device, Tensor, Var};
 use candle_nn::{AdamW, Optimizer, ParamsAdamW};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use siren_core::config::Source;
 use siren_core::field::{FieldShape, Jet, Level, Order, Siren, SirenConfig};
-use siren_core::objective::{Coefficients, Constraint, Context, Objective, Term};
+use siren_core::objective::{Coefficients, Constraint, Context, Law, Objective, Term};
 use siren_core::signal::{Sample, WholeSampler};
 use siren_core::train::{Blueprint, Model, Task, TrainConfig, Trainer};
 use siren_hyper::{Hyper, HyperNetwork};
@@ -272,7 +272,9 @@ fn constraints(case: &Case, device: &Device) -> Result<Vec<Constraint>> {
 fn loss(field: &Siren, constraints: &[Constraint]) -> Result<Tensor> {
     let mut terms = Vec::new();
     for constraint in constraints {
-        let objective = &constraint.objective;
+        let Law::Pointwise(objective) = &constraint.law else {
+            bail!("`{}` is no pointwise constraint", constraint.name);
+        };
         let sample = constraint.sampler.draw(0)?;
         let context = Context {
             jet: &field.jet(sample.coords(), objective.order())?,

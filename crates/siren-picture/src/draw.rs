@@ -12,7 +12,7 @@ use siren_core::file::replaceable;
 use siren_core::{Error, Result};
 
 use crate::canvas::{Canvas, Size};
-use crate::palette::{gradient_color, laplacian_color, robust_scale};
+use crate::palette::{diverging_color, gradient_color, robust_scale};
 use crate::picture::{LUMA, MAX_PIXELS, Picture, is_png};
 use crate::png_stream::PngRows;
 
@@ -150,7 +150,7 @@ fn gradient_colors(raw: &[f32], scale: f32) -> Vec<f32> {
 
 fn laplacian_colors(raw: &[f32], scale: f32) -> Vec<f32> {
     let values = raw.iter();
-    values.flat_map(|&y| laplacian_color(y, scale)).collect()
+    values.flat_map(|&y| diverging_color(y, scale)).collect()
 }
 
 /// Colors luma gradients `(n, 2)`, downward and to the right, that were not computed from a field as [`Quantity::Gradient`] colors them.

@@ -41,7 +41,7 @@ pub mod draw;
 mod field;
 pub mod memory;
 mod metadata;
-mod palette;
+pub mod palette;
 pub mod picture;
 mod png_stream;
 pub mod scene;

@@ -81,6 +81,18 @@ impl Offset {
         }
     }
 
+    /// Returns the position of the source.
+    #[must_use]
+    pub fn position(&self) -> Point {
+        self.source.position
+    }
+
+    /// Returns whether the network's field has no source: all of it is in the offset.
+    #[must_use]
+    pub fn has_no_source(&self) -> bool {
+        matches!(self.kind, Kind::Background(_))
+    }
+
     /// Returns `w` and `g` at a point outside the absorbing layers. Inside them both are zero in every formulation: the network has all of
     /// the field there, or, for scattered fields, the scattered part.
     #[must_use]

@@ -1,18 +1,23 @@
 //! An equation of waves as a fitting problem: its constraints and scores.
 
+#[cfg(feature = "cli")]
+use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use siren_core::field::{FieldShape, Siren};
+use siren_core::field::{FieldShape, Siren, SirenConfig};
 use siren_core::metrics::Metrics;
 use siren_core::objective::Constraint;
+use siren_core::optimizer::{GaussNewtonConfig, OptimizerConfig};
 use siren_core::signal::{Spectrum, checksum};
-use siren_core::train::Task;
+use siren_core::train::{FitConfig, Task, TrainConfig};
 use siren_core::{Error, Result};
 
 use crate::Point;
-use crate::config::{Equation, WaveObjectiveConfig, WaveSignalConfig};
+use crate::config::{Equation, InverseSolver, WaveObjectiveConfig, WaveSignalConfig};
+use crate::field::{WaveField, WaveMetadata};
 use crate::helmholtz::HelmholtzProblem;
+use crate::inverse::{AdjointInversion, NetworkInversion, Survey};
 use crate::wave::WaveEquationProblem;
 
 /// An equation of waves, to whose solution a field is fitted.
@@ -34,6 +39,18 @@ pub(crate) trait WaveProblem: Send + Sync {
 
     /// Scores a field.
     fn evaluate(&self, field: &Siren) -> Result<Metrics>;
+
+    /// Returns the numbers that are fitted, for a checksum.
+    fn data(&self) -> Vec<f64> {
+        Vec::new()
+    }
+
+    /// Returns the facts from which a fitted field is evaluated.
+    fn metadata(&self) -> WaveMetadata;
+
+    /// Writes pictures of a fitted field into a folder.
+    #[cfg(feature = "cli")]
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()>;
 }
 
 impl Waves {
@@ -59,18 +76,64 @@ impl Waves {
             Equation::Wave(config) => Box::new(Arc::new(WaveEquationProblem::new(
                 setup, config, &mut notes,
             )?)),
+            Equation::Inverse(config) => {
+                let survey = Survey::new(setup, config, &mut notes)?;
+                match &config.solver {
+                    InverseSolver::Network(solver) => {
+                        Box::new(Arc::new(NetworkInversion::new(survey, solver, setup)?))
+                    }
+                    InverseSolver::Adjoint(solver) => {
+                        Box::new(AdjointInversion::new(survey, solver)?)
+                    }
+                }
+            }
         };
+        let checksum = checksum(problem.data().into_iter().map(|x| x as f32));
         Ok(Self {
             problem,
             notes,
-            checksum: checksum(std::iter::empty()),
+            checksum,
         })
+    }
+
+    /// Returns settings of a fit that takes about a minute: a small network and Gauss–Newton.
+    #[must_use]
+    pub fn recipe(&self) -> FitConfig {
+        FitConfig {
+            field: SirenConfig {
+                hidden_features: 64,
+                hidden_layers: 2,
+                first_omega_0: 15.0.into(),
+                hidden_omega_0: 10.0,
+                ..SirenConfig::default()
+            },
+            train: TrainConfig {
+                steps: 40,
+                optimizer: OptimizerConfig::GaussNewton(GaussNewtonConfig::default()),
+                ..TrainConfig::default()
+            },
+            ..FitConfig::default()
+        }
     }
 
     /// Returns remarks on the signal for the user.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Returns the facts from which a fitted field is evaluated.
+    #[must_use]
+    pub fn metadata(&self) -> WaveMetadata {
+        self.problem.metadata()
+    }
+
+    /// Puts a fitted field and the facts of the problem together.
+    ///
+    /// # Errors
+    /// As [`WaveField::new`].
+    pub fn field(&self, siren: Siren) -> Result<WaveField> {
+        WaveField::new(siren, self.metadata())
     }
 
     /// Returns a checksum of the data.
@@ -129,6 +192,12 @@ pub(crate) struct Placement {
 }
 
 impl Placement {
+    /// Makes a tensor `(n, width)` of rows one after another.
+    pub(crate) fn rows(&self, values: &[f64], width: usize) -> Result<Tensor> {
+        let tensor = Tensor::from_slice(values, (values.len() / width, width), &Device::Cpu)?;
+        Ok(tensor.to_dtype(self.dtype)?.to_device(&self.device)?)
+    }
+
     /// Makes a tensor of rows of equal length.
     pub(crate) fn tensor<const N: usize>(&self, rows: &[[f64; N]]) -> Result<Tensor> {
         let tensor = Tensor::from_slice(rows.as_flattened(), (rows.len(), N), &Device::Cpu)?;

@@ -1,9 +1,9 @@
-//! Objectives on their domains.
+//! Objectives and functionals on their domains.
 
-use super::Objective;
+use super::{Functional, Objective};
 use crate::signal::Sampler;
 
-/// A named objective on its own domain, with a weight in the loss.
+/// A named objective or functional on its own domain, with a weight in the loss.
 pub struct Constraint {
     /// Name in messages, and in front of the names of terms that another constraint has too.
     pub name: String,
@@ -12,11 +12,19 @@ pub struct Constraint {
     /// Points at which it holds.
     pub sampler: Box<dyn Sampler>,
     /// What holds there.
-    pub objective: Box<dyn Objective>,
+    pub law: Law,
+}
+
+/// What holds at the points of a constraint.
+pub enum Law {
+    /// At each point for itself. The loss is the mean over points.
+    Pointwise(Box<dyn Objective>),
+    /// For the values at all points together.
+    Functional(Box<dyn Functional>),
 }
 
 impl Constraint {
-    /// Makes a constraint of weight 1.
+    /// Makes a pointwise constraint of weight 1.
     pub fn new(
         name: impl Into<String>,
         sampler: impl Sampler + 'static,
@@ -25,18 +33,35 @@ impl Constraint {
         Self::boxed(name, Box::new(sampler), Box::new(objective))
     }
 
-    /// Makes a constraint of weight 1, as [`new`](Self::new).
+    /// Makes a pointwise constraint of weight 1, as [`new`](Self::new).
     #[must_use]
     pub fn boxed(
         name: impl Into<String>,
         sampler: Box<dyn Sampler>,
         objective: Box<dyn Objective>,
     ) -> Self {
+        Self::of_law(name, sampler, Law::Pointwise(objective))
+    }
+
+    /// Makes a constraint of weight 1 on the values at all points of each sample together.
+    pub fn functional(
+        name: impl Into<String>,
+        sampler: impl Sampler + 'static,
+        functional: impl Functional + 'static,
+    ) -> Self {
+        Self::of_law(
+            name,
+            Box::new(sampler),
+            Law::Functional(Box::new(functional)),
+        )
+    }
+
+    fn of_law(name: impl Into<String>, sampler: Box<dyn Sampler>, law: Law) -> Self {
         Self {
             name: name.into(),
             weight: Weight::Constant(1.0),
             sampler,
-            objective,
+            law,
         }
     }
 

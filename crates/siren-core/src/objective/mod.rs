@@ -1,12 +1,14 @@
-//! Objectives: pointwise constraints on a jet, as named per-point terms.
+//! Objectives: pointwise constraints on a jet, as named per-point terms; functionals: losses of all values together.
 //!
 //! The paper's general loss (§2) is a sum of constraints, each on its own domain,
 //! `L = Σₘ wₘ · mean over x ∈ Ωₘ of ‖Cₘ(a(x), Φ(x), ∇Φ(x), …)‖`. An [`Objective`] is one `C`; a [`Constraint`] gives it a name, its
-//! weight `w` and its domain `Ω`, a sampler.
+//! weight `w` and its domain `Ω`, a sampler. A loss that is no mean over points, such as the misfit of a solver in an inverse problem, is a
+//! [`Functional`] of the values at all points.
 
 mod constraint;
 mod context;
 mod derivatives;
+mod functional;
 mod prior;
 mod value;
 
@@ -17,9 +19,10 @@ use candle_core::Tensor;
 use crate::error::Result;
 use crate::field::Order;
 
-pub use self::constraint::{Constraint, Weight};
+pub use self::constraint::{Constraint, Law, Weight};
 pub use self::context::{Coefficients, Context};
 pub use self::derivatives::{Derivatives, Share};
+pub use self::functional::{FieldValues, Functional, FunctionalTerm};
 pub use self::prior::{HessianPrior, TotalVariation};
 pub use self::value::ValueMse;
 

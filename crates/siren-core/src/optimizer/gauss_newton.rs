@@ -8,6 +8,7 @@ use siren_kernel::product::Symmetric;
 use super::{Evaluation, Linearization, Optimizer, OptimizerState, Problem};
 use crate::error::{Error, Result};
 use crate::field::Parameters;
+use crate::field::tensor::{Element, read};
 
 /// Most trials of a step, each with a larger damping.
 const MAX_TRIALS: u32 = 12;
@@ -22,6 +23,8 @@ const COLUMNS: usize = 512;
 pub struct GaussNewtonConfig {
     /// λ of the first step, relative to the mean diagonal element of `J Jᵀ`.
     pub damping: f64,
+    /// Least λ, relative as `damping`: below it a step fits the points of one sample, and raises the loss between them.
+    pub least_damping: f64,
     /// Factor of λ after a trial that raised the loss.
     pub increase: f64,
     /// Factor of λ after a step whose first trial lowered the loss.
@@ -34,6 +37,7 @@ impl Default for GaussNewtonConfig {
     fn default() -> Self {
         Self {
             damping: 1e-4,
+            least_damping: 1e-6,
             increase: 4.0,
             decrease: 0.5,
             momentum: 0.0,
@@ -53,6 +57,9 @@ impl GaussNewtonConfig {
         let [least, most] = DAMPING_RANGE;
         let is_damping = (least..=most).contains(&self.damping);
         check("damping", self.damping, is_damping, "1e-16 to 1e6")?;
+        let is_least = (least..=self.damping).contains(&self.least_damping);
+        let expected = "1e-16 to `damping`";
+        check("least_damping", self.least_damping, is_least, expected)?;
         let is_increase = self.increase > 1.0 && self.increase <= 1e3;
         check(
             "increase",
@@ -114,18 +121,19 @@ impl Optimizer for GaussNewton {
         _learning_rate: f64,
     ) -> Result<Evaluation> {
         let before = problem.evaluate()?;
-        let system = System::new(problem.linearize()?, &self.direction, self.config.momentum);
+        let system = System::new(problem.linearize()?, &self.direction, self.config.momentum)?;
         let theta = parameters.flat()?;
         let mut damping = self.damping;
         for trial in 0..MAX_TRIALS {
-            if let Some(direction) = system.direction(damping) {
+            if let Some(direction) = system.direction(damping)? {
                 let step = Tensor::from_slice(&direction, direction.len(), &Device::Cpu)?;
                 let step = step.to_dtype(theta.dtype())?.to_device(theta.device())?;
                 parameters.set(&(&theta - step)?)?;
                 match problem.evaluate() {
                     Ok(after) if after.loss < before.loss => {
                         if trial == 0 {
-                            damping = (damping * self.config.decrease).max(DAMPING_RANGE[0]);
+                            damping =
+                                (damping * self.config.decrease).max(self.config.least_damping);
                         }
                         self.damping = damping;
                         self.direction = direction;
@@ -175,7 +183,7 @@ impl Optimizer for GaussNewton {
 
 /// The linear system of one step.
 struct System {
-    jacobian: Vec<f64>,
+    jacobian: Tensor,
     gram: Symmetric,
     /// `r − μ J φ`.
     target: Vec<f64>,
@@ -184,43 +192,78 @@ struct System {
 }
 
 impl System {
-    fn new(linearization: Linearization, direction: &[f64], momentum: f64) -> Self {
+    fn new(linearization: Linearization, direction: &[f64], momentum: f64) -> Result<Self> {
+        match linearization.jacobian.dtype() {
+            DType::F64 => Self::of::<f64>(linearization, direction, momentum),
+            _ => Self::of::<f32>(linearization, direction, momentum),
+        }
+    }
+
+    fn of<T: Element>(
+        linearization: Linearization,
+        direction: &[f64],
+        momentum: f64,
+    ) -> Result<Self> {
         let Linearization {
             residuals,
             jacobian,
         } = linearization;
         let start: Vec<f64> = direction.iter().map(|x| momentum * x).collect();
-        let gram = Symmetric::gram(&jacobian, residuals.len());
-        let rows = jacobian.par_chunks(start.len().max(1));
-        let target = residuals.par_iter().zip(rows).map(|(residual, row)| {
-            let predicted: f64 = row.iter().zip(&start).map(|(a, b)| a * b).sum();
-            residual - predicted
-        });
-        Self {
-            target: target.collect(),
-            gram,
-            start,
+        let gram = read(&jacobian, |jacobian: &[T]| {
+            Symmetric::gram(jacobian, residuals.len())
+        })?;
+        let target = if momentum == 0.0 {
+            residuals
+        } else {
+            read(&jacobian, |jacobian: &[T]| {
+                let rows = jacobian.par_chunks(start.len().max(1));
+                let target = residuals.par_iter().zip(rows).map(|(residual, row)| {
+                    let products = row.iter().zip(&start).map(|(a, b)| a.to_double() * b);
+                    residual - products.sum::<f64>()
+                });
+                target.collect()
+            })?
+        };
+        Ok(Self {
             jacobian,
-        }
+            gram,
+            target,
+            start,
+        })
     }
 
     /// Returns `μ φ + Jᵀ (J Jᵀ + λ I)⁻¹ (r − μ J φ)`; `None` if the system cannot be solved to rounding.
-    fn direction(&self, damping: f64) -> Option<Vec<f64>> {
+    fn direction(&self, damping: f64) -> Result<Option<Vec<f64>>> {
         let shift = damping * self.gram.mean_diagonal();
-        let factor = self.gram.cholesky(shift)?;
+        let Some(factor) = self.gram.cholesky(shift) else {
+            return Ok(None);
+        };
         let mut weights = self.target.clone();
         factor.solve(&mut weights);
+        let direction = match self.jacobian.dtype() {
+            DType::F64 => read(&self.jacobian, |jacobian: &[f64]| {
+                self.combine(jacobian, &weights)
+            }),
+            _ => read(&self.jacobian, |jacobian: &[f32]| {
+                self.combine(jacobian, &weights)
+            }),
+        }?;
+        Ok(direction.iter().all(|x| x.is_finite()).then_some(direction))
+    }
+
+    /// Returns `μ φ + Jᵀ weights`.
+    fn combine<T: Element>(&self, jacobian: &[T], weights: &[f64]) -> Vec<f64> {
         let parameters = self.start.len();
         let mut direction = self.start.clone();
         let parts = direction.par_chunks_mut(COLUMNS).enumerate();
         parts.for_each(|(index, part)| {
             let first = index * COLUMNS;
-            for (row, weight) in self.jacobian.chunks(parameters).zip(&weights) {
+            for (row, weight) in jacobian.chunks(parameters).zip(weights) {
                 for (sum, x) in part.iter_mut().zip(&row[first..]) {
-                    *sum += weight * x;
+                    *sum += weight * x.to_double();
                 }
             }
         });
-        direction.iter().all(|x| x.is_finite()).then_some(direction)
+        direction
     }
 }

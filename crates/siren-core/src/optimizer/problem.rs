@@ -1,5 +1,7 @@
 //! What an optimizer minimizes in one step.
 
+use candle_core::Tensor;
+
 use super::Evaluation;
 use crate::error::{Error, Result};
 
@@ -34,6 +36,6 @@ impl<F: FnMut() -> Result<Evaluation>> Problem for F {
 pub struct Linearization {
     /// Residuals `r (N,)`, with `Σ r² = loss`.
     pub residuals: Vec<f64>,
-    /// Jacobian `∂r/∂θ (N, P)`, row-major.
-    pub jacobian: Vec<f64>,
+    /// Jacobian `∂r/∂θ (N, P)` in CPU memory, contiguous, in the type of the parameters.
+    pub jacobian: Tensor,
 }

@@ -7,7 +7,7 @@ use candle_core::{DType, Tensor};
 use super::{Time, differentiate};
 use crate::error::{Error, Result};
 use crate::field::{Accumulator, Prepared, Siren, Threads};
-use crate::objective::{Coefficients, Constraint, Context, Objective, Term};
+use crate::objective::{Coefficients, Constraint, Context, Law, Objective, Term};
 use crate::signal::Sample;
 
 /// A sample is halved this often, and the chunks of each part are summed one after the other. The number fixes the order of all
@@ -26,10 +26,18 @@ pub(super) struct TermSum {
 /// Term sums of one constraint, and the gradient of its part of the loss.
 pub(super) struct ConstraintLoss {
     pub(super) sums: Vec<TermSum>,
-    /// Number of points of the sample.
-    pub(super) points: usize,
+    /// Number of points over which the sums are; 1 for a functional.
+    pub(super) count: usize,
     /// With respect to all parameters of the field, `(P,)`.
     pub(super) gradient: Tensor,
+}
+
+/// A field at one step, which all constraints share.
+pub(super) struct FieldStep<'a> {
+    pub(super) field: &'a Siren,
+    pub(super) prepared: &'a Prepared<'a>,
+    pub(super) coefficients: &'a Coefficients,
+    pub(super) time: Time,
 }
 
 /// Sums over some chunks.
@@ -51,54 +59,64 @@ struct Evaluator<'a> {
     time: Time,
 }
 
-/// Draws the sample of a constraint, and computes its part of the loss and its gradient.
-///
-/// `prepared` and `coefficients` are those of `field`, which all constraints of a step share.
-pub(super) fn evaluate(
-    field: &Siren,
-    prepared: &Prepared<'_>,
-    coefficients: &Coefficients,
-    constraint: &Constraint,
-    time: Time,
-) -> Result<ConstraintLoss> {
-    let sample = constraint.sampler.draw(time.step)?;
-    if sample.is_empty() {
-        return Err(Error::Shape {
-            what: "sample",
-            expected: "at least one point".to_owned(),
-            got: format!("none for the constraint `{}`", constraint.name),
-        });
+impl FieldStep<'_> {
+    /// Draws the sample of a constraint, and computes its part of the loss and its gradient.
+    pub(super) fn evaluate(&self, constraint: &Constraint) -> Result<ConstraintLoss> {
+        let sample = constraint.sampler.draw(self.time.step)?;
+        if sample.is_empty() {
+            return Err(Error::Shape {
+                what: "sample",
+                expected: "at least one point".to_owned(),
+                got: format!("none for the constraint `{}`", constraint.name),
+            });
+        }
+        let weight = constraint.weight.at(self.time.step);
+        match &constraint.law {
+            Law::Pointwise(objective) => {
+                let loss = self.pointwise(&constraint.name, weight, objective.as_ref(), &sample)?;
+                if loss.sums.iter().any(|sum| !sum.total.is_finite()) {
+                    // Data that is not finite is no fault of the training.
+                    sample.must_be_finite()?;
+                }
+                Ok(loss)
+            }
+            Law::Functional(functional) => self.functional(weight, functional.as_ref(), &sample),
+        }
     }
-    let objective = constraint.objective.as_ref();
-    let evaluator = Evaluator {
-        constraint: &constraint.name,
-        weight: constraint.weight.at(time.step),
-        prepared,
-        coefficients,
-        objective,
-        sample: &sample,
-        chunk_points: field
-            .network()
-            .chunk_points(objective.order_at(time.progress)),
-        time,
-    };
-    let halvings = match evaluator.prepared.threads() {
-        Threads::Many => HALVINGS,
-        Threads::One => 0,
-    };
-    let chunks = sample.len().div_ceil(evaluator.chunk_points);
-    let loss = evaluator.reduce(0, chunks, halvings)?;
-    if loss.sums.iter().any(|sum| !sum.total.is_finite()) {
-        // Data that is not finite is no fault of the training.
-        sample.must_be_finite()?;
+
+    /// Computes the loss of an objective, chunk by chunk. `constraint` is the name in messages.
+    pub(super) fn pointwise(
+        &self,
+        constraint: &str,
+        weight: f64,
+        objective: &dyn Objective,
+        sample: &Sample,
+    ) -> Result<ConstraintLoss> {
+        let order = objective.order_at(self.time.progress);
+        let evaluator = Evaluator {
+            constraint,
+            weight,
+            prepared: self.prepared,
+            coefficients: self.coefficients,
+            objective,
+            sample,
+            chunk_points: self.field.network().chunk_points(order),
+            time: self.time,
+        };
+        let halvings = match self.prepared.threads() {
+            Threads::Many => HALVINGS,
+            Threads::One => 0,
+        };
+        let chunks = sample.len().div_ceil(evaluator.chunk_points);
+        let loss = evaluator.reduce(0, chunks, halvings)?;
+        let gradient = loss.accumulator.finish()?;
+        let layout = self.field.parameters().layout();
+        Ok(ConstraintLoss {
+            sums: loss.sums,
+            count: sample.len(),
+            gradient: Coefficients::append(&gradient, &loss.coefficients, layout)?,
+        })
     }
-    let gradient = loss.accumulator.finish()?;
-    let layout = field.parameters().layout();
-    Ok(ConstraintLoss {
-        sums: loss.sums,
-        points: sample.len(),
-        gradient: Coefficients::append(&gradient, &loss.coefficients, layout)?,
-    })
 }
 
 impl Evaluator<'_> {

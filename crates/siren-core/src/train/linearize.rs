@@ -5,8 +5,9 @@ use rayon::prelude::*;
 
 use super::{Time, differentiate};
 use crate::error::{Error, Result};
+use crate::field::tensor::{Element, read};
 use crate::field::{Gradients, Jet, Order, Prepared, Siren, Threads};
-use crate::objective::{Coefficients, Constraint, Context, Term};
+use crate::objective::{Coefficients, Constraint, Context, Law, Objective, Term};
 use crate::optimizer::Linearization;
 use crate::signal::Sample;
 
@@ -41,11 +42,13 @@ pub(super) fn linearize(
     let prepared = field.prepare(Gradients::Tracked)?;
     let mut blocks = Vec::new();
     for constraint in constraints {
+        let objective = pointwise(constraint)?;
         let sample = constraint.sampler.draw(time.step)?;
         for start in (0..sample.len()).step_by(POINTS) {
             let part = sample.narrow(start, POINTS.min(sample.len() - start))?;
             let part = Part {
-                constraint,
+                weight: constraint.weight.at(time.step),
+                objective,
                 sample: &part,
                 points: sample.len(),
                 time,
@@ -60,28 +63,52 @@ pub(super) fn linearize(
         .collect();
     let parameters = field.parameters().len();
     must_fit(residuals.len(), parameters)?;
-    let mut jacobian = vec![0.0; residuals.len() * parameters];
-    let rows = blocks
-        .iter()
-        .flat_map(|block| (0..block.residuals.len()).map(move |point| (block, point)));
-    let rows: Vec<_> = rows.zip(jacobian.chunks_mut(parameters)).collect();
-    let fill = |((block, point), row): ((&Block, usize), &mut [f64])| -> Result<()> {
-        row.copy_from_slice(&block.gradient(&prepared, point)?);
-        Ok(())
+    let jacobian = match field.parameters().dtype() {
+        DType::F64 => jacobian::<f64>(&prepared, &blocks, parameters)?,
+        _ => jacobian::<f32>(&prepared, &blocks, parameters)?,
     };
-    match prepared.threads() {
-        Threads::Many => rows.into_par_iter().try_for_each(fill)?,
-        Threads::One => rows.into_iter().try_for_each(fill)?,
-    }
     Ok(Linearization {
         residuals,
         jacobian,
     })
 }
 
+/// Computes the rows of the Jacobian, in parallel where the device allows it.
+fn jacobian<T: Element + Default>(
+    prepared: &Prepared<'_>,
+    blocks: &[Block],
+    parameters: usize,
+) -> Result<Tensor> {
+    let points = blocks
+        .iter()
+        .flat_map(|block| (0..block.residuals.len()).map(move |point| (block, point)));
+    let points: Vec<(&Block, usize)> = points.collect();
+    let count = points.len();
+    let mut jacobian = vec![T::default(); count * parameters];
+    let rows = points.into_iter().zip(jacobian.chunks_mut(parameters));
+    let rows: Vec<((&Block, usize), &mut [T])> = rows.collect();
+    let fill = |((block, point), row): ((&Block, usize), &mut [T])| -> Result<()> {
+        let gradient = block.gradient(prepared, point)?;
+        Ok(read(&gradient, |gradient: &[T]| {
+            row.copy_from_slice(gradient);
+        })?)
+    };
+    match prepared.threads() {
+        Threads::Many => rows.into_par_iter().try_for_each(fill)?,
+        Threads::One => rows.into_iter().try_for_each(fill)?,
+    }
+    Ok(Tensor::from_vec(
+        jacobian,
+        (count, parameters),
+        &Device::Cpu,
+    )?)
+}
+
 /// Some points of the sample of one constraint.
 struct Part<'a> {
-    constraint: &'a Constraint,
+    /// Factor of the constraint in the loss.
+    weight: f64,
+    objective: &'a dyn Objective,
     sample: &'a Sample,
     /// Number of points of the whole sample.
     points: usize,
@@ -92,8 +119,7 @@ struct Part<'a> {
 impl Part<'_> {
     /// Appends the residuals of all terms, with their derivatives with respect to the jets.
     fn blocks(&self, prepared: &Prepared<'_>, blocks: &mut Vec<Block>) -> Result<()> {
-        let objective = self.constraint.objective.as_ref();
-        let order = objective.order_at(self.time.progress);
+        let order = self.objective.order_at(self.time.progress);
         let coords = self.sample.coords();
         let evaluated = prepared.evaluate(coords, order)?;
         let jets = Var::from_tensor(evaluated.packed())?;
@@ -104,7 +130,7 @@ impl Part<'_> {
             progress: self.time.progress,
             coefficients: self.coefficients,
         };
-        for term in objective.terms(&context)? {
+        for term in self.objective.terms(&context)? {
             let (residuals, scale) = self.scaled(term)?;
             for k in 0..residuals.dim(1)? {
                 let residual = (residuals.narrow(1, k, 1)?.squeeze(1)? * scale)?;
@@ -125,7 +151,7 @@ impl Part<'_> {
 
     /// Returns the residuals of a term, and the factor `√(w / n)` that makes the sum of their squares its part of the loss.
     fn scaled(&self, term: Term) -> Result<(Tensor, f64)> {
-        let weight = self.constraint.weight.at(self.time.step) * term.weight;
+        let weight = self.weight * term.weight;
         let Some(residuals) = term.residuals.filter(|_| weight >= 0.0) else {
             let what = format!("the term `{}`, which is not a sum of squares", term.name);
             return Err(unsupported(
@@ -139,14 +165,30 @@ impl Part<'_> {
 
 impl Block {
     /// Returns the derivative of the residual at one point with respect to the parameters `(P,)`.
-    fn gradient(&self, prepared: &Prepared<'_>, point: usize) -> Result<Vec<f64>> {
+    fn gradient(&self, prepared: &Prepared<'_>, point: usize) -> Result<Tensor> {
         let mut accumulator = prepared.accumulator()?;
         let jet = accumulator.jet(&self.coords.narrow(0, point, 1)?, &self.order)?;
         let d_jet = self.d_jets.narrow(0, point, 1)?;
         let store = differentiate(&(jet.packed() * d_jet)?.sum_all()?)?;
         accumulator.collect(&store)?;
-        let gradient = accumulator.finish()?.to_device(&Device::Cpu)?;
-        Ok(gradient.to_dtype(DType::F64)?.to_vec1()?)
+        Ok(accumulator
+            .finish()?
+            .to_device(&Device::Cpu)?
+            .contiguous()?)
+    }
+}
+
+/// Returns the objective of a constraint, whose loss may be a sum of squares.
+fn pointwise(constraint: &Constraint) -> Result<&dyn Objective> {
+    match &constraint.law {
+        Law::Pointwise(objective) => Ok(objective.as_ref()),
+        Law::Functional(_) => {
+            let what = format!(
+                "the constraint `{}`, a functional, which has no residuals",
+                constraint.name
+            );
+            Err(unsupported(&what, "another optimizer, such as `lbfgs`"))
+        }
     }
 }
 

@@ -3,10 +3,12 @@
 //! For a field, a sample is cut into chunks of points; each runs forward pass, terms and backward pass on its own, in parallel over the
 //! threads of the current rayon pool, so hidden activations of a whole sample never exist at once. Sums over chunks are taken along a
 //! binary tree whose shape depends on the number of chunks alone: the result does not depend on the number of threads, bit for bit.
+//! A functional takes two passes: the values at all points, without a graph, and then the backward passes of the chunks with its gradient.
 
 mod chunk;
 mod config;
 mod fit;
+mod functional;
 mod linearize;
 mod model;
 mod schedule;

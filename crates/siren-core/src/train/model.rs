@@ -3,7 +3,8 @@
 use candle_core::{DType, Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 
-use super::{TermReport, chunk, linearize};
+use super::chunk::FieldStep;
+use super::{TermReport, linearize};
 use crate::config::{NoTable, Table};
 use crate::error::{Error, Result};
 use crate::field::{FieldShape, Gradients, Network, Parameters, Siren, SirenConfig};
@@ -156,14 +157,20 @@ impl Model for Siren {
         let mut gradient: Option<Tensor> = None;
         let prepared = self.prepare(Gradients::Tracked)?;
         let coefficients = Coefficients::of(self.parameters())?;
+        let step = FieldStep {
+            field: self,
+            prepared: &prepared,
+            coefficients: &coefficients,
+            time,
+        };
         for constraint in constraints {
-            let part = chunk::evaluate(self, &prepared, &coefficients, constraint, time)?;
-            let points = part.points as f64;
+            let part = step.evaluate(constraint)?;
+            let count = part.count as f64;
             for sum in part.sums {
-                loss += sum.weight * sum.total / points;
+                loss += sum.weight * sum.total / count;
                 let report = TermReport {
                     name: sum.name.into_owned(),
-                    mean: sum.total / points,
+                    mean: sum.total / count,
                 };
                 terms.push((&constraint.name, report));
             }

@@ -1,6 +1,9 @@
 //! Matrix products in `f64`, by the `gemm` crate: a reference implementation that shares nothing with the micro-kernels.
 
+use std::ops::Range;
+
 use gemm::Parallelism;
+use num_traits::Float;
 
 use super::gemm::{Accumulate, Destination, Epilogue, StridedMatrix};
 use super::panel::stride;
@@ -40,15 +43,15 @@ impl PackedMatrix {
 }
 
 /// A matrix in a slice: element `(i, j)` at `i · row_stride + j · col_stride`.
-struct View<'a> {
-    data: &'a [f64],
+struct View<'a, T> {
+    data: &'a [T],
     rows: usize,
     cols: usize,
     row_stride: usize,
     col_stride: usize,
 }
 
-impl View<'_> {
+impl<T> View<'_, T> {
     /// Returns whether every element lies in the slice.
     fn is_in_bounds(&self) -> bool {
         self.rows == 0
@@ -123,37 +126,46 @@ pub(super) fn multiply_transposed(
     product(&left, &right, out, stride(b.columns), Accumulate::Add);
 }
 
-/// Computes `out += a bᵀ` for row-major `a (m, columns)` and `b (n, columns)`, on the calling thread. Rows of `out` are `out_stride` elements
-/// apart.
-pub(super) fn add_outer_product(
-    a: &[f64],
-    b: &[f64],
-    columns: usize,
-    out: &mut [f64],
+/// Some columns of a row-major matrix.
+pub(super) struct Rows<'a, T> {
+    pub(super) matrix: &'a [T],
+    pub(super) columns: Range<usize>,
+    /// Number of columns of the matrix.
+    pub(super) stride: usize,
+}
+
+/// Computes `out += a bᵀ` in either type, on the calling thread. Rows of `out` are `out_stride` elements apart.
+pub(super) fn add_outer_product<T: Float + 'static>(
+    a: &Rows<'_, T>,
+    b: &Rows<'_, T>,
+    out: &mut [T],
     out_stride: usize,
 ) {
-    if columns == 0 {
-        return;
-    }
     let left = View {
-        data: a,
-        rows: a.len() / columns,
-        cols: columns,
-        row_stride: columns,
+        data: &a.matrix[a.columns.start..],
+        rows: a.matrix.len() / a.stride,
+        cols: a.columns.len(),
+        row_stride: a.stride,
         col_stride: 1,
     };
     let right = View {
-        data: b,
-        rows: columns,
-        cols: b.len() / columns,
+        data: &b.matrix[b.columns.start..],
+        rows: b.columns.len(),
+        cols: b.matrix.len() / b.stride,
         row_stride: 1,
-        col_stride: columns,
+        col_stride: b.stride,
     };
     product(&left, &right, out, out_stride, Accumulate::Add);
 }
 
 /// Computes `out = a b` or `out += a b` on the calling thread. Rows of `out` are `out_stride` elements apart.
-fn product(a: &View<'_>, b: &View<'_>, out: &mut [f64], out_stride: usize, accumulate: Accumulate) {
+fn product<T: Float + 'static>(
+    a: &View<'_, T>,
+    b: &View<'_, T>,
+    out: &mut [T],
+    out_stride: usize,
+    accumulate: Accumulate,
+) {
     assert_eq!(a.cols, b.rows, "inner dimensions of a matrix product");
     assert!(
         a.is_in_bounds() && b.is_in_bounds(),
@@ -181,8 +193,8 @@ fn product(a: &View<'_>, b: &View<'_>, out: &mut [f64], out_stride: usize, accum
             b.data.as_ptr(),
             b.col_stride as isize,
             b.row_stride as isize,
-            1.0,
-            1.0,
+            T::one(),
+            T::one(),
             false,
             false,
             false,

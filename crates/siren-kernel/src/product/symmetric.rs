@@ -3,9 +3,12 @@
 use rayon::prelude::*;
 
 use super::double;
+use crate::Real;
 
 /// Rows of a block. It fixes the order of all additions, whatever the number of threads.
 const BLOCK: usize = 128;
+/// Columns whose products are summed in the type of the elements.
+const SUMMED: usize = 1024;
 
 /// Lower triangle of a symmetric matrix `(side, side)`.
 #[derive(Clone, Debug)]
@@ -23,12 +26,13 @@ pub struct Cholesky {
 }
 
 impl Symmetric {
-    /// Returns `A Aᵀ` of a row-major matrix `A (rows, columns)`.
+    /// Returns `A Aᵀ` of a row-major matrix `A (rows, columns)`. Products of single-precision elements are summed in single precision over
+    /// 1024 columns, and in double precision over these.
     ///
     /// # Panics
     /// If the length of `matrix` is not a multiple of `rows`.
     #[must_use]
-    pub fn gram(matrix: &[f64], rows: usize) -> Self {
+    pub fn gram<T: Real>(matrix: &[T], rows: usize) -> Self {
         let mut data = vec![0.0; rows * rows];
         if rows > 0 {
             assert!(matrix.len().is_multiple_of(rows), "rows of one length");
@@ -39,7 +43,7 @@ impl Symmetric {
                 let (first, count) = (index * BLOCK, out.len() / rows);
                 let own = &matrix[first * columns..(first + count) * columns];
                 let before = &matrix[..(first + count) * columns];
-                double::add_outer_product(own, before, columns, out, rows);
+                add_products(own, before, columns, out, rows);
             });
         }
         Self { side: rows, data }
@@ -88,10 +92,31 @@ impl Symmetric {
                     .map(|x| -x)
                     .collect();
                 let before = &panel[..(start + rows) * count];
-                double::add_outer_product(&own, before, count, &mut out[first + count..], side);
+                add_products(&own, before, count, &mut out[first + count..], side);
             });
         }
         Some(Cholesky { side, data })
+    }
+}
+
+/// Adds `a bᵀ` of row-major `a (m, columns)` and `b (n, columns)` to `out`, whose rows are `out_stride` elements apart.
+fn add_products<T: Real>(a: &[T], b: &[T], columns: usize, out: &mut [f64], out_stride: usize) {
+    let (m, n) = (a.len() / columns.max(1), b.len() / columns.max(1));
+    let mut part = vec![T::of(0.0); m * n];
+    for start in (0..columns).step_by(SUMMED) {
+        let count = SUMMED.min(columns - start);
+        part.fill(T::of(0.0));
+        let rows = |matrix| double::Rows {
+            matrix,
+            columns: start..start + count,
+            stride: columns,
+        };
+        double::add_outer_product(&rows(a), &rows(b), &mut part, n);
+        for (out, part) in out.chunks_mut(out_stride).zip(part.chunks(n)) {
+            for (out, part) in out.iter_mut().zip(part) {
+                *out += part.to_double();
+            }
+        }
     }
 }
 
@@ -181,6 +206,23 @@ mod tests {
                     &a[j * columns..(j + 1) * columns],
                 );
                 assert!((gram.data[i * rows + j] - expected).abs() < 1e-11);
+            }
+        }
+    }
+
+    #[test]
+    fn a_gram_matrix_of_single_precision_is_exact_to_single_precision() {
+        let (rows, columns) = (70, 3000);
+        let a = matrix(rows, columns);
+        let single: Vec<f32> = a.iter().map(|&x| x as f32).collect();
+        let (exact, rounded) = (Symmetric::gram(&a, rows), Symmetric::gram(&single, rows));
+        for i in 0..rows {
+            for j in 0..=i {
+                let difference = exact.data[i * rows + j] - rounded.data[i * rows + j];
+                assert!(
+                    difference.abs() < 1e-6 * exact.mean_diagonal(),
+                    "{difference}"
+                );
             }
         }
     }

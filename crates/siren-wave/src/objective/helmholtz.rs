@@ -40,6 +40,19 @@ pub enum Region {
     Layer,
 }
 
+impl Region {
+    /// Returns the derivatives that the equation has there.
+    #[must_use]
+    pub fn order(self) -> Order {
+        match self {
+            Self::Interior => Order::laplacian(2),
+            Self::Layer => {
+                Order::Traces([Trace::hessian_entry(2, 0, 0), Trace::hessian_entry(2, 1, 1)].into())
+            }
+        }
+    }
+}
+
 impl Helmholtz {
     /// Makes the equation at the wavenumber `k`. The residual is divided by `scale`; `name` is that of its term.
     #[must_use]
@@ -50,15 +63,9 @@ impl Helmholtz {
         scale: f64,
         norm: ResidualNorm,
     ) -> Self {
-        let order = match region {
-            Region::Interior => Order::laplacian(2),
-            Region::Layer => {
-                Order::Traces([Trace::hessian_entry(2, 0, 0), Trace::hessian_entry(2, 1, 1)].into())
-            }
-        };
         Self {
             name,
-            order,
+            order: region.order(),
             wavenumber,
             scale,
             norm,
@@ -86,8 +93,12 @@ impl Objective for Helmholtz {
 }
 
 /// Returns `a Φ_xx + b Φ_yy + a_x Φ_x + b_y Φ_y + c · waves`, `(n, 2 S)`.
-fn stretched(context: &Context<'_>, stretch: &Tensor, waves: &Tensor) -> Result<Tensor> {
-    let (traces, gradient) = (context.jet.traces()?, context.jet.gradient()?);
+///
+/// The fields are the first `2 S` channels.
+pub(super) fn stretched(context: &Context<'_>, stretch: &Tensor, waves: &Tensor) -> Result<Tensor> {
+    let width = waves.dim(1)?;
+    let traces = context.jet.traces()?.narrow(1, 0, width)?;
+    let gradient = context.jet.gradient()?.narrow(1, 0, width)?;
     let part = |tensor: &Tensor, index: usize| tensor.narrow(2, index, 1)?.squeeze(2);
     let quantities = [
         part(&traces, 0)?,

@@ -1,6 +1,8 @@
 //! Equations of waves as objectives on jets.
 
 mod helmholtz;
+mod inverse;
+mod misfit;
 mod wave;
 
 use candle_core::Tensor;
@@ -9,6 +11,9 @@ use siren_core::Result;
 use siren_core::objective::Term;
 
 pub use self::helmholtz::{Helmholtz, MEDIUM, OFFSET, REMAINDER, Region, STRETCH};
+pub(crate) use self::inverse::clamped;
+pub use self::inverse::{InverseHelmholtz, RECORDED, RecordedError, SHOTS, UNKNOWN};
+pub use self::misfit::{MediumMisfit, SlownessMap};
 pub use self::wave::{
     Condition, FACTOR, InitialState, NORMAL, OFFSET_GRADIENT, Scaled, WaveCondition, WaveEquation,
 };

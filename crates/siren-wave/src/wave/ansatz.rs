@@ -1,5 +1,7 @@
 //! Waves as a known offset plus a known factor times the field, `u = w + g Φ`, so that the initial state holds by itself.
 
+use serde::{Deserialize, Serialize};
+
 use crate::Point;
 
 /// Time and place, `(t, x, y)`.
@@ -10,7 +12,8 @@ pub type Event = [f64; 3];
 const CUTOFF: f64 = 5e-4;
 
 /// A Gaussian displacement `f = A e^{−r²/2σ}` around a center.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct InitialPulse {
     /// Center.
     pub center: Point,
@@ -44,7 +47,8 @@ impl InitialPulse {
 }
 
 /// How a wave is made of the field Φ.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ansatz {
     /// `u = Φ`.
     Field,

@@ -14,7 +14,7 @@ use super::points::REACH;
 /// Times at which waves are compared, as in the paper's figure.
 const TIMES: [f64; 4] = [0.05, 0.1, 0.15, 0.25];
 /// Points along each side of the grid on [−1, 1]² on which waves are compared.
-const COMPARED_SIDE: usize = 129;
+pub(super) const COMPARED_SIDE: usize = 129;
 /// Points along each side of the grid of finite differences; every fourth is compared.
 const REFERENCE_SIDE: usize = 513;
 

@@ -1,11 +1,15 @@
 //! The wave equation in a known medium, from an initial pulse or a source.
 
 mod ansatz;
+#[cfg(feature = "cli")]
+mod artifacts;
 mod config;
 mod constraints;
 mod frames;
 mod points;
 
+#[cfg(feature = "cli")]
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use candle_core::{DType, Device};
@@ -23,6 +27,7 @@ use self::frames::{Frame, Scene};
 use self::points::{REACH, Spread, SpreadShape};
 use crate::Point;
 use crate::checks;
+use crate::field::{MotionFacts, WaveMetadata};
 use crate::helmholtz::RELATIVE_ERROR_PERCENT;
 use crate::medium::Medium;
 use crate::objective::{FACTOR, MEDIUM, OFFSET, OFFSET_GRADIENT, REMAINDER, ResidualNorm};
@@ -301,26 +306,30 @@ impl WaveEquationProblem {
         if let Some(frames) = self.reference.get() {
             return Ok(frames);
         }
-        let scene = Scene {
+        let frames = self.scene().frames(&frames::times(self.config.duration))?;
+        Ok(self.reference.get_or_init(|| frames))
+    }
+
+    fn scene(&self) -> Scene<'_> {
+        Scene {
             medium: &self.medium,
             pulse: self.pulse,
             excitation: self.config.excitation,
             border: self.config.border,
-        };
-        let frames = scene.frames(&frames::times(self.config.duration))?;
-        Ok(self.reference.get_or_init(|| frames))
+        }
     }
 
     /// Returns the wave of a field at a time.
     pub(crate) fn wave_at(&self, field: &Siren, time: f64, points: &[Point]) -> Result<Vec<f64>> {
-        let ansatz = self.ansatz(self.pulse);
-        let events: Vec<Event> = points.iter().map(|&[x, y]| [time, x, y]).collect();
-        let values = field.values(events.as_flattened())?;
-        let wave = |(&event, value): (&Event, &f64)| {
-            let known = ansatz.at(event);
-            known.offset + known.factor[0] * value
-        };
-        Ok(events.iter().zip(&values).map(wave).collect())
+        self.facts().wave(field, time, points)
+    }
+
+    /// Returns the facts from which a fitted field is evaluated.
+    fn facts(&self) -> MotionFacts {
+        MotionFacts {
+            ansatz: self.ansatz(self.pulse),
+            duration: self.config.duration,
+        }
     }
 }
 
@@ -334,6 +343,15 @@ impl WaveProblem for Arc<WaveEquationProblem> {
             dtype,
             device: device.clone(),
         })
+    }
+
+    fn metadata(&self) -> WaveMetadata {
+        WaveMetadata::Motion(self.facts())
+    }
+
+    #[cfg(feature = "cli")]
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
+        artifacts::write(self, field, folder)
     }
 
     fn evaluate(&self, field: &Siren) -> Result<Metrics> {

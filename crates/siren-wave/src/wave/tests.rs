@@ -1,5 +1,5 @@
 use siren_core::field::SirenConfig;
-use siren_core::objective::{Coefficients, Context};
+use siren_core::objective::{Coefficients, Context, Law};
 
 use super::*;
 use crate::config::{
@@ -45,7 +45,10 @@ fn network() -> Siren {
 
 fn residuals(constraint: &Constraint, field: &Siren) -> (Sample, Vec<f64>) {
     let sample = constraint.sampler.draw(0).unwrap();
-    let order = constraint.objective.order();
+    let Law::Pointwise(objective) = &constraint.law else {
+        panic!("{} is a functional", constraint.name)
+    };
+    let order = objective.order();
     let context = Context {
         jet: &field.evaluate(sample.coords(), order).unwrap(),
         sample: &sample,
@@ -53,7 +56,7 @@ fn residuals(constraint: &Constraint, field: &Siren) -> (Sample, Vec<f64>) {
         progress: 0.0,
         coefficients: &Coefficients::default(),
     };
-    let term = constraint.objective.terms(&context).unwrap().remove(0);
+    let term = objective.terms(&context).unwrap().remove(0);
     let values = term.residuals.unwrap().flatten_all().unwrap();
     let values = values.to_vec1().unwrap();
     (sample, values)

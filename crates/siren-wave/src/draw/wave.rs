@@ -1,0 +1,89 @@
+//! Pictures of waves at several times.
+
+use std::path::Path;
+
+use siren_core::Result;
+
+use super::DIFFERENCE_MAGNIFICATION;
+use super::color::{ColorScale, largest_magnitude};
+use super::lines::CenterLine;
+use super::panel::{Landmarks, Panel, SquareGrid, shape_error, sheet};
+
+/// A wave at one time, computed by the network and by a reference.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WaveFrame<'a> {
+    /// Time `t`.
+    pub(crate) time: f64,
+    /// Values `u(t, x, y)` of the network.
+    pub(crate) network: SquareGrid<'a, f64>,
+    /// Values of the reference at the same points.
+    pub(crate) reference: SquareGrid<'a, f64>,
+}
+
+impl WaveFrame<'_> {
+    /// Returns the values on the line y = 0. With an even number of rows these are the means of the two middle rows.
+    pub(crate) fn center_line(&self) -> CenterLine {
+        CenterLine {
+            time: self.time,
+            network: center_row(self.network),
+            reference: center_row(self.reference),
+        }
+    }
+
+    /// Returns the largest |u| of the reference, else that of the network, else 1.
+    fn range(&self) -> f64 {
+        let range = largest_magnitude(self.reference.values());
+        let range = range.or_else(|| largest_magnitude(self.network.values()));
+        range.unwrap_or(1.0)
+    }
+}
+
+fn center_row(grid: SquareGrid<'_, f64>) -> Vec<f64> {
+    let side = grid.side();
+    let row = |row: usize| grid.values().iter().skip(row * side).take(side);
+    let pairs = row((side - 1) / 2).zip(row(side / 2));
+    pairs.map(|(a, b)| 0.5 * (a + b)).collect()
+}
+
+/// Writes a picture with a column per time and three rows: the network, the reference, and the difference of both.
+///
+/// Values are blue below zero and red above. Waves decay, so each column has a scale of its own, from −s to s, where s is the largest |u| of
+/// its reference; the difference (network minus reference) is on a scale smaller by the factor [`DIFFERENCE_MAGNIFICATION`]. Returns s
+/// of each column.
+///
+/// # Errors
+/// [`siren_core::Error::Shape`] without any frame, or if grids have different sides. Same as [`Picture::save`](siren_picture::Picture::save).
+pub(crate) fn wave_frames(
+    frames: &[WaveFrame<'_>],
+    landmarks: &Landmarks<'_>,
+    path: &Path,
+) -> Result<Vec<f64>> {
+    let Some(first) = frames.first() else {
+        return Err(shape_error("at least one frame".into(), "none".into()));
+    };
+    let mut rows: [Vec<Panel>; 3] = Default::default();
+    let mut ranges = Vec::with_capacity(frames.len());
+    for frame in frames {
+        first.reference.ensure_same_side(frame.reference)?;
+        first.reference.ensure_same_side(frame.network)?;
+        let range = frame.range();
+        let values = ColorScale::Signed { range };
+        let differences = ColorScale::Signed {
+            range: range / DIFFERENCE_MAGNIFICATION,
+        };
+        let reference = frame.reference.values();
+        let panels = [
+            Panel::new(frame.network, |_, u| values.color(u)),
+            Panel::new(frame.reference, |_, u| values.color(u)),
+            Panel::new(frame.network, |index, u| {
+                differences.color(u - reference[index])
+            }),
+        ];
+        for (row, panel) in rows.iter_mut().zip(panels) {
+            row.push(panel.with(landmarks));
+        }
+        ranges.push(range);
+    }
+    sheet(&rows).save(path)?;
+    Ok(ranges)
+}

@@ -1,0 +1,298 @@
+//! Inversion by one network that has the fields of all shots and the medium.
+
+use std::f64::consts::PI;
+#[cfg(feature = "cli")]
+use std::path::Path;
+use std::sync::Arc;
+
+use candle_core::{DType, Device};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use siren_core::Result;
+use siren_core::field::{FieldShape, Siren};
+use siren_core::metrics::Metrics;
+use siren_core::objective::{Constraint, Weight};
+use siren_core::signal::{Sample, Stream};
+
+use super::{DATA_ERROR_PERCENT, SCORED_SIDE, Survey};
+use crate::Point;
+#[cfg(feature = "cli")]
+use crate::artifacts;
+use crate::config::{NetworkSolverConfig, ShotChoice, WaveObjectiveConfig};
+use crate::field::WaveMetadata;
+use crate::helmholtz::stretches;
+use crate::objective::{
+    InverseHelmholtz, OFFSET, RECORDED, REMAINDER, RecordedError, Region, SHOTS, STRETCH, UNKNOWN,
+};
+use crate::reference::adjoint::Misfit;
+use crate::sampler::{Draws, disk, frame, square};
+use crate::shots::{MediumFacts, ShotFacts, ShotFields};
+use crate::signal::{Placement, Setup, WaveProblem};
+
+/// Largest distance from a source at which its points are drawn, in wavelengths.
+const SOURCE_REACH: f64 = 0.5;
+
+/// The inverse problem with fields of all shots and the medium as channels of one network.
+pub(crate) struct NetworkInversion {
+    survey: Survey,
+    config: NetworkSolverConfig,
+    fields: ShotFields,
+    misfit: Misfit,
+    objective: WaveObjectiveConfig,
+    seed: u64,
+}
+
+impl NetworkInversion {
+    /// Makes the problem of a config.
+    ///
+    /// # Errors
+    /// As [`Offset::new`].
+    pub(crate) fn new(
+        survey: Survey,
+        config: &NetworkSolverConfig,
+        setup: Setup<'_>,
+    ) -> Result<Self> {
+        let facts = ShotFacts {
+            wavenumber: survey.wavenumber,
+            source_variance: survey.source_variance,
+            sources: survey.recording.sources().to_vec(),
+            formulation: config.formulation,
+            pml: survey.pml,
+            medium: Some(MediumFacts {
+                half_width: survey.half_width,
+                unknown: config.unknown,
+            }),
+        };
+        Ok(Self {
+            fields: ShotFields::new(facts)?,
+            misfit: survey.misfit(SCORED_SIDE)?,
+            survey,
+            config: config.clone(),
+            objective: setup.objective.clone(),
+            seed: setup.seed,
+        })
+    }
+
+    /// Returns the data, and what is known of the medium.
+    #[cfg(feature = "cli")]
+    pub(crate) fn survey(&self) -> &Survey {
+        &self.survey
+    }
+
+    /// Returns the fields of the network.
+    #[cfg(feature = "cli")]
+    pub(crate) fn fields(&self) -> &ShotFields {
+        &self.fields
+    }
+
+    /// Returns the number of shots, S.
+    fn shots(&self) -> usize {
+        self.fields.offsets().len()
+    }
+
+    /// Returns the sample at points outside the absorbing layer; the shots of a point begin with `first_shot`.
+    fn interior(&self, points: &[Point], first_shot: usize, place: &Placement) -> Result<Sample> {
+        let width = 2 * self.shots();
+        let mut offset = Vec::with_capacity(points.len() * width);
+        let mut remainder = Vec::with_capacity(points.len() * width);
+        for &point in points {
+            for source in self.fields.offsets() {
+                let at = source.at(point);
+                offset.extend([at.value.re, at.value.im]);
+                remainder.extend([at.remainder.re, at.remainder.im]);
+            }
+        }
+        let unknown: Vec<f64> = points
+            .iter()
+            .map(|&point| f64::from(u8::from(self.survey.is_unknown(point))))
+            .collect();
+        let sample = Sample::new(place.tensor(points)?)?
+            .with_column(OFFSET, place.rows(&offset, width)?)?
+            .with_column(REMAINDER, place.rows(&remainder, width)?)?
+            .with_column(UNKNOWN, place.rows(&unknown, 1)?)?;
+        self.with_shots(sample, first_shot, place)
+    }
+
+    /// Returns the sample at points of the absorbing layer.
+    fn layer(&self, points: &[Point], first_shot: usize, place: &Placement) -> Result<Sample> {
+        let width = 2 * self.shots();
+        let none = place.rows(&vec![0.0; points.len() * width], width)?;
+        let sample = Sample::new(place.tensor(points)?)?
+            .with_column(OFFSET, none.clone())?
+            .with_column(REMAINDER, none)?
+            .with_column(STRETCH, place.tensor(&stretches(&self.survey.pml, points))?)?;
+        self.with_shots(sample, first_shot, place)
+    }
+
+    /// Adds the weights that select one shot a point, in turn.
+    fn with_shots(&self, sample: Sample, first_shot: usize, place: &Placement) -> Result<Sample> {
+        if self.config.shots == ShotChoice::All {
+            return Ok(sample);
+        }
+        let shots = self.shots();
+        let mut weights = vec![0.0; sample.len() * shots];
+        for (point, row) in weights.chunks_mut(shots).enumerate() {
+            row[(point + first_shot) % shots] = 1.0;
+        }
+        let weights = place.rows(&weights, shots)?;
+        sample.with_column(SHOTS, weights)
+    }
+
+    /// Returns the receivers with the data that the network's channels should have there.
+    fn data(&self, place: &Placement) -> Result<Sample> {
+        let receivers = self.survey.recording.receivers();
+        let width = 2 * self.shots();
+        let mut recorded = Vec::with_capacity(receivers.len() * width);
+        for (index, &receiver) in receivers.iter().enumerate() {
+            for (offset, values) in self
+                .fields
+                .offsets()
+                .iter()
+                .zip(self.survey.recording.shots())
+            {
+                let own = values[index] - offset.at(receiver).value;
+                recorded.extend([own.re, own.im]);
+            }
+        }
+        Sample::new(place.tensor(receivers)?)?.with_column(RECORDED, place.rows(&recorded, width)?)
+    }
+}
+
+impl WaveProblem for Arc<NetworkInversion> {
+    fn shape(&self) -> FieldShape {
+        FieldShape::new(2, self.fields.channels())
+    }
+
+    fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
+        let place = Placement {
+            dtype,
+            device: device.clone(),
+        };
+        let law = |name, region: Region| InverseHelmholtz {
+            name,
+            order: region.order(),
+            wavenumber: self.survey.wavenumber,
+            scale: self.survey.wavenumber.powi(2),
+            norm: self.objective.norm,
+            unknown: self.config.unknown,
+            shots: self.config.shots,
+            forward_steps: self.config.forward_steps,
+        };
+        let (inner, half, shots) = (
+            self.survey.pml.inner(),
+            self.survey.half_width,
+            self.shots(),
+        );
+        let share = inner.powi(2);
+        let count = (share * self.objective.points as f64).round() as usize;
+        let (in_layer, more) = (self.objective.points - count, self.objective.source_points);
+        let mut constraints = Vec::new();
+        let (problem, at, drawn) = (Arc::clone(self), place.clone(), self.draws("wave.interior"));
+        let interior = move |step| {
+            let mut rng = drawn.rng(step);
+            let points = square(count, inner, &mut rng);
+            problem.interior(&points, rng.random_range(0..shots), &at)
+        };
+        let interior = Constraint::new("interior", interior, law("equation", Region::Interior));
+        constraints.push(interior.weighted(share));
+        let (problem, at, drawn) = (Arc::clone(self), place.clone(), self.draws("wave.layer"));
+        let layer = move |step| {
+            let mut rng = drawn.rng(step);
+            let points = frame(in_layer, inner, &mut rng);
+            problem.layer(&points, rng.random_range(0..shots), &at)
+        };
+        let layer = Constraint::new("layer", layer, law("layer", Region::Layer));
+        constraints.push(layer.weighted(1.0 - share));
+        let (problem, at, drawn) = (Arc::clone(self), place.clone(), self.draws("wave.contrast"));
+        let contrast = move |step| {
+            let mut rng = drawn.rng(step);
+            let points = square(more, half, &mut rng);
+            problem.interior(&points, rng.random_range(0..shots), &at)
+        };
+        let contrast = Constraint::new("contrast", contrast, law("contrast", Region::Interior));
+        constraints.push(contrast.weighted(self.objective.source_weight));
+        if self
+            .fields
+            .offsets()
+            .iter()
+            .any(|offset| !offset.has_no_source())
+        {
+            let (problem, at, drawn) = (Arc::clone(self), place.clone(), self.draws("wave.source"));
+            let sources = move |step| {
+                let points = problem.around_sources(more, &mut drawn.rng(step));
+                problem.interior(&points, 0, &at)
+            };
+            let sources = Constraint::new("source", sources, law("source", Region::Interior));
+            constraints.push(sources.weighted(self.objective.source_weight));
+        }
+        constraints.push(self.data_constraint(&place)?);
+        Ok(constraints)
+    }
+
+    fn data(&self) -> Vec<f64> {
+        self.survey.data()
+    }
+
+    fn metadata(&self) -> WaveMetadata {
+        WaveMetadata::Shots(self.fields.facts().clone())
+    }
+
+    #[cfg(feature = "cli")]
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
+        artifacts::write_network(self, field, folder)
+    }
+
+    fn evaluate(&self, field: &Siren) -> Result<Metrics> {
+        let medium = |points: &[Point]| self.fields.medium(field, points);
+        let mut metrics = self.survey.scores(&self.misfit, medium)?;
+        let fields = self
+            .fields
+            .values(field, self.survey.recording.receivers())?;
+        let pairs = fields.iter().zip(self.survey.recording.values());
+        let difference: f64 = pairs.map(|(a, b)| (a - b).norm_sqr()).sum();
+        let rms = (difference / fields.len() as f64).sqrt();
+        metrics.push(DATA_ERROR_PERCENT.of(100.0 * rms / self.survey.recording.rms()));
+        Ok(metrics)
+    }
+}
+
+impl NetworkInversion {
+    fn draws(&self, stream: &'static str) -> Draws {
+        Draws {
+            seed: self.seed,
+            stream: Stream::named(stream),
+            hold: self.objective.hold_points,
+        }
+    }
+
+    /// Returns points around all sources.
+    fn around_sources(&self, count: usize, rng: &mut ChaCha8Rng) -> Vec<Point> {
+        let reach = SOURCE_REACH * 2.0 * PI / self.survey.wavenumber;
+        let each = count.div_ceil(self.shots());
+        let mut points = Vec::new();
+        for offset in self.fields.offsets() {
+            points.extend(disk(
+                each,
+                offset.position(),
+                offset.radius().min(reach),
+                rng,
+            ));
+        }
+        points
+    }
+
+    /// Returns the constraint of the recorded data.
+    fn data_constraint(&self, place: &Placement) -> Result<Constraint> {
+        let data = self.data(place)?;
+        let error = RecordedError {
+            scale: self.survey.recording.rms(),
+            norm: self.objective.norm,
+        };
+        let weight = self.config.data_weight;
+        let weight = match self.config.forward_steps.checked_sub(1) {
+            None => Weight::Constant(weight),
+            Some(last) => Weight::Piecewise(vec![(last, 0.0), (last + 1, weight)]),
+        };
+        Ok(Constraint::new("data", move |_step| Ok(data.clone()), error).weighted(weight))
+    }
+}
