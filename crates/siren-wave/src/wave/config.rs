@@ -29,8 +29,8 @@ pub struct WaveEquationConfig {
     pub border_points: usize,
     /// Weight of the condition at the border in the loss.
     pub border_weight: f64,
-    /// Points in each step that no wave has reached yet, where the field must be zero. A narrow pulse is a small part of the domain: without
-    /// such points, smooth fields spread that satisfy the equation and have no source. 0: none.
+    /// Points in each step that no wave has reached yet, where the wave must be zero. Without them nothing keeps waves from coming in at an open
+    /// border, and smooth fields spread that satisfy the equation and have no source. 0: none (the authors').
     pub quiet_points: usize,
     /// Weight of the points that no wave has reached in the loss.
     pub quiet_weight: f64,
@@ -51,7 +51,7 @@ impl Default for WaveEquationConfig {
             border: BorderCondition::default(),
             border_points: 200,
             border_weight: 1.0,
-            quiet_points: 0,
+            quiet_points: 200,
             quiet_weight: 0.001,
             grow_steps: 0,
             sharpen_steps: 0,
