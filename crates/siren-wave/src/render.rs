@@ -69,7 +69,7 @@ impl WaveRendering {
         }
         let inner = match field.metadata() {
             WaveMetadata::Shots(facts) => Some(facts.pml.inner()),
-            WaveMetadata::Medium(_) => None,
+            WaveMetadata::Medium(_) | WaveMetadata::Motion(_) => None,
         };
         let landmarks = Landmarks {
             inner,

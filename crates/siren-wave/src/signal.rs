@@ -8,8 +8,8 @@ use candle_core::{DType, Device, Tensor};
 use siren_core::field::{FieldShape, Siren, SirenConfig};
 use siren_core::metrics::Metrics;
 use siren_core::objective::Constraint;
-use siren_core::signal::{Spectrum, checksum};
 use siren_core::optimizer::{GaussNewtonConfig, OptimizerConfig};
+use siren_core::signal::{Spectrum, checksum};
 use siren_core::train::{FitConfig, Task, TrainConfig};
 use siren_core::{Error, Result};
 
@@ -18,6 +18,7 @@ use crate::config::{Equation, InverseSolver, WaveObjectiveConfig, WaveSignalConf
 use crate::field::{WaveField, WaveMetadata};
 use crate::helmholtz::HelmholtzProblem;
 use crate::inverse::{AdjointInversion, NetworkInversion, Survey};
+use crate::wave::WaveEquationProblem;
 
 /// An equation of waves, to whose solution a field is fitted.
 ///
@@ -72,6 +73,9 @@ impl Waves {
             Equation::Helmholtz(config) => {
                 Box::new(Arc::new(HelmholtzProblem::new(setup, config, &mut notes)?))
             }
+            Equation::Wave(config) => Box::new(Arc::new(WaveEquationProblem::new(
+                setup, config, &mut notes,
+            )?)),
             Equation::Inverse(config) => {
                 let survey = Survey::new(setup, config, &mut notes)?;
                 match &config.solver {
