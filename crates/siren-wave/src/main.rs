@@ -40,10 +40,9 @@ impl Render<Waves> for RenderArgs {
         let output = &self.fitted.output;
         let field = WaveField::new(run.model, run.metadata)?;
         let quantity = match self.quantity {
-            Some(Quantity::Waves) => WaveQuantity::Waves,
             Some(Quantity::Medium) => WaveQuantity::Medium,
             None if field.medium(&[])?.is_some() => WaveQuantity::Medium,
-            None => WaveQuantity::Waves,
+            Some(Quantity::Waves) | None => WaveQuantity::Waves,
         };
         let rendering = WaveRendering {
             side: self.side,
