@@ -23,6 +23,9 @@ struct RenderArgs {
     /// The shot whose waves are drawn, from 0.
     #[arg(long, value_name = "N", default_value = "0")]
     shot: usize,
+    /// The time at which a wave of the wave equation is drawn [default: the last one of the fit].
+    #[arg(long, value_name = "T")]
+    time: Option<f64>,
 }
 
 /// What is drawn.
@@ -47,6 +50,7 @@ impl Render<Waves> for RenderArgs {
         let rendering = WaveRendering {
             side: self.side,
             shot: self.shot,
+            time: self.time,
             quantity,
         };
         machine.install(|| rendering.write(&field, output))?;
@@ -63,6 +67,7 @@ fn main() -> ExitCode {
         render_examples: &[
             "runs/helmholtz --side 1025 -o waves.png",
             "runs/helmholtz_inverse -o medium.npy",
+            "runs/wave --time 0.2 -o wave.png",
         ],
     })
 }
