@@ -5,25 +5,25 @@ use std::path::Path;
 use siren_core::Result;
 use siren_core::field::Siren;
 use siren_core::metrics::Metric;
-use siren_core::signal::NoMetadata;
 use siren_run::{ConfigOf, Domain, Recorded};
 
-use crate::Waves;
 use crate::config::{WaveObjectiveConfig, WaveSignalConfig};
 use crate::helmholtz::RELATIVE_ERROR_PERCENT;
+use crate::{WaveMetadata, Waves};
 
 impl Recorded for Waves {
-    type Metadata = NoMetadata;
+    type Metadata = WaveMetadata;
 
     fn checksum(&self) -> u32 {
         self.checksum()
     }
 
-    fn metadata(&self, _field: &Siren) -> Result<NoMetadata> {
-        Ok(NoMetadata {})
+    fn metadata(&self, _field: &Siren) -> Result<WaveMetadata> {
+        Ok(self.metadata())
     }
 
-    fn write_artifacts(&self, _field: &Siren, _folder: &Path) -> Result<Vec<String>> {
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<String>> {
+        self.problem.write_artifacts(field, folder)?;
         Ok(Vec::new())
     }
 

@@ -1,10 +1,13 @@
 //! The Helmholtz equation in a known medium, for one source.
 
 use std::f64::consts::PI;
+#[cfg(feature = "cli")]
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use candle_core::{DType, Device};
 use num_complex::Complex64;
+use rayon::prelude::*;
 use siren_core::Result;
 use siren_core::field::{FieldShape, Siren};
 use siren_core::metrics::{Metric, Metrics};
@@ -12,9 +15,12 @@ use siren_core::objective::Constraint;
 use siren_core::signal::{Sample, Stream};
 
 use crate::Point;
+#[cfg(feature = "cli")]
+use crate::artifacts;
 use crate::checks;
 use crate::config::{HelmholtzConfig, MediumConfig, Smoothing};
 use crate::contrast::{Contrast, smoothed};
+use crate::field::WaveMetadata;
 use crate::medium::Medium;
 use crate::objective::{Helmholtz, MEDIUM, OFFSET, REMAINDER, Region, STRETCH};
 use crate::offset::Offset;
@@ -25,6 +31,7 @@ use crate::reference::frequency::FrequencyGrid;
 use crate::reference::hankel::HankelField;
 use crate::reference::sampler::PointSampler;
 use crate::sampler::{Draws, disk, frame, square};
+use crate::shots::{ShotFacts, ShotFields};
 use crate::signal::{Placement, Setup, WaveProblem, only_source};
 use crate::source::PointSource;
 
@@ -48,7 +55,9 @@ pub(crate) struct HelmholtzProblem {
     wavenumber: f64,
     pml: Pml,
     source: PointSource,
-    offset: Offset,
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "drawn alone"))]
+    receivers: Vec<Point>,
+    fields: ShotFields,
     points: Points,
     norm: crate::objective::ResidualNorm,
     source_weight: f64,
@@ -106,15 +115,29 @@ impl HelmholtzProblem {
             variance: signal.source_variance.unwrap_or(DEFAULT_VARIANCE),
             ..PointSource::at(only_source(&sources)?)
         };
+        let receivers = match &signal.receivers {
+            Some(receivers) => receivers.points("signal.receivers", Role::Receiver)?,
+            None => Vec::new(),
+        };
+        checks::check_positions("signal.receivers", &receivers, Some(&config.pml))?;
         notes.extend(checks::source_in_layer_note(&source, &config.pml));
         let inner = config.pml.inner();
         let contrast = Contrast::of(&medium, inner);
+        let facts = ShotFacts {
+            wavenumber,
+            source_variance: source.variance,
+            sources: vec![source.position],
+            formulation: config.formulation,
+            pml: config.pml,
+            medium: None,
+        };
         Ok(Self {
-            offset: Offset::new(config.formulation, source, wavenumber, inner)?,
+            fields: ShotFields::new(facts)?,
             medium,
             wavenumber,
             pml: config.pml,
             source,
+            receivers,
             points: Points {
                 domain: objective.points,
                 source: objective.source_points,
@@ -130,6 +153,34 @@ impl HelmholtzProblem {
         })
     }
 
+    /// Returns the fields of the network.
+    pub(crate) fn fields(&self) -> &ShotFields {
+        &self.fields
+    }
+
+    /// Returns the receivers at which traces are drawn.
+    #[cfg(feature = "cli")]
+    pub(crate) fn receivers(&self) -> &[Point] {
+        &self.receivers
+    }
+
+    /// Returns the medium.
+    #[cfg(feature = "cli")]
+    pub(crate) fn medium(&self) -> &Medium {
+        &self.medium
+    }
+
+    /// Returns whether fields are compared at a point: outside the layer and the source.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_compared(&self, point: Point) -> bool {
+        !self.pml.contains(point) && self.source.distance(point) > self.source.radius()
+    }
+
+    /// Returns the offset of the source.
+    fn offset(&self) -> &Offset {
+        &self.fields.offsets()[0]
+    }
+
     /// Returns the share of the domain that lies outside the absorbing layer.
     fn inner_share(&self) -> f64 {
         self.pml.inner().powi(2)
@@ -142,7 +193,7 @@ impl HelmholtzProblem {
         let mut offset = Vec::with_capacity(points.len());
         let mut remainder = Vec::with_capacity(points.len());
         for &point in points {
-            let at = self.offset.at(point);
+            let at = self.offset().at(point);
             medium.push([smoothed(&self.medium, point, deviation)]);
             offset.push([at.value.re, at.value.im]);
             remainder.push([at.remainder.re, at.remainder.im]);
@@ -167,15 +218,6 @@ impl HelmholtzProblem {
             .with_column(STRETCH, place.tensor(&stretches(&self.pml, points))?)
     }
 
-    /// Returns the field of the waves, network and offset, at points outside the absorbing layer.
-    pub(crate) fn field_at(&self, field: &Siren, points: &[Point]) -> Result<Vec<Complex64>> {
-        let values = field.values(points.as_flattened())?;
-        let values = values.as_chunks::<2>().0.iter().zip(points);
-        Ok(values
-            .map(|(&[re, im], &point)| Complex64::new(re, im) + self.offset.at(point).value)
-            .collect())
-    }
-
     /// Returns the field that networks are compared with, which is computed once: the closed form of a uniform medium or of a cylinder, or
     /// finite differences.
     pub(crate) fn reference(&self) -> Result<&Reference> {
@@ -192,17 +234,18 @@ impl HelmholtzProblem {
         Ok(self.reference.get_or_init(|| Reference { points, values }))
     }
 
-    fn reference_at(&self, points: &[Point]) -> Result<Vec<Complex64>> {
+    /// Returns the reference field at points.
+    pub(crate) fn reference_at(&self, points: &[Point]) -> Result<Vec<Complex64>> {
         let background = HankelField::new(self.source, self.wavenumber)?;
         if self.medium.is_uniform() {
             return Ok(points
-                .iter()
+                .par_iter()
                 .map(|&point| background.value(point))
                 .collect());
         }
         if let Some(cylinder) = self.cylinder {
             let field = CylinderField::new(background, cylinder)?;
-            return Ok(points.iter().map(|&point| field.value(point)).collect());
+            return Ok(points.par_iter().map(|&point| field.value(point)).collect());
         }
         let grid = FrequencyGrid::new(REFERENCE_SIDE, self.wavenumber, self.pml)?;
         let solver = grid.factorize(&self.medium.on_grid(REFERENCE_SIDE))?;
@@ -282,10 +325,10 @@ impl WaveProblem for Arc<HelmholtzProblem> {
         };
         let law = equation("layer", Region::Layer);
         constraints.push(Constraint::new("layer", layer, law).weighted(1.0 - share));
-        if !self.offset.has_no_source() {
+        if !self.offset().has_no_source() {
             let (problem, at, drawn) = (Arc::clone(self), place.clone(), draws("wave.source"));
             let source = move |step| {
-                let (center, radius) = (problem.source.position, problem.offset.radius());
+                let (center, radius) = (problem.source.position, problem.offset().radius());
                 let points = disk(at_source, center, radius, &mut drawn.rng(step));
                 problem.interior(&points, step, &at)
             };
@@ -305,9 +348,18 @@ impl WaveProblem for Arc<HelmholtzProblem> {
         Ok(constraints)
     }
 
+    fn metadata(&self) -> WaveMetadata {
+        WaveMetadata::Shots(self.fields.facts().clone())
+    }
+
+    #[cfg(feature = "cli")]
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
+        artifacts::write_helmholtz(self, field, folder)
+    }
+
     fn evaluate(&self, field: &Siren) -> Result<Metrics> {
         let reference = self.reference()?;
-        let found = self.field_at(field, &reference.points)?;
+        let found = self.fields.values(field, &reference.points)?;
         Ok(vec![
             RELATIVE_ERROR_PERCENT.of(relative_percent(&found, &reference.values, |z| z)),
             AMPLITUDE_ERROR_PERCENT.of(relative_percent(&found, &reference.values, |z| {

@@ -1,5 +1,7 @@
 //! An equation of waves as a fitting problem: its constraints and scores.
 
+#[cfg(feature = "cli")]
+use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
@@ -12,6 +14,7 @@ use siren_core::{Error, Result};
 
 use crate::Point;
 use crate::config::{Equation, InverseSolver, WaveObjectiveConfig, WaveSignalConfig};
+use crate::field::{WaveField, WaveMetadata};
 use crate::helmholtz::HelmholtzProblem;
 use crate::inverse::{AdjointInversion, NetworkInversion, Survey};
 
@@ -34,6 +37,18 @@ pub(crate) trait WaveProblem: Send + Sync {
 
     /// Scores a field.
     fn evaluate(&self, field: &Siren) -> Result<Metrics>;
+
+    /// Returns the numbers that are fitted, for a checksum.
+    fn data(&self) -> Vec<f64> {
+        Vec::new()
+    }
+
+    /// Returns the facts from which a fitted field is evaluated.
+    fn metadata(&self) -> WaveMetadata;
+
+    /// Writes pictures of a fitted field into a folder.
+    #[cfg(feature = "cli")]
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()>;
 }
 
 impl Waves {
@@ -68,10 +83,11 @@ impl Waves {
                 }
             }
         };
+        let checksum = checksum(problem.data().into_iter().map(|x| x as f32));
         Ok(Self {
             problem,
             notes,
-            checksum: checksum(std::iter::empty()),
+            checksum,
         })
     }
 
@@ -79,6 +95,20 @@ impl Waves {
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Returns the facts from which a fitted field is evaluated.
+    #[must_use]
+    pub fn metadata(&self) -> WaveMetadata {
+        self.problem.metadata()
+    }
+
+    /// Puts a fitted field and the facts of the problem together.
+    ///
+    /// # Errors
+    /// As [`WaveField::new`].
+    pub fn field(&self, siren: Siren) -> Result<WaveField> {
+        WaveField::new(siren, self.metadata())
     }
 
     /// Returns a checksum of the data.

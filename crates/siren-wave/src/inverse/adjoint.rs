@@ -1,8 +1,12 @@
 //! Inversion by a field that is the medium of a finite-difference solver, with gradients by adjoint states.
 
+#[cfg(feature = "cli")]
+use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{DType, Device};
+#[cfg(feature = "cli")]
+use num_complex::Complex64;
 use siren_core::Result;
 use siren_core::field::{FieldShape, Siren};
 use siren_core::metrics::Metrics;
@@ -10,7 +14,10 @@ use siren_core::objective::Constraint;
 
 use super::Survey;
 use crate::Point;
+#[cfg(feature = "cli")]
+use crate::artifacts;
 use crate::config::AdjointSolverConfig;
+use crate::field::{SlownessFacts, WaveMetadata};
 use crate::objective::MediumMisfit;
 use crate::signal::WaveProblem;
 
@@ -18,6 +25,7 @@ use crate::signal::WaveProblem;
 pub(crate) struct AdjointInversion {
     survey: Survey,
     misfit: Arc<MediumMisfit>,
+    facts: SlownessFacts,
 }
 
 impl AdjointInversion {
@@ -28,23 +36,34 @@ impl AdjointInversion {
     pub(crate) fn new(survey: Survey, config: &AdjointSolverConfig) -> Result<Self> {
         let misfit = survey.misfit(config.side)?;
         let misfit = MediumMisfit::new(misfit, survey.half_width, config.map)?;
+        let facts = SlownessFacts {
+            half_width: survey.half_width,
+            map: config.map,
+        };
         Ok(Self {
             survey,
+            facts,
             misfit: Arc::new(misfit),
         })
     }
 
-    /// Returns the found medium m at points outside the absorbing layer.
-    pub(crate) fn medium_at(&self, field: &Siren, points: &[Point]) -> Result<Vec<f64>> {
-        let values = field.values(points.as_flattened())?;
-        let at = |(&point, value): (&Point, f64)| {
-            if self.survey.is_unknown(point) {
-                self.misfit.map().squared_slowness(value)
-            } else {
-                1.0
-            }
-        };
-        Ok(points.iter().zip(values).map(at).collect())
+    /// Returns the data, and what is known of the medium.
+    #[cfg(feature = "cli")]
+    pub(crate) fn survey(&self) -> &Survey {
+        &self.survey
+    }
+
+    /// Returns the facts from which a field becomes a medium.
+    #[cfg(feature = "cli")]
+    pub(crate) fn facts(&self) -> &SlownessFacts {
+        &self.facts
+    }
+
+    /// Returns the fields of the found medium at the receivers, index `shot · receivers + receiver`.
+    #[cfg(feature = "cli")]
+    pub(crate) fn predicted(&self, field: &Siren) -> Result<Vec<Complex64>> {
+        let medium = self.misfit.squared_slowness(field)?;
+        self.misfit.misfit().predict(&medium)
     }
 }
 
@@ -57,8 +76,21 @@ impl WaveProblem for AdjointInversion {
         Ok(vec![self.misfit.constraint(dtype, device)?])
     }
 
+    fn data(&self) -> Vec<f64> {
+        self.survey.data()
+    }
+
+    fn metadata(&self) -> WaveMetadata {
+        WaveMetadata::Medium(self.facts)
+    }
+
+    #[cfg(feature = "cli")]
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
+        artifacts::write_adjoint(self, field, folder)
+    }
+
     fn evaluate(&self, field: &Siren) -> Result<Metrics> {
-        let medium = |points: &[Point]| self.medium_at(field, points);
+        let medium = |points: &[Point]| self.facts.medium(field, points);
         self.survey.scores(self.misfit.misfit(), medium)
     }
 }

@@ -12,8 +12,11 @@ pub(crate) use self::network::NetworkInversion;
 use crate::Point;
 use crate::checks;
 use crate::config::InverseConfig;
+#[cfg(feature = "cli")]
+use crate::draw::Landmarks;
 use crate::helmholtz::{DEFAULT_VARIANCE, RELATIVE_ERROR_PERCENT};
 use crate::medium::Medium;
+use crate::pml::Pml;
 use crate::receivers::Role;
 use crate::recording::Recording;
 use crate::reference::adjoint::Misfit;
@@ -50,7 +53,8 @@ pub(crate) struct Survey {
     pub(crate) truth: Option<Medium>,
     /// Half the side of the square in which the medium is unknown.
     pub(crate) half_width: f64,
-    pub(crate) pml: crate::pml::Pml,
+    pub(crate) pml: Pml,
+    pub(crate) source_variance: f64,
 }
 
 impl Survey {
@@ -100,7 +104,24 @@ impl Survey {
             truth,
             half_width: config.half_width,
             pml: config.pml,
+            source_variance: variance,
         })
+    }
+
+    /// Returns the numbers that are fitted.
+    pub(crate) fn data(&self) -> Vec<f64> {
+        let values = self.recording.values().iter();
+        values.flat_map(|value| [value.re, value.im]).collect()
+    }
+
+    /// Returns what is marked in pictures.
+    #[cfg(feature = "cli")]
+    pub(crate) fn landmarks(&self) -> Landmarks<'_> {
+        Landmarks {
+            inner: Some(self.pml.inner()),
+            sources: self.recording.sources(),
+            receivers: self.recording.receivers(),
+        }
     }
 
     /// Returns whether the medium is unknown at a point.

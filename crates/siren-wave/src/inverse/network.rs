@@ -1,31 +1,33 @@
 //! Inversion by one network that has the fields of all shots and the medium.
 
 use std::f64::consts::PI;
+#[cfg(feature = "cli")]
+use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{DType, Device};
-use num_complex::Complex64;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use siren_core::Result;
-use siren_core::field::{FieldShape, Order, Siren};
+use siren_core::field::{FieldShape, Siren};
 use siren_core::metrics::Metrics;
 use siren_core::objective::{Constraint, Weight};
 use siren_core::signal::{Sample, Stream};
 
 use super::{DATA_ERROR_PERCENT, SCORED_SIDE, Survey};
 use crate::Point;
-use crate::config::{NetworkSolverConfig, ShotChoice, UnknownMedium, WaveObjectiveConfig};
+#[cfg(feature = "cli")]
+use crate::artifacts;
+use crate::config::{NetworkSolverConfig, ShotChoice, WaveObjectiveConfig};
+use crate::field::WaveMetadata;
 use crate::helmholtz::stretches;
 use crate::objective::{
     InverseHelmholtz, OFFSET, RECORDED, REMAINDER, RecordedError, Region, SHOTS, STRETCH, UNKNOWN,
-    clamped,
 };
-use crate::offset::Offset;
 use crate::reference::adjoint::Misfit;
 use crate::sampler::{Draws, disk, frame, square};
+use crate::shots::{MediumFacts, ShotFacts, ShotFields};
 use crate::signal::{Placement, Setup, WaveProblem};
-use crate::source::PointSource;
 
 /// Largest distance from a source at which its points are drawn, in wavelengths.
 const SOURCE_REACH: f64 = 0.5;
@@ -34,7 +36,7 @@ const SOURCE_REACH: f64 = 0.5;
 pub(crate) struct NetworkInversion {
     survey: Survey,
     config: NetworkSolverConfig,
-    offsets: Vec<Offset>,
+    fields: ShotFields,
     misfit: Misfit,
     objective: WaveObjectiveConfig,
     seed: u64,
@@ -50,11 +52,19 @@ impl NetworkInversion {
         config: &NetworkSolverConfig,
         setup: Setup<'_>,
     ) -> Result<Self> {
-        let (wavenumber, inner) = (survey.wavenumber, survey.pml.inner());
-        let offset =
-            |&source: &PointSource| Offset::new(config.formulation, source, wavenumber, inner);
+        let facts = ShotFacts {
+            wavenumber: survey.wavenumber,
+            source_variance: survey.source_variance,
+            sources: survey.recording.sources().to_vec(),
+            formulation: config.formulation,
+            pml: survey.pml,
+            medium: Some(MediumFacts {
+                half_width: survey.half_width,
+                unknown: config.unknown,
+            }),
+        };
         Ok(Self {
-            offsets: survey.sources.iter().map(offset).collect::<Result<_>>()?,
+            fields: ShotFields::new(facts)?,
             misfit: survey.misfit(SCORED_SIDE)?,
             survey,
             config: config.clone(),
@@ -63,9 +73,21 @@ impl NetworkInversion {
         })
     }
 
+    /// Returns the data, and what is known of the medium.
+    #[cfg(feature = "cli")]
+    pub(crate) fn survey(&self) -> &Survey {
+        &self.survey
+    }
+
+    /// Returns the fields of the network.
+    #[cfg(feature = "cli")]
+    pub(crate) fn fields(&self) -> &ShotFields {
+        &self.fields
+    }
+
     /// Returns the number of shots, S.
     fn shots(&self) -> usize {
-        self.offsets.len()
+        self.fields.offsets().len()
     }
 
     /// Returns the sample at points outside the absorbing layer; the shots of a point begin with `first_shot`.
@@ -74,7 +96,7 @@ impl NetworkInversion {
         let mut offset = Vec::with_capacity(points.len() * width);
         let mut remainder = Vec::with_capacity(points.len() * width);
         for &point in points {
-            for source in &self.offsets {
+            for source in self.fields.offsets() {
                 let at = source.at(point);
                 offset.extend([at.value.re, at.value.im]);
                 remainder.extend([at.remainder.re, at.remainder.im]);
@@ -122,86 +144,23 @@ impl NetworkInversion {
         let width = 2 * self.shots();
         let mut recorded = Vec::with_capacity(receivers.len() * width);
         for (index, &receiver) in receivers.iter().enumerate() {
-            for (offset, values) in self.offsets.iter().zip(self.survey.recording.shots()) {
+            for (offset, values) in self
+                .fields
+                .offsets()
+                .iter()
+                .zip(self.survey.recording.shots())
+            {
                 let own = values[index] - offset.at(receiver).value;
                 recorded.extend([own.re, own.im]);
             }
         }
         Sample::new(place.tensor(receivers)?)?.with_column(RECORDED, place.rows(&recorded, width)?)
     }
-
-    /// Returns the found medium m at points outside the absorbing layer.
-    pub(crate) fn medium_at(&self, field: &Siren, points: &[Point]) -> Result<Vec<f64>> {
-        let values = match self.config.unknown {
-            UnknownMedium::Channel => {
-                let place = Placement {
-                    dtype: field.parameters().dtype(),
-                    device: field.parameters().device().clone(),
-                };
-                let jet = field.evaluate(&place.tensor(points)?, &Order::Value)?;
-                let value = jet.value()?.narrow(1, 2 * self.shots(), 1)?;
-                let m = clamped(&value)?.affine(1.0, 1.0)?;
-                m.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>()?
-            }
-            UnknownMedium::ClosedForm => self.closed_form(field, points)?,
-        };
-        let known = |(&point, m): (&Point, f64)| {
-            if self.survey.is_unknown(point) {
-                m
-            } else {
-                1.0
-            }
-        };
-        Ok(points.iter().zip(values).map(known).collect())
-    }
-
-    /// Returns the medium that suits the fields of all shots best.
-    fn closed_form(&self, field: &Siren, points: &[Point]) -> Result<Vec<f64>> {
-        let fields = field.values(points.as_flattened())?;
-        let laplacians = field.laplacians(points.as_flattened())?;
-        let width = 2 * self.shots();
-        let rows = fields.chunks(width).zip(laplacians.chunks(width));
-        let best = |((fields, laplacians), &point): ((&[f64], &[f64]), &Point)| {
-            let (mut product, mut squares) = (0.0, f64::EPSILON);
-            for (shot, offset) in self.offsets.iter().enumerate() {
-                let at = offset.at(point);
-                let waves = self.survey.wavenumber.powi(2) * (channel(fields, shot) + at.value);
-                let rest = channel(laplacians, shot) + at.remainder;
-                product += (waves.conj() * rest).re;
-                squares += waves.norm_sqr();
-            }
-            (-product / squares).max(0.001)
-        };
-        Ok(rows.zip(points).map(best).collect())
-    }
-
-    /// Returns the network's fields at the receivers, index `shot · receivers + receiver`.
-    pub(crate) fn fields_at_receivers(&self, field: &Siren) -> Result<Vec<Complex64>> {
-        let receivers = self.survey.recording.receivers();
-        let values = field.values(receivers.as_flattened())?;
-        let rows: Vec<&[f64]> = values.chunks(field.out_features()).collect();
-        let shots = self.offsets.iter().enumerate();
-        let fields = shots.flat_map(|(shot, offset)| {
-            let at =
-                move |(row, &point): (&&[f64], &Point)| channel(row, shot) + offset.at(point).value;
-            rows.iter().zip(receivers).map(at)
-        });
-        Ok(fields.collect())
-    }
-}
-
-/// Returns the value of a shot in a row of channels.
-fn channel(row: &[f64], shot: usize) -> Complex64 {
-    Complex64::new(row[2 * shot], row[2 * shot + 1])
 }
 
 impl WaveProblem for Arc<NetworkInversion> {
     fn shape(&self) -> FieldShape {
-        let medium = match self.config.unknown {
-            UnknownMedium::Channel => 1,
-            UnknownMedium::ClosedForm => 0,
-        };
-        FieldShape::new(2, 2 * self.shots() + medium)
+        FieldShape::new(2, self.fields.channels())
     }
 
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
@@ -252,7 +211,12 @@ impl WaveProblem for Arc<NetworkInversion> {
         };
         let contrast = Constraint::new("contrast", contrast, law("contrast", Region::Interior));
         constraints.push(contrast.weighted(self.objective.source_weight));
-        if self.offsets.iter().any(|offset| !offset.has_no_source()) {
+        if self
+            .fields
+            .offsets()
+            .iter()
+            .any(|offset| !offset.has_no_source())
+        {
             let (problem, at, drawn) = (Arc::clone(self), place.clone(), self.draws("wave.source"));
             let sources = move |step| {
                 let points = problem.around_sources(more, &mut drawn.rng(step));
@@ -265,10 +229,25 @@ impl WaveProblem for Arc<NetworkInversion> {
         Ok(constraints)
     }
 
+    fn data(&self) -> Vec<f64> {
+        self.survey.data()
+    }
+
+    fn metadata(&self) -> WaveMetadata {
+        WaveMetadata::Shots(self.fields.facts().clone())
+    }
+
+    #[cfg(feature = "cli")]
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
+        artifacts::write_network(self, field, folder)
+    }
+
     fn evaluate(&self, field: &Siren) -> Result<Metrics> {
-        let medium = |points: &[Point]| self.medium_at(field, points);
+        let medium = |points: &[Point]| self.fields.medium(field, points);
         let mut metrics = self.survey.scores(&self.misfit, medium)?;
-        let fields = self.fields_at_receivers(field)?;
+        let fields = self
+            .fields
+            .values(field, self.survey.recording.receivers())?;
         let pairs = fields.iter().zip(self.survey.recording.values());
         let difference: f64 = pairs.map(|(a, b)| (a - b).norm_sqr()).sum();
         let rms = (difference / fields.len() as f64).sqrt();
@@ -291,7 +270,7 @@ impl NetworkInversion {
         let reach = SOURCE_REACH * 2.0 * PI / self.survey.wavenumber;
         let each = count.div_ceil(self.shots());
         let mut points = Vec::new();
-        for offset in &self.offsets {
+        for offset in self.fields.offsets() {
             points.extend(disk(
                 each,
                 offset.position(),

@@ -93,12 +93,6 @@ impl MediumMisfit {
         &self.misfit
     }
 
-    /// Returns the map from values of the field to the medium.
-    #[must_use]
-    pub fn map(&self) -> SlownessMap {
-        self.map
-    }
-
     /// Returns the constraint of a field of the given type and device.
     ///
     /// # Errors

@@ -1,0 +1,99 @@
+//! Files of a fitted field: pictures, and values on a grid.
+
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+
+use siren_core::file::{ArrayElement, ArrayHeader, PartialFile, has_extension};
+use siren_core::{Error, Result};
+
+use crate::WaveField;
+use crate::artifacts::{grid, velocities};
+use crate::draw::{self, Landmarks, SquareGrid};
+use crate::field::WaveMetadata;
+
+/// Fewest and most points along each side.
+const SIDES: std::ops::RangeInclusive<usize> = 2..=8192;
+
+/// Settings of a file of a fitted field.
+#[derive(Clone, Copy, Debug)]
+pub struct WaveRendering {
+    /// Number of points along each side of [−1, 1]².
+    pub side: usize,
+    /// The shot whose waves are drawn, from 0.
+    pub shot: usize,
+    /// What is drawn.
+    pub quantity: WaveQuantity,
+}
+
+/// A quantity of a fitted field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaveQuantity {
+    /// The waves.
+    Waves,
+    /// The medium: its velocity in a picture, its squared slowness in an array.
+    Medium,
+}
+
+impl WaveRendering {
+    /// Writes a picture (`.png`) or an array (`.npy`: float64, row by row from y = −1; waves have a last axis of real and imaginary part).
+    ///
+    /// # Errors
+    /// For another extension, settings out of range, or a quantity that the field does not have; [`Error::Io`].
+    pub fn write(&self, field: &WaveField, path: &Path) -> Result<()> {
+        if !SIDES.contains(&self.side) {
+            let expected = format!("{} to {} points", SIDES.start(), SIDES.end());
+            return Err(Error::invalid("--side", self.side, &expected));
+        }
+        let is_array = has_extension(path, &["npy"]);
+        if !is_array && !has_extension(path, &["png"]) {
+            let expected = "a name that ends in .png (picture) or .npy (values on a grid)";
+            return Err(Error::invalid("--output", path.display(), expected));
+        }
+        let points = grid(self.side);
+        if self.quantity == WaveQuantity::Medium {
+            let Some(medium) = field.medium(&points)? else {
+                let expected = "`waves`: the medium of this run was known";
+                return Err(Error::invalid("--quantity", "medium", expected));
+            };
+            if is_array {
+                return write_array(&medium, &[self.side, self.side], path);
+            }
+            let range = velocities(&medium);
+            let medium = [SquareGrid::new(&medium, self.side)?];
+            return draw::media(&medium, range, &Landmarks::default(), path);
+        }
+        let waves = field.waves(self.shot, &points)?;
+        if is_array {
+            let values: Vec<f64> = waves.iter().flat_map(|u| [u.re, u.im]).collect();
+            return write_array(&values, &[self.side, self.side, 2], path);
+        }
+        let inner = match field.metadata() {
+            WaveMetadata::Shots(facts) => Some(facts.pml.inner()),
+            WaveMetadata::Medium(_) => None,
+        };
+        let landmarks = Landmarks {
+            inner,
+            ..Landmarks::default()
+        };
+        let waves = SquareGrid::new(&waves, self.side)?;
+        draw::complex_field(waves, &landmarks, path)?;
+        Ok(())
+    }
+}
+
+/// Writes an array of float64.
+fn write_array(values: &[f64], shape: &[usize], path: &Path) -> Result<()> {
+    let (partial, file) = PartialFile::create(path)?;
+    let mut writer = BufWriter::new(file);
+    let written = ArrayHeader::c_order(shape, ArrayElement::FLOAT64)
+        .write(&mut writer)
+        .and_then(|()| {
+            for value in values {
+                writer.write_all(&value.to_le_bytes())?;
+            }
+            writer.flush()
+        });
+    written.map_err(|error| partial.write_error(error))?;
+    drop(writer);
+    partial.keep()
+}

@@ -1,0 +1,165 @@
+//! Fields of the Helmholtz equation as functions of space: network and offset together, and the medium that a network has learned.
+
+use candle_core::DType;
+use num_complex::Complex64;
+use serde::{Deserialize, Serialize};
+use siren_core::Result;
+use siren_core::field::{Order, Siren};
+
+use crate::Point;
+use crate::config::UnknownMedium;
+use crate::objective::clamped;
+use crate::offset::{Formulation, Offset};
+use crate::pml::Pml;
+use crate::signal::Placement;
+use crate::source::PointSource;
+
+/// Facts from which the channels of a network become fields of shots, and a medium.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShotFacts {
+    /// Wavenumber k of the background, in coordinates.
+    pub wavenumber: f64,
+    /// Variance of the sources.
+    pub source_variance: f64,
+    /// Position of the source of each shot.
+    pub sources: Vec<Point>,
+    /// What the channels represent.
+    pub formulation: Formulation,
+    /// The absorbing layer.
+    pub pml: Pml,
+    /// The unknown medium, for the inverse problem.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub medium: Option<MediumFacts>,
+}
+
+/// Facts from which a network becomes a medium.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MediumFacts {
+    /// Half the side of the square outside of which m = 1.
+    pub half_width: f64,
+    /// Where the medium comes from.
+    pub unknown: UnknownMedium,
+}
+
+impl MediumFacts {
+    /// Returns whether the medium is unknown at a point.
+    #[must_use]
+    pub fn contains(&self, [x, y]: Point) -> bool {
+        x.abs().max(y.abs()) <= self.half_width
+    }
+}
+
+/// The fields of the shots of a network: channels `2s, 2s + 1`, and offsets.
+#[derive(Clone, Debug)]
+pub(crate) struct ShotFields {
+    facts: ShotFacts,
+    offsets: Vec<Offset>,
+}
+
+impl ShotFields {
+    /// Makes the fields from their facts.
+    ///
+    /// # Errors
+    /// As [`Offset::new`].
+    pub(crate) fn new(facts: ShotFacts) -> Result<Self> {
+        let (k, inner) = (facts.wavenumber, facts.pml.inner());
+        let offset = |&position: &Point| {
+            let source = PointSource {
+                variance: facts.source_variance,
+                ..PointSource::at(position)
+            };
+            Offset::new(facts.formulation, source, k, inner)
+        };
+        Ok(Self {
+            offsets: facts.sources.iter().map(offset).collect::<Result<_>>()?,
+            facts,
+        })
+    }
+
+    /// Returns the facts.
+    pub(crate) fn facts(&self) -> &ShotFacts {
+        &self.facts
+    }
+
+    /// Returns the offset of each shot.
+    pub(crate) fn offsets(&self) -> &[Offset] {
+        &self.offsets
+    }
+
+    /// Returns the number of channels of the network.
+    pub(crate) fn channels(&self) -> usize {
+        let is_channel = |facts: &MediumFacts| facts.unknown == UnknownMedium::Channel;
+        2 * self.offsets.len() + usize::from(self.facts.medium.as_ref().is_some_and(is_channel))
+    }
+
+    /// Returns the fields at points, index `shot · n + point`.
+    ///
+    /// In the absorbing layer, scattered fields lack the field of the background.
+    pub(crate) fn values(&self, field: &Siren, points: &[Point]) -> Result<Vec<Complex64>> {
+        let values = field.values(points.as_flattened())?;
+        let rows: Vec<&[f64]> = values.chunks(field.out_features()).collect();
+        let of_shot = |(shot, offset): (usize, &Offset)| {
+            let at = |(row, &point): (&&[f64], &Point)| {
+                let is_offset = !self.facts.pml.contains(point);
+                let offset = if is_offset {
+                    offset.at(point).value
+                } else {
+                    Complex64::ZERO
+                };
+                channel(row, shot) + offset
+            };
+            rows.iter().zip(points).map(at).collect::<Vec<Complex64>>()
+        };
+        let shots: Vec<Vec<Complex64>> = self.offsets.iter().enumerate().map(of_shot).collect();
+        Ok(shots.concat())
+    }
+
+    /// Returns the medium m at points outside the absorbing layer; 1 without an unknown one.
+    pub(crate) fn medium(&self, field: &Siren, points: &[Point]) -> Result<Vec<f64>> {
+        let Some(facts) = &self.facts.medium else {
+            return Ok(vec![1.0; points.len()]);
+        };
+        let values = match facts.unknown {
+            UnknownMedium::Channel => {
+                let place = Placement {
+                    dtype: field.parameters().dtype(),
+                    device: field.parameters().device().clone(),
+                };
+                let jet = field.evaluate(&place.tensor(points)?, &Order::Value)?;
+                let value = jet.value()?.narrow(1, 2 * self.offsets.len(), 1)?;
+                let m = clamped(&value)?.affine(1.0, 1.0)?;
+                m.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>()?
+            }
+            UnknownMedium::ClosedForm => self.closed_form(field, points)?,
+        };
+        let at = |(&point, m): (&Point, f64)| if facts.contains(point) { m } else { 1.0 };
+        Ok(points.iter().zip(values).map(at).collect())
+    }
+
+    /// Returns the medium at which the residuals of all shots have the least squares.
+    fn closed_form(&self, field: &Siren, points: &[Point]) -> Result<Vec<f64>> {
+        let fields = field.values(points.as_flattened())?;
+        let laplacians = field.laplacians(points.as_flattened())?;
+        let width = field.out_features();
+        let rows = fields.chunks(width).zip(laplacians.chunks(width));
+        let best = |((fields, laplacians), &point): ((&[f64], &[f64]), &Point)| {
+            let (mut product, mut squares) = (0.0, f64::EPSILON);
+            for (shot, offset) in self.offsets.iter().enumerate() {
+                let at = offset.at(point);
+                let waves = self.facts.wavenumber.powi(2) * (channel(fields, shot) + at.value);
+                let rest = channel(laplacians, shot) + at.remainder;
+                product += (waves.conj() * rest).re;
+                squares += waves.norm_sqr();
+            }
+            (-product / squares).max(0.001)
+        };
+        Ok(rows.zip(points).map(best).collect())
+    }
+}
+
+/// Returns the value of a shot in a row of channels.
+fn channel(row: &[f64], shot: usize) -> Complex64 {
+    Complex64::new(row[2 * shot], row[2 * shot + 1])
+}
