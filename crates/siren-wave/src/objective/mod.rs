@@ -3,6 +3,8 @@
 mod helmholtz;
 mod inverse;
 mod misfit;
+#[cfg(test)]
+mod tests;
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
