@@ -15,7 +15,7 @@ const REFERENCE_TEST: &str = "the_reference_agrees_with_the_config_structs";
 
 /// Lints the libraries of the domains without their programs, as another project builds them.
 const LINT_LIBRARIES: &str = "clippy --package siren-picture --package siren-image --package siren-audio \
-    --package siren-video --package siren-poisson --package siren-shape --package siren-hyper --package siren-wave --lib --no-default-features --release -- -D warnings";
+    --package siren-video --package siren-poisson --package siren-shape --package siren-wave --package siren-hyper --lib --no-default-features --release -- -D warnings";
 
 /// One named check: a Cargo command, with an optional environment variable.
 #[derive(Debug)]

@@ -16,6 +16,8 @@ use crate::kind::{Kind, SWEEP};
 
 /// The package with the feature `ffmpeg`.
 const VIDEO: &str = "siren-video";
+/// The package with the feature `segy`.
+const WAVE: &str = "siren-wave";
 /// The package with the feature `las`.
 const SHAPE: &str = "siren-shape";
 /// The package that times steps.
@@ -164,6 +166,7 @@ fn formats(package: &str, has_ffmpeg: bool) -> Option<&'static str> {
     match package {
         VIDEO => has_ffmpeg.then_some("ffmpeg"),
         SHAPE => Some("las"),
+        WAVE => Some("segy"),
         _ => None,
     }
 }
@@ -378,11 +381,13 @@ mod tests {
     }
 
     #[test]
-    fn the_shape_program_reads_las_files() {
-        let args: Vec<OsString> = vec!["runs/a".into()];
-        let launch = Launch::on_device(&Kind::named("shape"), "resume", &args);
-        let args = launch.cargo_args(Path::new("/root"), false);
-        assert!(args.windows(2).any(|pair| pair == ["--features", "las"]));
+    fn the_programs_of_shapes_and_waves_read_all_their_formats() {
+        for (kind, feature) in [("shape", "las"), ("wave", "segy")] {
+            let args: Vec<OsString> = vec!["runs/a".into()];
+            let launch = Launch::on_device(&Kind::named(kind), "resume", &args);
+            let args = launch.cargo_args(Path::new("/root"), false);
+            assert!(args.windows(2).any(|pair| pair == ["--features", feature]));
+        }
     }
 
     fn path_of(folders: &[&str]) -> OsString {

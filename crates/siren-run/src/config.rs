@@ -18,7 +18,7 @@ use siren_core::{Error, Result};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config<S, O, M = NoTable> {
-    /// What is fitted: `"image"`, `"audio"`, `"video"`, `"poisson"`, `"shape"`, `"hyper"` or `"wave"`.
+    /// What is fitted: `"image"`, `"audio"`, `"video"`, `"poisson"`, `"shape"`, `"wave"` or `"hyper"`.
     pub kind: String,
     /// Name of the run; the run folder is `runs/NAME`. Default: the config's file name without its extension.
     #[serde(default)]

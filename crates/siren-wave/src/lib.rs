@@ -1,4 +1,58 @@
 //! Waves: the Helmholtz equation, its inverse problem and the wave equation, solved by fields (Sitzmann et al. 2020, §4.3).
+//!
+//! A fit knows an equation and sees no solution: the loss is the residual of the equation at random points, computed from the exact derivatives of the
+//! field. A [`Waves`] is the fitting problem for [`siren_core::train::Fit`]; a [`WaveField`] is the fitted field, with waves and media at any point,
+//! and is one `.safetensors` file on disk.
+//!
+//! ```no_run
+#![doc = include_str!("../examples/point_source.rs")]
+//! ```
+//!
+//! The domain is [−1, 1]² in coordinates, and the medium is its squared slowness `m = (c_ref / c)²`, 1 in the background. Waves of one frequency have
+//! the time factor `e^{+iωt}`.
+//!
+//! [`reference`](mod@reference) has solutions without a field: closed forms, finite differences, inversion by adjoint states. Every score compares with one of them.
+//!
+//! # Config
+//!
+//! [`WaveSignalConfig`](config::WaveSignalConfig) and [`WaveObjectiveConfig`](config::WaveObjectiveConfig) are the tables of a config file of the kind
+//! `wave`. In Rust, take their `default()` and set fields; the names are the same.
+//!
+//! | key of `[signal]` | default | meaning |
+//! |---|---|---|
+//! | `medium` | `"uniform"` | the squared slowness: `"uniform"`, `"square"`, `"circle"`, or `{ file = { path = "model.npy" } }` |
+//! | `units` | `{ wavenumber = 20.0 }` | the wavenumber, or frequency, extent and velocity |
+//! | `sources` | `[[0.0, 0.0]]` | positions of the sources |
+//! | `source_variance` | 1e-4, waves 5e-4 | variance of a Gaussian source |
+//! | `recording` | – | recorded waves of the inverse problem |
+//! | `receivers` | – | positions of receivers |
+//! | `noise` | 0 | noise that is added to the recorded waves |
+//!
+//! | key of `[objective]` | default | meaning |
+//! |---|---|---|
+//! | `equation` | `"helmholtz"` | an equation of the table below, by its name or with its settings |
+//! | `norm` | `"mse"` | `"mse"`, or `"l1"`, the authors' |
+//! | `points` | 1200 | points of the domain in a step |
+//! | `source_points` | 300 | further points around sources, in the medium, or on the front of a wave |
+//! | `source_weight` | 0.1 | weight of the further points |
+//! | `hold_points` | 1 | steps in which points stay the same; 0: all |
+//!
+//! | equation | for | field |
+//! |---|---|---|
+//! | [`helmholtz`](config::HelmholtzConfig) | waves of one frequency, with an absorbing layer | (x, y) ↦ real and imaginary part |
+//! | [`inverse`](config::InverseConfig) | the medium from recorded waves | (x, y) ↦ two channels a source and the medium, or the medium alone |
+//! | [`wave`](config::WaveEquationConfig) | a pulse in time | (t, x, y) ↦ displacement |
+//!
+//! The tables `[field]` and `[train]` are [`SirenConfig`](siren_core::field::SirenConfig) and [`TrainConfig`](siren_core::train::TrainConfig);
+//! [`Waves::recipe`] returns values of them that suit an equation.
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `cli` | yes | the program `siren-wave`, `Waves` as a domain of `siren-run`, and pictures of waves; brings clap, image and kuva |
+//! | `segy` | no | media in SEG-Y files |
+//! | `cuda` | no | fields on CUDA devices |
 
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr)]
@@ -42,3 +96,8 @@ pub use self::signal::Waves;
 
 /// Point of the plane, `(x, y)`, in coordinates: the domain is [−1, 1]².
 pub type Point = [f64; 2];
+
+/// Compiles the code of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

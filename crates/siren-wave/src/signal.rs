@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use siren_core::field::{FieldShape, Siren};
+use siren_core::field::{FieldShape, Siren, SirenConfig};
 use siren_core::metrics::Metrics;
 use siren_core::objective::Constraint;
 use siren_core::signal::{Spectrum, checksum};
-use siren_core::train::Task;
+use siren_core::optimizer::{GaussNewtonConfig, OptimizerConfig};
+use siren_core::train::{FitConfig, Task, TrainConfig};
 use siren_core::{Error, Result};
 
 use crate::Point;
@@ -89,6 +90,26 @@ impl Waves {
             notes,
             checksum,
         })
+    }
+
+    /// Returns settings of a fit that takes about a minute: a small network and Gauss–Newton.
+    #[must_use]
+    pub fn recipe(&self) -> FitConfig {
+        FitConfig {
+            field: SirenConfig {
+                hidden_features: 64,
+                hidden_layers: 2,
+                first_omega_0: 15.0.into(),
+                hidden_omega_0: 10.0,
+                ..SirenConfig::default()
+            },
+            train: TrainConfig {
+                steps: 40,
+                optimizer: OptimizerConfig::GaussNewton(GaussNewtonConfig::default()),
+                ..TrainConfig::default()
+            },
+            ..FitConfig::default()
+        }
     }
 
     /// Returns remarks on the signal for the user.
