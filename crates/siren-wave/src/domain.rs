@@ -2,15 +2,13 @@
 
 use std::path::Path;
 
-use siren_core::field::Siren;
+use siren_core::field::{Activation, Encoding, Siren};
 use siren_core::metrics::Metric;
 use siren_core::optimizer::OptimizerConfig;
 use siren_core::{Error, Result};
 use siren_run::{ConfigOf, Domain, Recorded};
 
-use crate::config::{
-    Equation, InverseSolver, ResidualNorm, WaveObjectiveConfig, WaveSignalConfig,
-};
+use crate::config::{Equation, InverseSolver, ResidualNorm, WaveObjectiveConfig, WaveSignalConfig};
 use crate::helmholtz::RELATIVE_ERROR_PERCENT;
 use crate::{WaveMetadata, Waves};
 
@@ -44,9 +42,17 @@ impl Domain for Waves {
     fn open(config: &ConfigOf<Self>) -> Result<Self> {
         check_optimizer(config)?;
         let mut waves = Self::from_config(&config.signal, &config.objective, config.seed)?;
-        // Waves have no spectrum on a grid, so that a frequency of "auto" is refused later.
-        if let Some(first_omega_0) = config.field.first_omega_0.given() {
-            waves.note_frequency(first_omega_0);
+        let field = &config.field;
+        let is_sine = matches!(
+            field.activation,
+            Activation::Sine | Activation::Finer | Activation::HSiren
+        );
+        // Waves have no spectrum on a grid: a frequency of "auto" is refused later.
+        if let Some(first_omega_0) = field.first_omega_0.given()
+            && is_sine
+            && field.encoding == Encoding::Identity
+        {
+            waves.note_frequencies(first_omega_0);
         }
         Ok(waves)
     }

@@ -8,8 +8,8 @@ use candle_core::{DType, Device, Tensor};
 use siren_core::field::{FieldShape, Siren, SirenConfig};
 use siren_core::metrics::Metrics;
 use siren_core::objective::Constraint;
-use siren_core::signal::{Spectrum, checksum};
 use siren_core::optimizer::{GaussNewtonConfig, OptimizerConfig};
+use siren_core::signal::{Spectrum, checksum};
 use siren_core::train::{FitConfig, Task, TrainConfig};
 use siren_core::{Error, Result};
 
@@ -35,6 +35,11 @@ pub(crate) trait WaveProblem: Send + Sync {
 
     /// Returns the parts of the loss.
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>>;
+
+    /// Returns remarks for the user on what is hard to learn for a first layer of sines of frequency ω₀.
+    fn frequency_notes(&self, _first_omega_0: f64) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Scores a field.
     fn evaluate(&self, field: &Siren) -> Result<Metrics>;
@@ -110,6 +115,12 @@ impl Waves {
             },
             ..FitConfig::default()
         }
+    }
+
+    /// Adds remarks on what is hard to learn for a first layer of sines of frequency ω₀ to the [`notes`](Self::notes).
+    pub fn note_frequencies(&mut self, first_omega_0: f64) {
+        self.notes
+            .extend(self.problem.frequency_notes(first_omega_0));
     }
 
     /// Returns remarks on the signal for the user.
