@@ -283,7 +283,7 @@ fn recordings_that_lack_data_or_positions_are_refused_with_what_is_missing() {
             ],
         ),
         ("words.csv", &["words.csv", "has 2 columns"]),
-        ("nan.csv", &["nan.csv: line 2", "NaN"]),
+        ("nan.csv", &["nan.csv: line 2", "im is `nan`"]),
         (
             "layer.csv",
             &[
@@ -366,7 +366,7 @@ fn waves_and_sources_that_are_finer_than_the_first_layer_are_noted_with_their_nu
     assert_eq!(notes(&desk, "seed=1"), "");
     let fine = notes(&desk, "signal.units.wavenumber=45");
     for word in [
-        "note: ",
+        "warning: ",
         "wavenumber is 45.0",
         "omega_0 = 30",
         "field.first_omega_0",
@@ -378,7 +378,7 @@ fn waves_and_sources_that_are_finer_than_the_first_layer_are_noted_with_their_nu
     let total = "objective.equation.helmholtz.formulation=total --set signal.source_variance=1e-5";
     let sharp = notes(&desk, total);
     for word in [
-        "note: ",
+        "warning: ",
         "316.2",
         "4 omega_0 = 120.0",
         "field.first_omega_0",

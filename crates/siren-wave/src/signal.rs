@@ -92,7 +92,7 @@ impl Waves {
         let checksum = checksum(problem.data().into_iter().map(|x| x as f32));
         Ok(Self {
             problem,
-            notes,
+            notes: notes.iter().map(|note| format!("note: {note}")).collect(),
             checksum,
         })
     }
@@ -119,8 +119,9 @@ impl Waves {
 
     /// Adds remarks on what is hard to learn for a first layer of sines of frequency ω₀ to the [`notes`](Self::notes).
     pub fn note_frequencies(&mut self, first_omega_0: f64) {
-        self.notes
-            .extend(self.problem.frequency_notes(first_omega_0));
+        let notes = self.problem.frequency_notes(first_omega_0);
+        let warnings = notes.iter().map(|note| format!("warning: {note}"));
+        self.notes.extend(warnings);
     }
 
     /// Returns remarks on the signal for the user.
