@@ -37,6 +37,11 @@ pub(crate) trait WaveProblem: Send + Sync {
     /// Returns the parts of the loss.
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>>;
 
+    /// Returns remarks for the user on what is hard to learn for a first layer of sines of frequency ω₀.
+    fn frequency_notes(&self, _first_omega_0: f64) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Scores a field.
     fn evaluate(&self, field: &Siren) -> Result<Metrics>;
 
@@ -91,7 +96,7 @@ impl Waves {
         let checksum = checksum(problem.data().into_iter().map(|x| x as f32));
         Ok(Self {
             problem,
-            notes,
+            notes: notes.iter().map(|note| format!("note: {note}")).collect(),
             checksum,
         })
     }
@@ -114,6 +119,13 @@ impl Waves {
             },
             ..FitConfig::default()
         }
+    }
+
+    /// Adds remarks on what is hard to learn for a first layer of sines of frequency ω₀ to the [`notes`](Self::notes).
+    pub fn note_frequencies(&mut self, first_omega_0: f64) {
+        let notes = self.problem.frequency_notes(first_omega_0);
+        let warnings = notes.iter().map(|note| format!("warning: {note}"));
+        self.notes.extend(warnings);
     }
 
     /// Returns remarks on the signal for the user.

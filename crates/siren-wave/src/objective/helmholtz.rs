@@ -85,38 +85,36 @@ impl Objective for Helmholtz {
         let waves = (value.broadcast_mul(medium)? * self.wavenumber.powi(2))?;
         let residual = match sample.column(STRETCH) {
             Err(_) => (context.jet.traces()?.squeeze(2)? + waves)?,
-            Ok(stretch) => stretched(context, stretch, &waves)?,
+            Ok(stretch) => {
+                let derivatives = stretched_derivatives(context, stretch, waves.dim(1)?)?;
+                (derivatives + stretched_waves(stretch, &waves)?)?
+            }
         };
         let residual = ((residual + sample.column(REMAINDER)?)? / self.scale)?;
         Ok(vec![self.norm.term(self.name, residual)?])
     }
 }
 
-/// Returns `a Φ_xx + b Φ_yy + a_x Φ_x + b_y Φ_y + c · waves`, `(n, 2 S)`.
-///
-/// The fields are the first `2 S` channels.
-pub(super) fn stretched(context: &Context<'_>, stretch: &Tensor, waves: &Tensor) -> Result<Tensor> {
-    let width = waves.dim(1)?;
+/// Returns `a Φ_xx + b Φ_yy + a_x Φ_x + b_y Φ_y` of the first `width = 2 S` channels, `(n, 2 S)`.
+pub(super) fn stretched_derivatives(
+    context: &Context<'_>,
+    stretch: &Tensor,
+    width: usize,
+) -> Result<Tensor> {
     let traces = context.jet.traces()?.narrow(1, 0, width)?;
     let gradient = context.jet.gradient()?.narrow(1, 0, width)?;
-    let part = |tensor: &Tensor, index: usize| tensor.narrow(2, index, 1)?.squeeze(2);
-    let quantities = [
-        part(&traces, 0)?,
-        part(&traces, 1)?,
-        part(&gradient, 0)?,
-        part(&gradient, 1)?,
-        waves.clone(),
-    ];
-    let mut sum: Option<Tensor> = None;
-    for (index, quantity) in quantities.iter().enumerate() {
-        let product = complex_product(&stretch.narrow(1, 2 * index, 2)?, quantity)?;
-        sum = Some(match sum {
-            None => product,
-            Some(sum) => (sum + product)?,
-        });
-    }
-    // There are five quantities.
-    Ok(sum.unwrap_or_else(|| waves.clone()))
+    let product = |quantity: usize, of: &Tensor, axis: usize| {
+        let values = of.narrow(2, axis, 1)?.squeeze(2)?;
+        complex_product(&stretch.narrow(1, 2 * quantity, 2)?, &values)
+    };
+    let second = (product(0, &traces, 0)? + product(1, &traces, 1)?)?;
+    let first = (product(2, &gradient, 0)? + product(3, &gradient, 1)?)?;
+    Ok((second + first)?)
+}
+
+/// Returns `c · waves`, `(n, 2 S)`.
+pub(super) fn stretched_waves(stretch: &Tensor, waves: &Tensor) -> Result<Tensor> {
+    complex_product(&stretch.narrow(1, 8, 2)?, waves)
 }
 
 /// Returns the products of complex factors `(n, 2)` with complex values `(n, 2 S)`.

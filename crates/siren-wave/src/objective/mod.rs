@@ -3,6 +3,8 @@
 mod helmholtz;
 mod inverse;
 mod misfit;
+#[cfg(test)]
+mod tests;
 mod wave;
 
 use candle_core::Tensor;
