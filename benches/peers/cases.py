@@ -10,10 +10,18 @@ RADIUS = 0.5
 # Index of the first random number of the points in the volume, beyond those of the parameters.
 VOLUME = 1 << 32
 # Kinds of cases whose steps return a loss on which all engines agree.
-COMPARED = ("value", "gradient", "laplacian", "hessian", "shape")
+COMPARED = ("value", "gradient", "laplacian", "hessian", "shape", "helmholtz")
 # Weights of the loss of signed distance functions in the authors' code, and the decay of its penalty off the surface.
 SURFACE, OFF_SURFACE, NORMAL, EIKONAL = 3e3, 1e2, 1e2, 5e1
 SHARPNESS = 100.0
+# Absorbing layer of the Helmholtz equation in the authors' code.
+PML_WIDTH, PML_STRENGTH = 0.5, 5.0
+# Variance of its source, real and imaginary part of its integral, and the value below which it is zero.
+SOURCE_VARIANCE, SOURCE_STRENGTH, SOURCE_CUTOFF = 1e-4, (1.0, 1.0), 1e-5
+# One of so many points of the interior is moved towards the source, ten times as close.
+NEAR_SOURCE = 64
+# Divisor of the weight of points in the source, which is that of the other points times their number.
+SOURCE_DIVISOR = 1e3
 
 
 def uniform(start, count):
@@ -65,3 +73,23 @@ def shape(case):
     normals = np.stack([radius * np.cos(angle), radius * np.sin(angle), z], 1)
     volume = uniform(VOLUME, 3 * count).reshape(count, 3)
     return np.concatenate([RADIUS * normals, volume]).astype(np.float32), normals.astype(np.float32)
+
+
+def helmholtz(case):
+    """Returns coordinates (points, 2), a source (points, 2), and weights (points,) of the residuals: a quarter of the points, the share of the
+    area, is in the interior, the others are in the absorbing layer."""
+    points = case["points"]
+    interior, inner = points // 4, 1 - PML_WIDTH
+    pairs = uniform(VOLUME, 2 * points).reshape(points, 2)
+    closer = np.where(np.arange(interior) % NEAR_SOURCE == 0, 0.1, 1.0)
+    u, v = pairs[interior:].T
+    along, depth = (1 + inner) * (u + 1) / 2 - 1, inner + PML_WIDTH * (v + 1) / 2
+    sides = np.stack([[along, depth], [depth, -along], [-along, -depth], [-depth, along]])
+    index = np.arange(interior, points)
+    layer = sides[index % 4, :, index - interior]
+    coords = np.concatenate([inner * closer[:, None] * pairs[:interior], layer])
+    gaussian = np.exp(-0.5 * (coords**2).sum(1) / SOURCE_VARIANCE) / (2 * np.pi * SOURCE_VARIANCE)
+    gaussian = np.where(gaussian < SOURCE_CUTOFF, 0, gaussian)
+    weights = np.where(gaussian > 0, points / SOURCE_DIVISOR, 1) / points
+    source = gaussian[:, None] * np.array(SOURCE_STRENGTH)
+    return coords.astype(np.float32), source.astype(np.float32), weights.astype(np.float32)

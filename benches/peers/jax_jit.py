@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 import cases
+import helmholtz
 
 
 def version():
@@ -46,6 +47,20 @@ def shape_loss(parameters, coords, normals):
     return total / coords.shape[0]
 
 
+def helmholtz_loss(parameters, coords, problem):
+    """Loss of the Helmholtz equation at coords (points, 2); `problem` has the medium, source and weights."""
+
+    def fluxes(x):
+        jacobian = jax.jacrev(lambda x: field(parameters, x))(x)
+        return jnp.stack(helmholtz.fluxes(x, jacobian[:, 0], jacobian[:, 1]))
+
+    values = field(parameters, coords)
+    slopes = jax.vmap(jax.jacfwd(fluxes))(coords)
+    divergence = [slopes[:, part, 0] + slopes[:, part + 2, 1] for part in (0, 1)]
+    medium, source, weights = problem
+    return helmholtz.loss(coords, medium, (values[:, 0], values[:, 1]), divergence, source, weights)
+
+
 def prepare(case, threads, device):
     """Returns a function that takes one step, waits for its result and returns the loss, if it has one."""
     if device != "cpu":
@@ -54,8 +69,12 @@ def prepare(case, threads, device):
         raise SystemExit("not supported: the JAX engine has no hypernetworks")
     del threads  # limited by the processor affinity that worker.py sets
     kind = case["kind"]
-    # Of shapes, the second array holds the normals.
-    coords, targets = map(jnp.asarray, cases.shape(case) if kind == "shape" else cases.data(case))
+    if kind == "helmholtz":
+        coords, source, weights = map(jnp.asarray, cases.helmholtz(case))
+        targets = (jnp.ones_like(weights), source, weights)
+    else:
+        # Of shapes, the second array holds the normals.
+        coords, targets = map(jnp.asarray, cases.shape(case) if kind == "shape" else cases.data(case))
     parameters = [(jnp.asarray(w), jnp.asarray(b)) for w, b in cases.layers(case)]
     if kind == "render":
         render = jax.jit(lambda p: prediction(p, coords, kind))
@@ -72,6 +91,8 @@ def prepare(case, threads, device):
         p, m, v = state
         if kind == "shape":
             loss = lambda p: shape_loss(p, coords, targets)
+        elif kind == "helmholtz":
+            loss = lambda p: helmholtz_loss(p, coords, targets)
         else:
             loss = lambda p: jnp.mean((prediction(p, coords, kind) - targets) ** 2)
         value, g = jax.value_and_grad(loss)(p)

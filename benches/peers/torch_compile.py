@@ -2,6 +2,7 @@
 
 import torch
 
+import helmholtz
 import torch_eager
 
 
@@ -37,9 +38,25 @@ def shape_loss(field, coords, normals):
     return torch_eager.shape_terms(values[:, 0], gradients, normals)
 
 
+def helmholtz_loss(field, coords, problem):
+    """As in torch_eager."""
+
+    def fluxes(x):
+        slopes = values_and_gradients(field, x)[1]
+        found = helmholtz.fluxes(x, (slopes[:, 0], slopes[:, 2]), (slopes[:, 1], slopes[:, 3]))
+        return torch.stack(found, 1)
+
+    # The compiler computes values once.
+    values = field(coords)
+    slopes = values_and_gradients(fluxes, coords)[1]
+    divergence = [slopes[:, 2 * part] + slopes[:, 2 * part + 5] for part in (0, 1)]
+    medium, source, weights = problem
+    return helmholtz.loss(coords, medium, (values[:, 0], values[:, 1]), divergence, source, weights)
+
+
 def prepare(case, threads, device):
     """Returns a function that takes one step."""
     if case["kind"] == "hyper":
         raise SystemExit("not supported: hypernetworks are timed in eager PyTorch only")
-    losses = torch_eager.Losses(prediction, shape_loss)
+    losses = torch_eager.Losses(prediction, shape_loss, helmholtz_loss)
     return torch_eager.prepare(case, threads, device, losses, wrap=torch.compile)

@@ -5,6 +5,7 @@ import collections
 import torch
 
 import cases
+import helmholtz
 import torch_hyper
 
 
@@ -72,6 +73,18 @@ def shape_loss(field, coords, normals):
     return shape_terms(values, gradient(values, coords), normals)
 
 
+def helmholtz_loss(field, coords, problem):
+    """Loss of the Helmholtz equation at coords (points, 2), differentiated twice as in the authors' code; `problem` has the medium, source and weights."""
+    coords = coords.detach().requires_grad_(True)
+    values = field(coords)
+    real, imaginary = (gradient(values[:, part], coords) for part in (0, 1))
+    fluxes = helmholtz.fluxes(coords, (real[:, 0], imaginary[:, 0]), (real[:, 1], imaginary[:, 1]))
+    slopes = [gradient(flux, coords) for flux in fluxes]
+    divergence = [slopes[part][:, 0] + slopes[part + 2][:, 1] for part in (0, 1)]
+    medium, source, weights = problem
+    return helmholtz.loss(coords, medium, (values[:, 0], values[:, 1]), divergence, source, weights)
+
+
 def batched(case, device, wrap):
     """Returns a step of `batched`: the loss of many fields and its gradient with respect to the parameters of each."""
     coords, targets = (torch.from_numpy(array).to(device) for array in cases.data(case))
@@ -108,11 +121,11 @@ def synchronized(step, device):
     return step_and_wait
 
 
-# How an engine takes derivatives: its functions `prediction` and `shape_loss`.
-Losses = collections.namedtuple("Losses", ["prediction", "shape_loss"])
+# How an engine takes derivatives: its functions `prediction`, `shape_loss` and `helmholtz_loss`.
+Losses = collections.namedtuple("Losses", ["prediction", "shape_loss", "helmholtz_loss"])
 
 
-def prepare(case, threads, device, losses=Losses(prediction, shape_loss), wrap=lambda f: f):
+def prepare(case, threads, device, losses=Losses(prediction, shape_loss, helmholtz_loss), wrap=lambda f: f):
     """Returns a function that takes one step and returns its loss, if it has one. `wrap` compiles the model or the loss, or leaves it as it is."""
     torch.set_num_threads(threads)
     return synchronized(make_step(case, threads, device, losses, wrap), device)
@@ -128,6 +141,10 @@ def make_step(case, threads, device, losses, wrap):
     if case["kind"] == "shape":
         coords, normals = (torch.from_numpy(array).to(device) for array in cases.shape(case))
         return training(field, wrap(lambda: losses.shape_loss(field, coords, normals)))
+    if case["kind"] == "helmholtz":
+        coords, source, weights = (torch.from_numpy(array).to(device) for array in cases.helmholtz(case))
+        problem = (torch.ones_like(weights), source, weights)
+        return training(field, wrap(lambda: losses.helmholtz_loss(field, coords, problem)))
     coords, targets = (torch.from_numpy(array).to(device) for array in cases.data(case))
     if case["kind"] == "render":
         evaluate = wrap(field)

@@ -1,7 +1,9 @@
 //! Benchmark cases, with the operations that each takes and the memory that an engine without tiling needs for it.
 
 use serde::{Deserialize, Serialize};
+use siren_core::train::Precision;
 
+use crate::helmholtz::interior_points;
 use crate::hyper::{Encoder, Hypernetwork};
 
 /// Quantity that a step computes from the field.
@@ -24,6 +26,10 @@ pub enum Kind {
     Hyper,
     /// A training step on the loss of signed distance functions: values and gradients, on a surface and in the volume around it.
     Shape,
+    /// A training step on the Helmholtz equation with an absorbing layer: Laplacians in the interior, two second derivatives in the layer.
+    Helmholtz,
+    /// A Gauss–Newton step on that equation.
+    GaussNewton,
 }
 
 /// One case: a network with three hidden layers, as in the paper, the points it is evaluated at, and the kind of step.
@@ -42,6 +48,14 @@ pub struct Case {
     pub extent: u32,
     /// Sizes of the encoder and the hypernetwork that generate the fields' parameters, for [`Kind::Hyper`].
     pub hyper: Option<Hypernetwork>,
+    /// Type of all numbers; single except for some [`Kind::GaussNewton`].
+    pub precision: Precision,
+}
+
+/// Points with jets of the same number of components.
+struct Jets {
+    points: usize,
+    components: usize,
 }
 
 /// Hidden layers of every case. As in the authors' code, the first sine layer is not counted.
@@ -59,6 +73,8 @@ impl Case {
             "batched",
             "hyper",
             "shape",
+            "helmholtz",
+            "gauss-newton",
         ];
         let rgb = if out_features == 3 { "-rgb" } else { "" };
         Self {
@@ -71,6 +87,7 @@ impl Case {
             fields: 1,
             extent: 1,
             hyper: None,
+            precision: Precision::Single,
         }
     }
 
@@ -79,6 +96,16 @@ impl Case {
         Self {
             in_features: 3,
             ..Self::square(Kind::Shape, width, side, 1)
+        }
+    }
+
+    /// A Gauss–Newton step on the real and the imaginary part of the residual at so many points.
+    fn gauss_newton(name: &str, width: usize, points: usize, precision: Precision) -> Self {
+        Self {
+            name: name.to_owned(),
+            points,
+            precision,
+            ..Self::square(Kind::GaussNewton, width, 1, 2)
         }
     }
 
@@ -109,6 +136,10 @@ impl Case {
         }
         all.push(Self::square(Kind::Gradient, 256, 256, 3));
         all.extend([64, 256].map(|width| Self::shape(width, 128)));
+        all.push(Self::square(Kind::Helmholtz, 256, 230, 2));
+        let newton = |name, precision| Self::gauss_newton(name, 64, 1500, precision);
+        all.push(newton("gauss-newton-64-f32", Precision::Single));
+        all.push(newton("gauss-newton-64-f64", Precision::Double));
         all.push(Self {
             name: "audio".to_owned(),
             in_features: 1,
@@ -150,11 +181,17 @@ impl Case {
             name: "tiny-shape".to_owned(),
             ..Self::shape(16, 8)
         };
-        vec![value, Self::hyper("tiny-hyper", 16, 2, hyper), shape]
+        let helmholtz = Self {
+            name: "tiny-helmholtz".to_owned(),
+            ..Self::square(Kind::Helmholtz, 16, 8, 2)
+        };
+        let newton = Self::gauss_newton("tiny-gauss-newton", 16, 64, Precision::Double);
+        let hyper = Self::hyper("tiny-hyper", 16, 2, hyper);
+        vec![value, hyper, shape, helmholtz, newton]
     }
 
     /// Names of the cases that are timed if the user names none.
-    const DEFAULT: [&'static str; 10] = [
+    const DEFAULT: [&'static str; 11] = [
         "value-64-256",
         "value-256-256",
         "value-256-512",
@@ -165,6 +202,7 @@ impl Case {
         "batched",
         "hyper-conv",
         "shape-256-128",
+        "helmholtz-256-230",
     ];
 
     /// Returns the cases whose names begin with one of `names` as whole words, or the default cases if there are no names.
@@ -207,15 +245,21 @@ impl Case {
         sizes.map(|(fan_in, fan_out)| fan_out * (fan_in + 1)).sum()
     }
 
-    /// Returns the number of components of a jet whose derivatives are propagated forward.
-    fn components(&self) -> usize {
+    /// Returns the points by the number of components of the jets whose derivatives are propagated forward.
+    fn jets(&self) -> Vec<Jets> {
         let d = self.in_features;
-        match self.kind {
+        let jets = |points, components| Jets { points, components };
+        let components = match self.kind {
             Kind::Value | Kind::Render | Kind::Batched | Kind::Hyper => 1,
             Kind::Gradient | Kind::Shape => 1 + d,
             Kind::Laplacian => 2 + d,
             Kind::Hessian => 1 + d + d * (d + 1) / 2,
-        }
+            Kind::Helmholtz | Kind::GaussNewton => {
+                let interior = interior_points(self.points);
+                return vec![jets(interior, 2 + d), jets(self.points - interior, 3 + d)];
+            }
+        };
+        vec![jets(self.points, components)]
     }
 
     /// Returns the floating-point operations of the matrix products that one step needs at least, `2 · fan_in · fan_out` per product and
@@ -224,8 +268,20 @@ impl Case {
     /// A layer takes three products per component: one in the forward pass and two in the reverse pass, of which the first layer needs
     /// no `dH`. The gradient of a single output is propagated backward from the output instead, with 6 products per layer; the first layer
     /// needs 4 and the last 5. Layers of an encoder and a hypernetwork are counted like those of a field on values.
+    ///
+    /// A Gauss–Newton step takes the forward pass twice, as its loss must fall, the reverse pass for each output, and linear algebra.
     pub fn operations(&self) -> f64 {
         let matrices = self.matrices();
+        let of_points = |jets: Jets| jets.points * self.multiplications(&matrices, jets.components);
+        let fields: usize = self.jets().into_iter().map(of_points).sum();
+        let hypernetwork = self
+            .hyper
+            .map_or(0, |hyper| hyper.multiplications(&matrices));
+        2.0 * ((fields + hypernetwork) * self.fields) as f64 + self.linear_algebra()
+    }
+
+    /// Returns the multiplications of one point whose jet has so many components.
+    fn multiplications(&self, matrices: &[(usize, usize)], components: usize) -> usize {
         let last = matrices.len() - 1;
         let needs_gradient = matches!(self.kind, Kind::Gradient | Kind::Shape);
         let adjoint = needs_gradient && self.out_features == 1 && self.in_features > 1;
@@ -239,15 +295,22 @@ impl Case {
                     6
                 }
             }
-            (_, 0) => 2 * self.components(),
-            _ => 3 * self.components(),
+            (Kind::GaussNewton, 0) => (2 + self.out_features) * components,
+            (Kind::GaussNewton, _) => (2 + 2 * self.out_features) * components,
+            (_, 0) => 2 * components,
+            _ => 3 * components,
         };
         let sizes = matrices.iter().enumerate();
-        let per_point: usize = sizes.map(|(layer, (m, n))| products(layer) * m * n).sum();
-        let hypernetwork = self
-            .hyper
-            .map_or(0, |hyper| hyper.multiplications(&matrices));
-        2.0 * ((per_point * self.points + hypernetwork) * self.fields) as f64
+        sizes.map(|(layer, (m, n))| products(layer) * m * n).sum()
+    }
+
+    /// Returns the operations of a Gauss–Newton step on the Jacobian `J (N, P)`: `N² P` for the lower half of `J Jᵀ`, `N³ / 3` for its Cholesky factor.
+    fn linear_algebra(&self) -> f64 {
+        if self.kind != Kind::GaussNewton {
+            return 0.0;
+        }
+        let residuals = (self.points * self.out_features) as f64;
+        residuals.powi(2) * self.parameters() as f64 + residuals.powi(3) / 3.0
     }
 
     /// Returns the bytes of hidden activations that an engine stores for the reverse pass if it processes all points at once.
@@ -255,17 +318,19 @@ impl Case {
     /// Double backward stores about five times as many as a jet has components, as measured with PyTorch: 5.3 GB for the Laplacian at 256²
     /// points and width 256.
     pub fn activation_bytes(&self) -> f64 {
-        let stored = match self.kind {
-            Kind::Render => 1,
-            Kind::Value | Kind::Batched | Kind::Hyper => 2 * (HIDDEN_LAYERS + 1),
-            Kind::Gradient | Kind::Laplacian | Kind::Hessian | Kind::Shape => {
-                5 * self.components() * (HIDDEN_LAYERS + 1)
-            }
+        let elements = |jets: Jets| {
+            let per_point = match self.kind {
+                Kind::Render => 1,
+                Kind::Value | Kind::Batched | Kind::Hyper => 2 * (HIDDEN_LAYERS + 1),
+                _ => 5 * jets.components * (HIDDEN_LAYERS + 1),
+            };
+            per_point * self.width * jets.points
         };
+        let stored: usize = self.jets().into_iter().map(elements).sum();
         let hypernetwork = self
             .hyper
             .map_or(0, |hyper| hyper.stored_elements(&self.matrices()));
-        (4 * (stored * self.width * self.points + hypernetwork) * self.fields) as f64
+        (4 * (stored + hypernetwork) * self.fields) as f64
     }
 }
 
@@ -294,6 +359,20 @@ mod tests {
         assert!((laplacian / value - 4.0).abs() < 1e-12);
         let render = 2.0 * points * (512.0 + hidden + 256.0);
         assert!((named("render-256-256").operations() - render).abs() < 1.0);
+    }
+
+    #[test]
+    fn operations_on_the_helmholtz_equation_match_a_count_by_hand() {
+        // A quarter of the points is in the interior and has one component less.
+        let components = 4.75 * 52_900.0;
+        let helmholtz = 2.0 * components * (2.0 * 512.0 + 3.0 * (3.0 * 65_536.0 + 512.0));
+        let counted = named("helmholtz-256-230").operations();
+        assert!((counted / helmholtz - 1.0).abs() < 1e-12, "{counted}");
+        let newton = 2.0 * 4.75 * 1500.0 * (4.0 * 128.0 + 6.0 * (3.0 * 4096.0 + 128.0));
+        let parameters = 192.0 + 3.0 * 4160.0 + 130.0;
+        let algebra = 3000.0 * 3000.0 * (parameters + 1000.0);
+        let counted = named("gauss-newton-64-f64").operations();
+        assert!((counted / (newton + algebra) - 1.0).abs() < 1e-12);
     }
 
     #[test]

@@ -15,13 +15,16 @@ use rand_chacha::ChaCha8Rng;
 use siren_core::config::Source;
 use siren_core::field::{FieldShape, Jet, Level, Order, Siren, SirenConfig};
 use siren_core::objective::{Coefficients, Constraint, Context, Law, Objective, Term};
+use siren_core::optimizer::{GaussNewtonConfig, OptimizerConfig};
 use siren_core::signal::{Sample, WholeSampler};
 use siren_core::train::{Blueprint, Model, Task, TrainConfig, Trainer};
 use siren_hyper::{Hyper, HyperNetwork};
 use siren_run::{Config, ConfigOf, Domain};
 use siren_shape::config::SirenLossConfig;
+use siren_wave::objective::Region;
 
 use crate::case::{Case, HIDDEN_LAYERS, Kind};
+use crate::helmholtz;
 use crate::inputs;
 
 /// Takes a step and returns its loss. Engines agree on the losses of training steps of fields; steps of other kinds return none.
@@ -46,6 +49,9 @@ pub fn refusal(engine: &str, case: &Case, has_level: bool, device: &str) -> Opti
     match (engine, case.kind) {
         ("jax_jit", _) if device != "cpu" => Some("JAX is timed on the CPU only"),
         (_, Kind::Hyper) if device != "cpu" => Some("hypernetworks are timed on the CPU only"),
+        (engine, Kind::GaussNewton) if !["fused", "peak"].contains(&engine) => {
+            Some("not supported: this engine has no Gauss-Newton steps")
+        }
         ("candle", Kind::Hyper) => Some("not supported: candle has no hypernetworks"),
         ("fused", Kind::Hyper) if has_level => {
             Some("not supported: hypernetworks run at the best SIMD level only")
@@ -97,7 +103,11 @@ impl Engine {
             }
             _ => {
                 let constraints = constraints(case, device)?;
-                let mut trainer = Trainer::new(field, &TrainConfig::default())?;
+                let mut config = TrainConfig::default();
+                if case.kind == Kind::GaussNewton {
+                    config.optimizer = OptimizerConfig::GaussNewton(GaussNewtonConfig::default());
+                }
+                let mut trainer = Trainer::new(field, &config)?;
                 Box::new(move || Ok(Some(trainer.step(&constraints)?.loss)))
             }
         })
@@ -186,6 +196,7 @@ fn order(case: &Case) -> Order {
         Kind::Gradient | Kind::Shape => Order::Gradient,
         Kind::Laplacian => Order::laplacian(case.in_features),
         Kind::Hessian => Order::hessian(case.in_features),
+        Kind::Helmholtz | Kind::GaussNewton => Region::Layer.order(),
     }
 }
 
@@ -202,7 +213,7 @@ fn field(case: &Case, device: &Device) -> Result<Siren> {
         samples_per_side: None,
     };
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let field = config.init(shape, &mut rng, DType::F32, device)?;
+    let field = config.init(shape, &mut rng, case.precision.dtype(), device)?;
     inputs::initialize(&field, case)?;
     Ok(field)
 }
@@ -247,7 +258,7 @@ fn hyper_config(case: &Case) -> Result<String> {
     ))
 }
 
-/// Returns what a training step of a field fits: the loss of the paper's shapes, or a mean squared error on the grid.
+/// Returns what a training step of a field fits: the loss of the paper's shapes, the Helmholtz equation, or a mean squared error on the grid.
 fn constraints(case: &Case, device: &Device) -> Result<Vec<Constraint>> {
     if case.kind == Kind::Shape {
         let loss = SirenLossConfig::default();
@@ -258,6 +269,9 @@ fn constraints(case: &Case, device: &Device) -> Result<Vec<Constraint>> {
             Constraint::new("surface", surface, loss.on_surface()),
             Constraint::new("volume", volume, loss.in_volume()),
         ]);
+    }
+    if matches!(case.kind, Kind::Helmholtz | Kind::GaussNewton) {
+        return Ok(helmholtz::constraints(case, device));
     }
     let (coords, targets) = inputs::grid(case, device)?;
     let sampler = WholeSampler::new(Sample::with_targets(coords, targets)?);
@@ -284,7 +298,8 @@ fn loss(field: &Siren, constraints: &[Constraint]) -> Result<Tensor> {
             coefficients: &Coefficients::default(),
         };
         for term in objective.terms(&context)? {
-            terms.push((term.per_point.mean_all()? * term.weight)?);
+            let weight = term.weight * constraint.weight.at(0);
+            terms.push((term.per_point.mean_all()? * weight)?);
         }
     }
     Ok(Tensor::stack(&terms, 0)?.sum_all()?)

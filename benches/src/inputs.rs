@@ -14,10 +14,10 @@ const OMEGA: f64 = 30.0;
 /// Radius of the sphere that shape cases fit.
 const RADIUS: f64 = 0.5;
 /// Index of the first random number of the points in the volume, beyond those of the parameters.
-const VOLUME: u64 = 1 << 32;
+pub const VOLUME: u64 = 1 << 32;
 
 /// Returns the random number of an index, uniform in [−1, 1): `SplitMix64` with the seed 0.
-fn uniform(index: u64) -> f64 {
+pub fn uniform(index: u64) -> f64 {
     let mut bits = (index + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -47,7 +47,7 @@ pub fn initialize(field: &Siren, case: &Case) -> Result<()> {
     }
     let count = flat.len();
     let flat = Tensor::from_vec(flat, count, parameters.device())?;
-    Ok(parameters.set(&flat)?)
+    Ok(parameters.set(&flat.to_dtype(parameters.dtype())?)?)
 }
 
 /// Returns coordinates `(points, dims)` on a grid, the last axis fastest, and the targets of the case, `(points, components)`. Both have a

@@ -10,6 +10,7 @@
 mod case;
 mod contest;
 mod engine;
+mod helmholtz;
 mod hyper;
 mod inputs;
 mod peak;
@@ -33,10 +34,13 @@ Examples:
   siren-bench run value laplacian-256        all cases whose names begin so
   siren-bench run value-256-256 --peers      beside PyTorch and JAX
   siren-bench run shape --peers              signed distance functions
+  siren-bench run helmholtz --peers          the Helmholtz equation at the authors' size
   siren-bench run value-256-256 --simd avx2 --threads 1
 
 Names are QUANTITY-WIDTH-SIDE: `value-256-512` is a training step on the values of all 512 x 512 points with a network of width 256. \
 `shape-256-128` is one on the loss of signed distance functions, half of the 128 x 128 points on a surface and half around it. \
+`helmholtz-256-230` is one on the Helmholtz equation with an absorbing layer. `gauss-newton-64-f64` is a second-order step on 1,500 points \
+of it in double precision, without other engines. \
 `hyper-set` and `hyper-conv` train a hypernetwork, beside eager PyTorch alone. Peers need Python with \
 `pip install -r benches/peers/requirements.txt`.";
 

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use siren_core::train::Precision;
 
 use crate::contest::{CaseOutcome, EngineOutcome};
 
@@ -101,9 +102,14 @@ fn peak(cases: &[CaseOutcome]) -> Option<f64> {
     all.copied().max_by(f64::total_cmp)
 }
 
-/// Returns the engine's share of the processor's peak, from 0 to 1.
+/// Returns the engine's share of the processor's peak, from 0 to 1. The peak is that of single precision; half as many numbers of double
+/// precision fit into a register.
 fn share(outcome: &CaseOutcome, engine: &EngineOutcome, peak: Option<f64>) -> Option<f64> {
-    Some(gflops(outcome, engine)? / peak?)
+    let lanes = match outcome.case.precision {
+        Precision::Single => 1.0,
+        Precision::Double => 0.5,
+    };
+    Some(gflops(outcome, engine)? / (lanes * peak?))
 }
 
 /// Returns the engine's median time divided by that of the fused engine.

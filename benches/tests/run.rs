@@ -39,6 +39,10 @@ fn json_and_table_hold_the_steps_of_every_engine() {
         table.contains("| tiny-hyper | candle | not supported"),
         "{table}"
     );
+    assert!(
+        table.contains("| tiny-gauss-newton | fused | 0."),
+        "{table}"
+    );
 }
 
 #[test]
@@ -50,7 +54,7 @@ fn engines_agree_on_the_loss_of_the_first_step() {
     let json = std::fs::read_to_string(folder.path().join("bench.json")).unwrap();
     let json: Value = serde_json::from_str(&json).unwrap();
     let cases = json["cases"].as_array().unwrap();
-    for name in ["tiny", "tiny-shape"] {
+    for name in ["tiny", "tiny-shape", "tiny-helmholtz"] {
         let case = cases.iter().find(|case| case["case"]["name"] == name);
         let engines = &case.unwrap()["engines"];
         let losses = [0, 1].map(|index| engines[index]["first_loss"].as_f64().unwrap());

@@ -90,6 +90,7 @@ Examples:
   cargo xtask bench value laplacian-256        all cases whose names begin so
   cargo xtask bench value-256-256 --peers      beside PyTorch and JAX
   cargo xtask bench shape --peers              signed distance functions
+  cargo xtask bench helmholtz --peers          the Helmholtz equation at the authors' size
   cargo xtask bench -- --help                  builds the program and lists all its options";
 
 /// Fits, resumes, renders and exports implicit neural representations, and checks this workspace.

@@ -1,6 +1,6 @@
 //! The Helmholtz equation for one or more sources, in a known or an unknown medium.
 
-use candle_core::Tensor;
+use candle_core::{D, Tensor};
 use siren_core::Result;
 use siren_core::field::{Order, Trace};
 use siren_core::objective::{Context, Objective, Term};
@@ -85,14 +85,36 @@ impl Objective for Helmholtz {
         let waves = (value.broadcast_mul(medium)? * self.wavenumber.powi(2))?;
         let residual = match sample.column(STRETCH) {
             Err(_) => (context.jet.traces()?.squeeze(2)? + waves)?,
-            Ok(stretch) => {
-                let derivatives = stretched_derivatives(context, stretch, waves.dim(1)?)?;
-                (derivatives + stretched_waves(stretch, &waves)?)?
-            }
+            Ok(stretch) => stretched(context, stretch, &waves)?,
         };
         let residual = ((residual + sample.column(REMAINDER)?)? / self.scale)?;
         Ok(vec![self.norm.term(self.name, residual)?])
     }
+}
+
+/// Columns of the coefficients and their negatives `(n, 20)` by which the jet of a complex field is multiplied: one row for each part of the
+/// residual, in it one for each part of the field, in it `Φ`, `Φ_x`, `Φ_y`, `Φ_xx`, `Φ_yy`.
+const FACTORS: [[[u32; 5]; 2]; 2] = [
+    [[8, 4, 6, 0, 2], [19, 15, 17, 11, 13]],
+    [[9, 5, 7, 1, 3], [8, 4, 6, 0, 2]],
+];
+
+/// Returns `a Φ_xx + b Φ_yy + a_x Φ_x + b_y Φ_y + c · waves`, `(n, 2 S)`.
+///
+/// The fields are the first `2 S` channels. Chunks of a step are small, so the number of operations counts: this is one product and one
+/// sum over the jet.
+fn stretched(context: &Context<'_>, stretch: &Tensor, waves: &Tensor) -> Result<Tensor> {
+    let (points, width) = waves.dims2()?;
+    let jet = context.jet.packed().narrow(1, 0, width)?;
+    let components = jet.dim(2)?;
+    let derivatives = jet.narrow(2, 1, components - 1)?;
+    let jet = Tensor::cat(&[waves.unsqueeze(2)?, derivatives], 2)?;
+    let jet = jet.reshape((points, width / 2, 1, 2 * components))?;
+    let columns = Tensor::new(FACTORS.as_flattened().as_flattened(), stretch.device())?;
+    let factors = Tensor::cat(&[stretch, &stretch.neg()?], 1)?.index_select(&columns, 1)?;
+    let factors = factors.reshape((points, 1, 2, 2 * components))?;
+    let sum = jet.broadcast_mul(&factors)?.sum(D::Minus1)?;
+    Ok(sum.reshape((points, width))?)
 }
 
 /// Returns `a Φ_xx + b Φ_yy + a_x Φ_x + b_y Φ_y` of the first `width = 2 S` channels, `(n, 2 S)`.
@@ -101,15 +123,8 @@ pub(super) fn stretched_derivatives(
     stretch: &Tensor,
     width: usize,
 ) -> Result<Tensor> {
-    let traces = context.jet.traces()?.narrow(1, 0, width)?;
-    let gradient = context.jet.gradient()?.narrow(1, 0, width)?;
-    let product = |quantity: usize, of: &Tensor, axis: usize| {
-        let values = of.narrow(2, axis, 1)?.squeeze(2)?;
-        complex_product(&stretch.narrow(1, 2 * quantity, 2)?, &values)
-    };
-    let second = (product(0, &traces, 0)? + product(1, &traces, 1)?)?;
-    let first = (product(2, &gradient, 0)? + product(3, &gradient, 1)?)?;
-    Ok((second + first)?)
+    let none = context.jet.value()?.narrow(1, 0, width)?.zeros_like()?;
+    stretched(context, stretch, &none)
 }
 
 /// Returns `c · waves`, `(n, 2 S)`.
@@ -129,4 +144,65 @@ fn complex_product(factor: &Tensor, values: &Tensor) -> Result<Tensor> {
     let real = (re.broadcast_mul(&a)? - im.broadcast_mul(&b)?)?;
     let imaginary = (re.broadcast_mul(&b)? + im.broadcast_mul(&a)?)?;
     Ok(Tensor::cat(&[real, imaginary], 2)?.reshape((points, width))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+    use num_complex::Complex64;
+    use siren_core::field::{FieldShape, SirenConfig};
+    use siren_core::objective::Coefficients;
+    use siren_core::signal::{Sample, Stream};
+
+    use super::*;
+    use crate::helmholtz::stretches;
+    use crate::pml::Pml;
+
+    #[test]
+    fn the_stretched_operator_of_every_source_is_that_of_complex_arithmetic() {
+        let pml = Pml::default();
+        let points = [[0.9, -0.3], [-0.8, 0.95], [0.1, -0.99], [0.2, 0.3]];
+        let place = |values: &[f64], width: usize| {
+            Tensor::from_slice(values, (points.len(), width), &Device::Cpu).unwrap()
+        };
+        let sample = Sample::new(place(points.as_flattened(), 2)).unwrap();
+        // Two sources, and a channel of the medium.
+        let (shape, mut rng) = (FieldShape::new(2, 5), Stream::PARAMETERS.rng(0, 0));
+        let config = SirenConfig {
+            hidden_features: 8,
+            ..SirenConfig::default()
+        };
+        let field = config.init(shape, &mut rng, DType::F64, &Device::Cpu);
+        let order = Region::Layer.order();
+        let jet = field.unwrap().jet(sample.coords(), &order).unwrap();
+        let context = Context {
+            jet: &jet,
+            sample: &sample,
+            step: 0,
+            progress: 0.0,
+            coefficients: &Coefficients::default(),
+        };
+        let waves: Vec<f64> = (0..4 * points.len()).map(|i| (i as f64).sin()).collect();
+        let stretch = place(stretches(&pml, &points).as_flattened(), 10);
+        let found = stretched(&context, &stretch, &place(&waves, 4)).unwrap();
+        let found: Vec<f64> = found.flatten_all().unwrap().to_vec1().unwrap();
+        let jets: Vec<Vec<Vec<f64>>> = jet.packed().to_vec3().unwrap();
+        for (index, &point) in points.iter().enumerate() {
+            let at = pml.at(point);
+            for source in 0..2 {
+                let complex = |values: [f64; 2]| Complex64::new(values[0], values[1]);
+                let of = |component| {
+                    complex([0, 1].map(|part| jets[index][2 * source + part][component]))
+                };
+                let first = 4 * index + 2 * source;
+                let expected = at.second[0] * of(3)
+                    + at.second[1] * of(4)
+                    + at.first[0] * of(1)
+                    + at.first[1] * of(2)
+                    + at.zeroth * complex([waves[first], waves[first + 1]]);
+                let error = (complex([found[first], found[first + 1]]) - expected).norm();
+                assert!(error < 1e-11 * expected.norm(), "{index} {source}: {error}");
+            }
+        }
+    }
 }

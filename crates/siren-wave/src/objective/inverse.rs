@@ -50,15 +50,14 @@ impl Objective for InverseHelmholtz {
         let width = offset.dim(1)?;
         let fields = context.jet.value()?.narrow(1, 0, width)?;
         let waves = ((fields + offset)? * self.wavenumber.powi(2))?;
-        let (derivatives, waves) = match sample.column(STRETCH) {
-            Ok(stretch) => (
+        let (derivatives, waves) = if let Ok(stretch) = sample.column(STRETCH) {
+            (
                 stretched_derivatives(context, stretch, width)?,
                 stretched_waves(stretch, &waves)?,
-            ),
-            Err(_) => {
-                let laplacian = context.jet.traces()?.squeeze(2)?;
-                (laplacian.narrow(1, 0, width)?, waves)
-            }
+            )
+        } else {
+            let laplacian = context.jet.traces()?.squeeze(2)?;
+            (laplacian.narrow(1, 0, width)?, waves)
         };
         let rest = (derivatives + sample.column(REMAINDER)?)?;
         let residual = match self.medium(context, &rest, &waves)? {
