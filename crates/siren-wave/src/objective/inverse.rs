@@ -50,15 +50,12 @@ impl Objective for InverseHelmholtz {
         let width = offset.dim(1)?;
         let fields = context.jet.value()?.narrow(1, 0, width)?;
         let waves = ((fields + offset)? * self.wavenumber.powi(2))?;
-        let (derivatives, waves) = match sample.column(STRETCH) {
-            Ok(stretch) => (
-                stretched_derivatives(context, stretch, width)?,
-                stretched_waves(stretch, &waves)?,
-            ),
-            Err(_) => {
-                let laplacian = context.jet.traces()?.squeeze(2)?;
-                (laplacian.narrow(1, 0, width)?, waves)
-            }
+        let (derivatives, waves) = if let Ok(stretch) = sample.column(STRETCH) {
+            let derivatives = stretched_derivatives(context, stretch, width)?;
+            (derivatives, stretched_waves(stretch, &waves)?)
+        } else {
+            let laplacian = context.jet.traces()?.squeeze(2)?;
+            (laplacian.narrow(1, 0, width)?, waves)
         };
         let rest = (derivatives + sample.column(REMAINDER)?)?;
         let residual = match self.medium(context, &rest, &waves)? {
