@@ -18,6 +18,7 @@ use crate::config::{Equation, InverseSolver, WaveObjectiveConfig, WaveSignalConf
 use crate::field::{WaveField, WaveMetadata};
 use crate::helmholtz::HelmholtzProblem;
 use crate::inverse::{AdjointInversion, NetworkInversion, Survey};
+use crate::wave::WaveEquationProblem;
 
 /// An equation of waves, to whose solution a field is fitted.
 ///
@@ -77,6 +78,9 @@ impl Waves {
             Equation::Helmholtz(config) => {
                 Box::new(Arc::new(HelmholtzProblem::new(setup, config, &mut notes)?))
             }
+            Equation::Wave(config) => Box::new(Arc::new(WaveEquationProblem::new(
+                setup, config, &mut notes,
+            )?)),
             Equation::Inverse(config) => {
                 let survey = Survey::new(setup, config, &mut notes)?;
                 match &config.solver {
