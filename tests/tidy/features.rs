@@ -31,7 +31,6 @@ const SELECTIONS: &[&str] = &[
     "--package siren-hyper",
     "--package siren-hyper --no-default-features",
     "--package siren-wave",
-    "--package siren-wave --features segy",
     "--package siren-wave --no-default-features",
     "--package siren-sweep",
     "--package siren-bench",

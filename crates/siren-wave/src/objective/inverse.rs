@@ -51,10 +51,8 @@ impl Objective for InverseHelmholtz {
         let fields = context.jet.value()?.narrow(1, 0, width)?;
         let waves = ((fields + offset)? * self.wavenumber.powi(2))?;
         let (derivatives, waves) = if let Ok(stretch) = sample.column(STRETCH) {
-            (
-                stretched_derivatives(context, stretch, width)?,
-                stretched_waves(stretch, &waves)?,
-            )
+            let derivatives = stretched_derivatives(context, stretch, width)?;
+            (derivatives, stretched_waves(stretch, &waves)?)
         } else {
             let laplacian = context.jet.traces()?.squeeze(2)?;
             (laplacian.narrow(1, 0, width)?, waves)
