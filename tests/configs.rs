@@ -17,6 +17,7 @@ use siren_poisson::Poisson;
 use siren_run::{ConfigOf, Domain};
 use siren_shape::{Geometry, Shape};
 use siren_video::Video;
+use siren_wave::Waves;
 use support::desk::{Desk, files_under};
 use support::program::{Ended, program};
 use toml::Table;
@@ -92,6 +93,10 @@ impl Shipped {
             "image" | "poisson" => self.shrink_picture(&mut sets),
             "shape" => self.shrink_shape(&mut sets),
             "video" => self.shrink_clip(&mut sets),
+            "wave" => {
+                let smaller = ["points=60", "source_points=20"];
+                sets.extend(smaller.map(|set| format!("objective.{set}")));
+            }
             other => panic!(
                 "{}: no rule to shrink a config of the kind `{other}`",
                 self.name
@@ -202,13 +207,16 @@ impl Shipped {
     }
 }
 
-/// Returns the names of a run's artifacts, and asserts that each is a table with rows, a sound that is not silent, a closed mesh, or a
-/// picture.
+/// Returns the names of a run's artifacts, and asserts that each is a table with rows, a sound that is not silent, a closed mesh, a
+/// drawing, or a picture.
 fn checked_artifacts(desk: &Desk) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for artifact in files_under(&desk.path("run/artifacts")) {
         if artifact.extension().is_some_and(|e| e == "csv") {
             assert!(fs::read_to_string(&artifact).unwrap().lines().count() > 1);
+        } else if artifact.extension().is_some_and(|e| e == "svg") {
+            let drawing = fs::read_to_string(&artifact).unwrap();
+            assert!(drawing.contains("<svg") && drawing.trim_end().ends_with("</svg>"));
         } else if artifact.extension().is_some_and(|e| e == "wav") {
             let file = WavFile::open(&artifact).unwrap();
             let frames = file.frames();
@@ -227,9 +235,9 @@ fn checked_artifacts(desk: &Desk) -> BTreeSet<String> {
     names
 }
 
-/// Returns artifacts that every run of a kind writes.
-fn expected_artifacts(kind: &str) -> &'static [&'static str] {
-    match kind {
+/// Returns artifacts that every run of a kind, or of an equation, writes.
+fn expected_artifacts(shipped: &Shipped) -> &'static [&'static str] {
+    match shipped.kind() {
         "audio" => &["target.wav", "value.wav", "error.wav"],
         "hyper" => &[
             "inpainting.png",
@@ -252,6 +260,10 @@ fn expected_artifacts(kind: &str) -> &'static [&'static str] {
             "slices.png",
             "gradient_norm.png",
         ],
+        "wave" if shipped.text.contains("[objective.equation.inverse") => {
+            &["medium.png", "traces.svg"]
+        }
+        "wave" => &["waves.png", "comparison.png"],
         other => panic!("no list of expected artifacts for the kind `{other}`"),
     }
 }
@@ -284,6 +296,10 @@ fn every_shipped_config_parses_and_states_expected_metrics() {
             }
             Shape::KIND => {
                 let config = ConfigOf::<Shape>::parse(&source, Shape::KIND, &[]);
+                config.unwrap_or_else(|error| panic!("{error}")).expect
+            }
+            Waves::KIND => {
+                let config = ConfigOf::<Waves>::parse(&source, Waves::KIND, &[]);
                 config.unwrap_or_else(|error| panic!("{error}")).expect
             }
             Video::KIND => {
@@ -336,6 +352,7 @@ fn every_shipped_config_runs_to_its_end() {
         }
         let headline = match shipped.kind() {
             Shape::KIND => Shape::HEADLINE,
+            Waves::KIND => Waves::HEADLINE,
             _ => PSNR_DB,
         };
         assert!(
@@ -344,7 +361,7 @@ fn every_shipped_config_runs_to_its_end() {
             shipped.name
         );
         let names = checked_artifacts(&desk);
-        for &name in expected_artifacts(shipped.kind()) {
+        for &name in expected_artifacts(shipped) {
             assert!(names.contains(name), "{} has no {name}", shipped.name);
         }
     }
@@ -393,6 +410,14 @@ fn every_expected_metric_is_a_metric_of_its_kind() {
                     "normal_consistency",
                 ],
                 "hyper" => &["psnr_db", "mse_10", "mse_100", "mse_1000"],
+                "wave" => &[
+                    "relative_error_percent",
+                    "amplitude_error_percent",
+                    "least_m",
+                    "centroid_error",
+                    "data_error_percent",
+                    "simulated_error_percent",
+                ],
                 _ => &["psnr_db", "psnr_observed_db", "psnr_held_out_db", "ssim"],
             };
             assert!(

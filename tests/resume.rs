@@ -33,7 +33,7 @@ evaluate_every = 10
 checkpoint_every = 7
 ";
 /// Small runs of the other kinds: the kind, and TOML text of the tables that only this kind has.
-const OTHER_KINDS: [(&str, &str); 5] = [
+const OTHER_KINDS: [(&str, &str); 7] = [
     (
         "audio",
         "[signal]\nlength = 0.1\nsampling = { subset = { points = 300 } }",
@@ -50,6 +50,14 @@ const OTHER_KINDS: [(&str, &str); 5] = [
     (
         "video",
         "[signal]\nsize = 16\nlength = 0.5\nsampling = { subset = { points = 300 } }",
+    ),
+    (
+        "wave",
+        "[objective]\npoints = 150\nsource_points = 30\n[train.optimizer.gauss_newton]\nmomentum = 0.5",
+    ),
+    (
+        "wave",
+        "[objective]\npoints = 300\nsource_points = 60\nhold_points = 0\n[train.optimizer.lbfgs]",
     ),
 ];
 const KILLED_RUNS: u32 = 20;

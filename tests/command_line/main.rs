@@ -17,6 +17,7 @@ mod shapes;
 mod sounds;
 #[path = "../support/mod.rs"]
 mod support;
+mod waves;
 
 use support::desk::Desk;
 

@@ -22,6 +22,7 @@ use siren_poisson::Poisson;
 use siren_run::{ConfigOf, Domain};
 use siren_shape::Shape;
 use siren_video::Video;
+use siren_wave::Waves;
 
 use page::{Page, slug};
 use probe::Probe;
@@ -42,6 +43,7 @@ A config is a [TOML](https://toml.io) file. Its `kind` says what is fitted; ever
 | [video.md](video.md) | of clips |
 | [poisson.md](poisson.md) | of pictures from their derivatives |
 | [shape.md](shape.md) | of shapes |
+| [wave.md](wave.md) | of waves and media |
 | [hyper.md](hyper.md) | of sets of pictures |
 | [sweep.md](sweep.md) | of `[sweep]`, which compares runs |
 
@@ -145,6 +147,7 @@ fn pages() -> Vec<Written> {
         kind_page::<Video>("Clips", types),
         kind_page::<Poisson>("Pictures from their derivatives", types),
         kind_page::<Shape>("Shapes", types),
+        kind_page::<Waves>("Waves", types),
         kind_page::<Hyper>("Sets of pictures", types),
     ];
     let mut foreign: Vec<(String, String)> = Vec::new();

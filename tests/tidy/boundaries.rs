@@ -8,7 +8,7 @@ use crate::{assert_none, cargo_tree, files, root};
 const PICTURES: &[&str] = &["siren-core", "siren-picture", "siren-run"];
 
 /// The packages of the workspace that each package may depend on. `siren-bench` and `siren-tests` may depend on all.
-const PACKAGES: [(&str, &[&str]); 13] = [
+const PACKAGES: [(&str, &[&str]); 14] = [
     ("siren-workspace-hack", &[]),
     ("xtask", &[]),
     ("siren-kernel", &["siren-workspace-hack"]),
@@ -21,6 +21,7 @@ const PACKAGES: [(&str, &[&str]); 13] = [
     ("siren-poisson", PICTURES),
     ("siren-video", PICTURES),
     ("siren-shape", &["siren-core", "siren-run"]),
+    ("siren-wave", PICTURES),
     (
         "siren-hyper",
         &["siren-core", "siren-kernel", "siren-picture", "siren-run"],
@@ -31,7 +32,7 @@ const PACKAGES: [(&str, &[&str]); 13] = [
 const PROGRAM: &[&str] = &["clap", "ctrlc", "indicatif", "siren-run"];
 
 /// Packages that a selection must not depend on, directly or through others.
-const EXCLUDED: [(&str, &[&str]); 10] = [
+const EXCLUDED: [(&str, &[&str]); 11] = [
     ("xtask", &["candle-core"]),
     ("siren-kernel", &["candle-core", "siren-workspace-hack"]),
     (
@@ -45,6 +46,7 @@ const EXCLUDED: [(&str, &[&str]); 10] = [
     ("siren-video --no-default-features", PROGRAM),
     ("siren-shape --no-default-features", PROGRAM),
     ("siren-hyper --no-default-features", PROGRAM),
+    ("siren-wave --no-default-features", PROGRAM),
 ];
 
 /// The other top-level modules of `siren-core` that each of them may use.

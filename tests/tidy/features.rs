@@ -30,6 +30,8 @@ const SELECTIONS: &[&str] = &[
     "--package siren-shape --no-default-features",
     "--package siren-hyper",
     "--package siren-hyper --no-default-features",
+    "--package siren-wave",
+    "--package siren-wave --no-default-features",
     "--package siren-sweep",
     "--package siren-bench",
     "--workspace",

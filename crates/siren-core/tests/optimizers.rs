@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use candle_core::{DType, Device, Tensor};
 use rand::SeedableRng;
 use siren_core::Result;
-use siren_core::field::{FieldShape, Parameters, Siren, SirenConfig};
-use siren_core::objective::{Constraint, Derivatives, Share, ValueMse};
+use siren_core::field::{FieldShape, Order, Parameters, Siren, SirenConfig};
+use siren_core::objective::{Constraint, Derivatives, Share, Term, ValueMse, from_fn};
 use siren_core::optimizer::{
-    AdamConfig, Evaluation, LbfgsConfig, Optimizer, OptimizerConfig, OptimizerState, Problem,
-    SsBroydenConfig,
+    AdamConfig, Evaluation, GaussNewtonConfig, LbfgsConfig, Linearization, Optimizer,
+    OptimizerConfig, OptimizerState, Problem, SsBroydenConfig,
 };
 use siren_core::saved::to_safetensors;
 use siren_core::signal::{Sample, WholeSampler};
@@ -324,4 +324,138 @@ fn on_an_equation_ssbroyden_is_far_below_lbfgs_and_that_far_below_adam_after_as_
     let [lbfgs, broyden] = [lbfgs, broyden].map(|method| loss_after(1500, 1e-4, &method));
     let all = format!("Adam {adam:e}, L-BFGS {lbfgs:e}, SSBroyden {broyden:e}");
     assert!(lbfgs < 1e-2 * adam && broyden < 3e-2 * lbfgs, "{all}");
+}
+
+/// The constraints of [`equation`] as sums of squares with their residuals.
+fn equation_of_squares(dtype: DType) -> [Constraint; 2] {
+    let [inside, ends] = equation().map(|constraint| {
+        let sample = constraint.sampler.draw(0).unwrap();
+        [sample.coords().clone(), sample.targets().unwrap().clone()]
+            .map(|tensor| tensor.to_dtype(dtype).unwrap())
+    });
+    let sampler = |[coords, targets]: [Tensor; 2]| {
+        WholeSampler::new(Sample::with_targets(coords, targets).unwrap())
+    };
+    let curvature = from_fn(Order::laplacian(1), |context| {
+        let targets = context.sample.targets()?.narrow(2, 1, 1)?.squeeze(2)?;
+        let residual = (context.jet.traces()?.squeeze(2)? - targets)?;
+        Ok(vec![Term::squares("curvature", residual)?])
+    });
+    let value = from_fn(Order::Value, |context| {
+        let residual = (context.jet.value()? - context.sample.targets()?)?;
+        Ok(vec![Term::squares("value", residual)?])
+    });
+    [
+        Constraint::new("equation", sampler(inside), curvature),
+        Constraint::new("ends", sampler(ends), value).weighted(100.0),
+    ]
+}
+
+#[test]
+fn gauss_newton_resumes_bit_for_bit_from_any_step_in_both_precisions() {
+    for dtype in [DType::F32, DType::F64] {
+        let constraints = equation_of_squares(dtype);
+        for momentum in [0.0, 0.6] {
+            let optimizer = OptimizerConfig::GaussNewton(GaussNewtonConfig {
+                momentum,
+                ..GaussNewtonConfig::default()
+            });
+            let make = |seed| trainer(seed, dtype, &optimizer);
+            for steps in [0, 1, 9] {
+                resumes(&make, &constraints, steps);
+            }
+        }
+    }
+}
+
+#[test]
+fn gauss_newton_solves_an_equation_to_less_than_a_millionth_in_200_steps() {
+    let optimizer = OptimizerConfig::GaussNewton(GaussNewtonConfig {
+        least_damping: 1e-16,
+        ..GaussNewtonConfig::default()
+    });
+    let mut trainer = trainer(1, DType::F64, &optimizer);
+    let constraints = equation_of_squares(DType::F64);
+    for _ in 0..200 {
+        trainer.step(&constraints).unwrap();
+    }
+    let coords: Vec<f64> = (0..=1000).map(|i| 2e-3 * f64::from(i) - 1.0).collect();
+    let found = trainer.model().values(&coords).unwrap();
+    let exact = |x: &f64| (2.0 * std::f64::consts::PI * x).sin() + (3.0 * x).cos();
+    let pairs = || found.iter().zip(coords.iter().map(exact));
+    let difference: f64 = pairs().map(|(u, exact)| (u - exact).powi(2)).sum();
+    let error = (difference / pairs().map(|(_, exact)| exact * exact).sum::<f64>()).sqrt();
+    assert!(error < 3e-7, "{error:e}");
+}
+
+/// The loss `‖A θ − b‖²` of all parameters.
+struct LinearProblem<'a> {
+    parameters: &'a Parameters,
+    matrix: Tensor,
+    target: Tensor,
+}
+
+impl<'a> LinearProblem<'a> {
+    /// Makes a problem of so many residuals, whose values look random.
+    fn new(parameters: &'a Parameters, residuals: usize) -> Self {
+        let values = |count: usize| (0..count).map(|i| (1e3 * (i as f64 + 0.5).sin()).sin());
+        let count = parameters.len();
+        let matrix = Tensor::from_iter(values(residuals * count), &Device::Cpu).unwrap();
+        Self {
+            matrix: matrix.reshape((residuals, count)).unwrap(),
+            target: Tensor::from_iter(values(residuals), &Device::Cpu).unwrap(),
+            parameters,
+        }
+    }
+
+    fn residuals(&self) -> Result<Tensor> {
+        let theta = self.parameters.flat()?.unsqueeze(1)?;
+        Ok((self.matrix.matmul(&theta)?.squeeze(1)? - &self.target)?)
+    }
+}
+
+impl Problem for LinearProblem<'_> {
+    fn evaluate(&mut self) -> Result<Evaluation> {
+        let residuals = self.residuals()?;
+        let slope = residuals.unsqueeze(0)?.matmul(&self.matrix)?;
+        let gradient = (slope.squeeze(0)? * 2.0)?;
+        Evaluation::new(dot(&residuals, &residuals)?, gradient, None, 0)
+    }
+
+    fn linearize(&mut self) -> Result<Linearization> {
+        Ok(Linearization {
+            residuals: self.residuals()?.to_vec1()?,
+            jacobian: self.matrix.clone(),
+        })
+    }
+}
+
+#[test]
+fn gauss_newton_solves_linear_least_squares_in_one_step() {
+    let config = OptimizerConfig::GaussNewton(GaussNewtonConfig {
+        damping: 1e-8,
+        least_damping: 1e-8,
+        ..GaussNewtonConfig::default()
+    });
+    // Fewer residuals than parameters, and more.
+    for residuals in [100, 500] {
+        let field = field(1, DType::F64);
+        let parameters = field.parameters();
+        let mut problem = LinearProblem::new(parameters, residuals);
+        let mut optimizer = config.init(parameters, 1.0).unwrap();
+        let before = problem.evaluate().unwrap();
+        optimizer.step(parameters, &mut problem, 1.0).unwrap();
+        let after = problem.evaluate().unwrap();
+        assert_eq!(
+            residuals < parameters.len(),
+            after.loss < 1e-12 * before.loss
+        );
+        // The gradient of the least loss is zero.
+        assert!(
+            after.norm < 1e-5 * before.norm,
+            "{:e} of {:e}",
+            after.norm,
+            before.norm
+        );
+    }
 }

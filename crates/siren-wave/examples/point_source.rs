@@ -28,7 +28,10 @@ fn main() -> siren_core::Result<()> {
         println!("step {}: loss {:.2e}", report.step, report.loss);
     }
     for score in fit.evaluate()? {
-        println!("{} {:.1} {}", score.metric.name, score.value, score.metric.unit);
+        println!(
+            "{} {:.1} {}",
+            score.metric.name, score.value, score.metric.unit
+        );
     }
     let field = waves.field(fit.into_model())?;
     let line: Vec<[f64; 2]> = (0..7).map(|i| [-0.6 + 0.2 * f64::from(i), 0.3]).collect();

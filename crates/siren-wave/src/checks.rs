@@ -100,8 +100,8 @@ pub fn wavenumber_note(
     let largest = wavenumber * max_squared_slowness.sqrt();
     (largest > first_omega_0).then(|| {
         format!(
-            "the largest wavenumber is {largest:.1}, above the first layer's omega_0 = {first_omega_0}: the field starts too smooth; set \
-             `field.first_omega_0` to {:.0} or more",
+            "the largest wavenumber is {largest:.1}, above the first layer's omega_0 = {first_omega_0}: the field starts smoother than the waves, for \
+             which deeper layers can make up; if the fit stays too smooth, raise `field.first_omega_0` towards {:.0}",
             largest.ceil()
         )
     })

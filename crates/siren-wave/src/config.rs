@@ -17,6 +17,9 @@ pub use crate::offset::Formulation;
 pub use crate::pml::Pml;
 pub use crate::receivers::{LineConfig, PositionsConfig};
 pub use crate::units::UnitsConfig;
+pub use crate::wave::{
+    BorderCondition, Excitation, Initial, RickerConfig, SoftInitialConfig, WaveEquationConfig,
+};
 
 /// Most points of a step.
 const MAX_POINTS: usize = 1 << 24;
@@ -101,7 +104,7 @@ pub struct WaveObjectiveConfig {
     pub norm: ResidualNorm,
     /// Points of the domain in each step.
     pub points: usize,
-    /// Further points around the sources, or where the wave is.
+    /// Further points around the sources, or, for the wave equation, where the wave is at their times. The wave equation can do without.
     pub source_points: usize,
     /// Weight of the further points in the loss; the points of the domain have a weight of 1.
     pub source_weight: f64,
@@ -125,12 +128,20 @@ impl Default for WaveObjectiveConfig {
 
 impl Table for WaveObjectiveConfig {
     fn validate(&self) -> Result<()> {
-        for (key, points) in [
-            ("objective.points", self.points),
-            ("objective.source_points", self.source_points),
+        let least_at_source = match self.equation {
+            Equation::Helmholtz(_) | Equation::Inverse(_) => 1,
+            Equation::Wave(_) => 0,
+        };
+        for (key, points, least) in [
+            ("objective.points", self.points, 1),
+            (
+                "objective.source_points",
+                self.source_points,
+                least_at_source,
+            ),
         ] {
-            if !(1..=MAX_POINTS).contains(&points) {
-                let expected = format!("1 to {MAX_POINTS} points");
+            if !(least..=MAX_POINTS).contains(&points) {
+                let expected = format!("{least} to {MAX_POINTS} points");
                 return Err(Error::invalid(key, points, &expected));
             }
         }
@@ -148,6 +159,8 @@ impl Table for WaveObjectiveConfig {
 pub enum Equation {
     /// Waves of one frequency (paper §4.3).
     Helmholtz(HelmholtzConfig),
+    /// Waves in time (paper §4.3).
+    Wave(WaveEquationConfig),
     /// Full waveform inversion: the medium from recorded waves of one frequency (paper §4.3).
     Inverse(InverseConfig),
 }
@@ -167,6 +180,7 @@ mod name {
     #[serde(rename_all = "snake_case")]
     pub enum EquationName {
         Helmholtz,
+        Wave,
         Inverse,
     }
 
@@ -186,6 +200,7 @@ impl<'de> Variant<'de> for Equation {
     fn with_defaults(name: EquationName) -> Self {
         match name {
             EquationName::Helmholtz => Self::Helmholtz(HelmholtzConfig::default()),
+            EquationName::Wave => Self::Wave(WaveEquationConfig::default()),
             EquationName::Inverse => Self::Inverse(InverseConfig::default()),
         }
     }
@@ -196,6 +211,7 @@ impl<'de> Variant<'de> for Equation {
     ) -> Result<Option<Self>, A::Error> {
         Ok(Some(match name {
             EquationName::Helmholtz => Self::Helmholtz(settings.next_value()?),
+            EquationName::Wave => Self::Wave(settings.next_value()?),
             EquationName::Inverse => Self::Inverse(settings.next_value()?),
         }))
     }
@@ -210,6 +226,7 @@ impl<'de> Deserialize<'de> for Equation {
 impl Equation {
     fn validate(&self) -> Result<()> {
         match self {
+            Self::Wave(config) => config.validate("objective.equation.wave"),
             Self::Helmholtz(config) => {
                 config.pml.validate("objective.equation.helmholtz.pml")?;
                 let key = "objective.equation.helmholtz.smoothing";

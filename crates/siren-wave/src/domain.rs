@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use siren_core::Result;
-use siren_core::field::Siren;
+use siren_core::field::{Activation, Encoding, Siren};
 use siren_core::metrics::Metric;
+use siren_core::optimizer::OptimizerConfig;
+use siren_core::{Error, Result};
 use siren_run::{ConfigOf, Domain, Recorded};
 
-use crate::config::{WaveObjectiveConfig, WaveSignalConfig};
+use crate::config::{Equation, InverseSolver, ResidualNorm, WaveObjectiveConfig, WaveSignalConfig};
 use crate::helmholtz::RELATIVE_ERROR_PERCENT;
 use crate::{WaveMetadata, Waves};
 
@@ -39,6 +40,41 @@ impl Domain for Waves {
     type Objective = WaveObjectiveConfig;
 
     fn open(config: &ConfigOf<Self>) -> Result<Self> {
-        Self::from_config(&config.signal, &config.objective, config.seed)
+        check_optimizer(config)?;
+        let mut waves = Self::from_config(&config.signal, &config.objective, config.seed)?;
+        let field = &config.field;
+        let is_sine = matches!(
+            field.activation,
+            Activation::Sine | Activation::Finer | Activation::HSiren
+        );
+        // Waves have no spectrum on a grid: a frequency of "auto" is refused later.
+        if let Some(first_omega_0) = field.first_omega_0.given()
+            && is_sine
+            && field.encoding == Encoding::Identity
+        {
+            waves.note_frequencies(first_omega_0);
+        }
+        Ok(waves)
     }
+}
+
+/// Checks that Gauss–Newton can minimize the loss.
+///
+/// # Errors
+/// [`Error::InvalidValue`] with the key to change.
+fn check_optimizer(config: &ConfigOf<Waves>) -> Result<()> {
+    if !matches!(config.train.optimizer, OptimizerConfig::GaussNewton(_)) {
+        return Ok(());
+    }
+    if let Equation::Inverse(inverse) = &config.objective.equation
+        && matches!(inverse.solver, InverseSolver::Adjoint(_))
+    {
+        let expected = "another optimizer, such as \"lbfgs\", with `solver = \"adjoint\"`: gradients of adjoint states have no residuals";
+        return Err(Error::invalid("train.optimizer", "gauss_newton", expected));
+    }
+    if config.objective.norm == ResidualNorm::L1 {
+        let expected = "\"mse\" with `train.optimizer = \"gauss_newton\"`, which minimizes squares; or another optimizer, such as \"adam\"";
+        return Err(Error::invalid("objective.norm", "l1", expected));
+    }
+    Ok(())
 }

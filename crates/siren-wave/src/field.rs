@@ -11,6 +11,7 @@ use siren_core::{Error, Result};
 use crate::Point;
 use crate::objective::SlownessMap;
 use crate::shots::{ShotFacts, ShotFields};
+use crate::wave::{Ansatz, Event};
 
 /// Facts of a problem from which a fitted field is evaluated without its config.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +21,8 @@ pub enum WaveMetadata {
     Shots(ShotFacts),
     /// The medium alone.
     Medium(SlownessFacts),
+    /// Waves in time.
+    Motion(MotionFacts),
 }
 
 impl SignalMetadata for WaveMetadata {
@@ -54,6 +57,32 @@ impl SlownessFacts {
     }
 }
 
+/// Facts from which the value of a network becomes a wave in time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MotionFacts {
+    /// How the wave is made of the field.
+    pub ansatz: Ansatz,
+    /// The last time.
+    pub duration: f64,
+}
+
+impl MotionFacts {
+    /// Returns the wave u of a field at a time and at points.
+    ///
+    /// # Errors
+    /// Only from candle.
+    pub fn wave(&self, field: &Siren, time: f64, points: &[Point]) -> Result<Vec<f64>> {
+        let events: Vec<Event> = points.iter().map(|&[x, y]| [time, x, y]).collect();
+        let values = field.values(events.as_flattened())?;
+        let wave = |(&event, value): (&Event, &f64)| {
+            let known = self.ansatz.at(event);
+            known.offset + known.factor[0] * value
+        };
+        Ok(events.iter().zip(&values).map(wave).collect())
+    }
+}
+
 /// A fitted field of waves or of a medium, in coordinates.
 #[derive(Debug)]
 pub struct WaveField {
@@ -70,6 +99,7 @@ impl WaveField {
         let expected = match &metadata {
             WaveMetadata::Shots(facts) => [2, ShotFields::new(facts.clone())?.channels()],
             WaveMetadata::Medium(_) => [2, 1],
+            WaveMetadata::Motion(_) => [3, 1],
         };
         let sizes = [siren.in_features(), siren.out_features()];
         if sizes != expected {
@@ -118,7 +148,7 @@ impl WaveField {
     pub fn waves(&self, shot: usize, points: &[Point]) -> Result<Vec<Complex64>> {
         let (fields, shots) = match &self.metadata {
             WaveMetadata::Shots(facts) => (Some(facts), facts.sources.len()),
-            WaveMetadata::Medium(_) => (None, 0),
+            WaveMetadata::Medium(_) | WaveMetadata::Motion(_) => (None, 0),
         };
         match fields {
             Some(facts) if shot < shots => {
@@ -144,6 +174,18 @@ impl WaveField {
                 Ok(Some(fields.medium(&self.siren, points)?))
             }
             WaveMetadata::Medium(facts) => Ok(Some(facts.medium(&self.siren, points)?)),
+            WaveMetadata::Motion(_) => Ok(None),
+        }
+    }
+
+    /// Returns the wave u of the wave equation at a time and at points `(n, 2)`; `None` for a field of another equation.
+    ///
+    /// # Errors
+    /// Only from candle.
+    pub fn wave_at(&self, time: f64, points: &[Point]) -> Result<Option<Vec<f64>>> {
+        match &self.metadata {
+            WaveMetadata::Motion(facts) => Ok(Some(facts.wave(&self.siren, time, points)?)),
+            WaveMetadata::Shots(_) | WaveMetadata::Medium(_) => Ok(None),
         }
     }
 }

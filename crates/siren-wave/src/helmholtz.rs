@@ -293,6 +293,11 @@ impl WaveProblem for Arc<HelmholtzProblem> {
         FieldShape::new(2, 2)
     }
 
+    fn frequency_notes(&self, first_omega_0: f64) -> Vec<String> {
+        let facts = self.fields.facts();
+        facts.frequency_notes(self.medium.max(), first_omega_0)
+    }
+
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
         let place = Placement {
             dtype,

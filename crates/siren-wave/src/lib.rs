@@ -86,6 +86,7 @@ mod shots;
 mod signal;
 pub mod source;
 pub mod units;
+pub mod wave;
 
 pub use self::field::{WaveField, WaveMetadata};
 pub use self::helmholtz::{AMPLITUDE_ERROR_PERCENT, RELATIVE_ERROR_PERCENT};

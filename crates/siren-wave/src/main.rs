@@ -23,6 +23,9 @@ struct RenderArgs {
     /// The shot whose waves are drawn, from 0.
     #[arg(long, value_name = "N", default_value = "0")]
     shot: usize,
+    /// The time at which a wave of the wave equation is drawn [default: the last one of the fit].
+    #[arg(long, value_name = "T")]
+    time: Option<f64>,
 }
 
 /// What is drawn.
@@ -40,14 +43,14 @@ impl Render<Waves> for RenderArgs {
         let output = &self.fitted.output;
         let field = WaveField::new(run.model, run.metadata)?;
         let quantity = match self.quantity {
-            Some(Quantity::Waves) => WaveQuantity::Waves,
             Some(Quantity::Medium) => WaveQuantity::Medium,
             None if field.medium(&[])?.is_some() => WaveQuantity::Medium,
-            None => WaveQuantity::Waves,
+            Some(Quantity::Waves) | None => WaveQuantity::Waves,
         };
         let rendering = WaveRendering {
             side: self.side,
             shot: self.shot,
+            time: self.time,
             quantity,
         };
         machine.install(|| rendering.write(&field, output))?;
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         render_examples: &[
             "runs/helmholtz --side 1025 -o waves.png",
             "runs/helmholtz_inverse -o medium.npy",
+            "runs/wave --time 0.2 -o wave.png",
         ],
     })
 }

@@ -3,13 +3,14 @@
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
+use siren_core::field::Siren;
 use siren_core::file::{ArrayElement, ArrayHeader, PartialFile, has_extension};
 use siren_core::{Error, Result};
 
 use crate::WaveField;
 use crate::artifacts::{grid, velocities};
 use crate::draw::{self, Landmarks, SquareGrid};
-use crate::field::WaveMetadata;
+use crate::field::{MotionFacts, WaveMetadata};
 
 /// Fewest and most points along each side.
 const SIDES: std::ops::RangeInclusive<usize> = 2..=8192;
@@ -21,6 +22,8 @@ pub struct WaveRendering {
     pub side: usize,
     /// The shot whose waves are drawn, from 0.
     pub shot: usize,
+    /// The time at which a wave of the wave equation is drawn. Default: the last one of the fit.
+    pub time: Option<f64>,
     /// What is drawn.
     pub quantity: WaveQuantity,
 }
@@ -35,7 +38,8 @@ pub enum WaveQuantity {
 }
 
 impl WaveRendering {
-    /// Writes a picture (`.png`) or an array (`.npy`: float64, row by row from y = −1; waves have a last axis of real and imaginary part).
+    /// Writes a picture (`.png`) or an array (`.npy`: float64, row by row from y = −1; waves of one frequency have a last axis of real and imaginary
+    /// part).
     ///
     /// # Errors
     /// For another extension, settings out of range, or a quantity that the field does not have; [`Error::Io`].
@@ -62,6 +66,9 @@ impl WaveRendering {
             let medium = [SquareGrid::new(&medium, self.side)?];
             return draw::media(&medium, range, &Landmarks::default(), path);
         }
+        if let WaveMetadata::Motion(facts) = field.metadata() {
+            return self.write_motion(facts, field.siren(), path);
+        }
         let waves = field.waves(self.shot, &points)?;
         if is_array {
             let values: Vec<f64> = waves.iter().flat_map(|u| [u.re, u.im]).collect();
@@ -69,7 +76,7 @@ impl WaveRendering {
         }
         let inner = match field.metadata() {
             WaveMetadata::Shots(facts) => Some(facts.pml.inner()),
-            WaveMetadata::Medium(_) => None,
+            WaveMetadata::Medium(_) | WaveMetadata::Motion(_) => None,
         };
         let landmarks = Landmarks {
             inner,
@@ -78,6 +85,22 @@ impl WaveRendering {
         let waves = SquareGrid::new(&waves, self.side)?;
         draw::complex_field(waves, &landmarks, path)?;
         Ok(())
+    }
+}
+
+impl WaveRendering {
+    /// Writes a wave of the wave equation at one time.
+    fn write_motion(&self, facts: &MotionFacts, field: &Siren, path: &Path) -> Result<()> {
+        let time = self.time.unwrap_or(facts.duration);
+        if !(0.0..=facts.duration).contains(&time) {
+            let expected = format!("0 to {}, the times of the fit", facts.duration);
+            return Err(Error::invalid("--time", time, &expected));
+        }
+        let wave = facts.wave(field, time, &grid(self.side))?;
+        if has_extension(path, &["npy"]) {
+            return write_array(&wave, &[self.side, self.side], path);
+        }
+        draw::wave_picture(SquareGrid::new(&wave, self.side)?, path)
     }
 }
 

@@ -7,6 +7,7 @@ use siren_core::Result;
 use siren_core::field::{Order, Siren};
 
 use crate::Point;
+use crate::checks;
 use crate::config::UnknownMedium;
 use crate::objective::clamped;
 use crate::offset::{Formulation, Offset};
@@ -41,6 +42,23 @@ pub struct MediumFacts {
     pub half_width: f64,
     /// Where the medium comes from.
     pub unknown: UnknownMedium,
+}
+
+impl ShotFacts {
+    /// Returns remarks for the user on what is hard to learn for a first layer of sines of frequency ω₀; `max_squared_slowness` is the largest m.
+    /// The source itself is to be learned in the total formulation alone.
+    pub(crate) fn frequency_notes(
+        &self,
+        max_squared_slowness: f64,
+        first_omega_0: f64,
+    ) -> Vec<String> {
+        let waves = checks::wavenumber_note(self.wavenumber, max_squared_slowness, first_omega_0);
+        let source = match self.formulation {
+            Formulation::Total => checks::source_width_note(self.source_variance, first_omega_0),
+            Formulation::NearField | Formulation::Scattered => None,
+        };
+        waves.into_iter().chain(source).collect()
+    }
 }
 
 impl MediumFacts {

@@ -8,8 +8,8 @@ use candle_core::{DType, Device, Tensor};
 use siren_core::field::{FieldShape, Siren, SirenConfig};
 use siren_core::metrics::Metrics;
 use siren_core::objective::Constraint;
-use siren_core::signal::{Spectrum, checksum};
 use siren_core::optimizer::{GaussNewtonConfig, OptimizerConfig};
+use siren_core::signal::{Spectrum, checksum};
 use siren_core::train::{FitConfig, Task, TrainConfig};
 use siren_core::{Error, Result};
 
@@ -18,6 +18,7 @@ use crate::config::{Equation, InverseSolver, WaveObjectiveConfig, WaveSignalConf
 use crate::field::{WaveField, WaveMetadata};
 use crate::helmholtz::HelmholtzProblem;
 use crate::inverse::{AdjointInversion, NetworkInversion, Survey};
+use crate::wave::WaveEquationProblem;
 
 /// An equation of waves, to whose solution a field is fitted.
 ///
@@ -35,6 +36,11 @@ pub(crate) trait WaveProblem: Send + Sync {
 
     /// Returns the parts of the loss.
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>>;
+
+    /// Returns remarks for the user on what is hard to learn for a first layer of sines of frequency ω₀.
+    fn frequency_notes(&self, _first_omega_0: f64) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Scores a field.
     fn evaluate(&self, field: &Siren) -> Result<Metrics>;
@@ -72,6 +78,9 @@ impl Waves {
             Equation::Helmholtz(config) => {
                 Box::new(Arc::new(HelmholtzProblem::new(setup, config, &mut notes)?))
             }
+            Equation::Wave(config) => Box::new(Arc::new(WaveEquationProblem::new(
+                setup, config, &mut notes,
+            )?)),
             Equation::Inverse(config) => {
                 let survey = Survey::new(setup, config, &mut notes)?;
                 match &config.solver {
@@ -87,7 +96,7 @@ impl Waves {
         let checksum = checksum(problem.data().into_iter().map(|x| x as f32));
         Ok(Self {
             problem,
-            notes,
+            notes: notes.iter().map(|note| format!("note: {note}")).collect(),
             checksum,
         })
     }
@@ -110,6 +119,13 @@ impl Waves {
             },
             ..FitConfig::default()
         }
+    }
+
+    /// Adds remarks on what is hard to learn for a first layer of sines of frequency ω₀ to the [`notes`](Self::notes).
+    pub fn note_frequencies(&mut self, first_omega_0: f64) {
+        let notes = self.problem.frequency_notes(first_omega_0);
+        let warnings = notes.iter().map(|note| format!("warning: {note}"));
+        self.notes.extend(warnings);
     }
 
     /// Returns remarks on the signal for the user.

@@ -15,7 +15,7 @@ use crate::Point;
 
 const SIDE: usize = 60;
 /// Pixels a panel and pixels a point of grids with [`SIDE`] points a side.
-const PANEL: usize = MIN_PANEL_PIXELS;
+const PANEL: usize = super::panel::MIN_PANEL_PIXELS;
 const POINT: usize = PANEL / SIDE;
 const HIDDEN: [u8; 3] = [184; 3];
 const BLACK: [u8; 3] = [0; 3];

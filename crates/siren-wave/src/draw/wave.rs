@@ -45,6 +45,16 @@ fn center_row(grid: SquareGrid<'_, f64>) -> Vec<f64> {
     pairs.map(|(a, b)| 0.5 * (a + b)).collect()
 }
 
+/// Writes a picture of a wave at one time, blue below zero and red above, on the scale from −s to s, where s is the largest |u|.
+///
+/// # Errors
+/// Same as [`Picture::save`](siren_picture::Picture::save).
+pub(crate) fn wave_picture(wave: SquareGrid<'_, f64>, path: &Path) -> Result<()> {
+    let range = largest_magnitude(wave.values()).unwrap_or(1.0);
+    let scale = ColorScale::Signed { range };
+    sheet(&[vec![Panel::new(wave, |_, u| scale.color(u))]]).save(path)
+}
+
 /// Writes a picture with a column per time and three rows: the network, the reference, and the difference of both.
 ///
 /// Values are blue below zero and red above. Waves decay, so each column has a scale of its own, from −s to s, where s is the largest |u| of

@@ -95,8 +95,13 @@ impl Survey {
         };
         recording.add_noise("signal.noise", signal.noise, setup.seed)?;
         let pml = Some(&config.pml);
-        checks::check_positions("signal.sources", recording.sources(), pml)?;
-        checks::check_positions("signal.receivers", recording.receivers(), pml)?;
+        let table = match &signal.recording {
+            Some(_) => "signal.recording",
+            None => "signal",
+        };
+        let check = |name, points| checks::check_positions(&format!("{table}.{name}"), points, pml);
+        check("sources", recording.sources())?;
+        check("receivers", recording.receivers())?;
         Ok(Self {
             wavenumber,
             sources: recording.sources().iter().map(source_at).collect(),

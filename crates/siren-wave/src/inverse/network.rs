@@ -163,6 +163,11 @@ impl WaveProblem for Arc<NetworkInversion> {
         FieldShape::new(2, self.fields.channels())
     }
 
+    fn frequency_notes(&self, first_omega_0: f64) -> Vec<String> {
+        // Of the medium, the background alone is known.
+        self.fields.facts().frequency_notes(1.0, first_omega_0)
+    }
+
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
         let place = Placement {
             dtype,

@@ -30,7 +30,7 @@ pub(super) fn to_squared_slowness(
         (_, Some(reference)) => reference,
         (_, None) => {
             return Err(Error::invalid(
-                "reference_velocity",
+                "signal.units.reference_velocity",
                 "missing",
                 &format!(
                     "the velocity of the background, because the file of `{key}` holds velocities; or set `{key}.quantity` to \
@@ -110,7 +110,7 @@ fn check_units(model: &Model, quantity: MediumQuantity, reference: f64) -> Resul
         if high < 1.0 / MAX_CONTRAST || low > MAX_CONTRAST {
             return Err(format!(
                 "{span}, expected values about 1, relative to the background: divide by the squared slowness of the background, or set \
-                 `quantity` to \"velocity\" or \"slowness\" and give `reference_velocity`"
+                 `quantity` to \"velocity\" or \"slowness\" and give `signal.units.reference_velocity`"
             ));
         }
         return Ok(());
@@ -118,12 +118,12 @@ fn check_units(model: &Model, quantity: MediumQuantity, reference: f64) -> Resul
     let velocities = format!("velocities are from {slowest} to {fastest}");
     if fastest < KILOMETERS_BELOW && reference > METERS_ABOVE {
         return Err(format!(
-            "{velocities}, but `reference_velocity` is {reference}: they seem to be in km/s, and it in m/s; multiply the velocities by 1000"
+            "{velocities}, but `signal.units.reference_velocity` is {reference}: they seem to be in km/s, and it in m/s; multiply the velocities by 1000"
         ));
     }
     if slowest > METERS_ABOVE && reference < KILOMETERS_BELOW {
         return Err(format!(
-            "{velocities}, but `reference_velocity` is {reference}: they seem to be in m/s, and it in km/s; give it in m/s"
+            "{velocities}, but `signal.units.reference_velocity` is {reference}: they seem to be in m/s, and it in km/s; give it in m/s"
         ));
     }
     Ok(())
@@ -202,7 +202,7 @@ mod tests {
                 [1500.0, 2e3, 3e3, 4500.0],
                 Velocity,
                 None,
-                "`reference_velocity` is missing",
+                "`signal.units.reference_velocity` is missing",
             ),
         ] {
             let message = convert(&values, quantity, reference).unwrap_err();

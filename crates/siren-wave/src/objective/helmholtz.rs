@@ -103,7 +103,7 @@ const FACTORS: [[[u32; 5]; 2]; 2] = [
 ///
 /// The fields are the first `2 S` channels. Chunks of a step are small, so the number of operations counts: this is one product and one
 /// sum over the jet.
-pub(super) fn stretched(context: &Context<'_>, stretch: &Tensor, waves: &Tensor) -> Result<Tensor> {
+fn stretched(context: &Context<'_>, stretch: &Tensor, waves: &Tensor) -> Result<Tensor> {
     let (points, width) = waves.dims2()?;
     let jet = context.jet.packed().narrow(1, 0, width)?;
     let components = jet.dim(2)?;
@@ -115,6 +115,35 @@ pub(super) fn stretched(context: &Context<'_>, stretch: &Tensor, waves: &Tensor)
     let factors = factors.reshape((points, 1, 2, 2 * components))?;
     let sum = jet.broadcast_mul(&factors)?.sum(D::Minus1)?;
     Ok(sum.reshape((points, width))?)
+}
+
+/// Returns `a Φ_xx + b Φ_yy + a_x Φ_x + b_y Φ_y` of the first `width = 2 S` channels, `(n, 2 S)`.
+pub(super) fn stretched_derivatives(
+    context: &Context<'_>,
+    stretch: &Tensor,
+    width: usize,
+) -> Result<Tensor> {
+    let none = context.jet.value()?.narrow(1, 0, width)?.zeros_like()?;
+    stretched(context, stretch, &none)
+}
+
+/// Returns `c · waves`, `(n, 2 S)`.
+pub(super) fn stretched_waves(stretch: &Tensor, waves: &Tensor) -> Result<Tensor> {
+    complex_product(&stretch.narrow(1, 8, 2)?, waves)
+}
+
+/// Returns the products of complex factors `(n, 2)` with complex values `(n, 2 S)`.
+fn complex_product(factor: &Tensor, values: &Tensor) -> Result<Tensor> {
+    let (points, width) = values.dims2()?;
+    let values = values.reshape((points, width / 2, 2))?;
+    let [re, im] = [0, 1].map(|index| values.narrow(2, index, 1));
+    let (re, im) = (re?, im?);
+    let factor = factor.unsqueeze(1)?;
+    let [a, b] = [0, 1].map(|index| factor.narrow(2, index, 1));
+    let (a, b) = (a?, b?);
+    let real = (re.broadcast_mul(&a)? - im.broadcast_mul(&b)?)?;
+    let imaginary = (re.broadcast_mul(&b)? + im.broadcast_mul(&a)?)?;
+    Ok(Tensor::cat(&[real, imaginary], 2)?.reshape((points, width))?)
 }
 
 #[cfg(test)]

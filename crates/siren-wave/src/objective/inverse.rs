@@ -6,10 +6,10 @@ use siren_core::field::Order;
 use siren_core::objective::{Context, Objective, Term};
 
 use super::ResidualNorm;
-use super::helmholtz::{OFFSET, REMAINDER, STRETCH, stretched};
+use super::helmholtz::{OFFSET, REMAINDER, STRETCH, stretched_derivatives, stretched_waves};
 use crate::config::{ShotChoice, UnknownMedium};
 
-/// Column that is 1 where the medium is unknown and 0 where m = 1, `(n, 1)`.
+/// Column that is 1 where the medium is unknown and 0 where m = 1, `(n, 1)`. A sample without it has m = 1 at all points.
 pub const UNKNOWN: &str = "unknown";
 /// Column of the weights of the shots at a point, `(n, S)`. A sample without it has weights of 1.
 pub const SHOTS: &str = "shots";
@@ -50,14 +50,17 @@ impl Objective for InverseHelmholtz {
         let width = offset.dim(1)?;
         let fields = context.jet.value()?.narrow(1, 0, width)?;
         let waves = ((fields + offset)? * self.wavenumber.powi(2))?;
-        let remainder = sample.column(REMAINDER)?;
-        let residual = if let Ok(stretch) = sample.column(STRETCH) {
-            (stretched(context, stretch, &waves)? + remainder)?
+        let (derivatives, waves) = if let Ok(stretch) = sample.column(STRETCH) {
+            let derivatives = stretched_derivatives(context, stretch, width)?;
+            (derivatives, stretched_waves(stretch, &waves)?)
         } else {
-            let laplacian = context.jet.traces()?.squeeze(2)?.narrow(1, 0, width)?;
-            let rest = (laplacian + remainder)?;
-            let medium = self.medium(context, &rest, &waves)?;
-            (rest + waves.broadcast_mul(&medium)?)?
+            let laplacian = context.jet.traces()?.squeeze(2)?;
+            (laplacian.narrow(1, 0, width)?, waves)
+        };
+        let rest = (derivatives + sample.column(REMAINDER)?)?;
+        let residual = match self.medium(context, &rest, &waves)? {
+            Some(medium) => (rest + waves.broadcast_mul(&medium)?)?,
+            None => (rest + waves)?,
         };
         let residual = (self.chosen(context, &residual)? / self.scale)?;
         Ok(vec![self.norm.term(self.name, residual)?])
@@ -65,11 +68,19 @@ impl Objective for InverseHelmholtz {
 }
 
 impl InverseHelmholtz {
-    /// Returns m `(n, 1)`, given `ΔΦ + g` and `k² (Φ + w)` `(n, 2 S)`.
-    fn medium(&self, context: &Context<'_>, rest: &Tensor, waves: &Tensor) -> Result<Tensor> {
-        let unknown = context.sample.column(UNKNOWN)?;
+    /// Returns m `(n, 1)`, given the factor `waves` of m in the residual and its `rest`, both `(n, 2 S)`: outside the layer `k² (Φ + w)` and
+    /// `ΔΦ + g`. `None` if m = 1 at all points.
+    fn medium(
+        &self,
+        context: &Context<'_>,
+        rest: &Tensor,
+        waves: &Tensor,
+    ) -> Result<Option<Tensor>> {
+        let Ok(unknown) = context.sample.column(UNKNOWN) else {
+            return Ok(None);
+        };
         if context.step < self.forward_steps {
-            return Ok(unknown.ones_like()?);
+            return Ok(None);
         }
         let value = match self.unknown {
             UnknownMedium::Channel => {
@@ -82,7 +93,7 @@ impl InverseHelmholtz {
                 ((product / squares)?.neg()? - 1.0)?
             }
         };
-        Ok((clamped(&value)? * unknown)?.affine(1.0, 1.0)?)
+        Ok(Some((clamped(&value)? * unknown)?.affine(1.0, 1.0)?))
     }
 
     /// Applies the weights of the shots.

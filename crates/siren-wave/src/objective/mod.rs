@@ -3,6 +3,9 @@
 mod helmholtz;
 mod inverse;
 mod misfit;
+#[cfg(test)]
+mod tests;
+mod wave;
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -13,6 +16,9 @@ pub use self::helmholtz::{Helmholtz, MEDIUM, OFFSET, REMAINDER, Region, STRETCH}
 pub(crate) use self::inverse::clamped;
 pub use self::inverse::{InverseHelmholtz, RECORDED, RecordedError, SHOTS, UNKNOWN};
 pub use self::misfit::{MediumMisfit, SlownessMap};
+pub use self::wave::{
+    Condition, FACTOR, InitialState, NORMAL, OFFSET_GRADIENT, Scaled, WaveCondition, WaveEquation,
+};
 
 /// Norm of a residual.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
