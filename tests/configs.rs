@@ -263,6 +263,9 @@ fn expected_artifacts(shipped: &Shipped) -> &'static [&'static str] {
         "wave" if shipped.text.contains("[objective.equation.inverse") => {
             &["medium.png", "traces.svg"]
         }
+        "wave" if shipped.text.contains("[objective.equation.wave") => {
+            &["waves.png", "waves.gif", "center_lines.svg"]
+        }
         "wave" => &["waves.png", "comparison.png"],
         other => panic!("no list of expected artifacts for the kind `{other}`"),
     }

@@ -33,7 +33,7 @@ evaluate_every = 10
 checkpoint_every = 7
 ";
 /// Small runs of the other kinds: the kind, and TOML text of the tables that only this kind has.
-const OTHER_KINDS: [(&str, &str); 7] = [
+const OTHER_KINDS: [(&str, &str); 8] = [
     (
         "audio",
         "[signal]\nlength = 0.1\nsampling = { subset = { points = 300 } }",
@@ -54,6 +54,10 @@ const OTHER_KINDS: [(&str, &str); 7] = [
     (
         "wave",
         "[objective]\npoints = 150\nsource_points = 30\n[train.optimizer.gauss_newton]\nmomentum = 0.5",
+    ),
+    (
+        "wave",
+        "[objective]\nequation = 'wave'\npoints = 150\nsource_points = 50\n[train.optimizer.gauss_newton]",
     ),
     (
         "wave",
