@@ -364,17 +364,17 @@ fn losses_that_gauss_newton_cannot_minimize_are_refused_before_the_training() {
 fn waves_and_sources_that_are_finer_than_the_first_layer_are_noted_with_their_numbers() {
     let desk = desk();
     assert_eq!(notes(&desk, "seed=1"), "");
-    let fine = notes(&desk, "signal.units.wavenumber=45");
+    let fine = notes(&desk, "signal.units.wavenumber=65");
     for word in [
         "warning: ",
-        "wavenumber is 45.0",
+        "wavenumber is 65.0",
         "omega_0 = 30",
         "field.first_omega_0",
     ] {
         assert!(fine.contains(word), "{fine}");
     }
-    let slow = "signal.medium.circle.squared_slowness=4.0";
-    assert!(notes(&desk, slow).contains("wavenumber is 40.0"));
+    let slow = "signal.medium.circle.squared_slowness=16.0";
+    assert!(notes(&desk, slow).contains("wavenumber is 80.0"));
     let total = "objective.equation.helmholtz.formulation=total --set signal.source_variance=1e-5";
     let sharp = notes(&desk, total);
     for word in [
@@ -390,7 +390,7 @@ fn waves_and_sources_that_are_finer_than_the_first_layer_are_noted_with_their_nu
     assert_eq!(
         notes(
             &desk,
-            "signal.units.wavenumber=45 --set field.activation=tanh"
+            "signal.units.wavenumber=65 --set field.activation=tanh"
         ),
         ""
     );

@@ -20,8 +20,8 @@ pub struct Page<'a> {
     krate: Option<String>,
     /// Whether values are shown with their ranges. Ranges of keys that several kinds share differ from kind to kind.
     has_ranges: bool,
-    /// Names of the types that already have a section on this page.
-    written: Vec<String>,
+    /// Names of the types that already have a section on this page, each with the key that the section is named after.
+    written: Vec<(String, String)>,
     /// Types of other crates, each with a key that has it, in the order of their first use.
     pub foreign: Vec<(String, String)>,
 }
@@ -61,10 +61,10 @@ impl<'a> Page<'a> {
     }
 
     fn section(&mut self, at: &str, name: &str) {
-        if self.written.iter().any(|written| written == name) {
+        if self.written.iter().any(|(written, _)| written == name) {
             return;
         }
-        self.written.push(name.to_owned());
+        self.written.push((name.to_owned(), at.to_owned()));
         let types = self.types;
         let found = types.named(name);
         let marks = if at.contains('.') { "###" } else { "##" };
@@ -236,7 +236,12 @@ impl<'a> Page<'a> {
     fn link(&self, name: &str, key: &str) -> String {
         // The shared page names a section after the first key that has its type, which is the same key for every kind.
         let page = if self.belongs_here(name) { "" } else { SHARED };
-        format!("[`{key}`]({page}#{})", slug(key))
+        let earlier = self.written.iter().find(|(written, _)| written == name);
+        let section = match earlier {
+            Some((_, at)) if self.belongs_here(name) => at,
+            _ => key,
+        };
+        format!("[`{key}`]({page}#{})", slug(section))
     }
 
     fn variants(&mut self, at: &str, variants: &[Variant]) {
@@ -272,6 +277,11 @@ impl<'a> Page<'a> {
                     "[…]"
                 };
                 (Value::Array(vec![Value::Float(0.5); *length]), shown)
+            }
+            // Positions, which are a list alone.
+            Kind::List(_, None) => {
+                let point = Value::Array(vec![Value::Float(0.5); 2]);
+                (Value::Array(vec![point]), "[[number, number], …]")
             }
             Kind::Number => (Value::Float(0.5), "number"),
             other => panic!("no sample for a variant that holds {other:?}"),

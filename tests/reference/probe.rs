@@ -124,7 +124,11 @@ fn sample(name: &str) -> Value {
 }
 
 /// Sample values of keys without a default, as TOML text.
-const SAMPLES: [(&str, &str); 3] = [
+const SAMPLES: [(&str, &str); 7] = [
+    ("count", "30"),
+    ("frequency", "20.0"),
+    ("from", "[0.0, 0.0]"),
+    ("to", "[0.5, 0.0]"),
     ("path", "\"picture.png\""),
     ("pixels", "\"border\""),
     ("points", "1000"),

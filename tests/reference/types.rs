@@ -137,7 +137,7 @@ fn config_type(item: &Item, krate: &str) -> Option<ConfigType> {
 }
 
 /// Types that implement both `Serialize` and `Deserialize` by hand.
-const WRITTEN_BY_HAND: [&str; 1] = ["Omega"];
+const WRITTEN_BY_HAND: [&str; 2] = ["Omega", "PositionsConfig"];
 
 fn is_public(visibility: &syn::Visibility) -> bool {
     matches!(visibility, syn::Visibility::Public(_))
@@ -170,12 +170,13 @@ fn of_field(field: &syn::Field) -> Field {
 fn of_variant(variant: &syn::Variant, serde: &Serde) -> Variant {
     let ident = variant.ident.to_string();
     let payload = variant.fields.iter().next();
+    let by_rule = match serde.rename_all.as_deref() {
+        Some("lowercase") => ident.to_lowercase(),
+        Some("snake_case") | None => snake_case(&ident),
+        Some(other) => panic!("`rename_all = {other:?}` of `{ident}` is not implemented here"),
+    };
     Variant {
-        name: match serde.rename_all.as_deref() {
-            Some("lowercase") => ident.to_lowercase(),
-            Some("snake_case") | None => snake_case(&ident),
-            Some(other) => panic!("`rename_all = {other:?}` of `{ident}` is not implemented here"),
-        },
+        name: Serde::of(&variant.attrs).rename.unwrap_or(by_rule),
         docs: docs(&variant.attrs),
         payload: payload.map(|field| of_type(&field.ty).0),
         is_default: variant
@@ -222,6 +223,8 @@ fn of_type(ty: &syn::Type) -> (Kind, bool) {
         "bool" => Kind::Bool,
         "String" => Kind::Text,
         "PathBuf" => Kind::Path,
+        // siren-wave's name of `[f64; 2]`.
+        "Point" => Kind::List(Box::new(Kind::Number), Some(2)),
         "Vec" => Kind::List(Box::new(inner(0)), None),
         "BTreeMap" => Kind::Map(Box::new(inner(1))),
         other => Kind::Named(other.to_owned()),
@@ -234,6 +237,7 @@ fn of_type(ty: &syn::Type) -> (Kind, bool) {
 struct Serde {
     default: bool,
     rename_all: Option<String>,
+    rename: Option<String>,
 }
 
 impl Serde {
@@ -244,7 +248,8 @@ impl Serde {
                 if meta.path.is_ident("default") {
                     found.default = true;
                 }
-                let is_renamed = meta.path.is_ident("rename_all");
+                let renames_all = meta.path.is_ident("rename_all");
+                let renames = meta.path.is_ident("rename");
                 if meta.input.peek(syn::token::Paren) {
                     let content;
                     syn::parenthesized!(content in meta.input);
@@ -255,8 +260,10 @@ impl Serde {
                     }
                 } else if let Ok(value) = meta.value() {
                     let text: syn::LitStr = value.parse()?;
-                    if is_renamed {
+                    if renames_all {
                         found.rename_all = Some(text.value());
+                    } else if renames {
+                        found.rename = Some(text.value());
                     }
                 }
                 Ok(())

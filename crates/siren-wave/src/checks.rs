@@ -6,6 +6,9 @@ use crate::Point;
 use crate::pml::Pml;
 use crate::source::PointSource;
 
+/// Deeper layers of a field of sines make up for a first layer that is slower than the waves, up to this ratio of k √m to ω₀: waves of k = 20
+/// are fitted best with ω₀ = 12 to 15.
+const WAVENUMBERS_PER_OMEGA_0: f64 = 2.0;
 /// Frequencies of a field reach some times the first layer's ω₀: the largest ratio of the width of the source's spectrum, 1/√σ, to ω₀.
 const SPECTRUM_PER_OMEGA_0: f64 = 4.0;
 
@@ -89,7 +92,7 @@ pub fn source_in_layer_note(source: &PointSource, pml: &Pml) -> Option<String> {
     })
 }
 
-/// Returns a note if the field has to oscillate faster than the first layer: k √m > ω₀ where the medium is slowest. `max_squared_slowness` is
+/// Returns a note if the field has to oscillate much faster than the first layer: k √m > 2 ω₀ where the medium is slowest. `max_squared_slowness` is
 /// the largest m.
 #[must_use]
 pub fn wavenumber_note(
@@ -98,11 +101,11 @@ pub fn wavenumber_note(
     first_omega_0: f64,
 ) -> Option<String> {
     let largest = wavenumber * max_squared_slowness.sqrt();
-    (largest > first_omega_0).then(|| {
+    (largest > WAVENUMBERS_PER_OMEGA_0 * first_omega_0).then(|| {
         format!(
-            "the largest wavenumber is {largest:.1}, above the first layer's omega_0 = {first_omega_0}: the field starts smoother than the waves, for \
-             which deeper layers can make up; if the fit stays too smooth, raise `field.first_omega_0` towards {:.0}",
-            largest.ceil()
+            "the largest wavenumber is {largest:.1}, more than twice the first layer's omega_0 = {first_omega_0}: the field starts smoother than the \
+             waves; if the fit stays too smooth, raise `field.first_omega_0` towards {:.0}",
+            (0.75 * largest).ceil()
         )
     })
 }
@@ -189,9 +192,9 @@ mod tests {
     #[test]
     fn notes_appear_with_their_numbers_where_a_problem_is_hard_and_not_where_it_is_not() {
         assert_eq!(wavenumber_note(20.0, 1.0, 30.0), None);
-        let note = wavenumber_note(20.0, 4.0, 30.0).unwrap();
+        let note = wavenumber_note(40.0, 4.0, 30.0).unwrap();
         assert!(
-            note.contains("40.0") && note.contains("omega_0 = 30"),
+            note.contains("80.0") && note.contains("omega_0 = 30"),
             "{note}"
         );
         assert_eq!(source_width_note(1e-4, 30.0), None);
