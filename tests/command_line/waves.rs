@@ -1,5 +1,7 @@
 //! Equations of waves with sources, layers, media, recordings and optimizers that do not go together.
 
+use std::fmt::Write as _;
+
 use siren_core::file::{ArrayElement, ArrayHeader};
 
 use super::{Case, assert_refused_cleanly, desk_for};
@@ -59,90 +61,90 @@ fn write_recording(desk: &Desk, name: &str, receiver_y: f64) {
     for source in [-0.3, 0.3] {
         for receiver in [-0.4, 0.0, 0.4] {
             let value = source * receiver + 0.01;
-            text.push_str(&format!(
-                "{source},-0.4,{receiver},{receiver_y},{value},0.02\n"
-            ));
+            writeln!(text, "{source},-0.4,{receiver},{receiver_y},{value},0.02").unwrap();
         }
     }
     desk.write(name, text);
 }
 
+/// Settings of a domain that do not fit it, with words of the message.
+const MISPLACED: &[Case] = &[
+    (
+        "signal.sources=[[0.8,0.0]]",
+        &[
+            "signal.sources",
+            "[0.8, 0]",
+            "|x|, |y| <= 0.75",
+            "absorbing layer",
+        ],
+    ),
+    (
+        "signal.sources=[[120.0,0.0]]",
+        &["signal.sources", "[120, 0]", "not in meters or pixels"],
+    ),
+    (
+        "signal.sources=[[0.1,0.0],[-0.1,0.0]]",
+        &["signal.sources", "2 points", "`inverse`"],
+    ),
+    ("signal.sources=[]", &["signal.sources", "0 points"]),
+    (
+        "signal.receivers=[[0.0,0.5],[0.0,-1.5]]",
+        &[
+            "signal.receivers",
+            "[0, -1.5]",
+            "outside of the domain",
+            "1 of 2 points",
+        ],
+    ),
+    (
+        "objective.equation.helmholtz.pml.width=0.1",
+        &[
+            "objective.equation.helmholtz.pml.width",
+            "0.1",
+            "half a wavelength, 0.157 at k = 20",
+            "widen",
+        ],
+    ),
+    (
+        "objective.equation.helmholtz.pml.width=1.5",
+        &[
+            "objective.equation.helmholtz.pml.width",
+            "1.5",
+            "at most 0.9",
+        ],
+    ),
+    (
+        "signal.units.wavenumber=-3",
+        &["signal.units.wavenumber", "-3"],
+    ),
+    (
+        "signal.units.frequency_hz=10",
+        &["signal.units.extent_m", "missing"],
+    ),
+    (
+        "signal.source_variance=0",
+        &["signal.source_variance", "above 0"],
+    ),
+    (
+        "objective.points=100000000",
+        &["objective.points", "1 to 16777216 points"],
+    ),
+    (
+        "objective.equation=heat",
+        &["objective.equation", "heat", "helmholtz"],
+    ),
+];
+
 #[test]
 fn sources_receivers_and_layers_that_do_not_fit_the_domain_are_refused_with_their_place() {
     let desk = desk();
-    let cases: &[Case] = &[
-        (
-            "signal.sources=[[0.8,0.0]]",
-            &[
-                "signal.sources",
-                "[0.8, 0]",
-                "|x|, |y| <= 0.75",
-                "absorbing layer",
-            ],
-        ),
-        (
-            "signal.sources=[[120.0,0.0]]",
-            &["signal.sources", "[120, 0]", "not in meters or pixels"],
-        ),
-        (
-            "signal.sources=[[0.1,0.0],[-0.1,0.0]]",
-            &["signal.sources", "2 points", "`inverse`"],
-        ),
-        ("signal.sources=[]", &["signal.sources", "0 points"]),
-        (
-            "signal.receivers=[[0.0,0.5],[0.0,-1.5]]",
-            &[
-                "signal.receivers",
-                "[0, -1.5]",
-                "outside of the domain",
-                "1 of 2 points",
-            ],
-        ),
-        (
-            "objective.equation.helmholtz.pml.width=0.1",
-            &[
-                "objective.equation.helmholtz.pml.width",
-                "0.1",
-                "half a wavelength, 0.157 at k = 20",
-                "widen",
-            ],
-        ),
-        (
-            "objective.equation.helmholtz.pml.width=1.5",
-            &[
-                "objective.equation.helmholtz.pml.width",
-                "1.5",
-                "at most 0.9",
-            ],
-        ),
-        (
-            "signal.units.wavenumber=-3",
-            &["signal.units.wavenumber", "-3"],
-        ),
-        (
-            "signal.units.frequency_hz=10",
-            &["signal.units.extent_m", "missing"],
-        ),
-        (
-            "signal.source_variance=0",
-            &["signal.source_variance", "above 0"],
-        ),
-        (
-            "objective.points=100000000",
-            &["objective.points", "1 to 16777216 points"],
-        ),
-        (
-            "objective.equation=heat",
-            &["objective.equation", "heat", "helmholtz"],
-        ),
-    ];
-    for (set, words) in cases {
+    for (set, words) in MISPLACED {
         assert_check_refused(&desk, set, words);
     }
     assert_refused_cleanly(
         &desk,
-        &format!("run good.toml --out run --set {}", cases[0].0),
-        cases[0].1,
+        &format!("run good.toml --out run --set {}", MISPLACED[0].0),
+        MISPLACED[0].1,
     );
 }
 
@@ -215,6 +217,55 @@ fn models_that_are_no_velocities_of_a_plane_are_refused_with_the_element_and_a_r
         .assert_success();
 }
 
+/// Recordings that lack something, with words of the message.
+const INCOMPLETE: &[Case] = &[
+    ("absent.mat", &["absent.mat", "No such file"]),
+    (
+        "text.mat",
+        &["text.mat", "no MATLAB file of format 5", "savemat"],
+    ),
+    (
+        "only.mat",
+        &[
+            "only.mat",
+            "`rec_val`",
+            "`source` (2 x 2), `receivers` (3 x 2)",
+        ],
+    ),
+    (
+        "rows.mat",
+        &[
+            "rows.mat",
+            "`rec_val` is 5 x 2",
+            "expected 3 x 2",
+            "positions of 2 are missing in `receivers`",
+        ],
+    ),
+    (
+        "turned.mat",
+        &["turned.mat", "`rec_val` is 2 x 3", "transpose"],
+    ),
+    ("real.mat", &["real.mat", "`rec_val` is real", "complex"]),
+    (
+        "pair.csv",
+        &[
+            "pair.csv",
+            "no value for the source [0.3, -0.4] and the receiver [0.4, 0.4]",
+        ],
+    ),
+    ("words.csv", &["words.csv", "has 2 columns"]),
+    ("nan.csv", &["nan.csv: line 2", "im is `nan`"]),
+    (
+        "layer.csv",
+        &[
+            "signal.recording",
+            "layer.csv",
+            "[-0.4, 0.9]",
+            "absorbing layer",
+        ],
+    ),
+];
+
 #[test]
 fn recordings_that_lack_data_or_positions_are_refused_with_what_is_missing() {
     let desk = desk();
@@ -247,54 +298,7 @@ fn recordings_that_lack_data_or_positions_are_refused_with_what_is_missing() {
         "real.mat",
         mat(&[positions[0], positions[1], ("rec_val", 3, 2, false)]),
     );
-    let cases: &[Case] = &[
-        ("absent.mat", &["absent.mat", "No such file"]),
-        (
-            "text.mat",
-            &["text.mat", "no MATLAB file of format 5", "savemat"],
-        ),
-        (
-            "only.mat",
-            &[
-                "only.mat",
-                "`rec_val`",
-                "`source` (2 x 2), `receivers` (3 x 2)",
-            ],
-        ),
-        (
-            "rows.mat",
-            &[
-                "rows.mat",
-                "`rec_val` is 5 x 2",
-                "expected 3 x 2",
-                "positions of 2 are missing in `receivers`",
-            ],
-        ),
-        (
-            "turned.mat",
-            &["turned.mat", "`rec_val` is 2 x 3", "transpose"],
-        ),
-        ("real.mat", &["real.mat", "`rec_val` is real", "complex"]),
-        (
-            "pair.csv",
-            &[
-                "pair.csv",
-                "no value for the source [0.3, -0.4] and the receiver [0.4, 0.4]",
-            ],
-        ),
-        ("words.csv", &["words.csv", "has 2 columns"]),
-        ("nan.csv", &["nan.csv: line 2", "im is `nan`"]),
-        (
-            "layer.csv",
-            &[
-                "signal.recording",
-                "layer.csv",
-                "[-0.4, 0.9]",
-                "absorbing layer",
-            ],
-        ),
-    ];
-    for (name, words) in cases {
+    for (name, words) in INCOMPLETE {
         let set = format!("objective.equation=inverse --set signal.recording={name}");
         assert_check_refused(&desk, &set, words);
     }
