@@ -154,6 +154,7 @@ impl HelmholtzProblem {
     }
 
     /// Returns the fields of the network.
+    #[cfg(feature = "cli")]
     pub(crate) fn fields(&self) -> &ShotFields {
         &self.fields
     }
