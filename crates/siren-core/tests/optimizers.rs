@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::{DType, Device, Tensor};
 use rand::SeedableRng;
-use siren_core::Result;
 use siren_core::field::{FieldShape, Order, Parameters, Siren, SirenConfig};
 use siren_core::objective::{Constraint, Derivatives, Share, Term, ValueMse, from_fn};
 use siren_core::optimizer::{
@@ -15,7 +14,8 @@ use siren_core::optimizer::{
 };
 use siren_core::saved::to_safetensors;
 use siren_core::signal::{Sample, WholeSampler};
-use siren_core::train::{TrainConfig, Trainer};
+use siren_core::train::{Model as _, Time, TrainConfig, Trainer};
+use siren_core::{Error, Result};
 
 /// Gradient descent whose first length is Barzilai & Borwein's, halved until the loss falls: the example of an optimizer that no config names.
 #[derive(Default)]
@@ -458,4 +458,89 @@ fn gauss_newton_solves_linear_least_squares_in_one_step() {
             before.norm
         );
     }
+}
+
+/// A problem whose evaluations fail from the second one on.
+struct Failing<'a> {
+    inner: LinearProblem<'a>,
+    evaluations: usize,
+}
+
+impl Problem for Failing<'_> {
+    fn evaluate(&mut self) -> Result<Evaluation> {
+        self.evaluations += 1;
+        if self.evaluations > 1 {
+            return Err(Error::NoConstraints);
+        }
+        self.inner.evaluate()
+    }
+
+    fn linearize(&mut self) -> Result<Linearization> {
+        self.inner.linearize()
+    }
+}
+
+#[test]
+fn gauss_newton_leaves_parameters_and_state_as_they_were_if_a_trial_fails() {
+    let field = field(1, DType::F64);
+    let parameters = field.parameters();
+    let config = OptimizerConfig::GaussNewton(GaussNewtonConfig::default());
+    let mut optimizer = config.init(parameters, 1.0).unwrap();
+    let mut problem = Failing {
+        inner: LinearProblem::new(parameters, 50),
+        evaluations: 0,
+    };
+    let values = |tensor: &Tensor| tensor.to_vec1::<f64>().unwrap();
+    let before = values(&parameters.flat().unwrap());
+    let step = optimizer.step(parameters, &mut problem, 1.0);
+    assert!(matches!(step, Err(Error::NoConstraints)) && problem.evaluations == 2);
+    assert_eq!(values(&parameters.flat().unwrap()), before);
+    let state = optimizer.state().unwrap();
+    assert_eq!(state.step, 0);
+    assert!(state.tensors.iter().all(|(name, tensor)| {
+        name != "direction" || values(tensor).iter().all(|&x| x.to_bits() == 0)
+    }));
+}
+
+#[test]
+fn residuals_and_their_jacobian_give_the_loss_and_its_gradient() {
+    // More points than are linearized at once, and weights and divisors other than 1.
+    let points = 600;
+    let values = |count: usize| (0..count).map(|i| (0.7 * i as f64).sin());
+    let coords = Tensor::from_iter(values(points), &Device::Cpu).unwrap();
+    let coords = coords.reshape((points, 1)).unwrap();
+    let targets = |width: usize| {
+        let targets = Tensor::from_iter(values(points * width).map(f64::cos), &Device::Cpu);
+        targets.unwrap()
+    };
+    let share = |weight, divisor| Share { weight, divisor };
+    let sample = |targets: Tensor| Sample::with_targets(coords.clone(), targets).unwrap();
+    let value = sample(targets(1).reshape((points, 1)).unwrap());
+    let slopes = sample(targets(2).reshape((points, 1, 2)).unwrap());
+    let derivatives = Derivatives::new(1, share(2.0, 3.0), share(0.5, 7.0));
+    let constraints = [
+        Constraint::new("value", WholeSampler::new(value), ValueMse).weighted(5.0),
+        Constraint::new("slopes", WholeSampler::new(slopes), derivatives).weighted(0.1),
+    ];
+    let time = Time {
+        step: 0,
+        progress: 0.0,
+    };
+    let field = field(3, DType::F64);
+    let loss = field.loss_and_gradient(&constraints, time).unwrap();
+    let Linearization {
+        residuals,
+        jacobian,
+    } = field.linearize(&constraints, time).unwrap();
+    let sum: f64 = residuals.iter().map(|r| r * r).sum();
+    assert!((sum / loss.value - 1.0).abs() < 1e-12);
+    let row = Tensor::from_vec(residuals, (1, 3 * points), &Device::Cpu).unwrap();
+    let gradient = (row.matmul(&jacobian).unwrap().squeeze(0).unwrap() * 2.0).unwrap();
+    let error = (gradient - &loss.gradient).unwrap();
+    let norm = |tensor: &Tensor| dot(tensor, tensor).unwrap().sqrt();
+    assert!(
+        norm(&error) < 1e-11 * norm(&loss.gradient),
+        "{}",
+        norm(&error)
+    );
 }

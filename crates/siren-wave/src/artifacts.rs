@@ -11,6 +11,7 @@ use crate::draw::{self, Landmarks, ShotTraces, SquareGrid};
 use crate::helmholtz::HelmholtzProblem;
 use crate::inverse::{AdjointInversion, NetworkInversion, Survey};
 use crate::offset::Formulation;
+use crate::scores::grid;
 use crate::shots::ShotFields;
 
 /// Points along each side of a picture of waves.
@@ -18,21 +19,13 @@ const SIDE: usize = 257;
 /// Range of velocities of a picture of media without contrast, relative to the background.
 const PLAIN_VELOCITIES: [f64; 2] = [0.5, 1.5];
 
-/// Returns the points of a grid of [−1, 1]², row by row: rows ascend in y, columns in x.
-pub(crate) fn grid(side: usize) -> Vec<Point> {
-    let at = |index: usize| 2.0 * index as f64 / (side - 1) as f64 - 1.0;
-    (0..side * side)
-        .map(|i| [at(i % side), at(i / side)])
-        .collect()
-}
-
 /// Returns the fields of all shots on a grid, without a value where a scattered field lacks that of the background.
 pub(crate) fn fields_on_grid(
     fields: &ShotFields,
     field: &Siren,
     side: usize,
 ) -> Result<Vec<Complex64>> {
-    let points = grid(side);
+    let points = grid(side, 1.0);
     let mut values = fields.values(field, &points)?;
     let facts = fields.facts();
     if facts.formulation == Formulation::Scattered {
@@ -64,7 +57,7 @@ pub(crate) fn write_helmholtz(
     let values = fields_on_grid(problem.fields(), field, SIDE)?;
     let found = SquareGrid::new(&values, SIDE)?;
     draw::complex_field(found, &landmarks, &folder.join("waves.png"))?;
-    let points = grid(SIDE);
+    let points = grid(SIDE, 1.0);
     let is_compared: Vec<bool> = points
         .iter()
         .map(|&point| problem.is_compared(point))
@@ -108,7 +101,7 @@ pub(crate) fn write_network(
     folder: &Path,
 ) -> Result<()> {
     let survey = problem.survey();
-    let medium = problem.fields().medium(field, &grid(SIDE))?;
+    let medium = problem.fields().medium(field, &grid(SIDE, 1.0))?;
     write_media(survey, &medium, folder)?;
     let values = fields_on_grid(problem.fields(), field, SIDE)?;
     let first = SquareGrid::new(&values[..SIDE * SIDE], SIDE)?;
@@ -129,7 +122,7 @@ pub(crate) fn write_adjoint(
     field: &Siren,
     folder: &Path,
 ) -> Result<()> {
-    let medium = problem.facts().medium(field, &grid(SIDE))?;
+    let medium = problem.facts().medium(field, &grid(SIDE, 1.0))?;
     write_media(problem.survey(), &medium, folder)?;
     let predicted = problem.predicted(field)?;
     write_traces(problem.survey(), &predicted, folder)

@@ -62,6 +62,53 @@ impl Default for WaveSignalConfig {
     }
 }
 
+impl WaveSignalConfig {
+    /// Checks that an equation uses every key that is given.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] with the key that it would ignore.
+    pub(crate) fn check_used_by(&self, equation: &Equation) -> Result<()> {
+        if matches!(equation, Equation::Inverse(_)) {
+            return Ok(());
+        }
+        let only_inverse = "nothing: only the equation `inverse` has recorded waves";
+        if let Some(path) = &self.recording {
+            return Err(Error::invalid(
+                "signal.recording",
+                path.display(),
+                only_inverse,
+            ));
+        }
+        if self.noise != 0.0 {
+            return Err(Error::invalid("signal.noise", self.noise, only_inverse));
+        }
+        if !matches!(equation, Equation::Wave(_)) {
+            return Ok(());
+        }
+        let one_frequency =
+            "nothing: only the equations `helmholtz` and `inverse` have one frequency";
+        if let Some(wavenumber) = self.units.wavenumber {
+            return Err(Error::invalid(
+                "signal.units.wavenumber",
+                wavenumber,
+                one_frequency,
+            ));
+        }
+        if let Some(frequency) = self.units.frequency_hz {
+            return Err(Error::invalid(
+                "signal.units.frequency_hz",
+                frequency,
+                one_frequency,
+            ));
+        }
+        if self.receivers.is_some() {
+            let expected = "nothing: the equation `wave` has no receivers";
+            return Err(Error::invalid("signal.receivers", "given", expected));
+        }
+        Ok(())
+    }
+}
+
 impl Table for WaveSignalConfig {
     fn validate(&self) -> Result<()> {
         self.medium.validate("signal.medium")?;

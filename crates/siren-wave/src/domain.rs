@@ -9,8 +9,7 @@ use siren_core::{Error, Result};
 use siren_run::{ConfigOf, Domain, Recorded};
 
 use crate::config::{Equation, InverseSolver, ResidualNorm, WaveObjectiveConfig, WaveSignalConfig};
-use crate::helmholtz::RELATIVE_ERROR_PERCENT;
-use crate::{WaveMetadata, Waves};
+use crate::{RELATIVE_ERROR_PERCENT, WaveMetadata, Waves};
 
 impl Recorded for Waves {
     type Metadata = WaveMetadata;

@@ -8,11 +8,12 @@ use std::sync::{Arc, OnceLock};
 use candle_core::{DType, Device};
 use num_complex::Complex64;
 use rayon::prelude::*;
-use siren_core::Result;
 use siren_core::field::{FieldShape, Siren};
 use siren_core::metrics::{Metric, Metrics};
 use siren_core::objective::Constraint;
 use siren_core::signal::{Sample, Stream};
+use siren_core::train::TrainConfig;
+use siren_core::{Error, Result};
 
 use crate::Point;
 #[cfg(feature = "cli")]
@@ -23,20 +24,19 @@ use crate::contrast::{Contrast, smoothed};
 use crate::field::WaveMetadata;
 use crate::medium::Medium;
 use crate::objective::{Helmholtz, MEDIUM, OFFSET, REMAINDER, Region, STRETCH};
-use crate::offset::Offset;
+use crate::offset::{Formulation, Offset};
 use crate::pml::Pml;
 use crate::receivers::Role;
 use crate::reference::cylinder::{Cylinder, CylinderField};
 use crate::reference::frequency::FrequencyGrid;
 use crate::reference::hankel::HankelField;
 use crate::reference::sampler::PointSampler;
-use crate::sampler::{Draws, disk, frame, square};
+use crate::sampler::{Draws, disk, frame, square, within};
+use crate::scores::{RELATIVE_ERROR_PERCENT, grid, relative_percent};
 use crate::shots::{ShotFacts, ShotFields};
-use crate::signal::{Placement, Setup, WaveProblem, only_source};
+use crate::signal::{INPUT_SIDE, Placement, Regions, Setup, WaveProblem, only_source, training};
 use crate::source::PointSource;
 
-/// Error of the field, relative to the reference: `100 ‖u − u*‖ / ‖u*‖`, without absorbing layers and sources.
-pub const RELATIVE_ERROR_PERCENT: Metric = Metric::lower("relative_error_percent", "%");
 /// Error of the absolute value of the field, relative to the reference, as [`RELATIVE_ERROR_PERCENT`]: without the phase.
 pub const AMPLITUDE_ERROR_PERCENT: Metric = Metric::lower("amplitude_error_percent", "%");
 
@@ -55,7 +55,6 @@ pub(crate) struct HelmholtzProblem {
     wavenumber: f64,
     pml: Pml,
     source: PointSource,
-    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "drawn alone"))]
     receivers: Vec<Point>,
     fields: ShotFields,
     points: Points,
@@ -89,7 +88,7 @@ impl HelmholtzProblem {
     /// Makes the problem of a config.
     ///
     /// # Errors
-    /// Those of the medium; [`Error::InvalidValue`](siren_core::Error::InvalidValue) for values that do not go together.
+    /// Those of the medium; [`Error::InvalidValue`] for values that do not go together.
     pub(crate) fn new(
         setup: Setup<'_>,
         config: &HelmholtzConfig,
@@ -121,6 +120,9 @@ impl HelmholtzProblem {
         };
         checks::check_positions("signal.receivers", &receivers, Some(&config.pml))?;
         notes.extend(checks::source_in_layer_note(&source, &config.pml));
+        if config.formulation == Formulation::Scattered {
+            check_background_in_layer(&medium, &config.pml)?;
+        }
         let inner = config.pml.inner();
         let contrast = Contrast::of(&medium, inner);
         let facts = ShotFacts {
@@ -148,7 +150,7 @@ impl HelmholtzProblem {
             source_weight: objective.source_weight,
             smoothing: config.smoothing,
             contrast,
-            cylinder: cylinder(&signal.medium, &source),
+            cylinder: cylinder(&signal.medium, &source, &config.pml),
             reference: OnceLock::new(),
         })
     }
@@ -180,11 +182,6 @@ impl HelmholtzProblem {
     /// Returns the offset of the source.
     fn offset(&self) -> &Offset {
         &self.fields.offsets()[0]
-    }
-
-    /// Returns the share of the domain that lies outside the absorbing layer.
-    fn inner_share(&self) -> f64 {
-        self.pml.inner().powi(2)
     }
 
     /// Returns the sample at points outside the absorbing layer.
@@ -225,12 +222,8 @@ impl HelmholtzProblem {
         if let Some(reference) = self.reference.get() {
             return Ok(reference);
         }
-        let half = COMPARED_HALF.min(self.pml.inner());
-        let at = |index: usize| half * (2.0 * index as f64 / (COMPARED_SIDE - 1) as f64 - 1.0);
-        let grid = (0..COMPARED_SIDE * COMPARED_SIDE)
-            .map(|i| [at(i % COMPARED_SIDE), at(i / COMPARED_SIDE)]);
-        let outside = |point: &Point| self.source.distance(*point) > self.source.radius();
-        let points: Vec<Point> = grid.filter(outside).collect();
+        let mut points = grid(COMPARED_SIDE, COMPARED_HALF.min(self.pml.inner()));
+        points.retain(|&point| self.source.distance(point) > self.source.radius());
         let values = self.reference_at(&points)?;
         Ok(self.reference.get_or_init(|| Reference { points, values }))
     }
@@ -258,12 +251,31 @@ impl HelmholtzProblem {
     }
 }
 
-/// Returns the cylinder that a medium is, if the source lies outside of it.
-fn cylinder(medium: &MediumConfig, source: &PointSource) -> Option<Cylinder> {
+/// Checks that the medium is the background in the absorbing layer, where scattered fields have no known part.
+fn check_background_in_layer(medium: &Medium, pml: &Pml) -> Result<()> {
+    let mut in_layer = grid(INPUT_SIDE, 1.0)
+        .into_iter()
+        .filter(|&point| pml.contains(point));
+    let differs = |point: &Point| (medium.squared_slowness(*point) - 1.0).abs() > 1e-9;
+    let Some([x, y]) = in_layer.find(differs) else {
+        return Ok(());
+    };
+    let expected = format!(
+        "`near_field`: the medium differs from the background in the absorbing layer, at [{x:.3}, {y:.3}]; or a medium with m = 1 there"
+    );
+    let key = "objective.equation.helmholtz.formulation";
+    Err(Error::invalid(key, "scattered", &expected))
+}
+
+/// Returns the cylinder that a medium is, if the source lies outside of it and it does not reach into the layer: the case of the closed form.
+fn cylinder(medium: &MediumConfig, source: &PointSource, pml: &Pml) -> Option<Cylinder> {
     let MediumConfig::Circle(circle) = medium else {
         return None;
     };
-    (source.distance(circle.center) > circle.radius).then_some(Cylinder {
+    let [x, y] = circle.center.map(f64::abs);
+    let is_inside = x.max(y) + circle.radius <= pml.inner();
+    let is_apart = source.distance(circle.center) >= circle.radius + source.radius();
+    (is_inside && is_apart).then_some(Cylinder {
         center: circle.center,
         radius: circle.radius,
         squared_slowness: circle.squared_slowness,
@@ -313,9 +325,13 @@ impl WaveProblem for Arc<HelmholtzProblem> {
         let scale = self.wavenumber.powi(2);
         let equation =
             |name, region| Helmholtz::new(name, region, self.wavenumber, scale, self.norm);
-        let (inner, share) = (self.pml.inner(), self.inner_share());
-        let count = (share * self.points.domain as f64).round() as usize;
-        let (in_layer, at_source) = (self.points.domain - count, self.points.source);
+        let inner = self.pml.inner();
+        let Regions {
+            interior: count,
+            layer: in_layer,
+            share,
+        } = Regions::of(self.points.domain, &self.pml);
+        let at_source = self.points.source;
         let mut constraints = Vec::new();
         let (problem, at, drawn) = (Arc::clone(self), place.clone(), draws("wave.interior"));
         let interior = move |step| {
@@ -336,6 +352,7 @@ impl WaveProblem for Arc<HelmholtzProblem> {
             let source = move |step| {
                 let (center, radius) = (problem.source.position, problem.offset().radius());
                 let points = disk(at_source, center, radius, &mut drawn.rng(step));
+                let points = within(points, inner);
                 problem.interior(&points, step, &at)
             };
             let law = equation("source", Region::Interior);
@@ -354,6 +371,20 @@ impl WaveProblem for Arc<HelmholtzProblem> {
         Ok(constraints)
     }
 
+    fn inputs(&self) -> Vec<f64> {
+        let positions = self
+            .receivers
+            .iter()
+            .chain([&self.source.position])
+            .flatten();
+        let medium = self.medium.on_grid(INPUT_SIDE);
+        medium.into_iter().chain(positions.copied()).collect()
+    }
+
+    fn training(&self) -> TrainConfig {
+        training(self.norm)
+    }
+
     fn metadata(&self) -> WaveMetadata {
         WaveMetadata::Shots(self.fields.facts().clone())
     }
@@ -366,22 +397,11 @@ impl WaveProblem for Arc<HelmholtzProblem> {
     fn evaluate(&self, field: &Siren) -> Result<Metrics> {
         let reference = self.reference()?;
         let found = self.fields.values(field, &reference.points)?;
+        let pairs = || found.iter().copied().zip(reference.values.iter().copied());
+        let amplitudes = pairs().map(|(a, b)| (a.norm().into(), b.norm().into()));
         Ok(vec![
-            RELATIVE_ERROR_PERCENT.of(relative_percent(&found, &reference.values, |z| z)),
-            AMPLITUDE_ERROR_PERCENT.of(relative_percent(&found, &reference.values, |z| {
-                z.norm().into()
-            })),
+            RELATIVE_ERROR_PERCENT.of(relative_percent(pairs())),
+            AMPLITUDE_ERROR_PERCENT.of(relative_percent(amplitudes)),
         ])
     }
-}
-
-/// Returns `100 ‖f(a) − f(b)‖ / ‖f(b)‖`.
-fn relative_percent(a: &[Complex64], b: &[Complex64], f: impl Fn(Complex64) -> Complex64) -> f64 {
-    let difference: f64 = a
-        .iter()
-        .zip(b)
-        .map(|(&a, &b)| (f(a) - f(b)).norm_sqr())
-        .sum();
-    let norm: f64 = b.iter().map(|&b| f(b).norm_sqr()).sum();
-    100.0 * (difference / norm).sqrt()
 }

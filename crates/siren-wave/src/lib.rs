@@ -82,6 +82,7 @@ pub mod reference;
 #[cfg(feature = "cli")]
 mod render;
 mod sampler;
+mod scores;
 mod shots;
 mod signal;
 pub mod source;
@@ -89,9 +90,13 @@ pub mod units;
 pub mod wave;
 
 pub use self::field::{WaveField, WaveMetadata};
-pub use self::helmholtz::{AMPLITUDE_ERROR_PERCENT, RELATIVE_ERROR_PERCENT};
+pub use self::helmholtz::AMPLITUDE_ERROR_PERCENT;
+pub use self::inverse::{
+    CENTROID_ERROR, DATA_ERROR_PERCENT, LEAST_MEDIUM, SIMULATED_ERROR_PERCENT,
+};
 #[cfg(feature = "cli")]
 pub use self::render::{WaveQuantity, WaveRendering};
+pub use self::scores::RELATIVE_ERROR_PERCENT;
 pub use self::shots::{MediumFacts, ShotFacts};
 pub use self::signal::Waves;
 

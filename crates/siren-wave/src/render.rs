@@ -8,9 +8,10 @@ use siren_core::file::{ArrayElement, ArrayHeader, PartialFile, has_extension};
 use siren_core::{Error, Result};
 
 use crate::WaveField;
-use crate::artifacts::{grid, velocities};
+use crate::artifacts::velocities;
 use crate::draw::{self, Landmarks, SquareGrid};
 use crate::field::{MotionFacts, WaveMetadata};
+use crate::scores::grid;
 
 /// Fewest and most points along each side.
 const SIDES: std::ops::RangeInclusive<usize> = 2..=8192;
@@ -53,7 +54,7 @@ impl WaveRendering {
             let expected = "a name that ends in .png (picture) or .npy (values on a grid)";
             return Err(Error::invalid("--output", path.display(), expected));
         }
-        let points = grid(self.side);
+        let points = grid(self.side, 1.0);
         if self.quantity == WaveQuantity::Medium {
             let Some(medium) = field.medium(&points)? else {
                 let expected = "`waves`: the medium of this run was known";
@@ -96,7 +97,7 @@ impl WaveRendering {
             let expected = format!("0 to {}, the times of the fit", facts.duration);
             return Err(Error::invalid("--time", time, &expected));
         }
-        let wave = facts.wave(field, time, &grid(self.side))?;
+        let wave = facts.wave(field, time, &grid(self.side, 1.0))?;
         if has_extension(path, &["npy"]) {
             return write_array(&wave, &[self.side, self.side], path);
         }

@@ -73,6 +73,12 @@ pub(crate) fn disk(count: usize, center: Point, radius: f64, rng: &mut ChaCha8Rn
     unit_square(count, rng).map(at).collect()
 }
 
+/// Moves points to the nearest of the square |x|, |y| ≤ `half`.
+pub(crate) fn within(points: Vec<Point>, half: f64) -> Vec<Point> {
+    let moved = |point: Point| point.map(|x| x.clamp(-half, half));
+    points.into_iter().map(moved).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

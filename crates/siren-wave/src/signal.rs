@@ -8,9 +8,9 @@ use candle_core::{DType, Device, Tensor};
 use siren_core::field::{FieldShape, Siren, SirenConfig};
 use siren_core::metrics::Metrics;
 use siren_core::objective::Constraint;
-use siren_core::optimizer::{GaussNewtonConfig, OptimizerConfig};
+use siren_core::optimizer::{GaussNewtonConfig, MuonConfig, OptimizerConfig};
 use siren_core::signal::{Spectrum, checksum};
-use siren_core::train::{FitConfig, Task, TrainConfig};
+use siren_core::train::{FitConfig, ScheduleKind, Task, TrainConfig};
 use siren_core::{Error, Result};
 
 use crate::Point;
@@ -18,6 +18,8 @@ use crate::config::{Equation, InverseSolver, WaveObjectiveConfig, WaveSignalConf
 use crate::field::{WaveField, WaveMetadata};
 use crate::helmholtz::HelmholtzProblem;
 use crate::inverse::{AdjointInversion, NetworkInversion, Survey};
+use crate::objective::ResidualNorm;
+use crate::pml::Pml;
 use crate::wave::WaveEquationProblem;
 
 /// An equation of waves, to whose solution a field is fitted.
@@ -27,6 +29,7 @@ pub struct Waves {
     pub(crate) problem: Box<dyn WaveProblem>,
     notes: Vec<String>,
     checksum: u32,
+    seed: u64,
 }
 
 /// One of the equations, with all that is known of its solution.
@@ -45,10 +48,11 @@ pub(crate) trait WaveProblem: Send + Sync {
     /// Scores a field.
     fn evaluate(&self, field: &Siren) -> Result<Metrics>;
 
-    /// Returns the numbers that are fitted, for a checksum.
-    fn data(&self) -> Vec<f64> {
-        Vec::new()
-    }
+    /// Returns the values that files may give, for a checksum: the medium, positions and data.
+    fn inputs(&self) -> Vec<f64>;
+
+    /// Returns the steps and the optimizer of a fit that takes about a minute.
+    fn training(&self) -> TrainConfig;
 
     /// Returns the facts from which a fitted field is evaluated.
     fn metadata(&self) -> WaveMetadata;
@@ -68,6 +72,7 @@ impl Waves {
         objective: &WaveObjectiveConfig,
         seed: u64,
     ) -> Result<Self> {
+        signal.check_used_by(&objective.equation)?;
         let mut notes = Vec::new();
         let setup = Setup {
             signal,
@@ -93,18 +98,20 @@ impl Waves {
                 }
             }
         };
-        let checksum = checksum(problem.data().into_iter().map(|x| x as f32));
+        let checksum = checksum(problem.inputs().into_iter().map(|x| x as f32));
         Ok(Self {
             problem,
             notes: notes.iter().map(|note| format!("note: {note}")).collect(),
             checksum,
+            seed,
         })
     }
 
-    /// Returns settings of a fit that takes about a minute: a small network and Gauss–Newton.
+    /// Returns settings of a fit that takes about a minute: a small network, and an optimizer that suits the problem and the norm.
     #[must_use]
     pub fn recipe(&self) -> FitConfig {
         FitConfig {
+            seed: self.seed,
             field: SirenConfig {
                 hidden_features: 64,
                 hidden_layers: 2,
@@ -112,11 +119,7 @@ impl Waves {
                 hidden_omega_0: 10.0,
                 ..SirenConfig::default()
             },
-            train: TrainConfig {
-                steps: 40,
-                optimizer: OptimizerConfig::GaussNewton(GaussNewtonConfig::default()),
-                ..TrainConfig::default()
-            },
+            train: self.problem.training(),
             ..FitConfig::default()
         }
     }
@@ -175,6 +178,51 @@ impl Task for Waves {
         self.problem.evaluate(field)
     }
 }
+
+/// Returns the steps and the optimizer that suit residuals of a norm.
+pub(crate) fn training(norm: ResidualNorm) -> TrainConfig {
+    match norm {
+        ResidualNorm::Mse => TrainConfig {
+            steps: 40,
+            optimizer: OptimizerConfig::GaussNewton(GaussNewtonConfig::default()),
+            ..TrainConfig::default()
+        },
+        ResidualNorm::L1 => TrainConfig {
+            steps: 8000,
+            learning_rate: 1e-3,
+            schedule: ScheduleKind::Cosine,
+            optimizer: OptimizerConfig::Muon(MuonConfig::default()),
+            ..TrainConfig::default()
+        },
+    }
+}
+
+/// Numbers of points in the two parts of a domain with an absorbing layer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Regions {
+    /// Points outside the layer.
+    pub(crate) interior: usize,
+    /// Points in the layer.
+    pub(crate) layer: usize,
+    /// Share of the domain that lies outside the layer.
+    pub(crate) share: f64,
+}
+
+impl Regions {
+    /// Divides points in proportion to the areas, at least one for each part.
+    pub(crate) fn of(points: usize, pml: &Pml) -> Self {
+        let share = pml.inner().powi(2);
+        let interior = ((share * points as f64).round() as usize).clamp(1, points.max(2) - 1);
+        Self {
+            interior,
+            layer: points.saturating_sub(interior).max(1),
+            share,
+        }
+    }
+}
+
+/// Points along each side of the grid on which a medium counts for a checksum.
+pub(crate) const INPUT_SIDE: usize = 129;
 
 /// What every problem is made from.
 #[derive(Clone, Copy)]

@@ -113,6 +113,64 @@ impl GaussNewton {
     }
 }
 
+/// Result of the trials of a step.
+enum Found {
+    /// A step that lowers the loss.
+    Lower {
+        evaluation: Evaluation,
+        direction: Vec<f64>,
+        /// λ of the next first trial.
+        damping: f64,
+    },
+    /// No trial lowers the loss.
+    Nothing {
+        /// λ of the next first trial.
+        damping: f64,
+    },
+}
+
+impl GaussNewton {
+    /// Tries steps from `theta` with growing damping until one lowers the loss, and leaves the parameters at the last trial.
+    fn descend(
+        &self,
+        system: &System,
+        parameters: &Parameters,
+        theta: &Tensor,
+        problem: &mut dyn Problem,
+        loss: f64,
+    ) -> Result<Found> {
+        let mut damping = self.damping;
+        for trial in 0..MAX_TRIALS {
+            if let Some(direction) = system.direction(damping)? {
+                let step = Tensor::from_slice(&direction, direction.len(), &Device::Cpu)?;
+                let step = step.to_dtype(theta.dtype())?.to_device(theta.device())?;
+                parameters.set(&(theta - step)?)?;
+                match problem.evaluate() {
+                    Ok(evaluation) if evaluation.loss < loss => {
+                        if trial == 0 {
+                            let smaller = damping * self.config.decrease;
+                            damping = smaller.max(self.config.least_damping);
+                        }
+                        return Ok(Found::Lower {
+                            evaluation,
+                            direction,
+                            damping,
+                        });
+                    }
+                    // A step that is too long may leave the finite numbers; a shorter one is tried next.
+                    Ok(_) | Err(Error::Diverged { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            if damping >= DAMPING_RANGE[1] {
+                break;
+            }
+            damping = (damping * self.config.increase).min(DAMPING_RANGE[1]);
+        }
+        Ok(Found::Nothing { damping })
+    }
+}
+
 impl Optimizer for GaussNewton {
     fn step(
         &mut self,
@@ -123,38 +181,28 @@ impl Optimizer for GaussNewton {
         let before = problem.evaluate()?;
         let system = System::new(problem.linearize()?, &self.direction, self.config.momentum)?;
         let theta = parameters.flat()?;
-        let mut damping = self.damping;
-        for trial in 0..MAX_TRIALS {
-            if let Some(direction) = system.direction(damping)? {
-                let step = Tensor::from_slice(&direction, direction.len(), &Device::Cpu)?;
-                let step = step.to_dtype(theta.dtype())?.to_device(theta.device())?;
-                parameters.set(&(&theta - step)?)?;
-                match problem.evaluate() {
-                    Ok(after) if after.loss < before.loss => {
-                        if trial == 0 {
-                            damping =
-                                (damping * self.config.decrease).max(self.config.least_damping);
-                        }
-                        self.damping = damping;
-                        self.direction = direction;
-                        self.step += 1;
-                        return Ok(after);
-                    }
-                    // A step that is too long may leave the finite numbers; a shorter one is tried next.
-                    Ok(_) | Err(Error::Diverged { .. }) => {}
-                    Err(error) => {
-                        parameters.set(&theta)?;
-                        return Err(error);
-                    }
-                }
-            }
-            damping = (damping * self.config.increase).min(DAMPING_RANGE[1]);
+        let found = self.descend(&system, parameters, &theta, problem, before.loss);
+        if !matches!(found, Ok(Found::Lower { .. })) {
+            parameters.set(&theta)?;
         }
-        parameters.set(&theta)?;
-        self.damping = damping;
-        self.direction.fill(0.0);
+        let evaluation = match found? {
+            Found::Lower {
+                evaluation,
+                direction,
+                damping,
+            } => {
+                self.direction = direction;
+                self.damping = damping;
+                evaluation
+            }
+            Found::Nothing { damping } => {
+                self.direction.fill(0.0);
+                self.damping = damping;
+                before
+            }
+        };
         self.step += 1;
-        Ok(before)
+        Ok(evaluation)
     }
 
     fn state(&self) -> Result<OptimizerState> {

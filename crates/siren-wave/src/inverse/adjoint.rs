@@ -11,6 +11,8 @@ use siren_core::Result;
 use siren_core::field::{FieldShape, Siren};
 use siren_core::metrics::Metrics;
 use siren_core::objective::Constraint;
+use siren_core::optimizer::{LbfgsConfig, OptimizerConfig};
+use siren_core::train::TrainConfig;
 
 use super::Survey;
 use crate::Point;
@@ -76,8 +78,16 @@ impl WaveProblem for AdjointInversion {
         Ok(vec![self.misfit.constraint(dtype, device)?])
     }
 
-    fn data(&self) -> Vec<f64> {
-        self.survey.data()
+    fn inputs(&self) -> Vec<f64> {
+        self.survey.inputs()
+    }
+
+    fn training(&self) -> TrainConfig {
+        TrainConfig {
+            steps: 100,
+            optimizer: OptimizerConfig::Lbfgs(LbfgsConfig::default()),
+            ..TrainConfig::default()
+        }
     }
 
     fn metadata(&self) -> WaveMetadata {

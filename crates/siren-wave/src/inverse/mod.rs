@@ -14,7 +14,7 @@ use crate::checks;
 use crate::config::InverseConfig;
 #[cfg(feature = "cli")]
 use crate::draw::Landmarks;
-use crate::helmholtz::{DEFAULT_VARIANCE, RELATIVE_ERROR_PERCENT};
+use crate::helmholtz::DEFAULT_VARIANCE;
 use crate::medium::Medium;
 use crate::pml::Pml;
 use crate::receivers::Role;
@@ -22,6 +22,7 @@ use crate::recording::Recording;
 use crate::reference::adjoint::Misfit;
 use crate::reference::frequency::FrequencyGrid;
 use crate::reference::sampler::PointSampler;
+use crate::scores::{RELATIVE_ERROR_PERCENT, grid, relative_percent};
 use crate::signal::Setup;
 use crate::source::PointSource;
 
@@ -78,9 +79,20 @@ impl Survey {
             variance,
             ..PointSource::at(position)
         };
+        let pml = Some(&config.pml);
+        let table = match &signal.recording {
+            Some(_) => "signal.recording",
+            None => "signal",
+        };
+        let check = |name, points: &[Point]| {
+            checks::check_positions(&format!("{table}.{name}"), points, pml)
+        };
         let (mut recording, truth) = if let Some(path) = &signal.recording {
             let truth = (!medium.is_uniform()).then_some(medium);
-            (Recording::open(path)?, truth)
+            let recording = Recording::open(path)?;
+            check("sources", recording.sources())?;
+            check("receivers", recording.receivers())?;
+            (recording, truth)
         } else {
             let sources = signal.sources.points("signal.sources", Role::Source)?;
             let receivers = signal.receivers.as_ref().ok_or_else(|| {
@@ -88,20 +100,18 @@ impl Survey {
                 Error::invalid("signal.receivers", "missing", expected)
             })?;
             let receivers = receivers.points("signal.receivers", Role::Receiver)?;
+            check("sources", &sources)?;
+            check("receivers", &receivers)?;
+            if medium.is_uniform() {
+                let expected = "another medium, whose waves are the data; or a `signal.recording`";
+                return Err(Error::invalid("signal.medium", "uniform", expected));
+            }
             let sources: Vec<PointSource> = sources.iter().map(source_at).collect();
             let grid = FrequencyGrid::new(RECORDED_SIDE, wavenumber, config.pml)?;
             let recording = recorded(&medium, &grid, &sources, receivers)?;
             (recording, Some(medium))
         };
         recording.add_noise("signal.noise", signal.noise, setup.seed)?;
-        let pml = Some(&config.pml);
-        let table = match &signal.recording {
-            Some(_) => "signal.recording",
-            None => "signal",
-        };
-        let check = |name, points| checks::check_positions(&format!("{table}.{name}"), points, pml);
-        check("sources", recording.sources())?;
-        check("receivers", recording.receivers())?;
         Ok(Self {
             wavenumber,
             sources: recording.sources().iter().map(source_at).collect(),
@@ -113,10 +123,17 @@ impl Survey {
         })
     }
 
-    /// Returns the numbers that are fitted.
-    pub(crate) fn data(&self) -> Vec<f64> {
-        let values = self.recording.values().iter();
-        values.flat_map(|value| [value.re, value.im]).collect()
+    /// Returns the values that files may give: data, positions and the true medium.
+    pub(crate) fn inputs(&self) -> Vec<f64> {
+        let data = self.recording.values().iter();
+        let data = data.flat_map(|value| [value.re, value.im]);
+        let sources = self.recording.sources().iter().flatten().copied();
+        let receivers = self.recording.receivers().iter().flatten().copied();
+        let truth = self
+            .truth
+            .iter()
+            .flat_map(|truth| truth.on_grid(SCORED_SIDE));
+        data.chain(sources).chain(receivers).chain(truth).collect()
     }
 
     /// Returns what is marked in pictures.
@@ -153,11 +170,7 @@ impl Survey {
         misfit: &Misfit,
         medium: impl Fn(&[Point]) -> Result<Vec<f64>>,
     ) -> Result<Metrics> {
-        let last = (COMPARED_SIDE - 1) as f64;
-        let at = |index: usize| COMPARED_HALF * (2.0 * index as f64 / last - 1.0);
-        let points: Vec<Point> = (0..COMPARED_SIDE * COMPARED_SIDE)
-            .map(|i| [at(i % COMPARED_SIDE), at(i / COMPARED_SIDE)])
-            .collect();
+        let points = grid(COMPARED_SIDE, COMPARED_HALF);
         let found = medium(&points)?;
         let grid = misfit.grid();
         let nodes: Vec<Point> = (0..grid.points()).map(|index| grid.point(index)).collect();
@@ -165,10 +178,11 @@ impl Survey {
         let mut metrics = Vec::new();
         if let Some(truth) = &self.truth {
             let truth: Vec<f64> = points.iter().map(|&p| truth.squared_slowness(p)).collect();
-            let pairs = found.iter().zip(&truth);
-            let difference: f64 = pairs.map(|(m, t)| (m - t).powi(2)).sum();
-            let norm: f64 = truth.iter().map(|t| (1.0 - t).powi(2)).sum();
-            metrics.push(RELATIVE_ERROR_PERCENT.of(100.0 * (difference / norm).sqrt()));
+            let contrasts = found
+                .iter()
+                .zip(&truth)
+                .map(|(m, t)| ((m - 1.0).into(), (t - 1.0).into()));
+            metrics.push(RELATIVE_ERROR_PERCENT.of(relative_percent(contrasts)));
             let [a, b] = [centroid(&points, &found), centroid(&points, &truth)];
             metrics.push(CENTROID_ERROR.of((a[0] - b[0]).hypot(a[1] - b[1])));
         } else {

@@ -13,6 +13,7 @@ use siren_core::field::{FieldShape, Siren};
 use siren_core::metrics::Metrics;
 use siren_core::objective::{Constraint, Weight};
 use siren_core::signal::{Sample, Stream};
+use siren_core::train::TrainConfig;
 
 use super::{DATA_ERROR_PERCENT, SCORED_SIDE, Survey};
 use crate::Point;
@@ -25,9 +26,10 @@ use crate::objective::{
     InverseHelmholtz, OFFSET, RECORDED, REMAINDER, RecordedError, Region, SHOTS, STRETCH, UNKNOWN,
 };
 use crate::reference::adjoint::Misfit;
-use crate::sampler::{Draws, disk, frame, square};
+use crate::sampler::{Draws, disk, frame, square, within};
+use crate::scores::relative_percent;
 use crate::shots::{MediumFacts, ShotFacts, ShotFields};
-use crate::signal::{Placement, Setup, WaveProblem};
+use crate::signal::{Placement, Regions, Setup, WaveProblem, training};
 
 /// Largest distance from a source at which its points are drawn, in wavelengths.
 const SOURCE_REACH: f64 = 0.5;
@@ -188,9 +190,12 @@ impl WaveProblem for Arc<NetworkInversion> {
             self.survey.half_width,
             self.shots(),
         );
-        let share = inner.powi(2);
-        let count = (share * self.objective.points as f64).round() as usize;
-        let (in_layer, more) = (self.objective.points - count, self.objective.source_points);
+        let Regions {
+            interior: count,
+            layer: in_layer,
+            share,
+        } = Regions::of(self.objective.points, &self.survey.pml);
+        let more = self.objective.source_points;
         let mut constraints = Vec::new();
         let (problem, at, drawn) = (Arc::clone(self), place.clone(), self.draws("wave.interior"));
         let interior = move |step| {
@@ -234,8 +239,12 @@ impl WaveProblem for Arc<NetworkInversion> {
         Ok(constraints)
     }
 
-    fn data(&self) -> Vec<f64> {
-        self.survey.data()
+    fn inputs(&self) -> Vec<f64> {
+        self.survey.inputs()
+    }
+
+    fn training(&self) -> TrainConfig {
+        training(self.objective.norm)
     }
 
     fn metadata(&self) -> WaveMetadata {
@@ -253,10 +262,9 @@ impl WaveProblem for Arc<NetworkInversion> {
         let fields = self
             .fields
             .values(field, self.survey.recording.receivers())?;
-        let pairs = fields.iter().zip(self.survey.recording.values());
-        let difference: f64 = pairs.map(|(a, b)| (a - b).norm_sqr()).sum();
-        let rms = (difference / fields.len() as f64).sqrt();
-        metrics.push(DATA_ERROR_PERCENT.of(100.0 * rms / self.survey.recording.rms()));
+        let recorded = self.survey.recording.values().iter().copied();
+        let pairs = fields.into_iter().zip(recorded);
+        metrics.push(DATA_ERROR_PERCENT.of(relative_percent(pairs)));
         Ok(metrics)
     }
 }
@@ -283,7 +291,7 @@ impl NetworkInversion {
                 rng,
             ));
         }
-        points
+        within(points, self.survey.pml.inner())
     }
 
     /// Returns the constraint of the recorded data.

@@ -16,24 +16,28 @@ pub(super) struct Samples {
     /// Distance of neighbors, in coordinates.
     spacing: f64,
     values: Vec<f64>,
+    /// The least and the largest value.
+    range: [f64; 2],
 }
 
 impl Samples {
     /// Makes samples; `values` are `rows` × `columns`, at least one.
     pub(super) fn new(shape: SampleShape, half_side: f64, values: Vec<f64>) -> Self {
         debug_assert_eq!(values.len(), shape.rows * shape.columns);
+        let [low, high] = [f64::INFINITY, f64::NEG_INFINITY];
+        let range = (values.iter()).fold([low, high], |[low, high], &m| [low.min(m), high.max(m)]);
         let intervals = shape.rows.max(shape.columns).saturating_sub(1).max(1);
         Self {
             shape,
             spacing: 2.0 * half_side / intervals as f64,
             values,
+            range,
         }
     }
 
     /// Returns the least and the largest sample.
     pub(super) fn range(&self) -> [f64; 2] {
-        let [low, high] = [f64::INFINITY, f64::NEG_INFINITY];
-        (self.values.iter()).fold([low, high], |[low, high], &m| [low.min(m), high.max(m)])
+        self.range
     }
 
     /// Returns half the width and half the height, in coordinates.

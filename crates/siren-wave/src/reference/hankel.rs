@@ -147,9 +147,13 @@ fn outgoing(order: f64, x: f64) -> Complex64 {
     hankel2(order, Complex64::new(x, 0.0)).unwrap_or(Complex64::new(f64::NAN, f64::NAN))
 }
 
-/// Returns `E₁(z) = ∫₁^∞ e^{−zt}/t dt` for `z > 0`, to about 15 digits: the power series below 1, the continued fraction above.
-fn exponential_integral(z: f64) -> f64 {
-    if z < 1.0 {
+/// Returns `E₁(z) = ∫₁^∞ e^{−zt}/t dt` for `z > 0`, to about 15 digits: the power series up to 1, then the continued fraction by Lentz's algorithm,
+/// which ends early for large z.
+pub(crate) fn exponential_integral(z: f64) -> f64 {
+    if z > 700.0 {
+        return 0.0;
+    }
+    if z <= 1.0 {
         let (mut power, mut sum) = (1.0, -EULER - z.ln());
         for n in 1..30 {
             let n = f64::from(n);
@@ -158,13 +162,22 @@ fn exponential_integral(z: f64) -> f64 {
         }
         return sum;
     }
-    // e^{−z} / (z + 1 − 1/(z + 3 − 4/(z + 5 − …))), from the inside out; 200 levels give full precision at z = 1.
-    let mut tail = 0.0;
-    for n in (1..=200).rev() {
-        let n = f64::from(n);
-        tail = n * n / (z + 2.0 * n + 1.0 - tail);
+    let mut b = z + 1.0;
+    let mut c = 1e300;
+    let mut d = 1.0 / b;
+    let mut fraction = d;
+    for i in 1..500 {
+        let a = -f64::from(i * i);
+        b += 2.0;
+        d = 1.0 / (a * d + b);
+        c = b + a / c;
+        let factor = c * d;
+        fraction *= factor;
+        if (factor - 1.0).abs() < 1e-16 {
+            break;
+        }
     }
-    (-z).exp() / (z + 1.0 - tail)
+    fraction * (-z).exp()
 }
 
 #[cfg(test)]

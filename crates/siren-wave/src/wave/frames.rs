@@ -8,6 +8,7 @@ use crate::Point;
 use crate::medium::Medium;
 use crate::reference::leapfrog::{InitialWave, PulsedSource, TimeSolver};
 use crate::reference::pulse::GaussianPulse;
+use crate::scores::grid;
 
 use super::points::REACH;
 
@@ -46,14 +47,7 @@ pub(crate) fn times(duration: f64) -> Vec<f64> {
 
 /// Returns the points of a frame.
 pub(crate) fn points() -> Vec<Point> {
-    grid(COMPARED_SIDE)
-}
-
-fn grid(side: usize) -> Vec<Point> {
-    let at = |index: usize| 2.0 * index as f64 / (side - 1) as f64 - 1.0;
-    (0..side * side)
-        .map(|index| [at(index % side), at(index / side)])
-        .collect()
+    grid(COMPARED_SIDE, 1.0)
 }
 
 impl Scene<'_> {
@@ -90,7 +84,7 @@ impl Scene<'_> {
     }
 
     fn finite_differences(&self, times: &[f64]) -> Result<Vec<Frame>> {
-        let points = grid(REFERENCE_SIDE);
+        let points = grid(REFERENCE_SIDE, 1.0);
         let mut solver = TimeSolver::new(REFERENCE_SIDE, self.medium.on_grid(REFERENCE_SIDE));
         solver.border = self.border.of_reference();
         let initial = match self.excitation {

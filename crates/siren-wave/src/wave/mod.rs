@@ -17,6 +17,7 @@ use siren_core::field::{FieldShape, Siren};
 use siren_core::metrics::Metrics;
 use siren_core::objective::Constraint;
 use siren_core::signal::{Sample, Stream};
+use siren_core::train::TrainConfig;
 use siren_core::{Error, Result};
 
 pub use self::ansatz::{Ansatz, AnsatzValue, Event, InitialPulse};
@@ -28,12 +29,12 @@ use self::points::{REACH, Spread, SpreadShape};
 use crate::Point;
 use crate::checks;
 use crate::field::{MotionFacts, WaveMetadata};
-use crate::helmholtz::RELATIVE_ERROR_PERCENT;
 use crate::medium::Medium;
 use crate::objective::{FACTOR, MEDIUM, OFFSET, OFFSET_GRADIENT, REMAINDER, ResidualNorm};
 use crate::receivers::Role;
 use crate::sampler::{Draws, disk, square};
-use crate::signal::{Placement, Setup, WaveProblem, only_source};
+use crate::scores::{RELATIVE_ERROR_PERCENT, relative_percent};
+use crate::signal::{INPUT_SIDE, Placement, Setup, WaveProblem, only_source, training};
 
 /// Variance of the paper's pulse.
 const DEFAULT_VARIANCE: f64 = 5e-4;
@@ -46,7 +47,7 @@ const DISK_DEVIATIONS: f64 = 11.18;
 
 /// The wave equation in a known medium.
 pub(crate) struct WaveEquationProblem {
-    medium: Arc<Medium>,
+    medium: Medium,
     config: WaveEquationConfig,
     pulse: InitialPulse,
     norm: ResidualNorm,
@@ -106,7 +107,7 @@ impl WaveEquationProblem {
             ));
         }
         Ok(Self {
-            medium: Arc::new(medium),
+            medium,
             config: config.clone(),
             pulse,
             norm: objective.norm,
@@ -345,6 +346,15 @@ impl WaveProblem for Arc<WaveEquationProblem> {
         })
     }
 
+    fn inputs(&self) -> Vec<f64> {
+        let medium = self.medium.on_grid(INPUT_SIDE);
+        medium.into_iter().chain(self.pulse.center).collect()
+    }
+
+    fn training(&self) -> TrainConfig {
+        training(self.norm)
+    }
+
     fn metadata(&self) -> WaveMetadata {
         WaveMetadata::Motion(self.facts())
     }
@@ -360,7 +370,9 @@ impl WaveProblem for Arc<WaveEquationProblem> {
         for frame in self.reference()? {
             let wave = self.wave_at(field, frame.time, &points)?;
             let name = format!("{}_at_{}", RELATIVE_ERROR_PERCENT.name, frame.time);
-            let error = relative_percent(&wave, &frame.values);
+            let pairs = wave.iter().zip(&frame.values);
+            let pairs = pairs.map(|(&a, &b)| (a.into(), b.into()));
+            let error = relative_percent(pairs);
             metrics.push(RELATIVE_ERROR_PERCENT.named(name).of(error));
         }
         let sum: f64 = metrics.iter().map(|measured| measured.value).sum();
@@ -378,13 +390,6 @@ fn check_variance(variance: f64) -> Result<()> {
     let expected =
         "at least 1e-5 for the wave equation: the grid of its reference resolves no narrower pulse";
     Err(Error::invalid("signal.source_variance", variance, expected))
-}
-
-/// Returns `100 ‖a − b‖ / ‖b‖`.
-fn relative_percent(a: &[f64], b: &[f64]) -> f64 {
-    let difference: f64 = a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum();
-    let norm: f64 = b.iter().map(|b| b * b).sum();
-    100.0 * (difference / norm).sqrt()
 }
 
 #[cfg(test)]
