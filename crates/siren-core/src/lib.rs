@@ -1,9 +1,9 @@
 //! Implicit neural representations with periodic activations (Sitzmann et al. 2020), with spatial derivatives and training.
 //!
-//! A **config** describes a **signal** and a **network**. A signal gives **samples**: coordinates with targets. A **field** maps
-//! coordinates to a
+//! A **config** describes a **signal** and a **network**. A signal gives **samples**: coordinates with targets. A **field** maps coordinates to a
 //! **jet**: values and spatial derivatives. An **objective** turns a jet and a sample into named losses per point; a **constraint** is an objective
-//! with its domain and its weight. A **functional** is a loss of the values at all points together instead, such as the misfit of a solver. The **trainer** sums the constraints to a loss, and the **optimizer** takes a step.
+//! with its domain and its weight. A **functional** is a loss of the values at all points together instead, such as the misfit of a solver. The
+//! **trainer** sums the constraints to a loss, and the **optimizer** takes a step.
 //!
 //! | module | contents |
 //! |---|---|
@@ -11,7 +11,7 @@
 //! | [`signal`] | samples, samplers, grids, rasters, random streams, spectra |
 //! | [`field`] | networks, parameters, encodings, activations, jets |
 //! | [`objective`] | objectives, functionals, constraints, weights |
-//! | [`optimizer`] | Adam, AdamW, Muon, L-BFGS, self-scaled Broyden, and the trait for other optimizers |
+//! | [`optimizer`] | Adam, AdamW, Muon, L-BFGS, self-scaled Broyden, Gauss–Newton, and the trait for other optimizers |
 //! | [`metrics`] | PSNR, SSIM, and the type of a named score |
 //! | [`train`] | models, tasks, fits, the trainer, schedules, stop tokens |
 //! | [`saved`] | fields in safetensors files |

@@ -12,26 +12,15 @@ const WAVENUMBERS_PER_OMEGA_0: f64 = 2.0;
 /// Frequencies of a field reach some times the first layer's ω₀: the largest ratio of the width of the source's spectrum, 1/√σ, to ω₀.
 const SPECTRUM_PER_OMEGA_0: f64 = 4.0;
 
-/// Checks a layer: 0 < L < 1, a₀ > 0, and at least half a wavelength wide, `L ≥ π / k`. `key` is the key of its table, such as `signal.pml`.
+/// Checks a layer: its own values, and that it is at least half a wavelength wide, `L ≥ π / k`. `key` is the key of its table, such as `signal.pml`.
 ///
 /// # Errors
-/// [`Error::InvalidValue`] with the width that is needed.
+/// As [`Pml::validate`]; [`Error::InvalidValue`] with the width that is needed.
 pub fn check_pml(key: &str, pml: &Pml, wavenumber: f64) -> Result<()> {
-    if !(pml.width > 0.0 && pml.width < 1.0) {
-        let expected = "a width between 0 and 1, in coordinates";
-        return Err(Error::invalid(&format!("{key}.width"), pml.width, expected));
-    }
-    if !(pml.strength > 0.0 && pml.strength.is_finite()) {
-        let expected = "a number above 0";
-        return Err(Error::invalid(
-            &format!("{key}.strength"),
-            pml.strength,
-            expected,
-        ));
-    }
+    pml.validate(key)?;
     let half_wavelength = std::f64::consts::PI / wavenumber;
     if pml.width < half_wavelength {
-        let remedy = if half_wavelength < 1.0 {
+        let remedy = if half_wavelength <= Pml::LARGEST_WIDTH {
             "widen the layer or raise the wavenumber"
         } else {
             "raise the wavenumber: at this one the domain is less than a wavelength wide"

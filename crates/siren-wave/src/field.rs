@@ -35,7 +35,7 @@ impl SignalMetadata for WaveMetadata {
 pub struct SlownessFacts {
     /// Half the side of the square outside of which m = 1.
     pub half_width: f64,
-    /// From the value of the field to the medium.
+    /// Map from the value of the field to the medium.
     pub map: SlownessMap,
 }
 
@@ -141,7 +141,8 @@ impl WaveField {
         &self.metadata
     }
 
-    /// Returns the complex field u of a shot at points `(n, 2)`; offsets are included.
+    /// Returns the complex field u of a shot at points `(n, 2)`; offsets are included, but for scattered fields in the absorbing layer, which lack
+    /// the field of the background there.
     ///
     /// # Errors
     /// [`Error::InvalidValue`] if there is no such shot.

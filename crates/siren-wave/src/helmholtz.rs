@@ -65,6 +65,8 @@ pub(crate) struct HelmholtzProblem {
     /// The cylinder, if the medium is one.
     cylinder: Option<Cylinder>,
     reference: OnceLock<Reference>,
+    /// The field on a grid of finite differences, where there is no closed form.
+    on_grid: OnceLock<Vec<Complex64>>,
 }
 
 /// Numbers of points, and when they are drawn.
@@ -152,6 +154,7 @@ impl HelmholtzProblem {
             contrast,
             cylinder: cylinder(&signal.medium, &source, &config.pml),
             reference: OnceLock::new(),
+            on_grid: OnceLock::new(),
         })
     }
 
@@ -202,7 +205,7 @@ impl HelmholtzProblem {
             .with_column(REMAINDER, place.tensor(&remainder)?)
     }
 
-    /// Returns the sample at points of the absorbing layer, where the background ends the medium.
+    /// Returns the sample at points of the absorbing layer.
     fn layer(&self, points: &[Point], place: &Placement) -> Result<Sample> {
         let none = place.tensor(&vec![[0.0, 0.0]; points.len()])?;
         let medium: Vec<[f64; 1]> = points
@@ -230,24 +233,30 @@ impl HelmholtzProblem {
 
     /// Returns the reference field at points.
     pub(crate) fn reference_at(&self, points: &[Point]) -> Result<Vec<Complex64>> {
-        let background = HankelField::new(self.source, self.wavenumber)?;
+        let background = || HankelField::new(self.source, self.wavenumber);
         if self.medium.is_uniform() {
+            let background = background()?;
             return Ok(points
                 .par_iter()
                 .map(|&point| background.value(point))
                 .collect());
         }
         if let Some(cylinder) = self.cylinder {
-            let field = CylinderField::new(background, cylinder)?;
+            let field = CylinderField::new(background()?, cylinder)?;
             return Ok(points.par_iter().map(|&point| field.value(point)).collect());
+        }
+        PointSampler::new(REFERENCE_SIDE, points)?.sample(self.on_grid()?)
+    }
+
+    /// Returns the field by finite differences, which is computed once.
+    fn on_grid(&self) -> Result<&[Complex64]> {
+        if let Some(field) = self.on_grid.get() {
+            return Ok(field);
         }
         let grid = FrequencyGrid::new(REFERENCE_SIDE, self.wavenumber, self.pml)?;
         let solver = grid.factorize(&self.medium.on_grid(REFERENCE_SIDE))?;
-        let fields = solver.fields(&[self.source])?;
-        let sampler = PointSampler::new(REFERENCE_SIDE, points)?;
-        fields
-            .first()
-            .map_or_else(|| Ok(Vec::new()), |field| sampler.sample(field))
+        let field = solver.fields(&[self.source])?.concat();
+        Ok(self.on_grid.get_or_init(|| field))
     }
 }
 

@@ -21,7 +21,7 @@
 //! | key of `[signal]` | default | meaning |
 //! |---|---|---|
 //! | `medium` | `"uniform"` | the squared slowness: `"uniform"`, `"square"`, `"circle"`, or `{ file = { path = "model.npy" } }` |
-//! | `units` | `{ wavenumber = 20.0 }` | the wavenumber, or frequency, extent and velocity |
+//! | `units` | – | the wavenumber (20 without keys), or frequency, extent and velocity |
 //! | `sources` | `[[0.0, 0.0]]` | positions of the sources |
 //! | `source_variance` | 1e-4, waves 5e-4 | variance of a Gaussian source |
 //! | `recording` | – | recorded waves of the inverse problem |
@@ -40,7 +40,7 @@
 //! | equation | for | field |
 //! |---|---|---|
 //! | [`helmholtz`](config::HelmholtzConfig) | waves of one frequency, with an absorbing layer | (x, y) ↦ real and imaginary part |
-//! | [`inverse`](config::InverseConfig) | the medium from recorded waves | (x, y) ↦ two channels a source and the medium, or the medium alone |
+//! | [`inverse`](config::InverseConfig) | the medium from recorded waves | (x, y) ↦ two channels a source and, unless it is in closed form, the medium; or the medium alone |
 //! | [`wave`](config::WaveEquationConfig) | a pulse in time | (t, x, y) ↦ displacement |
 //!
 //! The tables `[field]` and `[train]` are [`SirenConfig`](siren_core::field::SirenConfig) and [`TrainConfig`](siren_core::train::TrainConfig);

@@ -44,12 +44,15 @@ pub struct Stretched {
 }
 
 impl Pml {
+    /// Largest width, in coordinates: some of the domain is left.
+    pub(crate) const LARGEST_WIDTH: f64 = 0.9;
+
     /// Checks every value; `key` is the key of the table.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] for a width outside (0, 0.9], or a strength that is not positive.
+    /// [`Error::InvalidValue`] for a width outside (0, 0.9], or a strength outside (0, 1000].
     pub fn validate(&self, key: &str) -> Result<()> {
-        if !(self.width > 0.0 && self.width <= 0.9) {
+        if !(self.width > 0.0 && self.width <= Self::LARGEST_WIDTH) {
             let (key, expected) = (format!("{key}.width"), "above 0 and at most 0.9");
             return Err(Error::invalid(&key, self.width, expected));
         }

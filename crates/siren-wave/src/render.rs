@@ -67,6 +67,10 @@ impl WaveRendering {
             let medium = [SquareGrid::new(&medium, self.side)?];
             return draw::media(&medium, range, &Landmarks::default(), path);
         }
+        if let WaveMetadata::Medium(_) = field.metadata() {
+            let expected = "`medium`: the waves of this run were computed by finite differences";
+            return Err(Error::invalid("--quantity", "waves", expected));
+        }
         if let WaveMetadata::Motion(facts) = field.metadata() {
             return self.write_motion(facts, field.siren(), path);
         }

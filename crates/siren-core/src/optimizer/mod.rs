@@ -209,8 +209,8 @@ impl OptimizerConfig {
         }
     }
 
-    /// Returns whether the optimizer takes a clipped gradient. A line search compares losses with the gradient of the loss
-    /// itself.
+    /// Returns whether the optimizer takes a clipped gradient. A line search compares losses with the gradient of the loss itself, and
+    /// Gauss–Newton uses residuals.
     #[must_use]
     pub fn allows_clipping(&self) -> bool {
         match self {

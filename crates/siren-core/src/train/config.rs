@@ -15,7 +15,8 @@ const MAX_STEPS: u64 = 1_000_000_000;
 pub struct TrainConfig {
     /// Number of optimizer steps.
     pub steps: u64,
-    /// Highest learning rate; the schedule starts from it after the warm-up. `lbfgs` and `ssbroyden` search for the lengths of their steps.
+    /// Highest learning rate; the schedule starts from it after the warm-up. `lbfgs` and `ssbroyden` search for the lengths of their steps;
+    /// `gauss_newton` does not use it.
     pub learning_rate: f64,
     /// How the learning rate changes over the steps.
     pub schedule: ScheduleKind,
@@ -28,7 +29,7 @@ pub struct TrainConfig {
     /// Type of the parameters and of all arithmetic on them.
     #[serde(skip_serializing_if = "Precision::is_default")]
     pub precision: Precision,
-    /// Largest Euclidean norm of the gradient; longer gradients are scaled down to it. Not for `lbfgs` and `ssbroyden`. Default: no clipping.
+    /// Largest Euclidean norm of the gradient; longer gradients are scaled down to it. Not for `gauss_newton`, `lbfgs` and `ssbroyden`. Default: no clipping.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
 }
@@ -114,7 +115,7 @@ impl TrainConfig {
         if let Some(norm) = self.clip_norm
             && !self.optimizer.allows_clipping()
         {
-            let expected = "no value with an optimizer that searches along lines: remove the key, or choose another `train.optimizer`";
+            let expected = "no value with `gauss_newton`, `lbfgs` or `ssbroyden`: remove the key, or choose another `train.optimizer`";
             return Err(Error::invalid("train.clip_norm", norm, expected));
         }
         let last = self.final_learning_rate;

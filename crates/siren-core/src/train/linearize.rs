@@ -55,6 +55,11 @@ pub(super) fn linearize(
                 coefficients: &coefficients,
             };
             part.blocks(&prepared, &mut blocks)?;
+            let count = blocks
+                .iter()
+                .map(|block: &Block| block.residuals.len())
+                .sum();
+            must_fit(count, field)?;
         }
     }
     let residuals: Vec<f64> = blocks
@@ -62,7 +67,6 @@ pub(super) fn linearize(
         .flat_map(|block| block.residuals.iter().copied())
         .collect();
     let parameters = field.parameters().len();
-    must_fit(residuals.len(), parameters)?;
     let jacobian = match field.parameters().dtype() {
         DType::F64 => jacobian::<f64>(&prepared, &blocks, parameters)?,
         _ => jacobian::<f32>(&prepared, &blocks, parameters)?,
@@ -201,9 +205,10 @@ fn unsupported(what: &str, expected: &str) -> Error {
 }
 
 /// Checks that the matrices of a step fit in memory.
-fn must_fit(residuals: usize, parameters: usize) -> Result<()> {
-    let elements = residuals.saturating_mul(parameters.saturating_add(2 * residuals));
-    let bytes = elements.saturating_mul(size_of::<f64>());
+fn must_fit(residuals: usize, field: &Siren) -> Result<()> {
+    let (parameters, dtype) = (field.parameters().len(), field.parameters().dtype());
+    let row = parameters * dtype.size_in_bytes() + 2 * residuals * size_of::<f64>();
+    let bytes = residuals.saturating_mul(row);
     if bytes <= MOST_BYTES {
         return Ok(());
     }

@@ -1,4 +1,5 @@
-//! Matrix products in `f64`, by the `gemm` crate: a reference implementation that shares nothing with the micro-kernels.
+//! Matrix products by the `gemm` crate: those in `f64`, a reference implementation that shares nothing with the micro-kernels, and `a bᵀ` in either
+//! type for symmetric matrices.
 
 use std::ops::Range;
 
@@ -127,7 +128,7 @@ pub(super) fn multiply_transposed(
 }
 
 /// Some columns of a row-major matrix.
-pub(super) struct Rows<'a, T> {
+pub(super) struct ColumnRange<'a, T> {
     pub(super) matrix: &'a [T],
     pub(super) columns: Range<usize>,
     /// Number of columns of the matrix.
@@ -135,9 +136,9 @@ pub(super) struct Rows<'a, T> {
 }
 
 /// Computes `out += a bᵀ` in either type, on the calling thread. Rows of `out` are `out_stride` elements apart.
-pub(super) fn add_outer_product<T: Float + 'static>(
-    a: &Rows<'_, T>,
-    b: &Rows<'_, T>,
+pub(super) fn add_product_transposed<T: Float + 'static>(
+    a: &ColumnRange<'_, T>,
+    b: &ColumnRange<'_, T>,
     out: &mut [T],
     out_stride: usize,
 ) {

@@ -7,7 +7,8 @@
 //! | [`Symmetric`], [`Cholesky`] | `A Aᵀ` and solutions of `A Aᵀ + λ I`, in `f64`, in parallel | row-major |
 //! | [`Convolution`], [`Correlation`] | 2D convolutions and their gradients | [`Plane`]: one padded picture |
 //!
-//! In `f32` all of them are calls of one micro-kernel with different strides; in `f64` they are calls of the `gemm` crate.
+//! In `f32` all of them but [`Symmetric`] are calls of one micro-kernel with different strides; in `f64`, and for [`Symmetric`], they are calls of
+//! the `gemm` crate.
 
 mod convolution;
 mod double;

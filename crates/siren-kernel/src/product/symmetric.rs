@@ -49,12 +49,6 @@ impl Symmetric {
         Self { side: rows, data }
     }
 
-    /// Returns the number of rows.
-    #[must_use]
-    pub fn side(&self) -> usize {
-        self.side
-    }
-
     /// Returns the mean of the diagonal, 0 for an empty matrix.
     #[must_use]
     pub fn mean_diagonal(&self) -> f64 {
@@ -106,12 +100,12 @@ fn add_products<T: Real>(a: &[T], b: &[T], columns: usize, out: &mut [f64], out_
     for start in (0..columns).step_by(SUMMED) {
         let count = SUMMED.min(columns - start);
         part.fill(T::of(0.0));
-        let rows = |matrix| double::Rows {
+        let range = |matrix| double::ColumnRange {
             matrix,
             columns: start..start + count,
             stride: columns,
         };
-        double::add_outer_product(&rows(a), &rows(b), &mut part, n);
+        double::add_product_transposed(&range(a), &range(b), &mut part, n);
         for (out, part) in out.chunks_mut(out_stride).zip(part.chunks(n)) {
             for (out, part) in out.iter_mut().zip(part) {
                 *out += part.to_double();

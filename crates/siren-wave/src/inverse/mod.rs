@@ -1,6 +1,7 @@
 //! Full waveform inversion: the medium from recorded waves of one frequency.
 
 mod adjoint;
+pub mod config;
 mod network;
 
 use num_complex::Complex64;
@@ -174,7 +175,7 @@ impl Survey {
         let found = medium(&points)?;
         let grid = misfit.grid();
         let nodes: Vec<Point> = (0..grid.points()).map(|index| grid.point(index)).collect();
-        let simulated = 100.0 * misfit.evaluate(&medium(&nodes)?)?.residual_ratio;
+        let simulated = 100.0 * misfit.residual_ratio(&medium(&nodes)?)?;
         let mut metrics = Vec::new();
         if let Some(truth) = &self.truth {
             let truth: Vec<f64> = points.iter().map(|&p| truth.squared_slowness(p)).collect();

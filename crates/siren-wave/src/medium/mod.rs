@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_square_and_the_circle_of_the_paper_are_slow_inside_alone() {
+    fn the_square_and_the_circle_of_the_paper_are_fast_inside_alone() {
         let square = closed(&MediumConfig::Square(SquareMediumConfig::default()));
         for (point, expected) in [
             ([0.0, 0.0], 0.25),

@@ -104,6 +104,17 @@ impl Misfit {
         self.sample(&fields)
     }
 
+    /// Returns the norm of the residuals of a medium over that of the data, without the gradient.
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict).
+    pub fn residual_ratio(&self, squared_slowness: &[f64]) -> Result<f64> {
+        let predicted = self.predict(squared_slowness)?;
+        let pairs = predicted.iter().zip(&self.data);
+        let squares: f64 = pairs.map(|(a, b)| (a - b).norm_sqr()).sum();
+        Ok((squares / self.scale).sqrt())
+    }
+
     /// Returns the misfit of a medium of `side²` values and its gradient.
     ///
     /// # Errors

@@ -58,20 +58,13 @@ impl FrequencyGrid {
     ///
     /// # Errors
     /// [`Error::InvalidValue`] if the grid has fewer than five points a side, or fewer than four per wavelength, if `k` is not positive and
-    /// finite, if the layer's width is not in (0, 1) or its strength is negative, or if the factors exceed the memory.
+    /// finite, or if the factors exceed the memory; as [`Pml::validate`].
     pub fn new(side: usize, wavenumber: f64, pml: Pml) -> Result<Self> {
         if !(wavenumber > 0.0 && wavenumber.is_finite()) {
             let expected = "a positive number of radians per unit";
             return Err(Error::invalid("wavenumber", wavenumber, expected));
         }
-        if !(pml.width > 0.0 && pml.width < 1.0) {
-            let expected = "a width of the layer in (0, 1)";
-            return Err(Error::invalid("pml.width", pml.width, expected));
-        }
-        if !(pml.strength >= 0.0 && pml.strength.is_finite()) {
-            let expected = "a strength of at least 0";
-            return Err(Error::invalid("pml.strength", pml.strength, expected));
-        }
+        pml.validate("pml")?;
         let fewest = (FEWEST_PER_WAVELENGTH * wavenumber / std::f64::consts::PI).ceil() + 1.0;
         if side < 5 || (side as f64) < fewest {
             let expected = format!(

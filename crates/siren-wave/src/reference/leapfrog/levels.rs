@@ -206,14 +206,14 @@ impl<'a> Levels<'a> {
                     multiply(out, &gain[row * side..]);
                     now.add_to(row, out);
                 });
-                let bends = self.pushes(|source| {
+                let curvatures = self.pushes(|source| {
                     let at = |time| source.wavelet.value(time);
                     at(time + dt) - 2.0 * at(time) + at(time - dt)
                 });
                 let first = &acceleration;
                 self.laplacian.apply(first, out, |row, out| {
                     multiply(out, &gain[row * side..]);
-                    bends.add_to(row, out);
+                    curvatures.add_to(row, out);
                     for (out, first) in out.iter_mut().zip(&first[row * side..]) {
                         *out = first + *out / 12.0;
                     }
