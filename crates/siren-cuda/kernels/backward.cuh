@@ -1,0 +1,56 @@
+// Backward pass through the layers: gradients with respect to their preactivations.
+#pragma once
+
+#include "pointwise.cuh"
+
+struct Scatter {
+    Jets jets;
+    // Gradient with respect to the jets (field, point, channel, component).
+    const float *d_jets;
+    // The same as rows of the last layer, whose width is the number of channels.
+    Rows out;
+};
+
+// Copies gradients with respect to jets to rows. One thread has one row.
+extern "C" __global__ void __launch_bounds__(THREADS) scatter(const Scatter scatter) {
+    const Jets &jets = scatter.jets;
+    const Rows &out = scatter.out;
+    int row = threadIdx.x, component = row / jets.points_per_tile, point = row % jets.points_per_tile;
+    bool is_point = component < jets.components() && point < jets.tile_points();
+    long index = (long)blockIdx.z * jets.points + (long)blockIdx.x * jets.points_per_tile + point;
+    for (int tile = 0; tile < out.column_tiles(); tile++) {
+        float largest = 0.0f;
+        for (int channel = tile * TILE_COLUMNS; channel < min(out.stride, (tile + 1) * TILE_COLUMNS); channel++) {
+            float value = 0.0f;
+            if (is_point && channel < out.width) value = scatter.d_jets[(index * out.width + channel) * jets.components() + component];
+            out.data[out.here(row) * out.stride + channel] = value;
+            // Written so that NaN stays.
+            largest = fabsf(value) <= largest ? largest : fabsf(value);
+        }
+        out.maxima[out.here(row) * out.column_tiles() + tile] = largest;
+    }
+}
+
+struct LayerBackward {
+    Jets jets;
+    // Gradient with respect to z of this layer.
+    Rows d_output;
+    // The weights of this layer, packed so that its outputs are multiplied.
+    Weights weights;
+    // Activation and z of the layer below, and the gradient with respect to this z.
+    Activation activation;
+    Rows z;
+    Rows d_input;
+};
+
+// z̄ of the layer below: h̄ = Wᵀ z̄, then backward through its activation.
+extern "C" __global__ void __launch_bounds__(THREADS) layer_backward(const LayerBackward layer) {
+    extern __shared__ __align__(16) unsigned char shared[];
+    ProductMemory &memory = *reinterpret_cast<ProductMemory *>(shared);
+    const Jets &jets = layer.jets;
+    multiply_tile(memory, layer.d_output, layer.weights);
+    change_and_store(memory, jets, layer.d_input, [&](int point, int column, Element d) {
+        Element z = {layer.z.data + layer.z.here(point) * layer.z.stride + column, jets.points_per_tile * layer.z.stride};
+        activate_backward(jets, layer.activation, z, d);
+    });
+}

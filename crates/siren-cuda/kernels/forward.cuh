@@ -1,0 +1,173 @@
+// Forward pass: the features of points, and one layer after the other.
+#pragma once
+
+#include "pointwise.cuh"
+
+// What becomes of the preactivations of a layer in shared memory.
+struct ForwardOutput {
+    // h = σ(z), for the next layer.
+    Rows h;
+    // z, for the backward pass, if it exists; its maxima are not used.
+    Rows z;
+    // Instead of both, for the last layer: the jets (field, point, channel, component).
+    float *jets;
+    Activation activation;
+};
+
+__device__ __forceinline__ void store_forward(ProductMemory &memory, const Jets &jets, const ForwardOutput &out) {
+    change_and_store(memory, jets, out.h, [&](int point, int column, Element x) {
+        if (out.z.exists()) {
+            for (int c = 0; c < jets.components(); c++) {
+                out.z.data[out.z.here(c * jets.points_per_tile + point) * out.z.stride + column] = x[c];
+            }
+        }
+        activate(jets, out.activation, x);
+    });
+}
+
+// Writes the values of the last layer as jets.
+__device__ __forceinline__ void store_jets(ProductMemory &memory, const Jets &jets, const ForwardOutput &out, int channels) {
+    int column = threadIdx.x % TILE_COLUMNS, channel = blockIdx.y * TILE_COLUMNS + column;
+    if (channel >= channels) return;
+    for (int point = threadIdx.x / TILE_COLUMNS; point < jets.tile_points(); point += THREADS / TILE_COLUMNS) {
+        Element x = element_of(memory, jets, point, column);
+        long index = (long)blockIdx.z * jets.points + (long)blockIdx.x * jets.points_per_tile + point;
+        for (int c = 0; c < jets.components(); c++) out.jets[(index * channels + channel) * jets.components() + c] = x[c];
+    }
+}
+
+struct LayerForward {
+    Jets jets;
+    Rows input;
+    Weights weights;
+    Parameters parameters;
+    // Offset of the biases in the parameters.
+    long bias;
+    ForwardOutput out;
+};
+
+// One layer: z = W h + b, then its activation.
+extern "C" __global__ void __launch_bounds__(THREADS) layer_forward(const LayerForward layer) {
+    extern __shared__ __align__(16) unsigned char shared[];
+    ProductMemory &memory = *reinterpret_cast<ProductMemory *>(shared);
+    const Jets &jets = layer.jets;
+    multiply_tile(memory, layer.input, layer.weights);
+    int column = threadIdx.x % TILE_COLUMNS, output = blockIdx.y * TILE_COLUMNS + column;
+    if (output < layer.weights.outputs) {
+        float bias = layer.parameters.of_field()[layer.bias + output];
+        // These elements are this thread's own in what follows too: no barrier.
+        for (int point = threadIdx.x / TILE_COLUMNS; point < jets.tile_points(); point += THREADS / TILE_COLUMNS) {
+            element_of(memory, jets, point, column)[0] += bias;
+        }
+    }
+    if (layer.out.jets) {
+        store_jets(memory, jets, layer.out, layer.weights.outputs);
+    } else {
+        store_forward(memory, jets, layer.out);
+    }
+}
+
+enum FeatureKind { AFFINE, SINUSOIDS, DISTANCES };
+
+struct FeaturesForward {
+    Jets jets;
+    // Coordinates (field, point, dims).
+    const float *coords;
+    int dims;
+    int kind;
+    Parameters parameters;
+    // AFFINE: offset of the first layer's weights (features, dims), with its biases at `second`. The layer is computed in single precision,
+    // because its operands are coordinates.
+    // DISTANCES: offset of the centers (features, dims), with their widths at `second`.
+    long first, second;
+    // SINUSOIDS: the angular frequencies (features, dims); then a row of zeros and one axis per feature:
+    // 0, 1, ... for a coordinate, -1 for a sine, -2 for a cosine.
+    const float *frequencies;
+    const int *axes;
+    ForwardOutput out;
+};
+
+// z = w x + b.
+__device__ __forceinline__ void affine(const FeaturesForward &features, const float *x, int column, Element z) {
+    const float *parameters = features.parameters.of_field();
+    const float *w = parameters + features.first + (long)column * features.dims;
+    float sum = parameters[features.second + column];
+    for (int i = 0; i < features.dims; i++) sum = fmaf(w[i], x[i], sum);
+    z[0] = sum;
+    for (int i = 0; i < features.jets.gradients; i++) z[1 + i] = w[i];
+    for (int k = 0; k < features.jets.traces; k++) z[1 + features.jets.gradients + k] = 0.0f;
+}
+
+// A coordinate, or the sine or cosine of ⟨ω, x⟩.
+__device__ __forceinline__ void sinusoid(const FeaturesForward &features, const float *x, int column, Element z) {
+    const Jets &jets = features.jets;
+    int axis = features.axes[column];
+    if (axis >= 0) {
+        z[0] = x[axis];
+        for (int i = 0; i < jets.gradients; i++) z[1 + i] = i == axis ? 1.0f : 0.0f;
+        for (int k = 0; k < jets.traces; k++) z[1 + jets.gradients + k] = 0.0f;
+        return;
+    }
+    const float *omega = features.frequencies + (long)column * features.dims;
+    float phase = 0.0f;
+    for (int i = 0; i < features.dims; i++) phase = fmaf(omega[i], x[i], phase);
+    SinCos u = sin_cos(phase);
+    float value = axis == -1 ? u.sin : u.cos, slope = axis == -1 ? u.cos : -u.sin;
+    z[0] = value;
+    for (int i = 0; i < jets.gradients; i++) z[1 + i] = omega[i] * slope;
+    for (int k = 0; k < jets.traces; k++) {
+        float q = 0.0f;
+        for (int e = jets.first_entry(k); e < jets.entry_ends[k]; e++) {
+            q += jets.entries[e].coefficient * omega[jets.entries[e].i] * omega[jets.entries[e].j];
+        }
+        z[1 + jets.gradients + k] = -q * value;
+    }
+}
+
+// s ‖x - c‖².
+__device__ __forceinline__ void distance(const FeaturesForward &features, const float *x, int column, Element z) {
+    const Jets &jets = features.jets;
+    const float *parameters = features.parameters.of_field();
+    const float *center = parameters + features.first + (long)column * features.dims;
+    float sigma = parameters[features.second + column], square = 0.0f;
+    for (int i = 0; i < features.dims; i++) square = fmaf(x[i] - center[i], x[i] - center[i], square);
+    z[0] = sigma * square;
+    for (int i = 0; i < jets.gradients; i++) z[1 + i] = 2.0f * sigma * (x[i] - center[i]);
+    for (int k = 0; k < jets.traces; k++) {
+        float diagonal = 0.0f;
+        for (int e = jets.first_entry(k); e < jets.entry_ends[k]; e++) {
+            if (jets.entries[e].i == jets.entries[e].j) diagonal += jets.entries[e].coefficient;
+        }
+        z[1 + jets.gradients + k] = 2.0f * sigma * diagonal;
+    }
+}
+
+// The first layer of coordinates, sinusoids of them, or radial basis functions.
+extern "C" __global__ void __launch_bounds__(THREADS) features_forward(const FeaturesForward features) {
+    extern __shared__ __align__(16) unsigned char shared[];
+    ProductMemory &memory = *reinterpret_cast<ProductMemory *>(shared);
+    const Jets &jets = features.jets;
+    int column = threadIdx.x % TILE_COLUMNS, feature = blockIdx.y * TILE_COLUMNS + column;
+    if (feature < features.out.h.width) {
+        for (int point = threadIdx.x / TILE_COLUMNS; point < jets.tile_points(); point += THREADS / TILE_COLUMNS) {
+            long index = (long)blockIdx.z * jets.points + (long)blockIdx.x * jets.points_per_tile + point;
+            const float *x = features.coords + index * features.dims;
+            Element z = element_of(memory, jets, point, column);
+            switch (features.kind) {
+            case AFFINE:
+                affine(features, x, feature, z);
+                break;
+            case SINUSOIDS:
+                sinusoid(features, x, feature, z);
+                break;
+            default:
+                distance(features, x, feature, z);
+            }
+        }
+    }
+    if (features.out.jets) {
+        store_jets(memory, jets, features.out, features.out.h.width);
+    } else {
+        store_forward(memory, jets, features.out);
+    }
+}

@@ -1,0 +1,126 @@
+// A tile of a product of rows with packed weights: TILE_ROWS x TILE_COLUMNS elements, by four warps of 32 rows each.
+#pragma once
+
+#include "rows.cuh"
+
+// Halves between two rows of a slice in shared memory: 80 bytes, so that the eight rows of a matrix lie in different banks.
+constexpr int SLICE_STRIDE = SLICE + 8;
+constexpr int SLICE_PIECE = TILE_ROWS * SLICE_STRIDE;
+// Floats between two rows of a result in shared memory.
+constexpr int RESULT_STRIDE = TILE_COLUMNS + 8;
+
+// Weights (outputs x inputs) as second operands of tensor cores, in the order in which warps read them:
+// [inputs / 16][outputs / 8][lane][piece][2], both sides padded to a multiple of SLICE.
+struct Weights {
+    const u32 *fragments;
+    // Bits of the largest magnitude, one for each field.
+    const u32 *maximum;
+    int inputs;
+    int outputs;
+
+    __device__ int padded_inputs() const { return (inputs + SLICE - 1) / SLICE * SLICE; }
+    __device__ int padded_outputs() const { return (outputs + SLICE - 1) / SLICE * SLICE; }
+    __device__ long field_length() const { return (long)padded_inputs() * padded_outputs() / 2 * PIECES; }
+    __device__ int exponent() const { return scale_exponent(__uint_as_float(maximum[blockIdx.z])); }
+};
+
+// Dynamic shared memory of every kernel that holds a result: two slices of the first operand, and later the result in their place.
+struct ProductMemory {
+    union {
+        u16 slices[2][PIECES][SLICE_PIECE];
+        float result[TILE_ROWS * RESULT_STRIDE];
+    };
+    // Exponents of the scales of the rows.
+    int exponents[TILE_ROWS];
+    // Bits of the largest magnitudes of the rows of the result.
+    u32 maxima[TILE_ROWS];
+};
+
+// Loads a slice of the tile's rows to registers: 8 of its rows for each 8 threads.
+__device__ __forceinline__ void load_slice(float4 slice[8], const Rows &rows, int first_column) {
+    int column = first_column + (int)threadIdx.x % 8 * 4;
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+        int row = (int)threadIdx.x / 8 + i * 16;
+        slice[i] = *reinterpret_cast<const float4 *>(rows.data + rows.here(row) * rows.stride + column);
+    }
+}
+
+__device__ __forceinline__ void store_slice(ProductMemory &memory, int buffer, const float4 slice[8]) {
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+        int row = (int)threadIdx.x / 8 + i * 16;
+        u16 *to = memory.slices[buffer][0] + row * SLICE_STRIDE + (int)threadIdx.x % 8 * 4;
+        store_pieces(to, SLICE_PIECE, slice[i], power_of_two(memory.exponents[row]));
+    }
+}
+
+// sums (32 rows of this warp x 64 columns) += a slice times the weights of its 32 inputs.
+__device__ __forceinline__ void multiply_slice(float sums[2][8][4], const ProductMemory &memory, int buffer, const u32 *fragments,
+                                               int output_tiles) {
+    int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+#pragma unroll
+    for (int k = 0; k < SLICE / 16; k++) {
+        u32 a[2][PIECES][4];
+#pragma unroll
+        for (int m = 0; m < 2; m++) {
+#pragma unroll
+            for (int piece = 0; piece < PIECES; piece++) {
+                int row = warp * 32 + m * 16 + lane % 16;
+                load_matrices(a[m][piece], memory.slices[buffer][piece] + row * SLICE_STRIDE + k * 16 + lane / 16 * 8);
+            }
+        }
+        const u32 *step = fragments + ((long)k * output_tiles * 32 + lane) * PIECES * 2;
+#pragma unroll
+        for (int n = 0; n < 8; n++) {
+            if ((int)blockIdx.y * 8 + n < output_tiles) {
+                u32 b[PIECES][2];
+                const uint2 *packed = reinterpret_cast<const uint2 *>(step + (long)n * 32 * PIECES * 2);
+#pragma unroll
+                for (int piece = 0; piece < PIECES; piece++) {
+                    uint2 pair = packed[piece];
+                    b[piece][0] = pair.x;
+                    b[piece][1] = pair.y;
+                }
+#pragma unroll
+                for (int m = 0; m < 2; m++) multiply_add_pieces(sums[m][n], a[m], b);
+            }
+        }
+    }
+}
+
+// Writes rows Wᵀ, for this block's tile of rows and of columns, to memory.result. All threads see it after a barrier.
+__device__ __forceinline__ void multiply_tile(ProductMemory &memory, const Rows &rows, const Weights &weights) {
+    float sums[2][8][4] = {};
+    float4 slice[8];
+    memory.exponents[threadIdx.x] = scale_exponent(rows.maximum(rows.here(threadIdx.x)));
+    load_slice(slice, rows, 0);
+    __syncthreads();
+    store_slice(memory, 0, slice);
+    __syncthreads();
+    int slices = weights.padded_inputs() / SLICE, output_tiles = weights.padded_outputs() / 8;
+    const u32 *fragments = weights.fragments + blockIdx.z * weights.field_length() + (long)blockIdx.y * 8 * 32 * PIECES * 2;
+    for (int k = 0; k < slices; k++) {
+        bool more = k + 1 < slices;
+        if (more) load_slice(slice, rows, (k + 1) * SLICE);
+        multiply_slice(sums, memory, k % 2, fragments + (long)k * (SLICE / 16) * output_tiles * 32 * PIECES * 2, output_tiles);
+        if (more) store_slice(memory, (k + 1) % 2, slice);
+        __syncthreads();
+    }
+    int lane = threadIdx.x % 32, warp = threadIdx.x / 32, weight_exponent = weights.exponent();
+#pragma unroll
+    for (int m = 0; m < 2; m++) {
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            int row = warp * 32 + m * 16 + half * 8 + lane / 4;
+            // Two factors, because their product may lie beyond the floats.
+            float row_scale = power_of_two(-memory.exponents[row]), weight_scale = power_of_two(-weight_exponent);
+#pragma unroll
+            for (int n = 0; n < 8; n++) {
+                float2 pair = make_float2(sums[m][n][half * 2] * row_scale * weight_scale, sums[m][n][half * 2 + 1] * row_scale * weight_scale);
+                *reinterpret_cast<float2 *>(memory.result + row * RESULT_STRIDE + n * 8 + lane % 4 * 2) = pair;
+            }
+        }
+    }
+    __syncthreads();
+}

@@ -1,0 +1,70 @@
+// Where the jets of a layer lie in memory.
+//
+// Points are cut into tiles. A tile has TILE_ROWS rows: for each component of the jet (value, gradient, second-order traces) one row per
+// point of the tile; rows that are left over are zero. A row has the features of a layer, padded with zeros to a multiple of SLICE. Blocks
+// (x, y, z) of a grid are (tile, columns, field): a batch of fields with parameters of their own is the third axis. The number of blocks
+// depends on the numbers of points and features alone, so results do not depend on the card.
+#pragma once
+
+#include "pieces.cuh"
+
+constexpr int TILE_ROWS = 128;
+constexpr int TILE_COLUMNS = 64;
+// Columns that are multiplied between two barriers.
+constexpr int SLICE = 32;
+constexpr int THREADS = 128;
+
+// A term coefficient · ∂²/∂x_i∂x_j of a second-order trace.
+struct TraceEntry {
+    int i, j;
+    float coefficient;
+};
+
+// The jets of n points.
+struct Jets {
+    const TraceEntry *entries;
+    // The end of each trace in `entries`.
+    const int *entry_ends;
+    int points;
+    int points_per_tile;
+    // 0, or the number of coordinates.
+    int gradients;
+    int traces;
+
+    __device__ int components() const { return 1 + gradients + traces; }
+    __device__ int first_entry(int trace) const { return trace == 0 ? 0 : entry_ends[trace - 1]; }
+    // Points of this block's tile.
+    __device__ int tile_points() const { return min(points_per_tile, points - (int)blockIdx.x * points_per_tile); }
+};
+
+// The rows of a layer: `stride` floats each, and their largest magnitudes, one for every TILE_COLUMNS columns.
+struct Rows {
+    float *data;
+    float *maxima;
+    int width;
+    int stride;
+
+    __device__ int column_tiles() const { return (width + TILE_COLUMNS - 1) / TILE_COLUMNS; }
+    __device__ bool exists() const { return data != nullptr; }
+
+    // Index of row `row` of a tile; `tiles` is the number of tiles of a field.
+    __device__ static long index(int field, int tiles, int tile, int row) { return ((long)field * tiles + tile) * TILE_ROWS + row; }
+    // Row `row` of this block's tile.
+    __device__ long here(int row) const { return index(blockIdx.z, gridDim.x, blockIdx.x, row); }
+
+    // The largest magnitude of a row.
+    __device__ float maximum(long row) const {
+        float largest = 0.0f;
+        for (int tile = 0; tile < column_tiles(); tile++) largest = fmaxf(largest, maxima[row * column_tiles() + tile]);
+        return largest;
+    }
+};
+
+// Flat parameters of a batch of fields.
+struct Parameters {
+    const float *data;
+    // Parameters of a field.
+    long count;
+
+    __device__ const float *of_field() const { return data + blockIdx.z * count; }
+};

@@ -1,0 +1,232 @@
+//! Arguments of the kernels: the structs of `kernels/*.cuh`, with the same names, fields and order. Pointers are device addresses.
+
+use siren_kernel::Pointwise;
+
+/// `struct TraceEntry` of rows.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TraceTerm {
+    pub(crate) i: i32,
+    pub(crate) j: i32,
+    pub(crate) coefficient: f32,
+}
+
+/// `struct Jets` of rows.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Jets {
+    pub(crate) entries: u64,
+    pub(crate) entry_ends: u64,
+    pub(crate) points: i32,
+    pub(crate) points_per_tile: i32,
+    pub(crate) gradients: i32,
+    pub(crate) traces: i32,
+}
+
+/// `struct Rows` of rows.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rows {
+    pub(crate) data: u64,
+    pub(crate) maxima: u64,
+    pub(crate) width: i32,
+    pub(crate) stride: i32,
+}
+
+/// `struct Parameters` of rows.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parameters {
+    pub(crate) data: u64,
+    pub(crate) count: i64,
+}
+
+/// `struct Weights` of product.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weights {
+    pub(crate) fragments: u64,
+    pub(crate) maximum: u64,
+    pub(crate) inputs: i32,
+    pub(crate) outputs: i32,
+}
+
+/// `struct Activation` of function.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Activation {
+    kind: i32,
+    a: f32,
+    b: f32,
+}
+
+/// `struct ForwardOutput` of forward.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ForwardOutput {
+    pub(crate) h: Rows,
+    pub(crate) z: Rows,
+    pub(crate) jets: u64,
+    pub(crate) activation: Activation,
+}
+
+/// `struct LayerForward` of forward.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LayerForward {
+    pub(crate) jets: Jets,
+    pub(crate) input: Rows,
+    pub(crate) weights: Weights,
+    pub(crate) parameters: Parameters,
+    pub(crate) bias: i64,
+    pub(crate) out: ForwardOutput,
+}
+
+/// `enum FeatureKind` of forward.cuh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FeatureKind {
+    Affine = 0,
+    Sinusoids = 1,
+    Distances = 2,
+}
+
+/// `struct FeaturesForward` of forward.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FeaturesForward {
+    pub(crate) jets: Jets,
+    pub(crate) coords: u64,
+    pub(crate) dims: i32,
+    pub(crate) kind: i32,
+    pub(crate) parameters: Parameters,
+    pub(crate) first: i64,
+    pub(crate) second: i64,
+    pub(crate) frequencies: u64,
+    pub(crate) axes: u64,
+    pub(crate) out: ForwardOutput,
+}
+
+/// `struct Scatter` of backward.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scatter {
+    pub(crate) jets: Jets,
+    pub(crate) d_jets: u64,
+    pub(crate) out: Rows,
+}
+
+/// `struct LayerBackward` of backward.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LayerBackward {
+    pub(crate) jets: Jets,
+    pub(crate) d_output: Rows,
+    pub(crate) weights: Weights,
+    pub(crate) activation: Activation,
+    pub(crate) z: Rows,
+    pub(crate) d_input: Rows,
+}
+
+/// `struct Partials` of gradient.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Partials {
+    pub(crate) data: u64,
+    pub(crate) parameters: i64,
+    pub(crate) splits: i32,
+}
+
+/// `struct WeightGradient` of gradient.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WeightGradient {
+    pub(crate) jets: Jets,
+    pub(crate) d_output: Rows,
+    pub(crate) input: Rows,
+    pub(crate) partials: Partials,
+    pub(crate) weight: i64,
+    pub(crate) bias: i64,
+    pub(crate) tiles: i32,
+}
+
+/// `struct FeaturesGradient` of gradient.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FeaturesGradient {
+    pub(crate) jets: Jets,
+    pub(crate) coords: u64,
+    pub(crate) dims: i32,
+    pub(crate) kind: i32,
+    pub(crate) parameters: Parameters,
+    pub(crate) first: i64,
+    pub(crate) second: i64,
+    pub(crate) d_output: Rows,
+    pub(crate) partials: Partials,
+    pub(crate) tiles: i32,
+}
+
+/// `struct Reduce` of gradient.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reduce {
+    pub(crate) partials: Partials,
+    pub(crate) gradient: u64,
+}
+
+/// `struct Maximum` of pack.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Maximum {
+    pub(crate) parameters: Parameters,
+    pub(crate) first: i64,
+    pub(crate) elements: i32,
+    pub(crate) largest: u64,
+}
+
+/// `struct Pack` of pack.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pack {
+    pub(crate) parameters: Parameters,
+    pub(crate) first: i64,
+    pub(crate) output_stride: i32,
+    pub(crate) input_stride: i32,
+    pub(crate) weights: Weights,
+    pub(crate) fragments: u64,
+}
+
+impl Rows {
+    /// Rows that do not exist.
+    pub(crate) const NONE: Self = Self {
+        data: 0,
+        maxima: 0,
+        width: 0,
+        stride: 0,
+    };
+}
+
+impl From<Pointwise> for Activation {
+    /// Converts an activation. The kinds are numbered in the order of [`Pointwise`], as in `enum Kind` of function.cuh.
+    fn from(pointwise: Pointwise) -> Self {
+        let (kind, a, b) = match pointwise {
+            Pointwise::Linear => (0, 0.0, 0.0),
+            Pointwise::Sine { omega } => (1, omega, 0.0),
+            Pointwise::Finer { omega } => (2, omega, 0.0),
+            Pointwise::HyperbolicSine { omega } => (3, omega, 0.0),
+            Pointwise::Gabor { omega, scale } => (4, omega, scale),
+            Pointwise::Sinc { omega } => (5, omega, 0.0),
+            Pointwise::Gaussian { scale } => (6, scale, 0.0),
+            Pointwise::Silu => (7, 0.0, 0.0),
+            Pointwise::Relu => (8, 0.0, 0.0),
+            Pointwise::Tanh => (9, 0.0, 0.0),
+            Pointwise::Sigmoid => (10, 0.0, 0.0),
+            Pointwise::Softplus => (11, 0.0, 0.0),
+            Pointwise::Exponential { scale, alpha } => (12, scale, scale * alpha),
+        };
+        Self {
+            kind,
+            a: a as f32,
+            b: b as f32,
+        }
+    }
+}

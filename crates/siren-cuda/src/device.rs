@@ -1,0 +1,270 @@
+//! Devices, their memory, and kernel launches.
+
+use std::sync::{Arc, OnceLock};
+
+use cudarc::driver::sys::{CUresult, is_culib_present};
+use cudarc::driver::{
+    CudaContext, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError,
+    LaunchConfig, PushKernelArg, ValidAsZeroBits,
+};
+use cudarc::nvrtc::Ptx;
+
+use crate::arguments;
+use crate::error::{Error, Result};
+use crate::kernels::{Kernel, Precision, THREADS};
+
+/// Oldest compute capability: `mma` with halves, `cp.async` and `redux` need Ampere.
+const OLDEST_CAPABILITY: (i32, i32) = (8, 0);
+
+/// An NVIDIA device. Clones share it.
+#[derive(Clone)]
+pub struct Device(Arc<Inner>);
+
+struct Inner {
+    index: usize,
+    name: String,
+    stream: Arc<CudaStream>,
+    /// The kernels of each precision, compiled by the driver at first use.
+    modules: [OnceLock<Vec<CudaFunction>>; 2],
+}
+
+impl Device {
+    /// Opens the device of this number, counted from 0.
+    ///
+    /// # Errors
+    /// [`Error::NoDriver`], [`Error::NoDevice`] or [`Error::OldDevice`]; [`Error::Driver`] if the driver refuses.
+    pub fn open(index: usize) -> Result<Self> {
+        // SAFETY: loading the driver's library runs its initializers, as in any program that uses CUDA; no symbol is called here.
+        if !unsafe { is_culib_present() } {
+            return Err(Error::NoDriver);
+        }
+        let count = CudaContext::device_count().map_err(Error::driver("counting devices"))?;
+        let count = usize::try_from(count).unwrap_or(0);
+        if index >= count {
+            return Err(Error::NoDevice { index, count });
+        }
+        let context = CudaContext::new(index).map_err(Error::driver("opening a device"))?;
+        let name = context.name().map_err(Error::driver("reading its name"))?;
+        let capability = context
+            .compute_capability()
+            .map_err(Error::driver("reading its compute capability"))?;
+        if capability < OLDEST_CAPABILITY {
+            let (major, minor) = capability;
+            return Err(Error::OldDevice {
+                index,
+                name,
+                major,
+                minor,
+            });
+        }
+        Ok(Self(Arc::new(Inner {
+            index,
+            name,
+            // All work is on one stream, so that it runs in the order of the calls.
+            stream: context.default_stream(),
+            modules: [OnceLock::new(), OnceLock::new()],
+        })))
+    }
+
+    /// Returns the number of the device.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.0.index
+    }
+
+    /// Returns the name of the device, such as `NVIDIA H100 80GB HBM3`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Waits until all work is done.
+    ///
+    /// # Errors
+    /// [`Error::Driver`] if a kernel failed.
+    pub fn synchronize(&self) -> Result<()> {
+        let result = self.0.stream.synchronize();
+        result.map_err(Error::driver("waiting for the device"))
+    }
+
+    /// Copies elements to the device.
+    pub(crate) fn upload<T: Element>(&self, elements: &[T]) -> Result<Buffer<T>> {
+        let mut buffer = self.uninitialized(elements.len(), "an upload")?;
+        if !elements.is_empty() {
+            let copied = self.0.stream.memcpy_htod(elements, &mut buffer.slice);
+            copied.map_err(Error::driver("copying to the device"))?;
+        }
+        Ok(buffer)
+    }
+
+    /// Copies elements from the device.
+    pub(crate) fn download<T: Element>(&self, buffer: &Buffer<T>) -> Result<Vec<T>> {
+        let mut elements = vec![T::default(); buffer.len];
+        if !elements.is_empty() {
+            let view = buffer.slice.slice(..buffer.len);
+            let copied = self.0.stream.memcpy_dtoh(&view, &mut elements);
+            copied.map_err(Error::driver("copying from the device"))?;
+            self.synchronize()?;
+        }
+        Ok(elements)
+    }
+
+    /// Allocates elements whose values are arbitrary until a kernel writes them. `what` is the name in messages.
+    pub(crate) fn uninitialized<T: Element>(
+        &self,
+        len: usize,
+        what: &'static str,
+    ) -> Result<Buffer<T>> {
+        // SAFETY: `Element` is implemented for types of which every bit pattern is a value. Nothing reads the elements before a copy or a
+        // kernel has written them; the tests run the kernels in an interpreter that finds such reads.
+        let slice = unsafe { self.0.stream.alloc(len.max(1)) };
+        let bytes = len * size_of::<T>();
+        let slice = slice.map_err(|error| allocation_error(error, what, bytes))?;
+        Ok(Buffer { slice, len })
+    }
+
+    /// Allocates zeros.
+    pub(crate) fn zeros<T: Element>(&self, len: usize, what: &'static str) -> Result<Buffer<T>> {
+        let mut buffer = self.uninitialized(len, what)?;
+        let filled = self.0.stream.memset_zeros(&mut buffer.slice);
+        filled.map_err(Error::driver("filling a buffer"))?;
+        Ok(buffer)
+    }
+
+    /// Returns the address of a buffer on the device.
+    pub(crate) fn address<T: Element>(&self, buffer: &Buffer<T>) -> u64 {
+        buffer.slice.device_ptr(&self.0.stream).0
+    }
+
+    /// Starts a kernel with a grid of blocks `(x, y, z)`. Buffers of its argument may be dropped at once: their memory is released in the order of
+    /// the stream.
+    pub(crate) fn launch<A: Argument>(
+        &self,
+        precision: Precision,
+        grid: [usize; 3],
+        argument: &A,
+    ) -> Result<()> {
+        if grid.contains(&0) {
+            return Ok(());
+        }
+        let config = LaunchConfig {
+            grid_dim: grid_dim(grid)?,
+            block_dim: (THREADS as u32, 1, 1),
+            shared_mem_bytes: A::KERNEL.shared_bytes(precision),
+        };
+        let function = &self.functions(precision)?[A::KERNEL as usize];
+        let argument = Packaged(*argument);
+        let mut launch = self.0.stream.launch_builder(function);
+        launch.arg(&argument);
+        // SAFETY: the argument is the one that the kernel declares (`Argument`), and its addresses are those of buffers on this device,
+        // with the sizes of the same tiling: `fields.rs` makes both. The tests run every kernel in an interpreter that checks each access.
+        let launched = unsafe { launch.launch(config) };
+        launched.map_err(Error::driver("starting a kernel"))?;
+        Ok(())
+    }
+
+    /// Returns the kernels of a precision, in the order of [`Kernel`].
+    fn functions(&self, precision: Precision) -> Result<&[CudaFunction]> {
+        let module = &self.0.modules[precision as usize];
+        if let Some(functions) = module.get() {
+            return Ok(functions);
+        }
+        let context = self.0.stream.context();
+        let compiled = context.load_module(Ptx::from_src(precision.ptx()));
+        let compiled = compiled.map_err(Error::driver("compiling the kernels"))?;
+        let function = |kernel: &Kernel| compiled.load_function(kernel.name());
+        let functions: std::result::Result<Vec<_>, _> = Kernel::ALL.iter().map(function).collect();
+        let functions = functions.map_err(Error::driver("finding a kernel"))?;
+        Ok(module.get_or_init(|| functions))
+    }
+}
+
+impl std::fmt::Debug for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Device({}: {})", self.0.index, self.0.name)
+    }
+}
+
+fn allocation_error(error: DriverError, what: &'static str, bytes: usize) -> Error {
+    if error.0 == CUresult::CUDA_ERROR_OUT_OF_MEMORY {
+        return Error::OutOfMemory { what, bytes };
+    }
+    Error::driver("allocating memory")(error)
+}
+
+/// Checks a grid against the limits of CUDA: 2³¹ − 1 blocks in x, 65,535 in y and z.
+fn grid_dim(grid: [usize; 3]) -> Result<(u32, u32, u32)> {
+    let limits = [i32::MAX as usize, 65_535, 65_535];
+    let axes = ["points", "features", "fields of a batch"];
+    for ((blocks, limit), what) in grid.into_iter().zip(limits).zip(axes) {
+        if blocks > limit {
+            return Err(Error::Length {
+                what,
+                expected: format!("at most {limit} blocks of a grid"),
+                got: blocks,
+            });
+        }
+    }
+    let [x, y, z] = grid.map(|blocks| blocks as u32);
+    Ok((x, y, z))
+}
+
+/// Memory on a device.
+pub(crate) struct Buffer<T> {
+    slice: CudaSlice<T>,
+    /// Number of elements; the allocation has at least one.
+    len: usize,
+}
+
+impl<T> Buffer<T> {
+    /// Returns the number of elements.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+}
+
+/// Element of a buffer: a type of which every bit pattern is a value, and which has the same layout on the device.
+pub(crate) trait Element: DeviceRepr + ValidAsZeroBits + Default + Copy {}
+impl Element for f32 {}
+impl Element for u32 {}
+impl Element for i32 {}
+
+impl Element for arguments::TraceTerm {}
+
+// SAFETY: three fields of four bytes each without padding (`repr(C)`), as in rows.cuh.
+unsafe impl DeviceRepr for arguments::TraceTerm {}
+// SAFETY: zero bits are zeros of its fields.
+unsafe impl ValidAsZeroBits for arguments::TraceTerm {}
+
+/// Argument of a kernel.
+pub(crate) trait Argument: Copy {
+    /// The kernel, whose only parameter is the struct of the same name.
+    const KERNEL: Kernel;
+}
+
+macro_rules! arguments {
+    ($($argument:ident),*) => {
+        $(impl Argument for arguments::$argument {
+            const KERNEL: Kernel = Kernel::$argument;
+        })*
+    };
+}
+arguments!(
+    FeaturesForward,
+    LayerForward,
+    Scatter,
+    LayerBackward,
+    WeightGradient,
+    FeaturesGradient,
+    Reduce,
+    Pack
+);
+impl Argument for arguments::Maximum {
+    const KERNEL: Kernel = Kernel::WeightMaximum;
+}
+
+struct Packaged<A>(A);
+
+// SAFETY: the structs of `arguments` are `repr(C)` with the fields of their counterparts in `kernels/*.cuh`. The driver copies as many bytes as the
+// kernel declares; the interpreter of the tests compares declared sizes and finds reads beyond them.
+unsafe impl<A: Argument> DeviceRepr for Packaged<A> {}

@@ -1,0 +1,272 @@
+//! The forward pass.
+
+use siren_kernel::Pointwise;
+use siren_kernel::network::{Dense, Features, Order, Plan};
+
+use crate::arguments::{FeatureKind, FeaturesForward, ForwardOutput, Jets, LayerForward, Rows};
+use crate::device::{Argument, Buffer};
+use crate::error::{Error, Result};
+use crate::fields::{Direction, Fields, OrderTables, RowsBuffer};
+use crate::tiles::{Tiling, column_tiles, stride};
+
+/// What the forward pass saves for the backward pass.
+pub struct Tape {
+    pub(crate) tiling: Tiling,
+    pub(crate) coords: Buffer<f32>,
+    pub(crate) order: OrderTables,
+    /// Inputs of the layers; `None` for the coordinates.
+    pub(crate) inputs: Vec<Option<RowsBuffer>>,
+    /// Preactivations of the layers but the last.
+    pub(crate) preactivations: Vec<RowsBuffer>,
+    /// Scaled distances of radial basis functions.
+    pub(crate) distances: Option<RowsBuffer>,
+}
+
+/// Whether the forward pass saves what the backward pass needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Saving {
+    Tape,
+    Nothing,
+}
+
+/// A forward pass.
+struct Pass<'a> {
+    fields: &'a Fields,
+    tiling: Tiling,
+    jets: Jets,
+    saving: Saving,
+}
+
+impl Fields {
+    /// Returns the jets `(b, n, c, 1 + d + K)` at `coords (b, n, d)`.
+    ///
+    /// # Errors
+    /// [`Error::Length`] or [`Error::Components`] if the arguments do not fit; [`Error::OutOfMemory`].
+    pub fn jets(&self, coords: &[f32], order: &Order) -> Result<Vec<f32>> {
+        let (jets, _) = self.run(coords, order, Saving::Nothing)?;
+        Ok(jets)
+    }
+
+    /// Returns the jets `(b, n, c, 1 + d + K)` at `coords (b, n, d)`, and what [`backward`](Self::backward) needs.
+    ///
+    /// # Errors
+    /// As [`jets`](Self::jets).
+    pub fn forward(&self, coords: &[f32], order: &Order) -> Result<(Vec<f32>, Tape)> {
+        self.run(coords, order, Saving::Tape)
+    }
+
+    /// Returns the bytes on the device that a forward pass with its tape takes per point.
+    #[must_use]
+    pub fn tape_bytes_per_point(plan: &Plan, order: &Order) -> usize {
+        let width = |layer: &Dense| stride(layer.fan_in) + stride(layer.fan_out);
+        let row: usize = plan.layers.iter().map(width).sum();
+        row * size_of::<f32>() * order.components(plan.in_features)
+    }
+
+    fn run(&self, coords: &[f32], order: &Order, saving: Saving) -> Result<(Vec<f32>, Tape)> {
+        let (plan, device) = (&self.plan, &self.device);
+        let dims = plan.in_features;
+        if !coords.len().is_multiple_of(self.count * dims) {
+            return Err(Error::Length {
+                what: "coordinates",
+                expected: format!("a multiple of {} fields x {dims}", self.count),
+                got: coords.len(),
+            });
+        }
+        let points = coords.len() / self.count / dims;
+        let tiling = Tiling::new(plan, self.count, points, order)?;
+        let order = device.order_tables(order, dims)?;
+        let jet_elements = self.count * points * plan.out_features * tiling.components;
+        let jets = device.uninitialized(jet_elements, "jets")?;
+        let mut tape = Tape {
+            tiling,
+            coords: device.upload(coords)?,
+            inputs: Vec::new(),
+            preactivations: Vec::new(),
+            distances: None,
+            order,
+        };
+        Pass {
+            fields: self,
+            tiling,
+            jets: device.jets_argument(tiling, &tape.order),
+            saving,
+        }
+        .run(&mut tape, device.address(&jets))?;
+        Ok((device.download(&jets)?, tape))
+    }
+}
+
+impl Pass<'_> {
+    /// Computes the features, then layer by layer, and writes the jets of the last layer at the address `jets`.
+    fn run(&self, tape: &mut Tape, jets: u64) -> Result<()> {
+        let Fields { plan, device, .. } = self.fields;
+        let mut input = self.features(tape, jets)?;
+        for (index, layer) in plan.layers.iter().enumerate() {
+            if !self.fields.is_product(index) {
+                continue;
+            }
+            let Some(rows) = input.take() else {
+                unreachable!("only the last layer has no rows");
+            };
+            let is_last = index + 1 == plan.layers.len();
+            let output = if is_last {
+                LayerOutput::jets(jets, layer.pointwise)
+            } else {
+                self.output(layer.fan_out, layer.pointwise, self.saving)?
+            };
+            let argument = LayerForward {
+                jets: self.jets,
+                input: device.rows_argument(&rows),
+                weights: self.fields.weights_argument(index, Direction::Forward)?,
+                parameters: self.fields.parameters_argument(),
+                bias: layer.bias.start as i64,
+                out: output.argument,
+            };
+            self.launch(layer.fan_out, &argument)?;
+            if self.saving == Saving::Tape {
+                tape.inputs.push(Some(rows));
+                tape.preactivations.extend(output.z);
+            }
+            input = output.h;
+        }
+        Ok(())
+    }
+
+    /// Computes the features: the first layer of coordinates, sinusoids, or radial basis functions. Returns the input of the first product,
+    /// or `None` if the network has no product.
+    fn features(&self, tape: &mut Tape, jets: u64) -> Result<Option<RowsBuffer>> {
+        let Fields { plan, device, .. } = self.fields;
+        let layer = &plan.layers[0];
+        let features = FeatureArguments::of(plan);
+        let is_output = features.kind == FeatureKind::Affine && plan.layers.len() == 1;
+        let mut output = match features.kind {
+            FeatureKind::Affine if is_output => LayerOutput::jets(jets, layer.pointwise),
+            FeatureKind::Affine => self.output(features.width, layer.pointwise, self.saving)?,
+            FeatureKind::Sinusoids => {
+                self.output(features.width, Pointwise::Linear, Saving::Nothing)?
+            }
+            FeatureKind::Distances => {
+                let gaussian = Pointwise::Gaussian { scale: 1.0 };
+                self.output(features.width, gaussian, self.saving)?
+            }
+        };
+        output.argument.h.width = features.width as i32;
+        let tables = self.fields.sinusoids.as_ref();
+        let argument = FeaturesForward {
+            jets: self.jets,
+            coords: device.address(&tape.coords),
+            dims: plan.in_features as i32,
+            kind: features.kind as i32,
+            parameters: self.fields.parameters_argument(),
+            first: features.first as i64,
+            second: features.second as i64,
+            frequencies: tables.map_or(0, |tables| device.address(&tables.frequencies)),
+            axes: tables.map_or(0, |tables| device.address(&tables.axes)),
+            out: output.argument,
+        };
+        self.launch(features.width, &argument)?;
+        match features.kind {
+            FeatureKind::Affine => {
+                tape.inputs.push(None);
+                tape.preactivations.extend(output.z);
+            }
+            FeatureKind::Sinusoids => {}
+            FeatureKind::Distances => tape.distances = output.z,
+        }
+        Ok(output.h)
+    }
+
+    /// Allocates the output of a hidden layer.
+    fn output(&self, width: usize, pointwise: Pointwise, saving: Saving) -> Result<LayerOutput> {
+        let device = &self.fields.device;
+        let h = device.rows(self.tiling, width)?;
+        let z = match saving {
+            Saving::Tape => Some(device.rows(self.tiling, width)?),
+            Saving::Nothing => None,
+        };
+        Ok(LayerOutput {
+            argument: ForwardOutput {
+                h: device.rows_argument(&h),
+                z: z.as_ref().map_or(Rows::NONE, |z| device.rows_argument(z)),
+                jets: 0,
+                activation: pointwise.into(),
+            },
+            h: Some(h),
+            z,
+        })
+    }
+
+    /// Starts a kernel whose blocks are tiles of points and of `width` columns.
+    fn launch<A: Argument>(&self, width: usize, argument: &A) -> Result<()> {
+        let grid = [self.tiling.tiles(), column_tiles(width), self.fields.count];
+        let device = &self.fields.device;
+        device.launch(self.fields.precision, grid, argument)
+    }
+}
+
+/// Output of a layer on the device.
+struct LayerOutput {
+    /// Activations, unless the layer is the last.
+    h: Option<RowsBuffer>,
+    /// Preactivations, if they are saved.
+    z: Option<RowsBuffer>,
+    argument: ForwardOutput,
+}
+
+impl LayerOutput {
+    /// Returns the output of the last layer: jets at the address `jets`.
+    fn jets(jets: u64, pointwise: Pointwise) -> Self {
+        Self {
+            h: None,
+            z: None,
+            argument: ForwardOutput {
+                h: Rows::NONE,
+                z: Rows::NONE,
+                jets,
+                activation: pointwise.into(),
+            },
+        }
+    }
+}
+
+/// What the feature kernels need of a plan.
+pub(crate) struct FeatureArguments {
+    pub(crate) kind: FeatureKind,
+    /// Number of features; of the first layer's outputs for an affine layer.
+    pub(crate) width: usize,
+    /// Offset of the weights or centers in the parameters.
+    pub(crate) first: usize,
+    /// Offset of the biases or widths.
+    pub(crate) second: usize,
+}
+
+impl FeatureArguments {
+    pub(crate) fn of(plan: &Plan) -> Self {
+        let layer = &plan.layers[0];
+        match plan.features {
+            Features::Identity => Self {
+                kind: FeatureKind::Affine,
+                width: layer.fan_out,
+                first: layer.weight.start,
+                second: layer.bias.start,
+            },
+            Features::Sinusoids { .. } => Self {
+                kind: FeatureKind::Sinusoids,
+                width: layer.fan_in,
+                first: 0,
+                second: 0,
+            },
+            Features::Rbf {
+                centers,
+                first_center,
+                first_sigma,
+            } => Self {
+                kind: FeatureKind::Distances,
+                width: centers,
+                first: first_center,
+                second: first_sigma,
+            },
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The backward pass, and gradients on a device.
+
+use crate::arguments::{
+    FeatureKind, FeaturesGradient, LayerBackward, Partials, Reduce, Rows, Scatter, WeightGradient,
+};
+use crate::device::{Buffer, Device};
+use crate::error::{Error, Result};
+use crate::fields::{Direction, Fields, RowsBuffer};
+use crate::forward::{FeatureArguments, Tape};
+use crate::kernels::THREADS;
+use crate::tiles::column_tiles;
+
+use siren_kernel::Pointwise;
+use siren_kernel::network::{Features, Plan};
+
+/// Elements of all partial gradients at most: 256 MiB.
+const MAX_PARTIAL_ELEMENTS: usize = 1 << 26;
+
+/// Gradient with respect to the parameters `(b, P)` of a batch of fields, summed over backward passes on the device.
+pub struct Gradient {
+    device: Device,
+    data: Buffer<f32>,
+}
+
+impl Gradient {
+    /// Returns a copy of the sum, `(b, P)`.
+    ///
+    /// # Errors
+    /// [`Error::Driver`] if a kernel failed.
+    pub fn read(&self) -> Result<Vec<f32>> {
+        self.device.download(&self.data)
+    }
+}
+
+/// A backward pass.
+struct Pass<'a> {
+    fields: &'a Fields,
+    tape: &'a Tape,
+    partials: Partials,
+}
+
+impl Fields {
+    /// Returns a gradient of zeros.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn gradient(&self) -> Result<Gradient> {
+        let elements = self.count * self.plan.parameters;
+        Ok(Gradient {
+            device: self.device.clone(),
+            data: self.device.zeros(elements, "a gradient")?,
+        })
+    }
+
+    /// Adds the gradient of a loss with respect to the parameters to `gradient`, given `d_jets`, its gradient with respect to the jets
+    /// `(b, n, c, 1 + d + K)` of the forward pass that returned `tape`.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if an argument does not fit; [`Error::OutOfMemory`].
+    pub fn backward(&self, tape: &Tape, d_jets: &[f32], gradient: &mut Gradient) -> Result<()> {
+        let (plan, device) = (&self.plan, &self.device);
+        let tiling = tape.tiling;
+        let expected = self.count * tiling.points * plan.out_features * tiling.components;
+        let lengths = [
+            ("gradient with respect to jets", expected, d_jets.len()),
+            (
+                "gradient with respect to parameters",
+                self.count * plan.parameters,
+                gradient.data.len(),
+            ),
+        ];
+        for (what, expected, got) in lengths {
+            if expected != got {
+                return Err(Error::Length {
+                    what,
+                    expected: expected.to_string(),
+                    got,
+                });
+            }
+        }
+        if tiling.points == 0 {
+            return Ok(());
+        }
+        let each = self.count * plan.parameters;
+        let splits = tiling.splits().min((MAX_PARTIAL_ELEMENTS / each).max(1));
+        let elements = splits * each;
+        let partials: Buffer<f32> = if covers_all_parameters(plan) {
+            device.uninitialized(elements, "partial gradients")?
+        } else {
+            device.zeros(elements, "partial gradients")?
+        };
+        let argument = Partials {
+            data: device.address(&partials),
+            parameters: plan.parameters as i64,
+            splits: splits as i32,
+        };
+        let d_jets = device.upload(d_jets)?;
+        Pass {
+            fields: self,
+            tape,
+            partials: argument,
+        }
+        .run(&d_jets)?;
+        let reduce = Reduce {
+            partials: argument,
+            gradient: device.address(&gradient.data),
+        };
+        let grid = [plan.parameters.div_ceil(THREADS), 1, self.count];
+        device.launch(self.precision, grid, &reduce)
+    }
+}
+
+/// Returns whether every parameter has a gradient. A learned factor of ω₀ has none: the caller multiplies it into the weights.
+fn covers_all_parameters(plan: &Plan) -> bool {
+    plan.layers.iter().all(|layer| layer.frequency.is_none())
+}
+
+impl Pass<'_> {
+    fn run(&self, d_jets: &Buffer<f32>) -> Result<()> {
+        let Fields { plan, device, .. } = self.fields;
+        let mut upstream = self.scatter(d_jets)?;
+        for (index, layer) in plan.layers.iter().enumerate().rev() {
+            let Some(input) = &self.tape.inputs[index] else {
+                return self.features(&upstream);
+            };
+            self.weights(index, &upstream, input)?;
+            let below = if index > 0 {
+                let activation = plan.layers[index - 1].pointwise;
+                Some((activation, &self.tape.preactivations[index - 1]))
+            } else {
+                let distances = self.tape.distances.as_ref();
+                distances.map(|distances| (Pointwise::Gaussian { scale: 1.0 }, distances))
+            };
+            let Some((activation, z)) = below else {
+                return Ok(());
+            };
+            let downstream = device.rows(self.tape.tiling, layer.fan_in)?;
+            let argument = LayerBackward {
+                jets: device.jets_argument(self.tape.tiling, &self.tape.order),
+                d_output: device.rows_argument(&upstream),
+                weights: self.fields.weights_argument(index, Direction::Backward)?,
+                activation: activation.into(),
+                z: device.rows_argument(z),
+                d_input: device.rows_argument(&downstream),
+            };
+            let tiles = self.tape.tiling.tiles();
+            let grid = [tiles, column_tiles(layer.fan_in), self.fields.count];
+            device.launch(self.fields.precision, grid, &argument)?;
+            upstream = downstream;
+        }
+        match plan.features {
+            Features::Rbf { .. } => self.features(&upstream),
+            Features::Identity | Features::Sinusoids { .. } => Ok(()),
+        }
+    }
+
+    /// Copies the gradient with respect to the jets to rows.
+    fn scatter(&self, d_jets: &Buffer<f32>) -> Result<RowsBuffer> {
+        let Fields { plan, device, .. } = self.fields;
+        let rows = device.rows(self.tape.tiling, plan.out_features)?;
+        let argument = Scatter {
+            jets: device.jets_argument(self.tape.tiling, &self.tape.order),
+            d_jets: device.address(d_jets),
+            out: device.rows_argument(&rows),
+        };
+        let grid = [self.tape.tiling.tiles(), 1, self.fields.count];
+        device.launch(self.fields.precision, grid, &argument)?;
+        Ok(rows)
+    }
+
+    /// Computes the partial gradients with respect to the weights and biases of a product.
+    fn weights(&self, index: usize, d_output: &RowsBuffer, input: &RowsBuffer) -> Result<()> {
+        let Fields { plan, device, .. } = self.fields;
+        let layer = &plan.layers[index];
+        let argument = WeightGradient {
+            jets: device.jets_argument(self.tape.tiling, &self.tape.order),
+            d_output: device.rows_argument(d_output),
+            input: device.rows_argument(input),
+            partials: self.partials,
+            weight: layer.weight.start as i64,
+            bias: layer.bias.start as i64,
+            tiles: self.tape.tiling.tiles() as i32,
+        };
+        let splits = self.partials.splits as usize;
+        let blocks = splits * column_tiles(layer.fan_in);
+        let grid = [column_tiles(layer.fan_out), blocks, self.fields.count];
+        device.launch(self.fields.precision, grid, &argument)
+    }
+
+    /// Computes the partial gradients with respect to the parameters of the features.
+    fn features(&self, d_output: &RowsBuffer) -> Result<()> {
+        let Fields { plan, device, .. } = self.fields;
+        let features = FeatureArguments::of(plan);
+        debug_assert_ne!(features.kind, FeatureKind::Sinusoids);
+        let d_output: Rows = device.rows_argument(d_output);
+        let argument = FeaturesGradient {
+            jets: device.jets_argument(self.tape.tiling, &self.tape.order),
+            coords: device.address(&self.tape.coords),
+            dims: plan.in_features as i32,
+            kind: features.kind as i32,
+            parameters: self.fields.parameters_argument(),
+            first: features.first as i64,
+            second: features.second as i64,
+            d_output,
+            partials: self.partials,
+            tiles: self.tape.tiling.tiles() as i32,
+        };
+        let splits = self.partials.splits as usize;
+        let grid = [column_tiles(features.width), splits, self.fields.count];
+        device.launch(self.fields.precision, grid, &argument)
+    }
+}

@@ -1,0 +1,93 @@
+//! The compiled kernels.
+
+/// How operands of products are rounded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Two halves with three products: 22 bits, as accurate as single precision.
+    #[default]
+    Exact,
+    /// One half: 11 bits, a third of the products.
+    Fast,
+}
+
+impl Precision {
+    /// Every precision.
+    pub const ALL: [Self; 2] = [Self::Exact, Self::Fast];
+
+    /// Returns the kernels as PTX.
+    pub(crate) fn ptx(self) -> &'static str {
+        match self {
+            Self::Exact => include_str!("../kernels/exact.ptx"),
+            Self::Fast => include_str!("../kernels/fast.ptx"),
+        }
+    }
+
+    /// Returns the number of halves of an operand, `PIECES` of pieces.cuh.
+    pub(crate) fn pieces(self) -> usize {
+        match self {
+            Self::Exact => 2,
+            Self::Fast => 1,
+        }
+    }
+}
+
+/// Names of the kernels, and the dynamic shared memory of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kernel {
+    WeightMaximum,
+    Pack,
+    FeaturesForward,
+    LayerForward,
+    Scatter,
+    LayerBackward,
+    WeightGradient,
+    FeaturesGradient,
+    Reduce,
+}
+
+impl Kernel {
+    /// Every kernel, in the order of its discriminant.
+    pub(crate) const ALL: [Self; 9] = [
+        Self::WeightMaximum,
+        Self::Pack,
+        Self::FeaturesForward,
+        Self::LayerForward,
+        Self::Scatter,
+        Self::LayerBackward,
+        Self::WeightGradient,
+        Self::FeaturesGradient,
+        Self::Reduce,
+    ];
+
+    /// Returns the name in the PTX.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::WeightMaximum => "weight_maximum",
+            Self::Pack => "pack",
+            Self::FeaturesForward => "features_forward",
+            Self::LayerForward => "layer_forward",
+            Self::Scatter => "scatter",
+            Self::LayerBackward => "layer_backward",
+            Self::WeightGradient => "weight_gradient",
+            Self::FeaturesGradient => "features_gradient",
+            Self::Reduce => "reduce",
+        }
+    }
+
+    /// Returns the bytes of dynamic shared memory of a block: the size of `ProductMemory` of product.cuh, or of `GradientMemory` of
+    /// gradient.cuh.
+    pub(crate) fn shared_bytes(self, precision: Precision) -> u32 {
+        let pieces = precision.pieces() as u32;
+        match self {
+            Self::FeaturesForward | Self::LayerForward | Self::LayerBackward => {
+                let (slices, result) = (2 * pieces * 128 * 40 * 2, 128 * 72 * 4);
+                slices.max(result) + 2 * 128 * 4
+            }
+            Self::WeightGradient => 2 * 2 * pieces * 32 * 72 * 2 + 2 * 128 * 4 + 16 + 128 * 16,
+            _ => 0,
+        }
+    }
+}
+
+/// Threads of a block of every kernel.
+pub(crate) const THREADS: usize = 128;

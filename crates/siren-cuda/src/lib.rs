@@ -1,0 +1,77 @@
+//! Multilayer perceptrons with spatial derivatives on NVIDIA devices: the CUDA counterpart of [`siren_kernel::network`].
+//!
+//! A [`Device`] is opened by its number. [`Device::fields`] uploads the parameters of one field, or of a batch of fields of one [`Plan`], and packs
+//! their weights for tensor cores; [`Fields`] then computes jets, and the gradient of a loss on them with respect to the parameters.
+//!
+//! Only the driver is needed, at run time; nothing at build time. The kernels are CUDA C in `kernels/`, and their PTX is part of this crate;
+//! the driver compiles it for its card when a device is opened. Without a driver, [`Device::open`] returns an error.
+//!
+//! # Precision
+//!
+//! Operands of products are halves, in one or two pieces ([`Precision`]), sums are `f32`; coordinates, activations and everything else is
+//! `f32`. No result depends on the order in which blocks run or on the size of the card: the same input gives the same bytes.
+//!
+//! # Examples
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use siren_cuda::{Device, Precision};
+//! use siren_kernel::Pointwise;
+//! use siren_kernel::network::{Dense, Features, Order, Plan};
+//!
+//! // The field sin(2 x₀ + x₁), by one hidden feature and an output layer of weight 1.
+//! let layer = |fan_in: usize, first: usize, pointwise| Dense {
+//!     fan_in,
+//!     fan_out: 1,
+//!     weight: first..first + fan_in,
+//!     bias: first + fan_in..first + fan_in + 1,
+//!     frequency: None,
+//!     pointwise,
+//! };
+//! let plan = Plan {
+//!     in_features: 2,
+//!     out_features: 1,
+//!     features: Features::Identity,
+//!     layers: vec![
+//!         layer(2, 0, Pointwise::Sine { omega: 1.0 }),
+//!         layer(1, 3, Pointwise::Linear),
+//!     ],
+//!     parameters: 5,
+//! };
+//! let device = Device::open(0)?;
+//! let fields = device.fields(&Arc::new(plan), &[2.0, 1.0, 0.0, 1.0, 0.0], Precision::Exact)?;
+//! let jets = fields.jets(&[0.0, 0.0], &Order::Gradient)?;
+//! assert_eq!(jets, [0.0, 2.0, 1.0]);
+//! # Ok::<(), siren_cuda::Error>(())
+//! ```
+
+#![deny(
+    clippy::undocumented_unsafe_blocks,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
+
+mod arguments;
+#[expect(
+    unsafe_code,
+    reason = "kernel launches and uninitialized device memory; each block says why it is sound"
+)]
+mod device;
+mod error;
+mod fields;
+mod forward;
+mod gradient;
+mod kernels;
+mod tiles;
+
+pub use self::device::Device;
+pub use self::error::{Error, Result};
+pub use self::fields::Fields;
+pub use self::forward::Tape;
+pub use self::gradient::Gradient;
+pub use self::kernels::Precision;
+pub use self::tiles::MAX_COMPONENTS;
+
+#[doc(no_inline)]
+pub use siren_kernel::network::{Order, Plan};
