@@ -1,7 +1,7 @@
 //! Checksums of a folder of kernels, by which a test finds stale PTX without a compiler.
 //!
-//! `cargo xtask kernels --write` writes them. This file depends on `crc32c` alone, so that the tests of the crate that ships the PTX can
-//! include it by `#[path]` and assert that [`stale`] returns nothing.
+//! `cargo xtask kernels --write` writes them. The tests of the crate that ships the PTX can include this file by `#[path]`
+//! and assert that [`stale`] returns nothing, since it depends on `crc32c` alone, and its tests on `tempfile`.
 
 use std::fs;
 use std::io;

@@ -142,7 +142,8 @@ fn count_instructions(
     })?;
     let mut rows = Vec::new();
     for (variant, text) in variants.iter().zip(&texts) {
-        let kernels = sass::parse(text)?;
+        let mut kernels = sass::parse(text)?;
+        kernels.sort_by(|one, other| one.name.cmp(&other.name));
         rows.extend(
             kernels
                 .iter()
@@ -171,10 +172,10 @@ fn write(folder: &Path, compiled: &[Compiled]) -> Result<()> {
     let text = text.with_context(|| format!("cannot read {}", folder.display()))?;
     fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
     println!(
-        "\nwrote {} PTX files to {}; {} of them changed",
-        compiled.len(),
+        "\nwrote the PTX to {}; files that changed: {} of {}",
         folder.display(),
-        differing.len()
+        differing.len(),
+        compiled.len()
     );
     Ok(())
 }

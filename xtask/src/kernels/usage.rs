@@ -32,6 +32,10 @@ pub struct KernelUsage {
 }
 
 impl KernelUsage {
+    fn spills(&self) -> u32 {
+        self.spill_stores + self.spill_loads
+    }
+
     /// Returns how many warps a multiprocessor can hold, as far as registers limit it.
     ///
     /// Each of its four parts has 16,384 registers, and a warp takes a multiple of 8 registers by thread.
@@ -98,21 +102,31 @@ fn before(line: &str, unit: &str) -> Option<u32> {
     start.rsplit([' ', ',']).next()?.parse().ok()
 }
 
-/// Returns one sentence for each function that spills or has a stack frame.
+/// Returns one sentence for each function that spills or has a stack frame on some card.
 pub fn faults(usages: &[KernelUsage]) -> Vec<String> {
-    let is_fault = |usage: &&KernelUsage| usage.stack + usage.spill_stores + usage.spill_loads > 0;
-    let sentence = |usage: &KernelUsage| {
-        format!(
-            "{}: {} has a stack frame of {} bytes on {}, with {} bytes of spill stores and {} bytes of spill loads; expected none",
+    let is_fault = |usage: &&KernelUsage| usage.stack + usage.spills() > 0;
+    let faulty: Vec<&KernelUsage> = usages.iter().filter(is_fault).collect();
+    let mut sentences = Vec::new();
+    for (index, usage) in faulty.iter().enumerate() {
+        let is_same = |other: &&&KernelUsage| {
+            other.variant == usage.variant && other.function == usage.function
+        };
+        if faulty[..index].iter().any(|other| is_same(&other)) {
+            continue;
+        }
+        let own: Vec<&KernelUsage> = faulty.iter().filter(is_same).copied().collect();
+        let cards: Vec<&str> = own.iter().map(|usage| usage.card.as_str()).collect();
+        let most = |value: fn(&KernelUsage) -> u32| own.iter().map(|usage| value(usage)).max();
+        sentences.push(format!(
+            "{}: {} has a stack frame of up to {} bytes and up to {} bytes of spill stores and loads, expected none; on {}",
             usage.variant,
             usage.function,
-            usage.stack,
-            usage.card,
-            usage.spill_stores,
-            usage.spill_loads
-        )
-    };
-    usages.iter().filter(is_fault).map(sentence).collect()
+            most(|usage| usage.stack).unwrap_or(0),
+            most(KernelUsage::spills).unwrap_or(0),
+            cards.join(", ")
+        ));
+    }
+    sentences
 }
 
 /// Returns the table of kernels by card, with the largest values below.
@@ -165,7 +179,7 @@ fn row(usages: &[KernelUsage], (variant, function): (&str, &str)) -> Vec<String>
     cells.extend(registers);
     cells.push(most(|usage| usage.shared));
     cells.push(most(|usage| usage.stack));
-    cells.push(most(|usage| usage.spill_stores + usage.spill_loads));
+    cells.push(most(KernelUsage::spills));
     cells.push(warps.to_string());
     cells
 }
@@ -209,14 +223,20 @@ mod tests {
     }
 
     #[test]
-    fn spills_and_stack_frames_are_faults() {
+    fn spills_and_stack_frames_are_faults_with_the_cards_that_have_them() {
+        let mut usages = sample();
+        usages.extend(parse(REPORT, "a.ptx", "sm_120").unwrap());
+        usages[0].stack = 300;
         assert_eq!(
-            faults(&sample()),
+            faults(&usages),
             [
-                "a.ptx: spill has a stack frame of 264 bytes on sm_90, with 312 bytes of spill stores and 316 bytes of spill loads; expected none",
-                "a.ptx: k1 has a stack frame of 64 bytes on sm_90, with 0 bytes of spill stores and 0 bytes of spill loads; expected none",
+                "a.ptx: spill has a stack frame of up to 300 bytes and up to 628 bytes of spill stores and loads, expected none; \
+                 on sm_90, sm_120",
+                "a.ptx: k1 has a stack frame of up to 64 bytes and up to 0 bytes of spill stores and loads, expected none; \
+                 on sm_90, sm_120",
             ]
         );
+        assert!(faults(&usages[2..3]).is_empty());
     }
 
     #[test]
