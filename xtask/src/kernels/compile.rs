@@ -69,7 +69,7 @@ impl Workshop {
         let output = output_of(nvcc.current_dir(&self.sources))?;
         let text = fs::read_to_string(&file);
         let text = text.with_context(|| format!("cannot read {}", file.display()))?;
-        let text = with_stable_names(&text);
+        let text = without_late_hints(&with_stable_names(&text));
 
         let mut version = OLDEST;
         loop {
@@ -123,6 +123,12 @@ impl Workshop {
     pub fn cubin(&self, output: &str, card: &str) -> PathBuf {
         self.work.join(format!("{output}.{card}.cubin"))
     }
+}
+
+/// Returns PTX without the hints that only drivers of CUDA 12.3 and later know: which bytes of a vector load are used.
+fn without_late_hints(ptx: &str) -> String {
+    let is_kept = |line: &&str| !line.trim_start().starts_with(".pragma \"used_bytes_mask");
+    ptx.split_inclusive('\n').filter(is_kept).collect()
 }
 
 /// Returns PTX with the version in its directive `.version` replaced.
@@ -218,6 +224,15 @@ mod tests {
             "// .version of CUDA\n.version 7.0\n.target sm_80\n// .version 9.0\n"
         );
         assert!(with_version(".target sm_80\n", OLDEST).is_err());
+    }
+
+    #[test]
+    fn hints_of_late_drivers_are_left_out_and_other_pragmas_stay() {
+        let ptx = "\t.pragma \"nounroll\";\n\t.pragma \"used_bytes_mask 0xff0\";\n\tret;\n";
+        assert_eq!(
+            without_late_hints(ptx),
+            "\t.pragma \"nounroll\";\n\tret;\n"
+        );
     }
 
     #[test]
