@@ -67,7 +67,10 @@ fn the_recipe_of_every_problem_and_norm_fits_it() {
         (recorded(), objective(network)),
         (
             recorded(),
-            objective(inverse(InverseSolver::Adjoint(adjoint))),
+            WaveObjectiveConfig {
+                equation: inverse(InverseSolver::Adjoint(adjoint)),
+                ..WaveObjectiveConfig::default()
+            },
         ),
         (
             WaveSignalConfig::default(),
@@ -133,6 +136,28 @@ fn a_key_that_an_equation_would_ignore_is_refused() {
         &wave,
     );
     assert!(receivers.contains("`signal.receivers`"), "{receivers}");
+}
+
+#[test]
+fn a_key_of_points_is_refused_beside_finite_differences() {
+    let adjoint = || WaveObjectiveConfig {
+        equation: inverse(InverseSolver::Adjoint(AdjointSolverConfig::default())),
+        ..WaveObjectiveConfig::default()
+    };
+    let changes: [(&str, fn(&mut WaveObjectiveConfig)); 5] = [
+        ("`objective.norm` is l1", |c| c.norm = ResidualNorm::L1),
+        ("`objective.points` is 7", |c| c.points = 7),
+        ("`objective.source_points` is 7", |c| c.source_points = 7),
+        ("`objective.source_weight` is 7", |c| c.source_weight = 7.0),
+        ("`objective.hold_points` is 0", |c| c.hold_points = 0),
+    ];
+    for (expected, change) in changes {
+        let mut objective = adjoint();
+        change(&mut objective);
+        let message = Waves::from_config(&recorded(), &objective, 0);
+        let message = message.err().unwrap().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
 }
 
 #[test]

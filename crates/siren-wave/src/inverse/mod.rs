@@ -89,6 +89,7 @@ impl Survey {
             checks::check_positions(&format!("{table}.{name}"), points, pml)
         };
         let (mut recording, truth) = if let Some(path) = &signal.recording {
+            notes.extend(signal.ignored_positions_note());
             let truth = (!medium.is_uniform()).then_some(medium);
             let recording = Recording::open(path)?;
             check("sources", recording.sources())?;

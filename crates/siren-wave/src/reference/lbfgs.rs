@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use siren_core::{Error, Result};
 
+use crate::objective::LEAST_SQUARED_SLOWNESS;
+
 /// Share of the predicted decrease that a step must reach (Armijo).
 const SUFFICIENT: f64 = 1e-4;
 /// Halvings of a step before the search gives up: no lower value along the direction.
@@ -31,7 +33,7 @@ impl Default for BoundedLbfgs {
         Self {
             history: 20,
             iterations: 30,
-            lower: 0.001,
+            lower: LEAST_SQUARED_SLOWNESS,
             first_change: 0.1,
         }
     }
