@@ -209,7 +209,7 @@ fn velocities_are_drawn_between_their_bounds() {
 }
 
 #[test]
-fn each_time_of_a_wave_has_its_own_scale() {
+fn each_time_of_a_wave_has_its_own_scale_or_that_of_the_largest() {
     let folder = Folder::new();
     let early = sampled(SIDE, bump);
     let late: Vec<f64> = early.iter().map(|u| -0.01 * u).collect();
@@ -227,8 +227,9 @@ fn each_time_of_a_wave_has_its_own_scale() {
         },
     ];
     let path = folder.path("a.png");
-    let ranges = wave_frames(&frames, &Landmarks::default(), &path).unwrap();
-    assert!((ranges[0] - 1.0).abs() < 1e-12 && (ranges[1] - 0.01).abs() < 1e-12);
+    let ranges = |scale| wave_frames(&frames, scale, &Landmarks::default(), &path).unwrap();
+    assert_eq!(ranges(FrameScale::Largest), [1.0, 1.0]);
+    assert_eq!(ranges(FrameScale::Own), [1.0, 0.01]);
     let picture = folder.picture("a.png");
     let size = (2 * PANEL + GAP, 3 * PANEL + 2 * GAP);
     assert_eq!(picture.dimensions(), (size.0 as u32, size.1 as u32));
@@ -369,7 +370,7 @@ fn extreme_values_are_plotted_and_drawn_without_a_panic() {
             network: grid(values),
             reference: grid(values),
         };
-        wave_frames(&[frame], &landmarks, &path).unwrap();
+        wave_frames(&[frame], FrameScale::Largest, &landmarks, &path).unwrap();
         center_lines(&[frame.center_line()], &folder.path("b.svg")).unwrap();
         animation(&[vec![grid(values)]], 1e-310, 1e9, &folder.path("b.gif")).unwrap();
     }

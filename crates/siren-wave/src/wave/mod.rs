@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use candle_core::{DType, Device};
+use rayon::prelude::*;
 use siren_core::field::{FieldShape, Siren};
 use siren_core::metrics::Metrics;
 use siren_core::objective::Constraint;
@@ -33,9 +34,11 @@ use crate::medium::Medium;
 use crate::objective::{FACTOR, MEDIUM, OFFSET, OFFSET_GRADIENT, REMAINDER, ResidualNorm};
 use crate::receivers::Role;
 use crate::sampler::{Draws, disk, square};
-use crate::scores::{RELATIVE_ERROR_PERCENT, relative_percent};
+use crate::scores::{RELATIVE_ERROR_PERCENT, percent_of, squared_norm};
 use crate::signal::{INPUT_SIDE, Placement, Setup, WaveProblem, only_source, training};
 
+/// Fewest events whose rows of a sample a thread computes.
+const EVENTS_PER_TASK: usize = 256;
 /// Variance of the paper's pulse.
 const DEFAULT_VARIANCE: f64 = 5e-4;
 /// Variance from which narrow pulses are sharpened.
@@ -224,7 +227,7 @@ impl WaveEquationProblem {
         &self,
         stage: &Stage,
         events: &[Event],
-        weight: impl Fn(Event) -> f64,
+        weight: impl Fn(Event) -> f64 + Sync,
         at: &Placement,
     ) -> Result<Sample> {
         let ansatz = self.ansatz(stage.pulse);
@@ -232,20 +235,18 @@ impl WaveEquationProblem {
             ResidualNorm::Mse => stage.pulse.amplitude / stage.pulse.variance,
             ResidualNorm::L1 => 1.0,
         };
-        let mut medium = Vec::with_capacity(events.len());
-        let mut factor = Vec::with_capacity(events.len());
-        let mut remainder = Vec::with_capacity(events.len());
-        for &event in events {
+        let row = |&event: &Event| {
             let [_, x, y] = event;
             let (m, known) = (self.medium.squared_slowness([x, y]), ansatz.at(event));
             let rest = known.offset_acceleration
                 - known.offset_laplacian / m
                 - self.source(stage.pulse, event);
-            medium.push([m]);
             let scale = weight(event) / unit;
-            factor.push(known.factor.map(|factor| scale * factor));
-            remainder.push([scale * rest]);
-        }
+            let factor = known.factor.map(|factor| scale * factor);
+            ([m], (factor, [scale * rest]))
+        };
+        let rows = events.par_iter().with_min_len(EVENTS_PER_TASK).map(row);
+        let (medium, (factor, remainder)): (Vec<_>, (Vec<_>, Vec<_>)) = rows.unzip();
         Sample::new(at.tensor(events)?)?
             .with_column(MEDIUM, at.tensor(&medium)?)?
             .with_column(FACTOR, at.tensor(&factor)?)?
@@ -367,12 +368,18 @@ impl WaveProblem for Arc<WaveEquationProblem> {
     fn evaluate(&self, field: &Siren) -> Result<Metrics> {
         let points = frames::points();
         let mut metrics = Vec::new();
-        for frame in self.reference()? {
+        let reference = self.reference()?;
+        let norms = reference.iter().map(|frame| squared_norm(&frame.values));
+        let largest = norms.fold(0.0, f64::max);
+        for frame in reference {
             let wave = self.wave_at(field, frame.time, &points)?;
             let name = format!("{}_at_{}", RELATIVE_ERROR_PERCENT.name, frame.time);
-            let pairs = wave.iter().zip(&frame.values);
-            let pairs = pairs.map(|(&a, &b)| (a.into(), b.into()));
-            let error = relative_percent(pairs);
+            let norm = match self.config.excitation {
+                Excitation::Pulse => squared_norm(&frame.values),
+                // Its waves grow from zero: errors of early frames are relative to nothing.
+                Excitation::Ricker(_) => largest,
+            };
+            let error = percent_of(norm, &wave, &frame.values);
             metrics.push(RELATIVE_ERROR_PERCENT.named(name).of(error));
         }
         let sum: f64 = metrics.iter().map(|measured| measured.value).sum();
