@@ -232,3 +232,113 @@ impl ShotFields {
 fn channel(row: &[f64], shot: usize) -> Complex64 {
     Complex64::new(row[2 * shot], row[2 * shot + 1])
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+    use siren_core::field::{FieldShape, SirenConfig};
+    use siren_core::objective::{Coefficients, Context, Objective};
+    use siren_core::signal::Stream;
+
+    use super::*;
+    use crate::config::ShotChoice;
+    use crate::objective::{InverseHelmholtz, Region, ResidualNorm, UNKNOWN};
+
+    const WAVENUMBER: f64 = 20.0;
+    const POINTS: [Point; 5] = [
+        [0.1, 0.05],
+        [-0.2, 0.3],
+        [0.0, -0.1],
+        [0.25, 0.2],
+        [-0.05, 0.12],
+    ];
+
+    fn fields(unknown: UnknownMedium) -> ShotFields {
+        let facts = ShotFacts {
+            wavenumber: WAVENUMBER,
+            source_variance: 1e-4,
+            sources: vec![[-0.5, -0.5], [0.4, -0.5]],
+            formulation: Formulation::Scattered,
+            pml: Pml::default(),
+            medium: Some(MediumFacts {
+                half_width: 0.35,
+                unknown,
+            }),
+        };
+        ShotFields::new(facts).unwrap()
+    }
+
+    fn network(channels: usize) -> Siren {
+        let config = SirenConfig {
+            hidden_features: 16,
+            hidden_layers: 1,
+            first_omega_0: 15.0.into(),
+            hidden_omega_0: 5.0,
+            ..SirenConfig::default()
+        };
+        let mut rng = Stream::PARAMETERS.rng(5, 0);
+        let shape = FieldShape::new(2, channels);
+        config
+            .init(shape, &mut rng, DType::F64, &Device::Cpu)
+            .unwrap()
+    }
+
+    /// Returns the residuals `(n, 2 S)` of the equation, row by row.
+    fn residuals(field: &Siren, sample: &Sample, unknown: UnknownMedium) -> Vec<f64> {
+        let law = InverseHelmholtz {
+            name: "equation",
+            order: Region::Interior.order(),
+            wavenumber: WAVENUMBER,
+            scale: 1.0,
+            norm: ResidualNorm::Mse,
+            unknown,
+            shots: ShotChoice::All,
+            forward_steps: 0,
+        };
+        let context = Context {
+            jet: &field.evaluate(sample.coords(), law.order()).unwrap(),
+            sample,
+            step: 0,
+            progress: 0.0,
+            coefficients: &Coefficients::default(),
+        };
+        let term = law.terms(&context).unwrap().remove(0);
+        let values = term.residuals.unwrap().flatten_all().unwrap();
+        values.to_vec1().unwrap()
+    }
+
+    /// The residual of a medium m is that of the background plus `(m − 1) k² u`.
+    #[test]
+    fn the_medium_that_is_scored_is_the_one_in_the_residuals() {
+        let place = Placement {
+            dtype: DType::F64,
+            device: Device::Cpu,
+        };
+        for unknown in [UnknownMedium::ClosedForm, UnknownMedium::Channel] {
+            let fields = fields(unknown);
+            let field = network(fields.channels());
+            let background = fields.interior(&POINTS, &place).unwrap();
+            let column = place.rows(&[1.0; POINTS.len()], 1).unwrap();
+            let inside = background.clone().with_column(UNKNOWN, column).unwrap();
+            let with_medium = residuals(&field, &inside, unknown);
+            let without = residuals(&field, &background, unknown);
+            let waves = fields.values(&field, &POINTS).unwrap();
+            let scored = fields.medium(&field, &POINTS).unwrap();
+            for (point, &m) in scored.iter().enumerate() {
+                let (mut product, mut squares) = (0.0, 0.0);
+                for shot in 0..2 {
+                    let u = WAVENUMBER.powi(2) * waves[shot * POINTS.len() + point];
+                    let at = 4 * point + 2 * shot;
+                    product += u.re * (with_medium[at] - without[at]);
+                    product += u.im * (with_medium[at + 1] - without[at + 1]);
+                    squares += u.norm_sqr();
+                }
+                let expected = 1.0 + product / squares;
+                assert!((m - expected).abs() < 1e-9, "{unknown:?} {m} {expected}");
+            }
+            let is_free = |m: &&f64| **m > LEAST_SQUARED_SLOWNESS && (**m - 1.0).abs() > 1e-6;
+            let free = scored.iter().filter(is_free).count();
+            assert!(free >= 2, "{unknown:?} {scored:?}");
+        }
+    }
+}

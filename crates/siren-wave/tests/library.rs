@@ -144,20 +144,18 @@ fn a_key_of_points_is_refused_beside_finite_differences() {
         equation: inverse(InverseSolver::Adjoint(AdjointSolverConfig::default())),
         ..WaveObjectiveConfig::default()
     };
-    let changes: [(&str, fn(&mut WaveObjectiveConfig)); 5] = [
-        ("`objective.norm` is l1", |c| c.norm = ResidualNorm::L1),
-        ("`objective.points` is 7", |c| c.points = 7),
-        ("`objective.source_points` is 7", |c| c.source_points = 7),
-        ("`objective.source_weight` is 7", |c| c.source_weight = 7.0),
-        ("`objective.hold_points` is 0", |c| c.hold_points = 0),
-    ];
-    for (expected, change) in changes {
+    let assert_refused = |expected: &str, change: fn(&mut WaveObjectiveConfig)| {
         let mut objective = adjoint();
         change(&mut objective);
-        let message = Waves::from_config(&recorded(), &objective, 0);
-        let message = message.err().unwrap().to_string();
+        let waves = Waves::from_config(&recorded(), &objective, 0);
+        let message = waves.err().unwrap().to_string();
         assert!(message.contains(expected), "{message}");
-    }
+    };
+    assert_refused("`objective.norm` is l1", |c| c.norm = ResidualNorm::L1);
+    assert_refused("`objective.points` is 7", |c| c.points = 7);
+    assert_refused("`objective.source_points` is 7", |c| c.source_points = 7);
+    assert_refused("`objective.source_weight` is 7", |c| c.source_weight = 7.0);
+    assert_refused("`objective.hold_points` is 0", |c| c.hold_points = 0);
 }
 
 #[test]
