@@ -1,5 +1,6 @@
 use siren_core::field::SirenConfig;
 use siren_core::objective::{Coefficients, Context, Law};
+use siren_core::signal::Sample;
 
 use super::*;
 use crate::config::{
