@@ -145,3 +145,49 @@ fn write_array(values: &[f64], shape: &[usize], path: &Path) -> Result<()> {
     drop(writer);
     partial.keep()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::field::SlownessFacts;
+    use crate::objective::SlownessMap;
+    use crate::wave::Ansatz;
+
+    #[test]
+    fn a_shot_or_a_time_that_a_field_does_not_have_is_refused() {
+        let motion = WaveMetadata::Motion(MotionFacts {
+            ansatz: Ansatz::Field,
+            duration: 0.4,
+        });
+        let medium = WaveMetadata::Medium(SlownessFacts {
+            half_width: 0.3,
+            map: SlownessMap::Clamp,
+        });
+        let plain = |quantity| WaveRendering {
+            side: 9,
+            shot: None,
+            time: None,
+            quantity,
+        };
+        let time = |quantity| WaveRendering {
+            time: Some(0.2),
+            ..plain(quantity)
+        };
+        let shot = |quantity| WaveRendering {
+            shot: Some(0),
+            ..plain(quantity)
+        };
+        let (waves, found) = (WaveQuantity::Waves, WaveQuantity::Medium);
+        time(waves).check_used_by(&motion).unwrap();
+        plain(found).check_used_by(&medium).unwrap();
+        for (rendering, metadata, option) in [
+            (shot(waves), &motion, "`--shot` is 0"),
+            (shot(found), &medium, "`--shot` is 0"),
+            (time(found), &medium, "`--time` is 0.2"),
+            (time(waves), &medium, "`--time` is 0.2"),
+        ] {
+            let message = rendering.check_used_by(metadata).unwrap_err().to_string();
+            assert!(message.contains(option), "{message}");
+        }
+    }
+}
