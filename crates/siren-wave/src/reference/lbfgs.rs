@@ -11,7 +11,8 @@ const SUFFICIENT: f64 = 1e-4;
 /// Halvings of a step before the search gives up: no lower value along the direction.
 const MOST_HALVINGS: usize = 30;
 
-/// Projected L-BFGS: minimizes a function of many variables, none of which falls below a bound.
+/// Projected L-BFGS: minimizes a function of many variables, none of which falls below a bound. It is the optimizer of a
+/// [`GridInversion`](super::inversion::GridInversion).
 ///
 /// The direction is that of L-BFGS among the variables that are not held at the bound by the gradient. Steps are halved until they decrease the
 /// function enough, and clamped to the bound (Bertsekas 1982, with the two-loop recursion of Nocedal 1980).
