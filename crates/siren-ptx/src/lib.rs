@@ -2,6 +2,7 @@
 #![deny(clippy::undocumented_unsafe_blocks)]
 
 mod card;
+pub mod driver;
 mod execute;
 mod fault;
 mod isa;

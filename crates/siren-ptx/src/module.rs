@@ -7,9 +7,13 @@ use crate::parse;
 use crate::parse::ParseError;
 
 /// A PTX module.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Module {
     pub(crate) id: u64,
+    /// `.version`, as `10 major + minor`.
+    pub(crate) version: u32,
+    /// `.target`, as `10 major + minor`.
+    pub(crate) target: u32,
     pub(crate) kernels: Vec<Kernel>,
     pub(crate) variables: Vec<Variable>,
 }
@@ -22,18 +26,30 @@ impl Module {
     /// With line and text where an instruction, a modifier or a directive is not supported, or where the text is no PTX.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let (mut kernels, variables) = parse::module(text)?;
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        for kernel in &mut kernels {
-            kernel.module = id;
+        let mut module = parse::module(text)?;
+        module.id = NEXT.fetch_add(1, Ordering::Relaxed);
+        for kernel in &mut module.kernels {
+            kernel.module = module.id;
         }
-        Ok(Self { id, kernels, variables })
+        Ok(module)
     }
 
     /// Returns the kernel (`.entry`) with this name, as it stands in the PTX.
     #[must_use]
     pub fn kernel(&self, name: &str) -> Option<&Kernel> {
         self.kernels.iter().find(|kernel| kernel.name == name)
+    }
+
+    /// Returns the version of PTX as `10 major + minor`.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Returns the compute capability for which the PTX was made, as `10 major + minor`.
+    #[must_use]
+    pub fn target(&self) -> u32 {
+        self.target
     }
 
     /// Returns the kernels in the order of the text.

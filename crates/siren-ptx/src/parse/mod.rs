@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use self::builder::Builder;
 use self::lexer::Cursor;
 use self::variable::SharedArray;
-use crate::module::{Kernel, Parameter, Variable};
+use crate::module::{Kernel, Module, Parameter, Variable};
 
 /// PTX text that cannot be executed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,14 +45,21 @@ struct Declarations {
 }
 
 /// Kernels and variables of a module.
-pub(crate) fn module(text: &str) -> Result<(Vec<Kernel>, Vec<Variable>)> {
+pub(crate) fn module(text: &str) -> Result<Module> {
     let mut cursor = Cursor::new(text)?;
+    let (mut version, mut target) = (0, 0);
     let lines: Vec<&str> = text.lines().collect();
     let (mut kernels, mut declarations) = (Vec::new(), Declarations::default());
     while !cursor.at_end() {
         let line = cursor.line();
         match cursor.next() {
-            ".version" | ".target" | ".address_size" | ".file" | ".loc" => cursor.skip_line(),
+            // `9.0`, and `sm_90a` or `sm_90`.
+            ".version" => version = digits(cursor.next()),
+            ".target" => {
+                target = digits(cursor.peek());
+                cursor.skip_line();
+            }
+            ".address_size" | ".file" | ".loc" => cursor.skip_line(),
             ".visible" | ".weak" | ".extern" | ".common" | ";" => {}
             ".section" => {
                 cursor.next();
@@ -68,7 +75,12 @@ pub(crate) fn module(text: &str) -> Result<(Vec<Kernel>, Vec<Variable>)> {
     if kernels.is_empty() {
         return Err(ParseError::new(1, lines.first().unwrap_or(&""), "the module has no kernel (`.entry`)"));
     }
-    Ok((kernels, declarations.variables))
+    Ok(Module { id: 0, version, target, kernels, variables: declarations.variables })
+}
+
+/// The digits of a word as one number.
+fn digits(word: &str) -> u32 {
+    word.bytes().filter(u8::is_ascii_digit).fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
 }
 
 /// Skips the declaration of a function; a definition is an error.
