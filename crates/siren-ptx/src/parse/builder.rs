@@ -115,15 +115,16 @@ impl<'a> Builder<'a> {
                 self.place_shared(name, array);
             }
         }
-        let size = self.kernel.static_shared_bytes;
-        for (_, array) in &declarations.shared {
-            if array.bytes.is_none() {
-                self.kernel.static_shared_bytes = self.kernel.static_shared_bytes.max(size.next_multiple_of(array.align.max(16)));
-            }
-        }
+        self.place_dynamic_shared();
+    }
+
+    /// Gives `extern` arrays their place behind all others, those of the body included, which come before its instructions.
+    fn place_dynamic_shared(&mut self) {
+        let declarations = self.declarations;
         for (name, array) in &declarations.shared {
             if array.bytes.is_none() {
-                self.scopes[0].insert(name.clone(), Meaning::Shared(u64::from(self.kernel.static_shared_bytes)));
+                let start = self.kernel.static_shared_bytes.next_multiple_of(array.align.max(16));
+                self.scopes[0].insert(name.clone(), Meaning::Shared(u64::from(start)));
             }
         }
     }
@@ -148,10 +149,8 @@ impl<'a> Builder<'a> {
             }
             ".shared" => {
                 let (name, array) = variable::shared(cursor)?;
-                if self.declarations.shared.iter().any(|(_, array)| array.bytes.is_none()) {
-                    return Err(self.error("a shared array in the body of a kernel beside a dynamic one"));
-                }
                 self.place_shared(&name, &array);
+                self.place_dynamic_shared();
                 Ok(())
             }
             ".pragma" => {
