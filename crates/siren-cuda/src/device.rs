@@ -1,5 +1,6 @@
 //! Devices, their memory, and kernel launches.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use cudarc::driver::sys::{CUresult, is_culib_present};
@@ -24,6 +25,8 @@ struct Inner {
     index: usize,
     name: String,
     stream: Arc<CudaStream>,
+    /// PTX of each precision.
+    kernels: [Cow<'static, str>; 2],
     /// The kernels of each precision, compiled by the driver at first use.
     modules: [OnceLock<Vec<CudaFunction>>; 2],
 }
@@ -34,6 +37,12 @@ impl Device {
     /// # Errors
     /// [`Error::NoDriver`], [`Error::NoDevice`] or [`Error::OldDevice`]; [`Error::Driver`] if the driver refuses.
     pub fn open(index: usize) -> Result<Self> {
+        let kernels = Precision::ALL.map(|precision| Cow::Borrowed(precision.ptx()));
+        Self::open_with(index, kernels)
+    }
+
+    /// Opens a device with the given PTX of each precision.
+    pub(crate) fn open_with(index: usize, kernels: [Cow<'static, str>; 2]) -> Result<Self> {
         // SAFETY: loading the driver's library runs its initializers, as in any program that uses CUDA; no symbol is called here.
         if !unsafe { is_culib_present() } {
             return Err(Error::NoDriver);
@@ -62,6 +71,7 @@ impl Device {
             name,
             // All work is on one stream, so that it runs in the order of the calls.
             stream: context.default_stream(),
+            kernels,
             modules: [OnceLock::new(), OnceLock::new()],
         })))
     }
@@ -170,7 +180,7 @@ impl Device {
             return Ok(functions);
         }
         let context = self.0.stream.context();
-        let compiled = context.load_module(Ptx::from_src(precision.ptx()));
+        let compiled = context.load_module(Ptx::from_src(&*self.0.kernels[precision as usize]));
         let compiled = compiled.map_err(Error::driver("compiling the kernels"))?;
         let function = |kernel: &Kernel| compiled.load_function(kernel.name());
         let functions: std::result::Result<Vec<_>, _> = Kernel::ALL.iter().map(function).collect();

@@ -52,6 +52,10 @@
     clippy::print_stderr
 )]
 
+// The tests' networks are written for the public interface.
+#[cfg(test)]
+extern crate self as siren_cuda;
+
 mod arguments;
 #[expect(
     unsafe_code,
@@ -63,6 +67,8 @@ mod fields;
 mod forward;
 mod gradient;
 mod kernels;
+#[cfg(test)]
+mod mutants;
 mod tiles;
 
 pub use self::device::Device;
