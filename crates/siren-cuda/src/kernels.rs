@@ -91,3 +91,21 @@ impl Kernel {
 
 /// Threads of a block of every kernel.
 pub(crate) const THREADS: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::checksums;
+
+    #[test]
+    fn the_ptx_was_compiled_from_these_sources() {
+        let kernels = Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels");
+        let stale = checksums::stale(&kernels).unwrap();
+        assert_eq!(
+            stale,
+            Vec::<String>::new(),
+            "run `cargo xtask kernels --write`"
+        );
+    }
+}

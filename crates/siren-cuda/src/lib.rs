@@ -56,6 +56,15 @@
 #[cfg(test)]
 extern crate self as siren_cuda;
 
+#[cfg(test)]
+#[path = "../../../xtask/src/kernels/checksums.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "`cargo xtask kernels` uses the rest"
+)]
+mod checksums;
+
 mod arguments;
 #[expect(
     unsafe_code,

@@ -1,8 +1,14 @@
 //! Networks for tests, and their jets and gradients by the reference implementation in double precision.
 
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test program uses a part of this module"
+)]
+
 mod stand_in;
 
-pub use stand_in::{outputs_under_stand_in_drivers, under_stand_in_driver};
+pub use stand_in::{Settings, outputs_under_stand_in_drivers, under_stand_in_driver};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
