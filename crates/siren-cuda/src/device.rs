@@ -107,6 +107,14 @@ impl Device {
         Ok(buffer)
     }
 
+    /// Uploads elements once for many calls.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn array(&self, elements: &[f32]) -> Result<DeviceArray> {
+        Ok(DeviceArray(Arc::new(self.upload(elements)?)))
+    }
+
     /// Copies elements from the device.
     pub(crate) fn download<T: Element>(&self, buffer: &Buffer<T>) -> Result<Vec<T>> {
         let mut elements = vec![T::default(); buffer.len];
@@ -233,6 +241,24 @@ impl<T> Buffer<T> {
     }
 }
 
+/// Elements on a device, such as the coordinates of a sample. Clones share them.
+#[derive(Clone)]
+pub struct DeviceArray(pub(crate) Arc<Buffer<f32>>);
+
+impl DeviceArray {
+    /// Returns the number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether there is no element.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// Element of a buffer: a type of which every bit pattern is a value, and which has the same layout on the device.
 pub(crate) trait Element: DeviceRepr + ValidAsZeroBits + Default + Copy {}
 impl Element for f32 {}
@@ -267,7 +293,8 @@ arguments!(
     WeightGradient,
     FeaturesGradient,
     Reduce,
-    Pack
+    Pack,
+    SquareError
 );
 impl Argument for arguments::Maximum {
     const KERNEL: Kernel = Kernel::WeightMaximum;

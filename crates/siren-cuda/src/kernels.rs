@@ -43,11 +43,12 @@ pub(crate) enum Kernel {
     WeightGradient,
     FeaturesGradient,
     Reduce,
+    SquareError,
 }
 
 impl Kernel {
     /// Every kernel, in the order of its discriminant.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::WeightMaximum,
         Self::Pack,
         Self::FeaturesForward,
@@ -57,6 +58,7 @@ impl Kernel {
         Self::WeightGradient,
         Self::FeaturesGradient,
         Self::Reduce,
+        Self::SquareError,
     ];
 
     /// Returns the name in the PTX.
@@ -71,6 +73,7 @@ impl Kernel {
             Self::WeightGradient => "weight_gradient",
             Self::FeaturesGradient => "features_gradient",
             Self::Reduce => "reduce",
+            Self::SquareError => "square_error",
         }
     }
 

@@ -76,16 +76,18 @@ mod fields;
 mod forward;
 mod gradient;
 mod kernels;
+mod loss;
 #[cfg(test)]
 mod mutants;
 mod tiles;
 
-pub use self::device::Device;
+pub use self::device::{Device, DeviceArray};
 pub use self::error::{Error, Result};
 pub use self::fields::Fields;
 pub use self::forward::Tape;
 pub use self::gradient::Gradient;
 pub use self::kernels::Precision;
+pub use self::loss::SquareTargets;
 pub use self::tiles::MAX_COMPONENTS;
 
 #[doc(no_inline)]

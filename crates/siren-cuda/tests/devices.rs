@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Case, Sizes, outputs_under_stand_in_drivers, plan, under_stand_in_driver};
-use siren_cuda::{Device, Precision};
+use siren_cuda::{Device, Precision, SquareTargets};
 use siren_kernel::Pointwise;
 use siren_kernel::network::{Features, Order};
 
@@ -106,5 +106,58 @@ fn gradients_of_several_passes_add_up() {
         for (twice, once) in sum.read().unwrap().iter().zip(once) {
             assert!((f64::from(*twice) - 2.0 * once).abs() <= 1e-6 * once.abs().max(1.0));
         }
+    });
+}
+
+#[test]
+fn the_square_error_on_the_device_has_the_sums_and_the_gradient_of_the_one_from_its_jets() {
+    under_stand_in_driver(&[], || {
+        let device = Device::open(0).unwrap();
+        let sizes = Sizes {
+            dims: 2,
+            width: 40,
+            hidden: 0,
+            channels: 3,
+            points: 150,
+            fields: 2,
+        };
+        let plan = plan(sizes, Features::Identity, Pointwise::Sine { omega: 10.0 });
+        let case = Case::draw(sizes, plan, Order::laplacian(2), 1);
+        let fields = device
+            .fields(&case.plan, &case.params, Precision::Exact)
+            .unwrap();
+        // Targets of the gradient and the Laplacian: components 1 to 3 of 4.
+        let rows = sizes.fields * sizes.points * sizes.channels;
+        let targets: Vec<f32> = (0..3 * rows).map(|i| (i as f32).sin()).collect();
+        let factors = [5.0, 0.5, 0.25, 0.125];
+        let (jets, tape) = fields.forward(&case.coords, &case.order).unwrap();
+        let mut d_jets = vec![0.0; jets.len()];
+        let mut expected_sums = [0.0; 4];
+        for (index, (&jet, d_jet)) in jets.iter().zip(&mut d_jets).enumerate() {
+            let (row, component) = (index / 4, index % 4);
+            if component > 0 {
+                let error = jet - targets[row * 3 + component - 1];
+                *d_jet = 2.0 * factors[component] * error;
+                expected_sums[component] += f64::from(error).powi(2);
+            }
+        }
+        let mut expected = fields.gradient().unwrap();
+        fields.backward(&tape, &d_jets, &mut expected).unwrap();
+        let mut gradient = fields.gradient().unwrap();
+        let sums = fields.square_error(
+            &device.array(&case.coords).unwrap(),
+            &case.order,
+            &SquareTargets {
+                targets: &device.array(&targets).unwrap(),
+                first: 1,
+                count: 3,
+                factors: &factors,
+            },
+            &mut gradient,
+        );
+        for (sum, expected) in sums.unwrap().iter().zip(expected_sums) {
+            assert!((sum - expected).abs() <= 1e-6 * expected);
+        }
+        assert_eq!(gradient.read().unwrap(), expected.read().unwrap());
     });
 }
