@@ -7,21 +7,25 @@
 struct ForwardOutput {
     // h = σ(z), for the next layer.
     Rows h;
-    // z, for the backward pass, if it exists; its maxima are not used.
+    // For the backward pass, if it exists: z, or σ'(z) if there are only values. Its maxima are not used.
     Rows z;
     // Instead of both, for the last layer: the jets (field, point, channel, component).
     float *jets;
     Activation activation;
 };
 
-__device__ __forceinline__ void store_forward(ProductMemory &memory, const Jets &jets, const ForwardOutput &out) {
-    change_and_store(memory, jets, out.h, [&](int point, int column, Element x) {
-        if (out.z.exists()) {
-            for (int c = 0; c < jets.components(); c++) {
-                out.z.data[out.z.here(c * jets.points_per_tile + point) * out.z.stride + column] = x[c];
-            }
+template <bool VALUES> __device__ __forceinline__ void store_forward(ProductMemory &memory, const Jets &jets, const ForwardOutput &out) {
+    TileOfRows z = out.z.here();
+    change_and_store<VALUES>(memory, jets, out.h, [&](int point, int column, Element x) {
+        if (VALUES) {
+            float slope = activate<true>(jets, out.activation, x);
+            if (out.z.exists()) z.row(point)[column] = slope;
+            return;
         }
-        activate(jets, out.activation, x);
+        if (out.z.exists()) {
+            for (int c = 0; c < jets.components(); c++) z.row(c * jets.points_per_tile + point)[column] = x[c];
+        }
+        activate<false>(jets, out.activation, x);
     });
 }
 
@@ -62,8 +66,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, LAYER_BLOCKS) layer_forwar
     }
     if (layer.out.jets) {
         store_jets(memory, jets, layer.out, layer.weights.outputs);
+    } else if (jets.values_only()) {
+        store_forward<true>(memory, jets, layer.out);
     } else {
-        store_forward(memory, jets, layer.out);
+        store_forward<false>(memory, jets, layer.out);
     }
 }
 
@@ -169,7 +175,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) features_forward(const Fea
     }
     if (features.out.jets) {
         store_jets(memory, jets, features.out, features.out.h.width);
+    } else if (jets.values_only()) {
+        store_forward<true>(memory, jets, features.out);
     } else {
-        store_forward(memory, jets, features.out);
+        store_forward<false>(memory, jets, features.out);
     }
 }

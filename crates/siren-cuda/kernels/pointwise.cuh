@@ -22,21 +22,24 @@ __device__ __forceinline__ Element element_of(ProductMemory &memory, const Jets 
     return {memory.result + point * RESULT_STRIDE + column, jets.points_per_tile * RESULT_STRIDE};
 }
 
-// Replaces z by σ(z).
-__device__ __forceinline__ void activate(const Jets &jets, Activation f, Element x) {
-    if (f.kind == LINEAR) return;
+// Replaces z by σ(z), and returns σ'(z). `VALUES`: there is no other component.
+template <bool VALUES> __device__ __forceinline__ float activate(const Jets &jets, Activation f, Element x) {
+    if (f.kind == LINEAR) return 1.0f;
     Derivatives s = derivatives(f, x[0]);
-    for (int k = 0; k < jets.traces; k++) {
-        float q = 0.0f;
-        for (int e = jets.first_entry(k); e < jets.entry_ends[k]; e++) {
-            TraceEntry entry = jets.entries[e];
-            q += entry.coefficient * x[1 + entry.i] * x[1 + entry.j];
+    if (!VALUES) {
+        for (int k = 0; k < jets.traces; k++) {
+            float q = 0.0f;
+            for (int e = jets.first_entry(k); e < jets.entry_ends[k]; e++) {
+                TraceEntry entry = jets.entries[e];
+                q += entry.coefficient * x[1 + entry.i] * x[1 + entry.j];
+            }
+            float &trace = x[1 + jets.gradients + k];
+            trace = fmaf(s.s2, q, s.s1 * trace);
         }
-        float &trace = x[1 + jets.gradients + k];
-        trace = fmaf(s.s2, q, s.s1 * trace);
+        for (int i = 1; i <= jets.gradients; i++) x[i] *= s.s1;
     }
-    for (int i = 1; i <= jets.gradients; i++) x[i] *= s.s1;
     x[0] = s.s0;
+    return s.s1;
 }
 
 // Replaces h̄ by z̄, given the jet z.
@@ -62,30 +65,31 @@ __device__ __forceinline__ void activate_backward(const Jets &jets, Activation f
     d[0] = sum;
 }
 
-// Calls `change(point, column)` for every element of the tile in shared memory, then writes the tile to `out` with the largest magnitudes
-// of its rows. Rows and columns that belong to no point or no feature become zero. All threads must call; memory.maxima must be zeros that
-// all of them see.
-template <typename Change>
+// Calls `change(point, column, element)` for every element of the tile in shared memory, then writes the tile to `out` with the largest
+// magnitudes of its rows. Rows and columns that belong to no point or no feature become zero. All threads must call; memory.maxima must be
+// zeros that all of them see.
+template <bool VALUES, typename Change>
 __device__ __forceinline__ void change_and_store(ProductMemory &memory, const Jets &jets, const Rows &out, Change change) {
     int column = threadIdx.x % TILE_COLUMNS, group = threadIdx.x / TILE_COLUMNS;
-    int out_column = blockIdx.y * TILE_COLUMNS + column;
-    bool is_feature = out_column < out.width;
+    int out_column = blockIdx.y * TILE_COLUMNS + column, components = VALUES ? 1 : jets.components();
+    bool is_feature = out_column < out.width, is_stored = out_column < out.stride;
+    TileOfRows tile = out.here();
     for (int point = group; point < jets.points_per_tile; point += THREADS / TILE_COLUMNS) {
         Element x = element_of(memory, jets, point, column);
         bool is_element = is_feature && point < jets.tile_points();
         if (is_element) change(point, out_column, x);
-        for (int c = 0; c < jets.components(); c++) {
+        for (int c = 0; c < components; c++) {
             int row = c * jets.points_per_tile + point;
             float value = is_element ? x[c] : 0.0f;
-            if (out_column < out.stride) out.data[out.here(row) * out.stride + out_column] = value;
+            if (is_stored) tile.row(row)[out_column] = value;
             // NaN has the largest bits of all: it stays visible.
             float largest = warp_maximum(fabsf(value));
             if (threadIdx.x % 32 == 0) atomicMax(&memory.maxima[row], __float_as_uint(largest));
         }
     }
-    for (int row = jets.components() * jets.points_per_tile + group; row < TILE_ROWS; row += THREADS / TILE_COLUMNS) {
-        if (out_column < out.stride) out.data[out.here(row) * out.stride + out_column] = 0.0f;
+    for (int row = components * jets.points_per_tile + group; row < TILE_ROWS; row += THREADS / TILE_COLUMNS) {
+        if (is_stored) tile.row(row)[out_column] = 0.0f;
     }
     __syncthreads();
-    out.maxima[out.here(threadIdx.x) * out.column_tiles() + blockIdx.y] = __uint_as_float(memory.maxima[threadIdx.x]);
+    tile.maxima[threadIdx.x * tile.column_tiles + blockIdx.y] = __uint_as_float(memory.maxima[threadIdx.x]);
 }
