@@ -52,9 +52,15 @@ extern "C" __global__ void __launch_bounds__(THREADS, LAYER_BLOCKS) layer_backwa
     multiply_tile(memory, layer.d_output, layer.weights);
     TileOfRows z = layer.z.here();
     if (jets.values_only()) {
-        change_and_store<true>(memory, jets, layer.d_input, [&](int point, int column, Element d) { d[0] *= z.row(point)[column]; });
+        change_and_store_values(memory, jets, layer.d_input, [&](int point, int column, float d[4]) {
+            float4 slope = *reinterpret_cast<const float4 *>(z.row(point) + column);
+            d[0] *= slope.x;
+            d[1] *= slope.y;
+            d[2] *= slope.z;
+            d[3] *= slope.w;
+        });
     } else {
-        change_and_store<false>(memory, jets, layer.d_input, [&](int point, int column, Element d) {
+        change_and_store(memory, jets, layer.d_input, [&](int point, int column, Element d) {
             Element x = {z.row(point) + column, jets.points_per_tile * z.stride};
             activate_backward(jets, layer.activation, x, d);
         });
