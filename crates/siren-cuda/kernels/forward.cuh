@@ -184,11 +184,16 @@ extern "C" __global__ void __launch_bounds__(THREADS) features_forward(const Fea
     const Jets &jets = features.jets;
     memory.maxima[threadIdx.x] = 0;
     int column = threadIdx.x % TILE_COLUMNS, feature = blockIdx.y * TILE_COLUMNS + column;
-    if (feature < features.out.h.width) {
+    if (feature < max(features.out.h.width, features.out.h.stride)) {
         for (int point = threadIdx.x / TILE_COLUMNS; point < jets.tile_points(); point += THREADS / TILE_COLUMNS) {
             long index = (long)blockIdx.z * jets.points + (long)blockIdx.x * jets.points_per_tile + point;
             const float *x = features.coords + index * features.dims;
             Element z = element_of(memory, jets, point, column);
+            if (feature >= features.out.h.width) {
+                // Padding: values alone are read four at a time.
+                z[0] = 0.0f;
+                continue;
+            }
             switch (features.kind) {
             case AFFINE:
                 affine(features, x, feature, z);
