@@ -31,12 +31,14 @@ fn run(ptx: String) {
         first_center: 0,
         first_sigma: 140,
     };
+    let sine = Pointwise::Sine { omega: 20.0 };
     let cases = [
-        (Features::Identity, Order::Gradient),
-        (Features::Identity, Order::Value),
-        (rbf, Order::Gradient),
+        (Features::Identity, Order::Gradient, sine),
+        (Features::Identity, Order::Value, sine),
+        (Features::Identity, Order::Value, Pointwise::Tanh),
+        (rbf, Order::Gradient, sine),
     ];
-    for (features, order) in cases {
+    for (features, order, pointwise) in cases {
         let sizes = Sizes {
             dims: 2,
             width: 80,
@@ -45,7 +47,7 @@ fn run(ptx: String) {
             points: 150,
             fields: 2,
         };
-        let plan = plan(sizes, features, Pointwise::Sine { omega: 20.0 });
+        let plan = plan(sizes, features, pointwise);
         let case = Case::draw(sizes, plan, order, 5);
         if let Err(error) = case.try_on(&device, Precision::Exact) {
             println!("> {error}");
