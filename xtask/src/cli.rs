@@ -9,6 +9,8 @@ use std::path::Path;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use crate::kernels::KernelsArgs;
+
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask run configs/image.toml
@@ -20,6 +22,7 @@ Examples:
   cargo xtask setup
   cargo xtask test
   cargo xtask ci
+  cargo xtask kernels --sass
 
 `cargo xtask COMMAND --help` explains a command.
 Exit status: that of the program started; 1 for an error before that; 2 for a wrong command line.";
@@ -122,6 +125,12 @@ pub enum Command {
     /// The dependency check needs cargo-deny (`cargo install --locked cargo-deny`). A summary lists the outcome of each check and its time
     /// in seconds.
     Ci,
+
+    /// Compile the CUDA kernels, compare their PTX with the files checked in, and list what they need on each card.
+    ///
+    /// Needs neither a card nor a driver. Python's pip downloads NVIDIA's compiler to the target folder, once. The command fails if PTX differs
+    /// from the files checked in, and if a kernel spills registers or has a stack frame on one of the cards.
+    Kernels(KernelsArgs),
 }
 
 /// Commands that start a program.

@@ -15,6 +15,7 @@ mod cli;
 #[cfg(test)]
 mod documents;
 mod ffmpeg;
+mod kernels;
 mod kind;
 mod launch;
 
@@ -47,6 +48,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Test(args) => checks::test(&root, &args.cargo_args),
         Command::Reference => checks::reference(&root),
         Command::Ci => checks::ci(&root),
+        Command::Kernels(args) => kernels::run(&root, args),
         Command::Program(command) => Launch::of(command, kind_of_config, kind_of_run)?.start(&root),
     }
 }

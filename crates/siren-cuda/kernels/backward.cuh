@@ -44,7 +44,7 @@ struct LayerBackward {
 };
 
 // z̄ of the layer below: h̄ = Wᵀ z̄, then backward through its activation.
-extern "C" __global__ void __launch_bounds__(THREADS) layer_backward(const LayerBackward layer) {
+extern "C" __global__ void __launch_bounds__(THREADS, LAYER_BLOCKS) layer_backward(const LayerBackward layer) {
     extern __shared__ __align__(16) unsigned char shared[];
     ProductMemory &memory = *reinterpret_cast<ProductMemory *>(shared);
     const Jets &jets = layer.jets;

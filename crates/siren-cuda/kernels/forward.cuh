@@ -47,7 +47,7 @@ struct LayerForward {
 };
 
 // One layer: z = W h + b, then its activation.
-extern "C" __global__ void __launch_bounds__(THREADS) layer_forward(const LayerForward layer) {
+extern "C" __global__ void __launch_bounds__(THREADS, LAYER_BLOCKS) layer_forward(const LayerForward layer) {
     extern __shared__ __align__(16) unsigned char shared[];
     ProductMemory &memory = *reinterpret_cast<ProductMemory *>(shared);
     const Jets &jets = layer.jets;

@@ -152,7 +152,7 @@ __device__ __forceinline__ void store_bias(GradientMemory &memory, const WeightG
 }
 
 // W̄ = z̄ᵀ h and b̄ = Σ z̄ over the tiles of one split. Blocks (x, y, z): (64 outputs, 64 inputs and split, field).
-extern "C" __global__ void __launch_bounds__(THREADS) weight_gradient(const WeightGradient layer) {
+extern "C" __global__ void __launch_bounds__(THREADS, 3) weight_gradient(const WeightGradient layer) {
     extern __shared__ __align__(16) unsigned char shared[];
     GradientMemory &memory = *reinterpret_cast<GradientMemory *>(shared);
     int input_tiles = layer.input.column_tiles();

@@ -6,6 +6,8 @@
 // Halves between two rows of a slice in shared memory: 80 bytes, so that the eight rows of a matrix lie in different banks.
 constexpr int SLICE_STRIDE = SLICE + 8;
 constexpr int SLICE_PIECE = TILE_ROWS * SLICE_STRIDE;
+// Blocks that a multiprocessor is to hold at least: as many as there are registers for.
+constexpr int LAYER_BLOCKS = PIECES > 1 ? 2 : 3;
 // Floats between two rows of a result in shared memory.
 constexpr int RESULT_STRIDE = TILE_COLUMNS + 8;
 
