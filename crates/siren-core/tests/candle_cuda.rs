@@ -1,5 +1,5 @@
-//! Compares fields on a CUDA device with the fused operation on the CPU in `f64`. The tests are ignored without the feature `cuda`, and need a
-//! device with it: `cargo test --release -p siren-core --features cuda --test cuda`.
+//! Compares fields whose tensors are on a CUDA device of candle with the fused operation on the CPU in `f64`. The tests are ignored without the
+//! feature `candle-cuda`, and need a device with it: `cargo test --release -p siren-core --features candle-cuda --test candle_cuda`.
 
 mod compare;
 
@@ -93,7 +93,7 @@ fn errors(config: &SirenConfig, points: usize, dtype: DType, device: &Device) ->
 }
 
 #[test]
-#[cfg_attr(not(feature = "cuda"), ignore = "needs a CUDA device")]
+#[cfg_attr(not(feature = "candle-cuda"), ignore = "needs a CUDA device")]
 fn every_activation_and_encoding_agrees_with_the_cpu_at_every_order() {
     let device = Device::new_cuda(0).expect("a CUDA device");
     for activation in Activation::ALL {
@@ -121,7 +121,7 @@ fn every_activation_and_encoding_agrees_with_the_cpu_at_every_order() {
 }
 
 #[test]
-#[cfg_attr(not(feature = "cuda"), ignore = "needs a CUDA device")]
+#[cfg_attr(not(feature = "candle-cuda"), ignore = "needs a CUDA device")]
 fn single_precision_agrees_with_the_cpu_at_the_papers_width() {
     let device = Device::new_cuda(0).expect("a CUDA device");
     for (hidden_features, learn_omega) in [(64, false), (256, false), (256, true)] {
@@ -140,7 +140,7 @@ fn single_precision_agrees_with_the_cpu_at_the_papers_width() {
 }
 
 #[test]
-#[cfg_attr(not(feature = "cuda"), ignore = "needs a CUDA device")]
+#[cfg_attr(not(feature = "candle-cuda"), ignore = "needs a CUDA device")]
 fn evaluation_in_several_chunks_agrees_with_the_cpu() {
     let device = Device::new_cuda(0).expect("a CUDA device");
     let config = SirenConfig {
@@ -179,7 +179,7 @@ fn trained(field: Siren, points: usize) -> [Tensor; 2] {
 }
 
 #[test]
-#[cfg_attr(not(feature = "cuda"), ignore = "needs a CUDA device")]
+#[cfg_attr(not(feature = "candle-cuda"), ignore = "needs a CUDA device")]
 fn steps_of_several_chunks_agree_with_the_cpu_and_give_the_same_bits_every_time() {
     let device = Device::new_cuda(0).expect("a CUDA device");
     let config = SirenConfig {

@@ -1,0 +1,262 @@
+//! Compares networks on a CUDA device with the fused operation on the CPU. The device is one of the stand-in for the driver, which interprets the
+//! kernels.
+
+#![cfg(feature = "cuda")]
+
+mod compare;
+
+use candle_core::{DType, Device, Tensor, Var};
+use compare::largest_error;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use siren_core::field::{
+    Encoding, FieldEngine, FieldShape, FourierEncoding, Jet, NerfEncoding, Order, RbfEncoding,
+    Siren, SirenConfig,
+};
+use siren_core::objective::{Constraint, ValueMse};
+use siren_core::optimizer::{GaussNewtonConfig, OptimizerConfig};
+use siren_core::signal::{Sample, WholeSampler};
+use siren_core::train::{Precision, TrainConfig, Trainer};
+
+const SHAPE: FieldShape = FieldShape {
+    in_features: 2,
+    out_features: 3,
+    samples_per_side: None,
+};
+const POINTS: usize = 43;
+
+/// Returns the engine of a device of the stand-in for the driver.
+fn under_stand_in_driver() -> FieldEngine {
+    FieldEngine::cuda(0).unwrap()
+}
+
+fn config() -> SirenConfig {
+    SirenConfig {
+        first_omega_0: 3.0.into(),
+        hidden_omega_0: 3.0,
+        hidden_features: 24,
+        hidden_layers: 1,
+        ..SirenConfig::default()
+    }
+}
+
+fn field(config: &SirenConfig, dtype: DType) -> Siren {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let drawn = config
+        .init(SHAPE, &mut rng, DType::F32, &Device::Cpu)
+        .unwrap();
+    let named = drawn.named_tensors().unwrap();
+    let find = |name: &str| {
+        let found = named.iter().find(|(known, _)| known == name);
+        found.map(|(_, tensor)| tensor.clone())
+    };
+    config.load(SHAPE, find, dtype, &Device::Cpu).unwrap()
+}
+
+/// Returns a tensor of numbers in [−1, 1].
+fn spread(shape: &[usize], frequency: f64, dtype: DType) -> Tensor {
+    let count = shape.iter().product::<usize>() as u32;
+    let values = (0..count).map(|i| (frequency * f64::from(i) + 0.3).sin() as f32);
+    let values = Tensor::from_iter(values, &Device::Cpu).unwrap();
+    values.reshape(shape).unwrap().to_dtype(dtype).unwrap()
+}
+
+/// Returns the gradient of a smooth loss on all components of a jet with respect to a variable.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the gradient of a loss that no trainer has"
+)]
+fn gradient(jet: &Jet, of: &Var) -> Tensor {
+    let loss = (jet.packed().sqr().unwrap() + jet.packed()).unwrap();
+    let store = loss.mean_all().unwrap().backward().unwrap();
+    store.get(of).unwrap().clone()
+}
+
+/// Returns the largest relative errors of the jet and of its gradient, against the CPU in double precision.
+fn errors(config: &SirenConfig, order: &Order, engine: &FieldEngine) -> [f64; 2] {
+    let device = field(config, DType::F32).on(engine).unwrap();
+    let exact = field(config, DType::F64);
+    let [got, expected] = [&device, &exact].map(|field| {
+        let coords = spread(&[POINTS, 2], 1.7, field.parameters().dtype());
+        let jet = field.jet(&coords, order).unwrap();
+        let evaluated = field.evaluate(&coords, order).unwrap();
+        let gap = largest_error(evaluated.packed(), jet.packed());
+        assert!(gap < 1e-6, "a jet without a graph differs by {gap:e}");
+        let gradient = gradient(&jet, field.parameters().var());
+        [jet.packed().clone(), gradient]
+    });
+    [0, 1].map(|part| largest_error(&got[part], &expected[part]))
+}
+
+fn orders() -> [Order; 4] {
+    [
+        Order::Value,
+        Order::Gradient,
+        Order::laplacian(2),
+        Order::hessian(2),
+    ]
+}
+
+#[test]
+#[ignore = "needs the stand-in for the driver"]
+fn fields_of_every_encoding_agree_with_the_cpu_at_every_order() {
+    let engine = under_stand_in_driver();
+    let (frequencies, features, scale) = (Some(2), 5, 0.5);
+    let (centers, sigma) = (7, 1.5);
+    for encoding in [
+        Encoding::Identity,
+        Encoding::Nerf(NerfEncoding { frequencies }),
+        Encoding::Fourier(FourierEncoding { features, scale }),
+        Encoding::Rbf(RbfEncoding { centers, sigma }),
+    ] {
+        for order in orders() {
+            let config = SirenConfig {
+                encoding: encoding.clone(),
+                ..config()
+            };
+            let [jet, gradient] = errors(&config, &order, &engine);
+            assert!(
+                jet < 1e-5 && gradient < 1e-5,
+                "{encoding:?} {order:?}: {jet:e} {gradient:e}"
+            );
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs the stand-in for the driver"]
+fn learned_frequencies_have_a_gradient_on_the_device_too() {
+    let engine = under_stand_in_driver();
+    let config = SirenConfig {
+        learn_omega: true,
+        ..config()
+    };
+    let [jet, gradient] = errors(&config, &Order::laplacian(2), &engine);
+    assert!(jet < 1e-5 && gradient < 1e-5, "{jet:e} {gradient:e}");
+}
+
+#[test]
+#[ignore = "needs the stand-in for the driver"]
+fn one_half_is_less_accurate_than_two() {
+    let FieldEngine::Cuda { device, .. } = under_stand_in_driver() else {
+        panic!("the engine is not a device");
+    };
+    let precision = siren_core::siren_cuda::Precision::Fast;
+    let engine = FieldEngine::Cuda { device, precision };
+    for error in errors(&config(), &Order::laplacian(2), &engine) {
+        assert!((1e-5..1e-2).contains(&error), "{error:e}");
+    }
+}
+
+#[test]
+#[ignore = "needs the stand-in for the driver"]
+fn batches_of_fields_agree_with_the_cpu() {
+    let engine = under_stand_in_driver();
+    let host = field(&config(), DType::F32);
+    let parameters = host.parameters().len();
+    let params = (spread(&[3, parameters], 0.9, DType::F32) * 0.2).unwrap();
+    let params = Var::from_tensor(&params).unwrap();
+    let coords = spread(&[3, POINTS, 2], 1.7, DType::F32);
+    let targets = spread(&[3, POINTS, 3], 2.3, DType::F32);
+    let device = host.network().clone().on(&engine);
+    let order = Order::Gradient;
+    let [got, expected] = [&device, host.network()].map(|network| {
+        let jet = network.batch_jet(&params, &coords, &order).unwrap();
+        let [error, square] = network
+            .batch_square_error(&params, &coords, &targets)
+            .unwrap();
+        let loss = (&error + (square * 0.1).unwrap()).unwrap();
+        let store = siren_core::train::differentiate(&loss).unwrap();
+        let d_loss = store.get(&params).unwrap().clone();
+        let d_jet = gradient(&jet, &params);
+        [jet.packed().clone(), d_jet, error, d_loss]
+    });
+    for (got, expected) in got.iter().zip(&expected) {
+        let error = largest_error(got, expected);
+        assert!(error < 1e-5, "{error:e}");
+    }
+}
+
+fn constraints() -> [Constraint; 1] {
+    let coords = spread(&[POINTS, 2], 1.7, DType::F32);
+    let targets = spread(&[POINTS, 3], 2.3, DType::F32);
+    let sampler = WholeSampler::new(Sample::with_targets(coords, targets).unwrap());
+    [Constraint::new("points", sampler, ValueMse)]
+}
+
+/// Takes steps on an engine and returns the parameters. A run that is stopped after a step continues on another engine from what a checkpoint
+/// holds.
+fn trained(train: &TrainConfig, engine: &FieldEngine, then: Option<&FieldEngine>) -> Tensor {
+    let steps = train.steps as usize;
+    let device_field = |engine| field(&config(), DType::F32).on(engine).unwrap();
+    let mut trainer = Trainer::new(device_field(engine), train).unwrap();
+    let stop = then.map_or(steps, |_| steps / 2);
+    for _ in 0..stop {
+        trainer.step(&constraints()).unwrap();
+    }
+    if let Some(engine) = then {
+        let (step, state) = (trainer.step_count(), trainer.optimizer_state().unwrap());
+        let resumed = device_field(engine);
+        let parameters = trainer.model().parameters().flat().unwrap();
+        resumed.parameters().set(&parameters).unwrap();
+        trainer = Trainer::new(resumed, train).unwrap();
+        trainer.restore(step, &state).unwrap();
+        trainer.run(&constraints()).unwrap();
+    }
+    trainer.model().parameters().flat().unwrap()
+}
+
+fn bits(tensor: &Tensor) -> Vec<u32> {
+    let values = tensor.to_vec1::<f32>().unwrap();
+    values.into_iter().map(f32::to_bits).collect()
+}
+
+#[test]
+#[ignore = "needs the stand-in for the driver"]
+fn training_gives_the_same_bits_when_resumed_and_agrees_with_the_cpu() {
+    let engine = under_stand_in_driver();
+    let train = TrainConfig {
+        steps: 6,
+        learning_rate: 1e-3,
+        ..TrainConfig::default()
+    };
+    let undisturbed = trained(&train, &engine, None);
+    let resumed = trained(&train, &engine, Some(&engine));
+    assert_eq!(bits(&undisturbed), bits(&resumed));
+    let host = trained(&train, &FieldEngine::Cpu, None);
+    assert_ne!(bits(&undisturbed), bits(&host));
+    let moved = trained(&train, &FieldEngine::Cpu, Some(&engine));
+    for got in [&undisturbed, &moved] {
+        let error = largest_error(got, &host);
+        assert!(error < 1e-4, "{error:e}");
+    }
+}
+
+#[test]
+#[ignore = "needs the stand-in for the driver"]
+fn a_gauss_newton_step_agrees_with_the_cpu() {
+    let train = TrainConfig {
+        steps: 1,
+        optimizer: OptimizerConfig::GaussNewton(GaussNewtonConfig::default()),
+        ..TrainConfig::default()
+    };
+    let got = trained(&train, &under_stand_in_driver(), None);
+    let expected = trained(&train, &FieldEngine::Cpu, None);
+    let error = largest_error(&got, &expected);
+    assert!(error < 1e-4, "{error:e}");
+}
+
+#[test]
+#[ignore = "needs the stand-in for the driver"]
+fn double_precision_is_refused_on_the_device() {
+    let engine = under_stand_in_driver();
+    let error = field(&config(), DType::F64).on(&engine).unwrap_err();
+    assert!(error.to_string().contains("got F64"), "{error}");
+    let single = field(&config(), DType::F32).on(&engine).unwrap();
+    let train = TrainConfig {
+        precision: Precision::Double,
+        ..TrainConfig::default()
+    };
+    let error = Trainer::new(single, &train).err().unwrap();
+    assert!(error.to_string().contains("`train.precision`"), "{error}");
+}
