@@ -211,7 +211,11 @@ fn models_that_are_no_velocities_of_a_plane_are_refused_with_the_element_and_a_r
     ];
     assert_check_refused(&desk, meters, words);
     let kilometers = format!("{meters} --set signal.units.reference_velocity=1.5");
-    assert_check_refused(&desk, &kilometers, &["meters.npy", "m/s", "give it in m/s"]);
+    assert_check_refused(
+        &desk,
+        &kilometers,
+        &["meters.npy", "m/s", "give the reference in m/s"],
+    );
     let right = format!("{meters} --set signal.units.reference_velocity=1500");
     desk.run(&format!("check good.toml --set {right}"))
         .assert_success();

@@ -63,6 +63,7 @@
 #[cfg(feature = "cli")]
 mod artifacts;
 pub mod config;
+mod disjoint_sets;
 #[cfg(feature = "cli")]
 mod domain;
 #[cfg(feature = "cli")]

@@ -59,11 +59,15 @@ impl ShapeSource {
                 orientation: Orientation::Claimed,
             },
             Geometry::Mesh(mesh) => {
-                let mesh = outside_out(mesh, path, notes);
+                let truth = Truth::of_mesh(outside_out(mesh, path, notes))?;
                 Self {
-                    points: mesh.sample(signal.samples, &mut rng),
-                    orientation: orientation_of(&mesh),
-                    truth: Some(Truth::of_mesh(mesh)?),
+                    points: truth.sample(signal.samples, &mut rng),
+                    orientation: if truth.is_oriented() {
+                        Orientation::Certain
+                    } else {
+                        Orientation::Claimed
+                    },
+                    truth: Some(truth),
                     origin: path.display().to_string(),
                 }
             }
@@ -129,16 +133,6 @@ fn mismatch(points: &Bounds, truth: &Bounds) -> Option<String> {
     (!is_similar).then(|| {
         format!("the box of the true surface is {ratio:.3} times as large as that of the points")
     })
-}
-
-/// Returns whether the triangles of a mesh agree on their sides, as far as they have common edges.
-fn orientation_of(mesh: &Mesh) -> Orientation {
-    let topology = mesh.topology();
-    if topology.misoriented_edges == 0 && topology.non_manifold_edges == 0 {
-        Orientation::Certain
-    } else {
-        Orientation::Claimed
-    }
 }
 
 /// Turns the triangles of a mesh whose volume is negative.

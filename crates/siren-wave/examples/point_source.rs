@@ -1,4 +1,4 @@
-//! Solves the Helmholtz equation for a point source beside a slow cylinder, and prints the field on a line.
+//! Solves the Helmholtz equation for a point source beside a slow cylinder, prints the field on a line, and saves it.
 
 use siren_core::train::Fit;
 use siren_wave::Waves;
@@ -6,7 +6,7 @@ use siren_wave::config::{
     CircleMediumConfig, MediumConfig, PositionsConfig, WaveObjectiveConfig, WaveSignalConfig,
 };
 
-fn main() -> siren_core::Result<()> {
+pub(crate) fn main() -> siren_core::Result<()> {
     let signal = WaveSignalConfig {
         medium: MediumConfig::Circle(CircleMediumConfig {
             radius: 0.15,
@@ -38,5 +38,5 @@ fn main() -> siren_core::Result<()> {
     for (point, u) in line.iter().zip(field.waves(0, &line)?) {
         println!("{point:.1?}: {u:.4}");
     }
-    Ok(())
+    field.save(std::env::temp_dir().join("point_source.safetensors"))
 }

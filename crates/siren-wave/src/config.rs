@@ -1,5 +1,6 @@
 //! The `[signal]` and `[objective]` tables of a config of the kind `wave`.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::de::MapAccess;
@@ -67,6 +68,20 @@ impl Default for WaveSignalConfig {
 }
 
 impl WaveSignalConfig {
+    /// Returns a note on positions that stand beside a recording, which has its own.
+    pub(crate) fn ignored_positions_note(&self) -> Option<String> {
+        let has_sources = self.sources != Self::default().sources;
+        let given = match (has_sources, self.receivers.is_some()) {
+            (true, true) => "`signal.sources` and `signal.receivers` are",
+            (true, false) => "`signal.sources` is",
+            (false, true) => "`signal.receivers` is",
+            (false, false) => return None,
+        };
+        Some(format!(
+            "{given} ignored: `signal.recording` has its own positions"
+        ))
+    }
+
     /// Checks that an equation uses every key that is given.
     ///
     /// # Errors
@@ -174,6 +189,45 @@ impl Default for WaveObjectiveConfig {
             source_weight: 0.1,
             hold_points: 1,
         }
+    }
+}
+
+impl WaveObjectiveConfig {
+    /// Checks that the equation uses every key that is given: finite differences have neither points nor residuals.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] with the key that it would ignore.
+    pub(crate) fn check_used(&self) -> Result<()> {
+        match &self.equation {
+            Equation::Inverse(inverse) if matches!(inverse.solver, InverseSolver::Adjoint(_)) => {}
+            _ => return Ok(()),
+        }
+        let expected = "nothing: `solver = \"adjoint\"` has neither points nor residuals";
+        let default = Self::default();
+        let refuse = |key: &str, found: &dyn fmt::Display| {
+            let key = format!("objective.{key}");
+            Err(Error::invalid(&key, found, expected))
+        };
+        if self.norm != default.norm {
+            return refuse("norm", &"l1");
+        }
+        for (key, found, default) in [
+            ("points", self.points as u64, default.points as u64),
+            (
+                "source_points",
+                self.source_points as u64,
+                default.source_points as u64,
+            ),
+            ("hold_points", self.hold_points, default.hold_points),
+        ] {
+            if found != default {
+                return refuse(key, &found);
+            }
+        }
+        if self.source_weight.to_bits() != default.source_weight.to_bits() {
+            return refuse("source_weight", &self.source_weight);
+        }
+        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use siren_core::field::{FieldShape, Siren};
 use siren_core::metrics::{Metric, Metrics};
 use siren_core::objective::Constraint;
-use siren_core::signal::{Sample, Stream};
+use siren_core::signal::Sample;
 use siren_core::train::TrainConfig;
 use siren_core::{Error, Result};
 
@@ -23,7 +23,7 @@ use crate::config::{HelmholtzConfig, MediumConfig, Smoothing};
 use crate::contrast::{Contrast, smoothed};
 use crate::field::WaveMetadata;
 use crate::medium::Medium;
-use crate::objective::{Helmholtz, MEDIUM, OFFSET, REMAINDER, Region, STRETCH};
+use crate::objective::{Helmholtz, MEDIUM, Region};
 use crate::offset::{Formulation, Offset};
 use crate::pml::Pml;
 use crate::receivers::Role;
@@ -31,9 +31,9 @@ use crate::reference::cylinder::{Cylinder, CylinderField};
 use crate::reference::frequency::FrequencyGrid;
 use crate::reference::hankel::HankelField;
 use crate::reference::sampler::PointSampler;
-use crate::sampler::{Draws, disk, frame, square, within};
+use crate::sampler::{DrawnStep, PointConstraints, disk, frame, square, within};
 use crate::scores::{RELATIVE_ERROR_PERCENT, grid, relative_percent};
-use crate::shots::{ShotFacts, ShotFields};
+use crate::shots::{POINTS_PER_TASK, ShotFacts, ShotFields};
 use crate::signal::{INPUT_SIDE, Placement, Regions, Setup, WaveProblem, only_source, training};
 use crate::source::PointSource;
 
@@ -84,6 +84,8 @@ pub(crate) struct Reference {
     pub(crate) points: Vec<Point>,
     /// Its values there.
     pub(crate) values: Vec<Complex64>,
+    /// Offsets of the network there.
+    offsets: Vec<Complex64>,
 }
 
 impl HelmholtzProblem {
@@ -188,35 +190,27 @@ impl HelmholtzProblem {
     }
 
     /// Returns the sample at points outside the absorbing layer.
-    fn interior(&self, points: &[Point], step: u64, place: &Placement) -> Result<Sample> {
-        let deviation = self.smoothing.at(step) * 2.0 * PI / self.wavenumber;
-        let mut medium = Vec::with_capacity(points.len());
-        let mut offset = Vec::with_capacity(points.len());
-        let mut remainder = Vec::with_capacity(points.len());
-        for &point in points {
-            let at = self.offset().at(point);
-            medium.push([smoothed(&self.medium, point, deviation)]);
-            offset.push([at.value.re, at.value.im]);
-            remainder.push([at.remainder.re, at.remainder.im]);
-        }
-        Sample::new(place.tensor(points)?)?
-            .with_column(MEDIUM, place.tensor(&medium)?)?
-            .with_column(OFFSET, place.tensor(&offset)?)?
-            .with_column(REMAINDER, place.tensor(&remainder)?)
+    fn interior(&self, points: &[Point], drawn: &DrawnStep<'_>) -> Result<Sample> {
+        let deviation = self.smoothing.at(drawn.step) * 2.0 * PI / self.wavenumber;
+        let medium: Vec<[f64; 1]> = points
+            .par_iter()
+            .with_min_len(POINTS_PER_TASK)
+            .map(|&point| [smoothed(&self.medium, point, deviation)])
+            .collect();
+        self.fields
+            .interior(points, drawn.place)?
+            .with_column(MEDIUM, drawn.place.tensor(&medium)?)
     }
 
     /// Returns the sample at points of the absorbing layer.
     fn layer(&self, points: &[Point], place: &Placement) -> Result<Sample> {
-        let none = place.tensor(&vec![[0.0, 0.0]; points.len()])?;
         let medium: Vec<[f64; 1]> = points
             .iter()
             .map(|&point| [self.medium.squared_slowness(point)])
             .collect();
-        Sample::new(place.tensor(points)?)?
-            .with_column(MEDIUM, place.tensor(&medium)?)?
-            .with_column(OFFSET, none.clone())?
-            .with_column(REMAINDER, none)?
-            .with_column(STRETCH, place.tensor(&stretches(&self.pml, points))?)
+        self.fields
+            .layer(points, place)?
+            .with_column(MEDIUM, place.tensor(&medium)?)
     }
 
     /// Returns the field that networks are compared with, which is computed once: the closed form of a uniform medium or of a cylinder, or
@@ -228,7 +222,12 @@ impl HelmholtzProblem {
         let mut points = grid(COMPARED_SIDE, COMPARED_HALF.min(self.pml.inner()));
         points.retain(|&point| self.source.distance(point) > self.source.radius());
         let values = self.reference_at(&points)?;
-        Ok(self.reference.get_or_init(|| Reference { points, values }))
+        let offsets = self.fields.offset_values(&points);
+        Ok(self.reference.get_or_init(|| Reference {
+            points,
+            values,
+            offsets,
+        }))
     }
 
     /// Returns the reference field at points.
@@ -291,25 +290,6 @@ fn cylinder(medium: &MediumConfig, source: &PointSource, pml: &Pml) -> Option<Cy
     })
 }
 
-/// Returns the coefficients of the stretched equation, as the column [`STRETCH`] has them.
-pub(crate) fn stretches(pml: &Pml, points: &[Point]) -> Vec<[f64; 10]> {
-    let row = |&point: &Point| {
-        let at = pml.at(point);
-        let factors = [
-            at.second[0],
-            at.second[1],
-            at.first[0],
-            at.first[1],
-            at.zeroth,
-        ];
-        std::array::from_fn(|i| {
-            let factor = factors[i / 2];
-            if i % 2 == 0 { factor.re } else { factor.im }
-        })
-    };
-    points.iter().map(row).collect()
-}
-
 impl WaveProblem for Arc<HelmholtzProblem> {
     fn shape(&self) -> FieldShape {
         FieldShape::new(2, 2)
@@ -321,61 +301,51 @@ impl WaveProblem for Arc<HelmholtzProblem> {
     }
 
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
-        let place = Placement {
-            dtype,
-            device: device.clone(),
-        };
-        let draws = |stream: &'static str| Draws {
+        let drawn = PointConstraints {
+            problem: Arc::clone(self),
+            place: Placement {
+                dtype,
+                device: device.clone(),
+            },
             seed: self.points.seed,
-            stream: Stream::named(stream),
             hold: self.points.hold,
         };
         // Residuals of the size of the field: derivatives of waves are k² times as large.
         let scale = self.wavenumber.powi(2);
-        let equation =
-            |name, region| Helmholtz::new(name, region, self.wavenumber, scale, self.norm);
+        let law = |name, region| Helmholtz::new(name, region, self.wavenumber, scale, self.norm);
         let inner = self.pml.inner();
-        let Regions {
-            interior: count,
-            layer: in_layer,
-            share,
-        } = Regions::of(self.points.domain, &self.pml);
+        let regions = Regions::of(self.points.domain, &self.pml);
         let at_source = self.points.source;
-        let mut constraints = Vec::new();
-        let (problem, at, drawn) = (Arc::clone(self), place.clone(), draws("wave.interior"));
-        let interior = move |step| {
-            let points = square(count, inner, &mut drawn.rng(step));
-            problem.interior(&points, step, &at)
-        };
-        let law = equation("equation", Region::Interior);
-        constraints.push(Constraint::new("interior", interior, law).weighted(share));
-        let (problem, at, drawn) = (Arc::clone(self), place.clone(), draws("wave.layer"));
-        let layer = move |step| {
-            let points = frame(in_layer, inner, &mut drawn.rng(step));
-            problem.layer(&points, &at)
-        };
-        let law = equation("layer", Region::Layer);
-        constraints.push(Constraint::new("layer", layer, law).weighted(1.0 - share));
+        let interior = law("equation", Region::Interior);
+        let interior = drawn.make("wave.interior", interior, move |problem, mut drawn| {
+            let points = square(regions.interior, inner, &mut drawn.rng);
+            problem.interior(&points, &drawn)
+        });
+        let layer = law("layer", Region::Layer);
+        let layer = drawn.make("wave.layer", layer, move |problem, mut drawn| {
+            let points = frame(regions.layer, inner, &mut drawn.rng);
+            problem.layer(&points, drawn.place)
+        });
+        let mut constraints = vec![
+            interior.weighted(regions.share),
+            layer.weighted(1.0 - regions.share),
+        ];
         if !self.offset().has_no_source() {
-            let (problem, at, drawn) = (Arc::clone(self), place.clone(), draws("wave.source"));
-            let source = move |step| {
+            let source = law("source", Region::Interior);
+            let source = drawn.make("wave.source", source, move |problem, mut drawn| {
                 let (center, radius) = (problem.source.position, problem.offset().radius());
-                let points = disk(at_source, center, radius, &mut drawn.rng(step));
-                let points = within(points, inner);
-                problem.interior(&points, step, &at)
-            };
-            let law = equation("source", Region::Interior);
-            constraints.push(Constraint::new("source", source, law).weighted(self.source_weight));
+                let points = disk(at_source, center, radius, &mut drawn.rng);
+                problem.interior(&within(points, inner), &drawn)
+            });
+            constraints.push(source.weighted(self.source_weight));
         }
         if !self.contrast.is_empty() {
-            let (problem, at, drawn) = (Arc::clone(self), place, draws("wave.contrast"));
-            let contrast = move |step| {
-                let points = problem.contrast.draw(at_source, &mut drawn.rng(step));
-                problem.interior(&points, step, &at)
-            };
-            let law = equation("contrast", Region::Interior);
-            constraints
-                .push(Constraint::new("contrast", contrast, law).weighted(self.source_weight));
+            let contrast = law("contrast", Region::Interior);
+            let contrast = drawn.make("wave.contrast", contrast, move |problem, mut drawn| {
+                let points = problem.contrast.draw(at_source, &mut drawn.rng);
+                problem.interior(&points, &drawn)
+            });
+            constraints.push(contrast.weighted(self.source_weight));
         }
         Ok(constraints)
     }
@@ -405,7 +375,9 @@ impl WaveProblem for Arc<HelmholtzProblem> {
 
     fn evaluate(&self, field: &Siren) -> Result<Metrics> {
         let reference = self.reference()?;
-        let found = self.fields.values(field, &reference.points)?;
+        let found = self
+            .fields
+            .values_with(field, &reference.points, &reference.offsets)?;
         let pairs = || found.iter().copied().zip(reference.values.iter().copied());
         let amplitudes = pairs().map(|(a, b)| (a.norm().into(), b.norm().into()));
         Ok(vec![

@@ -23,10 +23,10 @@
 //! | `medium` | `"uniform"` | the squared slowness: `"uniform"`, `"square"`, `"circle"`, or `{ file = { path = "model.npy" } }` |
 //! | `units` | – | the wavenumber (20 without keys), or frequency, extent and velocity |
 //! | `sources` | `[[0.0, 0.0]]` | positions of the sources |
-//! | `source_variance` | 1e-4, waves 5e-4 | variance of a Gaussian source |
+//! | `source_variance` | – | variance of a Gaussian source: 1e-4, for the equation `wave` 5e-4 |
 //! | `recording` | – | recorded waves of the inverse problem |
 //! | `receivers` | – | positions of receivers |
-//! | `noise` | 0 | noise that is added to the recorded waves |
+//! | `noise` | `0.0` | noise that is added to the recorded waves |
 //!
 //! | key of `[objective]` | default | meaning |
 //! |---|---|---|

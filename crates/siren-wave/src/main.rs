@@ -20,9 +20,9 @@ struct RenderArgs {
     /// What is drawn: the waves, or the medium that an inverse problem has found [default: the medium, if it was unknown].
     #[arg(long, value_enum)]
     quantity: Option<Quantity>,
-    /// The shot whose waves are drawn, from 0.
-    #[arg(long, value_name = "N", default_value = "0")]
-    shot: usize,
+    /// The shot whose waves are drawn, from 0 [default: 0].
+    #[arg(long, value_name = "N")]
+    shot: Option<usize>,
     /// The time at which a wave of the wave equation is drawn [default: the last one of the fit].
     #[arg(long, value_name = "T")]
     time: Option<f64>,

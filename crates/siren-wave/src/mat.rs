@@ -14,7 +14,7 @@ const COMPRESSED: u32 = 15;
 /// First bytes of an HDF5 file.
 const HDF5: &[u8] = b"\x89HDF";
 
-/// A matrix of real or complex numbers.
+/// A real or complex matrix.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct MatMatrix {
     pub(crate) name: String,
@@ -42,7 +42,7 @@ impl MatMatrix {
 #[derive(Clone, Debug)]
 pub(crate) struct MatMatrices {
     pub(crate) matrices: Vec<MatMatrix>,
-    /// Number of variables that are no matrices of numbers, or are stored in a way that is not read.
+    /// Number of variables that are no numeric matrices, or are stored in a way that is not read.
     others: usize,
 }
 
@@ -90,10 +90,15 @@ impl MatMatrices {
         let found = self.matrices.iter().find(|matrix| matrix.name == name);
         found.ok_or_else(|| {
             format!(
-                "holds no matrix of numbers named `{name}`: found {}",
+                "holds no numeric matrix named `{name}`: found {}",
                 self.described()
             )
         })
+    }
+
+    /// Returns the number of variables that are no numeric matrices, or are stored in a way that is not read.
+    pub(crate) fn others(&self) -> usize {
+        self.others
     }
 
     /// Returns names and shapes, for messages.
@@ -144,7 +149,7 @@ fn tag(rest: &[u8], is_little_endian: bool) -> Option<(u32, usize)> {
     Some((word(0)?, word(4)? as usize))
 }
 
-/// Parses one element as a file of its own; `None` if it is no matrix of numbers that is read.
+/// Parses one element as a file of its own; `None` if it is no numeric matrix that is read.
 fn parse_element(header: &[u8], element: &[u8], kind: u32) -> Option<MatMatrix> {
     if !matches!(kind, MATRIX | COMPRESSED) {
         return None;
@@ -283,7 +288,7 @@ mod tests {
         let bytes = file(&[handle, overflow, matrix("m", [1, 1], &[2.0], &[])]);
         let file = MatMatrices::parse(&bytes).unwrap();
         assert_eq!(file.named("m").unwrap().real, [2.0]);
-        assert_eq!(file.others, 2);
+        assert_eq!(file.others(), 2);
     }
 
     #[test]

@@ -62,10 +62,7 @@ impl PositionsConfig {
             Self::Line(line) => line.count,
             Self::Csv(_) | Self::Recording(_) => 1,
         };
-        if !(1..=MAX_POSITIONS).contains(&count) {
-            let expected = format!("1 to {MAX_POSITIONS} points");
-            return Err(Error::invalid(key, format!("{count} points"), &expected));
-        }
+        check_count(key, count)?;
         let points = match self {
             Self::Points(points) => points.clone(),
             Self::Line(line) => vec![line.from, line.to],
@@ -87,26 +84,40 @@ impl PositionsConfig {
     /// Returns the positions, in their order.
     ///
     /// # Errors
-    /// Those of [`validate`](Self::validate); [`Error::Io`] and [`Error::Signal`] of the file.
+    /// Those of [`validate`](Self::validate), also for the points of a file; [`Error::Io`] and [`Error::Signal`] of the file.
     pub fn points(&self, key: &str, role: Role) -> Result<Vec<Point>> {
         self.validate(key)?;
-        match self {
-            Self::Points(points) => Ok(points.clone()),
-            Self::Line(line) => Ok(line.points()),
+        let points = match self {
+            Self::Points(points) => points.clone(),
+            Self::Line(line) => line.points(),
             Self::Csv(path) => {
                 let lines = read_numbers(path, &["x", "y"])?;
                 let points = lines.iter().map(|line| [line.values[0], line.values[1]]);
-                Ok(points.collect())
+                points.collect()
             }
             Self::Recording(path) => {
                 let recording = Recording::open(path)?;
-                Ok(match role {
+                match role {
                     Role::Source => recording.sources().to_vec(),
                     Role::Receiver => recording.receivers().to_vec(),
-                })
+                }
             }
-        }
+        };
+        check_count(key, points.len())?;
+        Ok(points)
     }
+}
+
+/// Checks that there are positions, and not too many.
+///
+/// # Errors
+/// [`Error::InvalidValue`] with the key.
+pub(crate) fn check_count(key: &str, count: usize) -> Result<()> {
+    if (1..=MAX_POSITIONS).contains(&count) {
+        return Ok(());
+    }
+    let expected = format!("1 to {MAX_POSITIONS} points");
+    Err(Error::invalid(key, format!("{count} points"), &expected))
 }
 
 impl LineConfig {
@@ -274,6 +285,10 @@ mod tests {
         write("x;y\n0.5;0.25\n-0.5;0\n");
         let points = config.points("signal.receivers", Role::Receiver).unwrap();
         assert_eq!(points, [[0.5, 0.25], [-0.5, 0.0]]);
+        write(&"0.5 0.25\n".repeat(MAX_POSITIONS + 1));
+        let error = config.points("signal.receivers", Role::Receiver);
+        let message = error.unwrap_err().to_string();
+        assert!(message.contains("is 100001 points"), "{message}");
         write("0.5 0.25\n0.5\n");
         let error = config.points("signal.receivers", Role::Receiver);
         let message = error.unwrap_err().to_string();

@@ -21,8 +21,8 @@ const SIDES: std::ops::RangeInclusive<usize> = 2..=8192;
 pub struct WaveRendering {
     /// Number of points along each side of [−1, 1]².
     pub side: usize,
-    /// The shot whose waves are drawn, from 0.
-    pub shot: usize,
+    /// The shot whose waves are drawn, from 0. Default: 0.
+    pub shot: Option<usize>,
     /// The time at which a wave of the wave equation is drawn. Default: the last one of the fit.
     pub time: Option<f64>,
     /// What is drawn.
@@ -54,6 +54,7 @@ impl WaveRendering {
             let expected = "a name that ends in .png (picture) or .npy (values on a grid)";
             return Err(Error::invalid("--output", path.display(), expected));
         }
+        self.check_used_by(field.metadata())?;
         let points = grid(self.side, 1.0);
         if self.quantity == WaveQuantity::Medium {
             let Some(medium) = field.medium(&points)? else {
@@ -74,7 +75,7 @@ impl WaveRendering {
         if let WaveMetadata::Motion(facts) = field.metadata() {
             return self.write_motion(facts, field.siren(), path);
         }
-        let waves = field.waves(self.shot, &points)?;
+        let waves = field.waves(self.shot.unwrap_or(0), &points)?;
         if is_array {
             let values: Vec<f64> = waves.iter().flat_map(|u| [u.re, u.im]).collect();
             return write_array(&values, &[self.side, self.side, 2], path);
@@ -94,6 +95,25 @@ impl WaveRendering {
 }
 
 impl WaveRendering {
+    /// Checks that no setting is given that the rendering would ignore.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] with its option.
+    fn check_used_by(&self, metadata: &WaveMetadata) -> Result<()> {
+        let is_of_waves = self.quantity == WaveQuantity::Waves;
+        let has_shots = is_of_waves && !matches!(metadata, WaveMetadata::Motion(_));
+        if let Some(shot) = self.shot.filter(|_| !has_shots) {
+            let expected = "nothing: only waves of one frequency have shots";
+            return Err(Error::invalid("--shot", shot, expected));
+        }
+        let has_times = is_of_waves && matches!(metadata, WaveMetadata::Motion(_));
+        if let Some(time) = self.time.filter(|_| !has_times) {
+            let expected = "nothing: only waves of the wave equation have times";
+            return Err(Error::invalid("--time", time, expected));
+        }
+        Ok(())
+    }
+
     /// Writes a wave of the wave equation at one time.
     fn write_motion(&self, facts: &MotionFacts, field: &Siren, path: &Path) -> Result<()> {
         let time = self.time.unwrap_or(facts.duration);
@@ -124,4 +144,50 @@ fn write_array(values: &[f64], shape: &[usize], path: &Path) -> Result<()> {
     written.map_err(|error| partial.write_error(error))?;
     drop(writer);
     partial.keep()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::field::SlownessFacts;
+    use crate::objective::SlownessMap;
+    use crate::wave::Ansatz;
+
+    #[test]
+    fn a_shot_or_a_time_that_a_field_does_not_have_is_refused() {
+        let motion = WaveMetadata::Motion(MotionFacts {
+            ansatz: Ansatz::Field,
+            duration: 0.4,
+        });
+        let medium = WaveMetadata::Medium(SlownessFacts {
+            half_width: 0.3,
+            map: SlownessMap::Clamp,
+        });
+        let plain = |quantity| WaveRendering {
+            side: 9,
+            shot: None,
+            time: None,
+            quantity,
+        };
+        let time = |quantity| WaveRendering {
+            time: Some(0.2),
+            ..plain(quantity)
+        };
+        let shot = |quantity| WaveRendering {
+            shot: Some(0),
+            ..plain(quantity)
+        };
+        let (waves, found) = (WaveQuantity::Waves, WaveQuantity::Medium);
+        time(waves).check_used_by(&motion).unwrap();
+        plain(found).check_used_by(&medium).unwrap();
+        for (rendering, metadata, option) in [
+            (shot(waves), &motion, "`--shot` is 0"),
+            (shot(found), &medium, "`--shot` is 0"),
+            (time(found), &medium, "`--time` is 0.2"),
+            (time(waves), &medium, "`--time` is 0.2"),
+        ] {
+            let message = rendering.check_used_by(metadata).unwrap_err().to_string();
+            assert!(message.contains(option), "{message}");
+        }
+    }
 }

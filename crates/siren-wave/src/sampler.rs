@@ -1,10 +1,15 @@
 //! Points of a step: low-discrepancy points of a square, of the layer around it, and of disks.
 
+use std::sync::Arc;
+
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
-use siren_core::signal::Stream;
+use siren_core::Result;
+use siren_core::objective::{Constraint, Objective};
+use siren_core::signal::{Sample, Stream};
 
 use crate::Point;
+use crate::signal::Placement;
 
 /// Steps of the additive recurrence whose points fill a square evenly: the inverses of the plastic number and of its square.
 const PLASTIC: Point = [0.754_877_666_246_692_8, 0.569_840_290_998_053_2];
@@ -38,6 +43,49 @@ impl Draws {
     pub(crate) fn rng(&self, step: u64) -> ChaCha8Rng {
         let draw = step.checked_div(self.hold).unwrap_or(0);
         self.stream.rng(self.seed, draw)
+    }
+}
+
+/// Makes constraints of a problem at points that are drawn in its steps.
+pub(crate) struct PointConstraints<P> {
+    /// The problem.
+    pub(crate) problem: Arc<P>,
+    /// Type and device of the samples.
+    pub(crate) place: Placement,
+    /// Seed of the fit.
+    pub(crate) seed: u64,
+    /// Steps in which the points stay the same; 0: all.
+    pub(crate) hold: u64,
+}
+
+/// What the sample of a step is made from.
+pub(crate) struct DrawnStep<'a> {
+    pub(crate) step: u64,
+    /// Generator of the step, of the stream of the constraint.
+    pub(crate) rng: ChaCha8Rng,
+    pub(crate) place: &'a Placement,
+}
+
+impl<P: Send + Sync + 'static> PointConstraints<P> {
+    /// Makes a constraint from its random stream `wave.name`, which gives it its name, and from its law; `sample` draws the points of a step.
+    pub(crate) fn make(
+        &self,
+        stream: &'static str,
+        law: impl Objective + 'static,
+        sample: impl Fn(&P, DrawnStep<'_>) -> Result<Sample> + Send + Sync + 'static,
+    ) -> Constraint {
+        let draws = Draws {
+            seed: self.seed,
+            stream: Stream::named(stream),
+            hold: self.hold,
+        };
+        let (problem, place) = (Arc::clone(&self.problem), self.place.clone());
+        let sampler = move |step| {
+            let rng = draws.rng(step);
+            let place = &place;
+            sample(&problem, DrawnStep { step, rng, place })
+        };
+        Constraint::new(stream.trim_start_matches("wave."), sampler, law)
     }
 }
 

@@ -1,19 +1,25 @@
 //! Fields of the Helmholtz equation as functions of space: network and offset together, and the medium that a network has learned.
 
-use candle_core::DType;
 use num_complex::Complex64;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use siren_core::Result;
-use siren_core::field::{Order, Siren};
+use siren_core::field::Siren;
+use siren_core::signal::Sample;
 
 use crate::Point;
 use crate::checks;
 use crate::config::UnknownMedium;
-use crate::objective::clamped;
-use crate::offset::{Formulation, Offset};
+use crate::objective::{
+    LEAST_SQUARED_SLOWNESS, OFFSET, REMAINDER, STRETCH, SlownessMap, stretches,
+};
+use crate::offset::{Formulation, Offset, OffsetValue};
 use crate::pml::Pml;
 use crate::signal::Placement;
 use crate::source::PointSource;
+
+/// Fewest points at which a thread computes offsets or media.
+pub(crate) const POINTS_PER_TASK: usize = 64;
 
 /// Facts from which the channels of a network become fields of shots, and a medium.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,26 +118,72 @@ impl ShotFields {
         2 * self.offsets.len() + usize::from(self.facts.medium.as_ref().is_some_and(is_channel))
     }
 
+    /// Returns the sample of points outside the absorbing layer: the columns [`OFFSET`] and [`REMAINDER`] `(n, 2 S)`.
+    pub(crate) fn interior(&self, points: &[Point], place: &Placement) -> Result<Sample> {
+        let known: Vec<OffsetValue> = points
+            .par_iter()
+            .with_min_len(POINTS_PER_TASK)
+            .flat_map_iter(|&point| self.offsets.iter().map(move |offset| offset.at(point)))
+            .collect();
+        let column = |part: fn(&OffsetValue) -> Complex64| {
+            let parts = known.iter().map(part).flat_map(|u| [u.re, u.im]);
+            place.rows(&parts.collect::<Vec<f64>>(), 2 * self.offsets.len())
+        };
+        Sample::new(place.tensor(points)?)?
+            .with_column(OFFSET, column(|known| known.value)?)?
+            .with_column(REMAINDER, column(|known| known.remainder)?)
+    }
+
+    /// Returns the sample of points of the absorbing layer, where offsets are zero: the columns [`OFFSET`] and [`REMAINDER`] `(n, 2 S)`, and
+    /// [`STRETCH`].
+    pub(crate) fn layer(&self, points: &[Point], place: &Placement) -> Result<Sample> {
+        let width = 2 * self.offsets.len();
+        let none = place.rows(&vec![0.0; points.len() * width], width)?;
+        let stretch = place.tensor(&stretches(&self.facts.pml, points))?;
+        Sample::new(place.tensor(points)?)?
+            .with_column(OFFSET, none.clone())?
+            .with_column(REMAINDER, none)?
+            .with_column(STRETCH, stretch)
+    }
+
     /// Returns the fields at points, index `shot · n + point`.
     ///
     /// In the absorbing layer, scattered fields lack the field of the background.
     pub(crate) fn values(&self, field: &Siren, points: &[Point]) -> Result<Vec<Complex64>> {
-        let values = field.values(points.as_flattened())?;
-        let rows: Vec<&[f64]> = values.chunks(field.out_features()).collect();
-        let of_shot = |(shot, offset): (usize, &Offset)| {
-            let at = |(row, &point): (&&[f64], &Point)| {
-                let is_offset = !self.facts.pml.contains(point);
-                let offset = if is_offset {
-                    offset.at(point).value
-                } else {
+        self.values_with(field, points, &self.offset_values(points))
+    }
+
+    /// Returns the offsets at points, index `shot · n + point`; zero in the absorbing layer.
+    pub(crate) fn offset_values(&self, points: &[Point]) -> Vec<Complex64> {
+        let points = points.par_iter().with_min_len(POINTS_PER_TASK);
+        let of_shot = |offset: &Offset| -> Vec<Complex64> {
+            let at = |&point: &Point| {
+                if self.facts.pml.contains(point) {
                     Complex64::ZERO
-                };
-                channel(row, shot) + offset
+                } else {
+                    offset.at(point).value
+                }
             };
-            rows.iter().zip(points).map(at).collect::<Vec<Complex64>>()
+            points.clone().map(at).collect()
         };
-        let shots: Vec<Vec<Complex64>> = self.offsets.iter().enumerate().map(of_shot).collect();
-        Ok(shots.concat())
+        self.offsets.iter().flat_map(of_shot).collect()
+    }
+
+    /// Returns the [`values`](Self::values) at points whose [`offset_values`](Self::offset_values) are known.
+    pub(crate) fn values_with(
+        &self,
+        field: &Siren,
+        points: &[Point],
+        offsets: &[Complex64],
+    ) -> Result<Vec<Complex64>> {
+        let values = field.values(points.as_flattened())?;
+        let rows = values.chunks(field.out_features());
+        let of_shot = |shot| rows.clone().map(move |row| channel(row, shot));
+        let channels = (0..self.offsets.len()).flat_map(of_shot);
+        Ok(channels
+            .zip(offsets)
+            .map(|(own, offset)| own + offset)
+            .collect())
     }
 
     /// Returns the medium m at points outside the absorbing layer; 1 without an unknown one.
@@ -141,14 +193,12 @@ impl ShotFields {
         };
         let values = match facts.unknown {
             UnknownMedium::Channel => {
-                let place = Placement {
-                    dtype: field.parameters().dtype(),
-                    device: field.parameters().device().clone(),
-                };
-                let jet = field.evaluate(&place.tensor(points)?, &Order::Value)?;
-                let value = jet.value()?.narrow(1, 2 * self.offsets.len(), 1)?;
-                let m = clamped(&value)?.affine(1.0, 1.0)?;
-                m.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>()?
+                let values = field.values(points.as_flattened())?;
+                let last = values
+                    .chunks(field.out_features())
+                    .map(|row| row[2 * self.offsets.len()]);
+                last.map(|v| SlownessMap::Clamp.squared_slowness(v))
+                    .collect()
             }
             UnknownMedium::ClosedForm => self.closed_form(field, points)?,
         };
@@ -161,7 +211,7 @@ impl ShotFields {
         let fields = field.values(points.as_flattened())?;
         let laplacians = field.laplacians(points.as_flattened())?;
         let width = field.out_features();
-        let rows = fields.chunks(width).zip(laplacians.chunks(width));
+        let rows = fields.par_chunks(width).zip(laplacians.par_chunks(width));
         let best = |((fields, laplacians), &point): ((&[f64], &[f64]), &Point)| {
             let (mut product, mut squares) = (0.0, f64::EPSILON);
             for (shot, offset) in self.offsets.iter().enumerate() {
@@ -171,13 +221,124 @@ impl ShotFields {
                 product += (waves.conj() * rest).re;
                 squares += waves.norm_sqr();
             }
-            (-product / squares).max(0.001)
+            (-product / squares).max(LEAST_SQUARED_SLOWNESS)
         };
-        Ok(rows.zip(points).map(best).collect())
+        let rows = rows.zip(points).with_min_len(POINTS_PER_TASK);
+        Ok(rows.map(best).collect())
     }
 }
 
 /// Returns the value of a shot in a row of channels.
 fn channel(row: &[f64], shot: usize) -> Complex64 {
     Complex64::new(row[2 * shot], row[2 * shot + 1])
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+    use siren_core::field::{FieldShape, SirenConfig};
+    use siren_core::objective::{Coefficients, Context, Objective};
+    use siren_core::signal::Stream;
+
+    use super::*;
+    use crate::config::ShotChoice;
+    use crate::objective::{InverseHelmholtz, Region, ResidualNorm, UNKNOWN};
+
+    const WAVENUMBER: f64 = 20.0;
+    const POINTS: [Point; 5] = [
+        [0.1, 0.05],
+        [-0.2, 0.3],
+        [0.0, -0.1],
+        [0.25, 0.2],
+        [-0.05, 0.12],
+    ];
+
+    fn fields(unknown: UnknownMedium) -> ShotFields {
+        let facts = ShotFacts {
+            wavenumber: WAVENUMBER,
+            source_variance: 1e-4,
+            sources: vec![[-0.5, -0.5], [0.4, -0.5]],
+            formulation: Formulation::Scattered,
+            pml: Pml::default(),
+            medium: Some(MediumFacts {
+                half_width: 0.35,
+                unknown,
+            }),
+        };
+        ShotFields::new(facts).unwrap()
+    }
+
+    fn network(channels: usize) -> Siren {
+        let config = SirenConfig {
+            hidden_features: 16,
+            hidden_layers: 1,
+            first_omega_0: 15.0.into(),
+            hidden_omega_0: 5.0,
+            ..SirenConfig::default()
+        };
+        let mut rng = Stream::PARAMETERS.rng(5, 0);
+        let shape = FieldShape::new(2, channels);
+        config
+            .init(shape, &mut rng, DType::F64, &Device::Cpu)
+            .unwrap()
+    }
+
+    /// Returns the residuals `(n, 2 S)` of the equation, row by row.
+    fn residuals(field: &Siren, sample: &Sample, unknown: UnknownMedium) -> Vec<f64> {
+        let law = InverseHelmholtz {
+            name: "equation",
+            order: Region::Interior.order(),
+            wavenumber: WAVENUMBER,
+            scale: 1.0,
+            norm: ResidualNorm::Mse,
+            unknown,
+            shots: ShotChoice::All,
+            forward_steps: 0,
+        };
+        let context = Context {
+            jet: &field.evaluate(sample.coords(), law.order()).unwrap(),
+            sample,
+            step: 0,
+            progress: 0.0,
+            coefficients: &Coefficients::default(),
+        };
+        let term = law.terms(&context).unwrap().remove(0);
+        let values = term.residuals.unwrap().flatten_all().unwrap();
+        values.to_vec1().unwrap()
+    }
+
+    /// The residual of a medium m is that of the background plus `(m − 1) k² u`.
+    #[test]
+    fn the_medium_that_is_scored_is_the_one_in_the_residuals() {
+        let place = Placement {
+            dtype: DType::F64,
+            device: Device::Cpu,
+        };
+        for unknown in [UnknownMedium::ClosedForm, UnknownMedium::Channel] {
+            let fields = fields(unknown);
+            let field = network(fields.channels());
+            let background = fields.interior(&POINTS, &place).unwrap();
+            let column = place.rows(&[1.0; POINTS.len()], 1).unwrap();
+            let inside = background.clone().with_column(UNKNOWN, column).unwrap();
+            let with_medium = residuals(&field, &inside, unknown);
+            let without = residuals(&field, &background, unknown);
+            let waves = fields.values(&field, &POINTS).unwrap();
+            let scored = fields.medium(&field, &POINTS).unwrap();
+            for (point, &m) in scored.iter().enumerate() {
+                let (mut product, mut squares) = (0.0, 0.0);
+                for shot in 0..2 {
+                    let u = WAVENUMBER.powi(2) * waves[shot * POINTS.len() + point];
+                    let at = 4 * point + 2 * shot;
+                    product += u.re * (with_medium[at] - without[at]);
+                    product += u.im * (with_medium[at + 1] - without[at + 1]);
+                    squares += u.norm_sqr();
+                }
+                let expected = 1.0 + product / squares;
+                assert!((m - expected).abs() < 1e-9, "{unknown:?} {m} {expected}");
+            }
+            let is_free = |m: &&f64| **m > LEAST_SQUARED_SLOWNESS && (**m - 1.0).abs() > 1e-6;
+            let free = scored.iter().filter(is_free).count();
+            assert!(free >= 2, "{unknown:?} {scored:?}");
+        }
+    }
 }

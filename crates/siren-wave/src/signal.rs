@@ -7,7 +7,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 use siren_core::field::{FieldShape, Siren, SirenConfig};
 use siren_core::metrics::Metrics;
-use siren_core::objective::Constraint;
+use siren_core::objective::{Constraint, Weight};
 use siren_core::optimizer::{GaussNewtonConfig, MuonConfig, OptimizerConfig};
 use siren_core::signal::{Spectrum, checksum};
 use siren_core::train::{FitConfig, ScheduleKind, Task, TrainConfig};
@@ -73,6 +73,7 @@ impl Waves {
         seed: u64,
     ) -> Result<Self> {
         signal.check_used_by(&objective.equation)?;
+        objective.check_used()?;
         let mut notes = Vec::new();
         let setup = Setup {
             signal,
@@ -218,6 +219,14 @@ impl Regions {
             layer: points.saturating_sub(interior).max(1),
             share,
         }
+    }
+}
+
+/// Returns a weight that is 0 before a step.
+pub(crate) fn weight_from(step: u64, weight: f64) -> Weight {
+    match step.checked_sub(1) {
+        None => Weight::Constant(weight),
+        Some(before) => Weight::Piecewise(vec![(before, 0.0), (step, weight)]),
     }
 }
 

@@ -36,39 +36,6 @@ pub struct Units {
     pub wavenumber: f64,
     /// Velocity of the background, in meters per second.
     pub reference_velocity: Option<f64>,
-    /// Half the side of the domain, R, in meters.
-    pub half_extent_m: Option<f64>,
-}
-
-impl Units {
-    /// Returns the wavelength in the background, `2π / k`, in coordinates.
-    #[must_use]
-    pub fn wavelength(&self) -> f64 {
-        2.0 * PI / self.wavenumber
-    }
-}
-
-/// Conversion of times: a wave of the background crosses one unit of the coordinates in one unit of time.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TimeScale {
-    /// Half the side of the domain, R, in meters.
-    pub half_extent_m: f64,
-    /// Velocity of the background, in meters per second.
-    pub reference_velocity: f64,
-}
-
-impl TimeScale {
-    /// Returns the time in coordinates, `t′ = t c_ref / R`, of a time in seconds.
-    #[must_use]
-    pub fn from_seconds(&self, seconds: f64) -> f64 {
-        seconds * self.reference_velocity / self.half_extent_m
-    }
-
-    /// Returns the time in seconds of a time in coordinates.
-    #[must_use]
-    pub fn seconds(&self, time: f64) -> f64 {
-        time * self.half_extent_m / self.reference_velocity
-    }
 }
 
 impl UnitsConfig {
@@ -83,7 +50,6 @@ impl UnitsConfig {
             return Ok(Units {
                 wavenumber: self.wavenumber.unwrap_or(DEFAULT_WAVENUMBER),
                 reference_velocity: self.reference_velocity,
-                half_extent_m: None,
             });
         }
         if let Some(wavenumber) = self.wavenumber {
@@ -102,37 +68,7 @@ impl UnitsConfig {
         Ok(Units {
             wavenumber: 2.0 * PI * frequency_hz * half_extent_m / velocity,
             reference_velocity: Some(velocity),
-            half_extent_m: Some(half_extent_m),
         })
-    }
-
-    /// Returns the conversion of times for the wave equation; `None` without `extent_m` (times are then in coordinates).
-    ///
-    /// # Errors
-    /// [`Error::InvalidValue`] if a value is not above 0, if `extent_m` stands without `reference_velocity`, or if there is a wavenumber or a
-    /// frequency, which the wave equation lacks.
-    pub fn time_scale(&self, key: &str) -> Result<Option<TimeScale>> {
-        self.check_values(key)?;
-        for (name, value) in [
-            ("wavenumber", self.wavenumber),
-            ("frequency_hz", self.frequency_hz),
-        ] {
-            if let Some(value) = value {
-                let expected = "none: the wave equation has no frequency";
-                return Err(Error::invalid(&format!("{key}.{name}"), value, expected));
-            }
-        }
-        let Some(extent_m) = self.extent_m else {
-            return Ok(None);
-        };
-        Ok(Some(TimeScale {
-            half_extent_m: 0.5 * extent_m,
-            reference_velocity: self.required(
-                key,
-                "reference_velocity",
-                self.reference_velocity,
-            )?,
-        }))
     }
 
     fn given(&self) -> [(&'static str, Option<f64>); 4] {
@@ -180,21 +116,10 @@ mod tests {
             toml::from_str("frequency_hz = 10.0\nextent_m = 2000.0\nreference_velocity = 2000.0")
                 .unwrap();
         let units = config.resolve("signal.units").unwrap();
-        assert!((units.wavelength() - 2.0 / 10.0).abs() < 1e-12);
-        assert_eq!(units.half_extent_m, Some(1000.0));
+        let wavelength = 2.0 * PI / units.wavenumber;
+        assert!((wavelength - 2.0 / 10.0).abs() < 1e-12);
         let plain = UnitsConfig::default().resolve("signal.units").unwrap();
         assert!((plain.wavenumber - 20.0).abs() < 1e-12);
-    }
-
-    #[test]
-    fn times_are_scaled_by_velocity_over_half_the_side() {
-        let config: UnitsConfig =
-            toml::from_str("extent_m = 2000.0\nreference_velocity = 1500.0").unwrap();
-        let scale = config.time_scale("signal.units").unwrap().unwrap();
-        assert!((scale.from_seconds(2.0) - 3.0).abs() < 1e-12);
-        assert!((scale.seconds(3.0) - 2.0).abs() < 1e-12);
-        let none = UnitsConfig::default().time_scale("signal.units").unwrap();
-        assert_eq!(none, None);
     }
 
     #[test]
@@ -222,14 +147,6 @@ mod tests {
         ] {
             let config: UnitsConfig = toml::from_str(text).unwrap();
             let message = config.resolve("u").unwrap_err().to_string();
-            assert!(message.contains(expected), "{text}: {message}");
-        }
-        for (text, expected) in [
-            ("extent_m = 10", "`u.reference_velocity` is missing"),
-            ("frequency_hz = 10", "has no frequency"),
-        ] {
-            let config: UnitsConfig = toml::from_str(text).unwrap();
-            let message = config.time_scale("u").unwrap_err().to_string();
             assert!(message.contains(expected), "{text}: {message}");
         }
     }

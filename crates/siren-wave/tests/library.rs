@@ -1,5 +1,6 @@
 //! Fitting problems of waves as a library uses them.
 
+use num_complex::Complex64;
 use siren_core::metrics::Measured;
 use siren_core::train::Fit;
 use siren_wave::config::{
@@ -7,6 +8,7 @@ use siren_wave::config::{
     InverseSolver, MediumConfig, NetworkSolverConfig, PositionsConfig, ResidualNorm,
     WaveEquationConfig, WaveObjectiveConfig, WaveSignalConfig,
 };
+use siren_wave::recording::Recording;
 use siren_wave::{RELATIVE_ERROR_PERCENT, Waves};
 
 fn circle(center: [f64; 2]) -> WaveSignalConfig {
@@ -67,7 +69,10 @@ fn the_recipe_of_every_problem_and_norm_fits_it() {
         (recorded(), objective(network)),
         (
             recorded(),
-            objective(inverse(InverseSolver::Adjoint(adjoint))),
+            WaveObjectiveConfig {
+                equation: inverse(InverseSolver::Adjoint(adjoint)),
+                ..WaveObjectiveConfig::default()
+            },
         ),
         (
             WaveSignalConfig::default(),
@@ -133,6 +138,50 @@ fn a_key_that_an_equation_would_ignore_is_refused() {
         &wave,
     );
     assert!(receivers.contains("`signal.receivers`"), "{receivers}");
+}
+
+#[test]
+fn a_key_of_points_is_refused_beside_finite_differences() {
+    let adjoint = || WaveObjectiveConfig {
+        equation: inverse(InverseSolver::Adjoint(AdjointSolverConfig::default())),
+        ..WaveObjectiveConfig::default()
+    };
+    let assert_refused = |expected: &str, change: fn(&mut WaveObjectiveConfig)| {
+        let mut objective = adjoint();
+        change(&mut objective);
+        let waves = Waves::from_config(&recorded(), &objective, 0);
+        let message = waves.err().unwrap().to_string();
+        assert!(message.contains(expected), "{message}");
+    };
+    assert_refused("`objective.norm` is l1", |c| c.norm = ResidualNorm::L1);
+    assert_refused("`objective.points` is 7", |c| c.points = 7);
+    assert_refused("`objective.source_points` is 7", |c| c.source_points = 7);
+    assert_refused("`objective.source_weight` is 7", |c| c.source_weight = 7.0);
+    assert_refused("`objective.hold_points` is 0", |c| c.hold_points = 0);
+}
+
+#[test]
+fn positions_beside_a_recording_are_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("recording.csv");
+    let one = Complex64::new(1.0, 0.5);
+    let recording = Recording::new(vec![[0.0, -0.4]], vec![[0.0, 0.4]], vec![one]);
+    recording.unwrap().save(&path).unwrap();
+    let objective = WaveObjectiveConfig {
+        equation: inverse(InverseSolver::Adjoint(AdjointSolverConfig::default())),
+        ..WaveObjectiveConfig::default()
+    };
+    let notes = |signal: WaveSignalConfig| {
+        let signal = WaveSignalConfig {
+            recording: Some(path.clone()),
+            ..signal
+        };
+        let waves = Waves::from_config(&signal, &objective, 0).unwrap();
+        waves.notes().to_vec()
+    };
+    assert_eq!(notes(WaveSignalConfig::default()), [""; 0]);
+    let expected = "note: `signal.sources` and `signal.receivers` are ignored: `signal.recording` has its own positions";
+    assert_eq!(notes(recorded()), [expected]);
 }
 
 #[test]

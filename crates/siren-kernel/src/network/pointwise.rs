@@ -198,7 +198,12 @@ impl Stage<'_> {
         if self.components.gradients == 0 {
             let h0 = &mut h[row(0)];
             match self.pointwise {
-                Pointwise::Linear => h0.copy_from_slice(z0),
+                Pointwise::Linear => {
+                    h0.copy_from_slice(z0);
+                    if !slope.is_empty() {
+                        slope[row(0)].fill(T::of(1.0));
+                    }
+                }
                 pointwise if slope.is_empty() => pointwise.derivatives(simd, z0, 0, &mut [h0]),
                 pointwise => pointwise.derivatives(simd, z0, 0, &mut [h0, &mut slope[row(0)]]),
             }

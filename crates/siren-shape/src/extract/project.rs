@@ -4,8 +4,8 @@ use siren_core::Result;
 
 use super::LevelFunction;
 use super::evaluate::{BATCH_POINTS, check_finite, check_length};
-use crate::geometry::vector::{length, sum};
-use crate::geometry::{Bounds, Mesh, Vector, face_normal};
+use crate::geometry::vector::{face_normal, length, sum};
+use crate::geometry::{Bounds, Mesh, Vector};
 
 /// Newton steps of each vertex.
 const STEPS: usize = 2;
@@ -117,7 +117,7 @@ fn complete(mesh: &Mesh, normals: Vec<Option<Vector>>) -> Vec<Vector> {
     if normals.iter().any(Option::is_none) {
         sums = vec![[0.0; 3]; mesh.vertices.len()];
         for face in &mesh.faces {
-            let normal = face_normal(face.map(|corner| mesh.vertices[corner as usize]));
+            let normal = face_normal(mesh.corners_of(*face));
             for corner in face {
                 let total: &mut Vector = &mut sums[*corner as usize];
                 *total = sum(*total, normal);

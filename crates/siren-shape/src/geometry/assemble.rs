@@ -4,7 +4,7 @@ use std::path::Path;
 
 use siren_core::{Error, Result};
 
-use super::collect::{Normals, PointCollector};
+use super::collect::{FileNormals, Normals, PointCollector};
 use super::equal::first_of_equal;
 use super::polygon::{Polygons, triangulate};
 use super::vector::{cross, difference, length, unit};
@@ -25,21 +25,26 @@ pub(super) struct RawMesh {
 }
 
 impl RawMesh {
-    /// Returns the mesh, or the points if there are no faces.
+    /// Returns the mesh, or the points if there are no faces: with their normals if `normals` says so.
     ///
     /// Polygons are triangulated. Vertices at the same position become one: formats without shared vertices (STL), and seams of normals or
     /// textures in other formats, would make every edge a border. Degenerate faces and vertices without faces are dropped. Notes say how many.
     ///
     /// # Errors
     /// [`Error::Signal`] if there are no vertices, an index is out of range, or all faces are degenerate.
-    pub(super) fn finish(self, path: &Path, notes: &mut Vec<String>) -> Result<Geometry> {
+    pub(super) fn finish(
+        self,
+        path: &Path,
+        normals: FileNormals,
+        notes: &mut Vec<String>,
+    ) -> Result<Geometry> {
         let mut note = |message: String| notes.push(format!("{}: {message}", path.display()));
         if self.polygons.is_empty() {
             note(format!(
                 "holds no faces: its {} vertices are used as points",
                 self.vertices.len()
             ));
-            return self.into_points(path, notes);
+            return self.into_points(path, normals, notes);
         }
         if let Some(largest) = self.polygons.largest()
             && largest.index as usize >= self.vertices.len()
@@ -89,13 +94,18 @@ impl RawMesh {
     }
 
     /// Returns the vertices as points.
-    fn into_points(self, path: &Path, notes: &mut Vec<String>) -> Result<Geometry> {
+    fn into_points(
+        self,
+        path: &Path,
+        normals: FileNormals,
+        notes: &mut Vec<String>,
+    ) -> Result<Geometry> {
         let presence = if self.normals.is_some() {
             Normals::Named
         } else {
             Normals::Absent
         };
-        let mut collector = PointCollector::new(presence);
+        let mut collector = PointCollector::new(presence.unless_ignored(normals));
         let mut normals = self.normals.unwrap_or_default().into_iter();
         for (point, index) in self.vertices.into_iter().zip(0..) {
             let pushed = collector.push(point, normals.next().unwrap_or_default());

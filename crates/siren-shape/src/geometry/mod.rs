@@ -26,7 +26,6 @@ pub(crate) mod vector;
 
 pub use self::bounds::Bounds;
 pub use self::topology::Topology;
-pub(crate) use self::topology::face_normal;
 
 /// A position or a direction in space: x, y, z.
 pub type Vector = [f64; 3];

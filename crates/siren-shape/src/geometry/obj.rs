@@ -8,7 +8,7 @@ use std::path::Path;
 use siren_core::{Error, Result};
 
 use super::assemble::RawMesh;
-use super::collect::check_position;
+use super::collect::{FileNormals, check_position};
 use super::lines::{Lines, TextLine, line_error, parse_number};
 use super::polygon::Polygons;
 use super::{Geometry, Vector};
@@ -24,7 +24,7 @@ const CURVED: [&str; 5] = ["curv", "curv2", "surf", "sp", "vp"];
 ///
 /// # Errors
 /// [`Error::Signal`] with the line that cannot be used; [`Error::Io`].
-pub(super) fn read(path: &Path, notes: &mut Vec<String>) -> Result<Geometry> {
+pub(super) fn read(path: &Path, normals: FileNormals, notes: &mut Vec<String>) -> Result<Geometry> {
     let mut lines = Lines::open(path)?;
     let mut content = Content::default();
     let mut continued = String::new();
@@ -49,7 +49,7 @@ pub(super) fn read(path: &Path, notes: &mut Vec<String>) -> Result<Geometry> {
             "holds no vertices, expected lines such as `v 0.1 0.2 0.3`",
         ));
     }
-    content.finish(path, notes)
+    content.finish(path, normals, notes)
 }
 
 /// The content of a file.
@@ -145,7 +145,12 @@ impl Content {
         }
     }
 
-    fn finish(self, path: &Path, notes: &mut Vec<String>) -> Result<Geometry> {
+    fn finish(
+        self,
+        path: &Path,
+        file_normals: FileNormals,
+        notes: &mut Vec<String>,
+    ) -> Result<Geometry> {
         let normal = |&index: &u32| self.normals.get(index as usize).copied();
         let normals: Option<Vec<Vector>> = if self.has_conflicting_normals {
             None
@@ -170,7 +175,7 @@ impl Content {
             polygons: self.polygons,
             place: "line",
         };
-        mesh.finish(path, notes)
+        mesh.finish(path, file_normals, notes)
     }
 }
 

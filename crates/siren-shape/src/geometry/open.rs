@@ -41,11 +41,7 @@ impl Geometry {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_positions(path: &Path, notes: &mut Vec<String>) -> Result<Self> {
-        let mut geometry = Self::open_with(path, FileNormals::Ignored, notes)?;
-        if let Self::Points(cloud) = &mut geometry {
-            cloud.normals = None;
-        }
-        Ok(geometry)
+        Self::open_with(path, FileNormals::Ignored, notes)
     }
 
     fn open_with(path: &Path, normals: FileNormals, notes: &mut Vec<String>) -> Result<Self> {
@@ -72,11 +68,11 @@ impl Geometry {
         } else if is(&["ply"]) {
             ply::read(path, normals, notes)
         } else if is(&["obj"]) {
-            obj::read(path, notes)
+            obj::read(path, normals, notes)
         } else if is(&["stl"]) {
             stl::read(path, notes)
         } else if is(&["glb"]) {
-            glb::read(path, notes)
+            glb::read(path, normals, notes)
         } else if is(&["gltf"]) {
             Err(Error::signal(
                 path,

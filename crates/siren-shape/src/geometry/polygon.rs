@@ -1,7 +1,7 @@
 //! Faces of any number of corners, and their triangles.
 
 use super::Vector;
-use super::vector::{cross, difference, dot, sum};
+use super::vector::{cross, difference, dot, face_normal, sum};
 
 /// The largest index of a vertex in a file, and where it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,10 +73,7 @@ pub(super) fn triangulate(polygon: &[u32], vertices: &[Vector], faces: &mut Vec<
     let area = edges.fold([0.0; 3], |area, (&a, &b)| {
         sum(area, cross(from_start(a), from_start(b)))
     });
-    let turn = |[a, b, c]: [u32; 3]| {
-        let (a, b, c) = (position(a), position(b), position(c));
-        dot(area, cross(difference(b, a), difference(c, a)))
-    };
+    let turn = |corners: [u32; 3]| dot(area, face_normal(corners.map(position)));
     let is_fan = rest[1..]
         .windows(2)
         .all(|edge| turn([start, edge[0], edge[1]]) > 0.0);

@@ -3,8 +3,8 @@
 use rand::Rng;
 use siren_core::rand_chacha::ChaCha8Rng;
 
-use super::vector::{cross, difference, length, scaled, sum, unit};
-use super::{Mesh, PointCloud, Vector};
+use super::vector::{difference, face_normal, scaled, sum, unit};
+use super::{Mesh, PointCloud};
 
 impl Mesh {
     /// Returns the area of all triangles, in squares of the unit of length.
@@ -45,23 +45,13 @@ impl Mesh {
                 let (root, second) = (rng.random::<f64>().sqrt(), rng.random::<f64>());
                 let along = scaled(difference(b, a), root * (1.0 - second));
                 points.push(sum(a, sum(along, scaled(difference(c, a), root * second))));
-                let normal = cross(difference(b, a), difference(c, a));
-                normals.push(unit(normal).unwrap_or_default());
+                normals.push(unit(face_normal([a, b, c])).unwrap_or_default());
             }
         }
         PointCloud {
             points,
             normals: Some(normals),
         }
-    }
-
-    fn corners_of(&self, face: [u32; 3]) -> [Vector; 3] {
-        face.map(|index| self.vertices[index as usize])
-    }
-
-    fn area_of(&self, face: [u32; 3]) -> f64 {
-        let [a, b, c] = self.corners_of(face);
-        0.5 * length(cross(difference(b, a), difference(c, a)))
     }
 }
 

@@ -8,7 +8,7 @@ use siren_core::file::{PartialFile, has_extension};
 use siren_core::{Error, Result};
 
 use super::stl;
-use super::vector::{cross, difference, unit};
+use super::vector::{face_normal, unit};
 use super::{Bounds, Mesh, PointCloud, Vector};
 
 /// Largest error of a coordinate in `f32`, as a share of the bounding box's diagonal; PLY files have `f64` beyond it.
@@ -115,9 +115,8 @@ impl Mesh {
         header[stl::HEADER - 4..].copy_from_slice(&(self.faces.len() as u32).to_le_bytes());
         writer.write_all(&header)?;
         for face in &self.faces {
-            let corners = face.map(|index| self.vertices[index as usize]);
-            let [a, b, c] = corners;
-            let normal = unit(cross(difference(b, a), difference(c, a))).unwrap_or_default();
+            let corners = self.corners_of(*face);
+            let normal = unit(face_normal(corners)).unwrap_or_default();
             for vector in std::iter::once(normal).chain(corners) {
                 write_f32(writer, vector)?;
             }

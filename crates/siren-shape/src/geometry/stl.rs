@@ -4,13 +4,13 @@
 //! name, ignores all solids but the first one, and names no line in its errors.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use siren_core::{Error, Result};
 
 use super::assemble::RawMesh;
-use super::collect::check_position;
+use super::collect::{FileNormals, check_position};
 use super::lines::{Lines, line_error, parse_number};
 use super::{Geometry, Vector};
 
@@ -40,9 +40,7 @@ pub(super) fn read(path: &Path, notes: &mut Vec<String>) -> Result<Geometry> {
     let is_text = says_solid.is_some_and(|word| word.eq_ignore_ascii_case(b"solid"));
     // Some programs start the comment of a binary file with `solid`: the size decides.
     if is_text && (size != expected || start.len() < HEADER) {
-        file.seek(SeekFrom::Start(0))
-            .map_err(Error::io("read", path))?;
-        return read_ascii(path)?.finish(path, notes);
+        return read_ascii(path)?.finish(path, FileNormals::Ignored, notes);
     }
     if start.len() < HEADER || size < expected {
         return Err(Error::signal(
@@ -59,7 +57,7 @@ pub(super) fn read(path: &Path, notes: &mut Vec<String>) -> Result<Geometry> {
             size - expected
         ));
     }
-    read_binary(path, file, count)?.finish(path, notes)
+    read_binary(path, file, count)?.finish(path, FileNormals::Ignored, notes)
 }
 
 /// A mesh to which triangles are added.

@@ -2,8 +2,9 @@
 
 use rayon::slice::ParallelSliceMut;
 
-use super::vector::{cross, difference, length};
+use super::vector::{face_normal, length};
 use super::{Mesh, Vector};
+use crate::disjoint_sets::DisjointSets;
 
 /// Counts that tell whether a mesh is a closed surface. [`Mesh::topology`] computes them from the indices alone: positions play no part, so two
 /// vertices at one position are two vertices.
@@ -113,7 +114,7 @@ impl Mesh {
         let labels = self.label_components();
         let mut areas = vec![0.0; labels.count];
         for (index, face) in self.valid_faces() {
-            areas[labels.of_face[index]] += self.face_area(face);
+            areas[labels.of_face[index]] += self.area_of(*face);
         }
         let mut largest = 0;
         for (label, &area) in areas.iter().enumerate() {
@@ -223,16 +224,15 @@ impl Mesh {
         ComponentLabels { of_face, count }
     }
 
-    fn face_area(&self, face: &[u32; 3]) -> f64 {
-        0.5 * length(face_normal(
-            face.map(|corner| self.vertices[corner as usize]),
-        ))
+    /// Returns the positions of the corners of a face whose indices are in range.
+    pub(crate) fn corners_of(&self, face: [u32; 3]) -> [Vector; 3] {
+        face.map(|index| self.vertices[index as usize])
     }
-}
 
-/// Returns (b − a) × (c − a) of a triangle: its normal, counterclockwise, with the length of twice its area.
-pub(crate) fn face_normal([a, b, c]: [Vector; 3]) -> Vector {
-    cross(difference(b, a), difference(c, a))
+    /// Returns the area of a face whose indices are in range.
+    pub(super) fn area_of(&self, face: [u32; 3]) -> f64 {
+        0.5 * length(face_normal(self.corners_of(face)))
+    }
 }
 
 /// A side of a face. The order sorts the sides of an edge together.
@@ -260,32 +260,6 @@ struct ComponentLabels {
     /// `usize::MAX` for degenerate faces.
     of_face: Vec<usize>,
     count: usize,
-}
-
-/// Union-find with path halving. The lowest member of a set represents it.
-struct DisjointSets {
-    parents: Vec<usize>,
-}
-
-impl DisjointSets {
-    fn new(count: usize) -> Self {
-        Self {
-            parents: (0..count).collect(),
-        }
-    }
-
-    fn find(&mut self, mut member: usize) -> usize {
-        while self.parents[member] != member {
-            self.parents[member] = self.parents[self.parents[member]];
-            member = self.parents[member];
-        }
-        member
-    }
-
-    fn unite(&mut self, first: usize, second: usize) {
-        let [first, second] = [self.find(first), self.find(second)];
-        self.parents[first.max(second)] = first.min(second);
-    }
 }
 
 #[cfg(test)]

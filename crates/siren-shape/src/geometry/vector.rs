@@ -26,6 +26,11 @@ pub(crate) fn cross(a: Vector, b: Vector) -> Vector {
     ]
 }
 
+/// Returns (b − a) × (c − a) of a triangle: its normal, counterclockwise, with the length of twice its area.
+pub(crate) fn face_normal([a, b, c]: [Vector; 3]) -> Vector {
+    cross(difference(b, a), difference(c, a))
+}
+
 /// Returns the Euclidean length.
 pub(crate) fn length(a: Vector) -> f64 {
     dot(a, a).sqrt()

@@ -6,6 +6,7 @@ use kiddo::{ImmutableKdTree, SquaredEuclidean};
 use nalgebra::{Matrix3, SymmetricEigen, Vector3};
 use rayon::prelude::*;
 
+use crate::disjoint_sets::DisjointSets;
 use crate::geometry::vector::{difference, dot, scaled, sum};
 use crate::geometry::{Bounds, Vector};
 
@@ -254,49 +255,11 @@ fn spanning_tree(edges: &[Edge], normals: &[Vector]) -> Vec<Edge> {
     let mut tree = Vec::with_capacity(normals.len());
     for (_, index) in order {
         let edge = edges[index as usize];
-        if sets.join(edge.from, edge.to) {
+        if sets.unite(edge.from as usize, edge.to as usize) {
             tree.push(edge);
         }
     }
     tree
-}
-
-/// A partition of points (Tarjan and van Leeuwen 1984: union by size, path halving).
-struct DisjointSets {
-    parents: Vec<u32>,
-    sizes: Vec<u32>,
-}
-
-impl DisjointSets {
-    fn new(count: usize) -> Self {
-        Self {
-            parents: (0..count as u32).collect(),
-            sizes: vec![1; count],
-        }
-    }
-
-    fn root(&mut self, point: u32) -> u32 {
-        let mut point = point as usize;
-        while self.parents[point] as usize != point {
-            let parent = self.parents[point] as usize;
-            self.parents[point] = self.parents[parent];
-            point = self.parents[point] as usize;
-        }
-        point as u32
-    }
-
-    /// Joins the sets of two points, and returns whether they were different.
-    fn join(&mut self, a: u32, b: u32) -> bool {
-        let (a, b) = (self.root(a), self.root(b));
-        if a == b {
-            return false;
-        }
-        let is_smaller = self.sizes[a as usize] < self.sizes[b as usize];
-        let (small, large) = if is_smaller { (a, b) } else { (b, a) };
-        self.parents[small as usize] = large;
-        self.sizes[large as usize] += self.sizes[small as usize];
-        true
-    }
 }
 
 /// Gives the normals of each tree of a forest the side of its first point, and returns the points of each tree.

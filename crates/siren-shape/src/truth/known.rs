@@ -5,7 +5,7 @@ use siren_core::Result;
 
 use super::{MeshDistance, SignRule, at_each};
 use crate::Vector;
-use crate::geometry::{Mesh, PointCloud};
+use crate::geometry::{Mesh, PointCloud, Topology};
 use crate::scene::Scene;
 
 /// A surface that is known, so that a fit can be compared with it, and its distance can be fitted.
@@ -19,6 +19,7 @@ pub enum Truth {
 /// A mesh with its distance.
 pub struct KnownMesh {
     mesh: Mesh,
+    topology: Topology,
     distance: MeshDistance,
 }
 
@@ -28,8 +29,23 @@ impl Truth {
     /// # Errors
     /// As [`MeshDistance::new`].
     pub fn of_mesh(mesh: Mesh) -> Result<Self> {
-        let distance = MeshDistance::new(&mesh)?;
-        Ok(Self::Mesh(Box::new(KnownMesh { mesh, distance })))
+        let topology = mesh.topology();
+        let distance = MeshDistance::with_rule(&mesh, SignRule::of(&topology))?;
+        Ok(Self::Mesh(Box::new(KnownMesh {
+            mesh,
+            topology,
+            distance,
+        })))
+    }
+
+    /// Returns whether triangles agree on their sides, as far as they have common edges.
+    pub(crate) fn is_oriented(&self) -> bool {
+        match self {
+            Self::Scene(_) => true,
+            Self::Mesh(known) => {
+                known.topology.misoriented_edges == 0 && known.topology.non_manifold_edges == 0
+            }
+        }
     }
 
     /// Returns the signed distances `(n,)` at positions `(n, 3)`, negative inside.
@@ -59,7 +75,7 @@ impl Truth {
         if known.distance.sign_rule() == SignRule::PseudoNormals {
             return Vec::new();
         }
-        let topology = known.mesh.topology();
+        let topology = &known.topology;
         let branches = topology.non_manifold_edges + topology.non_manifold_vertices;
         let open = format!(
             "note: the mesh is not a closed surface ({} boundary edges, {branches} edges and vertices where it branches): its inside is where \

@@ -8,6 +8,7 @@ use siren_core::Result;
 use super::pseudo_normals::PseudoNormals;
 use super::winding::WindingTree;
 use super::{SurfaceDistance, at_each};
+use crate::geometry::Topology;
 use crate::{Mesh, Vector};
 
 /// Pseudo-normals decide if their cosine with the direction from the surface is at least this large; else the winding number does. It is
@@ -27,6 +28,18 @@ pub enum SignRule {
     /// By the generalized winding number, inside where it is at least ½ (Jacobson et al. 2013, "Robust inside-outside segmentation using
     /// generalized winding numbers"). For any mesh with consistent orientation: holes are closed by a surface of winding number ½.
     WindingNumber,
+}
+
+impl SignRule {
+    /// Returns the rule for meshes of a topology: pseudo-normals if they are closed and manifold, else the winding number.
+    #[must_use]
+    pub fn of(topology: &Topology) -> Self {
+        if topology.is_closed() && topology.is_manifold() {
+            Self::PseudoNormals
+        } else {
+            Self::WindingNumber
+        }
+    }
 }
 
 impl fmt::Display for SignRule {
@@ -55,13 +68,7 @@ impl MeshDistance {
     ///
     /// As [`SurfaceDistance::new`].
     pub fn new(mesh: &Mesh) -> Result<Self> {
-        let topology = mesh.topology();
-        let rule = if topology.is_closed() && topology.is_manifold() {
-            SignRule::PseudoNormals
-        } else {
-            SignRule::WindingNumber
-        };
-        Self::with_rule(mesh, rule)
+        Self::with_rule(mesh, SignRule::of(&mesh.topology()))
     }
 
     /// Prepares queries of `mesh` by `rule`. Pseudo-normals give wrong signs near the holes of an open mesh.

@@ -15,7 +15,7 @@ impl Mesh {
     pub fn signed_volume(&self) -> f64 {
         let (mut area, mut moment) = (0.0, DVec3::ZERO);
         for [a, b, c] in self.corners() {
-            let own = (b - a).cross(c - a).length();
+            let own = scaled_normal([a, b, c]).length();
             area += own;
             moment += own * (a + b + c) / 3.0;
         }
@@ -56,6 +56,11 @@ impl Mesh {
             .iter()
             .filter_map(move |&[a, b, c]| Some([vertex(a)?, vertex(b)?, vertex(c)?]))
     }
+}
+
+/// Returns (b − a) × (c − a) of a triangle: its normal, counterclockwise, with the length of twice its area.
+pub(super) fn scaled_normal([a, b, c]: [DVec3; 3]) -> DVec3 {
+    (b - a).cross(c - a)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use parry3d_f64::glamx::DVec3;
 use parry3d_f64::shape::TrianglePointLocation;
 
+use super::orientation::scaled_normal;
 use super::surface::NearestOnTriangle;
 use crate::Mesh;
 
@@ -84,7 +85,7 @@ fn edge(face: &[u32; 3], corner: usize) -> (u32, u32) {
 
 /// Returns the normal of length 1; NaN for a face without area.
 fn face_normal([a, b, c]: [DVec3; 3]) -> DVec3 {
-    let normal = (b - a).cross(c - a);
+    let normal = scaled_normal([a, b, c]);
     let longest = a
         .distance_squared(b)
         .max(b.distance_squared(c))

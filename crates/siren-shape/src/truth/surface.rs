@@ -5,6 +5,7 @@ use parry3d_f64::query::{PointProjection, PointQueryWithLocation as _};
 use parry3d_f64::shape::{TriMesh, TrianglePointLocation};
 use siren_core::{Error, Result};
 
+use super::orientation::scaled_normal;
 use super::{at_each, checked_extent};
 use crate::{Mesh, Vector};
 
@@ -58,7 +59,7 @@ impl SurfaceDistance {
         }
         if !mesh
             .corners()
-            .any(|[a, b, c]| (b - a).cross(c - a).length() > 0.0)
+            .any(|corners| scaled_normal(corners).length() > 0.0)
         {
             return Err(faces(
                 "at least one with an area".to_owned(),
@@ -91,7 +92,7 @@ impl SurfaceDistance {
         let point = DVec3::from(point);
         let projection = self.project(point)?;
         let triangle = self.triangles.triangle(projection.face);
-        let normal = (triangle.b - triangle.a).cross(triangle.c - triangle.a);
+        let normal = scaled_normal([triangle.a, triangle.b, triangle.c]);
         Some(SurfacePoint {
             position: projection.position.to_array(),
             face: projection.face as usize,

@@ -4,6 +4,7 @@ use std::f64::consts::PI;
 
 use parry3d_f64::glamx::DVec3;
 
+use super::orientation::scaled_normal;
 use crate::Mesh;
 
 /// Faces of a leaf of the tree.
@@ -181,8 +182,8 @@ fn centroid([a, b, c]: &[DVec3; 3]) -> DVec3 {
 }
 
 /// Returns the normal of a triangle with its area as length.
-fn area_vector([a, b, c]: &[DVec3; 3]) -> DVec3 {
-    (b - a).cross(c - a) / 2.0
+fn area_vector(corners: &[DVec3; 3]) -> DVec3 {
+    scaled_normal(*corners) / 2.0
 }
 
 /// Returns the signed solid angle of a triangle at `point` (Van Oosterom & Strackee 1983): positive from the side to which its normal does not

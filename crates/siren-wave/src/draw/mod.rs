@@ -19,7 +19,7 @@ pub(crate) use self::field::{complex_field, field_comparison};
 pub(crate) use self::lines::{CenterLine, ShotTraces, center_lines, receiver_traces};
 pub(crate) use self::media::media;
 pub(crate) use self::panel::{Landmarks, SquareGrid};
-pub(crate) use self::wave::{WaveFrame, wave_frames, wave_picture};
+pub(crate) use self::wave::{FrameScale, WaveFrame, wave_frames, wave_picture};
 
 /// Factor by which differences are magnified: their colors saturate at a tenth of the scale of the values.
 pub(crate) const DIFFERENCE_MAGNIFICATION: f64 = 10.0;

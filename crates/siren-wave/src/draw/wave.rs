@@ -20,6 +20,15 @@ pub(crate) struct WaveFrame<'a> {
     pub(crate) reference: SquareGrid<'a, f64>,
 }
 
+/// The largest value `s` of the colors of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FrameScale {
+    /// The largest |u| of its own reference: the waves of a pulse decay.
+    Own,
+    /// The largest |u| of the references of all frames: the waves of a source term grow from zero.
+    Largest,
+}
+
 impl WaveFrame<'_> {
     /// Returns the values on the line y = 0. With an even number of rows these are the means of the two middle rows.
     pub(crate) fn center_line(&self) -> CenterLine {
@@ -57,14 +66,14 @@ pub(crate) fn wave_picture(wave: SquareGrid<'_, f64>, path: &Path) -> Result<()>
 
 /// Writes a picture with a column per time and three rows: the network, the reference, and the difference of both.
 ///
-/// Values are blue below zero and red above. Waves decay, so each column has a scale of its own, from −s to s, where s is the largest |u| of
-/// its reference; the difference (network minus reference) is on a scale smaller by the factor [`DIFFERENCE_MAGNIFICATION`]. Returns s
-/// of each column.
+/// Values are blue below zero and red above, on a scale from −s to s of each column, as `scale` says; the difference (network minus reference) is
+/// on a scale smaller by the factor [`DIFFERENCE_MAGNIFICATION`]. Returns s of each column.
 ///
 /// # Errors
 /// [`siren_core::Error::Shape`] without any frame, or if grids have different sides. Same as [`Picture::save`](siren_picture::Picture::save).
 pub(crate) fn wave_frames(
     frames: &[WaveFrame<'_>],
+    scale: FrameScale,
     landmarks: &Landmarks<'_>,
     path: &Path,
 ) -> Result<Vec<f64>> {
@@ -73,10 +82,15 @@ pub(crate) fn wave_frames(
     };
     let mut rows: [Vec<Panel>; 3] = Default::default();
     let mut ranges = Vec::with_capacity(frames.len());
+    let references = frames.iter().map(|frame| frame.reference.values());
+    let largest = references.filter_map(largest_magnitude).reduce(f64::max);
     for frame in frames {
         first.reference.ensure_same_side(frame.reference)?;
         first.reference.ensure_same_side(frame.network)?;
-        let range = frame.range();
+        let range = match scale {
+            FrameScale::Own => frame.range(),
+            FrameScale::Largest => largest.unwrap_or_else(|| frame.range()),
+        };
         let values = ColorScale::Signed { range };
         let differences = ColorScale::Signed {
             range: range / DIFFERENCE_MAGNIFICATION,

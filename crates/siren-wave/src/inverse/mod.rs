@@ -18,7 +18,7 @@ use crate::draw::Landmarks;
 use crate::helmholtz::DEFAULT_VARIANCE;
 use crate::medium::Medium;
 use crate::pml::Pml;
-use crate::receivers::Role;
+use crate::receivers::{Role, check_count};
 use crate::recording::Recording;
 use crate::reference::adjoint::Misfit;
 use crate::reference::frequency::FrequencyGrid;
@@ -86,9 +86,12 @@ impl Survey {
             None => "signal",
         };
         let check = |name, points: &[Point]| {
-            checks::check_positions(&format!("{table}.{name}"), points, pml)
+            let key = format!("{table}.{name}");
+            check_count(&key, points.len())?;
+            checks::check_positions(&key, points, pml)
         };
         let (mut recording, truth) = if let Some(path) = &signal.recording {
+            notes.extend(signal.ignored_positions_note());
             let truth = (!medium.is_uniform()).then_some(medium);
             let recording = Recording::open(path)?;
             check("sources", recording.sources())?;

@@ -11,8 +11,8 @@ use rand_chacha::ChaCha8Rng;
 use siren_core::Result;
 use siren_core::field::{FieldShape, Siren};
 use siren_core::metrics::Metrics;
-use siren_core::objective::{Constraint, Weight};
-use siren_core::signal::{Sample, Stream};
+use siren_core::objective::Constraint;
+use siren_core::signal::Sample;
 use siren_core::train::TrainConfig;
 
 use super::{DATA_ERROR_PERCENT, SCORED_SIDE, Survey};
@@ -21,15 +21,12 @@ use crate::Point;
 use crate::artifacts;
 use crate::config::{NetworkSolverConfig, ShotChoice, WaveObjectiveConfig};
 use crate::field::WaveMetadata;
-use crate::helmholtz::stretches;
-use crate::objective::{
-    InverseHelmholtz, OFFSET, RECORDED, REMAINDER, RecordedError, Region, SHOTS, STRETCH, UNKNOWN,
-};
+use crate::objective::{InverseHelmholtz, RECORDED, RecordedError, Region, SHOTS, UNKNOWN};
 use crate::reference::adjoint::Misfit;
-use crate::sampler::{Draws, disk, frame, square, within};
+use crate::sampler::{PointConstraints, disk, frame, square, within};
 use crate::scores::relative_percent;
 use crate::shots::{MediumFacts, ShotFacts, ShotFields};
-use crate::signal::{Placement, Regions, Setup, WaveProblem, training};
+use crate::signal::{Placement, Regions, Setup, WaveProblem, training, weight_from};
 
 /// Largest distance from a source at which its points are drawn, in wavelengths.
 const SOURCE_REACH: f64 = 0.5;
@@ -94,35 +91,20 @@ impl NetworkInversion {
 
     /// Returns the sample at points outside the absorbing layer; the shots of a point begin with `first_shot`.
     fn interior(&self, points: &[Point], first_shot: usize, place: &Placement) -> Result<Sample> {
-        let width = 2 * self.shots();
-        let mut offset = Vec::with_capacity(points.len() * width);
-        let mut remainder = Vec::with_capacity(points.len() * width);
-        for &point in points {
-            for source in self.fields.offsets() {
-                let at = source.at(point);
-                offset.extend([at.value.re, at.value.im]);
-                remainder.extend([at.remainder.re, at.remainder.im]);
-            }
-        }
         let unknown: Vec<f64> = points
             .iter()
             .map(|&point| f64::from(u8::from(self.survey.is_unknown(point))))
             .collect();
-        let sample = Sample::new(place.tensor(points)?)?
-            .with_column(OFFSET, place.rows(&offset, width)?)?
-            .with_column(REMAINDER, place.rows(&remainder, width)?)?
+        let sample = self
+            .fields
+            .interior(points, place)?
             .with_column(UNKNOWN, place.rows(&unknown, 1)?)?;
         self.with_shots(sample, first_shot, place)
     }
 
     /// Returns the sample at points of the absorbing layer.
     fn layer(&self, points: &[Point], first_shot: usize, place: &Placement) -> Result<Sample> {
-        let width = 2 * self.shots();
-        let none = place.rows(&vec![0.0; points.len() * width], width)?;
-        let sample = Sample::new(place.tensor(points)?)?
-            .with_column(OFFSET, none.clone())?
-            .with_column(REMAINDER, none)?
-            .with_column(STRETCH, place.tensor(&stretches(&self.survey.pml, points))?)?;
+        let sample = self.fields.layer(points, place)?;
         self.with_shots(sample, first_shot, place)
     }
 
@@ -171,9 +153,14 @@ impl WaveProblem for Arc<NetworkInversion> {
     }
 
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
-        let place = Placement {
-            dtype,
-            device: device.clone(),
+        let drawn = PointConstraints {
+            problem: Arc::clone(self),
+            place: Placement {
+                dtype,
+                device: device.clone(),
+            },
+            seed: self.seed,
+            hold: self.objective.hold_points,
         };
         let law = |name, region: Region| InverseHelmholtz {
             name,
@@ -185,57 +172,40 @@ impl WaveProblem for Arc<NetworkInversion> {
             shots: self.config.shots,
             forward_steps: self.config.forward_steps,
         };
-        let (inner, half, shots) = (
-            self.survey.pml.inner(),
-            self.survey.half_width,
-            self.shots(),
-        );
-        let Regions {
-            interior: count,
-            layer: in_layer,
-            share,
-        } = Regions::of(self.objective.points, &self.survey.pml);
+        let (inner, half) = (self.survey.pml.inner(), self.survey.half_width);
+        let shots = self.shots();
+        let regions = Regions::of(self.objective.points, &self.survey.pml);
         let more = self.objective.source_points;
-        let mut constraints = Vec::new();
-        let (problem, at, drawn) = (Arc::clone(self), place.clone(), self.draws("wave.interior"));
-        let interior = move |step| {
-            let mut rng = drawn.rng(step);
-            let points = square(count, inner, &mut rng);
-            problem.interior(&points, rng.random_range(0..shots), &at)
-        };
-        let interior = Constraint::new("interior", interior, law("equation", Region::Interior));
-        constraints.push(interior.weighted(share));
-        let (problem, at, drawn) = (Arc::clone(self), place.clone(), self.draws("wave.layer"));
-        let layer = move |step| {
-            let mut rng = drawn.rng(step);
-            let points = frame(in_layer, inner, &mut rng);
-            problem.layer(&points, rng.random_range(0..shots), &at)
-        };
-        let layer = Constraint::new("layer", layer, law("layer", Region::Layer));
-        constraints.push(layer.weighted(1.0 - share));
-        let (problem, at, drawn) = (Arc::clone(self), place.clone(), self.draws("wave.contrast"));
-        let contrast = move |step| {
-            let mut rng = drawn.rng(step);
-            let points = square(more, half, &mut rng);
-            problem.interior(&points, rng.random_range(0..shots), &at)
-        };
-        let contrast = Constraint::new("contrast", contrast, law("contrast", Region::Interior));
-        constraints.push(contrast.weighted(self.objective.source_weight));
-        if self
-            .fields
-            .offsets()
-            .iter()
-            .any(|offset| !offset.has_no_source())
-        {
-            let (problem, at, drawn) = (Arc::clone(self), place.clone(), self.draws("wave.source"));
-            let sources = move |step| {
-                let points = problem.around_sources(more, &mut drawn.rng(step));
-                problem.interior(&points, 0, &at)
-            };
-            let sources = Constraint::new("source", sources, law("source", Region::Interior));
+        let interior = law("equation", Region::Interior);
+        let interior = drawn.make("wave.interior", interior, move |problem, mut drawn| {
+            let points = square(regions.interior, inner, &mut drawn.rng);
+            problem.interior(&points, drawn.rng.random_range(0..shots), drawn.place)
+        });
+        let layer = law("layer", Region::Layer);
+        let layer = drawn.make("wave.layer", layer, move |problem, mut drawn| {
+            let points = frame(regions.layer, inner, &mut drawn.rng);
+            problem.layer(&points, drawn.rng.random_range(0..shots), drawn.place)
+        });
+        let contrast = law("contrast", Region::Interior);
+        let contrast = drawn.make("wave.contrast", contrast, move |problem, mut drawn| {
+            let points = square(more, half, &mut drawn.rng);
+            problem.interior(&points, drawn.rng.random_range(0..shots), drawn.place)
+        });
+        let mut constraints = vec![
+            interior.weighted(regions.share),
+            layer.weighted(1.0 - regions.share),
+            contrast.weighted(self.objective.source_weight),
+        ];
+        let offsets = self.fields.offsets();
+        if offsets.iter().any(|offset| !offset.has_no_source()) {
+            let sources = law("source", Region::Interior);
+            let sources = drawn.make("wave.source", sources, move |problem, mut drawn| {
+                let points = problem.around_sources(more, &mut drawn.rng);
+                problem.interior(&points, 0, drawn.place)
+            });
             constraints.push(sources.weighted(self.objective.source_weight));
         }
-        constraints.push(self.data_constraint(&place)?);
+        constraints.push(self.data_constraint(&drawn.place)?);
         Ok(constraints)
     }
 
@@ -270,14 +240,6 @@ impl WaveProblem for Arc<NetworkInversion> {
 }
 
 impl NetworkInversion {
-    fn draws(&self, stream: &'static str) -> Draws {
-        Draws {
-            seed: self.seed,
-            stream: Stream::named(stream),
-            hold: self.objective.hold_points,
-        }
-    }
-
     /// Returns points around all sources.
     fn around_sources(&self, count: usize, rng: &mut ChaCha8Rng) -> Vec<Point> {
         let reach = SOURCE_REACH * 2.0 * PI / self.survey.wavenumber;
@@ -302,10 +264,7 @@ impl NetworkInversion {
             norm: self.objective.norm,
         };
         let weight = self.config.data_weight;
-        let weight = match self.config.forward_steps.checked_sub(1) {
-            None => Weight::Constant(weight),
-            Some(last) => Weight::Piecewise(vec![(last, 0.0), (last + 1, weight)]),
-        };
+        let weight = weight_from(self.config.forward_steps, weight);
         Ok(Constraint::new("data", move |_step| Ok(data.clone()), error).weighted(weight))
     }
 }

@@ -2,8 +2,8 @@
 
 use siren_core::{Error, Result};
 
-use super::MediumQuantity;
 use super::file::Model;
+use super::{MediumFileConfig, MediumQuantity};
 
 /// Velocities in meters per second are above this, velocities in kilometers per second below.
 const KILOMETERS_BELOW: f64 = 50.0;
@@ -14,17 +14,19 @@ const MAX_RATIO: f64 = 1000.0;
 /// Largest ratio of the squared slowness of a whole model to that of the background.
 const MAX_CONTRAST: f64 = 100.0;
 
-/// Converts values, in place, to the squared slowness `(c_ref / c)²`. `key` is the key of the file's table, such as `signal.medium.file`.
+/// Converts the values of a file, in place, to the squared slowness `(c_ref / c)²`. `key` is the key of the file's table, such as
+/// `signal.medium.file`.
 ///
 /// # Errors
-/// A message that names row and column of a value that is not above 0 or not finite, or says which unit or layout does not fit;
+/// [`Error::Signal`] that names row and column of a value that is not above 0 or not finite, or says which unit or layout does not fit;
 /// [`Error::InvalidValue`] if there is no reference velocity.
 pub(super) fn to_squared_slowness(
     model: &mut Model,
-    quantity: MediumQuantity,
+    config: &MediumFileConfig,
     reference_velocity: Option<f64>,
     key: &str,
-) -> Result<Result<(), String>> {
+) -> Result<()> {
+    let quantity = config.quantity;
     let reference = match (quantity, reference_velocity) {
         (MediumQuantity::SquaredSlowness, _) => 1.0,
         (_, Some(reference)) => reference,
@@ -39,13 +41,13 @@ pub(super) fn to_squared_slowness(
             ));
         }
     };
-    Ok(check_values(model, quantity).and_then(|()| {
-        check_units(model, quantity, reference)?;
-        for value in &mut model.values {
-            *value = squared_slowness(*value, quantity, reference);
-        }
-        Ok(())
-    }))
+    check_values(model, quantity)
+        .and_then(|()| check_units(model, quantity, reference))
+        .map_err(|message| Error::signal(&config.path, message))?;
+    for value in &mut model.values {
+        *value = squared_slowness(*value, quantity, reference);
+    }
+    Ok(())
 }
 
 fn squared_slowness(value: f64, quantity: MediumQuantity, reference: f64) -> f64 {
@@ -81,8 +83,8 @@ fn check_values(model: &Model, quantity: MediumQuantity) -> Result<(), String> {
         String::new()
     };
     Err(format!(
-        "the {} is {} in row {}, column {} (counted from 0){more}: expected finite numbers above 0; fill the gaps of the model, and check its \
-         type and layout",
+        "the {} is {} in row {}, column {} (counted from 0){more}: expected finite values above 0; fill the gaps of the model, and check the \
+         type and the layout of the file",
         name(quantity),
         model.values[index],
         index / columns,
@@ -118,12 +120,12 @@ fn check_units(model: &Model, quantity: MediumQuantity, reference: f64) -> Resul
     let velocities = format!("velocities are from {slowest} to {fastest}");
     if fastest < KILOMETERS_BELOW && reference > METERS_ABOVE {
         return Err(format!(
-            "{velocities}, but `signal.units.reference_velocity` is {reference}: they seem to be in km/s, and it in m/s; multiply the velocities by 1000"
+            "{velocities}, but `signal.units.reference_velocity` is {reference}: the velocities seem to be in km/s, the reference in m/s; multiply the velocities by 1000"
         ));
     }
     if slowest > METERS_ABOVE && reference < KILOMETERS_BELOW {
         return Err(format!(
-            "{velocities}, but `signal.units.reference_velocity` is {reference}: they seem to be in m/s, and it in km/s; give it in m/s"
+            "{velocities}, but `signal.units.reference_velocity` is {reference}: the velocities seem to be in m/s, the reference in km/s; give the reference in m/s"
         ));
     }
     Ok(())
@@ -146,8 +148,13 @@ mod tests {
             },
             values: values.to_vec(),
         };
-        to_squared_slowness(&mut model, quantity, reference, "signal.medium.file")
-            .map_err(|error| error.to_string())??;
+        let config = MediumFileConfig {
+            path: "model.npy".into(),
+            quantity,
+            ..MediumFileConfig::default()
+        };
+        to_squared_slowness(&mut model, &config, reference, "signal.medium.file")
+            .map_err(|error| error.to_string())?;
         Ok(model.values)
     }
 

@@ -6,6 +6,8 @@ use siren_core::field::{Order, Trace};
 use siren_core::objective::{Context, Objective, Term};
 
 use super::ResidualNorm;
+use crate::Point;
+use crate::pml::Pml;
 
 /// Column of the squared slowness `m (n, 1)`.
 pub const MEDIUM: &str = "medium";
@@ -146,6 +148,25 @@ fn complex_product(factor: &Tensor, values: &Tensor) -> Result<Tensor> {
     Ok(Tensor::cat(&[real, imaginary], 2)?.reshape((points, width))?)
 }
 
+/// Returns the coefficients of the stretched equation, as the column [`STRETCH`] has them.
+pub(crate) fn stretches(pml: &Pml, points: &[Point]) -> Vec<[f64; 10]> {
+    let row = |&point: &Point| {
+        let at = pml.at(point);
+        let factors = [
+            at.second[0],
+            at.second[1],
+            at.first[0],
+            at.first[1],
+            at.zeroth,
+        ];
+        std::array::from_fn(|i| {
+            let factor = factors[i / 2];
+            if i % 2 == 0 { factor.re } else { factor.im }
+        })
+    };
+    points.iter().map(row).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use candle_core::{DType, Device};
@@ -155,7 +176,6 @@ mod tests {
     use siren_core::signal::{Sample, Stream};
 
     use super::*;
-    use crate::helmholtz::stretches;
     use crate::pml::Pml;
 
     #[test]

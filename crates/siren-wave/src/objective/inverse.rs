@@ -5,8 +5,8 @@ use siren_core::Result;
 use siren_core::field::Order;
 use siren_core::objective::{Context, Objective, Term};
 
-use super::ResidualNorm;
 use super::helmholtz::{OFFSET, REMAINDER, STRETCH, stretched_derivatives, stretched_waves};
+use super::{LEAST_SQUARED_SLOWNESS, ResidualNorm};
 use crate::config::{ShotChoice, UnknownMedium};
 
 /// Column that is 1 where the medium is unknown and 0 where m = 1, `(n, 1)`. A sample without it has m = 1 at all points.
@@ -15,9 +15,6 @@ pub const UNKNOWN: &str = "unknown";
 pub const SHOTS: &str = "shots";
 /// Column of recorded values minus offsets, `(n, 2 S)`.
 pub const RECORDED: &str = "recorded";
-
-/// Least value of the medium's channel: m is at least 0.001 (the authors').
-const LEAST: f64 = -0.999;
 
 /// Residual of the Helmholtz equation for every shot, as [`Helmholtz`](super::Helmholtz), in a medium that is unknown.
 pub struct InverseHelmholtz {
@@ -112,9 +109,9 @@ impl InverseHelmholtz {
     }
 }
 
-/// Returns `max(v, −0.999)`.
-pub(crate) fn clamped(value: &Tensor) -> Result<Tensor> {
-    let least = Tensor::new(LEAST, &Device::Cpu)?
+/// Returns `max(v, −0.999)` of the medium's channel, so that m = 1 + v is at least [`LEAST_SQUARED_SLOWNESS`].
+fn clamped(value: &Tensor) -> Result<Tensor> {
+    let least = Tensor::new(LEAST_SQUARED_SLOWNESS - 1.0, &Device::Cpu)?
         .to_dtype(value.dtype())?
         .to_device(value.device())?;
     Ok(value.broadcast_maximum(&least)?)

@@ -11,8 +11,8 @@ use siren_core::{Error, Result};
 
 use crate::reference::adjoint::Misfit;
 
-/// Smallest squared slowness (the authors' bound).
-const LOWEST: f64 = 0.001;
+/// Least squared slowness that an inversion finds (the authors' bound).
+pub const LEAST_SQUARED_SLOWNESS: f64 = 0.001;
 
 /// How a value `v` of the field becomes a squared slowness `m`: 0 is the background.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ impl SlownessMap {
     /// Returns the squared slowness of a value.
     #[must_use]
     pub fn squared_slowness(self, value: f64) -> f64 {
-        self.unbounded(value).max(LOWEST)
+        self.unbounded(value).max(LEAST_SQUARED_SLOWNESS)
     }
 
     fn unbounded(self, value: f64) -> f64 {
@@ -42,7 +42,7 @@ impl SlownessMap {
     /// Returns `dm/dv`.
     fn derivative(self, value: f64) -> f64 {
         match self {
-            _ if self.unbounded(value) <= LOWEST => 0.0,
+            _ if self.unbounded(value) <= LEAST_SQUARED_SLOWNESS => 0.0,
             Self::Exponential => value.exp(),
             Self::Clamp => 1.0,
         }

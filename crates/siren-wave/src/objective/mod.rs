@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use siren_core::Result;
 use siren_core::objective::Term;
 
+pub(crate) use self::helmholtz::stretches;
 pub use self::helmholtz::{Helmholtz, MEDIUM, OFFSET, REMAINDER, Region, STRETCH};
-pub(crate) use self::inverse::clamped;
 pub use self::inverse::{InverseHelmholtz, RECORDED, RecordedError, SHOTS, UNKNOWN};
-pub use self::misfit::{MediumMisfit, SlownessMap};
+pub use self::misfit::{LEAST_SQUARED_SLOWNESS, MediumMisfit, SlownessMap};
 pub use self::wave::{
     Condition, FACTOR, InitialState, NORMAL, OFFSET_GRADIENT, Scaled, WaveCondition, WaveEquation,
 };

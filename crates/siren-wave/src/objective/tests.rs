@@ -10,7 +10,6 @@ use siren_core::train::{TrainConfig, Trainer};
 use super::*;
 use crate::Point;
 use crate::config::{ShotChoice, UnknownMedium};
-use crate::helmholtz::stretches;
 use crate::pml::Pml;
 use crate::reference::hankel::HankelField;
 use crate::source::PointSource;

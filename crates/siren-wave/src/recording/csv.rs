@@ -40,8 +40,10 @@ impl Positions {
     }
 }
 
-/// Returns the text of a recording. Numbers are written with as many digits as they need to be read back unchanged.
-pub(super) fn text(recording: &Recording) -> String {
+/// Returns the text of a recording. Values are written with as many digits as they need to be read back unchanged. The error is a message.
+pub(super) fn text(recording: &Recording) -> Result<String, String> {
+    check_distinct("sources", &recording.sources)?;
+    check_distinct("receivers", &recording.receivers)?;
     let mut text = COLUMNS.join(",");
     text.push('\n');
     for ([x, y], values) in recording.sources.iter().zip(recording.shots()) {
@@ -50,7 +52,22 @@ pub(super) fn text(recording: &Recording) -> String {
             let _ = writeln!(text, "{x},{y},{u},{v},{:e},{:e}", value.re, value.im);
         }
     }
-    text
+    Ok(text)
+}
+
+/// Checks that no two positions are equal. The error is a message.
+fn check_distinct(name: &str, points: &[Point]) -> Result<(), String> {
+    let mut positions = Positions::default();
+    for (index, &point) in points.iter().enumerate() {
+        let first = positions.index(point);
+        if first != index {
+            return Err(format!(
+                "{name} {first} and {index} (counted from 0) are both at {point:?}, expected different positions: the text of a recording \
+                 tells its values apart by them"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Reads a text file of a recording.

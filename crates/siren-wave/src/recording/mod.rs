@@ -84,9 +84,11 @@ impl Recording {
     /// Writes the recording as text that [`open`](Self::open) reads, without loss.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`]; [`Error::Signal`] if two sources or two receivers are at the same position, by which the lines of the text are told apart.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        write_atomically(path.as_ref(), csv::text(self).as_bytes())
+        let path = path.as_ref();
+        let text = csv::text(self).map_err(|message| Error::signal(path, message))?;
+        write_atomically(path, text.as_bytes())
     }
 
     /// Returns the positions of the sources, one a shot.

@@ -72,6 +72,19 @@ fn text_is_written_and_read_back_without_loss() {
 }
 
 #[test]
+fn a_recording_with_two_receivers_at_one_position_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("recording.csv");
+    let receivers = vec![[0.4, 0.0], [0.4, 0.1], [0.4, -0.0]];
+    let values = sample().values()[..3].to_vec();
+    let recording = Recording::new(vec![[0.0, 0.0]], receivers, values).unwrap();
+    let message = recording.save(&path).unwrap_err().to_string();
+    let expected = "receivers 0 and 2 (counted from 0) are both at [0.4, -0.0]";
+    assert!(message.contains(expected), "{message}");
+    assert!(!path.exists());
+}
+
+#[test]
 fn lines_of_a_text_may_be_in_any_order() {
     let text = "-0.3;0;0.4;0.1;1;2\n-0.3;0.5;0.4;0;7;8\n-0.3;0;0.4;0;3;4\n-0.3;0.5;0.4;0.1;5;6\n";
     let recording = open("a.csv", text.as_bytes()).unwrap();
@@ -107,7 +120,7 @@ fn recordings_of_another_layout_are_refused_with_what_is_missing() {
         (
             "a.mat",
             without_data[..128 + 96].to_vec(),
-            "no matrix of numbers named `receivers`: found `source`",
+            "no numeric matrix named `receivers`: found `source`",
         ),
         (
             "a.csv",

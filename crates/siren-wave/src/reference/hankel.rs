@@ -34,8 +34,8 @@ impl HankelField {
     /// Makes the field of a source at the wavenumber `k`, in radians per unit of the coordinates.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] if `k` or `σ` is not positive and finite, if the position or strength is not finite, or if `k²σ/2` exceeds
-    /// 20: such a source does not radiate.
+    /// [`Error::InvalidValue`] if `k` is not between 0 and 1e6, if `σ` is not positive and finite, if the position or strength is not finite, or if
+    /// `k²σ/2` exceeds 20: such a source does not radiate.
     pub fn new(source: PointSource, wavenumber: f64) -> Result<Self> {
         if !(wavenumber > 0.0 && wavenumber < 1e6) {
             let expected = "a positive number of radians per unit, below 1e6";
@@ -214,7 +214,7 @@ mod tests {
         assert!((found - expected).norm() < 1e-9, "{found} {expected}");
     }
 
-    /// The equation holds inside the source too, by a nine-point Laplacian of sixth order along each axis.
+    /// The equation holds inside the source too, by differences of sixth order: seven points along each axis.
     #[test]
     fn the_field_solves_the_helmholtz_equation_in_and_outside_the_source() {
         let field = field();

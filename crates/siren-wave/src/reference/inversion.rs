@@ -7,6 +7,8 @@ use super::lbfgs::{BoundedLbfgs, ValueGradient};
 
 /// Full waveform inversion on a grid, by projected L-BFGS from `m = 1`. There is no regularization but the number of iterations and the square
 /// in which `m` varies: the larger it is, the more the anomaly is smeared along the paths of the waves.
+///
+/// No config uses it. It is public because it is the reference that inversions by fields are compared with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GridInversion {
     /// The optimizer, and the lower bound of `m`.

@@ -4,12 +4,15 @@ use std::collections::VecDeque;
 
 use siren_core::{Error, Result};
 
+use crate::objective::LEAST_SQUARED_SLOWNESS;
+
 /// Share of the predicted decrease that a step must reach (Armijo).
 const SUFFICIENT: f64 = 1e-4;
 /// Halvings of a step before the search gives up: no lower value along the direction.
 const MOST_HALVINGS: usize = 30;
 
-/// Projected L-BFGS: minimizes a function of many variables, none of which falls below a bound.
+/// Projected L-BFGS: minimizes a function of many variables, none of which falls below a bound. It is the optimizer of a
+/// [`GridInversion`](super::inversion::GridInversion).
 ///
 /// The direction is that of L-BFGS among the variables that are not held at the bound by the gradient. Steps are halved until they decrease the
 /// function enough, and clamped to the bound (Bertsekas 1982, with the two-loop recursion of Nocedal 1980).
@@ -31,7 +34,7 @@ impl Default for BoundedLbfgs {
         Self {
             history: 20,
             iterations: 30,
-            lower: 0.001,
+            lower: LEAST_SQUARED_SLOWNESS,
             first_change: 0.1,
         }
     }

@@ -4,7 +4,6 @@
 //! on the border, so the scheme conserves a discrete energy and is stable up to the largest eigenvalue of the Laplacian. An absorbing border is
 //! a perfectly matched layer outside of [−1, 1]² (Grote and Sim 2010).
 
-use serde::{Deserialize, Serialize};
 use siren_core::{Error, Result};
 
 use crate::Point;
@@ -23,8 +22,7 @@ const MIN_SIDE: usize = 5;
 const MAX_STEPS: f64 = 1e7;
 
 /// The border of [−1, 1]² in the time domain.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "snake_case", tag = "kind")]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum WaveBorder {
     /// `u = 0`: reflects with the opposite sign.
     Dirichlet,
@@ -50,8 +48,7 @@ impl Default for WaveBorder {
 }
 
 /// Order of accuracy in space and time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LeapfrogOrder {
     /// Five points in space, three levels in time.
     Second,
@@ -81,8 +78,7 @@ impl LeapfrogOrder {
 }
 
 /// A Ricker wavelet `(1 − 2a) e^{−a}`, `a = (π f (t − t₀))²`: the second derivative of a Gaussian, of peak 1 at `t₀`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ricker {
     /// Frequency `f` of the peak of the spectrum, in cycles per unit of time.
     pub frequency: f64,

@@ -117,7 +117,7 @@ impl SampleWeights {
 }
 
 /// Returns the first of four grid points around a coordinate of [−1, 1], and the weights of Lagrange's cubic through them.
-fn cubic(side: usize, coordinate: f64) -> (usize, [f64; WIDTH]) {
+pub(super) fn cubic(side: usize, coordinate: f64) -> (usize, [f64; WIDTH]) {
     let position = 0.5 * (coordinate + 1.0) * (side - 1) as f64;
     let first = (position.floor() as usize)
         .saturating_sub(1)

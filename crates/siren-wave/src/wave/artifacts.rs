@@ -5,9 +5,9 @@ use std::path::Path;
 use siren_core::Result;
 use siren_core::field::Siren;
 
-use super::WaveEquationProblem;
 use super::frames::{self, COMPARED_SIDE, Frame};
-use crate::draw::{self, CenterLine, Landmarks, SquareGrid, WaveFrame};
+use super::{Excitation, WaveEquationProblem};
+use crate::draw::{self, CenterLine, FrameScale, Landmarks, SquareGrid, WaveFrame};
 
 /// Frames of the animation.
 const ANIMATED: u32 = 40;
@@ -33,7 +33,11 @@ pub(super) fn write(problem: &WaveEquationProblem, field: &Siren, folder: &Path)
         });
     }
     let landmarks = Landmarks::default();
-    draw::wave_frames(&drawn, &landmarks, &folder.join("waves.png"))?;
+    let scale = match problem.config.excitation {
+        Excitation::Pulse => FrameScale::Own,
+        Excitation::Ricker(_) => FrameScale::Largest,
+    };
+    draw::wave_frames(&drawn, scale, &landmarks, &folder.join("waves.png"))?;
     let lines: Vec<CenterLine> = drawn.iter().map(WaveFrame::center_line).collect();
     draw::center_lines(&lines, &folder.join("center_lines.svg"))?;
     let last = problem.config.duration;

@@ -11,7 +11,7 @@ use super::{WaveEquationProblem, points};
 use crate::objective::{
     Condition, InitialState, NORMAL, ResidualNorm, Scaled, WaveCondition, WaveEquation,
 };
-use crate::signal::Placement;
+use crate::signal::{Placement, weight_from};
 
 impl WaveEquationProblem {
     /// Returns the constraints on a field, with samples at a place.
@@ -46,10 +46,7 @@ impl WaveEquationProblem {
 
     /// Returns the weight of the equation: none in the steps with the initial state alone.
     fn equation_weight(&self, weight: f64) -> Weight {
-        match self.start_steps() {
-            0 => weight.into(),
-            start => Weight::Piecewise(vec![(start - 1, 0.0), (start, weight)]),
-        }
+        weight_from(self.start_steps(), weight)
     }
 
     fn interior(self: &Arc<Self>, at: &Placement) -> Result<Constraint> {

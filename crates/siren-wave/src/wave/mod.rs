@@ -7,6 +7,7 @@ mod config;
 mod constraints;
 mod frames;
 mod points;
+mod samples;
 
 #[cfg(feature = "cli")]
 use std::path::Path;
@@ -16,7 +17,7 @@ use candle_core::{DType, Device};
 use siren_core::field::{FieldShape, Siren};
 use siren_core::metrics::Metrics;
 use siren_core::objective::Constraint;
-use siren_core::signal::{Sample, Stream};
+use siren_core::signal::Stream;
 use siren_core::train::TrainConfig;
 use siren_core::{Error, Result};
 
@@ -30,20 +31,16 @@ use crate::Point;
 use crate::checks;
 use crate::field::{MotionFacts, WaveMetadata};
 use crate::medium::Medium;
-use crate::objective::{FACTOR, MEDIUM, OFFSET, OFFSET_GRADIENT, REMAINDER, ResidualNorm};
+use crate::objective::ResidualNorm;
 use crate::receivers::Role;
-use crate::sampler::{Draws, disk, square};
-use crate::scores::{RELATIVE_ERROR_PERCENT, relative_percent};
+use crate::sampler::Draws;
+use crate::scores::{RELATIVE_ERROR_PERCENT, percent_of, squared_norm};
 use crate::signal::{INPUT_SIDE, Placement, Setup, WaveProblem, only_source, training};
 
 /// Variance of the paper's pulse.
 const DEFAULT_VARIANCE: f64 = 5e-4;
 /// Variance from which narrow pulses are sharpened.
 const WIDE_VARIANCE: f64 = 0.01;
-/// Times of the steps with the initial state alone are within this one of zero.
-const START_TIME: f64 = 0.001;
-/// Radius of the disk around the source in which half of the points of time zero lie, in standard deviations of the pulse: the authors' 0.25 / √5e-4.
-const DISK_DEVIATIONS: f64 = 11.18;
 
 /// The wave equation in a known medium.
 pub(crate) struct WaveEquationProblem {
@@ -219,81 +216,6 @@ impl WaveEquationProblem {
         }
     }
 
-    /// Returns the sample for the equation at some events, with the residual of each multiplied by a weight.
-    fn equation_sample(
-        &self,
-        stage: &Stage,
-        events: &[Event],
-        weight: impl Fn(Event) -> f64,
-        at: &Placement,
-    ) -> Result<Sample> {
-        let ansatz = self.ansatz(stage.pulse);
-        let unit = match self.norm {
-            ResidualNorm::Mse => stage.pulse.amplitude / stage.pulse.variance,
-            ResidualNorm::L1 => 1.0,
-        };
-        let mut medium = Vec::with_capacity(events.len());
-        let mut factor = Vec::with_capacity(events.len());
-        let mut remainder = Vec::with_capacity(events.len());
-        for &event in events {
-            let [_, x, y] = event;
-            let (m, known) = (self.medium.squared_slowness([x, y]), ansatz.at(event));
-            let rest = known.offset_acceleration
-                - known.offset_laplacian / m
-                - self.source(stage.pulse, event);
-            medium.push([m]);
-            let scale = weight(event) / unit;
-            factor.push(known.factor.map(|factor| scale * factor));
-            remainder.push([scale * rest]);
-        }
-        Sample::new(at.tensor(events)?)?
-            .with_column(MEDIUM, at.tensor(&medium)?)?
-            .with_column(FACTOR, at.tensor(&factor)?)?
-            .with_column(REMAINDER, at.tensor(&remainder)?)
-    }
-
-    /// Returns the sample for a condition on the wave at some events.
-    fn condition_sample(&self, stage: &Stage, events: &[Event], at: &Placement) -> Result<Sample> {
-        let ansatz = self.ansatz(stage.pulse);
-        let known: Vec<AnsatzValue> = events.iter().map(|&event| ansatz.at(event)).collect();
-        let column = |value: fn(&AnsatzValue) -> [f64; 3]| -> Vec<[f64; 3]> {
-            known.iter().map(value).collect()
-        };
-        let offset: Vec<[f64; 1]> = known.iter().map(|known| [known.offset]).collect();
-        let medium: Vec<[f64; 1]> = events
-            .iter()
-            .map(|&[_, x, y]| [self.medium.squared_slowness([x, y])])
-            .collect();
-        Sample::new(at.tensor(events)?)?
-            .with_column(MEDIUM, at.tensor(&medium)?)?
-            .with_column(FACTOR, at.tensor(&column(|known| known.factor))?)?
-            .with_column(OFFSET, at.tensor(&offset)?)?
-            .with_column(
-                OFFSET_GRADIENT,
-                at.tensor(&column(|known| known.offset_gradient))?,
-            )
-    }
-
-    /// Returns the points of the initial state of a step, for soft constraints.
-    fn initial_points(&self, soft: SoftInitialConfig, stage: &Stage, step: u64) -> Vec<Event> {
-        let mut rng = self.draws("wave.initial").rng(step);
-        let around = soft.points / 2;
-        let radius = DISK_DEVIATIONS * stage.pulse.variance.sqrt();
-        let mut points = square(soft.points - around, 1.0, &mut rng);
-        points.extend(disk(around, stage.pulse.center, radius, &mut rng));
-        let count = points.len().max(2) - 1;
-        let time = |index: usize| {
-            if step < self.start_steps() {
-                START_TIME * (2.0 * index as f64 / count as f64 - 1.0)
-            } else {
-                0.0
-            }
-        };
-        let event =
-            |(index, [x, y]): (usize, Point)| [time(index), x.clamp(-1.0, 1.0), y.clamp(-1.0, 1.0)];
-        points.into_iter().enumerate().map(event).collect()
-    }
-
     fn draws(&self, stream: &'static str) -> Draws {
         Draws {
             seed: self.points.seed,
@@ -367,12 +289,18 @@ impl WaveProblem for Arc<WaveEquationProblem> {
     fn evaluate(&self, field: &Siren) -> Result<Metrics> {
         let points = frames::points();
         let mut metrics = Vec::new();
-        for frame in self.reference()? {
+        let reference = self.reference()?;
+        let norms = reference.iter().map(|frame| squared_norm(&frame.values));
+        let largest = norms.fold(0.0, f64::max);
+        for frame in reference {
             let wave = self.wave_at(field, frame.time, &points)?;
             let name = format!("{}_at_{}", RELATIVE_ERROR_PERCENT.name, frame.time);
-            let pairs = wave.iter().zip(&frame.values);
-            let pairs = pairs.map(|(&a, &b)| (a.into(), b.into()));
-            let error = relative_percent(pairs);
+            let norm = match self.config.excitation {
+                Excitation::Pulse => squared_norm(&frame.values),
+                // Its waves grow from zero: errors of early frames are relative to nothing.
+                Excitation::Ricker(_) => largest,
+            };
+            let error = percent_of(norm, &wave, &frame.values);
             metrics.push(RELATIVE_ERROR_PERCENT.named(name).of(error));
         }
         let sum: f64 = metrics.iter().map(|measured| measured.value).sum();

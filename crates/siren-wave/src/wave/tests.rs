@@ -1,5 +1,6 @@
 use siren_core::field::SirenConfig;
 use siren_core::objective::{Coefficients, Context, Law};
+use siren_core::signal::Sample;
 
 use super::*;
 use crate::config::{
@@ -213,4 +214,29 @@ fn waves_that_reach_an_open_border_are_noted() {
     assert!(notes(0.4, BorderCondition::Open).is_empty());
     assert!(notes(1.2, BorderCondition::Absorbing).is_empty());
     assert!(notes(1.2, BorderCondition::Open)[0].contains("reach the border at t = 0.888"));
+}
+
+#[test]
+fn errors_of_a_source_term_are_relative_to_the_largest_frame_and_those_of_a_pulse_to_their_own() {
+    let field = network();
+    let ricker = WaveEquationConfig {
+        excitation: Excitation::Ricker(RickerConfig { frequency: 4.0 }),
+        ..WaveEquationConfig::default()
+    };
+    for (config, is_own) in [(WaveEquationConfig::default(), true), (ricker, false)] {
+        let problem = problem(&wide(), &config);
+        let frames = problem.reference().unwrap();
+        let norms: Vec<f64> = frames.iter().map(|f| squared_norm(&f.values)).collect();
+        let largest = norms.iter().copied().fold(0.0, f64::max);
+        let metrics = problem.evaluate(&field).unwrap();
+        assert_eq!(metrics.len(), frames.len() + 1);
+        for ((frame, measured), own) in frames.iter().zip(&metrics[1..]).zip(norms) {
+            let wave = problem.wave_at(&field, frame.time, &frames::points());
+            let pairs = wave.unwrap().into_iter().zip(&frame.values);
+            let difference: f64 = pairs.map(|(a, b)| (a - b).powi(2)).sum();
+            let norm = if is_own { own } else { largest };
+            let expected = 100.0 * (difference / norm).sqrt();
+            assert!((measured.value / expected - 1.0).abs() < 1e-9);
+        }
+    }
 }

@@ -14,7 +14,7 @@ use self::accessor::{read_indices, read_vectors};
 use self::transform::Transform;
 use super::Geometry;
 use super::assemble::RawMesh;
-use super::collect::check_position;
+use super::collect::{FileNormals, check_position};
 
 /// First bytes of the binary form.
 const MAGIC: &[u8] = b"glTF";
@@ -27,7 +27,7 @@ const HEADER: u32 = 12;
 ///
 /// # Errors
 /// [`Error::Signal`] for a file that is damaged, or whose data are elsewhere or compressed; [`Error::Io`].
-pub(super) fn read(path: &Path, notes: &mut Vec<String>) -> Result<Geometry> {
+pub(super) fn read(path: &Path, normals: FileNormals, notes: &mut Vec<String>) -> Result<Geometry> {
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
     let fail = |message: String| Error::signal(path, message);
     let len = bytes.get(8..).and_then(<[u8]>::first_chunk);
@@ -62,7 +62,7 @@ pub(super) fn read(path: &Path, notes: &mut Vec<String>) -> Result<Geometry> {
     if mesh.mesh.vertices.is_empty() {
         return Err(fail("holds no triangles".to_owned()));
     }
-    mesh.mesh.finish(path, notes)
+    mesh.mesh.finish(path, normals, notes)
 }
 
 /// Parses a file and checks that all its indices are in range. The error is a message.

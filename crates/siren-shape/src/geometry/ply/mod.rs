@@ -51,13 +51,13 @@ pub(super) fn read(path: &Path, normals: FileNormals, notes: &mut Vec<String>) -
     let order = match header.encoding {
         Encoding::Ascii => {
             let values = AsciiValues::new(path, reader, lines_read);
-            return read_elements(path, values, &header, content)?.finish(path, notes);
+            return read_elements(path, values, &header, content)?.finish(path, normals, notes);
         }
         Encoding::BinaryLittleEndian => Endianness::LittleEndian,
         Encoding::BinaryBigEndian => Endianness::BigEndian,
     };
     let values = BinaryValues::new(path, reader, order);
-    read_elements(path, values, &header, content)?.finish(path, notes)
+    read_elements(path, values, &header, content)?.finish(path, normals, notes)
 }
 
 /// Checks that there are vertices with positions, and that faces are lists of corners. The error is a message.
@@ -160,12 +160,17 @@ impl Content {
         }
     }
 
-    fn finish(self, path: &Path, notes: &mut Vec<String>) -> Result<Geometry> {
+    fn finish(
+        self,
+        path: &Path,
+        normals: FileNormals,
+        notes: &mut Vec<String>,
+    ) -> Result<Geometry> {
         if let Some(points) = self.points {
             let cloud = points.finish(path, notes)?;
             return Ok(Geometry::Points(cloud));
         }
-        self.mesh.finish(path, notes)
+        self.mesh.finish(path, normals, notes)
     }
 }
 

@@ -76,6 +76,22 @@ fn a_mesh_file_without_faces_gives_points_and_a_note() {
 }
 
 #[test]
+fn positions_of_an_obj_file_without_faces_are_kept_whatever_its_normals_are() {
+    let text = format!("{SQUARE}vn 0 0 0\nvn 0 0 2\nvn 0 0 0\nvn nan 0 0\n");
+    let (cloud, _) = points("a.obj", &text);
+    assert_eq!(cloud.points, [[1.0, 0.0, 0.0]]);
+    let opened = Opened::new("a.obj", text);
+    let path = opened.folder.path().join("a.obj");
+    let geometry = Geometry::open_positions(&path, &mut Vec::new()).unwrap();
+    let Geometry::Points(cloud) = geometry else {
+        panic!("{geometry:?}");
+    };
+    let square = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]];
+    assert_eq!(cloud.points, square.map(|[x, y]| [x, y, 0.0]));
+    assert_eq!(cloud.normals, None);
+}
+
+#[test]
 fn a_bad_line_of_an_obj_file_is_refused_with_its_number() {
     for (lines, words) in [
         (

@@ -8,7 +8,7 @@ use super::{Model, by_rows, sample_count};
 use crate::mat::{MatMatrices, MatMatrix};
 use crate::medium::samples::SampleShape;
 
-/// Reads the variable of a name, or the only matrix with more than one row and column.
+/// Reads the variable of a name, or the only matrix with more than one row and column, if all variables of the file can be read.
 pub(super) fn read(path: &Path, variable: Option<&str>) -> Result<Model> {
     let file = MatMatrices::open(path)?;
     model(&file, variable).map_err(|message| Error::signal(path, message))
@@ -42,9 +42,14 @@ fn only(file: &MatMatrices) -> Result<&MatMatrix, String> {
     let is_candidate = |matrix: &&MatMatrix| matrix.rows > 1 && matrix.columns > 1;
     let mut candidates = file.matrices.iter().filter(is_candidate);
     match (candidates.next(), candidates.next()) {
-        (Some(only), None) => Ok(only),
+        (Some(only), None) if file.others() == 0 => Ok(only),
+        // The model may be a variable that cannot be read.
+        (Some(_), None) => Err(format!(
+            "holds one matrix, and variables that are not read: {}: set `variable` to the name of the model",
+            file.described()
+        )),
         (None, _) => Err(format!(
-            "holds no matrix of numbers with several rows and columns: found {}",
+            "holds no numeric matrix with several rows and columns: found {}",
             file.described()
         )),
         (Some(_), Some(_)) => Err(format!(

@@ -88,8 +88,7 @@ pub(super) fn read(
         }
         Format::Segy => read_segy(path),
     }?;
-    let converted = to_squared_slowness(&mut model, config.quantity, reference_velocity, key)?;
-    converted.map_err(|message| Error::signal(path, message))?;
+    to_squared_slowness(&mut model, config, reference_velocity, key)?;
     let samples = Samples::new(model.shape, config.half_side, model.values);
     notes.extend(note(&samples, config, model.shape));
     Ok(samples)

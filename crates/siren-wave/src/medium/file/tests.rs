@@ -4,7 +4,7 @@ use siren_core::file::{ArrayElement, ArrayHeader};
 use siren_picture::Picture;
 
 use super::*;
-use crate::mat::write::{header, matrix};
+use crate::mat::write::{header, matrix, subelement};
 use crate::medium::{Medium, MediumConfig, MediumQuantity};
 
 /// Velocities of two rows and three columns, the first row at the top.
@@ -79,8 +79,18 @@ fn raw_matlab_and_squared_slowness_are_the_same_model() {
     let model = matrix("vp", [2, 3], &by_columns(), &[]);
     let only = [header(), scalar, model].concat();
     assert_is_model(&open("a.mat", &only, |_| ()).unwrap());
-    let several = [only, other].concat();
+    let several = [&only[..], &other].concat();
     let named = open("a.mat", &several, |c| c.variable = Some("vp".into()));
+    assert_is_model(&named.unwrap());
+    // A variable that is not read, such as text, may be the model that is meant.
+    let text = subelement(
+        14,
+        &subelement(6, &[4_u32, 0].map(u32::to_le_bytes).concat()),
+    );
+    let hidden = [&only[..], &text].concat();
+    let message = open("a.mat", &hidden, |_| ()).unwrap_err().to_string();
+    assert!(message.contains("set `variable`"), "{message}");
+    let named = open("a.mat", &hidden, |c| c.variable = Some("vp".into()));
     assert_is_model(&named.unwrap());
     let squared = VELOCITIES
         .map(|c| (1500.0 / c).powi(2).to_le_bytes())
@@ -158,7 +168,7 @@ fn arrays_and_matlab_files_that_do_not_fit_are_refused_with_what_to_do() {
             "several matrices, `a` (2 x 2), `b` (2 x 2): set `variable`",
         ),
         ("a.mat", [header(), complex].concat(), "`a` is complex"),
-        ("a.mat", header(), "holds no matrix"),
+        ("a.mat", header(), "holds no numeric matrix"),
         ("a.vtk", six.clone(), "unknown format"),
     ] {
         let message = open(name, &bytes, |_| ()).unwrap_err().to_string();

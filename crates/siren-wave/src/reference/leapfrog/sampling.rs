@@ -1,6 +1,7 @@
 //! Values between grid points and between time levels.
 
 use crate::Point;
+use crate::reference::sampler::cubic;
 
 /// A point between grid points: its place and the cubic weights of four neighbors along each axis.
 #[derive(Clone, Copy, Debug)]
@@ -13,12 +14,7 @@ pub(super) struct GridPoint {
 impl GridPoint {
     /// Places a point of [−1, 1]² on a grid of at least four points a side.
     pub(super) fn new(side: usize, [x, y]: Point) -> Self {
-        let place = |coordinate: f64| {
-            let position = grid_position(side, coordinate);
-            let first = (position.floor() as usize).saturating_sub(1).min(side - 4);
-            (first, lagrange(position - first as f64))
-        };
-        let ((row, row_weights), (column, column_weights)) = (place(y), place(x));
+        let [(row, row_weights), (column, column_weights)] = [y, x].map(|z| cubic(side, z));
         Self {
             first: [row, column],
             weights: [row_weights, column_weights],
@@ -50,10 +46,6 @@ pub(super) fn time_weights(position: f64, count: usize) -> Vec<f64> {
     (0..count)
         .map(|own| lagrange_weight(position, own, count))
         .collect()
-}
-
-fn lagrange(position: f64) -> [f64; 4] {
-    std::array::from_fn(|own| lagrange_weight(position, own, 4))
 }
 
 fn lagrange_weight(position: f64, own: usize, count: usize) -> f64 {

@@ -147,7 +147,7 @@ fn energy_is_conserved_by_reflecting_borders_and_leaves_through_absorbing_ones()
 
 /// The whole plane is the truth. Until `t = 0.6` the errors are those of the finite differences; at 2 the pulse has crossed the domain.
 #[test]
-fn a_layer_of_a_quarter_reflects_a_thousandth_where_its_end_alone_reflects_a_tenth() {
+fn a_layer_of_a_quarter_reflects_less_than_half_a_percent_where_its_end_alone_reflects_a_tenth() {
     let pulse = GaussianPulse {
         center: [0.2, -0.1],
         amplitude: 1.0,

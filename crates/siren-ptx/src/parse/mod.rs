@@ -1,0 +1,151 @@
+//! PTX text to decoded instructions.
+
+mod arithmetic;
+mod builder;
+mod control;
+mod convert;
+mod instruction;
+mod lexer;
+mod memory;
+mod operand;
+mod variable;
+
+use std::collections::HashMap;
+
+use self::builder::Builder;
+use self::lexer::Cursor;
+use self::variable::SharedArray;
+use crate::module::{Kernel, Module, Parameter, Variable};
+
+/// PTX text that cannot be executed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line} of the PTX, `{text}`: {reason}")]
+pub struct ParseError {
+    /// Line of the text, from 1.
+    pub line: u32,
+    /// The token or instruction.
+    pub text: String,
+    /// What is not supported or not valid.
+    pub reason: String,
+}
+
+impl ParseError {
+    fn new(line: u32, text: &str, reason: &str) -> Self {
+        Self { line, text: text.to_owned(), reason: reason.to_owned() }
+    }
+}
+
+type Result<T> = std::result::Result<T, ParseError>;
+
+/// What a module declares outside of its kernels.
+#[derive(Default)]
+struct Declarations {
+    variables: Vec<Variable>,
+    shared: Vec<(String, SharedArray)>,
+}
+
+/// Kernels and variables of a module.
+pub(crate) fn module(text: &str) -> Result<Module> {
+    let mut cursor = Cursor::new(text)?;
+    let (mut version, mut target) = (0, 0);
+    let lines: Vec<&str> = text.lines().collect();
+    let (mut kernels, mut declarations) = (Vec::new(), Declarations::default());
+    while !cursor.at_end() {
+        let line = cursor.line();
+        match cursor.next() {
+            // `9.0`, and `sm_90a` or `sm_90`.
+            ".version" => version = digits(cursor.next()),
+            ".target" => {
+                target = digits(cursor.peek());
+                cursor.skip_line();
+            }
+            ".address_size" | ".file" | ".loc" => cursor.skip_line(),
+            ".visible" | ".weak" | ".extern" | ".common" | ";" => {}
+            ".section" => {
+                cursor.next();
+                cursor.skip_block();
+            }
+            ".entry" => kernels.push(entry(&mut cursor, &declarations, &lines)?),
+            ".func" => function_declaration(&mut cursor)?,
+            space @ (".global" | ".const") => declarations.variables.push(variable::variable(&mut cursor, space)?),
+            ".shared" => declarations.shared.push(variable::shared(&mut cursor)?),
+            other => return Err(ParseError::new(line, other, "a directive that is not supported")),
+        }
+    }
+    if kernels.is_empty() {
+        return Err(ParseError::new(1, lines.first().unwrap_or(&""), "the module has no kernel (`.entry`)"));
+    }
+    Ok(Module { id: 0, version, target, kernels, variables: declarations.variables })
+}
+
+/// The digits of a word as one number.
+fn digits(word: &str) -> u32 {
+    word.bytes().filter(u8::is_ascii_digit).fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
+}
+
+/// Skips the declaration of a function; a definition is an error.
+fn function_declaration(cursor: &mut Cursor<'_>) -> Result<()> {
+    let line = cursor.line();
+    let mut name = "";
+    while !cursor.at_end() {
+        match cursor.peek() {
+            ";" => return Ok(()),
+            "{" => return Err(ParseError::new(line, name, "functions are not supported: declare it `__forceinline__`")),
+            "(" => {
+                while !cursor.at_end() && cursor.next() != ")" {}
+            }
+            word => {
+                name = word;
+                cursor.next();
+            }
+        }
+    }
+    Ok(())
+}
+
+fn entry(cursor: &mut Cursor<'_>, declarations: &Declarations, lines: &[&str]) -> Result<Kernel> {
+    let name = cursor.next().to_owned();
+    let mut kernel = Kernel { name, ..Kernel::default() };
+    let names = parameters(cursor, &mut kernel)?;
+    loop {
+        let line = cursor.line();
+        match cursor.next() {
+            ".maxntid" | ".reqntid" => {
+                let mut threads = cursor.integer()?;
+                while cursor.accept(",") {
+                    threads *= cursor.integer()?;
+                }
+                kernel.max_threads = Some(threads as u32);
+            }
+            ".minnctapersm" | ".maxnreg" | ".maxnctapersm" => {
+                cursor.integer()?;
+            }
+            ".noreturn" => {}
+            "{" => break,
+            other => return Err(ParseError::new(line, other, "a directive of a kernel that is not supported")),
+        }
+    }
+    Builder::new(kernel, names, declarations, lines).body(cursor)
+}
+
+/// Reads the parameters in parentheses, if any. Returns their offsets by name.
+fn parameters(cursor: &mut Cursor<'_>, kernel: &mut Kernel) -> Result<HashMap<String, u64>> {
+    let mut names = HashMap::new();
+    let mut offset = 0_usize;
+    if !cursor.accept("(") || cursor.accept(")") {
+        return Ok(names);
+    }
+    loop {
+        cursor.expect(".param")?;
+        let array = variable::declaration(cursor)?;
+        offset = offset.next_multiple_of(array.align);
+        let bytes = array.bytes.unwrap_or(0);
+        kernel.parameters.push(Parameter { offset, bytes });
+        names.insert(array.name, offset as u64);
+        offset += bytes;
+        if !cursor.accept(",") {
+            cursor.expect(")")?;
+            return Ok(names);
+        }
+    }
+}
