@@ -1,9 +1,16 @@
 //! Compares networks on a CUDA device with the fused operation on the CPU. The device is one of the stand-in for the driver, which interprets the
 //! kernels.
 
-#![cfg(feature = "cuda")]
+#![cfg(all(feature = "cuda", target_os = "linux"))]
 
 mod compare;
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "starts a process whose driver is the stand-in"
+)]
+#[path = "../../siren-cuda/tests/common/stand_in.rs"]
+mod stand_in;
 
 use candle_core::{DType, Device, Tensor, Var};
 use compare::largest_error;
@@ -17,6 +24,7 @@ use siren_core::objective::{Constraint, ValueMse};
 use siren_core::optimizer::{GaussNewtonConfig, OptimizerConfig};
 use siren_core::signal::{Sample, WholeSampler};
 use siren_core::train::{Precision, TrainConfig, Trainer};
+use stand_in::under_stand_in_driver;
 
 const SHAPE: FieldShape = FieldShape {
     in_features: 2,
@@ -25,9 +33,9 @@ const SHAPE: FieldShape = FieldShape {
 };
 const POINTS: usize = 43;
 
-/// Returns the engine of a device of the stand-in for the driver.
-fn under_stand_in_driver() -> FieldEngine {
-    FieldEngine::cuda(0).unwrap()
+/// Calls `check` with the engine of a device of the stand-in for the driver, in a process of its own.
+fn on_device(check: impl FnOnce(&FieldEngine)) {
+    under_stand_in_driver(&[], || check(&FieldEngine::cuda(0).unwrap()));
 }
 
 fn config() -> SirenConfig {
@@ -98,83 +106,86 @@ fn orders() -> [Order; 4] {
 }
 
 #[test]
-#[ignore = "needs the stand-in for the driver"]
 fn fields_of_every_encoding_agree_with_the_cpu_at_every_order() {
-    let engine = under_stand_in_driver();
-    let (frequencies, features, scale) = (Some(2), 5, 0.5);
-    let (centers, sigma) = (7, 1.5);
-    for encoding in [
-        Encoding::Identity,
-        Encoding::Nerf(NerfEncoding { frequencies }),
-        Encoding::Fourier(FourierEncoding { features, scale }),
-        Encoding::Rbf(RbfEncoding { centers, sigma }),
-    ] {
-        for order in orders() {
-            let config = SirenConfig {
-                encoding: encoding.clone(),
-                ..config()
-            };
-            let [jet, gradient] = errors(&config, &order, &engine);
-            assert!(
-                jet < 1e-5 && gradient < 1e-5,
-                "{encoding:?} {order:?}: {jet:e} {gradient:e}"
-            );
+    on_device(|engine| {
+        let (frequencies, features, scale) = (Some(2), 5, 0.5);
+        let (centers, sigma) = (7, 1.5);
+        for encoding in [
+            Encoding::Identity,
+            Encoding::Nerf(NerfEncoding { frequencies }),
+            Encoding::Fourier(FourierEncoding { features, scale }),
+            Encoding::Rbf(RbfEncoding { centers, sigma }),
+        ] {
+            for order in orders() {
+                let config = SirenConfig {
+                    encoding: encoding.clone(),
+                    ..config()
+                };
+                let [jet, gradient] = errors(&config, &order, engine);
+                assert!(
+                    jet < 1e-5 && gradient < 1e-5,
+                    "{encoding:?} {order:?}: {jet:e} {gradient:e}"
+                );
+            }
         }
-    }
-}
-
-#[test]
-#[ignore = "needs the stand-in for the driver"]
-fn learned_frequencies_have_a_gradient_on_the_device_too() {
-    let engine = under_stand_in_driver();
-    let config = SirenConfig {
-        learn_omega: true,
-        ..config()
-    };
-    let [jet, gradient] = errors(&config, &Order::laplacian(2), &engine);
-    assert!(jet < 1e-5 && gradient < 1e-5, "{jet:e} {gradient:e}");
-}
-
-#[test]
-#[ignore = "needs the stand-in for the driver"]
-fn one_half_is_less_accurate_than_two() {
-    let FieldEngine::Cuda { device, .. } = under_stand_in_driver() else {
-        panic!("the engine is not a device");
-    };
-    let precision = siren_core::siren_cuda::Precision::Fast;
-    let engine = FieldEngine::Cuda { device, precision };
-    for error in errors(&config(), &Order::laplacian(2), &engine) {
-        assert!((1e-5..1e-2).contains(&error), "{error:e}");
-    }
-}
-
-#[test]
-#[ignore = "needs the stand-in for the driver"]
-fn batches_of_fields_agree_with_the_cpu() {
-    let engine = under_stand_in_driver();
-    let host = field(&config(), DType::F32);
-    let parameters = host.parameters().len();
-    let params = (spread(&[3, parameters], 0.9, DType::F32) * 0.2).unwrap();
-    let params = Var::from_tensor(&params).unwrap();
-    let coords = spread(&[3, POINTS, 2], 1.7, DType::F32);
-    let targets = spread(&[3, POINTS, 3], 2.3, DType::F32);
-    let device = host.network().clone().on(&engine);
-    let order = Order::Gradient;
-    let [got, expected] = [&device, host.network()].map(|network| {
-        let jet = network.batch_jet(&params, &coords, &order).unwrap();
-        let [error, square] = network
-            .batch_square_error(&params, &coords, &targets)
-            .unwrap();
-        let loss = (&error + (square * 0.1).unwrap()).unwrap();
-        let store = siren_core::train::differentiate(&loss).unwrap();
-        let d_loss = store.get(&params).unwrap().clone();
-        let d_jet = gradient(&jet, &params);
-        [jet.packed().clone(), d_jet, error, d_loss]
     });
-    for (got, expected) in got.iter().zip(&expected) {
-        let error = largest_error(got, expected);
-        assert!(error < 1e-5, "{error:e}");
-    }
+}
+
+#[test]
+fn learned_frequencies_have_a_gradient_on_the_device_too() {
+    on_device(|engine| {
+        let config = SirenConfig {
+            learn_omega: true,
+            ..config()
+        };
+        let [jet, gradient] = errors(&config, &Order::laplacian(2), engine);
+        assert!(jet < 1e-5 && gradient < 1e-5, "{jet:e} {gradient:e}");
+    });
+}
+
+#[test]
+fn one_half_is_less_accurate_than_two() {
+    on_device(|engine| {
+        let FieldEngine::Cuda { device, .. } = engine else {
+            panic!("the engine is not a device");
+        };
+        let fast = FieldEngine::Cuda {
+            device: device.clone(),
+            precision: siren_core::siren_cuda::Precision::Fast,
+        };
+        for error in errors(&config(), &Order::laplacian(2), &fast) {
+            assert!((1e-5..1e-2).contains(&error), "{error:e}");
+        }
+    });
+}
+
+#[test]
+fn batches_of_fields_agree_with_the_cpu() {
+    on_device(|engine| {
+        let host = field(&config(), DType::F32);
+        let parameters = host.parameters().len();
+        let params = (spread(&[3, parameters], 0.9, DType::F32) * 0.2).unwrap();
+        let params = Var::from_tensor(&params).unwrap();
+        let coords = spread(&[3, POINTS, 2], 1.7, DType::F32);
+        let targets = spread(&[3, POINTS, 3], 2.3, DType::F32);
+        let device = host.network().clone().on(engine);
+        let order = Order::Gradient;
+        let [got, expected] = [&device, host.network()].map(|network| {
+            let jet = network.batch_jet(&params, &coords, &order).unwrap();
+            let [error, square] = network
+                .batch_square_error(&params, &coords, &targets)
+                .unwrap();
+            let loss = (&error + (square * 0.1).unwrap()).unwrap();
+            let store = siren_core::train::differentiate(&loss).unwrap();
+            let d_loss = store.get(&params).unwrap().clone();
+            let d_jet = gradient(&jet, &params);
+            [jet.packed().clone(), d_jet, error, d_loss]
+        });
+        for (got, expected) in got.iter().zip(&expected) {
+            let error = largest_error(got, expected);
+            assert!(error < 1e-5, "{error:e}");
+        }
+    });
 }
 
 fn constraints() -> [Constraint; 1] {
@@ -212,51 +223,52 @@ fn bits(tensor: &Tensor) -> Vec<u32> {
 }
 
 #[test]
-#[ignore = "needs the stand-in for the driver"]
 fn training_gives_the_same_bits_when_resumed_and_agrees_with_the_cpu() {
-    let engine = under_stand_in_driver();
-    let train = TrainConfig {
-        steps: 6,
-        learning_rate: 1e-3,
-        ..TrainConfig::default()
-    };
-    let undisturbed = trained(&train, &engine, None);
-    let resumed = trained(&train, &engine, Some(&engine));
-    assert_eq!(bits(&undisturbed), bits(&resumed));
-    let host = trained(&train, &FieldEngine::Cpu, None);
-    assert_ne!(bits(&undisturbed), bits(&host));
-    let moved = trained(&train, &FieldEngine::Cpu, Some(&engine));
-    for got in [&undisturbed, &moved] {
-        let error = largest_error(got, &host);
-        assert!(error < 1e-4, "{error:e}");
-    }
+    on_device(|engine| {
+        let train = TrainConfig {
+            steps: 6,
+            learning_rate: 1e-3,
+            ..TrainConfig::default()
+        };
+        let undisturbed = trained(&train, engine, None);
+        let resumed = trained(&train, engine, Some(engine));
+        assert_eq!(bits(&undisturbed), bits(&resumed));
+        let host = trained(&train, &FieldEngine::Cpu, None);
+        assert_ne!(bits(&undisturbed), bits(&host));
+        let moved = trained(&train, &FieldEngine::Cpu, Some(engine));
+        for got in [&undisturbed, &moved] {
+            let error = largest_error(got, &host);
+            assert!(error < 1e-4, "{error:e}");
+        }
+    });
 }
 
 #[test]
-#[ignore = "needs the stand-in for the driver"]
 fn a_gauss_newton_step_agrees_with_the_cpu() {
-    let train = TrainConfig {
-        steps: 1,
-        optimizer: OptimizerConfig::GaussNewton(GaussNewtonConfig::default()),
-        ..TrainConfig::default()
-    };
-    let got = trained(&train, &under_stand_in_driver(), None);
-    let expected = trained(&train, &FieldEngine::Cpu, None);
-    let error = largest_error(&got, &expected);
-    assert!(error < 1e-4, "{error:e}");
+    on_device(|engine| {
+        let train = TrainConfig {
+            steps: 1,
+            optimizer: OptimizerConfig::GaussNewton(GaussNewtonConfig::default()),
+            ..TrainConfig::default()
+        };
+        let got = trained(&train, engine, None);
+        let expected = trained(&train, &FieldEngine::Cpu, None);
+        let error = largest_error(&got, &expected);
+        assert!(error < 1e-4, "{error:e}");
+    });
 }
 
 #[test]
-#[ignore = "needs the stand-in for the driver"]
 fn double_precision_is_refused_on_the_device() {
-    let engine = under_stand_in_driver();
-    let error = field(&config(), DType::F64).on(&engine).unwrap_err();
-    assert!(error.to_string().contains("got F64"), "{error}");
-    let single = field(&config(), DType::F32).on(&engine).unwrap();
-    let train = TrainConfig {
-        precision: Precision::Double,
-        ..TrainConfig::default()
-    };
-    let error = Trainer::new(single, &train).err().unwrap();
-    assert!(error.to_string().contains("`train.precision`"), "{error}");
+    on_device(|engine| {
+        let error = field(&config(), DType::F64).on(engine).unwrap_err();
+        assert!(error.to_string().contains("got F64"), "{error}");
+        let single = field(&config(), DType::F32).on(engine).unwrap();
+        let train = TrainConfig {
+            precision: Precision::Double,
+            ..TrainConfig::default()
+        };
+        let error = Trainer::new(single, &train).err().unwrap();
+        assert!(error.to_string().contains("`train.precision`"), "{error}");
+    });
 }

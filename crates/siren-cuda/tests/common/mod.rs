@@ -7,9 +7,7 @@ pub use stand_in::under_stand_in_driver;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use siren_cuda::{Device, Precision};
-use siren_kernel::network::{
-    Chunk, Dense, Features, GradientSum, Order, Packed, Plan, Workspace,
-};
+use siren_kernel::network::{Chunk, Dense, Features, GradientSum, Order, Packed, Plan, Workspace};
 use siren_kernel::{Level, Pointwise, Real};
 use std::sync::Arc;
 
@@ -71,7 +69,11 @@ pub fn plan(sizes: Sizes, features: Features, pointwise: Pointwise) -> Plan {
             weight,
             bias,
             frequency: None,
-            pointwise: if is_last { Pointwise::Linear } else { pointwise },
+            pointwise: if is_last {
+                Pointwise::Linear
+            } else {
+                pointwise
+            },
         });
         fan_in = fan_out;
     }
@@ -92,7 +94,12 @@ impl Case {
         let mut params = Vec::new();
         for _ in 0..sizes.fields {
             let mut field = vec![0.0; plan.parameters];
-            if let Features::Rbf { centers, first_center, first_sigma } = plan.features {
+            if let Features::Rbf {
+                centers,
+                first_center,
+                first_sigma,
+            } = plan.features
+            {
                 for value in &mut field[first_center..first_sigma] {
                     *value = uniform(1.0);
                 }
@@ -145,8 +152,11 @@ impl Case {
                 let each = values.len() / self.fields;
                 convert(&values[field * each..][..each])
             };
-            let (params, coords, d_jets) =
-                (of_field(&self.params), of_field(&self.coords), of_field(&self.d_jets));
+            let (params, coords, d_jets) = (
+                of_field(&self.params),
+                of_field(&self.coords),
+                of_field(&self.d_jets),
+            );
             let packed = Packed::new(level, &self.plan, &params);
             let chunk = Chunk {
                 plan: &self.plan,
@@ -185,13 +195,23 @@ impl Case {
 /// Returns the largest error of each component of the jets, relative to the largest magnitude of that component.
 pub fn jet_error(found: &Outcome, expected: &Outcome, components: usize) -> f64 {
     let errors = (0..components).map(|c| {
-        let of = |jets: &'_ [f64]| jets.iter().skip(c).step_by(components).copied().collect::<Vec<_>>();
+        let of = |jets: &'_ [f64]| {
+            jets.iter()
+                .skip(c)
+                .step_by(components)
+                .copied()
+                .collect::<Vec<_>>()
+        };
         let (found, expected) = (of(&found.jets), of(&expected.jets));
         let largest = expected.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
         let differences = found.iter().zip(&expected).map(|(a, b)| (a - b).abs());
         // NaN must not vanish in a maximum.
         let error = differences.fold(0.0, |most: f64, x| if x <= most { most } else { x });
-        if error == 0.0 { 0.0 } else { error / largest.max(f64::MIN_POSITIVE) }
+        if error == 0.0 {
+            0.0
+        } else {
+            error / largest.max(f64::MIN_POSITIVE)
+        }
     });
     errors.fold(0.0, |most: f64, x| if x <= most { most } else { x })
 }
@@ -199,6 +219,12 @@ pub fn jet_error(found: &Outcome, expected: &Outcome, components: usize) -> f64 
 /// Returns the error of the gradient relative to its norm.
 pub fn gradient_error(found: &Outcome, expected: &Outcome) -> f64 {
     let square = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>();
-    let difference = square(&mut found.gradient.iter().zip(&expected.gradient).map(|(a, b)| a - b));
+    let difference = square(
+        &mut found
+            .gradient
+            .iter()
+            .zip(&expected.gradient)
+            .map(|(a, b)| a - b),
+    );
     (difference / square(&mut expected.gradient.iter().copied())).sqrt()
 }
