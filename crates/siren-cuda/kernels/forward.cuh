@@ -147,6 +147,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) features_forward(const Fea
     extern __shared__ __align__(16) unsigned char shared[];
     ProductMemory &memory = *reinterpret_cast<ProductMemory *>(shared);
     const Jets &jets = features.jets;
+    memory.maxima[threadIdx.x] = 0;
+    __syncthreads();
     int column = threadIdx.x % TILE_COLUMNS, feature = blockIdx.y * TILE_COLUMNS + column;
     if (feature < features.out.h.width) {
         for (int point = threadIdx.x / TILE_COLUMNS; point < jets.tile_points(); point += THREADS / TILE_COLUMNS) {

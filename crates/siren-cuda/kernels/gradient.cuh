@@ -183,7 +183,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) weight_gradient(const W
         float scale = power_of_two(-exponent);
 #pragma unroll
         for (int i = 0; i < 32; i++) totals[i / 16][i / 4 % 4][i % 4] += sums[i / 16][i / 4 % 4][i % 4] * scale;
-        __syncthreads();
+        // No barrier: the next tile's exponents are written after the last ones are read, and its slices after the barriers between.
     }
     float *out = layer.partials.here(split);
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32;

@@ -63,14 +63,13 @@ __device__ __forceinline__ void activate_backward(const Jets &jets, Activation f
 }
 
 // Calls `change(point, column)` for every element of the tile in shared memory, then writes the tile to `out` with the largest magnitudes
-// of its rows. Rows and columns that belong to no point or no feature become zero. All threads must call.
+// of its rows. Rows and columns that belong to no point or no feature become zero. All threads must call; memory.maxima must be zeros that
+// all of them see.
 template <typename Change>
 __device__ __forceinline__ void change_and_store(ProductMemory &memory, const Jets &jets, const Rows &out, Change change) {
     int column = threadIdx.x % TILE_COLUMNS, group = threadIdx.x / TILE_COLUMNS;
     int out_column = blockIdx.y * TILE_COLUMNS + column;
     bool is_feature = out_column < out.width;
-    memory.maxima[threadIdx.x] = 0;
-    __syncthreads();
     for (int point = group; point < jets.points_per_tile; point += THREADS / TILE_COLUMNS) {
         Element x = element_of(memory, jets, point, column);
         bool is_element = is_feature && point < jets.tile_points();

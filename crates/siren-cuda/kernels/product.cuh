@@ -91,11 +91,12 @@ __device__ __forceinline__ void multiply_slice(float sums[2][8][4], const Produc
     }
 }
 
-// Writes rows Wᵀ, for this block's tile of rows and of columns, to memory.result. All threads see it after a barrier.
+// Writes rows Wᵀ, for this block's tile of rows and of columns, to memory.result, and zeros to memory.maxima. All threads see both.
 __device__ __forceinline__ void multiply_tile(ProductMemory &memory, const Rows &rows, const Weights &weights) {
     float sums[2][8][4] = {};
     float4 slice[8];
     memory.exponents[threadIdx.x] = scale_exponent(rows.maximum(rows.here(threadIdx.x)));
+    memory.maxima[threadIdx.x] = 0;
     load_slice(slice, rows, 0);
     __syncthreads();
     store_slice(memory, 0, slice);

@@ -195,6 +195,22 @@ pub(crate) struct Pack {
     pub(crate) fragments: u64,
 }
 
+/// `struct SquareError` of loss.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SquareError {
+    pub(crate) jets: u64,
+    pub(crate) d_jets: u64,
+    pub(crate) targets: u64,
+    pub(crate) factors: u64,
+    pub(crate) sums: u64,
+    pub(crate) rows: i64,
+    pub(crate) channels: i32,
+    pub(crate) components: i32,
+    pub(crate) first: i32,
+    pub(crate) target_count: i32,
+}
+
 impl Rows {
     /// Rows that do not exist.
     pub(crate) const NONE: Self = Self {

@@ -1,5 +1,6 @@
 //! Devices, their memory, and kernel launches.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use cudarc::driver::sys::CUresult;
@@ -31,6 +32,8 @@ struct Inner {
     index: usize,
     name: String,
     stream: Arc<CudaStream>,
+    /// PTX of each precision.
+    kernels: [Cow<'static, str>; 2],
     /// The kernels of each precision, compiled by the driver at first use.
     modules: [OnceLock<Vec<CudaFunction>>; 2],
 }
@@ -41,6 +44,12 @@ impl Device {
     /// # Errors
     /// [`Error::NoDriver`], [`Error::NoDevice`] or [`Error::OldDevice`]; [`Error::Driver`] if the driver refuses.
     pub fn open(index: usize) -> Result<Self> {
+        let kernels = Precision::ALL.map(|precision| Cow::Borrowed(precision.ptx()));
+        Self::open_with(index, kernels)
+    }
+
+    /// Opens a device with the given PTX of each precision.
+    pub(crate) fn open_with(index: usize, kernels: [Cow<'static, str>; 2]) -> Result<Self> {
         if !has_driver() {
             return Err(Error::NoDriver);
         }
@@ -68,6 +77,7 @@ impl Device {
             name,
             // All work is on one stream, so that it runs in the order of the calls.
             stream: context.default_stream(),
+            kernels,
             modules: [OnceLock::new(), OnceLock::new()],
         })))
     }
@@ -101,6 +111,14 @@ impl Device {
             copied.map_err(Error::driver("copying to the device"))?;
         }
         Ok(buffer)
+    }
+
+    /// Uploads elements once for many calls.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn array(&self, elements: &[f32]) -> Result<DeviceArray> {
+        Ok(DeviceArray(Arc::new(self.upload(elements)?)))
     }
 
     /// Copies elements from the device.
@@ -176,7 +194,7 @@ impl Device {
             return Ok(functions);
         }
         let context = self.0.stream.context();
-        let compiled = context.load_module(Ptx::from_src(precision.ptx()));
+        let compiled = context.load_module(Ptx::from_src(&*self.0.kernels[precision as usize]));
         let compiled = compiled.map_err(Error::driver("compiling the kernels"))?;
         let function = |kernel: &Kernel| compiled.load_function(kernel.name());
         let functions: std::result::Result<Vec<_>, _> = Kernel::ALL.iter().map(function).collect();
@@ -236,6 +254,24 @@ impl<T> Buffer<T> {
     }
 }
 
+/// Elements on a device, such as the coordinates of a sample. Clones share them.
+#[derive(Clone)]
+pub struct DeviceArray(pub(crate) Arc<Buffer<f32>>);
+
+impl DeviceArray {
+    /// Returns the number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether there is no element.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// Element of a buffer: a type of which every bit pattern is a value, and which has the same layout on the device.
 pub(crate) trait Element: DeviceRepr + ValidAsZeroBits + Default + Copy {}
 impl Element for f32 {}
@@ -270,7 +306,8 @@ arguments!(
     WeightGradient,
     FeaturesGradient,
     Reduce,
-    Pack
+    Pack,
+    SquareError
 );
 impl Argument for arguments::Maximum {
     const KERNEL: Kernel = Kernel::WeightMaximum;

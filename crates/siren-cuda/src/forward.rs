@@ -4,7 +4,7 @@ use siren_kernel::Pointwise;
 use siren_kernel::network::{Dense, Features, Order, Plan};
 
 use crate::arguments::{FeatureKind, FeaturesForward, ForwardOutput, Jets, LayerForward, Rows};
-use crate::device::{Argument, Buffer};
+use crate::device::{Argument, Buffer, DeviceArray};
 use crate::error::{Error, Result};
 use crate::fields::{Direction, Fields, OrderTables, RowsBuffer};
 use crate::tiles::{Tiling, column_tiles, stride};
@@ -12,7 +12,7 @@ use crate::tiles::{Tiling, column_tiles, stride};
 /// What the forward pass saves for the backward pass.
 pub struct Tape {
     pub(crate) tiling: Tiling,
-    pub(crate) coords: Buffer<f32>,
+    pub(crate) coords: DeviceArray,
     pub(crate) order: OrderTables,
     /// Inputs of the layers; `None` for the coordinates.
     pub(crate) inputs: Vec<Option<RowsBuffer>>,
@@ -43,8 +43,9 @@ impl Fields {
     /// # Errors
     /// [`Error::Length`] or [`Error::Components`] if the arguments do not fit; [`Error::OutOfMemory`].
     pub fn jets(&self, coords: &[f32], order: &Order) -> Result<Vec<f32>> {
-        let (jets, _) = self.run(coords, order, Saving::Nothing)?;
-        Ok(jets)
+        let coords = self.device.array(coords)?;
+        let (jets, _) = self.run(&coords, order, Saving::Nothing)?;
+        self.device.download(&jets)
     }
 
     /// Returns the jets `(b, n, c, 1 + d + K)` at `coords (b, n, d)`, and what [`backward`](Self::backward) needs.
@@ -52,6 +53,17 @@ impl Fields {
     /// # Errors
     /// As [`jets`](Self::jets).
     pub fn forward(&self, coords: &[f32], order: &Order) -> Result<(Vec<f32>, Tape)> {
+        let coords = self.device.array(coords)?;
+        let (jets, tape) = self.forward_on_device(&coords, order)?;
+        Ok((self.device.download(&jets)?, tape))
+    }
+
+    /// As [`forward`](Self::forward), with coordinates and jets on the device.
+    pub(crate) fn forward_on_device(
+        &self,
+        coords: &DeviceArray,
+        order: &Order,
+    ) -> Result<(Buffer<f32>, Tape)> {
         self.run(coords, order, Saving::Tape)
     }
 
@@ -63,7 +75,12 @@ impl Fields {
         row * size_of::<f32>() * order.components(plan.in_features)
     }
 
-    fn run(&self, coords: &[f32], order: &Order, saving: Saving) -> Result<(Vec<f32>, Tape)> {
+    fn run(
+        &self,
+        coords: &DeviceArray,
+        order: &Order,
+        saving: Saving,
+    ) -> Result<(Buffer<f32>, Tape)> {
         let (plan, device) = (&self.plan, &self.device);
         let dims = plan.in_features;
         if !coords.len().is_multiple_of(self.count * dims) {
@@ -80,7 +97,7 @@ impl Fields {
         let jets = device.uninitialized(jet_elements, "jets")?;
         let mut tape = Tape {
             tiling,
-            coords: device.upload(coords)?,
+            coords: coords.clone(),
             inputs: Vec::new(),
             preactivations: Vec::new(),
             distances: None,
@@ -93,7 +110,7 @@ impl Fields {
             saving,
         }
         .run(&mut tape, device.address(&jets))?;
-        Ok((device.download(&jets)?, tape))
+        Ok((jets, tape))
     }
 }
 
@@ -155,7 +172,7 @@ impl Pass<'_> {
         let tables = self.fields.sinusoids.as_ref();
         let argument = FeaturesForward {
             jets: self.jets,
-            coords: device.address(&tape.coords),
+            coords: device.address(&tape.coords.0),
             dims: plan.in_features as i32,
             kind: features.kind as i32,
             parameters: self.fields.parameters_argument(),

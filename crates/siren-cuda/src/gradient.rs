@@ -58,30 +58,29 @@ impl Fields {
     /// # Errors
     /// [`Error::Length`] if an argument does not fit; [`Error::OutOfMemory`].
     pub fn backward(&self, tape: &Tape, d_jets: &[f32], gradient: &mut Gradient) -> Result<()> {
-        let (plan, device) = (&self.plan, &self.device);
         let tiling = tape.tiling;
-        let expected = self.count * tiling.points * plan.out_features * tiling.components;
-        let lengths = [
-            ("gradient with respect to jets", expected, d_jets.len()),
-            (
-                "gradient with respect to parameters",
-                self.count * plan.parameters,
-                gradient.data.len(),
-            ),
-        ];
-        for (what, expected, got) in lengths {
-            if expected != got {
-                return Err(Error::Length {
-                    what,
-                    expected: expected.to_string(),
-                    got,
-                });
-            }
-        }
+        let expected = self.count * tiling.points * self.plan.out_features * tiling.components;
+        check_length("gradient with respect to jets", expected, d_jets.len())?;
+        self.backward_on_device(tape, &self.device.upload(d_jets)?, gradient)
+    }
+
+    /// As [`backward`](Self::backward), with `d_jets` on the device.
+    pub(crate) fn backward_on_device(
+        &self,
+        tape: &Tape,
+        d_jets: &Buffer<f32>,
+        gradient: &mut Gradient,
+    ) -> Result<()> {
+        let (plan, device, tiling) = (&self.plan, &self.device, tape.tiling);
+        let each = self.count * plan.parameters;
+        check_length(
+            "gradient with respect to parameters",
+            each,
+            gradient.data.len(),
+        )?;
         if tiling.points == 0 {
             return Ok(());
         }
-        let each = self.count * plan.parameters;
         let splits = tiling.splits().min((MAX_PARTIAL_ELEMENTS / each).max(1));
         let elements = splits * each;
         let partials: Buffer<f32> = if covers_all_parameters(plan) {
@@ -94,13 +93,12 @@ impl Fields {
             parameters: plan.parameters as i64,
             splits: splits as i32,
         };
-        let d_jets = device.upload(d_jets)?;
         Pass {
             fields: self,
             tape,
             partials: argument,
         }
-        .run(&d_jets)?;
+        .run(d_jets)?;
         let reduce = Reduce {
             partials: argument,
             gradient: device.address(&gradient.data),
@@ -108,6 +106,18 @@ impl Fields {
         let grid = [plan.parameters.div_ceil(THREADS), 1, self.count];
         device.launch(self.precision, grid, &reduce)
     }
+}
+
+/// Checks the length of an argument.
+pub(crate) fn check_length(what: &'static str, expected: usize, got: usize) -> Result<()> {
+    if expected == got {
+        return Ok(());
+    }
+    Err(Error::Length {
+        what,
+        expected: expected.to_string(),
+        got,
+    })
 }
 
 /// Returns whether every parameter has a gradient. A learned factor of ω₀ has none: the caller multiplies it into the weights.
@@ -195,7 +205,7 @@ impl Pass<'_> {
         let d_output: Rows = device.rows_argument(d_output);
         let argument = FeaturesGradient {
             jets: device.jets_argument(self.tape.tiling, &self.tape.order),
-            coords: device.address(&self.tape.coords),
+            coords: device.address(&self.tape.coords.0),
             dims: plan.in_features as i32,
             kind: features.kind as i32,
             parameters: self.fields.parameters_argument(),

@@ -43,11 +43,12 @@ pub(crate) enum Kernel {
     WeightGradient,
     FeaturesGradient,
     Reduce,
+    SquareError,
 }
 
 impl Kernel {
     /// Every kernel, in the order of its discriminant.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::WeightMaximum,
         Self::Pack,
         Self::FeaturesForward,
@@ -57,6 +58,7 @@ impl Kernel {
         Self::WeightGradient,
         Self::FeaturesGradient,
         Self::Reduce,
+        Self::SquareError,
     ];
 
     /// Returns the name in the PTX.
@@ -71,6 +73,7 @@ impl Kernel {
             Self::WeightGradient => "weight_gradient",
             Self::FeaturesGradient => "features_gradient",
             Self::Reduce => "reduce",
+            Self::SquareError => "square_error",
         }
     }
 
@@ -91,3 +94,21 @@ impl Kernel {
 
 /// Threads of a block of every kernel.
 pub(crate) const THREADS: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::checksums;
+
+    #[test]
+    fn the_ptx_was_compiled_from_these_sources() {
+        let kernels = Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels");
+        let stale = checksums::stale(&kernels).unwrap();
+        assert_eq!(
+            stale,
+            Vec::<String>::new(),
+            "run `cargo xtask kernels --write`"
+        );
+    }
+}

@@ -52,6 +52,19 @@
     clippy::print_stderr
 )]
 
+// The tests' networks are written for the public interface.
+#[cfg(test)]
+extern crate self as siren_cuda;
+
+#[cfg(test)]
+#[path = "../../../xtask/src/kernels/checksums.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "`cargo xtask kernels` uses the rest"
+)]
+mod checksums;
+
 mod arguments;
 #[expect(
     unsafe_code,
@@ -63,14 +76,18 @@ mod fields;
 mod forward;
 mod gradient;
 mod kernels;
+mod loss;
+#[cfg(test)]
+mod mutants;
 mod tiles;
 
-pub use self::device::Device;
+pub use self::device::{Device, DeviceArray};
 pub use self::error::{Error, Result};
 pub use self::fields::Fields;
 pub use self::forward::Tape;
 pub use self::gradient::Gradient;
 pub use self::kernels::Precision;
+pub use self::loss::SquareTargets;
 pub use self::tiles::MAX_COMPONENTS;
 
 #[doc(no_inline)]

@@ -1,12 +1,18 @@
 //! Networks for tests, and their jets and gradients by the reference implementation in double precision.
 
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test program uses a part of this module"
+)]
+
 mod stand_in;
 
-pub use stand_in::under_stand_in_driver;
+pub use stand_in::{Settings, outputs_under_stand_in_drivers, under_stand_in_driver};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use siren_cuda::{Device, Precision};
+use siren_cuda::{Device, Precision, Result};
 use siren_kernel::network::{Chunk, Dense, Features, GradientSum, Order, Packed, Plan, Workspace};
 use siren_kernel::{Level, Pointwise, Real};
 use std::sync::Arc;
@@ -180,15 +186,20 @@ impl Case {
 
     /// Computes the case on a device.
     pub fn on(&self, device: &Device, precision: Precision) -> Outcome {
-        let fields = device.fields(&self.plan, &self.params, precision).unwrap();
-        let (jets, tape) = fields.forward(&self.coords, &self.order).unwrap();
-        let mut gradient = fields.gradient().unwrap();
-        fields.backward(&tape, &self.d_jets, &mut gradient).unwrap();
+        self.try_on(device, precision).unwrap()
+    }
+
+    /// As [`on`](Self::on).
+    pub fn try_on(&self, device: &Device, precision: Precision) -> Result<Outcome> {
+        let fields = device.fields(&self.plan, &self.params, precision)?;
+        let (jets, tape) = fields.forward(&self.coords, &self.order)?;
+        let mut gradient = fields.gradient()?;
+        fields.backward(&tape, &self.d_jets, &mut gradient)?;
         let widened = |values: Vec<f32>| values.into_iter().map(f64::from).collect();
-        Outcome {
+        Ok(Outcome {
             jets: widened(jets),
-            gradient: widened(gradient.read().unwrap()),
-        }
+            gradient: widened(gradient.read()?),
+        })
     }
 }
 

@@ -21,19 +21,9 @@ impl Block<'_> {
                 let lane = matrix * 8 + row;
                 let address = rows[lane];
                 if address % 16 != 0 {
-                    return Err(lane_trap(
-                        lane,
-                        FaultKind::Misaligned {
-                            space: Space::Shared,
-                            address,
-                            bytes: 16,
-                        },
-                    ));
+                    return Err(lane_trap(lane, FaultKind::Misaligned { space: Space::Shared, address, bytes: 16 }));
                 }
-                let bytes = self
-                    .shared
-                    .read(address, 16, warp.index)
-                    .map_err(|kind| lane_trap(lane, kind))?;
+                let bytes = self.shared.read(address, 16, warp.index).map_err(|kind| lane_trap(lane, kind))?;
                 for (column, word) in bytes.as_chunks::<4>().0.iter().enumerate() {
                     words[row * 4 + column] = u32::from_le_bytes(*word);
                     banks.touch(address / 4 + column as u64);
@@ -67,10 +57,7 @@ fn expand(words: &Words, half: Half) -> [[f32; 8]; 8] {
     let (mut low, mut high) = ([0_u32; LANES], [0_u32; LANES]);
     for lane in 0..LANES {
         (low[lane], high[lane]) = match half {
-            Half::F16 => (
-                f32_from_f16(words[lane] & 0xffff),
-                f32_from_f16(words[lane] >> 16),
-            ),
+            Half::F16 => (f32_from_f16(words[lane] & 0xffff), f32_from_f16(words[lane] >> 16)),
             Half::Bf16 => (words[lane] << 16, words[lane] & 0xffff_0000),
         };
     }
@@ -100,8 +87,7 @@ pub(super) fn product(registers: &mut Registers, mma: &Mma) {
     let mut sums = [[0.0_f32; 8]; 16];
     for lane in 0..LANES {
         for (index, &slot) in mma.c.iter().enumerate() {
-            sums[lane / 4 + index / 2 * 8][lane % 4 * 2 + index % 2] =
-                f32::from_bits(registers.word(slot)[lane]);
+            sums[lane / 4 + index / 2 * 8][lane % 4 * 2 + index % 2] = f32::from_bits(registers.word(slot)[lane]);
         }
     }
     for (row, sum) in sums.iter_mut().enumerate() {
@@ -115,8 +101,7 @@ pub(super) fn product(registers: &mut Registers, mma: &Mma) {
     for (index, &slot) in mma.d.iter().enumerate() {
         let target = &mut registers.words[slot as usize];
         for lane in 0..LANES {
-            target[lane] =
-                super::number::bits32(sums[lane / 4 + index / 2 * 8][lane % 4 * 2 + index % 2]);
+            target[lane] = super::number::bits32(sums[lane / 4 + index / 2 * 8][lane % 4 * 2 + index % 2]);
         }
     }
 }

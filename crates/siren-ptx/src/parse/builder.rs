@@ -50,10 +50,7 @@ impl<'a> Builder<'a> {
         declarations: &'a Declarations,
         lines: &'a [&'a str],
     ) -> Self {
-        let kernel = Kernel {
-            predicates: 2,
-            ..kernel
-        };
+        let kernel = Kernel { predicates: 2, ..kernel };
         Self {
             kernel,
             scopes: vec![HashMap::new()],
@@ -126,20 +123,14 @@ impl<'a> Builder<'a> {
         let declarations = self.declarations;
         for (name, array) in &declarations.shared {
             if array.bytes.is_none() {
-                let start = self
-                    .kernel
-                    .static_shared_bytes
-                    .next_multiple_of(array.align.max(16));
+                let start = self.kernel.static_shared_bytes.next_multiple_of(array.align.max(16));
                 self.scopes[0].insert(name.clone(), Meaning::Shared(u64::from(start)));
             }
         }
     }
 
     fn place_shared(&mut self, name: &str, array: &SharedArray) {
-        let start = self
-            .kernel
-            .static_shared_bytes
-            .next_multiple_of(array.align);
+        let start = self.kernel.static_shared_bytes.next_multiple_of(array.align);
         self.scopes[0].insert(name.to_owned(), Meaning::Shared(u64::from(start)));
         self.kernel.static_shared_bytes = start + array.bytes.unwrap_or(0);
     }
@@ -148,11 +139,7 @@ impl<'a> Builder<'a> {
         match cursor.next() {
             ".reg" => self.registers(cursor),
             ".local" => {
-                let align = if cursor.peek() == ".align" {
-                    super::lexer::integer(cursor.ahead(1))
-                } else {
-                    None
-                };
+                let align = if cursor.peek() == ".align" { super::lexer::integer(cursor.ahead(1)) } else { None };
                 let array = variable::declaration(cursor)?;
                 let align = array.align.max(align.unwrap_or(1) as usize);
                 let start = self.kernel.local_bytes.next_multiple_of(align);
@@ -174,20 +161,14 @@ impl<'a> Builder<'a> {
                 cursor.skip_line();
                 Ok(())
             }
-            other => Err(ParseError::new(
-                self.line,
-                other,
-                "a directive that is not supported",
-            )),
+            other => Err(ParseError::new(self.line, other, "a directive that is not supported")),
         }
     }
 
     fn registers(&mut self, cursor: &mut Cursor<'_>) -> Result<()> {
         let word = cursor.next();
         let of = word.strip_prefix('.').and_then(Type::parse);
-        let of = of.ok_or_else(|| {
-            ParseError::new(self.line, word, "a type of registers that is not supported")
-        })?;
+        let of = of.ok_or_else(|| ParseError::new(self.line, word, "a type of registers that is not supported"))?;
         loop {
             let name = cursor.next();
             if cursor.accept("<") {
@@ -230,18 +211,13 @@ impl<'a> Builder<'a> {
                     break;
                 }
             }
-            self.tables
-                .insert(name.to_owned(), self.table_labels.len() as u16);
+            self.tables.insert(name.to_owned(), self.table_labels.len() as u16);
             self.table_labels.push(targets);
             return cursor.expect(";");
         }
         let here = self.kernel.code.len() as u32;
         if self.labels.insert(name.to_owned(), here).is_some() {
-            return Err(ParseError::new(
-                self.line,
-                name,
-                "a label that exists already",
-            ));
+            return Err(ParseError::new(self.line, name, "a label that exists already"));
         }
         Ok(())
     }
@@ -254,10 +230,7 @@ impl<'a> Builder<'a> {
         self.emit(Op::Exit);
         let labels = &self.labels;
         let find = |name: &String, line: u32| {
-            labels
-                .get(name)
-                .copied()
-                .ok_or_else(|| ParseError::new(line, name, "a label that does not exist"))
+            labels.get(name).copied().ok_or_else(|| ParseError::new(line, name, "a label that does not exist"))
         };
         for (at, name, line) in &self.branches {
             let found = find(name, *line)?;
@@ -266,25 +239,12 @@ impl<'a> Builder<'a> {
             }
         }
         for table in &self.table_labels {
-            let targets: Result<Vec<u32>> =
-                table.iter().map(|(name, line)| find(name, *line)).collect();
+            let targets: Result<Vec<u32>> = table.iter().map(|(name, line)| find(name, *line)).collect();
             self.kernel.branch_tables.push(targets?);
         }
-        self.kernel.word_constants = self
-            .words
-            .iter()
-            .map(|(&value, &slot)| (slot, value))
-            .collect();
-        self.kernel.long_constants = self
-            .longs
-            .iter()
-            .map(|(&value, &slot)| (slot, value))
-            .collect();
-        self.kernel.specials = self
-            .specials
-            .iter()
-            .map(|(&special, &slot)| (slot, special))
-            .collect();
+        self.kernel.word_constants = self.words.iter().map(|(&value, &slot)| (slot, value)).collect();
+        self.kernel.long_constants = self.longs.iter().map(|(&value, &slot)| (slot, value)).collect();
+        self.kernel.specials = self.specials.iter().map(|(&special, &slot)| (slot, special)).collect();
         Ok(self.kernel)
     }
 
@@ -294,9 +254,7 @@ impl<'a> Builder<'a> {
     }
 
     fn text(&self) -> &'a str {
-        self.lines
-            .get(self.line as usize - 1)
-            .map_or("", |line| line.trim())
+        self.lines.get(self.line as usize - 1).map_or("", |line| line.trim())
     }
 
     pub(super) fn set_guard(&mut self, guard: Slot, flip: bool) {
@@ -306,42 +264,26 @@ impl<'a> Builder<'a> {
 
     pub(super) fn emit(&mut self, op: Op) {
         let line = self.line;
-        if self
-            .kernel
-            .lines
-            .last()
-            .is_none_or(|&(last, _)| last != line)
-        {
+        if self.kernel.lines.last().is_none_or(|&(last, _)| last != line) {
             self.kernel.lines.push((line, self.text().to_owned()));
         }
         let counted = u32::from(self.first);
-        self.kernel.code.push(Instruction {
-            op,
-            guard: self.guard,
-            guard_flip: self.guard_flip,
-            counted,
-            line,
-        });
+        self.kernel.code.push(Instruction { op, guard: self.guard, guard_flip: self.guard_flip, counted, line });
         self.first = false;
     }
 
     /// Branches to a label that may follow.
     pub(super) fn emit_branch(&mut self, label: &str) {
-        self.branches
-            .push((self.kernel.code.len(), label.to_owned(), self.line));
+        self.branches.push((self.kernel.code.len(), label.to_owned(), self.line));
         self.emit(Op::Branch { target: 0 });
     }
 
     pub(super) fn branch_table(&self, name: &str) -> Result<u16> {
-        self.tables
-            .get(name)
-            .copied()
-            .ok_or_else(|| self.error("a branch table that does not exist"))
+        self.tables.get(name).copied().ok_or_else(|| self.error("a branch table that does not exist"))
     }
 
     fn count(&self, counter: usize) -> Result<Slot> {
-        Slot::try_from(counter)
-            .map_err(|_| self.error("more than 65,536 registers and constants of a class"))
+        Slot::try_from(counter).map_err(|_| self.error("more than 65,536 registers and constants of a class"))
     }
 
     pub(super) fn new_predicate(&mut self) -> Result<Slot> {
@@ -379,17 +321,8 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn meaning(&self, name: &str) -> Option<Meaning> {
-        let declared = self
-            .scopes
-            .iter()
-            .rev()
-            .find_map(|scope| scope.get(name))
-            .copied();
-        declared.or_else(|| {
-            self.parameters
-                .get(name)
-                .map(|&offset| Meaning::Param(offset))
-        })
+        let declared = self.scopes.iter().rev().find_map(|scope| scope.get(name)).copied();
+        declared.or_else(|| self.parameters.get(name).map(|&offset| Meaning::Param(offset)))
     }
 
     /// Slot of a source of at most 32 bits.
@@ -398,12 +331,8 @@ impl<'a> Builder<'a> {
             Operand::Number(value) => self.constant(*value as u32),
             Operand::Name(name) => match self.meaning(name) {
                 Some(Meaning::Word(slot, _)) => Ok(slot),
-                Some(Meaning::Shared(at) | Meaning::Local(at) | Meaning::Param(at)) => {
-                    self.constant(at as u32)
-                }
-                Some(_) => {
-                    Err(self.error("a register of another size than the instruction's type"))
-                }
+                Some(Meaning::Shared(at) | Meaning::Local(at) | Meaning::Param(at)) => self.constant(at as u32),
+                Some(_) => Err(self.error("a register of another size than the instruction's type")),
                 None => self.special(name),
             },
             _ => Err(self.error("expected a register or a number")),
@@ -416,12 +345,8 @@ impl<'a> Builder<'a> {
             Operand::Number(value) => self.long_constant(*value),
             Operand::Name(name) => match self.meaning(name) {
                 Some(Meaning::Long(slot)) => Ok(slot),
-                Some(Meaning::Shared(at) | Meaning::Local(at) | Meaning::Param(at)) => {
-                    self.long_constant(at)
-                }
-                Some(_) => {
-                    Err(self.error("a register of another size than the instruction's type"))
-                }
+                Some(Meaning::Shared(at) | Meaning::Local(at) | Meaning::Param(at)) => self.long_constant(at),
+                Some(_) => Err(self.error("a register of another size than the instruction's type")),
                 None => self.variable_address(name, 0),
             },
             _ => Err(self.error("expected a register or a number")),
@@ -430,20 +355,9 @@ impl<'a> Builder<'a> {
 
     /// Slot that holds the address of a variable of the module.
     fn variable_address(&mut self, name: &str, offset: u64) -> Result<Slot> {
-        let found: Option<Variable> = self
-            .declarations
-            .variables
-            .iter()
-            .find(|variable| variable.name == name)
-            .cloned();
-        let variable = found.ok_or_else(|| {
-            self.error(&format!("the name {name} is not declared or not supported"))
-        })?;
-        let known = self
-            .kernel
-            .addresses
-            .iter()
-            .find(|(_, other, at)| other.name == name && *at == offset);
+        let found: Option<Variable> = self.declarations.variables.iter().find(|variable| variable.name == name).cloned();
+        let variable = found.ok_or_else(|| self.error(&format!("the name {name} is not declared or not supported")))?;
+        let known = self.kernel.addresses.iter().find(|(_, other, at)| other.name == name && *at == offset);
         if let Some(&(slot, ..)) = known {
             return Ok(slot);
         }
@@ -471,9 +385,7 @@ impl<'a> Builder<'a> {
             "%lanemask_lt" => Special::LanesLt,
             "%lanemask_ge" => Special::LanesGe,
             "%lanemask_gt" => Special::LanesGt,
-            _ => {
-                return Err(self.error(&format!("the name {name} is not declared or not supported")));
-            }
+            _ => return Err(self.error(&format!("the name {name} is not declared or not supported"))),
         };
         if let Some(&slot) = self.specials.get(&special) {
             return Ok(slot);
