@@ -13,11 +13,11 @@ use candle_nn::{AdamW, Optimizer, ParamsAdamW};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use siren_core::config::Source;
-use siren_core::field::{FieldShape, Jet, Level, Order, Siren, SirenConfig};
+use siren_core::field::{FieldEngine, FieldShape, Jet, Level, Order, Siren, SirenConfig};
 use siren_core::objective::{Coefficients, Constraint, Context, Law, Objective, Term};
 use siren_core::optimizer::{GaussNewtonConfig, OptimizerConfig};
 use siren_core::signal::{Sample, WholeSampler};
-use siren_core::train::{Blueprint, Model, Task, TrainConfig, Trainer};
+use siren_core::train::{Blueprint, Model, Precision, Task, TrainConfig, Trainer};
 use siren_hyper::{Hyper, HyperNetwork};
 use siren_run::{Config, ConfigOf, Domain};
 use siren_shape::config::SirenLossConfig;
@@ -52,6 +52,12 @@ pub fn refusal(engine: &str, case: &Case, has_level: bool, device: &str) -> Opti
         (engine, Kind::GaussNewton) if !["fused", "peak"].contains(&engine) => {
             Some("not supported: this engine has no Gauss-Newton steps")
         }
+        ("candle", _) if device != "cpu" && !cfg!(feature = "candle-cuda") => {
+            Some("not supported: this program was built without the feature `candle-cuda`")
+        }
+        ("fused", _) if device != "cpu" && case.precision == Precision::Double => {
+            Some("double precision is timed on the CPU only")
+        }
         ("candle", Kind::Hyper) => Some("not supported: candle has no hypernetworks"),
         ("fused", Kind::Hyper) if has_level => {
             Some("not supported: hypernetworks run at the best SIMD level only")
@@ -61,20 +67,22 @@ pub fn refusal(engine: &str, case: &Case, has_level: bool, device: &str) -> Opti
 }
 
 impl Engine {
-    /// Prepares a case with the field as this workspace trains it on `device`: on the CPU, with the fused operation.
-    pub fn fused(case: &Case, level: Option<Level>, device: &Device) -> Result<Self> {
+    /// Prepares a case with the field as this workspace trains it: one operation of the CPU or of an NVIDIA device.
+    pub fn fused(case: &Case, level: Option<Level>, engine: &FieldEngine) -> Result<Self> {
         let step = if case.kind == Kind::Hyper {
             Self::hyper_step(case)?
         } else {
-            Self::field_step(case, level, device)?
+            Self::field_step(case, level, engine)?
         };
-        let device = device.clone();
+        // Every step ends with a copy to the CPU, so there is no other device to wait for.
+        let device = Device::Cpu;
         Ok(Self { step, device })
     }
 
     /// Makes a step of a field: a rendering, a batched loss with its gradient, or a training step.
-    fn field_step(case: &Case, level: Option<Level>, device: &Device) -> Result<Step> {
-        let field = leveled_field(case, level, device)?;
+    fn field_step(case: &Case, level: Option<Level>, engine: &FieldEngine) -> Result<Step> {
+        let device = &Device::Cpu;
+        let field = engine_field(case, level, engine)?;
         let order = order(case);
         Ok(match case.kind {
             Kind::GaussNewton => {
@@ -83,10 +91,10 @@ impl Engine {
                     optimizer: OptimizerConfig::GaussNewton(GaussNewtonConfig::default()),
                     ..TrainConfig::default()
                 };
-                let (case, device) = (case.clone(), device.clone());
+                let (case, engine) = (case.clone(), engine.clone());
                 // Always the first step: later ones differ in their trials of the damping.
                 Box::new(move || {
-                    let field = leveled_field(&case, level, &device)?;
+                    let field = engine_field(&case, level, &engine)?;
                     let mut trainer = Trainer::new(field, &config)?;
                     Ok(Some(trainer.step(&constraints)?.loss))
                 })
@@ -225,13 +233,14 @@ fn field(case: &Case, device: &Device) -> Result<Siren> {
     Ok(field)
 }
 
-/// Makes the case's field at a SIMD level, or at the best of this processor.
-fn leveled_field(case: &Case, level: Option<Level>, device: &Device) -> Result<Siren> {
-    let field = field(case, device)?;
-    Ok(match level {
+/// Makes the case's field on an engine; on the CPU at a SIMD level, or at the best of this processor.
+fn engine_field(case: &Case, level: Option<Level>, engine: &FieldEngine) -> Result<Siren> {
+    let field = field(case, &Device::Cpu)?;
+    let field = match level {
         Some(level) => field.at_level(level)?,
         None => field,
-    })
+    };
+    Ok(field.on(engine)?)
 }
 
 /// Returns the config of the paper's experiment with the sizes of a case. A fifth of its pictures is held out.

@@ -56,7 +56,7 @@ struct Cli {
 enum Command {
     /// Time steps of the field beside other engines, and write a table of the medians.
     ///
-    /// Engines: `fused` (this project's field), `candle` (the same network from candle's operations) and, with `--peers`, PyTorch (eager
+    /// Engines: `fused` (this project's field, on the CPU or on an NVIDIA device), `candle` (the same network from candle's operations) and, with `--peers`, PyTorch (eager
     /// and compiled) and JAX. Each engine runs in a process of its own, which also reports its peak memory. The engines take one step each
     /// in turn, with a measurement of the processor's peak in every round. Operations are counted from the shapes, so GFLOP/s and the
     /// share of the peak count only operations that the step requires. An engine fails if the loss of its first step is not that of the
@@ -90,7 +90,7 @@ struct RunArgs {
     /// SIMD level of the fused engine: `scalar`, `avx2`, `avx512` or `neon` [default: the widest of this processor].
     #[arg(long, value_name = "LEVEL", value_parser = |name: &str| worker::level(name).map(|_| name.to_owned()))]
     simd: Option<String>,
-    /// Device: `cpu`, or `cuda:N` for NVIDIA device N. JAX and hypernetworks are timed on the CPU only.
+    /// Device: `cpu`, or `cuda:N` for NVIDIA device N. JAX, hypernetworks and, without the feature `candle-cuda`, candle are timed on the CPU only.
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: String,
     /// The folder for bench.json and bench.md. Existing files are replaced.

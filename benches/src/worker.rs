@@ -7,6 +7,7 @@
 use std::io::{BufRead, Write};
 
 use anyhow::{Result, bail};
+use candle_core::Device;
 use serde_json::{Value, json};
 use siren_core::field::Level;
 use siren_run::Machine;
@@ -83,10 +84,12 @@ impl WorkerArgs {
         }
         let threads = self.threads;
         let level = self.simd.unwrap_or_else(Level::best);
-        let device = Machine::new(&self.device, Some(threads))?.device;
         let mut engine = match self.engine.as_str() {
-            "fused" => Engine::fused(&case, self.simd, &device)?,
-            "candle" => Engine::candle(&case, &device)?,
+            "fused" => {
+                let machine = Machine::new(&self.device, Some(threads))?;
+                Engine::fused(&case, self.simd, &machine.engine)?
+            }
+            "candle" => Engine::candle(&case, &candle_device(&self.device)?)?,
             "peak" => {
                 return Ok(Prepared {
                     loss: None,
@@ -103,6 +106,14 @@ impl WorkerArgs {
             loss: first.loss,
             step: Box::new(move || Ok(json!({"seconds": engine.step()?.seconds}))),
         })
+    }
+}
+
+/// Opens a device of candle: `cpu`, or `cuda:N` with the feature `candle-cuda`.
+fn candle_device(name: &str) -> Result<Device> {
+    match name.strip_prefix("cuda:") {
+        Some(index) => Ok(Device::new_cuda(index.parse()?)?),
+        None => Ok(Device::Cpu),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Mistakes in a config, in an override or in an option, and what correct overrides do.
 
+use siren_core::field::FieldEngine;
+
 use super::{Case, GOOD, assert_refused_cleanly, desk};
 use crate::support::program::Ended;
 
@@ -200,10 +202,13 @@ fn a_bad_override_or_option_is_refused_by_its_own_name() {
             "--set train.steps=9000000000",
             &["--set train.steps=9000000000", "at most 1000000000"],
         ),
+        (
+            "--set train.precision=fast",
+            &["--set train.precision=fast", "CUDA devices alone"],
+        ),
         ("--threads 0", &["--threads", "1 to"]),
         ("--threads -1", &["-1"]),
         ("--device foo", &["--device", "foo", "cpu"]),
-        ("--device cuda:0", &["--device", "cuda:0"]),
         ("--device cuda:x", &["--device", "cuda:x", "number"]),
         ("--color", &["--color"]),
     ];
@@ -211,6 +216,26 @@ fn a_bad_override_or_option_is_refused_by_its_own_name() {
         let line = format!("run good.toml --out run {option}");
         assert_refused_cleanly(&desk, &line, words);
     }
+}
+
+#[test]
+fn a_cuda_device_that_cannot_be_opened_is_an_error_that_says_why() {
+    let desk = desk();
+    let why = FieldEngine::cuda(99).unwrap_err().to_string();
+    for line in [
+        "run good.toml --out run --device cuda:99",
+        "run good.toml --out run --device=cuda:99 --set train.precision=fast",
+    ] {
+        assert_refused_cleanly(&desk, line, &[&why]);
+    }
+    desk.run("run good.toml --out run").assert_success();
+    for line in [
+        "render run -o a.png --device cuda:99",
+        "resume run --device cuda:99",
+    ] {
+        desk.run(line).assert_refused(line, &[&why]);
+    }
+    assert!(!desk.path("a.png").exists());
 }
 
 #[test]

@@ -8,11 +8,25 @@ use crate::{assert_none, cargo_tree, files, root};
 const PICTURES: &[&str] = &["siren-core", "siren-picture", "siren-run"];
 
 /// The packages of the workspace that each package may depend on. `siren-bench` and `siren-tests` may depend on all.
-const PACKAGES: [(&str, &[&str]); 14] = [
+const PACKAGES: [(&str, &[&str]); 16] = [
     ("siren-workspace-hack", &[]),
     ("xtask", &[]),
     ("siren-kernel", &["siren-workspace-hack"]),
-    ("siren-core", &["siren-kernel", "siren-workspace-hack"]),
+    ("siren-ptx", &["siren-workspace-hack"]),
+    // The interpreter of kernels is for tests.
+    (
+        "siren-cuda",
+        &["siren-kernel", "siren-ptx", "siren-workspace-hack"],
+    ),
+    (
+        "siren-core",
+        &[
+            "siren-cuda",
+            "siren-kernel",
+            "siren-ptx",
+            "siren-workspace-hack",
+        ],
+    ),
     ("siren-run", &["siren-core", "siren-workspace-hack"]),
     ("siren-sweep", &["siren-core", "siren-run"]),
     ("siren-picture", &["siren-core", "siren-run"]),
@@ -32,13 +46,26 @@ const PACKAGES: [(&str, &[&str]); 14] = [
 const PROGRAM: &[&str] = &["clap", "ctrlc", "indicatif", "siren-run"];
 
 /// Packages that a selection must not depend on, directly or through others.
-const EXCLUDED: [(&str, &[&str]); 11] = [
+const EXCLUDED: [(&str, &[&str]); 14] = [
     ("xtask", &["candle-core"]),
     ("siren-kernel", &["candle-core", "siren-workspace-hack"]),
     (
         "siren-core",
-        &["clap", "ctrlc", "indicatif", "siren-run", "sysinfo"],
+        &[
+            "clap",
+            "ctrlc",
+            "indicatif",
+            "siren-ptx",
+            "siren-run",
+            "sysinfo",
+        ],
     ),
+    ("siren-ptx", &["candle-core", "siren-workspace-hack"]),
+    (
+        "siren-cuda",
+        &["candle-core", "siren-ptx", "siren-workspace-hack"],
+    ),
+    ("siren-core --no-default-features", &["cudarc"]),
     ("siren-picture", PROGRAM),
     ("siren-audio --no-default-features", PROGRAM),
     ("siren-image --no-default-features", PROGRAM),

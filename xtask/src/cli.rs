@@ -29,8 +29,7 @@ Exit status: that of the program started; 1 for an error before that; 2 for a wr
 
 const RUN_HELP: &str = "\
 CONFIG is a TOML file with a top-level `kind`. It stands directly after `run`. All options after it belong to the program of that kind, \
-`siren-<kind>`, and are passed on unchanged. `--device cuda:N` also builds the program for CUDA, which needs nvcc on PATH or in \
-$CUDA_HOME/bin.
+`siren-<kind>`, and are passed on unchanged. `--device cuda:N` needs the NVIDIA driver.
 
 Examples:
   cargo xtask run configs/image.toml
@@ -85,8 +84,7 @@ Examples:
   cargo xtask table runs/optimizers --help      builds the program and lists all its options";
 
 const BENCH_HELP: &str = "\
-All arguments belong to `siren-bench run` and are passed on unchanged. `--device cuda:N` also builds the program for CUDA, which needs nvcc \
-on PATH or in $CUDA_HOME/bin.
+All arguments belong to `siren-bench run` and are passed on unchanged.
 
 Examples:
   cargo xtask bench                            the usual cases
@@ -146,7 +144,8 @@ pub enum ProgramCommand {
 
     /// Continue a run that was stopped, from its last checkpoint to the end that its config states.
     ///
-    /// The run ends with the same parameters, bit for bit, as one that was never stopped.
+    /// The run ends with the same parameters, bit for bit, as one that was never stopped. On another device than before they agree to
+    /// rounding.
     #[command(override_usage = "cargo xtask resume RUN [OPTIONS]", after_help = RESUME_HELP)]
     Resume(PassedArgs),
 

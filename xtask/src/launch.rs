@@ -4,11 +4,11 @@
 //! date, and starts it. On Unix this process is replaced by Cargo, and Cargo by the program: signals and the exit status pass directly.
 
 use std::env;
-use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::cli::{PassedArgs, ProgramCommand};
 use crate::ffmpeg;
@@ -34,7 +34,6 @@ pub struct Launch {
     package: String,
     /// A package that is built first because the program starts its executable.
     dependency: Option<String>,
-    needs_cuda: bool,
     args: Vec<OsString>,
 }
 
@@ -50,26 +49,18 @@ impl Launch {
     ) -> Result<Self> {
         use ProgramCommand::{Bench, Export, Render, Resume, Run, Sweep, Table};
         Ok(match command {
-            Run(args) => Self::on_device(&kind_of_config(args)?, "run", &args.values),
-            Resume(args) => Self::on_device(&kind_of_run(args)?, "resume", &args.values),
-            Render(args) => Self::on_cpu(&kind_of_run(args)?, "render", &args.values),
-            Export(args) => Self::on_cpu(&kind_of_run(args)?, "export", &args.values),
+            Run(args) => Self::of_kind(&kind_of_config(args)?, "run", &args.values),
+            Resume(args) => Self::of_kind(&kind_of_run(args)?, "resume", &args.values),
+            Render(args) => Self::of_kind(&kind_of_run(args)?, "render", &args.values),
+            Export(args) => Self::of_kind(&kind_of_run(args)?, "export", &args.values),
             Sweep(args) => Self::sweep(&kind_of_config(args)?, &args.values),
             Table(args) => Self::table(&args.values),
             Bench(args) => Self::bench(&args.values),
         })
     }
 
-    /// Prepares `siren-<kind> <command> <args>` for a command that computes, on a CUDA device if the arguments name one.
-    fn on_device(kind: &Kind, command: &str, args: &[OsString]) -> Self {
-        Self {
-            needs_cuda: names_cuda_device(args),
-            ..Self::new(kind.package(), command, args)
-        }
-    }
-
-    /// Prepares `siren-<kind> <command> <args>` for a command that needs no other device than the CPU.
-    fn on_cpu(kind: &Kind, command: &str, args: &[OsString]) -> Self {
+    /// Prepares `siren-<kind> <command> <args>`.
+    fn of_kind(kind: &Kind, command: &str, args: &[OsString]) -> Self {
         Self::new(kind.package(), command, args)
     }
 
@@ -88,10 +79,7 @@ impl Launch {
 
     /// Prepares `siren-bench run <args>`.
     fn bench(args: &[OsString]) -> Self {
-        Self {
-            needs_cuda: names_cuda_device(args),
-            ..Self::new(BENCH.to_owned(), "run", args)
-        }
+        Self::new(BENCH.to_owned(), "run", args)
     }
 
     fn new(package: String, command: &str, args: &[OsString]) -> Self {
@@ -100,7 +88,6 @@ impl Launch {
         Self {
             package,
             dependency: None,
-            needs_cuda: false,
             args: all,
         }
     }
@@ -123,14 +110,6 @@ impl Launch {
         if let Some(commit) = commit(root) {
             cargo.env("SIREN_COMMIT", commit);
         }
-        if self.needs_cuda {
-            let path = env::var_os("PATH").unwrap_or_default();
-            let cuda_home = env::var_os("CUDA_HOME");
-            cargo.env(
-                "PATH",
-                path_with_nvcc(&path, cuda_home.as_deref(), Path::is_file)?,
-            );
-        }
         replace_with(cargo)
     }
 
@@ -149,9 +128,6 @@ impl Launch {
         args.extend(["--manifest-path".into(), root.join("Cargo.toml").into()]);
         args.extend(["--package".into(), OsString::from(&self.package)]);
         args.extend(["--bin".into(), OsString::from(&self.package)]);
-        if self.needs_cuda {
-            args.extend(["--features".into(), "cuda".into()]);
-        }
         if let Some(feature) = formats(&self.package, has_ffmpeg) {
             args.extend(["--features".into(), feature.into()]);
         }
@@ -169,22 +145,6 @@ fn formats(package: &str, has_ffmpeg: bool) -> Option<&'static str> {
         WAVE => Some("segy"),
         _ => None,
     }
-}
-
-/// Returns whether arguments contain `--device cuda:N` or `--device=cuda:N`. The program checks all other devices.
-fn names_cuda_device(args: &[OsString]) -> bool {
-    let is_cuda = |device: &str| {
-        let index = device.strip_prefix("cuda:").unwrap_or("");
-        !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    let words: Vec<&str> = args.iter().map(|arg| arg.to_str().unwrap_or("")).collect();
-    let is_separate = words
-        .windows(2)
-        .any(|pair| pair[0] == "--device" && is_cuda(pair[1]));
-    let joined = words
-        .iter()
-        .filter_map(|word| word.strip_prefix("--device="));
-    is_separate || joined.into_iter().any(is_cuda)
 }
 
 /// Returns a command that starts the Cargo that started this program, or else the one on `PATH`.
@@ -213,31 +173,6 @@ fn commit(root: &Path) -> Option<String> {
     })
 }
 
-/// Returns a `PATH` on which build scripts find nvcc: `path` itself, or `<cuda_home>/bin` in front of it.
-///
-/// # Errors
-/// If neither has nvcc.
-fn path_with_nvcc(
-    path: &OsStr,
-    cuda_home: Option<&OsStr>,
-    is_file: impl Fn(&Path) -> bool,
-) -> Result<OsString> {
-    let nvcc = format!("nvcc{}", env::consts::EXE_SUFFIX);
-    let holds_nvcc = |folder: &PathBuf| is_file(&folder.join(&nvcc));
-    if env::split_paths(path).any(|folder| holds_nvcc(&folder)) {
-        return Ok(path.to_owned());
-    }
-    let home_bin = cuda_home.map(|home| Path::new(home).join("bin"));
-    let Some(folder) = home_bin.filter(holds_nvcc) else {
-        bail!(
-            "a CUDA device needs the CUDA toolkit to build for it, and nvcc is neither on PATH nor in $CUDA_HOME/bin; \
-             install the toolkit, set CUDA_HOME to its folder, or use `--device cpu`"
-        );
-    };
-    let folders = std::iter::once(folder).chain(env::split_paths(path));
-    env::join_paths(folders).context("cannot put $CUDA_HOME/bin on PATH")
-}
-
 #[cfg(unix)]
 fn replace_with(mut command: Command) -> Result<ExitCode> {
     use std::os::unix::process::CommandExt;
@@ -255,6 +190,8 @@ fn replace_with(mut command: Command) -> Result<ExitCode> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
     use crate::cli::{Cli, Command};
 
@@ -339,40 +276,9 @@ mod tests {
     }
 
     #[test]
-    fn a_numbered_cuda_device_among_the_arguments_asks_for_the_cuda_feature() {
-        let with_feature = |line: &str| {
-            let args = launch(line).cargo_args(Path::new("/root"), true);
-            args.windows(2).any(|pair| pair == ["--features", "cuda"])
-        };
-        for line in [
-            "run a.toml --device cuda:0",
-            "run a.toml --set seed=1 --device=cuda:12 --out b",
-            "resume r --threads 2 --device cuda:1",
-            "bench value --device cuda:0",
-        ] {
-            assert!(with_feature(line), "{line}");
-        }
-        for line in [
-            "run a.toml",
-            "run a.toml --device cpu",
-            "run a.toml --device=cpu",
-            // The program refuses these.
-            "run a.toml --device cuda",
-            "run a.toml --device cuda:x",
-            "run a.toml --device",
-            // These programs compute on the CPU alone and refuse `--device`.
-            "render r -o a.png --device cuda:0",
-            "export r -o a.safetensors --device cuda:0",
-            "sweep a.toml --device cuda:0",
-        ] {
-            assert!(!with_feature(line), "{line}");
-        }
-    }
-
-    #[test]
     fn the_video_program_is_built_has_ffmpeg_where_it_is_installed() {
         let args: Vec<OsString> = vec!["runs/a".into()];
-        let launch = Launch::on_device(&Kind::named("video"), "resume", &args);
+        let launch = Launch::of_kind(&Kind::named("video"), "resume", &args);
         let has_feature = |has_ffmpeg: bool| {
             let args = launch.cargo_args(Path::new("/root"), has_ffmpeg);
             args.windows(2).any(|pair| pair == ["--features", "ffmpeg"])
@@ -384,46 +290,9 @@ mod tests {
     fn the_programs_of_shapes_and_waves_read_all_their_formats() {
         for (kind, feature) in [("shape", "las"), ("wave", "segy")] {
             let args: Vec<OsString> = vec!["runs/a".into()];
-            let launch = Launch::on_device(&Kind::named(kind), "resume", &args);
+            let launch = Launch::of_kind(&Kind::named(kind), "resume", &args);
             let args = launch.cargo_args(Path::new("/root"), false);
             assert!(args.windows(2).any(|pair| pair == ["--features", feature]));
         }
-    }
-
-    fn path_of(folders: &[&str]) -> OsString {
-        env::join_paths(folders).unwrap()
-    }
-
-    fn nvcc_lies_in(folder: &str) -> impl Fn(&Path) -> bool {
-        let nvcc = Path::new(folder).join(format!("nvcc{}", env::consts::EXE_SUFFIX));
-        move |path| path == nvcc
-    }
-
-    #[test]
-    fn an_nvcc_on_path_leaves_path_alone() {
-        let path = path_of(&["/a", "/b"]);
-        let found = path_with_nvcc(&path, Some(OsStr::new("/cuda")), nvcc_lies_in("/b")).unwrap();
-        assert_eq!(found, path);
-    }
-
-    #[test]
-    fn an_nvcc_in_cuda_home_is_put_on_path() {
-        let home = Path::new("/cuda");
-        let bin = home.join("bin");
-        let bin = bin.to_str().unwrap();
-        let found =
-            path_with_nvcc(&path_of(&["/a"]), Some(home.as_os_str()), nvcc_lies_in(bin)).unwrap();
-        assert_eq!(found, path_of(&[bin, "/a"]));
-    }
-
-    #[test]
-    fn cuda_without_nvcc_is_an_error_that_says_what_to_do() {
-        let error = path_with_nvcc(&path_of(&["/a"]), None, |_| false)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("nvcc") && error.contains("CUDA_HOME"),
-            "{error}"
-        );
     }
 }

@@ -33,7 +33,7 @@
 //! # Features
 //!
 //! `cli` (default) adds the program `siren-audio` and, with `siren-run`, [`Audio`] as a domain of runs. Without it the crate is a library on
-//! `siren-core`. `cuda` fits and renders on NVIDIA devices.
+//! `siren-core`.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr)]

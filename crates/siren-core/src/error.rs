@@ -168,9 +168,28 @@ pub enum Error {
     #[error(transparent)]
     Trace(#[from] siren_kernel::network::InvalidTrace),
 
+    /// An NVIDIA device that cannot be opened or used.
+    #[cfg(feature = "cuda")]
+    #[error(transparent)]
+    Cuda(#[from] siren_cuda::Error),
+
     /// An error of candle.
     #[error(transparent)]
-    Candle(#[from] candle_core::Error),
+    Candle(candle_core::Error),
+}
+
+impl From<candle_core::Error> for Error {
+    /// Unwraps an error of a device that passed through an operation of candle.
+    fn from(error: candle_core::Error) -> Self {
+        #[cfg(feature = "cuda")]
+        if let candle_core::Error::Cuda(source) = error {
+            return match source.downcast() {
+                Ok(source) => Self::Cuda(*source),
+                Err(source) => Self::Candle(candle_core::Error::Cuda(source)),
+            };
+        }
+        Self::Candle(error)
+    }
 }
 
 impl Error {
@@ -238,5 +257,17 @@ mod tests {
         );
         let none = Error::missing("column of the sample", "targets", []);
         assert!(none.to_string().ends_with("found none"), "{none}");
+    }
+
+    #[cfg(feature = "cuda")]
+    #[test]
+    fn an_error_of_a_device_stays_one_on_its_way_through_candle() {
+        let source = siren_cuda::Error::NoDevice { index: 3, count: 1 };
+        let passed = candle_core::Error::Cuda(Box::new(source));
+        let error = Error::from(passed);
+        assert!(matches!(
+            error,
+            Error::Cuda(siren_cuda::Error::NoDevice { index: 3, count: 1 })
+        ));
     }
 }

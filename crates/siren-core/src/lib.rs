@@ -160,6 +160,8 @@ pub mod train;
 
 pub use candle_core;
 pub use rand_chacha;
+#[cfg(feature = "cuda")]
+pub use siren_cuda;
 
 pub use error::{Error, Result};
 

@@ -1,39 +1,54 @@
-//! Compares fields on a CUDA device with the fused operation on the CPU in `f64`. The tests are ignored without the feature `cuda`, and need a
-//! device with it: `cargo test --release -p siren-core --features cuda --test cuda`.
+//! Compares networks on a CUDA device with the fused operation on the CPU. The device is one of the stand-in for the driver, which interprets the
+//! kernels.
+
+#![cfg(all(feature = "cuda", target_os = "linux"))]
 
 mod compare;
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "starts a process whose driver is the stand-in"
+)]
+#[path = "../../siren-cuda/tests/common/stand_in.rs"]
+mod stand_in;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Tensor, Var};
 use compare::largest_error;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use siren_core::field::{
-    Activation, Encoding, FieldShape, FourierEncoding, Jet, NerfEncoding, Order, RbfEncoding,
+    Encoding, FieldEngine, FieldShape, FourierEncoding, Jet, NerfEncoding, Order, RbfEncoding,
     Siren, SirenConfig,
 };
 use siren_core::objective::{Constraint, ValueMse};
+use siren_core::optimizer::{GaussNewtonConfig, OptimizerConfig};
 use siren_core::signal::{Sample, WholeSampler};
-use siren_core::train::{TrainConfig, Trainer};
+use siren_core::train::{Precision, TrainConfig, Trainer};
+use stand_in::under_stand_in_driver;
 
 const SHAPE: FieldShape = FieldShape {
     in_features: 2,
     out_features: 3,
     samples_per_side: None,
 };
+const POINTS: usize = 43;
 
-fn encodings() -> [Encoding; 4] {
-    let (frequencies, features, scale) = (Some(2), 5, 0.5);
-    let (centers, sigma) = (7, 1.5);
-    [
-        Encoding::Identity,
-        Encoding::Nerf(NerfEncoding { frequencies }),
-        Encoding::Fourier(FourierEncoding { features, scale }),
-        Encoding::Rbf(RbfEncoding { centers, sigma }),
-    ]
+/// Calls `check` with the engine of a device of the stand-in for the driver, in a process of its own.
+fn on_device(check: impl FnOnce(&FieldEngine)) {
+    under_stand_in_driver(&[], || check(&FieldEngine::cuda(0).unwrap()));
 }
 
-/// Returns the same network on the CPU in `f64` and on the device in `dtype`.
-fn twins(config: &SirenConfig, dtype: DType, device: &Device) -> (Siren, Siren) {
+fn config() -> SirenConfig {
+    SirenConfig {
+        first_omega_0: 3.0.into(),
+        hidden_omega_0: 3.0,
+        hidden_features: 24,
+        hidden_layers: 1,
+        ..SirenConfig::default()
+    }
+}
+
+fn field(config: &SirenConfig, dtype: DType) -> Siren {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let drawn = config
         .init(SHAPE, &mut rng, DType::F32, &Device::Cpu)
@@ -43,165 +58,217 @@ fn twins(config: &SirenConfig, dtype: DType, device: &Device) -> (Siren, Siren) 
         let found = named.iter().find(|(known, _)| known == name);
         found.map(|(_, tensor)| tensor.clone())
     };
-    (
-        config.load(SHAPE, find, DType::F64, &Device::Cpu).unwrap(),
-        config.load(SHAPE, find, dtype, device).unwrap(),
-    )
+    config.load(SHAPE, find, dtype, &Device::Cpu).unwrap()
 }
 
-/// Returns coordinates `(points, 2)` in [−1, 1], on the CPU.
-fn spread(points: usize) -> Tensor {
-    let coords = (0..points * 2).map(|i| (1.7 * f64::from(i as u32) + 0.3).sin() as f32);
-    let coords = Tensor::from_iter(coords, &Device::Cpu).unwrap();
-    coords.reshape((points, 2)).unwrap()
+/// Returns a tensor of numbers in [−1, 1].
+fn spread(shape: &[usize], frequency: f64, dtype: DType) -> Tensor {
+    let count = shape.iter().product::<usize>() as u32;
+    let values = (0..count).map(|i| (frequency * f64::from(i) + 0.3).sin() as f32);
+    let values = Tensor::from_iter(values, &Device::Cpu).unwrap();
+    values.reshape(shape).unwrap().to_dtype(dtype).unwrap()
 }
 
-/// Returns the packed jet, and the gradient of a smooth loss on all its components with respect to the parameters.
+/// Returns the gradient of a smooth loss on all components of a jet with respect to a variable.
 #[expect(
     clippy::disallowed_methods,
     reason = "the gradient of a loss that no trainer has"
 )]
-fn jet_and_gradient(field: &Siren, jet: &Jet) -> [Tensor; 2] {
-    let packed = jet.packed().clone();
-    let loss = (packed.sqr().unwrap() + &packed).unwrap();
-    let gradients = loss.mean_all().unwrap().backward().unwrap();
-    let gradient = gradients.get(field.parameters().var()).unwrap().clone();
-    [packed, gradient]
+fn gradient(jet: &Jet, of: &Var) -> Tensor {
+    let loss = (jet.packed().sqr().unwrap() + jet.packed()).unwrap();
+    let store = loss.mean_all().unwrap().backward().unwrap();
+    store.get(of).unwrap().clone()
 }
 
-/// Returns the largest relative errors of the jet and of the gradient over all orders of derivatives.
-fn errors(config: &SirenConfig, points: usize, dtype: DType, device: &Device) -> [f64; 2] {
-    let (exact, field) = twins(config, dtype, device);
-    let coords = spread(points);
-    let there = coords.to_dtype(dtype).unwrap().to_device(device).unwrap();
-    let here = coords.to_dtype(DType::F64).unwrap();
-    let mut worst = [0.0_f64; 2];
-    for order in [
+/// Returns the largest relative errors of the jet and of its gradient, against the CPU in double precision.
+fn errors(config: &SirenConfig, order: &Order, engine: &FieldEngine) -> [f64; 2] {
+    let device = field(config, DType::F32).on(engine).unwrap();
+    let exact = field(config, DType::F64);
+    let [got, expected] = [&device, &exact].map(|field| {
+        let coords = spread(&[POINTS, 2], 1.7, field.parameters().dtype());
+        let jet = field.jet(&coords, order).unwrap();
+        let evaluated = field.evaluate(&coords, order).unwrap();
+        let gap = largest_error(evaluated.packed(), jet.packed());
+        assert!(gap < 1e-6, "a jet without a graph differs by {gap:e}");
+        let gradient = gradient(&jet, field.parameters().var());
+        [jet.packed().clone(), gradient]
+    });
+    [0, 1].map(|part| largest_error(&got[part], &expected[part]))
+}
+
+fn orders() -> [Order; 4] {
+    [
         Order::Value,
         Order::Gradient,
         Order::laplacian(2),
         Order::hessian(2),
-    ] {
-        let expected = jet_and_gradient(&exact, &exact.jet(&here, &order).unwrap());
-        let got = jet_and_gradient(&field, &field.jet(&there, &order).unwrap());
-        for (worst, (got, expected)) in worst.iter_mut().zip(got.iter().zip(&expected)) {
-            let got = got.to_device(&Device::Cpu).unwrap();
-            *worst = worst.max(largest_error(&got, expected));
-        }
-    }
-    worst
+    ]
 }
 
 #[test]
-#[cfg_attr(not(feature = "cuda"), ignore = "needs a CUDA device")]
-fn every_activation_and_encoding_agrees_with_the_cpu_at_every_order() {
-    let device = Device::new_cuda(0).expect("a CUDA device");
-    for activation in Activation::ALL {
-        for encoding in encodings() {
-            let config = SirenConfig {
-                activation,
-                encoding,
-                first_omega_0: 3.0.into(),
-                hidden_omega_0: 3.0,
-                hidden_features: 17,
-                hidden_layers: 2,
-                ..SirenConfig::default()
-            };
-            let [jet, gradient] = errors(&config, 67, DType::F64, &device);
-            println!(
-                "f64 {activation:?} {:?}: {jet:.1e} {gradient:.1e}",
-                config.encoding
-            );
-            assert!(
-                jet < 1e-11 && gradient < 1e-11,
-                "{config:?}: {jet:e} {gradient:e}"
-            );
+fn fields_of_every_encoding_agree_with_the_cpu_at_every_order() {
+    on_device(|engine| {
+        let (frequencies, features, scale) = (Some(2), 5, 0.5);
+        let (centers, sigma) = (7, 1.5);
+        for encoding in [
+            Encoding::Identity,
+            Encoding::Nerf(NerfEncoding { frequencies }),
+            Encoding::Fourier(FourierEncoding { features, scale }),
+            Encoding::Rbf(RbfEncoding { centers, sigma }),
+        ] {
+            for order in orders() {
+                let config = SirenConfig {
+                    encoding: encoding.clone(),
+                    ..config()
+                };
+                let [jet, gradient] = errors(&config, &order, engine);
+                assert!(
+                    jet < 1e-5 && gradient < 1e-5,
+                    "{encoding:?} {order:?}: {jet:e} {gradient:e}"
+                );
+            }
         }
-    }
+    });
 }
 
 #[test]
-#[cfg_attr(not(feature = "cuda"), ignore = "needs a CUDA device")]
-fn single_precision_agrees_with_the_cpu_at_the_papers_width() {
-    let device = Device::new_cuda(0).expect("a CUDA device");
-    for (hidden_features, learn_omega) in [(64, false), (256, false), (256, true)] {
+fn learned_frequencies_have_a_gradient_on_the_device_too() {
+    on_device(|engine| {
         let config = SirenConfig {
-            hidden_features,
-            learn_omega,
-            ..SirenConfig::default()
+            learn_omega: true,
+            ..config()
         };
-        let [jet, gradient] = errors(&config, 2000, DType::F32, &device);
-        println!("f32 width {hidden_features}: {jet:.1e} {gradient:.1e}");
-        assert!(
-            jet < 1e-4 && gradient < 1e-4,
-            "{config:?}: {jet:e} {gradient:e}"
-        );
-    }
+        let [jet, gradient] = errors(&config, &Order::laplacian(2), engine);
+        assert!(jet < 1e-5 && gradient < 1e-5, "{jet:e} {gradient:e}");
+    });
 }
 
 #[test]
-#[cfg_attr(not(feature = "cuda"), ignore = "needs a CUDA device")]
-fn evaluation_in_several_chunks_agrees_with_the_cpu() {
-    let device = Device::new_cuda(0).expect("a CUDA device");
-    let config = SirenConfig {
-        hidden_features: 1024,
-        hidden_layers: 1,
-        ..SirenConfig::default()
-    };
-    let (exact, field) = twins(&config, DType::F32, &device);
-    let points = 2 * field.network().chunk_points(&Order::Value) + 5;
-    let coords = spread(points);
-    let there = coords.to_device(&device).unwrap();
-    let got = field.evaluate(&there, &Order::Value).unwrap();
-    let here = coords.to_dtype(DType::F64).unwrap();
-    let expected = exact.evaluate(&here, &Order::Value).unwrap();
-    let got = got.packed().to_device(&Device::Cpu).unwrap();
-    let error = largest_error(&got, expected.packed());
-    assert!(error < 1e-5, "{error:e}");
-}
-
-/// Returns the gradient of a mean squared error over `points` points, and the parameters after five training steps.
-fn trained(field: Siren, points: usize) -> [Tensor; 2] {
-    let device = field.parameters().device().clone();
-    let coords = spread(points).to_device(&device).unwrap();
-    let targets = (0..points * 3).map(|i| (0.01 * f64::from(i as u32)).cos() as f32);
-    let targets = Tensor::from_iter(targets, &device).unwrap();
-    let sample = Sample::with_targets(coords, targets.reshape((points, 3)).unwrap());
-    let sampler = WholeSampler::new(sample.unwrap());
-    let constraints = [Constraint::new("points", sampler, ValueMse)];
-    let mut trainer = Trainer::new(field, &TrainConfig::default()).unwrap();
-    let gradient = trainer.loss_and_gradient(&constraints).unwrap().gradient;
-    for _ in 0..5 {
-        trainer.step(&constraints).unwrap();
-    }
-    let parameters = trainer.model().parameters().flat().unwrap();
-    [gradient, parameters].map(|tensor| tensor.to_device(&Device::Cpu).unwrap())
-}
-
-#[test]
-#[cfg_attr(not(feature = "cuda"), ignore = "needs a CUDA device")]
-fn steps_of_several_chunks_agree_with_the_cpu_and_give_the_same_bits_every_time() {
-    let device = Device::new_cuda(0).expect("a CUDA device");
-    let config = SirenConfig {
-        hidden_features: 1024,
-        hidden_layers: 1,
-        ..SirenConfig::default()
-    };
-    let there = || twins(&config, DType::F32, &device).1;
-    let points = 4 * there().network().chunk_points(&Order::Value) - 5;
-    let here = twins(&config, DType::F32, &Device::Cpu).1;
-    let expected = trained(here, points);
-    let first = trained(there(), points);
-    for (got, expected) in first.iter().zip(&expected) {
-        let error = largest_error(got, expected);
-        println!("{points} points: {error:.1e}");
-        assert!(error < 1e-3, "{error:e}");
-    }
-    for _ in 0..10 {
-        let again = trained(there(), points);
-        for (got, expected) in again.iter().zip(&first) {
-            let [got, expected] = [got, expected].map(|tensor| tensor.to_vec1::<f32>().unwrap());
-            assert_eq!(got, expected);
+fn one_half_is_less_accurate_than_two() {
+    on_device(|engine| {
+        let FieldEngine::Cuda { device, .. } = engine else {
+            panic!("the engine is not a device");
+        };
+        let fast = FieldEngine::Cuda {
+            device: device.clone(),
+            precision: siren_core::siren_cuda::Precision::Fast,
+        };
+        for error in errors(&config(), &Order::laplacian(2), &fast) {
+            assert!((1e-5..1e-2).contains(&error), "{error:e}");
         }
+    });
+}
+
+#[test]
+fn batches_of_fields_agree_with_the_cpu() {
+    on_device(|engine| {
+        let host = field(&config(), DType::F32);
+        let parameters = host.parameters().len();
+        let params = (spread(&[3, parameters], 0.9, DType::F32) * 0.2).unwrap();
+        let params = Var::from_tensor(&params).unwrap();
+        let coords = spread(&[3, POINTS, 2], 1.7, DType::F32);
+        let targets = spread(&[3, POINTS, 3], 2.3, DType::F32);
+        let device = host.network().clone().on(engine);
+        let order = Order::Gradient;
+        let [got, expected] = [&device, host.network()].map(|network| {
+            let jet = network.batch_jet(&params, &coords, &order).unwrap();
+            let [error, square] = network
+                .batch_square_error(&params, &coords, &targets)
+                .unwrap();
+            let loss = (&error + (square * 0.1).unwrap()).unwrap();
+            let store = siren_core::train::differentiate(&loss).unwrap();
+            let d_loss = store.get(&params).unwrap().clone();
+            let d_jet = gradient(&jet, &params);
+            [jet.packed().clone(), d_jet, error, d_loss]
+        });
+        for (got, expected) in got.iter().zip(&expected) {
+            let error = largest_error(got, expected);
+            assert!(error < 1e-5, "{error:e}");
+        }
+    });
+}
+
+fn constraints() -> [Constraint; 1] {
+    let coords = spread(&[POINTS, 2], 1.7, DType::F32);
+    let targets = spread(&[POINTS, 3], 2.3, DType::F32);
+    let sampler = WholeSampler::new(Sample::with_targets(coords, targets).unwrap());
+    [Constraint::new("points", sampler, ValueMse)]
+}
+
+/// Takes steps on an engine and returns the parameters. A run that is stopped after a step continues on another engine from what a checkpoint
+/// holds.
+fn trained(train: &TrainConfig, engine: &FieldEngine, then: Option<&FieldEngine>) -> Tensor {
+    let steps = train.steps as usize;
+    let device_field = |engine| field(&config(), DType::F32).on(engine).unwrap();
+    let mut trainer = Trainer::new(device_field(engine), train).unwrap();
+    let stop = then.map_or(steps, |_| steps / 2);
+    for _ in 0..stop {
+        trainer.step(&constraints()).unwrap();
     }
+    if let Some(engine) = then {
+        let (step, state) = (trainer.step_count(), trainer.optimizer_state().unwrap());
+        let resumed = device_field(engine);
+        let parameters = trainer.model().parameters().flat().unwrap();
+        resumed.parameters().set(&parameters).unwrap();
+        trainer = Trainer::new(resumed, train).unwrap();
+        trainer.restore(step, &state).unwrap();
+        trainer.run(&constraints()).unwrap();
+    }
+    trainer.model().parameters().flat().unwrap()
+}
+
+fn bits(tensor: &Tensor) -> Vec<u32> {
+    let values = tensor.to_vec1::<f32>().unwrap();
+    values.into_iter().map(f32::to_bits).collect()
+}
+
+#[test]
+fn training_gives_the_same_bits_when_resumed_and_agrees_with_the_cpu() {
+    on_device(|engine| {
+        let train = TrainConfig {
+            steps: 6,
+            learning_rate: 1e-3,
+            ..TrainConfig::default()
+        };
+        let undisturbed = trained(&train, engine, None);
+        let resumed = trained(&train, engine, Some(engine));
+        assert_eq!(bits(&undisturbed), bits(&resumed));
+        let host = trained(&train, &FieldEngine::Cpu, None);
+        assert_ne!(bits(&undisturbed), bits(&host));
+        let moved = trained(&train, &FieldEngine::Cpu, Some(engine));
+        for got in [&undisturbed, &moved] {
+            let error = largest_error(got, &host);
+            assert!(error < 1e-4, "{error:e}");
+        }
+    });
+}
+
+#[test]
+fn a_gauss_newton_step_agrees_with_the_cpu() {
+    on_device(|engine| {
+        let train = TrainConfig {
+            steps: 1,
+            optimizer: OptimizerConfig::GaussNewton(GaussNewtonConfig::default()),
+            ..TrainConfig::default()
+        };
+        let got = trained(&train, engine, None);
+        let expected = trained(&train, &FieldEngine::Cpu, None);
+        let error = largest_error(&got, &expected);
+        assert!(error < 1e-4, "{error:e}");
+    });
+}
+
+#[test]
+fn double_precision_is_refused_on_the_device() {
+    on_device(|engine| {
+        let error = field(&config(), DType::F64).on(engine).unwrap_err();
+        assert!(error.to_string().contains("got F64"), "{error}");
+        let single = field(&config(), DType::F32).on(engine).unwrap();
+        let train = TrainConfig {
+            precision: Precision::Double,
+            ..TrainConfig::default()
+        };
+        let error = Trainer::new(single, &train).err().unwrap();
+        assert!(error.to_string().contains("`train.precision`"), "{error}");
+    });
 }

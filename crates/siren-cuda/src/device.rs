@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
-use cudarc::driver::sys::{CUresult, is_culib_present};
+use cudarc::driver::sys::CUresult;
 use cudarc::driver::{
     CudaContext, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError,
     LaunchConfig, PushKernelArg, ValidAsZeroBits,
@@ -16,6 +16,13 @@ use crate::kernels::{Kernel, Precision, THREADS};
 
 /// Oldest compute capability: `mma` with halves, `cp.async` and `redux` need Ampere.
 const OLDEST_CAPABILITY: (i32, i32) = (8, 0);
+
+/// File name of the driver's library.
+const DRIVER_LIBRARY: &str = if cfg!(windows) {
+    "nvcuda.dll"
+} else {
+    "libcuda.so.1"
+};
 
 /// An NVIDIA device. Clones share it.
 #[derive(Clone)]
@@ -43,8 +50,7 @@ impl Device {
 
     /// Opens a device with the given PTX of each precision.
     pub(crate) fn open_with(index: usize, kernels: [Cow<'static, str>; 2]) -> Result<Self> {
-        // SAFETY: loading the driver's library runs its initializers, as in any program that uses CUDA; no symbol is called here.
-        if !unsafe { is_culib_present() } {
+        if !has_driver() {
             return Err(Error::NoDriver);
         }
         let count = CudaContext::device_count().map_err(Error::driver("counting devices"))?;
@@ -195,6 +201,13 @@ impl Device {
         let functions = functions.map_err(Error::driver("finding a kernel"))?;
         Ok(module.get_or_init(|| functions))
     }
+}
+
+/// Returns whether the driver's library can be loaded. Cudarc panics where it cannot, and its own check is absent from builds that link to
+/// the driver, such as those with candle's CUDA backend.
+fn has_driver() -> bool {
+    // SAFETY: loading the driver's library runs its initializers, as in any program that uses CUDA; no symbol is called here.
+    unsafe { libloading::Library::new(DRIVER_LIBRARY) }.is_ok()
 }
 
 impl std::fmt::Debug for Device {

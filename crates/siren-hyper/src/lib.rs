@@ -108,7 +108,6 @@
 //!
 //! * `cli` (default): the program `siren-hyper`, with run folders and checkpoints. Without it the crate is a library that needs neither a
 //!   terminal nor a signal handler.
-//! * `cuda`: training on NVIDIA devices.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr)]

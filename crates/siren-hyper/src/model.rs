@@ -9,7 +9,7 @@ use candle_core::{CpuStorage, DType, Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use siren_core::config::Table as _;
 use siren_core::field::tensor::into_storage;
-use siren_core::field::{Encoding, Layout, Network, Order, Parameters};
+use siren_core::field::{Encoding, FieldEngine, Layout, Network, Order, Parameters};
 use siren_core::train::{Blueprint, Loss, Model, TermReport, Time, differentiate};
 use siren_core::{Error, Result};
 
@@ -287,6 +287,15 @@ impl Model for HyperNetwork {
         let layout = layout(&entries(blueprint, &field, Vec::new())?);
         let parameters = layout.join(&find)?.to_dtype(dtype)?.to_device(device)?;
         Self::assemble(blueprint, layout, field, &parameters)
+    }
+
+    /// Chooses what computes the fields. Encoder and hypernetwork stay on the CPU.
+    fn on(self, engine: &FieldEngine) -> Result<Self> {
+        engine.must_compute(&self.parameters)?;
+        Ok(Self {
+            field: self.field.on(engine),
+            ..self
+        })
     }
 
     fn parameters(&self) -> &Parameters {

@@ -38,7 +38,6 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `cli` | yes | the program `siren-image`, and `Image` as a domain of `siren-run`; brings clap |
-//! | `cuda` | no | fields on CUDA devices |
 
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr)]

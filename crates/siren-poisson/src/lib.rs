@@ -47,7 +47,6 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `cli` | yes | the program `siren-poisson`, and `Poisson` as a domain of `siren-run`; brings clap |
-//! | `cuda` | no | fields on CUDA devices |
 
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr)]

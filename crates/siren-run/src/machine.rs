@@ -1,13 +1,13 @@
 //! Device and threads of a run: choices that do not belong to the experiment.
 
-use candle_core::{Device, DeviceLocation};
+use siren_core::field::FieldEngine;
 use siren_core::{Error, Result};
 
 /// Device and number of threads.
 #[derive(Clone, Debug)]
 pub struct Machine {
-    /// Device of parameters and samples.
-    pub device: Device,
+    /// What computes networks. Everything else is computed on the CPU.
+    pub engine: FieldEngine,
     /// Threads that share the chunks of a step. Results do not depend on it.
     pub threads: usize,
 }
@@ -16,16 +16,14 @@ impl Machine {
     /// Selects a device, `cpu` or `cuda:N`, and a number of threads from 1 to 1024, by default one per core.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] if there is no such device, or the number of threads is out of range.
+    /// [`Error::InvalidValue`] if the device has another name, or the number of threads is out of range; [`Error::Cuda`] if the device cannot
+    /// be opened.
     pub fn new(device: &str, threads: Option<usize>) -> Result<Self> {
         let fail = |expected: &str| Err(Error::invalid("--device", device, expected));
-        let device = match device.split_once(':') {
-            None if device == "cpu" => Device::Cpu,
+        let engine = match device.split_once(':') {
+            None if device == "cpu" => FieldEngine::Cpu,
             Some(("cuda", index)) => match index.parse() {
-                Ok(index) => match Device::new_cuda(index) {
-                    Ok(device) => device,
-                    Err(error) => return fail(&format!("a device that can be opened ({error})")),
-                },
+                Ok(index) => FieldEngine::cuda(index)?,
                 Err(_) => return fail("`cuda:` and a number, such as cuda:0"),
             },
             _ => return fail("cpu, or cuda:0"),
@@ -35,7 +33,7 @@ impl Machine {
         if !(1..=1024).contains(&threads) {
             return Err(Error::invalid("--threads", threads, "1 to 1024"));
         }
-        Ok(Self { device, threads })
+        Ok(Self { engine, threads })
     }
 
     /// Runs `work` in a rayon pool of its own with this number of threads.
@@ -49,15 +47,6 @@ impl Machine {
         let pool =
             pool.map_err(|error| Error::invalid("--threads", self.threads, &error.to_string()))?;
         pool.install(work)
-    }
-
-    /// Returns the name of the device on the command line.
-    pub(crate) fn device_name(&self) -> String {
-        match self.device.location() {
-            DeviceLocation::Cpu => "cpu".to_owned(),
-            DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
-            DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
-        }
     }
 }
 

@@ -55,7 +55,6 @@
 //! |---|---|---|
 //! | `cli` | yes | the program `siren-shape`, `Shape` as a domain of `siren-run`, and pictures of shapes; brings clap and image |
 //! | `las` | no | LAS and LAZ files of points |
-//! | `cuda` | no | fields on CUDA devices |
 
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr)]

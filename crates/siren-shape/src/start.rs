@@ -68,7 +68,8 @@ pub(crate) fn smoothed(field: Siren) -> Result<Siren> {
     scale("net.net.1.0.weight", factors(1.0, DETACHED), (1, units))?;
     let (dtype, device) = (field.parameters().dtype(), field.parameters().device());
     let find = |name: &str| tensors.get(name).cloned();
-    config.load(network.shape(), find, dtype, device)
+    let smooth = config.load(network.shape(), find, dtype, device)?;
+    smooth.on(network.engine())
 }
 
 /// Makes a network smooth and fits it to `‖x‖ − r` in the cube of half side `extent`, by the mean squared errors of its values and of its gradient

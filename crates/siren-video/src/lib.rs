@@ -33,8 +33,7 @@
 //! # Features
 //!
 //! `cli` (default) adds the program `siren-video` and, with `siren-run`, [`Video`] as a domain of runs. Without it the crate is a library on
-//! `siren-core`. `ffmpeg` reads every clip that FFmpeg opens and writes MP4; it needs FFmpeg's development libraries. `cuda` fits and
-//! renders on NVIDIA devices.
+//! `siren-core`. `ffmpeg` reads every clip that FFmpeg opens and writes MP4; it needs FFmpeg's development libraries.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr)]

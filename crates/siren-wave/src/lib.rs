@@ -52,7 +52,6 @@
 //! |---|---|---|
 //! | `cli` | yes | the program `siren-wave`, `Waves` as a domain of `siren-run`, and pictures of waves; brings clap, image and kuva |
 //! | `segy` | no | media in SEG-Y files |
-//! | `cuda` | no | fields on CUDA devices |
 
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr)]

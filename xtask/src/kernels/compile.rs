@@ -229,10 +229,7 @@ mod tests {
     #[test]
     fn hints_of_late_drivers_are_left_out_and_other_pragmas_stay() {
         let ptx = "\t.pragma \"nounroll\";\n\t.pragma \"used_bytes_mask 0xff0\";\n\tret;\n";
-        assert_eq!(
-            without_late_hints(ptx),
-            "\t.pragma \"nounroll\";\n\tret;\n"
-        );
+        assert_eq!(without_late_hints(ptx), "\t.pragma \"nounroll\";\n\tret;\n");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod activation;
 mod backend;
 mod config;
 mod encoding;
+mod engine;
 mod gradients;
 mod init;
 mod jet;
@@ -30,6 +31,7 @@ pub use self::config::{BiasInit, FieldShape, SirenConfig, WeightInit};
 pub use self::encoding::{
     Encoding, FourierEncoding, NerfEncoding, RbfEncoding, nyquist_frequencies,
 };
+pub use self::engine::FieldEngine;
 pub use self::gradients::Gradients;
 pub use self::init::{normal, uniform};
 pub use self::jet::Jet;

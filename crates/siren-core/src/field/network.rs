@@ -11,6 +11,7 @@ use super::activation::Activation;
 use super::backend::{self, Backend, Composed};
 use super::config::{FieldShape, SirenConfig};
 use super::encoding::{Encoding, nyquist_frequencies};
+use super::engine::FieldEngine;
 use super::gradients::Gradients;
 use super::init;
 use super::jet::{Jet, check_order};
@@ -33,7 +34,11 @@ pub struct Network {
     shape: FieldShape,
     layout: Arc<Layout>,
     plan: Arc<Plan>,
+    /// Backend of the engine.
     backend: Arc<dyn Backend>,
+    /// Backend of the engine [`FieldEngine::Cpu`].
+    host: Arc<dyn Backend>,
+    engine: FieldEngine,
     /// Matrix `B (features, d)` of the Gaussian Fourier encoding, row-major; empty for other encodings.
     fourier_matrix: Vec<f64>,
 }
@@ -108,21 +113,44 @@ impl Network {
             let key = "field.hidden_features";
             return Err(Error::invalid(key, config.hidden_features, &expected));
         }
+        let host = backend::for_device(device);
         Ok(Self {
             config: config.clone(),
             shape,
             layout: Arc::new(layout),
             plan: Arc::new(plan),
-            backend: backend::for_device(device),
+            backend: Arc::clone(&host),
+            host,
+            engine: FieldEngine::Cpu,
             fourier_matrix,
         })
+    }
+
+    /// Returns the same network computed by an engine. Tensors stay in CPU memory.
+    #[must_use]
+    pub fn on(mut self, engine: &FieldEngine) -> Self {
+        self.backend = backend::for_engine(engine, &self.host);
+        self.engine = engine.clone();
+        self
+    }
+
+    /// Returns the engine that computes the network.
+    #[must_use]
+    pub fn engine(&self) -> &FieldEngine {
+        &self.engine
+    }
+
+    /// Returns the same network computed by a backend for tensors on the CPU.
+    fn hosted(mut self, backend: Arc<dyn Backend>) -> Self {
+        self.host = backend;
+        self.on(&FieldEngine::Cpu)
     }
 
     /// Returns the same network with its fused CPU operation at another SIMD level than the widest, for comparisons.
     ///
     /// # Errors
     /// [`Error::UnavailableLevel`] if the processor does not have that level.
-    pub fn at_level(mut self, level: Level) -> Result<Self> {
+    pub fn at_level(self, level: Level) -> Result<Self> {
         if !level.is_available() {
             let available: Vec<_> = Level::available().map(|level| level.to_string()).collect();
             return Err(Error::UnavailableLevel {
@@ -130,16 +158,14 @@ impl Network {
                 available: available.join(", "),
             });
         }
-        self.backend = backend::at_level(level);
-        Ok(self)
+        Ok(self.hosted(backend::at_level(level)))
     }
 
     /// Returns the same network computed by candle's own operations, on any device: slower, and a reference implementation of the same
     /// formulas for tests and benchmarks.
     #[must_use]
-    pub fn composed(mut self) -> Self {
-        self.backend = Arc::new(Composed);
-        self
+    pub fn composed(self) -> Self {
+        self.hosted(Arc::new(Composed))
     }
 
     /// Returns the config from which the network was made.
@@ -406,9 +432,8 @@ mod tests {
     use crate::train::{TrainConfig, Trainer};
 
     /// Puts the example of a backend in the place of the chosen one: the one line that a new backend needs.
-    fn on_double(mut network: Network) -> Network {
-        network.backend = Arc::new(Double);
-        network
+    fn on_double(network: Network) -> Network {
+        network.hosted(Arc::new(Double))
     }
 
     #[test]

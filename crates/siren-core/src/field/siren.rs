@@ -8,6 +8,7 @@ use siren_kernel::Level;
 use siren_kernel::network::Order;
 
 use super::config::{FieldShape, SirenConfig};
+use super::engine::FieldEngine;
 use super::gradients::Gradients;
 use super::jet::Jet;
 use super::layout::{Entry, Layout, Role, coefficient_entry, missing_coefficient};
@@ -138,6 +139,18 @@ impl Siren {
         };
         let value = self.parameters.var().narrow(0, entry.range.start, 1)?;
         Ok(value.to_dtype(DType::F64)?.to_vec1::<f64>()?[0])
+    }
+
+    /// Returns the same field computed by an engine. Parameters stay in CPU memory.
+    ///
+    /// # Errors
+    /// As [`FieldEngine::must_compute`].
+    pub fn on(self, engine: &FieldEngine) -> Result<Self> {
+        engine.must_compute(&self.parameters)?;
+        Ok(Self {
+            network: self.network.on(engine),
+            parameters: self.parameters,
+        })
     }
 
     /// Returns the same field computed at another SIMD level than the widest of the CPU, for comparisons.

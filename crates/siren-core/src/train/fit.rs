@@ -6,7 +6,7 @@ use candle_core::{DType, Device};
 
 use super::{Blueprint, Model, StepReport, Task, TrainConfig, Trainer};
 use crate::error::{Error, Result};
-use crate::field::SirenConfig;
+use crate::field::{FieldEngine, SirenConfig};
 use crate::metrics::Metrics;
 use crate::signal::Stream;
 
@@ -40,6 +40,20 @@ impl<'a, T: Task> Fit<'a, T> {
         Self::on(task, config, config.train.precision.dtype(), &Device::Cpu)
     }
 
+    /// Draws a model on the CPU whose fields an engine computes.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); also if the engine does not compute in the precision of the config.
+    pub fn by(
+        task: &'a T,
+        config: &FitConfig<<T::Model as Model>::Config>,
+        engine: &FieldEngine,
+    ) -> Result<Self> {
+        let engine = config.train.precision.engine(engine)?;
+        let dtype = config.train.precision.dtype();
+        Self::draw(task, config, dtype, &Device::Cpu, &engine)
+    }
+
     /// Draws a model in `f32` or `f64` on a device.
     ///
     /// # Errors
@@ -50,6 +64,17 @@ impl<'a, T: Task> Fit<'a, T> {
         dtype: DType,
         device: &Device,
     ) -> Result<Self> {
+        Self::draw(task, config, dtype, device, &FieldEngine::Cpu)
+    }
+
+    /// Draws a model in `f32` or `f64` on a device of candle, whose fields an engine computes.
+    fn draw(
+        task: &'a T,
+        config: &FitConfig<<T::Model as Model>::Config>,
+        dtype: DType,
+        device: &Device,
+        engine: &FieldEngine,
+    ) -> Result<Self> {
         let mut field = config.field.clone();
         resolve(&mut field, task, config.train.learning_rate)?;
         let blueprint = Blueprint {
@@ -58,10 +83,10 @@ impl<'a, T: Task> Fit<'a, T> {
             shape: task.shape(),
         };
         let mut rng = Stream::PARAMETERS.rng(config.seed, 0);
-        let model = task.pretrain(T::Model::init(blueprint, &mut rng, dtype, device)?)?;
+        let model = T::Model::init(blueprint, &mut rng, dtype, device)?.on(engine)?;
         Ok(Self {
             task,
-            trainer: Trainer::new(model, &config.train)?,
+            trainer: Trainer::new(task.pretrain(model)?, &config.train)?,
             constraints: task.constraints(dtype, device)?,
         })
     }

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::{Time, differentiate};
 use crate::error::{Error, Result};
 use crate::field::tensor::{Element, read};
-use crate::field::{Gradients, Jet, Order, Prepared, Siren, Threads};
+use crate::field::{FieldEngine, Gradients, Jet, Order, Prepared, Siren, Threads};
 use crate::objective::{Coefficients, Constraint, Context, Law, Objective, Term};
 use crate::optimizer::Linearization;
 use crate::signal::Sample;
@@ -27,6 +27,8 @@ struct Block {
 }
 
 /// Computes the residuals of all constraints at a step, scaled so that the sum of their squares is the loss, and their Jacobian.
+///
+/// The CPU computes them, whatever the engine of the field: a row of the Jacobian is the gradient of one point, too little work for a device.
 pub(super) fn linearize(
     field: &Siren,
     constraints: &[Constraint],
@@ -39,7 +41,9 @@ pub(super) fn linearize(
             "another optimizer, such as `lbfgs`",
         ));
     }
-    let prepared = field.prepare(Gradients::Tracked)?;
+    let network = field.network().clone().on(&FieldEngine::Cpu);
+    let parameters = field.parameters();
+    let prepared = network.prepare(parameters.var().as_tensor(), Gradients::Tracked)?;
     let mut blocks = Vec::new();
     for constraint in constraints {
         let objective = pointwise(constraint)?;
@@ -66,10 +70,9 @@ pub(super) fn linearize(
         .iter()
         .flat_map(|block| block.residuals.iter().copied())
         .collect();
-    let parameters = field.parameters().len();
-    let jacobian = match field.parameters().dtype() {
-        DType::F64 => jacobian::<f64>(&prepared, &blocks, parameters)?,
-        _ => jacobian::<f32>(&prepared, &blocks, parameters)?,
+    let jacobian = match parameters.dtype() {
+        DType::F64 => jacobian::<f64>(&prepared, &blocks, parameters.len())?,
+        _ => jacobian::<f32>(&prepared, &blocks, parameters.len())?,
     };
     Ok(Linearization {
         residuals,

@@ -121,10 +121,10 @@ pub struct Trainer<M = Siren> {
 }
 
 impl<M: Model> Trainer<M> {
-    /// Makes a trainer at step 0, with the optimizer of the config.
+    /// Makes a trainer at step 0, with the optimizer of the config. On a CUDA device, `train.precision` chooses that of products.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] if a value of the config is out of range.
+    /// [`Error::InvalidValue`] if a value of the config is out of range, or the engine of the model does not compute in its precision.
     pub fn new(model: M, config: &TrainConfig) -> Result<Self> {
         config.validate()?;
         let optimizer = config
@@ -136,15 +136,16 @@ impl<M: Model> Trainer<M> {
     /// Makes a trainer at step 0 with an optimizer that no config names.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] if a value of the config is out of range.
+    /// As [`new`](Self::new).
     pub fn with_optimizer(
         model: M,
         config: &TrainConfig,
         optimizer: Box<dyn Optimizer>,
     ) -> Result<Self> {
         config.validate()?;
+        let engine = config.precision.engine(model.network().engine())?;
         Ok(Self {
-            model,
+            model: model.on(&engine)?,
             config: config.clone(),
             optimizer,
             step: 0,

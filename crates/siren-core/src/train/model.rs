@@ -7,7 +7,7 @@ use super::chunk::FieldStep;
 use super::{TermReport, linearize};
 use crate::config::{NoTable, Table};
 use crate::error::{Error, Result};
-use crate::field::{FieldShape, Gradients, Network, Parameters, Siren, SirenConfig};
+use crate::field::{FieldEngine, FieldShape, Gradients, Network, Parameters, Siren, SirenConfig};
 use crate::objective::{Coefficients, Constraint};
 use crate::optimizer::Linearization;
 
@@ -58,6 +58,12 @@ pub trait Model: Sized {
         dtype: DType,
         device: &Device,
     ) -> Result<Self>;
+
+    /// Returns the same model whose fields an engine computes. Parameters stay in CPU memory.
+    ///
+    /// # Errors
+    /// As [`FieldEngine::must_compute`].
+    fn on(self, engine: &FieldEngine) -> Result<Self>;
 
     /// Returns the parameters, which an optimizer changes in place.
     fn parameters(&self) -> &Parameters;
@@ -133,6 +139,10 @@ impl Model for Siren {
         device: &Device,
     ) -> Result<Self> {
         blueprint.field.load(blueprint.shape, find, dtype, device)
+    }
+
+    fn on(self, engine: &FieldEngine) -> Result<Self> {
+        self.on(engine)
     }
 
     fn parameters(&self) -> &Parameters {

@@ -20,6 +20,9 @@ struct Provenance<'a> {
     commit: String,
     start: String,
     device: String,
+    /// Name of the card, unless the device is the CPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    card: Option<&'a str>,
     threads: usize,
     system: String,
     /// CRC-32C of `config.toml`.
@@ -33,7 +36,8 @@ pub(crate) fn provenance(machine: &Machine, config: &str) -> Result<String> {
         version: env!("CARGO_PKG_VERSION"),
         commit: std::env::var("SIREN_COMMIT").unwrap_or_else(|_| "unknown".to_owned()),
         start: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-        device: machine.device_name(),
+        device: machine.engine.to_string(),
+        card: machine.engine.card(),
         threads: machine.threads,
         system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         config_checksum: crc32c::crc32c(config.as_bytes()),

@@ -26,8 +26,8 @@ pub enum SharedCommand {
     Check(CheckArgs),
     /// Continue a run that was stopped, from its last checkpoint to the end that its config states.
     ///
-    /// The run ends with the same parameters, bit for bit, as one that was never stopped. For a finished run, the paths of its results are
-    /// printed.
+    /// The run ends with the same parameters, bit for bit, as one that was never stopped, if the device is the same; on another one they
+    /// agree to rounding. For a finished run, the paths of its results are printed.
     Resume(ResumeArgs),
     /// Write the parameters of a run to a safetensors file, under the names of the authors' checkpoints (`net.net.0.0.weight`, …).
     Export(ExportArgs),
@@ -48,7 +48,7 @@ impl SharedCommand {
     }
 }
 
-/// Arguments of every `render`: the run, the checkpoint, the threads and the output file.
+/// Arguments of every `render`: the run, the checkpoint, the machine and the output file.
 #[derive(Args, Debug)]
 pub struct FittedArgs {
     /// The run folder, such as runs/image. Nothing in it is changed.
@@ -56,9 +56,8 @@ pub struct FittedArgs {
     /// Checkpoint with the parameters [default: best, or last in a run without evaluations].
     #[arg(long, value_enum)]
     checkpoint: Option<CheckpointChoice>,
-    /// Number of CPU threads, 1 to 1024. The result does not depend on it [default: all cores].
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[command(flatten)]
+    machine: MachineArgs,
     /// The file to write. Its extension selects the format. An existing file is replaced. Large results are written in parts, in constant memory.
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
@@ -72,8 +71,8 @@ impl FittedArgs {
     /// # Errors
     /// As [`restore`].
     pub fn restore<D: Domain>(&self) -> Result<(Machine, Restored<D>)> {
-        let machine = Machine::new("cpu", self.threads)?;
-        let run = restore::<D>(&self.run, self.checkpoint, &machine.device)?;
+        let machine = self.machine.machine()?;
+        let run = restore::<D>(&self.run, self.checkpoint, &machine.engine)?;
         Ok((machine, run))
     }
 
@@ -82,8 +81,8 @@ impl FittedArgs {
     /// # Errors
     /// As [`restore_model`].
     pub fn restore_model<D: Domain>(&self) -> Result<(Machine, ConfigOf<D>, D::Model)> {
-        let machine = Machine::new("cpu", self.threads)?;
-        let (config, model) = restore_model::<D>(&self.run, self.checkpoint, &machine.device)?;
+        let machine = self.machine.machine()?;
+        let (config, model) = restore_model::<D>(&self.run, self.checkpoint, &machine.engine)?;
         Ok((machine, config, model))
     }
 }
@@ -91,7 +90,8 @@ impl FittedArgs {
 /// Options of the device and the number of threads.
 #[derive(Args, Debug)]
 pub struct MachineArgs {
-    /// Device: `cpu`, or `cuda:N` for NVIDIA device N, counted from 0, in a program built with the feature `cuda`.
+    /// Device that computes the network: `cpu`, or `cuda:N` for NVIDIA device N, counted from 0. It needs the NVIDIA driver and nothing else.
+    /// Results of two devices agree to rounding, not bit for bit.
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     device: String,
     /// Number of CPU threads, 1 to 1024. The result does not depend on it [default: all cores].
@@ -302,7 +302,11 @@ pub fn main<D: Domain, R: Render<D>>(about: About) -> ExitCode {
         format!("configs/{kind}.toml --device cuda:0"),
     ];
     let command = with_examples(command, "run", &run);
-    let resume = [format!("runs/{kind}"), format!("runs/{kind} --threads 2")];
+    let resume = [
+        format!("runs/{kind}"),
+        format!("runs/{kind} --threads 2"),
+        format!("runs/{kind} --device cuda:0"),
+    ];
     let command = with_examples(command, "resume", &resume);
     let export = [format!("runs/{kind} -o {kind}.safetensors")];
     let command = with_examples(command, "export", &export);

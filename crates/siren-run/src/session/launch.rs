@@ -5,7 +5,7 @@ use std::path::Path;
 use candle_core::Device;
 
 use siren_core::config::{Source, Table as _};
-use siren_core::field::{FieldShape, Omega};
+use siren_core::field::{FieldEngine, FieldShape, Omega};
 use siren_core::file::read_text;
 use siren_core::signal::Stream;
 use siren_core::train::{Blueprint, Model, Trainer};
@@ -43,12 +43,14 @@ pub fn start<D: Domain>(
     let attribute = |error| source.attribute(error, overrides);
     let out = out.map_or_else(|| Path::new("runs").join(&config.name), Path::to_path_buf);
     RunFolder::check_available(&out)?;
+    let engine = config.train.precision.engine(&machine.engine);
+    let engine = &engine.map_err(attribute)?;
     machine.install(|| {
         let domain = D::open(&config).map_err(attribute)?;
         resolve(&mut config, &domain).map_err(attribute)?;
-        let model = first_model(&config, &domain, &machine.device)?;
+        let model = first_model(&config, &domain, engine)?;
         let constraints = domain
-            .constraints(config.train.precision.dtype(), &machine.device)
+            .constraints(config.train.precision.dtype(), &Device::Cpu)
             .map_err(attribute)?;
         let trainer = Trainer::new(model, &config.train)?;
         let text = config.to_toml()?;
@@ -91,9 +93,9 @@ pub fn check<D: Domain>(config: &Path, overrides: &[String], machine: &Machine) 
     machine.install(|| {
         let domain = D::open(&config).map_err(attribute)?;
         resolve(&mut config, &domain).map_err(attribute)?;
-        initial_model::<D>(&config, domain.shape(), &machine.device)?;
+        initial_model::<D>(&config, domain.shape(), &machine.engine)?;
         domain
-            .constraints(config.train.precision.dtype(), &machine.device)
+            .constraints(config.train.precision.dtype(), &Device::Cpu)
             .map_err(attribute)?;
         Ok(Checked {
             config: config.to_toml()?,
@@ -102,7 +104,8 @@ pub fn check<D: Domain>(config: &Path, overrides: &[String], machine: &Machine) 
     })
 }
 
-/// Continues the run in the folder `run` from its last checkpoint. The result is the same, bit for bit, as without the interruption.
+/// Continues the run in the folder `run` from its last checkpoint. The result is the same, bit for bit, as without the interruption; on
+/// another device than before it agrees to rounding.
 ///
 /// A run without a checkpoint starts from its first step. A finished run is not changed.
 ///
@@ -127,23 +130,21 @@ pub fn resume<D: Domain>(
             return Ok((folder, Outcome::AlreadyFinished { steps }));
         }
     }
+    let engine = &config.train.precision.engine(&machine.engine)?;
     machine.install(|| {
         let domain = D::open(&config)?;
-        let constraints = domain.constraints(config.train.precision.dtype(), &machine.device)?;
+        let constraints = domain.constraints(config.train.precision.dtype(), &Device::Cpu)?;
         let mut state = State::new(text.clone(), &domain);
         let trainer = if let Some(checkpoint) = checkpoint {
             check_signal_unchanged(&folder, &checkpoint.state, domain.checksum())?;
-            let model = checkpointed_model::<D>(&config, &checkpoint, &path, &machine.device)?;
+            let model = checkpointed_model::<D>(&config, &checkpoint, &path, engine)?;
             let mut trainer = Trainer::new(model, &config.train)?;
             checkpoint.restore(&mut trainer, &path)?;
             state = checkpoint.state;
             trainer
         } else {
             check_created_config(&folder, &text)?;
-            Trainer::new(
-                first_model(&config, &domain, &machine.device)?,
-                &config.train,
-            )?
+            Trainer::new(first_model(&config, &domain, engine)?, &config.train)?
         };
         let session = Session {
             domain: &domain,
@@ -216,8 +217,12 @@ fn resolve<D: Domain>(config: &mut ConfigOf<D>, domain: &D) -> Result<()> {
 }
 
 /// Returns the model before the first step: drawn at random and prepared by the task, or loaded from the file `run.start_from`.
-fn first_model<D: Domain>(config: &ConfigOf<D>, domain: &D, device: &Device) -> Result<D::Model> {
-    let model = initial_model::<D>(config, domain.shape(), device)?;
+fn first_model<D: Domain>(
+    config: &ConfigOf<D>,
+    domain: &D,
+    engine: &FieldEngine,
+) -> Result<D::Model> {
+    let model = initial_model::<D>(config, domain.shape(), engine)?;
     if config.run.start_from.is_some() {
         return Ok(model);
     }
@@ -228,22 +233,19 @@ fn first_model<D: Domain>(config: &ConfigOf<D>, domain: &D, device: &Device) -> 
 fn initial_model<D: Domain>(
     config: &ConfigOf<D>,
     shape: FieldShape,
-    device: &Device,
+    engine: &FieldEngine,
 ) -> Result<D::Model> {
     let blueprint = blueprint::<D>(config, shape);
+    let dtype = config.train.precision.dtype();
     let Some(path) = &config.run.start_from else {
         let mut rng = Stream::PARAMETERS.rng(config.seed, 0);
-        return D::Model::init(blueprint, &mut rng, config.train.precision.dtype(), device);
+        return D::Model::init(blueprint, &mut rng, dtype, &Device::Cpu)?.on(engine);
     };
     let weights = Weights::read(path)?;
     weights.check_config(&config.field, path)?;
-    let model = D::Model::load(
-        blueprint,
-        |name| weights.find(name),
-        config.train.precision.dtype(),
-        device,
-    );
-    model.map_err(|error| network_mismatch(path, &error))
+    let model = D::Model::load(blueprint, |name| weights.find(name), dtype, &Device::Cpu);
+    let model = model.map_err(|error| network_mismatch(path, &error))?;
+    model.on(engine)
 }
 
 pub(super) fn blueprint<D: Domain>(

@@ -6,6 +6,7 @@ use std::path::Path;
 use candle_core::Device;
 
 use siren_core::config::Source;
+use siren_core::field::FieldEngine;
 use siren_core::file::read_text;
 use siren_core::signal::KeptMetadata;
 use siren_core::train::{Model, Task};
@@ -27,18 +28,19 @@ pub struct Restored<D: Domain> {
 }
 
 /// Reads a run at a checkpoint, by default the best one, or the last one in a run without evaluations. The signal is opened only if an older
-/// program wrote the checkpoint.
+/// program wrote the checkpoint. The engine computes the model: any run on the CPU, one in single precision on a CUDA device.
 ///
 /// # Errors
 /// [`Error::RunFolder`] if the run has no such checkpoint or its config was changed; [`Error::Checkpoint`] if the checkpoint is damaged or
-/// of another network. For an older checkpoint, also if the signal cannot be read or was changed.
+/// of another network; [`Error::InvalidValue`] if the engine does not compute in the precision of the run. For an older checkpoint, also if
+/// the signal cannot be read or was changed.
 pub fn restore<D: Domain>(
     run: &Path,
     choice: Option<CheckpointChoice>,
-    device: &Device,
+    engine: &FieldEngine,
 ) -> Result<Restored<D>> {
     let folder = RunFolder::open(run)?;
-    let (config, model, state) = reopen::<D>(&folder, choice, device)?;
+    let (config, model, state) = reopen::<D>(&folder, choice, engine)?;
     let saved = state.metadata.as_ref().and_then(KeptMetadata::read);
     let metadata = match saved {
         Some(metadata) => metadata,
@@ -78,7 +80,7 @@ pub fn export_run<D: Domain>(
     choice: Option<CheckpointChoice>,
     path: &Path,
 ) -> Result<()> {
-    let (_, model, state) = reopen::<D>(&RunFolder::open(run)?, choice, &Device::Cpu)?;
+    let (_, model, state) = reopen::<D>(&RunFolder::open(run)?, choice, &FieldEngine::Cpu)?;
     export(&model, state.metadata, path)
 }
 
@@ -86,26 +88,31 @@ pub fn export_run<D: Domain>(
 ///
 /// # Errors
 /// [`Error::RunFolder`] if the run has no such checkpoint or its config was changed; [`Error::Checkpoint`] if the checkpoint is damaged or
-/// of another network.
+/// of another network; [`Error::InvalidValue`] if the engine does not compute in the precision of the run.
 pub fn restore_model<D: Domain>(
     run: &Path,
     choice: Option<CheckpointChoice>,
-    device: &Device,
+    engine: &FieldEngine,
 ) -> Result<(ConfigOf<D>, D::Model)> {
-    let (config, model, _) = reopen::<D>(&RunFolder::open(run)?, choice, device)?;
+    let (config, model, _) = reopen::<D>(&RunFolder::open(run)?, choice, engine)?;
     Ok((config, model))
 }
 
 fn reopen<D: Domain>(
     folder: &RunFolder,
     choice: Option<CheckpointChoice>,
-    device: &Device,
+    engine: &FieldEngine,
 ) -> Result<(ConfigOf<D>, D::Model, State)> {
     let path = folder.chosen_checkpoint(choice)?;
     let checkpoint = Checkpoint::load(&path)?;
     let (config, text) = read_run_config::<D>(folder)?;
     check_config_unchanged(folder, &checkpoint.state.config, &text)?;
-    let model = checkpointed_model::<D>(&config, &checkpoint, &path, device)?;
+    let engine = match engine {
+        // The CPU evaluates a run of any precision, those that it does not train included.
+        FieldEngine::Cpu => FieldEngine::Cpu,
+        device => config.train.precision.engine(device)?,
+    };
+    let model = checkpointed_model::<D>(&config, &checkpoint, &path, &engine)?;
     Ok((config, model, checkpoint.state))
 }
 
@@ -149,16 +156,17 @@ pub(super) fn checkpointed_model<D: Domain>(
     config: &ConfigOf<D>,
     checkpoint: &Checkpoint,
     path: &Path,
-    device: &Device,
+    engine: &FieldEngine,
 ) -> Result<D::Model> {
     let blueprint = blueprint::<D>(config, checkpoint.state.shape);
     let model = D::Model::load(
         blueprint,
         |name| checkpoint.find(name),
         config.train.precision.dtype(),
-        device,
+        &Device::Cpu,
     );
-    model.map_err(|error| network_mismatch(path, &error))
+    let model = model.map_err(|error| network_mismatch(path, &error))?;
+    model.on(engine)
 }
 
 /// Checks that the signal is the one with which the run started, by its checksum.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 
 use candle_core::{Device, Tensor};
-use siren_core::field::{Order, Siren};
+use siren_core::field::{FieldEngine, Order, Siren};
 use siren_core::metrics::Metric;
 use siren_core::train::StopToken;
 use siren_run::{
@@ -281,13 +281,13 @@ fn an_exported_field_is_opened_with_its_config_and_gives_the_same_values() {
     workplace.start("run", 20, hooks(&mut Silent));
     let last = Some(CheckpointChoice::Last);
     let (config, field) =
-        restore_model::<Sine>(&workplace.path("run"), last, &Device::Cpu).unwrap();
+        restore_model::<Sine>(&workplace.path("run"), last, &FieldEngine::Cpu).unwrap();
     let path = workplace.path("sine.safetensors");
     export_run::<Sine>(&workplace.path("run"), last, &path).unwrap();
     let (opened, metadata) = Siren::open_with::<<Sine as Recorded>::Metadata>(&path).unwrap();
     assert_eq!(
         metadata,
-        restore::<Sine>(&workplace.path("run"), last, &Device::Cpu)
+        restore::<Sine>(&workplace.path("run"), last, &FieldEngine::Cpu)
             .unwrap()
             .metadata
     );

@@ -1,21 +1,28 @@
 //! Backends: the computation of networks on one kind of device.
 //!
-//! [`Fused`] runs on the CPU: the whole network is one operation of `siren-kernel`. [`Composed`] runs on every device, with candle's own
-//! operations. A new backend is a new file here and a new line in [`for_device`].
+//! [`Fused`] runs on the CPU: the whole network is one operation of `siren-kernel`. [`Cuda`] takes tensors in CPU memory too, and computes
+//! networks on an NVIDIA device by `siren-cuda`. [`Composed`] runs on every device of candle, with its own operations. A new backend is a new
+//! file here and a new line in [`for_device`] or [`for_engine`].
 
+mod batch;
 mod composed;
+#[cfg(feature = "cuda")]
+mod cuda;
 #[cfg(test)]
 mod example;
+mod frequency;
 mod fused;
+mod square_error;
 
 use std::any::Any;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor};
 use siren_kernel::Level;
 use siren_kernel::network::{Order, Plan};
 
+use super::engine::FieldEngine;
 use super::gradients::Gradients;
 use crate::error::Result;
 
@@ -29,6 +36,17 @@ pub(super) fn for_device(device: &Device) -> Arc<dyn Backend> {
     match device {
         Device::Cpu => Arc::new(Fused::new(Level::best())),
         Device::Cuda(_) | Device::Metal(_) => Arc::new(Composed),
+    }
+}
+
+/// Returns the backend of an engine; `host` is that of [`FieldEngine::Cpu`].
+pub(super) fn for_engine(engine: &FieldEngine, host: &Arc<dyn Backend>) -> Arc<dyn Backend> {
+    match engine {
+        FieldEngine::Cpu => Arc::clone(host),
+        #[cfg(feature = "cuda")]
+        FieldEngine::Cuda { device, precision } => {
+            Arc::new(self::cuda::Cuda::new(device.clone(), *precision))
+        }
     }
 }
 
@@ -114,6 +132,11 @@ pub(super) trait Accumulate: Any + Send {
 
     /// Returns the sum as flat parameters `(P,)`.
     fn finish(self: Box<Self>) -> candle_core::Result<Tensor>;
+}
+
+/// Locks a mutex, poisoned or not: if another chunk panicked, its own panic ends the training.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Downcasts a sum that is to be merged into one of type `S`.

@@ -1,24 +1,20 @@
-//! Batches of fields of one network, each field with its own parameters: the output of a hypernetwork.
+//! Batches of fields, computed field by field and part by part.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Shape, Tensor, bail};
+use candle_core::Result;
 use rayon::prelude::*;
 
 use siren_kernel::Level;
 use siren_kernel::network::{Chunk, GradientSum, Order, Packed, Plan};
 
+use super::super::batch::{BatchComputation, BatchGradient, BatchPlan, WriteDJets};
 use super::precision::{Pools, Precision};
-use crate::field::tensor::{contiguous, read};
 
 /// Number of points of one field that share a gradient buffer. It fixes the order of additions, whatever the number of threads.
 const PART_POINTS: usize = 2048;
 
-/// `(coords (b, n, d), parameters (b, P)) → jets (b, n, c, 1 + d + K)`.
-///
-/// The forward pass keeps nothing: the backward pass computes the forward pass of each chunk again. Writing the activations of a whole
-/// batch to memory and reading them back takes as long.
+/// A batch of fields on the CPU.
 pub(super) struct BatchOperation {
     pub(super) plan: Arc<Plan>,
     pub(super) order: Order,
@@ -26,14 +22,6 @@ pub(super) struct BatchOperation {
     pub(super) level: Level,
     /// Number of points of a chunk of the backward pass.
     pub(super) chunk_points: usize,
-}
-
-/// Loss and gradient of a batch.
-pub(super) struct BatchGradient<T> {
-    /// Sum of the losses that the callback returned.
-    pub(super) loss: f64,
-    /// Gradient with respect to the parameters, `(b, P)`.
-    pub(super) d_params: Vec<T>,
 }
 
 /// Loss and gradient of a part of the points of one field.
@@ -63,8 +51,48 @@ impl BatchOperation {
         }
     }
 
-    /// Returns the jets `(b, n, c, 1 + d + K)`.
-    fn forward<T: Precision>(&self, coords: &[T], params: &[T]) -> Vec<T> {
+    /// Computes loss and gradient of a part of one field; `first_point` is the index of its first point in the batch.
+    fn part_gradient<T: Precision>(
+        &self,
+        inputs: FieldInputs<'_, T>,
+        packed: &Packed<T>,
+        first_point: usize,
+        write_d_jets: &WriteDJets<'_, T>,
+    ) -> PartGradient<T> {
+        let mut sum = GradientSum::zero(&self.plan, T::sums(&self.pools).take());
+        let pool = T::pool(&self.pools);
+        let mut workspace = pool.take().unwrap_or_default();
+        let mut out = vec![T::of(0.0); self.chunk_points * self.jet_len()];
+        let mut loss = 0.0;
+        let mut first = first_point * self.jet_len();
+        for coords in inputs
+            .coords
+            .chunks(self.chunk_points * self.plan.in_features)
+        {
+            let out = &mut out[..coords.len() / self.plan.in_features * self.jet_len()];
+            let chunk = self.chunk(FieldInputs { coords, ..inputs }, packed);
+            chunk.forward(out, &mut workspace);
+            loss += write_d_jets(first..first + out.len(), out);
+            chunk.backward(out, &mut workspace, &mut sum);
+            first += out.len();
+        }
+        pool.give(workspace);
+        PartGradient { loss, sum }
+    }
+}
+
+impl BatchPlan for BatchOperation {
+    fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    fn order(&self) -> &Order {
+        &self.order
+    }
+}
+
+impl<T: Precision> BatchComputation<T> for BatchOperation {
+    fn jets(&self, coords: &[T], params: &[T]) -> Result<Vec<T>> {
         let dims = self.plan.in_features;
         let mut out = vec![T::of(0.0); coords.len() / dims * self.jet_len()];
         let batch = Batch::new(&self.plan, coords, params);
@@ -83,19 +111,15 @@ impl BatchOperation {
                     pool.give(workspace);
                 });
         });
-        out
+        Ok(out)
     }
 
-    /// Computes the gradient with respect to the parameters, chunk by chunk.
-    ///
-    /// `write_d_values` is called with a range of elements of the jets `(b, n, c, 1 + d + K)` and their values. It overwrites the values by
-    /// the gradient of the loss with respect to them, and returns the loss of these elements.
-    pub(super) fn gradient<T: Precision>(
+    fn gradient(
         &self,
         coords: &[T],
         params: &[T],
-        write_d_values: impl Fn(Range<usize>, &mut [T]) -> f64 + Sync,
-    ) -> BatchGradient<T> {
+        write_d_jets: &WriteDJets<'_, T>,
+    ) -> Result<BatchGradient<T>> {
         let mut d_params = vec![T::of(0.0); params.len()];
         let batch = Batch::new(&self.plan, coords, params);
         let rows = d_params.par_chunks_mut(self.plan.parameters).enumerate();
@@ -109,7 +133,7 @@ impl BatchOperation {
                 .map(|(part, coords)| {
                     let first_point = field * batch.points + part * PART_POINTS;
                     let inputs = FieldInputs { coords, params };
-                    self.part_gradient(inputs, &packed, first_point, &write_d_values)
+                    self.part_gradient(inputs, &packed, first_point, write_d_jets)
                 })
                 .collect();
             let mut parts = parts.into_iter();
@@ -126,60 +150,10 @@ impl BatchOperation {
             loss
         });
         let losses: Vec<f64> = losses.collect();
-        BatchGradient {
+        Ok(BatchGradient {
             loss: losses.iter().sum(),
             d_params,
-        }
-    }
-
-    /// Computes loss and gradient of a part of one field; `first_point` is the index of its first point in the batch.
-    fn part_gradient<T: Precision>(
-        &self,
-        inputs: FieldInputs<'_, T>,
-        packed: &Packed<T>,
-        first_point: usize,
-        write_d_values: &impl Fn(Range<usize>, &mut [T]) -> f64,
-    ) -> PartGradient<T> {
-        let mut sum = GradientSum::zero(&self.plan, T::sums(&self.pools).take());
-        let pool = T::pool(&self.pools);
-        let mut workspace = pool.take().unwrap_or_default();
-        let mut out = vec![T::of(0.0); self.chunk_points * self.jet_len()];
-        let mut loss = 0.0;
-        let mut first = first_point * self.jet_len();
-        for coords in inputs
-            .coords
-            .chunks(self.chunk_points * self.plan.in_features)
-        {
-            let out = &mut out[..coords.len() / self.plan.in_features * self.jet_len()];
-            let chunk = self.chunk(FieldInputs { coords, ..inputs }, packed);
-            chunk.forward(out, &mut workspace);
-            loss += write_d_values(first..first + out.len(), out);
-            chunk.backward(out, &mut workspace, &mut sum);
-            first += out.len();
-        }
-        pool.give(workspace);
-        PartGradient { loss, sum }
-    }
-
-    /// Returns the gradient `(b, P)` with respect to the parameters for a gradient `d_jets` with respect to the jets.
-    fn backward<T: Precision>(
-        &self,
-        coords: &Tensor,
-        params: &Tensor,
-        d_jets: &Tensor,
-    ) -> candle_core::Result<Tensor> {
-        let d_params = read(coords, |coords: &[T]| {
-            read(params, |params: &[T]| {
-                read(d_jets, |d_jets: &[T]| {
-                    let copy_d_jets = |range: Range<usize>, values: &mut [T]| {
-                        values.copy_from_slice(&d_jets[range]);
-                        0.0
-                    };
-                    self.gradient(coords, params, copy_d_jets).d_params
-                })
-            })?
-        })??;
-        Tensor::from_vec(d_params, params.shape(), &Device::Cpu)
+        })
     }
 }
 
@@ -228,51 +202,5 @@ impl<'a, T> Batch<'a, T> {
             coords: &self.coords[index * len..][..len],
             params: &self.params[index * self.parameters..][..self.parameters],
         }
-    }
-}
-
-impl CustomOp2 for BatchOperation {
-    fn name(&self) -> &'static str {
-        "siren-jet-batch"
-    }
-
-    fn cpu_fwd(
-        &self,
-        coords: &CpuStorage,
-        coords_layout: &Layout,
-        params: &CpuStorage,
-        params_layout: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let (fields, points) = (coords_layout.dims()[0], coords_layout.dims()[1]);
-        let components = self.order.components(self.plan.in_features);
-        let shape = Shape::from((fields, points, self.plan.out_features, components));
-        let storage = match params {
-            CpuStorage::F32(_) => CpuStorage::F32(self.forward(
-                contiguous::<f32>(coords, coords_layout)?,
-                contiguous::<f32>(params, params_layout)?,
-            )),
-            CpuStorage::F64(_) => CpuStorage::F64(self.forward(
-                contiguous::<f64>(coords, coords_layout)?,
-                contiguous::<f64>(params, params_layout)?,
-            )),
-            _ => bail!("the field operation takes f32 or f64 tensors"),
-        };
-        Ok((storage, shape))
-    }
-
-    /// Returns a gradient with respect to the parameters only: coordinates are data.
-    fn bwd(
-        &self,
-        coords: &Tensor,
-        params: &Tensor,
-        _jets: &Tensor,
-        d_jets: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let d_jets = d_jets.contiguous()?;
-        let gradient = match params.dtype() {
-            DType::F64 => self.backward::<f64>(coords, params, &d_jets)?,
-            _ => self.backward::<f32>(coords, params, &d_jets)?,
-        };
-        Ok((None, Some(gradient)))
     }
 }

@@ -1,10 +1,8 @@
 //! Backend of the CPU: a whole network as one operation of `siren-kernel`, with its own backward pass.
 
 mod batch;
-mod frequency;
 mod operation;
 mod precision;
-mod square_error;
 
 use std::sync::{Arc, Mutex};
 
@@ -15,9 +13,10 @@ use siren_kernel::network::{self, Order, Plan};
 
 use self::batch::BatchOperation;
 use self::operation::JetOperation;
-use self::precision::{PackedWeights, Pools, Sum, Tape, lock};
-use self::square_error::SquareError;
-use super::{Accumulate, Backend, Pass, Threads, same_kind};
+use self::precision::{PackedWeights, Pools, Sum, Tape};
+use super::batch::batch_jets;
+use super::square_error::square_error;
+use super::{Accumulate, Backend, Pass, Threads, frequency, lock, same_kind};
 use crate::error::Result;
 use crate::field::gradients::Gradients;
 
@@ -99,9 +98,7 @@ impl Backend for Fused {
         coords: &Tensor,
         order: &Order,
     ) -> Result<Tensor> {
-        let params = frequency::effective(plan, params)?;
-        let coords = coords.contiguous()?;
-        Ok(coords.apply_op2(&params.contiguous()?, self.batch(plan, order))?)
+        Ok(batch_jets(self.batch(plan, order), params, coords)?)
     }
 
     fn batch_square_error(
@@ -111,20 +108,8 @@ impl Backend for Fused {
         coords: &Tensor,
         targets: &Tensor,
     ) -> Result<[Tensor; 2]> {
-        let operation = SquareError {
-            batch: self.batch(plan, &Order::Value),
-            coords: coords.contiguous()?,
-            targets: targets.contiguous()?,
-            d_params: Mutex::default(),
-        };
-        let effective = frequency::effective(plan, params)?.contiguous()?;
-        let means = effective.apply_op1(operation)?;
-        let square = if frequency::is_learned(plan) {
-            params.sqr()?.mean_all()?
-        } else {
-            means.get(1)?
-        };
-        Ok([means.get(0)?, square])
+        let batch = self.batch(plan, &Order::Value);
+        Ok(square_error(batch, params, coords, targets)?)
     }
 }
 

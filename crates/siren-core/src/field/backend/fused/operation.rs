@@ -7,7 +7,8 @@ use candle_core::{CpuStorage, CustomOp2, DType, Layout, Shape, Tensor, bail};
 use siren_kernel::Level;
 use siren_kernel::network::{Chunk, Order, Plan};
 
-use super::precision::{PackedWeights, Pools, Precision, Sum, Tape, lock};
+use super::super::lock;
+use super::precision::{PackedWeights, Pools, Precision, Sum, Tape};
 use crate::field::tensor::{contiguous, read};
 
 /// One application of a network to a chunk of points.

@@ -1,6 +1,6 @@
 //! Buffers, packed weights and gradient sums in single and double precision.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
 use siren_kernel::Level;
@@ -71,13 +71,6 @@ impl Sum {
             }
         }
     }
-}
-
-/// Locks a mutex, poisoned or not: if another chunk panicked, its own panic ends the training.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Packed weights of either precision, shared by the chunks of a step.

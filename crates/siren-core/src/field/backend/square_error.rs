@@ -5,31 +5,66 @@
 use std::ops::Range;
 use std::sync::Mutex;
 
-use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use siren_kernel::product::sum_of_squares;
 
-use super::batch::{BatchGradient, BatchOperation};
-use super::precision::{Precision, lock};
-use crate::field::tensor::{contiguous, read};
+use super::batch::{BatchComputation, BatchGradient};
+use super::{frequency, lock};
+use crate::field::tensor::{Element, contiguous, read};
 
 /// Number of parameters that one thread updates at once.
 const PIECE: usize = 1 << 16;
 
-/// `θ (b, P) → (mean (Φ − t)², mean θ²)` over all points and channels, and over all parameters, for `coords (b, n, d)` and
-/// `targets (b, n, c)`.
-pub(super) struct SquareError {
-    pub(super) batch: BatchOperation,
-    pub(super) coords: Tensor,
-    pub(super) targets: Tensor,
-    /// Gradient of the first mean `(b, P)`, which the forward pass computes and the backward pass takes.
-    pub(super) d_params: Mutex<Option<CpuStorage>>,
+/// Returns the mean squared error of the values at `coords (b, n, d)` for `targets (b, n, c)`, and the mean square of `params (b, P)`.
+/// `computation` is of the order of values.
+pub(super) fn square_error<B>(
+    computation: B,
+    params: &Tensor,
+    coords: &Tensor,
+    targets: &Tensor,
+) -> Result<[Tensor; 2]>
+where
+    B: BatchComputation<f32> + BatchComputation<f64> + 'static,
+{
+    let effective = frequency::effective(computation.plan(), params)?.contiguous()?;
+    let is_learned = frequency::is_learned(computation.plan());
+    let means = effective.apply_op1(SquareError {
+        computation,
+        coords: coords.contiguous()?,
+        targets: targets.contiguous()?,
+        d_params: Mutex::default(),
+    })?;
+    let square = if is_learned {
+        params.sqr()?.mean_all()?
+    } else {
+        means.get(1)?
+    };
+    Ok([means.get(0)?, square])
 }
 
-impl SquareError {
+/// `θ (b, P) → (mean (Φ − t)², mean θ²)` over all points and channels, and over all parameters, for `coords (b, n, d)` and
+/// `targets (b, n, c)`.
+struct SquareError<B> {
+    computation: B,
+    coords: Tensor,
+    targets: Tensor,
+    /// Gradient of the first mean `(b, P)`, which the forward pass computes and the backward pass takes.
+    d_params: Mutex<Option<CpuStorage>>,
+}
+
+impl<B> SquareError<B> {
     /// Computes the mean squared error and its gradient.
-    fn forward<T: Precision>(&self, coords: &[T], targets: &[T], params: &[T]) -> BatchGradient<T> {
+    fn forward<T: Element>(
+        &self,
+        coords: &[T],
+        targets: &[T],
+        params: &[T],
+    ) -> Result<BatchGradient<T>>
+    where
+        B: BatchComputation<T>,
+    {
         let scale = T::of(2.0 / targets.len() as f64);
         let write_d_values = |range: Range<usize>, values: &mut [T]| {
             let mut error = 0.0;
@@ -40,20 +75,23 @@ impl SquareError {
             }
             error
         };
-        let BatchGradient { loss, d_params } = self.batch.gradient(coords, params, write_d_values);
-        BatchGradient {
-            loss: loss / targets.len() as f64,
-            d_params,
-        }
+        let gradient = self.computation.gradient(coords, params, &write_d_values)?;
+        Ok(BatchGradient {
+            loss: gradient.loss / targets.len() as f64,
+            ..gradient
+        })
     }
 
     /// Returns both means `(2,)`, and keeps the gradient of the first.
-    fn run<T: Precision>(&self, params: &[T]) -> candle_core::Result<CpuStorage> {
+    fn run<T: Element>(&self, params: &[T]) -> Result<CpuStorage>
+    where
+        B: BatchComputation<T>,
+    {
         let BatchGradient { loss, d_params } = read(&self.coords, |coords: &[T]| {
             read(&self.targets, |targets: &[T]| {
                 self.forward(coords, targets, params)
             })
-        })??;
+        })???;
         *lock(&self.d_params) = Some(T::to_cpu_storage_owned(d_params));
         let mean_square = sum_of_squares(params) / params.len() as f64;
         Ok(T::to_cpu_storage_owned(vec![
@@ -63,11 +101,7 @@ impl SquareError {
     }
 
     /// Returns the gradient `(b, P)` with respect to the parameters for a gradient `d_means (2,)` with respect to the means.
-    fn backward<T: Precision>(
-        &self,
-        params: &Tensor,
-        d_means: &Tensor,
-    ) -> candle_core::Result<Tensor> {
+    fn backward<T: Element>(&self, params: &Tensor, d_means: &Tensor) -> Result<Tensor> {
         let d_means: Vec<f64> = d_means.to_dtype(DType::F64)?.to_vec1()?;
         let mut kept = lock(&self.d_params).take();
         let Some(elements) = kept.as_mut().and_then(T::elements_of) else {
@@ -88,16 +122,12 @@ impl SquareError {
     }
 }
 
-impl CustomOp1 for SquareError {
+impl<B: BatchComputation<f32> + BatchComputation<f64>> CustomOp1 for SquareError<B> {
     fn name(&self) -> &'static str {
         "siren-square-error"
     }
 
-    fn cpu_fwd(
-        &self,
-        params: &CpuStorage,
-        layout: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(&self, params: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let storage = match params {
             CpuStorage::F64(_) => self.run::<f64>(contiguous(params, layout)?)?,
             _ => self.run::<f32>(contiguous(params, layout)?)?,
@@ -105,12 +135,7 @@ impl CustomOp1 for SquareError {
         Ok((storage, Shape::from(2)))
     }
 
-    fn bwd(
-        &self,
-        params: &Tensor,
-        _means: &Tensor,
-        d_means: &Tensor,
-    ) -> candle_core::Result<Option<Tensor>> {
+    fn bwd(&self, params: &Tensor, _means: &Tensor, d_means: &Tensor) -> Result<Option<Tensor>> {
         Ok(Some(match params.dtype() {
             DType::F64 => self.backward::<f64>(params, d_means)?,
             _ => self.backward::<f32>(params, d_means)?,

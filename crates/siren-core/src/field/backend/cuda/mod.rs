@@ -1,0 +1,212 @@
+//! Backend of NVIDIA devices: networks whose tensors are in CPU memory, computed by `siren-cuda`. Parameters and coordinates go up, jets come
+//! down, their gradients go up; gradients with respect to the parameters are summed on the device and come down once per sum.
+
+mod batch;
+mod operation;
+
+use std::sync::{Arc, Mutex};
+
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Device, Result, Tensor, Var, bail};
+use siren_cuda::{Fields, Gradient, Precision};
+use siren_kernel::network::{Order, Plan};
+
+use self::batch::DeviceBatch;
+use self::operation::DeviceJets;
+use super::batch::batch_jets;
+use super::square_error::square_error;
+use super::{Accumulate, Backend, Pass, Threads, frequency, lock, same_kind};
+use crate::field::gradients::Gradients;
+use crate::field::tensor::read;
+
+/// Rows of jets, points times components, of one application: enough blocks for the largest cards.
+const ROWS: usize = 1 << 16;
+/// Most bytes on the device of what the forward pass saves for the backward pass.
+const MOST_TAPE_BYTES: usize = 1 << 30;
+
+/// An NVIDIA device, with the precision of its products.
+pub(in super::super) struct Cuda {
+    device: siren_cuda::Device,
+    precision: Precision,
+}
+
+impl Cuda {
+    pub(super) fn new(device: siren_cuda::Device, precision: Precision) -> Self {
+        Self { device, precision }
+    }
+
+    fn batch(&self, plan: &Arc<Plan>, order: &Order) -> DeviceBatch {
+        DeviceBatch {
+            device: self.device.clone(),
+            precision: self.precision,
+            plan: Arc::clone(plan),
+            order: order.clone(),
+            chunk_points: self.chunk_points(plan, order),
+        }
+    }
+}
+
+/// Wraps an error, so that [`Error`](crate::Error) finds it in one of candle.
+fn wrapped(error: siren_cuda::Error) -> candle_core::Error {
+    candle_core::Error::Cuda(Box::new(error))
+}
+
+impl Backend for Cuda {
+    fn threads(&self) -> Threads {
+        Threads::One
+    }
+
+    fn chunk_points(&self, plan: &Plan, order: &Order) -> usize {
+        let fitting = MOST_TAPE_BYTES / Fields::tape_bytes_per_point(plan, order).max(1);
+        fitting.clamp(1, self.evaluation_points(plan, order))
+    }
+
+    fn evaluation_points(&self, plan: &Plan, order: &Order) -> usize {
+        (ROWS / order.components(plan.in_features)).max(1)
+    }
+
+    fn prepare(
+        &self,
+        plan: &Arc<Plan>,
+        params: &Tensor,
+        gradients: Gradients,
+    ) -> Result<Box<dyn Pass>> {
+        if params.dtype() != DType::F32 {
+            bail!(
+                "parameters of a network on a CUDA device: expected F32 (double precision needs the device `cpu`), got {:?}",
+                params.dtype()
+            );
+        }
+        // The kernels do not support learned frequencies: they receive the effective parameters.
+        let tracked = match gradients {
+            Gradients::Tracked => frequency::effective(plan, params)?,
+            Gradients::Untracked => frequency::effective(plan, &params.detach())?,
+        }
+        .contiguous()?;
+        // Without learned frequencies a variable serves as the leaf itself, without a copy.
+        let leaf = if frequency::is_learned(plan) {
+            Var::from_tensor(&tracked.detach())?
+        } else {
+            Var::from_tensor(&params.contiguous()?)?
+        };
+        let upload = |params: &[f32]| self.device.fields(plan, params, self.precision);
+        let fields = read(&tracked, upload)?.map_err(wrapped)?;
+        Ok(Box::new(DevicePass {
+            plan: Arc::clone(plan),
+            fields: Arc::new(fields),
+            params: params.detach(),
+            tracked,
+            leaf,
+            gradients,
+        }))
+    }
+
+    fn batch_jets(
+        &self,
+        plan: &Arc<Plan>,
+        params: &Tensor,
+        coords: &Tensor,
+        order: &Order,
+    ) -> crate::Result<Tensor> {
+        Ok(batch_jets(self.batch(plan, order), params, coords)?)
+    }
+
+    /// Copies the values down, computes the error on the CPU, and copies its gradient up, chunk by chunk.
+    fn batch_square_error(
+        &self,
+        plan: &Arc<Plan>,
+        params: &Tensor,
+        coords: &Tensor,
+        targets: &Tensor,
+    ) -> crate::Result<[Tensor; 2]> {
+        let batch = self.batch(plan, &Order::Value);
+        Ok(square_error(batch, params, coords, targets)?)
+    }
+}
+
+/// A network on the device. Clones share its weights.
+#[derive(Clone)]
+struct DevicePass {
+    plan: Arc<Plan>,
+    /// The effective parameters on the device.
+    fields: Arc<Fields>,
+    /// The parameters, detached.
+    params: Tensor,
+    /// The effective parameters, with their graph back to the parameters.
+    tracked: Tensor,
+    /// The effective parameters as the leaf of graphs whose gradient a [`DeviceSum`] takes.
+    leaf: Var,
+    gradients: Gradients,
+}
+
+impl DevicePass {
+    fn operation(&self, order: &Order, sum: Option<&Arc<Mutex<Gradient>>>) -> DeviceJets {
+        DeviceJets {
+            plan: Arc::clone(&self.plan),
+            fields: Arc::clone(&self.fields),
+            order: order.clone(),
+            gradients: self.gradients,
+            tape: Mutex::default(),
+            sum: sum.cloned(),
+        }
+    }
+}
+
+impl Pass for DevicePass {
+    fn jets(&self, coords: &Tensor, order: &Order) -> Result<Tensor> {
+        let coords = coords.contiguous()?;
+        let operation = self.operation(order, None);
+        match self.gradients {
+            Gradients::Tracked => coords.apply_op2(&self.tracked, operation),
+            Gradients::Untracked => coords.apply_op2_no_bwd(&self.leaf, &operation),
+        }
+    }
+
+    fn accumulator(&self) -> Result<Box<dyn Accumulate>> {
+        let zero = self.fields.gradient().map_err(wrapped)?;
+        Ok(Box::new(DeviceSum {
+            pass: self.clone(),
+            sum: Arc::new(Mutex::new(zero)),
+            merged: Vec::new(),
+        }))
+    }
+}
+
+/// Gradient on the device to which the backward pass of the operation adds.
+struct DeviceSum {
+    pass: DevicePass,
+    sum: Arc<Mutex<Gradient>>,
+    /// Sums that were merged with this one. Training merges none, because one thread uses the device.
+    merged: Vec<Arc<Mutex<Gradient>>>,
+}
+
+impl Accumulate for DeviceSum {
+    fn jets(&mut self, coords: &Tensor, order: &Order) -> Result<Tensor> {
+        let operation = self.pass.operation(order, Some(&self.sum));
+        coords.contiguous()?.apply_op2(&self.pass.leaf, operation)
+    }
+
+    /// Does nothing: the backward pass has added the gradient already.
+    fn collect(&mut self, _store: &GradStore) -> Result<()> {
+        Ok(())
+    }
+
+    fn merge(&mut self, other: Box<dyn Accumulate>) -> Result<()> {
+        let Self { sum, merged, .. } = *same_kind::<Self>(other)?;
+        self.merged.push(sum);
+        self.merged.extend(merged);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<Tensor> {
+        let mut total = lock(&self.sum).read().map_err(wrapped)?;
+        for sum in &self.merged {
+            let more = lock(sum).read().map_err(wrapped)?;
+            for (total, more) in total.iter_mut().zip(more) {
+                *total += more;
+            }
+        }
+        let total = Tensor::from_vec(total, self.pass.plan.parameters, &Device::Cpu)?;
+        frequency::pull_back(&self.pass.plan, &self.pass.params, &total)
+    }
+}
