@@ -370,7 +370,7 @@ impl Allocation {
     }
 
     /// Bytes for a read by a block. None: out of bounds.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(&mut self, offset: usize, bytes: usize, stamps: &Stamps) -> Result<Option<&[u8]>, FaultKind> {
         if offset + bytes > self.bytes.len() {
             return Ok(None);
@@ -405,7 +405,7 @@ impl Allocation {
     }
 
     /// Bytes for a write by a block. None: out of bounds.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write(&mut self, offset: usize, bytes: usize, stamps: &Stamps) -> Result<Option<&mut [u8]>, FaultKind> {
         if offset + bytes > self.bytes.len() {
             return Ok(None);

@@ -41,6 +41,7 @@ struct GlobalView<'a> {
 }
 
 /// Marks an address outside of the allocation.
+#[cold]
 fn elsewhere(address: u64, bytes: usize) -> FaultKind {
     FaultKind::OutOfBounds { space: Space::Global, address, bytes, detail: String::new() }
 }
@@ -54,13 +55,13 @@ impl GlobalView<'_> {
 }
 
 impl Storage for GlobalView<'_> {
-    #[inline]
+    #[inline(always)]
     fn read(&mut self, address: u64, bytes: usize) -> Result<&[u8], FaultKind> {
         let offset = self.offset(address);
         self.allocation.read(offset, bytes, self.stamps)?.ok_or_else(|| elsewhere(address, bytes))
     }
 
-    #[inline]
+    #[inline(always)]
     fn write(&mut self, address: u64, bytes: usize) -> Result<&mut [u8], FaultKind> {
         let offset = self.offset(address);
         self.allocation.write(offset, bytes, self.stamps)?.ok_or_else(|| elsewhere(address, bytes))
@@ -134,8 +135,14 @@ fn value(bytes: &[u8], signed: bool) -> u64 {
 }
 
 /// Puts a lane's elements into its registers.
-#[inline]
+#[inline(always)]
 fn fill_lane(registers: &mut Registers, access: &Access, lane: usize, bytes: &[u8]) {
+    if access.width == 4 {
+        for (chunk, &slot) in bytes.as_chunks::<4>().0.iter().zip(&access.registers) {
+            registers.words[slot as usize][lane] = u32::from_le_bytes(*chunk);
+        }
+        return;
+    }
     for (element, chunk) in bytes.chunks_exact(access.width as usize).enumerate() {
         let (slot, value) = (access.registers[element] as usize, value(chunk, access.signed));
         if access.long {
@@ -147,9 +154,15 @@ fn fill_lane(registers: &mut Registers, access: &Access, lane: usize, bytes: &[u
 }
 
 /// Takes a lane's elements from its registers.
-#[inline]
+#[inline(always)]
 fn take_lane(registers: &Registers, access: &Access, lane: usize, bytes: &mut [u8]) {
     let width = access.width as usize;
+    if width == 4 && !access.long {
+        for (chunk, &slot) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(&access.registers) {
+            *chunk = registers.words[slot as usize][lane].to_le_bytes();
+        }
+        return;
+    }
     for (element, chunk) in bytes.chunks_exact_mut(width).enumerate() {
         let slot = access.registers[element] as usize;
         let value = if access.long { registers.longs[slot][lane] } else { u64::from(registers.words[slot][lane]) };
@@ -182,15 +195,8 @@ fn gather(storage: &mut impl Storage, registers: &mut Registers, access: &Access
         }
         Pattern::Consecutive(start) => {
             if let Ok(source) = storage.read(start, bytes * LANES) {
-                if access.width == 4 && access.count == 1 && !access.long {
-                    let target = &mut registers.words[access.registers[0] as usize];
-                    for (word, chunk) in target.iter_mut().zip(source.as_chunks::<4>().0) {
-                        *word = u32::from_le_bytes(*chunk);
-                    }
-                } else {
-                    for (lane, chunk) in source.chunks_exact(bytes).enumerate() {
-                        fill_lane(registers, access, lane, chunk);
-                    }
+                for (lane, chunk) in source.chunks_exact(bytes).enumerate() {
+                    fill_lane(registers, access, lane, chunk);
                 }
                 return Ok(());
             }
@@ -223,7 +229,7 @@ fn scatter(storage: &mut impl Storage, registers: &Registers, access: &Access, a
     for lane in lanes(mask) {
         take_lane(registers, access, lane, &mut expected[..bytes]);
         let found = storage.write(addresses[lane], bytes).map_err(|kind| lane_trap(lane, kind))?;
-        if *found != expected[..bytes] {
+        if found.iter().zip(&expected).any(|(found, expected)| found != expected) {
             return Err(lane_trap(lane, FaultKind::StoreConflict { space: access.space, address: addresses[lane] }));
         }
     }
