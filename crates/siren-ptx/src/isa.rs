@@ -41,6 +41,10 @@ pub(crate) enum Op {
     MulWide { signed: bool, d: Slot, a: Slot, b: Slot },
     /// Product of two words, plus the long `c`.
     MadWide { signed: bool, d: Slot, a: Slot, b: Slot, c: Slot },
+    /// Bits of the long `a` at a place: the position and `length << 8`, a word.
+    Extract64 { signed: bool, d: Slot, a: Slot, place: Slot },
+    /// The long `base` with the low bits of the long `a` at a place.
+    Insert64 { d: Slot, a: Slot, base: Slot, place: Slot },
     /// Integer quotient or remainder; a divisor of zero is a fault.
     Divide32 { f: Divide, d: Slot, a: Slot, b: Slot },
     Divide64 { f: Divide, d: Slot, a: Slot, b: Slot },
@@ -127,7 +131,9 @@ pub(crate) enum Shift { Left, RightS, RightU }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ternary32 {
-    MadLo, FmaF32, BfeU, BfeS,
+    MadLo, FmaF32,
+    /// `b` is the place: the position and `length << 8`.
+    BfeU, BfeS,
     /// Funnel shifts: `a` is the low word, `b` the high one.
     FunnelLeft, FunnelRight, FunnelLeftClamp, FunnelRightClamp,
     Permute,

@@ -194,14 +194,16 @@ pub(super) fn ternary32(r: &mut Registers, f: Ternary32, d: Slot, s: [Slot; 3], 
     match f {
         Ternary32::MadLo => r.word_from_three(d, s, mask, |a, b, c| a.wrapping_mul(b).wrapping_add(c)),
         Ternary32::FmaF32 => r.word_from_three(d, s, mask, |a, b, c| bits32(float(a).mul_add(float(b), float(c)))),
-        Ternary32::BfeU => r.word_from_three(d, s, mask, |a, b, c| extract(a, b, c, false)),
-        Ternary32::BfeS => r.word_from_three(d, s, mask, |a, b, c| extract(a, b, c, true)),
+        Ternary32::BfeU => r.word_from_three(d, s, mask, |a, place, _| extract(u64::from(a), 32, place, false) as u32),
+        Ternary32::BfeS => r.word_from_three(d, s, mask, |a, place, _| extract(u64::from(a), 32, place, true) as u32),
         Ternary32::FunnelLeft => r.word_from_three(d, s, mask, |a, b, c| (pair(a, b) << (c & 31) >> 32) as u32),
         Ternary32::FunnelRight => r.word_from_three(d, s, mask, |a, b, c| (pair(a, b) >> (c & 31)) as u32),
         Ternary32::FunnelLeftClamp => r.word_from_three(d, s, mask, |a, b, c| (pair(a, b) << c.min(32) >> 32) as u32),
         Ternary32::FunnelRightClamp => r.word_from_three(d, s, mask, |a, b, c| (pair(a, b) >> c.min(32)) as u32),
         Ternary32::Permute => r.word_from_three(d, s, mask, permute),
-        Ternary32::Insert => r.word_from_three(d, s, mask, insert),
+        Ternary32::Insert => {
+            r.word_from_three(d, s, mask, |a, base, place| insert(u64::from(a), u64::from(base), 32, place) as u32);
+        },
         Ternary32::Lop3(table) => r.word_from_three(d, s, mask, |a, b, c| look_up(a, b, c, table)),
     }
 }
@@ -212,6 +214,22 @@ pub(super) fn ternary64(r: &mut Registers, f: Ternary64, d: Slot, s: [Slot; 3], 
         Ternary64::MadLo => r.long_from_three(d, s, mask, |a, b, c| a.wrapping_mul(b).wrapping_add(c)),
         Ternary64::FmaF64 => r.long_from_three(d, s, mask, |a, b, c| bits64(double(a).mul_add(double(b), double(c)))),
     }
+}
+
+pub(super) fn extract64(r: &mut Registers, signed: bool, d: Slot, [a, place]: [Slot; 2], mask: u32) {
+    let (a, place, mut result) = (r.long(a), r.word(place), [0; LANES]);
+    for lane in 0..LANES {
+        result[lane] = extract(a[lane], 64, place[lane], signed);
+    }
+    r.set_long(d, &result, mask);
+}
+
+pub(super) fn insert64(r: &mut Registers, d: Slot, [a, base, place]: [Slot; 3], mask: u32) {
+    let (a, base, place, mut result) = (r.long(a), r.long(base), r.word(place), [0; LANES]);
+    for lane in 0..LANES {
+        result[lane] = insert(a[lane], base[lane], 64, place[lane]);
+    }
+    r.set_long(d, &result, mask);
 }
 
 #[inline(always)]

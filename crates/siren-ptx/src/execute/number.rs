@@ -121,31 +121,34 @@ pub(crate) fn shift_right_signed(a: u32, b: u32) -> u32 {
     (a as i32 >> b.min(31)) as u32
 }
 
-/// Bits `position .. position + length` of `a`, extended by the last of them if `signed`.
+/// Bits `position .. position + length` of `value`, which has `bits` bits; beyond them, a signed field repeats the sign.
 #[inline(always)]
-pub(crate) fn extract(a: u32, position: u32, length: u32, signed: bool) -> u32 {
-    let (position, length) = (position & 255, length & 255);
+pub(crate) fn extract(value: u64, bits: u32, place: u32, signed: bool) -> u64 {
+    let (position, length) = (place & 255, place >> 8 & 255);
+    let unused = 64 - bits;
+    let top = value << unused;
+    let extended = if signed { (top as i64 >> unused) as u64 } else { top >> unused };
+    let sign = if signed { (extended as i64 >> 63) as u64 } else { 0 };
+    let shifted = if position < bits { (extended as i64 >> position) as u64 & !(u64::MAX.checked_shl(64 - position).unwrap_or(0)) } else { 0 };
+    let filled = if position < bits { shifted | sign.checked_shl(64 - position).unwrap_or(0) } else { sign };
     if length == 0 {
         return 0;
     }
-    let wide = if signed { i64::from(a as i32) } else { i64::from(a) };
-    let shifted = wide >> position.min(63);
-    if length >= 32 {
-        return shifted as u32;
+    if length >= 64 {
+        return filled;
     }
-    // Beyond the word, a signed field repeats the word's sign.
-    let kept = shifted & ((1 << length) - 1);
-    if signed && kept >> (length - 1) & 1 == 1 { (kept | (-1 << length)) as u32 } else { kept as u32 }
+    let kept = filled & ((1 << length) - 1);
+    if signed && kept >> (length - 1) & 1 == 1 { kept | u64::MAX << length } else { kept }
 }
 
-/// `base` with `field`'s low bits at a position; `place` is the position and `length << 8`.
+/// `base`, of `bits` bits, with the low bits of `field` at a place: the position and `length << 8`.
 #[inline(always)]
-pub(crate) fn insert(field: u32, base: u32, place: u32) -> u32 {
+pub(crate) fn insert(field: u64, base: u64, bits: u32, place: u32) -> u64 {
     let (position, length) = (place & 255, place >> 8 & 255);
-    if position > 31 || length == 0 {
+    if position >= bits || length == 0 {
         return base;
     }
-    let mask = if length > 31 { u32::MAX } else { (1 << length) - 1 } << position;
+    let mask = if length >= 64 { u64::MAX } else { (1 << length) - 1 } << position;
     (base & !mask) | ((field << position) & mask)
 }
 

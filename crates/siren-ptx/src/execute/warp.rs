@@ -265,6 +265,8 @@ fn arithmetic(warp: &mut Warp, instruction: &Instruction, mask: u32) -> bool {
         Op::Ternary64 { f, d, a, b, c } => alu::ternary64(r, f, d, [a, b, c], mask),
         Op::MulWide { signed, d, a, b } => alu::multiply_wide(r, signed, d, [a, b], mask),
         Op::MadWide { signed, d, a, b, c } => alu::multiply_add_wide(r, signed, d, [a, b, c], mask),
+        Op::Extract64 { signed, d, a, place } => alu::extract64(r, signed, d, [a, place], mask),
+        Op::Insert64 { d, a, base, place } => alu::insert64(r, d, [a, base, place], mask),
         Op::Pack64 { d, lo, hi } => r.long_from_words(d, [lo, hi], mask, |lo, hi| u64::from(hi) << 32 | u64::from(lo)),
         Op::Unpack64 { lo, hi, a } => {
             r.word_from_long(lo, a, mask, |a| a as u32);

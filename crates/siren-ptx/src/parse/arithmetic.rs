@@ -419,17 +419,57 @@ fn select(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
     Ok(())
 }
 
+/// A word with the position and `length << 8` of a field.
+fn field(builder: &mut Builder<'_>, position: &Operand<'_>, length: &Operand<'_>) -> Result<Slot> {
+    if let (Operand::Number(position), Operand::Number(length)) = (position, length) {
+        return builder.constant((*position as u32 & 255) | (*length as u32 & 255) << 8);
+    }
+    let (position, length) = (builder.word(position)?, builder.word(length)?);
+    let (mask, eight) = (builder.constant(255)?, builder.constant(8)?);
+    let (low, place) = (builder.new_word()?, builder.new_word()?);
+    builder.emit(Op::Binary32 { f: Binary32::And, d: low, a: position, b: mask });
+    builder.emit(Op::Binary32 { f: Binary32::Shl, d: place, a: length, b: eight });
+    builder.emit(Op::Binary32 { f: Binary32::Or, d: place, a: place, b: low });
+    Ok(place)
+}
+
+/// `bfe` and `bfi`.
+fn bit_field(builder: &mut Builder<'_>, of: Type, operands: &[Operand<'_>]) -> Result<()> {
+    let (signed, last) = (of.is_signed(), operands.len() - 1);
+    let place = field(builder, &operands[last - 1], &operands[last])?;
+    let op = match (of.bits(), operands) {
+        (32, [to, a, base, _, _]) => {
+            let (d, a, b) = (builder.word_target(to)?, builder.word(a)?, builder.word(base)?);
+            Op::Ternary32 { f: Ternary32::Insert, d, a, b, c: place }
+        }
+        (64, [to, a, base, _, _]) => {
+            Op::Insert64 { d: builder.long_target(to)?, a: builder.long(a)?, base: builder.long(base)?, place }
+        }
+        (32, [to, a, _, _]) => {
+            let f = if signed { Ternary32::BfeS } else { Ternary32::BfeU };
+            Op::Ternary32 { f, d: builder.word_target(to)?, a: builder.word(a)?, b: place, c: place }
+        }
+        (64, [to, a, _, _]) => Op::Extract64 { signed, d: builder.long_target(to)?, a: builder.long(a)?, place },
+        _ => return Err(builder.error("only 32 and 64 bits are supported")),
+    };
+    builder.emit(op);
+    Ok(())
+}
+
 /// Instructions on the bits of words.
 fn bits(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
     let name = written.name;
     let direction = written.take_any(&["l", "r"]);
     let mode = written.take_any(&["wrap", "clamp"]);
     let of = written.take_type(builder)?;
+    written.check(builder, if matches!(name, "lop3" | "bfi") { 5 } else { 4 })?;
+    let operands = &written.operands;
+    if matches!(name, "bfe" | "bfi") {
+        return bit_field(builder, of, operands);
+    }
     if of.bits() != 32 {
         return Err(builder.error("only 32 bits are supported"));
     }
-    written.check(builder, if matches!(name, "lop3" | "bfi") { 5 } else { 4 })?;
-    let operands = &written.operands;
     let d = builder.word_target(&operands[0])?;
     let (a, b, c) = (builder.word(&operands[1])?, builder.word(&operands[2])?, builder.word(&operands[3])?);
     let f = match (name, direction, mode) {
@@ -439,18 +479,6 @@ fn bits(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
         ("shf", Some("r"), Some("wrap")) => Ternary32::FunnelRight,
         ("shf", Some("l"), Some("clamp")) => Ternary32::FunnelLeftClamp,
         ("shf", Some("r"), Some("clamp")) => Ternary32::FunnelRightClamp,
-        ("bfe", ..) if of.is_signed() => Ternary32::BfeS,
-        ("bfe", ..) => Ternary32::BfeU,
-        ("bfi", ..) => {
-            let length = builder.word(&operands[4])?;
-            let (mask, eight, field) = (builder.constant(255)?, builder.constant(8)?, builder.new_word()?);
-            let low = builder.new_word()?;
-            builder.emit(Op::Binary32 { f: Binary32::And, d: low, a: c, b: mask });
-            builder.emit(Op::Binary32 { f: Binary32::Shl, d: field, a: length, b: eight });
-            builder.emit(Op::Binary32 { f: Binary32::Or, d: field, a: field, b: low });
-            builder.emit(Op::Ternary32 { f: Ternary32::Insert, d, a, b, c: field });
-            return Ok(());
-        }
         _ => return Err(builder.error("a variant that is not supported")),
     };
     builder.emit(Op::Ternary32 { f, d, a, b, c });

@@ -1,6 +1,6 @@
 //! State of a kernel while it is decoded: names, register slots, constants, labels.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::lexer::Cursor;
 use super::operand::{Operand, Type, literal};
@@ -73,7 +73,7 @@ impl<'a> Builder<'a> {
 
     /// Decodes the statements up to the brace that closes the body.
     pub(super) fn body(mut self, cursor: &mut Cursor<'_>) -> Result<Kernel> {
-        self.place_shared_arrays(cursor);
+        self.place_shared_arrays(cursor)?;
         loop {
             self.line = cursor.line();
             match cursor.peek() {
@@ -106,26 +106,29 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Gives every shared array that the body names its place; `extern` ones start after all others.
-    fn place_shared_arrays(&mut self, cursor: &Cursor<'_>) {
-        let named: std::collections::HashSet<&str> = cursor.block().collect();
-        let declarations = self.declarations;
-        for (name, array) in &declarations.shared {
-            if named.contains(name.as_str()) && array.bytes.is_some() {
-                self.place_shared(name, array);
-            }
+    /// Gives every shared array that the body declares or names its place; `extern` ones start after all others.
+    fn place_shared_arrays(&mut self, cursor: &mut Cursor<'_>) -> Result<()> {
+        let (start, names): (usize, Vec<&str>) = (cursor.place(), cursor.block().collect());
+        for (at, _) in names.iter().enumerate().filter(|(_, name)| **name == ".shared") {
+            cursor.go_to(start + at + 1);
+            let (name, array) = variable::shared(cursor)?;
+            self.place_shared(&name, &array);
         }
-        let size = self.kernel.static_shared_bytes;
-        for (_, array) in &declarations.shared {
-            if array.bytes.is_none() {
-                self.kernel.static_shared_bytes = self.kernel.static_shared_bytes.max(size.next_multiple_of(array.align.max(16)));
-            }
+        cursor.go_to(start);
+        let names: HashSet<&str> = names.into_iter().collect();
+        let declared = &self.declarations.shared;
+        let named = declared.iter().filter(|(name, _)| names.contains(name.as_str()));
+        let (fixed, dynamic): (Vec<_>, Vec<_>) = named.partition(|(_, array)| array.bytes.is_some());
+        for (name, array) in fixed {
+            self.place_shared(name, array);
         }
-        for (name, array) in &declarations.shared {
-            if array.bytes.is_none() {
-                self.scopes[0].insert(name.clone(), Meaning::Shared(u64::from(self.kernel.static_shared_bytes)));
-            }
+        for (_, array) in &dynamic {
+            self.kernel.static_shared_bytes = self.kernel.static_shared_bytes.next_multiple_of(array.align.max(16));
         }
+        for (name, _) in dynamic {
+            self.scopes[0].insert(name.clone(), Meaning::Shared(u64::from(self.kernel.static_shared_bytes)));
+        }
+        Ok(())
     }
 
     fn place_shared(&mut self, name: &str, array: &SharedArray) {
@@ -146,14 +149,8 @@ impl<'a> Builder<'a> {
                 self.declare(&array.name, Meaning::Local(start as u64));
                 cursor.expect(";")
             }
-            ".shared" => {
-                let (name, array) = variable::shared(cursor)?;
-                if self.declarations.shared.iter().any(|(_, array)| array.bytes.is_none()) {
-                    return Err(self.error("a shared array in the body of a kernel beside a dynamic one"));
-                }
-                self.place_shared(&name, &array);
-                Ok(())
-            }
+            // Placed before.
+            ".shared" => variable::shared(cursor).map(drop),
             ".pragma" => {
                 cursor.next();
                 cursor.expect(";")

@@ -145,6 +145,16 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Place of the next token.
+    pub(super) fn place(&self) -> usize {
+        self.at
+    }
+
+    /// Goes on at a place.
+    pub(super) fn go_to(&mut self, place: usize) {
+        self.at = place;
+    }
+
     /// Tokens up to the closing brace of the block whose opening brace was just read.
     pub(super) fn block(&self) -> impl Iterator<Item = &'a str> {
         let mut depth = 1;

@@ -21,6 +21,7 @@ extern "C" __global__ void __launch_bounds__(128) product(const half_bits *a, co
     int first_row = blockIdx.y * TILE, first_column = blockIdx.x * TILE;
     float sums[TILE / 8][4] = {};
 
+#pragma unroll 1
     for (int depth = 0; depth < k; depth += DEPTH) {
         // 128 threads load 8 halves each, first of a, then of b.
         int row = threadIdx.x / 2, part = threadIdx.x % 2 * 8;
