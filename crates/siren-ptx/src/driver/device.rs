@@ -26,9 +26,21 @@ pub(super) fn attribute(card: Card, attribute: i32) -> Result<i32> {
         75 => major,
         76 => minor,
         81 => card.shared_bytes_of_multiprocessor(),
-        87 => if matches!(card.architecture().as_str(), "sm_80" | "sm_90" | "sm_100") { 2 } else { 64 },
+        87 => {
+            if matches!(card.architecture().as_str(), "sm_80" | "sm_90" | "sm_100") {
+                2
+            } else {
+                64
+            }
+        }
         97 => card.shared_bytes_opt_in(),
-        106 => if card.threads_of_multiprocessor() == 2048 { 32 } else { 24 },
+        106 => {
+            if card.threads_of_multiprocessor() == 2048 {
+                32
+            } else {
+                24
+            }
+        }
         111 => 1024,
         // Memory pools: `cuMemAllocAsync`.
         115 => 1,
@@ -45,5 +57,8 @@ pub(super) fn name(card: Card) -> String {
 
 /// Free and total memory in bytes.
 pub(super) fn memory(memory: &Memory) -> [usize; 2] {
-    [(memory.limit() - memory.used()) as usize, memory.limit() as usize]
+    [
+        (memory.limit() - memory.used()) as usize,
+        memory.limit() as usize,
+    ]
 }

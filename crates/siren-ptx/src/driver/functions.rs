@@ -8,10 +8,12 @@ use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::{ptr, slice};
 
+use super::device;
 use super::launch::Request;
 use super::status::{Result, Status, names};
-use super::world::{CONTEXT, current_context, in_context, initialize, set_current_context, with_world};
-use super::device;
+use super::world::{
+    CONTEXT, current_context, in_context, initialize, set_current_context, with_world,
+};
 use crate::execute::Argument;
 
 type Handle = *mut c_void;
@@ -65,7 +67,9 @@ unsafe fn text<'a>(source: *const c_char) -> Result<&'a str> {
         return Err(Status::INVALID_VALUE);
     }
     // SAFETY: not null, hence a C string by this function's contract.
-    unsafe { CStr::from_ptr(source) }.to_str().map_err(|_| Status::INVALID_VALUE)
+    unsafe { CStr::from_ptr(source) }
+        .to_str()
+        .map_err(|_| Status::INVALID_VALUE)
 }
 
 fn handle(number: usize) -> Handle {
@@ -73,7 +77,11 @@ fn handle(number: usize) -> Handle {
 }
 
 fn check_device(device: c_int) -> Result<()> {
-    if device == 0 { Ok(()) } else { Err(Status::INVALID_DEVICE) }
+    if device == 0 {
+        Ok(())
+    } else {
+        Err(Status::INVALID_DEVICE)
+    }
 }
 
 /// Defines exported functions whose body is the result of a call. Inside, raw pointers come from the caller of the driver.

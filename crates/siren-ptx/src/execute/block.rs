@@ -93,12 +93,17 @@ impl Block<'_> {
             return Ok(());
         };
         if let Some(ended) = warps.iter().find(|warp| !waits(warp)) {
-            let kind = FaultKind::ExitedBeforeBarrier { exited: ended.index };
+            let kind = FaultKind::ExitedBeforeBarrier {
+                exited: ended.index,
+            };
             return Err(self.fault(first, None, kind));
         }
         if let Some(other) = warps.iter().find(|warp| warp.pc != first.pc) {
             let other_line = self.kernel.code[other.pc as usize].line;
-            let kind = FaultKind::DifferentBarriers { other: other.index, other_line };
+            let kind = FaultKind::DifferentBarriers {
+                other: other.index,
+                other_line,
+            };
             return Err(self.fault(first, None, kind));
         }
         self.shared.barrier();
@@ -112,8 +117,18 @@ impl Block<'_> {
     fn fault(&self, warp: &Warp, lane: Option<u32>, kind: FaultKind) -> Fault {
         let line = self.kernel.code[warp.pc as usize].line;
         let instruction = self.kernel.text(line).to_owned();
-        let place = FaultPlace { block: self.index, warp: warp.index, lane, line, instruction };
-        Fault { kernel: self.kernel.name.clone(), place: Some(place), kind }
+        let place = FaultPlace {
+            block: self.index,
+            warp: warp.index,
+            lane,
+            line,
+            instruction,
+        };
+        Fault {
+            kernel: self.kernel.name.clone(),
+            place: Some(place),
+            kind,
+        }
     }
 
     /// Gives every register a value that does not depend on what ran before, and constants theirs.
@@ -131,7 +146,8 @@ impl Block<'_> {
         }
         for &(slot, special) in &self.kernel.specials {
             for lane in 0..LANES as u32 {
-                registers.words[slot as usize][lane as usize] = self.special(special, warp.index, lane);
+                registers.words[slot as usize][lane as usize] =
+                    self.special(special, warp.index, lane);
             }
         }
     }

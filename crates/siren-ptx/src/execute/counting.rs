@@ -6,7 +6,11 @@ use super::registers::LANES;
 ///
 /// An access of 8 bytes a lane is served half a warp at a time, one of 16 bytes a quarter of a warp at a time.
 pub(super) fn wavefronts(addresses: &[u64; LANES], mask: u32, bytes: u64) -> (u64, u64) {
-    let lanes_together = if bytes <= 4 { LANES } else { 128 / bytes as usize };
+    let lanes_together = if bytes <= 4 {
+        LANES
+    } else {
+        128 / bytes as usize
+    };
     let (mut passes, mut needed) = (0, 0);
     for first in (0..LANES).step_by(lanes_together) {
         let mut banks = Banks::default();
@@ -36,7 +40,14 @@ pub(super) struct Banks {
 
 impl Default for Banks {
     fn default() -> Self {
-        Self { first: [u64::MAX; 32], count: [0; 32], more: [0; 128], more_count: 0, words: 0, passes: 0 }
+        Self {
+            first: [u64::MAX; 32],
+            count: [0; 32],
+            more: [0; 128],
+            more_count: 0,
+            words: 0,
+            passes: 0,
+        }
     }
 }
 

@@ -21,9 +21,19 @@ impl Block<'_> {
                 let lane = matrix * 8 + row;
                 let address = rows[lane];
                 if address % 16 != 0 {
-                    return Err(lane_trap(lane, FaultKind::Misaligned { space: Space::Shared, address, bytes: 16 }));
+                    return Err(lane_trap(
+                        lane,
+                        FaultKind::Misaligned {
+                            space: Space::Shared,
+                            address,
+                            bytes: 16,
+                        },
+                    ));
                 }
-                let bytes = self.shared.read(address, 16, warp.index).map_err(|kind| lane_trap(lane, kind))?;
+                let bytes = self
+                    .shared
+                    .read(address, 16, warp.index)
+                    .map_err(|kind| lane_trap(lane, kind))?;
                 for (column, word) in bytes.as_chunks::<4>().0.iter().enumerate() {
                     words[row * 4 + column] = u32::from_le_bytes(*word);
                     banks.touch(address / 4 + column as u64);
@@ -71,7 +81,10 @@ fn expand(words: &Words, half: Half) -> Tile {
     let (mut low, mut high) = ([0; LANES], [0; LANES]);
     for lane in 0..LANES {
         (low[lane], high[lane]) = match half {
-            Half::F16 => (f32_from_f16(words[lane] & 0xffff), f32_from_f16(words[lane] >> 16)),
+            Half::F16 => (
+                f32_from_f16(words[lane] & 0xffff),
+                f32_from_f16(words[lane] >> 16),
+            ),
             Half::Bf16 => (words[lane] << 16, words[lane] & 0xffff_0000),
         };
     }
@@ -101,7 +114,10 @@ pub(super) fn product(registers: &mut Registers, mma: &Mma) {
     // A register of the result may be one of `c`: all are read before the first is written.
     let mut results = [[0; LANES]; 4];
     for half in 0..2 {
-        let mut sums = interleave(registers.word(mma.c[2 * half]), registers.word(mma.c[2 * half + 1]));
+        let mut sums = interleave(
+            registers.word(mma.c[2 * half]),
+            registers.word(mma.c[2 * half + 1]),
+        );
         for (row, sum) in sums.as_chunks_mut::<8>().0.iter_mut().enumerate() {
             for k in 0..16 {
                 let factor = a[half + k / 8 * 2][8 * row + k % 8];

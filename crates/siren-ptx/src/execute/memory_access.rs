@@ -43,7 +43,12 @@ struct GlobalView<'a> {
 /// Marks an address outside of the allocation.
 #[cold]
 fn elsewhere(address: u64, bytes: usize) -> FaultKind {
-    FaultKind::OutOfBounds { space: Space::Global, address, bytes, detail: String::new() }
+    FaultKind::OutOfBounds {
+        space: Space::Global,
+        address,
+        bytes,
+        detail: String::new(),
+    }
 }
 
 impl GlobalView<'_> {
@@ -58,13 +63,17 @@ impl Storage for GlobalView<'_> {
     #[inline(always)]
     fn read(&mut self, address: u64, bytes: usize) -> Result<&[u8], FaultKind> {
         let offset = self.offset(address);
-        self.allocation.read(offset, bytes, self.stamps)?.ok_or_else(|| elsewhere(address, bytes))
+        self.allocation
+            .read(offset, bytes, self.stamps)?
+            .ok_or_else(|| elsewhere(address, bytes))
     }
 
     #[inline(always)]
     fn write(&mut self, address: u64, bytes: usize) -> Result<&mut [u8], FaultKind> {
         let offset = self.offset(address);
-        self.allocation.write(offset, bytes, self.stamps)?.ok_or_else(|| elsewhere(address, bytes))
+        self.allocation
+            .write(offset, bytes, self.stamps)?
+            .ok_or_else(|| elsewhere(address, bytes))
     }
 }
 
@@ -144,7 +153,10 @@ fn fill_lane(registers: &mut Registers, access: &Access, lane: usize, bytes: &[u
         return;
     }
     for (element, chunk) in bytes.chunks_exact(access.width as usize).enumerate() {
-        let (slot, value) = (access.registers[element] as usize, value(chunk, access.signed));
+        let (slot, value) = (
+            access.registers[element] as usize,
+            value(chunk, access.signed),
+        );
         if access.long {
             registers.longs[slot][lane] = value;
         } else {
@@ -158,36 +170,71 @@ fn fill_lane(registers: &mut Registers, access: &Access, lane: usize, bytes: &[u
 fn take_lane(registers: &Registers, access: &Access, lane: usize, bytes: &mut [u8]) {
     let width = access.width as usize;
     if width == 4 && !access.long {
-        for (chunk, &slot) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(&access.registers) {
+        for (chunk, &slot) in bytes
+            .as_chunks_mut::<4>()
+            .0
+            .iter_mut()
+            .zip(&access.registers)
+        {
             *chunk = registers.words[slot as usize][lane].to_le_bytes();
         }
         return;
     }
     for (element, chunk) in bytes.chunks_exact_mut(width).enumerate() {
         let slot = access.registers[element] as usize;
-        let value = if access.long { registers.longs[slot][lane] } else { u64::from(registers.words[slot][lane]) };
+        let value = if access.long {
+            registers.longs[slot][lane]
+        } else {
+            u64::from(registers.words[slot][lane])
+        };
         chunk.copy_from_slice(&value.to_le_bytes()[..width]);
     }
 }
 
-fn check_alignment(addresses: &[u64; LANES], mask: u32, space: Space, bytes: usize) -> Result<(), Trap> {
+fn check_alignment(
+    addresses: &[u64; LANES],
+    mask: u32,
+    space: Space,
+    bytes: usize,
+) -> Result<(), Trap> {
     let mut bits = 0;
     for lane in 0..LANES {
-        bits |= if mask >> lane & 1 == 1 { addresses[lane] } else { 0 };
+        bits |= if mask >> lane & 1 == 1 {
+            addresses[lane]
+        } else {
+            0
+        };
     }
     if bits & (bytes as u64 - 1) == 0 {
         return Ok(());
     }
-    let lane = lanes(mask).find(|&lane| addresses[lane] % bytes as u64 != 0).unwrap_or(0);
-    Err(lane_trap(lane, FaultKind::Misaligned { space, address: addresses[lane], bytes }))
+    let lane = lanes(mask)
+        .find(|&lane| addresses[lane] % bytes as u64 != 0)
+        .unwrap_or(0);
+    Err(lane_trap(
+        lane,
+        FaultKind::Misaligned {
+            space,
+            address: addresses[lane],
+            bytes,
+        },
+    ))
 }
 
-fn gather(storage: &mut impl Storage, registers: &mut Registers, access: &Access, addresses: &[u64; LANES], mask: u32) -> Result<(), Trap> {
+fn gather(
+    storage: &mut impl Storage,
+    registers: &mut Registers,
+    access: &Access,
+    addresses: &[u64; LANES],
+    mask: u32,
+) -> Result<(), Trap> {
     let bytes = access.width as usize * access.count;
     match pattern(addresses, mask, bytes as u64) {
         Pattern::Same(start) => {
             let first = mask.trailing_zeros() as usize;
-            let source = storage.read(start, bytes).map_err(|kind| lane_trap(first, kind))?;
+            let source = storage
+                .read(start, bytes)
+                .map_err(|kind| lane_trap(first, kind))?;
             for lane in lanes(mask) {
                 fill_lane(registers, access, lane, source);
             }
@@ -204,13 +251,21 @@ fn gather(storage: &mut impl Storage, registers: &mut Registers, access: &Access
         Pattern::Scattered => {}
     }
     for lane in lanes(mask) {
-        let source = storage.read(addresses[lane], bytes).map_err(|kind| lane_trap(lane, kind))?;
+        let source = storage
+            .read(addresses[lane], bytes)
+            .map_err(|kind| lane_trap(lane, kind))?;
         fill_lane(registers, access, lane, source);
     }
     Ok(())
 }
 
-fn scatter(storage: &mut impl Storage, registers: &Registers, access: &Access, addresses: &[u64; LANES], mask: u32) -> Result<(), Trap> {
+fn scatter(
+    storage: &mut impl Storage,
+    registers: &Registers,
+    access: &Access,
+    addresses: &[u64; LANES],
+    mask: u32,
+) -> Result<(), Trap> {
     let bytes = access.width as usize * access.count;
     if let Pattern::Consecutive(start) = pattern(addresses, mask, bytes as u64)
         && let Ok(target) = storage.write(start, bytes * LANES)
@@ -221,16 +276,30 @@ fn scatter(storage: &mut impl Storage, registers: &Registers, access: &Access, a
         return Ok(());
     }
     for lane in lanes(mask) {
-        let target = storage.write(addresses[lane], bytes).map_err(|kind| lane_trap(lane, kind))?;
+        let target = storage
+            .write(addresses[lane], bytes)
+            .map_err(|kind| lane_trap(lane, kind))?;
         take_lane(registers, access, lane, target);
     }
     // What another lane has overwritten with something else is lost on one card and kept on another.
     let mut expected = [0; 16];
     for lane in lanes(mask) {
         take_lane(registers, access, lane, &mut expected[..bytes]);
-        let found = storage.write(addresses[lane], bytes).map_err(|kind| lane_trap(lane, kind))?;
-        if found.iter().zip(&expected).any(|(found, expected)| found != expected) {
-            return Err(lane_trap(lane, FaultKind::StoreConflict { space: access.space, address: addresses[lane] }));
+        let found = storage
+            .write(addresses[lane], bytes)
+            .map_err(|kind| lane_trap(lane, kind))?;
+        if found
+            .iter()
+            .zip(&expected)
+            .any(|(found, expected)| found != expected)
+        {
+            return Err(lane_trap(
+                lane,
+                FaultKind::StoreConflict {
+                    space: access.space,
+                    address: addresses[lane],
+                },
+            ));
         }
     }
     Ok(())
@@ -248,7 +317,11 @@ fn by_window(addresses: &[u64; LANES], mask: u32) -> [(Space, u32, u64); 3] {
         }
     }
     let global = mask & !shared & !local;
-    [(Space::Global, global, 0), (Space::Shared, shared, SHARED_WINDOW), (Space::Local, local, LOCAL_WINDOW)]
+    [
+        (Space::Global, global, 0),
+        (Space::Shared, shared, SHARED_WINDOW),
+        (Space::Local, local, LOCAL_WINDOW),
+    ]
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -262,11 +335,22 @@ impl Block<'_> {
         self.access(warp, access, mask, Direction::Load)
     }
 
-    pub(super) fn store(&mut self, warp: &mut Warp, access: &Access, mask: u32) -> Result<(), Trap> {
+    pub(super) fn store(
+        &mut self,
+        warp: &mut Warp,
+        access: &Access,
+        mask: u32,
+    ) -> Result<(), Trap> {
         self.access(warp, access, mask, Direction::Store)
     }
 
-    fn access(&mut self, warp: &mut Warp, access: &Access, mask: u32, direction: Direction) -> Result<(), Trap> {
+    fn access(
+        &mut self,
+        warp: &mut Warp,
+        access: &Access,
+        mask: u32,
+        direction: Direction,
+    ) -> Result<(), Trap> {
         let addresses = addresses(&warp.registers, access.base, access.offset);
         let bytes = access.width as usize * access.count;
         check_alignment(&addresses, mask, access.space, bytes)?;
@@ -293,13 +377,22 @@ impl Block<'_> {
         match space {
             Space::Shared => {
                 self.count_shared(addresses, mask, access.width as u64 * access.count as u64);
-                let mut view = SharedView { shared: &mut self.shared, warp: warp.index };
+                let mut view = SharedView {
+                    shared: &mut self.shared,
+                    warp: warp.index,
+                };
                 match direction {
-                    Direction::Load => gather(&mut view, &mut warp.registers, access, addresses, mask),
-                    Direction::Store => scatter(&mut view, &warp.registers, access, addresses, mask),
+                    Direction::Load => {
+                        gather(&mut view, &mut warp.registers, access, addresses, mask)
+                    }
+                    Direction::Store => {
+                        scatter(&mut view, &warp.registers, access, addresses, mask)
+                    }
                 }
             }
-            Space::Local => warp.access_local(access, addresses, mask, direction == Direction::Store),
+            Space::Local => {
+                warp.access_local(access, addresses, mask, direction == Direction::Store)
+            }
             _ => self.access_global(warp, access, addresses, mask, direction),
         }
     }
@@ -319,7 +412,10 @@ impl Block<'_> {
         while left != 0 {
             let first = left.trailing_zeros() as usize;
             let Some(allocation) = self.memory.allocation(addresses[first]) else {
-                return Err(lane_trap(first, self.memory.out_of_bounds(addresses[first], bytes)));
+                return Err(lane_trap(
+                    first,
+                    self.memory.out_of_bounds(addresses[first], bytes),
+                ));
             };
             let start = allocation.start();
             let mut here = 0;
@@ -328,7 +424,10 @@ impl Block<'_> {
             }
             here &= left;
             left &= !here;
-            let mut view = GlobalView { allocation, stamps: &self.stamps };
+            let mut view = GlobalView {
+                allocation,
+                stamps: &self.stamps,
+            };
             let done = match direction {
                 Direction::Load => gather(&mut view, &mut warp.registers, access, addresses, here),
                 Direction::Store => scatter(&mut view, &warp.registers, access, addresses, here),
@@ -366,29 +465,53 @@ impl Block<'_> {
     }
 
     /// `ld.param`.
-    pub(super) fn load_param(&mut self, warp: &mut Warp, access: &Access, mask: u32) -> Result<(), Trap> {
+    pub(super) fn load_param(
+        &mut self,
+        warp: &mut Warp,
+        access: &Access,
+        mask: u32,
+    ) -> Result<(), Trap> {
         let addresses = addresses(&warp.registers, access.base, access.offset);
         let bytes = access.width as usize * access.count;
         check_alignment(&addresses, mask, Space::Param, bytes)?;
         for lane in lanes(mask) {
             let (address, size) = (addresses[lane], self.arguments.len());
             let start = usize::try_from(address).unwrap_or(usize::MAX);
-            let Some(source) = start.checked_add(bytes).and_then(|end| self.arguments.get(start..end)) else {
+            let Some(source) = start
+                .checked_add(bytes)
+                .and_then(|end| self.arguments.get(start..end))
+            else {
                 let detail = format!("the parameters have {size} bytes");
-                return Err(lane_trap(lane, FaultKind::OutOfBounds { space: Space::Param, address, bytes, detail }));
+                return Err(lane_trap(
+                    lane,
+                    FaultKind::OutOfBounds {
+                        space: Space::Param,
+                        address,
+                        bytes,
+                        detail,
+                    },
+                ));
             };
             fill_lane(&mut warp.registers, access, lane, source);
         }
         Ok(())
     }
 
-    pub(super) fn atomic(&mut self, warp: &mut Warp, atomic: &AtomicAccess, mask: u32) -> Result<(), Trap> {
+    pub(super) fn atomic(
+        &mut self,
+        warp: &mut Warp,
+        atomic: &AtomicAccess,
+        mask: u32,
+    ) -> Result<(), Trap> {
         let access = &atomic.access;
         let generic = addresses(&warp.registers, access.base, access.offset);
         let bytes = access.width as usize;
         check_alignment(&generic, mask, access.space, bytes)?;
         if atomic.f == Atomic::AddF32 {
-            return Err(lane_trap(mask.trailing_zeros() as usize, FaultKind::UnorderedSum));
+            return Err(lane_trap(
+                mask.trailing_zeros() as usize,
+                FaultKind::UnorderedSum,
+            ));
         }
         let parts = match access.space {
             Space::Generic => by_window(&generic, mask),
@@ -402,12 +525,23 @@ impl Block<'_> {
             }
             for lane in lanes(mask) {
                 let address = addresses[lane];
-                let place = self.atomic_place(space, address, bytes, warp.index).map_err(|kind| lane_trap(lane, kind))?;
+                let place = self
+                    .atomic_place(space, address, bytes, warp.index)
+                    .map_err(|kind| lane_trap(lane, kind))?;
                 let old = value(place, false);
                 let operand = |slot: u16| {
-                    if access.long { warp.registers.longs[slot as usize][lane] } else { u64::from(warp.registers.words[slot as usize][lane]) }
+                    if access.long {
+                        warp.registers.longs[slot as usize][lane]
+                    } else {
+                        u64::from(warp.registers.words[slot as usize][lane])
+                    }
                 };
-                let new = combine_atomic(atomic.f, access.long, old, (operand(atomic.b), operand(atomic.c)));
+                let new = combine_atomic(
+                    atomic.f,
+                    access.long,
+                    old,
+                    (operand(atomic.b), operand(atomic.c)),
+                );
                 place.copy_from_slice(&new.to_le_bytes()[..bytes]);
                 let target = access.registers[0] as usize;
                 if access.long {
@@ -420,18 +554,32 @@ impl Block<'_> {
         Ok(())
     }
 
-    fn atomic_place(&mut self, space: Space, address: u64, bytes: usize, warp: u32) -> Result<&mut [u8], FaultKind> {
+    fn atomic_place(
+        &mut self,
+        space: Space,
+        address: u64,
+        bytes: usize,
+        warp: u32,
+    ) -> Result<&mut [u8], FaultKind> {
         if space == Space::Shared {
             return self.shared.atomic(address, bytes, warp);
         }
         let fault = self.memory.out_of_bounds(address, bytes);
-        let allocation = self.memory.allocation(address).ok_or_else(|| fault.clone())?;
+        let allocation = self
+            .memory
+            .allocation(address)
+            .ok_or_else(|| fault.clone())?;
         let offset = (address - allocation.start()) as usize;
         allocation.atomic(offset, bytes, &self.stamps)?.ok_or(fault)
     }
 
     /// `cp.async`: copies at once; the destination is marked until it is waited for.
-    pub(super) fn copy_async(&mut self, warp: &mut Warp, copy: &CopyAsync, mask: u32) -> Result<(), Trap> {
+    pub(super) fn copy_async(
+        &mut self,
+        warp: &mut Warp,
+        copy: &CopyAsync,
+        mask: u32,
+    ) -> Result<(), Trap> {
         let to = addresses(&warp.registers, copy.to, copy.to_offset);
         let from = addresses(&warp.registers, copy.from, copy.from_offset);
         let bytes = copy.bytes as usize;
@@ -440,24 +588,44 @@ impl Block<'_> {
         self.count_shared(&to, mask, bytes as u64);
         self.count_global(&from, mask, bytes as u64);
         for lane in lanes(mask) {
-            let size = copy.size.map_or(bytes, |slot| (warp.registers.word(slot)[lane] as usize).min(bytes));
+            let size = copy.size.map_or(bytes, |slot| {
+                (warp.registers.word(slot)[lane] as usize).min(bytes)
+            });
             let mut buffer = [0; 16];
             if size > 0 {
                 let fault = self.memory.out_of_bounds(from[lane], size);
-                let allocation = self.memory.allocation(from[lane]).ok_or_else(|| lane_trap(lane, fault.clone()))?;
+                let allocation = self
+                    .memory
+                    .allocation(from[lane])
+                    .ok_or_else(|| lane_trap(lane, fault.clone()))?;
                 let offset = (from[lane] - allocation.start()) as usize;
-                let source = allocation.read(offset, size, &self.stamps).map_err(|kind| lane_trap(lane, kind))?;
+                let source = allocation
+                    .read(offset, size, &self.stamps)
+                    .map_err(|kind| lane_trap(lane, kind))?;
                 buffer[..size].copy_from_slice(source.ok_or_else(|| lane_trap(lane, fault))?);
             }
-            let target = self.shared.begin_copy(to[lane], bytes, warp.index).map_err(|kind| lane_trap(lane, kind))?;
+            let target = self
+                .shared
+                .begin_copy(to[lane], bytes, warp.index)
+                .map_err(|kind| lane_trap(lane, kind))?;
             target.copy_from_slice(&buffer[..bytes]);
-            warp.copies.push(PendingCopy { address: to[lane], bytes, lane, group: None });
+            warp.copies.push(PendingCopy {
+                address: to[lane],
+                bytes,
+                lane,
+                group: None,
+            });
         }
         Ok(())
     }
 
     /// `cp.async.wait_group`: the oldest groups of each lane arrive until `pending` are left.
-    pub(super) fn wait_copies(&mut self, warp: &mut Warp, pending: u32, mask: u32) -> Result<(), Trap> {
+    pub(super) fn wait_copies(
+        &mut self,
+        warp: &mut Warp,
+        pending: u32,
+        mask: u32,
+    ) -> Result<(), Trap> {
         let mut kept = Vec::new();
         for copy in std::mem::take(&mut warp.copies) {
             let newest = warp.copy_groups[copy.lane];
@@ -480,7 +648,13 @@ impl Block<'_> {
 }
 
 fn combine_atomic(f: Atomic, long: bool, old: u64, (b, c): (u64, u64)) -> u64 {
-    let signed = |value: u64| if long { value as i64 } else { i64::from(value as u32 as i32) };
+    let signed = |value: u64| {
+        if long {
+            value as i64
+        } else {
+            i64::from(value as u32 as i32)
+        }
+    };
     match f {
         Atomic::Add => old.wrapping_add(b),
         Atomic::MinS if signed(b) < signed(old) => b,
@@ -497,21 +671,49 @@ fn combine_atomic(f: Atomic, long: bool, old: u64, (b, c): (u64, u64)) -> u64 {
 }
 
 impl Warp {
-    fn access_local(&mut self, access: &Access, addresses: &[u64; LANES], mask: u32, store: bool) -> Result<(), Trap> {
+    fn access_local(
+        &mut self,
+        access: &Access,
+        addresses: &[u64; LANES],
+        mask: u32,
+        store: bool,
+    ) -> Result<(), Trap> {
         let bytes = access.width as usize * access.count;
         for lane in lanes(mask) {
             let (address, size) = (addresses[lane], self.local.len() / LANES);
             if address.saturating_add(bytes as u64) > size as u64 {
                 let detail = format!("the thread has {size} bytes");
-                return Err(lane_trap(lane, FaultKind::OutOfBounds { space: Space::Local, address, bytes, detail }));
+                return Err(lane_trap(
+                    lane,
+                    FaultKind::OutOfBounds {
+                        space: Space::Local,
+                        address,
+                        bytes,
+                        detail,
+                    },
+                ));
             }
             let start = lane * size + address as usize;
             if store {
-                take_lane(&self.registers, access, lane, &mut self.local[start..start + bytes]);
+                take_lane(
+                    &self.registers,
+                    access,
+                    lane,
+                    &mut self.local[start..start + bytes],
+                );
                 self.local_written[start..start + bytes].fill(true);
-            } else if let Some(at) = self.local_written[start..start + bytes].iter().position(|written| !written) {
+            } else if let Some(at) = self.local_written[start..start + bytes]
+                .iter()
+                .position(|written| !written)
+            {
                 let address = address + at as u64;
-                return Err(lane_trap(lane, FaultKind::Unwritten { space: Space::Local, address }));
+                return Err(lane_trap(
+                    lane,
+                    FaultKind::Unwritten {
+                        space: Space::Local,
+                        address,
+                    },
+                ));
             } else {
                 let mut buffer = [0; 16];
                 buffer[..bytes].copy_from_slice(&self.local[start..start + bytes]);

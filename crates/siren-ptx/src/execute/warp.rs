@@ -60,7 +60,11 @@ pub(super) struct Warp {
 impl Warp {
     pub(super) fn new(index: u32, threads: u32, local_bytes: usize) -> Self {
         let lanes = (threads - index * 32).min(32);
-        let all = if lanes == 32 { u32::MAX } else { (1 << lanes) - 1 };
+        let all = if lanes == 32 {
+            u32::MAX
+        } else {
+            (1 << lanes) - 1
+        };
         Self {
             index,
             registers: Registers::default(),
@@ -82,7 +86,8 @@ impl Warp {
     /// Makes the warp as new for the next block; the registers are the caller's.
     pub(super) fn reset(&mut self) {
         self.status = Status::Running;
-        (self.live, self.lanes, self.pc, self.next, self.executed) = (self.all, self.all, 0, u32::MAX, 0);
+        (self.live, self.lanes, self.pc, self.next, self.executed) =
+            (self.all, self.all, 0, u32::MAX, 0);
         self.others.clear();
         self.local_written.fill(false);
         self.copies.clear();
@@ -90,16 +95,32 @@ impl Warp {
     }
 
     fn update_next(&mut self) {
-        self.next = self.others.iter().filter(|group| !group.parked).map(|group| group.pc).min().unwrap_or(u32::MAX);
+        self.next = self
+            .others
+            .iter()
+            .filter(|group| !group.parked)
+            .map(|group| group.pc)
+            .min()
+            .unwrap_or(u32::MAX);
     }
 
     /// Goes on with the lanes that are furthest behind: those that took different ways meet again.
     #[cold]
     fn switch(&mut self) {
         if self.lanes != 0 {
-            self.others.push(Group { pc: self.pc, lanes: self.lanes, parked: false });
+            self.others.push(Group {
+                pc: self.pc,
+                lanes: self.lanes,
+                parked: false,
+            });
         }
-        let pc = self.others.iter().filter(|group| !group.parked).map(|group| group.pc).min().unwrap_or(self.pc);
+        let pc = self
+            .others
+            .iter()
+            .filter(|group| !group.parked)
+            .map(|group| group.pc)
+            .min()
+            .unwrap_or(self.pc);
         let mut lanes = 0;
         self.others.retain(|group| {
             let here = group.pc == pc && !group.parked;
@@ -117,20 +138,33 @@ impl Warp {
         } else if taken == 0 {
             self.pc += 1;
         } else {
-            self.others.push(Group { pc: target, lanes: taken, parked: false });
+            self.others.push(Group {
+                pc: target,
+                lanes: taken,
+                parked: false,
+            });
             self.lanes = stay;
             self.pc += 1;
             self.update_next();
         }
     }
 
-    fn branch_indexed(&mut self, index: &[u32; LANES], active: u32, table: &[u32]) -> Result<(), Trap> {
+    fn branch_indexed(
+        &mut self,
+        index: &[u32; LANES],
+        active: u32,
+        table: &[u32],
+    ) -> Result<(), Trap> {
         let stay = self.lanes & !active;
         for lane in (0..LANES).filter(|lane| active >> lane & 1 == 1) {
             let Some(&target) = table.get(index[lane] as usize) else {
                 return Err(crate::fault::lane_trap(lane, FaultKind::Trap));
             };
-            self.others.push(Group { pc: target, lanes: 1 << lane, parked: false });
+            self.others.push(Group {
+                pc: target,
+                lanes: 1 << lane,
+                parked: false,
+            });
         }
         self.pc += 1;
         self.lanes = stay;
@@ -164,7 +198,10 @@ impl Warp {
         let Some(group) = first.filter(|group| group.lanes == self.live) else {
             let (pc, arrived) = first.map_or((self.pc, 0), |group| (group.pc, group.lanes));
             self.pc = pc;
-            return Err(trap(FaultKind::PartialWarp { arrived, expected: self.all }));
+            return Err(trap(FaultKind::PartialWarp {
+                arrived,
+                expected: self.all,
+            }));
         };
         self.others.clear();
         (self.pc, self.lanes) = (group.pc, group.lanes);
@@ -190,9 +227,16 @@ impl Warp {
             return Ok(true);
         }
         if expected & !self.live != 0 {
-            return Err(trap(FaultKind::PartialWarp { arrived: lanes, expected }));
+            return Err(trap(FaultKind::PartialWarp {
+                arrived: lanes,
+                expected,
+            }));
         }
-        self.others.push(Group { pc, lanes, parked: true });
+        self.others.push(Group {
+            pc,
+            lanes,
+            parked: true,
+        });
         self.lanes = 0;
         self.resume()?;
         Ok(false)
@@ -237,7 +281,9 @@ fn run(block: &mut Block<'_>, warp: &mut Warp) -> Result<(), Trap> {
         }
         warp.executed += 1;
         if warp.executed > block.budget {
-            return Err(trap(FaultKind::Budget { executed: block.budget }));
+            return Err(trap(FaultKind::Budget {
+                executed: block.budget,
+            }));
         }
         if arithmetic(warp, instruction, active) {
             warp.pc += 1;
@@ -265,14 +311,30 @@ fn arithmetic(warp: &mut Warp, instruction: &Instruction, mask: u32) -> bool {
         Op::Ternary64 { f, d, a, b, c } => alu::ternary64(r, f, d, [a, b, c], mask),
         Op::MulWide { signed, d, a, b } => alu::multiply_wide(r, signed, d, [a, b], mask),
         Op::MadWide { signed, d, a, b, c } => alu::multiply_add_wide(r, signed, d, [a, b, c], mask),
-        Op::Extract64 { signed, d, a, place } => alu::extract64(r, signed, d, [a, place], mask),
+        Op::Extract64 {
+            signed,
+            d,
+            a,
+            place,
+        } => alu::extract64(r, signed, d, [a, place], mask),
         Op::Insert64 { d, a, base, place } => alu::insert64(r, d, [a, base, place], mask),
-        Op::Pack64 { d, lo, hi } => r.long_from_words(d, [lo, hi], mask, |lo, hi| u64::from(hi) << 32 | u64::from(lo)),
+        Op::Pack64 { d, lo, hi } => r.long_from_words(d, [lo, hi], mask, |lo, hi| {
+            u64::from(hi) << 32 | u64::from(lo)
+        }),
         Op::Unpack64 { lo, hi, a } => {
             r.word_from_long(lo, a, mask, |a| a as u32);
             r.word_from_long(hi, a, mask, |a| (a >> 32) as u32);
         }
-        Op::Compare { test, combine, flip, d, q, a, b, c } => {
+        Op::Compare {
+            test,
+            combine,
+            flip,
+            d,
+            q,
+            a,
+            b,
+            c,
+        } => {
             let c = r.predicates[c as usize] ^ if flip { u32::MAX } else { 0 };
             let result = alu::compare(r, test, [a, b]);
             r.set_predicate(d, alu::combine(combine, result, c), mask);
@@ -280,8 +342,17 @@ fn arithmetic(warp: &mut Warp, instruction: &Instruction, mask: u32) -> bool {
         }
         Op::Select32 { d, a, b, p } => alu::select32(r, d, [a, b], p, mask),
         Op::Select64 { d, a, b, p } => alu::select64(r, d, [a, b], p, mask),
-        Op::Predicate { f, flip_a, flip_b, d, a, b } => {
-            let value = |slot: u16, flip: bool| r.predicates[slot as usize] ^ if flip { u32::MAX } else { 0 };
+        Op::Predicate {
+            f,
+            flip_a,
+            flip_b,
+            d,
+            a,
+            b,
+        } => {
+            let value = |slot: u16, flip: bool| {
+                r.predicates[slot as usize] ^ if flip { u32::MAX } else { 0 }
+            };
             let result = alu::combine(f, value(a, flip_a), value(b, flip_b));
             r.set_predicate(d, result, mask);
         }
@@ -293,7 +364,12 @@ fn arithmetic(warp: &mut Warp, instruction: &Instruction, mask: u32) -> bool {
 
 /// Executes any other instruction. Returns whether the warp goes on.
 #[inline(always)]
-fn step(block: &mut Block<'_>, warp: &mut Warp, instruction: &Instruction, active: u32) -> Result<bool, Trap> {
+fn step(
+    block: &mut Block<'_>,
+    warp: &mut Warp,
+    instruction: &Instruction,
+    active: u32,
+) -> Result<bool, Trap> {
     let kernel = block.kernel;
     match instruction.op {
         Op::Branch { target } => {
@@ -358,7 +434,10 @@ fn named(warp: &Warp, members: u16, active: u32) -> u32 {
 fn whole(warp: &mut Warp, expected: u32, active: u32) -> Result<bool, Trap> {
     // A guard that holds in some lanes only, or a mask that leaves out a lane that is here.
     if active & !expected != 0 || (warp.lanes & !active & expected != 0) {
-        return Err(trap(FaultKind::PartialWarp { arrived: active, expected }));
+        return Err(trap(FaultKind::PartialWarp {
+            arrived: active,
+            expected,
+        }));
     }
     let met = warp.converge(expected)?;
     Ok(met && active == expected)

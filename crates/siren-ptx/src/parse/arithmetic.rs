@@ -5,13 +5,15 @@ use super::builder::Builder;
 use super::instruction::Written;
 use super::operand::{Operand, Type};
 use crate::isa::{
-    Binary32, Binary64, Comparand, Divide, Logic, Narrow, Op, Relation, SINK, Shift, Slot, TRUE, Ternary32, Ternary64, Test,
-    Unary32, Unary64,
+    Binary32, Binary64, Comparand, Divide, Logic, Narrow, Op, Relation, SINK, Shift, Slot, TRUE,
+    Ternary32, Ternary64, Test, Unary32, Unary64,
 };
 
 pub(super) fn decode(builder: &mut Builder<'_>, written: Written<'_>) -> Result<()> {
     match written.name {
-        "add" | "sub" | "min" | "max" | "and" | "or" | "xor" | "copysign" => binary(builder, written),
+        "add" | "sub" | "min" | "max" | "and" | "or" | "xor" | "copysign" => {
+            binary(builder, written)
+        }
         "mul" | "div" | "rem" if !written.has("wide") => binary(builder, written),
         "mul" | "mad" | "fma" => ternary(builder, written),
         "neg" | "abs" | "not" | "sqrt" | "rcp" | "popc" | "clz" | "brev" => unary(builder, written),
@@ -38,14 +40,22 @@ fn word(builder: &mut Builder<'_>, of: Type, operand: &Operand<'_>) -> Result<Sl
         return Ok(a);
     }
     let d = builder.new_word()?;
-    builder.emit(Op::Unary32 { f: Unary32::Sign16, d, a });
+    builder.emit(Op::Unary32 {
+        f: Unary32::Sign16,
+        d,
+        a,
+    });
     Ok(d)
 }
 
 /// Registers of 16 bits have zeros above.
 fn trim(builder: &mut Builder<'_>, of: Type, d: Slot) {
     if of.bits() == 16 {
-        builder.emit(Op::Unary32 { f: Unary32::Zero16, d, a: d });
+        builder.emit(Op::Unary32 {
+            f: Unary32::Zero16,
+            d,
+            a: d,
+        });
     }
 }
 
@@ -61,13 +71,24 @@ fn unary(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
             return Err(builder.error("expected a predicate"));
         };
         let (d, (a, flip)) = (builder.predicate_target(target)?, builder.predicate(from)?);
-        builder.emit(Op::Predicate { f: Logic::And, flip_a: !flip, flip_b: false, d, a, b: TRUE });
+        builder.emit(Op::Predicate {
+            f: Logic::And,
+            flip_a: !flip,
+            flip_b: false,
+            d,
+            a,
+            b: TRUE,
+        });
         return Ok(());
     }
     if of.bits() == 64 {
         let a = builder.long(from)?;
         if matches!(name, "popc" | "clz") {
-            let f = if name == "popc" { Narrow::Popc } else { Narrow::Clz };
+            let f = if name == "popc" {
+                Narrow::Popc
+            } else {
+                Narrow::Clz
+            };
             let d = builder.word_target(to)?;
             builder.emit(Op::Narrow { f, d, a });
             return Ok(());
@@ -125,16 +146,22 @@ fn binary(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
         return divide(builder, name == "div", of, &written.operands);
     }
     if of.bits() == 64 {
-        let f = binary64(name, of, high).ok_or_else(|| builder.error("an operation on this type that is not supported"))?;
+        let f = binary64(name, of, high)
+            .ok_or_else(|| builder.error("an operation on this type that is not supported"))?;
         let (d, a, b) = (builder.long_target(to)?, builder.long(a)?, builder.long(b)?);
         builder.emit(Op::Binary64 { f, d, a, b });
         return Ok(());
     }
-    let f = binary32(name, of, high).ok_or_else(|| builder.error("an operation on this type that is not supported"))?;
+    let f = binary32(name, of, high)
+        .ok_or_else(|| builder.error("an operation on this type that is not supported"))?;
     let (a, b) = (word(builder, of, a)?, word(builder, of, b)?);
     let d = builder.word_target(to)?;
     // PTX names the source of the sign first.
-    let (a, b) = if f == Binary32::CopysignF32 { (b, a) } else { (a, b) };
+    let (a, b) = if f == Binary32::CopysignF32 {
+        (b, a)
+    } else {
+        (a, b)
+    };
     builder.emit(Op::Binary32 { f, d, a, b });
     trim(builder, of, d);
     Ok(())
@@ -227,11 +254,23 @@ fn predicate(
     };
     let d = builder.predicate_target(target)?;
     let ((a, flip_a), (b, flip_b)) = (builder.predicate(sources.0)?, builder.predicate(sources.1)?);
-    builder.emit(Op::Predicate { f, flip_a, flip_b, d, a, b });
+    builder.emit(Op::Predicate {
+        f,
+        flip_a,
+        flip_b,
+        d,
+        a,
+        b,
+    });
     Ok(())
 }
 
-fn divide(builder: &mut Builder<'_>, quotient: bool, of: Type, operands: &[Operand<'_>]) -> Result<()> {
+fn divide(
+    builder: &mut Builder<'_>,
+    quotient: bool,
+    of: Type,
+    operands: &[Operand<'_>],
+) -> Result<()> {
     let f = match (quotient, of.is_signed()) {
         (true, true) => Divide::QuotientS,
         (true, false) => Divide::QuotientU,
@@ -244,7 +283,10 @@ fn divide(builder: &mut Builder<'_>, quotient: bool, of: Type, operands: &[Opera
         builder.emit(Op::Divide64 { f, d, a, b });
         return Ok(());
     }
-    let (a, b) = (word(builder, of, &operands[1])?, word(builder, of, &operands[2])?);
+    let (a, b) = (
+        word(builder, of, &operands[1])?,
+        word(builder, of, &operands[2])?,
+    );
     let d = builder.word_target(&operands[0])?;
     builder.emit(Op::Divide32 { f, d, a, b });
     trim(builder, of, d);
@@ -261,36 +303,90 @@ fn ternary(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
     written.check(builder, if written.name == "mul" { 3 } else { 4 })?;
     let operands = &written.operands;
     if wide && of.bits() == 16 {
-        let (a, b) = (word(builder, of, &operands[1])?, word(builder, of, &operands[2])?);
+        let (a, b) = (
+            word(builder, of, &operands[1])?,
+            word(builder, of, &operands[2])?,
+        );
         let d = builder.word_target(&operands[0])?;
         let op = if let Some(c) = operands.get(3) {
-            Op::Ternary32 { f: Ternary32::MadLo, d, a, b, c: builder.word(c)? }
+            Op::Ternary32 {
+                f: Ternary32::MadLo,
+                d,
+                a,
+                b,
+                c: builder.word(c)?,
+            }
         } else {
-            Op::Binary32 { f: Binary32::MulLo, d, a, b }
+            Op::Binary32 {
+                f: Binary32::MulLo,
+                d,
+                a,
+                b,
+            }
         };
         builder.emit(op);
         return Ok(());
     }
     if wide && of.bits() == 32 && of.is_integer() {
         let signed = of.is_signed();
-        let (d, a, b) = (builder.long_target(&operands[0])?, builder.word(&operands[1])?, builder.word(&operands[2])?);
+        let (d, a, b) = (
+            builder.long_target(&operands[0])?,
+            builder.word(&operands[1])?,
+            builder.word(&operands[2])?,
+        );
         let op = match operands.get(3) {
-            Some(c) => Op::MadWide { signed, d, a, b, c: builder.long(c)? },
+            Some(c) => Op::MadWide {
+                signed,
+                d,
+                a,
+                b,
+                c: builder.long(c)?,
+            },
             None => Op::MulWide { signed, d, a, b },
         };
         builder.emit(op);
         return Ok(());
     }
     let op = match of {
-        Type::Float(32) | Type::Bits(32) | Type::Unsigned(16 | 32) | Type::Signed(16 | 32) if float || low => {
-            let f = if float { Ternary32::FmaF32 } else { Ternary32::MadLo };
-            let (a, b, c) = (builder.word(&operands[1])?, builder.word(&operands[2])?, builder.word(&operands[3])?);
-            Op::Ternary32 { f, d: builder.word_target(&operands[0])?, a, b, c }
+        Type::Float(32) | Type::Bits(32) | Type::Unsigned(16 | 32) | Type::Signed(16 | 32)
+            if float || low =>
+        {
+            let f = if float {
+                Ternary32::FmaF32
+            } else {
+                Ternary32::MadLo
+            };
+            let (a, b, c) = (
+                builder.word(&operands[1])?,
+                builder.word(&operands[2])?,
+                builder.word(&operands[3])?,
+            );
+            Op::Ternary32 {
+                f,
+                d: builder.word_target(&operands[0])?,
+                a,
+                b,
+                c,
+            }
         }
         Type::Float(64) | Type::Unsigned(64) | Type::Signed(64) if float || low => {
-            let f = if float { Ternary64::FmaF64 } else { Ternary64::MadLo };
-            let (a, b, c) = (builder.long(&operands[1])?, builder.long(&operands[2])?, builder.long(&operands[3])?);
-            Op::Ternary64 { f, d: builder.long_target(&operands[0])?, a, b, c }
+            let f = if float {
+                Ternary64::FmaF64
+            } else {
+                Ternary64::MadLo
+            };
+            let (a, b, c) = (
+                builder.long(&operands[1])?,
+                builder.long(&operands[2])?,
+                builder.long(&operands[3])?,
+            );
+            Op::Ternary64 {
+                f,
+                d: builder.long_target(&operands[0])?,
+                a,
+                b,
+                c,
+            }
         }
         _ => return Err(builder.error("a multiplication of this type that is not supported")),
     };
@@ -363,7 +459,8 @@ fn test(builder: &Builder<'_>, name: &str, of: Type) -> Result<Test> {
         _ => return Err(builder.error("a comparison of this type is not supported")),
     };
     let float = matches!(of, Type::Float(_));
-    let relation = relation(name, float).ok_or_else(|| builder.error("a comparison that is not supported"))?;
+    let relation =
+        relation(name, float).ok_or_else(|| builder.error("a comparison that is not supported"))?;
     Ok(Test { relation, kind })
 }
 
@@ -372,7 +469,11 @@ fn compare(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
     let to_word = written.name == "set";
     let name = written.take_first().unwrap_or("");
     let combine = written.take_any(&["and", "or", "xor"]).and_then(logic);
-    let result = if to_word { Some(written.take_type(builder)?) } else { None };
+    let result = if to_word {
+        Some(written.take_type(builder)?)
+    } else {
+        None
+    };
     let of = written.take_type(builder)?;
     let test = test(builder, name, of)?;
     written.check(builder, if combine.is_some() { 4 } else { 3 })?;
@@ -380,17 +481,45 @@ fn compare(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
     let (a, b) = if of.bits() == 64 {
         (builder.long(&operands[1])?, builder.long(&operands[2])?)
     } else {
-        (word(builder, of, &operands[1])?, word(builder, of, &operands[2])?)
+        (
+            word(builder, of, &operands[1])?,
+            word(builder, of, &operands[2])?,
+        )
     };
-    let (c, flip) = if combine.is_some() { builder.predicate(&operands[3])? } else { (TRUE, false) };
+    let (c, flip) = if combine.is_some() {
+        builder.predicate(&operands[3])?
+    } else {
+        (TRUE, false)
+    };
     let combine = combine.unwrap_or(Logic::And);
     if let Some(result) = result {
         let d = builder.word_target(&operands[0])?;
         let p = builder.new_predicate()?;
-        let (yes, no) = (if result == Type::Float(32) { 0x3f80_0000 } else { u32::MAX }, builder.constant(0)?);
+        let (yes, no) = (
+            if result == Type::Float(32) {
+                0x3f80_0000
+            } else {
+                u32::MAX
+            },
+            builder.constant(0)?,
+        );
         let yes = builder.constant(yes)?;
-        builder.emit(Op::Compare { test, combine, flip, d: p, q: SINK, a, b, c });
-        builder.emit(Op::Select32 { d, a: yes, b: no, p });
+        builder.emit(Op::Compare {
+            test,
+            combine,
+            flip,
+            d: p,
+            q: SINK,
+            a,
+            b,
+            c,
+        });
+        builder.emit(Op::Select32 {
+            d,
+            a: yes,
+            b: no,
+            p,
+        });
         return Ok(());
     }
     let (d, q) = match operands[0] {
@@ -398,7 +527,16 @@ fn compare(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
         Operand::Name(d) => (builder.predicate_target(d)?, SINK),
         _ => return Err(builder.error("expected a predicate")),
     };
-    builder.emit(Op::Compare { test, combine, flip, d, q, a, b, c });
+    builder.emit(Op::Compare {
+        test,
+        combine,
+        flip,
+        d,
+        q,
+        a,
+        b,
+        c,
+    });
     Ok(())
 }
 
@@ -411,9 +549,19 @@ fn select(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
     let (p, flip) = builder.predicate(p)?;
     let (a, b) = if flip { (b, a) } else { (a, b) };
     let op = if of.bits() == 64 {
-        Op::Select64 { d: builder.long_target(to)?, a: builder.long(a)?, b: builder.long(b)?, p }
+        Op::Select64 {
+            d: builder.long_target(to)?,
+            a: builder.long(a)?,
+            b: builder.long(b)?,
+            p,
+        }
     } else {
-        Op::Select32 { d: builder.word_target(to)?, a: builder.word(a)?, b: builder.word(b)?, p }
+        Op::Select32 {
+            d: builder.word_target(to)?,
+            a: builder.word(a)?,
+            b: builder.word(b)?,
+            p,
+        }
     };
     builder.emit(op);
     Ok(())
@@ -427,9 +575,24 @@ fn field(builder: &mut Builder<'_>, position: &Operand<'_>, length: &Operand<'_>
     let (position, length) = (builder.word(position)?, builder.word(length)?);
     let (mask, eight) = (builder.constant(255)?, builder.constant(8)?);
     let (low, place) = (builder.new_word()?, builder.new_word()?);
-    builder.emit(Op::Binary32 { f: Binary32::And, d: low, a: position, b: mask });
-    builder.emit(Op::Binary32 { f: Binary32::Shl, d: place, a: length, b: eight });
-    builder.emit(Op::Binary32 { f: Binary32::Or, d: place, a: place, b: low });
+    builder.emit(Op::Binary32 {
+        f: Binary32::And,
+        d: low,
+        a: position,
+        b: mask,
+    });
+    builder.emit(Op::Binary32 {
+        f: Binary32::Shl,
+        d: place,
+        a: length,
+        b: eight,
+    });
+    builder.emit(Op::Binary32 {
+        f: Binary32::Or,
+        d: place,
+        a: place,
+        b: low,
+    });
     Ok(place)
 }
 
@@ -439,17 +602,45 @@ fn bit_field(builder: &mut Builder<'_>, of: Type, operands: &[Operand<'_>]) -> R
     let place = field(builder, &operands[last - 1], &operands[last])?;
     let op = match (of.bits(), operands) {
         (32, [to, a, base, _, _]) => {
-            let (d, a, b) = (builder.word_target(to)?, builder.word(a)?, builder.word(base)?);
-            Op::Ternary32 { f: Ternary32::Insert, d, a, b, c: place }
+            let (d, a, b) = (
+                builder.word_target(to)?,
+                builder.word(a)?,
+                builder.word(base)?,
+            );
+            Op::Ternary32 {
+                f: Ternary32::Insert,
+                d,
+                a,
+                b,
+                c: place,
+            }
         }
-        (64, [to, a, base, _, _]) => {
-            Op::Insert64 { d: builder.long_target(to)?, a: builder.long(a)?, base: builder.long(base)?, place }
-        }
+        (64, [to, a, base, _, _]) => Op::Insert64 {
+            d: builder.long_target(to)?,
+            a: builder.long(a)?,
+            base: builder.long(base)?,
+            place,
+        },
         (32, [to, a, _, _]) => {
-            let f = if signed { Ternary32::BfeS } else { Ternary32::BfeU };
-            Op::Ternary32 { f, d: builder.word_target(to)?, a: builder.word(a)?, b: place, c: place }
+            let f = if signed {
+                Ternary32::BfeS
+            } else {
+                Ternary32::BfeU
+            };
+            Op::Ternary32 {
+                f,
+                d: builder.word_target(to)?,
+                a: builder.word(a)?,
+                b: place,
+                c: place,
+            }
         }
-        (64, [to, a, _, _]) => Op::Extract64 { signed, d: builder.long_target(to)?, a: builder.long(a)?, place },
+        (64, [to, a, _, _]) => Op::Extract64 {
+            signed,
+            d: builder.long_target(to)?,
+            a: builder.long(a)?,
+            place,
+        },
         _ => return Err(builder.error("only 32 and 64 bits are supported")),
     };
     builder.emit(op);
@@ -471,7 +662,11 @@ fn bits(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
         return Err(builder.error("only 32 bits are supported"));
     }
     let d = builder.word_target(&operands[0])?;
-    let (a, b, c) = (builder.word(&operands[1])?, builder.word(&operands[2])?, builder.word(&operands[3])?);
+    let (a, b, c) = (
+        builder.word(&operands[1])?,
+        builder.word(&operands[2])?,
+        builder.word(&operands[3])?,
+    );
     let f = match (name, direction, mode) {
         ("lop3", ..) => Ternary32::Lop3(builder.immediate(&operands[4])? as u8),
         ("prmt", ..) => Ternary32::Permute,

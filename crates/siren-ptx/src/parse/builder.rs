@@ -50,7 +50,10 @@ impl<'a> Builder<'a> {
         declarations: &'a Declarations,
         lines: &'a [&'a str],
     ) -> Self {
-        let kernel = Kernel { predicates: 2, ..kernel };
+        let kernel = Kernel {
+            predicates: 2,
+            ..kernel
+        };
         Self {
             kernel,
             scopes: vec![HashMap::new()],
@@ -109,7 +112,11 @@ impl<'a> Builder<'a> {
     /// Gives every shared array that the body declares or names its place; `extern` ones start after all others.
     fn place_shared_arrays(&mut self, cursor: &mut Cursor<'_>) -> Result<()> {
         let (start, names): (usize, Vec<&str>) = (cursor.place(), cursor.block().collect());
-        for (at, _) in names.iter().enumerate().filter(|(_, name)| **name == ".shared") {
+        for (at, _) in names
+            .iter()
+            .enumerate()
+            .filter(|(_, name)| **name == ".shared")
+        {
             cursor.go_to(start + at + 1);
             let (name, array) = variable::shared(cursor)?;
             self.place_shared(&name, &array);
@@ -117,22 +124,34 @@ impl<'a> Builder<'a> {
         cursor.go_to(start);
         let names: HashSet<&str> = names.into_iter().collect();
         let declared = &self.declarations.shared;
-        let named = declared.iter().filter(|(name, _)| names.contains(name.as_str()));
-        let (fixed, dynamic): (Vec<_>, Vec<_>) = named.partition(|(_, array)| array.bytes.is_some());
+        let named = declared
+            .iter()
+            .filter(|(name, _)| names.contains(name.as_str()));
+        let (fixed, dynamic): (Vec<_>, Vec<_>) =
+            named.partition(|(_, array)| array.bytes.is_some());
         for (name, array) in fixed {
             self.place_shared(name, array);
         }
         for (_, array) in &dynamic {
-            self.kernel.static_shared_bytes = self.kernel.static_shared_bytes.next_multiple_of(array.align.max(16));
+            self.kernel.static_shared_bytes = self
+                .kernel
+                .static_shared_bytes
+                .next_multiple_of(array.align.max(16));
         }
         for (name, _) in dynamic {
-            self.scopes[0].insert(name.clone(), Meaning::Shared(u64::from(self.kernel.static_shared_bytes)));
+            self.scopes[0].insert(
+                name.clone(),
+                Meaning::Shared(u64::from(self.kernel.static_shared_bytes)),
+            );
         }
         Ok(())
     }
 
     fn place_shared(&mut self, name: &str, array: &SharedArray) {
-        let start = self.kernel.static_shared_bytes.next_multiple_of(array.align);
+        let start = self
+            .kernel
+            .static_shared_bytes
+            .next_multiple_of(array.align);
         self.scopes[0].insert(name.to_owned(), Meaning::Shared(u64::from(start)));
         self.kernel.static_shared_bytes = start + array.bytes.unwrap_or(0);
     }
@@ -141,7 +160,11 @@ impl<'a> Builder<'a> {
         match cursor.next() {
             ".reg" => self.registers(cursor),
             ".local" => {
-                let align = if cursor.peek() == ".align" { super::lexer::integer(cursor.ahead(1)) } else { None };
+                let align = if cursor.peek() == ".align" {
+                    super::lexer::integer(cursor.ahead(1))
+                } else {
+                    None
+                };
                 let array = variable::declaration(cursor)?;
                 let align = array.align.max(align.unwrap_or(1) as usize);
                 let start = self.kernel.local_bytes.next_multiple_of(align);
@@ -159,14 +182,20 @@ impl<'a> Builder<'a> {
                 cursor.skip_line();
                 Ok(())
             }
-            other => Err(ParseError::new(self.line, other, "a directive that is not supported")),
+            other => Err(ParseError::new(
+                self.line,
+                other,
+                "a directive that is not supported",
+            )),
         }
     }
 
     fn registers(&mut self, cursor: &mut Cursor<'_>) -> Result<()> {
         let word = cursor.next();
         let of = word.strip_prefix('.').and_then(Type::parse);
-        let of = of.ok_or_else(|| ParseError::new(self.line, word, "a type of registers that is not supported"))?;
+        let of = of.ok_or_else(|| {
+            ParseError::new(self.line, word, "a type of registers that is not supported")
+        })?;
         loop {
             let name = cursor.next();
             if cursor.accept("<") {
@@ -209,13 +238,18 @@ impl<'a> Builder<'a> {
                     break;
                 }
             }
-            self.tables.insert(name.to_owned(), self.table_labels.len() as u16);
+            self.tables
+                .insert(name.to_owned(), self.table_labels.len() as u16);
             self.table_labels.push(targets);
             return cursor.expect(";");
         }
         let here = self.kernel.code.len() as u32;
         if self.labels.insert(name.to_owned(), here).is_some() {
-            return Err(ParseError::new(self.line, name, "a label that exists already"));
+            return Err(ParseError::new(
+                self.line,
+                name,
+                "a label that exists already",
+            ));
         }
         Ok(())
     }
@@ -228,7 +262,10 @@ impl<'a> Builder<'a> {
         self.emit(Op::Exit);
         let labels = &self.labels;
         let find = |name: &String, line: u32| {
-            labels.get(name).copied().ok_or_else(|| ParseError::new(line, name, "a label that does not exist"))
+            labels
+                .get(name)
+                .copied()
+                .ok_or_else(|| ParseError::new(line, name, "a label that does not exist"))
         };
         for (at, name, line) in &self.branches {
             let found = find(name, *line)?;
@@ -237,12 +274,25 @@ impl<'a> Builder<'a> {
             }
         }
         for table in &self.table_labels {
-            let targets: Result<Vec<u32>> = table.iter().map(|(name, line)| find(name, *line)).collect();
+            let targets: Result<Vec<u32>> =
+                table.iter().map(|(name, line)| find(name, *line)).collect();
             self.kernel.branch_tables.push(targets?);
         }
-        self.kernel.word_constants = self.words.iter().map(|(&value, &slot)| (slot, value)).collect();
-        self.kernel.long_constants = self.longs.iter().map(|(&value, &slot)| (slot, value)).collect();
-        self.kernel.specials = self.specials.iter().map(|(&special, &slot)| (slot, special)).collect();
+        self.kernel.word_constants = self
+            .words
+            .iter()
+            .map(|(&value, &slot)| (slot, value))
+            .collect();
+        self.kernel.long_constants = self
+            .longs
+            .iter()
+            .map(|(&value, &slot)| (slot, value))
+            .collect();
+        self.kernel.specials = self
+            .specials
+            .iter()
+            .map(|(&special, &slot)| (slot, special))
+            .collect();
         Ok(self.kernel)
     }
 
@@ -252,7 +302,9 @@ impl<'a> Builder<'a> {
     }
 
     fn text(&self) -> &'a str {
-        self.lines.get(self.line as usize - 1).map_or("", |line| line.trim())
+        self.lines
+            .get(self.line as usize - 1)
+            .map_or("", |line| line.trim())
     }
 
     pub(super) fn set_guard(&mut self, guard: Slot, flip: bool) {
@@ -262,26 +314,42 @@ impl<'a> Builder<'a> {
 
     pub(super) fn emit(&mut self, op: Op) {
         let line = self.line;
-        if self.kernel.lines.last().is_none_or(|&(last, _)| last != line) {
+        if self
+            .kernel
+            .lines
+            .last()
+            .is_none_or(|&(last, _)| last != line)
+        {
             self.kernel.lines.push((line, self.text().to_owned()));
         }
         let counted = u32::from(self.first);
-        self.kernel.code.push(Instruction { op, guard: self.guard, guard_flip: self.guard_flip, counted, line });
+        self.kernel.code.push(Instruction {
+            op,
+            guard: self.guard,
+            guard_flip: self.guard_flip,
+            counted,
+            line,
+        });
         self.first = false;
     }
 
     /// Branches to a label that may follow.
     pub(super) fn emit_branch(&mut self, label: &str) {
-        self.branches.push((self.kernel.code.len(), label.to_owned(), self.line));
+        self.branches
+            .push((self.kernel.code.len(), label.to_owned(), self.line));
         self.emit(Op::Branch { target: 0 });
     }
 
     pub(super) fn branch_table(&self, name: &str) -> Result<u16> {
-        self.tables.get(name).copied().ok_or_else(|| self.error("a branch table that does not exist"))
+        self.tables
+            .get(name)
+            .copied()
+            .ok_or_else(|| self.error("a branch table that does not exist"))
     }
 
     fn count(&self, counter: usize) -> Result<Slot> {
-        Slot::try_from(counter).map_err(|_| self.error("more than 65,536 registers and constants of a class"))
+        Slot::try_from(counter)
+            .map_err(|_| self.error("more than 65,536 registers and constants of a class"))
     }
 
     pub(super) fn new_predicate(&mut self) -> Result<Slot> {
@@ -319,8 +387,17 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn meaning(&self, name: &str) -> Option<Meaning> {
-        let declared = self.scopes.iter().rev().find_map(|scope| scope.get(name)).copied();
-        declared.or_else(|| self.parameters.get(name).map(|&offset| Meaning::Param(offset)))
+        let declared = self
+            .scopes
+            .iter()
+            .rev()
+            .find_map(|scope| scope.get(name))
+            .copied();
+        declared.or_else(|| {
+            self.parameters
+                .get(name)
+                .map(|&offset| Meaning::Param(offset))
+        })
     }
 
     /// Slot of a source of at most 32 bits.
@@ -329,8 +406,12 @@ impl<'a> Builder<'a> {
             Operand::Number(value) => self.constant(*value as u32),
             Operand::Name(name) => match self.meaning(name) {
                 Some(Meaning::Word(slot, _)) => Ok(slot),
-                Some(Meaning::Shared(at) | Meaning::Local(at) | Meaning::Param(at)) => self.constant(at as u32),
-                Some(_) => Err(self.error("a register of another size than the instruction's type")),
+                Some(Meaning::Shared(at) | Meaning::Local(at) | Meaning::Param(at)) => {
+                    self.constant(at as u32)
+                }
+                Some(_) => {
+                    Err(self.error("a register of another size than the instruction's type"))
+                }
                 None => self.special(name),
             },
             _ => Err(self.error("expected a register or a number")),
@@ -343,8 +424,12 @@ impl<'a> Builder<'a> {
             Operand::Number(value) => self.long_constant(*value),
             Operand::Name(name) => match self.meaning(name) {
                 Some(Meaning::Long(slot)) => Ok(slot),
-                Some(Meaning::Shared(at) | Meaning::Local(at) | Meaning::Param(at)) => self.long_constant(at),
-                Some(_) => Err(self.error("a register of another size than the instruction's type")),
+                Some(Meaning::Shared(at) | Meaning::Local(at) | Meaning::Param(at)) => {
+                    self.long_constant(at)
+                }
+                Some(_) => {
+                    Err(self.error("a register of another size than the instruction's type"))
+                }
                 None => self.variable_address(name, 0),
             },
             _ => Err(self.error("expected a register or a number")),
@@ -353,9 +438,20 @@ impl<'a> Builder<'a> {
 
     /// Slot that holds the address of a variable of the module.
     fn variable_address(&mut self, name: &str, offset: u64) -> Result<Slot> {
-        let found: Option<Variable> = self.declarations.variables.iter().find(|variable| variable.name == name).cloned();
-        let variable = found.ok_or_else(|| self.error(&format!("the name {name} is not declared or not supported")))?;
-        let known = self.kernel.addresses.iter().find(|(_, other, at)| other.name == name && *at == offset);
+        let found: Option<Variable> = self
+            .declarations
+            .variables
+            .iter()
+            .find(|variable| variable.name == name)
+            .cloned();
+        let variable = found.ok_or_else(|| {
+            self.error(&format!("the name {name} is not declared or not supported"))
+        })?;
+        let known = self
+            .kernel
+            .addresses
+            .iter()
+            .find(|(_, other, at)| other.name == name && *at == offset);
         if let Some(&(slot, ..)) = known {
             return Ok(slot);
         }
@@ -383,7 +479,9 @@ impl<'a> Builder<'a> {
             "%lanemask_lt" => Special::LanesLt,
             "%lanemask_ge" => Special::LanesGe,
             "%lanemask_gt" => Special::LanesGt,
-            _ => return Err(self.error(&format!("the name {name} is not declared or not supported"))),
+            _ => {
+                return Err(self.error(&format!("the name {name} is not declared or not supported")));
+            }
         };
         if let Some(&slot) = self.specials.get(&special) {
             return Ok(slot);

@@ -32,10 +32,25 @@ fn moved(builder: &mut Builder<'_>, of: Type, to: &Operand<'_>, from: &Operand<'
             };
             let d = builder.predicate_target(name)?;
             let (a, flip_a) = builder.predicate(from)?;
-            Op::Predicate { f: Logic::And, flip_a, flip_b: false, d, a, b: TRUE }
+            Op::Predicate {
+                f: Logic::And,
+                flip_a,
+                flip_b: false,
+                d,
+                a,
+                b: TRUE,
+            }
         }
-        64 => Op::Unary64 { f: Unary64::Mov, d: builder.long_target(to)?, a: builder.long(from)? },
-        _ => Op::Unary32 { f: Unary32::Mov, d: builder.word_target(to)?, a: builder.word(from)? },
+        64 => Op::Unary64 {
+            f: Unary64::Mov,
+            d: builder.long_target(to)?,
+            a: builder.long(from)?,
+        },
+        _ => Op::Unary32 {
+            f: Unary32::Mov,
+            d: builder.word_target(to)?,
+            a: builder.word(from)?,
+        },
     };
     builder.emit(op);
     Ok(())
@@ -46,11 +61,27 @@ fn unpack(builder: &mut Builder<'_>, of: Type, to: &Operand<'_>, from: &Operand<
     let targets = parts(builder, to)?.to_vec();
     match (of.bits(), &targets[..]) {
         (32, [lo, hi]) => {
-            let (a, lo, hi) = (builder.word(from)?, builder.word_target(lo)?, builder.word_target(hi)?);
+            let (a, lo, hi) = (
+                builder.word(from)?,
+                builder.word_target(lo)?,
+                builder.word_target(hi)?,
+            );
             let copy = builder.new_word()?;
-            builder.emit(Op::Unary32 { f: Unary32::Mov, d: copy, a });
-            builder.emit(Op::Unary32 { f: Unary32::Zero16, d: lo, a: copy });
-            builder.emit(Op::Unary32 { f: Unary32::High16, d: hi, a: copy });
+            builder.emit(Op::Unary32 {
+                f: Unary32::Mov,
+                d: copy,
+                a,
+            });
+            builder.emit(Op::Unary32 {
+                f: Unary32::Zero16,
+                d: lo,
+                a: copy,
+            });
+            builder.emit(Op::Unary32 {
+                f: Unary32::High16,
+                d: hi,
+                a: copy,
+            });
         }
         (64, [lo, hi]) => {
             let a = builder.long(from)?;
@@ -63,8 +94,16 @@ fn unpack(builder: &mut Builder<'_>, of: Type, to: &Operand<'_>, from: &Operand<
             builder.emit(Op::Unpack64 { lo, hi, a });
             for (part, target) in targets.iter().enumerate() {
                 let d = builder.word_target(target)?;
-                let f = if part % 2 == 0 { Unary32::Zero16 } else { Unary32::High16 };
-                builder.emit(Op::Unary32 { f, d, a: if part < 2 { lo } else { hi } });
+                let f = if part % 2 == 0 {
+                    Unary32::Zero16
+                } else {
+                    Unary32::High16
+                };
+                builder.emit(Op::Unary32 {
+                    f,
+                    d,
+                    a: if part < 2 { lo } else { hi },
+                });
             }
         }
         _ => return Err(builder.error("a move to such a vector is not supported")),
@@ -77,19 +116,47 @@ fn pack(builder: &mut Builder<'_>, of: Type, to: &Operand<'_>, from: &Operand<'_
     let sources = parts(builder, from)?.to_vec();
     match (of.bits(), &sources[..]) {
         (32, [lo, hi]) => {
-            let (a, b, d) = (builder.word(lo)?, builder.word(hi)?, builder.word_target(to)?);
-            builder.emit(Op::Binary32 { f: Binary32::Pack16, d, a, b });
+            let (a, b, d) = (
+                builder.word(lo)?,
+                builder.word(hi)?,
+                builder.word_target(to)?,
+            );
+            builder.emit(Op::Binary32 {
+                f: Binary32::Pack16,
+                d,
+                a,
+                b,
+            });
         }
         (64, [lo, hi]) => {
-            let (lo, hi, d) = (builder.word(lo)?, builder.word(hi)?, builder.long_target(to)?);
+            let (lo, hi, d) = (
+                builder.word(lo)?,
+                builder.word(hi)?,
+                builder.long_target(to)?,
+            );
             builder.emit(Op::Pack64 { d, lo, hi });
         }
         (64, [a, b, c, e]) => {
             let d = builder.long_target(to)?;
             let (lo, hi) = (builder.new_word()?, builder.new_word()?);
-            let (a, b, c, e) = (builder.word(a)?, builder.word(b)?, builder.word(c)?, builder.word(e)?);
-            builder.emit(Op::Binary32 { f: Binary32::Pack16, d: lo, a, b });
-            builder.emit(Op::Binary32 { f: Binary32::Pack16, d: hi, a: c, b: e });
+            let (a, b, c, e) = (
+                builder.word(a)?,
+                builder.word(b)?,
+                builder.word(c)?,
+                builder.word(e)?,
+            );
+            builder.emit(Op::Binary32 {
+                f: Binary32::Pack16,
+                d: lo,
+                a,
+                b,
+            });
+            builder.emit(Op::Binary32 {
+                f: Binary32::Pack16,
+                d: hi,
+                a: c,
+                b: e,
+            });
             builder.emit(Op::Pack64 { d, lo, hi });
         }
         _ => return Err(builder.error("a move from such a vector is not supported")),
@@ -113,7 +180,10 @@ fn generic_address(builder: &mut Builder<'_>, mut written: Written<'_>) -> Resul
     if of.bits() != 64 {
         return Err(builder.error("addresses have 64 bits"));
     }
-    let (d, a) = (builder.long_target(&written.operands[0])?, builder.long(&written.operands[1])?);
+    let (d, a) = (
+        builder.long_target(&written.operands[0])?,
+        builder.long(&written.operands[1])?,
+    );
     builder.emit(Op::Unary64 { f, d, a });
     Ok(())
 }
@@ -139,7 +209,12 @@ fn convert(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
         return halves(builder, to, &written.operands);
     }
     written.check(builder, 2)?;
-    let conversion = Conversion { to, from, saturate, integral };
+    let conversion = Conversion {
+        to,
+        from,
+        saturate,
+        integral,
+    };
     let is_half = |of: Type| matches!(of, Type::Float(16) | Type::Bf16);
     // What may be inexact says how it rounds.
     let rounds = match (from, to) {
@@ -148,8 +223,12 @@ fn convert(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
         (from, Type::Float(32 | 64)) if from.is_integer() => true,
         _ => false,
     };
-    if rounds != nearest || (saturate && to != Type::Float(32) && !(from.is_integer() || to.is_integer())) {
-        return Err(builder.error("a rounding or saturation that is not supported (only to nearest even, `.rn`)"));
+    if rounds != nearest
+        || (saturate && to != Type::Float(32) && !(from.is_integer() || to.is_integer()))
+    {
+        return Err(builder.error(
+            "a rounding or saturation that is not supported (only to nearest even, `.rn`)",
+        ));
     }
     if from.is_integer() && to.is_integer() {
         return integers(builder, &conversion, &written.operands);
@@ -166,13 +245,22 @@ struct Conversion {
 
 /// `cvt.rn.f16x2.f32 d, hi, lo`.
 fn halves(builder: &mut Builder<'_>, to: Type, operands: &[Operand<'_>]) -> Result<()> {
-    let f = if to == Type::F16x2 { Unary32::F16FromF32 } else { Unary32::Bf16FromF32 };
+    let f = if to == Type::F16x2 {
+        Unary32::F16FromF32
+    } else {
+        Unary32::Bf16FromF32
+    };
     let d = builder.word_target(&operands[0])?;
     let (hi, lo) = (builder.word(&operands[1])?, builder.word(&operands[2])?);
     let (a, b) = (builder.new_word()?, builder.new_word()?);
     builder.emit(Op::Unary32 { f, d: a, a: lo });
     builder.emit(Op::Unary32 { f, d: b, a: hi });
-    builder.emit(Op::Binary32 { f: Binary32::Pack16, d, a, b });
+    builder.emit(Op::Binary32 {
+        f: Binary32::Pack16,
+        d,
+        a,
+        b,
+    });
     Ok(())
 }
 
@@ -207,7 +295,11 @@ fn source(builder: &mut Builder<'_>, of: Type, operand: &Operand<'_>) -> Result<
             return Ok((a, true));
         }
         let d = builder.new_long()?;
-        builder.emit(Op::Unary64 { f: extension64(of), d, a });
+        builder.emit(Op::Unary64 {
+            f: extension64(of),
+            d,
+            a,
+        });
         return Ok((d, true));
     }
     let a = builder.word(operand)?;
@@ -215,11 +307,19 @@ fn source(builder: &mut Builder<'_>, of: Type, operand: &Operand<'_>) -> Result<
         return Ok((a, false));
     }
     let d = builder.new_word()?;
-    builder.emit(Op::Unary32 { f: extension32(of), d, a });
+    builder.emit(Op::Unary32 {
+        f: extension32(of),
+        d,
+        a,
+    });
     Ok((d, false))
 }
 
-fn integers(builder: &mut Builder<'_>, conversion: &Conversion, operands: &[Operand<'_>]) -> Result<()> {
+fn integers(
+    builder: &mut Builder<'_>,
+    conversion: &Conversion,
+    operands: &[Operand<'_>],
+) -> Result<()> {
     let &Conversion { to, from, .. } = conversion;
     let (a, long) = source(builder, from, &operands[1])?;
     if conversion.saturate {
@@ -232,19 +332,35 @@ fn integers(builder: &mut Builder<'_>, conversion: &Conversion, operands: &[Oper
     if builder.is_long(&operands[0]) {
         let d = builder.long_target(&operands[0])?;
         if long {
-            builder.emit(Op::Unary64 { f: extension64(to), d, a });
+            builder.emit(Op::Unary64 {
+                f: extension64(to),
+                d,
+                a,
+            });
         } else {
-            let f = if from.is_signed() { Widen::Sign } else { Widen::Zero };
+            let f = if from.is_signed() {
+                Widen::Sign
+            } else {
+                Widen::Zero
+            };
             builder.emit(Op::Widen { f, d, a });
             if to.bits() < 64 {
-                builder.emit(Op::Unary64 { f: extension64(to), d, a: d });
+                builder.emit(Op::Unary64 {
+                    f: extension64(to),
+                    d,
+                    a: d,
+                });
             }
         }
         return Ok(());
     }
     let word = if long {
         let word = builder.new_word()?;
-        builder.emit(Op::Narrow { f: Narrow::Low, d: word, a });
+        builder.emit(Op::Narrow {
+            f: Narrow::Low,
+            d: word,
+            a,
+        });
         word
     } else {
         a
@@ -259,12 +375,30 @@ fn clamp(builder: &mut Builder<'_>, a: Slot, to: Type, signed: bool) -> Result<S
         (false, bits) => (0, (1_i32 << bits) - 1),
     };
     let d = builder.new_word()?;
-    let (low, high) = (builder.constant(low as u32)?, builder.constant(high as u32)?);
+    let (low, high) = (
+        builder.constant(low as u32)?,
+        builder.constant(high as u32)?,
+    );
     if signed {
-        builder.emit(Op::Binary32 { f: Binary32::MaxS, d, a, b: low });
-        builder.emit(Op::Binary32 { f: Binary32::MinS, d, a: d, b: high });
+        builder.emit(Op::Binary32 {
+            f: Binary32::MaxS,
+            d,
+            a,
+            b: low,
+        });
+        builder.emit(Op::Binary32 {
+            f: Binary32::MinS,
+            d,
+            a: d,
+            b: high,
+        });
     } else {
-        builder.emit(Op::Binary32 { f: Binary32::MinU, d, a, b: high });
+        builder.emit(Op::Binary32 {
+            f: Binary32::MinU,
+            d,
+            a,
+            b: high,
+        });
     }
     Ok(d)
 }
@@ -272,17 +406,29 @@ fn clamp(builder: &mut Builder<'_>, a: Slot, to: Type, signed: bool) -> Result<S
 /// Truncates a word to the type and extends it to the register: 16-bit registers have zeros above.
 fn to_register(builder: &mut Builder<'_>, to: Type, a: Slot, operand: &Operand<'_>) -> Result<()> {
     let d = builder.word_target(operand)?;
-    builder.emit(Op::Unary32 { f: extension32(to), d, a });
+    builder.emit(Op::Unary32 {
+        f: extension32(to),
+        d,
+        a,
+    });
     if let Operand::Name(name) = operand
         && to.is_signed()
         && matches!(builder.meaning(name), Some(Meaning::Word(_, 16)))
     {
-        builder.emit(Op::Unary32 { f: Unary32::Zero16, d, a: d });
+        builder.emit(Op::Unary32 {
+            f: Unary32::Zero16,
+            d,
+            a: d,
+        });
     }
     Ok(())
 }
 
-fn floats(builder: &mut Builder<'_>, conversion: &Conversion, operands: &[Operand<'_>]) -> Result<()> {
+fn floats(
+    builder: &mut Builder<'_>,
+    conversion: &Conversion,
+    operands: &[Operand<'_>],
+) -> Result<()> {
     use Type::{Bf16, Float, Signed, Unsigned};
     let &Conversion { to, from, .. } = conversion;
     let (a, long) = source(builder, from, &operands[1])?;
@@ -298,41 +444,129 @@ fn floats(builder: &mut Builder<'_>, conversion: &Conversion, operands: &[Operan
             d
         }
         (None, _) if !to.is_integer() => a,
-        _ => return Err(builder.error("a conversion to an integer that does not say how it rounds")),
+        _ => {
+            return Err(builder.error("a conversion to an integer that does not say how it rounds"));
+        }
     };
     let signed = from.is_signed();
     let (d, target) = (&operands[0], to);
     let op = match (from, target) {
-        (Float(32), Float(32)) if conversion.saturate => Op::Unary32 { f: Unary32::SaturateF32, d: builder.word_target(d)?, a },
-        (Float(32), Float(32)) => Op::Unary32 { f: Unary32::Mov, d: builder.word_target(d)?, a },
-        (Float(32), Float(16)) => Op::Unary32 { f: Unary32::F16FromF32, d: builder.word_target(d)?, a },
-        (Float(16), Float(32)) => Op::Unary32 { f: Unary32::F32FromF16, d: builder.word_target(d)?, a },
-        (Float(32), Bf16) => Op::Unary32 { f: Unary32::Bf16FromF32, d: builder.word_target(d)?, a },
-        (Bf16, Float(32)) => Op::Unary32 { f: Unary32::F32FromBf16, d: builder.word_target(d)?, a },
-        (Float(64), Float(64)) => Op::Unary64 { f: Unary64::Mov, d: builder.long_target(d)?, a },
-        (Float(32), Float(64)) => Op::Widen { f: Widen::F64FromF32, d: builder.long_target(d)?, a },
-        (Float(64), Float(32)) => Op::Narrow { f: Narrow::F32FromF64, d: builder.word_target(d)?, a },
-        (Float(32), Signed(64)) => Op::Widen { f: Widen::S64FromF32, d: builder.long_target(d)?, a },
-        (Float(32), Unsigned(64)) => Op::Widen { f: Widen::U64FromF32, d: builder.long_target(d)?, a },
-        (Float(64), Signed(64)) => Op::Unary64 { f: Unary64::S64FromF64, d: builder.long_target(d)?, a },
-        (Float(64), Unsigned(64)) => Op::Unary64 { f: Unary64::U64FromF64, d: builder.long_target(d)?, a },
-        (Float(32 | 64), Signed(_) | Unsigned(_)) => return small_integer(builder, conversion, a, d),
+        (Float(32), Float(32)) if conversion.saturate => Op::Unary32 {
+            f: Unary32::SaturateF32,
+            d: builder.word_target(d)?,
+            a,
+        },
+        (Float(32), Float(32)) => Op::Unary32 {
+            f: Unary32::Mov,
+            d: builder.word_target(d)?,
+            a,
+        },
+        (Float(32), Float(16)) => Op::Unary32 {
+            f: Unary32::F16FromF32,
+            d: builder.word_target(d)?,
+            a,
+        },
+        (Float(16), Float(32)) => Op::Unary32 {
+            f: Unary32::F32FromF16,
+            d: builder.word_target(d)?,
+            a,
+        },
+        (Float(32), Bf16) => Op::Unary32 {
+            f: Unary32::Bf16FromF32,
+            d: builder.word_target(d)?,
+            a,
+        },
+        (Bf16, Float(32)) => Op::Unary32 {
+            f: Unary32::F32FromBf16,
+            d: builder.word_target(d)?,
+            a,
+        },
+        (Float(64), Float(64)) => Op::Unary64 {
+            f: Unary64::Mov,
+            d: builder.long_target(d)?,
+            a,
+        },
+        (Float(32), Float(64)) => Op::Widen {
+            f: Widen::F64FromF32,
+            d: builder.long_target(d)?,
+            a,
+        },
+        (Float(64), Float(32)) => Op::Narrow {
+            f: Narrow::F32FromF64,
+            d: builder.word_target(d)?,
+            a,
+        },
+        (Float(32), Signed(64)) => Op::Widen {
+            f: Widen::S64FromF32,
+            d: builder.long_target(d)?,
+            a,
+        },
+        (Float(32), Unsigned(64)) => Op::Widen {
+            f: Widen::U64FromF32,
+            d: builder.long_target(d)?,
+            a,
+        },
+        (Float(64), Signed(64)) => Op::Unary64 {
+            f: Unary64::S64FromF64,
+            d: builder.long_target(d)?,
+            a,
+        },
+        (Float(64), Unsigned(64)) => Op::Unary64 {
+            f: Unary64::U64FromF64,
+            d: builder.long_target(d)?,
+            a,
+        },
+        (Float(32 | 64), Signed(_) | Unsigned(_)) => {
+            return small_integer(builder, conversion, a, d);
+        }
         (_, Float(32)) if from.is_integer() => {
             let d = builder.word_target(d)?;
             match (long, signed) {
-                (false, true) => Op::Unary32 { f: Unary32::F32FromS32, d, a },
-                (false, false) => Op::Unary32 { f: Unary32::F32FromU32, d, a },
-                (true, true) => Op::Narrow { f: Narrow::F32FromS64, d, a },
-                (true, false) => Op::Narrow { f: Narrow::F32FromU64, d, a },
+                (false, true) => Op::Unary32 {
+                    f: Unary32::F32FromS32,
+                    d,
+                    a,
+                },
+                (false, false) => Op::Unary32 {
+                    f: Unary32::F32FromU32,
+                    d,
+                    a,
+                },
+                (true, true) => Op::Narrow {
+                    f: Narrow::F32FromS64,
+                    d,
+                    a,
+                },
+                (true, false) => Op::Narrow {
+                    f: Narrow::F32FromU64,
+                    d,
+                    a,
+                },
             }
         }
         (_, Float(64)) if from.is_integer() => {
             let d = builder.long_target(d)?;
             match (long, signed) {
-                (false, true) => Op::Widen { f: Widen::F64FromS32, d, a },
-                (false, false) => Op::Widen { f: Widen::F64FromU32, d, a },
-                (true, true) => Op::Unary64 { f: Unary64::F64FromS64, d, a },
-                (true, false) => Op::Unary64 { f: Unary64::F64FromU64, d, a },
+                (false, true) => Op::Widen {
+                    f: Widen::F64FromS32,
+                    d,
+                    a,
+                },
+                (false, false) => Op::Widen {
+                    f: Widen::F64FromU32,
+                    d,
+                    a,
+                },
+                (true, true) => Op::Unary64 {
+                    f: Unary64::F64FromS64,
+                    d,
+                    a,
+                },
+                (true, false) => Op::Unary64 {
+                    f: Unary64::F64FromU64,
+                    d,
+                    a,
+                },
             }
         }
         _ => return Err(builder.error("a conversion between types that is not supported")),
@@ -342,21 +576,54 @@ fn floats(builder: &mut Builder<'_>, conversion: &Conversion, operands: &[Operan
 }
 
 /// From a rounded float to an integer of at most 32 bits: values out of its range become its bounds, NaN becomes 0.
-fn small_integer(builder: &mut Builder<'_>, conversion: &Conversion, a: Slot, target: &Operand<'_>) -> Result<()> {
+fn small_integer(
+    builder: &mut Builder<'_>,
+    conversion: &Conversion,
+    a: Slot,
+    target: &Operand<'_>,
+) -> Result<()> {
     let &Conversion { to, from, .. } = conversion;
     let word = builder.new_word()?;
     // Small unsigned types go through s32, whose range holds theirs.
     let signed = to.is_signed() || to.bits() < 32;
     builder.emit(match (from, signed) {
-        (Type::Float(32), true) => Op::Unary32 { f: Unary32::S32FromF32, d: word, a },
-        (Type::Float(32), false) => Op::Unary32 { f: Unary32::U32FromF32, d: word, a },
-        (_, true) => Op::Narrow { f: Narrow::S32FromF64, d: word, a },
-        (_, false) => Op::Narrow { f: Narrow::U32FromF64, d: word, a },
+        (Type::Float(32), true) => Op::Unary32 {
+            f: Unary32::S32FromF32,
+            d: word,
+            a,
+        },
+        (Type::Float(32), false) => Op::Unary32 {
+            f: Unary32::U32FromF32,
+            d: word,
+            a,
+        },
+        (_, true) => Op::Narrow {
+            f: Narrow::S32FromF64,
+            d: word,
+            a,
+        },
+        (_, false) => Op::Narrow {
+            f: Narrow::U32FromF64,
+            d: word,
+            a,
+        },
     });
-    let word = if to.bits() < 32 { clamp(builder, word, to, true)? } else { word };
+    let word = if to.bits() < 32 {
+        clamp(builder, word, to, true)?
+    } else {
+        word
+    };
     if builder.is_long(target) {
         let d = builder.long_target(target)?;
-        builder.emit(Op::Widen { f: if to.is_signed() { Widen::Sign } else { Widen::Zero }, d, a: word });
+        builder.emit(Op::Widen {
+            f: if to.is_signed() {
+                Widen::Sign
+            } else {
+                Widen::Zero
+            },
+            d,
+            a: word,
+        });
         return Ok(());
     }
     to_register(builder, to, word, target)

@@ -15,25 +15,76 @@ fn run(instruction: &str, inputs: &[[u32; 3]; 32]) -> Vec<u32> {
     let mut setup = Setup::default();
     let flat: Vec<u32> = inputs.iter().flat_map(|&[a, b, c]| [a, b, c, 0]).collect();
     let address = setup.input(&bytes(&flat, u32::to_le_bytes));
-    setup.run(&KernelLaunch::new(module.kernel("test").unwrap(), 1, 32)).unwrap_or_else(|fault| panic!("{fault}"));
-    setup.words(address, 128).chunks(4).map(|chunk| chunk[3]).collect()
+    setup
+        .run(&KernelLaunch::new(module.kernel("test").unwrap(), 1, 32))
+        .unwrap_or_else(|fault| panic!("{fault}"));
+    setup
+        .words(address, 128)
+        .chunks(4)
+        .map(|chunk| chunk[3])
+        .collect()
 }
 
 /// Integers at and around the bounds, and others.
 fn integers(seed: u32) -> [[u32; 3]; 32] {
-    let edges = [0, 1, 2, 31, 32, 33, 255, 0x7fff, 0x8000, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, u32::MAX];
+    let edges = [
+        0,
+        1,
+        2,
+        31,
+        32,
+        33,
+        255,
+        0x7fff,
+        0x8000,
+        0xffff,
+        0x7fff_ffff,
+        0x8000_0000,
+        0xffff_fffe,
+        u32::MAX,
+    ];
     let mut state = seed;
     let mut draw = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        if state >> 30 == 0 { state.rotate_left(9) } else { edges[(state >> 8) as usize % edges.len()] }
+        if state >> 30 == 0 {
+            state.rotate_left(9)
+        } else {
+            edges[(state >> 8) as usize % edges.len()]
+        }
     };
     std::array::from_fn(|_| [draw(), draw(), draw()])
 }
 
 /// Floats with zeros, subnormals, infinities, NaN, large and small ones.
 fn floats(seed: u32) -> [[u32; 3]; 32] {
-    let edges = [0.0, -0.0, 1.0, -1.5, 0.1, 1e-40, -1e-45, 3e38, -3e38, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 0.5, 2.5, 65_519.0, 65_520.0, 1e-7];
-    integers(seed).map(|three| three.map(|bits| if bits % 3 == 0 { bits } else { edges[bits as usize % edges.len()].to_bits() }))
+    let edges = [
+        0.0,
+        -0.0,
+        1.0,
+        -1.5,
+        0.1,
+        1e-40,
+        -1e-45,
+        3e38,
+        -3e38,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::NAN,
+        0.5,
+        2.5,
+        65_519.0,
+        65_520.0,
+        1e-7,
+    ];
+    integers(seed).map(|three| {
+        three.map(|bits| {
+            if bits % 3 == 0 {
+                bits
+            } else {
+                edges[bits as usize % edges.len()].to_bits()
+            }
+        })
+    })
 }
 
 /// Compares with a function of Rust, for several inputs. All NaN are one.
@@ -47,7 +98,11 @@ fn check(instruction: &str, inputs: fn(u32) -> [[u32; 3]; 32], expected: impl Fn
 }
 
 fn bits(value: f32) -> u32 {
-    if value.is_nan() { 0x7fff_ffff } else { value.to_bits() }
+    if value.is_nan() {
+        0x7fff_ffff
+    } else {
+        value.to_bits()
+    }
 }
 
 fn f(bits: u32) -> f32 {
@@ -56,22 +111,52 @@ fn f(bits: u32) -> f32 {
 
 #[test]
 fn integer_arithmetic_wraps_and_shifts_clamp() {
-    check("add.s32 %r7, %r3, %r4;", integers, |[a, b, _]| a.wrapping_add(b));
-    check("sub.u32 %r7, %r3, %r4;", integers, |[a, b, _]| a.wrapping_sub(b));
-    check("mul.lo.s32 %r7, %r3, %r4;", integers, |[a, b, _]| a.wrapping_mul(b));
-    check("mul.hi.u32 %r7, %r3, %r4;", integers, |[a, b, _]| (u64::from(a) * u64::from(b) >> 32) as u32);
-    check("mul.hi.s32 %r7, %r3, %r4;", integers, |[a, b, _]| (i64::from(a as i32) * i64::from(b as i32) >> 32) as u32);
-    check("mad.lo.s32 %r7, %r3, %r4, %r5;", integers, |[a, b, c]| a.wrapping_mul(b).wrapping_add(c));
-    check("min.s32 %r7, %r3, %r4;", integers, |[a, b, _]| (a as i32).min(b as i32) as u32);
+    check("add.s32 %r7, %r3, %r4;", integers, |[a, b, _]| {
+        a.wrapping_add(b)
+    });
+    check("sub.u32 %r7, %r3, %r4;", integers, |[a, b, _]| {
+        a.wrapping_sub(b)
+    });
+    check("mul.lo.s32 %r7, %r3, %r4;", integers, |[a, b, _]| {
+        a.wrapping_mul(b)
+    });
+    check("mul.hi.u32 %r7, %r3, %r4;", integers, |[a, b, _]| {
+        (u64::from(a) * u64::from(b) >> 32) as u32
+    });
+    check("mul.hi.s32 %r7, %r3, %r4;", integers, |[a, b, _]| {
+        (i64::from(a as i32) * i64::from(b as i32) >> 32) as u32
+    });
+    check("mad.lo.s32 %r7, %r3, %r4, %r5;", integers, |[a, b, c]| {
+        a.wrapping_mul(b).wrapping_add(c)
+    });
+    check("min.s32 %r7, %r3, %r4;", integers, |[a, b, _]| {
+        (a as i32).min(b as i32) as u32
+    });
     check("max.u32 %r7, %r3, %r4;", integers, |[a, b, _]| a.max(b));
-    check("abs.s32 %r7, %r3;", integers, |[a, ..]| (a as i32).wrapping_abs() as u32);
-    check("shl.b32 %r7, %r3, %r4;", integers, |[a, b, _]| if b > 31 { 0 } else { a << b });
-    check("shr.u32 %r7, %r3, %r4;", integers, |[a, b, _]| if b > 31 { 0 } else { a >> b });
-    check("shr.s32 %r7, %r3, %r4;", integers, |[a, b, _]| (a as i32 >> b.min(31)) as u32);
+    check("abs.s32 %r7, %r3;", integers, |[a, ..]| {
+        (a as i32).wrapping_abs() as u32
+    });
+    check("shl.b32 %r7, %r3, %r4;", integers, |[a, b, _]| {
+        if b > 31 { 0 } else { a << b }
+    });
+    check("shr.u32 %r7, %r3, %r4;", integers, |[a, b, _]| {
+        if b > 31 { 0 } else { a >> b }
+    });
+    check("shr.s32 %r7, %r3, %r4;", integers, |[a, b, _]| {
+        (a as i32 >> b.min(31)) as u32
+    });
     check("popc.b32 %r7, %r3;", integers, |[a, ..]| a.count_ones());
     check("clz.b32 %r7, %r3;", integers, |[a, ..]| a.leading_zeros());
-    check("lop3.b32 %r7, %r3, %r4, %r5, 0xe8;", integers, |[a, b, c]| (a & b) | (b & c) | (a & c));
-    check("or.b32 %r4, %r4, 1;\nrem.s32 %r7, %r3, %r4;", integers, |[a, b, _]| (a as i32).wrapping_rem(b as i32 | 1) as u32);
+    check(
+        "lop3.b32 %r7, %r3, %r4, %r5, 0xe8;",
+        integers,
+        |[a, b, c]| (a & b) | (b & c) | (a & c),
+    );
+    check(
+        "or.b32 %r4, %r4, 1;\nrem.s32 %r7, %r3, %r4;",
+        integers,
+        |[a, b, _]| (a as i32).wrapping_rem(b as i32 | 1) as u32,
+    );
 }
 
 #[test]
@@ -80,54 +165,127 @@ fn arithmetic_of_16_bits_stays_in_16_bits() {
     let low = |value: i32| value as u32 & 0xffff;
     let signed = |value: u32| i32::from(value as i16);
     let with = |instruction: &str| format!("{narrow}{instruction}\ncvt.u32.u16 %r7, %rs3;");
-    check(&with("add.s16 %rs3, %rs1, %rs2;"), integers, |[a, b, _]| low(signed(a) + signed(b)));
-    check(&with("mul.lo.s16 %rs3, %rs1, %rs2;"), integers, |[a, b, _]| low(signed(a).wrapping_mul(signed(b))));
-    check(&with("shr.s16 %rs3, %rs1, 3;"), integers, |[a, ..]| low(signed(a) >> 3));
-    check(&with("min.s16 %rs3, %rs1, %rs2;"), integers, |[a, b, _]| low(signed(a).min(signed(b))));
-    check(&with("not.b16 %rs3, %rs1;"), integers, |[a, ..]| !a & 0xffff);
-    check(&format!("{narrow}mul.wide.s16 %r7, %rs1, %rs2;"), integers, |[a, b, _]| signed(a).wrapping_mul(signed(b)) as u32);
-    check(&format!("{narrow}setp.lt.s16 %p1, %rs1, %rs2;\nselp.u32 %r7, 1, 0, %p1;"), integers, |[a, b, _]| u32::from(signed(a) < signed(b)));
+    check(&with("add.s16 %rs3, %rs1, %rs2;"), integers, |[a, b, _]| {
+        low(signed(a) + signed(b))
+    });
+    check(
+        &with("mul.lo.s16 %rs3, %rs1, %rs2;"),
+        integers,
+        |[a, b, _]| low(signed(a).wrapping_mul(signed(b))),
+    );
+    check(&with("shr.s16 %rs3, %rs1, 3;"), integers, |[a, ..]| {
+        low(signed(a) >> 3)
+    });
+    check(&with("min.s16 %rs3, %rs1, %rs2;"), integers, |[a, b, _]| {
+        low(signed(a).min(signed(b)))
+    });
+    check(&with("not.b16 %rs3, %rs1;"), integers, |[a, ..]| {
+        !a & 0xffff
+    });
+    check(
+        &format!("{narrow}mul.wide.s16 %r7, %rs1, %rs2;"),
+        integers,
+        |[a, b, _]| signed(a).wrapping_mul(signed(b)) as u32,
+    );
+    check(
+        &format!("{narrow}setp.lt.s16 %p1, %rs1, %rs2;\nselp.u32 %r7, 1, 0, %p1;"),
+        integers,
+        |[a, b, _]| u32::from(signed(a) < signed(b)),
+    );
     check("cvt.s32.s8 %r7, %r3;", integers, |[a, ..]| a as i8 as u32);
-    check("cvt.sat.u8.s32 %r7, %r3;", integers, |[a, ..]| (a as i32).clamp(0, 255) as u32);
-    check("mov.b32 {%rs1, %rs2}, %r3;\nmov.b32 %r7, {%rs2, %rs1};", integers, |[a, ..]| a.rotate_left(16));
+    check("cvt.sat.u8.s32 %r7, %r3;", integers, |[a, ..]| {
+        (a as i32).clamp(0, 255) as u32
+    });
+    check(
+        "mov.b32 {%rs1, %rs2}, %r3;\nmov.b32 %r7, {%rs2, %rs1};",
+        integers,
+        |[a, ..]| a.rotate_left(16),
+    );
 }
 
 #[test]
 fn fields_of_bits_are_extracted_and_inserted() {
-    check("bfe.u32 %r7, %r3, %r4, %r5;", integers, |[a, position, length]| {
-        let (position, length) = (position & 255, length & 255);
-        (0..length.min(32)).filter(|i| position + i < 32).map(|i| (a >> (position + i) & 1) << i).sum()
+    check(
+        "bfe.u32 %r7, %r3, %r4, %r5;",
+        integers,
+        |[a, position, length]| {
+            let (position, length) = (position & 255, length & 255);
+            (0..length.min(32))
+                .filter(|i| position + i < 32)
+                .map(|i| (a >> (position + i) & 1) << i)
+                .sum()
+        },
+    );
+    check(
+        "bfe.s32 %r7, %r3, %r4, %r5;",
+        integers,
+        |[a, position, length]| {
+            let (position, length) = (position & 255, length & 255);
+            let sign = if length == 0 {
+                0
+            } else {
+                a >> (position + length - 1).min(31) & 1
+            };
+            let bit = |i: u32| {
+                if i < length && position + i < 32 {
+                    a >> (position + i) & 1
+                } else {
+                    sign
+                }
+            };
+            (0..32).map(|i| bit(i) << i).sum()
+        },
+    );
+    check(
+        "and.b32 %r4, %r4, 31;\nbfi.b32 %r7, %r3, %r5, %r4, 7;",
+        integers,
+        |[a, position, base]| {
+            let position = position & 31;
+            let mask = 127_u32 << position;
+            (base & !mask) | (a << position & mask)
+        },
+    );
+    check(
+        "shf.l.wrap.b32 %r7, %r3, %r4, %r5;",
+        integers,
+        |[a, b, c]| ((u64::from(b) << 32 | u64::from(a)) << (c & 31) >> 32) as u32,
+    );
+    check("prmt.b32 %r7, %r3, %r4, 0x5410;", integers, |[a, b, _]| {
+        a & 0xffff | b << 16
     });
-    check("bfe.s32 %r7, %r3, %r4, %r5;", integers, |[a, position, length]| {
-        let (position, length) = (position & 255, length & 255);
-        let sign = if length == 0 { 0 } else { a >> (position + length - 1).min(31) & 1 };
-        let bit = |i: u32| if i < length && position + i < 32 { a >> (position + i) & 1 } else { sign };
-        (0..32).map(|i| bit(i) << i).sum()
-    });
-    check("and.b32 %r4, %r4, 31;\nbfi.b32 %r7, %r3, %r5, %r4, 7;", integers, |[a, position, base]| {
-        let position = position & 31;
-        let mask = 127_u32 << position;
-        (base & !mask) | (a << position & mask)
-    });
-    check("shf.l.wrap.b32 %r7, %r3, %r4, %r5;", integers, |[a, b, c]| {
-        ((u64::from(b) << 32 | u64::from(a)) << (c & 31) >> 32) as u32
-    });
-    check("prmt.b32 %r7, %r3, %r4, 0x5410;", integers, |[a, b, _]| a & 0xffff | b << 16);
 }
 
 #[test]
 fn float_arithmetic_is_rounded_to_nearest_without_flushing() {
-    check("add.f32 %f7, %f3, %f4;", floats, |[a, b, _]| bits(f(a) + f(b)));
-    check("sub.f32 %f7, %f3, %f4;", floats, |[a, b, _]| bits(f(a) - f(b)));
-    check("mul.rn.f32 %f7, %f3, %f4;", floats, |[a, b, _]| bits(f(a) * f(b)));
-    check("fma.rn.f32 %f7, %f3, %f4, %f5;", floats, |[a, b, c]| bits(f(a).mul_add(f(b), f(c))));
-    check("div.rn.f32 %f7, %f3, %f4;", floats, |[a, b, _]| bits(f(a) / f(b)));
+    check("add.f32 %f7, %f3, %f4;", floats, |[a, b, _]| {
+        bits(f(a) + f(b))
+    });
+    check("sub.f32 %f7, %f3, %f4;", floats, |[a, b, _]| {
+        bits(f(a) - f(b))
+    });
+    check("mul.rn.f32 %f7, %f3, %f4;", floats, |[a, b, _]| {
+        bits(f(a) * f(b))
+    });
+    check("fma.rn.f32 %f7, %f3, %f4, %f5;", floats, |[a, b, c]| {
+        bits(f(a).mul_add(f(b), f(c)))
+    });
+    check("div.rn.f32 %f7, %f3, %f4;", floats, |[a, b, _]| {
+        bits(f(a) / f(b))
+    });
     check("rcp.rn.f32 %f7, %f3;", floats, |[a, ..]| bits(1.0 / f(a)));
     check("sqrt.rn.f32 %f7, %f3;", floats, |[a, ..]| bits(f(a).sqrt()));
     check("neg.f32 %f7, %f3;", floats, |[a, ..]| a ^ 1 << 31);
     check("abs.f32 %f7, %f3;", floats, |[a, ..]| a & !(1 << 31));
-    check("copysign.f32 %f7, %f3, %f4;", floats, |[a, b, _]| bits_of_copysign(a, b));
-    check("cvt.sat.f32.f32 %f7, %f3;", floats, |[a, ..]| if f(a) > 0.0 { f(a).min(1.0).to_bits() } else { 0 });
+    check("copysign.f32 %f7, %f3, %f4;", floats, |[a, b, _]| {
+        bits_of_copysign(a, b)
+    });
+    check("cvt.sat.f32.f32 %f7, %f3;", floats, |[a, ..]| {
+        if f(a) > 0.0 {
+            f(a).min(1.0).to_bits()
+        } else {
+            0
+        }
+    });
 }
 
 /// PTX copies the sign of its first operand.
@@ -137,7 +295,13 @@ fn bits_of_copysign(sign: u32, magnitude: u32) -> u32 {
 
 #[test]
 fn minima_and_maxima_prefer_numbers_and_order_zeros() {
-    let order = |a: f32, b: f32| if a == b { b.is_sign_negative().cmp(&a.is_sign_negative()) } else { a.total_cmp(&b) };
+    let order = |a: f32, b: f32| {
+        if a == b {
+            b.is_sign_negative().cmp(&a.is_sign_negative())
+        } else {
+            a.total_cmp(&b)
+        }
+    };
     let pick = move |[a, b]: [u32; 2], least: bool| match (f(a).is_nan(), f(b).is_nan()) {
         (true, true) => 0x7fff_ffff,
         (true, false) => b,
@@ -145,15 +309,22 @@ fn minima_and_maxima_prefer_numbers_and_order_zeros() {
         _ if order(f(a), f(b)).is_lt() == least => a,
         _ => b,
     };
-    check("min.f32 %f7, %f3, %f4;", floats, move |[a, b, _]| pick([a, b], true));
-    check("max.f32 %f7, %f3, %f4;", floats, move |[a, b, _]| pick([a, b], false));
+    check("min.f32 %f7, %f3, %f4;", floats, move |[a, b, _]| {
+        pick([a, b], true)
+    });
+    check("max.f32 %f7, %f3, %f4;", floats, move |[a, b, _]| {
+        pick([a, b], false)
+    });
 }
 
 #[test]
 fn comparisons_know_nan() {
-    let set = |relation: &str| format!("setp.{relation}.f32 %p1, %f3, %f4;\nselp.u32 %r7, 1, 0, %p1;");
+    let set =
+        |relation: &str| format!("setp.{relation}.f32 %p1, %f3, %f4;\nselp.u32 %r7, 1, 0, %p1;");
     let check = |relation: &str, expected: fn(f32, f32) -> bool| {
-        check(&set(relation), floats, |[a, b, _]| u32::from(expected(f(a), f(b))));
+        check(&set(relation), floats, |[a, b, _]| {
+            u32::from(expected(f(a), f(b)))
+        });
     };
     let ordered = |a: f32, b: f32| !a.is_nan() && !b.is_nan();
     check("eq", |a, b| a == b);
@@ -181,23 +352,53 @@ fn predicates_combine() {
 
 #[test]
 fn conversions_to_integers_round_as_told_and_saturate() {
-    check("cvt.rzi.s32.f32 %r7, %f3;", floats, |[a, ..]| f(a) as i32 as u32);
-    check("cvt.rni.s32.f32 %r7, %f3;", floats, |[a, ..]| f(a).round_ties_even() as i32 as u32);
-    check("cvt.rmi.u32.f32 %r7, %f3;", floats, |[a, ..]| f(a).floor() as u32);
-    check("cvt.rpi.f32.f32 %f7, %f3;", floats, |[a, ..]| bits(f(a).ceil()));
-    check("cvt.rzi.u16.f32 %rs1, %f3;\ncvt.u32.u16 %r7, %rs1;", floats, |[a, ..]| u32::from(f(a) as u16));
-    check("cvt.rzi.s64.f32 %rd4, %f3;\ncvt.u32.u64 %r7, %rd4;", floats, |[a, ..]| f(a) as i64 as u32);
-    check("cvt.rn.f32.s32 %f7, %r3;", integers, |[a, ..]| (a as i32 as f32).to_bits());
-    check("cvt.rn.f32.u32 %f7, %r3;", integers, |[a, ..]| (a as f32).to_bits());
-    check("cvt.s64.s32 %rd4, %r3;\ncvt.rn.f32.s64 %f7, %rd4;", integers, |[a, ..]| (a as i32 as f32).to_bits());
+    check("cvt.rzi.s32.f32 %r7, %f3;", floats, |[a, ..]| {
+        f(a) as i32 as u32
+    });
+    check("cvt.rni.s32.f32 %r7, %f3;", floats, |[a, ..]| {
+        f(a).round_ties_even() as i32 as u32
+    });
+    check("cvt.rmi.u32.f32 %r7, %f3;", floats, |[a, ..]| {
+        f(a).floor() as u32
+    });
+    check("cvt.rpi.f32.f32 %f7, %f3;", floats, |[a, ..]| {
+        bits(f(a).ceil())
+    });
+    check(
+        "cvt.rzi.u16.f32 %rs1, %f3;\ncvt.u32.u16 %r7, %rs1;",
+        floats,
+        |[a, ..]| u32::from(f(a) as u16),
+    );
+    check(
+        "cvt.rzi.s64.f32 %rd4, %f3;\ncvt.u32.u64 %r7, %rd4;",
+        floats,
+        |[a, ..]| f(a) as i64 as u32,
+    );
+    check("cvt.rn.f32.s32 %f7, %r3;", integers, |[a, ..]| {
+        (a as i32 as f32).to_bits()
+    });
+    check("cvt.rn.f32.u32 %f7, %r3;", integers, |[a, ..]| {
+        (a as f32).to_bits()
+    });
+    check(
+        "cvt.s64.s32 %rd4, %r3;\ncvt.rn.f32.s64 %f7, %rd4;",
+        integers,
+        |[a, ..]| (a as i32 as f32).to_bits(),
+    );
 }
 
 #[test]
 fn doubles_are_exact_where_they_can_be() {
-    check("cvt.f64.f32 %fd1, %f3;\ncvt.f64.f32 %fd2, %f4;\nmul.f64 %fd3, %fd1, %fd2;\ncvt.rn.f32.f64 %f7, %fd3;", floats, |[a, b, _]| {
-        bits((f64::from(f(a)) * f64::from(f(b))) as f32)
-    });
-    check("cvt.rn.f64.s32 %fd1, %r3;\nadd.f64 %fd2, %fd1, 0d3FE0000000000000;\ncvt.rmi.s32.f64 %r7, %fd2;", integers, |[a, ..]| a);
+    check(
+        "cvt.f64.f32 %fd1, %f3;\ncvt.f64.f32 %fd2, %f4;\nmul.f64 %fd3, %fd1, %fd2;\ncvt.rn.f32.f64 %f7, %fd3;",
+        floats,
+        |[a, b, _]| bits((f64::from(f(a)) * f64::from(f(b))) as f32),
+    );
+    check(
+        "cvt.rn.f64.s32 %fd1, %r3;\nadd.f64 %fd2, %fd1, 0d3FE0000000000000;\ncvt.rmi.s32.f64 %r7, %fd2;",
+        integers,
+        |[a, ..]| a,
+    );
 }
 
 /// The half nearest to a float, found among all halves.
@@ -206,15 +407,29 @@ fn nearest_half(value: f32) -> u32 {
     if value.is_nan() {
         return 0x7fff;
     }
-    let best = (0..0x7c00_u32).min_by_key(|&half| (f64::from(half_value(half)) - f64::from(magnitude)).abs().to_bits() * 2 + u64::from(half & 1));
+    let best = (0..0x7c00_u32).min_by_key(|&half| {
+        (f64::from(half_value(half)) - f64::from(magnitude))
+            .abs()
+            .to_bits()
+            * 2
+            + u64::from(half & 1)
+    });
     let finite = best.unwrap_or(0);
-    let half = if magnitude >= 65_520.0 { 0x7c00 } else { finite };
+    let half = if magnitude >= 65_520.0 {
+        0x7c00
+    } else {
+        finite
+    };
     half | u32::from(value.is_sign_negative()) << 15
 }
 
 fn half_value(half: u32) -> f32 {
     let (exponent, mantissa) = (half >> 10 & 31, half & 1023);
-    if exponent == 0 { mantissa as f32 * 2.0_f32.powi(-24) } else { (1024 + mantissa) as f32 * 2.0_f32.powi(exponent as i32 - 25) }
+    if exponent == 0 {
+        mantissa as f32 * 2.0_f32.powi(-24)
+    } else {
+        (1024 + mantissa) as f32 * 2.0_f32.powi(exponent as i32 - 25)
+    }
 }
 
 #[test]
@@ -229,18 +444,38 @@ fn halves_are_the_nearest() {
         })
     };
     check(to_half, near, |[a, ..]| nearest_half(f(a)));
-    check("cvt.rn.bf16.f32 %rs1, %f3;\ncvt.u32.u16 %r7, %rs1;", floats, |[a, ..]| {
-        if f(a).is_nan() { 0x7fff } else { (u64::from(a) + 0x7fff + u64::from(a >> 16 & 1) >> 16) as u32 }
+    check(
+        "cvt.rn.bf16.f32 %rs1, %f3;\ncvt.u32.u16 %r7, %rs1;",
+        floats,
+        |[a, ..]| {
+            if f(a).is_nan() {
+                0x7fff
+            } else {
+                (u64::from(a) + 0x7fff + u64::from(a >> 16 & 1) >> 16) as u32
+            }
+        },
+    );
+    check("cvt.rn.f16x2.f32 %r7, %f3, %f4;", floats, |[a, b, _]| {
+        nearest_half(f(a)) << 16 | nearest_half(f(b))
     });
-    check("cvt.rn.f16x2.f32 %r7, %f3, %f4;", floats, |[a, b, _]| nearest_half(f(a)) << 16 | nearest_half(f(b)));
 }
 
 #[test]
 fn every_half_becomes_its_value() {
     for first in (0..0x8000_u32).step_by(32 * 64) {
-        let inputs = std::array::from_fn(|lane| [first + lane as u32 * 64, first + lane as u32 * 64 + 1, 0]);
-        for (found, [half, ..]) in run("cvt.u16.u32 %rs1, %r3;\ncvt.f32.f16 %f7, %rs1;", &inputs).into_iter().zip(inputs) {
-            let expected = if half < 0x7c00 { half_value(half).to_bits() } else if half == 0x7c00 { f32::INFINITY.to_bits() } else { 0x7fff_ffff };
+        let inputs =
+            std::array::from_fn(|lane| [first + lane as u32 * 64, first + lane as u32 * 64 + 1, 0]);
+        for (found, [half, ..]) in run("cvt.u16.u32 %rs1, %r3;\ncvt.f32.f16 %f7, %rs1;", &inputs)
+            .into_iter()
+            .zip(inputs)
+        {
+            let expected = if half < 0x7c00 {
+                half_value(half).to_bits()
+            } else if half == 0x7c00 {
+                f32::INFINITY.to_bits()
+            } else {
+                0x7fff_ffff
+            };
             assert_eq!(found, expected, "{half:#x}");
         }
     }
@@ -248,7 +483,8 @@ fn every_half_becomes_its_value() {
 
 #[test]
 fn shuffles_and_votes_reach_other_lanes() {
-    let lanes: fn(u32) -> [[u32; 3]; 32] = |seed| std::array::from_fn(|lane| [lane as u32 * 3 + seed, lane as u32, 0]);
+    let lanes: fn(u32) -> [[u32; 3]; 32] =
+        |seed| std::array::from_fn(|lane| [lane as u32 * 3 + seed, lane as u32, 0]);
     let value = |lane: u32, seed: u32| lane * 3 + seed;
     let _ = value;
     let check = |instruction: &str, expected: fn(u32) -> u32| {
@@ -257,12 +493,24 @@ fn shuffles_and_votes_reach_other_lanes() {
             expected(lane) * 3 + seed
         });
     };
-    check("shfl.sync.down.b32 %r7, %r3, 4, 31, 0xffffffff;", |lane| if lane + 4 < 32 { lane + 4 } else { lane });
-    check("shfl.sync.up.b32 %r7, %r3, 1, 0, 0xffffffff;", |lane| lane.saturating_sub(1));
-    check("shfl.sync.bfly.b32 %r7, %r3, 5, 31, 0xffffffff;", |lane| lane ^ 5);
+    check("shfl.sync.down.b32 %r7, %r3, 4, 31, 0xffffffff;", |lane| {
+        if lane + 4 < 32 { lane + 4 } else { lane }
+    });
+    check("shfl.sync.up.b32 %r7, %r3, 1, 0, 0xffffffff;", |lane| {
+        lane.saturating_sub(1)
+    });
+    check("shfl.sync.bfly.b32 %r7, %r3, 5, 31, 0xffffffff;", |lane| {
+        lane ^ 5
+    });
     // Segments of eight lanes.
-    check("shfl.sync.idx.b32 %r7, %r3, 2, 0x181f, 0xffffffff;", |lane| lane / 8 * 8 + 2);
-    let votes = run("setp.lt.u32 %p1, %r1, 5;\nvote.sync.ballot.b32 %r7, %p1, 0xffffffff;", &integers(1));
+    check(
+        "shfl.sync.idx.b32 %r7, %r3, 2, 0x181f, 0xffffffff;",
+        |lane| lane / 8 * 8 + 2,
+    );
+    let votes = run(
+        "setp.lt.u32 %p1, %r1, 5;\nvote.sync.ballot.b32 %r7, %p1, 0xffffffff;",
+        &integers(1),
+    );
     assert_eq!(votes, [0x1f; 32]);
     let sums = run("redux.sync.add.s32 %r7, %r1, 0xffffffff;", &integers(1));
     assert_eq!(sums, [31 * 16; 32]);

@@ -6,7 +6,12 @@ pub const PRODUCT: &str = include_str!("product.ptx");
 pub const REDUCTION: &str = include_str!("reduction.ptx");
 pub const VARIETY: &str = include_str!("variety.ptx");
 
-pub const ORDERS: [WarpOrder; 4] = [WarpOrder::Forward, WarpOrder::Backward, WarpOrder::Shuffled(1), WarpOrder::Shuffled(2)];
+pub const ORDERS: [WarpOrder; 4] = [
+    WarpOrder::Forward,
+    WarpOrder::Backward,
+    WarpOrder::Shuffled(1),
+    WarpOrder::Shuffled(2),
+];
 
 /// Numbers in [-1, 1) that look random.
 pub fn numbers(count: usize, seed: u32) -> Vec<f32> {
@@ -56,17 +61,32 @@ impl Setup {
 
     pub fn floats(&mut self, address: u64, count: usize) -> Vec<f32> {
         let content = self.memory.read(address, count * 4).unwrap();
-        content.as_chunks::<4>().0.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect()
+        content
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|chunk| f32::from_le_bytes(*chunk))
+            .collect()
     }
 
     pub fn words(&mut self, address: u64, count: usize) -> Vec<u32> {
         let content = self.memory.read(address, count * 4).unwrap();
-        content.as_chunks::<4>().0.iter().map(|chunk| u32::from_le_bytes(*chunk)).collect()
+        content
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|chunk| u32::from_le_bytes(*chunk))
+            .collect()
     }
 
     pub fn longs(&mut self, address: u64, count: usize) -> Vec<u64> {
         let content = self.memory.read(address, count * 8).unwrap();
-        content.as_chunks::<8>().0.iter().map(|chunk| u64::from_le_bytes(*chunk)).collect()
+        content
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|chunk| u64::from_le_bytes(*chunk))
+            .collect()
     }
 }
 
@@ -93,18 +113,30 @@ pub fn run_snippet(body: &str, shape: Shape, buffer: usize) -> Result<Vec<u32>, 
     let mut setup = Setup::default();
     let address = setup.input(&vec![0; buffer]);
     let kernel = module.kernel("test").unwrap();
-    let launch = KernelLaunch { shared_bytes: shape.shared_bytes, ..KernelLaunch::new(kernel, shape.blocks, shape.threads) };
+    let launch = KernelLaunch {
+        shared_bytes: shape.shared_bytes,
+        ..KernelLaunch::new(kernel, shape.blocks, shape.threads)
+    };
     setup.run(&launch)?;
     Ok(setup.words(address, buffer / 4))
 }
 
 /// The fault of a snippet with one warp.
 pub fn fault_of(body: &str) -> FaultKind {
-    fault_in(body, Shape { blocks: 1, threads: 32, shared_bytes: 1024 })
+    fault_in(
+        body,
+        Shape {
+            blocks: 1,
+            threads: 32,
+            shared_bytes: 1024,
+        },
+    )
 }
 
 pub fn fault_in(body: &str, shape: Shape) -> FaultKind {
-    run_snippet(body, shape, 1024).expect_err("the snippet has a fault").kind
+    run_snippet(body, shape, 1024)
+        .expect_err("the snippet has a fault")
+        .kind
 }
 
 /// Replaces text that must be there exactly `count` times.
