@@ -10,7 +10,7 @@ pub struct Fault {
     /// Name of the kernel.
     pub kernel: String,
     /// Where the kernel was; none if the launch itself is not valid.
-    pub place: Option<FaultPlace>,
+    pub place: Option<Box<FaultPlace>>,
     /// What is wrong.
     pub kind: FaultKind,
 }

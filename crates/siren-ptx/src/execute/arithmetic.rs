@@ -7,8 +7,7 @@ use super::number::{
 use super::registers::{LANES, Registers};
 use crate::fault::{FaultKind, Trap, lane_trap};
 use crate::isa::{
-    Binary32, Binary64, Comparand, Divide, Logic, Narrow, Relation, Shift, Slot, Ternary32,
-    Ternary64, Test, Unary32, Unary64, Widen,
+    Binary32, Binary64, Divide, Narrow, Shift, Slot, Ternary32, Ternary64, Unary32, Unary64, Widen,
 };
 use crate::memory::{LOCAL_WINDOW, SHARED_WINDOW};
 
@@ -349,88 +348,3 @@ pub(super) fn divide64(
     Ok(())
 }
 
-#[inline(always)]
-fn relate<T: PartialOrd>(relation: Relation, a: &T, b: &T) -> bool {
-    match relation {
-        Relation::Eq => a == b,
-        // Both are numbers: an operand that is NaN makes every comparison false.
-        Relation::Ne => a < b || a > b,
-        Relation::Lt => a < b,
-        Relation::Le => a <= b,
-        Relation::Gt => a > b,
-        Relation::Ge => a >= b,
-        Relation::EqU => !(a < b || a > b),
-        Relation::NeU => a != b,
-        Relation::LtU => !(a >= b),
-        Relation::LeU => !(a > b),
-        Relation::GtU => !(a <= b),
-        Relation::GeU => !(a < b),
-        Relation::Num => a <= b || a > b,
-        Relation::Nan => !(a <= b || a > b),
-    }
-}
-
-/// Lanes where a comparison holds.
-#[inline(always)]
-pub(super) fn compare(r: &Registers, test: Test, s: [Slot; 2]) -> u32 {
-    macro_rules! relations {
-        ($run:expr) => {
-            match test.relation {
-                Relation::Eq => $run(Relation::Eq),
-                Relation::Ne => $run(Relation::Ne),
-                Relation::Lt => $run(Relation::Lt),
-                Relation::Le => $run(Relation::Le),
-                Relation::Gt => $run(Relation::Gt),
-                Relation::Ge => $run(Relation::Ge),
-                other => $run(other),
-            }
-        };
-    }
-    match test.kind {
-        Comparand::S32 => relations!(|relation| r.test_words(s, |a, b| relate(
-            relation,
-            &(a as i32),
-            &(b as i32)
-        ))),
-        Comparand::U32 => relations!(|relation| r.test_words(s, |a, b| relate(relation, &a, &b))),
-        Comparand::F32 => {
-            relations!(|relation| r.test_words(s, |a, b| relate(relation, &float(a), &float(b))))
-        }
-        Comparand::S64 => relations!(|relation| r.test_longs(s, |a, b| relate(
-            relation,
-            &(a as i64),
-            &(b as i64)
-        ))),
-        Comparand::U64 => relations!(|relation| r.test_longs(s, |a, b| relate(relation, &a, &b))),
-        Comparand::F64 => {
-            relations!(|relation| r.test_longs(s, |a, b| relate(relation, &double(a), &double(b))))
-        }
-    }
-}
-
-#[inline(always)]
-pub(super) fn combine(f: Logic, a: u32, b: u32) -> u32 {
-    match f {
-        Logic::And => a & b,
-        Logic::Or => a | b,
-        Logic::Xor => a ^ b,
-    }
-}
-
-#[inline(always)]
-pub(super) fn select32(r: &mut Registers, d: Slot, [a, b]: [Slot; 2], p: Slot, mask: u32) {
-    let (a, b, p, mut result) = (r.word(a), r.word(b), r.predicates[p as usize], [0; LANES]);
-    for lane in 0..LANES {
-        result[lane] = if p >> lane & 1 == 1 { a[lane] } else { b[lane] };
-    }
-    r.set_word(d, &result, mask);
-}
-
-#[inline(always)]
-pub(super) fn select64(r: &mut Registers, d: Slot, [a, b]: [Slot; 2], p: Slot, mask: u32) {
-    let (a, b, p, mut result) = (r.long(a), r.long(b), r.predicates[p as usize], [0; LANES]);
-    for lane in 0..LANES {
-        result[lane] = if p >> lane & 1 == 1 { a[lane] } else { b[lane] };
-    }
-    r.set_long(d, &result, mask);
-}

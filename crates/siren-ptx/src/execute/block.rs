@@ -2,7 +2,8 @@
 
 use super::order::Shuffler;
 use super::registers::LANES;
-use super::warp::{Run, Status, Warp};
+use super::interpreter::Run;
+use super::warp::{Status, Warp};
 use crate::fault::{Fault, FaultKind, FaultPlace};
 use crate::isa::Special;
 use crate::memory::{Memory, Stamps};
@@ -126,7 +127,7 @@ impl Block<'_> {
         };
         Fault {
             kernel: self.kernel.name.clone(),
-            place: Some(place),
+            place: Some(Box::new(place)),
             kind,
         }
     }

@@ -1,7 +1,7 @@
 //! Instructions by which lanes of a warp exchange values.
 
 use super::registers::LANES;
-use super::warp::{Warp, vote};
+use super::warp::Warp;
 use crate::fault::{FaultKind, Trap, lane_trap};
 use crate::isa::{Atomic, Op, Shuffle, ShuffleMode, Vote};
 
@@ -91,5 +91,17 @@ pub(super) fn commit_copies(warp: &mut Warp, active: u32) {
         if copy.group.is_none() && active >> copy.lane & 1 == 1 {
             copy.group = Some(warp.copy_groups[copy.lane]);
         }
+    }
+}
+
+/// Result of a vote, as a word or as lanes of a predicate.
+fn vote(f: Vote, value: u32, members: u32) -> u32 {
+    let votes = value & members;
+    let every = |holds: bool| if holds { u32::MAX } else { 0 };
+    match f {
+        Vote::Ballot => votes,
+        Vote::Any => every(votes != 0),
+        Vote::All => every(votes == members),
+        Vote::Uniform => every(votes == 0 || votes == members),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::block::Block;
 use super::counting::Banks;
-use super::memory_access::addresses;
+use super::access::addresses;
 use super::number::{bits32, f32_from_f16};
 use super::registers::{LANES, Registers, Words};
 use super::warp::Warp;

@@ -1,11 +1,13 @@
 //! Execution of kernels.
 
+mod access;
 mod arithmetic;
 mod block;
 mod collective;
+mod compare;
 mod counting;
+mod interpreter;
 mod matrix;
-mod memory_access;
 mod number;
 mod order;
 mod registers;

@@ -3,7 +3,7 @@
 use super::builder::Builder;
 use super::lexer::Cursor;
 use super::operand::{Operand, Type, operand};
-use super::{Result, arithmetic, control, convert, memory};
+use super::{Result, arithmetic, control, convert, logic, memory, moves};
 use crate::isa::TRUE;
 
 /// An instruction as written. Each modifier that is understood is taken; one that is left over is an error.
@@ -88,7 +88,9 @@ pub(super) fn statement(builder: &mut Builder<'_>, cursor: &mut Cursor<'_>) -> R
 
 fn decode(builder: &mut Builder<'_>, written: Written<'_>) -> Result<()> {
     match written.name {
-        "mov" | "cvt" | "cvta" => convert::decode(builder, written),
+        "mov" => moves::decode(builder, written),
+        "cvt" => convert::decode(builder, written),
+        "cvta" => moves::generic_address(builder, written),
         "ld" | "ldu" | "st" | "atom" | "red" | "cp" | "ldmatrix" | "prefetch" | "membar"
         | "fence" => memory::decode(builder, written),
         "bra" | "brx" | "ret" | "exit" | "bar" | "barrier" | "shfl" | "vote" | "activemask"
@@ -97,6 +99,10 @@ fn decode(builder: &mut Builder<'_>, written: Written<'_>) -> Result<()> {
         "ex2" | "lg2" | "sin" | "cos" | "tanh" | "rsqrt" => Err(builder.error(
             "approximations differ between cards: compute the function with rounded operations",
         )),
+        "shl" | "shr" => logic::shift(builder, written),
+        "setp" | "set" => logic::compare(builder, written),
+        "selp" => logic::select(builder, written),
+        "lop3" | "prmt" | "shf" | "bfe" | "bfi" => logic::bits(builder, written),
         _ => arithmetic::decode(builder, written),
     }
 }

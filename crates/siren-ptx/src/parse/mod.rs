@@ -6,8 +6,11 @@ mod control;
 mod convert;
 mod instruction;
 mod lexer;
+mod logic;
 mod memory;
+mod moves;
 mod operand;
+mod slot;
 mod variable;
 
 use std::collections::HashMap;
