@@ -204,16 +204,27 @@ impl fmt::Display for Space {
 }
 
 /// A fault with the lane it belongs to, on its way to a [`Fault`]. Boxed: the good case must stay small.
-pub(crate) type Trap = Box<(Option<u32>, FaultKind)>;
+#[derive(Debug)]
+pub(crate) struct Trap(Box<(Option<u32>, FaultKind)>);
+
+impl Trap {
+    pub(crate) fn into_parts(self) -> (Option<u32>, FaultKind) {
+        *self.0
+    }
+
+    pub(crate) fn kind_mut(&mut self) -> &mut FaultKind {
+        &mut self.0.1
+    }
+}
 
 /// A fault of a whole warp.
 #[cold]
 pub(crate) fn trap(kind: FaultKind) -> Trap {
-    Box::new((None, kind))
+    Trap(Box::new((None, kind)))
 }
 
 /// A fault of one lane.
 #[cold]
 pub(crate) fn lane_trap(lane: usize, kind: FaultKind) -> Trap {
-    Box::new((Some(lane as u32), kind))
+    Trap(Box::new((Some(lane as u32), kind)))
 }

@@ -242,7 +242,7 @@ impl Shared {
         warp: u32,
     ) -> Result<&mut [u8], FaultKind> {
         let offset = self.check_bounds(address, bytes)?;
-        for index in offset >> self.shift..((offset + bytes - 1) >> self.shift) + 1 {
+        for index in (offset >> self.shift)..=((offset + bytes - 1) >> self.shift) {
             let tag = self.tags[index];
             if tag.stamp & VALID == 0 {
                 return Err(FaultKind::Unwritten {

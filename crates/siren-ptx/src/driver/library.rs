@@ -68,11 +68,9 @@ fn find(folder: &Path) -> Result<Option<PathBuf>, LibraryError> {
     };
     for entry in entries {
         let path = entry.map_err(at(folder))?.path();
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or("");
-        if name.starts_with("libsiren_ptx") && name.ends_with(".so") {
+        let name = path.file_stem().and_then(|name| name.to_str());
+        let is_library = path.extension().is_some_and(|end| end == "so");
+        if is_library && name.is_some_and(|name| name.starts_with("libsiren_ptx")) {
             let content = fs::read(&path).map_err(at(&path))?;
             if content
                 .windows(FINGERPRINT.len())

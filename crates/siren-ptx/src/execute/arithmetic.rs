@@ -75,7 +75,7 @@ pub(super) fn unary64(r: &mut Registers, f: Unary64, d: Slot, a: Slot, mask: u32
         Unary64::SqrtF64 => r.long_from_long(d, a, mask, |a| bits64(double(a).sqrt())),
         Unary64::RecipF64 => r.long_from_long(d, a, mask, |a| bits64(1.0 / double(a))),
         Unary64::NearestF64 => {
-            r.long_from_long(d, a, mask, |a| bits64(double(a).round_ties_even()))
+            r.long_from_long(d, a, mask, |a| bits64(double(a).round_ties_even()));
         }
         Unary64::TruncF64 => r.long_from_long(d, a, mask, |a| bits64(double(a).trunc())),
         Unary64::FloorF64 => r.long_from_long(d, a, mask, |a| bits64(double(a).floor())),
@@ -126,11 +126,11 @@ pub(super) fn binary32(r: &mut Registers, f: Binary32, d: Slot, s: [Slot; 2], ma
         Binary32::MulLo => r.word_from_words(d, s, mask, u32::wrapping_mul),
         Binary32::MulHiS => {
             r.word_from_words(d, s, mask, |a, b| {
-                (i64::from(a as i32) * i64::from(b as i32) >> 32) as u32
+                ((i64::from(a as i32) * i64::from(b as i32)) >> 32) as u32
             });
         }
         Binary32::MulHiU => r.word_from_words(d, s, mask, |a, b| {
-            (u64::from(a) * u64::from(b) >> 32) as u32
+            ((u64::from(a) * u64::from(b)) >> 32) as u32
         }),
         Binary32::MinS => r.word_from_words(d, s, mask, |a, b| (a as i32).min(b as i32) as u32),
         Binary32::MinU => r.word_from_words(d, s, mask, u32::min),
@@ -150,7 +150,7 @@ pub(super) fn binary32(r: &mut Registers, f: Binary32, d: Slot, s: [Slot; 2], ma
         Binary32::MinF32 => r.word_from_words(d, s, mask, min_f32),
         Binary32::MaxF32 => r.word_from_words(d, s, mask, max_f32),
         Binary32::CopysignF32 => {
-            r.word_from_words(d, s, mask, |a, b| a & 0x7fff_ffff | b & 0x8000_0000)
+            r.word_from_words(d, s, mask, |a, b| a & 0x7fff_ffff | b & 0x8000_0000);
         }
     }
 }
@@ -163,11 +163,11 @@ pub(super) fn binary64(r: &mut Registers, f: Binary64, d: Slot, s: [Slot; 2], ma
         Binary64::MulLo => r.long_from_longs(d, s, mask, u64::wrapping_mul),
         Binary64::MulHiS => {
             r.long_from_longs(d, s, mask, |a, b| {
-                (i128::from(a as i64) * i128::from(b as i64) >> 64) as u64
+                ((i128::from(a as i64) * i128::from(b as i64)) >> 64) as u64
             });
         }
         Binary64::MulHiU => r.long_from_longs(d, s, mask, |a, b| {
-            (u128::from(a) * u128::from(b) >> 64) as u64
+            ((u128::from(a) * u128::from(b)) >> 64) as u64
         }),
         Binary64::MinS => r.long_from_longs(d, s, mask, |a, b| (a as i64).min(b as i64) as u64),
         Binary64::MinU => r.long_from_longs(d, s, mask, u64::min),
@@ -204,7 +204,7 @@ pub(super) fn ternary32(r: &mut Registers, f: Ternary32, d: Slot, s: [Slot; 3], 
     let pair = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
     match f {
         Ternary32::MadLo => {
-            r.word_from_three(d, s, mask, |a, b, c| a.wrapping_mul(b).wrapping_add(c))
+            r.word_from_three(d, s, mask, |a, b, c| a.wrapping_mul(b).wrapping_add(c));
         }
         Ternary32::FmaF32 => r.word_from_three(d, s, mask, |a, b, c| {
             bits32(float(a).mul_add(float(b), float(c)))
@@ -216,16 +216,16 @@ pub(super) fn ternary32(r: &mut Registers, f: Ternary32, d: Slot, s: [Slot; 3], 
             extract(u64::from(a), 32, place, true) as u32
         }),
         Ternary32::FunnelLeft => {
-            r.word_from_three(d, s, mask, |a, b, c| (pair(a, b) << (c & 31) >> 32) as u32)
+            r.word_from_three(d, s, mask, |a, b, c| (pair(a, b) << (c & 31) >> 32) as u32);
         }
         Ternary32::FunnelRight => {
-            r.word_from_three(d, s, mask, |a, b, c| (pair(a, b) >> (c & 31)) as u32)
+            r.word_from_three(d, s, mask, |a, b, c| (pair(a, b) >> (c & 31)) as u32);
         }
         Ternary32::FunnelLeftClamp => {
-            r.word_from_three(d, s, mask, |a, b, c| (pair(a, b) << c.min(32) >> 32) as u32)
+            r.word_from_three(d, s, mask, |a, b, c| (pair(a, b) << c.min(32) >> 32) as u32);
         }
         Ternary32::FunnelRightClamp => {
-            r.word_from_three(d, s, mask, |a, b, c| (pair(a, b) >> c.min(32)) as u32)
+            r.word_from_three(d, s, mask, |a, b, c| (pair(a, b) >> c.min(32)) as u32);
         }
         Ternary32::Permute => r.word_from_three(d, s, mask, permute),
         Ternary32::Insert => {
@@ -241,7 +241,7 @@ pub(super) fn ternary32(r: &mut Registers, f: Ternary32, d: Slot, s: [Slot; 3], 
 pub(super) fn ternary64(r: &mut Registers, f: Ternary64, d: Slot, s: [Slot; 3], mask: u32) {
     match f {
         Ternary64::MadLo => {
-            r.long_from_three(d, s, mask, |a, b, c| a.wrapping_mul(b).wrapping_add(c))
+            r.long_from_three(d, s, mask, |a, b, c| a.wrapping_mul(b).wrapping_add(c));
         }
         Ternary64::FmaF64 => r.long_from_three(d, s, mask, |a, b, c| {
             bits64(double(a).mul_add(double(b), double(c)))
@@ -347,4 +347,3 @@ pub(super) fn divide64(
     r.set_long(d, &result, mask);
     Ok(())
 }
-

@@ -1,8 +1,8 @@
 //! A block of threads: its warps in turn, from barrier to barrier.
 
+use super::interpreter::Run;
 use super::order::Shuffler;
 use super::registers::LANES;
-use super::interpreter::Run;
 use super::warp::{Status, Warp};
 use crate::fault::{Fault, FaultKind, FaultPlace};
 use crate::isa::Special;
@@ -77,7 +77,10 @@ impl Block<'_> {
                 let warp = &mut warps[index];
                 if warp.status == Status::Running {
                     let done = arch.dispatch(Run { block: self, warp });
-                    done.map_err(|trap| self.fault(&warps[index], trap.0, trap.1))?;
+                    if let Err(trap) = done {
+                        let (lane, kind) = trap.into_parts();
+                        return Err(self.fault(&warps[index], lane, kind));
+                    }
                 }
             }
             if warps.iter().all(|warp| warp.status == Status::Ended) {

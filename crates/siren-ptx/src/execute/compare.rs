@@ -49,7 +49,11 @@ pub(super) fn compare(r: &Registers, test: Test, s: [Slot; 2]) -> u32 {
         ))),
         Comparand::U32 => relations!(|relation| r.test_words(s, |a, b| relate(relation, &a, &b))),
         Comparand::F32 => {
-            relations!(|relation| r.test_words(s, |a, b| relate(relation, &f32::from_bits(a), &f32::from_bits(b))))
+            relations!(|relation| r.test_words(s, |a, b| relate(
+                relation,
+                &f32::from_bits(a),
+                &f32::from_bits(b)
+            )))
         }
         Comparand::S64 => relations!(|relation| r.test_longs(s, |a, b| relate(
             relation,
@@ -58,7 +62,11 @@ pub(super) fn compare(r: &Registers, test: Test, s: [Slot; 2]) -> u32 {
         ))),
         Comparand::U64 => relations!(|relation| r.test_longs(s, |a, b| relate(relation, &a, &b))),
         Comparand::F64 => {
-            relations!(|relation| r.test_longs(s, |a, b| relate(relation, &f64::from_bits(a), &f64::from_bits(b))))
+            relations!(|relation| r.test_longs(s, |a, b| relate(
+                relation,
+                &f64::from_bits(a),
+                &f64::from_bits(b)
+            )))
         }
     }
 }

@@ -14,9 +14,14 @@ pub(super) fn wavefronts(addresses: &[u64; LANES], mask: u32, bytes: u64) -> (u6
     let (mut passes, mut needed) = (0, 0);
     for first in (0..LANES).step_by(lanes_together) {
         let mut banks = Banks::default();
-        for lane in first..first + lanes_together {
+        for (lane, &address) in addresses
+            .iter()
+            .enumerate()
+            .skip(first)
+            .take(lanes_together)
+        {
             if mask >> lane & 1 == 1 {
-                for word in addresses[lane] / 4..=(addresses[lane] + bytes - 1) / 4 {
+                for word in address / 4..=(address + bytes - 1) / 4 {
                     banks.touch(word);
                 }
             }

@@ -1,8 +1,8 @@
 //! `ldmatrix` and `mma`.
 
+use super::access::addresses;
 use super::block::Block;
 use super::counting::Banks;
-use super::access::addresses;
 use super::number::{bits32, f32_from_f16};
 use super::registers::{LANES, Registers, Words};
 use super::warp::Warp;
@@ -20,7 +20,7 @@ impl Block<'_> {
             for row in 0..8 {
                 let lane = matrix * 8 + row;
                 let address = rows[lane];
-                if address % 16 != 0 {
+                if !address.is_multiple_of(16) {
                     return Err(lane_trap(
                         lane,
                         FaultKind::Misaligned {

@@ -244,4 +244,3 @@ impl Warp {
         self.pc += 1;
     }
 }
-

@@ -230,4 +230,3 @@ pub(crate) enum Comparand {
     U64,
     F64,
 }
-

@@ -6,10 +6,12 @@ mod function;
 
 pub use self::access::Space;
 pub(crate) use self::access::{
-    Access, Atomic, AtomicAccess, Base, CopyAsync, Half, LoadMatrix, Mma, Shuffle, ShuffleMode, Special,
+    Access, Atomic, AtomicAccess, Base, CopyAsync, Half, LoadMatrix, Mma, Shuffle, ShuffleMode,
+    Special,
 };
 pub(crate) use self::function::{
-    Binary32, Binary64, Comparand, Divide, Logic, Narrow, Relation, Shift, Ternary32, Ternary64, Test, Unary32, Unary64, Vote, Widen,
+    Binary32, Binary64, Comparand, Divide, Logic, Narrow, Relation, Shift, Ternary32, Ternary64,
+    Test, Unary32, Unary64, Vote, Widen,
 };
 
 /// Index into the file of its class: `u32` words (registers of 16 and 32 bits), `u64` longs, or predicates.
@@ -25,7 +27,7 @@ pub(crate) const SINK: Slot = 1;
 pub(crate) struct Instruction {
     pub(crate) op: Op,
     pub(crate) guard: Slot,
-    /// XORed to the guard's lanes: all ones for `@!p`.
+    /// `XORed` to the guard's lanes: all ones for `@!p`.
     pub(crate) guard_flip: u32,
     /// 1 for the first of a PTX instruction, else 0.
     pub(crate) counted: u32,
@@ -223,4 +225,3 @@ pub(crate) enum Op {
     Trap,
     Nothing,
 }
-

@@ -59,7 +59,7 @@ impl Allocation {
             return;
         }
         let end = offset + bytes;
-        if offset % 4 != 0 || (end % 4 != 0 && end != self.bytes.len()) {
+        if !offset.is_multiple_of(4) || (!end.is_multiple_of(4) && end != self.bytes.len()) {
             self.refine(0);
         }
         let tags = &mut self.tags[offset >> self.shift..=(end - 1) >> self.shift];

@@ -6,7 +6,8 @@ use super::instruction::Written;
 use super::logic::predicate;
 use super::operand::{Operand, Type};
 use crate::isa::{
-    Binary32, Binary64, Divide, Logic, Narrow, Op, Slot, TRUE, Ternary32, Ternary64, Unary32, Unary64,
+    Binary32, Binary64, Divide, Logic, Narrow, Op, Slot, TRUE, Ternary32, Ternary64, Unary32,
+    Unary64,
 };
 
 pub(super) fn decode(builder: &mut Builder<'_>, written: Written<'_>) -> Result<()> {
@@ -263,99 +264,80 @@ fn ternary(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
     rounding(builder, &mut written, float)?;
     let of = written.take_type(builder)?;
     written.check(builder, if written.name == "mul" { 3 } else { 4 })?;
-    let operands = &written.operands;
-    if wide && of.bits() == 16 {
-        let (a, b) = (
-            word(builder, of, &operands[1])?,
-            word(builder, of, &operands[2])?,
-        );
-        let d = builder.word_target(&operands[0])?;
-        let op = if let Some(c) = operands.get(3) {
-            Op::Ternary32 {
-                f: Ternary32::MadLo,
-                d,
-                a,
-                b,
-                c: builder.word(c)?,
-            }
-        } else {
-            Op::Binary32 {
-                f: Binary32::MulLo,
-                d,
-                a,
-                b,
-            }
-        };
-        builder.emit(op);
-        return Ok(());
-    }
-    if wide && of.bits() == 32 && of.is_integer() {
-        let signed = of.is_signed();
-        let (d, a, b) = (
-            builder.long_target(&operands[0])?,
-            builder.word(&operands[1])?,
-            builder.word(&operands[2])?,
-        );
-        let op = match operands.get(3) {
-            Some(c) => Op::MadWide {
-                signed,
-                d,
-                a,
-                b,
-                c: builder.long(c)?,
-            },
-            None => Op::MulWide { signed, d, a, b },
-        };
-        builder.emit(op);
-        return Ok(());
-    }
-    let op = match of {
-        Type::Float(32) | Type::Bits(32) | Type::Unsigned(16 | 32) | Type::Signed(16 | 32)
-            if float || low =>
+    match (&written.operands[..], of.bits()) {
+        ([to, a, b, c @ ..], 16 | 32) if wide && of.is_integer() => {
+            wide_product(builder, of, to, [a, b], c)
+        }
+        ([to, a, b, c], 16 | 32)
+            if (float && of == Type::Float(32)) || (low && of.is_integer()) =>
         {
             let f = if float {
                 Ternary32::FmaF32
             } else {
                 Ternary32::MadLo
             };
-            let (a, b, c) = (
-                builder.word(&operands[1])?,
-                builder.word(&operands[2])?,
-                builder.word(&operands[3])?,
-            );
-            Op::Ternary32 {
-                f,
-                d: builder.word_target(&operands[0])?,
-                a,
-                b,
-                c,
-            }
+            let (a, b, c) = (builder.word(a)?, builder.word(b)?, builder.word(c)?);
+            let d = builder.word_target(to)?;
+            builder.emit(Op::Ternary32 { f, d, a, b, c });
+            trim(builder, of, d);
+            Ok(())
         }
-        Type::Float(64) | Type::Unsigned(64) | Type::Signed(64) if float || low => {
+        ([to, a, b, c], 64) if float || low => {
             let f = if float {
                 Ternary64::FmaF64
             } else {
                 Ternary64::MadLo
             };
-            let (a, b, c) = (
-                builder.long(&operands[1])?,
-                builder.long(&operands[2])?,
-                builder.long(&operands[3])?,
-            );
-            Op::Ternary64 {
-                f,
-                d: builder.long_target(&operands[0])?,
+            let (a, b, c) = (builder.long(a)?, builder.long(b)?, builder.long(c)?);
+            let d = builder.long_target(to)?;
+            builder.emit(Op::Ternary64 { f, d, a, b, c });
+            Ok(())
+        }
+        _ => Err(builder.error("a multiplication of this type that is not supported")),
+    }
+}
+
+/// A product of twice the width of its factors, with a summand if there is one.
+fn wide_product(
+    builder: &mut Builder<'_>,
+    of: Type,
+    to: &Operand<'_>,
+    factors: [&Operand<'_>; 2],
+    summand: &[Operand<'_>],
+) -> Result<()> {
+    let signed = of.is_signed();
+    let (a, b) = (
+        word(builder, of, factors[0])?,
+        word(builder, of, factors[1])?,
+    );
+    let op = match (of.bits(), summand) {
+        (16, [c, ..]) => {
+            let (c, d) = (builder.word(c)?, builder.word_target(to)?);
+            Op::Ternary32 {
+                f: Ternary32::MadLo,
+                d,
                 a,
                 b,
                 c,
             }
         }
-        _ => return Err(builder.error("a multiplication of this type that is not supported")),
+        (16, []) => Op::Binary32 {
+            f: Binary32::MulLo,
+            d: builder.word_target(to)?,
+            a,
+            b,
+        },
+        (_, [c, ..]) => {
+            let (c, d) = (builder.long(c)?, builder.long_target(to)?);
+            Op::MadWide { signed, d, a, b, c }
+        }
+        (_, []) => Op::MulWide {
+            signed,
+            d: builder.long_target(to)?,
+            a,
+            b,
+        },
     };
     builder.emit(op);
-    if let Op::Ternary32 { d, .. } = op {
-        trim(builder, of, d);
-    }
     Ok(())
 }
-

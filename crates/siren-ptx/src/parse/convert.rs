@@ -243,21 +243,63 @@ fn to_register(builder: &mut Builder<'_>, to: Type, a: Slot, operand: &Operand<'
     Ok(())
 }
 
+/// A function of one register, with the classes of its source and its result.
+enum Function {
+    WordToWord(Unary32),
+    LongToLong(Unary64),
+    WordToLong(Widen),
+    LongToWord(Narrow),
+}
+
+/// The function that converts between two types, at least one of them a float. None for integers of at most 32 bits, and for what does not
+/// exist.
+fn function(from: Type, to: Type, saturate: bool) -> Option<Function> {
+    use Function::{LongToLong, LongToWord, WordToLong, WordToWord};
+    use Type::{Bf16, Bits, Float, Signed, Unsigned};
+    Some(match (from, to) {
+        (Float(32), Float(32)) if saturate => WordToWord(Unary32::SaturateF32),
+        (Float(32), Float(32)) => WordToWord(Unary32::Mov),
+        (Float(32), Float(16)) => WordToWord(Unary32::F16FromF32),
+        (Float(16), Float(32)) => WordToWord(Unary32::F32FromF16),
+        (Float(32), Bf16) => WordToWord(Unary32::Bf16FromF32),
+        (Bf16, Float(32)) => WordToWord(Unary32::F32FromBf16),
+        (Float(64), Float(64)) => LongToLong(Unary64::Mov),
+        (Float(32), Float(64)) => WordToLong(Widen::F64FromF32),
+        (Float(64), Float(32)) => LongToWord(Narrow::F32FromF64),
+        (Float(32), Signed(64)) => WordToLong(Widen::S64FromF32),
+        (Float(32), Unsigned(64)) => WordToLong(Widen::U64FromF32),
+        (Float(64), Signed(64)) => LongToLong(Unary64::S64FromF64),
+        (Float(64), Unsigned(64)) => LongToLong(Unary64::U64FromF64),
+        (Signed(64), Float(32)) => LongToWord(Narrow::F32FromS64),
+        (Unsigned(64) | Bits(64), Float(32)) => LongToWord(Narrow::F32FromU64),
+        (Signed(64), Float(64)) => LongToLong(Unary64::F64FromS64),
+        (Unsigned(64) | Bits(64), Float(64)) => LongToLong(Unary64::F64FromU64),
+        (Signed(_), Float(32)) => WordToWord(Unary32::F32FromS32),
+        (Unsigned(_) | Bits(_), Float(32)) => WordToWord(Unary32::F32FromU32),
+        (Signed(_), Float(64)) => WordToLong(Widen::F64FromS32),
+        (Unsigned(_) | Bits(_), Float(64)) => WordToLong(Widen::F64FromU32),
+        _ => return None,
+    })
+}
+
 fn floats(
     builder: &mut Builder<'_>,
     conversion: &Conversion,
     operands: &[Operand<'_>],
 ) -> Result<()> {
-    use Type::{Bf16, Float, Signed, Unsigned};
+    use Type::Float;
     let &Conversion { to, from, .. } = conversion;
     let (a, long) = source(builder, from, &operands[1])?;
-    let a = match (conversion.integral, long) {
-        (Some((f, _)), false) if from == Float(32) => {
+    if long != (from.bits() == 64) {
+        return Err(builder.error("a source of 64 bits for a smaller type"));
+    }
+    let a = match (conversion.integral, from) {
+        (Some((f, _)), Float(32)) => {
             let d = builder.new_word()?;
             builder.emit(Op::Unary32 { f, d, a });
             d
         }
-        (Some((_, f)), true) if from == Float(64) => {
+        (Some((_, f)), Float(64)) => {
             let d = builder.new_long()?;
             builder.emit(Op::Unary64 { f, d, a });
             d
@@ -267,128 +309,32 @@ fn floats(
             return Err(builder.error("a conversion to an integer that does not say how it rounds"));
         }
     };
-    let signed = from.is_signed();
-    let (d, target) = (&operands[0], to);
-    let op = match (from, target) {
-        (Float(32), Float(32)) if conversion.saturate => Op::Unary32 {
-            f: Unary32::SaturateF32,
-            d: builder.word_target(d)?,
+    let target = &operands[0];
+    let op = match function(from, to, conversion.saturate) {
+        Some(Function::WordToWord(f)) => Op::Unary32 {
+            f,
+            d: builder.word_target(target)?,
             a,
         },
-        (Float(32), Float(32)) => Op::Unary32 {
-            f: Unary32::Mov,
-            d: builder.word_target(d)?,
+        Some(Function::LongToLong(f)) => Op::Unary64 {
+            f,
+            d: builder.long_target(target)?,
             a,
         },
-        (Float(32), Float(16)) => Op::Unary32 {
-            f: Unary32::F16FromF32,
-            d: builder.word_target(d)?,
+        Some(Function::WordToLong(f)) => Op::Widen {
+            f,
+            d: builder.long_target(target)?,
             a,
         },
-        (Float(16), Float(32)) => Op::Unary32 {
-            f: Unary32::F32FromF16,
-            d: builder.word_target(d)?,
+        Some(Function::LongToWord(f)) => Op::Narrow {
+            f,
+            d: builder.word_target(target)?,
             a,
         },
-        (Float(32), Bf16) => Op::Unary32 {
-            f: Unary32::Bf16FromF32,
-            d: builder.word_target(d)?,
-            a,
-        },
-        (Bf16, Float(32)) => Op::Unary32 {
-            f: Unary32::F32FromBf16,
-            d: builder.word_target(d)?,
-            a,
-        },
-        (Float(64), Float(64)) => Op::Unary64 {
-            f: Unary64::Mov,
-            d: builder.long_target(d)?,
-            a,
-        },
-        (Float(32), Float(64)) => Op::Widen {
-            f: Widen::F64FromF32,
-            d: builder.long_target(d)?,
-            a,
-        },
-        (Float(64), Float(32)) => Op::Narrow {
-            f: Narrow::F32FromF64,
-            d: builder.word_target(d)?,
-            a,
-        },
-        (Float(32), Signed(64)) => Op::Widen {
-            f: Widen::S64FromF32,
-            d: builder.long_target(d)?,
-            a,
-        },
-        (Float(32), Unsigned(64)) => Op::Widen {
-            f: Widen::U64FromF32,
-            d: builder.long_target(d)?,
-            a,
-        },
-        (Float(64), Signed(64)) => Op::Unary64 {
-            f: Unary64::S64FromF64,
-            d: builder.long_target(d)?,
-            a,
-        },
-        (Float(64), Unsigned(64)) => Op::Unary64 {
-            f: Unary64::U64FromF64,
-            d: builder.long_target(d)?,
-            a,
-        },
-        (Float(32 | 64), Signed(_) | Unsigned(_)) => {
-            return small_integer(builder, conversion, a, d);
+        None if to.is_integer() && matches!(from, Float(32 | 64)) => {
+            return small_integer(builder, conversion, a, target);
         }
-        (_, Float(32)) if from.is_integer() => {
-            let d = builder.word_target(d)?;
-            match (long, signed) {
-                (false, true) => Op::Unary32 {
-                    f: Unary32::F32FromS32,
-                    d,
-                    a,
-                },
-                (false, false) => Op::Unary32 {
-                    f: Unary32::F32FromU32,
-                    d,
-                    a,
-                },
-                (true, true) => Op::Narrow {
-                    f: Narrow::F32FromS64,
-                    d,
-                    a,
-                },
-                (true, false) => Op::Narrow {
-                    f: Narrow::F32FromU64,
-                    d,
-                    a,
-                },
-            }
-        }
-        (_, Float(64)) if from.is_integer() => {
-            let d = builder.long_target(d)?;
-            match (long, signed) {
-                (false, true) => Op::Widen {
-                    f: Widen::F64FromS32,
-                    d,
-                    a,
-                },
-                (false, false) => Op::Widen {
-                    f: Widen::F64FromU32,
-                    d,
-                    a,
-                },
-                (true, true) => Op::Unary64 {
-                    f: Unary64::F64FromS64,
-                    d,
-                    a,
-                },
-                (true, false) => Op::Unary64 {
-                    f: Unary64::F64FromU64,
-                    d,
-                    a,
-                },
-            }
-        }
-        _ => return Err(builder.error("a conversion between types that is not supported")),
+        None => return Err(builder.error("a conversion between types that is not supported")),
     };
     builder.emit(op);
     Ok(())

@@ -138,37 +138,8 @@ pub(super) fn compare(builder: &mut Builder<'_>, mut written: Written<'_>) -> Re
         (TRUE, false)
     };
     let combine = combine.unwrap_or(Logic::And);
-    if let Some(result) = result {
-        let d = builder.word_target(&operands[0])?;
-        let p = builder.new_predicate()?;
-        let (yes, no) = (
-            if result == Type::Float(32) {
-                0x3f80_0000
-            } else {
-                u32::MAX
-            },
-            builder.constant(0)?,
-        );
-        let yes = builder.constant(yes)?;
-        builder.emit(Op::Compare {
-            test,
-            combine,
-            flip,
-            d: p,
-            q: SINK,
-            a,
-            b,
-            c,
-        });
-        builder.emit(Op::Select32 {
-            d,
-            a: yes,
-            b: no,
-            p,
-        });
-        return Ok(());
-    }
     let (d, q) = match operands[0] {
+        _ if result.is_some() => (builder.new_predicate()?, SINK),
         Operand::Pair(d, q) => (builder.predicate_target(d)?, builder.predicate_target(q)?),
         Operand::Name(d) => (builder.predicate_target(d)?, SINK),
         _ => return Err(builder.error("expected a predicate")),
@@ -182,6 +153,22 @@ pub(super) fn compare(builder: &mut Builder<'_>, mut written: Written<'_>) -> Re
         a,
         b,
         c,
+    });
+    let Some(result) = result else {
+        return Ok(());
+    };
+    let yes = if result == Type::Float(32) {
+        1.0_f32.to_bits()
+    } else {
+        u32::MAX
+    };
+    let (a, b) = (builder.constant(yes)?, builder.constant(0)?);
+    let target = builder.word_target(&operands[0])?;
+    builder.emit(Op::Select32 {
+        d: target,
+        a,
+        b,
+        p: d,
     });
     Ok(())
 }

@@ -183,4 +183,3 @@ pub(super) fn generic_address(builder: &mut Builder<'_>, mut written: Written<'_
     builder.emit(Op::Unary64 { f, d, a });
     Ok(())
 }
-

@@ -1,8 +1,8 @@
 //! Slots of registers, constants and operands.
 
+use super::Result;
 use super::builder::{Builder, Meaning};
 use super::operand::{Operand, literal};
-use super::Result;
 use crate::isa::{Base, SINK, Slot, Special, TRUE};
 use crate::module::Variable;
 
@@ -140,7 +140,9 @@ impl Builder<'_> {
             "%lanemask_ge" => Special::LanesGe,
             "%lanemask_gt" => Special::LanesGt,
             _ => {
-                return Err(self.error(&format!("the name {name} is not declared or not supported")));
+                return Err(
+                    self.error(&format!("the name {name} is not declared or not supported"))
+                );
             }
         };
         if let Some(&slot) = self.specials.get(&special) {

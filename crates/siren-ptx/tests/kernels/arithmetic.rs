@@ -4,7 +4,7 @@ use crate::support::{Setup, bytes, snippet};
 use siren_ptx::{KernelLaunch, Module};
 
 /// Runs an instruction that takes `%r3`, `%r4`, `%r5` (also as `%f3` to `%f5`) to `%r7` or `%f7` in the 32 lanes of a warp.
-fn run(instruction: &str, inputs: &[[u32; 3]; 32]) -> Vec<u32> {
+pub fn run(instruction: &str, inputs: &[[u32; 3]; 32]) -> Vec<u32> {
     let float = instruction.contains("%f7");
     let body = format!(
         "mul.wide.u32 %rd2, %r1, 16;\nadd.s64 %rd3, %rd1, %rd2;\nld.global.v4.u32 {{%r3, %r4, %r5, %r6}}, [%rd3];\n\
@@ -26,7 +26,7 @@ fn run(instruction: &str, inputs: &[[u32; 3]; 32]) -> Vec<u32> {
 }
 
 /// Integers at and around the bounds, and others.
-fn integers(seed: u32) -> [[u32; 3]; 32] {
+pub fn integers(seed: u32) -> [[u32; 3]; 32] {
     let edges = [
         0,
         1,
@@ -56,7 +56,7 @@ fn integers(seed: u32) -> [[u32; 3]; 32] {
 }
 
 /// Floats with zeros, subnormals, infinities, NaN, large and small ones.
-fn floats(seed: u32) -> [[u32; 3]; 32] {
+pub fn floats(seed: u32) -> [[u32; 3]; 32] {
     let edges = [
         0.0,
         -0.0,
@@ -88,7 +88,11 @@ fn floats(seed: u32) -> [[u32; 3]; 32] {
 }
 
 /// Compares with a function of Rust, for several inputs. All NaN are one.
-fn check(instruction: &str, inputs: fn(u32) -> [[u32; 3]; 32], expected: impl Fn([u32; 3]) -> u32) {
+pub fn check(
+    instruction: &str,
+    inputs: fn(u32) -> [[u32; 3]; 32],
+    expected: impl Fn([u32; 3]) -> u32,
+) {
     for seed in 1..6 {
         let inputs = inputs(seed);
         for (found, three) in run(instruction, &inputs).into_iter().zip(inputs) {
@@ -97,7 +101,7 @@ fn check(instruction: &str, inputs: fn(u32) -> [[u32; 3]; 32], expected: impl Fn
     }
 }
 
-fn bits(value: f32) -> u32 {
+pub fn bits(value: f32) -> u32 {
     if value.is_nan() {
         0x7fff_ffff
     } else {
@@ -105,7 +109,7 @@ fn bits(value: f32) -> u32 {
     }
 }
 
-fn f(bits: u32) -> f32 {
+pub fn f(bits: u32) -> f32 {
     f32::from_bits(bits)
 }
 
@@ -121,10 +125,10 @@ fn integer_arithmetic_wraps_and_shifts_clamp() {
         a.wrapping_mul(b)
     });
     check("mul.hi.u32 %r7, %r3, %r4;", integers, |[a, b, _]| {
-        (u64::from(a) * u64::from(b) >> 32) as u32
+        ((u64::from(a) * u64::from(b)) >> 32) as u32
     });
     check("mul.hi.s32 %r7, %r3, %r4;", integers, |[a, b, _]| {
-        (i64::from(a as i32) * i64::from(b as i32) >> 32) as u32
+        ((i64::from(a as i32) * i64::from(b as i32)) >> 32) as u32
     });
     check("mad.lo.s32 %r7, %r3, %r4, %r5;", integers, |[a, b, c]| {
         a.wrapping_mul(b).wrapping_add(c)
@@ -294,52 +298,6 @@ fn bits_of_copysign(sign: u32, magnitude: u32) -> u32 {
 }
 
 #[test]
-fn minima_and_maxima_prefer_numbers_and_order_zeros() {
-    let order = |a: f32, b: f32| {
-        if a == b {
-            b.is_sign_negative().cmp(&a.is_sign_negative())
-        } else {
-            a.total_cmp(&b)
-        }
-    };
-    let pick = move |[a, b]: [u32; 2], least: bool| match (f(a).is_nan(), f(b).is_nan()) {
-        (true, true) => 0x7fff_ffff,
-        (true, false) => b,
-        (false, true) => a,
-        _ if order(f(a), f(b)).is_lt() == least => a,
-        _ => b,
-    };
-    check("min.f32 %f7, %f3, %f4;", floats, move |[a, b, _]| {
-        pick([a, b], true)
-    });
-    check("max.f32 %f7, %f3, %f4;", floats, move |[a, b, _]| {
-        pick([a, b], false)
-    });
-}
-
-#[test]
-fn comparisons_know_nan() {
-    let set =
-        |relation: &str| format!("setp.{relation}.f32 %p1, %f3, %f4;\nselp.u32 %r7, 1, 0, %p1;");
-    let check = |relation: &str, expected: fn(f32, f32) -> bool| {
-        check(&set(relation), floats, |[a, b, _]| {
-            u32::from(expected(f(a), f(b)))
-        });
-    };
-    let ordered = |a: f32, b: f32| !a.is_nan() && !b.is_nan();
-    check("eq", |a, b| a == b);
-    check("ne", |a, b| !a.is_nan() && !b.is_nan() && a != b);
-    check("lt", |a, b| a < b);
-    check("ge", |a, b| a >= b);
-    check("equ", |a, b| a == b || a.is_nan() || b.is_nan());
-    check("neu", |a, b| a != b);
-    check("leu", |a, b| a <= b || a.is_nan() || b.is_nan());
-    check("gtu", |a, b| a > b || a.is_nan() || b.is_nan());
-    check("num", ordered);
-    check("nan", |a, b| a.is_nan() || b.is_nan());
-}
-
-#[test]
 fn predicates_combine() {
     let body = "setp.lt.u32 %p1, %r3, %r4;\nsetp.gt.and.s32 %p2|%p3, %r4, %r5, !%p1;\nxor.pred %p4, %p1, %p3;\nnot.pred %p5, %p4;\n\
                 selp.u32 %r8, 1, 0, %p2;\nselp.u32 %r9, 2, 0, %p3;\nselp.u32 %r10, 4, 0, %p5;\nor.b32 %r7, %r8, %r9;\nor.b32 %r7, %r7, %r10;";
@@ -401,92 +359,10 @@ fn doubles_are_exact_where_they_can_be() {
     );
 }
 
-/// The half nearest to a float, found among all halves.
-fn nearest_half(value: f32) -> u32 {
-    let magnitude = value.abs();
-    if value.is_nan() {
-        return 0x7fff;
-    }
-    let best = (0..0x7c00_u32).min_by_key(|&half| {
-        (f64::from(half_value(half)) - f64::from(magnitude))
-            .abs()
-            .to_bits()
-            * 2
-            + u64::from(half & 1)
-    });
-    let finite = best.unwrap_or(0);
-    let half = if magnitude >= 65_520.0 {
-        0x7c00
-    } else {
-        finite
-    };
-    half | u32::from(value.is_sign_negative()) << 15
-}
-
-fn half_value(half: u32) -> f32 {
-    let (exponent, mantissa) = (half >> 10 & 31, half & 1023);
-    if exponent == 0 {
-        mantissa as f32 * 2.0_f32.powi(-24)
-    } else {
-        (1024 + mantissa) as f32 * 2.0_f32.powi(exponent as i32 - 25)
-    }
-}
-
-#[test]
-fn halves_are_the_nearest() {
-    let to_half = "cvt.rn.f16.f32 %rs1, %f3;\ncvt.u32.u16 %r7, %rs1;";
-    check(to_half, floats, |[a, ..]| nearest_half(f(a)));
-    let near: fn(u32) -> [[u32; 3]; 32] = |seed| {
-        std::array::from_fn(|lane| {
-            let half = (seed * 6007 + lane as u32 * 997) % 0x7c00;
-            let middle = (half_value(half) + half_value((half + 1) % 0x7c00)) / 2.0;
-            [middle.to_bits() + (lane as u32 % 3) - 1, 0, 0]
-        })
-    };
-    check(to_half, near, |[a, ..]| nearest_half(f(a)));
-    check(
-        "cvt.rn.bf16.f32 %rs1, %f3;\ncvt.u32.u16 %r7, %rs1;",
-        floats,
-        |[a, ..]| {
-            if f(a).is_nan() {
-                0x7fff
-            } else {
-                (u64::from(a) + 0x7fff + u64::from(a >> 16 & 1) >> 16) as u32
-            }
-        },
-    );
-    check("cvt.rn.f16x2.f32 %r7, %f3, %f4;", floats, |[a, b, _]| {
-        nearest_half(f(a)) << 16 | nearest_half(f(b))
-    });
-}
-
-#[test]
-fn every_half_becomes_its_value() {
-    for first in (0..0x8000_u32).step_by(32 * 64) {
-        let inputs =
-            std::array::from_fn(|lane| [first + lane as u32 * 64, first + lane as u32 * 64 + 1, 0]);
-        for (found, [half, ..]) in run("cvt.u16.u32 %rs1, %r3;\ncvt.f32.f16 %f7, %rs1;", &inputs)
-            .into_iter()
-            .zip(inputs)
-        {
-            let expected = if half < 0x7c00 {
-                half_value(half).to_bits()
-            } else if half == 0x7c00 {
-                f32::INFINITY.to_bits()
-            } else {
-                0x7fff_ffff
-            };
-            assert_eq!(found, expected, "{half:#x}");
-        }
-    }
-}
-
 #[test]
 fn shuffles_and_votes_reach_other_lanes() {
     let lanes: fn(u32) -> [[u32; 3]; 32] =
         |seed| std::array::from_fn(|lane| [lane as u32 * 3 + seed, lane as u32, 0]);
-    let value = |lane: u32, seed: u32| lane * 3 + seed;
-    let _ = value;
     let check = |instruction: &str, expected: fn(u32) -> u32| {
         check(instruction, lanes, |[own, lane, _]| {
             let seed = own - lane * 3;

@@ -65,17 +65,27 @@ fn shared_memory_must_be_asked_for_and_ends_with_the_card() {
 #[test]
 fn the_card_says_what_it_is() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = [("SIREN_PTX_CARD", "sm_120"), ("SIREN_PTX_MEMORY", "1000000")];
+    let settings = [
+        ("SIREN_PTX_CARD", "sm_120"),
+        ("SIREN_PTX_MEMORY", "1000000"),
+    ];
     assert_good(&client("card", folder.path(), &settings));
 }
 
 #[test]
 fn ptx_that_the_driver_or_card_is_too_old_for_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    assert_good(&client("old driver", folder.path(), &[("SIREN_PTX_DRIVER", "12040")]));
+    assert_good(&client(
+        "old driver",
+        folder.path(),
+        &[("SIREN_PTX_DRIVER", "12040")],
+    ));
     let lines = report(folder.path());
     assert_eq!(lines.len(), 3, "{lines:?}");
-    assert!(lines.iter().all(|line| line.starts_with("{\"refused\":")), "{lines:?}");
+    assert!(
+        lines.iter().all(|line| line.starts_with("{\"refused\":")),
+        "{lines:?}"
+    );
 }
 
 #[test]
@@ -84,5 +94,8 @@ fn a_setting_that_is_not_known_is_an_error() {
     let output = client("no card", folder.path(), &[("SIREN_PTX_CARD", "sm_1")]);
     assert_good(&output);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("siren-ptx: SIREN_PTX_CARD is `sm_1`, expected one of sm_80, sm_86,"), "{said}");
+    assert!(
+        said.contains("siren-ptx: SIREN_PTX_CARD is `sm_1`, expected one of sm_80, sm_86,"),
+        "{said}"
+    );
 }

@@ -129,7 +129,6 @@ fn reads_of_what_nobody_has_written_are_found() {
 #[test]
 fn warps_that_meet_in_shared_memory_without_a_barrier_are_a_race() {
     let first = "setp.lt.u32 %p1, %r1, 32;\n";
-    let store = "@%p1 st.shared.u32 [dynamic], 1;\n";
     let write_write = format!("{first}mov.u32 %r3, 1;\nst.shared.u32 [dynamic], %r3;");
     let read_write = format!(
         "{first}mov.u32 %r3, 1;\n@%p1 st.shared.u32 [dynamic], %r3;\n@!%p1 ld.shared.u32 %r4, [dynamic];"
@@ -160,7 +159,6 @@ fn warps_that_meet_in_shared_memory_without_a_barrier_are_a_race() {
         )
         .is_ok()
     );
-    let _ = store;
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod arithmetic;
 mod client;
 mod driver;
 mod faults;
+mod floats;
 mod mutants;
 mod programs;
 mod support;

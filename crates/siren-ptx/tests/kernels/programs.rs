@@ -252,7 +252,7 @@ fn integers_of_all_widths_are_those_of_rust() {
     let pairs: Vec<[i64; 2]> = (0..64_i64)
         .map(|at| {
             [
-                at.wrapping_mul(0x1234_5678_9abc_def1) ^ 77,
+                at.wrapping_mul(0x1234_5678_9abc_def1) ^ 0x4d,
                 (at - 31).wrapping_mul(0x0fed_cba9_8765_4321),
             ]
         })
@@ -290,9 +290,9 @@ fn read(memory: &mut Memory, address: u64, bytes: usize) -> Vec<u8> {
 
 fn integers(a: i64, b: i64) -> [u64; 4] {
     let (low, high) = (a as u32, (b >> 32) as u32);
-    let wide_high = (i128::from(a) * i128::from(b) >> 64) as i64;
-    let unsigned_high = (u64::from(low) * u64::from(high) >> 32) as u32;
-    let signed_high = (i64::from(low as i32) * i64::from(high as i32) >> 32) as i32;
+    let wide_high = ((i128::from(a) * i128::from(b)) >> 64) as i64;
+    let unsigned_high = ((u64::from(low) * u64::from(high)) >> 32) as u32;
+    let signed_high = ((i64::from(low as i32) * i64::from(high as i32)) >> 32) as i32;
     let pair = u64::from(high) << 32 | u64::from(low);
     let byte = |index: u64| (pair >> (8 * index)) as u8;
     let permuted = u32::from_le_bytes([byte(0), byte(4), byte(2), byte(6)]);

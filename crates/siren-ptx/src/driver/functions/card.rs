@@ -2,10 +2,12 @@
 
 use std::ffi::{c_char, c_int, c_uint};
 
-use super::{check_device, code, handle, put, Handle};
+use super::{Handle, check_device, code, handle, put};
 use crate::driver::device;
 use crate::driver::status::Status;
-use crate::driver::world::{current_context, in_context, initialize, set_current_context, with_world, CONTEXT};
+use crate::driver::world::{
+    CONTEXT, current_context, in_context, initialize, set_current_context, with_world,
+};
 
 exported! {
     cuInit(_flags: c_uint) { initialize() }
@@ -98,4 +100,3 @@ exported! {
         unsafe { put(free, left).and(put(total, all)) }
     }
 }
-

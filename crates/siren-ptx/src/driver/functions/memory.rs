@@ -3,9 +3,9 @@
 use std::ffi::{c_int, c_uint, c_void};
 use std::ptr;
 
-use super::{code, input, put, Handle};
+use super::{Handle, code, input, put};
 use crate::driver::status::Status;
-use crate::driver::world::{in_context};
+use crate::driver::world::in_context;
 
 exported! {
     cuMemAlloc_v2(address: *mut u64, bytes: usize) {
@@ -107,4 +107,3 @@ on_stream! {
     cuMemsetD16Async = cuMemsetD16_v2(to: u64, value: u16, count: usize);
     cuMemsetD32Async = cuMemsetD32_v2(to: u64, value: c_uint, count: usize);
 }
-

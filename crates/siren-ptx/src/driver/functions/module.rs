@@ -2,10 +2,10 @@
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
-use super::{code, handle, input, put, text, Handle};
+use super::{Handle, code, handle, input, put, text};
 use crate::driver::launch::Request;
 use crate::driver::status::Status;
-use crate::driver::world::{in_context};
+use crate::driver::world::in_context;
 use crate::execute::Argument;
 
 exported! {
@@ -87,7 +87,6 @@ unsafe extern "C" fn cuModuleLoadDataEx(
 }
 
 #[unsafe(no_mangle)]
-#[expect(clippy::too_many_arguments, reason = "the driver's interface")]
 unsafe extern "C" fn cuLaunchKernel(
     function: Handle,
     grid_x: c_uint,
@@ -128,4 +127,3 @@ unsafe extern "C" fn cuLaunchKernel(
         in_context(|world| world.launch(request, &arguments))
     })
 }
-

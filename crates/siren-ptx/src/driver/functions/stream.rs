@@ -2,8 +2,8 @@
 
 use std::ffi::{c_int, c_uint};
 
-use super::{code, handle, put, Handle};
-use crate::driver::world::{in_context};
+use super::{Handle, code, handle, put};
+use crate::driver::world::in_context;
 
 exported! {
     cuStreamCreate(stream: *mut Handle, _flags: c_uint) {
@@ -55,4 +55,3 @@ exported! {
         unsafe { put(milliseconds, elapsed) }
     }
 }
-

@@ -106,4 +106,3 @@ fn combine_atomic(f: Atomic, long: bool, old: u64, (b, c): (u64, u64)) -> u64 {
         Atomic::CompareExchange | Atomic::MinS | Atomic::MaxS | Atomic::AddF32 => old,
     }
 }
-

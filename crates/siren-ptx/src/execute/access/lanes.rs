@@ -87,9 +87,9 @@ pub(super) fn pattern(addresses: &[u64; LANES], mask: u32, bytes: u64) -> Patter
     let first = mask.trailing_zeros() as usize & 31;
     let start = addresses[first];
     let (mut same, mut consecutive) = (true, mask == u32::MAX);
-    for lane in 0..LANES {
-        same &= addresses[lane] == start || mask >> lane & 1 == 0;
-        consecutive &= addresses[lane] == start.wrapping_add(lane as u64 * bytes);
+    for (lane, &address) in addresses.iter().enumerate() {
+        same &= address == start || mask >> lane & 1 == 0;
+        consecutive &= address == start.wrapping_add(lane as u64 * bytes);
     }
     match (same, consecutive) {
         (true, _) => Pattern::Same(start),
@@ -107,7 +107,11 @@ pub(super) fn lanes(mask: u32) -> impl Iterator<Item = usize> {
     })
 }
 
-pub(in crate::execute) fn addresses(registers: &Registers, base: Base, offset: i64) -> [u64; LANES] {
+pub(in crate::execute) fn addresses(
+    registers: &Registers,
+    base: Base,
+    offset: i64,
+) -> [u64; LANES] {
     let mut addresses = [0; LANES];
     match base {
         Base::Long(slot) => {
@@ -195,18 +199,14 @@ pub(super) fn check_alignment(
     bytes: usize,
 ) -> Result<(), Trap> {
     let mut bits = 0;
-    for lane in 0..LANES {
-        bits |= if mask >> lane & 1 == 1 {
-            addresses[lane]
-        } else {
-            0
-        };
+    for (lane, &address) in addresses.iter().enumerate() {
+        bits |= if mask >> lane & 1 == 1 { address } else { 0 };
     }
     if bits & (bytes as u64 - 1) == 0 {
         return Ok(());
     }
     let lane = lanes(mask)
-        .find(|&lane| addresses[lane] % bytes as u64 != 0)
+        .find(|&lane| !addresses[lane].is_multiple_of(bytes as u64))
         .unwrap_or(0);
     Err(lane_trap(
         lane,
@@ -320,4 +320,3 @@ pub(super) fn by_window(addresses: &[u64; LANES], mask: u32) -> [(Space, u32, u6
         (Space::Local, local, LOCAL_WINDOW),
     ]
 }
-

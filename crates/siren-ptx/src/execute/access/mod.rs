@@ -6,7 +6,8 @@ mod lanes;
 
 pub(super) use self::lanes::addresses;
 use self::lanes::{
-    GlobalView, Pattern, SharedView, by_window, check_alignment, fill_lane, gather, lanes, pattern, scatter, take_lane,
+    GlobalView, Pattern, SharedView, by_window, check_alignment, fill_lane, gather, lanes, pattern,
+    scatter, take_lane,
 };
 use super::block::Block;
 use super::counting::{sectors, wavefronts};
@@ -23,7 +24,12 @@ enum Direction {
 }
 
 impl Block<'_> {
-    pub(in crate::execute) fn load(&mut self, warp: &mut Warp, access: &Access, mask: u32) -> Result<(), Trap> {
+    pub(in crate::execute) fn load(
+        &mut self,
+        warp: &mut Warp,
+        access: &Access,
+        mask: u32,
+    ) -> Result<(), Trap> {
         self.access(warp, access, mask, Direction::Load)
     }
 
@@ -68,7 +74,11 @@ impl Block<'_> {
     ) -> Result<(), Trap> {
         match space {
             Space::Shared => {
-                self.count_shared(addresses, mask, access.width as u64 * access.count as u64);
+                self.count_shared(
+                    addresses,
+                    mask,
+                    u64::from(access.width) * access.count as u64,
+                );
                 let mut view = SharedView {
                     shared: &mut self.shared,
                     warp: warp.index,
@@ -111,8 +121,8 @@ impl Block<'_> {
             };
             let start = allocation.start();
             let mut here = 0;
-            for lane in 0..LANES {
-                here |= u32::from((addresses[lane] ^ start) < GLOBAL_WINDOW) << lane;
+            for (lane, address) in addresses.iter().enumerate() {
+                here |= u32::from((address ^ start) < GLOBAL_WINDOW) << lane;
             }
             here &= left;
             left &= !here;
@@ -125,8 +135,8 @@ impl Block<'_> {
                 Direction::Store => scatter(&mut view, &warp.registers, access, addresses, here),
             };
             if let Err(mut trap) = done {
-                if let FaultKind::OutOfBounds { address, bytes, .. } = trap.1 {
-                    trap.1 = self.memory.out_of_bounds(address, bytes);
+                if let &mut FaultKind::OutOfBounds { address, bytes, .. } = trap.kind_mut() {
+                    *trap.kind_mut() = self.memory.out_of_bounds(address, bytes);
                 }
                 return Err(trap);
             }
