@@ -19,6 +19,23 @@ struct SharedTag {
     stamp: u32,
 }
 
+impl SharedTag {
+    /// Marks a read. Returns whether it is a fault.
+    #[inline(always)]
+    fn read(&mut self, epoch: u32, me: u32, bit: u32) -> bool {
+        let current = self.stamp & !(VALID | PENDING | WRITER) == epoch;
+        let writer = self.stamp & WRITER;
+        let valid = self.stamp & (VALID | PENDING) == VALID;
+        self.readers = if current { self.readers | bit } else { bit };
+        self.stamp = if current {
+            self.stamp
+        } else {
+            epoch | (self.stamp & (VALID | PENDING))
+        };
+        !valid || (current && writer != 0 && writer != me)
+    }
+}
+
 /// Shared memory.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
@@ -98,21 +115,34 @@ impl Shared {
         let range = offset >> self.shift..((offset + bytes - 1) >> self.shift) + 1;
         let mut bad = false;
         for tag in &mut self.tags[range.clone()] {
-            let current = tag.stamp & !(VALID | PENDING | WRITER) == epoch;
-            let writer = tag.stamp & WRITER;
-            bad |=
-                tag.stamp & (VALID | PENDING) != VALID || (current && writer != 0 && writer != me);
-            tag.readers = if current { tag.readers | bit } else { bit };
-            tag.stamp = if current {
-                tag.stamp
-            } else {
-                epoch | (tag.stamp & (VALID | PENDING))
-            };
+            bad |= tag.read(epoch, me, bit);
         }
         if bad {
             return Err(self.bad_read(range, me));
         }
         Ok(&self.bytes[offset..offset + bytes])
+    }
+
+    /// `N` words for a read by a warp; sets `bad` if it may not. None: out of bounds.
+    #[inline(always)]
+    pub(crate) fn read_words<const N: usize>(
+        &mut self,
+        address: u64,
+        warp: u32,
+        bad: &mut bool,
+    ) -> Option<[u32; N]> {
+        let first = address as usize / 4;
+        let words = self.bytes.as_chunks::<4>().0.get(first..first + N)?;
+        let (epoch, me, bit) = (self.epoch << EPOCH, warp + 1, 1 << warp);
+        let split = 2 - self.shift;
+        for tag in self.tags.get_mut(first << split..(first + N) << split)? {
+            *bad |= tag.read(epoch, me, bit);
+        }
+        let mut values = [0; N];
+        for (value, word) in values.iter_mut().zip(words) {
+            *value = u32::from_le_bytes(*word);
+        }
+        Some(values)
     }
 
     #[cold]

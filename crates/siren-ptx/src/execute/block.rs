@@ -4,7 +4,7 @@ use super::interpreter::Run;
 use super::order::Shuffler;
 use super::registers::LANES;
 use super::warp::{Status, Warp};
-use crate::fault::{Fault, FaultKind, FaultPlace};
+use crate::fault::{Fault, FaultKind, FaultPlace, Trap};
 use crate::isa::Special;
 use crate::memory::{Memory, Stamps};
 use crate::module::Kernel;
@@ -71,12 +71,11 @@ impl Block<'_> {
             warp.reset();
             self.fill_registers(warp);
         }
-        let arch = pulp::Arch::new();
         loop {
             for index in shuffler.order(warps.len()) {
                 let warp = &mut warps[index];
                 if warp.status == Status::Running {
-                    let done = arch.dispatch(Run { block: self, warp });
+                    let done = vectorized(Run { block: self, warp });
                     if let Err(trap) = done {
                         let (lane, kind) = trap.into_parts();
                         return Err(self.fault(&warps[index], lane, kind));
@@ -176,4 +175,14 @@ impl Block<'_> {
             Special::LanesGt => !((1 << lane) | ((1 << lane) - 1)),
         }
     }
+}
+
+/// Runs a warp with AVX2 and FMA where the processor has them: the loops over lanes are compiled for them, too. AVX-512 would double the time
+/// that the compiler takes, and save a kernel 3 % of its time.
+fn vectorized(run: Run<'_, '_>) -> Result<(), Trap> {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        return simd.vectorize(run);
+    }
+    pulp::NullaryFnOnce::call(run)
 }

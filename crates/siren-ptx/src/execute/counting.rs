@@ -85,13 +85,15 @@ impl Banks {
 /// Distinct sectors of 32 bytes.
 pub(super) fn sectors(addresses: &[u64; LANES], mask: u32) -> u64 {
     let (mut seen, mut count) = ([u64::MAX; LANES], 0);
-    let mut last = u64::MAX;
+    let (mut last, mut filter) = (u64::MAX, 0_u64);
     for lane in (0..LANES).filter(|lane| mask >> lane & 1 == 1) {
         // An access is aligned to its size of at most 16 bytes: it lies within a sector.
         let sector = addresses[lane] / 32;
-        if sector != last && !seen[..count].contains(&sector) {
+        let bit = 1 << (sector % 64);
+        if sector != last && (filter & bit == 0 || !seen[..count].contains(&sector)) {
             seen[count] = sector;
             count += 1;
+            filter |= bit;
         }
         last = sector;
     }

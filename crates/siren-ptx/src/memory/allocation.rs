@@ -121,6 +121,35 @@ impl Allocation {
         Ok(Some(&self.bytes[offset..offset + bytes]))
     }
 
+    /// `N` words for a read by a block; sets `bad` if it may not. None: out of bounds, or granules that are smaller than words.
+    #[inline(always)]
+    pub(crate) fn read_words<const N: usize>(
+        &mut self,
+        offset: usize,
+        stamps: &Stamps,
+        bad: &mut bool,
+    ) -> Option<[u32; N]> {
+        let first = offset / 4;
+        let words = self.bytes.as_chunks::<4>().0.get(first..first + N)?;
+        if self.shift != 2 {
+            return None;
+        }
+        let tags = self.tags.get_mut(first..first + N)?;
+        let mut values = [0; N];
+        for ((value, word), tag) in values.iter_mut().zip(words).zip(tags) {
+            *bad |= tag.writer == 0 || (tag.writer >= stamps.first && tag.writer != stamps.me);
+            if tag.reader != stamps.me {
+                tag.reader = if tag.reader >= stamps.first {
+                    stamps.many
+                } else {
+                    stamps.me
+                };
+            }
+            *value = u32::from_le_bytes(*word);
+        }
+        Some(values)
+    }
+
     #[cold]
     fn bad_read(&self, range: std::ops::Range<usize>, stamps: &Stamps) -> FaultKind {
         for index in range {

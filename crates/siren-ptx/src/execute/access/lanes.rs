@@ -1,6 +1,6 @@
 //! Memory as the lanes of a warp see it.
 
-use crate::execute::registers::{LANES, Registers};
+use crate::execute::registers::{LANES, Registers, Words};
 use crate::fault::{FaultKind, Trap, lane_trap};
 use crate::isa::{Access, Base, Space};
 use crate::memory::{Allocation, GLOBAL_WINDOW, LOCAL_WINDOW, SHARED_WINDOW, Stamps};
@@ -12,6 +12,14 @@ pub(super) trait Storage {
     fn read(&mut self, address: u64, bytes: usize) -> Result<&[u8], FaultKind>;
     /// Bytes to write.
     fn write(&mut self, address: u64, bytes: usize) -> Result<&mut [u8], FaultKind>;
+    /// Reads `N` words in each lane of the mask, at addresses that are aligned. Returns false if a lane has a fault, without saying which.
+    fn gather<const N: usize>(&mut self, lanes: &Lanes<'_>, out: &mut [Words; N]) -> bool;
+}
+
+/// The lanes of an access and their addresses.
+pub(super) struct Lanes<'a> {
+    pub(super) addresses: &'a [u64; LANES],
+    pub(super) mask: u32,
 }
 
 pub(super) struct SharedView<'a> {
@@ -28,6 +36,23 @@ impl Storage for SharedView<'_> {
     #[inline]
     fn write(&mut self, address: u64, bytes: usize) -> Result<&mut [u8], FaultKind> {
         self.shared.write(address, bytes, self.warp)
+    }
+
+    #[inline(always)]
+    fn gather<const N: usize>(&mut self, lanes: &Lanes<'_>, out: &mut [Words; N]) -> bool {
+        let mut bad = false;
+        for (lane, &address) in lanes.addresses.iter().enumerate() {
+            if lanes.mask >> lane & 1 == 0 {
+                continue;
+            }
+            let Some(words) = self.shared.read_words::<N>(address, self.warp, &mut bad) else {
+                return false;
+            };
+            for (out, word) in out.iter_mut().zip(words) {
+                out[lane] = word;
+            }
+        }
+        !bad
     }
 }
 
@@ -71,6 +96,27 @@ impl Storage for GlobalView<'_> {
         self.allocation
             .write(offset, bytes, self.stamps)?
             .ok_or_else(|| elsewhere(address, bytes))
+    }
+
+    #[inline(always)]
+    fn gather<const N: usize>(&mut self, lanes: &Lanes<'_>, out: &mut [Words; N]) -> bool {
+        let mut bad = false;
+        for (lane, &address) in lanes.addresses.iter().enumerate() {
+            if lanes.mask >> lane & 1 == 0 {
+                continue;
+            }
+            let offset = self.offset(address);
+            let Some(words) = self
+                .allocation
+                .read_words::<N>(offset, self.stamps, &mut bad)
+            else {
+                return false;
+            };
+            for (out, word) in out.iter_mut().zip(words) {
+                out[lane] = word;
+            }
+        }
+        !bad
     }
 }
 
@@ -245,7 +291,18 @@ pub(super) fn gather(
                 return Ok(());
             }
         }
-        Pattern::Scattered => {}
+        Pattern::Scattered => {
+            let lanes = Lanes { addresses, mask };
+            let done = match (access.width, access.count) {
+                (4, 1) => gather_words::<1>(storage, registers, access, &lanes),
+                (4, 2) => gather_words::<2>(storage, registers, access, &lanes),
+                (4, 4) => gather_words::<4>(storage, registers, access, &lanes),
+                _ => false,
+            };
+            if done {
+                return Ok(());
+            }
+        }
     }
     for lane in lanes(mask) {
         let source = storage
@@ -254,6 +311,23 @@ pub(super) fn gather(
         fill_lane(registers, access, lane, source);
     }
     Ok(())
+}
+
+/// Reads words without a fault, or returns false.
+fn gather_words<const N: usize>(
+    storage: &mut impl Storage,
+    registers: &mut Registers,
+    access: &Access,
+    lanes: &Lanes<'_>,
+) -> bool {
+    let mut out = [[0; LANES]; N];
+    if !storage.gather(lanes, &mut out) {
+        return false;
+    }
+    for (values, &slot) in out.iter().zip(&access.registers) {
+        registers.set_word(slot, values, lanes.mask);
+    }
+    true
 }
 
 pub(super) fn scatter(
