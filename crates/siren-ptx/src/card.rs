@@ -104,7 +104,9 @@ impl Card {
     /// Returns the card of an architecture as compilers name it, such as `sm_89`.
     #[must_use]
     pub fn from_architecture(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|card| card.architecture() == name)
+        Self::ALL
+            .into_iter()
+            .find(|card| card.architecture() == name)
     }
 
     /// Returns the architecture as compilers name it, such as `sm_89`.

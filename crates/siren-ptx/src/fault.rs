@@ -10,7 +10,7 @@ pub struct Fault {
     /// Name of the kernel.
     pub kernel: String,
     /// Where the kernel was; none if the launch itself is not valid.
-    pub place: Option<FaultPlace>,
+    pub place: Option<Box<FaultPlace>>,
     /// What is wrong.
     pub kind: FaultKind,
 }
@@ -24,7 +24,11 @@ impl fmt::Display for Fault {
             if let Some(lane) = place.lane {
                 write!(out, ", lane {lane}")?;
             }
-            write!(out, ", line {} of the PTX `{}`", place.line, place.instruction)?;
+            write!(
+                out,
+                ", line {} of the PTX `{}`",
+                place.line, place.instruction
+            )?;
         }
         write!(out, ": {}", self.kind)
     }
@@ -80,7 +84,9 @@ pub enum FaultKind {
         address: u64,
     },
     /// Two warps at one place of shared memory without a barrier between, one of which writes.
-    #[error("a race in shared memory at {address:#x}: {action} here and {other} since the last barrier")]
+    #[error(
+        "a race in shared memory at {address:#x}: {action} here and {other} since the last barrier"
+    )]
     SharedRace {
         /// Offset in shared memory.
         address: u64,
@@ -90,7 +96,9 @@ pub enum FaultKind {
         other: String,
     },
     /// Two blocks of a launch at one place of global memory, one of which writes.
-    #[error("a race in global memory at {address:#x}: {action} here and {other} in the same launch")]
+    #[error(
+        "a race in global memory at {address:#x}: {action} here and {other} in the same launch"
+    )]
     GlobalRace {
         /// The address.
         address: u64,
@@ -100,7 +108,9 @@ pub enum FaultKind {
         other: String,
     },
     /// A read of the destination of an asynchronous copy before it is waited for.
-    #[error("a read of shared memory at {address:#x}, to which an asynchronous copy is not waited for")]
+    #[error(
+        "a read of shared memory at {address:#x}, to which an asynchronous copy is not waited for"
+    )]
     PendingCopy {
         /// Offset in shared memory.
         address: u64,
@@ -114,7 +124,9 @@ pub enum FaultKind {
         address: u64,
     },
     /// An instruction of a whole warp reached by some of its lanes.
-    #[error("only the lanes {arrived:#010x} of {expected:#010x} arrive at an instruction that needs them all")]
+    #[error(
+        "only the lanes {arrived:#010x} of {expected:#010x} arrive at an instruction that needs them all"
+    )]
     PartialWarp {
         /// Lanes that execute the instruction.
         arrived: u32,
@@ -192,16 +204,27 @@ impl fmt::Display for Space {
 }
 
 /// A fault with the lane it belongs to, on its way to a [`Fault`]. Boxed: the good case must stay small.
-pub(crate) type Trap = Box<(Option<u32>, FaultKind)>;
+#[derive(Debug)]
+pub(crate) struct Trap(Box<(Option<u32>, FaultKind)>);
+
+impl Trap {
+    pub(crate) fn into_parts(self) -> (Option<u32>, FaultKind) {
+        *self.0
+    }
+
+    pub(crate) fn kind_mut(&mut self) -> &mut FaultKind {
+        &mut self.0.1
+    }
+}
 
 /// A fault of a whole warp.
 #[cold]
 pub(crate) fn trap(kind: FaultKind) -> Trap {
-    Box::new((None, kind))
+    Trap(Box::new((None, kind)))
 }
 
 /// A fault of one lane.
 #[cold]
 pub(crate) fn lane_trap(lane: usize, kind: FaultKind) -> Trap {
-    Box::new((Some(lane as u32), kind))
+    Trap(Box::new((Some(lane as u32), kind)))
 }

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::isa::{Access, AtomicAccess, CopyAsync, Instruction, LoadMatrix, Mma, Shuffle, Slot, Special};
+use crate::isa::{
+    Access, AtomicAccess, CopyAsync, Instruction, LoadMatrix, Mma, Shuffle, Slot, Special,
+};
 use crate::parse;
 use crate::parse::ParseError;
 
@@ -135,7 +137,9 @@ impl Kernel {
 
     /// Text of a line with an instruction.
     pub(crate) fn text(&self, line: u32) -> &str {
-        let found = self.lines.binary_search_by_key(&line, |&(number, _)| number);
+        let found = self
+            .lines
+            .binary_search_by_key(&line, |&(number, _)| number);
         found.map_or("", |index| &self.lines[index].1)
     }
 }

@@ -40,13 +40,19 @@ impl World {
         })?;
         if module.version() > self.settings.newest_ptx() {
             let (version, newest) = (module.version(), self.settings.newest_ptx());
-            self.say("refused", &format!("PTX of version {version} (ten times), but the driver knows {newest}"));
+            self.say(
+                "refused",
+                &format!("PTX of version {version} (ten times), but the driver knows {newest}"),
+            );
             return Err(Status::UNSUPPORTED_PTX_VERSION);
         }
         let [major, minor] = self.settings.card.compute_capability();
         if module.target() > 10 * major + minor {
             let card = self.settings.card.architecture();
-            self.say("refused", &format!("PTX for sm_{}, but the card is {card}", module.target()));
+            self.say(
+                "refused",
+                &format!("PTX for sm_{}, but the card is {card}", module.target()),
+            );
             return Err(Status::NO_BINARY_FOR_GPU);
         }
         let handle = self.new_handle();
@@ -56,19 +62,30 @@ impl World {
 
     pub(super) fn unload_module(&mut self, module: usize) -> Result<()> {
         self.modules.remove(&module).ok_or(Status::INVALID_HANDLE)?;
-        self.functions.retain(|_, function| function.module != module);
+        self.functions
+            .retain(|_, function| function.module != module);
         Ok(())
     }
 
     pub(super) fn function(&mut self, module: usize, name: &str) -> Result<usize> {
         let loaded = self.modules.get(&module).ok_or(Status::INVALID_HANDLE)?;
         loaded.kernel(name).ok_or(Status::NOT_FOUND)?;
-        let known = self.functions.iter().find(|(_, function)| function.module == module && function.name == name);
+        let known = self
+            .functions
+            .iter()
+            .find(|(_, function)| function.module == module && function.name == name);
         if let Some((&handle, _)) = known {
             return Ok(handle);
         }
         let handle = self.new_handle();
-        self.functions.insert(handle, Function { module, name: name.to_owned(), shared_limit: None });
+        self.functions.insert(
+            handle,
+            Function {
+                module,
+                name: name.to_owned(),
+                shared_limit: None,
+            },
+        );
         Ok(handle)
     }
 
@@ -81,14 +98,23 @@ impl World {
 
     fn find(&self, handle: usize) -> Result<(&Function, LoadedModule)> {
         let function = self.functions.get(&handle).ok_or(Status::INVALID_HANDLE)?;
-        let module = self.modules.get(&function.module).ok_or(Status::INVALID_HANDLE)?;
+        let module = self
+            .modules
+            .get(&function.module)
+            .ok_or(Status::INVALID_HANDLE)?;
         Ok((function, Arc::clone(module)))
     }
 
     /// Runs `call` with the kernel of a function.
-    fn with_kernel<T>(&self, handle: usize, call: impl FnOnce(&Kernel, &Function) -> T) -> Result<T> {
+    fn with_kernel<T>(
+        &self,
+        handle: usize,
+        call: impl FnOnce(&Kernel, &Function) -> T,
+    ) -> Result<T> {
         let (function, module) = self.find(handle)?;
-        let kernel = module.kernel(&function.name).ok_or(Status::INVALID_HANDLE)?;
+        let kernel = module
+            .kernel(&function.name)
+            .ok_or(Status::INVALID_HANDLE)?;
         Ok(call(kernel, function))
     }
 
@@ -118,7 +144,12 @@ impl World {
         })?
     }
 
-    pub(super) fn set_function_attribute(&mut self, function: usize, attribute: i32, value: i32) -> Result<()> {
+    pub(super) fn set_function_attribute(
+        &mut self,
+        function: usize,
+        attribute: i32,
+        value: i32,
+    ) -> Result<()> {
         let most = self.settings.card.shared_bytes_opt_in();
         let fixed = self.with_kernel(function, |kernel, _| kernel.static_shared_bytes())?;
         match attribute {
@@ -141,7 +172,12 @@ impl World {
     }
 
     /// Blocks of a kernel that a multiprocessor holds, by threads and shared memory; registers are not known.
-    pub(super) fn resident_blocks(&self, function: usize, threads: u32, shared_bytes: usize) -> Result<i32> {
+    pub(super) fn resident_blocks(
+        &self,
+        function: usize,
+        threads: u32,
+        shared_bytes: usize,
+    ) -> Result<i32> {
         let card = self.settings.card;
         let fixed = self.with_kernel(function, |kernel, _| kernel.static_shared_bytes())?;
         if threads == 0 {
@@ -149,14 +185,17 @@ impl World {
         }
         let by_threads = card.threads_of_multiprocessor() / threads.next_multiple_of(32);
         // The system takes a KiB of each block.
-        let by_shared = u64::from(card.shared_bytes_of_multiprocessor()) / (u64::from(fixed) + shared_bytes as u64 + 1024);
+        let by_shared = u64::from(card.shared_bytes_of_multiprocessor())
+            / (u64::from(fixed) + shared_bytes as u64 + 1024);
         Ok(u64::from(by_threads).min(by_shared).min(32) as i32)
     }
 
     pub(super) fn launch(&mut self, request: Request, arguments: &[Argument]) -> Result<()> {
         let (function, module) = self.find(request.function)?;
         let shared_limit = function.shared_limit;
-        let kernel = module.kernel(&function.name).ok_or(Status::INVALID_HANDLE)?;
+        let kernel = module
+            .kernel(&function.name)
+            .ok_or(Status::INVALID_HANDLE)?;
         let launch = KernelLaunch {
             grid: request.grid,
             block: request.block,
@@ -183,8 +222,13 @@ impl World {
             FaultKind::OutOfBounds { .. } => Status::ILLEGAL_ADDRESS,
             FaultKind::Misaligned { .. } => Status::MISALIGNED_ADDRESS,
             FaultKind::Budget { .. } => Status::LAUNCH_TIMEOUT,
-            FaultKind::Limit { what: "threads of a block", .. } => Status::LAUNCH_OUT_OF_RESOURCES,
-            FaultKind::Limit { .. } | FaultKind::Empty | FaultKind::Arguments { .. } => Status::INVALID_VALUE,
+            FaultKind::Limit {
+                what: "threads of a block",
+                ..
+            } => Status::LAUNCH_OUT_OF_RESOURCES,
+            FaultKind::Limit { .. } | FaultKind::Empty | FaultKind::Arguments { .. } => {
+                Status::INVALID_VALUE
+            }
             FaultKind::Variables(_) => Status::OUT_OF_MEMORY,
             _ => Status::LAUNCH_FAILED,
         };

@@ -26,7 +26,10 @@ pub enum LibraryError {
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> LibraryError + '_ {
-    move |error| LibraryError::Io { path: path.to_owned(), error }
+    move |error| LibraryError::Io {
+        path: path.to_owned(),
+        error,
+    }
 }
 
 /// Fills `folder` with the stand-in under the driver's names, `libcuda.so` and `libcuda.so.1`, for a child process whose `LD_LIBRARY_PATH`
@@ -41,7 +44,11 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> LibraryError + '_ {
 pub fn library_folder(folder: &Path) -> Result<(), LibraryError> {
     let test = env::current_exe().map_err(at(Path::new("the running program")))?;
     let beside = test.parent().unwrap_or(Path::new("."));
-    let places = [beside.to_owned(), beside.join("deps"), beside.join("../deps")];
+    let places = [
+        beside.to_owned(),
+        beside.join("deps"),
+        beside.join("../deps"),
+    ];
     for place in places {
         if let Some(library) = find(&place)? {
             for name in ["libcuda.so", "libcuda.so.1"] {
@@ -61,10 +68,14 @@ fn find(folder: &Path) -> Result<Option<PathBuf>, LibraryError> {
     };
     for entry in entries {
         let path = entry.map_err(at(folder))?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
-        if name.starts_with("libsiren_ptx") && name.ends_with(".so") {
+        let name = path.file_stem().and_then(|name| name.to_str());
+        let is_library = path.extension().is_some_and(|end| end == "so");
+        if is_library && name.is_some_and(|name| name.starts_with("libsiren_ptx")) {
             let content = fs::read(&path).map_err(at(&path))?;
-            if content.windows(FINGERPRINT.len()).any(|window| window == FINGERPRINT.as_bytes()) {
+            if content
+                .windows(FINGERPRINT.len())
+                .any(|window| window == FINGERPRINT.as_bytes())
+            {
                 return Ok(Some(path));
             }
         }

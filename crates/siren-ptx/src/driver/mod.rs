@@ -16,7 +16,10 @@
 //! | `SIREN_PTX_REPORT` | file to which a line of JSON is appended for each launch, fault and refused module | none |
 
 mod device;
-#[expect(unsafe_code, reason = "functions with a C interface read and write through the caller's pointers")]
+#[expect(
+    unsafe_code,
+    reason = "functions with a C interface read and write through the caller's pointers"
+)]
 mod functions;
 mod launch;
 mod library;

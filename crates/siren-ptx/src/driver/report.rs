@@ -39,9 +39,21 @@ pub(super) fn launched(launch: &KernelLaunch<'_>, statistics: &Statistics) -> St
         ("global_sectors", s.global_sectors),
         ("global_bytes", s.global_bytes),
     ];
-    let mut line = format!("{{\"kernel\":{},\"grid\":{:?}", quoted(launch.kernel.name()), launch.grid);
-    let _ = write!(line, ",\"block\":{:?},\"dynamic_shared_bytes\":{}", launch.block, launch.shared_bytes);
-    let _ = write!(line, ",\"static_shared_bytes\":{}", launch.kernel.static_shared_bytes());
+    let mut line = format!(
+        "{{\"kernel\":{},\"grid\":{:?}",
+        quoted(launch.kernel.name()),
+        launch.grid
+    );
+    let _ = write!(
+        line,
+        ",\"block\":{:?},\"dynamic_shared_bytes\":{}",
+        launch.block, launch.shared_bytes
+    );
+    let _ = write!(
+        line,
+        ",\"static_shared_bytes\":{}",
+        launch.kernel.static_shared_bytes()
+    );
     for (name, count) in counts {
         let _ = write!(line, ",\"{name}\":{count}");
     }
@@ -58,6 +70,9 @@ pub(super) fn append(file: &Path, line: &str) {
     let opened = OpenOptions::new().create(true).append(true).open(file);
     let written = opened.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
     if let Err(error) = written {
-        eprintln!("siren-ptx: the report {} cannot be written: {error}", file.display());
+        eprintln!(
+            "siren-ptx: the report {} cannot be written: {error}",
+            file.display()
+        );
     }
 }

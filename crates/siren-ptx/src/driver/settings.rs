@@ -29,14 +29,18 @@ impl OrderSetting {
         match self {
             Self::Forward => WarpOrder::Forward,
             Self::Backward => WarpOrder::Backward,
-            Self::Seed(seed) => WarpOrder::Shuffled(seed.wrapping_mul(1 << 32).wrapping_add(number)),
+            Self::Seed(seed) => {
+                WarpOrder::Shuffled(seed.wrapping_mul(1 << 32).wrapping_add(number))
+            }
         }
     }
 }
 
 fn number<T: std::str::FromStr>(name: &str, default: T) -> Result<T, String> {
     match env::var(name) {
-        Ok(text) => text.parse().map_err(|_| format!("{name} is `{text}`, expected a number")),
+        Ok(text) => text
+            .parse()
+            .map_err(|_| format!("{name} is `{text}`, expected a number")),
         Err(_) => Ok(default),
     }
 }
@@ -46,7 +50,10 @@ impl Settings {
         let card = match env::var("SIREN_PTX_CARD") {
             Ok(name) => Card::from_architecture(&name).ok_or_else(|| {
                 let known: Vec<String> = Card::ALL.iter().map(|card| card.architecture()).collect();
-                format!("SIREN_PTX_CARD is `{name}`, expected one of {}", known.join(", "))
+                format!(
+                    "SIREN_PTX_CARD is `{name}`, expected one of {}",
+                    known.join(", ")
+                )
             })?,
             Err(_) => Card::default(),
         };

@@ -122,7 +122,10 @@ impl World {
     }
 
     /// Result of a call about memory; what was wrong is said.
-    pub(super) fn memory_result<T>(&self, result: std::result::Result<T, MemoryError>) -> Result<T> {
+    pub(super) fn memory_result<T>(
+        &self,
+        result: std::result::Result<T, MemoryError>,
+    ) -> Result<T> {
         result.map_err(|error| match error {
             MemoryError::OutOfMemory { .. } => Status::OUT_OF_MEMORY,
             MemoryError::Invalid { .. } => {
@@ -157,7 +160,10 @@ impl World {
     }
 
     pub(super) fn free_host(&mut self, address: usize) -> Result<()> {
-        self.host.remove(&address).map(drop).ok_or(Status::INVALID_VALUE)
+        self.host
+            .remove(&address)
+            .map(drop)
+            .ok_or(Status::INVALID_VALUE)
     }
 
     pub(super) fn create_stream(&mut self) -> usize {
@@ -168,23 +174,41 @@ impl World {
 
     /// Streams 0, 1 and 2 are the default ones.
     pub(super) fn check_stream(&self, stream: usize) -> Result<()> {
-        if stream <= 2 || self.streams.contains(&stream) { Ok(()) } else { Err(Status::INVALID_HANDLE) }
+        if stream <= 2 || self.streams.contains(&stream) {
+            Ok(())
+        } else {
+            Err(Status::INVALID_HANDLE)
+        }
     }
 
     pub(super) fn destroy_stream(&mut self, stream: usize) -> Result<()> {
-        let at = self.streams.iter().position(|&known| known == stream).ok_or(Status::INVALID_HANDLE)?;
+        let at = self
+            .streams
+            .iter()
+            .position(|&known| known == stream)
+            .ok_or(Status::INVALID_HANDLE)?;
         self.streams.swap_remove(at);
         Ok(())
     }
 
     pub(super) fn create_event(&mut self, flags: u32) -> usize {
         let handle = self.new_handle();
-        self.timers.insert(handle, Timer { recorded: None, timed: flags & DISABLE_TIMING == 0 });
+        self.timers.insert(
+            handle,
+            Timer {
+                recorded: None,
+                timed: flags & DISABLE_TIMING == 0,
+            },
+        );
         handle
     }
 
     pub(super) fn check_event(&self, event: usize) -> Result<()> {
-        if self.timers.contains_key(&event) { Ok(()) } else { Err(Status::INVALID_HANDLE) }
+        if self.timers.contains_key(&event) {
+            Ok(())
+        } else {
+            Err(Status::INVALID_HANDLE)
+        }
     }
 
     pub(super) fn record_event(&mut self, event: usize, stream: usize) -> Result<()> {
@@ -195,13 +219,20 @@ impl World {
     }
 
     pub(super) fn destroy_event(&mut self, event: usize) -> Result<()> {
-        self.timers.remove(&event).map(drop).ok_or(Status::INVALID_HANDLE)
+        self.timers
+            .remove(&event)
+            .map(drop)
+            .ok_or(Status::INVALID_HANDLE)
     }
 
     /// Milliseconds from one event to another: time of the CPU, not of a card.
     pub(super) fn elapsed(&self, start: usize, end: usize) -> Result<f32> {
         let recorded = |event| {
-            let timer = self.timers.get(&event).filter(|timer| timer.timed).ok_or(Status::INVALID_HANDLE)?;
+            let timer = self
+                .timers
+                .get(&event)
+                .filter(|timer| timer.timed)
+                .ok_or(Status::INVALID_HANDLE)?;
             timer.recorded.ok_or(Status::INVALID_HANDLE)
         };
         let (start, end) = (recorded(start)?, recorded(end)?);

@@ -1,14 +1,13 @@
 //! Arithmetic of a warp. Everything is inlined into the loop that is compiled for each instruction set.
 
 use super::number::{
-    bf16_from_f32, bits32, bits64, extract, f16_from_f32, f32_from_f16, insert, look_up, max_f32, max_f64, min_f32, min_f64,
-    permute, saturate, shift_left, shift_right, shift_right_signed,
+    bf16_from_f32, bits32, bits64, extract, f16_from_f32, f32_from_f16, insert, look_up, max_f32,
+    max_f64, min_f32, min_f64, permute, saturate, shift_left, shift_right, shift_right_signed,
 };
 use super::registers::{LANES, Registers};
 use crate::fault::{FaultKind, Trap, lane_trap};
 use crate::isa::{
-    Binary32, Binary64, Comparand, Divide, Logic, Narrow, Relation, Shift, Slot, Ternary32, Ternary64, Test, Unary32, Unary64,
-    Widen,
+    Binary32, Binary64, Divide, Narrow, Shift, Slot, Ternary32, Ternary64, Unary32, Unary64, Widen,
 };
 use crate::memory::{LOCAL_WINDOW, SHARED_WINDOW};
 
@@ -75,7 +74,9 @@ pub(super) fn unary64(r: &mut Registers, f: Unary64, d: Slot, a: Slot, mask: u32
         Unary64::AbsF64 => r.long_from_long(d, a, mask, |a| a & (u64::MAX >> 1)),
         Unary64::SqrtF64 => r.long_from_long(d, a, mask, |a| bits64(double(a).sqrt())),
         Unary64::RecipF64 => r.long_from_long(d, a, mask, |a| bits64(1.0 / double(a))),
-        Unary64::NearestF64 => r.long_from_long(d, a, mask, |a| bits64(double(a).round_ties_even())),
+        Unary64::NearestF64 => {
+            r.long_from_long(d, a, mask, |a| bits64(double(a).round_ties_even()));
+        }
         Unary64::TruncF64 => r.long_from_long(d, a, mask, |a| bits64(double(a).trunc())),
         Unary64::FloorF64 => r.long_from_long(d, a, mask, |a| bits64(double(a).floor())),
         Unary64::CeilF64 => r.long_from_long(d, a, mask, |a| bits64(double(a).ceil())),
@@ -124,9 +125,13 @@ pub(super) fn binary32(r: &mut Registers, f: Binary32, d: Slot, s: [Slot; 2], ma
         Binary32::Sub => r.word_from_words(d, s, mask, u32::wrapping_sub),
         Binary32::MulLo => r.word_from_words(d, s, mask, u32::wrapping_mul),
         Binary32::MulHiS => {
-            r.word_from_words(d, s, mask, |a, b| (i64::from(a as i32) * i64::from(b as i32) >> 32) as u32);
+            r.word_from_words(d, s, mask, |a, b| {
+                ((i64::from(a as i32) * i64::from(b as i32)) >> 32) as u32
+            });
         }
-        Binary32::MulHiU => r.word_from_words(d, s, mask, |a, b| (u64::from(a) * u64::from(b) >> 32) as u32),
+        Binary32::MulHiU => r.word_from_words(d, s, mask, |a, b| {
+            ((u64::from(a) * u64::from(b)) >> 32) as u32
+        }),
         Binary32::MinS => r.word_from_words(d, s, mask, |a, b| (a as i32).min(b as i32) as u32),
         Binary32::MinU => r.word_from_words(d, s, mask, u32::min),
         Binary32::MaxS => r.word_from_words(d, s, mask, |a, b| (a as i32).max(b as i32) as u32),
@@ -144,7 +149,9 @@ pub(super) fn binary32(r: &mut Registers, f: Binary32, d: Slot, s: [Slot; 2], ma
         Binary32::DivF32 => r.word_from_words(d, s, mask, |a, b| bits32(float(a) / float(b))),
         Binary32::MinF32 => r.word_from_words(d, s, mask, min_f32),
         Binary32::MaxF32 => r.word_from_words(d, s, mask, max_f32),
-        Binary32::CopysignF32 => r.word_from_words(d, s, mask, |a, b| a & 0x7fff_ffff | b & 0x8000_0000),
+        Binary32::CopysignF32 => {
+            r.word_from_words(d, s, mask, |a, b| a & 0x7fff_ffff | b & 0x8000_0000);
+        }
     }
 }
 
@@ -155,9 +162,13 @@ pub(super) fn binary64(r: &mut Registers, f: Binary64, d: Slot, s: [Slot; 2], ma
         Binary64::Sub => r.long_from_longs(d, s, mask, u64::wrapping_sub),
         Binary64::MulLo => r.long_from_longs(d, s, mask, u64::wrapping_mul),
         Binary64::MulHiS => {
-            r.long_from_longs(d, s, mask, |a, b| (i128::from(a as i64) * i128::from(b as i64) >> 64) as u64);
+            r.long_from_longs(d, s, mask, |a, b| {
+                ((i128::from(a as i64) * i128::from(b as i64)) >> 64) as u64
+            });
         }
-        Binary64::MulHiU => r.long_from_longs(d, s, mask, |a, b| (u128::from(a) * u128::from(b) >> 64) as u64),
+        Binary64::MulHiU => r.long_from_longs(d, s, mask, |a, b| {
+            ((u128::from(a) * u128::from(b)) >> 64) as u64
+        }),
         Binary64::MinS => r.long_from_longs(d, s, mask, |a, b| (a as i64).min(b as i64) as u64),
         Binary64::MinU => r.long_from_longs(d, s, mask, u64::min),
         Binary64::MaxS => r.long_from_longs(d, s, mask, |a, b| (a as i64).max(b as i64) as u64),
@@ -192,16 +203,36 @@ pub(super) fn shift64(r: &mut Registers, f: Shift, d: Slot, [a, b]: [Slot; 2], m
 pub(super) fn ternary32(r: &mut Registers, f: Ternary32, d: Slot, s: [Slot; 3], mask: u32) {
     let pair = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
     match f {
-        Ternary32::MadLo => r.word_from_three(d, s, mask, |a, b, c| a.wrapping_mul(b).wrapping_add(c)),
-        Ternary32::FmaF32 => r.word_from_three(d, s, mask, |a, b, c| bits32(float(a).mul_add(float(b), float(c)))),
-        Ternary32::BfeU => r.word_from_three(d, s, mask, |a, b, c| extract(a, b, c, false)),
-        Ternary32::BfeS => r.word_from_three(d, s, mask, |a, b, c| extract(a, b, c, true)),
-        Ternary32::FunnelLeft => r.word_from_three(d, s, mask, |a, b, c| (pair(a, b) << (c & 31) >> 32) as u32),
-        Ternary32::FunnelRight => r.word_from_three(d, s, mask, |a, b, c| (pair(a, b) >> (c & 31)) as u32),
-        Ternary32::FunnelLeftClamp => r.word_from_three(d, s, mask, |a, b, c| (pair(a, b) << c.min(32) >> 32) as u32),
-        Ternary32::FunnelRightClamp => r.word_from_three(d, s, mask, |a, b, c| (pair(a, b) >> c.min(32)) as u32),
+        Ternary32::MadLo => {
+            r.word_from_three(d, s, mask, |a, b, c| a.wrapping_mul(b).wrapping_add(c));
+        }
+        Ternary32::FmaF32 => r.word_from_three(d, s, mask, |a, b, c| {
+            bits32(float(a).mul_add(float(b), float(c)))
+        }),
+        Ternary32::BfeU => r.word_from_three(d, s, mask, |a, place, _| {
+            extract(u64::from(a), 32, place, false) as u32
+        }),
+        Ternary32::BfeS => r.word_from_three(d, s, mask, |a, place, _| {
+            extract(u64::from(a), 32, place, true) as u32
+        }),
+        Ternary32::FunnelLeft => {
+            r.word_from_three(d, s, mask, |a, b, c| (pair(a, b) << (c & 31) >> 32) as u32);
+        }
+        Ternary32::FunnelRight => {
+            r.word_from_three(d, s, mask, |a, b, c| (pair(a, b) >> (c & 31)) as u32);
+        }
+        Ternary32::FunnelLeftClamp => {
+            r.word_from_three(d, s, mask, |a, b, c| (pair(a, b) << c.min(32) >> 32) as u32);
+        }
+        Ternary32::FunnelRightClamp => {
+            r.word_from_three(d, s, mask, |a, b, c| (pair(a, b) >> c.min(32)) as u32);
+        }
         Ternary32::Permute => r.word_from_three(d, s, mask, permute),
-        Ternary32::Insert => r.word_from_three(d, s, mask, insert),
+        Ternary32::Insert => {
+            r.word_from_three(d, s, mask, |a, base, place| {
+                insert(u64::from(a), u64::from(base), 32, place) as u32
+            });
+        }
         Ternary32::Lop3(table) => r.word_from_three(d, s, mask, |a, b, c| look_up(a, b, c, table)),
     }
 }
@@ -209,22 +240,56 @@ pub(super) fn ternary32(r: &mut Registers, f: Ternary32, d: Slot, s: [Slot; 3], 
 #[inline(always)]
 pub(super) fn ternary64(r: &mut Registers, f: Ternary64, d: Slot, s: [Slot; 3], mask: u32) {
     match f {
-        Ternary64::MadLo => r.long_from_three(d, s, mask, |a, b, c| a.wrapping_mul(b).wrapping_add(c)),
-        Ternary64::FmaF64 => r.long_from_three(d, s, mask, |a, b, c| bits64(double(a).mul_add(double(b), double(c)))),
+        Ternary64::MadLo => {
+            r.long_from_three(d, s, mask, |a, b, c| a.wrapping_mul(b).wrapping_add(c));
+        }
+        Ternary64::FmaF64 => r.long_from_three(d, s, mask, |a, b, c| {
+            bits64(double(a).mul_add(double(b), double(c)))
+        }),
     }
+}
+
+pub(super) fn extract64(
+    r: &mut Registers,
+    signed: bool,
+    d: Slot,
+    [a, place]: [Slot; 2],
+    mask: u32,
+) {
+    let (a, place, mut result) = (r.long(a), r.word(place), [0; LANES]);
+    for lane in 0..LANES {
+        result[lane] = extract(a[lane], 64, place[lane], signed);
+    }
+    r.set_long(d, &result, mask);
+}
+
+pub(super) fn insert64(r: &mut Registers, d: Slot, [a, base, place]: [Slot; 3], mask: u32) {
+    let (a, base, place, mut result) = (r.long(a), r.long(base), r.word(place), [0; LANES]);
+    for lane in 0..LANES {
+        result[lane] = insert(a[lane], base[lane], 64, place[lane]);
+    }
+    r.set_long(d, &result, mask);
 }
 
 #[inline(always)]
 pub(super) fn multiply_wide(r: &mut Registers, signed: bool, d: Slot, s: [Slot; 2], mask: u32) {
     if signed {
-        r.long_from_words(d, s, mask, |a, b| (i64::from(a as i32) * i64::from(b as i32)) as u64);
+        r.long_from_words(d, s, mask, |a, b| {
+            (i64::from(a as i32) * i64::from(b as i32)) as u64
+        });
     } else {
         r.long_from_words(d, s, mask, |a, b| u64::from(a) * u64::from(b));
     }
 }
 
 #[inline(always)]
-pub(super) fn multiply_add_wide(r: &mut Registers, signed: bool, d: Slot, [a, b, c]: [Slot; 3], mask: u32) {
+pub(super) fn multiply_add_wide(
+    r: &mut Registers,
+    signed: bool,
+    d: Slot,
+    [a, b, c]: [Slot; 3],
+    mask: u32,
+) {
     let (a, b, c, mut result) = (r.word(a), r.word(b), r.long(c), [0; LANES]);
     for lane in 0..LANES {
         let signed_product = (i64::from(a[lane] as i32) * i64::from(b[lane] as i32)) as u64;
@@ -235,7 +300,13 @@ pub(super) fn multiply_add_wide(r: &mut Registers, signed: bool, d: Slot, [a, b,
 }
 
 /// Quotient or remainder of words; the lanes of `mask` must not divide by zero.
-pub(super) fn divide32(r: &mut Registers, f: Divide, d: Slot, [a, b]: [Slot; 2], mask: u32) -> Result<(), Trap> {
+pub(super) fn divide32(
+    r: &mut Registers,
+    f: Divide,
+    d: Slot,
+    [a, b]: [Slot; 2],
+    mask: u32,
+) -> Result<(), Trap> {
     let mut result = [0; LANES];
     for lane in (0..LANES).filter(|lane| mask >> lane & 1 == 1) {
         let (a, b) = (r.word(a)[lane], r.word(b)[lane]);
@@ -253,7 +324,13 @@ pub(super) fn divide32(r: &mut Registers, f: Divide, d: Slot, [a, b]: [Slot; 2],
     Ok(())
 }
 
-pub(super) fn divide64(r: &mut Registers, f: Divide, d: Slot, [a, b]: [Slot; 2], mask: u32) -> Result<(), Trap> {
+pub(super) fn divide64(
+    r: &mut Registers,
+    f: Divide,
+    d: Slot,
+    [a, b]: [Slot; 2],
+    mask: u32,
+) -> Result<(), Trap> {
     let mut result = [0; LANES];
     for lane in (0..LANES).filter(|lane| mask >> lane & 1 == 1) {
         let (a, b) = (r.long(a)[lane], r.long(b)[lane]);
@@ -269,78 +346,4 @@ pub(super) fn divide64(r: &mut Registers, f: Divide, d: Slot, [a, b]: [Slot; 2],
     }
     r.set_long(d, &result, mask);
     Ok(())
-}
-
-#[inline(always)]
-fn relate<T: PartialOrd>(relation: Relation, a: &T, b: &T) -> bool {
-    match relation {
-        Relation::Eq => a == b,
-        // Both are numbers: an operand that is NaN makes every comparison false.
-        Relation::Ne => a < b || a > b,
-        Relation::Lt => a < b,
-        Relation::Le => a <= b,
-        Relation::Gt => a > b,
-        Relation::Ge => a >= b,
-        Relation::EqU => !(a < b || a > b),
-        Relation::NeU => a != b,
-        Relation::LtU => !(a >= b),
-        Relation::LeU => !(a > b),
-        Relation::GtU => !(a <= b),
-        Relation::GeU => !(a < b),
-        Relation::Num => a <= b || a > b,
-        Relation::Nan => !(a <= b || a > b),
-    }
-}
-
-/// Lanes where a comparison holds.
-#[inline(always)]
-pub(super) fn compare(r: &Registers, test: Test, s: [Slot; 2]) -> u32 {
-    macro_rules! relations {
-        ($run:expr) => {
-            match test.relation {
-                Relation::Eq => $run(Relation::Eq),
-                Relation::Ne => $run(Relation::Ne),
-                Relation::Lt => $run(Relation::Lt),
-                Relation::Le => $run(Relation::Le),
-                Relation::Gt => $run(Relation::Gt),
-                Relation::Ge => $run(Relation::Ge),
-                other => $run(other),
-            }
-        };
-    }
-    match test.kind {
-        Comparand::S32 => relations!(|relation| r.test_words(s, |a, b| relate(relation, &(a as i32), &(b as i32)))),
-        Comparand::U32 => relations!(|relation| r.test_words(s, |a, b| relate(relation, &a, &b))),
-        Comparand::F32 => relations!(|relation| r.test_words(s, |a, b| relate(relation, &float(a), &float(b)))),
-        Comparand::S64 => relations!(|relation| r.test_longs(s, |a, b| relate(relation, &(a as i64), &(b as i64)))),
-        Comparand::U64 => relations!(|relation| r.test_longs(s, |a, b| relate(relation, &a, &b))),
-        Comparand::F64 => relations!(|relation| r.test_longs(s, |a, b| relate(relation, &double(a), &double(b)))),
-    }
-}
-
-#[inline(always)]
-pub(super) fn combine(f: Logic, a: u32, b: u32) -> u32 {
-    match f {
-        Logic::And => a & b,
-        Logic::Or => a | b,
-        Logic::Xor => a ^ b,
-    }
-}
-
-#[inline(always)]
-pub(super) fn select32(r: &mut Registers, d: Slot, [a, b]: [Slot; 2], p: Slot, mask: u32) {
-    let (a, b, p, mut result) = (r.word(a), r.word(b), r.predicates[p as usize], [0; LANES]);
-    for lane in 0..LANES {
-        result[lane] = if p >> lane & 1 == 1 { a[lane] } else { b[lane] };
-    }
-    r.set_word(d, &result, mask);
-}
-
-#[inline(always)]
-pub(super) fn select64(r: &mut Registers, d: Slot, [a, b]: [Slot; 2], p: Slot, mask: u32) {
-    let (a, b, p, mut result) = (r.long(a), r.long(b), r.predicates[p as usize], [0; LANES]);
-    for lane in 0..LANES {
-        result[lane] = if p >> lane & 1 == 1 { a[lane] } else { b[lane] };
-    }
-    r.set_long(d, &result, mask);
 }

@@ -1,9 +1,10 @@
 //! A block of threads: its warps in turn, from barrier to barrier.
 
+use super::interpreter::Run;
 use super::order::Shuffler;
 use super::registers::LANES;
-use super::warp::{Run, Status, Warp};
-use crate::fault::{Fault, FaultKind, FaultPlace};
+use super::warp::{Status, Warp};
+use crate::fault::{Fault, FaultKind, FaultPlace, Trap};
 use crate::isa::Special;
 use crate::memory::{Memory, Stamps};
 use crate::module::Kernel;
@@ -70,13 +71,15 @@ impl Block<'_> {
             warp.reset();
             self.fill_registers(warp);
         }
-        let arch = pulp::Arch::new();
         loop {
             for index in shuffler.order(warps.len()) {
                 let warp = &mut warps[index];
                 if warp.status == Status::Running {
-                    let done = arch.dispatch(Run { block: self, warp });
-                    done.map_err(|trap| self.fault(&warps[index], trap.0, trap.1))?;
+                    let done = vectorized(Run { block: self, warp });
+                    if let Err(trap) = done {
+                        let (lane, kind) = trap.into_parts();
+                        return Err(self.fault(&warps[index], lane, kind));
+                    }
                 }
             }
             if warps.iter().all(|warp| warp.status == Status::Ended) {
@@ -93,12 +96,17 @@ impl Block<'_> {
             return Ok(());
         };
         if let Some(ended) = warps.iter().find(|warp| !waits(warp)) {
-            let kind = FaultKind::ExitedBeforeBarrier { exited: ended.index };
+            let kind = FaultKind::ExitedBeforeBarrier {
+                exited: ended.index,
+            };
             return Err(self.fault(first, None, kind));
         }
         if let Some(other) = warps.iter().find(|warp| warp.pc != first.pc) {
             let other_line = self.kernel.code[other.pc as usize].line;
-            let kind = FaultKind::DifferentBarriers { other: other.index, other_line };
+            let kind = FaultKind::DifferentBarriers {
+                other: other.index,
+                other_line,
+            };
             return Err(self.fault(first, None, kind));
         }
         self.shared.barrier();
@@ -112,8 +120,18 @@ impl Block<'_> {
     fn fault(&self, warp: &Warp, lane: Option<u32>, kind: FaultKind) -> Fault {
         let line = self.kernel.code[warp.pc as usize].line;
         let instruction = self.kernel.text(line).to_owned();
-        let place = FaultPlace { block: self.index, warp: warp.index, lane, line, instruction };
-        Fault { kernel: self.kernel.name.clone(), place: Some(place), kind }
+        let place = FaultPlace {
+            block: self.index,
+            warp: warp.index,
+            lane,
+            line,
+            instruction,
+        };
+        Fault {
+            kernel: self.kernel.name.clone(),
+            place: Some(Box::new(place)),
+            kind,
+        }
     }
 
     /// Gives every register a value that does not depend on what ran before, and constants theirs.
@@ -131,7 +149,8 @@ impl Block<'_> {
         }
         for &(slot, special) in &self.kernel.specials {
             for lane in 0..LANES as u32 {
-                registers.words[slot as usize][lane as usize] = self.special(special, warp.index, lane);
+                registers.words[slot as usize][lane as usize] =
+                    self.special(special, warp.index, lane);
             }
         }
     }
@@ -156,4 +175,14 @@ impl Block<'_> {
             Special::LanesGt => !((1 << lane) | ((1 << lane) - 1)),
         }
     }
+}
+
+/// Runs a warp with AVX2 and FMA where the processor has them: the loops over lanes are compiled for them, too. AVX-512 would double the time
+/// that the compiler takes, and save a kernel 3 % of its time.
+fn vectorized(run: Run<'_, '_>) -> Result<(), Trap> {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        return simd.vectorize(run);
+    }
+    pulp::NullaryFnOnce::call(run)
 }

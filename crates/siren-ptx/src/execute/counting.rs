@@ -6,13 +6,22 @@ use super::registers::LANES;
 ///
 /// An access of 8 bytes a lane is served half a warp at a time, one of 16 bytes a quarter of a warp at a time.
 pub(super) fn wavefronts(addresses: &[u64; LANES], mask: u32, bytes: u64) -> (u64, u64) {
-    let lanes_together = if bytes <= 4 { LANES } else { 128 / bytes as usize };
+    let lanes_together = if bytes <= 4 {
+        LANES
+    } else {
+        128 / bytes as usize
+    };
     let (mut passes, mut needed) = (0, 0);
     for first in (0..LANES).step_by(lanes_together) {
         let mut banks = Banks::default();
-        for lane in first..first + lanes_together {
+        for (lane, &address) in addresses
+            .iter()
+            .enumerate()
+            .skip(first)
+            .take(lanes_together)
+        {
             if mask >> lane & 1 == 1 {
-                for word in addresses[lane] / 4..=(addresses[lane] + bytes - 1) / 4 {
+                for word in address / 4..=(address + bytes - 1) / 4 {
                     banks.touch(word);
                 }
             }
@@ -36,7 +45,14 @@ pub(super) struct Banks {
 
 impl Default for Banks {
     fn default() -> Self {
-        Self { first: [u64::MAX; 32], count: [0; 32], more: [0; 128], more_count: 0, words: 0, passes: 0 }
+        Self {
+            first: [u64::MAX; 32],
+            count: [0; 32],
+            more: [0; 128],
+            more_count: 0,
+            words: 0,
+            passes: 0,
+        }
     }
 }
 
@@ -69,13 +85,15 @@ impl Banks {
 /// Distinct sectors of 32 bytes.
 pub(super) fn sectors(addresses: &[u64; LANES], mask: u32) -> u64 {
     let (mut seen, mut count) = ([u64::MAX; LANES], 0);
-    let mut last = u64::MAX;
+    let (mut last, mut filter) = (u64::MAX, 0_u64);
     for lane in (0..LANES).filter(|lane| mask >> lane & 1 == 1) {
         // An access is aligned to its size of at most 16 bytes: it lies within a sector.
         let sector = addresses[lane] / 32;
-        if sector != last && !seen[..count].contains(&sector) {
+        let bit = 1 << (sector % 64);
+        if sector != last && (filter & bit == 0 || !seen[..count].contains(&sector)) {
             seen[count] = sector;
             count += 1;
+            filter |= bit;
         }
         last = sector;
     }

@@ -1,11 +1,13 @@
 //! Execution of kernels.
 
+mod access;
 mod arithmetic;
 mod block;
 mod collective;
+mod compare;
 mod counting;
+mod interpreter;
 mod matrix;
-mod memory_access;
 mod number;
 mod order;
 mod registers;
@@ -92,13 +94,22 @@ impl<'a> KernelLaunch<'a> {
     ///
     /// With the first fault, in the order of the launch. Memory then holds what was written up to it.
     pub fn run(&self, arguments: &[Argument], memory: &mut Memory) -> Result<Statistics, Fault> {
-        let fault = |kind| Fault { kernel: self.kernel.name.clone(), place: None, kind };
-        let geometry = Geometry { grid: self.grid, block: self.block };
+        let fault = |kind| Fault {
+            kernel: self.kernel.name.clone(),
+            place: None,
+            kind,
+        };
+        let geometry = Geometry {
+            grid: self.grid,
+            block: self.block,
+        };
         self.check(geometry).map_err(fault)?;
         let arguments = self.layout(arguments).map_err(fault)?;
         let mut addresses = Vec::new();
         for (slot, variable, offset) in &self.kernel.addresses {
-            let start = memory.place(self.kernel.module, variable).map_err(|error| fault(FaultKind::Variables(error)))?;
+            let start = memory
+                .place(self.kernel.module, variable)
+                .map_err(|error| fault(FaultKind::Variables(error)))?;
             addresses.push((*slot, start + offset));
         }
         let blocks = geometry.blocks() as u32;
@@ -132,18 +143,44 @@ impl<'a> KernelLaunch<'a> {
             return Err(FaultKind::Empty);
         }
         let limit = |what, found: u64, limit: u64| {
-            if found > limit { Err(FaultKind::Limit { what, found, limit }) } else { Ok(()) }
+            if found > limit {
+                Err(FaultKind::Limit { what, found, limit })
+            } else {
+                Ok(())
+            }
         };
         let threads: u64 = self.block.iter().map(|&size| u64::from(size)).product();
-        limit("threads of a block", threads, u64::from(self.kernel.max_threads.unwrap_or(1024).min(1024)))?;
-        limit("threads of a block on the third axis", u64::from(self.block[2]), 64)?;
-        limit("blocks on the first axis", u64::from(self.grid[0]), (1 << 31) - 1)?;
-        limit("blocks on the second or third axis", u64::from(self.grid[1].max(self.grid[2])), 65_535)?;
-        limit("blocks of a launch in this interpreter", geometry.blocks(), 1 << 30)?;
+        limit(
+            "threads of a block",
+            threads,
+            u64::from(self.kernel.max_threads.unwrap_or(1024).min(1024)),
+        )?;
+        limit(
+            "threads of a block on the third axis",
+            u64::from(self.block[2]),
+            64,
+        )?;
+        limit(
+            "blocks on the first axis",
+            u64::from(self.grid[0]),
+            (1 << 31) - 1,
+        )?;
+        limit(
+            "blocks on the second or third axis",
+            u64::from(self.grid[1].max(self.grid[2])),
+            65_535,
+        )?;
+        limit(
+            "blocks of a launch in this interpreter",
+            geometry.blocks(),
+            1 << 30,
+        )?;
         let fixed = u64::from(self.kernel.static_shared_bytes);
         let total = fixed + u64::from(self.shared_bytes);
         let most = match self.shared_limit {
-            Some(dynamic) => (fixed + u64::from(dynamic)).max(Card::SHARED_BYTES.into()).min(self.card.shared_bytes_opt_in().into()),
+            Some(dynamic) => (fixed + u64::from(dynamic))
+                .max(Card::SHARED_BYTES.into())
+                .min(self.card.shared_bytes_opt_in().into()),
             None => Card::SHARED_BYTES.into(),
         };
         limit("bytes of shared memory of a block", total, most)
@@ -156,13 +193,18 @@ impl<'a> KernelLaunch<'a> {
             let found = arguments.get(index).map_or(0, |argument| argument.0.len());
             let expected = parameters.get(index).map_or(0, |parameter| parameter.bytes);
             if found != expected {
-                return Err(FaultKind::Arguments { index, found, expected });
+                return Err(FaultKind::Arguments {
+                    index,
+                    found,
+                    expected,
+                });
             }
         }
         let size = parameters.last().map_or(0, |last| last.offset + last.bytes);
         let mut bytes = vec![0; size];
         for (argument, parameter) in arguments.iter().zip(parameters) {
-            bytes[parameter.offset..parameter.offset + parameter.bytes].copy_from_slice(&argument.0);
+            bytes[parameter.offset..parameter.offset + parameter.bytes]
+                .copy_from_slice(&argument.0);
         }
         Ok(bytes)
     }

@@ -29,7 +29,7 @@ impl Shuffler {
         Self { order, state }
     }
 
-    /// The next of a sequence of equidistributed numbers (SplitMix64).
+    /// The next of a sequence of equidistributed numbers (`SplitMix64`).
     fn draw(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;

@@ -93,7 +93,13 @@ impl Registers {
     }
 
     #[inline(always)]
-    pub(crate) fn word_from_words(&mut self, d: Slot, [a, b]: [Slot; 2], mask: u32, f: impl Fn(u32, u32) -> u32) {
+    pub(crate) fn word_from_words(
+        &mut self,
+        d: Slot,
+        [a, b]: [Slot; 2],
+        mask: u32,
+        f: impl Fn(u32, u32) -> u32,
+    ) {
         let (a, b, mut r) = (self.word(a), self.word(b), [0; LANES]);
         for lane in 0..LANES {
             r[lane] = f(a[lane], b[lane]);
@@ -102,7 +108,13 @@ impl Registers {
     }
 
     #[inline(always)]
-    pub(crate) fn long_from_longs(&mut self, d: Slot, [a, b]: [Slot; 2], mask: u32, f: impl Fn(u64, u64) -> u64) {
+    pub(crate) fn long_from_longs(
+        &mut self,
+        d: Slot,
+        [a, b]: [Slot; 2],
+        mask: u32,
+        f: impl Fn(u64, u64) -> u64,
+    ) {
         let (a, b, mut r) = (self.long(a), self.long(b), [0; LANES]);
         for lane in 0..LANES {
             r[lane] = f(a[lane], b[lane]);
@@ -111,7 +123,13 @@ impl Registers {
     }
 
     #[inline(always)]
-    pub(crate) fn long_from_words(&mut self, d: Slot, [a, b]: [Slot; 2], mask: u32, f: impl Fn(u32, u32) -> u64) {
+    pub(crate) fn long_from_words(
+        &mut self,
+        d: Slot,
+        [a, b]: [Slot; 2],
+        mask: u32,
+        f: impl Fn(u32, u32) -> u64,
+    ) {
         let (a, b, mut r) = (self.word(a), self.word(b), [0; LANES]);
         for lane in 0..LANES {
             r[lane] = f(a[lane], b[lane]);
@@ -120,7 +138,13 @@ impl Registers {
     }
 
     #[inline(always)]
-    pub(crate) fn word_from_three(&mut self, d: Slot, [a, b, c]: [Slot; 3], mask: u32, f: impl Fn(u32, u32, u32) -> u32) {
+    pub(crate) fn word_from_three(
+        &mut self,
+        d: Slot,
+        [a, b, c]: [Slot; 3],
+        mask: u32,
+        f: impl Fn(u32, u32, u32) -> u32,
+    ) {
         let (a, b, c, mut r) = (self.word(a), self.word(b), self.word(c), [0; LANES]);
         for lane in 0..LANES {
             r[lane] = f(a[lane], b[lane], c[lane]);
@@ -129,7 +153,13 @@ impl Registers {
     }
 
     #[inline(always)]
-    pub(crate) fn long_from_three(&mut self, d: Slot, [a, b, c]: [Slot; 3], mask: u32, f: impl Fn(u64, u64, u64) -> u64) {
+    pub(crate) fn long_from_three(
+        &mut self,
+        d: Slot,
+        [a, b, c]: [Slot; 3],
+        mask: u32,
+        f: impl Fn(u64, u64, u64) -> u64,
+    ) {
         let (a, b, c, mut r) = (self.long(a), self.long(b), self.long(c), [0; LANES]);
         for lane in 0..LANES {
             r[lane] = f(a[lane], b[lane], c[lane]);

@@ -3,22 +3,21 @@
 use super::Result;
 use super::builder::Builder;
 use super::instruction::Written;
+use super::logic::predicate;
 use super::operand::{Operand, Type};
 use crate::isa::{
-    Binary32, Binary64, Comparand, Divide, Logic, Narrow, Op, Relation, SINK, Shift, Slot, TRUE, Ternary32, Ternary64, Test,
-    Unary32, Unary64,
+    Binary32, Binary64, Divide, Logic, Narrow, Op, Slot, TRUE, Ternary32, Ternary64, Unary32,
+    Unary64,
 };
 
 pub(super) fn decode(builder: &mut Builder<'_>, written: Written<'_>) -> Result<()> {
     match written.name {
-        "add" | "sub" | "min" | "max" | "and" | "or" | "xor" | "copysign" => binary(builder, written),
+        "add" | "sub" | "min" | "max" | "and" | "or" | "xor" | "copysign" => {
+            binary(builder, written)
+        }
         "mul" | "div" | "rem" if !written.has("wide") => binary(builder, written),
         "mul" | "mad" | "fma" => ternary(builder, written),
         "neg" | "abs" | "not" | "sqrt" | "rcp" | "popc" | "clz" | "brev" => unary(builder, written),
-        "shl" | "shr" => shift(builder, written),
-        "setp" | "set" => compare(builder, written),
-        "selp" => select(builder, written),
-        "lop3" | "prmt" | "shf" | "bfe" | "bfi" => bits(builder, written),
         _ => Err(builder.error("an instruction that is not supported")),
     }
 }
@@ -32,20 +31,28 @@ fn rounding(builder: &Builder<'_>, written: &mut Written<'_>, required: bool) ->
 }
 
 /// A word source; of 16 bits, extended by its sign if the type is signed.
-fn word(builder: &mut Builder<'_>, of: Type, operand: &Operand<'_>) -> Result<Slot> {
+pub(super) fn word(builder: &mut Builder<'_>, of: Type, operand: &Operand<'_>) -> Result<Slot> {
     let a = builder.word(operand)?;
     if of.bits() != 16 || !of.is_signed() {
         return Ok(a);
     }
     let d = builder.new_word()?;
-    builder.emit(Op::Unary32 { f: Unary32::Sign16, d, a });
+    builder.emit(Op::Unary32 {
+        f: Unary32::Sign16,
+        d,
+        a,
+    });
     Ok(d)
 }
 
 /// Registers of 16 bits have zeros above.
-fn trim(builder: &mut Builder<'_>, of: Type, d: Slot) {
+pub(super) fn trim(builder: &mut Builder<'_>, of: Type, d: Slot) {
     if of.bits() == 16 {
-        builder.emit(Op::Unary32 { f: Unary32::Zero16, d, a: d });
+        builder.emit(Op::Unary32 {
+            f: Unary32::Zero16,
+            d,
+            a: d,
+        });
     }
 }
 
@@ -61,13 +68,24 @@ fn unary(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
             return Err(builder.error("expected a predicate"));
         };
         let (d, (a, flip)) = (builder.predicate_target(target)?, builder.predicate(from)?);
-        builder.emit(Op::Predicate { f: Logic::And, flip_a: !flip, flip_b: false, d, a, b: TRUE });
+        builder.emit(Op::Predicate {
+            f: Logic::And,
+            flip_a: !flip,
+            flip_b: false,
+            d,
+            a,
+            b: TRUE,
+        });
         return Ok(());
     }
     if of.bits() == 64 {
         let a = builder.long(from)?;
         if matches!(name, "popc" | "clz") {
-            let f = if name == "popc" { Narrow::Popc } else { Narrow::Clz };
+            let f = if name == "popc" {
+                Narrow::Popc
+            } else {
+                Narrow::Clz
+            };
             let d = builder.word_target(to)?;
             builder.emit(Op::Narrow { f, d, a });
             return Ok(());
@@ -125,16 +143,22 @@ fn binary(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
         return divide(builder, name == "div", of, &written.operands);
     }
     if of.bits() == 64 {
-        let f = binary64(name, of, high).ok_or_else(|| builder.error("an operation on this type that is not supported"))?;
+        let f = binary64(name, of, high)
+            .ok_or_else(|| builder.error("an operation on this type that is not supported"))?;
         let (d, a, b) = (builder.long_target(to)?, builder.long(a)?, builder.long(b)?);
         builder.emit(Op::Binary64 { f, d, a, b });
         return Ok(());
     }
-    let f = binary32(name, of, high).ok_or_else(|| builder.error("an operation on this type that is not supported"))?;
+    let f = binary32(name, of, high)
+        .ok_or_else(|| builder.error("an operation on this type that is not supported"))?;
     let (a, b) = (word(builder, of, a)?, word(builder, of, b)?);
     let d = builder.word_target(to)?;
     // PTX names the source of the sign first.
-    let (a, b) = if f == Binary32::CopysignF32 { (b, a) } else { (a, b) };
+    let (a, b) = if f == Binary32::CopysignF32 {
+        (b, a)
+    } else {
+        (a, b)
+    };
     builder.emit(Op::Binary32 { f, d, a, b });
     trim(builder, of, d);
     Ok(())
@@ -204,34 +228,12 @@ fn binary64(name: &str, of: Type, high: bool) -> Option<Binary64> {
     })
 }
 
-fn logic(name: &str) -> Option<Logic> {
-    match name {
-        "and" => Some(Logic::And),
-        "or" => Some(Logic::Or),
-        "xor" => Some(Logic::Xor),
-        _ => None,
-    }
-}
-
-fn predicate(
+fn divide(
     builder: &mut Builder<'_>,
-    name: &str,
-    to: &Operand<'_>,
-    sources: (&Operand<'_>, &Operand<'_>),
+    quotient: bool,
+    of: Type,
+    operands: &[Operand<'_>],
 ) -> Result<()> {
-    let Some(f) = logic(name) else {
-        return Err(builder.error("an operation on predicates that is not supported"));
-    };
-    let Operand::Name(target) = to else {
-        return Err(builder.error("expected a predicate"));
-    };
-    let d = builder.predicate_target(target)?;
-    let ((a, flip_a), (b, flip_b)) = (builder.predicate(sources.0)?, builder.predicate(sources.1)?);
-    builder.emit(Op::Predicate { f, flip_a, flip_b, d, a, b });
-    Ok(())
-}
-
-fn divide(builder: &mut Builder<'_>, quotient: bool, of: Type, operands: &[Operand<'_>]) -> Result<()> {
     let f = match (quotient, of.is_signed()) {
         (true, true) => Divide::QuotientS,
         (true, false) => Divide::QuotientU,
@@ -244,7 +246,10 @@ fn divide(builder: &mut Builder<'_>, quotient: bool, of: Type, operands: &[Opera
         builder.emit(Op::Divide64 { f, d, a, b });
         return Ok(());
     }
-    let (a, b) = (word(builder, of, &operands[1])?, word(builder, of, &operands[2])?);
+    let (a, b) = (
+        word(builder, of, &operands[1])?,
+        word(builder, of, &operands[2])?,
+    );
     let d = builder.word_target(&operands[0])?;
     builder.emit(Op::Divide32 { f, d, a, b });
     trim(builder, of, d);
@@ -259,200 +264,80 @@ fn ternary(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
     rounding(builder, &mut written, float)?;
     let of = written.take_type(builder)?;
     written.check(builder, if written.name == "mul" { 3 } else { 4 })?;
-    let operands = &written.operands;
-    if wide && of.bits() == 16 {
-        let (a, b) = (word(builder, of, &operands[1])?, word(builder, of, &operands[2])?);
-        let d = builder.word_target(&operands[0])?;
-        let op = if let Some(c) = operands.get(3) {
-            Op::Ternary32 { f: Ternary32::MadLo, d, a, b, c: builder.word(c)? }
-        } else {
-            Op::Binary32 { f: Binary32::MulLo, d, a, b }
-        };
-        builder.emit(op);
-        return Ok(());
-    }
-    if wide && of.bits() == 32 && of.is_integer() {
-        let signed = of.is_signed();
-        let (d, a, b) = (builder.long_target(&operands[0])?, builder.word(&operands[1])?, builder.word(&operands[2])?);
-        let op = match operands.get(3) {
-            Some(c) => Op::MadWide { signed, d, a, b, c: builder.long(c)? },
-            None => Op::MulWide { signed, d, a, b },
-        };
-        builder.emit(op);
-        return Ok(());
-    }
-    let op = match of {
-        Type::Float(32) | Type::Bits(32) | Type::Unsigned(16 | 32) | Type::Signed(16 | 32) if float || low => {
-            let f = if float { Ternary32::FmaF32 } else { Ternary32::MadLo };
-            let (a, b, c) = (builder.word(&operands[1])?, builder.word(&operands[2])?, builder.word(&operands[3])?);
-            Op::Ternary32 { f, d: builder.word_target(&operands[0])?, a, b, c }
+    match (&written.operands[..], of.bits()) {
+        ([to, a, b, c @ ..], 16 | 32) if wide && of.is_integer() => {
+            wide_product(builder, of, to, [a, b], c)
         }
-        Type::Float(64) | Type::Unsigned(64) | Type::Signed(64) if float || low => {
-            let f = if float { Ternary64::FmaF64 } else { Ternary64::MadLo };
-            let (a, b, c) = (builder.long(&operands[1])?, builder.long(&operands[2])?, builder.long(&operands[3])?);
-            Op::Ternary64 { f, d: builder.long_target(&operands[0])?, a, b, c }
+        ([to, a, b, c], 16 | 32)
+            if (float && of == Type::Float(32)) || (low && of.is_integer()) =>
+        {
+            let f = if float {
+                Ternary32::FmaF32
+            } else {
+                Ternary32::MadLo
+            };
+            let (a, b, c) = (builder.word(a)?, builder.word(b)?, builder.word(c)?);
+            let d = builder.word_target(to)?;
+            builder.emit(Op::Ternary32 { f, d, a, b, c });
+            trim(builder, of, d);
+            Ok(())
         }
-        _ => return Err(builder.error("a multiplication of this type that is not supported")),
-    };
-    builder.emit(op);
-    if let Op::Ternary32 { d, .. } = op {
-        trim(builder, of, d);
+        ([to, a, b, c], 64) if float || low => {
+            let f = if float {
+                Ternary64::FmaF64
+            } else {
+                Ternary64::MadLo
+            };
+            let (a, b, c) = (builder.long(a)?, builder.long(b)?, builder.long(c)?);
+            let d = builder.long_target(to)?;
+            builder.emit(Op::Ternary64 { f, d, a, b, c });
+            Ok(())
+        }
+        _ => Err(builder.error("a multiplication of this type that is not supported")),
     }
-    Ok(())
 }
 
-fn shift(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
-    let left = written.name == "shl";
-    let of = written.take_type(builder)?;
-    written.check(builder, 3)?;
-    let [to, a, b] = &written.operands[..] else {
-        return Err(builder.error("expected three operands"));
-    };
-    let b = builder.word(b)?;
+/// A product of twice the width of its factors, with a summand if there is one.
+fn wide_product(
+    builder: &mut Builder<'_>,
+    of: Type,
+    to: &Operand<'_>,
+    factors: [&Operand<'_>; 2],
+    summand: &[Operand<'_>],
+) -> Result<()> {
     let signed = of.is_signed();
-    if of.bits() == 64 {
-        let f = match (left, signed) {
-            (true, _) => Shift::Left,
-            (false, true) => Shift::RightS,
-            (false, false) => Shift::RightU,
-        };
-        let (d, a) = (builder.long_target(to)?, builder.long(a)?);
-        builder.emit(Op::Shift64 { f, d, a, b });
-        return Ok(());
-    }
-    let f = match (left, signed) {
-        (true, _) => Binary32::Shl,
-        (false, true) => Binary32::ShrS,
-        (false, false) => Binary32::ShrU,
-    };
-    let a = word(builder, of, a)?;
-    let d = builder.word_target(to)?;
-    builder.emit(Op::Binary32 { f, d, a, b });
-    trim(builder, of, d);
-    Ok(())
-}
-
-fn relation(name: &str, float: bool) -> Option<Relation> {
-    Some(match name {
-        "eq" => Relation::Eq,
-        "ne" => Relation::Ne,
-        "lt" | "lo" => Relation::Lt,
-        "le" | "ls" => Relation::Le,
-        "gt" | "hi" => Relation::Gt,
-        "ge" | "hs" => Relation::Ge,
-        "equ" if float => Relation::EqU,
-        "neu" if float => Relation::NeU,
-        "ltu" if float => Relation::LtU,
-        "leu" if float => Relation::LeU,
-        "gtu" if float => Relation::GtU,
-        "geu" if float => Relation::GeU,
-        "num" if float => Relation::Num,
-        "nan" if float => Relation::Nan,
-        _ => return None,
-    })
-}
-
-fn test(builder: &Builder<'_>, name: &str, of: Type) -> Result<Test> {
-    let kind = match of {
-        Type::Float(32) => Comparand::F32,
-        Type::Float(64) => Comparand::F64,
-        Type::Signed(64) => Comparand::S64,
-        Type::Signed(_) => Comparand::S32,
-        Type::Bits(64) | Type::Unsigned(64) => Comparand::U64,
-        Type::Bits(_) | Type::Unsigned(_) => Comparand::U32,
-        _ => return Err(builder.error("a comparison of this type is not supported")),
-    };
-    let float = matches!(of, Type::Float(_));
-    let relation = relation(name, float).ok_or_else(|| builder.error("a comparison that is not supported"))?;
-    Ok(Test { relation, kind })
-}
-
-/// `setp` to predicates, `set` to a word.
-fn compare(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
-    let to_word = written.name == "set";
-    let name = written.take_first().unwrap_or("");
-    let combine = written.take_any(&["and", "or", "xor"]).and_then(logic);
-    let result = if to_word { Some(written.take_type(builder)?) } else { None };
-    let of = written.take_type(builder)?;
-    let test = test(builder, name, of)?;
-    written.check(builder, if combine.is_some() { 4 } else { 3 })?;
-    let operands = &written.operands;
-    let (a, b) = if of.bits() == 64 {
-        (builder.long(&operands[1])?, builder.long(&operands[2])?)
-    } else {
-        (word(builder, of, &operands[1])?, word(builder, of, &operands[2])?)
-    };
-    let (c, flip) = if combine.is_some() { builder.predicate(&operands[3])? } else { (TRUE, false) };
-    let combine = combine.unwrap_or(Logic::And);
-    if let Some(result) = result {
-        let d = builder.word_target(&operands[0])?;
-        let p = builder.new_predicate()?;
-        let (yes, no) = (if result == Type::Float(32) { 0x3f80_0000 } else { u32::MAX }, builder.constant(0)?);
-        let yes = builder.constant(yes)?;
-        builder.emit(Op::Compare { test, combine, flip, d: p, q: SINK, a, b, c });
-        builder.emit(Op::Select32 { d, a: yes, b: no, p });
-        return Ok(());
-    }
-    let (d, q) = match operands[0] {
-        Operand::Pair(d, q) => (builder.predicate_target(d)?, builder.predicate_target(q)?),
-        Operand::Name(d) => (builder.predicate_target(d)?, SINK),
-        _ => return Err(builder.error("expected a predicate")),
-    };
-    builder.emit(Op::Compare { test, combine, flip, d, q, a, b, c });
-    Ok(())
-}
-
-fn select(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
-    let of = written.take_type(builder)?;
-    written.check(builder, 4)?;
-    let [to, a, b, p] = &written.operands[..] else {
-        return Err(builder.error("expected four operands"));
-    };
-    let (p, flip) = builder.predicate(p)?;
-    let (a, b) = if flip { (b, a) } else { (a, b) };
-    let op = if of.bits() == 64 {
-        Op::Select64 { d: builder.long_target(to)?, a: builder.long(a)?, b: builder.long(b)?, p }
-    } else {
-        Op::Select32 { d: builder.word_target(to)?, a: builder.word(a)?, b: builder.word(b)?, p }
+    let (a, b) = (
+        word(builder, of, factors[0])?,
+        word(builder, of, factors[1])?,
+    );
+    let op = match (of.bits(), summand) {
+        (16, [c, ..]) => {
+            let (c, d) = (builder.word(c)?, builder.word_target(to)?);
+            Op::Ternary32 {
+                f: Ternary32::MadLo,
+                d,
+                a,
+                b,
+                c,
+            }
+        }
+        (16, []) => Op::Binary32 {
+            f: Binary32::MulLo,
+            d: builder.word_target(to)?,
+            a,
+            b,
+        },
+        (_, [c, ..]) => {
+            let (c, d) = (builder.long(c)?, builder.long_target(to)?);
+            Op::MadWide { signed, d, a, b, c }
+        }
+        (_, []) => Op::MulWide {
+            signed,
+            d: builder.long_target(to)?,
+            a,
+            b,
+        },
     };
     builder.emit(op);
-    Ok(())
-}
-
-/// Instructions on the bits of words.
-fn bits(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
-    let name = written.name;
-    let direction = written.take_any(&["l", "r"]);
-    let mode = written.take_any(&["wrap", "clamp"]);
-    let of = written.take_type(builder)?;
-    if of.bits() != 32 {
-        return Err(builder.error("only 32 bits are supported"));
-    }
-    written.check(builder, if matches!(name, "lop3" | "bfi") { 5 } else { 4 })?;
-    let operands = &written.operands;
-    let d = builder.word_target(&operands[0])?;
-    let (a, b, c) = (builder.word(&operands[1])?, builder.word(&operands[2])?, builder.word(&operands[3])?);
-    let f = match (name, direction, mode) {
-        ("lop3", ..) => Ternary32::Lop3(builder.immediate(&operands[4])? as u8),
-        ("prmt", ..) => Ternary32::Permute,
-        ("shf", Some("l"), Some("wrap")) => Ternary32::FunnelLeft,
-        ("shf", Some("r"), Some("wrap")) => Ternary32::FunnelRight,
-        ("shf", Some("l"), Some("clamp")) => Ternary32::FunnelLeftClamp,
-        ("shf", Some("r"), Some("clamp")) => Ternary32::FunnelRightClamp,
-        ("bfe", ..) if of.is_signed() => Ternary32::BfeS,
-        ("bfe", ..) => Ternary32::BfeU,
-        ("bfi", ..) => {
-            let length = builder.word(&operands[4])?;
-            let (mask, eight, field) = (builder.constant(255)?, builder.constant(8)?, builder.new_word()?);
-            let low = builder.new_word()?;
-            builder.emit(Op::Binary32 { f: Binary32::And, d: low, a: c, b: mask });
-            builder.emit(Op::Binary32 { f: Binary32::Shl, d: field, a: length, b: eight });
-            builder.emit(Op::Binary32 { f: Binary32::Or, d: field, a: field, b: low });
-            builder.emit(Op::Ternary32 { f: Ternary32::Insert, d, a, b, c: field });
-            return Ok(());
-        }
-        _ => return Err(builder.error("a variant that is not supported")),
-    };
-    builder.emit(Op::Ternary32 { f, d, a, b, c });
     Ok(())
 }

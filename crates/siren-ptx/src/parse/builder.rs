@@ -1,13 +1,13 @@
 //! State of a kernel while it is decoded: names, register slots, constants, labels.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::lexer::Cursor;
-use super::operand::{Operand, Type, literal};
+use super::operand::Type;
 use super::variable::SharedArray;
 use super::{Declarations, ParseError, Result, instruction, variable};
-use crate::isa::{Base, Instruction, Op, SINK, Slot, Special, TRUE};
-use crate::module::{Kernel, Variable};
+use crate::isa::{Instruction, Op, Slot, Special, TRUE};
+use crate::module::Kernel;
 
 /// What a name means.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,17 +25,17 @@ pub(super) enum Meaning {
 pub(super) struct Builder<'a> {
     pub(super) kernel: Kernel,
     /// Innermost block last.
-    scopes: Vec<HashMap<String, Meaning>>,
-    parameters: HashMap<String, u64>,
-    declarations: &'a Declarations,
+    pub(super) scopes: Vec<HashMap<String, Meaning>>,
+    pub(super) parameters: HashMap<String, u64>,
+    pub(super) declarations: &'a Declarations,
     lines: &'a [&'a str],
     line: u32,
     guard: Slot,
     guard_flip: u32,
     first: bool,
-    words: HashMap<u32, Slot>,
-    longs: HashMap<u64, Slot>,
-    specials: HashMap<Special, Slot>,
+    pub(super) words: HashMap<u32, Slot>,
+    pub(super) longs: HashMap<u64, Slot>,
+    pub(super) specials: HashMap<Special, Slot>,
     labels: HashMap<String, u32>,
     /// Branches whose targets are not known yet.
     branches: Vec<(usize, String, u32)>,
@@ -50,7 +50,10 @@ impl<'a> Builder<'a> {
         declarations: &'a Declarations,
         lines: &'a [&'a str],
     ) -> Self {
-        let kernel = Kernel { predicates: 2, ..kernel };
+        let kernel = Kernel {
+            predicates: 2,
+            ..kernel
+        };
         Self {
             kernel,
             scopes: vec![HashMap::new()],
@@ -73,7 +76,7 @@ impl<'a> Builder<'a> {
 
     /// Decodes the statements up to the brace that closes the body.
     pub(super) fn body(mut self, cursor: &mut Cursor<'_>) -> Result<Kernel> {
-        self.place_shared_arrays(cursor);
+        self.place_shared_arrays(cursor)?;
         loop {
             self.line = cursor.line();
             match cursor.peek() {
@@ -106,31 +109,49 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Gives every shared array that the body names its place; `extern` ones start after all others.
-    fn place_shared_arrays(&mut self, cursor: &Cursor<'_>) {
-        let named: std::collections::HashSet<&str> = cursor.block().collect();
-        let declarations = self.declarations;
-        for (name, array) in &declarations.shared {
-            if named.contains(name.as_str()) && array.bytes.is_some() {
-                self.place_shared(name, array);
-            }
+    /// Gives every shared array that the body declares or names its place; `extern` ones start after all others.
+    fn place_shared_arrays(&mut self, cursor: &mut Cursor<'_>) -> Result<()> {
+        let (start, names): (usize, Vec<&str>) = (cursor.place(), cursor.block().collect());
+        for (at, _) in names
+            .iter()
+            .enumerate()
+            .filter(|(_, name)| **name == ".shared")
+        {
+            cursor.go_to(start + at + 1);
+            let (name, array) = variable::shared(cursor)?;
+            self.place_shared(&name, &array);
         }
-        self.place_dynamic_shared();
-    }
-
-    /// Gives `extern` arrays their place behind all others, those of the body included, which come before its instructions.
-    fn place_dynamic_shared(&mut self) {
-        let declarations = self.declarations;
-        for (name, array) in &declarations.shared {
-            if array.bytes.is_none() {
-                let start = self.kernel.static_shared_bytes.next_multiple_of(array.align.max(16));
-                self.scopes[0].insert(name.clone(), Meaning::Shared(u64::from(start)));
-            }
+        cursor.go_to(start);
+        let names: HashSet<&str> = names.into_iter().collect();
+        let declared = &self.declarations.shared;
+        let named = declared
+            .iter()
+            .filter(|(name, _)| names.contains(name.as_str()));
+        let (fixed, dynamic): (Vec<_>, Vec<_>) =
+            named.partition(|(_, array)| array.bytes.is_some());
+        for (name, array) in fixed {
+            self.place_shared(name, array);
         }
+        for (_, array) in &dynamic {
+            self.kernel.static_shared_bytes = self
+                .kernel
+                .static_shared_bytes
+                .next_multiple_of(array.align.max(16));
+        }
+        for (name, _) in dynamic {
+            self.scopes[0].insert(
+                name.clone(),
+                Meaning::Shared(u64::from(self.kernel.static_shared_bytes)),
+            );
+        }
+        Ok(())
     }
 
     fn place_shared(&mut self, name: &str, array: &SharedArray) {
-        let start = self.kernel.static_shared_bytes.next_multiple_of(array.align);
+        let start = self
+            .kernel
+            .static_shared_bytes
+            .next_multiple_of(array.align);
         self.scopes[0].insert(name.to_owned(), Meaning::Shared(u64::from(start)));
         self.kernel.static_shared_bytes = start + array.bytes.unwrap_or(0);
     }
@@ -139,7 +160,11 @@ impl<'a> Builder<'a> {
         match cursor.next() {
             ".reg" => self.registers(cursor),
             ".local" => {
-                let align = if cursor.peek() == ".align" { super::lexer::integer(cursor.ahead(1)) } else { None };
+                let align = if cursor.peek() == ".align" {
+                    super::lexer::integer(cursor.ahead(1))
+                } else {
+                    None
+                };
                 let array = variable::declaration(cursor)?;
                 let align = array.align.max(align.unwrap_or(1) as usize);
                 let start = self.kernel.local_bytes.next_multiple_of(align);
@@ -147,12 +172,8 @@ impl<'a> Builder<'a> {
                 self.declare(&array.name, Meaning::Local(start as u64));
                 cursor.expect(";")
             }
-            ".shared" => {
-                let (name, array) = variable::shared(cursor)?;
-                self.place_shared(&name, &array);
-                self.place_dynamic_shared();
-                Ok(())
-            }
+            // Placed before.
+            ".shared" => variable::shared(cursor).map(drop),
             ".pragma" => {
                 cursor.next();
                 cursor.expect(";")
@@ -161,14 +182,20 @@ impl<'a> Builder<'a> {
                 cursor.skip_line();
                 Ok(())
             }
-            other => Err(ParseError::new(self.line, other, "a directive that is not supported")),
+            other => Err(ParseError::new(
+                self.line,
+                other,
+                "a directive that is not supported",
+            )),
         }
     }
 
     fn registers(&mut self, cursor: &mut Cursor<'_>) -> Result<()> {
         let word = cursor.next();
         let of = word.strip_prefix('.').and_then(Type::parse);
-        let of = of.ok_or_else(|| ParseError::new(self.line, word, "a type of registers that is not supported"))?;
+        let of = of.ok_or_else(|| {
+            ParseError::new(self.line, word, "a type of registers that is not supported")
+        })?;
         loop {
             let name = cursor.next();
             if cursor.accept("<") {
@@ -211,13 +238,18 @@ impl<'a> Builder<'a> {
                     break;
                 }
             }
-            self.tables.insert(name.to_owned(), self.table_labels.len() as u16);
+            self.tables
+                .insert(name.to_owned(), self.table_labels.len() as u16);
             self.table_labels.push(targets);
             return cursor.expect(";");
         }
         let here = self.kernel.code.len() as u32;
         if self.labels.insert(name.to_owned(), here).is_some() {
-            return Err(ParseError::new(self.line, name, "a label that exists already"));
+            return Err(ParseError::new(
+                self.line,
+                name,
+                "a label that exists already",
+            ));
         }
         Ok(())
     }
@@ -230,7 +262,10 @@ impl<'a> Builder<'a> {
         self.emit(Op::Exit);
         let labels = &self.labels;
         let find = |name: &String, line: u32| {
-            labels.get(name).copied().ok_or_else(|| ParseError::new(line, name, "a label that does not exist"))
+            labels
+                .get(name)
+                .copied()
+                .ok_or_else(|| ParseError::new(line, name, "a label that does not exist"))
         };
         for (at, name, line) in &self.branches {
             let found = find(name, *line)?;
@@ -239,12 +274,25 @@ impl<'a> Builder<'a> {
             }
         }
         for table in &self.table_labels {
-            let targets: Result<Vec<u32>> = table.iter().map(|(name, line)| find(name, *line)).collect();
+            let targets: Result<Vec<u32>> =
+                table.iter().map(|(name, line)| find(name, *line)).collect();
             self.kernel.branch_tables.push(targets?);
         }
-        self.kernel.word_constants = self.words.iter().map(|(&value, &slot)| (slot, value)).collect();
-        self.kernel.long_constants = self.longs.iter().map(|(&value, &slot)| (slot, value)).collect();
-        self.kernel.specials = self.specials.iter().map(|(&special, &slot)| (slot, special)).collect();
+        self.kernel.word_constants = self
+            .words
+            .iter()
+            .map(|(&value, &slot)| (slot, value))
+            .collect();
+        self.kernel.long_constants = self
+            .longs
+            .iter()
+            .map(|(&value, &slot)| (slot, value))
+            .collect();
+        self.kernel.specials = self
+            .specials
+            .iter()
+            .map(|(&special, &slot)| (slot, special))
+            .collect();
         Ok(self.kernel)
     }
 
@@ -254,7 +302,9 @@ impl<'a> Builder<'a> {
     }
 
     fn text(&self) -> &'a str {
-        self.lines.get(self.line as usize - 1).map_or("", |line| line.trim())
+        self.lines
+            .get(self.line as usize - 1)
+            .map_or("", |line| line.trim())
     }
 
     pub(super) fn set_guard(&mut self, guard: Slot, flip: bool) {
@@ -264,211 +314,36 @@ impl<'a> Builder<'a> {
 
     pub(super) fn emit(&mut self, op: Op) {
         let line = self.line;
-        if self.kernel.lines.last().is_none_or(|&(last, _)| last != line) {
+        if self
+            .kernel
+            .lines
+            .last()
+            .is_none_or(|&(last, _)| last != line)
+        {
             self.kernel.lines.push((line, self.text().to_owned()));
         }
         let counted = u32::from(self.first);
-        self.kernel.code.push(Instruction { op, guard: self.guard, guard_flip: self.guard_flip, counted, line });
+        self.kernel.code.push(Instruction {
+            op,
+            guard: self.guard,
+            guard_flip: self.guard_flip,
+            counted,
+            line,
+        });
         self.first = false;
     }
 
     /// Branches to a label that may follow.
     pub(super) fn emit_branch(&mut self, label: &str) {
-        self.branches.push((self.kernel.code.len(), label.to_owned(), self.line));
+        self.branches
+            .push((self.kernel.code.len(), label.to_owned(), self.line));
         self.emit(Op::Branch { target: 0 });
     }
 
     pub(super) fn branch_table(&self, name: &str) -> Result<u16> {
-        self.tables.get(name).copied().ok_or_else(|| self.error("a branch table that does not exist"))
-    }
-
-    fn count(&self, counter: usize) -> Result<Slot> {
-        Slot::try_from(counter).map_err(|_| self.error("more than 65,536 registers and constants of a class"))
-    }
-
-    pub(super) fn new_predicate(&mut self) -> Result<Slot> {
-        self.kernel.predicates += 1;
-        self.count(self.kernel.predicates - 1)
-    }
-
-    pub(super) fn new_word(&mut self) -> Result<Slot> {
-        self.kernel.words += 1;
-        self.count(self.kernel.words - 1)
-    }
-
-    pub(super) fn new_long(&mut self) -> Result<Slot> {
-        self.kernel.longs += 1;
-        self.count(self.kernel.longs - 1)
-    }
-
-    /// Slot of a constant.
-    pub(super) fn constant(&mut self, value: u32) -> Result<Slot> {
-        if let Some(&slot) = self.words.get(&value) {
-            return Ok(slot);
-        }
-        let slot = self.new_word()?;
-        self.words.insert(value, slot);
-        Ok(slot)
-    }
-
-    pub(super) fn long_constant(&mut self, value: u64) -> Result<Slot> {
-        if let Some(&slot) = self.longs.get(&value) {
-            return Ok(slot);
-        }
-        let slot = self.new_long()?;
-        self.longs.insert(value, slot);
-        Ok(slot)
-    }
-
-    pub(super) fn meaning(&self, name: &str) -> Option<Meaning> {
-        let declared = self.scopes.iter().rev().find_map(|scope| scope.get(name)).copied();
-        declared.or_else(|| self.parameters.get(name).map(|&offset| Meaning::Param(offset)))
-    }
-
-    /// Slot of a source of at most 32 bits.
-    pub(super) fn word(&mut self, operand: &Operand<'_>) -> Result<Slot> {
-        match operand {
-            Operand::Number(value) => self.constant(*value as u32),
-            Operand::Name(name) => match self.meaning(name) {
-                Some(Meaning::Word(slot, _)) => Ok(slot),
-                Some(Meaning::Shared(at) | Meaning::Local(at) | Meaning::Param(at)) => self.constant(at as u32),
-                Some(_) => Err(self.error("a register of another size than the instruction's type")),
-                None => self.special(name),
-            },
-            _ => Err(self.error("expected a register or a number")),
-        }
-    }
-
-    /// Slot of a source of 64 bits.
-    pub(super) fn long(&mut self, operand: &Operand<'_>) -> Result<Slot> {
-        match operand {
-            Operand::Number(value) => self.long_constant(*value),
-            Operand::Name(name) => match self.meaning(name) {
-                Some(Meaning::Long(slot)) => Ok(slot),
-                Some(Meaning::Shared(at) | Meaning::Local(at) | Meaning::Param(at)) => self.long_constant(at),
-                Some(_) => Err(self.error("a register of another size than the instruction's type")),
-                None => self.variable_address(name, 0),
-            },
-            _ => Err(self.error("expected a register or a number")),
-        }
-    }
-
-    /// Slot that holds the address of a variable of the module.
-    fn variable_address(&mut self, name: &str, offset: u64) -> Result<Slot> {
-        let found: Option<Variable> = self.declarations.variables.iter().find(|variable| variable.name == name).cloned();
-        let variable = found.ok_or_else(|| self.error(&format!("the name {name} is not declared or not supported")))?;
-        let known = self.kernel.addresses.iter().find(|(_, other, at)| other.name == name && *at == offset);
-        if let Some(&(slot, ..)) = known {
-            return Ok(slot);
-        }
-        let slot = self.new_long()?;
-        self.kernel.addresses.push((slot, variable, offset));
-        Ok(slot)
-    }
-
-    fn special(&mut self, name: &str) -> Result<Slot> {
-        let axis = match name.rsplit('.').next() {
-            Some("x") => 0,
-            Some("y") => 1,
-            _ => 2,
-        };
-        let special = match name {
-            "%tid.x" | "%tid.y" | "%tid.z" => Special::Tid(axis),
-            "%ntid.x" | "%ntid.y" | "%ntid.z" => Special::Ntid(axis),
-            "%ctaid.x" | "%ctaid.y" | "%ctaid.z" => Special::Ctaid(axis),
-            "%nctaid.x" | "%nctaid.y" | "%nctaid.z" => Special::Nctaid(axis),
-            "%laneid" => Special::Lane,
-            "%warpid" => Special::Warp,
-            "%nwarpid" => Special::Warps,
-            "%lanemask_eq" => Special::LanesEq,
-            "%lanemask_le" => Special::LanesLe,
-            "%lanemask_lt" => Special::LanesLt,
-            "%lanemask_ge" => Special::LanesGe,
-            "%lanemask_gt" => Special::LanesGt,
-            _ => return Err(self.error(&format!("the name {name} is not declared or not supported"))),
-        };
-        if let Some(&slot) = self.specials.get(&special) {
-            return Ok(slot);
-        }
-        let slot = self.new_word()?;
-        self.specials.insert(special, slot);
-        Ok(slot)
-    }
-
-    /// Slot of a source predicate, and whether it is negated.
-    pub(super) fn predicate(&mut self, operand: &Operand<'_>) -> Result<(Slot, bool)> {
-        let (name, negated) = match operand {
-            Operand::Name(name) => (name, false),
-            Operand::Not(name) => (name, true),
-            Operand::Number(value) => return Ok((TRUE, *value == 0)),
-            _ => return Err(self.error("expected a predicate")),
-        };
-        match self.meaning(name) {
-            Some(Meaning::Predicate(slot)) => Ok((slot, negated)),
-            _ => Err(self.error("expected a predicate")),
-        }
-    }
-
-    /// Slot of a destination of at most 32 bits.
-    pub(super) fn word_target(&mut self, operand: &Operand<'_>) -> Result<Slot> {
-        match operand {
-            Operand::Name("_") => self.new_word(),
-            Operand::Name(name) => match self.meaning(name) {
-                Some(Meaning::Word(slot, _)) => Ok(slot),
-                _ => Err(self.error("the destination is no register of the instruction's size")),
-            },
-            _ => Err(self.error("expected a register as destination")),
-        }
-    }
-
-    pub(super) fn long_target(&mut self, operand: &Operand<'_>) -> Result<Slot> {
-        match operand {
-            Operand::Name("_") => self.new_long(),
-            Operand::Name(name) => match self.meaning(name) {
-                Some(Meaning::Long(slot)) => Ok(slot),
-                _ => Err(self.error("the destination is no register of the instruction's size")),
-            },
-            _ => Err(self.error("expected a register as destination")),
-        }
-    }
-
-    pub(super) fn predicate_target(&mut self, name: &str) -> Result<Slot> {
-        if name == "_" {
-            return Ok(SINK);
-        }
-        match self.meaning(name) {
-            Some(Meaning::Predicate(slot)) => Ok(slot),
-            _ => Err(self.error("the destination is no predicate")),
-        }
-    }
-
-    /// Whether the operand is a register of 64 bits.
-    pub(super) fn is_long(&self, operand: &Operand<'_>) -> bool {
-        matches!(operand, Operand::Name(name) if matches!(self.meaning(name), Some(Meaning::Long(_))))
-    }
-
-    /// Base register and offset of an address.
-    pub(super) fn address(&mut self, operand: &Operand<'_>) -> Result<(Base, i64)> {
-        let Operand::Address(base, offset) = operand else {
-            return Err(self.error("expected an address in brackets"));
-        };
-        let base = match &**base {
-            Operand::Name(name) => match self.meaning(name) {
-                Some(Meaning::Word(slot, 32)) => Base::Word(slot),
-                _ => Base::Long(self.long(&Operand::Name(name))?),
-            },
-            Operand::Number(value) => Base::Long(self.long_constant(*value)?),
-            _ => return Err(self.error("expected a register or a name in brackets")),
-        };
-        Ok((base, *offset))
-    }
-
-    /// A number that must be known when the kernel is decoded.
-    pub(super) fn immediate(&self, operand: &Operand<'_>) -> Result<u64> {
-        match operand {
-            Operand::Number(value) => Ok(*value),
-            Operand::Name(name) => literal(name).ok_or_else(|| self.error("expected a number")),
-            _ => Err(self.error("expected a number")),
-        }
+        self.tables
+            .get(name)
+            .copied()
+            .ok_or_else(|| self.error("a branch table that does not exist"))
     }
 }

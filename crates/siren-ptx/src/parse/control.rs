@@ -83,11 +83,22 @@ fn shuffle(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
     written.take("b32");
     written.check(builder, 5)?;
     let (d, valid) = match written.operands[0] {
-        Operand::Pair(d, valid) => (builder.word_target(&Operand::Name(d))?, builder.predicate_target(valid)?),
+        Operand::Pair(d, valid) => (
+            builder.word_target(&Operand::Name(d))?,
+            builder.predicate_target(valid)?,
+        ),
         ref d => (builder.word_target(d)?, SINK),
     };
     let [a, b, c, members] = words(builder, &written.operands[1..])?;
-    builder.kernel.shuffles.push(Shuffle { mode, d, valid, a, b, c, members });
+    builder.kernel.shuffles.push(Shuffle {
+        mode,
+        d,
+        valid,
+        a,
+        b,
+        c,
+        members,
+    });
     builder.emit(Op::Shuffle(builder.kernel.shuffles.len() as u16 - 1));
     Ok(())
 }
@@ -111,7 +122,13 @@ fn vote(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
     };
     let (a, flip) = builder.predicate(&written.operands[1])?;
     let members = builder.word(&written.operands[2])?;
-    builder.emit(Op::Vote { f, flip, d, a, members });
+    builder.emit(Op::Vote {
+        f,
+        flip,
+        d,
+        a,
+        members,
+    });
     Ok(())
 }
 
@@ -151,24 +168,44 @@ fn product(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
     for (slot, part) in targets.iter_mut().zip(fixed::<4>(builder, d)?) {
         *slot = builder.word_target(part)?;
     }
-    let (a, b) = (parts(builder, &written.operands[1])?, parts(builder, &written.operands[2])?);
+    let (a, b) = (
+        parts(builder, &written.operands[1])?,
+        parts(builder, &written.operands[2])?,
+    );
     let c = parts(builder, &written.operands[3])?;
-    let product = Mma { half, d: targets, a: words(builder, a)?, b: words(builder, b)?, c: words(builder, c)? };
+    let product = Mma {
+        half,
+        d: targets,
+        a: words(builder, a)?,
+        b: words(builder, b)?,
+        c: words(builder, c)?,
+    };
     builder.kernel.products.push(product);
     builder.emit(Op::Mma(builder.kernel.products.len() as u16 - 1));
     Ok(())
 }
 
 /// Parts of a vector operand.
-pub(super) fn parts<'o, 'a>(builder: &Builder<'_>, operand: &'o Operand<'a>) -> Result<&'o [Operand<'a>]> {
+pub(super) fn parts<'o, 'a>(
+    builder: &Builder<'_>,
+    operand: &'o Operand<'a>,
+) -> Result<&'o [Operand<'a>]> {
     match operand {
         Operand::Vector(parts) => Ok(parts),
         _ => Err(builder.error("expected registers in braces")),
     }
 }
 
-fn fixed<'o, const N: usize>(builder: &Builder<'_>, parts: &'o [Operand<'o>]) -> Result<&'o [Operand<'o>; N]> {
-    parts.try_into().map_err(|_| builder.error(&format!("{} registers in braces, expected {N}", parts.len())))
+fn fixed<'o, const N: usize>(
+    builder: &Builder<'_>,
+    parts: &'o [Operand<'o>],
+) -> Result<&'o [Operand<'o>; N]> {
+    parts.try_into().map_err(|_| {
+        builder.error(&format!(
+            "{} registers in braces, expected {N}",
+            parts.len()
+        ))
+    })
 }
 
 fn words<const N: usize>(builder: &mut Builder<'_>, operands: &[Operand<'_>]) -> Result<[Slot; N]> {

@@ -1,122 +1,10 @@
-//! Moves and conversions.
+//! Conversions.
 
 use super::Result;
 use super::builder::{Builder, Meaning};
-use super::control::parts;
 use super::instruction::Written;
 use super::operand::{Operand, Type};
-use crate::isa::{Binary32, Logic, Narrow, Op, Slot, TRUE, Unary32, Unary64, Widen};
-
-pub(super) fn decode(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
-    match written.name {
-        "mov" => {
-            let of = written.take_type(builder)?;
-            written.check(builder, 2)?;
-            moved(builder, of, &written.operands[0], &written.operands[1])
-        }
-        "cvta" => generic_address(builder, written),
-        _ => convert(builder, written),
-    }
-}
-
-fn moved(builder: &mut Builder<'_>, of: Type, to: &Operand<'_>, from: &Operand<'_>) -> Result<()> {
-    match (to, from) {
-        (Operand::Vector(_), _) => return unpack(builder, of, to, from),
-        (_, Operand::Vector(_)) => return pack(builder, of, to, from),
-        _ => {}
-    }
-    let op = match of.bits() {
-        1 => {
-            let Operand::Name(name) = to else {
-                return Err(builder.error("expected a predicate"));
-            };
-            let d = builder.predicate_target(name)?;
-            let (a, flip_a) = builder.predicate(from)?;
-            Op::Predicate { f: Logic::And, flip_a, flip_b: false, d, a, b: TRUE }
-        }
-        64 => Op::Unary64 { f: Unary64::Mov, d: builder.long_target(to)?, a: builder.long(from)? },
-        _ => Op::Unary32 { f: Unary32::Mov, d: builder.word_target(to)?, a: builder.word(from)? },
-    };
-    builder.emit(op);
-    Ok(())
-}
-
-/// `mov {lo, hi}, a`.
-fn unpack(builder: &mut Builder<'_>, of: Type, to: &Operand<'_>, from: &Operand<'_>) -> Result<()> {
-    let targets = parts(builder, to)?.to_vec();
-    match (of.bits(), &targets[..]) {
-        (32, [lo, hi]) => {
-            let (a, lo, hi) = (builder.word(from)?, builder.word_target(lo)?, builder.word_target(hi)?);
-            let copy = builder.new_word()?;
-            builder.emit(Op::Unary32 { f: Unary32::Mov, d: copy, a });
-            builder.emit(Op::Unary32 { f: Unary32::Zero16, d: lo, a: copy });
-            builder.emit(Op::Unary32 { f: Unary32::High16, d: hi, a: copy });
-        }
-        (64, [lo, hi]) => {
-            let a = builder.long(from)?;
-            let (lo, hi) = (builder.word_target(lo)?, builder.word_target(hi)?);
-            builder.emit(Op::Unpack64 { lo, hi, a });
-        }
-        (64, [..]) if targets.len() == 4 => {
-            let a = builder.long(from)?;
-            let (lo, hi) = (builder.new_word()?, builder.new_word()?);
-            builder.emit(Op::Unpack64 { lo, hi, a });
-            for (part, target) in targets.iter().enumerate() {
-                let d = builder.word_target(target)?;
-                let f = if part % 2 == 0 { Unary32::Zero16 } else { Unary32::High16 };
-                builder.emit(Op::Unary32 { f, d, a: if part < 2 { lo } else { hi } });
-            }
-        }
-        _ => return Err(builder.error("a move to such a vector is not supported")),
-    }
-    Ok(())
-}
-
-/// `mov d, {lo, hi}`.
-fn pack(builder: &mut Builder<'_>, of: Type, to: &Operand<'_>, from: &Operand<'_>) -> Result<()> {
-    let sources = parts(builder, from)?.to_vec();
-    match (of.bits(), &sources[..]) {
-        (32, [lo, hi]) => {
-            let (a, b, d) = (builder.word(lo)?, builder.word(hi)?, builder.word_target(to)?);
-            builder.emit(Op::Binary32 { f: Binary32::Pack16, d, a, b });
-        }
-        (64, [lo, hi]) => {
-            let (lo, hi, d) = (builder.word(lo)?, builder.word(hi)?, builder.long_target(to)?);
-            builder.emit(Op::Pack64 { d, lo, hi });
-        }
-        (64, [a, b, c, e]) => {
-            let d = builder.long_target(to)?;
-            let (lo, hi) = (builder.new_word()?, builder.new_word()?);
-            let (a, b, c, e) = (builder.word(a)?, builder.word(b)?, builder.word(c)?, builder.word(e)?);
-            builder.emit(Op::Binary32 { f: Binary32::Pack16, d: lo, a, b });
-            builder.emit(Op::Binary32 { f: Binary32::Pack16, d: hi, a: c, b: e });
-            builder.emit(Op::Pack64 { d, lo, hi });
-        }
-        _ => return Err(builder.error("a move from such a vector is not supported")),
-    }
-    Ok(())
-}
-
-fn generic_address(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
-    let to_space = written.take("to");
-    let space = written.take_any(&["global", "const", "shared", "shared::cta", "local", "param"]);
-    let of = written.take_type(builder)?;
-    written.check(builder, 2)?;
-    let f = match (space, to_space) {
-        (Some("shared" | "shared::cta"), false) => Unary64::FromShared,
-        (Some("shared" | "shared::cta"), true) => Unary64::ToShared,
-        (Some("local"), false) => Unary64::FromLocal,
-        (Some("local"), true) => Unary64::ToLocal,
-        (Some("global" | "const"), _) => Unary64::Mov,
-        _ => return Err(builder.error("an address of this space is not supported")),
-    };
-    if of.bits() != 64 {
-        return Err(builder.error("addresses have 64 bits"));
-    }
-    let (d, a) = (builder.long_target(&written.operands[0])?, builder.long(&written.operands[1])?);
-    builder.emit(Op::Unary64 { f, d, a });
-    Ok(())
-}
+use crate::isa::{Binary32, Narrow, Op, Slot, Unary32, Unary64, Widen};
 
 /// Rounding of a conversion to an integer, as an operation on f32 and on f64.
 fn rounding(name: Option<&str>) -> Option<(Unary32, Unary64)> {
@@ -129,7 +17,8 @@ fn rounding(name: Option<&str>) -> Option<(Unary32, Unary64)> {
     }
 }
 
-fn convert(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
+/// `cvt`.
+pub(super) fn decode(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
     let integral = rounding(written.take_any(&["rni", "rzi", "rmi", "rpi"]));
     let nearest = written.take("rn");
     let saturate = written.take("sat");
@@ -139,7 +28,12 @@ fn convert(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
         return halves(builder, to, &written.operands);
     }
     written.check(builder, 2)?;
-    let conversion = Conversion { to, from, saturate, integral };
+    let conversion = Conversion {
+        to,
+        from,
+        saturate,
+        integral,
+    };
     let is_half = |of: Type| matches!(of, Type::Float(16) | Type::Bf16);
     // What may be inexact says how it rounds.
     let rounds = match (from, to) {
@@ -148,8 +42,12 @@ fn convert(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
         (from, Type::Float(32 | 64)) if from.is_integer() => true,
         _ => false,
     };
-    if rounds != nearest || (saturate && to != Type::Float(32) && !(from.is_integer() || to.is_integer())) {
-        return Err(builder.error("a rounding or saturation that is not supported (only to nearest even, `.rn`)"));
+    if rounds != nearest
+        || (saturate && to != Type::Float(32) && !(from.is_integer() || to.is_integer()))
+    {
+        return Err(builder.error(
+            "a rounding or saturation that is not supported (only to nearest even, `.rn`)",
+        ));
     }
     if from.is_integer() && to.is_integer() {
         return integers(builder, &conversion, &written.operands);
@@ -166,13 +64,22 @@ struct Conversion {
 
 /// `cvt.rn.f16x2.f32 d, hi, lo`.
 fn halves(builder: &mut Builder<'_>, to: Type, operands: &[Operand<'_>]) -> Result<()> {
-    let f = if to == Type::F16x2 { Unary32::F16FromF32 } else { Unary32::Bf16FromF32 };
+    let f = if to == Type::F16x2 {
+        Unary32::F16FromF32
+    } else {
+        Unary32::Bf16FromF32
+    };
     let d = builder.word_target(&operands[0])?;
     let (hi, lo) = (builder.word(&operands[1])?, builder.word(&operands[2])?);
     let (a, b) = (builder.new_word()?, builder.new_word()?);
     builder.emit(Op::Unary32 { f, d: a, a: lo });
     builder.emit(Op::Unary32 { f, d: b, a: hi });
-    builder.emit(Op::Binary32 { f: Binary32::Pack16, d, a, b });
+    builder.emit(Op::Binary32 {
+        f: Binary32::Pack16,
+        d,
+        a,
+        b,
+    });
     Ok(())
 }
 
@@ -207,7 +114,11 @@ fn source(builder: &mut Builder<'_>, of: Type, operand: &Operand<'_>) -> Result<
             return Ok((a, true));
         }
         let d = builder.new_long()?;
-        builder.emit(Op::Unary64 { f: extension64(of), d, a });
+        builder.emit(Op::Unary64 {
+            f: extension64(of),
+            d,
+            a,
+        });
         return Ok((d, true));
     }
     let a = builder.word(operand)?;
@@ -215,11 +126,19 @@ fn source(builder: &mut Builder<'_>, of: Type, operand: &Operand<'_>) -> Result<
         return Ok((a, false));
     }
     let d = builder.new_word()?;
-    builder.emit(Op::Unary32 { f: extension32(of), d, a });
+    builder.emit(Op::Unary32 {
+        f: extension32(of),
+        d,
+        a,
+    });
     Ok((d, false))
 }
 
-fn integers(builder: &mut Builder<'_>, conversion: &Conversion, operands: &[Operand<'_>]) -> Result<()> {
+fn integers(
+    builder: &mut Builder<'_>,
+    conversion: &Conversion,
+    operands: &[Operand<'_>],
+) -> Result<()> {
     let &Conversion { to, from, .. } = conversion;
     let (a, long) = source(builder, from, &operands[1])?;
     if conversion.saturate {
@@ -232,19 +151,35 @@ fn integers(builder: &mut Builder<'_>, conversion: &Conversion, operands: &[Oper
     if builder.is_long(&operands[0]) {
         let d = builder.long_target(&operands[0])?;
         if long {
-            builder.emit(Op::Unary64 { f: extension64(to), d, a });
+            builder.emit(Op::Unary64 {
+                f: extension64(to),
+                d,
+                a,
+            });
         } else {
-            let f = if from.is_signed() { Widen::Sign } else { Widen::Zero };
+            let f = if from.is_signed() {
+                Widen::Sign
+            } else {
+                Widen::Zero
+            };
             builder.emit(Op::Widen { f, d, a });
             if to.bits() < 64 {
-                builder.emit(Op::Unary64 { f: extension64(to), d, a: d });
+                builder.emit(Op::Unary64 {
+                    f: extension64(to),
+                    d,
+                    a: d,
+                });
             }
         }
         return Ok(());
     }
     let word = if long {
         let word = builder.new_word()?;
-        builder.emit(Op::Narrow { f: Narrow::Low, d: word, a });
+        builder.emit(Op::Narrow {
+            f: Narrow::Low,
+            d: word,
+            a,
+        });
         word
     } else {
         a
@@ -259,12 +194,30 @@ fn clamp(builder: &mut Builder<'_>, a: Slot, to: Type, signed: bool) -> Result<S
         (false, bits) => (0, (1_i32 << bits) - 1),
     };
     let d = builder.new_word()?;
-    let (low, high) = (builder.constant(low as u32)?, builder.constant(high as u32)?);
+    let (low, high) = (
+        builder.constant(low as u32)?,
+        builder.constant(high as u32)?,
+    );
     if signed {
-        builder.emit(Op::Binary32 { f: Binary32::MaxS, d, a, b: low });
-        builder.emit(Op::Binary32 { f: Binary32::MinS, d, a: d, b: high });
+        builder.emit(Op::Binary32 {
+            f: Binary32::MaxS,
+            d,
+            a,
+            b: low,
+        });
+        builder.emit(Op::Binary32 {
+            f: Binary32::MinS,
+            d,
+            a: d,
+            b: high,
+        });
     } else {
-        builder.emit(Op::Binary32 { f: Binary32::MinU, d, a, b: high });
+        builder.emit(Op::Binary32 {
+            f: Binary32::MinU,
+            d,
+            a,
+            b: high,
+        });
     }
     Ok(d)
 }
@@ -272,91 +225,170 @@ fn clamp(builder: &mut Builder<'_>, a: Slot, to: Type, signed: bool) -> Result<S
 /// Truncates a word to the type and extends it to the register: 16-bit registers have zeros above.
 fn to_register(builder: &mut Builder<'_>, to: Type, a: Slot, operand: &Operand<'_>) -> Result<()> {
     let d = builder.word_target(operand)?;
-    builder.emit(Op::Unary32 { f: extension32(to), d, a });
+    builder.emit(Op::Unary32 {
+        f: extension32(to),
+        d,
+        a,
+    });
     if let Operand::Name(name) = operand
         && to.is_signed()
         && matches!(builder.meaning(name), Some(Meaning::Word(_, 16)))
     {
-        builder.emit(Op::Unary32 { f: Unary32::Zero16, d, a: d });
+        builder.emit(Op::Unary32 {
+            f: Unary32::Zero16,
+            d,
+            a: d,
+        });
     }
     Ok(())
 }
 
-fn floats(builder: &mut Builder<'_>, conversion: &Conversion, operands: &[Operand<'_>]) -> Result<()> {
-    use Type::{Bf16, Float, Signed, Unsigned};
+/// A function of one register, with the classes of its source and its result.
+enum Function {
+    WordToWord(Unary32),
+    LongToLong(Unary64),
+    WordToLong(Widen),
+    LongToWord(Narrow),
+}
+
+/// The function that converts between two types, at least one of them a float. None for integers of at most 32 bits, and for what does not
+/// exist.
+fn function(from: Type, to: Type, saturate: bool) -> Option<Function> {
+    use Function::{LongToLong, LongToWord, WordToLong, WordToWord};
+    use Type::{Bf16, Bits, Float, Signed, Unsigned};
+    Some(match (from, to) {
+        (Float(32), Float(32)) if saturate => WordToWord(Unary32::SaturateF32),
+        (Float(32), Float(32)) => WordToWord(Unary32::Mov),
+        (Float(32), Float(16)) => WordToWord(Unary32::F16FromF32),
+        (Float(16), Float(32)) => WordToWord(Unary32::F32FromF16),
+        (Float(32), Bf16) => WordToWord(Unary32::Bf16FromF32),
+        (Bf16, Float(32)) => WordToWord(Unary32::F32FromBf16),
+        (Float(64), Float(64)) => LongToLong(Unary64::Mov),
+        (Float(32), Float(64)) => WordToLong(Widen::F64FromF32),
+        (Float(64), Float(32)) => LongToWord(Narrow::F32FromF64),
+        (Float(32), Signed(64)) => WordToLong(Widen::S64FromF32),
+        (Float(32), Unsigned(64)) => WordToLong(Widen::U64FromF32),
+        (Float(64), Signed(64)) => LongToLong(Unary64::S64FromF64),
+        (Float(64), Unsigned(64)) => LongToLong(Unary64::U64FromF64),
+        (Signed(64), Float(32)) => LongToWord(Narrow::F32FromS64),
+        (Unsigned(64) | Bits(64), Float(32)) => LongToWord(Narrow::F32FromU64),
+        (Signed(64), Float(64)) => LongToLong(Unary64::F64FromS64),
+        (Unsigned(64) | Bits(64), Float(64)) => LongToLong(Unary64::F64FromU64),
+        (Signed(_), Float(32)) => WordToWord(Unary32::F32FromS32),
+        (Unsigned(_) | Bits(_), Float(32)) => WordToWord(Unary32::F32FromU32),
+        (Signed(_), Float(64)) => WordToLong(Widen::F64FromS32),
+        (Unsigned(_) | Bits(_), Float(64)) => WordToLong(Widen::F64FromU32),
+        _ => return None,
+    })
+}
+
+fn floats(
+    builder: &mut Builder<'_>,
+    conversion: &Conversion,
+    operands: &[Operand<'_>],
+) -> Result<()> {
+    use Type::Float;
     let &Conversion { to, from, .. } = conversion;
     let (a, long) = source(builder, from, &operands[1])?;
-    let a = match (conversion.integral, long) {
-        (Some((f, _)), false) if from == Float(32) => {
+    if long != (from.bits() == 64) {
+        return Err(builder.error("a source of 64 bits for a smaller type"));
+    }
+    let a = match (conversion.integral, from) {
+        (Some((f, _)), Float(32)) => {
             let d = builder.new_word()?;
             builder.emit(Op::Unary32 { f, d, a });
             d
         }
-        (Some((_, f)), true) if from == Float(64) => {
+        (Some((_, f)), Float(64)) => {
             let d = builder.new_long()?;
             builder.emit(Op::Unary64 { f, d, a });
             d
         }
         (None, _) if !to.is_integer() => a,
-        _ => return Err(builder.error("a conversion to an integer that does not say how it rounds")),
+        _ => {
+            return Err(builder.error("a conversion to an integer that does not say how it rounds"));
+        }
     };
-    let signed = from.is_signed();
-    let (d, target) = (&operands[0], to);
-    let op = match (from, target) {
-        (Float(32), Float(32)) if conversion.saturate => Op::Unary32 { f: Unary32::SaturateF32, d: builder.word_target(d)?, a },
-        (Float(32), Float(32)) => Op::Unary32 { f: Unary32::Mov, d: builder.word_target(d)?, a },
-        (Float(32), Float(16)) => Op::Unary32 { f: Unary32::F16FromF32, d: builder.word_target(d)?, a },
-        (Float(16), Float(32)) => Op::Unary32 { f: Unary32::F32FromF16, d: builder.word_target(d)?, a },
-        (Float(32), Bf16) => Op::Unary32 { f: Unary32::Bf16FromF32, d: builder.word_target(d)?, a },
-        (Bf16, Float(32)) => Op::Unary32 { f: Unary32::F32FromBf16, d: builder.word_target(d)?, a },
-        (Float(64), Float(64)) => Op::Unary64 { f: Unary64::Mov, d: builder.long_target(d)?, a },
-        (Float(32), Float(64)) => Op::Widen { f: Widen::F64FromF32, d: builder.long_target(d)?, a },
-        (Float(64), Float(32)) => Op::Narrow { f: Narrow::F32FromF64, d: builder.word_target(d)?, a },
-        (Float(32), Signed(64)) => Op::Widen { f: Widen::S64FromF32, d: builder.long_target(d)?, a },
-        (Float(32), Unsigned(64)) => Op::Widen { f: Widen::U64FromF32, d: builder.long_target(d)?, a },
-        (Float(64), Signed(64)) => Op::Unary64 { f: Unary64::S64FromF64, d: builder.long_target(d)?, a },
-        (Float(64), Unsigned(64)) => Op::Unary64 { f: Unary64::U64FromF64, d: builder.long_target(d)?, a },
-        (Float(32 | 64), Signed(_) | Unsigned(_)) => return small_integer(builder, conversion, a, d),
-        (_, Float(32)) if from.is_integer() => {
-            let d = builder.word_target(d)?;
-            match (long, signed) {
-                (false, true) => Op::Unary32 { f: Unary32::F32FromS32, d, a },
-                (false, false) => Op::Unary32 { f: Unary32::F32FromU32, d, a },
-                (true, true) => Op::Narrow { f: Narrow::F32FromS64, d, a },
-                (true, false) => Op::Narrow { f: Narrow::F32FromU64, d, a },
-            }
+    let target = &operands[0];
+    let op = match function(from, to, conversion.saturate) {
+        Some(Function::WordToWord(f)) => Op::Unary32 {
+            f,
+            d: builder.word_target(target)?,
+            a,
+        },
+        Some(Function::LongToLong(f)) => Op::Unary64 {
+            f,
+            d: builder.long_target(target)?,
+            a,
+        },
+        Some(Function::WordToLong(f)) => Op::Widen {
+            f,
+            d: builder.long_target(target)?,
+            a,
+        },
+        Some(Function::LongToWord(f)) => Op::Narrow {
+            f,
+            d: builder.word_target(target)?,
+            a,
+        },
+        None if to.is_integer() && matches!(from, Float(32 | 64)) => {
+            return small_integer(builder, conversion, a, target);
         }
-        (_, Float(64)) if from.is_integer() => {
-            let d = builder.long_target(d)?;
-            match (long, signed) {
-                (false, true) => Op::Widen { f: Widen::F64FromS32, d, a },
-                (false, false) => Op::Widen { f: Widen::F64FromU32, d, a },
-                (true, true) => Op::Unary64 { f: Unary64::F64FromS64, d, a },
-                (true, false) => Op::Unary64 { f: Unary64::F64FromU64, d, a },
-            }
-        }
-        _ => return Err(builder.error("a conversion between types that is not supported")),
+        None => return Err(builder.error("a conversion between types that is not supported")),
     };
     builder.emit(op);
     Ok(())
 }
 
 /// From a rounded float to an integer of at most 32 bits: values out of its range become its bounds, NaN becomes 0.
-fn small_integer(builder: &mut Builder<'_>, conversion: &Conversion, a: Slot, target: &Operand<'_>) -> Result<()> {
+fn small_integer(
+    builder: &mut Builder<'_>,
+    conversion: &Conversion,
+    a: Slot,
+    target: &Operand<'_>,
+) -> Result<()> {
     let &Conversion { to, from, .. } = conversion;
     let word = builder.new_word()?;
     // Small unsigned types go through s32, whose range holds theirs.
     let signed = to.is_signed() || to.bits() < 32;
     builder.emit(match (from, signed) {
-        (Type::Float(32), true) => Op::Unary32 { f: Unary32::S32FromF32, d: word, a },
-        (Type::Float(32), false) => Op::Unary32 { f: Unary32::U32FromF32, d: word, a },
-        (_, true) => Op::Narrow { f: Narrow::S32FromF64, d: word, a },
-        (_, false) => Op::Narrow { f: Narrow::U32FromF64, d: word, a },
+        (Type::Float(32), true) => Op::Unary32 {
+            f: Unary32::S32FromF32,
+            d: word,
+            a,
+        },
+        (Type::Float(32), false) => Op::Unary32 {
+            f: Unary32::U32FromF32,
+            d: word,
+            a,
+        },
+        (_, true) => Op::Narrow {
+            f: Narrow::S32FromF64,
+            d: word,
+            a,
+        },
+        (_, false) => Op::Narrow {
+            f: Narrow::U32FromF64,
+            d: word,
+            a,
+        },
     });
-    let word = if to.bits() < 32 { clamp(builder, word, to, true)? } else { word };
+    let word = if to.bits() < 32 {
+        clamp(builder, word, to, true)?
+    } else {
+        word
+    };
     if builder.is_long(target) {
         let d = builder.long_target(target)?;
-        builder.emit(Op::Widen { f: if to.is_signed() { Widen::Sign } else { Widen::Zero }, d, a: word });
+        builder.emit(Op::Widen {
+            f: if to.is_signed() {
+                Widen::Sign
+            } else {
+                Widen::Zero
+            },
+            d,
+            a: word,
+        });
         return Ok(());
     }
     to_register(builder, to, word, target)

@@ -3,7 +3,7 @@
 use super::builder::Builder;
 use super::lexer::Cursor;
 use super::operand::{Operand, Type, operand};
-use super::{Result, arithmetic, control, convert, memory};
+use super::{Result, arithmetic, control, convert, logic, memory, moves};
 use crate::isa::TRUE;
 
 /// An instruction as written. Each modifier that is understood is taken; one that is left over is an error.
@@ -21,7 +21,10 @@ impl<'a> Written<'a> {
 
     /// Takes the first of these modifiers that is there.
     pub(super) fn take_any(&mut self, modifiers: &[&str]) -> Option<&'a str> {
-        let at = self.modifiers.iter().position(|modifier| modifiers.contains(modifier))?;
+        let at = self
+            .modifiers
+            .iter()
+            .position(|modifier| modifiers.contains(modifier))?;
         Some(self.modifiers.remove(at))
     }
 
@@ -32,7 +35,10 @@ impl<'a> Written<'a> {
 
     /// Takes the first type among the modifiers.
     pub(super) fn take_type(&mut self, builder: &Builder<'_>) -> Result<Type> {
-        let at = self.modifiers.iter().position(|modifier| Type::parse(modifier).is_some());
+        let at = self
+            .modifiers
+            .iter()
+            .position(|modifier| Type::parse(modifier).is_some());
         let found = at.and_then(|at| Type::parse(self.modifiers.remove(at)));
         found.ok_or_else(|| builder.error("an instruction without a type that is supported"))
     }
@@ -47,7 +53,10 @@ impl<'a> Written<'a> {
             return Err(builder.error(&format!("the modifier `.{left}` is not supported here")));
         }
         if self.operands.len() != operands {
-            return Err(builder.error(&format!("{} operands, expected {operands}", self.operands.len())));
+            return Err(builder.error(&format!(
+                "{} operands, expected {operands}",
+                self.operands.len()
+            )));
         }
         Ok(())
     }
@@ -63,7 +72,11 @@ pub(super) fn statement(builder: &mut Builder<'_>, cursor: &mut Cursor<'_>) -> R
     }
     let mut words = cursor.next().split('.');
     let name = words.next().unwrap_or("");
-    let mut written = Written { name, modifiers: words.collect(), operands: Vec::new() };
+    let mut written = Written {
+        name,
+        modifiers: words.collect(),
+        operands: Vec::new(),
+    };
     while !cursor.accept(";") {
         if !written.operands.is_empty() {
             cursor.expect(",")?;
@@ -75,15 +88,21 @@ pub(super) fn statement(builder: &mut Builder<'_>, cursor: &mut Cursor<'_>) -> R
 
 fn decode(builder: &mut Builder<'_>, written: Written<'_>) -> Result<()> {
     match written.name {
-        "mov" | "cvt" | "cvta" => convert::decode(builder, written),
-        "ld" | "ldu" | "st" | "atom" | "red" | "cp" | "ldmatrix" | "prefetch" | "membar" | "fence" => memory::decode(builder, written),
-        "bra" | "brx" | "ret" | "exit" | "bar" | "barrier" | "shfl" | "vote" | "activemask" | "redux" | "trap" | "mma" | "nop" => {
-            control::decode(builder, written)
-        }
+        "mov" => moves::decode(builder, written),
+        "cvt" => convert::decode(builder, written),
+        "cvta" => moves::generic_address(builder, written),
+        "ld" | "ldu" | "st" | "atom" | "red" | "cp" | "ldmatrix" | "prefetch" | "membar"
+        | "fence" => memory::decode(builder, written),
+        "bra" | "brx" | "ret" | "exit" | "bar" | "barrier" | "shfl" | "vote" | "activemask"
+        | "redux" | "trap" | "mma" | "nop" => control::decode(builder, written),
         "call" => Err(builder.error("calls are not supported: inline the function")),
-        "ex2" | "lg2" | "sin" | "cos" | "tanh" | "rsqrt" => {
-            Err(builder.error("approximations differ between cards: compute the function with rounded operations"))
-        }
+        "ex2" | "lg2" | "sin" | "cos" | "tanh" | "rsqrt" => Err(builder.error(
+            "approximations differ between cards: compute the function with rounded operations",
+        )),
+        "shl" | "shr" => logic::shift(builder, written),
+        "setp" | "set" => logic::compare(builder, written),
+        "selp" => logic::select(builder, written),
+        "lop3" | "prmt" | "shf" | "bfe" | "bfi" => logic::bits(builder, written),
         _ => arithmetic::decode(builder, written),
     }
 }

@@ -30,21 +30,32 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, ParseError> {
             at += rest.find('\n').unwrap_or(rest.len());
             continue;
         } else if rest.starts_with("/*") {
-            let length = rest.find("*/").ok_or_else(|| ParseError::new(line, "/*", "a comment without an end"))?;
+            let length = rest
+                .find("*/")
+                .ok_or_else(|| ParseError::new(line, "/*", "a comment without an end"))?;
             line += rest[..length].matches('\n').count() as u32;
             at += length + 2;
             continue;
         } else if bytes[at] == b'"' {
-            let length = rest[1..].find('"').ok_or_else(|| ParseError::new(line, "\"", "a string without an end"))?;
+            let length = rest[1..]
+                .find('"')
+                .ok_or_else(|| ParseError::new(line, "\"", "a string without an end"))?;
             at + length + 2
         } else if is_word(bytes[at]) {
             word_end(bytes, at)
         } else if bytes[at].is_ascii() {
             at + 1
         } else {
-            return Err(ParseError::new(line, rest.lines().next().unwrap_or(""), "a character that is not ASCII"));
+            return Err(ParseError::new(
+                line,
+                rest.lines().next().unwrap_or(""),
+                "a character that is not ASCII",
+            ));
         };
-        tokens.push(Token { text: &text[at..end], line });
+        tokens.push(Token {
+            text: &text[at..end],
+            line,
+        });
         at = end;
     }
     Ok(tokens)
@@ -71,7 +82,10 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(text: &'a str) -> Result<Self, ParseError> {
-        Ok(Self { tokens: tokens(text)?, at: 0 })
+        Ok(Self {
+            tokens: tokens(text)?,
+            at: 0,
+        })
     }
 
     /// Text of the next token, empty at the end.
@@ -81,12 +95,17 @@ impl<'a> Cursor<'a> {
 
     /// Text of the token that many places on.
     pub(super) fn ahead(&self, places: usize) -> &'a str {
-        self.tokens.get(self.at + places).map_or("", |token| token.text)
+        self.tokens
+            .get(self.at + places)
+            .map_or("", |token| token.text)
     }
 
     /// Line of the next token, or of the last.
     pub(super) fn line(&self) -> u32 {
-        self.tokens.get(self.at).or(self.tokens.last()).map_or(1, |token| token.line)
+        self.tokens
+            .get(self.at)
+            .or(self.tokens.last())
+            .map_or(1, |token| token.line)
     }
 
     pub(super) fn at_end(&self) -> bool {
@@ -110,16 +129,29 @@ impl<'a> Cursor<'a> {
         if self.accept(text) {
             return Ok(());
         }
-        let found = if self.at_end() { "the end of the text" } else { self.peek() };
-        Err(ParseError::new(self.line(), found, &format!("expected `{text}`")))
+        let found = if self.at_end() {
+            "the end of the text"
+        } else {
+            self.peek()
+        };
+        Err(ParseError::new(
+            self.line(),
+            found,
+            &format!("expected `{text}`"),
+        ))
     }
 
     /// Reads an integer.
     pub(super) fn integer(&mut self) -> Result<u64, ParseError> {
         let (line, negative) = (self.line(), self.accept("-"));
         let text = self.next();
-        let value = integer(text).ok_or_else(|| ParseError::new(line, text, "expected an integer"))?;
-        Ok(if negative { value.wrapping_neg() } else { value })
+        let value =
+            integer(text).ok_or_else(|| ParseError::new(line, text, "expected an integer"))?;
+        Ok(if negative {
+            value.wrapping_neg()
+        } else {
+            value
+        })
     }
 
     /// Skips what is left of a line.
@@ -145,17 +177,30 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Place of the next token.
+    pub(super) fn place(&self) -> usize {
+        self.at
+    }
+
+    /// Goes on at a place.
+    pub(super) fn go_to(&mut self, place: usize) {
+        self.at = place;
+    }
+
     /// Tokens up to the closing brace of the block whose opening brace was just read.
     pub(super) fn block(&self) -> impl Iterator<Item = &'a str> {
         let mut depth = 1;
-        self.tokens[self.at..].iter().map(|token| token.text).take_while(move |text| {
-            match *text {
-                "{" => depth += 1,
-                "}" => depth -= 1,
-                _ => {}
-            }
-            depth > 0
-        })
+        self.tokens[self.at..]
+            .iter()
+            .map(|token| token.text)
+            .take_while(move |text| {
+                match *text {
+                    "{" => depth += 1,
+                    "}" => depth -= 1,
+                    _ => {}
+                }
+                depth > 0
+            })
     }
 }
 

@@ -30,9 +30,36 @@ pub(super) fn decode(builder: &mut Builder<'_>, mut written: Written<'_>) -> Res
 
 /// Takes the space and the hints for caches.
 fn space(written: &mut Written<'_>) -> Space {
-    let hints = ["ca", "cg", "cs", "lu", "cv", "wb", "wt", "nc", "L1::no_allocate", "L1::evict_last", "L1::evict_first"];
-    let more = ["L1::evict_normal", "L1::evict_unchanged", "L2::64B", "L2::128B", "L2::256B", "weak", "volatile", "relaxed", "gpu", "cta"];
-    while written.take_any(&hints).or_else(|| written.take_any(&more)).is_some() {}
+    let hints = [
+        "ca",
+        "cg",
+        "cs",
+        "lu",
+        "cv",
+        "wb",
+        "wt",
+        "nc",
+        "L1::no_allocate",
+        "L1::evict_last",
+        "L1::evict_first",
+    ];
+    let more = [
+        "L1::evict_normal",
+        "L1::evict_unchanged",
+        "L2::64B",
+        "L2::128B",
+        "L2::256B",
+        "weak",
+        "volatile",
+        "relaxed",
+        "gpu",
+        "cta",
+    ];
+    while written
+        .take_any(&hints)
+        .or_else(|| written.take_any(&more))
+        .is_some()
+    {}
     match written.take_any(&["global", "shared", "shared::cta", "local", "param", "const"]) {
         Some("global") => Space::Global,
         Some("shared" | "shared::cta") => Space::Shared,
@@ -64,10 +91,23 @@ fn access(builder: &mut Builder<'_>, written: &mut Written<'_>, address: usize) 
         _ => 4,
     };
     let width = of.bits() / 8;
-    if registers(&written.operands[1 - address]).len() != count || width * count as u32 > 16 || of == Type::Pred {
-        return Err(builder.error("a vector of another length than the instruction's, or of more than 16 bytes"));
+    if registers(&written.operands[1 - address]).len() != count
+        || width * count as u32 > 16
+        || of == Type::Pred
+    {
+        return Err(builder
+            .error("a vector of another length than the instruction's, or of more than 16 bytes"));
     }
-    Ok(Access { space, base, offset, width, count, signed: of.is_signed(), long: of.bits() == 64, registers: [0; 4] })
+    Ok(Access {
+        space,
+        base,
+        offset,
+        width,
+        count,
+        signed: of.is_signed(),
+        long: of.bits() == 64,
+        registers: [0; 4],
+    })
 }
 
 fn load(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
@@ -85,10 +125,18 @@ fn load(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
             builder.word_target(target)?
         };
     }
-    let f = if access.signed { Widen::Sign } else { Widen::Zero };
+    let f = if access.signed {
+        Widen::Sign
+    } else {
+        Widen::Zero
+    };
     let param = access.space == Space::Param;
     let index = push(builder, access)?;
-    builder.emit(if param { Op::LoadParam(index) } else { Op::Load(index) });
+    builder.emit(if param {
+        Op::LoadParam(index)
+    } else {
+        Op::Load(index)
+    });
     for (d, a) in widened {
         builder.emit(Op::Widen { f, d, a });
     }
@@ -101,10 +149,17 @@ fn store(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
         return Err(builder.error("a store to parameters or constants"));
     }
     // A register may be wider than what is stored.
-    let wide = !access.long && registers(&written.operands[1]).iter().any(|source| builder.is_long(source));
+    let wide = !access.long
+        && registers(&written.operands[1])
+            .iter()
+            .any(|source| builder.is_long(source));
     access.long |= wide;
     for (index, source) in registers(&written.operands[1]).iter().enumerate() {
-        access.registers[index] = if access.long { builder.long(source)? } else { builder.word(source)? };
+        access.registers[index] = if access.long {
+            builder.long(source)?
+        } else {
+            builder.word(source)?
+        };
     }
     let index = push(builder, access)?;
     builder.emit(Op::Store(index));
@@ -112,7 +167,8 @@ fn store(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
 }
 
 fn index(builder: &Builder<'_>, length: usize) -> Result<u16> {
-    u16::try_from(length - 1).map_err(|_| builder.error("more than 65,536 instructions of this kind"))
+    u16::try_from(length - 1)
+        .map_err(|_| builder.error("more than 65,536 instructions of this kind"))
 }
 
 fn push(builder: &mut Builder<'_>, access: Access) -> Result<u16> {
@@ -145,18 +201,45 @@ fn atomic(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
         return Err(builder.error("atomic operations are supported on 32 and 64 bits"));
     }
     let first = usize::from(returns);
-    written.check(builder, first + 2 + usize::from(f == Atomic::CompareExchange))?;
+    written.check(
+        builder,
+        first + 2 + usize::from(f == Atomic::CompareExchange),
+    )?;
     let (base, offset) = builder.address(&written.operands[first])?;
     let long = of.bits() == 64;
-    let target = if returns { written.operands[0].clone() } else { Operand::Name("_") };
-    let d = if long { builder.long_target(&target)? } else { builder.word_target(&target)? };
+    let target = if returns {
+        written.operands[0].clone()
+    } else {
+        Operand::Name("_")
+    };
+    let d = if long {
+        builder.long_target(&target)?
+    } else {
+        builder.word_target(&target)?
+    };
     let mut source = |index: usize| {
         let operand = &written.operands[index.min(written.operands.len() - 1)];
-        if long { builder.long(operand) } else { builder.word(operand) }
+        if long {
+            builder.long(operand)
+        } else {
+            builder.word(operand)
+        }
     };
     let (b, c): (Slot, Slot) = (source(first + 1)?, source(first + 2)?);
-    let access = Access { space, base, offset, width: of.bits() / 8, count: 1, signed: false, long, registers: [d; 4] };
-    builder.kernel.atomics.push(AtomicAccess { access, f, b, c });
+    let access = Access {
+        space,
+        base,
+        offset,
+        width: of.bits() / 8,
+        count: 1,
+        signed: false,
+        long,
+        registers: [d; 4],
+    };
+    builder
+        .kernel
+        .atomics
+        .push(AtomicAccess { access, f, b, c });
     let index = index(builder, builder.kernel.atomics.len())?;
     builder.emit(Op::Atomic(index));
     Ok(())
@@ -191,17 +274,31 @@ fn copy(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
     let (from, from_offset) = builder.address(&written.operands[1])?;
     let bytes = builder.immediate(&written.operands[2])? as u32;
     if !spaces || !matches!(bytes, 4 | 8 | 16) {
-        return Err(builder.error("only copies of 4, 8 or 16 bytes from global to shared memory are supported"));
+        return Err(builder
+            .error("only copies of 4, 8 or 16 bytes from global to shared memory are supported"));
     }
-    let size = written.operands.get(3).map(|size| builder.word(size)).transpose()?;
-    builder.kernel.copies.push(CopyAsync { to, to_offset, from, from_offset, bytes, size });
+    let size = written
+        .operands
+        .get(3)
+        .map(|size| builder.word(size))
+        .transpose()?;
+    builder.kernel.copies.push(CopyAsync {
+        to,
+        to_offset,
+        from,
+        from_offset,
+        bytes,
+        size,
+    });
     let index = index(builder, builder.kernel.copies.len())?;
     builder.emit(Op::CopyAsync(index));
     Ok(())
 }
 
 fn load_matrix(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()> {
-    let shape = ["sync", "aligned", "m8n8"].iter().all(|word| written.take(word));
+    let shape = ["sync", "aligned", "m8n8"]
+        .iter()
+        .all(|word| written.take(word));
     let count = match written.take_any(&["x1", "x2", "x4"]) {
         Some("x1") => 1,
         Some("x2") => 2,
@@ -219,7 +316,13 @@ fn load_matrix(builder: &mut Builder<'_>, mut written: Written<'_>) -> Result<()
         *slot = builder.word_target(target)?;
     }
     let (base, offset) = builder.address(&written.operands[1])?;
-    builder.kernel.matrix_loads.push(LoadMatrix { base, offset, count, transposed, d });
+    builder.kernel.matrix_loads.push(LoadMatrix {
+        base,
+        offset,
+        count,
+        transposed,
+        d,
+    });
     let index = index(builder, builder.kernel.matrix_loads.len())?;
     builder.emit(Op::LoadMatrix(index));
     Ok(())

@@ -6,8 +6,11 @@ mod control;
 mod convert;
 mod instruction;
 mod lexer;
+mod logic;
 mod memory;
+mod moves;
 mod operand;
+mod slot;
 mod variable;
 
 use std::collections::HashMap;
@@ -31,7 +34,11 @@ pub struct ParseError {
 
 impl ParseError {
     fn new(line: u32, text: &str, reason: &str) -> Self {
-        Self { line, text: text.to_owned(), reason: reason.to_owned() }
+        Self {
+            line,
+            text: text.to_owned(),
+            reason: reason.to_owned(),
+        }
     }
 }
 
@@ -67,20 +74,40 @@ pub(crate) fn module(text: &str) -> Result<Module> {
             }
             ".entry" => kernels.push(entry(&mut cursor, &declarations, &lines)?),
             ".func" => function_declaration(&mut cursor)?,
-            space @ (".global" | ".const") => declarations.variables.push(variable::variable(&mut cursor, space)?),
+            space @ (".global" | ".const") => declarations
+                .variables
+                .push(variable::variable(&mut cursor, space)?),
             ".shared" => declarations.shared.push(variable::shared(&mut cursor)?),
-            other => return Err(ParseError::new(line, other, "a directive that is not supported")),
+            other => {
+                return Err(ParseError::new(
+                    line,
+                    other,
+                    "a directive that is not supported",
+                ));
+            }
         }
     }
     if kernels.is_empty() {
-        return Err(ParseError::new(1, lines.first().unwrap_or(&""), "the module has no kernel (`.entry`)"));
+        return Err(ParseError::new(
+            1,
+            lines.first().unwrap_or(&""),
+            "the module has no kernel (`.entry`)",
+        ));
     }
-    Ok(Module { id: 0, version, target, kernels, variables: declarations.variables })
+    Ok(Module {
+        id: 0,
+        version,
+        target,
+        kernels,
+        variables: declarations.variables,
+    })
 }
 
 /// The digits of a word as one number.
 fn digits(word: &str) -> u32 {
-    word.bytes().filter(u8::is_ascii_digit).fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
+    word.bytes()
+        .filter(u8::is_ascii_digit)
+        .fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
 }
 
 /// Skips the declaration of a function; a definition is an error.
@@ -90,10 +117,14 @@ fn function_declaration(cursor: &mut Cursor<'_>) -> Result<()> {
     while !cursor.at_end() {
         match cursor.peek() {
             ";" => return Ok(()),
-            "{" => return Err(ParseError::new(line, name, "functions are not supported: declare it `__forceinline__`")),
-            "(" => {
-                while !cursor.at_end() && cursor.next() != ")" {}
+            "{" => {
+                return Err(ParseError::new(
+                    line,
+                    name,
+                    "functions are not supported: declare it `__forceinline__`",
+                ));
             }
+            "(" => while !cursor.at_end() && cursor.next() != ")" {},
             word => {
                 name = word;
                 cursor.next();
@@ -105,7 +136,10 @@ fn function_declaration(cursor: &mut Cursor<'_>) -> Result<()> {
 
 fn entry(cursor: &mut Cursor<'_>, declarations: &Declarations, lines: &[&str]) -> Result<Kernel> {
     let name = cursor.next().to_owned();
-    let mut kernel = Kernel { name, ..Kernel::default() };
+    let mut kernel = Kernel {
+        name,
+        ..Kernel::default()
+    };
     let names = parameters(cursor, &mut kernel)?;
     loop {
         let line = cursor.line();
@@ -122,7 +156,13 @@ fn entry(cursor: &mut Cursor<'_>, declarations: &Declarations, lines: &[&str]) -
             }
             ".noreturn" => {}
             "{" => break,
-            other => return Err(ParseError::new(line, other, "a directive of a kernel that is not supported")),
+            other => {
+                return Err(ParseError::new(
+                    line,
+                    other,
+                    "a directive of a kernel that is not supported",
+                ));
+            }
         }
     }
     Builder::new(kernel, names, declarations, lines).body(cursor)

@@ -27,7 +27,11 @@ impl Type {
             "bf16x2" => return Some(Self::Bf16x2),
             _ => {}
         }
-        let bits = text.get(1..)?.parse().ok().filter(|bits| matches!(bits, 8 | 16 | 32 | 64))?;
+        let bits = text
+            .get(1..)?
+            .parse()
+            .ok()
+            .filter(|bits| matches!(bits, 8 | 16 | 32 | 64))?;
         match text.as_bytes()[0] {
             b'b' => Some(Self::Bits(bits)),
             b'u' => Some(Self::Unsigned(bits)),
@@ -40,7 +44,9 @@ impl Type {
     pub(super) fn bits(self) -> u32 {
         match self {
             Self::Pred => 1,
-            Self::Bits(bits) | Self::Unsigned(bits) | Self::Signed(bits) | Self::Float(bits) => bits,
+            Self::Bits(bits) | Self::Unsigned(bits) | Self::Signed(bits) | Self::Float(bits) => {
+                bits
+            }
             Self::Bf16 => 16,
             Self::F16x2 | Self::Bf16x2 => 32,
         }
@@ -111,14 +117,23 @@ pub(super) fn operand<'a>(cursor: &mut Cursor<'a>) -> Result<Operand<'a>> {
         "!" => Ok(Operand::Not(cursor.next())),
         "-" => {
             let text = cursor.next();
-            let value = integer(text).ok_or_else(|| ParseError::new(line, text, "expected an integer after `-`"))?;
+            let value = integer(text)
+                .ok_or_else(|| ParseError::new(line, text, "expected an integer after `-`"))?;
             Ok(Operand::Number(value.wrapping_neg()))
         }
         text if text.starts_with(|first: char| first.is_ascii_digit()) || text == "WARP_SZ" => {
-            literal(text).map(Operand::Number).ok_or_else(|| ParseError::new(line, text, "a number that is not supported"))
+            literal(text)
+                .map(Operand::Number)
+                .ok_or_else(|| ParseError::new(line, text, "a number that is not supported"))
         }
-        text if text.starts_with(|first: char| first.is_ascii_alphabetic() || "%$_".contains(first)) => {
-            Ok(if cursor.accept("|") { Operand::Pair(text, cursor.next()) } else { Operand::Name(text) })
+        text if text
+            .starts_with(|first: char| first.is_ascii_alphabetic() || "%$_".contains(first)) =>
+        {
+            Ok(if cursor.accept("|") {
+                Operand::Pair(text, cursor.next())
+            } else {
+                Operand::Name(text)
+            })
         }
         text => Err(ParseError::new(line, text, "expected an operand")),
     }

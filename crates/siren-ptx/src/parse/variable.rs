@@ -37,14 +37,29 @@ pub(super) fn declaration(cursor: &mut Cursor<'_>) -> Result<Declaration> {
                 if let Some(parsed) = word.strip_prefix('.').and_then(Type::parse) {
                     element = Some(parsed);
                 } else if word.starts_with('.') || word.is_empty() {
-                    return Err(ParseError::new(line, word, "a declaration that is not supported"));
+                    return Err(ParseError::new(
+                        line,
+                        word,
+                        "a declaration that is not supported",
+                    ));
                 } else {
-                    let element = element.ok_or_else(|| ParseError::new(line, word, "a declaration without a type"))?;
+                    let element = element.ok_or_else(|| {
+                        ParseError::new(line, word, "a declaration without a type")
+                    })?;
                     let size = element.bits() as usize / 8 * vector;
                     // `.ptr .align` is the alignment of what a parameter points to.
-                    let align = if vector == 1 && element.bits() > 8 { size } else { align.unwrap_or(size) };
+                    let align = if vector == 1 && element.bits() > 8 {
+                        size
+                    } else {
+                        align.unwrap_or(size)
+                    };
                     let bytes = extent(cursor)?.map(|elements| elements * size);
-                    return Ok(Declaration { name: word.to_owned(), align, element, bytes });
+                    return Ok(Declaration {
+                        name: word.to_owned(),
+                        align,
+                        element,
+                        bytes,
+                    });
                 }
             }
         }
@@ -69,11 +84,21 @@ fn extent(cursor: &mut Cursor<'_>) -> Result<Option<usize>> {
 /// Reads a `.shared` array.
 pub(super) fn shared(cursor: &mut Cursor<'_>) -> Result<(String, SharedArray)> {
     // An explicit alignment of an array of words counts, too.
-    let align = if cursor.peek() == ".align" { super::lexer::integer(cursor.ahead(1)) } else { None };
+    let align = if cursor.peek() == ".align" {
+        super::lexer::integer(cursor.ahead(1))
+    } else {
+        None
+    };
     let declared = declaration(cursor)?;
     cursor.expect(";")?;
     let align = align.unwrap_or(1).max(declared.align as u64) as u32;
-    Ok((declared.name, SharedArray { align, bytes: declared.bytes.map(|bytes| bytes as u32) }))
+    Ok((
+        declared.name,
+        SharedArray {
+            align,
+            bytes: declared.bytes.map(|bytes| bytes as u32),
+        },
+    ))
 }
 
 /// Reads a `.global` or `.const` variable with its initial values.
@@ -87,9 +112,17 @@ pub(super) fn variable(cursor: &mut Cursor<'_>, space: &str) -> Result<Variable>
     cursor.expect(";")?;
     let bytes = declared.bytes.unwrap_or(initial.len());
     if bytes == 0 || initial.len() > bytes {
-        return Err(ParseError::new(line, &declared.name, &format!("a {space} variable of {bytes} bytes")));
+        return Err(ParseError::new(
+            line,
+            &declared.name,
+            &format!("a {space} variable of {bytes} bytes"),
+        ));
     }
-    Ok(Variable { name: declared.name, initial, bytes })
+    Ok(Variable {
+        name: declared.name,
+        initial,
+        bytes,
+    })
 }
 
 fn values(cursor: &mut Cursor<'_>, element: Type, bytes: &mut Vec<u8>) -> Result<()> {
@@ -103,8 +136,13 @@ fn values(cursor: &mut Cursor<'_>, element: Type, bytes: &mut Vec<u8>) -> Result
     }
     let (line, negative) = (cursor.line(), cursor.accept("-"));
     let text = cursor.next();
-    let value = literal(text).ok_or_else(|| ParseError::new(line, text, "an initial value that is no number"))?;
-    let value = if negative { value.wrapping_neg() } else { value };
+    let value = literal(text)
+        .ok_or_else(|| ParseError::new(line, text, "an initial value that is no number"))?;
+    let value = if negative {
+        value.wrapping_neg()
+    } else {
+        value
+    };
     bytes.extend_from_slice(&value.to_le_bytes()[..element.bits() as usize / 8]);
     Ok(())
 }

@@ -1,5 +1,9 @@
 //! Global memory: allocations far apart, with a shadow that knows who wrote and who read.
 
+mod allocation;
+
+use self::allocation::GlobalTag;
+pub(crate) use self::allocation::{Allocation, Stamps};
 use crate::fault::FaultKind;
 use crate::isa::Space;
 use crate::module::{Module, Variable};
@@ -63,48 +67,6 @@ enum Slot {
     Freed { bytes: usize },
 }
 
-/// Who touched a granule of global memory last.
-#[derive(Clone, Copy, Debug, Default)]
-struct GlobalTag {
-    /// 0: nobody; else a stamp.
-    writer: u32,
-    reader: u32,
-}
-
-#[derive(Debug)]
-pub(crate) struct Allocation {
-    start: u64,
-    bytes: Vec<u8>,
-    tags: Vec<GlobalTag>,
-    /// A granule has `1 << shift` bytes: words, until something smaller is stored.
-    shift: u32,
-}
-
-/// Stamps of a block of a launch. Stamps below `first` are of earlier launches.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stamps {
-    pub(crate) first: u32,
-    pub(crate) me: u32,
-    /// Several blocks have read.
-    many: u32,
-    /// Atomic operations have written.
-    atomic: u32,
-}
-
-impl Stamps {
-    pub(crate) fn for_block(self, block: u32) -> Self {
-        Self { me: self.first + block, ..self }
-    }
-
-    fn name(&self, stamp: u32, did: &str) -> String {
-        match stamp {
-            _ if stamp == self.many => format!("several blocks {did}"),
-            _ if stamp == self.atomic => "an atomic operation".to_owned(),
-            _ => format!("block {} (linear index) {did}", stamp - self.first),
-        }
-    }
-}
-
 impl Memory {
     /// Returns memory without allocations and without a limit.
     #[must_use]
@@ -115,7 +77,13 @@ impl Memory {
     /// Returns memory of at most so many bytes.
     #[must_use]
     pub fn with_limit(limit: u64) -> Self {
-        Self { slots: Vec::new(), used: 0, limit, next_stamp: HOST + 1, variables: Vec::new() }
+        Self {
+            slots: Vec::new(),
+            used: 0,
+            limit,
+            next_stamp: HOST + 1,
+            variables: Vec::new(),
+        }
     }
 
     /// Returns the bytes that are allocated.
@@ -138,13 +106,21 @@ impl Memory {
     pub fn allocate(&mut self, bytes: usize) -> Result<u64, MemoryError> {
         let free = self.limit - self.used;
         if bytes as u64 > free || bytes as u64 > GLOBAL_WINDOW / 2 {
-            return Err(MemoryError::OutOfMemory { requested: bytes as u64, free });
+            return Err(MemoryError::OutOfMemory {
+                requested: bytes as u64,
+                free,
+            });
         }
         self.used += bytes as u64;
         let start = (self.slots.len() as u64 + 1) << OFFSET_BITS;
         let tags = vec![GlobalTag::default(); bytes.div_ceil(4)];
         // A pattern that is neither zero nor a usual number, should anything read it.
-        self.slots.push(Slot::Live(Allocation { start, bytes: vec![0xcb; bytes], tags, shift: 2 }));
+        self.slots.push(Slot::Live(Allocation {
+            start,
+            bytes: vec![0xcb; bytes],
+            tags,
+            shift: 2,
+        }));
         Ok(start)
     }
 
@@ -165,8 +141,14 @@ impl Memory {
     ///
     /// If the address is not the start of an allocation, or if that is freed already.
     pub fn free(&mut self, address: u64) -> Result<(), MemoryError> {
-        let invalid = |detail: &str| MemoryError::Invalid { address, bytes: 0, detail: detail.to_owned() };
-        let slot = (address >> OFFSET_BITS).checked_sub(1).and_then(|index| self.slots.get_mut(index as usize));
+        let invalid = |detail: &str| MemoryError::Invalid {
+            address,
+            bytes: 0,
+            detail: detail.to_owned(),
+        };
+        let slot = (address >> OFFSET_BITS)
+            .checked_sub(1)
+            .and_then(|index| self.slots.get_mut(index as usize));
         match slot {
             Some(Slot::Live(allocation)) if allocation.start == address => {
                 let bytes = allocation.bytes.len();
@@ -200,7 +182,8 @@ impl Memory {
     pub fn fill(&mut self, address: u64, pattern: &[u8], count: usize) -> Result<(), MemoryError> {
         let bytes = pattern.len().saturating_mul(count);
         let (allocation, offset) = self.range(address, bytes)?;
-        for chunk in allocation.bytes[offset..offset + bytes].chunks_exact_mut(pattern.len().max(1)) {
+        for chunk in allocation.bytes[offset..offset + bytes].chunks_exact_mut(pattern.len().max(1))
+        {
             chunk.copy_from_slice(pattern);
         }
         allocation.written_by_host(offset, bytes);
@@ -225,7 +208,9 @@ impl Memory {
     pub fn copy(&mut self, to: u64, from: u64, bytes: usize) -> Result<(), MemoryError> {
         let (source, offset) = self.range(from, bytes)?;
         let content = source.bytes[offset..offset + bytes].to_vec();
-        let written: Vec<bool> = (offset..offset + bytes).map(|at| source.tags[at >> source.shift].writer != 0).collect();
+        let written: Vec<bool> = (offset..offset + bytes)
+            .map(|at| source.tags[at >> source.shift].writer != 0)
+            .collect();
         let (target, offset) = self.range(to, bytes)?;
         target.bytes[offset..offset + bytes].copy_from_slice(&content);
         target.written_by_host(offset, bytes);
@@ -243,8 +228,16 @@ impl Memory {
     /// # Errors
     ///
     /// If memory for the module's variables is missing.
-    pub fn variable(&mut self, module: &Module, name: &str) -> Result<Option<(u64, usize)>, MemoryError> {
-        match module.variables.iter().find(|variable| variable.name == name) {
+    pub fn variable(
+        &mut self,
+        module: &Module,
+        name: &str,
+    ) -> Result<Option<(u64, usize)>, MemoryError> {
+        match module
+            .variables
+            .iter()
+            .find(|variable| variable.name == name)
+        {
             Some(variable) => Ok(Some((self.place(module.id, variable)?, variable.bytes))),
             None => Ok(None),
         }
@@ -252,24 +245,36 @@ impl Memory {
 
     /// Address of a variable, which is created at its first use.
     pub(crate) fn place(&mut self, module: u64, variable: &Variable) -> Result<u64, MemoryError> {
-        let known = self.variables.iter().find(|(of, name, _)| *of == module && *name == variable.name);
+        let known = self
+            .variables
+            .iter()
+            .find(|(of, name, _)| *of == module && *name == variable.name);
         if let Some(&(_, _, address)) = known {
             return Ok(address);
         }
         let mut content = variable.initial.clone();
         content.resize(variable.bytes, 0);
         let address = self.allocate_with(&content)?;
-        self.variables.push((module, variable.name.clone(), address));
+        self.variables
+            .push((module, variable.name.clone(), address));
         Ok(address)
     }
 
-    fn range(&mut self, address: u64, bytes: usize) -> Result<(&mut Allocation, usize), MemoryError> {
+    fn range(
+        &mut self,
+        address: u64,
+        bytes: usize,
+    ) -> Result<(&mut Allocation, usize), MemoryError> {
         match self.find(address, bytes) {
             Ok(()) => {
                 let (allocation, offset) = self.allocation_mut(address);
                 Ok((allocation, offset))
             }
-            Err(detail) => Err(MemoryError::Invalid { address, bytes, detail }),
+            Err(detail) => Err(MemoryError::Invalid {
+                address,
+                bytes,
+                detail,
+            }),
         }
     }
 
@@ -283,28 +288,44 @@ impl Memory {
 
     /// Says what is wrong with a range, if anything.
     fn find(&self, address: u64, bytes: usize) -> Result<(), String> {
-        let slot = (address >> OFFSET_BITS).checked_sub(1).and_then(|index| self.slots.get(index as usize));
+        let slot = (address >> OFFSET_BITS)
+            .checked_sub(1)
+            .and_then(|index| self.slots.get(index as usize));
         let offset = (address & (GLOBAL_WINDOW - 1)) as usize;
         match slot {
             Some(Slot::Live(allocation)) if offset + bytes <= allocation.bytes.len() => Ok(()),
             Some(Slot::Live(allocation)) => {
                 let length = allocation.bytes.len();
                 // Addresses just below an allocation are in the slot before.
-                Err(format!("offset {offset} of an allocation of {length} bytes"))
+                Err(format!(
+                    "offset {offset} of an allocation of {length} bytes"
+                ))
             }
-            Some(Slot::Freed { bytes }) => Err(format!("an allocation of {bytes} bytes that was freed")),
+            Some(Slot::Freed { bytes }) => {
+                Err(format!("an allocation of {bytes} bytes that was freed"))
+            }
             None => Err("no allocation".to_owned()),
         }
     }
 
     /// Reserves stamps for a launch of so many blocks.
     pub(crate) fn begin_launch(&mut self, blocks: u32) -> Stamps {
-        if self.next_stamp.checked_add(blocks).and_then(|stamp| stamp.checked_add(2)).is_none() {
+        if self
+            .next_stamp
+            .checked_add(blocks)
+            .and_then(|stamp| stamp.checked_add(2))
+            .is_none()
+        {
             self.forget_launches();
         }
         let first = self.next_stamp;
         self.next_stamp = first + blocks + 2;
-        Stamps { first, me: first, many: first + blocks, atomic: first + blocks + 1 }
+        Stamps {
+            first,
+            me: first,
+            many: first + blocks,
+            atomic: first + blocks + 1,
+        }
     }
 
     /// Starts the stamps again: all that is written counts as written by the host.
@@ -312,7 +333,10 @@ impl Memory {
         for slot in &mut self.slots {
             if let Slot::Live(allocation) = slot {
                 for tag in &mut allocation.tags {
-                    *tag = GlobalTag { writer: tag.writer.min(HOST), reader: 0 };
+                    *tag = GlobalTag {
+                        writer: tag.writer.min(HOST),
+                        reader: 0,
+                    };
                 }
             }
         }
@@ -333,134 +357,11 @@ impl Memory {
     #[cold]
     pub(crate) fn out_of_bounds(&self, address: u64, bytes: usize) -> FaultKind {
         let detail = self.find(address, bytes).err().unwrap_or_default();
-        FaultKind::OutOfBounds { space: Space::Global, address, bytes, detail }
-    }
-}
-
-impl Allocation {
-    pub(crate) fn start(&self) -> u64 {
-        self.start
-    }
-
-    fn written_by_host(&mut self, offset: usize, bytes: usize) {
-        if bytes == 0 {
-            return;
+        FaultKind::OutOfBounds {
+            space: Space::Global,
+            address,
+            bytes,
+            detail,
         }
-        let end = offset + bytes;
-        if offset % 4 != 0 || (end % 4 != 0 && end != self.bytes.len()) {
-            self.refine(0);
-        }
-        let tags = &mut self.tags[offset >> self.shift..=(end - 1) >> self.shift];
-        tags.fill(GlobalTag { writer: HOST, reader: 0 });
-    }
-
-    /// Makes granules as small as `1 << shift` bytes.
-    #[cold]
-    fn refine(&mut self, shift: u32) {
-        if shift < self.shift {
-            let copies = 1 << (self.shift - shift);
-            let tags = self.tags.iter().flat_map(|tag| std::iter::repeat_n(*tag, copies));
-            self.tags = tags.collect();
-            self.shift = shift;
-        }
-    }
-
-    fn granules(&self, offset: usize, bytes: usize) -> std::ops::Range<usize> {
-        offset >> self.shift..((offset + bytes - 1) >> self.shift) + 1
-    }
-
-    /// Bytes for a read by a block. None: out of bounds.
-    #[inline]
-    pub(crate) fn read(&mut self, offset: usize, bytes: usize, stamps: &Stamps) -> Result<Option<&[u8]>, FaultKind> {
-        if offset + bytes > self.bytes.len() {
-            return Ok(None);
-        }
-        let range = self.granules(offset, bytes);
-        let mut bad = false;
-        for tag in &self.tags[range.clone()] {
-            bad |= tag.writer == 0 || (tag.writer >= stamps.first && tag.writer != stamps.me);
-        }
-        if bad {
-            return Err(self.bad_read(range, stamps));
-        }
-        for tag in &mut self.tags[range] {
-            let shared = if tag.reader >= stamps.first { stamps.many } else { stamps.me };
-            tag.reader = if tag.reader == stamps.me { stamps.me } else { shared };
-        }
-        Ok(Some(&self.bytes[offset..offset + bytes]))
-    }
-
-    #[cold]
-    fn bad_read(&self, range: std::ops::Range<usize>, stamps: &Stamps) -> FaultKind {
-        for index in range {
-            let (tag, address) = (self.tags[index], self.start + ((index as u64) << self.shift));
-            if tag.writer == 0 {
-                return FaultKind::Unwritten { space: Space::Global, address };
-            }
-            if tag.writer >= stamps.first && tag.writer != stamps.me {
-                return FaultKind::GlobalRace { address, action: "a read", other: stamps.name(tag.writer, "wrote") };
-            }
-        }
-        unreachable!("a tag of the range was bad")
-    }
-
-    /// Bytes for a write by a block. None: out of bounds.
-    #[inline]
-    pub(crate) fn write(&mut self, offset: usize, bytes: usize, stamps: &Stamps) -> Result<Option<&mut [u8]>, FaultKind> {
-        if offset + bytes > self.bytes.len() {
-            return Ok(None);
-        }
-        if bytes < 1 << self.shift {
-            self.refine(bytes.trailing_zeros());
-        }
-        let range = self.granules(offset, bytes);
-        let mut bad = false;
-        for tag in &self.tags[range.clone()] {
-            bad |= tag.writer >= stamps.first && tag.writer != stamps.me;
-            bad |= tag.reader >= stamps.first && tag.reader != stamps.me;
-        }
-        if bad {
-            return Err(self.bad_write(range, stamps, "a write"));
-        }
-        for tag in &mut self.tags[range] {
-            tag.writer = stamps.me;
-        }
-        Ok(Some(&mut self.bytes[offset..offset + bytes]))
-    }
-
-    #[cold]
-    fn bad_write(&self, range: std::ops::Range<usize>, stamps: &Stamps, action: &'static str) -> FaultKind {
-        for index in range {
-            let (tag, address) = (self.tags[index], self.start + ((index as u64) << self.shift));
-            if tag.writer >= stamps.first && tag.writer != stamps.me {
-                return FaultKind::GlobalRace { address, action, other: stamps.name(tag.writer, "wrote") };
-            }
-            if tag.reader >= stamps.first && tag.reader != stamps.me {
-                return FaultKind::GlobalRace { address, action, other: stamps.name(tag.reader, "read") };
-            }
-        }
-        unreachable!("a tag of the range was bad")
-    }
-
-    /// Bytes for an atomic operation, which is no race with others of its kind. None: out of bounds.
-    pub(crate) fn atomic(&mut self, offset: usize, bytes: usize, stamps: &Stamps) -> Result<Option<&mut [u8]>, FaultKind> {
-        if offset + bytes > self.bytes.len() {
-            return Ok(None);
-        }
-        for index in self.granules(offset, bytes) {
-            let tag = self.tags[index];
-            let address = self.start + ((index as u64) << self.shift);
-            if tag.writer == 0 {
-                return Err(FaultKind::Unwritten { space: Space::Global, address });
-            }
-            let others = Stamps { me: if tag.writer == stamps.atomic { stamps.atomic } else { stamps.me }, ..*stamps };
-            let writer_is_other = tag.writer >= stamps.first && tag.writer != others.me;
-            let reader_is_other = tag.reader >= stamps.first && tag.reader != stamps.me;
-            if writer_is_other || reader_is_other {
-                return Err(self.bad_write(index..index + 1, &Stamps { me: stamps.me, ..others }, "an atomic operation"));
-            }
-            self.tags[index].writer = stamps.atomic;
-        }
-        Ok(Some(&mut self.bytes[offset..offset + bytes]))
     }
 }
