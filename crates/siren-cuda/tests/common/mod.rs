@@ -115,8 +115,9 @@ impl Case {
             }
             for (index, layer) in plan.layers.iter().enumerate() {
                 let omega = match layer.pointwise {
-                    Pointwise::Sine { omega } | Pointwise::Sinc { omega } => omega,
-                    Pointwise::Gabor { omega, .. } => omega,
+                    Pointwise::Sine { omega }
+                    | Pointwise::Sinc { omega }
+                    | Pointwise::Gabor { omega, .. } => omega,
                     Pointwise::Finer { omega } | Pointwise::HyperbolicSine { omega } => 2.0 * omega,
                     _ => 1.0,
                 };
