@@ -20,7 +20,7 @@ use siren_core::field::{
     Encoding, FieldEngine, FieldShape, FourierEncoding, Jet, NerfEncoding, Order, RbfEncoding,
     Siren, SirenConfig,
 };
-use siren_core::objective::{Constraint, ValueMse};
+use siren_core::objective::{Constraint, Context, Derivatives, Objective, Share, Term, ValueMse};
 use siren_core::optimizer::{GaussNewtonConfig, OptimizerConfig};
 use siren_core::signal::{Sample, WholeSampler};
 use siren_core::train::{Precision, TrainConfig, Trainer};
@@ -239,6 +239,59 @@ fn training_gives_the_same_bits_when_resumed_and_agrees_with_the_cpu() {
         for got in [&undisturbed, &moved] {
             let error = largest_error(got, &host);
             assert!(error < 1e-4, "{error:e}");
+        }
+    });
+}
+
+/// A loss on derivatives without a loss that the device computes beside the network.
+struct FromJets(Derivatives);
+
+impl Objective for FromJets {
+    fn order(&self) -> &Order {
+        self.0.order()
+    }
+
+    fn terms(&self, context: &Context<'_>) -> siren_core::Result<Vec<Term>> {
+        self.0.terms(context)
+    }
+}
+
+#[test]
+fn losses_beside_the_network_equal_those_of_jets_that_are_copied() {
+    on_device(|engine| {
+        let share = |weight| Share {
+            weight,
+            divisor: 3.0,
+        };
+        let coords = spread(&[POINTS, 2], 1.7, DType::F32);
+        let targets = spread(&[POINTS, 3, 3], 2.3, DType::F32);
+        let sample = Sample::with_targets(coords, targets).unwrap();
+        // Without a weight of the Laplacian, its targets do not count.
+        for weight in [0.5, 0.0] {
+            let derivatives = || Derivatives::new(2, share(1.0), share(weight));
+            let losses = [true, false].map(|beside| {
+                let sampler = WholeSampler::new(sample.clone());
+                let constraint = if beside {
+                    Constraint::new("points", sampler, derivatives())
+                } else {
+                    Constraint::new("points", sampler, FromJets(derivatives()))
+                };
+                let device_field = field(&config(), DType::F32).on(engine).unwrap();
+                let mut trainer = Trainer::new(device_field, &TrainConfig::default()).unwrap();
+                let constraints = [constraint.weighted(2.0)];
+                let reports = [(); 3].map(|()| trainer.step(&constraints).unwrap());
+                (reports, trainer.model().parameters().flat().unwrap())
+            });
+            let [(got, parameters), (expected, expected_parameters)] = losses;
+            for (got, expected) in got.iter().zip(&expected) {
+                assert!((got.loss - expected.loss).abs() < 1e-5 * expected.loss);
+                for (got, expected) in got.terms.iter().zip(&expected.terms) {
+                    assert_eq!(got.name, expected.name);
+                    assert!((got.mean - expected.mean).abs() < 1e-5 * expected.mean);
+                }
+            }
+            let error = largest_error(&parameters, &expected_parameters);
+            assert!(error < 1e-5, "{error:e}");
         }
     });
 }

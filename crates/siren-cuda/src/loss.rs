@@ -4,7 +4,7 @@ use siren_kernel::network::Order;
 
 use crate::arguments::SquareError;
 use crate::device::{Buffer, DeviceArray};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fields::Fields;
 use crate::gradient::{Gradient, check_length};
 use crate::kernels::THREADS;
@@ -15,7 +15,7 @@ pub struct SquareTargets<'a> {
     pub targets: &'a DeviceArray,
     /// The first of these components.
     pub first: usize,
-    /// Number `t` of these components.
+    /// Number `t` of these components. Targets of components that the jets do not have do not count.
     pub count: usize,
     /// Factor of the squared errors of each component of the jets in the loss, `(1 + d + K,)`.
     pub factors: &'a [f32],
@@ -42,13 +42,6 @@ impl Fields {
         let expected = rows * plan.out_features * targets.count;
         check_length("targets", expected, targets.targets.len())?;
         check_length("factors of components", components, targets.factors.len())?;
-        if targets.first + targets.count > components {
-            return Err(Error::Length {
-                what: "components with targets",
-                expected: format!("at most {components}"),
-                got: targets.first + targets.count,
-            });
-        }
         let (jets, tape) = self.forward_on_device(coords, order)?;
         let d_jets: Buffer<f32> = device.uninitialized(jets.len(), "a gradient of jets")?;
         let blocks = rows.div_ceil(THREADS);

@@ -26,7 +26,7 @@ pub use siren_kernel::network::{InvalidTrace, Order, Trace};
 
 pub use self::activation::{Activation, GaussianActivation, WireActivation};
 pub use self::backend::Threads;
-pub(crate) use self::backend::threads;
+pub(crate) use self::backend::{ComponentSquares, threads};
 pub use self::config::{BiasInit, FieldShape, SirenConfig, WeightInit};
 pub use self::encoding::{
     Encoding, FourierEncoding, NerfEncoding, RbfEncoding, nyquist_frequencies,

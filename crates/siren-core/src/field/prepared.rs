@@ -5,7 +5,7 @@ use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 use siren_kernel::network::{Order, Plan};
 
-use super::backend::{Accumulate, Backend, Pass, Threads};
+use super::backend::{Accumulate, Backend, ComponentSquares, Pass, Threads};
 use super::gradients::Gradients;
 use super::jet::{Jet, check_order};
 use crate::error::{Error, Result};
@@ -74,6 +74,11 @@ impl Prepared<'_> {
         Ok(Jet::from_packed(packed, order, dims))
     }
 
+    /// Returns the numbers of coordinates and of channels.
+    pub(crate) fn features(&self) -> [usize; 2] {
+        [self.plan.in_features, self.plan.out_features]
+    }
+
     /// Returns how many threads may use the device at once.
     pub(crate) fn threads(&self) -> Threads {
         self.backend.threads()
@@ -123,6 +128,18 @@ impl Accumulator<'_> {
             order,
             self.prepared.plan.in_features,
         ))
+    }
+
+    /// Adds the gradient of `Σ fₖ (Jₖ − tₖ)²` over the points `coords (n, d)` and all channels, and returns the sum of the squared differences
+    /// of each component `k`, if the backend computes such losses beside the network. Jets are not copied then.
+    pub(crate) fn squares(
+        &mut self,
+        coords: &Tensor,
+        order: &Order,
+        squares: &ComponentSquares<'_>,
+    ) -> Result<Option<Vec<f64>>> {
+        self.prepared.check_tracked(coords, order)?;
+        Ok(self.sum.squares(coords, order, squares)?)
     }
 
     /// Adds the gradient of a backward pass through one of these jets, given the store that the pass returned.

@@ -1,8 +1,10 @@
 //! Objective on the gradient and the Laplacian of a field.
 
+use std::ops::Range;
+
 use candle_core::Tensor;
 
-use super::{Context, Objective, Term};
+use super::{Context, JetSquares, Objective, SquareTerm, Term};
 use crate::error::Result;
 use crate::field::Order;
 
@@ -28,6 +30,16 @@ pub struct Share {
 }
 
 impl Share {
+    /// Returns the term of these components of the jet as a sum of squares.
+    fn square_term(self, name: &'static str, components: Range<usize>) -> Option<SquareTerm> {
+        (self.weight > 0.0).then(|| SquareTerm {
+            name: name.into(),
+            weight: self.weight,
+            components,
+            factor: 1.0 / self.divisor,
+        })
+    }
+
     /// Returns the term of errors `(n, c, k)`.
     fn term(self, name: &'static str, error: &Tensor) -> Result<Term> {
         Ok(Term {
@@ -59,6 +71,19 @@ impl Derivatives {
 impl Objective for Derivatives {
     fn order(&self) -> &Order {
         &self.order
+    }
+
+    fn squares(&self, _channels: usize) -> Option<JetSquares> {
+        let laplacian = 1 + self.dims;
+        let terms = [
+            self.gradient.square_term("gradient_mse", 1..laplacian),
+            self.laplacian
+                .square_term("laplacian_mse", laplacian..laplacian + 1),
+        ];
+        Some(JetSquares {
+            first: 1,
+            terms: terms.into_iter().flatten().collect(),
+        })
     }
 
     fn terms(&self, context: &Context<'_>) -> Result<Vec<Term>> {

@@ -10,6 +10,7 @@ mod context;
 mod derivatives;
 mod functional;
 mod prior;
+mod squares;
 mod value;
 
 use std::borrow::Cow;
@@ -24,6 +25,7 @@ pub use self::context::{Coefficients, Context};
 pub use self::derivatives::{Derivatives, Share};
 pub use self::functional::{FieldValues, Functional, FunctionalTerm};
 pub use self::prior::{HessianPrior, TotalVariation};
+pub use self::squares::{JetSquares, SquareTerm};
 pub use self::value::ValueMse;
 
 /// The loss of every point for one part of an objective.
@@ -78,6 +80,12 @@ pub trait Objective: Send + Sync {
     /// [`order`](Self::order) unless this method is overridden.
     fn order_at(&self, _progress: f64) -> &Order {
         self.order()
+    }
+
+    /// Returns the terms as sums of squared differences between components of the jet and targets, for a field of `channels` outputs, if they
+    /// are such sums. They must equal those of [`terms`](Self::terms).
+    fn squares(&self, _channels: usize) -> Option<JetSquares> {
+        None
     }
 
     /// Returns the terms at the points of `context.sample`, which may be any contiguous part of the sample that was drawn. Names and number

@@ -1,6 +1,6 @@
 //! Objective on the values of a field.
 
-use super::{Context, Objective, Term};
+use super::{Context, JetSquares, Objective, SquareTerm, Term};
 use crate::error::{Error, Result};
 use crate::field::Order;
 
@@ -11,6 +11,18 @@ pub struct ValueMse;
 impl Objective for ValueMse {
     fn order(&self) -> &Order {
         &Order::Value
+    }
+
+    fn squares(&self, channels: usize) -> Option<JetSquares> {
+        Some(JetSquares {
+            first: 0,
+            terms: vec![SquareTerm {
+                name: "value_mse".into(),
+                weight: 1.0,
+                components: 0..1,
+                factor: 1.0 / channels as f64,
+            }],
+        })
     }
 
     fn terms(&self, context: &Context<'_>) -> Result<Vec<Term>> {

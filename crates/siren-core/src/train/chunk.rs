@@ -6,8 +6,8 @@ use candle_core::{DType, Tensor};
 
 use super::{Time, differentiate};
 use crate::error::{Error, Result};
-use crate::field::{Accumulator, Prepared, Siren, Threads};
-use crate::objective::{Coefficients, Constraint, Context, Law, Objective, Term};
+use crate::field::{Accumulator, ComponentSquares, Prepared, Siren, Threads};
+use crate::objective::{Coefficients, Constraint, Context, Law, Objective, SquareTerm, Term};
 use crate::signal::Sample;
 
 /// A sample is halved this often, and the chunks of each part are summed one after the other. The number fixes the order of all
@@ -161,6 +161,9 @@ impl Evaluator<'_> {
         let start = index * self.chunk_points;
         let points = self.chunk_points.min(self.sample.len() - start);
         let part = self.sample.narrow(start, points)?;
+        if let Some(sums) = self.squares(&part, accumulator)? {
+            return Ok(sums);
+        }
         let order = self.objective.order_at(self.time.progress);
         let context = Context {
             jet: &accumulator.jet(part.coords(), order)?,
@@ -187,6 +190,39 @@ impl Evaluator<'_> {
             }
         }
         Ok(sums)
+    }
+
+    /// Evaluates a chunk of a loss that is a sum of squares beside the network, if the backend does that.
+    fn squares(
+        &self,
+        part: &Sample,
+        accumulator: &mut Accumulator<'_>,
+    ) -> Result<Option<Vec<TermSum>>> {
+        let [dims, channels] = self.prepared.features();
+        let Some(squares) = self.objective.squares(channels) else {
+            return Ok(None);
+        };
+        let order = self.objective.order_at(self.time.progress);
+        let mut factors = vec![0.0; order.components(dims)];
+        for term in &squares.terms {
+            let weight = self.weight * term.weight / self.sample.len() as f64;
+            factors[term.components.clone()].fill(weight * term.factor);
+        }
+        let squares_of_components = ComponentSquares {
+            targets: part.targets()?,
+            first: squares.first,
+            factors,
+        };
+        let sums = accumulator.squares(part.coords(), order, &squares_of_components)?;
+        let term_sum = |sums: &[f64], term: SquareTerm| TermSum {
+            weight: self.weight * term.weight,
+            total: term.factor * sums[term.components].iter().sum::<f64>(),
+            name: term.name,
+        };
+        Ok(sums.map(|sums| {
+            let terms = squares.terms.into_iter();
+            terms.map(|term| term_sum(&sums, term)).collect()
+        }))
     }
 
     /// Returns the sum of a term over a chunk, and its part of the loss.

@@ -119,10 +119,31 @@ pub(super) trait Pass: Send + Sync {
     fn accumulator(&self) -> candle_core::Result<Box<dyn Accumulate>>;
 }
 
+/// Targets of adjacent components of jets, with the factors of their squared differences.
+pub(crate) struct ComponentSquares<'a> {
+    /// Targets `(n, c)` of one component, or `(n, c, t)` of `t`.
+    pub(crate) targets: &'a Tensor,
+    /// The first component with a target.
+    pub(crate) first: usize,
+    /// Factor of each component in the loss, `(1 + d + K,)`; 0 for those that do not count.
+    pub(crate) factors: Vec<f64>,
+}
+
 /// Gradient with respect to the parameters `(P,)`, summed over the backward passes of many chunks.
 pub(super) trait Accumulate: Any + Send {
     /// Returns the jets `(n, c, 1 + d + K)` at `coords (n, d)`, whose backward pass adds to this gradient.
     fn jets(&mut self, coords: &Tensor, order: &Order) -> candle_core::Result<Tensor>;
+
+    /// Adds the gradient of `Σ fₖ (Jₖ − tₖ)²` at `coords (n, d)`, and returns the sum of the squared differences of each component, if the
+    /// backend computes such losses beside the network.
+    fn squares(
+        &mut self,
+        _coords: &Tensor,
+        _order: &Order,
+        _squares: &ComponentSquares<'_>,
+    ) -> candle_core::Result<Option<Vec<f64>>> {
+        Ok(None)
+    }
 
     /// Adds the gradient of a backward pass, given the store that the pass returned.
     fn collect(&mut self, store: &GradStore) -> candle_core::Result<()>;

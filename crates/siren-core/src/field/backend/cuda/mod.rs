@@ -3,19 +3,21 @@
 
 mod batch;
 mod operation;
+mod uploads;
 
 use std::sync::{Arc, Mutex};
 
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Result, Tensor, Var, bail};
-use siren_cuda::{Fields, Gradient, Precision};
+use siren_cuda::{Fields, Gradient, Precision, SquareTargets};
 use siren_kernel::network::{Order, Plan};
 
 use self::batch::DeviceBatch;
 use self::operation::DeviceJets;
+use self::uploads::Uploads;
 use super::batch::batch_jets;
 use super::square_error::square_error;
-use super::{Accumulate, Backend, Pass, Threads, frequency, lock, same_kind};
+use super::{Accumulate, Backend, ComponentSquares, Pass, Threads, frequency, lock, same_kind};
 use crate::field::gradients::Gradients;
 use crate::field::tensor::read;
 
@@ -28,11 +30,16 @@ const MOST_TAPE_BYTES: usize = 1 << 30;
 pub(in super::super) struct Cuda {
     device: siren_cuda::Device,
     precision: Precision,
+    uploads: Arc<Uploads>,
 }
 
 impl Cuda {
     pub(super) fn new(device: siren_cuda::Device, precision: Precision) -> Self {
-        Self { device, precision }
+        Self {
+            uploads: Arc::new(Uploads::new(device.clone())),
+            device,
+            precision,
+        }
     }
 
     fn batch(&self, plan: &Arc<Plan>, order: &Order) -> DeviceBatch {
@@ -94,6 +101,7 @@ impl Backend for Cuda {
         Ok(Box::new(DevicePass {
             plan: Arc::clone(plan),
             fields: Arc::new(fields),
+            uploads: Arc::clone(&self.uploads),
             params: params.detach(),
             tracked,
             leaf,
@@ -130,6 +138,7 @@ struct DevicePass {
     plan: Arc<Plan>,
     /// The effective parameters on the device.
     fields: Arc<Fields>,
+    uploads: Arc<Uploads>,
     /// The parameters, detached.
     params: Tensor,
     /// The effective parameters, with their graph back to the parameters.
@@ -184,6 +193,38 @@ impl Accumulate for DeviceSum {
     fn jets(&mut self, coords: &Tensor, order: &Order) -> Result<Tensor> {
         let operation = self.pass.operation(order, Some(&self.sum));
         coords.contiguous()?.apply_op2(&self.pass.leaf, operation)
+    }
+
+    fn squares(
+        &mut self,
+        coords: &Tensor,
+        order: &Order,
+        squares: &ComponentSquares<'_>,
+    ) -> Result<Option<Vec<f64>>> {
+        let plan = &self.pass.plan;
+        let rows = [coords.dim(0)?, plan.out_features];
+        let count = match squares.targets.dims() {
+            dims if dims == rows => 1,
+            &[points, channels, count] if [points, channels] == rows => count,
+            // The objective says what is wrong with its targets.
+            _ => return Ok(None),
+        };
+        // Targets may have more components than the order; those do not count.
+        let components = order.components(plan.in_features);
+        if squares.targets.dtype() != DType::F32 || squares.first >= components {
+            return Ok(None);
+        }
+        let factors: Vec<f32> = squares.factors.iter().map(|&x| x as f32).collect();
+        let targets = SquareTargets {
+            targets: &self.pass.uploads.of(squares.targets)?,
+            first: squares.first,
+            count,
+            factors: &factors,
+        };
+        let coords = self.pass.uploads.of(coords)?;
+        let fields = &self.pass.fields;
+        let sums = fields.square_error(&coords, order, &targets, &mut lock(&self.sum));
+        Ok(Some(sums.map_err(wrapped)?))
     }
 
     /// Does nothing: the backward pass has added the gradient already.

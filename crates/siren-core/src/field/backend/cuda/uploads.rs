@@ -1,0 +1,58 @@
+//! Tensors on the device, kept while they are used again.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use candle_core::{Result, Tensor, TensorId};
+use siren_cuda::{Device, DeviceArray};
+
+use super::super::lock;
+use super::wrapped;
+use crate::field::tensor::read;
+
+/// Most tensors that are kept: coordinates and targets of some samples.
+const MOST_ARRAYS: usize = 8;
+/// Most elements that are kept: 1 GiB.
+const MOST_ELEMENTS: usize = 1 << 28;
+
+/// The tensors that were used last, on a device. A sample that stays the same in all steps is uploaded once.
+pub(super) struct Uploads {
+    device: Device,
+    /// From the one that was used last.
+    kept: Mutex<VecDeque<(TensorId, DeviceArray)>>,
+}
+
+impl Uploads {
+    pub(super) fn new(device: Device) -> Self {
+        Self {
+            device,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// Returns a tensor of type `f32` on the device. Tensors are never changed, except for variables, which are uploaded anew.
+    pub(super) fn of(&self, tensor: &Tensor) -> Result<DeviceArray> {
+        let upload = || {
+            let upload = |elements: &[f32]| self.device.array(elements);
+            read(&tensor.contiguous()?, upload)?.map_err(wrapped)
+        };
+        if tensor.is_variable() {
+            return upload();
+        }
+        let mut kept = lock(&self.kept);
+        let known = kept.iter().position(|(id, _)| *id == tensor.id());
+        let (id, array) = match known.and_then(|index| kept.remove(index)) {
+            Some(known) => known,
+            None => (tensor.id(), upload()?),
+        };
+        kept.push_front((id, array.clone()));
+        let mut elements = 0;
+        let fitting = kept.iter().take(MOST_ARRAYS).take_while(|(_, array)| {
+            elements += array.len();
+            elements <= MOST_ELEMENTS
+        });
+        let fitting = fitting.count();
+        kept.truncate(fitting);
+        Ok(array)
+    }
+}
