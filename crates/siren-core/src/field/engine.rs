@@ -55,10 +55,6 @@ impl FieldEngine {
     ///
     /// # Errors
     /// [`Error::Shape`] for an NVIDIA device, if the parameters are not of type `f32` in CPU memory.
-    #[cfg_attr(
-        not(feature = "cuda"),
-        expect(clippy::unnecessary_wraps, reason = "the CPU computes all")
-    )]
     pub fn must_compute(&self, parameters: &Parameters) -> Result<()> {
         match self {
             Self::Cpu => {
