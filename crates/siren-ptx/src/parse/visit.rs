@@ -30,7 +30,7 @@ pub(super) fn visit(kernel: &Kernel, op: &Op, f: &mut Replace<'_>) {
     registers(&mut copy, f);
     match *op {
         Op::Load(at) | Op::LoadParam(at) => {
-            access(&mut kernel.accesses[at as usize].clone(), Write, f)
+            access(&mut kernel.accesses[at as usize].clone(), Write, f);
         }
         Op::Store(at) => access(&mut kernel.accesses[at as usize].clone(), Read, f),
         Op::Atomic(at) => atomic(&mut kernel.atomics[at as usize].clone(), f),
@@ -262,5 +262,7 @@ fn mma(mma: &mut Mma, f: &mut Replace<'_>) {
     for slot in a.iter_mut().chain(b).chain(c) {
         *slot = f(*slot, Word, Read);
     }
-    d.iter_mut().for_each(|d| write(Word, d, f));
+    for d in d {
+        write(Word, d, f);
+    }
 }
