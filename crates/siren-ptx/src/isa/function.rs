@@ -201,6 +201,13 @@ pub(crate) struct Test {
     pub(crate) kind: Comparand,
 }
 
+impl Test {
+    /// Whether the operands have 64 bits.
+    pub(crate) fn is_long(self) -> bool {
+        matches!(self.kind, Comparand::S64 | Comparand::U64 | Comparand::F64)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Relation {
     Eq,

@@ -293,6 +293,7 @@ impl<'a> Builder<'a> {
             .iter()
             .map(|(&special, &slot)| (slot, special))
             .collect();
+        super::allocate::allocate(&mut self.kernel);
         Ok(self.kernel)
     }
 

@@ -1,5 +1,6 @@
 //! PTX text to decoded instructions.
 
+mod allocate;
 mod arithmetic;
 mod builder;
 mod control;
@@ -12,6 +13,7 @@ mod moves;
 mod operand;
 mod slot;
 mod variable;
+mod visit;
 
 use std::collections::HashMap;
 
