@@ -10,15 +10,15 @@
 
 #![allow(clippy::print_stdout, reason = "a program prints")]
 
-#[path = "../tests/common/mod.rs"]
-mod common;
+#[path = "../tests/cases/mod.rs"]
+mod cases;
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::process::Command;
 use std::{env, fs};
 
-use common::{Case, Sizes, plan};
+use cases::{Case, Sizes, plan};
 use siren_cuda::{Device, Precision};
 use siren_kernel::Pointwise;
 use siren_kernel::network::{Features, Order};

@@ -15,10 +15,10 @@ use siren_kernel::network::{Features, Order};
 use crate::device::Device;
 use crate::kernels::Precision;
 
-#[path = "../tests/common/mod.rs"]
-mod common;
+#[path = "../tests/cases/mod.rs"]
+mod cases;
 
-use common::{Case, Sizes, outputs_under_stand_in_drivers, plan};
+use cases::{Case, Sizes, outputs_under_stand_in_drivers, plan};
 
 /// The mutant that a process is to run: the number of a barrier, or the name of a change.
 const MUTANT: &str = "SIREN_CUDA_TEST_MUTANT";

@@ -1,8 +1,8 @@
 //! Devices and what is wrong with them, as a user sees it.
 
-mod common;
+mod cases;
 
-use common::{Case, Sizes, outputs_under_stand_in_drivers, plan, under_stand_in_driver};
+use cases::{Case, Sizes, outputs_under_stand_in_drivers, plan, under_stand_in_driver};
 use siren_cuda::{Device, Precision, SquareTargets};
 use siren_kernel::Pointwise;
 use siren_kernel::network::{Features, Order};
@@ -22,7 +22,7 @@ fn small_case() -> Case {
 
 /// Returns the message of the first error of a small network on device `index` of a stand-in with each of the settings; nothing in the
 /// processes that run under a stand-in.
-fn messages(settings: &[common::Settings<'_>], index: usize) -> Vec<String> {
+fn messages(settings: &[cases::Settings<'_>], index: usize) -> Vec<String> {
     let outputs = outputs_under_stand_in_drivers(settings, || {
         let run = || small_case().try_on(&Device::open(index)?, Precision::Exact);
         match run() {
@@ -53,7 +53,7 @@ fn memory_that_runs_out_is_an_error_that_says_for_what() {
 
 #[test]
 fn every_card_and_the_drivers_of_cuda_11_run_the_kernels() {
-    let settings: [common::Settings<'_>; 5] = [
+    let settings: [cases::Settings<'_>; 5] = [
         &[("SIREN_PTX_CARD", "sm_80"), ("SIREN_PTX_DRIVER", "11000")],
         &[("SIREN_PTX_CARD", "sm_86")],
         &[("SIREN_PTX_CARD", "sm_89")],

@@ -1,8 +1,8 @@
 //! The kernels against the reference implementation in double precision: every activation, order, encoding and class of widths.
 
-mod common;
+mod cases;
 
-use common::{
+use cases::{
     Case, Outcome, Sizes, gradient_error, jet_error, outputs_under_stand_in_drivers, plan,
     under_stand_in_driver,
 };
