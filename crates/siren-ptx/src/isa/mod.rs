@@ -190,7 +190,7 @@ pub(crate) enum Op {
     ActiveMask {
         d: Slot,
     },
-    /// Index into [`Program::shuffles`](super::module::Kernel).
+    /// The number is an index into a table of the kernel, as in the following.
     Shuffle(u16),
     Reduce {
         f: Atomic,
