@@ -38,11 +38,30 @@ struct LayerBackward {
     Rows d_output;
     // The weights of this layer, packed so that its outputs are multiplied.
     Weights weights;
-    // Activation and z of the layer below (σ'(z) if there are only values), and the gradient with respect to this z.
+    // Activation and z of the layer below (σ'(z) for JetShape VALUES), and the gradient with respect to this z.
     Activation activation;
     Rows z;
     Rows d_input;
 };
+
+// For C components of sines, of which D are gradients.
+template <int C, int D>
+__device__ __forceinline__ void store_backward_fours(ProductMemory &memory, const Jets &jets, const LayerBackward &layer) {
+    TileOfRows saved = layer.z.here();
+    change_and_store_fours<C>(memory, jets, layer.d_input, [&](int point, int column, Four<C> &d) {
+        Four<C> z;
+#pragma unroll
+        for (int c = 0; c < C; c++) z.load(c, saved.row(c * jets.points_per_tile + point) + column);
+#pragma unroll
+        for (int e = 0; e < 4; e++) {
+            if (C == 1) {
+                d.x[0][e] *= z.x[0][e];
+            } else {
+                activate_four_backward<C, D>(z, d, e, sine(layer.activation.a, z.x[0][e]));
+            }
+        }
+    });
+}
 
 // z̄ of the layer below: h̄ = Wᵀ z̄, then backward through its activation.
 extern "C" __global__ void __launch_bounds__(THREADS, LAYER_BLOCKS) layer_backward(const LayerBackward layer) {
@@ -50,19 +69,23 @@ extern "C" __global__ void __launch_bounds__(THREADS, LAYER_BLOCKS) layer_backwa
     ProductMemory &memory = *reinterpret_cast<ProductMemory *>(shared);
     const Jets &jets = layer.jets;
     multiply_tile(memory, layer.d_output, layer.weights);
-    TileOfRows z = layer.z.here();
-    if (jets.values_only()) {
-        change_and_store_values(memory, jets, layer.d_input, [&](int point, int column, float d[4]) {
-            float4 slope = *reinterpret_cast<const float4 *>(z.row(point) + column);
-            d[0] *= slope.x;
-            d[1] *= slope.y;
-            d[2] *= slope.z;
-            d[3] *= slope.w;
-        });
+    bool is_sine = layer.activation.kind == SINE;
+    if (jets.shape == VALUES) {
+        store_backward_fours<1, 0>(memory, jets, layer);
+    } else if (jets.shape == GRADIENT_2 && is_sine) {
+        store_backward_fours<3, 2>(memory, jets, layer);
+    } else if (jets.shape == LAPLACIAN_2 && is_sine) {
+        store_backward_fours<4, 2>(memory, jets, layer);
+    } else if (jets.shape == GRADIENT_3 && is_sine) {
+        store_backward_fours<4, 3>(memory, jets, layer);
+    } else if (jets.shape == LAPLACIAN_3 && is_sine) {
+        store_backward_fours<5, 3>(memory, jets, layer);
     } else {
+        TileOfRows z = layer.z.here();
         change_and_store(memory, jets, layer.d_input, [&](int point, int column, Element d) {
             Element x = {z.row(point) + column, jets.points_per_tile * z.stride};
             activate_backward(jets, layer.activation, x, d);
         });
     }
+    store_maxima(memory, layer.d_input);
 }

@@ -7,16 +7,18 @@
 struct ForwardOutput {
     // h = σ(z), for the next layer.
     Rows h;
-    // For the backward pass, if it exists: z, or σ'(z) if there are only values. Its maxima are not used.
+    // For the backward pass, if it exists: z, or σ'(z) for JetShape VALUES. Its maxima are not used.
     Rows z;
     // Instead of both, for the last layer: the jets (field, point, channel, component).
     float *jets;
     Activation activation;
 };
 
-__device__ __forceinline__ void store_forward(ProductMemory &memory, const Jets &jets, const ForwardOutput &out) {
+// For jets of any shape and activations of any kind.
+__device__ __forceinline__ void store_forward_any(ProductMemory &memory, const Jets &jets, const ForwardOutput &out, const float *bias) {
     TileOfRows z = out.z.here();
     change_and_store(memory, jets, out.h, [&](int point, int column, Element x) {
+        if (bias) x[0] += bias[column];
         if (out.z.exists()) {
             for (int c = 0; c < jets.components(); c++) z.row(c * jets.points_per_tile + point)[column] = x[c];
         }
@@ -24,44 +26,63 @@ __device__ __forceinline__ void store_forward(ProductMemory &memory, const Jets 
     });
 }
 
-// The same for values alone, after `bias[column]` is added to them, if there is one. `IS_SINE`: the activation is known when this is
-// compiled, so that there is no switch in the loop.
-template <bool IS_SINE>
-__device__ __forceinline__ void store_forward_values(ProductMemory &memory, const Jets &jets, const ForwardOutput &out, const float *bias) {
-    TileOfRows slopes = out.z.here();
+// For C components, of which D are gradients. IS_SINE: the activation too is known when this is compiled, so that there is no switch in the
+// loop.
+template <int C, int D, bool IS_SINE>
+__device__ __forceinline__ void store_forward_fours(ProductMemory &memory, const Jets &jets, const ForwardOutput &out, const float *bias) {
+    TileOfRows saved = out.z.here();
     float own_bias[4] = {0.0f, 0.0f, 0.0f, 0.0f};
 #pragma unroll
     for (int e = 0; e < 4; e++) {
         int column = blockIdx.y * TILE_COLUMNS + four_columns() + e;
         if (bias && column < out.h.width) own_bias[e] = bias[column];
     }
-    change_and_store_values(memory, jets, out.h, [&](int point, int column, float x[4]) {
-        float slope[4];
+    change_and_store_fours<C>(memory, jets, out.h, [&](int point, int column, Four<C> &z) {
+        Four<C> save;
 #pragma unroll
         for (int e = 0; e < 4; e++) {
-            float z = x[e] + own_bias[e];
-            Derivatives s = IS_SINE ? sine(out.activation.a, z) : derivatives(out.activation, z);
-            x[e] = s.s0;
-            slope[e] = s.s1;
+            z.x[0][e] += own_bias[e];
+            Derivatives s = IS_SINE ? sine(out.activation.a, z.x[0][e]) : derivatives(out.activation, z.x[0][e]);
+#pragma unroll
+            for (int c = 0; c < C; c++) save.x[c][e] = z.x[c][e];
+            if (C == 1) save.x[0][e] = s.s1;
+            activate_four<C, D>(z, e, s);
         }
-        if (out.z.exists()) *reinterpret_cast<float4 *>(slopes.row(point) + column) = make_float4(slope[0], slope[1], slope[2], slope[3]);
+        if (out.z.exists()) {
+#pragma unroll
+            for (int c = 0; c < C; c++) save.store(c, saved.row(c * jets.points_per_tile + point) + column);
+        }
     });
 }
 
-__device__ __forceinline__ void store_forward_values(ProductMemory &memory, const Jets &jets, const ForwardOutput &out, const float *bias) {
-    if (out.activation.kind == SINE) {
-        store_forward_values<true>(memory, jets, out, bias);
+// Adds `bias`, if there is one, and saves, activates and writes a tile.
+__device__ __forceinline__ void store_forward(ProductMemory &memory, const Jets &jets, const ForwardOutput &out, const float *bias) {
+    bool is_sine = out.activation.kind == SINE;
+    if (jets.shape == VALUES && is_sine) {
+        store_forward_fours<1, 0, true>(memory, jets, out, bias);
+    } else if (jets.shape == VALUES) {
+        store_forward_fours<1, 0, false>(memory, jets, out, bias);
+    } else if (jets.shape == GRADIENT_2 && is_sine) {
+        store_forward_fours<3, 2, true>(memory, jets, out, bias);
+    } else if (jets.shape == LAPLACIAN_2 && is_sine) {
+        store_forward_fours<4, 2, true>(memory, jets, out, bias);
+    } else if (jets.shape == GRADIENT_3 && is_sine) {
+        store_forward_fours<4, 3, true>(memory, jets, out, bias);
+    } else if (jets.shape == LAPLACIAN_3 && is_sine) {
+        store_forward_fours<5, 3, true>(memory, jets, out, bias);
     } else {
-        store_forward_values<false>(memory, jets, out, bias);
+        store_forward_any(memory, jets, out, bias);
     }
+    store_maxima(memory, out.h);
 }
 
-// Writes the values of the last layer as jets.
-__device__ __forceinline__ void store_jets(ProductMemory &memory, const Jets &jets, const ForwardOutput &out, int channels) {
+// Adds `bias` to the values of the last layer and writes them as jets.
+__device__ __forceinline__ void store_jets(ProductMemory &memory, const Jets &jets, const ForwardOutput &out, int channels, const float *bias) {
     int column = threadIdx.x % TILE_COLUMNS, channel = blockIdx.y * TILE_COLUMNS + column;
     if (channel >= channels) return;
     for (int point = threadIdx.x / TILE_COLUMNS; point < jets.tile_points(); point += THREADS / TILE_COLUMNS) {
         Element x = element_of(memory, jets, point, column);
+        if (bias) x[0] += bias[channel];
         long index = (long)blockIdx.z * jets.points + (long)blockIdx.x * jets.points_per_tile + point;
         for (int c = 0; c < jets.components(); c++) out.jets[(index * channels + channel) * jets.components() + c] = x[c];
     }
@@ -84,21 +105,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, LAYER_BLOCKS) layer_forwar
     const Jets &jets = layer.jets;
     multiply_tile(memory, layer.input, layer.weights);
     const float *bias = layer.parameters.of_field() + layer.bias;
-    if (!layer.out.jets && jets.values_only()) {
-        store_forward_values(memory, jets, layer.out, bias);
-        return;
-    }
-    int column = threadIdx.x % TILE_COLUMNS, output = blockIdx.y * TILE_COLUMNS + column;
-    if (output < layer.weights.outputs) {
-        // These elements are this thread's own in what follows too: no barrier.
-        for (int point = threadIdx.x / TILE_COLUMNS; point < jets.tile_points(); point += THREADS / TILE_COLUMNS) {
-            element_of(memory, jets, point, column)[0] += bias[output];
-        }
-    }
     if (layer.out.jets) {
-        store_jets(memory, jets, layer.out, layer.weights.outputs);
+        store_jets(memory, jets, layer.out, layer.weights.outputs, bias);
     } else {
-        store_forward(memory, jets, layer.out);
+        store_forward(memory, jets, layer.out, bias);
     }
 }
 
@@ -190,8 +200,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) features_forward(const Fea
             const float *x = features.coords + index * features.dims;
             Element z = element_of(memory, jets, point, column);
             if (feature >= features.out.h.width) {
-                // Padding: values alone are read four at a time.
-                z[0] = 0.0f;
+                // Padding: elements are read four at a time.
+                for (int c = 0; c < jets.components(); c++) z[c] = 0.0f;
                 continue;
             }
             switch (features.kind) {
@@ -207,13 +217,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) features_forward(const Fea
         }
     }
     if (features.out.jets) {
-        store_jets(memory, jets, features.out, features.out.h.width);
+        store_jets(memory, jets, features.out, features.out.h.width, nullptr);
         return;
     }
     __syncthreads();
-    if (jets.values_only()) {
-        store_forward_values(memory, jets, features.out, nullptr);
-    } else {
-        store_forward(memory, jets, features.out);
-    }
+    store_forward(memory, jets, features.out, nullptr);
 }

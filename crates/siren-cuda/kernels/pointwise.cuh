@@ -62,9 +62,17 @@ __device__ __forceinline__ void activate_backward(const Jets &jets, Activation f
     d[0] = sum;
 }
 
-// Calls `change(point, column, element)` for every element of the tile in shared memory, then writes the tile to `out` with the largest
-// magnitudes of its rows. Rows and columns that belong to no point or no feature become zero. All threads must call; memory.maxima must be
-// zeros that all of them see. A thread has one column.
+// The following calls change a tile in shared memory and write it to `out`. Rows and columns that belong to no point or no feature become
+// zero. The largest magnitudes of the rows are left in memory.maxima, which must be zeros that all threads see; all threads must call.
+
+// Writes memory.maxima beside the rows.
+__device__ __forceinline__ void store_maxima(ProductMemory &memory, const Rows &out) {
+    __syncthreads();
+    TileOfRows tile = out.here();
+    tile.maxima[threadIdx.x * tile.column_tiles + blockIdx.y] = __uint_as_float(memory.maxima[threadIdx.x]);
+}
+
+// Calls `change(point, column, element)` for every element. A thread has one column.
 template <typename Change>
 __device__ __forceinline__ void change_and_store(ProductMemory &memory, const Jets &jets, const Rows &out, Change change) {
     int column = threadIdx.x % TILE_COLUMNS, group = threadIdx.x / TILE_COLUMNS, out_column = blockIdx.y * TILE_COLUMNS + column;
@@ -86,43 +94,102 @@ __device__ __forceinline__ void change_and_store(ProductMemory &memory, const Je
     for (int row = jets.components() * jets.points_per_tile + group; row < TILE_ROWS; row += THREADS / TILE_COLUMNS) {
         if (is_stored) tile.row(row)[out_column] = 0.0f;
     }
-    __syncthreads();
-    tile.maxima[threadIdx.x * tile.column_tiles + blockIdx.y] = __uint_as_float(memory.maxima[threadIdx.x]);
 }
 
 // Threads of a row where a thread has four columns.
 constexpr int ROW_THREADS = TILE_COLUMNS / 4;
+// Points that a block changes at once then.
+constexpr int GROUP_POINTS = THREADS / ROW_THREADS;
 
 // The first of the four columns of this thread in the tile.
 __device__ __forceinline__ int four_columns() { return threadIdx.x % ROW_THREADS * 4; }
 
-// As change_and_store for values alone: a row is a point, and a thread has four adjacent columns, x[0] to x[3]. Calls
-// `change(point, column, x)` for points of the tile and columns that are stored.
-template <typename Change>
-__device__ __forceinline__ void change_and_store_values(ProductMemory &memory, const Jets &jets, const Rows &out, Change change) {
-    int column = four_columns(), out_column = blockIdx.y * TILE_COLUMNS + column, points = jets.tile_points();
-    bool is_stored = out_column < out.stride;
-    TileOfRows tile = out.here();
-    for (int row = threadIdx.x / ROW_THREADS; row < TILE_ROWS; row += THREADS / ROW_THREADS) {
-        float4 values = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-        if (is_stored) {
-            if (row < points) {
-                values = *reinterpret_cast<const float4 *>(memory.result + row * RESULT_STRIDE + column);
-                float x[4] = {values.x, values.y, values.z, values.w};
-                change(row, out_column, x);
-#pragma unroll
-                for (int e = 0; e < 4; e++) x[e] = out_column + e < out.width ? x[e] : 0.0f;
-                values = make_float4(x[0], x[1], x[2], x[3]);
-            }
-            *reinterpret_cast<float4 *>(tile.row(row) + out_column) = values;
-        }
-        // Two rows meet in a warp. By the bits, in which NaN is the largest.
-        u32 own = max(max(__float_as_uint(fabsf(values.x)), __float_as_uint(fabsf(values.y))),
-                      max(__float_as_uint(fabsf(values.z)), __float_as_uint(fabsf(values.w))));
-        bool is_first_row = threadIdx.x % 32 < ROW_THREADS;
-        float first = warp_maximum(__uint_as_float(is_first_row ? own : 0)), second = warp_maximum(__uint_as_float(is_first_row ? 0 : own));
-        if (threadIdx.x % ROW_THREADS == 0) memory.maxima[row] = __float_as_uint(is_first_row ? first : second);
+// Four columns of C components in registers.
+template <int C> struct Four {
+    float x[C][4];
+
+    __device__ __forceinline__ void load(int component, const float *from) {
+        float4 all = *reinterpret_cast<const float4 *>(from);
+        x[component][0] = all.x;
+        x[component][1] = all.y;
+        x[component][2] = all.z;
+        x[component][3] = all.w;
     }
-    __syncthreads();
-    tile.maxima[threadIdx.x * tile.column_tiles + blockIdx.y] = __uint_as_float(memory.maxima[threadIdx.x]);
+    __device__ __forceinline__ void store(int component, float *to) const {
+        *reinterpret_cast<float4 *>(to) = make_float4(x[component][0], x[component][1], x[component][2], x[component][3]);
+    }
+    // Bits of the largest magnitude, in which NaN is the largest of all.
+    __device__ __forceinline__ u32 largest(int component) const {
+        u32 bits = 0;
+#pragma unroll
+        for (int e = 0; e < 4; e++) bits = max(bits, __float_as_uint(fabsf(x[component][e])));
+        return bits;
+    }
+};
+
+// As change_and_store for C components, four adjacent columns of a point in each thread: calls `change(point, column, four)` for points of the
+// tile and columns that are stored.
+template <int C, typename Change>
+__device__ __forceinline__ void change_and_store_fours(ProductMemory &memory, const Jets &jets, const Rows &out, Change change) {
+    int column = four_columns(), out_column = blockIdx.y * TILE_COLUMNS + column, own_point = threadIdx.x / ROW_THREADS;
+    bool is_stored = out_column < out.stride, is_even = own_point % 2 == 0;
+    TileOfRows tile = out.here();
+    // Whole groups, so that whole warps look for the maxima.
+    for (int first = 0; first < jets.points_per_tile; first += GROUP_POINTS) {
+        int point = first + own_point;
+        bool has_rows = point < jets.points_per_tile;
+        Four<C> four = {};
+        if (is_stored && point < jets.tile_points()) {
+#pragma unroll
+            for (int c = 0; c < C; c++) four.load(c, memory.result + (c * jets.points_per_tile + point) * RESULT_STRIDE + column);
+            change(point, out_column, four);
+#pragma unroll
+            for (int c = 0; c < C; c++) {
+#pragma unroll
+                for (int e = 0; e < 4; e++) four.x[c][e] = out_column + e < out.width ? four.x[c][e] : 0.0f;
+            }
+        }
+#pragma unroll
+        for (int c = 0; c < C; c++) {
+            int row = c * jets.points_per_tile + point;
+            if (is_stored && has_rows) four.store(c, tile.row(row) + out_column);
+            // Two points meet in a warp.
+            u32 own = four.largest(c);
+            float even = warp_maximum(__uint_as_float(is_even ? own : 0)), odd = warp_maximum(__uint_as_float(is_even ? 0 : own));
+            if (has_rows && threadIdx.x % ROW_THREADS == 0) memory.maxima[row] = __float_as_uint(is_even ? even : odd);
+        }
+    }
+    for (int row = C * jets.points_per_tile + own_point; row < TILE_ROWS; row += GROUP_POINTS) {
+        if (is_stored) *reinterpret_cast<float4 *>(tile.row(row) + out_column) = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+    }
+}
+
+// Replaces column `e` of z by σ(z), given the derivatives at its value. D: gradient components; then, if C is larger, the Laplacian.
+template <int C, int D> __device__ __forceinline__ void activate_four(Four<C> &z, int e, Derivatives s) {
+    if (C > 1 + D) {
+        float q = 0.0f;
+#pragma unroll
+        for (int i = 1; i <= D; i++) q = fmaf(z.x[i][e], z.x[i][e], q);
+        z.x[C - 1][e] = fmaf(s.s2, q, s.s1 * z.x[C - 1][e]);
+    }
+#pragma unroll
+    for (int i = 1; i <= D; i++) z.x[i][e] *= s.s1;
+    z.x[0][e] = s.s0;
+}
+
+// Replaces column `e` of h̄ by z̄.
+template <int C, int D> __device__ __forceinline__ void activate_four_backward(const Four<C> &z, Four<C> &d, int e, Derivatives s) {
+    float sum = s.s1 * d.x[0][e], q = 0.0f, curvature = 0.0f;
+    if (C > 1 + D) curvature = 2.0f * s.s2 * d.x[C - 1][e];
+#pragma unroll
+    for (int i = 1; i <= D; i++) {
+        sum = fmaf(s.s2 * z.x[i][e], d.x[i][e], sum);
+        q = fmaf(z.x[i][e], z.x[i][e], q);
+        d.x[i][e] = fmaf(curvature, z.x[i][e], s.s1 * d.x[i][e]);
+    }
+    if (C > 1 + D) {
+        sum = fmaf(fmaf(s.s3, q, s.s2 * z.x[C - 1][e]), d.x[C - 1][e], sum);
+        d.x[C - 1][e] *= s.s1;
+    }
+    d.x[0][e] = sum;
 }

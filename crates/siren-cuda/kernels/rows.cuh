@@ -20,6 +20,9 @@ struct TraceEntry {
     float coefficient;
 };
 
+// Components of jets that are known when kernels are compiled; all others are counted at run time.
+enum JetShape { ANY, VALUES, GRADIENT_2, LAPLACIAN_2, GRADIENT_3, LAPLACIAN_3 };
+
 // The jets of n points.
 struct Jets {
     const TraceEntry *entries;
@@ -30,9 +33,10 @@ struct Jets {
     // 0, or the number of coordinates.
     int gradients;
     int traces;
+    // A JetShape.
+    int shape;
 
     __device__ int components() const { return 1 + gradients + traces; }
-    __device__ bool values_only() const { return gradients == 0; }
     __device__ int first_entry(int trace) const { return trace == 0 ? 0 : entry_ends[trace - 1]; }
     // Points of this block's tile.
     __device__ int tile_points() const { return min(points_per_tile, points - (int)blockIdx.x * points_per_tile); }

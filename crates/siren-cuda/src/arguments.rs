@@ -1,6 +1,7 @@
 //! Arguments of the kernels: the structs of `kernels/*.cuh`, with the same names, fields and order. Pointers are device addresses.
 
 use siren_kernel::Pointwise;
+use siren_kernel::network::Order;
 
 /// `struct TraceEntry` of rows.cuh.
 #[repr(C)]
@@ -21,6 +22,33 @@ pub(crate) struct Jets {
     pub(crate) points_per_tile: i32,
     pub(crate) gradients: i32,
     pub(crate) traces: i32,
+    pub(crate) shape: i32,
+}
+
+/// `enum JetShape` of rows.cuh: components that are known when the kernels are compiled.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum JetShape {
+    Any = 0,
+    Values = 1,
+    Gradient2 = 2,
+    Laplacian2 = 3,
+    Gradient3 = 4,
+    Laplacian3 = 5,
+}
+
+impl JetShape {
+    /// Returns the shape of jets of an order in `dims` coordinates.
+    pub(crate) fn of(order: &Order, dims: usize) -> Self {
+        let is_laplacian = *order == Order::laplacian(dims);
+        match (order, dims) {
+            (Order::Value, _) => Self::Values,
+            (Order::Gradient, 2) => Self::Gradient2,
+            (Order::Gradient, 3) => Self::Gradient3,
+            (Order::Traces(_), 2) if is_laplacian => Self::Laplacian2,
+            (Order::Traces(_), 3) if is_laplacian => Self::Laplacian3,
+            _ => Self::Any,
+        }
+    }
 }
 
 /// `struct Rows` of rows.cuh.

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use siren_kernel::network::{Dense, Features, Order, Plan};
 
-use crate::arguments::{Jets, Maximum, Pack, Parameters, Rows, TraceTerm, Weights};
+use crate::arguments::{JetShape, Jets, Maximum, Pack, Parameters, Rows, TraceTerm, Weights};
 use crate::device::{Buffer, Device};
 use crate::error::{Error, Result};
 use crate::kernels::{Precision, THREADS};
@@ -48,6 +48,7 @@ pub(crate) struct OrderTables {
     entry_ends: Buffer<i32>,
     gradients: usize,
     traces: usize,
+    shape: JetShape,
 }
 
 /// Direction in which a product uses the weights of a layer.
@@ -133,6 +134,7 @@ impl Device {
             entry_ends: self.upload(&ends)?,
             gradients: order.gradients(dims),
             traces: order.traces().len(),
+            shape: JetShape::of(order, dims),
         })
     }
 
@@ -164,6 +166,7 @@ impl Device {
             points_per_tile: tiling.points_per_tile() as i32,
             gradients: order.gradients as i32,
             traces: order.traces as i32,
+            shape: order.shape as i32,
         }
     }
 }
