@@ -18,16 +18,17 @@ extern "C" __global__ void __launch_bounds__(THREADS) scatter(const Scatter scat
     int row = threadIdx.x, component = row / jets.points_per_tile, point = row % jets.points_per_tile;
     bool is_point = component < jets.components() && point < jets.tile_points();
     long index = (long)blockIdx.z * jets.points + (long)blockIdx.x * jets.points_per_tile + point;
-    for (int tile = 0; tile < out.column_tiles(); tile++) {
+    TileOfRows to = out.here();
+    for (int tile = 0; tile < to.column_tiles; tile++) {
         float largest = 0.0f;
         for (int channel = tile * TILE_COLUMNS; channel < min(out.stride, (tile + 1) * TILE_COLUMNS); channel++) {
             float value = 0.0f;
             if (is_point && channel < out.width) value = scatter.d_jets[(index * out.width + channel) * jets.components() + component];
-            out.data[out.here(row) * out.stride + channel] = value;
+            to.row(row)[channel] = value;
             // Written so that NaN stays.
             largest = fabsf(value) <= largest ? largest : fabsf(value);
         }
-        out.maxima[out.here(row) * out.column_tiles() + tile] = largest;
+        to.maxima[row * to.column_tiles + tile] = largest;
     }
 }
 
@@ -37,7 +38,7 @@ struct LayerBackward {
     Rows d_output;
     // The weights of this layer, packed so that its outputs are multiplied.
     Weights weights;
-    // Activation and z of the layer below, and the gradient with respect to this z.
+    // Activation and z of the layer below (σ'(z) if there are only values), and the gradient with respect to this z.
     Activation activation;
     Rows z;
     Rows d_input;
@@ -49,8 +50,19 @@ extern "C" __global__ void __launch_bounds__(THREADS, LAYER_BLOCKS) layer_backwa
     ProductMemory &memory = *reinterpret_cast<ProductMemory *>(shared);
     const Jets &jets = layer.jets;
     multiply_tile(memory, layer.d_output, layer.weights);
-    change_and_store(memory, jets, layer.d_input, [&](int point, int column, Element d) {
-        Element z = {layer.z.data + layer.z.here(point) * layer.z.stride + column, jets.points_per_tile * layer.z.stride};
-        activate_backward(jets, layer.activation, z, d);
-    });
+    TileOfRows z = layer.z.here();
+    if (jets.values_only()) {
+        change_and_store_values(memory, jets, layer.d_input, [&](int point, int column, float d[4]) {
+            float4 slope = *reinterpret_cast<const float4 *>(z.row(point) + column);
+            d[0] *= slope.x;
+            d[1] *= slope.y;
+            d[2] *= slope.z;
+            d[3] *= slope.w;
+        });
+    } else {
+        change_and_store(memory, jets, layer.d_input, [&](int point, int column, Element d) {
+            Element x = {z.row(point) + column, jets.points_per_tile * z.stride};
+            activate_backward(jets, layer.activation, x, d);
+        });
+    }
 }

@@ -7,7 +7,7 @@
 struct ForwardOutput {
     // h = σ(z), for the next layer.
     Rows h;
-    // z, for the backward pass, if it exists; its maxima are not used.
+    // For the backward pass, if it exists: z, or σ'(z) if there are only values. Its maxima are not used.
     Rows z;
     // Instead of both, for the last layer: the jets (field, point, channel, component).
     float *jets;
@@ -15,14 +15,45 @@ struct ForwardOutput {
 };
 
 __device__ __forceinline__ void store_forward(ProductMemory &memory, const Jets &jets, const ForwardOutput &out) {
+    TileOfRows z = out.z.here();
     change_and_store(memory, jets, out.h, [&](int point, int column, Element x) {
         if (out.z.exists()) {
-            for (int c = 0; c < jets.components(); c++) {
-                out.z.data[out.z.here(c * jets.points_per_tile + point) * out.z.stride + column] = x[c];
-            }
+            for (int c = 0; c < jets.components(); c++) z.row(c * jets.points_per_tile + point)[column] = x[c];
         }
         activate(jets, out.activation, x);
     });
+}
+
+// The same for values alone, after `bias[column]` is added to them, if there is one. `IS_SINE`: the activation is known when this is
+// compiled, so that there is no switch in the loop.
+template <bool IS_SINE>
+__device__ __forceinline__ void store_forward_values(ProductMemory &memory, const Jets &jets, const ForwardOutput &out, const float *bias) {
+    TileOfRows slopes = out.z.here();
+    float own_bias[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+#pragma unroll
+    for (int e = 0; e < 4; e++) {
+        int column = blockIdx.y * TILE_COLUMNS + four_columns() + e;
+        if (bias && column < out.h.width) own_bias[e] = bias[column];
+    }
+    change_and_store_values(memory, jets, out.h, [&](int point, int column, float x[4]) {
+        float slope[4];
+#pragma unroll
+        for (int e = 0; e < 4; e++) {
+            float z = x[e] + own_bias[e];
+            Derivatives s = IS_SINE ? sine(out.activation.a, z) : derivatives(out.activation, z);
+            x[e] = s.s0;
+            slope[e] = s.s1;
+        }
+        if (out.z.exists()) *reinterpret_cast<float4 *>(slopes.row(point) + column) = make_float4(slope[0], slope[1], slope[2], slope[3]);
+    });
+}
+
+__device__ __forceinline__ void store_forward_values(ProductMemory &memory, const Jets &jets, const ForwardOutput &out, const float *bias) {
+    if (out.activation.kind == SINE) {
+        store_forward_values<true>(memory, jets, out, bias);
+    } else {
+        store_forward_values<false>(memory, jets, out, bias);
+    }
 }
 
 // Writes the values of the last layer as jets.
@@ -52,12 +83,16 @@ extern "C" __global__ void __launch_bounds__(THREADS, LAYER_BLOCKS) layer_forwar
     ProductMemory &memory = *reinterpret_cast<ProductMemory *>(shared);
     const Jets &jets = layer.jets;
     multiply_tile(memory, layer.input, layer.weights);
+    const float *bias = layer.parameters.of_field() + layer.bias;
+    if (!layer.out.jets && jets.values_only()) {
+        store_forward_values(memory, jets, layer.out, bias);
+        return;
+    }
     int column = threadIdx.x % TILE_COLUMNS, output = blockIdx.y * TILE_COLUMNS + column;
     if (output < layer.weights.outputs) {
-        float bias = layer.parameters.of_field()[layer.bias + output];
         // These elements are this thread's own in what follows too: no barrier.
         for (int point = threadIdx.x / TILE_COLUMNS; point < jets.tile_points(); point += THREADS / TILE_COLUMNS) {
-            element_of(memory, jets, point, column)[0] += bias;
+            element_of(memory, jets, point, column)[0] += bias[output];
         }
     }
     if (layer.out.jets) {
@@ -148,13 +183,17 @@ extern "C" __global__ void __launch_bounds__(THREADS) features_forward(const Fea
     ProductMemory &memory = *reinterpret_cast<ProductMemory *>(shared);
     const Jets &jets = features.jets;
     memory.maxima[threadIdx.x] = 0;
-    __syncthreads();
     int column = threadIdx.x % TILE_COLUMNS, feature = blockIdx.y * TILE_COLUMNS + column;
-    if (feature < features.out.h.width) {
+    if (feature < max(features.out.h.width, features.out.h.stride)) {
         for (int point = threadIdx.x / TILE_COLUMNS; point < jets.tile_points(); point += THREADS / TILE_COLUMNS) {
             long index = (long)blockIdx.z * jets.points + (long)blockIdx.x * jets.points_per_tile + point;
             const float *x = features.coords + index * features.dims;
             Element z = element_of(memory, jets, point, column);
+            if (feature >= features.out.h.width) {
+                // Padding: values alone are read four at a time.
+                z[0] = 0.0f;
+                continue;
+            }
             switch (features.kind) {
             case AFFINE:
                 affine(features, x, feature, z);
@@ -169,6 +208,11 @@ extern "C" __global__ void __launch_bounds__(THREADS) features_forward(const Fea
     }
     if (features.out.jets) {
         store_jets(memory, jets, features.out, features.out.h.width);
+        return;
+    }
+    __syncthreads();
+    if (jets.values_only()) {
+        store_forward_values(memory, jets, features.out, nullptr);
     } else {
         store_forward(memory, jets, features.out);
     }

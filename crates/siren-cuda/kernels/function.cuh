@@ -162,14 +162,17 @@ __device__ __forceinline__ Derivatives softplus(float z) {
     return {value, s.s0, s.s1, s.s2};
 }
 
+__device__ __forceinline__ Derivatives sine(float w, float z) {
+    SinCos u = sin_cos(w * z);
+    float s1 = w * u.cos, minus_square = -w * w;
+    return {u.sin, s1, minus_square * u.sin, minus_square * s1};
+}
+
 // All threads of a grid have the same `f`: the switch does not diverge.
 __device__ __forceinline__ Derivatives derivatives(Activation f, float z) {
     switch (f.kind) {
-    case SINE: {
-        SinCos u = sin_cos(f.a * z);
-        float s1 = f.a * u.cos, minus_square = -f.a * f.a;
-        return {u.sin, s1, minus_square * u.sin, minus_square * s1};
-    }
+    case SINE:
+        return sine(f.a, z);
     case FINER: {
         float slope = f.a * (2.0f * fabsf(z) + 1.0f), curvature = z < 0.0f ? -2.0f * f.a : 2.0f * f.a;
         return chain_rule(sin_cos(f.a * (fabsf(z) + 1.0f) * z), slope, curvature, 0.0f);

@@ -50,13 +50,13 @@ struct WeightGradient {
 };
 
 // Four rows of 16 threads for each of 8 x 4 floats: a slice of 32 rows and 64 columns.
-__device__ __forceinline__ void load_gradient_slice(float4 slice[4], const Rows &rows, long first_row, int first_column) {
+__device__ __forceinline__ void load_gradient_slice(float4 slice[4], const TileOfRows &rows, int first_row, int first_column) {
     int column = first_column + (int)threadIdx.x % 16 * 4;
+    const float *from = rows.row(first_row + threadIdx.x / 16) + column;
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-        long row = first_row + threadIdx.x / 16 + i * 8;
         slice[i] = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-        if (column < rows.stride) slice[i] = *reinterpret_cast<const float4 *>(rows.data + row * rows.stride + column);
+        if (column < rows.stride) slice[i] = *reinterpret_cast<const float4 *>(from + i * 8 * rows.stride);
     }
 }
 
@@ -107,10 +107,10 @@ __device__ __forceinline__ void multiply_gradient_slice(float sums[2][4][4], con
 }
 
 // Chooses the scales of a tile's rows: h of a row by 2^a, z̄ by 2^(t - a), with one t for the tile. Returns t.
-__device__ __forceinline__ int choose_exponents(GradientMemory &memory, const WeightGradient &layer, long first_row) {
+__device__ __forceinline__ int choose_exponents(GradientMemory &memory, const TileOfRows &d_output, const TileOfRows &input) {
     int row = threadIdx.x;
-    int a = scale_exponent(layer.input.maximum(first_row + row));
-    float largest = warp_maximum(layer.d_output.maximum(first_row + row) * power_of_two(-a));
+    int a = scale_exponent(input.maximum(row));
+    float largest = warp_maximum(d_output.maximum(row) * power_of_two(-a));
     memory.h_exponents[row] = a;
     if (row % 32 == 0) memory.warp_maxima[row / 32] = largest;
     __syncthreads();
@@ -162,12 +162,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) weight_gradient(const W
     float totals[2][4][4] = {};
     float4 bias = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
     for (int tile = range.first; tile < range.end; tile++) {
-        long first_row = Rows::index(blockIdx.z, layer.tiles, tile, 0);
-        int exponent = choose_exponents(memory, layer, first_row);
+        long first_row = Rows::first_row(blockIdx.z, layer.tiles, tile);
+        TileOfRows d_output = layer.d_output.tile(first_row), input = layer.input.tile(first_row);
+        int exponent = choose_exponents(memory, d_output, input);
         float sums[2][4][4] = {};
         float4 d[4], h[4];
-        load_gradient_slice(d, layer.d_output, first_row, first_output);
-        load_gradient_slice(h, layer.input, first_row, first_input);
+        load_gradient_slice(d, d_output, 0, first_output);
+        load_gradient_slice(h, input, 0, first_input);
         for (int slice = 0; slice < TILE_ROWS / SLICE; slice++) {
             int row = slice * SLICE;
             store_gradient_slice(memory.slices[slice % 2][0][0], d, memory.d_exponents + row);
@@ -175,8 +176,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) weight_gradient(const W
             if (input_tile == 0) add_bias(bias, d, row, layer.jets.points_per_tile);
             __syncthreads();
             if (row + SLICE < TILE_ROWS) {
-                load_gradient_slice(d, layer.d_output, first_row + row + SLICE, first_output);
-                load_gradient_slice(h, layer.input, first_row + row + SLICE, first_input);
+                load_gradient_slice(d, d_output, row + SLICE, first_output);
+                load_gradient_slice(h, input, row + SLICE, first_input);
             }
             multiply_gradient_slice(sums, memory.slices[slice % 2]);
         }
@@ -228,10 +229,10 @@ __device__ __forceinline__ FeatureSums sum_feature(const FeaturesGradient &featu
     FeatureSums sums = {0.0f, 0.0f};
     for (int tile = range.first; tile < range.end; tile++) {
         int points = min(jets.points_per_tile, jets.points - tile * jets.points_per_tile);
-        const float *d = rows.data + Rows::index(blockIdx.z, features.tiles, tile, 0) * rows.stride + feature;
+        const float *d = rows.tile(Rows::first_row(blockIdx.z, features.tiles, tile)).data + feature;
         for (int point = group; point < points; point += THREADS / TILE_COLUMNS) {
             long index = (long)blockIdx.z * jets.points + (long)tile * jets.points_per_tile + point;
-            auto component = [&](int c) { return d[(long)(c * jets.points_per_tile + point) * rows.stride]; };
+            auto component = [&](int c) { return d[(c * jets.points_per_tile + point) * rows.stride]; };
             float x = features.coords[index * features.dims + axis] - center, d0 = component(0);
             float di = jets.gradients ? component(1 + axis) : 0.0f;
             sums.axis += fmaf(d0, x, di);

@@ -39,13 +39,10 @@ struct ProductMemory {
 };
 
 // Loads a slice of the tile's rows to registers: 8 of its rows for each 8 threads.
-__device__ __forceinline__ void load_slice(float4 slice[8], const Rows &rows, int first_column) {
-    int column = first_column + (int)threadIdx.x % 8 * 4;
+__device__ __forceinline__ void load_slice(float4 slice[8], const TileOfRows &rows, int first_column) {
+    const float *from = rows.row(threadIdx.x / 8) + first_column + (int)threadIdx.x % 8 * 4;
 #pragma unroll
-    for (int i = 0; i < 8; i++) {
-        int row = (int)threadIdx.x / 8 + i * 16;
-        slice[i] = *reinterpret_cast<const float4 *>(rows.data + rows.here(row) * rows.stride + column);
-    }
+    for (int i = 0; i < 8; i++) slice[i] = *reinterpret_cast<const float4 *>(from + i * 16 * rows.stride);
 }
 
 __device__ __forceinline__ void store_slice(ProductMemory &memory, int buffer, const float4 slice[8]) {
@@ -55,6 +52,19 @@ __device__ __forceinline__ void store_slice(ProductMemory &memory, int buffer, c
         u16 *to = memory.slices[buffer][0] + row * SLICE_STRIDE + (int)threadIdx.x % 8 * 4;
         store_pieces(to, SLICE_PIECE, slice[i], power_of_two(memory.exponents[row]));
     }
+}
+
+// Both registers of each piece, which are adjacent, in one load.
+__device__ __forceinline__ void load_fragment(u32 b[PIECES][2], const u32 *packed) {
+#if PIECES > 1
+    uint4 all = *reinterpret_cast<const uint4 *>(packed);
+    b[1][0] = all.z;
+    b[1][1] = all.w;
+#else
+    uint2 all = *reinterpret_cast<const uint2 *>(packed);
+#endif
+    b[0][0] = all.x;
+    b[0][1] = all.y;
 }
 
 // sums (32 rows of this warp x 64 columns) += a slice times the weights of its 32 inputs.
@@ -72,18 +82,12 @@ __device__ __forceinline__ void multiply_slice(float sums[2][8][4], const Produc
                 load_matrices(a[m][piece], memory.slices[buffer][piece] + row * SLICE_STRIDE + k * 16 + lane / 16 * 8);
             }
         }
-        const u32 *step = fragments + ((long)k * output_tiles * 32 + lane) * PIECES * 2;
+        const u32 *step = fragments + (k * output_tiles * 32 + lane) * PIECES * 2;
 #pragma unroll
         for (int n = 0; n < 8; n++) {
             if ((int)blockIdx.y * 8 + n < output_tiles) {
                 u32 b[PIECES][2];
-                const uint2 *packed = reinterpret_cast<const uint2 *>(step + (long)n * 32 * PIECES * 2);
-#pragma unroll
-                for (int piece = 0; piece < PIECES; piece++) {
-                    uint2 pair = packed[piece];
-                    b[piece][0] = pair.x;
-                    b[piece][1] = pair.y;
-                }
+                load_fragment(b, step + n * 32 * PIECES * 2);
 #pragma unroll
                 for (int m = 0; m < 2; m++) multiply_add_pieces(sums[m][n], a[m], b);
             }
@@ -95,9 +99,10 @@ __device__ __forceinline__ void multiply_slice(float sums[2][8][4], const Produc
 __device__ __forceinline__ void multiply_tile(ProductMemory &memory, const Rows &rows, const Weights &weights) {
     float sums[2][8][4] = {};
     float4 slice[8];
-    memory.exponents[threadIdx.x] = scale_exponent(rows.maximum(rows.here(threadIdx.x)));
+    TileOfRows tile = rows.here();
+    memory.exponents[threadIdx.x] = scale_exponent(tile.maximum(threadIdx.x));
     memory.maxima[threadIdx.x] = 0;
-    load_slice(slice, rows, 0);
+    load_slice(slice, tile, 0);
     __syncthreads();
     store_slice(memory, 0, slice);
     __syncthreads();
@@ -105,7 +110,7 @@ __device__ __forceinline__ void multiply_tile(ProductMemory &memory, const Rows 
     const u32 *fragments = weights.fragments + blockIdx.z * weights.field_length() + (long)blockIdx.y * 8 * 32 * PIECES * 2;
     for (int k = 0; k < slices; k++) {
         bool more = k + 1 < slices;
-        if (more) load_slice(slice, rows, (k + 1) * SLICE);
+        if (more) load_slice(slice, tile, (k + 1) * SLICE);
         multiply_slice(sums, memory, k % 2, fragments + (long)k * (SLICE / 16) * output_tiles * 32 * PIECES * 2, output_tiles);
         if (more) store_slice(memory, (k + 1) % 2, slice);
         __syncthreads();

@@ -32,9 +32,27 @@ struct Jets {
     int traces;
 
     __device__ int components() const { return 1 + gradients + traces; }
+    __device__ bool values_only() const { return gradients == 0; }
     __device__ int first_entry(int trace) const { return trace == 0 ? 0 : entry_ends[trace - 1]; }
     // Points of this block's tile.
     __device__ int tile_points() const { return min(points_per_tile, points - (int)blockIdx.x * points_per_tile); }
+};
+
+// A tile of rows.
+struct TileOfRows {
+    float *data;
+    float *maxima;
+    int stride;
+    int column_tiles;
+
+    __device__ float *row(int row) const { return data + row * stride; }
+
+    // The largest magnitude of a row.
+    __device__ float maximum(int row) const {
+        float largest = 0.0f;
+        for (int tile = 0; tile < column_tiles; tile++) largest = fmaxf(largest, maxima[row * column_tiles + tile]);
+        return largest;
+    }
 };
 
 // The rows of a layer: `stride` floats each, and their largest magnitudes, one for every TILE_COLUMNS columns.
@@ -47,17 +65,14 @@ struct Rows {
     __device__ int column_tiles() const { return (width + TILE_COLUMNS - 1) / TILE_COLUMNS; }
     __device__ bool exists() const { return data != nullptr; }
 
-    // Index of row `row` of a tile; `tiles` is the number of tiles of a field.
-    __device__ static long index(int field, int tiles, int tile, int row) { return ((long)field * tiles + tile) * TILE_ROWS + row; }
-    // Row `row` of this block's tile.
-    __device__ long here(int row) const { return index(blockIdx.z, gridDim.x, blockIdx.x, row); }
-
-    // The largest magnitude of a row.
-    __device__ float maximum(long row) const {
-        float largest = 0.0f;
-        for (int tile = 0; tile < column_tiles(); tile++) largest = fmaxf(largest, maxima[row * column_tiles() + tile]);
-        return largest;
+    // The first row of a tile; `tiles` is the number of tiles of a field. Offsets within a tile are 32 bits: on the device, additions and
+    // products of 64 bits take several instructions.
+    __device__ static long first_row(int field, int tiles, int tile) { return ((long)field * tiles + tile) * TILE_ROWS; }
+    __device__ TileOfRows tile(long first_row) const {
+        return {data + first_row * stride, maxima + first_row * column_tiles(), stride, column_tiles()};
     }
+    // This block's tile.
+    __device__ TileOfRows here() const { return tile(first_row(blockIdx.z, gridDim.x, blockIdx.x)); }
 };
 
 // Flat parameters of a batch of fields.

@@ -23,7 +23,7 @@ use common::{Case, Sizes, outputs_under_stand_in_drivers, plan};
 /// The mutant that a process is to run: the number of a barrier, or the name of a change.
 const MUTANT: &str = "SIREN_CUDA_TEST_MUTANT";
 
-/// Runs a network that uses every kernel, with its PTX changed, and prints the first error, or `no fault`.
+/// Runs networks that use every kernel and every path through them, with its PTX changed, and prints the first error, or `no fault`.
 fn run(ptx: String) {
     let device = Device::open_with(0, [Cow::Owned(ptx), Cow::Borrowed("")]).unwrap();
     let rbf = Features::Rbf {
@@ -31,7 +31,14 @@ fn run(ptx: String) {
         first_center: 0,
         first_sigma: 140,
     };
-    for features in [Features::Identity, rbf] {
+    let sine = Pointwise::Sine { omega: 20.0 };
+    let cases = [
+        (Features::Identity, Order::Gradient, sine),
+        (Features::Identity, Order::Value, sine),
+        (Features::Identity, Order::Value, Pointwise::Tanh),
+        (rbf, Order::Gradient, sine),
+    ];
+    for (features, order, pointwise) in cases {
         let sizes = Sizes {
             dims: 2,
             width: 80,
@@ -40,8 +47,8 @@ fn run(ptx: String) {
             points: 150,
             fields: 2,
         };
-        let plan = plan(sizes, features, Pointwise::Sine { omega: 20.0 });
-        let case = Case::draw(sizes, plan, Order::Gradient, 5);
+        let plan = plan(sizes, features, pointwise);
+        let case = Case::draw(sizes, plan, order, 5);
         if let Err(error) = case.try_on(&device, Precision::Exact) {
             println!("> {error}");
             return;
