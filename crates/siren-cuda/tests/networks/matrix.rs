@@ -34,8 +34,11 @@ pub const WIDTHS: [usize; 6] = [5, 32, 33, 64, 70, 16];
 const MOST_SINGLE_ERRORS: f64 = 4.0;
 /// Error of single precision below which it is a coincidence.
 const LEAST_SINGLE_ERROR: f64 = 1e-6;
-/// Largest error in fast mode, for activations without jumps.
+/// Largest error in fast mode, for activations without jumps, unless single precision has a large error too.
 const MOST_FAST_ERROR: f64 = 2e-2;
+/// Largest error in fast mode as a multiple of that of single precision, where that is more: half of the quotient 2¹³ of their units in the last
+/// place. A second derivative of a sinc of Gaussians, which nearly cancels, needs 2,000.
+const MOST_SINGLE_ERRORS_FAST: f64 = 4096.0;
 
 fn encodings(dims: usize) -> Vec<Features> {
     let component = |i: usize, j: usize| 3.0 * ((5 * i + 3 * j) as f64).sin();
@@ -178,7 +181,11 @@ impl Errors {
                 "errors {exact:?}, on the CPU in single precision {single:?}"
             ));
         }
-        let is_coarse = self.is_smooth && !is_below(self.fast, MOST_FAST_ERROR);
+        let is_small = |i: usize| {
+            let most = MOST_FAST_ERROR.max(MOST_SINGLE_ERRORS_FAST * self.single[i]);
+            self.fast[i] < most
+        };
+        let is_coarse = self.is_smooth && !(is_small(0) && is_small(1));
         is_coarse.then(|| format!("errors in fast mode {:?}", self.fast))
     }
 }
