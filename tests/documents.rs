@@ -192,6 +192,7 @@ fn every_option_of_a_command_in_the_documents_is_accepted_by_its_program() {
             ("sweep", Some(_)) => ("sweep".to_owned(), "run"),
             ("table", Some(_)) => ("sweep".to_owned(), "table"),
             ("bench", _) => ("bench".to_owned(), "run"),
+            ("gpu-check", _) => ("bench".to_owned(), "gpu-check"),
             // Commands of xtask itself, and names of commands in sentences.
             _ => continue,
         };

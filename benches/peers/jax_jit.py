@@ -61,10 +61,10 @@ def helmholtz_loss(parameters, coords, problem):
     return helmholtz.loss(coords, medium, (values[:, 0], values[:, 1]), divergence, source, weights)
 
 
-def prepare(case, threads, device):
+def prepare(case, threads, device, arithmetic):
     """Returns a function that takes one step, waits for its result and returns the loss, if it has one."""
-    if device != "cpu":
-        raise SystemExit("JAX is timed on the CPU only")
+    if device != "cpu" or arithmetic != "f32":
+        raise SystemExit("JAX is timed on the CPU only, in f32")
     if case["kind"] == "hyper":
         raise SystemExit("not supported: the JAX engine has no hypernetworks")
     del threads  # limited by the processor affinity that worker.py sets

@@ -54,9 +54,9 @@ def helmholtz_loss(field, coords, problem):
     return helmholtz.loss(coords, medium, (values[:, 0], values[:, 1]), divergence, source, weights)
 
 
-def prepare(case, threads, device):
+def prepare(case, threads, device, arithmetic):
     """Returns a function that takes one step."""
     if case["kind"] == "hyper":
         raise SystemExit("not supported: hypernetworks are timed in eager PyTorch only")
     losses = torch_eager.Losses(prediction, shape_loss, helmholtz_loss)
-    return torch_eager.prepare(case, threads, device, losses, wrap=torch.compile)
+    return torch_eager.prepare(case, threads, device, arithmetic, losses, wrap=torch.compile)

@@ -125,10 +125,29 @@ def synchronized(step, device):
 Losses = collections.namedtuple("Losses", ["prediction", "shape_loss", "helmholtz_loss"])
 
 
-def prepare(case, threads, device, losses=Losses(prediction, shape_loss, helmholtz_loss), wrap=lambda f: f):
-    """Returns a function that takes one step and returns its loss, if it has one. `wrap` compiles the model or the loss, or leaves it as it is."""
+def in_arithmetic(function, device, arithmetic):
+    """Returns the function in an autocast region for bf16; TF32 is a global setting."""
+    if arithmetic != "bf16":
+        return function
+
+    def within(*arguments):
+        with torch.autocast(torch.device(device).type, torch.bfloat16):
+            return function(*arguments)
+
+    return within
+
+
+def prepare(
+    case, threads, device, arithmetic="f32", losses=Losses(prediction, shape_loss, helmholtz_loss), wrap=lambda f: f
+):
+    """Returns a function that takes one step and returns its loss, if it has one.
+
+    `arithmetic` is that of products on a CUDA device: f32, tf32 or bf16. `wrap` compiles the model or the loss, or leaves it as it is.
+    """
     torch.set_num_threads(threads)
-    return synchronized(make_step(case, threads, device, losses, wrap), device)
+    torch.set_float32_matmul_precision("high" if arithmetic == "tf32" else "highest")
+    wrapped = lambda function: in_arithmetic(wrap(function), device, arithmetic)
+    return synchronized(make_step(case, threads, device, losses, wrapped), device)
 
 
 def make_step(case, threads, device, losses, wrap):

@@ -35,6 +35,7 @@ def main():
     parser.add_argument("--case", required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--arithmetic", choices=["f32", "tf32", "bf16"], default="f32")
     arguments = parser.parse_args()
     case = json.loads(arguments.case)
     if hasattr(os, "sched_setaffinity"):
@@ -46,7 +47,7 @@ def main():
         answer(error=f"{error}; install the peers with: pip install -r benches/peers/requirements.txt")
         return
     baseline = memory("VmRSS")
-    step = engine.prepare(case, arguments.threads, arguments.device)
+    step = engine.prepare(case, arguments.threads, arguments.device, arguments.arithmetic)
     started = time.perf_counter()
     loss = step()
     if time.perf_counter() - started < 30:

@@ -63,7 +63,7 @@ pub const HIDDEN_LAYERS: usize = 3;
 
 impl Case {
     /// A field over a square of `side` × `side` points.
-    fn square(kind: Kind, width: usize, side: usize, out_features: usize) -> Self {
+    pub fn square(kind: Kind, width: usize, side: usize, out_features: usize) -> Self {
         let names = [
             "value",
             "gradient",

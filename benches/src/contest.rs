@@ -1,26 +1,28 @@
 //! Runs engines side by side, one process each. They take steps in turn, so that other load on the machine affects all of them equally.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::case::Case;
+use crate::dialog::Dialog;
 use crate::engine::refusal;
 
 /// Longest estimated time of a step in seconds; an engine that would take longer is skipped.
 const MAX_STEP_SECONDS: f64 = 60.0;
 /// Largest estimated size of stored activations in bytes; an engine that would store more is skipped.
 const MAX_ACTIVATION_BYTES: f64 = 12e9;
-/// Largest relative difference of an engine's first loss from that of the first engine.
-const LOSS_TOLERANCE: f64 = 1e-4;
+/// Largest relative difference of the first loss of an engine in 32-bit arithmetic from that of the first engine.
+pub const LOSS_TOLERANCE: f64 = 1e-4;
 
 /// Settings of all engines.
 #[derive(Debug)]
 pub struct Settings {
-    pub engines: Vec<String>,
+    pub entrants: Vec<Entrant>,
     /// The Python interpreter of the peers.
     pub python: String,
     pub threads: usize,
@@ -28,10 +30,47 @@ pub struct Settings {
     pub repeats: usize,
     /// SIMD level of the fused engine; by default the widest of the processor.
     pub simd: Option<String>,
-    /// `cpu` or `cuda:N`, for all engines.
-    pub device: String,
     /// The folder of the peers' scripts.
-    pub peers: std::path::PathBuf,
+    pub peers: PathBuf,
+    /// When waiting for an engine ends.
+    pub deadline: Option<Instant>,
+    pub start: Start,
+}
+
+/// When the processes of engines start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Each after the one before is ready: none disturbs the first step of another.
+    InTurn,
+    /// At once, which saves time where an engine takes long to compile.
+    Together,
+}
+
+/// An engine that takes part, with its device and arithmetic.
+#[derive(Clone, Debug)]
+pub struct Entrant {
+    /// Name in reports.
+    pub name: String,
+    pub engine: String,
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// `fast` for the field's engines on a card; `tf32` or `bf16` for PyTorch.
+    pub arithmetic: Option<String>,
+    /// Largest relative difference of its first loss from that of the first engine.
+    pub loss_tolerance: f64,
+}
+
+impl Entrant {
+    /// Returns an engine in 32-bit arithmetic under its own name.
+    pub fn new(engine: &str, device: &str) -> Self {
+        Self {
+            name: engine.to_owned(),
+            engine: engine.to_owned(),
+            device: device.to_owned(),
+            arithmetic: None,
+            loss_tolerance: LOSS_TOLERANCE,
+        }
+    }
 }
 
 /// Measurements of one engine in one case.
@@ -86,22 +125,35 @@ impl Absence {
 
 /// An engine in one case, with the seconds of its steps so far.
 struct Contender<'a> {
-    engine: &'a str,
+    entrant: &'a Entrant,
     process: Result<EngineProcess, Absence>,
     seconds: Vec<f64>,
 }
 
 impl<'a> Contender<'a> {
     /// Starts the engine's process, unless the engine is to be skipped.
-    fn start(engine: &'a str, case: &Case, settings: &Settings) -> Self {
-        let process = match reason_to_skip(engine, case, settings) {
+    fn start(entrant: &'a Entrant, case: &Case, settings: &Settings) -> Self {
+        let process = match reason_to_skip(entrant, case, settings) {
             Some(reason) => Err(Absence::skipped(reason)),
-            None => EngineProcess::start(engine, case, settings).map_err(|e| Absence::failed(&e)),
+            None => EngineProcess::start(entrant, case, settings).map_err(|e| Absence::failed(&e)),
         };
-        Self {
-            engine,
+        let mut contender = Self {
+            entrant,
             process,
             seconds: Vec::new(),
+        };
+        if settings.start == Start::InTurn {
+            contender.wait_until_ready();
+        }
+        contender
+    }
+
+    /// Waits until the engine is ready, unless it is ready or absent.
+    fn wait_until_ready(&mut self) {
+        if let Ok(process) = &mut self.process
+            && let Err(error) = process.wait_until_ready()
+        {
+            self.process = Err(Absence::failed(&error));
         }
     }
 
@@ -114,7 +166,7 @@ impl<'a> Contender<'a> {
     fn check_loss(&mut self, expected: f64) {
         let disagreement = self
             .first_loss()
-            .and_then(|loss| disagreement(loss, expected));
+            .and_then(|loss| disagreement(loss, expected, self.entrant.loss_tolerance));
         if let Some(reason) = disagreement {
             self.process = Err(Absence {
                 reason,
@@ -140,7 +192,7 @@ impl<'a> Contender<'a> {
     /// Ends the engine's process and returns the measurements.
     fn finish(self) -> EngineOutcome {
         let mut outcome = EngineOutcome {
-            engine: self.engine.to_owned(),
+            engine: self.entrant.name.clone(),
             version: None,
             first_loss: None,
             seconds: self.seconds,
@@ -165,12 +217,16 @@ impl<'a> Contender<'a> {
 /// # Errors
 /// If the measurement of the processor's peak fails. An engine that fails is part of the outcome.
 pub fn run(case: &Case, settings: &Settings, progress: impl Fn(usize)) -> Result<CaseOutcome> {
-    let mut peak = EngineProcess::start("peak", case, settings)?;
+    let mut peak = EngineProcess::start(&Entrant::new("peak", "cpu"), case, settings)?;
+    peak.wait_until_ready()?;
     let mut contenders: Vec<Contender<'_>> = settings
-        .engines
+        .entrants
         .iter()
-        .map(|engine| Contender::start(engine, case, settings))
+        .map(|entrant| Contender::start(entrant, case, settings))
         .collect();
+    for contender in &mut contenders {
+        contender.wait_until_ready();
+    }
     if let Some(loss) = contenders.iter().find_map(Contender::first_loss) {
         for contender in &mut contenders {
             contender.check_loss(loss);
@@ -193,11 +249,12 @@ pub fn run(case: &Case, settings: &Settings, progress: impl Fn(usize)) -> Result
 }
 
 /// Returns why an engine is skipped, if it is. Engines without tiling are estimated at 20 GFLOP/s per thread, about the best they reach.
-fn reason_to_skip(engine: &str, case: &Case, settings: &Settings) -> Option<String> {
-    if let Some(reason) = refusal(engine, case, settings.simd.is_some(), &settings.device) {
+fn reason_to_skip(entrant: &Entrant, case: &Case, settings: &Settings) -> Option<String> {
+    let (engine, device) = (entrant.engine.as_str(), entrant.device.as_str());
+    if let Some(reason) = refusal(engine, case, settings.simd.is_some(), device) {
         return Some(reason.to_owned());
     }
-    if engine == "fused" || settings.device != "cpu" {
+    if engine == "fused" || device != "cpu" {
         return None;
     }
     let seconds = case.operations() / (20e9 * settings.threads as f64);
@@ -210,8 +267,8 @@ fn reason_to_skip(engine: &str, case: &Case, settings: &Settings) -> Option<Stri
 }
 
 /// Describes by how much the loss of a first step differs from that of the first engine, if it is not the same up to rounding.
-fn disagreement(loss: f64, expected: f64) -> Option<String> {
-    let is_same = (loss - expected).abs() <= LOSS_TOLERANCE * expected.abs();
+fn disagreement(loss: f64, expected: f64, tolerance: f64) -> Option<String> {
+    let is_same = (loss - expected).abs() <= tolerance * expected.abs();
     (!is_same).then(|| {
         format!("the loss of the first step is {loss:.6}, and {expected:.6} with the first engine")
     })
@@ -226,17 +283,17 @@ fn number_of(answer: &Value, key: &str) -> Result<f64> {
 
 /// The process of one engine, driven by lines on its standard input.
 struct EngineProcess {
-    child: Child,
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
+    dialog: Dialog,
+    is_ready: bool,
     version: Option<String>,
     first_loss: Option<f64>,
 }
 
 impl EngineProcess {
-    /// Starts an engine and waits until it is ready.
-    fn start(engine: &str, case: &Case, settings: &Settings) -> Result<Self> {
-        let is_rust_engine = ["peak", "fused", "candle"].contains(&engine);
+    /// Starts an engine.
+    fn start(entrant: &Entrant, case: &Case, settings: &Settings) -> Result<Self> {
+        let engine = entrant.engine.as_str();
+        let is_rust_engine = ["peak", "fused", "bare", "candle"].contains(&engine);
         let mut command = if is_rust_engine {
             let mut command = Command::new(std::env::current_exe()?);
             command.arg("worker");
@@ -257,82 +314,51 @@ impl EngineProcess {
         command
             .env("OMP_WAIT_POLICY", "passive")
             .env("KMP_BLOCKTIME", "0");
-        let mut child = command
+        if let Some(arithmetic) = &entrant.arithmetic {
+            command.args(["--arithmetic", arithmetic]);
+        }
+        command
             .args(["--engine", engine, "--threads", &threads])
-            .args(["--device", &settings.device])
-            .args(["--case", &serde_json::to_string(case)?])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
-        let pipes = child.stdin.take().zip(child.stdout.take());
-        let (input, output) =
-            pipes.context("the engine's process has no standard input or output")?;
-        let mut process = Self {
-            child,
-            input: Some(input),
-            output: BufReader::new(output),
+            .args(["--device", &entrant.device])
+            .args(["--case", &serde_json::to_string(case)?]);
+        let mut dialog = Dialog::start(&mut command)?;
+        dialog.deadline = settings.deadline;
+        Ok(Self {
+            dialog,
+            is_ready: false,
             version: None,
             first_loss: None,
-        };
-        let answer = process.answer()?;
+        })
+    }
+
+    /// Waits until the engine is ready.
+    fn wait_until_ready(&mut self) -> Result<()> {
+        if self.is_ready {
+            return Ok(());
+        }
+        let answer = self.dialog.answer()?;
         if let Some(error) = answer["error"].as_str() {
             bail!("{error}");
         }
-        process.version = answer["ready"]["version"].as_str().map(str::to_owned);
-        process.first_loss = answer["ready"]["loss"].as_f64();
-        Ok(process)
+        self.is_ready = true;
+        self.version = answer["ready"]["version"].as_str().map(str::to_owned);
+        self.first_loss = answer["ready"]["loss"].as_f64();
+        Ok(())
     }
 
     /// Requests one step and waits for the answer.
     fn step(&mut self) -> Result<Value> {
-        let input = self
-            .input
-            .as_mut()
-            .context("the engine has already finished")?;
-        writeln!(input, "step").context("cannot write to the engine: its process has ended")?;
-        self.answer()
-    }
-
-    /// Reads the next line of the engine's output as JSON.
-    ///
-    /// # Errors
-    /// If the line is not JSON. If the process has ended, with the last line of its standard error.
-    fn answer(&mut self) -> Result<Value> {
-        let mut line = String::new();
-        if self.output.read_line(&mut line)? == 0 {
-            let mut errors = String::new();
-            if let Some(stderr) = &mut self.child.stderr {
-                stderr.read_to_string(&mut errors)?;
-            }
-            bail!(
-                "the engine's process has ended: {}",
-                errors.trim().lines().last().unwrap_or("no error message")
-            );
-        }
-        serde_json::from_str(&line)
-            .with_context(|| format!("the engine wrote {line:?}, expected a line of JSON"))
+        self.dialog.ask("step")
     }
 
     /// Ends the process and adds its version and its memory to the outcome.
-    fn finish(mut self, outcome: &mut EngineOutcome) {
-        outcome.version = self.version.take();
+    fn finish(self, outcome: &mut EngineOutcome) {
+        outcome.version = self.version;
         outcome.first_loss = self.first_loss;
-        // At the end of its input an engine reports its memory and exits.
-        self.input = None;
-        if let Ok(memory) = self.answer() {
+        if let Ok(memory) = self.dialog.finish() {
             outcome.peak_bytes = memory["peak_bytes"].as_u64();
             outcome.baseline_bytes = memory["baseline_bytes"].as_u64();
         }
-        drop(self.child.wait());
-    }
-}
-
-impl Drop for EngineProcess {
-    /// Kills the process, so that an engine that failed does not go on computing.
-    fn drop(&mut self) {
-        drop(self.child.kill());
     }
 }
 
@@ -342,9 +368,9 @@ mod tests {
 
     #[test]
     fn losses_that_differ_by_more_than_rounding_disagree() {
-        assert_eq!(disagreement(247.614_09, 247.614_06), None);
+        assert_eq!(disagreement(247.614_09, 247.614_06, LOSS_TOLERANCE), None);
         for loss in [247.7, f64::NAN] {
-            let reason = disagreement(loss, 247.614_06).unwrap();
+            let reason = disagreement(loss, 247.614_06, LOSS_TOLERANCE).unwrap();
             assert!(reason.contains("247.614060"), "{reason}");
         }
     }

@@ -23,6 +23,7 @@ use siren_run::{Config, ConfigOf, Domain};
 use siren_shape::config::SirenLossConfig;
 use siren_wave::objective::Region;
 
+use crate::bare::BareStep;
 use crate::case::{Case, HIDDEN_LAYERS, Kind};
 use crate::helmholtz;
 use crate::inputs;
@@ -59,6 +60,9 @@ pub fn refusal(engine: &str, case: &Case, has_level: bool, device: &str) -> Opti
             Some("double precision is timed on the CPU only")
         }
         ("candle", Kind::Hyper) => Some("not supported: candle has no hypernetworks"),
+        ("bare", kind) if !BareStep::supports(kind) => {
+            Some("not supported: kernels alone are timed for values, gradients and Laplacians")
+        }
         ("fused", Kind::Hyper) if has_level => {
             Some("not supported: hypernetworks run at the best SIMD level only")
         }
@@ -151,6 +155,18 @@ impl Engine {
         }))
     }
 
+    /// Prepares a case for the kernels of an NVIDIA device alone, without an optimizer.
+    pub fn bare(case: &Case, engine: &FieldEngine) -> Result<Self> {
+        let FieldEngine::Cuda { device, precision } = engine else {
+            bail!("kernels alone are timed on a device `cuda:N`, not on `{engine}`");
+        };
+        let bare = BareStep::new(case, device, *precision)?;
+        Ok(Self {
+            step: Box::new(move || Ok(bare.take()?)),
+            device: Device::Cpu,
+        })
+    }
+
     /// Prepares a case as a user of candle alone would write it, operation by operation and with candle's own optimizer.
     pub fn candle(case: &Case, device: &Device) -> Result<Self> {
         Ok(Self {
@@ -205,7 +221,7 @@ impl Engine {
 }
 
 /// Returns the derivatives that a case needs.
-fn order(case: &Case) -> Order {
+pub fn order(case: &Case) -> Order {
     match case.kind {
         Kind::Value | Kind::Render | Kind::Batched | Kind::Hyper => Order::Value,
         Kind::Gradient | Kind::Shape => Order::Gradient,
@@ -216,7 +232,7 @@ fn order(case: &Case) -> Order {
 }
 
 /// Makes the case's field.
-fn field(case: &Case, device: &Device) -> Result<Siren> {
+pub fn field(case: &Case, device: &Device) -> Result<Siren> {
     let config = SirenConfig {
         hidden_features: case.width,
         hidden_layers: HIDDEN_LAYERS,

@@ -7,9 +7,12 @@
     reason = "a program: its output is for the terminal"
 )]
 
+mod bare;
 mod case;
 mod contest;
+mod dialog;
 mod engine;
+mod gpu_check;
 mod helmholtz;
 mod hyper;
 mod inputs;
@@ -25,7 +28,8 @@ use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use case::Case;
-use contest::Settings;
+use contest::{Entrant, Settings, Start};
+use gpu_check::{CardWorkerArgs, GpuCheckArgs};
 use worker::WorkerArgs;
 
 const EXAMPLES: &str = "\
@@ -62,6 +66,14 @@ enum Command {
     /// share of the peak count only operations that the step requires. An engine fails if the loss of its first step is not that of the
     /// others.
     Run(RunArgs),
+    /// Check an NVIDIA card: the accuracy of every kind of network on it, speed beside PyTorch, and whole runs. Writes a report.
+    ///
+    /// Needs the NVIDIA driver alone. A phase for which the time is short is cut short, and the report names what was left out. The exit status is 1 if
+    /// results on the card were wrong or missing; slow ones are no failure.
+    GpuCheck(GpuCheckArgs),
+    /// Answer requests about a card, on request of `gpu-check`.
+    #[command(hide = true)]
+    CardWorker(CardWorkerArgs),
     /// Run one engine in this process, on request of `run`.
     #[command(hide = true)]
     Worker(WorkerArgs),
@@ -101,7 +113,9 @@ struct RunArgs {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Worker(worker) => worker.run().map(|()| ExitCode::SUCCESS),
+        Command::CardWorker(worker) => worker.run().map(|()| ExitCode::SUCCESS),
         Command::Run(run) => run.start(),
+        Command::GpuCheck(check) => check.run(),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
@@ -133,7 +147,7 @@ impl RunArgs {
         let bar = ProgressBar::new((cases.len() * settings.repeats) as u64);
         let style = "{wide_bar} {pos}/{len} rounds, {eta} left  {msg}";
         bar.set_style(ProgressStyle::with_template(style)?);
-        let machine = report::machine(settings.threads, &settings.device);
+        let machine = report::machine(settings.threads, &self.device);
         let mut outcomes = Vec::new();
         for (index, case) in cases.iter().enumerate() {
             bar.set_message(case.name.clone());
@@ -160,19 +174,22 @@ impl RunArgs {
             None => std::thread::available_parallelism()?,
         };
         let peers = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("peers");
-        let mut engines = vec!["fused".to_owned(), "candle".to_owned()];
+        let mut engines = vec!["fused", "candle"];
         if self.peers {
-            let all = ["torch_eager", "torch_compile", "jax_jit"];
-            engines.extend(all.map(str::to_owned));
+            engines.extend(["torch_eager", "torch_compile", "jax_jit"]);
         }
         Ok(Settings {
-            engines,
+            entrants: engines
+                .iter()
+                .map(|engine| Entrant::new(engine, &self.device))
+                .collect(),
             python: self.python.clone(),
             threads: threads.get(),
             repeats: self.repeats.get(),
             simd: self.simd.clone(),
-            device: self.device.clone(),
             peers,
+            deadline: None,
+            start: Start::InTurn,
         })
     }
 

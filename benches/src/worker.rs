@@ -9,7 +9,7 @@ use std::io::{BufRead, Write};
 use anyhow::{Result, bail};
 use candle_core::Device;
 use serde_json::{Value, json};
-use siren_core::field::Level;
+use siren_core::field::{FieldEngine, Level};
 use siren_run::Machine;
 
 use crate::case::Case;
@@ -30,6 +30,9 @@ pub struct WorkerArgs {
     simd: Option<Level>,
     #[arg(long, default_value = "cpu")]
     device: String,
+    /// `fast` for products of operands in one half, on a card.
+    #[arg(long)]
+    arithmetic: Option<String>,
 }
 
 /// An engine, or the measurement of the peak, that is ready to take steps.
@@ -87,7 +90,12 @@ impl WorkerArgs {
         let mut engine = match self.engine.as_str() {
             "fused" => {
                 let machine = Machine::new(&self.device, Some(threads))?;
-                Engine::fused(&case, self.simd, &machine.engine)?
+                let engine = self.arithmetic(machine.engine)?;
+                Engine::fused(&case, self.simd, &engine)?
+            }
+            "bare" => {
+                let machine = Machine::new(&self.device, Some(threads))?;
+                Engine::bare(&case, &self.arithmetic(machine.engine)?)?
             }
             "candle" => Engine::candle(&case, &candle_device(&self.device)?)?,
             "peak" => {
@@ -96,7 +104,7 @@ impl WorkerArgs {
                     step: Box::new(move || Ok(json!({"gflops": peak::gflops(threads, level)}))),
                 });
             }
-            other => bail!("unknown engine `{other}`, expected fused, candle or peak"),
+            other => bail!("unknown engine `{other}`, expected fused, bare, candle or peak"),
         };
         let first = engine.step()?;
         if first.seconds < 5.0 {
@@ -106,6 +114,18 @@ impl WorkerArgs {
             loss: first.loss,
             step: Box::new(move || Ok(json!({"seconds": engine.step()?.seconds}))),
         })
+    }
+
+    /// Returns the engine in the arithmetic that was asked for.
+    fn arithmetic(&self, engine: FieldEngine) -> Result<FieldEngine> {
+        match (self.arithmetic.as_deref(), engine) {
+            (None, engine) => Ok(engine),
+            (Some("fast"), FieldEngine::Cuda { device, .. }) => Ok(FieldEngine::Cuda {
+                device,
+                precision: siren_cuda::Precision::Fast,
+            }),
+            (Some(other), engine) => bail!("unknown arithmetic `{other}` on the device {engine}"),
+        }
     }
 }
 
@@ -118,7 +138,7 @@ fn candle_device(name: &str) -> Result<Device> {
 }
 
 /// Writes one line of JSON to standard output.
-fn answer(answer: &Value) -> Result<()> {
+pub fn answer(answer: &Value) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{answer}")?;
     Ok(out.flush()?)

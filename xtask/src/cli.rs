@@ -19,6 +19,7 @@ Examples:
   cargo xtask export runs/image -o image.safetensors
   cargo xtask sweep configs/sweeps/optimizers.toml
   cargo xtask bench value-256-256
+  cargo xtask gpu-check --minutes 25
   cargo xtask setup
   cargo xtask test
   cargo xtask ci
@@ -93,6 +94,14 @@ Examples:
   cargo xtask bench shape --peers              signed distance functions
   cargo xtask bench helmholtz --peers          the Helmholtz equation at the authors' size
   cargo xtask bench -- --help                  builds the program and lists all its options";
+
+const GPU_CHECK_HELP: &str = "\
+All arguments belong to `siren-bench gpu-check` and are passed on unchanged.
+
+Examples:
+  cargo xtask gpu-check                        card 0, 25 minutes
+  cargo xtask gpu-check --python python3       beside PyTorch
+  cargo xtask gpu-check -- --help              builds the program and lists all its options";
 
 /// Fits, resumes, renders and exports implicit neural representations, and checks this workspace.
 #[derive(Debug, Parser)]
@@ -175,6 +184,10 @@ pub enum ProgramCommand {
     /// Time training steps of the field beside other engines, and write a table of the medians.
     #[command(override_usage = "cargo xtask bench [CASES]... [OPTIONS]", after_help = BENCH_HELP)]
     Bench(PassedArgs),
+
+    /// Check an NVIDIA card: accuracy of every kind of network, speed, and whole runs beside the CPU. Writes a report.
+    #[command(override_usage = "cargo xtask gpu-check [OPTIONS]", after_help = GPU_CHECK_HELP)]
+    GpuCheck(PassedArgs),
 }
 
 /// Arguments that are passed on unchanged to the program that a command starts.
@@ -232,7 +245,7 @@ impl ProgramCommand {
             Self::Render(args) => ("render", "a run folder", args),
             Self::Export(args) => ("export", "a run folder", args),
             Self::Table(args) => ("table", "a sweep folder", args),
-            Self::Bench(_) => return Ok(()),
+            Self::Bench(_) | Self::GpuCheck(_) => return Ok(()),
         };
         let found = match args.values.first() {
             None => "nothing".to_owned(),
@@ -256,7 +269,7 @@ mod tests {
     use super::*;
 
     /// The commands that start a program, with a path where they need one.
-    const STARTING: [&str; 7] = [
+    const STARTING: [&str; 8] = [
         "run a.toml",
         "resume r",
         "render r",
@@ -264,6 +277,7 @@ mod tests {
         "sweep a.toml",
         "table s",
         "bench value",
+        "gpu-check a",
     ];
 
     fn parse(line: &str) -> Result<Command, clap::Error> {
@@ -271,13 +285,13 @@ mod tests {
     }
 
     fn passed(line: &str) -> Vec<OsString> {
-        use ProgramCommand::{Bench, Export, Render, Resume, Run, Sweep, Table};
+        use ProgramCommand::{Bench, Export, GpuCheck, Render, Resume, Run, Sweep, Table};
         let Command::Program(command) = parse(line).unwrap() else {
             panic!("`{line}` passes no arguments on");
         };
         match command {
             Run(args) | Resume(args) | Render(args) | Export(args) | Sweep(args) | Table(args)
-            | Bench(args) => args.values,
+            | Bench(args) | GpuCheck(args) => args.values,
         }
     }
 

@@ -22,6 +22,8 @@ const WAVE: &str = "siren-wave";
 const SHAPE: &str = "siren-shape";
 /// The package that times steps.
 const BENCH: &str = "siren-bench";
+/// The packages whose programs the check of a card starts.
+const CHECKED: [&str; 2] = ["siren-image", "siren-poisson"];
 
 /// How the user starts this program. Programs that it starts repeat the command in their advice.
 const COMMAND: &str = "cargo xtask";
@@ -32,8 +34,8 @@ const COMMAND_VARIABLE: &str = "SIREN_COMMAND";
 #[derive(Debug)]
 pub struct Launch {
     package: String,
-    /// A package that is built first because the program starts its executable.
-    dependency: Option<String>,
+    /// Packages that are built first because the program starts their executables.
+    dependencies: Vec<String>,
     args: Vec<OsString>,
 }
 
@@ -47,7 +49,7 @@ impl Launch {
         kind_of_config: impl Fn(&PassedArgs) -> Result<Kind>,
         kind_of_run: impl Fn(&PassedArgs) -> Result<Kind>,
     ) -> Result<Self> {
-        use ProgramCommand::{Bench, Export, Render, Resume, Run, Sweep, Table};
+        use ProgramCommand::{Bench, Export, GpuCheck, Render, Resume, Run, Sweep, Table};
         Ok(match command {
             Run(args) => Self::of_kind(&kind_of_config(args)?, "run", &args.values),
             Resume(args) => Self::of_kind(&kind_of_run(args)?, "resume", &args.values),
@@ -56,6 +58,7 @@ impl Launch {
             Sweep(args) => Self::sweep(&kind_of_config(args)?, &args.values),
             Table(args) => Self::table(&args.values),
             Bench(args) => Self::bench(&args.values),
+            GpuCheck(args) => Self::gpu_check(&args.values),
         })
     }
 
@@ -67,7 +70,7 @@ impl Launch {
     /// Prepares `siren-sweep run <args>`, which starts the program of a kind.
     fn sweep(kind: &Kind, args: &[OsString]) -> Self {
         Self {
-            dependency: Some(kind.package()),
+            dependencies: vec![kind.package()],
             ..Self::new(SWEEP.to_owned(), "run", args)
         }
     }
@@ -82,19 +85,27 @@ impl Launch {
         Self::new(BENCH.to_owned(), "run", args)
     }
 
+    /// Prepares `siren-bench gpu-check <args>`, which starts the programs of some kinds.
+    fn gpu_check(args: &[OsString]) -> Self {
+        Self {
+            dependencies: CHECKED.map(str::to_owned).into(),
+            ..Self::new(BENCH.to_owned(), "gpu-check", args)
+        }
+    }
+
     fn new(package: String, command: &str, args: &[OsString]) -> Self {
         let mut all = vec![OsString::from(command)];
         all.extend_from_slice(args);
         Self {
             package,
-            dependency: None,
+            dependencies: Vec::new(),
             args: all,
         }
     }
 
     /// Builds and starts the program in the current folder. Its exit status becomes that of this process.
     pub fn start(&self, root: &Path) -> Result<ExitCode> {
-        if let Some(package) = &self.dependency {
+        for package in &self.dependencies {
             let mut build = cargo();
             build.args(["build", "--release", "--package", package, "--bin", package]);
             if let Some(feature) = formats(package, ffmpeg::is_installed()) {
@@ -235,14 +246,21 @@ mod tests {
                 "run value audio --peers --python p --simd avx2 --device cuda:0",
                 "siren-bench",
             ),
+            (
+                "gpu-check --minutes 5 --python p",
+                "gpu-check --minutes 5 --python p",
+                "siren-bench",
+            ),
         ] {
             let launch = launch(line);
             assert_eq!(launch.args, passed.split(' ').collect::<Vec<_>>(), "{line}");
             assert_eq!(launch.package, package, "{line}");
         }
         let sweep = launch("sweep a.toml");
-        assert_eq!(sweep.dependency.as_deref(), Some("siren-image"));
-        assert_eq!(launch("table runs/b").dependency, None);
+        assert_eq!(sweep.dependencies, ["siren-image"]);
+        assert!(launch("table runs/b").dependencies.is_empty());
+        let check = launch("gpu-check --rehearse");
+        assert_eq!(check.dependencies, ["siren-image", "siren-poisson"]);
     }
 
     #[test]
@@ -266,6 +284,7 @@ mod tests {
             "sweep a.toml",
             "table runs/b",
             "bench value",
+            "gpu-check --rehearse",
         ] {
             let cargo = launch(line).cargo_run(Path::new("/root"), false);
             let is_set = cargo.get_envs().any(|(variable, command)| {

@@ -9,7 +9,7 @@ mod compare;
     clippy::disallowed_types,
     reason = "starts a process whose driver is the stand-in"
 )]
-#[path = "../../siren-cuda/tests/cases/stand_in.rs"]
+#[path = "../../siren-cuda/tests/networks/stand_in.rs"]
 mod stand_in;
 
 use candle_core::{DType, Device, Tensor, Var};

@@ -10,15 +10,15 @@
 
 #![allow(clippy::print_stdout, reason = "a program prints")]
 
-#[path = "../tests/cases/mod.rs"]
-mod cases;
+#[path = "../tests/networks/mod.rs"]
+mod networks;
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::process::Command;
 use std::{env, fs};
 
-use cases::{Case, Sizes, plan};
+use networks::{NetworkCase, Sizes, plan};
 use siren_cuda::{Device, Precision};
 use siren_kernel::Pointwise;
 use siren_kernel::network::{Features, Order};
@@ -50,8 +50,8 @@ fn step(width: usize, order: &str, precision: &str) {
         fields: 1,
     };
     let plan = plan(sizes, Features::Identity, Pointwise::Sine { omega: 30.0 });
-    let case = Case::draw(sizes, plan, order, 1);
-    case.on(&Device::open(0).unwrap(), precision);
+    let case = NetworkCase::draw(sizes, plan, order, 1);
+    case.on(&Device::open(0).unwrap(), precision).unwrap();
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

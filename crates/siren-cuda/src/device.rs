@@ -1,12 +1,12 @@
 //! Devices, their memory, and kernel launches.
 
 use std::borrow::Cow;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use cudarc::driver::sys::CUresult;
+use cudarc::driver::sys::{CUevent_flags, CUresult, cuDriverGetVersion};
 use cudarc::driver::{
-    CudaContext, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError,
-    LaunchConfig, PushKernelArg, ValidAsZeroBits,
+    CudaContext, CudaEvent, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr,
+    DriverError, LaunchConfig, PushKernelArg, ValidAsZeroBits,
 };
 use cudarc::nvrtc::Ptx;
 
@@ -36,6 +36,15 @@ struct Inner {
     kernels: [Cow<'static, str>; 2],
     /// The kernels of each precision, compiled by the driver at first use.
     modules: [OnceLock<Vec<CudaFunction>>; 2],
+    /// The kernels started since [`Device::record_launches`].
+    launches: Mutex<Option<Vec<Launch>>>,
+}
+
+/// A kernel that was started, between two events.
+pub(crate) struct Launch {
+    pub(crate) kernel: Kernel,
+    pub(crate) start: CudaEvent,
+    pub(crate) end: CudaEvent,
 }
 
 impl Device {
@@ -79,6 +88,7 @@ impl Device {
             stream: context.default_stream(),
             kernels,
             modules: [OnceLock::new(), OnceLock::new()],
+            launches: Mutex::new(None),
         })))
     }
 
@@ -180,11 +190,58 @@ impl Device {
         let argument = Packaged(*argument);
         let mut launch = self.0.stream.launch_builder(function);
         launch.arg(&argument);
+        let start = self.is_recording().then(|| self.event()).transpose()?;
         // SAFETY: the argument is the one that the kernel declares (`Argument`), and its addresses are those of buffers on this device,
         // with the sizes of the same tiling: `fields.rs` makes both. The tests run every kernel in an interpreter that checks each access.
         let launched = unsafe { launch.launch(config) };
         launched.map_err(Error::driver("starting a kernel"))?;
+        if let Some(start) = start {
+            let (kernel, end) = (A::KERNEL, self.event()?);
+            let launch = Launch { kernel, start, end };
+            let mut launches = self.launches();
+            launches.get_or_insert_default().push(launch);
+        }
         Ok(())
+    }
+
+    fn launches(&self) -> std::sync::MutexGuard<'_, Option<Vec<Launch>>> {
+        let launches = self.0.launches.lock();
+        launches.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_recording(&self) -> bool {
+        self.launches().is_some()
+    }
+
+    /// Records every kernel that is started until [`take_launches`](Self::take_launches).
+    pub(crate) fn record_launches(&self) {
+        *self.launches() = Some(Vec::new());
+    }
+
+    /// Returns the kernels recorded, and records no more.
+    pub(crate) fn take_launches(&self) -> Vec<Launch> {
+        self.launches().take().unwrap_or_default()
+    }
+
+    /// Records an event with a time in the stream.
+    pub(crate) fn event(&self) -> Result<CudaEvent> {
+        let flags = Some(CUevent_flags::CU_EVENT_DEFAULT);
+        let event = self.0.stream.context().new_event(flags);
+        let event = event.map_err(Error::driver("making an event"))?;
+        let recorded = event.record(&self.0.stream);
+        recorded.map_err(Error::driver("recording an event"))?;
+        Ok(event)
+    }
+
+    /// Starts a copy from one buffer to another of at least its length.
+    pub(crate) fn copy<T: Element>(&self, from: &Buffer<T>, to: &mut Buffer<T>) -> Result<()> {
+        let copied = self.0.stream.memcpy_dtod(&from.slice, &mut to.slice);
+        copied.map_err(Error::driver("copying on the device"))
+    }
+
+    /// Returns the context of the device.
+    pub(crate) fn context(&self) -> &CudaContext {
+        self.0.stream.context()
     }
 
     /// Returns the kernels of a precision, in the order of [`Kernel`].
@@ -201,6 +258,16 @@ impl Device {
         let functions = functions.map_err(Error::driver("finding a kernel"))?;
         Ok(module.get_or_init(|| functions))
     }
+}
+
+/// Returns the version of CUDA that the driver supports, `1000 · major + 10 · minor`.
+pub(crate) fn driver_version() -> Result<i32> {
+    let mut version = 0;
+    // SAFETY: the pointer is valid for a write. `Device::open` has found the driver before anyone holds a device.
+    let status = unsafe { cuDriverGetVersion(&raw mut version) };
+    let known = status.result();
+    known.map_err(Error::driver("reading the driver's version"))?;
+    Ok(version)
 }
 
 /// Returns whether the driver's library can be loaded. Cudarc panics where it cannot, and its own check is absent from builds that link to

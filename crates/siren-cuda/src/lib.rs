@@ -77,6 +77,7 @@ mod forward;
 mod gradient;
 mod kernels;
 mod loss;
+mod measure;
 #[cfg(test)]
 mod mutants;
 mod tiles;
@@ -88,6 +89,7 @@ pub use self::forward::Tape;
 pub use self::gradient::Gradient;
 pub use self::kernels::Precision;
 pub use self::loss::SquareTargets;
+pub use self::measure::{CardProperties, KernelTime};
 pub use self::tiles::MAX_COMPONENTS;
 
 #[doc(no_inline)]

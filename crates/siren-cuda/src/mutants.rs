@@ -15,10 +15,10 @@ use siren_kernel::network::{Features, Order};
 use crate::device::Device;
 use crate::kernels::Precision;
 
-#[path = "../tests/cases/mod.rs"]
-mod cases;
+#[path = "../tests/networks/mod.rs"]
+mod networks;
 
-use cases::{Case, Sizes, outputs_under_stand_in_drivers, plan};
+use networks::{NetworkCase, Sizes, outputs_under_stand_in_drivers, plan};
 
 /// The mutant that a process is to run: the number of a barrier, or the name of a change.
 const MUTANT: &str = "SIREN_CUDA_TEST_MUTANT";
@@ -48,8 +48,8 @@ fn run(ptx: String) {
             fields: 2,
         };
         let plan = plan(sizes, features, pointwise);
-        let case = Case::draw(sizes, plan, order, 5);
-        if let Err(error) = case.try_on(&device, Precision::Exact) {
+        let case = NetworkCase::draw(sizes, plan, order, 5);
+        if let Err(error) = case.on(&device, Precision::Exact) {
             println!("> {error}");
             return;
         }

@@ -1,13 +1,13 @@
 //! Devices and what is wrong with them, as a user sees it.
 
-mod cases;
+mod networks;
 
-use cases::{Case, Sizes, outputs_under_stand_in_drivers, plan, under_stand_in_driver};
+use networks::{NetworkCase, Sizes, outputs_under_stand_in_drivers, plan, under_stand_in_driver};
 use siren_cuda::{Device, Precision, SquareTargets};
 use siren_kernel::Pointwise;
 use siren_kernel::network::{Features, Order};
 
-fn small_case() -> Case {
+fn small_case() -> NetworkCase {
     let sizes = Sizes {
         dims: 2,
         width: 32,
@@ -17,14 +17,14 @@ fn small_case() -> Case {
         fields: 1,
     };
     let plan = plan(sizes, Features::Identity, Pointwise::Tanh);
-    Case::draw(sizes, plan, Order::Value, 1)
+    NetworkCase::draw(sizes, plan, Order::Value, 1)
 }
 
 /// Returns the message of the first error of a small network on device `index` of a stand-in with each of the settings; nothing in the
 /// processes that run under a stand-in.
-fn messages(settings: &[cases::Settings<'_>], index: usize) -> Vec<String> {
+fn messages(settings: &[networks::Settings<'_>], index: usize) -> Vec<String> {
     let outputs = outputs_under_stand_in_drivers(settings, || {
-        let run = || small_case().try_on(&Device::open(index)?, Precision::Exact);
+        let run = || small_case().on(&Device::open(index)?, Precision::Exact);
         match run() {
             Ok(_) => println!("> no error"),
             Err(error) => println!("> {error}"),
@@ -53,7 +53,7 @@ fn memory_that_runs_out_is_an_error_that_says_for_what() {
 
 #[test]
 fn every_card_and_the_drivers_of_cuda_11_run_the_kernels() {
-    let settings: [cases::Settings<'_>; 5] = [
+    let settings: [networks::Settings<'_>; 5] = [
         &[("SIREN_PTX_CARD", "sm_80"), ("SIREN_PTX_DRIVER", "11000")],
         &[("SIREN_PTX_CARD", "sm_86")],
         &[("SIREN_PTX_CARD", "sm_89")],
@@ -102,7 +102,7 @@ fn gradients_of_several_passes_add_up() {
             let (_, tape) = fields.forward(&case.coords, &case.order).unwrap();
             fields.backward(&tape, &case.d_jets, &mut sum).unwrap();
         }
-        let once = case.on(&device, Precision::Exact).gradient;
+        let once = case.on(&device, Precision::Exact).unwrap().gradient;
         for (twice, once) in sum.read().unwrap().iter().zip(once) {
             assert!((f64::from(*twice) - 2.0 * once).abs() <= 1e-6 * once.abs().max(1.0));
         }
@@ -122,7 +122,7 @@ fn the_square_error_on_the_device_has_the_sums_and_the_gradient_of_the_one_from_
             fields: 2,
         };
         let plan = plan(sizes, Features::Identity, Pointwise::Sine { omega: 10.0 });
-        let case = Case::draw(sizes, plan, Order::laplacian(2), 1);
+        let case = NetworkCase::draw(sizes, plan, Order::laplacian(2), 1);
         let fields = device
             .fields(&case.plan, &case.params, Precision::Exact)
             .unwrap();
@@ -159,5 +159,31 @@ fn the_square_error_on_the_device_has_the_sums_and_the_gradient_of_the_one_from_
             assert!((sum - expected).abs() <= 1e-6 * expected);
         }
         assert_eq!(gradient.read().unwrap(), expected.read().unwrap());
+    });
+}
+
+#[test]
+fn a_card_has_properties_and_every_kernel_of_a_step_a_time() {
+    under_stand_in_driver(&[("SIREN_PTX_CARD", "sm_89")], || {
+        let device = Device::open(0).unwrap();
+        let card = device.properties().unwrap();
+        assert_eq!(
+            (card.compute_capability, card.driver_version),
+            ([8, 9], 13000)
+        );
+        assert!(card.multiprocessors > 0);
+        assert!(device.free_bytes().unwrap() <= card.memory_bytes);
+        let seconds = device.copy_seconds(4096, 3).unwrap();
+        assert_eq!(seconds.iter().filter(|&&s| s >= 0.0).count(), 3);
+        let case = small_case();
+        let (found, times) = device
+            .kernel_times(|| case.on(&device, Precision::Exact))
+            .unwrap();
+        let started = |kernel: &str| times.iter().filter(|time| time.kernel == kernel).count();
+        assert_eq!(found.jets.len(), 100);
+        assert_eq!((started("layer_forward"), started("scatter")), (1, 1));
+        assert!(times.iter().all(|time| time.milliseconds >= 0.0));
+        let ((), times) = device.kernel_times(|| Ok(())).unwrap();
+        assert_eq!(times.len(), 0);
     });
 }

@@ -1,14 +1,4 @@
-//! Networks for tests, and their jets and gradients by the reference implementation in double precision.
-
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "each test program uses a part of this module"
-)]
-
-mod stand_in;
-
-pub use stand_in::{Settings, outputs_under_stand_in_drivers, under_stand_in_driver};
+//! Networks, and their jets and gradients by the reference implementation in double precision.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -18,7 +8,7 @@ use siren_kernel::{Level, Pointwise, Real};
 use std::sync::Arc;
 
 /// A batch of fields with points and an upstream gradient.
-pub struct Case {
+pub struct NetworkCase {
     pub plan: Arc<Plan>,
     pub order: Order,
     pub fields: usize,
@@ -43,9 +33,19 @@ pub struct Sizes {
 }
 
 /// Jets and gradient of a case.
-pub struct Outcome {
+pub struct NetworkOutcome {
     pub jets: Vec<f64>,
     pub gradient: Vec<f64>,
+}
+
+impl NetworkOutcome {
+    /// Returns a checksum of all bits.
+    pub fn checksum(&self) -> u64 {
+        let values = self.jets.iter().chain(&self.gradient);
+        values.fold(0_u64, |sum, value| {
+            sum.rotate_left(5).wrapping_add(value.to_bits())
+        })
+    }
 }
 
 /// Returns a plan with layers of equal width.
@@ -92,7 +92,7 @@ pub fn plan(sizes: Sizes, features: Features, pointwise: Pointwise) -> Plan {
     }
 }
 
-impl Case {
+impl NetworkCase {
     /// Draws parameters, coordinates in [−1, 1] and an upstream gradient.
     pub fn draw(sizes: Sizes, plan: Plan, order: Order, seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -147,10 +147,10 @@ impl Case {
     }
 
     /// Computes the case with the CPU kernels in the precision of `T`, at the scalar level.
-    pub fn on_cpu<T: Real>(&self) -> Outcome {
+    pub fn on_cpu<T: Real>(&self) -> NetworkOutcome {
         let convert = |values: &[f32]| values.iter().map(|&x| T::of(f64::from(x))).collect();
         let level = Level::Scalar;
-        let mut outcome = Outcome {
+        let mut outcome = NetworkOutcome {
             jets: Vec::new(),
             gradient: Vec::new(),
         };
@@ -186,18 +186,13 @@ impl Case {
     }
 
     /// Computes the case on a device.
-    pub fn on(&self, device: &Device, precision: Precision) -> Outcome {
-        self.try_on(device, precision).unwrap()
-    }
-
-    /// As [`on`](Self::on).
-    pub fn try_on(&self, device: &Device, precision: Precision) -> Result<Outcome> {
+    pub fn on(&self, device: &Device, precision: Precision) -> Result<NetworkOutcome> {
         let fields = device.fields(&self.plan, &self.params, precision)?;
         let (jets, tape) = fields.forward(&self.coords, &self.order)?;
         let mut gradient = fields.gradient()?;
         fields.backward(&tape, &self.d_jets, &mut gradient)?;
         let widened = |values: Vec<f32>| values.into_iter().map(f64::from).collect();
-        Ok(Outcome {
+        Ok(NetworkOutcome {
             jets: widened(jets),
             gradient: widened(gradient.read()?),
         })
@@ -205,7 +200,7 @@ impl Case {
 }
 
 /// Returns the largest error of each component of the jets, relative to the largest magnitude of that component.
-pub fn jet_error(found: &Outcome, expected: &Outcome, components: usize) -> f64 {
+pub fn jet_error(found: &NetworkOutcome, expected: &NetworkOutcome, components: usize) -> f64 {
     let errors = (0..components).map(|c| {
         let of = |jets: &'_ [f64]| {
             jets.iter()
@@ -229,7 +224,7 @@ pub fn jet_error(found: &Outcome, expected: &Outcome, components: usize) -> f64 
 }
 
 /// Returns the error of the gradient relative to its norm.
-pub fn gradient_error(found: &Outcome, expected: &Outcome) -> f64 {
+pub fn gradient_error(found: &NetworkOutcome, expected: &NetworkOutcome) -> f64 {
     let square = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>();
     let difference = square(
         &mut found
