@@ -201,13 +201,22 @@ pub(crate) struct Reduce {
     pub(crate) gradient: u64,
 }
 
+/// `struct PackedLayer` of pack.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PackedLayer {
+    pub(crate) first: i64,
+    pub(crate) fragments: i64,
+    pub(crate) inputs: i32,
+    pub(crate) outputs: i32,
+}
+
 /// `struct Maximum` of pack.cuh.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Maximum {
     pub(crate) parameters: Parameters,
-    pub(crate) first: i64,
-    pub(crate) elements: i32,
+    pub(crate) layers: u64,
     pub(crate) largest: u64,
 }
 
@@ -216,11 +225,10 @@ pub(crate) struct Maximum {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pack {
     pub(crate) parameters: Parameters,
-    pub(crate) first: i64,
-    pub(crate) output_stride: i32,
-    pub(crate) input_stride: i32,
-    pub(crate) weights: Weights,
+    pub(crate) layers: u64,
+    pub(crate) largest: u64,
     pub(crate) fragments: u64,
+    pub(crate) is_backward: i32,
 }
 
 /// `struct SquareError` of loss.cuh.

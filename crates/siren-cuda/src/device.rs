@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use cudarc::driver::sys::{CUevent_flags, CUresult, cuDriverGetVersion};
+use cudarc::driver::result::{device, mem_pool};
+use cudarc::driver::sys::{CUevent_flags, CUmemPool_attribute, CUresult, cuDriverGetVersion};
 use cudarc::driver::{
     CudaContext, CudaEvent, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr,
     DriverError, LaunchConfig, PushKernelArg, ValidAsZeroBits,
@@ -81,6 +82,7 @@ impl Device {
                 minor,
             });
         }
+        keep_freed_memory(&context).map_err(Error::driver("setting up its memory"))?;
         Ok(Self(Arc::new(Inner {
             index,
             name,
@@ -283,6 +285,22 @@ impl std::fmt::Debug for Device {
     }
 }
 
+/// Keeps memory that was freed for the next allocations of this program. By default the driver returns it to the system whenever the device is
+/// idle, that is in every step, and takes it back page by page.
+fn keep_freed_memory(context: &CudaContext) -> std::result::Result<(), DriverError> {
+    if !context.has_async_alloc() {
+        return Ok(());
+    }
+    let mut threshold = u64::MAX;
+    let attribute = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+    // SAFETY: the device is that of an open context, its pool exists as long as the device, and the driver reads this attribute's value, a
+    // 64-bit number, during the call.
+    unsafe {
+        let pool = device::get_default_mem_pool(context.cu_device())?;
+        mem_pool::set_attribute(pool, attribute, (&raw mut threshold).cast())
+    }
+}
+
 fn allocation_error(error: DriverError, what: &'static str, bytes: usize) -> Error {
     if error.0 == CUresult::CUDA_ERROR_OUT_OF_MEMORY {
         return Error::OutOfMemory { what, bytes };
@@ -351,6 +369,13 @@ impl Element for arguments::TraceTerm {}
 unsafe impl DeviceRepr for arguments::TraceTerm {}
 // SAFETY: zero bits are zeros of its fields.
 unsafe impl ValidAsZeroBits for arguments::TraceTerm {}
+
+impl Element for arguments::PackedLayer {}
+
+// SAFETY: two fields of eight bytes and two of four without padding (`repr(C)`), as in pack.cuh.
+unsafe impl DeviceRepr for arguments::PackedLayer {}
+// SAFETY: zero bits are zeros of its fields.
+unsafe impl ValidAsZeroBits for arguments::PackedLayer {}
 
 /// Argument of a kernel.
 pub(crate) trait Argument: Copy {

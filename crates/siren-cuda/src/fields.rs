@@ -1,17 +1,15 @@
 //! Fields on a device: their parameters and packed weights.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use siren_kernel::network::{Dense, Features, Order, Plan};
+use siren_kernel::network::{Features, Order, Plan};
 
-use crate::arguments::{JetShape, Jets, Maximum, Pack, Parameters, Rows, TraceTerm, Weights};
+use crate::arguments::{JetShape, Jets, Parameters, Rows, TraceTerm, Weights};
 use crate::device::{Buffer, Device};
 use crate::error::{Error, Result};
-use crate::kernels::{Precision, THREADS};
+use crate::kernels::Precision;
 use crate::tiles::{Tiling, column_tiles, stride};
-
-/// Blocks that look for the largest weight of a matrix.
-const MAXIMUM_BLOCKS: usize = 64;
+use crate::weights::{Direction, PackedWeights, first_product};
 
 /// A batch of fields of one plan on a device, with their weights packed.
 pub struct Fields {
@@ -20,12 +18,7 @@ pub struct Fields {
     pub(crate) precision: Precision,
     pub(crate) count: usize,
     params: Buffer<f32>,
-    /// Bits of the largest weight `(layer, field)`.
-    maxima: Vec<Buffer<u32>>,
-    /// `W` of each layer for `z = W h`; `None` for a layer that is computed in single precision.
-    forward: Vec<Option<Buffer<u32>>>,
-    /// `Wᵀ` of each layer for `h̄ = Wᵀ z̄`; packed at first use.
-    backward: OnceLock<Vec<Option<Buffer<u32>>>>,
+    weights: PackedWeights,
     pub(crate) sinusoids: Option<SinusoidTables>,
 }
 
@@ -51,13 +44,6 @@ pub(crate) struct OrderTables {
     shape: JetShape,
 }
 
-/// Direction in which a product uses the weights of a layer.
-#[derive(Clone, Copy)]
-pub(crate) enum Direction {
-    Forward,
-    Backward,
-}
-
 impl Device {
     /// Uploads the parameters `(b, P)` of a batch of fields and packs their weights.
     ///
@@ -76,22 +62,21 @@ impl Device {
             Features::Sinusoids { .. } => Some(self.sinusoid_tables(plan)?),
             Features::Identity | Features::Rbf { .. } => None,
         };
-        let mut fields = Fields {
+        let count = params.len() / each;
+        let params = self.upload(params)?;
+        let parameters = Parameters {
+            data: self.address(&params),
+            count: each as i64,
+        };
+        Ok(Fields {
             device: self.clone(),
             plan: Arc::clone(plan),
             precision,
-            count: params.len() / each,
-            params: self.upload(params)?,
-            maxima: Vec::new(),
-            forward: Vec::new(),
-            backward: OnceLock::new(),
+            count,
+            weights: PackedWeights::new(self, plan, precision, count, parameters)?,
+            params,
             sinusoids,
-        };
-        for layer in &plan.layers {
-            fields.maxima.push(fields.maximum(layer)?);
-        }
-        fields.forward = fields.pack(Direction::Forward)?;
-        Ok(fields)
+        })
     }
 
     fn sinusoid_tables(&self, plan: &Plan) -> Result<SinusoidTables> {
@@ -184,9 +169,9 @@ impl Fields {
         self.count
     }
 
-    /// Returns whether a layer is a product on tensor cores. The first layer of coordinates is computed in single precision.
+    /// Returns whether a layer is a product on tensor cores.
     pub(crate) fn is_product(&self, index: usize) -> bool {
-        index > 0 || self.plan.features != Features::Identity
+        index >= first_product(&self.plan)
     }
 
     pub(crate) fn parameters_argument(&self) -> Parameters {
@@ -198,77 +183,6 @@ impl Fields {
 
     /// Returns the packed weights of a layer as an argument.
     pub(crate) fn weights_argument(&self, index: usize, direction: Direction) -> Result<Weights> {
-        let packed = match direction {
-            Direction::Forward => &self.forward,
-            Direction::Backward => {
-                if self.backward.get().is_none() {
-                    // Another thread may be quicker; its weights are the same.
-                    let _ = self.backward.set(self.pack(Direction::Backward)?);
-                }
-                self.backward.wait()
-            }
-        };
-        let Some(fragments) = &packed[index] else {
-            unreachable!("only products ask for packed weights");
-        };
-        Ok(self.weights(index, direction, self.device.address(fragments)))
-    }
-
-    fn weights(&self, index: usize, direction: Direction, fragments: u64) -> Weights {
-        let layer = &self.plan.layers[index];
-        let (inputs, outputs) = match direction {
-            Direction::Forward => (layer.fan_in, layer.fan_out),
-            Direction::Backward => (layer.fan_out, layer.fan_in),
-        };
-        Weights {
-            fragments,
-            maximum: self.device.address(&self.maxima[index]),
-            inputs: inputs as i32,
-            outputs: outputs as i32,
-        }
-    }
-
-    fn maximum(&self, layer: &Dense) -> Result<Buffer<u32>> {
-        let maximum = self.device.zeros(self.count, "the largest weights")?;
-        let argument = Maximum {
-            parameters: self.parameters_argument(),
-            first: layer.weight.start as i64,
-            elements: layer.weight.len() as i32,
-            largest: self.device.address(&maximum),
-        };
-        let blocks = layer.weight.len().div_ceil(THREADS).min(MAXIMUM_BLOCKS);
-        self.device
-            .launch(self.precision, [blocks, 1, self.count], &argument)?;
-        Ok(maximum)
-    }
-
-    fn pack(&self, direction: Direction) -> Result<Vec<Option<Buffer<u32>>>> {
-        let pack = |(index, layer): (usize, &Dense)| {
-            if !self.is_product(index) {
-                return Ok(None);
-            }
-            let (output_stride, input_stride) = match direction {
-                Direction::Forward => (layer.fan_in, 1),
-                Direction::Backward => (1, layer.fan_in),
-            };
-            let padded = stride(layer.fan_in) * stride(layer.fan_out);
-            // Two halves in each element, for every piece.
-            let elements = self.count * padded / 2 * self.precision.pieces();
-            let fragments = self.device.uninitialized(elements, "packed weights")?;
-            let address = self.device.address(&fragments);
-            let argument = Pack {
-                parameters: self.parameters_argument(),
-                first: layer.weight.start as i64,
-                output_stride: output_stride as i32,
-                input_stride: input_stride as i32,
-                weights: self.weights(index, direction, address),
-                fragments: address,
-            };
-            let blocks = (padded / 4).div_ceil(THREADS);
-            self.device
-                .launch(self.precision, [blocks, 1, self.count], &argument)?;
-            Ok(Some(fragments))
-        };
-        self.plan.layers.iter().enumerate().map(pack).collect()
+        self.weights.argument(index, direction)
     }
 }

@@ -6,8 +6,9 @@ use siren_kernel::network::{Dense, Features, Order, Plan};
 use crate::arguments::{FeatureKind, FeaturesForward, ForwardOutput, Jets, LayerForward, Rows};
 use crate::device::{Argument, Buffer, DeviceArray};
 use crate::error::{Error, Result};
-use crate::fields::{Direction, Fields, OrderTables, RowsBuffer};
+use crate::fields::{Fields, OrderTables, RowsBuffer};
 use crate::tiles::{Tiling, column_tiles, stride};
+use crate::weights::Direction;
 
 /// What the forward pass saves for the backward pass.
 pub struct Tape {

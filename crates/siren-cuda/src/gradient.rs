@@ -5,10 +5,11 @@ use crate::arguments::{
 };
 use crate::device::{Buffer, Device};
 use crate::error::{Error, Result};
-use crate::fields::{Direction, Fields, RowsBuffer};
+use crate::fields::{Fields, RowsBuffer};
 use crate::forward::{FeatureArguments, Tape};
 use crate::kernels::THREADS;
 use crate::tiles::column_tiles;
+use crate::weights::Direction;
 
 use siren_kernel::Pointwise;
 use siren_kernel::network::{Features, Plan};

@@ -81,6 +81,7 @@ mod measure;
 #[cfg(test)]
 mod mutants;
 mod tiles;
+mod weights;
 
 pub use self::device::{Device, DeviceArray};
 pub use self::error::{Error, Result};

@@ -91,12 +91,20 @@ fn faults(mutants: &[String], ptx_of: impl Fn(&str) -> String) -> Vec<String> {
     let reports: Vec<String> = (0..mutants.len())
         .map(|index| folder.path().join(index.to_string()).display().to_string())
         .collect();
-    let settings: Vec<[(&str, &str); 2]> = mutants
+    // In another order a fault may be found elsewhere first.
+    let order = ("SIREN_PTX_ORDER", "forward");
+    let settings: Vec<[(&str, &str); 3]> = mutants
         .iter()
         .zip(&reports)
-        .map(|(mutant, report)| [(MUTANT, mutant.as_str()), ("SIREN_PTX_REPORT", report)])
+        .map(|(mutant, report)| {
+            [
+                (MUTANT, mutant.as_str()),
+                ("SIREN_PTX_REPORT", report),
+                order,
+            ]
+        })
         .collect();
-    let settings: Vec<_> = settings.iter().map(<[_; 2]>::as_slice).collect();
+    let settings: Vec<_> = settings.iter().map(<[_; 3]>::as_slice).collect();
     let outputs = outputs_under_stand_in_drivers(&settings, || {
         run(ptx_of(&env::var(MUTANT).unwrap()));
     });

@@ -3,9 +3,14 @@
 use std::ffi::{c_int, c_uint, c_void};
 use std::ptr;
 
-use super::{Handle, code, input, put};
+use super::{Handle, check_device, code, handle, input, put};
 use crate::driver::status::Status;
 use crate::driver::world::in_context;
+
+/// Handle of the only pool of memory.
+const POOL: usize = 32;
+/// The attribute that says how much freed memory a pool keeps. This one keeps none and loses nothing by it.
+const RELEASE_THRESHOLD: c_int = 4;
 
 exported! {
     cuMemAlloc_v2(address: *mut u64, bytes: usize) {
@@ -24,6 +29,19 @@ exported! {
 
     cuMemFreeAsync(address: u64, stream: Handle) {
         in_context(|world| world.check_stream(stream.addr()).and_then(|()| world.free(address)))
+    }
+
+    cuDeviceGetDefaultMemPool(pool: *mut Handle, device: c_int) {
+        in_context(|_| check_device(device))?;
+        // SAFETY: contract of the interface: a pointer for a result.
+        unsafe { put(pool, handle(POOL)) }
+    }
+
+    cuMemPoolSetAttribute(pool: Handle, attribute: c_int, value: Handle) {
+        if pool.addr() != POOL || attribute != RELEASE_THRESHOLD || value.is_null() {
+            return Err(Status::INVALID_VALUE);
+        }
+        Ok(())
     }
 
     cuMemHostAlloc(pointer: *mut Handle, bytes: usize, _flags: c_uint) {
