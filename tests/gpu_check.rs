@@ -79,8 +79,9 @@ fn assert_timed(speed: &Value) {
             }
         }
         for precision in ["exact", "fast"] {
+            // A rendering looks for the largest weights, packs, and computes the features and at least one layer.
             assert!(
-                number(&case["kernels"][precision]["launches"]) >= 10.0,
+                number(&case["kernels"][precision]["launches"]) >= 4.0,
                 "{case}"
             );
         }
