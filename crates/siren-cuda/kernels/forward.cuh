@@ -103,7 +103,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, LAYER_BLOCKS) layer_forwar
     extern __shared__ __align__(16) unsigned char shared[];
     ProductMemory &memory = *reinterpret_cast<ProductMemory *>(shared);
     const Jets &jets = layer.jets;
-    multiply_tile(memory, layer.input, layer.weights);
+    multiply_tile(memory, layer.input, layer.weights, layer.out.jets != nullptr);
     const float *bias = layer.parameters.of_field() + layer.bias;
     if (layer.out.jets) {
         store_jets(memory, jets, layer.out, layer.weights.outputs, bias);

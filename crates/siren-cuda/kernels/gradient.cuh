@@ -31,9 +31,9 @@ __device__ __forceinline__ TileRange tiles_of_split(int tiles, int splits, int s
 struct GradientMemory {
     // [buffer][operand][piece]: z̄ and h.
     u16 slices[2][2][PIECES][GRADIENT_PIECE];
-    // Exponents by which z̄ of the tile's rows are scaled, so that the scales of z̄ and h cancel in every product; those of h.
-    int d_exponents[TILE_ROWS];
-    int h_exponents[TILE_ROWS];
+    // Powers of two by which z̄ of the tile's rows are scaled, so that the scales of z̄ and h cancel in every product; those of h.
+    float d_scales[TILE_ROWS];
+    float h_scales[TILE_ROWS];
     float warp_maxima[THREADS / 32];
     float4 bias[THREADS];
 };
@@ -60,11 +60,11 @@ __device__ __forceinline__ void load_gradient_slice(float4 slice[4], const TileO
     }
 }
 
-__device__ __forceinline__ void store_gradient_slice(u16 *to, const float4 slice[4], const int *exponents) {
+__device__ __forceinline__ void store_gradient_slice(u16 *to, const float4 slice[4], const float *scales) {
 #pragma unroll
     for (int i = 0; i < 4; i++) {
         int row = (int)threadIdx.x / 16 + i * 8;
-        store_pieces(to + row * GRADIENT_STRIDE + (int)threadIdx.x % 16 * 4, GRADIENT_PIECE, slice[i], power_of_two(exponents[row]));
+        store_pieces(to + row * GRADIENT_STRIDE + (int)threadIdx.x % 16 * 4, GRADIENT_PIECE, slice[i], scales[row]);
     }
 }
 
@@ -111,7 +111,7 @@ __device__ __forceinline__ int choose_exponents(GradientMemory &memory, const Ti
     int row = threadIdx.x;
     int a = scale_exponent(input.maximum(row));
     float largest = warp_maximum(d_output.maximum(row) * power_of_two(-a));
-    memory.h_exponents[row] = a;
+    memory.h_scales[row] = power_of_two(a);
     if (row % 32 == 0) memory.warp_maxima[row / 32] = largest;
     __syncthreads();
     for (int warp = 0; warp < THREADS / 32; warp++) {
@@ -119,7 +119,7 @@ __device__ __forceinline__ int choose_exponents(GradientMemory &memory, const Ti
         largest = __uint_as_float(max(__float_as_uint(largest), __float_as_uint(memory.warp_maxima[warp])));
     }
     int t = scale_exponent(largest);
-    memory.d_exponents[row] = t - a;
+    memory.d_scales[row] = power_of_two(t - a);
     __syncthreads();
     return t;
 }
@@ -171,8 +171,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) weight_gradient(const W
         load_gradient_slice(h, input, 0, first_input);
         for (int slice = 0; slice < TILE_ROWS / SLICE; slice++) {
             int row = slice * SLICE;
-            store_gradient_slice(memory.slices[slice % 2][0][0], d, memory.d_exponents + row);
-            store_gradient_slice(memory.slices[slice % 2][1][0], h, memory.h_exponents + row);
+            store_gradient_slice(memory.slices[slice % 2][0][0], d, memory.d_scales + row);
+            store_gradient_slice(memory.slices[slice % 2][1][0], h, memory.h_scales + row);
             if (input_tile == 0) add_bias(bias, d, row, layer.jets.points_per_tile);
             __syncthreads();
             if (row + SLICE < TILE_ROWS) {
@@ -184,7 +184,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) weight_gradient(const W
         float scale = power_of_two(-exponent);
 #pragma unroll
         for (int i = 0; i < 32; i++) totals[i / 16][i / 4 % 4][i % 4] += sums[i / 16][i / 4 % 4][i % 4] * scale;
-        // No barrier: the next tile's exponents are written after the last ones are read, and its slices after the barriers between.
+        // No barrier: the next tile's scales are written after the last ones are read, and its slices after the barriers between.
     }
     float *out = layer.partials.here(split);
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32;

@@ -21,6 +21,9 @@ __device__ __forceinline__ int scale_exponent(float largest) {
 // 2^e, with e clamped to the exponents of normal floats.
 __device__ __forceinline__ float power_of_two(int e) { return __int_as_float((max(-126, min(e, 127)) + 127) << 23); }
 
+// 1 / x of a power of two whose exponent is within ±126.
+__device__ __forceinline__ float inverse_power(float x) { return __int_as_float((254 << 23) - __float_as_int(x)); }
+
 // Splits two floats into pieces: halves[piece] holds both.
 __device__ __forceinline__ void split(float x, float y, u32 halves[PIECES]) {
     halves[0] = halves_of(x, y);

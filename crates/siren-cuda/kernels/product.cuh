@@ -12,7 +12,7 @@ constexpr int LAYER_BLOCKS = PIECES > 1 ? 2 : 3;
 constexpr int RESULT_STRIDE = TILE_COLUMNS + 8;
 
 // Weights (outputs x inputs) as second operands of tensor cores, in the order in which warps read them:
-// [inputs / 16][outputs / 8][lane][piece][2], both sides padded to a multiple of SLICE.
+// [inputs / 16][outputs / 8][lane][piece][2], with inputs padded to a multiple of SLICE and outputs to one of TILE_COLUMNS.
 struct Weights {
     const u32 *fragments;
     // Bits of the largest magnitude, one for each field.
@@ -21,7 +21,7 @@ struct Weights {
     int outputs;
 
     __device__ int padded_inputs() const { return (inputs + SLICE - 1) / SLICE * SLICE; }
-    __device__ int padded_outputs() const { return (outputs + SLICE - 1) / SLICE * SLICE; }
+    __device__ int padded_outputs() const { return (outputs + TILE_COLUMNS - 1) / TILE_COLUMNS * TILE_COLUMNS; }
     __device__ long field_length() const { return (long)padded_inputs() * padded_outputs() / 2 * PIECES; }
     __device__ int exponent() const { return scale_exponent(__uint_as_float(maximum[blockIdx.z])); }
 };
@@ -32,8 +32,8 @@ struct ProductMemory {
         u16 slices[2][PIECES][SLICE_PIECE];
         float result[TILE_ROWS * RESULT_STRIDE];
     };
-    // Exponents of the scales of the rows.
-    int exponents[TILE_ROWS];
+    // Scales of the rows of the operand, powers of two.
+    float scales[TILE_ROWS];
     // Bits of the largest magnitudes of the rows of the result.
     u32 maxima[TILE_ROWS];
 };
@@ -50,7 +50,7 @@ __device__ __forceinline__ void store_slice(ProductMemory &memory, int buffer, c
     for (int i = 0; i < 8; i++) {
         int row = (int)threadIdx.x / 8 + i * 16;
         u16 *to = memory.slices[buffer][0] + row * SLICE_STRIDE + (int)threadIdx.x % 8 * 4;
-        store_pieces(to, SLICE_PIECE, slice[i], power_of_two(memory.exponents[row]));
+        store_pieces(to, SLICE_PIECE, slice[i], memory.scales[row]);
     }
 }
 
@@ -67,8 +67,9 @@ __device__ __forceinline__ void load_fragment(u32 b[PIECES][2], const u32 *packe
     b[0][1] = all.y;
 }
 
-// sums (32 rows of this warp x 64 columns) += a slice times the weights of its 32 inputs.
-__device__ __forceinline__ void multiply_slice(float sums[2][8][4], const ProductMemory &memory, int buffer, const u32 *fragments,
+// sums (32 rows of this warp x 8 N columns) += a slice times the weights of its 32 inputs.
+template <int N>
+__device__ __forceinline__ void multiply_slice(float sums[2][N][4], const ProductMemory &memory, int buffer, const u32 *fragments,
                                                int output_tiles) {
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
 #pragma unroll
@@ -84,24 +85,19 @@ __device__ __forceinline__ void multiply_slice(float sums[2][8][4], const Produc
         }
         const u32 *step = fragments + (k * output_tiles * 32 + lane) * PIECES * 2;
 #pragma unroll
-        for (int n = 0; n < 8; n++) {
-            if ((int)blockIdx.y * 8 + n < output_tiles) {
-                u32 b[PIECES][2];
-                load_fragment(b, step + n * 32 * PIECES * 2);
+        for (int n = 0; n < N; n++) {
+            u32 b[PIECES][2];
+            load_fragment(b, step + n * 32 * PIECES * 2);
 #pragma unroll
-                for (int m = 0; m < 2; m++) multiply_add_pieces(sums[m][n], a[m], b);
-            }
+            for (int m = 0; m < 2; m++) multiply_add_pieces(sums[m][n], a[m], b);
         }
     }
 }
 
-// Writes rows Wᵀ, for this block's tile of rows and of columns, to memory.result, and zeros to memory.maxima. All threads see both.
-__device__ __forceinline__ void multiply_tile(ProductMemory &memory, const Rows &rows, const Weights &weights) {
-    float sums[2][8][4] = {};
+// Writes the first 8 N columns of this block's tile of rows Wᵀ to memory.result.
+template <int N> __device__ __forceinline__ void multiply_columns(ProductMemory &memory, const TileOfRows &tile, const Weights &weights) {
+    float sums[2][N][4] = {};
     float4 slice[8];
-    TileOfRows tile = rows.here();
-    memory.exponents[threadIdx.x] = scale_exponent(tile.maximum(threadIdx.x));
-    memory.maxima[threadIdx.x] = 0;
     load_slice(slice, tile, 0);
     __syncthreads();
     store_slice(memory, 0, slice);
@@ -111,24 +107,42 @@ __device__ __forceinline__ void multiply_tile(ProductMemory &memory, const Rows 
     for (int k = 0; k < slices; k++) {
         bool more = k + 1 < slices;
         if (more) load_slice(slice, tile, (k + 1) * SLICE);
-        multiply_slice(sums, memory, k % 2, fragments + (long)k * (SLICE / 16) * output_tiles * 32 * PIECES * 2, output_tiles);
+        multiply_slice<N>(sums, memory, k % 2, fragments, output_tiles);
+        fragments += (SLICE / 16) * output_tiles * 32 * PIECES * 2;
         if (more) store_slice(memory, (k + 1) % 2, slice);
         __syncthreads();
     }
-    int lane = threadIdx.x % 32, warp = threadIdx.x / 32, weight_exponent = weights.exponent();
+    int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    float weight_scale = power_of_two(-weights.exponent());
 #pragma unroll
     for (int m = 0; m < 2; m++) {
 #pragma unroll
         for (int half = 0; half < 2; half++) {
             int row = warp * 32 + m * 16 + half * 8 + lane / 4;
             // Two factors, because their product may lie beyond the floats.
-            float row_scale = power_of_two(-memory.exponents[row]), weight_scale = power_of_two(-weight_exponent);
+            float row_scale = inverse_power(memory.scales[row]);
 #pragma unroll
-            for (int n = 0; n < 8; n++) {
+            for (int n = 0; n < N; n++) {
                 float2 pair = make_float2(sums[m][n][half * 2] * row_scale * weight_scale, sums[m][n][half * 2 + 1] * row_scale * weight_scale);
                 *reinterpret_cast<float2 *>(memory.result + row * RESULT_STRIDE + n * 8 + lane % 4 * 2) = pair;
             }
         }
+    }
+}
+
+// Writes rows Wᵀ, for this block's tile of rows and of columns, to memory.result, and zeros to memory.maxima. All threads see both. Columns are
+// written up to the padding of the result's rows, or, if `no_padding`, up to the outputs.
+__device__ __forceinline__ void multiply_tile(ProductMemory &memory, const Rows &rows, const Weights &weights, bool no_padding) {
+    TileOfRows tile = rows.here();
+    memory.scales[threadIdx.x] = power_of_two(scale_exponent(tile.maximum(threadIdx.x)));
+    memory.maxima[threadIdx.x] = 0;
+    int columns = weights.outputs - (int)blockIdx.y * TILE_COLUMNS;
+    if (no_padding && columns <= 8) {
+        multiply_columns<1>(memory, tile, weights);
+    } else if (columns <= TILE_COLUMNS / 2) {
+        multiply_columns<4>(memory, tile, weights);
+    } else {
+        multiply_columns<8>(memory, tile, weights);
     }
     __syncthreads();
 }

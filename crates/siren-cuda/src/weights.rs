@@ -8,7 +8,7 @@ use crate::arguments::{Maximum, Pack, PackedLayer, Parameters, Weights};
 use crate::device::{Buffer, Device};
 use crate::error::Result;
 use crate::kernels::{Precision, THREADS};
-use crate::tiles::stride;
+use crate::tiles::{TILE_COLUMNS, stride};
 
 /// Blocks that look for the largest weight of a matrix.
 const MAXIMUM_BLOCKS: usize = 64;
@@ -47,6 +47,14 @@ pub(crate) fn first_product(plan: &Plan) -> usize {
     usize::from(plan.features == Features::Identity)
 }
 
+/// Returns the number of elements of the packed weights of a layer in one piece, which is enough for both directions. An element holds two
+/// halves. Inputs of a product are padded to a multiple of a slice, outputs to one of a tile's columns.
+fn fragments_of(fan_in: usize, fan_out: usize) -> usize {
+    let padded =
+        |inputs: usize, outputs: usize| stride(inputs) * outputs.next_multiple_of(TILE_COLUMNS);
+    padded(fan_in, fan_out).max(padded(fan_out, fan_in)) / 2
+}
+
 impl PackedWeights {
     /// Looks for the largest weights.
     pub(crate) fn new(
@@ -60,9 +68,7 @@ impl PackedWeights {
         let mut length = 0;
         let place = |layer: &Dense| {
             let first = length;
-            // Two halves in each element, for every piece.
-            let padded = stride(layer.fan_in) * stride(layer.fan_out);
-            length += count * padded / 2 * precision.pieces();
+            length += count * fragments_of(layer.fan_in, layer.fan_out) * precision.pieces();
             PackedLayer {
                 first: layer.weight.start as i64,
                 fragments: first as i64,
@@ -130,11 +136,10 @@ impl PackedWeights {
             fragments: self.device.address(&fragments),
             is_backward: i32::from(direction == Direction::Backward),
         };
-        let padded = |layer: &PackedLayer| {
-            let [inputs, outputs] = [layer.inputs, layer.outputs].map(|x| stride(x as usize));
-            inputs * outputs
-        };
-        let blocks = (self.largest_of(padded) / 4).div_ceil(THREADS);
+        let packed =
+            |layer: &PackedLayer| fragments_of(layer.inputs as usize, layer.outputs as usize);
+        // A thread packs four weights, two elements.
+        let blocks = (self.largest_of(packed) / 2).div_ceil(THREADS);
         let grid = [blocks, self.layers.len(), self.count];
         self.device.launch(self.precision, grid, &argument)?;
         Ok(fragments)
