@@ -33,6 +33,31 @@ pub(super) trait BatchComputation<T>: BatchPlan {
         params: &[T],
         write_d_jets: &WriteDJets<'_, T>,
     ) -> Result<BatchGradient<T>>;
+
+    /// Computes the sum of the squared errors of the values for `targets (b, n, c)`, and the gradient of `factor` times this sum. The order
+    /// is that of values.
+    fn square_error(
+        &self,
+        coords: &[T],
+        params: &[T],
+        targets: &[T],
+        factor: f64,
+    ) -> Result<BatchGradient<T>>
+    where
+        T: Element,
+    {
+        let scale = T::of(2.0 * factor);
+        let write_d_values = |range: Range<usize>, values: &mut [T]| {
+            let mut error = 0.0;
+            for (value, &target) in values.iter_mut().zip(&targets[range]) {
+                let difference = *value - target;
+                error += (difference * difference).to_double();
+                *value = difference * scale;
+            }
+            error
+        };
+        self.gradient(coords, params, &write_d_values)
+    }
 }
 
 /// What batches of either type of elements have in common.

@@ -2,7 +2,6 @@
 //! are in the cache. The operation also computes the mean square of the parameters: as an operation of its own, the gradient of that mean
 //! would take as long as all other passes over the parameters.
 
-use std::ops::Range;
 use std::sync::Mutex;
 
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor};
@@ -65,20 +64,13 @@ impl<B> SquareError<B> {
     where
         B: BatchComputation<T>,
     {
-        let scale = T::of(2.0 / targets.len() as f64);
-        let write_d_values = |range: Range<usize>, values: &mut [T]| {
-            let mut error = 0.0;
-            for (value, &target) in values.iter_mut().zip(&targets[range]) {
-                let difference = *value - target;
-                error += (difference * difference).to_double();
-                *value = difference * scale;
-            }
-            error
-        };
-        let gradient = self.computation.gradient(coords, params, &write_d_values)?;
+        let elements = targets.len() as f64;
+        let error = self
+            .computation
+            .square_error(coords, params, targets, 1.0 / elements)?;
         Ok(BatchGradient {
-            loss: gradient.loss / targets.len() as f64,
-            ..gradient
+            loss: error.loss / elements,
+            ..error
         })
     }
 

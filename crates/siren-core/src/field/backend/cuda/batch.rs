@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::{Result, bail};
-use siren_cuda::{Fields, Precision};
+use siren_cuda::{Fields, Precision, SquareTargets};
 use siren_kernel::network::{Order, Plan};
 
 use super::super::batch::{BatchComputation, BatchGradient, BatchPlan, WriteDJets};
@@ -102,6 +102,47 @@ impl BatchComputation<f32> for DeviceBatch {
                 first += jets.len();
                 let backward = fields.backward(&tape, &jets, &mut gradient);
                 backward.map_err(wrapped)?;
+            }
+            d_params.extend(gradient.read().map_err(wrapped)?);
+        }
+        // Without points there is no group.
+        d_params.resize(params.len(), 0.0);
+        Ok(BatchGradient { loss, d_params })
+    }
+
+    /// Computes the error on the device: neither values nor their gradients are copied.
+    fn square_error(
+        &self,
+        coords: &[f32],
+        params: &[f32],
+        targets: &[f32],
+        factor: f64,
+    ) -> Result<BatchGradient<f32>> {
+        let Plan {
+            in_features: dims,
+            out_features: channels,
+            ..
+        } = *self.plan;
+        let mut loss = 0.0;
+        let mut d_params = Vec::with_capacity(params.len());
+        let mut rest = targets;
+        for group in self.groups(coords, params) {
+            let group = group?;
+            let mut gradient = group.fields.gradient().map_err(wrapped)?;
+            for coords in group.coords.chunks(group.step) {
+                let (own, others) = rest.split_at(coords.len() / dims * channels);
+                rest = others;
+                let sums = self.device.array(coords).and_then(|coords| {
+                    let targets = SquareTargets {
+                        targets: &self.device.array(own)?,
+                        first: 0,
+                        count: 1,
+                        factors: &[factor as f32],
+                    };
+                    let fields = &group.fields;
+                    fields.square_error(&coords, &self.order, &targets, &mut gradient)
+                });
+                loss += sums.map_err(wrapped)?.iter().sum::<f64>();
             }
             d_params.extend(gradient.read().map_err(wrapped)?);
         }

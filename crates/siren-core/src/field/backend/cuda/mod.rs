@@ -119,7 +119,7 @@ impl Backend for Cuda {
         Ok(batch_jets(self.batch(plan, order), params, coords)?)
     }
 
-    /// Copies the values down, computes the error on the CPU, and copies its gradient up, chunk by chunk.
+    /// Computes the error on the device, chunk by chunk.
     fn batch_square_error(
         &self,
         plan: &Arc<Plan>,
