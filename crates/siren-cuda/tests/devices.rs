@@ -30,6 +30,9 @@ fn messages(settings: &[networks::Settings<'_>], index: usize) -> Vec<String> {
             Err(error) => println!("> {error}"),
         }
     });
+    for output in &outputs {
+        assert_eq!(output.len(), 1, "one message of each process: {outputs:?}");
+    }
     outputs.concat()
 }
 

@@ -8,6 +8,7 @@ mod batch;
 mod composed;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod effective;
 #[cfg(test)]
 mod example;
 mod frequency;

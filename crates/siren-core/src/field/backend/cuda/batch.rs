@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::{Result, bail};
-use siren_cuda::{Fields, Precision, SquareTargets};
+use siren_cuda::{Fields, Gradient, Precision, SquareTargets};
 use siren_kernel::network::{Order, Plan};
 
 use super::super::batch::{BatchComputation, BatchGradient, BatchPlan, WriteDJets};
@@ -56,6 +56,29 @@ impl DeviceBatch {
             })
         })
     }
+
+    /// Sums losses and gradients with respect to `params (b, P)` over the applications: `pass` receives their fields, their coordinates and
+    /// the gradient to which it adds, and returns their loss.
+    fn sum(
+        &self,
+        coords: &[f32],
+        params: &[f32],
+        mut pass: impl FnMut(&Fields, &[f32], &mut Gradient) -> siren_cuda::Result<f64>,
+    ) -> Result<BatchGradient<f32>> {
+        let mut loss = 0.0;
+        let mut d_params = Vec::with_capacity(params.len());
+        for group in self.groups(coords, params) {
+            let group = group?;
+            let mut gradient = group.fields.gradient().map_err(wrapped)?;
+            for coords in group.coords.chunks(group.step) {
+                loss += pass(&group.fields, coords, &mut gradient).map_err(wrapped)?;
+            }
+            d_params.extend(gradient.read().map_err(wrapped)?);
+        }
+        // Without points there is no group.
+        d_params.resize(params.len(), 0.0);
+        Ok(BatchGradient { loss, d_params })
+    }
 }
 
 impl BatchPlan for DeviceBatch {
@@ -86,28 +109,14 @@ impl BatchComputation<f32> for DeviceBatch {
         params: &[f32],
         write_d_jets: &WriteDJets<'_, f32>,
     ) -> Result<BatchGradient<f32>> {
-        let mut loss = 0.0;
-        let mut d_params = Vec::with_capacity(params.len());
         let mut first = 0;
-        for group in self.groups(coords, params) {
-            let Group {
-                fields,
-                coords,
-                step,
-            } = group?;
-            let mut gradient = fields.gradient().map_err(wrapped)?;
-            for coords in coords.chunks(step) {
-                let (mut jets, tape) = fields.forward(coords, &self.order).map_err(wrapped)?;
-                loss += write_d_jets(first..first + jets.len(), &mut jets);
-                first += jets.len();
-                let backward = fields.backward(&tape, &jets, &mut gradient);
-                backward.map_err(wrapped)?;
-            }
-            d_params.extend(gradient.read().map_err(wrapped)?);
-        }
-        // Without points there is no group.
-        d_params.resize(params.len(), 0.0);
-        Ok(BatchGradient { loss, d_params })
+        self.sum(coords, params, |fields, coords, gradient| {
+            let (mut jets, tape) = fields.forward(coords, &self.order)?;
+            let loss = write_d_jets(first..first + jets.len(), &mut jets);
+            first += jets.len();
+            fields.backward(&tape, &jets, gradient)?;
+            Ok(loss)
+        })
     }
 
     /// Computes the error on the device: neither values nor their gradients are copied.
@@ -123,32 +132,20 @@ impl BatchComputation<f32> for DeviceBatch {
             out_features: channels,
             ..
         } = *self.plan;
-        let mut loss = 0.0;
-        let mut d_params = Vec::with_capacity(params.len());
         let mut rest = targets;
-        for group in self.groups(coords, params) {
-            let group = group?;
-            let mut gradient = group.fields.gradient().map_err(wrapped)?;
-            for coords in group.coords.chunks(group.step) {
-                let (own, others) = rest.split_at(coords.len() / dims * channels);
-                rest = others;
-                let sums = self.device.array(coords).and_then(|coords| {
-                    let targets = SquareTargets {
-                        targets: &self.device.array(own)?,
-                        first: 0,
-                        count: 1,
-                        factors: &[factor as f32],
-                    };
-                    let fields = &group.fields;
-                    fields.square_error(&coords, &self.order, &targets, &mut gradient)
-                });
-                loss += sums.map_err(wrapped)?.iter().sum::<f64>();
-            }
-            d_params.extend(gradient.read().map_err(wrapped)?);
-        }
-        // Without points there is no group.
-        d_params.resize(params.len(), 0.0);
-        Ok(BatchGradient { loss, d_params })
+        self.sum(coords, params, |fields, coords, gradient| {
+            let (own, others) = rest.split_at(coords.len() / dims * channels);
+            rest = others;
+            let targets = SquareTargets {
+                targets: &self.device.array(own)?,
+                first: 0,
+                count: 1,
+                factors: &[factor as f32],
+            };
+            let coords = self.device.array(coords)?;
+            let sums = fields.square_error(&coords, &self.order, &targets, gradient)?;
+            Ok(sums.iter().sum())
+        })
     }
 }
 

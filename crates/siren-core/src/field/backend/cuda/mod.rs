@@ -8,7 +8,7 @@ mod uploads;
 use std::sync::{Arc, Mutex};
 
 use candle_core::backprop::GradStore;
-use candle_core::{DType, Device, Result, Tensor, Var, bail};
+use candle_core::{DType, Device, Result, Tensor, bail};
 use siren_cuda::{Fields, Gradient, Precision, SquareTargets};
 use siren_kernel::network::{Order, Plan};
 
@@ -16,8 +16,9 @@ use self::batch::DeviceBatch;
 use self::operation::DeviceJets;
 use self::uploads::Uploads;
 use super::batch::batch_jets;
+use super::effective::EffectiveParameters;
 use super::square_error::square_error;
-use super::{Accumulate, Backend, ComponentSquares, Pass, Threads, frequency, lock, same_kind};
+use super::{Accumulate, Backend, ComponentSquares, Pass, Threads, lock, same_kind};
 use crate::field::gradients::Gradients;
 use crate::field::tensor::read;
 
@@ -85,27 +86,13 @@ impl Backend for Cuda {
             );
         }
         // The kernels do not support learned frequencies: they receive the effective parameters.
-        let tracked = match gradients {
-            Gradients::Tracked => frequency::effective(plan, params)?,
-            Gradients::Untracked => frequency::effective(plan, &params.detach())?,
-        }
-        .contiguous()?;
-        // Without learned frequencies a variable serves as the leaf itself, without a copy.
-        let leaf = if frequency::is_learned(plan) {
-            Var::from_tensor(&tracked.detach())?
-        } else {
-            Var::from_tensor(&params.contiguous()?)?
-        };
+        let params = EffectiveParameters::new(plan, params, gradients)?;
         let upload = |params: &[f32]| self.device.fields(plan, params, self.precision);
-        let fields = read(&tracked, upload)?.map_err(wrapped)?;
+        let fields = read(&params.leaf().contiguous()?, upload)?.map_err(wrapped)?;
         Ok(Box::new(DevicePass {
-            plan: Arc::clone(plan),
             fields: Arc::new(fields),
             uploads: Arc::clone(&self.uploads),
-            params: params.detach(),
-            tracked,
-            leaf,
-            gradients,
+            params,
         }))
     }
 
@@ -135,26 +122,19 @@ impl Backend for Cuda {
 /// A network on the device. Clones share its weights.
 #[derive(Clone)]
 struct DevicePass {
-    plan: Arc<Plan>,
     /// The effective parameters on the device.
     fields: Arc<Fields>,
     uploads: Arc<Uploads>,
-    /// The parameters, detached.
-    params: Tensor,
-    /// The effective parameters, with their graph back to the parameters.
-    tracked: Tensor,
-    /// The effective parameters as the leaf of graphs whose gradient a [`DeviceSum`] takes.
-    leaf: Var,
-    gradients: Gradients,
+    params: EffectiveParameters,
 }
 
 impl DevicePass {
     fn operation(&self, order: &Order, sum: Option<&Arc<Mutex<Gradient>>>) -> DeviceJets {
         DeviceJets {
-            plan: Arc::clone(&self.plan),
+            plan: Arc::clone(self.params.plan()),
             fields: Arc::clone(&self.fields),
             order: order.clone(),
-            gradients: self.gradients,
+            gradients: self.params.gradients(),
             tape: Mutex::default(),
             sum: sum.cloned(),
         }
@@ -163,12 +143,7 @@ impl DevicePass {
 
 impl Pass for DevicePass {
     fn jets(&self, coords: &Tensor, order: &Order) -> Result<Tensor> {
-        let coords = coords.contiguous()?;
-        let operation = self.operation(order, None);
-        match self.gradients {
-            Gradients::Tracked => coords.apply_op2(&self.tracked, operation),
-            Gradients::Untracked => coords.apply_op2_no_bwd(&self.leaf, &operation),
-        }
+        self.params.apply(coords, self.operation(order, None))
     }
 
     fn accumulator(&self) -> Result<Box<dyn Accumulate>> {
@@ -192,7 +167,7 @@ struct DeviceSum {
 impl Accumulate for DeviceSum {
     fn jets(&mut self, coords: &Tensor, order: &Order) -> Result<Tensor> {
         let operation = self.pass.operation(order, Some(&self.sum));
-        coords.contiguous()?.apply_op2(&self.pass.leaf, operation)
+        self.pass.params.apply_summing(coords, operation)
     }
 
     fn squares(
@@ -201,7 +176,7 @@ impl Accumulate for DeviceSum {
         order: &Order,
         squares: &ComponentSquares<'_>,
     ) -> Result<Option<Vec<f64>>> {
-        let plan = &self.pass.plan;
+        let plan = self.pass.params.plan();
         let rows = [coords.dim(0)?, plan.out_features];
         let count = match squares.targets.dims() {
             dims if dims == rows => 1,
@@ -247,7 +222,8 @@ impl Accumulate for DeviceSum {
                 *total += more;
             }
         }
-        let total = Tensor::from_vec(total, self.pass.plan.parameters, &Device::Cpu)?;
-        frequency::pull_back(&self.pass.plan, &self.pass.params, &total)
+        let params = &self.pass.params;
+        let total = Tensor::from_vec(total, params.plan().parameters, &Device::Cpu)?;
+        params.pull_back(&total)
     }
 }

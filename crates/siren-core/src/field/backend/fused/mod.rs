@@ -6,8 +6,8 @@ mod precision;
 
 use std::sync::{Arc, Mutex};
 
+use candle_core::Tensor;
 use candle_core::backprop::GradStore;
-use candle_core::{Tensor, Var};
 use siren_kernel::Level;
 use siren_kernel::network::{self, Order, Plan};
 
@@ -15,8 +15,9 @@ use self::batch::BatchOperation;
 use self::operation::JetOperation;
 use self::precision::{PackedWeights, Pools, Sum, Tape};
 use super::batch::batch_jets;
+use super::effective::EffectiveParameters;
 use super::square_error::square_error;
-use super::{Accumulate, Backend, Pass, Threads, frequency, lock, same_kind};
+use super::{Accumulate, Backend, Pass, Threads, lock, same_kind};
 use crate::error::Result;
 use crate::field::gradients::Gradients;
 
@@ -68,26 +69,12 @@ impl Backend for Fused {
         gradients: Gradients,
     ) -> candle_core::Result<Box<dyn Pass>> {
         // The kernel does not support learned frequencies: it receives the effective parameters.
-        let tracked = match gradients {
-            Gradients::Tracked => frequency::effective(plan, params)?,
-            Gradients::Untracked => frequency::effective(plan, &params.detach())?,
-        };
-        // Without learned frequencies a variable serves as the leaf itself, without a copy.
-        let leaf = if frequency::is_learned(plan) {
-            Var::from_tensor(&tracked.detach())?
-        } else {
-            Var::from_tensor(&params.contiguous()?)?
-        };
-        let packed = PackedWeights::new(self.level, plan, leaf.as_tensor())?;
+        let params = EffectiveParameters::new(plan, params, gradients)?;
         Ok(Box::new(FusedPass {
-            plan: Arc::clone(plan),
             pools: Arc::clone(&self.pools),
             level: self.level,
-            packed,
-            params: params.detach(),
-            tracked,
-            leaf,
-            gradients,
+            packed: PackedWeights::new(self.level, plan, params.leaf())?,
+            params,
         }))
     }
 
@@ -116,27 +103,20 @@ impl Backend for Fused {
 /// A network with its weights packed for products. Clones share the weights.
 #[derive(Clone)]
 struct FusedPass {
-    plan: Arc<Plan>,
     pools: Arc<Pools>,
     level: Level,
     packed: PackedWeights,
-    /// The parameters, detached.
-    params: Tensor,
-    /// The effective parameters, with their graph back to the parameters.
-    tracked: Tensor,
-    /// The effective parameters as the leaf of graphs whose gradient a [`FusedAccumulator`] takes.
-    leaf: Var,
-    gradients: Gradients,
+    params: EffectiveParameters,
 }
 
 impl FusedPass {
     fn operation(&self, order: &Order, sum: Option<&Arc<Mutex<Sum>>>) -> JetOperation {
         JetOperation {
-            plan: Arc::clone(&self.plan),
+            plan: Arc::clone(self.params.plan()),
             order: order.clone(),
             pools: Arc::clone(&self.pools),
             level: self.level,
-            differentiable: self.gradients == Gradients::Tracked,
+            differentiable: self.params.gradients() == Gradients::Tracked,
             packed: self.packed.clone(),
             tape: Mutex::new(Tape::Empty),
             accumulator: sum.cloned(),
@@ -146,16 +126,11 @@ impl FusedPass {
 
 impl Pass for FusedPass {
     fn jets(&self, coords: &Tensor, order: &Order) -> candle_core::Result<Tensor> {
-        let coords = coords.contiguous()?;
-        let operation = self.operation(order, None);
-        match self.gradients {
-            Gradients::Tracked => coords.apply_op2(&self.tracked.contiguous()?, operation),
-            Gradients::Untracked => coords.apply_op2_no_bwd(&self.leaf, &operation),
-        }
+        self.params.apply(coords, self.operation(order, None))
     }
 
     fn accumulator(&self) -> candle_core::Result<Box<dyn Accumulate>> {
-        let zero = Sum::zero(&self.plan, &self.pools, self.leaf.dtype());
+        let zero = Sum::zero(self.params.plan(), &self.pools, self.params.leaf().dtype());
         Ok(Box::new(FusedAccumulator {
             pass: self.clone(),
             sum: Arc::new(Mutex::new(zero)),
@@ -172,7 +147,7 @@ struct FusedAccumulator {
 impl Accumulate for FusedAccumulator {
     fn jets(&mut self, coords: &Tensor, order: &Order) -> candle_core::Result<Tensor> {
         let operation = self.pass.operation(order, Some(&self.sum));
-        coords.contiguous()?.apply_op2(&self.pass.leaf, operation)
+        self.pass.params.apply_summing(coords, operation)
     }
 
     /// Does nothing: the backward pass has added the gradient already.
@@ -188,13 +163,8 @@ impl Accumulate for FusedAccumulator {
     }
 
     fn finish(self: Box<Self>) -> candle_core::Result<Tensor> {
-        let FusedPass {
-            plan,
-            pools,
-            params,
-            ..
-        } = &self.pass;
-        let sum = lock(&self.sum).take().finish(plan, pools)?;
-        frequency::pull_back(plan, params, &sum)
+        let FusedPass { pools, params, .. } = &self.pass;
+        let sum = lock(&self.sum).take().finish(params.plan(), pools)?;
+        params.pull_back(&sum)
     }
 }
