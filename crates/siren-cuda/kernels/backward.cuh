@@ -68,7 +68,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, LAYER_BLOCKS) layer_backwa
     extern __shared__ __align__(16) unsigned char shared[];
     ProductMemory &memory = *reinterpret_cast<ProductMemory *>(shared);
     const Jets &jets = layer.jets;
-    multiply_tile(memory, layer.d_output, layer.weights, false);
+    multiply_tile<4>(memory, layer.d_output, layer.weights, layer.d_input.stride);
     bool is_sine = layer.activation.kind == SINE;
     if (jets.shape == VALUES) {
         store_backward_fours<1, 0>(memory, jets, layer);

@@ -103,7 +103,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, LAYER_BLOCKS) layer_forwar
     extern __shared__ __align__(16) unsigned char shared[];
     ProductMemory &memory = *reinterpret_cast<ProductMemory *>(shared);
     const Jets &jets = layer.jets;
-    multiply_tile(memory, layer.input, layer.weights, layer.out.jets != nullptr);
+    multiply_tile<1>(memory, layer.input, layer.weights, layer.out.jets ? layer.weights.outputs : layer.out.h.stride);
     const float *bias = layer.parameters.of_field() + layer.bias;
     if (layer.out.jets) {
         store_jets(memory, jets, layer.out, layer.weights.outputs, bias);
@@ -125,8 +125,8 @@ struct FeaturesForward {
     // because its operands are coordinates.
     // DISTANCES: offset of the centers (features, dims), with their widths at `second`.
     long first, second;
-    // SINUSOIDS: the angular frequencies (features, dims); then a row of zeros and one axis per feature:
-    // 0, 1, ... for a coordinate, -1 for a sine, -2 for a cosine.
+    // SINUSOIDS: the angular frequencies (features, dims), zeros for a coordinate; and for each feature the axis of its coordinate, or -1 for
+    // a sine, -2 for a cosine.
     const float *frequencies;
     const int *axes;
     ForwardOutput out;

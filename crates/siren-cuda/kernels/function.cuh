@@ -92,8 +92,7 @@ __device__ __forceinline__ Derivatives chain_rule(SinCos u, float u1, float u2, 
 }
 
 // The logistic function, from e = e^-|z|, which gives 1 - s without cancellation.
-__device__ __forceinline__ Derivatives logistic(float z) {
-    float e = exponential(-fabsf(z)).value;
+__device__ __forceinline__ Derivatives logistic(float z, float e) {
     float larger = 1.0f / (1.0f + e), smaller = e * larger;
     float s = z < 0.0f ? smaller : larger, complement = z < 0.0f ? larger : smaller;
     float s1 = s * complement;
@@ -157,8 +156,9 @@ __device__ __forceinline__ Derivatives gaussian_bell(float s, float z) {
 
 __device__ __forceinline__ Derivatives softplus(float z) {
     if (z > 20.0f) return {z, 1.0f, 0.0f, 0.0f};
-    Derivatives s = logistic(z);
-    float value = fmaxf(z, 0.0f) + ln_1p(exponential(-fabsf(z)).value);
+    float e = exponential(-fabsf(z)).value;
+    Derivatives s = logistic(z, e);
+    float value = fmaxf(z, 0.0f) + ln_1p(e);
     return {value, s.s0, s.s1, s.s2};
 }
 
@@ -186,7 +186,7 @@ __device__ __forceinline__ Derivatives derivatives(Activation f, float z) {
     case GAUSSIAN:
         return gaussian_bell(f.a, z);
     case SILU: {
-        Derivatives s = logistic(z);
+        Derivatives s = logistic(z, exponential(-fabsf(z)).value);
         return {z * s.s0, s.s0 + z * s.s1, 2.0f * s.s1 + z * s.s2, 3.0f * s.s2 + z * s.s3};
     }
     case RELU: {
@@ -198,7 +198,7 @@ __device__ __forceinline__ Derivatives derivatives(Activation f, float z) {
         return {t, s1, -2.0f * t * s1, s1 * (6.0f * t * t - 2.0f)};
     }
     case SIGMOID:
-        return logistic(z);
+        return logistic(z, exponential(-fabsf(z)).value);
     case SOFTPLUS:
         return softplus(z);
     case EXPONENTIAL: {

@@ -107,7 +107,7 @@ __device__ __forceinline__ void multiply_gradient_slice(float sums[2][4][4], con
 }
 
 // Chooses the scales of a tile's rows: h of a row by 2^a, z̄ by 2^(t - a), with one t for the tile. Returns t.
-__device__ __forceinline__ int choose_exponents(GradientMemory &memory, const TileOfRows &d_output, const TileOfRows &input) {
+__device__ __forceinline__ int choose_scales(GradientMemory &memory, const TileOfRows &d_output, const TileOfRows &input) {
     int row = threadIdx.x;
     int a = scale_exponent(input.maximum(row));
     float largest = warp_maximum(d_output.maximum(row) * power_of_two(-a));
@@ -164,7 +164,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) weight_gradient(const W
     for (int tile = range.first; tile < range.end; tile++) {
         long first_row = Rows::first_row(blockIdx.z, layer.tiles, tile);
         TileOfRows d_output = layer.d_output.tile(first_row), input = layer.input.tile(first_row);
-        int exponent = choose_exponents(memory, d_output, input);
+        int exponent = choose_scales(memory, d_output, input);
         float sums[2][4][4] = {};
         float4 d[4], h[4];
         load_gradient_slice(d, d_output, 0, first_output);

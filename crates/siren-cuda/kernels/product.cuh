@@ -130,14 +130,16 @@ template <int N> __device__ __forceinline__ void multiply_columns(ProductMemory 
     }
 }
 
-// Writes rows Wᵀ, for this block's tile of rows and of columns, to memory.result, and zeros to memory.maxima. All threads see both. Columns are
-// written up to the padding of the result's rows, or, if `no_padding`, up to the outputs.
-__device__ __forceinline__ void multiply_tile(ProductMemory &memory, const Rows &rows, const Weights &weights, bool no_padding) {
+// Writes rows Wᵀ, for this block's tile of rows and of columns, to memory.result, and zeros to memory.maxima. All threads see both. `width` is
+// the number of columns that are read afterwards, over all blocks: the outputs, with their padding where it is stored. It leaves at least
+// 8 LEAST columns to every block.
+template <int LEAST>
+__device__ __forceinline__ void multiply_tile(ProductMemory &memory, const Rows &rows, const Weights &weights, int width) {
     TileOfRows tile = rows.here();
     memory.scales[threadIdx.x] = power_of_two(scale_exponent(tile.maximum(threadIdx.x)));
     memory.maxima[threadIdx.x] = 0;
-    int columns = weights.outputs - (int)blockIdx.y * TILE_COLUMNS;
-    if (no_padding && columns <= 8) {
+    int columns = width - (int)blockIdx.y * TILE_COLUMNS;
+    if (LEAST == 1 && columns <= 8) {
         multiply_columns<1>(memory, tile, weights);
     } else if (columns <= TILE_COLUMNS / 2) {
         multiply_columns<4>(memory, tile, weights);
