@@ -14,6 +14,7 @@ use cudarc::nvrtc::Ptx;
 use crate::arguments;
 use crate::error::{Error, Result};
 use crate::kernels::{Kernel, Precision, THREADS};
+use crate::tables::Tables;
 
 /// Oldest compute capability: `mma` with halves, `cp.async` and `redux` need Ampere.
 const OLDEST_CAPABILITY: (i32, i32) = (8, 0);
@@ -37,6 +38,7 @@ struct Inner {
     kernels: [Cow<'static, str>; 2],
     /// The kernels of each precision, compiled by the driver at first use.
     modules: [OnceLock<Vec<CudaFunction>>; 2],
+    tables: Tables,
     /// The kernels started since [`Device::record_launches`].
     launches: Mutex<Option<Vec<Launch>>>,
 }
@@ -90,8 +92,14 @@ impl Device {
             stream: context.default_stream(),
             kernels,
             modules: [OnceLock::new(), OnceLock::new()],
+            tables: Tables::default(),
             launches: Mutex::new(None),
         })))
+    }
+
+    /// Returns the tables of constants on the device.
+    pub(crate) fn tables(&self) -> &Tables {
+        &self.0.tables
     }
 
     /// Returns the number of the device.

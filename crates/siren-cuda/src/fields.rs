@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use siren_kernel::network::{Features, Order, Plan};
+use siren_kernel::network::{Features, Plan};
 
-use crate::arguments::{JetShape, Jets, Parameters, Rows, TraceTerm, Weights};
+use crate::arguments::{Jets, Parameters, Rows, Weights};
 use crate::device::{Buffer, Device};
 use crate::error::{Error, Result};
 use crate::kernels::Precision;
+use crate::tables::{OrderTables, SinusoidTables};
 use crate::tiles::{Tiling, column_tiles, stride};
 use crate::weights::{Direction, PackedWeights, first_product};
 
@@ -19,13 +20,7 @@ pub struct Fields {
     pub(crate) count: usize,
     params: Buffer<f32>,
     weights: PackedWeights,
-    pub(crate) sinusoids: Option<SinusoidTables>,
-}
-
-/// Frequencies of sinusoidal features on the device.
-pub(crate) struct SinusoidTables {
-    pub(crate) frequencies: Buffer<f32>,
-    pub(crate) axes: Buffer<i32>,
+    pub(crate) sinusoids: Option<Arc<SinusoidTables>>,
 }
 
 /// Jets of a layer on the device.
@@ -33,15 +28,6 @@ pub(crate) struct RowsBuffer {
     data: Buffer<f32>,
     maxima: Buffer<f32>,
     pub(crate) width: usize,
-}
-
-/// The second-order traces of an order on the device.
-pub(crate) struct OrderTables {
-    entries: Buffer<TraceTerm>,
-    entry_ends: Buffer<i32>,
-    gradients: usize,
-    traces: usize,
-    shape: JetShape,
 }
 
 impl Device {
@@ -59,7 +45,10 @@ impl Device {
             });
         }
         let sinusoids = match &plan.features {
-            Features::Sinusoids { .. } => Some(self.sinusoid_tables(plan)?),
+            Features::Sinusoids {
+                include_input,
+                waves,
+            } => Some(self.sinusoid_tables(plan, *include_input, waves)?),
             Features::Identity | Features::Rbf { .. } => None,
         };
         let count = params.len() / each;
@@ -76,50 +65,6 @@ impl Device {
             weights: PackedWeights::new(self, plan, precision, count, parameters)?,
             params,
             sinusoids,
-        })
-    }
-
-    fn sinusoid_tables(&self, plan: &Plan) -> Result<SinusoidTables> {
-        let Features::Sinusoids {
-            include_input,
-            waves,
-        } = &plan.features
-        else {
-            unreachable!("the caller has matched the features");
-        };
-        let dims = plan.in_features;
-        let (mut frequencies, mut axes) = (Vec::new(), Vec::new());
-        if *include_input {
-            axes.extend(0..dims as i32);
-            frequencies.resize(dims * dims, 0.0);
-        }
-        for wave in waves.features() {
-            axes.push(if wave.is_cosine { -2 } else { -1 });
-            frequencies.extend(wave.angular_frequency.iter().map(|&omega| omega as f32));
-        }
-        Ok(SinusoidTables {
-            frequencies: self.upload(&frequencies)?,
-            axes: self.upload(&axes)?,
-        })
-    }
-
-    /// Uploads the traces of an order.
-    pub(crate) fn order_tables(&self, order: &Order, dims: usize) -> Result<OrderTables> {
-        let (mut entries, mut ends) = (Vec::new(), Vec::new());
-        for trace in order.traces() {
-            entries.extend(trace.entries().iter().map(|entry| TraceTerm {
-                i: entry.i as i32,
-                j: entry.j as i32,
-                coefficient: entry.coefficient as f32,
-            }));
-            ends.push(entries.len() as i32);
-        }
-        Ok(OrderTables {
-            entries: self.upload(&entries)?,
-            entry_ends: self.upload(&ends)?,
-            gradients: order.gradients(dims),
-            traces: order.traces().len(),
-            shape: JetShape::of(order, dims),
         })
     }
 

@@ -1,12 +1,15 @@
 //! The forward pass.
 
+use std::sync::Arc;
+
 use siren_kernel::Pointwise;
 use siren_kernel::network::{Dense, Features, Order, Plan};
 
 use crate::arguments::{FeatureKind, FeaturesForward, ForwardOutput, Jets, LayerForward, Rows};
 use crate::device::{Argument, Buffer, DeviceArray};
 use crate::error::{Error, Result};
-use crate::fields::{Fields, OrderTables, RowsBuffer};
+use crate::fields::{Fields, RowsBuffer};
+use crate::tables::OrderTables;
 use crate::tiles::{Tiling, column_tiles, stride};
 use crate::weights::Direction;
 
@@ -14,7 +17,7 @@ use crate::weights::Direction;
 pub struct Tape {
     pub(crate) tiling: Tiling,
     pub(crate) coords: DeviceArray,
-    pub(crate) order: OrderTables,
+    pub(crate) order: Arc<OrderTables>,
     /// Inputs of the layers; `None` for the coordinates.
     pub(crate) inputs: Vec<Option<RowsBuffer>>,
     /// Preactivations of the layers but the last.
@@ -170,7 +173,7 @@ impl Pass<'_> {
             }
         };
         output.argument.h.width = features.width as i32;
-        let tables = self.fields.sinusoids.as_ref();
+        let tables = self.fields.sinusoids.as_deref();
         let argument = FeaturesForward {
             jets: self.jets,
             coords: device.address(&tape.coords.0),

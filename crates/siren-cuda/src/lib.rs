@@ -80,6 +80,7 @@ mod loss;
 mod measure;
 #[cfg(test)]
 mod mutants;
+mod tables;
 mod tiles;
 mod weights;
 
