@@ -7,17 +7,21 @@ use crate::isa::Space;
 /// Who touched a granule of global memory last.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct GlobalTag {
-    /// 0: nobody; else a stamp.
+    /// Stamp of the block that wrote it last, 0 if nobody has.
     pub(super) writer: u32,
+    /// Stamp of the block that read it last, 0 if nobody has.
     pub(super) reader: u32,
 }
 
+/// Bytes of global memory, and who touched each granule of them.
 #[derive(Debug)]
 pub(crate) struct Allocation {
+    /// Address of the first byte.
     pub(super) start: u64,
     pub(super) bytes: Vec<u8>,
+    /// One tag per granule.
     pub(super) tags: Vec<GlobalTag>,
-    /// A granule has `1 << shift` bytes: words, until something smaller is stored.
+    /// A granule has `1 << shift` bytes: it is a word until something smaller is stored.
     pub(super) shift: u32,
 }
 
@@ -25,10 +29,11 @@ pub(crate) struct Allocation {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stamps {
     pub(crate) first: u32,
+    /// The stamp of the block that runs.
     pub(crate) me: u32,
-    /// Several blocks have read.
+    /// The stamp of a place that several blocks have read.
     pub(super) many: u32,
-    /// Atomic operations have written.
+    /// The stamp of a place that atomic operations have written.
     pub(super) atomic: u32,
 }
 
