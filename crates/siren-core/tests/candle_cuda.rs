@@ -65,7 +65,10 @@ fn jet_and_gradient(field: &Siren, jet: &Jet) -> [Tensor; 2] {
     let packed = jet.packed().clone();
     let loss = (packed.sqr().unwrap() + &packed).unwrap();
     let gradients = loss.mean_all().unwrap().backward().unwrap();
-    let gradient = gradients.get(field.parameters().var()).unwrap().clone();
+    let gradient = gradients
+        .get(field.parameters().var().unwrap())
+        .unwrap()
+        .clone();
     [packed, gradient]
 }
 
@@ -170,7 +173,12 @@ fn trained(field: Siren, points: usize) -> [Tensor; 2] {
     let sampler = WholeSampler::new(sample.unwrap());
     let constraints = [Constraint::new("points", sampler, ValueMse)];
     let mut trainer = Trainer::new(field, &TrainConfig::default()).unwrap();
-    let gradient = trainer.loss_and_gradient(&constraints).unwrap().gradient;
+    let gradient = trainer
+        .loss_and_gradient(&constraints)
+        .unwrap()
+        .gradient
+        .tensor()
+        .unwrap();
     for _ in 0..5 {
         trainer.step(&constraints).unwrap();
     }
