@@ -5,6 +5,7 @@ use std::sync::Arc;
 use siren_kernel::network::{Features, Plan};
 
 use crate::arguments::{Jets, Parameters, Rows, Weights};
+use crate::array::DeviceArray;
 use crate::device::{Buffer, Device};
 use crate::error::{Error, Result};
 use crate::kernels::Precision;
@@ -18,7 +19,7 @@ pub struct Fields {
     pub(crate) plan: Arc<Plan>,
     pub(crate) precision: Precision,
     pub(crate) count: usize,
-    params: Buffer<f32>,
+    params: DeviceArray,
     weights: PackedWeights,
     pub(crate) sinusoids: Option<Arc<SinusoidTables>>,
 }
@@ -36,6 +37,32 @@ impl Device {
     /// # Errors
     /// [`Error::Length`] if `params` is not a multiple of the parameters of the plan; [`Error::OutOfMemory`].
     pub fn fields(&self, plan: &Arc<Plan>, params: &[f32], precision: Precision) -> Result<Fields> {
+        self.unpacked_fields(plan, &self.array(params)?, precision)
+    }
+
+    /// Makes fields whose parameters `(b, P)` are an array on the device, which a step of an optimizer changes in place. The weights are packed
+    /// now: after such a step, or [`DeviceArray::write`], make the fields anew, since the old ones have old weights with new biases.
+    ///
+    /// # Errors
+    /// As [`fields`](Self::fields).
+    pub fn fields_of(
+        &self,
+        plan: &Arc<Plan>,
+        params: &DeviceArray,
+        precision: Precision,
+    ) -> Result<Fields> {
+        let fields = self.unpacked_fields(plan, params, precision)?;
+        fields.weights.pack_all()?;
+        Ok(fields)
+    }
+
+    /// Makes fields whose weights are packed at their first use.
+    fn unpacked_fields(
+        &self,
+        plan: &Arc<Plan>,
+        params: &DeviceArray,
+        precision: Precision,
+    ) -> Result<Fields> {
         let each = plan.parameters;
         if each == 0 || params.is_empty() || !params.len().is_multiple_of(each) {
             return Err(Error::Length {
@@ -52,9 +79,8 @@ impl Device {
             Features::Identity | Features::Rbf { .. } => None,
         };
         let count = params.len() / each;
-        let params = self.upload(params)?;
         let parameters = Parameters {
-            data: self.address(&params),
+            data: self.address(&params.buffer),
             count: each as i64,
         };
         Ok(Fields {
@@ -63,7 +89,7 @@ impl Device {
             precision,
             count,
             weights: PackedWeights::new(self, plan, precision, count, parameters)?,
-            params,
+            params: params.clone(),
             sinusoids,
         })
     }
@@ -121,7 +147,7 @@ impl Fields {
 
     pub(crate) fn parameters_argument(&self) -> Parameters {
         Parameters {
-            data: self.device.address(&self.params),
+            data: self.device.address(&self.params.buffer),
             count: self.plan.parameters as i64,
         }
     }

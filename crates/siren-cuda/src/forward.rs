@@ -6,7 +6,8 @@ use siren_kernel::Pointwise;
 use siren_kernel::network::{Dense, Features, Order, Plan};
 
 use crate::arguments::{FeatureKind, FeaturesForward, ForwardOutput, Jets, LayerForward, Rows};
-use crate::device::{Argument, Buffer, DeviceArray};
+use crate::array::DeviceArray;
+use crate::device::{Argument, Buffer};
 use crate::error::{Error, Result};
 use crate::fields::{Fields, RowsBuffer};
 use crate::tables::OrderTables;
@@ -176,7 +177,7 @@ impl Pass<'_> {
         let tables = self.fields.sinusoids.as_deref();
         let argument = FeaturesForward {
             jets: self.jets,
-            coords: device.address(&tape.coords.0),
+            coords: device.address(&tape.coords.buffer),
             dims: plan.in_features as i32,
             kind: features.kind as i32,
             parameters: self.fields.parameters_argument(),

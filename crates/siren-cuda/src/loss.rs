@@ -3,7 +3,8 @@
 use siren_kernel::network::Order;
 
 use crate::arguments::SquareError;
-use crate::device::{Buffer, DeviceArray};
+use crate::array::DeviceArray;
+use crate::device::Buffer;
 use crate::error::Result;
 use crate::fields::Fields;
 use crate::gradient::{Gradient, check_length};
@@ -50,7 +51,7 @@ impl Fields {
         let argument = SquareError {
             jets: device.address(&jets),
             d_jets: device.address(&d_jets),
-            targets: device.address(&targets.targets.0),
+            targets: device.address(&targets.targets.buffer),
             factors: device.address(&factors),
             sums: device.address(&sums),
             rows: rows as i64,
