@@ -86,7 +86,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     ];
     let mut kernels: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     let report = fs::read_to_string(&report)?;
-    for line in report.lines().filter(|line| line.starts_with("{\"kernel\"")) {
+    for line in report
+        .lines()
+        .filter(|line| line.starts_with("{\"kernel\""))
+    {
         let name = line.split('"').nth(3).unwrap_or_default().to_owned();
         let counts = kernels.entry(name).or_insert_with(|| vec![0.0; keys.len()]);
         for (count, key) in counts.iter_mut().zip(keys) {

@@ -1,5 +1,6 @@
 //! Arrays on a device.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::arguments::{Gather, SumOfSquares};
@@ -93,6 +94,23 @@ impl Device {
         let grid = [length.div_ceil(THREADS), 1, 1];
         self.launch(PtxFile::Training, grid, &argument)?;
         Ok(out)
+    }
+
+    /// Returns a copy of adjacent elements.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if the range exceeds the array; [`Error::OutOfMemory`].
+    pub fn part(&self, from: &DeviceArray, elements: Range<usize>) -> Result<DeviceArray> {
+        if elements.start > elements.end || elements.end > from.len() {
+            return Err(Error::Length {
+                what: "elements to copy from",
+                expected: format!("at least the end of the range {elements:?}"),
+                got: from.len(),
+            });
+        }
+        let mut part = self.uninitialized(elements.len(), "a part of an array")?;
+        self.copy_part(&from.buffer, elements, &mut part)?;
+        Ok(self.array_of(part))
     }
 
     fn array_of(&self, buffer: Buffer<f32>) -> DeviceArray {

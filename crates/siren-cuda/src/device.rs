@@ -1,6 +1,7 @@
 //! Devices, their memory, and kernel launches.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cudarc::driver::result::{device, mem_pool, memcpy_htod_async};
@@ -250,6 +251,21 @@ impl Device {
     /// Starts a copy from one buffer to another of at least its length.
     pub(crate) fn copy<T: Element>(&self, from: &Buffer<T>, to: &mut Buffer<T>) -> Result<()> {
         let copied = self.0.stream.memcpy_dtod(&from.slice, &mut to.slice);
+        copied.map_err(Error::driver("copying on the device"))
+    }
+
+    /// Starts a copy of adjacent elements of a buffer to another of their number.
+    pub(crate) fn copy_part<T: Element>(
+        &self,
+        from: &Buffer<T>,
+        elements: Range<usize>,
+        to: &mut Buffer<T>,
+    ) -> Result<()> {
+        if elements.is_empty() {
+            return Ok(());
+        }
+        let from = from.slice.slice(elements);
+        let copied = self.0.stream.memcpy_dtod(&from, &mut to.slice);
         copied.map_err(Error::driver("copying on the device"))
     }
 

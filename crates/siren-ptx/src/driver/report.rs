@@ -60,7 +60,7 @@ pub(super) fn launched(launch: &KernelLaunch<'_>, statistics: &Statistics) -> St
     line + "}"
 }
 
-/// CopyDirection of a copy between the host and the device.
+/// Direction of a copy between the host and the device.
 #[derive(Clone, Copy)]
 pub(super) enum CopyDirection {
     ToDevice,
