@@ -12,8 +12,10 @@ mod functional;
 mod linearize;
 mod model;
 mod schedule;
+mod share;
 mod stop;
 mod task;
+mod tree;
 
 use std::ops::ControlFlow;
 
@@ -23,6 +25,7 @@ use candle_core::backprop::GradStore;
 use crate::error::{Error, Result};
 use crate::field::Siren;
 use crate::optimizer::{Evaluation, Linearization, Optimizer, OptimizerState, Problem};
+use crate::ranks::Ranks;
 
 pub use self::config::{Precision, ScheduleKind, TrainConfig};
 pub use self::fit::{Fit, FitConfig, resolve};
@@ -72,6 +75,7 @@ struct StepProblem<'a, M: Model> {
     constraints: &'a [M::Constraint],
     time: Time,
     clip_norm: Option<f64>,
+    ranks: &'a Ranks,
     /// What the report of the step says.
     first: Option<FirstEvaluation>,
 }
@@ -90,7 +94,9 @@ impl<M: Model> Problem for StepProblem<'_, M> {
             value,
             terms,
             gradient,
-        } = self.model.loss_and_gradient(self.constraints, self.time)?;
+        } = self
+            .model
+            .loss_and_gradient(self.constraints, self.time, self.ranks)?;
         let step = self.time.step;
         if let Some(term) = terms.iter().find(|term| !term.mean.is_finite()) {
             return Err(Error::Diverged {
@@ -118,6 +124,7 @@ pub struct Trainer<M = Siren> {
     config: TrainConfig,
     optimizer: Box<dyn Optimizer>,
     step: u64,
+    ranks: Ranks,
 }
 
 impl<M: Model> Trainer<M> {
@@ -149,7 +156,20 @@ impl<M: Model> Trainer<M> {
             config: config.clone(),
             optimizer,
             step: 0,
+            ranks: Ranks::one(),
         })
+    }
+
+    /// Shares the steps to come with other ranks, which must make the same trainer and call the same methods.
+    ///
+    /// The parameters of a field are then the same, bit for bit, on all ranks and for any number of them. Each rank computes its share of the
+    /// points of pointwise constraints; functionals, the residuals of Gauss–Newton and optimizers are computed by every rank alike.
+    ///
+    /// # Errors
+    /// If the device is out of memory.
+    pub fn among(mut self, ranks: &Ranks) -> Result<Self> {
+        self.ranks = ranks.clone();
+        Ok(self)
     }
 
     /// Returns the model as it is now.
@@ -206,6 +226,7 @@ impl<M: Model> Trainer<M> {
             constraints,
             time: self.time(),
             clip_norm: self.config.clip_norm,
+            ranks: &self.ranks,
             first: None,
         };
         let parameters = self.model.parameters();
@@ -260,7 +281,8 @@ impl<M: Model> Trainer<M> {
     /// # Errors
     /// If a sampler or an objective fails.
     pub fn loss_and_gradient(&self, constraints: &[M::Constraint]) -> Result<Loss> {
-        self.model.loss_and_gradient(constraints, self.time())
+        self.model
+            .loss_and_gradient(constraints, self.time(), &self.ranks)
     }
 
     fn time(&self) -> Time {

@@ -12,6 +12,7 @@ use crate::field::{
 };
 use crate::objective::{Coefficients, Constraint};
 use crate::optimizer::Linearization;
+use crate::ranks::Ranks;
 
 /// What a model is made from.
 #[derive(Debug)]
@@ -79,11 +80,16 @@ pub trait Model: Sized {
     /// If the device is out of memory.
     fn named_tensors(&self) -> Result<Vec<(String, Tensor)>>;
 
-    /// Computes the loss at a step, its parts, and its gradient with respect to the parameters.
+    /// Computes the loss at a step, its parts, and its gradient with respect to the parameters, together with all `ranks`.
     ///
     /// # Errors
     /// If there is no constraint, or a sampler or an objective fails.
-    fn loss_and_gradient(&self, constraints: &[Self::Constraint], time: Time) -> Result<Loss>;
+    fn loss_and_gradient(
+        &self,
+        constraints: &[Self::Constraint],
+        time: Time,
+        ranks: &Ranks,
+    ) -> Result<Loss>;
 
     /// Computes the residuals whose sum of squares is the loss, and their Jacobian. Models do not support it unless they override this
     /// method.
@@ -163,7 +169,12 @@ impl Model for Siren {
         linearize::linearize(self, constraints, time)
     }
 
-    fn loss_and_gradient(&self, constraints: &[Constraint], time: Time) -> Result<Loss> {
+    fn loss_and_gradient(
+        &self,
+        constraints: &[Constraint],
+        time: Time,
+        ranks: &Ranks,
+    ) -> Result<Loss> {
         let mut loss = 0.0;
         let mut terms: Vec<(&str, TermReport)> = Vec::new();
         let mut gradient: Option<FlatGradient> = None;
@@ -174,6 +185,7 @@ impl Model for Siren {
             prepared: &prepared,
             coefficients: &coefficients,
             time,
+            ranks,
         };
         for constraint in constraints {
             let part = step.evaluate(constraint)?;

@@ -6,6 +6,9 @@ mod cli;
 mod command;
 mod console;
 mod interrupt;
+mod launcher;
+#[cfg(feature = "mpi")]
+mod mpi;
 mod progress;
 
 pub use self::cli::{About, FittedArgs, MachineArgs, Render, SharedCommand, exit, main};

@@ -187,6 +187,10 @@ impl Pass for DevicePass {
             merged: Vec::new(),
         }))
     }
+
+    fn gradient_of(&self, raw: &Tensor) -> Result<FlatGradient> {
+        Ok(self.params.pull_back(raw)?.into())
+    }
 }
 
 /// Gradient on the device to which the backward pass of the operation adds.
@@ -250,15 +254,25 @@ impl Accumulate for DeviceSum {
         Ok(())
     }
 
+    fn into_raw(self: Box<Self>) -> Result<Tensor> {
+        self.total()?.read()
+    }
+
     fn finish(self: Box<Self>) -> Result<FlatGradient> {
-        for other in &self.merged {
-            lock(&self.sum).add(&lock(other)).map_err(wrapped)?;
-        }
-        let total = DeviceGradient(self.sum);
+        let total = self.total()?;
         let params = &self.pass.params;
         if !frequency::is_learned(params.plan()) {
             return Ok(FlatGradient::on_device(Arc::new(total)));
         }
         Ok(params.pull_back(&total.read()?)?.into())
+    }
+}
+
+impl DeviceSum {
+    fn total(&self) -> Result<DeviceGradient> {
+        for other in &self.merged {
+            lock(&self.sum).add(&lock(other)).map_err(wrapped)?;
+        }
+        Ok(DeviceGradient(Arc::clone(&self.sum)))
     }
 }
