@@ -11,6 +11,7 @@ mod fit;
 mod functional;
 mod linearize;
 mod model;
+mod scatter;
 mod schedule;
 mod share;
 mod stop;
@@ -76,6 +77,7 @@ struct StepProblem<'a, M: Model> {
     time: Time,
     clip_norm: Option<f64>,
     ranks: &'a Ranks,
+    state: StatePlace,
     /// What the report of the step says.
     first: Option<FirstEvaluation>,
 }
@@ -104,7 +106,12 @@ impl<M: Model> Problem for StepProblem<'_, M> {
                 what: format!("`{}`", term.name),
             });
         }
-        let evaluation = Evaluation::new(value, gradient, self.clip_norm, step)?;
+        let gradient = match self.state {
+            StatePlace::Whole => scatter::complete(gradient, self.ranks)?,
+            StatePlace::Slices => gradient,
+        };
+        let norm = scatter::norm(&gradient, self.ranks)?;
+        let evaluation = Evaluation::with_norm(value, gradient, norm, self.clip_norm, step)?;
         self.first.get_or_insert(FirstEvaluation {
             loss: value,
             terms,
@@ -118,6 +125,15 @@ impl<M: Model> Problem for StepProblem<'_, M> {
     }
 }
 
+/// Where the state of an optimizer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StatePlace {
+    /// Every rank has all of it.
+    Whole,
+    /// Every rank has that of its slice of the parameters.
+    Slices,
+}
+
 /// A model in training.
 pub struct Trainer<M = Siren> {
     model: M,
@@ -125,6 +141,7 @@ pub struct Trainer<M = Siren> {
     optimizer: Box<dyn Optimizer>,
     step: u64,
     ranks: Ranks,
+    state: StatePlace,
 }
 
 impl<M: Model> Trainer<M> {
@@ -157,18 +174,28 @@ impl<M: Model> Trainer<M> {
             optimizer,
             step: 0,
             ranks: Ranks::one(),
+            state: StatePlace::Whole,
         })
     }
 
-    /// Shares the steps to come with other ranks, which must make the same trainer and call the same methods.
+    /// Shares all steps with other ranks, which must make the same trainer and call the same methods. Call it before the first step.
     ///
     /// The parameters of a field are then the same, bit for bit, on all ranks and for any number of them. Each rank computes its share of the
-    /// points of pointwise constraints; functionals, the residuals of Gauss–Newton and optimizers are computed by every rank alike.
+    /// points of pointwise constraints; functionals, the residuals of Gauss–Newton and optimizers are computed by every rank alike. A hypernetwork
+    /// shares pictures, and each rank has the state of Adam for its slice of the parameters; the result depends on the number of ranks, to
+    /// rounding.
     ///
     /// # Errors
     /// If the device is out of memory.
     pub fn among(mut self, ranks: &Ranks) -> Result<Self> {
         self.ranks = ranks.clone();
+        if M::IS_SHARDED && ranks.count() > 1 {
+            let sharded = self.optimizer.sharded(self.model.parameters(), ranks)?;
+            if let Some(optimizer) = sharded {
+                self.optimizer = optimizer;
+                self.state = StatePlace::Slices;
+            }
+        }
         Ok(self)
     }
 
@@ -196,7 +223,8 @@ impl<M: Model> Trainer<M> {
         &self.config
     }
 
-    /// Returns a copy of the optimizer's state after the steps taken, for a checkpoint.
+    /// Returns a copy of the optimizer's state after the steps taken, for a checkpoint. Of several ranks, all must call this function; rank 0 gets
+    /// the whole state, the others perhaps none.
     ///
     /// # Errors
     /// If the device is out of memory.
@@ -227,6 +255,7 @@ impl<M: Model> Trainer<M> {
             time: self.time(),
             clip_norm: self.config.clip_norm,
             ranks: &self.ranks,
+            state: self.state,
             first: None,
         };
         let parameters = self.model.parameters();

@@ -40,6 +40,10 @@ pub trait Model: Sized {
     /// One part of the loss.
     type Constraint;
 
+    /// Whether [`loss_and_gradient`](Self::loss_and_gradient) gives each of several ranks a slice of the gradient, by [`Loss::sum_among`]: for
+    /// so many parameters that each rank should have the optimizer's state of its slice alone.
+    const IS_SHARDED: bool = false;
+
     /// Draws the parameters from `rng`.
     ///
     /// # Errors
