@@ -5,7 +5,7 @@ use siren_core::field::tensor::read;
 use siren_core::optimizer::{MuonConfig, OptimizerConfig, OptimizerState};
 use siren_core::ranks::{Ranks, links};
 use siren_core::signal::Stream;
-use siren_core::train::{Blueprint, FitConfig, Model as _, Task as _, Trainer};
+use siren_core::train::{Blueprint, FitConfig, Model, Task as _, Trainer};
 use siren_hyper::config::{
     Encoder, HyperModelConfig, HyperObjectiveConfig, HyperSignalConfig, SplitConfig,
 };
@@ -54,7 +54,7 @@ fn config(encoder: Encoder, optimizer: OptimizerConfig) -> FitConfig<HyperModelC
 /// A training on one rank.
 struct Training {
     trainer: Trainer<HyperNetwork>,
-    constraints: Vec<siren_hyper::Reconstruction>,
+    constraints: Vec<<HyperNetwork as Model>::Constraint>,
 }
 
 impl Training {

@@ -62,6 +62,9 @@ pub trait Optimizer: Send + Sync {
     /// [`Error::Missing`] or [`Error::Shape`] if a tensor is missing or has another shape; the state is then unchanged.
     fn restore(&mut self, state: &OptimizerState) -> Result<()>;
 
+    /// Divides the work of later steps among ranks that all have the same parameters, gradients and state, if that is worth it.
+    fn among(&mut self, _ranks: &Ranks) {}
+
     /// Returns the same optimizer, before its first step, with the state of this rank's slice of the parameters alone, if its rule allows that.
     ///
     /// # Errors

@@ -96,20 +96,30 @@ impl Ranks {
 
     /// Returns the slices of all ranks as one vector of `len` elements.
     pub(crate) fn gather_slices<T: Word>(&self, own: &[T], len: usize) -> Result<Vec<T>> {
+        let lens = (0..self.count()).map(|rank| self.slice(len, rank).len());
+        self.gather_parts(own, &lens.collect::<Vec<_>>())
+    }
+
+    /// Returns the vectors of all ranks, one after the other. Rank `r` sends `lens[r]` elements.
+    pub(crate) fn gather_parts<T: Word>(&self, own: &[T], lens: &[usize]) -> Result<Vec<T>> {
         let Some(link) = self.link() else {
             return Ok(own.to_vec());
         };
         let mut bytes = Vec::with_capacity(own.len() * T::BYTES);
         T::write(own, &mut bytes);
-        let lens = (0..self.count()).map(|rank| self.slice(len, rank).len() * T::BYTES);
-        let lens: Vec<usize> = lens.collect();
-        let mut all = Vec::with_capacity(len);
-        T::read(&link.gather(bytes, &lens)?, &mut all);
+        let lens: Vec<usize> = lens.iter().map(|len| len * T::BYTES).collect();
+        let received = link.gather(bytes, &lens)?;
+        let mut all = Vec::with_capacity(received.len() / T::BYTES);
+        T::read(&received, &mut all);
         Ok(all)
     }
 
-    /// Adds the vectors of all ranks, in their order. Each rank gets the sum of its own slice; the other elements are undefined afterwards.
-    pub(crate) fn sum_slices<T: Word>(&self, vector: &mut [T]) -> Result<()> {
+    /// Adds the vectors of all ranks, in their order; all have the same length. Each rank gets the sum of its own slice: part `r` of as many equal
+    /// ones as there are ranks. The other elements are undefined afterwards.
+    ///
+    /// # Errors
+    /// [`Error::Rank`](crate::Error::Rank) if a rank is gone.
+    pub fn sum_slices<T: Word>(&self, vector: &mut [T]) -> Result<()> {
         for piece in self.pieces(vector.len()) {
             let gathered: Vec<T> = piece
                 .iter()
@@ -131,8 +141,11 @@ impl Ranks {
         Ok(())
     }
 
-    /// Replaces all slices but the own one by those of their ranks.
-    pub(crate) fn share_slices<T: Word>(&self, vector: &mut [T]) -> Result<()> {
+    /// Replaces all slices of a vector but the own one by those of their ranks.
+    ///
+    /// # Errors
+    /// [`Error::Rank`](crate::Error::Rank) if a rank is gone.
+    pub fn share_slices<T: Word>(&self, vector: &mut [T]) -> Result<()> {
         let Some(link) = self.link() else {
             return Ok(());
         };

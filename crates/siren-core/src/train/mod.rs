@@ -181,7 +181,7 @@ impl<M: Model> Trainer<M> {
     /// Shares all steps with other ranks, which must make the same trainer and call the same methods. Call it before the first step.
     ///
     /// The parameters of a field are then the same, bit for bit, on all ranks and for any number of them. Each rank computes its share of the
-    /// points of pointwise constraints; functionals, the residuals of Gauss–Newton and optimizers are computed by every rank alike. A hypernetwork
+    /// points of pointwise constraints; functionals, the residuals of Gauss–Newton and optimizers are computed by every rank alike, except that Muon shares matrices. A hypernetwork
     /// shares pictures, and each rank has the state of Adam for its slice of the parameters; the result depends on the number of ranks, to
     /// rounding.
     ///
@@ -189,6 +189,7 @@ impl<M: Model> Trainer<M> {
     /// If the device is out of memory.
     pub fn among(mut self, ranks: &Ranks) -> Result<Self> {
         self.ranks = ranks.clone();
+        self.optimizer.among(ranks);
         if M::IS_SHARDED && ranks.count() > 1 {
             let sharded = self.optimizer.sharded(self.model.parameters(), ranks)?;
             if let Some(optimizer) = sharded {

@@ -20,7 +20,7 @@ fn started() -> Option<usize> {
 /// # Errors
 /// [`Error::InvalidValue`] if there are several processes that cannot reach one another.
 #[cfg(feature = "mpi")]
-pub(super) fn ranks() -> Result<Ranks> {
+pub fn ranks() -> Result<Ranks> {
     if RANKS.iter().all(|name| std::env::var_os(name).is_none()) {
         return Ok(Ranks::one());
     }
@@ -37,12 +37,12 @@ pub(super) fn ranks() -> Result<Ranks> {
     }
 }
 
-/// Returns this process alone.
+/// Returns the ranks of this program: without the feature `mpi`, this process alone.
 ///
 /// # Errors
 /// [`Error::InvalidValue`] if a launcher started several processes: each would compute the same run.
 #[cfg(not(feature = "mpi"))]
-pub(super) fn ranks() -> Result<Ranks> {
+pub fn ranks() -> Result<Ranks> {
     match started() {
         Some(count) if count > 1 => {
             let expected = "1: this program was built without the feature `mpi`, so that its processes cannot share a run; build it with \
