@@ -21,6 +21,7 @@ pub trait Word: NoUninit + AnyBitPattern + AddAssign {
     }
 
     /// Returns the elements that [`write`](Self::write) wrote.
+    #[must_use]
     fn read(bytes: &[u8]) -> Vec<Self> {
         bytemuck::pod_collect_to_vec(bytes)
     }
