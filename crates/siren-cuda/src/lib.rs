@@ -6,6 +6,11 @@
 //! Only the driver is needed, at run time; nothing at build time. The kernels are CUDA C in `kernels/`, and their PTX is part of this crate;
 //! the driver compiles it for its card when a device is opened. Without a driver, [`Device::open`] returns an error.
 //!
+//! # Training
+//!
+//! Between the steps of a training, parameters, gradients and the state of an optimizer can stay on the device: [`Device::fields_of`] makes fields of a
+//! [`DeviceArray`] of parameters, [`Fields::square_error`] adds to a [`Gradient`], and [`AdamMoments`] and [`MuonMomenta`] change the parameters in place.
+//!
 //! # Precision
 //!
 //! Operands of products are halves, in one or two pieces ([`Precision`]), sums are `f32`; coordinates, activations and everything else is
