@@ -5,7 +5,7 @@ use std::sync::Arc;
 use siren_kernel::network::{Features, Plan};
 
 use crate::arguments::{Jets, Parameters, Rows, Weights};
-use crate::device::{Buffer, Device};
+use crate::device::{Buffer, Device, DeviceArray};
 use crate::error::{Error, Result};
 use crate::kernels::Precision;
 use crate::tables::{OrderTables, SinusoidTables};
@@ -18,7 +18,7 @@ pub struct Fields {
     pub(crate) plan: Arc<Plan>,
     pub(crate) precision: Precision,
     pub(crate) count: usize,
-    params: Buffer<f32>,
+    params: DeviceArray,
     weights: PackedWeights,
     pub(crate) sinusoids: Option<Arc<SinusoidTables>>,
 }
@@ -36,6 +36,19 @@ impl Device {
     /// # Errors
     /// [`Error::Length`] if `params` is not a multiple of the parameters of the plan; [`Error::OutOfMemory`].
     pub fn fields(&self, plan: &Arc<Plan>, params: &[f32], precision: Precision) -> Result<Fields> {
+        self.fields_of(plan, &self.array(params)?, precision)
+    }
+
+    /// As [`fields`](Self::fields), with parameters on the device.
+    ///
+    /// # Errors
+    /// As [`fields`](Self::fields).
+    pub fn fields_of(
+        &self,
+        plan: &Arc<Plan>,
+        params: &DeviceArray,
+        precision: Precision,
+    ) -> Result<Fields> {
         let each = plan.parameters;
         if each == 0 || params.is_empty() || !params.len().is_multiple_of(each) {
             return Err(Error::Length {
@@ -52,9 +65,9 @@ impl Device {
             Features::Identity | Features::Rbf { .. } => None,
         };
         let count = params.len() / each;
-        let params = self.upload(params)?;
+        let params = params.clone();
         let parameters = Parameters {
-            data: self.address(&params),
+            data: self.address(&params.0),
             count: each as i64,
         };
         Ok(Fields {
@@ -121,7 +134,7 @@ impl Fields {
 
     pub(crate) fn parameters_argument(&self) -> Parameters {
         Parameters {
-            data: self.device.address(&self.params),
+            data: self.device.address(&self.params.0),
             count: self.plan.parameters as i64,
         }
     }

@@ -6,7 +6,7 @@ use siren_kernel::Pointwise;
 use siren_kernel::network::{Dense, Features, Order, Plan};
 
 use crate::arguments::{FeatureKind, FeaturesForward, ForwardOutput, Jets, LayerForward, Rows};
-use crate::device::{Argument, Buffer, DeviceArray};
+use crate::device::{Argument, DeviceArray};
 use crate::error::{Error, Result};
 use crate::fields::{Fields, RowsBuffer};
 use crate::tables::OrderTables;
@@ -47,9 +47,16 @@ impl Fields {
     /// # Errors
     /// [`Error::Length`] or [`Error::Components`] if the arguments do not fit; [`Error::OutOfMemory`].
     pub fn jets(&self, coords: &[f32], order: &Order) -> Result<Vec<f32>> {
-        let coords = self.device.array(coords)?;
-        let (jets, _) = self.run(&coords, order, Saving::Nothing)?;
-        self.device.download(&jets)
+        let jets = self.jets_on_device(&self.device.array(coords)?, order)?;
+        self.device.download(&jets.0)
+    }
+
+    /// As [`jets`](Self::jets), with coordinates and jets on the device.
+    ///
+    /// # Errors
+    /// As [`jets`](Self::jets).
+    pub fn jets_on_device(&self, coords: &DeviceArray, order: &Order) -> Result<DeviceArray> {
+        Ok(self.run(coords, order, Saving::Nothing)?.0)
     }
 
     /// Returns the jets `(b, n, c, 1 + d + K)` at `coords (b, n, d)`, and what [`backward`](Self::backward) needs.
@@ -59,15 +66,18 @@ impl Fields {
     pub fn forward(&self, coords: &[f32], order: &Order) -> Result<(Vec<f32>, Tape)> {
         let coords = self.device.array(coords)?;
         let (jets, tape) = self.forward_on_device(&coords, order)?;
-        Ok((self.device.download(&jets)?, tape))
+        Ok((self.device.download(&jets.0)?, tape))
     }
 
     /// As [`forward`](Self::forward), with coordinates and jets on the device.
-    pub(crate) fn forward_on_device(
+    ///
+    /// # Errors
+    /// As [`jets`](Self::jets).
+    pub fn forward_on_device(
         &self,
         coords: &DeviceArray,
         order: &Order,
-    ) -> Result<(Buffer<f32>, Tape)> {
+    ) -> Result<(DeviceArray, Tape)> {
         self.run(coords, order, Saving::Tape)
     }
 
@@ -84,7 +94,7 @@ impl Fields {
         coords: &DeviceArray,
         order: &Order,
         saving: Saving,
-    ) -> Result<(Buffer<f32>, Tape)> {
+    ) -> Result<(DeviceArray, Tape)> {
         let (plan, device) = (&self.plan, &self.device);
         let dims = plan.in_features;
         if !coords.len().is_multiple_of(self.count * dims) {
@@ -114,7 +124,7 @@ impl Fields {
             saving,
         }
         .run(&mut tape, device.address(&jets))?;
-        Ok((jets, tape))
+        Ok((DeviceArray(Arc::new(jets)), tape))
     }
 }
 

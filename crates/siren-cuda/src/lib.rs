@@ -84,7 +84,7 @@ mod tables;
 mod tiles;
 mod weights;
 
-pub use self::device::{Device, DeviceArray};
+pub use self::device::{Device, DeviceArray, DeviceView};
 pub use self::error::{Error, Result};
 pub use self::fields::Fields;
 pub use self::forward::Tape;
@@ -94,5 +94,8 @@ pub use self::loss::SquareTargets;
 pub use self::measure::{CardProperties, KernelTime};
 pub use self::tiles::MAX_COMPONENTS;
 
+/// The types of [`Device::on_stream`] and of memory that other libraries share with a device.
+#[doc(no_inline)]
+pub use cudarc;
 #[doc(no_inline)]
 pub use siren_kernel::network::{Order, Plan};

@@ -1,14 +1,16 @@
-//! Backend of NVIDIA devices: networks whose tensors are in CPU memory, computed by `siren-cuda`. Parameters and coordinates go up, jets come
-//! down, their gradients go up; gradients with respect to the parameters are summed on the device and come down once per sum.
+//! Backend of NVIDIA devices: networks computed by `siren-cuda`. From tensors in CPU memory, parameters and coordinates go up, jets come down,
+//! their gradients go up; gradients with respect to the parameters are summed on the device and come down once per sum. Tensors on a CUDA device
+//! of candle stay there.
 
 mod batch;
+mod memory;
 mod operation;
 mod uploads;
 
 use std::sync::{Arc, Mutex};
 
 use candle_core::backprop::GradStore;
-use candle_core::{DType, Device, Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 use siren_cuda::{Fields, Gradient, Precision, SquareTargets};
 use siren_kernel::network::{Order, Plan};
 
@@ -17,10 +19,11 @@ use self::operation::DeviceJets;
 use self::uploads::Uploads;
 use super::batch::batch_jets;
 use super::effective::EffectiveParameters;
+#[cfg(feature = "candle-cuda")]
+use super::frequency;
 use super::square_error::square_error;
 use super::{Accumulate, Backend, ComponentSquares, Pass, Threads, lock, same_kind};
 use crate::field::gradients::Gradients;
-use crate::field::tensor::read;
 
 /// Rows of jets, points times components, of one application: enough blocks for the largest cards.
 const ROWS: usize = 1 << 16;
@@ -41,6 +44,34 @@ impl Cuda {
             device,
             precision,
         }
+    }
+
+    /// Packs the weights of parameters `(…, P)`.
+    fn fields(&self, plan: &Arc<Plan>, params: &Tensor) -> Result<Fields> {
+        let params = memory::array(&self.device, params)?;
+        let fields = self.device.fields_of(plan, &params, self.precision);
+        fields.map_err(wrapped)
+    }
+
+    /// Returns the jets of a batch as [`Backend::batch_jets`], by one operation that keeps what the backward pass needs of the whole batch.
+    #[cfg(feature = "candle-cuda")]
+    pub(super) fn one_batch_jets(
+        &self,
+        plan: &Arc<Plan>,
+        params: &Tensor,
+        coords: &Tensor,
+        order: &Order,
+    ) -> crate::Result<Tensor> {
+        let params = frequency::effective(plan, params)?.contiguous()?;
+        let operation = DeviceJets {
+            plan: Arc::clone(plan),
+            fields: Arc::new(self.fields(plan, &params)?),
+            order: order.clone(),
+            gradients: Gradients::Tracked,
+            tape: Mutex::default(),
+            sum: None,
+        };
+        Ok(coords.contiguous()?.apply_op2(&params, operation)?)
     }
 
     fn batch(&self, plan: &Arc<Plan>, order: &Order) -> DeviceBatch {
@@ -87,8 +118,7 @@ impl Backend for Cuda {
         }
         // The kernels do not support learned frequencies: they receive the effective parameters.
         let params = EffectiveParameters::new(plan, params, gradients)?;
-        let upload = |params: &[f32]| self.device.fields(plan, params, self.precision);
-        let fields = read(&params.leaf().contiguous()?, upload)?.map_err(wrapped)?;
+        let fields = self.fields(plan, params.leaf())?;
         Ok(Box::new(DevicePass {
             fields: Arc::new(fields),
             uploads: Arc::clone(&self.uploads),
@@ -215,15 +245,16 @@ impl Accumulate for DeviceSum {
     }
 
     fn finish(self: Box<Self>) -> Result<Tensor> {
-        let mut total = lock(&self.sum).read().map_err(wrapped)?;
-        for sum in &self.merged {
-            let more = lock(sum).read().map_err(wrapped)?;
-            for (total, more) in total.iter_mut().zip(more) {
-                *total += more;
-            }
-        }
         let params = &self.pass.params;
-        let total = Tensor::from_vec(total, params.plan().parameters, &Device::Cpu)?;
+        let gradient = |sum: &Mutex<Gradient>| {
+            let elements = lock(sum).to_array().map_err(wrapped)?;
+            let (device, home) = (self.pass.fields.device(), params.leaf().device());
+            memory::tensor(device, elements, params.plan().parameters, home)
+        };
+        let mut total = gradient(&self.sum)?;
+        for sum in &self.merged {
+            total = (total + gradient(sum)?)?;
+        }
         params.pull_back(&total)
     }
 }

@@ -7,8 +7,7 @@ use candle_core::{Result, Tensor, TensorId};
 use siren_cuda::{Device, DeviceArray};
 
 use super::super::lock;
-use super::wrapped;
-use crate::field::tensor::read;
+use super::memory;
 
 /// Most tensors that are kept: coordinates and targets of some samples.
 const MOST_ARRAYS: usize = 8;
@@ -30,13 +29,11 @@ impl Uploads {
         }
     }
 
-    /// Returns a tensor of type `f32` on the device. Tensors are never changed, except for variables, which are uploaded anew.
+    /// Returns a tensor of type `f32` on the device. Tensors are never changed, except for variables, which are uploaded anew. Those that are
+    /// on the device already are copied, not kept.
     pub(super) fn of(&self, tensor: &Tensor) -> Result<DeviceArray> {
-        let upload = || {
-            let upload = |elements: &[f32]| self.device.array(elements);
-            read(&tensor.contiguous()?, upload)?.map_err(wrapped)
-        };
-        if tensor.is_variable() {
+        let upload = || memory::array(&self.device, tensor);
+        if tensor.is_variable() || !tensor.device().is_cpu() {
             return upload();
         }
         let mut kept = lock(&self.kept);
