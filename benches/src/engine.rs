@@ -183,7 +183,7 @@ impl Engine {
             weight_decay: 0.0,
             ..ParamsAdamW::default()
         };
-        let mut optimizer = AdamW::new(vec![field.parameters().var().clone()], params)?;
+        let mut optimizer = AdamW::new(vec![field.parameters().var()?.clone()], params)?;
         if matches!(case.kind, Kind::Render | Kind::Batched) {
             let (coords, targets) = inputs::grid(case, device)?;
             let case = case.clone();

@@ -85,10 +85,12 @@ fn errors(config: &SirenConfig, points: usize, dtype: DType, device: &Device) ->
         Order::laplacian(2),
         Order::hessian(2),
     ] {
-        let expected =
-            jet_and_gradient(exact.parameters().var(), &exact.jet(&here, &order).unwrap());
+        let expected = jet_and_gradient(
+            exact.parameters().var().unwrap(),
+            &exact.jet(&here, &order).unwrap(),
+        );
         let got = jet_and_gradient(
-            field.parameters().var(),
+            field.parameters().var().unwrap(),
             &field.jet(&there, &order).unwrap(),
         );
         for (worst, (got, expected)) in worst.iter_mut().zip(got.iter().zip(&expected)) {
@@ -178,6 +180,7 @@ fn trained(field: Siren, points: usize, steps: usize) -> [Tensor; 2] {
     let constraints = [Constraint::new("points", sampler, ValueMse)];
     let mut trainer = Trainer::new(field, &TrainConfig::default()).unwrap();
     let gradient = trainer.loss_and_gradient(&constraints).unwrap().gradient;
+    let gradient = gradient.tensor().unwrap();
     for _ in 0..steps {
         trainer.step(&constraints).unwrap();
     }

@@ -16,13 +16,14 @@ use candle_core::{DType, Device, Tensor, Var};
 use compare::largest_error;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use siren_core::Error;
 use siren_core::field::{
     Encoding, FieldEngine, FieldShape, FourierEncoding, Jet, NerfEncoding, Order, RbfEncoding,
     Siren, SirenConfig,
 };
 use siren_core::objective::{Constraint, Context, Derivatives, Objective, Share, Term, ValueMse};
-use siren_core::optimizer::{GaussNewtonConfig, OptimizerConfig};
-use siren_core::signal::{Sample, WholeSampler};
+use siren_core::optimizer::{AdamConfig, GaussNewtonConfig, MuonConfig, OptimizerConfig};
+use siren_core::signal::{Sample, Stream, SubsetSampler, SubsetSampling, WholeSampler};
 use siren_core::train::{Precision, TrainConfig, Trainer};
 use stand_in::under_stand_in_driver;
 
@@ -90,7 +91,7 @@ fn errors(config: &SirenConfig, order: &Order, engine: &FieldEngine) -> [f64; 2]
         let evaluated = field.evaluate(&coords, order).unwrap();
         let gap = largest_error(evaluated.packed(), jet.packed());
         assert!(gap < 1e-6, "a jet without a graph differs by {gap:e}");
-        let gradient = gradient(&jet, field.parameters().var());
+        let gradient = gradient(&jet, field.parameters().var().unwrap());
         [jet.packed().clone(), gradient]
     });
     [0, 1].map(|part| largest_error(&got[part], &expected[part]))
@@ -198,12 +199,22 @@ fn constraints() -> [Constraint; 1] {
 /// Takes steps on an engine and returns the parameters. A run that is stopped after a step continues on another engine from what a checkpoint
 /// holds.
 fn trained(train: &TrainConfig, engine: &FieldEngine, then: Option<&FieldEngine>) -> Tensor {
+    trained_on(train, &constraints(), engine, then)
+}
+
+/// As [`trained`], on any constraints.
+fn trained_on(
+    train: &TrainConfig,
+    constraints: &[Constraint],
+    engine: &FieldEngine,
+    then: Option<&FieldEngine>,
+) -> Tensor {
     let steps = train.steps as usize;
     let device_field = |engine| field(&config(), DType::F32).on(engine).unwrap();
     let mut trainer = Trainer::new(device_field(engine), train).unwrap();
     let stop = then.map_or(steps, |_| steps / 2);
     for _ in 0..stop {
-        trainer.step(&constraints()).unwrap();
+        trainer.step(constraints).unwrap();
     }
     if let Some(engine) = then {
         let (step, state) = (trainer.step_count(), trainer.optimizer_state().unwrap());
@@ -212,7 +223,7 @@ fn trained(train: &TrainConfig, engine: &FieldEngine, then: Option<&FieldEngine>
         resumed.parameters().set(&parameters).unwrap();
         trainer = Trainer::new(resumed, train).unwrap();
         trainer.restore(step, &state).unwrap();
-        trainer.run(&constraints()).unwrap();
+        trainer.run(constraints).unwrap();
     }
     trainer.model().parameters().flat().unwrap()
 }
@@ -239,6 +250,137 @@ fn training_gives_the_same_bits_when_resumed_and_agrees_with_the_cpu() {
         for got in [&undisturbed, &moved] {
             let error = largest_error(got, &host);
             assert!(error < 1e-4, "{error:e}");
+        }
+    });
+}
+
+/// Returns the bytes that the stand-in for the driver has copied to the device, and from it.
+fn copied_bytes(report: &str) -> [usize; 2] {
+    let lines = std::fs::read_to_string(report).unwrap();
+    ["to", "from"].map(|direction| {
+        let start = format!("{{\"copy\":\"{direction} the device\",\"bytes\":");
+        let bytes = lines.lines().filter_map(|line| line.strip_prefix(&start));
+        bytes
+            .map(|bytes| bytes.trim_end_matches('}').parse::<usize>().unwrap())
+            .sum()
+    })
+}
+
+#[test]
+fn a_training_step_copies_the_indices_of_its_points_and_its_loss_and_no_parameter() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report").display().to_string();
+    let settings = [("SIREN_PTX_REPORT", report.as_str())];
+    under_stand_in_driver(&settings, || {
+        let report = std::env::var("SIREN_PTX_REPORT").unwrap();
+        let engine = FieldEngine::cuda(0).unwrap();
+        for optimizer in ["adam", "adamw", "muon"] {
+            let train = TrainConfig {
+                optimizer: optimizer_named(optimizer),
+                ..TrainConfig::default()
+            };
+            let on_engine = field(&config(), DType::F32).on(&engine).unwrap();
+            let parameters = on_engine.parameters().len();
+            let mut trainer = Trainer::new(on_engine, &train).unwrap();
+            trainer.step(&subset_constraints()).unwrap();
+            let constraints = subset_constraints();
+            trainer.step(&constraints).unwrap();
+            let before = copied_bytes(&report);
+            trainer.step(&constraints).unwrap();
+            let after = copied_bytes(&report);
+            let [up, down] = [0, 1].map(|k| after[k] - before[k]);
+            // A few numbers beside the indices: the shapes of layers, the constants of the optimizer, norms.
+            assert!((4 * SUBSET..4 * SUBSET + 500).contains(&up), "{up}");
+            assert!((4..100).contains(&down), "{down}");
+            assert!(up < 2 * parameters && parameters > 700);
+        }
+    });
+}
+
+fn optimizer_named(name: &str) -> OptimizerConfig {
+    match name {
+        "adam" => OptimizerConfig::Adam(AdamConfig::default()),
+        "adamw" => OptimizerConfig::AdamW(AdamConfig {
+            weight_decay: 0.1,
+            ..AdamConfig::default()
+        }),
+        _ => OptimizerConfig::Muon(MuonConfig::default()),
+    }
+}
+
+const SUBSET: usize = 20;
+
+/// As [`constraints`], with some of the points in each step.
+fn subset_constraints() -> [Constraint; 1] {
+    let coords = spread(&[POINTS, 2], 1.7, DType::F32);
+    let targets = spread(&[POINTS, 3], 2.3, DType::F32);
+    let sampler = SubsetSampler {
+        from: Sample::with_targets(coords, targets).unwrap(),
+        subset: SubsetSampling {
+            points: SUBSET,
+            replacement: true,
+        },
+        seed: 3,
+        stream: Stream::SUBSET,
+    };
+    [Constraint::new("points", sampler, ValueMse)]
+}
+
+#[test]
+fn every_optimizer_on_the_device_takes_the_steps_of_the_cpu_and_resumes_with_the_same_bits() {
+    on_device(|engine| {
+        for optimizer in ["adam", "adamw", "muon"] {
+            let train = TrainConfig {
+                steps: 6,
+                learning_rate: 1e-3,
+                clip_norm: Some(0.05),
+                optimizer: optimizer_named(optimizer),
+                ..TrainConfig::default()
+            };
+            let run = |engine: &FieldEngine, then: Option<&FieldEngine>| {
+                trained_on(&train, &subset_constraints(), engine, then)
+            };
+            let undisturbed = run(engine, None);
+            let resumed = run(engine, Some(engine));
+            assert_eq!(bits(&undisturbed), bits(&resumed), "{optimizer}");
+            let host = run(&FieldEngine::Cpu, None);
+            for got in [
+                undisturbed,
+                run(engine, Some(&FieldEngine::Cpu)),
+                run(&FieldEngine::Cpu, Some(engine)),
+            ] {
+                let error = largest_error(&got, &host);
+                assert!(error < 1e-4, "{optimizer}: {error:e}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_step_that_would_leave_the_finite_numbers_changes_nothing_on_the_device() {
+    on_device(|engine| {
+        for optimizer in ["adam", "muon"] {
+            let train = TrainConfig {
+                optimizer: optimizer_named(optimizer),
+                ..TrainConfig::default()
+            };
+            let on_engine = field(&config(), DType::F32).on(engine).unwrap();
+            let mut trainer = Trainer::new(on_engine, &train).unwrap();
+            trainer.step(&constraints()).unwrap();
+            let before = trainer.model().parameters().flat().unwrap();
+            // The gradient is finite, its square is not.
+            let huge = (spread(&[POINTS, 3], 2.3, DType::F32) * 1e25).unwrap();
+            let sample = Sample::with_targets(spread(&[POINTS, 2], 1.7, DType::F32), huge);
+            let sampler = WholeSampler::new(sample.unwrap());
+            let constraint = Constraint::new("points", sampler, ValueMse).weighted(1e-25);
+            let error = trainer.step(&[constraint]).unwrap_err();
+            assert!(
+                matches!(error, Error::Diverged { .. }),
+                "{optimizer}: {error}"
+            );
+            let after = trainer.model().parameters().flat().unwrap();
+            assert_eq!(bits(&before), bits(&after), "{optimizer}");
+            trainer.step(&constraints()).unwrap();
         }
     });
 }

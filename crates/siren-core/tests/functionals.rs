@@ -79,7 +79,8 @@ fn a_mean_squared_error_written_as_a_functional_has_the_loss_and_gradient_of_the
         assert!((found.terms[0].mean / expected.terms[0].mean - 1.0).abs() < tolerance);
         assert!((found.value / expected.value - 1.0).abs() < tolerance);
         assert!((found.value / found.terms[0].mean - 3.0).abs() < 1e-12);
-        let [expected, found] = [expected, found].map(|loss| elements(&loss.gradient));
+        let [expected, found] =
+            [expected, found].map(|loss| elements(&loss.gradient.tensor().unwrap()));
         let scale = expected.iter().map(|g| g.abs()).fold(0.0, f64::max);
         for (expected, found) in expected.iter().zip(&found) {
             assert!(
@@ -116,7 +117,7 @@ fn the_gradient_of_a_functional_of_the_mean_is_that_of_central_differences_to_se
     let start = field(2, DType::F64).parameters().flat().unwrap();
     let direction = (0..start.elem_count()).map(|i| (0.7 * i as f64).cos());
     let direction = Tensor::from_iter(direction, &Device::Cpu).unwrap();
-    let slope: f64 = elements(&(&found.gradient * &direction).unwrap())
+    let slope: f64 = elements(&(&found.gradient.tensor().unwrap() * &direction).unwrap())
         .iter()
         .sum();
     let central = |h: f64| {
@@ -146,7 +147,7 @@ fn the_loss_of_a_functional_has_the_same_bits_for_any_number_of_threads() {
             |gradient: Vec<f32>| gradient.into_iter().map(f32::to_bits).collect::<Vec<u32>>();
         (
             found.value.to_bits(),
-            bits(found.gradient.to_vec1().unwrap()),
+            bits(found.gradient.tensor().unwrap().to_vec1().unwrap()),
         )
     };
     let one = with(1);
@@ -165,7 +166,7 @@ fn an_unknown_coefficient_has_no_gradient_in_a_functional() {
         .unwrap();
     let sampler = WholeSampler::new(sample(10, 1, DType::F64));
     let found = loss(field, &[Constraint::functional("means", sampler, means)]);
-    let gradient = elements(&found.gradient);
+    let gradient = elements(&found.gradient.tensor().unwrap());
     let last = gradient.len() - 1;
     assert!(gradient[last].abs() < f64::MIN_POSITIVE && gradient[last - 1].abs() > 0.0);
 }

@@ -172,7 +172,7 @@ fn losses_agree(reference: &Reference, bounds: &Bounds) {
         );
         let layout = trainer.model().parameters().layout().clone();
         let expected = layout.join(|name| reference.find(&format!("{loss}.grad.{name}")));
-        let error = largest_error(&gradient, &expected.unwrap());
+        let error = largest_error(&gradient.tensor().unwrap(), &expected.unwrap());
         assert!(
             error <= bounds.gradient,
             "{} {loss}: gradient off by {error:e}",
@@ -192,7 +192,7 @@ fn losses_agree(reference: &Reference, bounds: &Bounds) {
             );
         }
         let after = layout.join(|name| reference.find(&format!("{loss}.adam.after.{name}")));
-        let error = largest_error(trainer.model().parameters().var(), &after.unwrap());
+        let error = largest_error(trainer.model().parameters().var().unwrap(), &after.unwrap());
         assert!(
             error <= bounds.adam,
             "{} {loss}: after Adam off by {error:e}",
@@ -245,7 +245,7 @@ fn the_gradient_has_the_same_bits_for_any_number_of_threads() {
         let loss = pool
             .install(|| trainer.loss_and_gradient(&constraints))
             .unwrap();
-        loss.gradient.to_vec1::<f32>().unwrap()
+        loss.gradient.tensor().unwrap().to_vec1::<f32>().unwrap()
     };
     let one: Vec<u32> = gradient_with(1).into_iter().map(f32::to_bits).collect();
     for threads in [2, 3, 8] {

@@ -89,7 +89,10 @@ fn jets_and_gradient(field: &Siren, coords: &Tensor, order: &Order) -> (Tensor, 
     let gradients = loss.unwrap().backward().unwrap();
     (
         packed,
-        gradients.get(field.parameters().var()).unwrap().clone(),
+        gradients
+            .get(field.parameters().var().unwrap())
+            .unwrap()
+            .clone(),
     )
 }
 
@@ -178,7 +181,10 @@ fn on_the_gradient(field: &Siren, coords: &Tensor, order: &Order) -> [Tensor; 3]
     let sum = |tensor: &Tensor| tensor.sqr().unwrap().sum_all().unwrap();
     let loss = (sum(&value) + sum(&(&gradient + 0.3).unwrap())).unwrap();
     let gradients = loss.backward().unwrap();
-    let in_params = gradients.get(field.parameters().var()).unwrap().clone();
+    let in_params = gradients
+        .get(field.parameters().var().unwrap())
+        .unwrap()
+        .clone();
     [value, gradient, in_params]
 }
 
@@ -256,7 +262,7 @@ fn a_batch_of_fields_equals_its_fields_one_at_a_time() {
                 let jet = field.jet(&coords, &order).unwrap();
                 let loss = jet.packed().sqr().unwrap().sum_all().unwrap();
                 let gradients = loss.backward().unwrap();
-                let expected = gradients.get(field.parameters().var()).unwrap();
+                let expected = gradients.get(field.parameters().var().unwrap()).unwrap();
                 let got = jets.packed().get(signal).unwrap();
                 assert!(largest_error(&got, jet.packed()) < 1e-13, "{order:?}");
                 let error = largest_error(&d_batch.get(signal).unwrap(), expected);

@@ -89,7 +89,13 @@ fn a_snapshot_and_everything_else_that_is_handed_out_keeps_its_values_while_trai
 #[test]
 fn the_parameters_can_be_read_at_any_time_while_another_thread_trains() {
     let mut trainer = Trainer::new(field(1, DType::F32), &TrainConfig::default()).unwrap();
-    let live = trainer.model().parameters().var().as_tensor().clone();
+    let live = trainer
+        .model()
+        .parameters()
+        .var()
+        .unwrap()
+        .as_tensor()
+        .clone();
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {

@@ -85,7 +85,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         "global_bytes",
     ];
     let mut kernels: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for line in fs::read_to_string(&report)?.lines() {
+    let report = fs::read_to_string(&report)?;
+    for line in report
+        .lines()
+        .filter(|line| line.starts_with("{\"kernel\""))
+    {
         let name = line.split('"').nth(3).unwrap_or_default().to_owned();
         let counts = kernels.entry(name).or_insert_with(|| vec![0.0; keys.len()]);
         for (count, key) in counts.iter_mut().zip(keys) {

@@ -4,6 +4,9 @@
 typedef unsigned int u32;
 typedef unsigned short u16;
 
+// Of a block of every kernel.
+constexpr int THREADS = 128;
+
 // Two floats, rounded to nearest, as two halves: `low` in the low bits.
 __device__ __forceinline__ u32 halves_of(float low, float high) {
     u32 packed;

@@ -12,7 +12,6 @@ constexpr int TILE_ROWS = 128;
 constexpr int TILE_COLUMNS = 64;
 // Columns that are multiplied between two barriers.
 constexpr int SLICE = 32;
-constexpr int THREADS = 128;
 
 // A term coefficient · ∂²/∂x_i∂x_j of a second-order trace.
 struct TraceEntry {

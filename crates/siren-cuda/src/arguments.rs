@@ -1,7 +1,11 @@
 //! Arguments of the kernels: the structs of `kernels/*.cuh`, with the same names, fields and order. Pointers are device addresses.
 
+mod training;
+
 use siren_kernel::Pointwise;
 use siren_kernel::network::Order;
+
+pub(crate) use self::training::*;
 
 /// `struct TraceEntry` of rows.cuh.
 #[repr(C)]

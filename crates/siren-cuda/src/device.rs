@@ -3,9 +3,10 @@
 mod foreign;
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use cudarc::driver::result::{device, mem_pool};
+use cudarc::driver::result::{device, mem_pool, memcpy_htod_async};
 use cudarc::driver::sys::{CUevent_flags, CUmemPool_attribute, CUresult, cuDriverGetVersion};
 use cudarc::driver::{
     CudaContext, CudaEvent, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr,
@@ -15,7 +16,7 @@ use cudarc::nvrtc::Ptx;
 
 use crate::arguments;
 use crate::error::{Error, Result};
-use crate::kernels::{Kernel, Precision, THREADS};
+use crate::kernels::{Kernel, PtxFile, THREADS};
 use crate::tables::Tables;
 
 pub use self::foreign::DeviceView;
@@ -38,10 +39,10 @@ struct Inner {
     index: usize,
     name: String,
     stream: Arc<CudaStream>,
-    /// PTX of each precision.
-    kernels: [Cow<'static, str>; 2],
-    /// The kernels of each precision, compiled by the driver at first use.
-    modules: [OnceLock<Vec<CudaFunction>>; 2],
+    /// The PTX of each file.
+    kernels: [Cow<'static, str>; 3],
+    /// The kernels of each file, compiled by the driver at first use.
+    modules: [OnceLock<Vec<CudaFunction>>; 3],
     tables: Tables,
     /// The kernels started since [`Device::record_launches`].
     launches: Mutex<Option<Vec<Launch>>>,
@@ -60,12 +61,11 @@ impl Device {
     /// # Errors
     /// [`Error::NoDriver`], [`Error::NoDevice`] or [`Error::OldDevice`]; [`Error::Driver`] if the driver refuses.
     pub fn open(index: usize) -> Result<Self> {
-        let kernels = Precision::ALL.map(|precision| Cow::Borrowed(precision.ptx()));
-        Self::open_with(index, kernels)
+        Self::open_with(index, PtxFile::ALL.map(|file| Cow::Borrowed(file.ptx())))
     }
 
-    /// Opens a device with the given PTX of each precision.
-    pub(crate) fn open_with(index: usize, kernels: [Cow<'static, str>; 2]) -> Result<Self> {
+    /// Opens a device with the given PTX of each file.
+    pub(crate) fn open_with(index: usize, kernels: [Cow<'static, str>; 3]) -> Result<Self> {
         if !has_driver() {
             return Err(Error::NoDriver);
         }
@@ -80,7 +80,7 @@ impl Device {
     }
 
     /// Makes a device whose work is on the given stream.
-    fn with_stream(stream: Arc<CudaStream>, kernels: [Cow<'static, str>; 2]) -> Result<Self> {
+    fn with_stream(stream: Arc<CudaStream>, kernels: [Cow<'static, str>; 3]) -> Result<Self> {
         let context = stream.context();
         let index = context.ordinal();
         let name = context.name().map_err(Error::driver("reading its name"))?;
@@ -102,7 +102,7 @@ impl Device {
             name,
             stream,
             kernels,
-            modules: [OnceLock::new(), OnceLock::new()],
+            modules: [const { OnceLock::new() }; 3],
             tables: Tables::default(),
             launches: Mutex::new(None),
         })))
@@ -144,12 +144,16 @@ impl Device {
         Ok(buffer)
     }
 
-    /// Uploads elements once for many calls.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`].
-    pub fn array(&self, elements: &[f32]) -> Result<DeviceArray> {
-        Ok(DeviceArray(Arc::new(self.upload(elements)?)))
+    /// Replaces the elements of a buffer, after all work that was started before.
+    pub(crate) fn overwrite(&self, elements: &[f32], buffer: &Buffer<f32>) -> Result<()> {
+        assert_eq!(elements.len(), buffer.len);
+        let context = self.0.stream.context().bind_to_thread();
+        context.map_err(Error::driver("binding to the device"))?;
+        let (address, stream) = (self.address(buffer), self.0.stream.cu_stream());
+        // SAFETY: the buffer is alive and has as many elements. The driver has read `elements` when the call returns, because it copies from
+        // pageable memory. The copy runs in the order of the only stream.
+        let copied = unsafe { memcpy_htod_async(address, elements, stream) };
+        copied.map_err(Error::driver("copying to the device"))
     }
 
     /// Copies elements from the device.
@@ -191,23 +195,24 @@ impl Device {
         buffer.slice.device_ptr(&self.0.stream).0
     }
 
-    /// Starts a kernel with a grid of blocks `(x, y, z)`. Buffers of its argument may be dropped at once: their memory is released in the order of
+    /// Starts a kernel of a file with a grid of blocks `(x, y, z)`. Buffers of its argument may be dropped at once: their memory is released in the order of
     /// the stream.
     pub(crate) fn launch<A: Argument>(
         &self,
-        precision: Precision,
+        file: impl Into<PtxFile>,
         grid: [usize; 3],
         argument: &A,
     ) -> Result<()> {
         if grid.contains(&0) {
             return Ok(());
         }
+        let file = file.into();
         let config = LaunchConfig {
             grid_dim: grid_dim(grid)?,
             block_dim: (THREADS as u32, 1, 1),
-            shared_mem_bytes: A::KERNEL.shared_bytes(precision),
+            shared_mem_bytes: file.shared_bytes(A::KERNEL),
         };
-        let function = &self.functions(precision)?[A::KERNEL as usize];
+        let function = &self.functions(file)?[A::KERNEL as usize - file.kernels()[0] as usize];
         let argument = Packaged(*argument);
         let mut launch = self.0.stream.launch_builder(function);
         launch.arg(&argument);
@@ -260,22 +265,38 @@ impl Device {
         copied.map_err(Error::driver("copying on the device"))
     }
 
+    /// Starts a copy of adjacent elements of a buffer to another of their number.
+    pub(crate) fn copy_part<T: Element>(
+        &self,
+        from: &Buffer<T>,
+        elements: Range<usize>,
+        to: &mut Buffer<T>,
+    ) -> Result<()> {
+        if elements.is_empty() {
+            return Ok(());
+        }
+        let from = from.slice.slice(elements);
+        let copied = self.0.stream.memcpy_dtod(&from, &mut to.slice);
+        copied.map_err(Error::driver("copying on the device"))
+    }
+
     /// Returns the context of the device.
     pub(crate) fn context(&self) -> &CudaContext {
         self.0.stream.context()
     }
 
-    /// Returns the kernels of a precision, in the order of [`Kernel`].
-    fn functions(&self, precision: Precision) -> Result<&[CudaFunction]> {
-        let module = &self.0.modules[precision as usize];
+    /// Returns the kernels of a file, in the order of [`PtxFile::kernels`].
+    fn functions(&self, file: PtxFile) -> Result<&[CudaFunction]> {
+        let module = &self.0.modules[file.index()];
         if let Some(functions) = module.get() {
             return Ok(functions);
         }
         let context = self.0.stream.context();
-        let compiled = context.load_module(Ptx::from_src(&*self.0.kernels[precision as usize]));
+        let compiled = context.load_module(Ptx::from_src(&*self.0.kernels[file.index()]));
         let compiled = compiled.map_err(Error::driver("compiling the kernels"))?;
         let function = |kernel: &Kernel| compiled.load_function(kernel.name());
-        let functions: std::result::Result<Vec<_>, _> = Kernel::ALL.iter().map(function).collect();
+        let functions: std::result::Result<Vec<_>, _> =
+            file.kernels().iter().map(function).collect();
         let functions = functions.map_err(Error::driver("finding a kernel"))?;
         Ok(module.get_or_init(|| functions))
     }
@@ -358,43 +379,25 @@ impl<T> Buffer<T> {
     }
 }
 
-/// Elements on a device, such as the coordinates of a sample. Clones share them.
-#[derive(Clone)]
-pub struct DeviceArray(pub(crate) Arc<Buffer<f32>>);
-
-impl DeviceArray {
-    /// Returns the number of elements.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Returns whether there is no element.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
 /// Element of a buffer: a type of which every bit pattern is a value, and which has the same layout on the device.
 pub(crate) trait Element: DeviceRepr + ValidAsZeroBits + Default + Copy {}
 impl Element for f32 {}
+impl Element for f64 {}
 impl Element for u32 {}
 impl Element for i32 {}
 
-impl Element for arguments::TraceTerm {}
-
-// SAFETY: three fields of four bytes each without padding (`repr(C)`), as in rows.cuh.
-unsafe impl DeviceRepr for arguments::TraceTerm {}
-// SAFETY: zero bits are zeros of its fields.
-unsafe impl ValidAsZeroBits for arguments::TraceTerm {}
-
-impl Element for arguments::PackedLayer {}
-
-// SAFETY: two fields of eight bytes and two of four without padding (`repr(C)`), as in pack.cuh.
-unsafe impl DeviceRepr for arguments::PackedLayer {}
-// SAFETY: zero bits are zeros of its fields.
-unsafe impl ValidAsZeroBits for arguments::PackedLayer {}
+macro_rules! elements {
+    ($($element:ident),*) => {
+        $(
+            impl Element for arguments::$element {}
+            // SAFETY: `repr(C)` without padding, with the fields of its counterpart in `kernels/*.cuh`.
+            unsafe impl DeviceRepr for arguments::$element {}
+            // SAFETY: zero bits are zeros of its fields.
+            unsafe impl ValidAsZeroBits for arguments::$element {}
+        )*
+    };
+}
+elements!(TraceTerm, PackedLayer, AdamRange, TallMatrix);
 
 /// Argument of a kernel.
 pub(crate) trait Argument: Copy {
@@ -418,7 +421,17 @@ arguments!(
     FeaturesGradient,
     Reduce,
     Pack,
-    SquareError
+    SquareError,
+    SumOfSquares,
+    Addition,
+    Gather,
+    AdamUpdate,
+    MuonMomentum,
+    MuonNormalize,
+    MuonGram,
+    MuonPolynomial,
+    MuonMultiply,
+    MuonUpdate
 );
 impl Argument for arguments::Maximum {
     const KERNEL: Kernel = Kernel::WeightMaximum;

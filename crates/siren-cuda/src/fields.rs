@@ -5,7 +5,8 @@ use std::sync::Arc;
 use siren_kernel::network::{Features, Plan};
 
 use crate::arguments::{Jets, Parameters, Rows, Weights};
-use crate::device::{Buffer, Device, DeviceArray};
+use crate::array::DeviceArray;
+use crate::device::{Buffer, Device};
 use crate::error::{Error, Result};
 use crate::kernels::Precision;
 use crate::tables::{OrderTables, SinusoidTables};
@@ -36,14 +37,27 @@ impl Device {
     /// # Errors
     /// [`Error::Length`] if `params` is not a multiple of the parameters of the plan; [`Error::OutOfMemory`].
     pub fn fields(&self, plan: &Arc<Plan>, params: &[f32], precision: Precision) -> Result<Fields> {
-        self.fields_of(plan, &self.array(params)?, precision)
+        self.unpacked_fields(plan, &self.array(params)?, precision)
     }
 
-    /// As [`fields`](Self::fields), with parameters on the device.
+    /// Makes fields whose parameters `(b, P)` are an array on the device, which a step of an optimizer changes in place. The weights are packed
+    /// now: after such a step, or [`DeviceArray::write`], make the fields anew, since the old ones have old weights with new biases.
     ///
     /// # Errors
     /// As [`fields`](Self::fields).
     pub fn fields_of(
+        &self,
+        plan: &Arc<Plan>,
+        params: &DeviceArray,
+        precision: Precision,
+    ) -> Result<Fields> {
+        let fields = self.unpacked_fields(plan, params, precision)?;
+        fields.weights.pack_all()?;
+        Ok(fields)
+    }
+
+    /// Makes fields whose weights are packed at their first use.
+    fn unpacked_fields(
         &self,
         plan: &Arc<Plan>,
         params: &DeviceArray,
@@ -65,9 +79,8 @@ impl Device {
             Features::Identity | Features::Rbf { .. } => None,
         };
         let count = params.len() / each;
-        let params = params.clone();
         let parameters = Parameters {
-            data: self.address(&params.0),
+            data: self.address(&params.buffer),
             count: each as i64,
         };
         Ok(Fields {
@@ -76,7 +89,7 @@ impl Device {
             precision,
             count,
             weights: PackedWeights::new(self, plan, precision, count, parameters)?,
-            params,
+            params: params.clone(),
             sinusoids,
         })
     }
@@ -134,7 +147,7 @@ impl Fields {
 
     pub(crate) fn parameters_argument(&self) -> Parameters {
         Parameters {
-            data: self.device.address(&self.params.0),
+            data: self.device.address(&self.params.buffer),
             count: self.plan.parameters as i64,
         }
     }

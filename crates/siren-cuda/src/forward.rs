@@ -6,7 +6,8 @@ use siren_kernel::Pointwise;
 use siren_kernel::network::{Dense, Features, Order, Plan};
 
 use crate::arguments::{FeatureKind, FeaturesForward, ForwardOutput, Jets, LayerForward, Rows};
-use crate::device::{Argument, DeviceArray};
+use crate::array::DeviceArray;
+use crate::device::Argument;
 use crate::error::{Error, Result};
 use crate::fields::{Fields, RowsBuffer};
 use crate::tables::OrderTables;
@@ -48,7 +49,7 @@ impl Fields {
     /// [`Error::Length`] or [`Error::Components`] if the arguments do not fit; [`Error::OutOfMemory`].
     pub fn jets(&self, coords: &[f32], order: &Order) -> Result<Vec<f32>> {
         let jets = self.jets_on_device(&self.device.array(coords)?, order)?;
-        self.device.download(&jets.0)
+        jets.read()
     }
 
     /// As [`jets`](Self::jets), with coordinates and jets on the device.
@@ -66,7 +67,7 @@ impl Fields {
     pub fn forward(&self, coords: &[f32], order: &Order) -> Result<(Vec<f32>, Tape)> {
         let coords = self.device.array(coords)?;
         let (jets, tape) = self.forward_on_device(&coords, order)?;
-        Ok((self.device.download(&jets.0)?, tape))
+        Ok((jets.read()?, tape))
     }
 
     /// As [`forward`](Self::forward), with coordinates and jets on the device.
@@ -124,7 +125,7 @@ impl Fields {
             saving,
         }
         .run(&mut tape, device.address(&jets))?;
-        Ok((DeviceArray(Arc::new(jets)), tape))
+        Ok((device.array_of(jets), tape))
     }
 }
 
@@ -186,7 +187,7 @@ impl Pass<'_> {
         let tables = self.fields.sinusoids.as_deref();
         let argument = FeaturesForward {
             jets: self.jets,
-            coords: device.address(&tape.coords.0),
+            coords: device.address(&tape.coords.buffer),
             dims: plan.in_features as i32,
             kind: features.kind as i32,
             parameters: self.fields.parameters_argument(),

@@ -1,15 +1,15 @@
 //! The backward pass, and gradients on a device.
 
-use std::sync::Arc;
-
 use crate::arguments::{
-    FeatureKind, FeaturesGradient, LayerBackward, Partials, Reduce, Rows, Scatter, WeightGradient,
+    Addition, FeatureKind, FeaturesGradient, LayerBackward, Partials, Reduce, Rows, Scatter,
+    WeightGradient,
 };
-use crate::device::{Buffer, Device, DeviceArray, DeviceView};
+use crate::array::DeviceArray;
+use crate::device::{Buffer, Device, DeviceView};
 use crate::error::{Error, Result};
 use crate::fields::{Fields, RowsBuffer};
 use crate::forward::{FeatureArguments, Tape};
-use crate::kernels::THREADS;
+use crate::kernels::{PtxFile, THREADS};
 use crate::tiles::column_tiles;
 use crate::weights::Direction;
 
@@ -41,13 +41,56 @@ impl Gradient {
     pub fn to_array(&self) -> Result<DeviceArray> {
         let mut copy = self.device.uninitialized(self.data.len(), "a gradient")?;
         self.device.copy(&self.data, &mut copy)?;
-        Ok(DeviceArray(Arc::new(copy)))
+        Ok(self.device.array_of(copy))
     }
 
     /// Returns the sum on the device, `(b, P)`.
     #[must_use]
     pub fn into_array(self) -> DeviceArray {
-        DeviceArray(Arc::new(self.data))
+        self.device.array_of(self.data)
+    }
+
+    /// Adds another gradient of as many parameters.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if the numbers of parameters differ; [`Error::Driver`].
+    pub fn add(&mut self, other: &Self) -> Result<()> {
+        let length = self.data.len();
+        check_length("a gradient to be added", length, other.data.len())?;
+        let argument = Addition {
+            sum: self.device.address(&self.data),
+            from: self.device.address(&other.data),
+            length: length as i64,
+        };
+        let grid = [length.div_ceil(THREADS), 1, 1];
+        self.device.launch(PtxFile::Training, grid, &argument)
+    }
+
+    /// Returns the sum of the squares of all elements, as [`DeviceArray::sum_of_squares`](crate::DeviceArray::sum_of_squares).
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; [`Error::Driver`] if a kernel failed.
+    pub fn sum_of_squares(&self) -> Result<f64> {
+        self.device.sum_of_squares(&self.data)
+    }
+
+    /// Returns the number of elements, `b P`.
+    pub(crate) fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Returns the address on the device.
+    pub(crate) fn address(&self) -> u64 {
+        self.device.address(&self.data)
+    }
+
+    /// Uploads a gradient.
+    #[cfg(test)]
+    pub(crate) fn of(device: &Device, elements: &[f32]) -> Result<Self> {
+        Ok(Self {
+            device: device.clone(),
+            data: device.upload(elements)?,
+        })
     }
 }
 
@@ -227,7 +270,7 @@ impl Pass<'_> {
         let d_output: Rows = device.rows_argument(d_output);
         let argument = FeaturesGradient {
             jets: device.jets_argument(self.tape.tiling, &self.tape.order),
-            coords: device.address(&self.tape.coords.0),
+            coords: device.address(&self.tape.coords.buffer),
             dims: plan.in_features as i32,
             kind: features.kind as i32,
             parameters: self.fields.parameters_argument(),

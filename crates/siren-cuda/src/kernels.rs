@@ -14,14 +14,6 @@ impl Precision {
     /// Every precision.
     pub const ALL: [Self; 2] = [Self::Exact, Self::Fast];
 
-    /// Returns the kernels as PTX.
-    pub(crate) fn ptx(self) -> &'static str {
-        match self {
-            Self::Exact => include_str!("../kernels/exact.ptx"),
-            Self::Fast => include_str!("../kernels/fast.ptx"),
-        }
-    }
-
     /// Returns the number of halves of an operand, `PIECES` of pieces.cuh.
     pub(crate) fn pieces(self) -> usize {
         match self {
@@ -31,7 +23,65 @@ impl Precision {
     }
 }
 
-/// Names of the kernels, and the dynamic shared memory of a block.
+/// A file of PTX, which the driver compiles at first use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PtxFile {
+    /// Networks in a precision.
+    Network(Precision),
+    /// What a training needs beside them: arrays and optimizers.
+    Training,
+}
+
+impl PtxFile {
+    /// Every file, in the order of [`index`](Self::index).
+    pub(crate) const ALL: [Self; 3] = [
+        Self::Network(Precision::Exact),
+        Self::Network(Precision::Fast),
+        Self::Training,
+    ];
+
+    /// Returns the place in [`ALL`](Self::ALL).
+    pub(crate) fn index(self) -> usize {
+        match self {
+            Self::Network(precision) => precision as usize,
+            Self::Training => 2,
+        }
+    }
+
+    /// Returns its text.
+    pub(crate) fn ptx(self) -> &'static str {
+        match self {
+            Self::Network(Precision::Exact) => include_str!("../kernels/exact.ptx"),
+            Self::Network(Precision::Fast) => include_str!("../kernels/fast.ptx"),
+            Self::Training => include_str!("../kernels/training.ptx"),
+        }
+    }
+
+    /// Returns its kernels, in the order of their discriminants.
+    pub(crate) fn kernels(self) -> &'static [Kernel] {
+        let (network, training) = Kernel::ALL.split_at(Kernel::SumOfSquares as usize);
+        match self {
+            Self::Network(_) => network,
+            Self::Training => training,
+        }
+    }
+
+    /// Returns the bytes of dynamic shared memory of a block of a kernel.
+    pub(crate) fn shared_bytes(self, kernel: Kernel) -> u32 {
+        match self {
+            Self::Network(precision) => kernel.shared_bytes(precision),
+            Self::Training => 0,
+        }
+    }
+}
+
+impl From<Precision> for PtxFile {
+    fn from(precision: Precision) -> Self {
+        Self::Network(precision)
+    }
+}
+
+/// Names of the kernels, and the dynamic shared memory of a block. Those of networks come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kernel {
     WeightMaximum,
@@ -44,11 +94,21 @@ pub(crate) enum Kernel {
     FeaturesGradient,
     Reduce,
     SquareError,
+    SumOfSquares,
+    Addition,
+    Gather,
+    AdamUpdate,
+    MuonMomentum,
+    MuonNormalize,
+    MuonGram,
+    MuonPolynomial,
+    MuonMultiply,
+    MuonUpdate,
 }
 
 impl Kernel {
     /// Every kernel, in the order of its discriminant.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::WeightMaximum,
         Self::Pack,
         Self::FeaturesForward,
@@ -59,6 +119,16 @@ impl Kernel {
         Self::FeaturesGradient,
         Self::Reduce,
         Self::SquareError,
+        Self::SumOfSquares,
+        Self::Addition,
+        Self::Gather,
+        Self::AdamUpdate,
+        Self::MuonMomentum,
+        Self::MuonNormalize,
+        Self::MuonGram,
+        Self::MuonPolynomial,
+        Self::MuonMultiply,
+        Self::MuonUpdate,
     ];
 
     /// Returns the name in the PTX.
@@ -74,12 +144,22 @@ impl Kernel {
             Self::FeaturesGradient => "features_gradient",
             Self::Reduce => "reduce",
             Self::SquareError => "square_error",
+            Self::SumOfSquares => "sum_of_squares",
+            Self::Addition => "add",
+            Self::Gather => "gather",
+            Self::AdamUpdate => "adam_update",
+            Self::MuonMomentum => "muon_momentum",
+            Self::MuonNormalize => "muon_normalize",
+            Self::MuonGram => "muon_gram",
+            Self::MuonPolynomial => "muon_polynomial",
+            Self::MuonMultiply => "muon_multiply",
+            Self::MuonUpdate => "muon_update",
         }
     }
 
     /// Returns the bytes of dynamic shared memory of a block: the size of `ProductMemory` of product.cuh, or of `GradientMemory` of
     /// gradient.cuh.
-    pub(crate) fn shared_bytes(self, precision: Precision) -> u32 {
+    fn shared_bytes(self, precision: Precision) -> u32 {
         let pieces = precision.pieces() as u32;
         match self {
             Self::FeaturesForward | Self::LayerForward | Self::LayerBackward => {

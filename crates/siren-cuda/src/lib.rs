@@ -66,6 +66,7 @@ extern crate self as siren_cuda;
 mod checksums;
 
 mod arguments;
+mod array;
 #[expect(
     unsafe_code,
     reason = "kernel launches and uninitialized device memory; each block says why it is sound"
@@ -80,11 +81,16 @@ mod loss;
 mod measure;
 #[cfg(test)]
 mod mutants;
+#[cfg(test)]
+#[path = "../tests/networks/mod.rs"]
+mod networks;
+mod optimizer;
 mod tables;
 mod tiles;
 mod weights;
 
-pub use self::device::{Device, DeviceArray, DeviceView};
+pub use self::array::{DeviceArray, DeviceIndices};
+pub use self::device::{Device, DeviceView};
 pub use self::error::{Error, Result};
 pub use self::fields::Fields;
 pub use self::forward::Tape;
@@ -92,6 +98,7 @@ pub use self::gradient::Gradient;
 pub use self::kernels::Precision;
 pub use self::loss::SquareTargets;
 pub use self::measure::{CardProperties, KernelTime};
+pub use self::optimizer::{AdamMoments, AdamStep, MuonMatrix, MuonMomenta, MuonStep};
 pub use self::tiles::MAX_COMPONENTS;
 
 /// The types of [`Device::on_stream`] and of memory that other libraries share with a device.

@@ -3,7 +3,8 @@
 use siren_kernel::network::Order;
 
 use crate::arguments::SquareError;
-use crate::device::{Buffer, DeviceArray};
+use crate::array::DeviceArray;
+use crate::device::Buffer;
 use crate::error::Result;
 use crate::fields::Fields;
 use crate::gradient::{Gradient, check_length};
@@ -48,9 +49,9 @@ impl Fields {
         let sums: Buffer<f32> = device.uninitialized(blocks * components, "sums of errors")?;
         let factors = device.upload(targets.factors)?;
         let argument = SquareError {
-            jets: device.address(&jets.0),
+            jets: device.address(&jets.buffer),
             d_jets: device.address(&d_jets),
-            targets: device.address(&targets.targets.0),
+            targets: device.address(&targets.targets.buffer),
             factors: device.address(&factors),
             sums: device.address(&sums),
             rows: rows as i64,

@@ -13,19 +13,33 @@ use siren_kernel::Pointwise;
 use siren_kernel::network::{Features, Order};
 
 use crate::device::Device;
-use crate::kernels::Precision;
-
-#[path = "../tests/networks/mod.rs"]
-mod networks;
-
-use networks::{NetworkCase, Sizes, outputs_under_stand_in_drivers, plan};
+use crate::error::Result;
+use crate::kernels::{Precision, PtxFile};
+use crate::networks::{NetworkCase, Sizes, outputs_under_stand_in_drivers, plan};
+use crate::optimizer::tests::step_everything;
 
 /// The mutant that a process is to run: the number of a barrier, or the name of a change.
 const MUTANT: &str = "SIREN_CUDA_TEST_MUTANT";
 
-/// Runs networks that use every kernel and every path through them, with its PTX changed, and prints the first error, or `no fault`.
-fn run(ptx: String) {
-    let device = Device::open_with(0, [Cow::Owned(ptx), Cow::Borrowed("")]).unwrap();
+/// The networks of the mutants.
+const NETWORK: PtxFile = PtxFile::Network(Precision::Exact);
+
+/// Uses every kernel of a file and every path through them, with its PTX changed, and prints the first error, or `no fault`.
+fn run(file: PtxFile, ptx: String) {
+    let mut files = PtxFile::ALL.map(|file| Cow::Borrowed(file.ptx()));
+    files[file.index()] = Cow::Owned(ptx);
+    let device = Device::open_with(0, files).unwrap();
+    let result = match file {
+        PtxFile::Network(_) => run_networks(&device),
+        PtxFile::Training => step_everything(&device).map(|_| ()),
+    };
+    match result {
+        Ok(()) => println!("> no fault"),
+        Err(error) => println!("> {error}"),
+    }
+}
+
+fn run_networks(device: &Device) -> Result<()> {
     let rbf = Features::Rbf {
         centers: 70,
         first_center: 0,
@@ -49,17 +63,14 @@ fn run(ptx: String) {
         };
         let plan = plan(sizes, features, pointwise);
         let case = NetworkCase::draw(sizes, plan, order, 5);
-        if let Err(error) = case.on(&device, Precision::Exact) {
-            println!("> {error}");
-            return;
-        }
+        case.on(device, Precision::Exact)?;
     }
-    println!("> no fault");
+    Ok(())
 }
 
-/// Returns the PTX with the lines of these indices changed.
-fn with_lines(indices: &[usize], change: impl Fn(&str) -> String) -> String {
-    let lines = Precision::Exact.ptx().lines().enumerate();
+/// Returns the PTX of a file with the lines of these indices changed.
+fn with_lines(file: PtxFile, indices: &[usize], change: impl Fn(&str) -> String) -> String {
+    let lines = file.ptx().lines().enumerate();
     let lines = lines.map(|(index, line)| {
         if indices.contains(&index) {
             change(line)
@@ -71,10 +82,10 @@ fn with_lines(indices: &[usize], change: impl Fn(&str) -> String) -> String {
 }
 
 /// Returns the indices of the lines that contain `text` in the kernel `kernel`.
-fn lines_of(kernel: &str, text: &str) -> Vec<usize> {
+fn lines_of(file: PtxFile, kernel: &str, text: &str) -> Vec<usize> {
     let mut inside = String::new();
     let mut found = Vec::new();
-    for (index, line) in Precision::Exact.ptx().lines().enumerate() {
+    for (index, line) in file.ptx().lines().enumerate() {
         if let Some((_, name)) = line.split_once(".entry ") {
             name.trim_end_matches('(').clone_into(&mut inside);
         }
@@ -86,7 +97,7 @@ fn lines_of(kernel: &str, text: &str) -> Vec<usize> {
 }
 
 /// Runs each mutant in a process of its own, and returns its faults as the stand-in reported them.
-fn faults(mutants: &[String], ptx_of: impl Fn(&str) -> String) -> Vec<String> {
+fn faults(file: PtxFile, mutants: &[String], ptx_of: impl Fn(&str) -> String) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let reports: Vec<String> = (0..mutants.len())
         .map(|index| folder.path().join(index.to_string()).display().to_string())
@@ -106,7 +117,7 @@ fn faults(mutants: &[String], ptx_of: impl Fn(&str) -> String) -> Vec<String> {
         .collect();
     let settings: Vec<_> = settings.iter().map(<[_; 3]>::as_slice).collect();
     let outputs = outputs_under_stand_in_drivers(&settings, || {
-        run(ptx_of(&env::var(MUTANT).unwrap()));
+        run(file, ptx_of(&env::var(MUTANT).unwrap()));
     });
     let fault = |(output, report): (&Vec<String>, &String)| {
         if output[0] == "no fault" {
@@ -121,26 +132,22 @@ fn faults(mutants: &[String], ptx_of: impl Fn(&str) -> String) -> Vec<String> {
 
 #[test]
 fn the_unchanged_kernels_have_no_fault() {
-    let found = faults(&["none".to_owned()], |_| Precision::Exact.ptx().to_owned());
-    assert!(found.iter().all(|fault| fault == "no fault"), "{found:?}");
+    for file in [NETWORK, PtxFile::Training] {
+        let found = faults(file, &["none".to_owned()], |_| file.ptx().to_owned());
+        assert!(found.iter().all(|fault| fault == "no fault"), "{found:?}");
+    }
 }
 
-#[test]
-fn a_barrier_that_is_left_out_is_found_as_a_race() {
-    let barriers: Vec<usize> = [
-        "layer_forward",
-        "features_forward",
-        "layer_backward",
-        "weight_gradient",
-        "features_gradient",
-    ]
-    .iter()
-    .flat_map(|kernel| lines_of(kernel, "bar.sync"))
-    .collect();
-    assert!(barriers.len() >= 15, "{barriers:?}");
+/// Leaves out each barrier of some kernels of a file, of which there are at least `least`.
+fn leave_out_barriers(file: PtxFile, kernels: &[&str], least: usize) {
+    let barriers = kernels
+        .iter()
+        .flat_map(|kernel| lines_of(file, kernel, "bar.sync"));
+    let barriers: Vec<usize> = barriers.collect();
+    assert!(barriers.len() >= least, "{barriers:?}");
     let mutants: Vec<String> = barriers.iter().map(usize::to_string).collect();
-    let found = faults(&mutants, |line| {
-        with_lines(&[line.parse().unwrap()], |_| String::new())
+    let found = faults(file, &mutants, |line| {
+        with_lines(file, &[line.parse().unwrap()], |_| String::new())
     });
     for (line, fault) in barriers.iter().zip(&found) {
         assert!(
@@ -152,42 +159,113 @@ fn a_barrier_that_is_left_out_is_found_as_a_race() {
 }
 
 #[test]
-fn changed_indices_are_found() {
-    // Kernel, instruction, what stands in its place, and the fault.
+fn a_barrier_of_a_network_that_is_left_out_is_found_as_a_race() {
+    let kernels = [
+        "layer_forward",
+        "features_forward",
+        "layer_backward",
+        "weight_gradient",
+        "features_gradient",
+    ];
+    leave_out_barriers(NETWORK, &kernels, 15);
+}
+
+#[test]
+fn a_barrier_of_an_optimizer_that_is_left_out_is_found_as_a_race() {
+    let file = PtxFile::Training;
+    let kernels: Vec<&str> = file.kernels().iter().map(|kernel| kernel.name()).collect();
+    leave_out_barriers(file, &kernels, 6);
+}
+
+/// What is changed in a kernel, and the fault as which it is found.
+struct IndexMutant {
+    kernel: &'static str,
+    from: &'static str,
+    to: &'static str,
+    fault: &'static str,
+}
+
+/// `kernel` with `to` for `from`.
+fn planted(
+    kernel: &'static str,
+    from: &'static str,
+    to: &'static str,
+    fault: &'static str,
+) -> IndexMutant {
+    IndexMutant {
+        kernel,
+        from,
+        to,
+        fault,
+    }
+}
+
+/// Plants each change in a file, and checks the faults.
+fn change_indices(file: PtxFile, changes: &[IndexMutant]) {
+    let mutants: Vec<String> = (0..changes.len()).map(|index| index.to_string()).collect();
+    let found = faults(file, &mutants, |index| {
+        let change = &changes[index.parse::<usize>().unwrap()];
+        let changed = lines_of(file, change.kernel, change.from);
+        assert!(!changed.is_empty(), "{}: {}", change.kernel, change.from);
+        with_lines(file, &changed, |line| line.replace(change.from, change.to))
+    });
+    for (change, found) in changes.iter().zip(&found) {
+        let IndexMutant {
+            kernel,
+            from,
+            to,
+            fault,
+        } = change;
+        assert!(
+            found.contains(fault),
+            "{kernel} with {to} for {from}: {found}"
+        );
+    }
+}
+
+#[test]
+fn changed_indices_of_networks_are_found() {
     let changes = [
-        (
+        planted(
             "weight_gradient",
             "%ctaid.y;",
             "%ctaid.z;",
             "race in global memory",
         ),
-        (
+        planted(
             "weight_gradient",
             "%ctaid.x;",
             "%nctaid.x;",
             "nobody has written",
         ),
-        (
+        planted(
             "layer_forward",
             "%ctaid.x;",
             "%nctaid.x;",
             "race in global memory",
         ),
-        ("scatter", "%ctaid.z;", "%nctaid.z;", "out of bounds"),
-        ("reduce", "%ctaid.z;", "%nctaid.z;", "out of bounds"),
-        ("pack", "%ctaid.x;", "%nctaid.x;", "nobody has written"),
+        planted("scatter", "%ctaid.z;", "%nctaid.z;", "out of bounds"),
+        planted("reduce", "%ctaid.z;", "%nctaid.z;", "out of bounds"),
+        planted("pack", "%ctaid.x;", "%nctaid.x;", "nobody has written"),
     ];
-    let mutants: Vec<String> = (0..changes.len()).map(|index| index.to_string()).collect();
-    let found = faults(&mutants, |index| {
-        let (kernel, from, to, _) = changes[index.parse::<usize>().unwrap()];
-        let changed = lines_of(kernel, from);
-        assert!(!changed.is_empty(), "{kernel}: {from}");
-        with_lines(&changed, |line| line.replace(from, to))
-    });
-    for ((kernel, from, to, expected), fault) in changes.iter().zip(&found) {
-        assert!(
-            fault.contains(expected),
-            "{kernel} with {to} for {from}: {fault}"
-        );
-    }
+    change_indices(NETWORK, &changes);
+}
+
+#[test]
+fn changed_indices_of_optimizers_are_found() {
+    let changes = [
+        planted("sum_of_squares", "%ctaid.x;", "%nctaid.x;", "out of bounds"),
+        planted("gather", "%ctaid.x;", "%nctaid.x;", "nobody has written"),
+        planted("adam_update", "%ctaid.y;", "%nctaid.y;", "out of bounds"),
+        planted("muon_momentum", "%ctaid.z;", "%nctaid.z;", "out of bounds"),
+        planted("muon_gram", "%ctaid.x;", "%nctaid.x;", "nobody has written"),
+        planted(
+            "muon_multiply",
+            "%ctaid.y;",
+            "%ctaid.x;",
+            "race in global memory",
+        ),
+        planted("muon_update", "%ctaid.z;", "%nctaid.z;", "out of bounds"),
+    ];
+    change_indices(PtxFile::Training, &changes);
 }

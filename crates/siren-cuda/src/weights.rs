@@ -101,8 +101,15 @@ impl PackedWeights {
         Ok(weights)
     }
 
-    /// Returns the weights of a layer as an argument.
-    pub(crate) fn argument(&self, index: usize, direction: Direction) -> Result<Weights> {
+    /// Packs the weights for both directions, as long as the parameters are what they are.
+    pub(crate) fn pack_all(&self) -> Result<()> {
+        self.packed(Direction::Forward)?;
+        self.packed(Direction::Backward)?;
+        Ok(())
+    }
+
+    /// Returns the packed weights of all layers, and packs them at the first use.
+    fn packed(&self, direction: Direction) -> Result<&Buffer<u32>> {
         let slot = match direction {
             Direction::Forward => &self.forward,
             Direction::Backward => &self.backward,
@@ -111,6 +118,12 @@ impl PackedWeights {
             // Another thread may be quicker; its weights are the same.
             let _ = slot.set(self.pack(direction)?);
         }
+        Ok(slot.wait())
+    }
+
+    /// Returns the weights of a layer as an argument.
+    pub(crate) fn argument(&self, index: usize, direction: Direction) -> Result<Weights> {
+        let fragments = self.device.address(self.packed(direction)?);
         let index = index - self.first_product;
         let layer = &self.layers[index];
         let (inputs, outputs) = match direction {
@@ -119,7 +132,7 @@ impl PackedWeights {
         };
         let element = size_of::<u32>() as u64;
         Ok(Weights {
-            fragments: self.device.address(slot.wait()) + layer.fragments as u64 * element,
+            fragments: fragments + layer.fragments as u64 * element,
             maximum: self.device.address(&self.maxima) + (index * self.count) as u64 * element,
             inputs,
             outputs,

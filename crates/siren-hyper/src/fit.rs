@@ -66,17 +66,17 @@ impl HyperNetwork {
         let mut optimizer = train.optimizer.init(&codes, train.learning_rate)?;
         for step in 0..train.steps {
             let mut evaluate = || {
-                let latents = codes.var().reshape(start.shape())?;
-                let predicted = self.differentiable(&self.frozen(), contexts, Some(&latents))?;
+                let latents = codes.var()?.reshape(start.shape())?;
+                let predicted = self.differentiable(&self.frozen()?, contexts, Some(&latents))?;
                 let values = self.values(&predicted.fields, &contexts.coords)?;
                 let squared_error = (values - &targets)?
                     .sqr()?
                     .broadcast_mul(&weights)?
                     .sum_all()?;
                 let loss = (squared_error + (latents.sqr()?.sum_all()? * prior)?)?;
-                let gradient = match differentiate(&loss)?.get(codes.var()) {
+                let gradient = match differentiate(&loss)?.get(codes.var()?) {
                     Some(gradient) => gradient.detach(),
-                    None => codes.var().zeros_like()?,
+                    None => codes.var()?.zeros_like()?,
                 };
                 let value = loss.to_dtype(DType::F64)?.to_scalar()?;
                 Evaluation::new(value, gradient, None, step)

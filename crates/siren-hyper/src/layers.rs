@@ -141,39 +141,39 @@ impl Gradient {
 impl<'a> Pass<'a> {
     /// Creates a pass. On the CPU its layers are the operations of this crate, which accumulate the gradient entry by entry; on other
     /// devices they are candle's own.
-    pub(crate) fn new(parameters: &'a Parameters) -> Self {
+    pub(crate) fn new(parameters: &'a Parameters) -> Result<Self> {
         Self::with_buffer(parameters, empty_storage())
     }
 
     /// Creates a pass that writes the gradient to `buffer` if its type and length fit; its contents are ignored.
-    pub(crate) fn with_buffer(parameters: &'a Parameters, buffer: CpuStorage) -> Self {
+    pub(crate) fn with_buffer(parameters: &'a Parameters, buffer: CpuStorage) -> Result<Self> {
         let sums = Sums {
             values: buffer,
             written: Vec::new(),
         };
-        Self {
+        Ok(Self {
             layout: parameters.layout(),
-            flat: parameters.var(),
+            flat: parameters.var()?,
             gradient: Gradient(Some(Arc::new(Mutex::new(sums)))),
             composed: !matches!(parameters.device(), Device::Cpu),
-        }
+        })
     }
 
     /// Creates a pass without a gradient with respect to the parameters.
-    pub(crate) fn frozen(parameters: &'a Parameters) -> Self {
-        Self {
+    pub(crate) fn frozen(parameters: &'a Parameters) -> Result<Self> {
+        Ok(Self {
             gradient: Gradient::default(),
-            ..Self::new(parameters)
-        }
+            ..Self::new(parameters)?
+        })
     }
 
     /// Creates a pass whose layers are candle's own operations: the reference implementation.
     #[cfg(test)]
-    pub(crate) fn composed(parameters: &'a Parameters) -> Self {
-        Self {
+    pub(crate) fn composed(parameters: &'a Parameters) -> Result<Self> {
+        Ok(Self {
             composed: true,
-            ..Self::new(parameters)
-        }
+            ..Self::new(parameters)?
+        })
     }
 
     fn entry(&self, name: &str) -> Result<Entry> {

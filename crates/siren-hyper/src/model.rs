@@ -50,7 +50,7 @@ impl HyperNetwork {
     /// # Errors
     /// If the pictures have another size or another number of channels than those of the model, or have no codes in an auto-decoder.
     pub fn predict(&self, contexts: &ContextBatch) -> Result<Predicted> {
-        let predicted = self.differentiable(&self.frozen(), contexts, None)?;
+        let predicted = self.differentiable(&self.frozen()?, contexts, None)?;
         Ok(Predicted {
             latents: predicted.latents.detach(),
             fields: predicted.fields.detach(),
@@ -63,7 +63,7 @@ impl HyperNetwork {
     /// If the codes have another size than those of the model.
     pub fn fields(&self, latents: &Tensor) -> Result<Tensor> {
         let layout = self.field.layout();
-        Ok(fields(&self.config, &self.frozen(), layout, latents)?.detach())
+        Ok(fields(&self.config, &self.frozen()?, layout, latents)?.detach())
     }
 
     /// Computes the values `(b, n, c)` of fields with parameters `(b, P)` at `coords (n, 2)`, the same for all fields.
@@ -120,7 +120,7 @@ impl HyperNetwork {
     }
 
     /// Returns a pass without a gradient with respect to the parameters.
-    pub(crate) fn frozen(&self) -> Pass<'_> {
+    pub(crate) fn frozen(&self) -> Result<Pass<'_>> {
         Pass::frozen(&self.parameters)
     }
 
@@ -135,7 +135,7 @@ impl HyperNetwork {
         objective: &HyperObjectiveConfig,
     ) -> Result<Loss> {
         let buffer = std::mem::replace(&mut *self.gradient_buffer(), empty_storage());
-        let pass = Pass::with_buffer(&self.parameters, buffer);
+        let pass = Pass::with_buffer(&self.parameters, buffer)?;
         let Predicted { latents, fields } = self.differentiable(&pass, contexts, None)?;
         let coords = repeated(&contexts.coords, fields.dim(0)?)?;
         let [error, weights] =
@@ -166,7 +166,7 @@ impl HyperNetwork {
         Ok(Loss {
             value: scalar(&loss)?,
             terms: reports,
-            gradient,
+            gradient: gradient.into(),
         })
     }
 
@@ -327,7 +327,7 @@ impl Model for HyperNetwork {
                 Some(sum) => Loss {
                     value: sum.value + loss.value,
                     terms: [sum.terms, loss.terms].concat(),
-                    gradient: (sum.gradient + loss.gradient)?,
+                    gradient: sum.gradient.plus(&loss.gradient)?,
                 },
                 None => loss,
             });

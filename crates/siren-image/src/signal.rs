@@ -66,7 +66,7 @@ impl Task for Image {
         let mut sample = self.sample(dtype, device)?;
         let all = sample.len();
         if let Some(observed) = &self.observed {
-            sample = sample.select(&indices_of(observed, device)?)?;
+            sample = sample.select(&indices_of(observed)?)?;
         }
         // The authors average over all pixels with zero error where nothing is observed, which is the same as this weight.
         let weight = sample.len() as f64 / all as f64;
@@ -265,14 +265,13 @@ fn observed_pixels(
 }
 
 /// Returns the indices of the elements that are `true`.
-fn indices_of(mask: &[bool], device: &Device) -> Result<Tensor> {
+fn indices_of(mask: &[bool]) -> Result<Vec<u32>> {
     let indices = mask.iter().enumerate().filter(|(_, on)| **on);
-    let indices: Result<Vec<u32>, _> = indices.map(|(index, _)| index.try_into()).collect();
-    let indices = indices.map_err(|_| Error::Shape {
+    let indices: std::result::Result<Vec<u32>, _> =
+        indices.map(|(index, _)| index.try_into()).collect();
+    indices.map_err(|_| Error::Shape {
         what: "mask of the observed pixels",
         expected: format!("at most {} pixels", u32::MAX),
         got: format!("{}", mask.len()),
-    })?;
-    let count = indices.len();
-    Ok(Tensor::from_vec(indices, count, device)?)
+    })
 }

@@ -78,9 +78,8 @@ impl Task for Poisson {
             let shape = (self.grid.points(), self.truth.channels);
             let values = Tensor::from_slice(&self.truth.values, shape, &Device::Cpu)?;
             let values = values.to_dtype(dtype)?.affine(2.0, -1.0)?;
-            let indices = Tensor::new(anchors.pixels.as_slice(), device)?;
             let all = Sample::with_targets(self.coords(dtype, device)?, values.to_device(device)?)?;
-            let sampler = Sampling::Whole.sampler(all.select(&indices)?, self.seed);
+            let sampler = Sampling::Whole.sampler(all.select(&anchors.pixels)?, self.seed);
             let values = Constraint::boxed("anchors", sampler, Box::new(ValueMse));
             constraints.push(values.weighted(anchors.weight));
         }

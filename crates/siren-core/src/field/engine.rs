@@ -10,8 +10,9 @@ use crate::error::Result;
 
 /// What computes networks whose tensors are in CPU memory. [`Network::on`](super::Network::on) and [`Siren::on`](super::Siren::on) choose it.
 ///
-/// Objectives and optimizers stay on the CPU: coordinates go to the engine, jets come back, and so do their gradients on the way back. Results
-/// of two engines agree to rounding.
+/// An engine with memory of its own keeps the parameters of a field there between training steps, with the gradient and the state of Adam and Muon.
+/// Other objectives than squared errors, and other optimizers, stay on the CPU: coordinates go to the engine, jets come back, their gradients go
+/// there again. Results of two engines agree to rounding.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum FieldEngine {

@@ -18,6 +18,7 @@ mod network;
 mod omega;
 mod parameters;
 mod prepared;
+mod resident;
 mod siren;
 pub mod tensor;
 
@@ -26,13 +27,13 @@ pub use siren_kernel::network::{InvalidTrace, Order, Trace};
 
 pub use self::activation::{Activation, GaussianActivation, WireActivation};
 pub use self::backend::Threads;
-pub(crate) use self::backend::{ComponentSquares, threads};
+pub(crate) use self::backend::{ComponentSquares, PointSet, threads};
 pub use self::config::{BiasInit, FieldShape, SirenConfig, WeightInit};
 pub use self::encoding::{
     Encoding, FourierEncoding, NerfEncoding, RbfEncoding, nyquist_frequencies,
 };
 pub use self::engine::FieldEngine;
-pub use self::gradients::Gradients;
+pub use self::gradients::{FlatGradient, Gradients};
 pub use self::init::{normal, uniform};
 pub use self::jet::Jet;
 pub(crate) use self::layout::{COEFFICIENT_PREFIX, missing_coefficient};
@@ -41,4 +42,8 @@ pub use self::network::Network;
 pub use self::omega::{Omega, WeightNoise};
 pub use self::parameters::Parameters;
 pub use self::prepared::{Accumulator, Prepared};
+pub(crate) use self::resident::{
+    AdamConstants, MuonConstants, Resident, ResidentAdam, ResidentGradient, ResidentMatrix,
+    ResidentMuon,
+};
 pub use self::siren::Siren;

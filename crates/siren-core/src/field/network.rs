@@ -8,7 +8,7 @@ use siren_kernel::Level;
 use siren_kernel::network::{Dense, Features, Order, Plan};
 
 use super::activation::Activation;
-use super::backend::{self, Backend, Composed};
+use super::backend::{self, Backend, Composed, Pass};
 use super::config::{FieldShape, SirenConfig};
 use super::encoding::{Encoding, nyquist_frequencies};
 use super::engine::FieldEngine;
@@ -16,6 +16,7 @@ use super::gradients::Gradients;
 use super::init;
 use super::jet::{Jet, check_order};
 use super::layout::{Layout, Role};
+use super::parameters::Parameters;
 use super::prepared::Prepared;
 use crate::error::{Error, Result};
 
@@ -259,14 +260,30 @@ impl Network {
             });
         }
         let pass = self.backend.prepare(&self.plan, params, gradients)?;
-        Ok(Prepared {
+        Ok(self.prepared(pass, params, gradients))
+    }
+
+    /// Packs the weights of a field of this network, as [`prepare`](Self::prepare). Its backend may keep the parameters between calls.
+    pub(super) fn prepare_field(
+        &self,
+        parameters: &Parameters,
+        gradients: Gradients,
+    ) -> Result<Prepared<'_>> {
+        let pass = self
+            .backend
+            .prepare_field(&self.plan, parameters, gradients)?;
+        Ok(self.prepared(pass, parameters.leaf(), gradients))
+    }
+
+    fn prepared(&self, pass: Box<dyn Pass>, params: &Tensor, gradients: Gradients) -> Prepared<'_> {
+        Prepared {
             plan: &self.plan,
             backend: self.backend.as_ref(),
             pass,
             gradients,
             dtype: params.dtype(),
             device: params.device().clone(),
-        })
+        }
     }
 
     /// Returns the jets `(b, n, c, …)` at `coords (b, n, d)` of `b` fields with parameters `params (b, P)`, differentiable in `params`.

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use siren_kernel::network::{Order, Plan};
 
 use super::backend::{Accumulate, Backend, ComponentSquares, Pass, Threads};
-use super::gradients::Gradients;
+use super::gradients::{FlatGradient, Gradients};
 use super::jet::{Jet, check_order};
 use crate::error::{Error, Result};
 
@@ -79,6 +79,11 @@ impl Prepared<'_> {
         [self.plan.in_features, self.plan.out_features]
     }
 
+    /// Returns whether points are better selected from a sample that stays the same than drawn.
+    pub(crate) fn keeps_samples(&self) -> bool {
+        self.backend.keeps_samples()
+    }
+
     /// Returns how many threads may use the device at once.
     pub(crate) fn threads(&self) -> Threads {
         self.backend.threads()
@@ -130,7 +135,7 @@ impl Accumulator<'_> {
         ))
     }
 
-    /// Adds the gradient of `Σ fₖ (Jₖ − tₖ)²` over the points `coords (n, d)` and all channels, and returns the sum of the squared differences
+    /// Adds the gradient of `Σ fₖ (Jₖ − tₖ)²` over some of the points `coords (n, d)` and all channels, and returns the sum of the squared differences
     /// of each component `k`, if the backend computes such losses beside the network. Jets are not copied then.
     pub(crate) fn squares(
         &mut self,
@@ -158,11 +163,11 @@ impl Accumulator<'_> {
         Ok(self.sum.merge(other.sum)?)
     }
 
-    /// Returns the sum as flat parameters `(P,)`.
+    /// Returns the sum.
     ///
     /// # Errors
     /// Only from candle.
-    pub fn finish(self) -> Result<Tensor> {
+    pub fn finish(self) -> Result<FlatGradient> {
         Ok(self.sum.finish()?)
     }
 }

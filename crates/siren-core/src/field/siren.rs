@@ -120,7 +120,7 @@ impl Siren {
         let values = values
             .to_dtype(self.parameters.dtype())?
             .to_device(device)?;
-        let flat = Tensor::cat(&[self.parameters.var().as_tensor(), &values], 0)?;
+        let flat = Tensor::cat(&[self.parameters.var()?.as_tensor(), &values], 0)?;
         Ok(Self {
             parameters: Parameters::new(&flat, layout)?,
             network: self.network,
@@ -137,7 +137,7 @@ impl Siren {
             let names = layout.of_role(Role::Coefficient).map(Entry::short_name);
             return Err(missing_coefficient(name, names));
         };
-        let value = self.parameters.var().narrow(0, entry.range.start, 1)?;
+        let value = self.parameters.flat()?.narrow(0, entry.range.start, 1)?;
         Ok(value.to_dtype(DType::F64)?.to_vec1::<f64>()?[0])
     }
 
@@ -147,6 +147,8 @@ impl Siren {
     /// As [`FieldEngine::must_compute`].
     pub fn on(self, engine: &FieldEngine) -> Result<Self> {
         engine.must_compute(&self.parameters)?;
+        // A copy on the device of the former engine is of no use to this one.
+        self.parameters.var()?;
         Ok(Self {
             network: self.network.on(engine),
             parameters: self.parameters,
@@ -221,10 +223,10 @@ impl Siren {
     /// Only from candle.
     pub fn prepare(&self, gradients: Gradients) -> Result<Prepared<'_>> {
         let own = self.network.layout().len();
-        let flat = self.parameters.var().as_tensor();
         if own == self.parameters.len() {
-            return self.network.prepare(flat, gradients);
+            return self.network.prepare_field(&self.parameters, gradients);
         }
+        let flat = self.parameters.var()?.as_tensor();
         self.network.prepare(&flat.narrow(0, 0, own)?, gradients)
     }
 

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Tensor, Var};
 
 use crate::error::Result;
-use crate::field::{Jet, Layout, Parameters, Role, missing_coefficient};
+use crate::field::{FlatGradient, Jet, Layout, Parameters, Role, missing_coefficient};
 use crate::signal::Sample;
 
 /// A jet, the sample at whose points it was taken, and the state of the training.
@@ -42,7 +42,7 @@ impl Coefficients {
     pub(crate) fn of(parameters: &Parameters) -> Result<Self> {
         let mut values = Vec::new();
         for entry in parameters.layout().of_role(Role::Coefficient) {
-            let value = parameters.var().narrow(0, entry.range.start, 1)?;
+            let value = parameters.var()?.narrow(0, entry.range.start, 1)?;
             values.push((
                 entry.short_name().to_owned(),
                 Var::from_tensor(&value.detach())?,
@@ -73,14 +73,19 @@ impl Coefficients {
         self.values.iter().map(gradient).collect()
     }
 
-    /// Appends gradients of the coefficients to that of a network `(P,)`; `layout` is that of both together.
-    pub(crate) fn append(network: &Tensor, gradients: &[f64], layout: &Layout) -> Result<Tensor> {
+    /// Appends gradients of the coefficients to that of a network; `layout` is that of both together.
+    pub(crate) fn append(
+        network: FlatGradient,
+        gradients: &[f64],
+        layout: &Layout,
+    ) -> Result<FlatGradient> {
         if gradients.is_empty() {
-            return Ok(network.clone());
+            return Ok(network);
         }
+        let network = network.tensor()?;
         debug_assert_eq!(network.dims1()? + gradients.len(), layout.len());
         let own = Tensor::new(gradients, &Device::Cpu)?;
         let own = own.to_dtype(network.dtype())?.to_device(network.device())?;
-        Ok(Tensor::cat(&[network, &own], 0)?)
+        Ok(Tensor::cat(&[&network, &own], 0)?.into())
     }
 }

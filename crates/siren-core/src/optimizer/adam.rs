@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::elementwise::{Bounds, Elementwise, Rule, Slot, Value};
+use super::elementwise::{Before, Bounds, Elementwise, Rule, Slot, Value};
 use super::evaluation::Evaluation;
 use super::group::Group;
 use super::{Optimizer, OptimizerState, Problem, positive};
 use crate::error::{Error, Result};
-use crate::field::Parameters;
+use crate::field::{AdamConstants, Parameters, Resident, ResidentAdam, ResidentGradient};
 
 /// Names of the two state tensors.
 const MOMENTS: [&str; 2] = ["first_moment", "second_moment"];
@@ -76,6 +76,8 @@ pub(super) struct Adam {
     decay: Decay,
     step: u64,
     moments: Elementwise<2>,
+    /// The moments on the device of an engine, where those in `moments` are older.
+    resident: Option<Box<dyn ResidentAdam>>,
 }
 
 impl Adam {
@@ -91,11 +93,12 @@ impl Adam {
             decay,
             step: 0,
             moments: Elementwise::zeros(group, parameters)?,
+            resident: None,
         })
     }
 
     /// Returns the rule of step `t`, counted from 1, for a gradient that is multiplied by `factor`.
-    fn rule(&self, t: u64, learning_rate: f64, factor: f64) -> AdamRule {
+    fn rule(&self, t: u64, learning_rate: f64, factor: f64) -> AdamConstants {
         let AdamConfig {
             betas,
             epsilon,
@@ -105,7 +108,7 @@ impl Adam {
             Decay::Coupled => (weight_decay, 1.0),
             Decay::Decoupled => (0.0, 1.0 - learning_rate * weight_decay),
         };
-        AdamRule {
+        AdamConstants {
             factor,
             betas,
             inverse_root: 1.0 / (1.0 - betas[1].powf(t as f64)).sqrt(),
@@ -130,12 +133,88 @@ impl Adam {
         evaluation: &Evaluation,
         learning_rate: f64,
     ) -> Result<()> {
+        if let Some(gradient) = evaluation.gradient.resident() {
+            let stepped = parameters.change_resident(|resident| {
+                let Some(step) = self.resident_step(resident, evaluation, learning_rate)? else {
+                    return Ok(false);
+                };
+                self.apply_resident(&step, resident, gradient)?;
+                Ok(true)
+            });
+            if stepped? == Some(true) {
+                return Ok(());
+            }
+        }
+        self.bring_home()?;
         let rule = self.rule(self.step + 1, learning_rate, evaluation.factor);
         self.moments
             .step(&rule, parameters, evaluation, self.step)?;
         self.step += 1;
         Ok(())
     }
+
+    /// Returns the next step on the device of an engine, if parameters and moments surely stay finite: only the CPU looks for numbers that do not.
+    pub(super) fn resident_step(
+        &self,
+        parameters: &dyn Resident,
+        evaluation: &Evaluation,
+        learning_rate: f64,
+    ) -> Result<Option<ResidentStep>> {
+        let rule = self.rule(self.step + 1, learning_rate, evaluation.factor);
+        let theta = if rule.decays() {
+            parameters.norm()?
+        } else {
+            f64::INFINITY
+        };
+        let bounds = rule.bounds(Before {
+            state: self.moments.finite_bounds()?,
+            gradient: evaluation.norm,
+            theta,
+        });
+        Ok(bounds.are_finite().then_some(ResidentStep {
+            rule,
+            moments: bounds.state,
+        }))
+    }
+
+    /// Takes a step on the device of an engine.
+    pub(super) fn apply_resident(
+        &mut self,
+        step: &ResidentStep,
+        parameters: &dyn Resident,
+        gradient: &dyn ResidentGradient,
+    ) -> Result<()> {
+        let moments = if let Some(moments) = &mut self.resident {
+            moments
+        } else {
+            let [first, second] = self.moments.state();
+            let ranges = self.moments.group().ranges();
+            self.resident
+                .insert(parameters.adam(ranges, [first, second])?)
+        };
+        moments.step(&step.rule, parameters, gradient)?;
+        self.moments.set_bounds(Some(step.moments));
+        self.step += 1;
+        Ok(())
+    }
+
+    /// Copies the moments from the device of an engine, and goes on in CPU memory.
+    pub(super) fn bring_home(&mut self) -> Result<()> {
+        if let Some(resident) = &self.resident {
+            let bounds = self.moments.bounds();
+            self.moments.set_state(resident.read()?.into())?;
+            self.moments.set_bounds(bounds);
+            self.resident = None;
+        }
+        Ok(())
+    }
+}
+
+/// One step on the device of an engine.
+pub(super) struct ResidentStep {
+    rule: AdamConstants,
+    /// Upper bounds of the absolute values of the moments after it.
+    moments: [f64; 2],
 }
 
 impl Optimizer for Adam {
@@ -151,10 +230,15 @@ impl Optimizer for Adam {
     }
 
     fn state(&self) -> Result<OptimizerState> {
-        let mut tensors = Vec::new();
-        for (name, moment) in MOMENTS.iter().zip(self.moments.state()) {
-            tensors.push(((*name).to_owned(), moment.copy()?));
-        }
+        let moments = if let Some(resident) = &self.resident {
+            resident.read()?
+        } else {
+            let [first, second] = self.moments.state();
+            [first.copy()?, second.copy()?]
+        };
+        let named = MOMENTS.iter().zip(moments);
+        let tensors = named.map(|(name, moment)| ((*name).to_owned(), moment));
+        let tensors = tensors.collect();
         Ok(OptimizerState {
             step: self.step,
             tensors,
@@ -168,29 +252,20 @@ impl Optimizer for Adam {
             .iter()
             .map(|name| state.tensor(name, &shape, &device));
         self.moments.set_state(moments.collect::<Result<_>>()?)?;
+        self.resident = None;
         self.step = state.step;
         Ok(())
     }
 }
 
-/// Adam's formula with the constants of one step.
-#[derive(Clone, Copy)]
-struct AdamRule {
-    /// Of the gradient.
-    factor: f64,
-    betas: [f64; 2],
-    /// `1 / √(1 − β₂ᵗ)`.
-    inverse_root: f64,
-    epsilon: f64,
-    /// `η / (1 − β₁ᵗ)`.
-    rate: f64,
-    /// λ where it is added to the gradient.
-    decay: f64,
-    /// `1 − η λ` where decay is decoupled.
-    rest: f64,
+impl AdamConstants {
+    /// Returns whether θ itself takes part in a step, beside the gradient.
+    fn decays(&self) -> bool {
+        self.decay > 0.0 || self.rest < 1.0
+    }
 }
 
-impl Rule<2> for AdamRule {
+impl Rule<2> for AdamConstants {
     #[inline(always)]
     fn update<V: Value>(&self, slot: Slot<V, 2>, gradient: V) -> Slot<V, 2> {
         let Slot {
@@ -214,20 +289,26 @@ impl Rule<2> for AdamRule {
         }
     }
 
-    fn bounds(&self, [first, second]: [f64; 2], norm: f64) -> Bounds<2> {
+    fn bounds(&self, before: Before<2>) -> Bounds<2> {
         let [beta_1, beta_2] = self.betas;
-        let largest = norm * self.factor;
+        let [first, second] = before.state;
+        // Without weight decay θ does not matter, and it may be unknown.
+        let [added, taken] = if self.decays() {
+            [self.decay, (1.0 - self.rest).abs()].map(|factor| times(factor, before.theta))
+        } else {
+            [0.0; 2]
+        };
+        let largest = before.gradient * self.factor + added;
         let first = beta_1 * first + (1.0 - beta_1) * largest;
         let second = beta_2 * second + (1.0 - beta_2) * largest * largest;
-        // With weight decay a parameter moves, and a moment grows, with θ, which has no bound here.
-        let decays = self.decay > 0.0 || self.rest < 1.0;
         Bounds {
             state: [first, second],
-            step: if decays {
-                f64::INFINITY
-            } else {
-                self.rate * first / self.epsilon
-            },
+            step: self.rate * first / self.epsilon + taken,
         }
     }
+}
+
+/// Returns a product in which 0 times infinity is 0.
+fn times(factor: f64, bound: f64) -> f64 {
+    if factor == 0.0 { 0.0 } else { factor * bound }
 }

@@ -7,13 +7,12 @@ use std::ops::{Add, Div, Mul, Range, Sub};
 
 use candle_core::{DType, Tensor};
 use rayon::prelude::*;
-use siren_kernel::product::sum_of_squares;
 
 use super::evaluation::Evaluation;
 use super::group::Group;
 use crate::error::{Error, Result};
 use crate::field::tensor::{Element, into_storage, modify, read};
-use crate::field::{Parameters, Threads, threads};
+use crate::field::{FlatGradient, Parameters, Threads, threads};
 
 /// Parameters that one thread updates at once: its operations then find them in the nearest cache.
 const PIECE: usize = 1 << 14;
@@ -133,6 +132,17 @@ pub(super) struct Slot<V, const N: usize> {
     pub(super) state: [V; N],
 }
 
+/// What is known before a step.
+#[derive(Clone, Copy)]
+pub(super) struct Before<const N: usize> {
+    /// Upper bounds of the absolute values of the state.
+    pub(super) state: [f64; N],
+    /// Euclidean norm of the gradient.
+    pub(super) gradient: f64,
+    /// Upper bound of the absolute values of the parameters; infinite where it is not known.
+    pub(super) theta: f64,
+}
+
 /// Upper bounds after a step.
 pub(super) struct Bounds<const N: usize> {
     /// Of the absolute values of the state.
@@ -141,14 +151,26 @@ pub(super) struct Bounds<const N: usize> {
     pub(super) step: f64,
 }
 
+impl<const N: usize> Bounds<N> {
+    /// Returns whether everything surely stays finite.
+    pub(super) fn are_finite(&self) -> bool {
+        are_far_from_infinite(self.state.iter().copied().chain([self.step]))
+    }
+}
+
+/// Returns whether single precision represents numbers up to these bounds, with much to spare.
+pub(super) fn are_far_from_infinite(bounds: impl IntoIterator<Item = f64>) -> bool {
+    bounds.into_iter().all(|bound| bound < FAR_FROM_INFINITE)
+}
+
 /// An update formula, with the constants of one step.
 pub(super) trait Rule<const N: usize>: Copy + Send + Sync {
     /// Returns parameter and state after the step.
     fn update<V: Value>(&self, slot: Slot<V, N>, gradient: V) -> Slot<V, N>;
 
-    /// Returns upper bounds after a step, given the upper bounds of the state before it and the Euclidean norm of the gradient. Infinite
-    /// bounds are always right; finite ones spare a search for numbers that are not finite.
-    fn bounds(&self, _state: [f64; N], _norm: f64) -> Bounds<N> {
+    /// Returns upper bounds after a step, given those before it. Infinite bounds are always right; finite ones spare a search for numbers
+    /// that are not finite.
+    fn bounds(&self, _before: Before<N>) -> Bounds<N> {
         Bounds {
             state: [f64::INFINITY; N],
             step: f64::INFINITY,
@@ -182,6 +204,34 @@ impl<const N: usize> Elementwise<N> {
     /// Returns the state, `(G,)` each; a step changes it in place.
     pub(super) fn state(&self) -> &[Tensor; N] {
         &self.state
+    }
+
+    /// Returns the parameters that are updated.
+    pub(super) fn group(&self) -> &Group {
+        &self.group
+    }
+
+    /// Returns upper bounds of the absolute values of the state, where they are known.
+    pub(super) fn bounds(&self) -> Option<[f64; N]> {
+        self.bounds
+    }
+
+    /// Returns upper bounds of the absolute values of the state: its norms where no finite ones are known.
+    pub(super) fn finite_bounds(&self) -> Result<[f64; N]> {
+        let is_finite = |bounds: &[f64; N]| bounds.iter().all(|bound| bound.is_finite());
+        if let Some(bounds) = self.bounds.filter(is_finite) {
+            return Ok(bounds);
+        }
+        let mut norms = [0.0; N];
+        for (norm, state) in norms.iter_mut().zip(&self.state) {
+            *norm = FlatGradient::from(state.clone()).norm()?;
+        }
+        Ok(norms)
+    }
+
+    /// Replaces the upper bounds of the absolute values of the state.
+    pub(super) fn set_bounds(&mut self, bounds: Option<[f64; N]>) {
+        self.bounds = bounds;
     }
 
     /// Returns the number of parameters in the group, `G`.
@@ -220,17 +270,22 @@ impl<const N: usize> Elementwise<N> {
         evaluation: &Evaluation,
         step: u64,
     ) -> Result<()> {
-        let gradient = evaluation.gradient.contiguous()?;
+        let gradient = evaluation.gradient.tensor()?.contiguous()?;
+        let before = match self.bounds {
+            Some(bounds) => bounds,
+            None => self.finite_bounds()?,
+        };
         let mut state = self.take_state::<T>()?;
         let pieces = self.group.pieces(PIECE);
-        let before = self
-            .bounds
-            .unwrap_or_else(|| std::array::from_fn(|k| sum_of_squares(&state[k]).sqrt()));
-        let bounds = rule.bounds(before, evaluation.norm);
-        let numbers = bounds.state.iter().chain([&bounds.step]);
-        let surely_finite = numbers.copied().all(|bound| bound < FAR_FROM_INFINITE);
+        let bounds = rule.bounds(Before {
+            state: before,
+            gradient: evaluation.norm,
+            theta: f64::INFINITY,
+        });
+        let surely_finite = bounds.are_finite();
+        let theta = parameters.var()?.as_tensor();
         let stepped = read(&gradient, |gradient: &[T]| {
-            modify(parameters.var(), |theta: &mut [T]| {
+            modify(theta, |theta: &mut [T]| {
                 let parts = parts(&pieces, theta, &mut state, gradient);
                 if !surely_finite {
                     check_finite(rule, &parts, step)?;
@@ -269,7 +324,8 @@ impl<const N: usize> Elementwise<N> {
         evaluation: &Evaluation,
         step: u64,
     ) -> Result<()> {
-        let theta = parameters.var().as_detached_tensor();
+        let theta = parameters.var()?.as_detached_tensor();
+        let gradient = evaluation.gradient.tensor()?;
         let mut first = 0;
         let mut stepped = Vec::new();
         for range in self.group.ranges() {
@@ -283,7 +339,7 @@ impl<const N: usize> Elementwise<N> {
                 theta: Whole::new(part(&theta)?),
                 state: into_array(state)?,
             };
-            let slot = rule.update(slot, Whole::new(part(&evaluation.gradient)?));
+            let slot = rule.update(slot, Whole::new(part(&gradient)?));
             stepped.push((range.start, first, slot.theta.finish()?, slot.state));
             first += range.len();
         }
@@ -300,7 +356,7 @@ impl<const N: usize> Elementwise<N> {
             writes.push((start, first, theta, state));
         }
         for (start, first, theta, state) in writes {
-            parameters.var().slice_set(&theta, 0, start)?;
+            parameters.var()?.slice_set(&theta, 0, start)?;
             for (whole, state) in self.state.iter().zip(&state) {
                 whole.slice_set(state, 0, first)?;
             }

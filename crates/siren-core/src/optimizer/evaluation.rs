@@ -1,10 +1,7 @@
 //! Loss and gradient at one value of the parameters, measured and clipped.
 
-use candle_core::{DType, Device, Tensor};
-use siren_kernel::product::sum_of_squares;
-
 use crate::error::{Error, Result};
-use crate::field::tensor::read;
+use crate::field::FlatGradient;
 
 /// Loss and gradient at one value of the parameters.
 #[derive(Clone, Debug)]
@@ -12,7 +9,7 @@ pub struct Evaluation {
     /// The loss.
     pub loss: f64,
     /// Gradient with respect to the parameters `(P,)`, before clipping.
-    pub gradient: Tensor,
+    pub gradient: FlatGradient,
     /// Euclidean norm of `gradient`.
     pub norm: f64,
     /// Factor by which an optimizer multiplies `gradient`: below 1 where it is clipped.
@@ -24,14 +21,14 @@ impl Evaluation {
     ///
     /// # Errors
     /// [`Error::Diverged`] if the gradient is not finite.
-    pub fn new(loss: f64, gradient: Tensor, limit: Option<f64>, step: u64) -> Result<Self> {
-        // In double precision: the square of a large but finite `f32` would overflow, which clipping is there to mend.
-        let local = gradient.to_device(&Device::Cpu)?.contiguous()?;
-        let sum = match local.dtype() {
-            DType::F64 => read(&local, sum_of_squares::<f64>)?,
-            _ => read(&local, sum_of_squares::<f32>)?,
-        };
-        let norm = sum.sqrt();
+    pub fn new(
+        loss: f64,
+        gradient: impl Into<FlatGradient>,
+        limit: Option<f64>,
+        step: u64,
+    ) -> Result<Self> {
+        let gradient = gradient.into();
+        let norm = gradient.norm()?;
         if !norm.is_finite() {
             return Err(Error::Diverged {
                 step,

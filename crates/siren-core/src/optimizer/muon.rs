@@ -7,14 +7,17 @@ use serde::{Deserialize, Deserializer, Serialize};
 use siren_kernel::product::Matrix;
 
 use super::adam::{Adam, AdamConfig, Decay, check_decay};
-use super::elementwise::must_be_finite;
+use super::elementwise::{are_far_from_infinite, must_be_finite};
 use super::evaluation::Evaluation;
 use super::group::Group;
 use super::{Optimizer, OptimizerState, Problem, positive};
 use crate::config::variant::{self, Variant};
 use crate::error::{Error, Result};
 use crate::field::tensor::Element;
-use crate::field::{Entry, Parameters, Role, Threads, threads};
+use crate::field::{
+    Entry, FlatGradient, MuonConstants, Parameters, Resident, ResidentGradient, ResidentMatrix,
+    ResidentMuon, Role, Threads, threads,
+};
 
 /// Settings of Muon (Jordan et al. 2024; for fields, arXiv 2512.14366), which updates the hidden weight matrices, those between the first and
 /// the last layer.
@@ -130,6 +133,15 @@ pub(super) struct Muon {
     base_rate: f64,
     matrices: Vec<Hidden>,
     others: Adam,
+    /// The momenta on the device of an engine, where those of `matrices` are older.
+    resident: Option<ResidentMomenta>,
+}
+
+/// Momenta on the device of an engine.
+struct ResidentMomenta {
+    state: Box<dyn ResidentMuon>,
+    /// Upper bound of the absolute values.
+    bound: f64,
 }
 
 /// A hidden matrix.
@@ -175,7 +187,69 @@ impl Muon {
                 .map(hidden)
                 .collect::<Result<_>>()?,
             others: Adam::new(adam, decay, rest, parameters)?,
+            resident: None,
         })
+    }
+
+    /// Takes a step on the device of an engine, if everything surely stays finite. Returns whether it does.
+    fn step_resident(
+        &mut self,
+        parameters: &dyn Resident,
+        gradient: &dyn ResidentGradient,
+        evaluation: &Evaluation,
+        learning_rate: f64,
+    ) -> Result<bool> {
+        let step = self
+            .others
+            .resident_step(parameters, evaluation, learning_rate)?;
+        let rate = self.rate(learning_rate);
+        let largest = |hidden: &Hidden| FlatGradient::from(hidden.momentum.clone()).norm();
+        let before = match &self.resident {
+            Some(momenta) => momenta.bound,
+            None => self.matrices.iter().try_fold(0.0, |most: f64, hidden| {
+                Ok::<_, Error>(most.max(largest(hidden)?))
+            })?,
+        };
+        let bound = before.max(evaluation.norm * evaluation.factor);
+        let scale = |hidden: &Hidden| scale(hidden.entry.shape[0], hidden.entry.shape[1]);
+        let scale = self.matrices.iter().map(scale).fold(1.0, f64::max);
+        let distance = rate * scale * LARGEST_SINGULAR_VALUE;
+        let Some(step) = step.filter(|_| are_far_from_infinite([bound, distance])) else {
+            return Ok(false);
+        };
+        let constants = MuonConstants {
+            factor: evaluation.factor,
+            momentum: self.config.momentum,
+            rate,
+            weight_decay: self.config.weight_decay,
+            iterations: self.config.iterations,
+        };
+        let momenta = if let Some(momenta) = &mut self.resident {
+            momenta
+        } else {
+            let state = uploaded(&self.matrices, parameters)?;
+            self.resident.insert(ResidentMomenta { state, bound })
+        };
+        momenta.state.step(&constants, parameters, gradient)?;
+        momenta.bound = bound;
+        self.others.apply_resident(&step, parameters, gradient)?;
+        Ok(true)
+    }
+
+    /// Copies the momenta from the device of an engine, and goes on in CPU memory.
+    fn bring_home(&mut self) -> Result<()> {
+        if let Some(momenta) = &self.resident {
+            for (hidden, momentum) in self.matrices.iter_mut().zip(momenta.state.read()?) {
+                hidden.momentum = momentum;
+            }
+            self.resident = None;
+        }
+        Ok(())
+    }
+
+    /// Returns the learning rate of the hidden matrices, given that of all other parameters.
+    fn rate(&self, learning_rate: f64) -> f64 {
+        self.config.learning_rate * (learning_rate / self.base_rate)
     }
 
     /// Computes one matrix and its momentum after a step; nothing is changed.
@@ -183,7 +257,7 @@ impl Muon {
         &self,
         hidden: &Hidden,
         theta: &Tensor,
-        evaluation: &Evaluation,
+        gradient: &Tensor,
         rate: f64,
     ) -> Result<Stepped> {
         let Entry { range, shape, .. } = &hidden.entry;
@@ -191,12 +265,11 @@ impl Muon {
             let part = flat.narrow(0, range.start, range.len())?;
             part.reshape(shape.as_slice())
         };
-        let gradient = (matrix(&evaluation.gradient)? * evaluation.factor)?;
         step(
             &self.config,
             &matrix(theta)?,
             &hidden.momentum,
-            &gradient,
+            &matrix(gradient)?,
             rate,
         )
     }
@@ -210,11 +283,21 @@ impl Optimizer for Muon {
         learning_rate: f64,
     ) -> Result<Evaluation> {
         let evaluation = problem.evaluate()?;
+        if let Some(gradient) = evaluation.gradient.resident() {
+            let stepped = parameters.change_resident(|resident| {
+                self.step_resident(resident, gradient, &evaluation, learning_rate)
+            });
+            if stepped? == Some(true) {
+                return Ok(evaluation);
+            }
+        }
+        self.bring_home()?;
         let taken = self.others.steps_taken();
-        let rate = self.config.learning_rate * (learning_rate / self.base_rate);
-        let theta = parameters.var().as_detached_tensor();
+        let rate = self.rate(learning_rate);
+        let theta = parameters.var()?.as_detached_tensor();
+        let gradient = (evaluation.gradient.tensor()? * evaluation.factor)?;
         let stepped = |hidden: &Hidden| {
-            let stepped = self.stepped(hidden, &theta, &evaluation, rate)?;
+            let stepped = self.stepped(hidden, &theta, &gradient, rate)?;
             must_be_finite(&stepped.momentum, "the optimizer's state", taken)?;
             must_be_finite(&stepped.weight, "a parameter", taken)?;
             Ok(stepped)
@@ -228,9 +311,8 @@ impl Optimizer for Muon {
         self.others.apply(parameters, &evaluation, learning_rate)?;
         for (hidden, stepped) in self.matrices.iter_mut().zip(stepped) {
             let flat = stepped.weight.flatten_all()?.contiguous()?;
-            parameters
-                .var()
-                .slice_set(&flat, 0, hidden.entry.range.start)?;
+            let theta = parameters.var()?;
+            theta.slice_set(&flat, 0, hidden.entry.range.start)?;
             hidden.momentum = stepped.momentum;
         }
         Ok(evaluation)
@@ -238,9 +320,15 @@ impl Optimizer for Muon {
 
     fn state(&self) -> Result<OptimizerState> {
         let mut state = self.others.state()?;
-        for hidden in &self.matrices {
+        let momenta = if let Some(momenta) = &self.resident {
+            momenta.state.read()?
+        } else {
+            let momenta = self.matrices.iter().map(|hidden| hidden.momentum.copy());
+            momenta.collect::<candle_core::Result<_>>()?
+        };
+        for (hidden, momentum) in self.matrices.iter().zip(momenta) {
             let name = format!("momentum.{}", hidden.entry.name);
-            state.tensors.push((name, hidden.momentum.copy()?));
+            state.tensors.push((name, momentum));
         }
         Ok(state)
     }
@@ -253,6 +341,7 @@ impl Optimizer for Muon {
             momenta.push(state.tensor(&name, &hidden.entry.shape, device)?);
         }
         self.others.restore(state)?;
+        self.resident = None;
         for (hidden, momentum) in self.matrices.iter_mut().zip(momenta) {
             hidden.momentum = momentum;
         }
@@ -260,6 +349,20 @@ impl Optimizer for Muon {
     }
 }
 
+/// Uploads the momenta of matrices.
+fn uploaded(matrices: &[Hidden], parameters: &dyn Resident) -> Result<Box<dyn ResidentMuon>> {
+    let place = |hidden: &Hidden| ResidentMatrix {
+        first: hidden.entry.range.start,
+        rows: hidden.entry.shape[0],
+        columns: hidden.entry.shape[1],
+    };
+    let places: Vec<ResidentMatrix> = matrices.iter().map(place).collect();
+    let momenta: Vec<&Tensor> = matrices.iter().map(|hidden| &hidden.momentum).collect();
+    Ok(parameters.muon(&places, &momenta)?)
+}
+
+/// Upper bound of the singular values of what is iterated, and so of its elements.
+const LARGEST_SINGULAR_VALUE: f64 = 1.3;
 /// Of the quintic `p(x) = a x + b x³ + c x⁵` that is iterated: it drives every singular value in (0, 1] into [0.68, 1.13],
 /// fast where they are small.
 const QUINTIC: [f64; 3] = [3.4445, -4.775, 2.0315];
@@ -285,12 +388,17 @@ fn step(
     let blend = |a: &Tensor, b: &Tensor| (a * config.momentum)? + (b * (1.0 - config.momentum))?;
     let momentum = blend(momentum, gradient)?;
     let direction = orthogonalized(&blend(&momentum, gradient)?, config.iterations)?;
-    let scale = (rows as f64 / columns as f64).max(1.0).sqrt();
+    let scale = scale(rows, columns);
     let weight = (weight * (1.0 - learning_rate * config.weight_decay))?;
     Ok(Stepped {
         weight: (weight - (direction * (learning_rate * scale))?)?,
         momentum,
     })
+}
+
+/// `√max(1, m/n)`, by which the step of a matrix `(m, n)` is multiplied.
+fn scale(rows: usize, columns: usize) -> f64 {
+    (rows as f64 / columns as f64).max(1.0).sqrt()
 }
 
 /// `NS(U / ‖U‖)`, on the CPU.

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 pub use self::grid::{CoordinateRule, Grid};
 pub use self::metadata::{KeptMetadata, NoMetadata, SignalMetadata};
 pub use self::raster::Raster;
-pub use self::sampler::{Sampler, SubsetSampler, UniformSampler, WholeSampler};
+pub use self::sampler::{Sampler, Selection, SubsetSampler, UniformSampler, WholeSampler};
 pub use self::sampling::{Sampling, SubsetSampling};
 pub use self::spectrum::Spectrum;
 pub use crate::random::Stream;
@@ -172,8 +172,9 @@ impl Sample {
     ///
     /// # Errors
     /// If out of range.
-    pub fn select(&self, indices: &Tensor) -> Result<Self> {
-        self.map(|tensor| tensor.index_select(indices, 0))
+    pub fn select(&self, indices: &[u32]) -> Result<Self> {
+        let indices = Tensor::new(indices, self.coords.device())?;
+        self.map(|tensor| tensor.index_select(&indices, 0))
     }
 
     /// Applies `part` to the coordinates and to every column.

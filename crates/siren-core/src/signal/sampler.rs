@@ -15,6 +15,24 @@ pub trait Sampler: Send + Sync {
     /// # Errors
     /// [`Error::Shape`] if there are no points to draw from; the errors of candle.
     fn draw(&self, step: u64) -> Result<Sample>;
+
+    /// Returns the same points as a selection from a sample that does not change from step to step, if they are one. A device that keeps that
+    /// sample is given indices alone.
+    ///
+    /// # Errors
+    /// As [`draw`](Self::draw).
+    fn selection(&self, _step: u64) -> Result<Option<Selection<'_>>> {
+        Ok(None)
+    }
+}
+
+/// Points of a sample.
+#[derive(Clone, Debug)]
+pub struct Selection<'a> {
+    /// The sample.
+    pub from: &'a Sample,
+    /// Indices of the points, in order.
+    pub indices: Vec<u32>,
 }
 
 impl<F: Fn(u64) -> Result<Sample> + Send + Sync> Sampler for F {
@@ -54,8 +72,9 @@ pub struct SubsetSampler {
     pub stream: Stream,
 }
 
-impl Sampler for SubsetSampler {
-    fn draw(&self, step: u64) -> Result<Sample> {
+impl SubsetSampler {
+    /// Draws the indices of a step.
+    fn indices(&self, step: u64) -> Result<Vec<u32>> {
         let mut rng = self.stream.rng(self.seed, step);
         let points = self.from.len();
         if points == 0 || u32::try_from(points).is_err() {
@@ -66,13 +85,20 @@ impl Sampler for SubsetSampler {
             });
         }
         let indices = self.subset.indices(points, &mut rng);
-        let indices: Vec<u32> = indices.into_iter().map(|index| index as u32).collect();
-        let count = indices.len();
-        self.from.select(&Tensor::from_vec(
-            indices,
-            count,
-            self.from.coords().device(),
-        )?)
+        Ok(indices.into_iter().map(|index| index as u32).collect())
+    }
+}
+
+impl Sampler for SubsetSampler {
+    fn draw(&self, step: u64) -> Result<Sample> {
+        self.from.select(&self.indices(step)?)
+    }
+
+    fn selection(&self, step: u64) -> Result<Option<Selection<'_>>> {
+        Ok(Some(Selection {
+            from: &self.from,
+            indices: self.indices(step)?,
+        }))
     }
 }
 

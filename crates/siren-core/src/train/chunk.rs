@@ -1,12 +1,15 @@
 //! Loss and gradient of one constraint, chunk by chunk.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use candle_core::{DType, Tensor};
 
 use super::{Time, differentiate};
 use crate::error::{Error, Result};
-use crate::field::{Accumulator, ComponentSquares, Prepared, Siren, Threads};
+use crate::field::{
+    Accumulator, ComponentSquares, FlatGradient, PointSet, Prepared, Siren, Threads,
+};
 use crate::objective::{Coefficients, Constraint, Context, Law, Objective, SquareTerm, Term};
 use crate::signal::Sample;
 
@@ -29,7 +32,7 @@ pub(super) struct ConstraintLoss {
     /// Number of points over which the sums are; 1 for a functional.
     pub(super) count: usize,
     /// With respect to all parameters of the field, `(P,)`.
-    pub(super) gradient: Tensor,
+    pub(super) gradient: FlatGradient,
 }
 
 /// A field at one step, which all constraints share.
@@ -54,43 +57,97 @@ struct Evaluator<'a> {
     prepared: &'a Prepared<'a>,
     coefficients: &'a Coefficients,
     objective: &'a dyn Objective,
-    sample: &'a Sample,
+    drawn: &'a Drawn<'a>,
     chunk_points: usize,
     time: Time,
+}
+
+/// The points of one constraint at one step.
+struct Drawn<'a> {
+    sample: Cow<'a, Sample>,
+    /// Indices of the points of `sample`, if they are not all of it.
+    selection: Option<Vec<u32>>,
+}
+
+impl<'a> Drawn<'a> {
+    /// Draws points; `prepared` says whether as a selection, if they are one.
+    fn new(constraint: &'a Constraint, step: u64, prepared: &Prepared<'_>) -> Result<Self> {
+        if prepared.keeps_samples()
+            && let Some(selection) = constraint.sampler.selection(step)?
+        {
+            return Ok(Self {
+                sample: Cow::Borrowed(selection.from),
+                selection: Some(selection.indices),
+            });
+        }
+        Ok(Self::all(Cow::Owned(constraint.sampler.draw(step)?)))
+    }
+
+    /// Returns all points of a sample.
+    fn all(sample: Cow<'a, Sample>) -> Self {
+        Self {
+            sample,
+            selection: None,
+        }
+    }
+
+    /// Returns the number of points.
+    fn len(&self) -> usize {
+        let selected = self.selection.as_ref().map(Vec::len);
+        selected.unwrap_or_else(|| self.sample.len())
+    }
+
+    /// Returns some points as a sample.
+    fn part(&self, points: Range<usize>) -> Result<Sample> {
+        match &self.selection {
+            Some(indices) => self.sample.select(&indices[points]),
+            None => self.sample.narrow(points.start, points.len()),
+        }
+    }
 }
 
 impl FieldStep<'_> {
     /// Draws the sample of a constraint, and computes its part of the loss and its gradient.
     pub(super) fn evaluate(&self, constraint: &Constraint) -> Result<ConstraintLoss> {
-        let sample = constraint.sampler.draw(self.time.step)?;
-        if sample.is_empty() {
-            return Err(Error::Shape {
-                what: "sample",
-                expected: "at least one point".to_owned(),
-                got: format!("none for the constraint `{}`", constraint.name),
-            });
-        }
         let weight = constraint.weight.at(self.time.step);
         match &constraint.law {
             Law::Pointwise(objective) => {
-                let loss = self.pointwise(&constraint.name, weight, objective.as_ref(), &sample)?;
+                let drawn = Drawn::new(constraint, self.time.step, self.prepared)?;
+                must_have_points(drawn.len(), constraint)?;
+                let loss = self.reduced(&constraint.name, weight, objective.as_ref(), &drawn)?;
                 if loss.sums.iter().any(|sum| !sum.total.is_finite()) {
                     // Data that is not finite is no fault of the training.
-                    sample.must_be_finite()?;
+                    drawn.sample.must_be_finite()?;
                 }
                 Ok(loss)
             }
-            Law::Functional(functional) => self.functional(weight, functional.as_ref(), &sample),
+            Law::Functional(functional) => {
+                let sample = constraint.sampler.draw(self.time.step)?;
+                must_have_points(sample.len(), constraint)?;
+                self.functional(weight, functional.as_ref(), &sample)
+            }
         }
     }
 
-    /// Computes the loss of an objective, chunk by chunk. `constraint` is the name in messages.
+    /// Computes the loss of an objective at all points of a sample. `constraint` is the name in messages.
     pub(super) fn pointwise(
         &self,
         constraint: &str,
         weight: f64,
         objective: &dyn Objective,
         sample: &Sample,
+    ) -> Result<ConstraintLoss> {
+        let drawn = Drawn::all(Cow::Borrowed(sample));
+        self.reduced(constraint, weight, objective, &drawn)
+    }
+
+    /// Computes the loss of an objective, chunk by chunk.
+    fn reduced(
+        &self,
+        constraint: &str,
+        weight: f64,
+        objective: &dyn Objective,
+        drawn: &Drawn<'_>,
     ) -> Result<ConstraintLoss> {
         let order = objective.order_at(self.time.progress);
         let evaluator = Evaluator {
@@ -99,7 +156,7 @@ impl FieldStep<'_> {
             prepared: self.prepared,
             coefficients: self.coefficients,
             objective,
-            sample,
+            drawn,
             chunk_points: self.field.network().chunk_points(order),
             time: self.time,
         };
@@ -107,14 +164,14 @@ impl FieldStep<'_> {
             Threads::Many => HALVINGS,
             Threads::One => 0,
         };
-        let chunks = sample.len().div_ceil(evaluator.chunk_points);
+        let chunks = drawn.len().div_ceil(evaluator.chunk_points);
         let loss = evaluator.reduce(0, chunks, halvings)?;
         let gradient = loss.accumulator.finish()?;
         let layout = self.field.parameters().layout();
         Ok(ConstraintLoss {
             sums: loss.sums,
-            count: sample.len(),
-            gradient: Coefficients::append(&gradient, &loss.coefficients, layout)?,
+            count: drawn.len(),
+            gradient: Coefficients::append(gradient, &loss.coefficients, layout)?,
         })
     }
 }
@@ -159,11 +216,12 @@ impl Evaluator<'_> {
         coefficients: &mut Vec<f64>,
     ) -> Result<Vec<TermSum>> {
         let start = index * self.chunk_points;
-        let points = self.chunk_points.min(self.sample.len() - start);
-        let part = self.sample.narrow(start, points)?;
-        if let Some(sums) = self.squares(&part, accumulator)? {
+        let points = self.chunk_points.min(self.drawn.len() - start);
+        let points = start..start + points;
+        if let Some(sums) = self.squares(points.clone(), accumulator)? {
             return Ok(sums);
         }
+        let part = self.drawn.part(points)?;
         let order = self.objective.order_at(self.time.progress);
         let context = Context {
             jet: &accumulator.jet(part.coords(), order)?,
@@ -175,7 +233,7 @@ impl Evaluator<'_> {
         let mut sums = Vec::new();
         let mut loss: Option<Tensor> = None;
         for term in self.objective.terms(&context)? {
-            let (sum, weighted) = self.sum(term, points)?;
+            let (sum, weighted) = self.sum(term, part.len())?;
             sums.push(sum);
             loss = Some(match loss {
                 Some(loss) => (loss + weighted)?,
@@ -195,7 +253,7 @@ impl Evaluator<'_> {
     /// Evaluates a chunk of a loss that is a sum of squares beside the network, if the backend does that.
     fn squares(
         &self,
-        part: &Sample,
+        points: Range<usize>,
         accumulator: &mut Accumulator<'_>,
     ) -> Result<Option<Vec<TermSum>>> {
         let [dims, channels] = self.prepared.features();
@@ -205,15 +263,20 @@ impl Evaluator<'_> {
         let order = self.objective.order_at(self.time.progress);
         let mut factors = vec![0.0; order.components(dims)];
         for term in &squares.terms {
-            let weight = self.weight * term.weight / self.sample.len() as f64;
+            let weight = self.weight * term.weight / self.drawn.len() as f64;
             factors[term.components.clone()].fill(weight * term.factor);
         }
+        let Drawn { sample, selection } = self.drawn;
         let squares_of_components = ComponentSquares {
-            targets: part.targets()?,
+            points: match selection {
+                Some(indices) => PointSet::Selected(&indices[points]),
+                None => PointSet::Adjacent(points),
+            },
+            targets: sample.targets()?,
             first: squares.first,
             factors,
         };
-        let sums = accumulator.squares(part.coords(), order, &squares_of_components)?;
+        let sums = accumulator.squares(sample.coords(), order, &squares_of_components)?;
         let term_sum = |sums: &[f64], term: SquareTerm| TermSum {
             weight: self.weight * term.weight,
             total: term.factor * sums[term.components].iter().sum::<f64>(),
@@ -236,7 +299,7 @@ impl Evaluator<'_> {
         }
         let weight = self.weight * term.weight;
         let total = term.per_point.sum_all()?;
-        let weighted = (&total * (weight / self.sample.len() as f64))?;
+        let weighted = (&total * (weight / self.drawn.len() as f64))?;
         let sum = TermSum {
             name: term.name,
             weight,
@@ -264,6 +327,18 @@ impl Evaluator<'_> {
         }
         Ok(())
     }
+}
+
+/// Checks that there are points.
+fn must_have_points(count: usize, constraint: &Constraint) -> Result<()> {
+    if count > 0 {
+        return Ok(());
+    }
+    Err(Error::Shape {
+        what: "sample",
+        expected: "at least one point".to_owned(),
+        got: format!("none for the constraint `{}`", constraint.name),
+    })
 }
 
 /// Adds gradients of coefficients; an empty list is zero.

@@ -43,7 +43,7 @@ pub(super) fn linearize(
     }
     let network = field.network().clone().on(&FieldEngine::Cpu);
     let parameters = field.parameters();
-    let prepared = network.prepare(parameters.var().as_tensor(), Gradients::Tracked)?;
+    let prepared = network.prepare(parameters.var()?.as_tensor(), Gradients::Tracked)?;
     let mut blocks = Vec::new();
     for constraint in constraints {
         let objective = pointwise(constraint)?;
@@ -180,6 +180,7 @@ impl Block {
         accumulator.collect(&store)?;
         Ok(accumulator
             .finish()?
+            .tensor()?
             .to_device(&Device::Cpu)?
             .contiguous()?)
     }

@@ -211,7 +211,9 @@ impl<M: Model> Trainer<M> {
         let parameters = self.model.parameters();
         let evaluation = self.optimizer.step(parameters, &mut step, learning_rate)?;
         let first = step.first.unwrap_or_default();
-        self.model.reuse(evaluation.gradient);
+        if let Some(gradient) = evaluation.gradient.into_memory() {
+            self.model.reuse(gradient);
+        }
         self.step += 1;
         let FirstEvaluation {
             loss,

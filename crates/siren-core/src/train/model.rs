@@ -7,7 +7,9 @@ use super::chunk::FieldStep;
 use super::{TermReport, linearize};
 use crate::config::{NoTable, Table};
 use crate::error::{Error, Result};
-use crate::field::{FieldEngine, FieldShape, Gradients, Network, Parameters, Siren, SirenConfig};
+use crate::field::{
+    FieldEngine, FieldShape, FlatGradient, Gradients, Network, Parameters, Siren, SirenConfig,
+};
 use crate::objective::{Coefficients, Constraint};
 use crate::optimizer::Linearization;
 
@@ -115,8 +117,8 @@ pub struct Loss {
     pub value: f64,
     /// The terms, unweighted.
     pub terms: Vec<TermReport>,
-    /// Gradient with respect to the flat parameters `(P,)`.
-    pub gradient: Tensor,
+    /// Gradient with respect to the parameters.
+    pub gradient: FlatGradient,
 }
 
 impl Model for Siren {
@@ -164,7 +166,7 @@ impl Model for Siren {
     fn loss_and_gradient(&self, constraints: &[Constraint], time: Time) -> Result<Loss> {
         let mut loss = 0.0;
         let mut terms: Vec<(&str, TermReport)> = Vec::new();
-        let mut gradient: Option<Tensor> = None;
+        let mut gradient: Option<FlatGradient> = None;
         let prepared = self.prepare(Gradients::Tracked)?;
         let coefficients = Coefficients::of(self.parameters())?;
         let step = FieldStep {
@@ -185,7 +187,7 @@ impl Model for Siren {
                 terms.push((&constraint.name, report));
             }
             gradient = Some(match gradient {
-                Some(sum) => (sum + part.gradient)?,
+                Some(sum) => sum.plus(&part.gradient)?,
                 None => part.gradient,
             });
         }

@@ -42,17 +42,18 @@ impl Optimizer for BarzilaiBorwein {
         learning_rate: f64,
     ) -> Result<Evaluation> {
         let before = problem.evaluate()?;
+        let gradient = before.gradient.tensor()?;
         let theta = parameters.flat()?;
         let mut length = learning_rate;
         if let Some([last_theta, last_gradient]) = &self.last {
-            let (s, y) = ((&theta - last_theta)?, (&before.gradient - last_gradient)?);
+            let (s, y) = ((&theta - last_theta)?, (&gradient - last_gradient)?);
             length = (dot(&s, &s)? / dot(&s, &y)?).abs();
         }
         for _ in 0..50 {
-            parameters.set(&(&theta - (&before.gradient * length)?)?)?;
+            parameters.set(&(&theta - (&gradient * length)?)?)?;
             let after = problem.evaluate()?;
             if after.loss < before.loss {
-                self.last = Some([theta, before.gradient]);
+                self.last = Some([theta, gradient]);
                 self.step += 1;
                 return Ok(after);
             }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use cudarc::driver::{CudaSlice, CudaStream, CudaView, DevicePtrMut, DeviceSlice, SyncOnDrop};
 
-use super::{Buffer, Device, DeviceArray, has_driver};
+use super::{Buffer, Device};
+use crate::array::DeviceArray;
 use crate::error::{Error, Result};
-use crate::kernels::Precision;
+use crate::kernels::PtxFile;
 
 /// Elements on a device that a kernel reads in place: those of a [`DeviceArray`], or memory of another library.
 pub struct DeviceView<'a> {
@@ -39,13 +40,7 @@ impl Device {
     /// # Errors
     /// [`Error::OldDevice`]; [`Error::Driver`] if the driver refuses.
     pub fn on_stream(stream: Arc<CudaStream>) -> Result<Self> {
-        if !has_driver() {
-            return Err(Error::NoDriver);
-        }
-        Self::with_stream(
-            stream,
-            Precision::ALL.map(|precision| precision.ptx().into()),
-        )
+        Self::with_stream(stream, PtxFile::ALL.map(|file| file.ptx().into()))
     }
 
     /// Borrows elements of another library for calls that read them in place.
@@ -67,33 +62,14 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::ForeignMemory`] if they are on another device; [`Error::OutOfMemory`].
-    pub fn array_of(&self, elements: &CudaView<'_, f32>) -> Result<DeviceArray> {
+    pub fn array_from(&self, elements: &CudaView<'_, f32>) -> Result<DeviceArray> {
         self.must_have(elements)?;
         let mut buffer = self.uninitialized(elements.len(), "a copy of elements")?;
         if elements.len() > 0 {
             let copied = self.0.stream.memcpy_dtod(elements, &mut buffer.slice);
             copied.map_err(Error::driver("copying on the device"))?;
         }
-        Ok(DeviceArray(Arc::new(buffer)))
-    }
-
-    /// Returns the elements of an array as memory that another library may own. They are copied, on the device, if the array has clones.
-    /// The memory has one element more than an empty array.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`], if they are copied.
-    pub fn into_slice(&self, array: DeviceArray) -> Result<CudaSlice<f32>> {
-        let mut buffer = match Arc::try_unwrap(array.0) {
-            Ok(buffer) => buffer,
-            Err(shared) => {
-                let mut copy = self.uninitialized(shared.len(), "a copy of elements")?;
-                self.copy(&shared, &mut copy)?;
-                copy
-            }
-        };
-        // The kernels wrote the memory by its address. This tells cudarc, in case that the other library uses several streams.
-        drop(buffer.slice.device_ptr_mut(&self.0.stream));
-        Ok(buffer.slice)
+        Ok(self.array_of(buffer))
     }
 
     /// Returns a buffer as a view.
@@ -120,17 +96,29 @@ impl Device {
 }
 
 impl DeviceArray {
-    /// Copies the elements from `device`, which is the one of the array.
-    ///
-    /// # Errors
-    /// [`Error::Driver`] if a kernel failed.
-    pub fn read(&self, device: &Device) -> Result<Vec<f32>> {
-        device.download(&self.0)
+    /// Returns the elements for calls that read them in place.
+    #[must_use]
+    pub fn view(&self) -> DeviceView<'_> {
+        self.device.view_of(&self.buffer)
     }
 
-    /// Returns the elements for calls that read them in place. `device` is the one of the array.
-    #[must_use]
-    pub fn view<'a>(&'a self, device: &'a Device) -> DeviceView<'a> {
-        device.view_of(&self.0)
+    /// Returns the elements as memory that another library may own. They are copied, on the device, if the array has clones. The memory has at
+    /// least one element.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], if they are copied.
+    pub fn into_slice(self) -> Result<CudaSlice<f32>> {
+        let Self { device, buffer } = self;
+        let mut buffer = match Arc::try_unwrap(buffer) {
+            Ok(buffer) => buffer,
+            Err(shared) => {
+                let mut copy = device.uninitialized(shared.len(), "a copy of elements")?;
+                device.copy(&shared, &mut copy)?;
+                copy
+            }
+        };
+        // The kernels wrote the memory by its address. This tells cudarc, in case that the other library uses several streams.
+        drop(buffer.slice.device_ptr_mut(&device.0.stream));
+        Ok(buffer.slice)
     }
 }

@@ -85,7 +85,7 @@ fn assert_matches_golden(encoder: Encoder, prefix: &str, name: &str) {
         .reshape((2, 5))
         .unwrap();
     let parameters = Parameters::new(&flat, layout).unwrap();
-    for pass in [Pass::new(&parameters), Pass::composed(&parameters)] {
+    for pass in [Pass::new(&parameters), Pass::composed(&parameters)].map(Result::unwrap) {
         let latents = encode(
             &model,
             &set::network(&model, shape, &Device::Cpu).unwrap(),

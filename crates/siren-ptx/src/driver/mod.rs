@@ -14,7 +14,7 @@
 //! | `SIREN_PTX_MEMORY` | memory of the card in bytes | 4 GiB |
 //! | `SIREN_PTX_DRIVER` | version of the driver as `cuDriverGetVersion` tells it; newer PTX is refused | `13000` |
 //! | `SIREN_PTX_REFUSE` | what a kernel that is not supported spoils: its `module`, which does not load, or the `kernel` alone, when a program asks for it | `module` |
-//! | `SIREN_PTX_REPORT` | file to which a line of JSON is appended for each launch, fault and refused module | none |
+//! | `SIREN_PTX_REPORT` | file to which a line of JSON is appended for each launch, copy between host and device, fault and refused module | none |
 
 mod device;
 #[expect(

@@ -1,4 +1,4 @@
-//! Lines of JSON about launches and faults.
+//! Lines of JSON about launches, copies and faults.
 
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
@@ -58,6 +58,22 @@ pub(super) fn launched(launch: &KernelLaunch<'_>, statistics: &Statistics) -> St
         let _ = write!(line, ",\"{name}\":{count}");
     }
     line + "}"
+}
+
+/// Direction of a copy between the host and the device.
+#[derive(Clone, Copy)]
+pub(super) enum CopyDirection {
+    ToDevice,
+    FromDevice,
+}
+
+/// Line of a copy.
+pub(super) fn copied(direction: CopyDirection, bytes: usize) -> String {
+    let direction = match direction {
+        CopyDirection::ToDevice => "to the device",
+        CopyDirection::FromDevice => "from the device",
+    };
+    format!("{{\"copy\":{},\"bytes\":{bytes}}}", quoted(direction))
 }
 
 /// Line of a fault or of a refused module.

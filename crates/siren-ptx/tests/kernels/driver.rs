@@ -31,11 +31,23 @@ fn assert_good(output: &Output) {
 }
 
 #[test]
-fn a_program_computes_and_the_report_has_its_launches() {
+fn a_program_computes_and_the_report_has_its_copies_and_launches() {
     let folder = tempfile::tempdir().unwrap();
     assert_good(&client("computes", folder.path(), &[]));
     let lines = report(folder.path());
+    let (copies, lines): (Vec<String>, Vec<String>) = lines
+        .into_iter()
+        .partition(|line| line.starts_with("{\"copy\""));
     assert_eq!(lines.len(), 1);
+    assert_eq!(
+        copies,
+        [
+            r#"{"copy":"to the device","bytes":4000}"#,
+            r#"{"copy":"from the device","bytes":16}"#,
+            r#"{"copy":"to the device","bytes":3}"#,
+            r#"{"copy":"from the device","bytes":3}"#
+        ]
+    );
     let start = r#"{"kernel":"block_sums","grid":[4, 1, 1],"block":[256, 1, 1],"dynamic_shared_bytes":1024,"static_shared_bytes":0,"#;
     assert!(lines[0].starts_with(start), "{}", lines[0]);
     // A barrier before the tree, and one a round for halves of 128, 64 and 32.
@@ -50,7 +62,12 @@ fn a_fault_is_an_error_of_every_later_call() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let fault = "kernel block_sums, block (0, 0, 0), warp 0, lane 0, line ";
     assert!(said.contains(&format!("siren-ptx: {fault}")), "{said}");
-    assert!(report(folder.path())[0].starts_with(&format!("{{\"fault\":\"{fault}")));
+    let start = format!("{{\"fault\":\"{fault}");
+    assert!(
+        report(folder.path())
+            .iter()
+            .any(|line| line.starts_with(&start))
+    );
 }
 
 #[test]
@@ -98,4 +115,18 @@ fn a_setting_that_is_not_known_is_an_error() {
         said.contains("siren-ptx: SIREN_PTX_CARD is `sm_1`, expected one of sm_80, sm_86,"),
         "{said}"
     );
+}
+
+#[test]
+fn a_kernel_that_is_not_supported_spoils_its_module_or_itself_alone() {
+    for settings in [&[][..], &[("SIREN_PTX_REFUSE", "kernel")]] {
+        let folder = tempfile::tempdir().unwrap();
+        assert_good(&client("approximation", folder.path(), settings));
+        let lines = report(folder.path());
+        let [line] = lines.as_slice() else {
+            panic!("{lines:?}");
+        };
+        let start = "{\"refused\":\"line 7 of the PTX, `ex2.approx.f32";
+        assert!(line.starts_with(start), "{line}");
+    }
 }

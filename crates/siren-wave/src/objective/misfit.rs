@@ -243,7 +243,10 @@ mod tests {
             let start = field(DType::F64).parameters().flat().unwrap();
             let direction = (0..start.elem_count()).map(|i| (0.7 * i as f64).cos());
             let direction = Tensor::from_iter(direction, &Device::Cpu).unwrap();
-            let found = loss(&functional, field(DType::F64)).gradient;
+            let found = loss(&functional, field(DType::F64))
+                .gradient
+                .tensor()
+                .unwrap();
             let slope: f64 = (found * &direction)
                 .and_then(|products| products.sum_all()?.to_scalar())
                 .unwrap();

@@ -239,7 +239,12 @@ fn assert_gradient(name: &str, channels: usize, sample: &Sample, law: impl Objec
         .map(|i| (0.7 * i as f64).cos())
         .collect();
     let direction = tensor(&direction, 1).squeeze(1).unwrap();
-    let gradient = trainer.loss_and_gradient(&constraints).unwrap().gradient;
+    let gradient = trainer
+        .loss_and_gradient(&constraints)
+        .unwrap()
+        .gradient
+        .tensor()
+        .unwrap();
     let products = (gradient * &direction).unwrap();
     let slope: f64 = products.sum_all().unwrap().to_scalar().unwrap();
     let central = |h: f64| {

@@ -7,7 +7,7 @@ use candle_core::{DType, Result, Tensor, Var};
 use siren_kernel::network::{Order, Plan};
 
 use super::{Accumulate, Backend, Composed, Pass, Threads, same_kind};
-use crate::field::gradients::Gradients;
+use crate::field::gradients::{FlatGradient, Gradients};
 
 /// Candle's own operations in double precision.
 pub(in super::super) struct Double;
@@ -117,10 +117,11 @@ impl Accumulate for DoubleSum {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> Result<Tensor> {
-        match self.sum {
-            Some(sum) => Ok(sum),
-            None => self.leaf.zeros_like(),
-        }
+    fn finish(self: Box<Self>) -> Result<FlatGradient> {
+        let sum = match self.sum {
+            Some(sum) => sum,
+            None => self.leaf.zeros_like()?,
+        };
+        Ok(sum.into())
     }
 }

@@ -18,6 +18,7 @@ mod fused;
 mod square_error;
 
 use std::any::Any;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::backprop::GradStore;
@@ -26,7 +27,8 @@ use siren_kernel::Level;
 use siren_kernel::network::{Order, Plan};
 
 use super::engine::FieldEngine;
-use super::gradients::Gradients;
+use super::gradients::{FlatGradient, Gradients};
+use super::parameters::Parameters;
 use crate::error::Result;
 
 pub(super) use self::composed::Composed;
@@ -80,6 +82,11 @@ pub(super) trait Backend: Send + Sync {
     /// Returns how many threads may call at once.
     fn threads(&self) -> Threads;
 
+    /// Returns whether a sample is kept from step to step, so that points are better selected from it than drawn.
+    fn keeps_samples(&self) -> bool {
+        false
+    }
+
     /// Returns the number of points per differentiable application for which a training step is fastest.
     fn chunk_points(&self, plan: &Plan, order: &Order) -> usize;
 
@@ -93,6 +100,17 @@ pub(super) trait Backend: Send + Sync {
         params: &Tensor,
         gradients: Gradients,
     ) -> candle_core::Result<Box<dyn Pass>>;
+
+    /// Prepares the parameters of a field, as [`prepare`](Self::prepare). A backend with memory of its own keeps a copy of them there, which
+    /// optimizers may change.
+    fn prepare_field(
+        &self,
+        plan: &Arc<Plan>,
+        parameters: &Parameters,
+        gradients: Gradients,
+    ) -> Result<Box<dyn Pass>> {
+        Ok(self.prepare(plan, parameters.var()?.as_tensor(), gradients)?)
+    }
 
     /// Returns the jets `(b, n, c, 1 + d + K)` at `coords (b, n, d)` of fields with parameters `(b, P)`, differentiable in the
     /// parameters.
@@ -124,8 +142,19 @@ pub(super) trait Pass: Send + Sync {
     fn accumulator(&self) -> candle_core::Result<Box<dyn Accumulate>>;
 }
 
+/// Some points of a sample. A device that keeps the sample is told which, instead of being given their coordinates.
+#[derive(Clone)]
+pub(crate) enum PointSet<'a> {
+    /// Adjacent points.
+    Adjacent(Range<usize>),
+    /// Points by index, once each time that they occur.
+    Selected(&'a [u32]),
+}
+
 /// Targets of adjacent components of jets, with the factors of their squared differences.
 pub(crate) struct ComponentSquares<'a> {
+    /// The points of coordinates and targets that count.
+    pub(crate) points: PointSet<'a>,
     /// Targets `(n, c)` of one component, or `(n, c, t)` of `t`.
     pub(crate) targets: &'a Tensor,
     /// The first component with a target.
@@ -139,7 +168,7 @@ pub(super) trait Accumulate: Any + Send {
     /// Returns the jets `(n, c, 1 + d + K)` at `coords (n, d)`, whose backward pass adds to this gradient.
     fn jets(&mut self, coords: &Tensor, order: &Order) -> candle_core::Result<Tensor>;
 
-    /// Adds the gradient of `Σ fₖ (Jₖ − tₖ)²` at `coords (n, d)`, and returns the sum of the squared differences of each component, if the
+    /// Adds the gradient of `Σ fₖ (Jₖ − tₖ)²` at some of the points `coords (n, d)`, and returns the sum of the squared differences of each component, if the
     /// backend computes such losses beside the network.
     fn squares(
         &mut self,
@@ -156,8 +185,8 @@ pub(super) trait Accumulate: Any + Send {
     /// Adds another sum of the same [`Pass`].
     fn merge(&mut self, other: Box<dyn Accumulate>) -> candle_core::Result<()>;
 
-    /// Returns the sum as flat parameters `(P,)`.
-    fn finish(self: Box<Self>) -> candle_core::Result<Tensor>;
+    /// Returns the sum.
+    fn finish(self: Box<Self>) -> candle_core::Result<FlatGradient>;
 }
 
 /// Locks a mutex, poisoned or not: if another chunk panicked, its own panic ends the training.

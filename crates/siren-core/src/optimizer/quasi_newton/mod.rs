@@ -150,7 +150,7 @@ impl Descent<'_> {
         let mut evaluate = |length| self.trial(&start.theta, direction, length);
         let found = LineSearch::new(at_start, max_evaluations, &mut evaluate).run(first)?;
         if let Some(reached) = &found {
-            let theta = to_tensor(&reached.theta, self.parameters.var())?;
+            let theta = to_tensor(&reached.theta, self.parameters.leaf())?;
             self.parameters.set(&theta)?;
         }
         Ok(found)
@@ -160,7 +160,7 @@ impl Descent<'_> {
     fn trial(&mut self, start: &[f64], direction: &[f64], length: f64) -> Result<Trial<Reached>> {
         let mut theta = start.to_vec();
         add_scaled(&mut theta, length, direction);
-        let rounded = to_tensor(&theta, self.parameters.var())?;
+        let rounded = to_tensor(&theta, self.parameters.leaf())?;
         let theta = from_tensor(&rounded)?;
         if !theta.iter().all(|element| element.is_finite()) {
             return Ok(infinite(length));
@@ -171,7 +171,7 @@ impl Descent<'_> {
             Err(Error::Diverged { .. }) => return Ok(infinite(length)),
             Err(error) => return Err(error),
         };
-        let gradient = from_tensor(&evaluation.gradient)?;
+        let gradient = from_tensor(&evaluation.gradient.tensor()?)?;
         let slope = dot(direction, &gradient);
         if !evaluation.loss.is_finite() || !slope.is_finite() {
             return Ok(infinite(length));
@@ -218,8 +218,8 @@ impl<H: InverseHessian> QuasiNewton<H> {
             return Ok(Outcome::Stalled(evaluation));
         }
         let start = Start {
-            theta: from_tensor(descent.parameters.var())?,
-            gradient: from_tensor(&evaluation.gradient)?,
+            theta: from_tensor(descent.parameters.var()?)?,
+            gradient: from_tensor(&evaluation.gradient.tensor()?)?,
             evaluation,
         };
         if !self.hessian.is_identity() {

@@ -69,7 +69,7 @@ impl Run {
     }
 
     fn place(&self) -> Vec<f64> {
-        from_tensor(self.parameters.var()).unwrap()
+        from_tensor(self.parameters.var().unwrap()).unwrap()
     }
 
     fn loss(&self) -> f64 {
@@ -80,7 +80,7 @@ impl Run {
         let (parameters, function) = (&self.parameters, self.function);
         let mut evaluate = || {
             self.evaluations += 1;
-            let (loss, gradient) = function(&from_tensor(parameters.var())?);
+            let (loss, gradient) = function(&from_tensor(parameters.var()?)?);
             let gradient = Tensor::new(gradient, &Device::Cpu)?.to_dtype(parameters.dtype())?;
             Evaluation::new(loss, gradient, None, 0)
         };
@@ -193,7 +193,7 @@ fn an_error_in_the_middle_of_a_search_changes_neither_parameters_nor_state() {
             if count > 1 {
                 return Err(Error::NoConstraints);
             }
-            let (loss, gradient) = rosenbrock(&from_tensor(parameters.var())?);
+            let (loss, gradient) = rosenbrock(&from_tensor(parameters.var()?)?);
             Evaluation::new(loss, Tensor::new(gradient, &Device::Cpu)?, None, 5)
         };
         let error = run.optimizer.step(parameters, &mut evaluate, 1.0);

@@ -4,6 +4,7 @@ use std::ffi::{c_int, c_uint, c_void};
 use std::ptr;
 
 use super::{Handle, check_device, code, handle, input, put};
+use crate::driver::report::{self, CopyDirection};
 use crate::driver::status::Status;
 use crate::driver::world::in_context;
 
@@ -57,7 +58,9 @@ exported! {
         let source = unsafe { input(from, bytes)? };
         in_context(|world| {
             let result = world.memory.write(to, source);
-            world.memory_result(result)
+            world.memory_result(result)?;
+            world.report(&report::copied(CopyDirection::ToDevice, bytes));
+            Ok(())
         })
     }
 
@@ -70,6 +73,7 @@ exported! {
             let source = world.memory_result(found)?;
             // SAFETY: contract of the interface: `bytes` bytes may be written; `source` is a buffer of its own and has as many.
             unsafe { ptr::copy_nonoverlapping(source.as_ptr(), to.cast(), bytes) };
+            world.report(&report::copied(CopyDirection::FromDevice, bytes));
             Ok(())
         })
     }

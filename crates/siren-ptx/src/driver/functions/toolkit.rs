@@ -79,3 +79,26 @@ refused! {
     CURAND_INTERNAL_ERROR:
     curandGenerateUniform curandGenerateUniformDouble curandGenerateNormal curandGenerateNormalDouble
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_libraries_open_and_compute_nothing() {
+        let mut library = handle(0);
+        // SAFETY: a pointer for a result.
+        assert_eq!(unsafe { cublasCreate_v2(&raw mut library) }, 0);
+        assert_eq!(library, handle(LIBRARY));
+        assert_eq!(cublasSetStream_v2(library, handle(0)), 0);
+        assert_eq!(cublasGemmStridedBatchedEx(), CUBLAS_NOT_SUPPORTED);
+        let mut generator = handle(0);
+        // SAFETY: a pointer for a result.
+        assert_eq!(unsafe { curandCreateGenerator(&raw mut generator, 100) }, 0);
+        assert_eq!(curandSetPseudoRandomGeneratorSeed(generator, 5), 0);
+        assert_eq!(curandGenerateUniform(), CURAND_INTERNAL_ERROR);
+        // SAFETY: a null pointer, which is refused.
+        let refused = unsafe { cublasCreate_v2(std::ptr::null_mut()) };
+        assert_eq!(refused, CUBLAS_INVALID_VALUE);
+    }
+}

@@ -19,7 +19,7 @@ use self::activation::{Derivatives, derivatives};
 use self::encoding::input;
 use super::square_error::square_error_of_jets;
 use super::{Accumulate, Backend, Pass, Threads, same_kind};
-use crate::field::gradients::Gradients;
+use crate::field::gradients::{FlatGradient, Gradients};
 
 /// Number of elements of one hidden activation `(rows, width)` per application: enough to occupy a device, and few enough that the
 /// intermediate tensors of candle's operations fit its memory.
@@ -136,11 +136,12 @@ impl Accumulate for ComposedAccumulator {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> Result<Tensor> {
-        match self.sum {
-            Some(sum) => Ok(sum),
-            None => self.leaf.zeros_like(),
-        }
+    fn finish(self: Box<Self>) -> Result<FlatGradient> {
+        let sum = match self.sum {
+            Some(sum) => sum,
+            None => self.leaf.zeros_like()?,
+        };
+        Ok(sum.into())
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) fn array(device: &siren_cuda::Device, tensor: &Tensor) -> Result<Devi
         Storage::Cpu(storage) => device.array(contiguous(storage, layout)?).map_err(wrapped),
         #[cfg(feature = "candle-cuda")]
         Storage::Cuda(storage) => device
-            .array_of(&elements(storage, layout)?)
+            .array_from(&elements(storage, layout)?)
             .map_err(wrapped),
         _ => no_cuda(tensor.device()),
     }
@@ -39,24 +39,23 @@ pub(super) fn with_view<R>(
         }
     }
     let array = array(device, tensor)?;
-    use_elements(&array.view(device)).map_err(wrapped)
+    use_elements(&array.view()).map_err(wrapped)
 }
 
 /// Returns elements of a device as a tensor in CPU memory, or on a CUDA device of candle.
 pub(super) fn tensor(
-    device: &siren_cuda::Device,
     elements: DeviceArray,
     shape: impl Into<Shape>,
     home: &Device,
 ) -> Result<Tensor> {
     match home {
         Device::Cpu => {
-            let elements = elements.read(device).map_err(wrapped)?;
+            let elements = elements.read().map_err(wrapped)?;
             Tensor::from_vec(elements, shape.into(), home)
         }
         #[cfg(feature = "candle-cuda")]
         Device::Cuda(home) => {
-            let storage = Storage::Cuda(storage(device, elements, home)?);
+            let storage = Storage::Cuda(storage(elements, home)?);
             Ok(Tensor::from_storage(
                 storage,
                 shape,
@@ -71,11 +70,10 @@ pub(super) fn tensor(
 /// Returns elements of a device as a storage of candle.
 #[cfg(feature = "candle-cuda")]
 pub(super) fn storage(
-    device: &siren_cuda::Device,
     elements: DeviceArray,
     home: &candle_core::CudaDevice,
 ) -> Result<CudaStorage> {
-    let elements = device.into_slice(elements).map_err(wrapped)?;
+    let elements = elements.into_slice().map_err(wrapped)?;
     Ok(CudaStorage::wrap_cuda_slice(elements, home.clone()))
 }
 

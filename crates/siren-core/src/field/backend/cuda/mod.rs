@@ -1,10 +1,11 @@
-//! Backend of NVIDIA devices: networks computed by `siren-cuda`. From tensors in CPU memory, parameters and coordinates go up, jets come down,
-//! their gradients go up; gradients with respect to the parameters are summed on the device and come down once per sum. Tensors on a CUDA device
-//! of candle stay there.
+//! Backend of NVIDIA devices: networks computed by `siren-cuda`. From tensors in CPU memory, coordinates go up, jets come down, and their
+//! gradients go up, unless the objective is a sum of squares. The parameters of a field, gradients with respect to them and the state of
+//! Adam and Muon stay on the device until they are asked for. Tensors on a CUDA device of candle stay there.
 
 mod batch;
 mod memory;
 mod operation;
+mod resident;
 mod uploads;
 
 use std::sync::{Arc, Mutex};
@@ -16,14 +17,15 @@ use siren_kernel::network::{Order, Plan};
 
 use self::batch::DeviceBatch;
 use self::operation::DeviceJets;
+use self::resident::{DeviceGradient, DeviceParameters};
 use self::uploads::Uploads;
 use super::batch::batch_jets;
 use super::effective::EffectiveParameters;
-#[cfg(feature = "candle-cuda")]
-use super::frequency;
 use super::square_error::square_error;
-use super::{Accumulate, Backend, ComponentSquares, Pass, Threads, lock, same_kind};
-use crate::field::gradients::Gradients;
+use super::{Accumulate, Backend, ComponentSquares, Pass, Threads, frequency, lock, same_kind};
+use crate::field::gradients::{FlatGradient, Gradients};
+use crate::field::parameters::Parameters;
+use crate::field::resident::Resident;
 
 /// Rows of jets, points times components, of one application: enough blocks for the largest cards.
 const ROWS: usize = 1 << 16;
@@ -95,6 +97,10 @@ impl Backend for Cuda {
         Threads::One
     }
 
+    fn keeps_samples(&self) -> bool {
+        true
+    }
+
     fn chunk_points(&self, plan: &Plan, order: &Order) -> usize {
         let fitting = MOST_TAPE_BYTES / Fields::tape_bytes_per_point(plan, order).max(1);
         fitting.clamp(1, self.evaluation_points(plan, order))
@@ -123,6 +129,30 @@ impl Backend for Cuda {
             fields: Arc::new(fields),
             uploads: Arc::clone(&self.uploads),
             params,
+        }))
+    }
+
+    /// Keeps the parameters on the device, unless the network's are not all of the field's, or the kernels receive others.
+    fn prepare_field(
+        &self,
+        plan: &Arc<Plan>,
+        parameters: &Parameters,
+        gradients: Gradients,
+    ) -> crate::Result<Box<dyn Pass>> {
+        if frequency::is_learned(plan) || parameters.dtype() != DType::F32 {
+            return Ok(self.prepare(plan, parameters.var()?.as_tensor(), gradients)?);
+        }
+        let upload = |flat: &Tensor| -> crate::Result<Arc<dyn Resident>> {
+            Ok(Arc::new(DeviceParameters::upload(&self.device, flat)?))
+        };
+        let resident = parameters.resident(upload)?;
+        let array = DeviceParameters::of(resident.as_ref())?.array();
+        let fields = self.device.fields_of(plan, array, self.precision);
+        let leaf = parameters.leaf().as_tensor();
+        Ok(Box::new(DevicePass {
+            fields: Arc::new(fields.map_err(wrapped)?),
+            uploads: Arc::clone(&self.uploads),
+            params: EffectiveParameters::new(plan, leaf, gradients)?,
         }))
     }
 
@@ -220,14 +250,17 @@ impl Accumulate for DeviceSum {
             return Ok(None);
         }
         let factors: Vec<f32> = squares.factors.iter().map(|&x| x as f32).collect();
+        let uploads = &self.pass.uploads;
+        let points = uploads.rows(&squares.points)?;
+        let width = plan.out_features * count;
         let targets = SquareTargets {
-            targets: &self.pass.uploads.of(squares.targets)?,
+            targets: &uploads.of_rows(squares.targets, width, &points)?,
             first: squares.first,
             count,
             factors: &factors,
         };
-        let coords = self.pass.uploads.of(coords)?;
         let fields = &self.pass.fields;
+        let coords = uploads.of_rows(coords, plan.in_features, &points)?;
         let sums = fields.square_error(&coords, order, &targets, &mut lock(&self.sum));
         Ok(Some(sums.map_err(wrapped)?))
     }
@@ -244,17 +277,17 @@ impl Accumulate for DeviceSum {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> Result<Tensor> {
-        let params = &self.pass.params;
-        let gradient = |sum: &Mutex<Gradient>| {
-            let elements = lock(sum).to_array().map_err(wrapped)?;
-            let (device, home) = (self.pass.fields.device(), params.leaf().device());
-            memory::tensor(device, elements, params.plan().parameters, home)
-        };
-        let mut total = gradient(&self.sum)?;
-        for sum in &self.merged {
-            total = (total + gradient(sum)?)?;
+    fn finish(self: Box<Self>) -> Result<FlatGradient> {
+        for other in &self.merged {
+            lock(&self.sum).add(&lock(other)).map_err(wrapped)?;
         }
-        params.pull_back(&total)
+        let params = &self.pass.params;
+        let (home, plan) = (params.leaf().device(), params.plan());
+        if home.is_cpu() && !frequency::is_learned(plan) {
+            return Ok(FlatGradient::on_device(Arc::new(DeviceGradient(self.sum))));
+        }
+        let total = lock(&self.sum).to_array().map_err(wrapped)?;
+        let total = memory::tensor(total, plan.parameters, home)?;
+        Ok(params.pull_back(&total)?.into())
     }
 }

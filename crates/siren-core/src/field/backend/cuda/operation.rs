@@ -84,7 +84,7 @@ impl CustomOp2 for DeviceJets {
     ) -> Result<(CpuStorage, Shape)> {
         let device = self.fields.device();
         let coords = device.array(contiguous(coords, layout)?).map_err(wrapped)?;
-        let jets = self.forward(&coords)?.read(device).map_err(wrapped)?;
+        let jets = self.forward(&coords)?.read().map_err(wrapped)?;
         Ok((CpuStorage::F32(jets), self.shape(layout)))
     }
 
@@ -98,8 +98,8 @@ impl CustomOp2 for DeviceJets {
     ) -> Result<(candle_core::CudaStorage, Shape)> {
         let (device, home) = (self.fields.device(), &coords.device);
         let elements = memory::elements(coords, layout)?;
-        let coords = device.array_of(&elements).map_err(wrapped)?;
-        let jets = memory::storage(device, self.forward(&coords)?, home)?;
+        let coords = device.array_from(&elements).map_err(wrapped)?;
+        let jets = memory::storage(self.forward(&coords)?, home)?;
         Ok((jets, self.shape(layout)))
     }
 
@@ -117,8 +117,7 @@ impl CustomOp2 for DeviceJets {
         }
         let mut sum = self.fields.gradient().map_err(wrapped)?;
         self.backward(coords, d_jets, &mut sum)?;
-        let device = self.fields.device();
-        let gradient = memory::tensor(device, sum.into_array(), params.shape(), params.device())?;
+        let gradient = memory::tensor(sum.into_array(), params.shape(), params.device())?;
         Ok((None, Some(gradient)))
     }
 }

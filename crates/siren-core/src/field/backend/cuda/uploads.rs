@@ -1,13 +1,14 @@
 //! Tensors on the device, kept while they are used again.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Mutex;
 
 use candle_core::{Result, Tensor, TensorId};
-use siren_cuda::{Device, DeviceArray};
+use siren_cuda::{Device, DeviceArray, DeviceIndices};
 
-use super::super::lock;
-use super::memory;
+use super::super::{PointSet, lock};
+use super::{memory, wrapped};
 
 /// Most tensors that are kept: coordinates and targets of some samples.
 const MOST_ARRAYS: usize = 8;
@@ -52,4 +53,42 @@ impl Uploads {
         kept.truncate(fitting);
         Ok(array)
     }
+
+    /// Uploads the indices of points.
+    pub(super) fn rows(&self, points: &PointSet<'_>) -> Result<DeviceRows> {
+        Ok(match points {
+            PointSet::Adjacent(points) => DeviceRows::Adjacent(points.clone()),
+            PointSet::Selected(indices) => {
+                DeviceRows::Selected(self.device.indices(indices).map_err(wrapped)?)
+            }
+        })
+    }
+
+    /// Returns rows of a tensor of type `f32` on the device; a row has `width` elements.
+    pub(super) fn of_rows(
+        &self,
+        tensor: &Tensor,
+        width: usize,
+        rows: &DeviceRows,
+    ) -> Result<DeviceArray> {
+        if let (false, DeviceRows::Adjacent(rows)) = (tensor.device().is_cpu(), rows) {
+            return self.of(&tensor.narrow(0, rows.start, rows.len())?);
+        }
+        let all = self.of(tensor)?;
+        let some = match rows {
+            DeviceRows::Adjacent(rows) if rows.len() * width == all.len() => return Ok(all),
+            DeviceRows::Adjacent(rows) => {
+                let elements = rows.start * width..rows.end * width;
+                self.device.part(&all, elements)
+            }
+            DeviceRows::Selected(indices) => self.device.gather(&all, width, indices),
+        };
+        some.map_err(wrapped)
+    }
+}
+
+/// Rows of arrays on a device.
+pub(super) enum DeviceRows {
+    Adjacent(Range<usize>),
+    Selected(DeviceIndices),
 }

@@ -19,7 +19,7 @@ use super::effective::EffectiveParameters;
 use super::square_error::square_error;
 use super::{Accumulate, Backend, Pass, Threads, lock, same_kind};
 use crate::error::Result;
-use crate::field::gradients::Gradients;
+use crate::field::gradients::{FlatGradient, Gradients};
 
 /// Number of points per application without gradients.
 const EVALUATION_POINTS: usize = 4096;
@@ -162,9 +162,9 @@ impl Accumulate for FusedAccumulator {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> candle_core::Result<Tensor> {
+    fn finish(self: Box<Self>) -> candle_core::Result<FlatGradient> {
         let FusedPass { pools, params, .. } = &self.pass;
         let sum = lock(&self.sum).take().finish(params.plan(), pools)?;
-        params.pull_back(&sum)
+        Ok(params.pull_back(&sum)?.into())
     }
 }
