@@ -37,6 +37,8 @@ impl Device {
     /// If the stream is the default one of each thread (`CudaContext::per_thread_stream`), the order is that of one thread alone: a thread that
     /// takes over waits first ([`synchronize`](Self::synchronize), called by the thread before it).
     ///
+    /// Memory that is freed stays with the program, for both.
+    ///
     /// # Errors
     /// [`Error::OldDevice`]; [`Error::Driver`] if the driver refuses.
     pub fn on_stream(stream: Arc<CudaStream>) -> Result<Self> {
@@ -65,7 +67,7 @@ impl Device {
     pub fn array_from(&self, elements: &CudaView<'_, f32>) -> Result<DeviceArray> {
         self.must_have(elements)?;
         let mut buffer = self.uninitialized(elements.len(), "a copy of elements")?;
-        if elements.len() > 0 {
+        if !elements.is_empty() {
             let copied = self.0.stream.memcpy_dtod(elements, &mut buffer.slice);
             copied.map_err(Error::driver("copying on the device"))?;
         }
