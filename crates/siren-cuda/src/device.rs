@@ -1,5 +1,7 @@
 //! Devices, their memory, and kernel launches.
 
+mod foreign;
+
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -16,6 +18,8 @@ use crate::arguments;
 use crate::error::{Error, Result};
 use crate::kernels::{Kernel, PtxFile, THREADS};
 use crate::tables::Tables;
+
+pub use self::foreign::DeviceView;
 
 /// Oldest compute capability: `mma` with halves, `cp.async` and `redux` need Ampere.
 const OLDEST_CAPABILITY: (i32, i32) = (8, 0);
@@ -71,6 +75,14 @@ impl Device {
             return Err(Error::NoDevice { index, count });
         }
         let context = CudaContext::new(index).map_err(Error::driver("opening a device"))?;
+        // All work is on one stream, so that it runs in the order of the calls.
+        Self::with_stream(context.default_stream(), kernels)
+    }
+
+    /// Makes a device whose work is on the given stream.
+    fn with_stream(stream: Arc<CudaStream>, kernels: [Cow<'static, str>; 3]) -> Result<Self> {
+        let context = stream.context();
+        let index = context.ordinal();
         let name = context.name().map_err(Error::driver("reading its name"))?;
         let capability = context
             .compute_capability()
@@ -84,12 +96,11 @@ impl Device {
                 minor,
             });
         }
-        keep_freed_memory(&context).map_err(Error::driver("setting up its memory"))?;
+        keep_freed_memory(context).map_err(Error::driver("setting up its memory"))?;
         Ok(Self(Arc::new(Inner {
             index,
             name,
-            // All work is on one stream, so that it runs in the order of the calls.
-            stream: context.default_stream(),
+            stream,
             kernels,
             modules: [const { OnceLock::new() }; 3],
             tables: Tables::default(),
@@ -206,8 +217,8 @@ impl Device {
         let mut launch = self.0.stream.launch_builder(function);
         launch.arg(&argument);
         let start = self.is_recording().then(|| self.event()).transpose()?;
-        // SAFETY: the argument is the one that the kernel declares (`Argument`), and its addresses are those of buffers on this device,
-        // with the sizes of the same tiling: `fields.rs` makes both. The tests run every kernel in an interpreter that checks each access.
+        // SAFETY: the argument is the one that the kernel declares (`Argument`), and its addresses are those of buffers on this device, or of
+        // memory of its context that a `DeviceView` borrows, with the sizes of the same tiling: `fields.rs` makes both. The tests run every kernel in an interpreter that checks each access.
         let launched = unsafe { launch.launch(config) };
         launched.map_err(Error::driver("starting a kernel"))?;
         if let Some(start) = start {

@@ -7,7 +7,7 @@ use siren_kernel::network::{Dense, Features, Order, Plan};
 
 use crate::arguments::{FeatureKind, FeaturesForward, ForwardOutput, Jets, LayerForward, Rows};
 use crate::array::DeviceArray;
-use crate::device::{Argument, Buffer};
+use crate::device::Argument;
 use crate::error::{Error, Result};
 use crate::fields::{Fields, RowsBuffer};
 use crate::tables::OrderTables;
@@ -48,9 +48,16 @@ impl Fields {
     /// # Errors
     /// [`Error::Length`] or [`Error::Components`] if the arguments do not fit; [`Error::OutOfMemory`].
     pub fn jets(&self, coords: &[f32], order: &Order) -> Result<Vec<f32>> {
-        let coords = self.device.array(coords)?;
-        let (jets, _) = self.run(&coords, order, Saving::Nothing)?;
-        self.device.download(&jets)
+        let jets = self.jets_on_device(&self.device.array(coords)?, order)?;
+        jets.read()
+    }
+
+    /// As [`jets`](Self::jets), with coordinates and jets on the device.
+    ///
+    /// # Errors
+    /// As [`jets`](Self::jets).
+    pub fn jets_on_device(&self, coords: &DeviceArray, order: &Order) -> Result<DeviceArray> {
+        Ok(self.run(coords, order, Saving::Nothing)?.0)
     }
 
     /// Returns the jets `(b, n, c, 1 + d + K)` at `coords (b, n, d)`, and what [`backward`](Self::backward) needs.
@@ -60,15 +67,18 @@ impl Fields {
     pub fn forward(&self, coords: &[f32], order: &Order) -> Result<(Vec<f32>, Tape)> {
         let coords = self.device.array(coords)?;
         let (jets, tape) = self.forward_on_device(&coords, order)?;
-        Ok((self.device.download(&jets)?, tape))
+        Ok((jets.read()?, tape))
     }
 
     /// As [`forward`](Self::forward), with coordinates and jets on the device.
-    pub(crate) fn forward_on_device(
+    ///
+    /// # Errors
+    /// As [`jets`](Self::jets).
+    pub fn forward_on_device(
         &self,
         coords: &DeviceArray,
         order: &Order,
-    ) -> Result<(Buffer<f32>, Tape)> {
+    ) -> Result<(DeviceArray, Tape)> {
         self.run(coords, order, Saving::Tape)
     }
 
@@ -85,7 +95,7 @@ impl Fields {
         coords: &DeviceArray,
         order: &Order,
         saving: Saving,
-    ) -> Result<(Buffer<f32>, Tape)> {
+    ) -> Result<(DeviceArray, Tape)> {
         let (plan, device) = (&self.plan, &self.device);
         let dims = plan.in_features;
         if !coords.len().is_multiple_of(self.count * dims) {
@@ -115,7 +125,7 @@ impl Fields {
             saving,
         }
         .run(&mut tape, device.address(&jets))?;
-        Ok((jets, tape))
+        Ok((device.array_of(jets), tape))
     }
 }
 

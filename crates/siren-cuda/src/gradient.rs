@@ -4,7 +4,8 @@ use crate::arguments::{
     Addition, FeatureKind, FeaturesGradient, LayerBackward, Partials, Reduce, Rows, Scatter,
     WeightGradient,
 };
-use crate::device::{Buffer, Device};
+use crate::array::DeviceArray;
+use crate::device::{Buffer, Device, DeviceView};
 use crate::error::{Error, Result};
 use crate::fields::{Fields, RowsBuffer};
 use crate::forward::{FeatureArguments, Tape};
@@ -31,6 +32,22 @@ impl Gradient {
     /// [`Error::Driver`] if a kernel failed.
     pub fn read(&self) -> Result<Vec<f32>> {
         self.device.download(&self.data)
+    }
+
+    /// Returns a copy of the sum on the device, `(b, P)`.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn to_array(&self) -> Result<DeviceArray> {
+        let mut copy = self.device.uninitialized(self.data.len(), "a gradient")?;
+        self.device.copy(&self.data, &mut copy)?;
+        Ok(self.device.array_of(copy))
+    }
+
+    /// Returns the sum on the device, `(b, P)`.
+    #[must_use]
+    pub fn into_array(self) -> DeviceArray {
+        self.device.array_of(self.data)
     }
 
     /// Adds another gradient of as many parameters.
@@ -103,20 +120,23 @@ impl Fields {
     /// # Errors
     /// [`Error::Length`] if an argument does not fit; [`Error::OutOfMemory`].
     pub fn backward(&self, tape: &Tape, d_jets: &[f32], gradient: &mut Gradient) -> Result<()> {
-        let tiling = tape.tiling;
-        let expected = self.count * tiling.points * self.plan.out_features * tiling.components;
-        check_length("gradient with respect to jets", expected, d_jets.len())?;
-        self.backward_on_device(tape, &self.device.upload(d_jets)?, gradient)
+        let d_jets = self.device.upload(d_jets)?;
+        self.backward_on_device(tape, &self.device.view_of(&d_jets), gradient)
     }
 
     /// As [`backward`](Self::backward), with `d_jets` on the device.
-    pub(crate) fn backward_on_device(
+    ///
+    /// # Errors
+    /// As [`backward`](Self::backward).
+    pub fn backward_on_device(
         &self,
         tape: &Tape,
-        d_jets: &Buffer<f32>,
+        d_jets: &DeviceView<'_>,
         gradient: &mut Gradient,
     ) -> Result<()> {
         let (plan, device, tiling) = (&self.plan, &self.device, tape.tiling);
+        let expected = self.count * tiling.points * plan.out_features * tiling.components;
+        check_length("gradient with respect to jets", expected, d_jets.len())?;
         let each = self.count * plan.parameters;
         check_length(
             "gradient with respect to parameters",
@@ -171,7 +191,7 @@ fn covers_all_parameters(plan: &Plan) -> bool {
 }
 
 impl Pass<'_> {
-    fn run(&self, d_jets: &Buffer<f32>) -> Result<()> {
+    fn run(&self, d_jets: &DeviceView<'_>) -> Result<()> {
         let Fields { plan, device, .. } = self.fields;
         let mut upstream = self.scatter(d_jets)?;
         for (index, layer) in plan.layers.iter().enumerate().rev() {
@@ -210,12 +230,12 @@ impl Pass<'_> {
     }
 
     /// Copies the gradient with respect to the jets to rows.
-    fn scatter(&self, d_jets: &Buffer<f32>) -> Result<RowsBuffer> {
+    fn scatter(&self, d_jets: &DeviceView<'_>) -> Result<RowsBuffer> {
         let Fields { plan, device, .. } = self.fields;
         let rows = device.rows(self.tape.tiling, plan.out_features)?;
         let argument = Scatter {
             jets: device.jets_argument(self.tape.tiling, &self.tape.order),
-            d_jets: device.address(d_jets),
+            d_jets: d_jets.address,
             out: device.rows_argument(&rows),
         };
         let grid = [self.tape.tiling.tiles(), 1, self.fields.count];

@@ -95,7 +95,7 @@ mod tiles;
 mod weights;
 
 pub use self::array::{DeviceArray, DeviceIndices};
-pub use self::device::Device;
+pub use self::device::{Device, DeviceView};
 pub use self::error::{Error, Result};
 pub use self::fields::Fields;
 pub use self::forward::Tape;
@@ -106,5 +106,8 @@ pub use self::measure::{CardProperties, KernelTime};
 pub use self::optimizer::{AdamMoments, AdamStep, MuonMatrix, MuonMomenta, MuonStep};
 pub use self::tiles::MAX_COMPONENTS;
 
+/// The types of [`Device::on_stream`] and of memory that other libraries share with a device.
+#[doc(no_inline)]
+pub use cudarc;
 #[doc(no_inline)]
 pub use siren_kernel::network::{Order, Plan};
