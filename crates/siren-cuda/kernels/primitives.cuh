@@ -48,3 +48,10 @@ __device__ __forceinline__ float warp_maximum(float value) {
     asm volatile("redux.sync.max.u32 %0, %1, 0xffffffff;" : "=r"(largest) : "r"(__float_as_uint(value)));
     return __uint_as_float(largest);
 }
+
+// threadIdx.x, read anew: what is computed from it is not kept in registers from one call to the next.
+__device__ __forceinline__ int thread_index() {
+    int index;
+    asm volatile("mov.u32 %0, %tid.x;" : "=r"(index));
+    return index;
+}

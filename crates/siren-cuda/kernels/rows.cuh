@@ -14,6 +14,9 @@ constexpr int TILE_COLUMNS = 64;
 constexpr int SLICE = 32;
 constexpr int THREADS = 128;
 
+// Layers of a network that one launch takes at most.
+constexpr int MOST_LAYERS = 16;
+
 // A term coefficient · ∂²/∂x_i∂x_j of a second-order trace.
 struct TraceEntry {
     int i, j;

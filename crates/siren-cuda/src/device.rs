@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cudarc::driver::result::{device, mem_pool};
-use cudarc::driver::sys::{CUevent_flags, CUmemPool_attribute, CUresult, cuDriverGetVersion};
+use cudarc::driver::sys::{
+    CUevent_flags, CUfunction_attribute, CUmemPool_attribute, CUresult, cuDriverGetVersion,
+};
 use cudarc::driver::{
     CudaContext, CudaEvent, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr,
     DriverError, LaunchConfig, PushKernelArg, ValidAsZeroBits,
@@ -13,11 +15,14 @@ use cudarc::nvrtc::Ptx;
 
 use crate::arguments;
 use crate::error::{Error, Result};
-use crate::kernels::{Kernel, Precision, THREADS};
+use crate::kernels::{Kernel, MOST_GROUPS, Precision, THREADS};
 use crate::tables::Tables;
 
 /// Oldest compute capability: `mma` with halves, `cp.async` and `redux` need Ampere.
 const OLDEST_CAPABILITY: (i32, i32) = (8, 0);
+
+/// Dynamic shared memory that a kernel may have without a call that permits more.
+const SHARED_BYTES_WITHOUT_CONSENT: u32 = 48 * 1024;
 
 /// File name of the driver's library.
 const DRIVER_LIBRARY: &str = if cfg!(windows) {
@@ -193,8 +198,8 @@ impl Device {
         }
         let config = LaunchConfig {
             grid_dim: grid_dim(grid)?,
-            block_dim: (THREADS as u32, 1, 1),
-            shared_mem_bytes: A::KERNEL.shared_bytes(precision),
+            block_dim: (argument.groups() * THREADS as u32, 1, 1),
+            shared_mem_bytes: A::KERNEL.shared_bytes(precision, argument.groups()),
         };
         let function = &self.functions(precision)?[A::KERNEL as usize];
         let argument = Packaged(*argument);
@@ -263,8 +268,18 @@ impl Device {
         let context = self.0.stream.context();
         let compiled = context.load_module(Ptx::from_src(&*self.0.kernels[precision as usize]));
         let compiled = compiled.map_err(Error::driver("compiling the kernels"))?;
-        let function = |kernel: &Kernel| compiled.load_function(kernel.name());
-        let functions: std::result::Result<Vec<_>, _> = Kernel::ALL.iter().map(function).collect();
+        let function = |kernel: &Kernel| {
+            let function = compiled.load_function(kernel.name())?;
+            let shared = kernel.shared_bytes(precision, MOST_GROUPS);
+            if shared > SHARED_BYTES_WITHOUT_CONSENT {
+                let attribute =
+                    CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+                function.set_attribute(attribute, shared as i32)?;
+            }
+            Ok(function)
+        };
+        let functions: std::result::Result<Vec<_>, DriverError> =
+            Kernel::ALL.iter().map(function).collect();
         let functions = functions.map_err(Error::driver("finding a kernel"))?;
         Ok(module.get_or_init(|| functions))
     }
@@ -389,6 +404,11 @@ unsafe impl ValidAsZeroBits for arguments::PackedLayer {}
 pub(crate) trait Argument: Copy {
     /// The kernel, whose only parameter is the struct of the same name.
     const KERNEL: Kernel;
+
+    /// Returns how often a block has [`THREADS`] threads.
+    fn groups(&self) -> u32 {
+        1
+    }
 }
 
 macro_rules! arguments {
@@ -409,6 +429,20 @@ arguments!(
     Pack,
     SquareError
 );
+impl Argument for arguments::NarrowForward {
+    const KERNEL: Kernel = Kernel::NarrowForward;
+
+    fn groups(&self) -> u32 {
+        self.tiles as u32
+    }
+}
+impl Argument for arguments::NarrowBackward {
+    const KERNEL: Kernel = Kernel::NarrowBackward;
+
+    fn groups(&self) -> u32 {
+        self.tiles as u32
+    }
+}
 impl Argument for arguments::Maximum {
     const KERNEL: Kernel = Kernel::WeightMaximum;
 }

@@ -80,6 +80,10 @@ mod loss;
 mod measure;
 #[cfg(test)]
 mod mutants;
+mod narrow;
+#[cfg(test)]
+#[path = "../tests/networks/mod.rs"]
+mod networks;
 mod tables;
 mod tiles;
 mod weights;

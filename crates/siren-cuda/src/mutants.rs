@@ -14,11 +14,8 @@ use siren_kernel::network::{Features, Order};
 
 use crate::device::Device;
 use crate::kernels::Precision;
-
-#[path = "../tests/networks/mod.rs"]
-mod networks;
-
-use networks::{NetworkCase, Sizes, outputs_under_stand_in_drivers, plan};
+use crate::narrow::{Kernels, bits_of};
+use crate::networks::{NetworkCase, Sizes, outputs_under_stand_in_drivers, plan};
 
 /// The mutant that a process is to run: the number of a barrier, or the name of a change.
 const MUTANT: &str = "SIREN_CUDA_TEST_MUTANT";
@@ -49,9 +46,11 @@ fn run(ptx: String) {
         };
         let plan = plan(sizes, features, pointwise);
         let case = NetworkCase::draw(sizes, plan, order, 5);
-        if let Err(error) = case.on(&device, Precision::Exact) {
-            println!("> {error}");
-            return;
+        for kernels in [Kernels::of(&case.plan), Kernels::Layers] {
+            if let Err(error) = bits_of(&case, &device, Precision::Exact, kernels) {
+                println!("> {error}");
+                return;
+            }
         }
     }
     println!("> no fault");
@@ -131,13 +130,15 @@ fn a_barrier_that_is_left_out_is_found_as_a_race() {
         "layer_forward",
         "features_forward",
         "layer_backward",
+        "narrow_forward",
+        "narrow_backward",
         "weight_gradient",
         "features_gradient",
     ]
     .iter()
     .flat_map(|kernel| lines_of(kernel, "bar.sync"))
     .collect();
-    assert!(barriers.len() >= 15, "{barriers:?}");
+    assert!(barriers.len() >= 35, "{barriers:?}");
     let mutants: Vec<String> = barriers.iter().map(usize::to_string).collect();
     let found = faults(&mutants, |line| {
         with_lines(&[line.parse().unwrap()], |_| String::new())
@@ -165,13 +166,25 @@ fn changed_indices_are_found() {
             "weight_gradient",
             "%ctaid.x;",
             "%nctaid.x;",
-            "nobody has written",
+            "race in global memory",
         ),
         (
             "layer_forward",
             "%ctaid.x;",
             "%nctaid.x;",
             "race in global memory",
+        ),
+        (
+            "narrow_forward",
+            "%ctaid.x;",
+            "%nctaid.x;",
+            "race in global memory",
+        ),
+        (
+            "narrow_backward",
+            "%tid.x;",
+            "%ntid.x;",
+            "race in shared memory",
         ),
         ("scatter", "%ctaid.z;", "%nctaid.z;", "out of bounds"),
         ("reduce", "%ctaid.z;", "%nctaid.z;", "out of bounds"),
