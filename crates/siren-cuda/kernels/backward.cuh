@@ -30,8 +30,8 @@ __device__ __forceinline__ float scatter_row(const ResultTile &result, const Sca
             largest = fabsf(x[e]) <= largest ? largest : fabsf(x[e]);
         }
         float4 four = make_float4(x[0], x[1], x[2], x[3]);
-        *reinterpret_cast<float4 *>(to + channel) = four;
-        if (result.keeps_activations) *reinterpret_cast<float4 *>(result.row(row) + channel - first) = four;
+        store_global(to + channel, four);
+        if (result.keeps_activations) store_shared(result.row(row) + channel - first, four);
     }
     return largest;
 }

@@ -50,7 +50,7 @@ __device__ __forceinline__ void store_forward_fours(const ResultTile &result, co
         }
         if (out.z.exists()) {
 #pragma unroll
-            for (int c = 0; c < C; c++) save.store(c, saved.row(c * jets.points_per_tile + point) + column);
+            for (int c = 0; c < C; c++) store_global(saved.row(c * jets.points_per_tile + point) + column, save.all(c));
         }
     });
 }

@@ -60,23 +60,33 @@ __device__ __forceinline__ void split_rows(const NarrowMemory &memory, int colum
     }
     __syncthreads();
     own.maxima[own.thread] = 0;
-    int column = four_columns(own), first_row = own.thread / ROW_THREADS;
+    int column = four_columns(own), first_row = own.thread / ROW_THREADS, step = GROUP_POINTS * own.stride;
     bool is_column = own.first_column() + column < columns;
+    float *from = own.row(first_row) + column;
+    // Two threads share eight columns. The second piece lies beside the first one.
     int place = SplitRows::place(first_row, 0, column / SLICE);
-    for (int first = first_row; first < TILE_ROWS; first += SPLIT_ROWS * GROUP_POINTS) {
+    float *to = own.row(first_row) + column / 8 * 8 + place + column / 4 % 2 * 2;
+    const float *scales = memory.scales() + first_row;
+#pragma unroll 1
+    for (int i = 0; i < TILE_ROWS / GROUP_POINTS / SPLIT_ROWS; i++) {
         float4 x[SPLIT_ROWS];
+        if (is_column) {
 #pragma unroll
-        for (int i = 0; i < SPLIT_ROWS; i++) {
-            if (is_column) x[i] = *reinterpret_cast<const float4 *>(own.row(first + i * GROUP_POINTS) + column);
+            for (int k = 0; k < SPLIT_ROWS; k++) x[k] = *reinterpret_cast<const float4 *>(from + k * step);
         }
-        // Two threads share eight columns.
         __syncwarp();
+        if (is_column) {
 #pragma unroll
-        for (int i = 0; i < SPLIT_ROWS; i++) {
-            int row = first + i * GROUP_POINTS;
-            float *to = own.row(row) + column / 8 * 8 + place + column / 4 % 2 * 2;
-            if (is_column) store_pieces(reinterpret_cast<u16 *>(to), place ? -8 : 8, x[i], memory.scales()[row]);
+            for (int k = 0; k < SPLIT_ROWS; k++) {
+                uint2 pieces[PIECES];
+                split_four(x[k], scales[k * GROUP_POINTS], pieces);
+#pragma unroll
+                for (int piece = 0; piece < PIECES; piece++) store_shared(to + k * step + piece * (4 - 2 * place), pieces[piece]);
+            }
         }
+        from += SPLIT_ROWS * step;
+        to += SPLIT_ROWS * step;
+        scales += SPLIT_ROWS * GROUP_POINTS;
     }
     __syncthreads();
 }
@@ -90,7 +100,8 @@ template <int N> struct Number {
 template <int LEAST>
 __device__ __forceinline__ void multiply_rows(const NarrowMemory &memory, const Weights &weights, int width) {
     ResultTile own = memory.tile();
-    float sums[2][TILE_COLUMNS / 8][4] = {};
+    constexpr int HALF = TILE_COLUMNS / 16;
+    float sums[2][2 * HALF][4] = {};
     int columns = width - own.first_column();
     int output_tiles = weights.padded_outputs() / 8, warp = own.thread / 32;
     const u32 *fragments = fragments_of(weights, own.column_tile);
@@ -108,16 +119,17 @@ __device__ __forceinline__ void multiply_rows(const NarrowMemory &memory, const 
         // The layer is narrower than the widest one.
     } else if (LEAST == 1 && columns <= 8) {
         multiply(Number<1>());
-    } else if (columns <= TILE_COLUMNS / 2) {
-        multiply(Number<4>());
+    } else if (columns <= 8 * HALF) {
+        multiply(Number<HALF>());
     } else {
-        multiply(Number<8>());
+        multiply(Number<2 * HALF>());
     }
     __syncthreads();
-    // Anew, and everything in two halves, for 128 registers to suffice in fast mode.
+    // Anew, and in two halves, for 128 registers to suffice in fast mode.
     own = memory.tile();
-    if (columns > 0) store_sums<0, 4>(own, sums, memory.scales(), weights);
-    if (columns > TILE_COLUMNS / 2) store_sums<4, 8>(own, sums, memory.scales(), weights);
+    float weight_scale = power_of_two(-weights.exponent());
+    if (columns > 0) store_sums<0, HALF>(own, sums, memory.scales(), weight_scale);
+    if (columns > 8 * HALF) store_sums<HALF, 2 * HALF>(own, sums, memory.scales(), weight_scale);
     __syncthreads();
 }
 

@@ -120,8 +120,8 @@ template <int C> struct Four {
         x[component][2] = all.z;
         x[component][3] = all.w;
     }
-    __device__ __forceinline__ void store(int component, float *to) const {
-        *reinterpret_cast<float4 *>(to) = make_float4(x[component][0], x[component][1], x[component][2], x[component][3]);
+    __device__ __forceinline__ float4 all(int component) const {
+        return make_float4(x[component][0], x[component][1], x[component][2], x[component][3]);
     }
     // Bits of the largest magnitude, in which NaN is the largest of all.
     __device__ __forceinline__ u32 largest(int component) const {
@@ -157,8 +157,8 @@ __device__ __forceinline__ void change_and_store_fours(const ResultTile &result,
 #pragma unroll
         for (int c = 0; c < C; c++) {
             int row = c * jets.points_per_tile + point;
-            if (is_stored && has_rows) four.store(c, tile.row(row) + out_column);
-            if (result.keeps_activations && is_column && has_rows) four.store(c, result.row(row) + column);
+            if (is_stored && has_rows) store_global(tile.row(row) + out_column, four.all(c));
+            if (result.keeps_activations && is_column && has_rows) store_shared(result.row(row) + column, four.all(c));
             // Two points meet in a warp.
             u32 own = four.largest(c);
             float even = warp_maximum(__uint_as_float(is_even ? own : 0)), odd = warp_maximum(__uint_as_float(is_even ? 0 : own));
@@ -167,8 +167,8 @@ __device__ __forceinline__ void change_and_store_fours(const ResultTile &result,
     }
     for (int row = C * jets.points_per_tile + own_point; row < TILE_ROWS; row += GROUP_POINTS) {
         float4 zeros = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-        if (is_stored) *reinterpret_cast<float4 *>(tile.row(row) + out_column) = zeros;
-        if (result.keeps_activations && is_column) *reinterpret_cast<float4 *>(result.row(row) + column) = zeros;
+        if (is_stored) store_global(tile.row(row) + out_column, zeros);
+        if (result.keeps_activations && is_column) store_shared(result.row(row) + column, zeros);
     }
 }
 

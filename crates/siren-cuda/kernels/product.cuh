@@ -124,9 +124,8 @@ __device__ __forceinline__ void multiply_slice(float (&sums)[2][M][4], const Ope
 // Scales sums of columns 8 FIRST to 8 END back and writes them to the tile of results.
 template <int FIRST, int END, int M>
 __device__ __forceinline__ void store_sums(const ResultTile &result, const float (&sums)[2][M][4], const float *row_scales,
-                                           const Weights &weights) {
+                                           float weight_scale) {
     int lane = threadIdx.x % 32, warp = result.thread / 32;
-    float weight_scale = power_of_two(-weights.exponent());
 #pragma unroll
     for (int m = 0; m < 2; m++) {
 #pragma unroll
@@ -137,7 +136,7 @@ __device__ __forceinline__ void store_sums(const ResultTile &result, const float
 #pragma unroll
             for (int n = FIRST; n < END; n++) {
                 float2 pair = make_float2(sums[m][n][half * 2] * row_scale * weight_scale, sums[m][n][half * 2 + 1] * row_scale * weight_scale);
-                *reinterpret_cast<float2 *>(result.row(row) + n * 8 + lane % 4 * 2) = pair;
+                store_shared(result.row(row) + n * 8 + lane % 4 * 2, pair);
             }
         }
     }
@@ -166,7 +165,7 @@ template <int N> __device__ __forceinline__ void multiply_columns(ProductMemory 
         if (more) store_slice(memory, (k + 1) % 2, slice);
         __syncthreads();
     }
-    store_sums<0, N>(memory.tile(), sums, memory.scales, weights);
+    store_sums<0, N>(memory.tile(), sums, memory.scales, power_of_two(-weights.exponent()));
 }
 
 // Writes rows Wᵀ, for this block's tile of rows and of columns, to memory.result, and zeros to memory.maxima. All threads see both. `width` is

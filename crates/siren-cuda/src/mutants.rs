@@ -180,12 +180,7 @@ fn changed_indices_are_found() {
             "%nctaid.x;",
             "race in global memory",
         ),
-        (
-            "narrow_backward",
-            "%tid.x;",
-            "%ntid.x;",
-            "race in shared memory",
-        ),
+        ("narrow_backward", "%tid.x;", "%ntid.x;", "out of bounds"),
         ("scatter", "%ctaid.z;", "%nctaid.z;", "out of bounds"),
         ("reduce", "%ctaid.z;", "%nctaid.z;", "out of bounds"),
         ("pack", "%ctaid.x;", "%nctaid.x;", "nobody has written"),
