@@ -86,6 +86,7 @@ mod loss;
 mod measure;
 #[cfg(test)]
 mod mutants;
+mod narrow;
 #[cfg(test)]
 #[path = "../tests/networks/mod.rs"]
 mod networks;
