@@ -24,6 +24,7 @@ Examples:
   cargo xtask test
   cargo xtask ci
   cargo xtask kernels --sass
+  cargo xtask mpi-check
 
 `cargo xtask COMMAND --help` explains a command.
 Exit status: that of the program started; 1 for an error before that; 2 for a wrong command line.";
@@ -134,6 +135,12 @@ pub enum Command {
     /// The dependency check needs cargo-deny (`cargo install --locked cargo-deny`). A summary lists the outcome of each check and its time
     /// in seconds.
     Ci,
+
+    /// Check runs that MPI shares among processes: the same bytes for 1 to 4 ranks, a killed rank, a stopped one, a hypernetwork.
+    ///
+    /// Builds the programs of pictures, of derivatives and of sets of pictures with the feature `mpi`, which needs Open MPI with its development
+    /// files and libclang. Takes a minute on one computer, beside the compilation.
+    MpiCheck,
 
     /// Compile the CUDA kernels, compare their PTX with the files checked in, and list what they need on each card.
     ///

@@ -18,6 +18,7 @@ mod ffmpeg;
 mod kernels;
 mod kind;
 mod launch;
+mod mpi_check;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -48,6 +49,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Test(args) => checks::test(&root, &args.cargo_args),
         Command::Reference => checks::reference(&root),
         Command::Ci => checks::ci(&root),
+        Command::MpiCheck => mpi_check::run(&root),
         Command::Kernels(args) => kernels::run(&root, args),
         Command::Program(command) => Launch::of(command, kind_of_config, kind_of_run)?.start(&root),
     }

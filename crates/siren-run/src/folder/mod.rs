@@ -99,6 +99,13 @@ impl RunFolder {
         })
     }
 
+    /// Returns the folder of a run that another rank writes: it may not exist yet.
+    pub(crate) fn of_another_rank(path: &Path) -> Self {
+        Self {
+            path: path.to_path_buf(),
+        }
+    }
+
     /// Opens the folder of an existing run.
     ///
     /// # Errors

@@ -17,6 +17,15 @@ impl Interrupt {
     /// Installs the handler for SIGINT, SIGTERM and SIGHUP. If that fails, a note is printed and the token is never set.
     #[must_use]
     pub fn install() -> Self {
+        Self::install_with("\nstopping after this step (again to stop at once)")
+    }
+
+    /// Installs the handler for a process that prints nothing, beside one that does.
+    pub(super) fn install_silently() -> Self {
+        Self::install_with("")
+    }
+
+    fn install_with(note: &'static str) -> Self {
         let stop = StopToken::new();
         let requested = stop.clone();
         let handler = move || {
@@ -27,7 +36,9 @@ impl Interrupt {
                 )]
                 std::process::exit(i32::from(EXIT_STATUS));
             }
-            console::print_note("\nstopping after this step (again to stop at once)");
+            if !note.is_empty() {
+                console::print_note(note);
+            }
         };
         // Without a handler, a signal kills the run, which can be resumed from its last checkpoint.
         if let Err(error) = ctrlc::set_handler(handler) {

@@ -8,6 +8,8 @@ use std::time::Instant;
 
 use siren_core::Result;
 use siren_core::file::write_atomically;
+use siren_core::ranks::Ranks;
+use siren_core::saved::little_endian;
 use siren_core::signal::KeptMetadata;
 use siren_core::train::{Model, StepReport, Task, Trainer};
 
@@ -59,24 +61,33 @@ impl<D: Domain> Session<'_, '_, D> {
         for note in self.domain.notes() {
             self.hooks.observer.note(note);
         }
-        self.note_missing_files(first);
-        let mut records = Records::open(self.folder, first)?;
+        // Rank 0 alone writes. All ranks take the same branches, because those end in calls that they make together.
+        let mut records = if self.ranks().is_first() {
+            self.note_missing_files(first);
+            Some(Records::open(self.folder, first)?)
+        } else {
+            None
+        };
         self.hooks.observer.started(&self.config.name, first, steps);
         while self.trainer.step_count() < steps {
             let start = Instant::now();
             let report = self.trainer.step(constraints)?;
-            records.seconds += start.elapsed().as_secs_f64();
-            records.push_step(&report)?;
+            if let Some(records) = &mut records {
+                records.seconds += start.elapsed().as_secs_f64();
+                records.push_step(&report)?;
+            }
             self.hooks.observer.stepped(report.step, report.loss);
             let is_last = report.step == steps;
             if is_last || report.step.is_multiple_of(self.config.run.evaluate_every) {
-                self.evaluate(&mut records, &report)?;
+                self.evaluate(records.as_mut(), &report)?;
             }
-            let is_stopped = self.hooks.stop.is_stopped() && !is_last;
+            let is_stopped = self.ranks().any(self.hooks.stop.is_stopped())? && !is_last;
             let is_due = report.step.is_multiple_of(self.config.run.checkpoint_every);
             if is_stopped || is_last || is_due {
                 // A checkpoint must not be newer than the rows on disk: a resumed run truncates tables, but cannot add rows.
-                records.sync()?;
+                if let Some(records) = &mut records {
+                    records.sync()?;
+                }
                 self.save(CheckpointChoice::Last)?;
             }
             if is_stopped {
@@ -85,7 +96,20 @@ impl<D: Domain> Session<'_, '_, D> {
             }
         }
         self.hooks.observer.finished();
-        self.finish(records)
+        let ranks = self.ranks().clone();
+        let summary = match records {
+            Some(records) => self.finish(records).map(String::into_bytes),
+            None => Ok(Vec::new()),
+        };
+        let summary = ranks.from_first(summary)?;
+        Ok(Outcome::Finished {
+            summary: String::from_utf8_lossy(&summary).into_owned(),
+        })
+    }
+
+    /// Returns the ranks that share the run.
+    fn ranks(&self) -> &Ranks {
+        &self.machine.ranks
     }
 
     /// Notes the tables that are missing in the folder of a resumed run. They begin again at its first step.
@@ -101,7 +125,19 @@ impl<D: Domain> Session<'_, '_, D> {
     }
 
     /// Evaluates the model, records the metrics, and saves the checkpoint if it is the best so far.
-    fn evaluate(&mut self, records: &mut Records, report: &StepReport) -> Result<()> {
+    fn evaluate(&mut self, records: Option<&mut Records>, report: &StepReport) -> Result<()> {
+        let is_best = match records {
+            Some(records) => self.score(records, report)?,
+            None => false,
+        };
+        if self.ranks().any(is_best)? {
+            self.save(CheckpointChoice::Best)?;
+        }
+        Ok(())
+    }
+
+    /// Evaluates the model and records the metrics. Returns whether they are the best so far.
+    fn score(&mut self, records: &mut Records, report: &StepReport) -> Result<bool> {
         let metrics = self.domain.evaluate(self.trainer.model())?;
         records.push_evaluation(report.step, &metrics)?;
         let headline = metrics
@@ -112,17 +148,23 @@ impl<D: Domain> Session<'_, '_, D> {
         observer.evaluated(report.step, report.loss, &D::HEADLINE, value);
         self.state.set_metrics(&metrics);
         let best = self.state.best.map_or(f64::NAN, |best| best.value);
-        if D::HEADLINE.is_better(value, best) {
+        let is_best = D::HEADLINE.is_better(value, best);
+        if is_best {
             self.state.best = Some(Best {
                 step: report.step,
                 value,
             });
-            self.save(CheckpointChoice::Best)?;
         }
-        Ok(())
+        Ok(is_best)
     }
 
+    /// Writes a checkpoint, for which all ranks give rank 0 their parts of the optimizer's state.
     fn save(&self, choice: CheckpointChoice) -> Result<()> {
+        must_have_the_same_parameters(&self.trainer, self.ranks())?;
+        if !self.ranks().is_first() {
+            self.trainer.optimizer_state()?;
+            return Ok(());
+        }
         let metadata = self.domain.metadata(self.trainer.model())?;
         let mut state = self.state.clone();
         state.metadata = Some(KeptMetadata::new(&metadata)?);
@@ -130,7 +172,7 @@ impl<D: Domain> Session<'_, '_, D> {
     }
 
     /// Writes artifacts and summary. The summary is written last: a folder with a summary is that of a finished run.
-    fn finish(self, mut records: Records) -> Result<Outcome> {
+    fn finish(self, mut records: Records) -> Result<String> {
         let artifacts = self.folder.artifacts();
         let model = self.trainer.model();
         for note in self.domain.write_artifacts(model, &artifacts)? {
@@ -144,12 +186,23 @@ impl<D: Domain> Session<'_, '_, D> {
             seconds: records.seconds,
             seconds_per_step: records.seconds / steps as f64,
             threads: self.machine.threads,
+            ranks: self.ranks().count(),
             best: self.state.best,
             ..Summary::new(&self.state.metrics, &self.config.expect)
         };
         write_atomically(&self.folder.summary(), summary.to_toml()?.as_bytes())?;
-        Ok(Outcome::Finished {
-            summary: summary.to_text(),
-        })
+        Ok(summary.to_text())
     }
+}
+
+/// Checks that the parameters are the same on all ranks, bit for bit.
+fn must_have_the_same_parameters<M: Model>(trainer: &Trainer<M>, ranks: &Ranks) -> Result<()> {
+    if ranks.count() == 1 {
+        return Ok(());
+    }
+    let checksum = trainer.model().parameters().flat().and_then(|flat| {
+        let bytes = little_endian(&flat)?;
+        Ok(crc32c::crc32c(&bytes).to_string())
+    });
+    ranks.must_share("copy of the parameters", checksum)
 }

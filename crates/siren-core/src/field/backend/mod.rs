@@ -140,6 +140,9 @@ pub(super) trait Pass: Send + Sync {
 
     /// Returns a gradient with respect to the parameters, initially zero.
     fn accumulator(&self) -> candle_core::Result<Box<dyn Accumulate>>;
+
+    /// Returns the gradient with respect to the parameters of a sum of [`Accumulate::into_raw`] `(P,)`.
+    fn gradient_of(&self, raw: &Tensor) -> candle_core::Result<FlatGradient>;
 }
 
 /// Some points of a sample. A device that keeps the sample is told which, instead of being given their coordinates.
@@ -184,6 +187,10 @@ pub(super) trait Accumulate: Any + Send {
 
     /// Adds another sum of the same [`Pass`].
     fn merge(&mut self, other: Box<dyn Accumulate>) -> candle_core::Result<()>;
+
+    /// Returns the sum `(P,)` in CPU memory, before what follows the last addition. Adding two of them gives the same bits as
+    /// [`merge`](Self::merge).
+    fn into_raw(self: Box<Self>) -> candle_core::Result<Tensor>;
 
     /// Returns the sum.
     fn finish(self: Box<Self>) -> candle_core::Result<FlatGradient>;

@@ -10,7 +10,7 @@ mod encoding;
 use std::sync::Arc;
 
 use candle_core::backprop::GradStore;
-use candle_core::{D, Result, Tensor, Var};
+use candle_core::{D, Device, Result, Tensor, Var};
 use candle_nn::{Linear, Module};
 use siren_kernel::Pointwise;
 use siren_kernel::network::{Order, Plan, TraceEntry};
@@ -102,6 +102,10 @@ impl Pass for ComposedPass {
             sum: None,
         }))
     }
+
+    fn gradient_of(&self, raw: &Tensor) -> Result<FlatGradient> {
+        Ok(raw.to_device(self.params.device())?.into())
+    }
 }
 
 /// A gradient summed from candle's stores.
@@ -136,12 +140,21 @@ impl Accumulate for ComposedAccumulator {
         Ok(())
     }
 
+    fn into_raw(self: Box<Self>) -> Result<Tensor> {
+        self.total()?.to_device(&Device::Cpu)
+    }
+
     fn finish(self: Box<Self>) -> Result<FlatGradient> {
-        let sum = match self.sum {
-            Some(sum) => sum,
-            None => self.leaf.zeros_like()?,
-        };
-        Ok(sum.into())
+        Ok(self.total()?.into())
+    }
+}
+
+impl ComposedAccumulator {
+    fn total(self) -> Result<Tensor> {
+        match self.sum {
+            Some(sum) => Ok(sum),
+            None => self.leaf.zeros_like(),
+        }
     }
 }
 

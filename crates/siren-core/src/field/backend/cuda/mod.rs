@@ -214,6 +214,11 @@ impl Pass for DevicePass {
             merged: Vec::new(),
         }))
     }
+
+    fn gradient_of(&self, raw: &Tensor) -> Result<FlatGradient> {
+        let raw = raw.to_device(self.params.leaf().device())?;
+        Ok(self.params.pull_back(&raw)?.into())
+    }
 }
 
 /// Gradient on the device to which the backward pass of the operation adds.
@@ -277,17 +282,28 @@ impl Accumulate for DeviceSum {
         Ok(())
     }
 
+    fn into_raw(self: Box<Self>) -> Result<Tensor> {
+        self.total()?.read()
+    }
+
     fn finish(self: Box<Self>) -> Result<FlatGradient> {
-        for other in &self.merged {
-            lock(&self.sum).add(&lock(other)).map_err(wrapped)?;
-        }
+        let total = self.total()?;
         let params = &self.pass.params;
         let (home, plan) = (params.leaf().device(), params.plan());
         if home.is_cpu() && !frequency::is_learned(plan) {
-            return Ok(FlatGradient::on_device(Arc::new(DeviceGradient(self.sum))));
+            return Ok(FlatGradient::on_device(Arc::new(total)));
         }
-        let total = lock(&self.sum).to_array().map_err(wrapped)?;
+        let total = lock(&total.0).to_array().map_err(wrapped)?;
         let total = memory::tensor(total, plan.parameters, home)?;
         Ok(params.pull_back(&total)?.into())
+    }
+}
+
+impl DeviceSum {
+    fn total(&self) -> Result<DeviceGradient> {
+        for other in &self.merged {
+            lock(&self.sum).add(&lock(other)).map_err(wrapped)?;
+        }
+        Ok(DeviceGradient(Arc::clone(&self.sum)))
     }
 }
