@@ -105,6 +105,32 @@ impl MachineArgs {
     }
 }
 
+/// Long option of `run` and `resume`, without its dashes: the run stops after its current step when standard input ends.
+pub const STOP_AT_EOF: &str = "stop-at-eof";
+
+/// What stops a run besides a signal.
+#[derive(Args, Debug)]
+struct StopArgs {
+    /// Stop after the current step when standard input ends. The program that started this one holds the other end, so the run ends with it.
+    #[arg(long = STOP_AT_EOF, hide = true)]
+    at_eof: bool,
+}
+
+impl StopArgs {
+    /// Calls `run` with an observer that shows progress on standard error, and a token that Ctrl-C sets.
+    fn with_terminal_hooks<T>(&self, run: impl FnOnce(Hooks<'_>) -> Result<T>) -> Result<T> {
+        let interrupt = Interrupt::install();
+        if self.at_eof {
+            interrupt.watch_standard_input();
+        }
+        let mut progress = Progress::default();
+        run(Hooks {
+            observer: &mut progress,
+            stop: interrupt.token(),
+        })
+    }
+}
+
 /// Arguments of `run CONFIG`.
 #[derive(Args, Debug)]
 pub struct RunArgs {
@@ -119,6 +145,8 @@ pub struct RunArgs {
     out: Option<PathBuf>,
     #[command(flatten)]
     machine: MachineArgs,
+    #[command(flatten)]
+    stop: StopArgs,
 }
 
 impl RunArgs {
@@ -129,8 +157,9 @@ impl RunArgs {
     fn execute<D: Domain>(&self) -> Result<ExitCode> {
         let machine = self.machine.machine()?;
         let out = self.out.as_deref();
-        let (folder, outcome) =
-            with_terminal_hooks(|hooks| start::<D>(&self.config, &self.set, out, &machine, hooks))?;
+        let (folder, outcome) = self.stop.with_terminal_hooks(|hooks| {
+            start::<D>(&self.config, &self.set, out, &machine, hooks)
+        })?;
         Ok(report(&folder, &outcome))
     }
 }
@@ -169,6 +198,8 @@ pub struct ResumeArgs {
     run: PathBuf,
     #[command(flatten)]
     machine: MachineArgs,
+    #[command(flatten)]
+    stop: StopArgs,
 }
 
 impl ResumeArgs {
@@ -178,8 +209,9 @@ impl ResumeArgs {
     /// As [`resume`].
     fn execute<D: Domain>(&self) -> Result<ExitCode> {
         let machine = self.machine.machine()?;
-        let (folder, outcome) =
-            with_terminal_hooks(|hooks| resume::<D>(&self.run, &machine, hooks))?;
+        let (folder, outcome) = self
+            .stop
+            .with_terminal_hooks(|hooks| resume::<D>(&self.run, &machine, hooks))?;
         Ok(report(&folder, &outcome))
     }
 }
@@ -209,15 +241,6 @@ impl ExportArgs {
     }
 }
 
-/// Calls `run` with an observer that shows progress on standard error, and a token that Ctrl-C sets.
-fn with_terminal_hooks<T>(run: impl FnOnce(Hooks<'_>) -> Result<T>) -> Result<T> {
-    let mut progress = Progress::default();
-    run(Hooks {
-        observer: &mut progress,
-        stop: Interrupt::install().token(),
-    })
-}
-
 /// Prints how a run ended, and returns the exit status.
 fn report(folder: &RunFolder, outcome: &Outcome) -> ExitCode {
     let command = command_name();
@@ -244,6 +267,10 @@ fn report(folder: &RunFolder, outcome: &Outcome) -> ExitCode {
                 quoted(folder.path()),
             ));
             ExitCode::SUCCESS
+        }
+        Outcome::NotStarted => {
+            console::print_result("stopped before the first step; nothing was written");
+            ExitCode::from(EXIT_STATUS)
         }
         Outcome::Interrupted { step } => {
             console::print_result(format_args!(

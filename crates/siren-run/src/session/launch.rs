@@ -54,6 +54,10 @@ pub fn start<D: Domain>(
             .map_err(attribute)?;
         let trainer = Trainer::new(model, &config.train)?;
         let text = config.to_toml()?;
+        // Whoever stopped this run may start another one with the same folder, which must not appear now.
+        if hooks.stop.is_stopped() {
+            return Ok((RunFolder::absent(&out), Outcome::NotStarted));
+        }
         let folder = RunFolder::create(&out, &text, &provenance(machine, &text)?)?;
         let _lock = folder.lock()?;
         let session = Session {
