@@ -60,7 +60,9 @@ pub fn step(has_ffmpeg: bool) -> Step {
 /// If Slurm is not installed, or Cargo cannot be started.
 pub fn check(root: &Path) -> Result<ExitCode> {
     if !is_installed() {
-        bail!("Slurm is not installed; on Debian and Ubuntu, `cargo xtask setup --slurm` installs it");
+        bail!(
+            "Slurm is not installed; on Debian and Ubuntu, `cargo xtask setup --slurm` installs it"
+        );
     }
     let (status, duration) = step(ffmpeg::is_installed()).run(root)?;
     let outcome = if status.success() { "passed" } else { "FAILED" };

@@ -21,7 +21,10 @@ pub fn unfinished_members(
     jobs: usize,
 ) -> Result<Vec<Assignment>> {
     let mut unfinished = Vec::new();
-    for (member, config) in members.iter().zip(resolved_configs(members, program, jobs)?) {
+    for (member, config) in members
+        .iter()
+        .zip(resolved_configs(members, program, jobs)?)
+    {
         let run = folder.run(member);
         if run.exists() {
             let record = Record::read(&run)?;

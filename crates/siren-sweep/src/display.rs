@@ -29,7 +29,8 @@ impl<'a> Display<'a> {
     pub fn new(runs: usize, finished: usize, metric: &'a str) -> Result<Self> {
         let bars = MultiProgress::new();
         let total = bars.add(ProgressBar::new(runs as u64));
-        let style = "{wide_bar:.cyan/blue} {pos}/{len} runs  {elapsed_precise} < {eta_precise}{msg}";
+        let style =
+            "{wide_bar:.cyan/blue} {pos}/{len} runs  {elapsed_precise} < {eta_precise}{msg}";
         total.set_style(ProgressStyle::with_template(style)?);
         total.set_position(finished as u64);
         total.reset_eta();

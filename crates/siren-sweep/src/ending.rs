@@ -18,7 +18,7 @@ const FAULTS: [i32; 6] = [4, 5, 6, 7, 8, 11];
 /// How the process of a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Ending {
+pub enum RunEnding {
     /// The run took all its steps.
     Finished,
     /// The program failed with an error of its own, which another start would repeat.
@@ -27,7 +27,7 @@ pub enum Ending {
     Stopped,
 }
 
-impl From<ExitStatus> for Ending {
+impl From<ExitStatus> for RunEnding {
     fn from(status: ExitStatus) -> Self {
         match status.code() {
             Some(0) => Self::Finished,
@@ -42,10 +42,10 @@ impl From<ExitStatus> for Ending {
 /// The file of an ending.
 #[derive(Deserialize, Serialize)]
 struct EndingFile {
-    ending: Ending,
+    ending: RunEnding,
 }
 
-impl Ending {
+impl RunEnding {
     /// Writes the ending to a file, for another computer.
     ///
     /// # Errors
@@ -104,13 +104,13 @@ pub fn is_in_use(run: &Path) -> Result<bool> {
 
 /// A run that failed.
 #[derive(Debug)]
-pub struct Failure {
+pub struct FailedRun {
     pub name: String,
     /// What is known of the reason: last lines of its log.
     pub reason: String,
 }
 
-impl Failure {
+impl FailedRun {
     /// Reads the reason from the run's log.
     #[must_use]
     pub fn of(name: &str, log: &Path) -> Self {
@@ -121,7 +121,7 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for FailedRun {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "\nerror: {}:\n{}", self.name, self.reason)
     }
@@ -145,17 +145,17 @@ mod tests {
     fn signals_stop_a_run_except_those_of_its_own_faults() {
         use std::os::unix::process::ExitStatusExt;
 
-        let ending = |wait_status| Ending::from(ExitStatus::from_raw(wait_status));
-        assert_eq!(ending(0), Ending::Finished);
+        let ending = |wait_status| RunEnding::from(ExitStatus::from_raw(wait_status));
+        assert_eq!(ending(0), RunEnding::Finished);
         for exit_code in [1, 2, 101] {
-            assert_eq!(ending(exit_code << 8), Ending::Failed);
+            assert_eq!(ending(exit_code << 8), RunEnding::Failed);
         }
-        assert_eq!(ending(130 << 8), Ending::Stopped);
+        assert_eq!(ending(130 << 8), RunEnding::Stopped);
         for signal in [1, 2, 9, 15] {
-            assert_eq!(ending(signal), Ending::Stopped, "{signal}");
+            assert_eq!(ending(signal), RunEnding::Stopped, "{signal}");
         }
         for fault in [6, 11] {
-            assert_eq!(ending(fault), Ending::Failed, "{fault}");
+            assert_eq!(ending(fault), RunEnding::Failed, "{fault}");
         }
     }
 
@@ -163,10 +163,10 @@ mod tests {
     fn an_ending_is_read_as_it_was_written_and_a_partial_file_is_none() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("3.toml");
-        assert_eq!(Ending::read(&path), None);
-        Ending::Failed.write(&path).unwrap();
-        assert_eq!(Ending::read(&path), Some(Ending::Failed));
+        assert_eq!(RunEnding::read(&path), None);
+        RunEnding::Failed.write(&path).unwrap();
+        assert_eq!(RunEnding::read(&path), Some(RunEnding::Failed));
         std::fs::write(&path, "ending = \"fai").unwrap();
-        assert_eq!(Ending::read(&path), None);
+        assert_eq!(RunEnding::read(&path), None);
     }
 }

@@ -8,7 +8,6 @@ use siren_core::file::{make_folder, try_lock, write_atomically};
 
 use crate::member::Member;
 
-
 const CONFIG: &str = "sweep.toml";
 const RUNS: &str = "runs";
 const LOGS: &str = "logs";

@@ -41,10 +41,7 @@ impl Manifest {
     /// If a path is not UTF-8, or the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         let text = toml::to_string(self).with_context(|| {
-            format!(
-                "cannot write {}: paths must be valid UTF-8",
-                path.display()
-            )
+            format!("cannot write {}: paths must be valid UTF-8", path.display())
         })?;
         Ok(write_atomically(path, text.as_bytes())?)
     }

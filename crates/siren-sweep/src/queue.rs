@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use siren_core::train::StopToken;
 
 use crate::display::Display;
-use crate::ending::{Ending, Failure, is_in_use};
+use crate::ending::{FailedRun, RunEnding, is_in_use};
 use crate::manifest::Assignment;
 use crate::program::Program;
 
@@ -21,7 +21,7 @@ const POLLS_PER_READING: u32 = 10;
 #[derive(Debug, Default)]
 pub struct SweepOutcome {
     /// The members that failed.
-    pub failed: Vec<Failure>,
+    pub failed: Vec<FailedRun>,
     /// Whether the user interrupted the sweep.
     pub interrupted: bool,
 }
@@ -89,7 +89,9 @@ impl<'a> Queue<'a> {
             polls += 1;
             let mut still_running = Vec::new();
             for mut run in running {
-                let Assignment { name, run: path, .. } = run.assignment;
+                let Assignment {
+                    name, run: path, ..
+                } = run.assignment;
                 let status = run.child.try_wait();
                 match status.with_context(|| format!("cannot poll the process of run `{name}`"))? {
                     None => {
@@ -144,7 +146,7 @@ impl<'a> Queue<'a> {
 
     /// Records a member that failed, or that was interrupted with the sweep.
     fn record_exit(&mut self, assignment: &Assignment, status: ExitStatus) {
-        if Ending::from(status) == Ending::Finished {
+        if RunEnding::from(status) == RunEnding::Finished {
             return;
         }
         if self.outcome.interrupted || self.stop.is_stopped() {
@@ -156,6 +158,6 @@ impl<'a> Queue<'a> {
             .note(format_args!("run `{name}` failed ({status})"));
         self.outcome
             .failed
-            .push(Failure::of(name, &assignment.log));
+            .push(FailedRun::of(name, &assignment.log));
     }
 }

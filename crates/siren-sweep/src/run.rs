@@ -41,14 +41,14 @@ pub struct RunArgs {
     list: bool,
     /// Where the runs are started. Default: on this computer.
     #[arg(long, value_name = "WHERE", value_enum)]
-    on: Option<Place>,
+    on: Option<SweepPlace>,
     #[command(flatten)]
     slurm: SlurmArgs,
 }
 
 /// Where runs are started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Place {
+enum SweepPlace {
     /// On a Slurm cluster, by `sbatch`. The sweep's folder and the programs must be on a file system that the compute nodes share.
     Slurm,
     /// By any other scheduler: a list of the unfinished runs is written, and the command that starts one of them is printed.
@@ -56,7 +56,7 @@ enum Place {
 }
 
 /// A sweep whose members were all checked, in a folder that is locked.
-struct Checked<'a> {
+struct CheckedSweep<'a> {
     file: &'a SweepFile,
     /// Text of the config.
     text: &'a str,
@@ -66,7 +66,7 @@ struct Checked<'a> {
     unfinished: &'a [Assignment],
 }
 
-impl Checked<'_> {
+impl CheckedSweep<'_> {
     fn display(&self) -> Result<Display<'_>> {
         let finished = self.members.len() - self.unfinished.len();
         let metric = &self.file.sweep.table.metrics[0];
@@ -101,8 +101,8 @@ impl RunArgs {
         folder.check_members(&members)?;
         let mut lock = folder.lock()?;
         match self.on {
-            Some(Place::Slurm) => slurm::check()?,
-            Some(Place::Elsewhere) | None => slurm::check_idle(&folder)?,
+            Some(SweepPlace::Slurm) => slurm::check()?,
+            Some(SweepPlace::Elsewhere) | None => slurm::check_idle(&folder)?,
         }
         let program = Program::of_kind(&file.kind, &self.config, &self.set)?;
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -112,7 +112,7 @@ impl RunArgs {
         if lock.is_none() {
             lock = folder.lock()?;
         }
-        let checked = Checked {
+        let checked = CheckedSweep {
             file: &file,
             text: &text,
             folder: &folder,
@@ -130,8 +130,8 @@ impl RunArgs {
                 let queue = Queue::new(&program, load, checked.display()?, stop);
                 Some(queue.run(&unfinished)?)
             }
-            Some(Place::Slurm) => self.run_on_slurm(&checked)?,
-            Some(Place::Elsewhere) => self.hand_over(&checked)?,
+            Some(SweepPlace::Slurm) => self.run_on_slurm(&checked)?,
+            Some(SweepPlace::Elsewhere) => self.hand_over(&checked)?,
         };
         let code = match outcome {
             Some(outcome) => self.report(&outcome, &checked, &axes)?,
@@ -142,7 +142,7 @@ impl RunArgs {
     }
 
     /// Submits the runs and follows them. Returns `None` if they go on by themselves.
-    fn run_on_slurm(&self, checked: &Checked<'_>) -> Result<Option<SweepOutcome>> {
+    fn run_on_slurm(&self, checked: &CheckedSweep<'_>) -> Result<Option<SweepOutcome>> {
         let mut follower = Follower::start(
             self.submitter(checked),
             checked.display()?,
@@ -165,13 +165,11 @@ impl RunArgs {
     }
 
     /// Writes the list of unfinished runs for another scheduler.
-    fn hand_over(&self, checked: &Checked<'_>) -> Result<Option<SweepOutcome>> {
+    fn hand_over(&self, checked: &CheckedSweep<'_>) -> Result<Option<SweepOutcome>> {
         if checked.unfinished.is_empty() {
             return Ok(Some(SweepOutcome::default()));
         }
-        let (folder, manifest) = self
-            .submitter(checked)
-            .write_manifest(checked.unfinished)?;
+        let (folder, manifest) = self.submitter(checked).write_manifest(checked.unfinished)?;
         let own = own_path()?;
         print_result(format_args!(
             "{} runs are not finished; start run N of them, with N from 0 to {}, by:\n{} member {} N",
@@ -183,7 +181,7 @@ impl RunArgs {
         Ok(None)
     }
 
-    fn submitter<'a>(&'a self, checked: &Checked<'a>) -> Submitter<'a> {
+    fn submitter<'a>(&'a self, checked: &CheckedSweep<'a>) -> Submitter<'a> {
         Submitter {
             name: &checked.file.name,
             config: checked.text,
@@ -197,7 +195,7 @@ impl RunArgs {
     fn report(
         &self,
         outcome: &SweepOutcome,
-        checked: &Checked<'_>,
+        checked: &CheckedSweep<'_>,
         axes: &[Vec<Choice>],
     ) -> Result<ExitCode> {
         write_tables(checked.file, axes, checked.members, checked.folder)?;
@@ -230,7 +228,7 @@ impl RunArgs {
             let value = quoted(Path::new(value));
             words.extend(["--set".to_owned(), format!("{key}={value}")]);
         }
-        if self.on == Some(Place::Slurm) {
+        if self.on == Some(SweepPlace::Slurm) {
             words.push("--on slurm".to_owned());
             words.extend(self.slurm.command_words());
         }

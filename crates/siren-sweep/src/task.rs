@@ -9,7 +9,7 @@ use clap::Args;
 use siren_core::train::StopToken;
 use siren_run::program::{EXIT_STATUS, Interrupt, print_note};
 
-use crate::ending::{Ending, exit_code, is_in_use};
+use crate::ending::{RunEnding, exit_code, is_in_use};
 use crate::folder::JobFolder;
 use crate::manifest::{Assignment, Manifest};
 
@@ -46,12 +46,12 @@ impl MemberArgs {
         if !wait_until_free(assignment, &stop)? {
             let run = assignment.run.display();
             print_note(format_args!("{run} is in use by another run"));
-            Ending::Stopped.write(&ending)?;
+            RunEnding::Stopped.write(&ending)?;
             return Ok(ExitCode::from(EXIT_STATUS));
         }
         let child = manifest.program.start(assignment, manifest.threads)?;
         let status = wait(child, &stop)?;
-        Ending::from(status).write(&ending)?;
+        RunEnding::from(status).write(&ending)?;
         print_note(format_args!("run `{}`: {status}", assignment.name));
         Ok(exit_code(status))
     }

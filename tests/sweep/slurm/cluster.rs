@@ -42,14 +42,14 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
 ";
 
 /// The running cluster. Dropping it cancels its jobs and ends its programs.
-pub struct Cluster {
+pub struct SlurmCluster {
     folder: TempDir,
     munge: Child,
     controller: Child,
     node: Child,
 }
 
-impl Cluster {
+impl SlurmCluster {
     /// Starts the programs and waits until the node is idle.
     pub fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -99,7 +99,7 @@ impl Cluster {
     }
 }
 
-impl Drop for Cluster {
+impl Drop for SlurmCluster {
     fn drop(&mut self) {
         self.output("scancel", &["--signal=KILL", "--full", "--me"]);
         self.output("scancel", &["--me"]);
@@ -133,7 +133,10 @@ fn start_munge(folder: &Path) -> Child {
 /// Starts `slurmctld` or `slurmd`, which writes its log into the folder.
 fn daemon(folder: &Path, name: &str) -> Child {
     let mut command = program(name);
-    command.arg("-D").arg("-L").arg(folder.join(format!("{name}.log")));
+    command
+        .arg("-D")
+        .arg("-L")
+        .arg(folder.join(format!("{name}.log")));
     command.env("SLURM_CONF", folder.join("slurm.conf"));
     command.stderr(Stdio::null()).stdout(Stdio::null());
     command.spawn().unwrap()

@@ -62,7 +62,9 @@ fn killed_tasks_are_submitted_again_and_continue() {
     let mut command = cluster.sweep("--out out");
     command.stderr(Stdio::piped()).stdout(Stdio::piped());
     let child = command.spawn().unwrap();
-    wait_until("a run has started", || !run_folders(&desk, "out").is_empty());
+    wait_until("a run has started", || {
+        !run_folders(&desk, "out").is_empty()
+    });
     // The controller does not answer once.
     cluster.set("deaf", "");
     let ended = Ended::from(child.wait_with_output().unwrap()).assert_success();
@@ -76,8 +78,7 @@ fn killed_tasks_are_submitted_again_and_continue() {
 #[test]
 fn a_task_that_is_killed_again_and_again_is_reported_and_the_others_finish() {
     let desk = Desk::new();
-    let axes =
-        "[[sweep.axes]]\nname = \"steps\"\nkey = \"train.steps\"\nvalues = [1000000, 20]\n";
+    let axes = "[[sweep.axes]]\nname = \"steps\"\nkey = \"train.steps\"\nvalues = [1000000, 20]\n";
     let table = TABLE.replace("\"method\"", "\"steps\"");
     desk.write("s.toml", format!("{EXPERIMENT}{axes}{table}"));
     let cluster = StandIn::on(&desk);
@@ -115,11 +116,18 @@ fn a_run_that_fails_is_reported_with_its_log_and_is_not_submitted_again() {
 #[test]
 fn refusals_of_slurm_are_shown_and_nothing_is_lost() {
     let desk = desk_with_local_sweep();
-    run(&desk, "run s.toml --out out --on slurm")
-        .assert_refused("no Slurm", &["`sbatch` is not on this computer", "login node"]);
+    let mut command = sweep(&desk, "run s.toml --out out --on slurm");
+    command.env("PATH", desk.path("empty"));
+    end(command).assert_refused(
+        "no Slurm",
+        &["`sbatch` is not on this computer", "login node"],
+    );
     assert!(!desk.path("out").exists());
     let cluster = StandIn::on(&desk);
-    cluster.set("refuse", "sbatch: error: invalid partition specified: fats\n");
+    cluster.set(
+        "refuse",
+        "sbatch: error: invalid partition specified: fats\n",
+    );
     end(cluster.sweep("--out out --partition fats")).assert_refused(
         "another partition",
         &["`sbatch` refused", "invalid partition specified: fats"],

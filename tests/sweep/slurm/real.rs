@@ -3,18 +3,16 @@
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use super::cluster::Cluster;
+use super::cluster::SlurmCluster;
 use crate::killed::{has_stepped, signal, wait_until};
 use crate::support::desk::Desk;
 use crate::support::program::Ended;
 use crate::{AXES, EXPERIMENT, TABLE, assert_same_tables, run, sweep};
 
 /// Returns the command `siren-sweep run s.toml --on slurm` in the cluster, with further arguments.
-fn slurm_sweep(cluster: &Cluster, desk: &Desk, arguments: &str) -> Command {
-    let mut command = sweep(
-        desk,
-        &format!("run s.toml --out out --on slurm --time 10 {arguments}"),
-    );
+fn slurm_sweep(cluster: &SlurmCluster, desk: &Desk, arguments: &str) -> Command {
+    let line = format!("run s.toml --out out --on slurm --time 10 {arguments}");
+    let mut command = sweep(desk, line.trim_end());
     command.env("SLURM_CONF", cluster.config());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -37,7 +35,7 @@ fn process_of(run: &str) -> Option<String> {
 }
 
 /// Returns the numbers of the running tasks.
-fn running_tasks(cluster: &Cluster) -> Vec<usize> {
+fn running_tasks(cluster: &SlurmCluster) -> Vec<usize> {
     let tasks = cluster.output(
         "squeue",
         &["--noheader", "--array", "--states=RUNNING", "--format=%K"],
@@ -49,13 +47,13 @@ fn running_tasks(cluster: &Cluster) -> Vec<usize> {
 #[test]
 fn a_disturbed_sweep_on_slurm_gives_the_table_of_a_local_one() {
     let desk = Desk::new();
-    let long = EXPERIMENT.replace("steps = 60", "steps = 8000");
+    let long = EXPERIMENT.replace("steps = 60", "steps = 6000");
     desk.write("s.toml", format!("{long}{AXES}{TABLE}"));
     let start = Instant::now();
     run(&desk, "run s.toml --out local").assert_success();
     println!("local sweep: {:.1} s", start.elapsed().as_secs_f64());
     let start = Instant::now();
-    let mut cluster = Cluster::start();
+    let mut cluster = SlurmCluster::start();
     println!("Slurm started: {:.1} s", start.elapsed().as_secs_f64());
     let start = Instant::now();
     let left = slurm_sweep(&cluster, &desk, "--no-wait").output().unwrap();

@@ -33,7 +33,8 @@ for task in $(seq 0 "$last"); do
   while [ -e "$SLURM_STATE/hold" ]; do sleep 0.05; done
   entry=$SLURM_STATE/queue/$job.$task
   [ -e "$entry" ] || continue
-  echo "$job|$task|RUNNING|None|$name" > "$entry"
+  echo "$job|$task|RUNNING|None|$name" > "$SLURM_STATE/entry.$job"
+  mv "$SLURM_STATE/entry.$job" "$entry"
   SLURM_ARRAY_TASK_ID=$task sh "$script" &
   if [ -e "$SLURM_STATE/kill.$task" ]; then
     grep -q always "$SLURM_STATE/kill.$task" || rm "$SLURM_STATE/kill.$task"

@@ -71,7 +71,11 @@ fn output(command: &mut Command) -> Result<String> {
     })?;
     if !output.status.success() {
         let message = String::from_utf8_lossy(&output.stderr);
-        bail!("`{program}` refused ({}): {}", output.status, message.trim());
+        bail!(
+            "`{program}` refused ({}): {}",
+            output.status,
+            message.trim()
+        );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -9,7 +9,7 @@ use siren_core::train::StopToken;
 use super::client::{self, QueuedTask};
 use super::submission::{Submission, Submitter, job_labels, names};
 use crate::display::Display;
-use crate::ending::{Ending, Failure, is_finished, last_lines};
+use crate::ending::{FailedRun, RunEnding, is_finished, last_lines};
 use crate::manifest::Assignment;
 use crate::queue::SweepOutcome;
 
@@ -40,7 +40,7 @@ enum Standing {
     Open,
     Finished,
     /// Out of the queue, and not finished.
-    Ended(Option<Ending>),
+    Ended(Option<RunEnding>),
 }
 
 /// Follows the runs of one sweep.
@@ -77,8 +77,18 @@ impl<'a> Follower<'a> {
         };
         let tasks = client::queued(&names(&follower.submissions))?;
         follower.pick_up(&tasks, unfinished)?;
-        let is_new = |run: &&Assignment| !follower.knows(&run.name);
-        let new: Vec<Assignment> = unfinished.iter().filter(is_new).cloned().collect();
+        let mut new = Vec::new();
+        for run in unfinished {
+            if follower.knows(&run.name) {
+                continue;
+            }
+            // The task of an earlier call may have finished since the members were checked.
+            if is_finished(&run.run) {
+                follower.display.count(&run.name);
+            } else {
+                new.push(run.clone());
+            }
+        }
         follower.submit(&new)?;
         follower.close_ended()?;
         Ok(follower)
@@ -88,7 +98,11 @@ impl<'a> Follower<'a> {
     fn knows(&self, name: &str) -> bool {
         let mut followed = self.followed.iter().map(|&run| self.assignment(run));
         followed.any(|assignment| assignment.name == name)
-            || self.outcome.failed.iter().any(|failure| failure.name == name)
+            || self
+                .outcome
+                .failed
+                .iter()
+                .any(|failure| failure.name == name)
     }
 
     fn assignment(&self, run: Followed) -> &Assignment {
@@ -114,9 +128,7 @@ impl<'a> Follower<'a> {
                         "job {job} in the queue of Slurm runs `{name}` with other settings than this sweep: cancel it with `scancel {job}`, \
                          or choose another folder with `--out`"
                     );
-                } else if is_same
-                    && let Some(failure) = failure(submission, task)?
-                {
+                } else if is_same && let Some(failure) = failure(submission, task)? {
                     self.outcome.failed.push(failure);
                 }
             }
@@ -153,7 +165,11 @@ impl<'a> Follower<'a> {
     /// Returns the numbers of the jobs that are followed, for `scancel`.
     #[must_use]
     pub fn jobs(&self) -> String {
-        job_labels(self.followed.iter().map(|run| &self.submissions[run.submission]))
+        job_labels(
+            self.followed
+                .iter()
+                .map(|run| &self.submissions[run.submission]),
+        )
     }
 
     /// Returns what is known so far.
@@ -216,7 +232,9 @@ impl<'a> Follower<'a> {
 
     fn standing(&mut self, run: &mut Followed, tasks: &[QueuedTask]) -> Result<Standing> {
         let submission = &self.submissions[run.submission];
-        let Assignment { name, run: path, .. } = &submission.manifest.runs[run.task];
+        let Assignment {
+            name, run: path, ..
+        } = &submission.manifest.runs[run.task];
         if is_finished(path) {
             return Ok(Standing::Finished);
         }
@@ -232,8 +250,8 @@ impl<'a> Follower<'a> {
         }
         run.misses += 1;
         self.display.hide(name);
-        let ending = Ending::read(&submission.folder.ending(run.task));
-        let is_known = matches!(ending, Some(Ending::Failed | Ending::Stopped));
+        let ending = RunEnding::read(&submission.folder.ending(run.task));
+        let is_known = matches!(ending, Some(RunEnding::Failed | RunEnding::Stopped));
         if is_known || run.misses >= MOST_MISSES {
             return Ok(Standing::Ended(ending));
         }
@@ -241,11 +259,11 @@ impl<'a> Follower<'a> {
     }
 
     /// Reports a run that ended before its last step, or returns it so that it is submitted again.
-    fn end(&mut self, run: Followed, ending: Option<Ending>) -> Result<Option<Assignment>> {
+    fn end(&mut self, run: Followed, ending: Option<RunEnding>) -> Result<Option<Assignment>> {
         let submission = &self.submissions[run.submission];
         let assignment = self.assignment(run).clone();
         let name = &assignment.name;
-        if ending == Some(Ending::Failed) {
+        if ending == Some(RunEnding::Failed) {
             let failure = failure(submission, run.task)?;
             self.outcome.failed.extend(failure);
             self.display.note(format_args!("run `{name}` failed"));
@@ -255,7 +273,7 @@ impl<'a> Follower<'a> {
         let times = self.resubmissions.entry(name.clone()).or_default();
         if *times == MOST_RESUBMISSIONS {
             let output = submission.folder.output(run.task);
-            self.outcome.failed.push(Failure {
+            self.outcome.failed.push(FailedRun {
                 name: name.clone(),
                 reason: format!(
                     "was stopped {} times before its last step, and is not submitted again by this call; the last lines of its log:\n{}\n\
@@ -300,20 +318,23 @@ fn find<'t>(
 }
 
 /// Returns the failure of a task that ended with an error of its own and was not reported yet. It counts as reported then.
-fn failure(submission: &Submission, task: usize) -> Result<Option<Failure>> {
+fn failure(submission: &Submission, task: usize) -> Result<Option<FailedRun>> {
     let path = submission.folder.ending(task);
-    if Ending::read(&path) != Some(Ending::Failed) {
+    if RunEnding::read(&path) != Some(RunEnding::Failed) {
         return Ok(None);
     }
     std::fs::remove_file(&path)?;
     let run = &submission.manifest.runs[task];
-    Ok(Some(Failure::of(&run.name, &run.log)))
+    Ok(Some(FailedRun::of(&run.name, &run.log)))
 }
 
 /// Counts the tasks by state, with the reason of the first one that waits.
 fn remark(tasks: &[QueuedTask]) -> String {
     let running = tasks.iter().filter(|task| task.is_running()).count();
-    let pending: Vec<_> = tasks.iter().filter(|task| task.state == "PENDING").collect();
+    let pending: Vec<_> = tasks
+        .iter()
+        .filter(|task| task.state == "PENDING")
+        .collect();
     match pending.first() {
         Some(first) => format!(
             "{running} running, {} pending ({})",

@@ -103,10 +103,7 @@ pub fn names<'a>(submissions: impl IntoIterator<Item = &'a Submission>) -> Vec<&
 /// Returns the numbers of the jobs of submissions, for a command line.
 #[must_use]
 pub fn job_labels<'a>(submissions: impl IntoIterator<Item = &'a Submission>) -> String {
-    let labels: BTreeSet<&str> = submissions
-        .into_iter()
-        .map(Submission::job_label)
-        .collect();
+    let labels: BTreeSet<&str> = submissions.into_iter().map(Submission::job_label).collect();
     labels.into_iter().collect::<Vec<_>>().join(" ")
 }
 
@@ -139,7 +136,10 @@ impl Submitter<'_> {
         let manifest = Manifest {
             threads: self.options.threads(),
             program: self.program.with_config(&folder.config()),
-            runs: runs.iter().map(with_absolute_paths).collect::<Result<_>>()?,
+            runs: runs
+                .iter()
+                .map(with_absolute_paths)
+                .collect::<Result<_>>()?,
         };
         write_atomically(&folder.config(), self.config.as_bytes())?;
         manifest.write(&folder.manifest())?;
@@ -156,7 +156,9 @@ impl Submitter<'_> {
         } else {
             1
         };
-        runs.chunks(most).map(|runs| self.submit_array(runs)).collect()
+        runs.chunks(most)
+            .map(|runs| self.submit_array(runs))
+            .collect()
     }
 
     fn submit_array(&self, runs: &[Assignment]) -> Result<Submission> {
