@@ -126,7 +126,7 @@ impl Check {
 
     /// Returns the command of a run in a new folder, and the folder.
     fn run(&self, kind: &str, settings: &str, ranks: Option<usize>) -> (Command, PathBuf) {
-        let taken = fs::read_dir(&self.folder).map_or(0, |entries| entries.count());
+        let taken = fs::read_dir(&self.folder).map_or(0, Iterator::count);
         let out = self.folder.join(format!("{kind}-{taken}"));
         let mut command = self.command(kind, ranks);
         command

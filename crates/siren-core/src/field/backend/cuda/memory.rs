@@ -43,6 +43,13 @@ pub(super) fn with_view<R>(
 }
 
 /// Returns elements of a device as a tensor in CPU memory, or on a CUDA device of candle.
+#[cfg_attr(
+    not(feature = "candle-cuda"),
+    expect(
+        clippy::needless_pass_by_value,
+        reason = "a tensor of candle takes the elements over"
+    )
+)]
 pub(super) fn tensor(
     elements: DeviceArray,
     shape: impl Into<Shape>,

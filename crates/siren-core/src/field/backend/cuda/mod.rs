@@ -25,7 +25,7 @@ use super::square_error::square_error;
 use super::{Accumulate, Backend, ComponentSquares, Pass, Threads, frequency, lock, same_kind};
 use crate::field::gradients::{FlatGradient, Gradients};
 use crate::field::parameters::Parameters;
-use crate::field::resident::Resident;
+use crate::field::resident::{Resident, ResidentGradient};
 
 /// Rows of jets, points times components, of one application: enough blocks for the largest cards.
 const ROWS: usize = 1 << 16;
