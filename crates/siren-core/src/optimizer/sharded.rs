@@ -83,7 +83,7 @@ impl Optimizer for Sharded {
         let mut tensors = Vec::new();
         for (name, _) in &state.tensors {
             let whole = state.tensor(name, &[self.len], &Device::Cpu)?;
-            let slice = whole.narrow(0, own.start, own.len())?.copy()?;
+            let slice = whole.narrow(0, own.start, own.len())?.force_contiguous()?;
             tensors.push((name.clone(), slice));
         }
         let step = state.step;

@@ -119,7 +119,9 @@ impl MachineArgs {
             .and_then(|machine| stop.with_terminal_hooks(&ranks, |hooks| run(&machine, hooks)));
         match ended {
             Ok((folder, outcome)) => Ok(report(&folder, &outcome, &ranks)),
-            Err(error) if ranks.is_first() => Err(error),
+            Err(error) if ranks.count() == 1 => Err(error),
+            // Printed here, before MPI ends: as soon as a rank exits with an error, the launcher kills the others.
+            Err(error) if ranks.is_first() => Ok(exit(Err(error))),
             // Rank 0 has the same error.
             Err(_) => Ok(ExitCode::FAILURE),
         }
