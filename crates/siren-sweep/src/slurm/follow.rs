@@ -143,8 +143,9 @@ impl<'a> Follower<'a> {
         }
         for submission in self.submitter.submit(runs)? {
             let (job, count) = (submission.job_label(), submission.manifest.runs.len());
+            let unit = if count == 1 { "run" } else { "runs" };
             self.display
-                .note(format_args!("submitted job {job}: {count} runs"));
+                .note(format_args!("submitted job {job}: {count} {unit}"));
             let index = self.submissions.len();
             self.followed.extend((0..count).map(|task| Followed {
                 submission: index,
