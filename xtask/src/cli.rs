@@ -76,6 +76,7 @@ Examples:
   cargo xtask sweep configs/sweeps/optimizers.toml --list
   cargo xtask sweep configs/sweeps/optimizers.toml --jobs 4 --out runs/again
   cargo xtask sweep configs/sweeps/optimizers.toml --set train.steps=100
+  cargo xtask sweep configs/sweeps/optimizers.toml --on slurm --time 1:00:00 --threads 4
   cargo xtask sweep configs/sweeps/optimizers.toml --help      builds the programs and lists all options";
 
 const TABLE_HELP: &str = "\
@@ -120,7 +121,7 @@ pub enum Command {
     /// Install FFmpeg's development libraries, which clips of most formats need: by apt-get, dnf or Homebrew, as root or by sudo.
     ///
     /// Everything else works without them. If they are installed already, nothing is changed.
-    Setup,
+    Setup(SetupArgs),
 
     /// Run all tests of the workspace, in the release profile that runs use too.
     Test(TestArgs),
@@ -130,7 +131,11 @@ pub enum Command {
     /// `cargo xtask test` compares the pages with the code, and fails if they differ.
     Reference,
 
-    /// Run every check in order (format, dependencies, lint, documentation, tests) until one fails.
+    /// Start a Slurm of one node on this machine, run a sweep on it while tasks are canceled and killed, and compare the table with that of a
+    /// local sweep. Everything is in a temporary folder and ends with the check.
+    SlurmCheck,
+
+    /// Run every check in order (format, dependencies, lint, documentation, tests, Slurm if it is installed) until one fails.
     ///
     /// The dependency check needs cargo-deny (`cargo install --locked cargo-deny`). A summary lists the outcome of each check and its time
     /// in seconds.
@@ -180,7 +185,7 @@ pub enum ProgramCommand {
     /// Run every combination of the settings in a config's `[sweep]` table, and compare them in tables and plots.
     ///
     /// Every run is checked before the first one starts. A sweep that was stopped continues with its unfinished runs. A run that fails
-    /// is reported at the end and does not stop the others.
+    /// is reported at the end and does not stop the others. The runs are processes on this computer, or jobs of a Slurm cluster.
     #[command(override_usage = "cargo xtask sweep CONFIG [OPTIONS]", after_help = SWEEP_HELP)]
     Sweep(PassedArgs),
 
@@ -210,6 +215,13 @@ impl PassedArgs {
     pub fn path(&self) -> &Path {
         self.values.first().map_or_else(|| Path::new(""), Path::new)
     }
+}
+
+#[derive(Args, Debug)]
+pub struct SetupArgs {
+    /// Also install Slurm, which only the check of sweeps on a cluster needs: by apt-get.
+    #[arg(long)]
+    pub slurm: bool,
 }
 
 #[derive(Args, Debug)]

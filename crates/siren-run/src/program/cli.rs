@@ -111,11 +111,12 @@ impl MachineArgs {
     /// ended; all have the same exit status.
     fn run_among_ranks(
         &self,
+        stop: &StopArgs,
         run: impl FnOnce(&Machine, Hooks<'_>) -> Result<(RunFolder, Outcome)>,
     ) -> Result<ExitCode> {
         let ranks = launcher::ranks()?;
         let ended = Machine::among(&self.device, self.threads, &ranks)
-            .and_then(|machine| with_terminal_hooks(&ranks, |hooks| run(&machine, hooks)));
+            .and_then(|machine| stop.with_terminal_hooks(&ranks, |hooks| run(&machine, hooks)));
         match ended {
             Ok((folder, outcome)) => Ok(report(&folder, &outcome, &ranks)),
             Err(error) if ranks.count() == 1 => Err(error),
@@ -124,6 +125,42 @@ impl MachineArgs {
             // Rank 0 has the same error.
             Err(_) => Ok(ExitCode::FAILURE),
         }
+    }
+}
+
+/// Long option of `run` and `resume`, without its dashes: the run stops after its current step when standard input ends.
+pub const STOP_AT_EOF: &str = "stop-at-eof";
+
+/// What stops a run besides a signal.
+#[derive(Args, Debug)]
+struct StopArgs {
+    /// Stop after the current step when standard input ends. The program that started this one holds the other end, so the run ends with it.
+    #[arg(long = STOP_AT_EOF, hide = true)]
+    at_eof: bool,
+}
+
+impl StopArgs {
+    /// Calls `run` with an observer that shows progress on standard error, and a token that Ctrl-C sets. Ranks other than the first are silent.
+    fn with_terminal_hooks<T>(
+        &self,
+        ranks: &Ranks,
+        run: impl FnOnce(Hooks<'_>) -> Result<T>,
+    ) -> Result<T> {
+        if !ranks.is_first() {
+            return run(Hooks {
+                observer: &mut Silent,
+                stop: Interrupt::install_silently().token(),
+            });
+        }
+        let interrupt = Interrupt::install();
+        if self.at_eof {
+            interrupt.watch_standard_input();
+        }
+        let mut progress = Progress::default();
+        run(Hooks {
+            observer: &mut progress,
+            stop: interrupt.token(),
+        })
     }
 }
 
@@ -141,6 +178,8 @@ pub struct RunArgs {
     out: Option<PathBuf>,
     #[command(flatten)]
     machine: MachineArgs,
+    #[command(flatten)]
+    stop: StopArgs,
 }
 
 impl RunArgs {
@@ -150,7 +189,7 @@ impl RunArgs {
     /// As [`start`].
     fn execute<D: Domain>(&self) -> Result<ExitCode> {
         let out = self.out.as_deref();
-        self.machine.run_among_ranks(|machine, hooks| {
+        self.machine.run_among_ranks(&self.stop, |machine, hooks| {
             start::<D>(&self.config, &self.set, out, machine, hooks)
         })
     }
@@ -190,6 +229,8 @@ pub struct ResumeArgs {
     run: PathBuf,
     #[command(flatten)]
     machine: MachineArgs,
+    #[command(flatten)]
+    stop: StopArgs,
 }
 
 impl ResumeArgs {
@@ -198,8 +239,9 @@ impl ResumeArgs {
     /// # Errors
     /// As [`resume`].
     fn execute<D: Domain>(&self) -> Result<ExitCode> {
-        self.machine
-            .run_among_ranks(|machine, hooks| resume::<D>(&self.run, machine, hooks))
+        self.machine.run_among_ranks(&self.stop, |machine, hooks| {
+            resume::<D>(&self.run, machine, hooks)
+        })
     }
 }
 
@@ -228,26 +270,11 @@ impl ExportArgs {
     }
 }
 
-/// Calls `run` with an observer that shows progress on standard error, and a token that Ctrl-C sets. Ranks other than the first are silent.
-fn with_terminal_hooks<T>(ranks: &Ranks, run: impl FnOnce(Hooks<'_>) -> Result<T>) -> Result<T> {
-    if !ranks.is_first() {
-        return run(Hooks {
-            observer: &mut Silent,
-            stop: Interrupt::install_silently().token(),
-        });
-    }
-    let mut progress = Progress::default();
-    run(Hooks {
-        observer: &mut progress,
-        stop: Interrupt::install().token(),
-    })
-}
-
 /// Prints how a run ended, on the first rank, and returns the exit status.
 fn report(folder: &RunFolder, outcome: &Outcome, ranks: &Ranks) -> ExitCode {
     if !ranks.is_first() {
         return match outcome {
-            Outcome::Interrupted { .. } => ExitCode::from(EXIT_STATUS),
+            Outcome::Interrupted { .. } | Outcome::NotStarted => ExitCode::from(EXIT_STATUS),
             Outcome::Finished { .. } | Outcome::AlreadyFinished { .. } => ExitCode::SUCCESS,
         };
     }
@@ -275,6 +302,10 @@ fn report(folder: &RunFolder, outcome: &Outcome, ranks: &Ranks) -> ExitCode {
                 quoted(folder.path()),
             ));
             ExitCode::SUCCESS
+        }
+        Outcome::NotStarted => {
+            console::print_result("stopped before the first step; nothing was written");
+            ExitCode::from(EXIT_STATUS)
         }
         Outcome::Interrupted { step } => {
             console::print_result(format_args!(

@@ -74,12 +74,16 @@ fn start_on_rank<D: Domain>(
         let text = config.to_toml()?;
         // Nothing is written before all ranks are ready.
         must_agree(&domain, &text, &trainer, ranks)?;
+        // Whoever stopped this run may start another one with the same folder, which must not appear now.
+        if ranks.any(hooks.stop.is_stopped())? {
+            return Ok((RunFolder::at(&out), Outcome::NotStarted));
+        }
         let (folder, _lock) = if ranks.is_first() {
             let folder = RunFolder::create(&out, &text, &provenance(machine, &text)?)?;
             let lock = folder.lock()?;
             (folder, Some(lock))
         } else {
-            (RunFolder::of_another_rank(&out), None)
+            (RunFolder::at(&out), None)
         };
         let session = Session {
             domain: &domain,

@@ -35,6 +35,8 @@ pub enum Outcome {
         /// Steps taken.
         steps: u64,
     },
+    /// The run was stopped by its token before its folder was created. Nothing was written.
+    NotStarted,
     /// The run was stopped by its token. [`resume`] continues it.
     Interrupted {
         /// Steps taken, all of which are saved.

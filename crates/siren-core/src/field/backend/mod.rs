@@ -1,10 +1,12 @@
 //! Backends: the computation of networks on one kind of device.
 //!
 //! [`Fused`] runs on the CPU: the whole network is one operation of `siren-kernel`. [`Cuda`] takes tensors in CPU memory too, and computes
-//! networks on an NVIDIA device by `siren-cuda`. [`Composed`] runs on every device of candle, with its own operations. A new backend is a new
-//! file here and a new line in [`for_device`] or [`for_engine`].
+//! networks on an NVIDIA device by `siren-cuda`; `CandleCuda` does so for tensors on a CUDA device of candle. [`Composed`] runs on every device
+//! of candle, with its own operations. A new backend is a new file here and a new line in [`for_device`] or [`for_engine`].
 
 mod batch;
+#[cfg(all(feature = "cuda", feature = "candle-cuda"))]
+mod candle_cuda;
 mod composed;
 #[cfg(feature = "cuda")]
 mod cuda;
@@ -38,7 +40,9 @@ use self::fused::Fused;
 pub(super) fn for_device(device: &Device) -> Arc<dyn Backend> {
     match device {
         Device::Cpu => Arc::new(Fused::new(Level::best())),
-        Device::Cuda(_) | Device::Metal(_) => Arc::new(Composed),
+        #[cfg(all(feature = "cuda", feature = "candle-cuda"))]
+        Device::Cuda(device) => self::candle_cuda::CandleCuda::of(device),
+        _ => Arc::new(Composed),
     }
 }
 

@@ -17,6 +17,7 @@ use siren_kernel::network::{Order, Plan, TraceEntry};
 
 use self::activation::{Derivatives, derivatives};
 use self::encoding::input;
+use super::square_error::square_error_of_jets;
 use super::{Accumulate, Backend, Pass, Threads, same_kind};
 use crate::field::gradients::{FlatGradient, Gradients};
 
@@ -79,9 +80,7 @@ impl Backend for Composed {
         targets: &Tensor,
     ) -> crate::Result<[Tensor; 2]> {
         let jets = self.batch_jets(plan, params, coords, &Order::Value)?;
-        let values = jets.squeeze(D::Minus1)?;
-        let error = (values - targets)?.sqr()?.mean_all()?;
-        Ok([error, params.sqr()?.mean_all()?])
+        square_error_of_jets(&jets, params, targets)
     }
 }
 
