@@ -14,7 +14,7 @@ use crate::support::program::Ended;
 use crate::{AXES, EXPERIMENT, TABLE, assert_same_tables, run, sweep};
 
 /// Longest time that a test waits for a process.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until a condition holds. Panics after a minute.
 #[track_caller]
@@ -54,7 +54,7 @@ pub fn has_checkpoint(run: &Path) -> bool {
     run.join("checkpoints/last.safetensors").exists()
 }
 
-pub fn signal(name: &str, process: impl ToString) {
+pub fn signal(name: &str, process: &impl ToString) {
     let mut kill = Command::new("kill");
     kill.args([format!("-{name}"), "--".to_owned(), process.to_string()]);
     assert!(kill.stderr(Stdio::null()).status().unwrap().success());
@@ -81,7 +81,7 @@ fn runs_stopped_by_killing(desk: &Desk, out: &str, mut child: Child) -> usize {
         let runs = run_folders(desk, out);
         runs.iter().filter(|run| has_stepped(run)).count() >= 2
     });
-    signal("KILL", child.id());
+    signal("KILL", &child.id());
     child.wait().unwrap();
     let runs = run_folders(desk, out);
     wait_until("no run of the killed sweep is left", || {
@@ -106,7 +106,7 @@ fn a_killed_sweep_ends_its_runs_at_checkpoints_and_a_second_start_finishes_them(
     // The second sweep is killed too; the third one begins while its runs are stopping.
     let mut second = start_quietly(sweep(&desk, "run s.toml --out killed --jobs 2"));
     sleep(Duration::from_millis(800));
-    signal("KILL", second.id());
+    signal("KILL", &second.id());
     second.wait().unwrap();
     run(&desk, "run s.toml --out killed --jobs 2").assert_success();
     assert_same_tables(&desk, "killed", "undisturbed");
@@ -145,7 +145,7 @@ fn a_sweep_that_is_asked_to_end_stops_its_runs_though_the_signal_did_not_reach_t
     wait_until("a run has taken a step", || {
         run_folders(&desk, "out").iter().any(|run| has_stepped(run))
     });
-    signal("TERM", child.id());
+    signal("TERM", &child.id());
     let ended = Ended::from(child.wait_with_output().unwrap());
     assert_eq!(ended.code, Some(130), "{ended:#?}");
     assert!(ended.stdout.contains("continue with: "), "{ended:#?}");
@@ -193,7 +193,7 @@ fn runs_stopped_by_killing_one(desk: &Desk, mut child: Child) {
     wait_until("a run has taken a step", || {
         run_folders(desk, "out").iter().any(|run| has_stepped(run))
     });
-    signal("KILL", child.id());
+    signal("KILL", &child.id());
     child.wait().unwrap();
     wait_until("no run of the killed sweep is left", || {
         !run_folders(desk, "out").iter().any(|run| is_in_use(run))

@@ -93,7 +93,7 @@ impl SlurmCluster {
 
     /// Ends `slurmd` and starts it again. The tasks on the node go on.
     pub fn restart_node(&mut self) {
-        signal("TERM", self.node.id());
+        signal("TERM", &self.node.id());
         self.node.wait().unwrap();
         self.node = daemon(self.folder.path(), "slurmd");
     }

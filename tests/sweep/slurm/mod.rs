@@ -187,7 +187,7 @@ fn the_jobs_of_an_interrupted_or_killed_sweep_go_on() {
             job.is_ok_and(|job| job.contains("101"))
         });
         std::thread::sleep(std::time::Duration::from_millis(700));
-        signal(name, child.id());
+        signal(name, &child.id());
         let ended = Ended::from(child.wait_with_output().unwrap());
         if name == "INT" {
             assert_eq!(ended.code, Some(130), "{ended:#?}");

@@ -92,7 +92,7 @@ fn a_disturbed_sweep_on_slurm_gives_the_table_of_a_local_one() {
         killed = other.and_then(|task| process_of(&format!("out/runs/{}", name(task))));
         killed.is_some()
     });
-    signal("KILL", killed.unwrap());
+    signal("KILL", &killed.unwrap());
     cluster.restart_node();
     let ended = Ended::from(sweep.wait_with_output().unwrap());
     println!("Slurm sweep: {:.1} s", start.elapsed().as_secs_f64());
