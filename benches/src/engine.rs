@@ -5,6 +5,7 @@
     reason = "times candle's own backward pass, which the peers call too"
 )]
 
+use std::ops::Range;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
@@ -14,7 +15,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use siren_core::config::Source;
 use siren_core::field::{FieldEngine, FieldShape, Jet, Level, Order, Siren, SirenConfig};
-use siren_core::objective::{Coefficients, Constraint, Context, Law, Objective, Term};
+use siren_core::objective::{
+    Coefficients, Constraint, Context, JetSquares, Law, Objective, SquareTerm, Term,
+};
 use siren_core::optimizer::{GaussNewtonConfig, OptimizerConfig};
 use siren_core::signal::{Sample, WholeSampler};
 use siren_core::train::{Blueprint, Model, Precision, Task, TrainConfig, Trainer};
@@ -126,7 +129,11 @@ impl Engine {
             }
             _ => {
                 let constraints = constraints(case, device)?;
-                let mut trainer = Trainer::new(field, &TrainConfig::default())?;
+                let config = TrainConfig {
+                    precision: products(engine, case),
+                    ..TrainConfig::default()
+                };
+                let mut trainer = Trainer::new(field, &config)?;
                 Box::new(move || Ok(Some(trainer.step(&constraints)?.loss)))
             }
         })
@@ -217,6 +224,17 @@ impl Engine {
             seconds: start.elapsed().as_secs_f64(),
             loss,
         })
+    }
+}
+
+/// Returns the precision of a config for the products of an engine: a trainer takes its engine from the config.
+fn products(engine: &FieldEngine, case: &Case) -> Precision {
+    match engine {
+        FieldEngine::Cuda {
+            precision: siren_cuda::Precision::Fast,
+            ..
+        } => Precision::Fast,
+        _ => case.precision,
     }
 }
 
@@ -315,11 +333,15 @@ fn constraints(case: &Case, device: &Device) -> Result<Vec<Constraint>> {
         return Ok(helmholtz::constraints(case, device));
     }
     let (coords, targets) = inputs::grid(case, device)?;
-    let sampler = WholeSampler::new(Sample::with_targets(coords, targets)?);
     let objective = MeanSquaredError {
         kind: case.kind,
         order: order(case),
+        dims: case.in_features,
     };
+    // By channel and component.
+    let components = objective.components().len();
+    let targets = targets.reshape((case.points, case.out_features, components))?;
+    let sampler = WholeSampler::new(Sample::with_targets(coords, targets)?);
     Ok(vec![Constraint::new("points", sampler, objective)])
 }
 
@@ -350,6 +372,18 @@ fn loss(field: &Siren, constraints: &[Constraint]) -> Result<Tensor> {
 struct MeanSquaredError {
     kind: Kind,
     order: Order,
+    dims: usize,
+}
+
+impl MeanSquaredError {
+    /// Returns the components of jets that have targets.
+    fn components(&self) -> Range<usize> {
+        match self.kind {
+            Kind::Gradient => 1..1 + self.dims,
+            Kind::Laplacian | Kind::Hessian => 1 + self.dims..self.order.components(self.dims),
+            _ => 0..1,
+        }
+    }
 }
 
 impl Objective for MeanSquaredError {
@@ -357,8 +391,21 @@ impl Objective for MeanSquaredError {
         &self.order
     }
 
+    fn squares(&self, channels: usize) -> Option<JetSquares> {
+        let components = self.components();
+        Some(JetSquares {
+            first: components.start,
+            terms: vec![SquareTerm {
+                name: "mse".into(),
+                weight: 1.0,
+                factor: 1.0 / (channels * components.len()) as f64,
+                components,
+            }],
+        })
+    }
+
     fn terms(&self, context: &Context<'_>) -> siren_core::Result<Vec<Term>> {
-        let targets = context.sample.targets()?;
+        let targets = &context.sample.targets()?.flatten_from(1)?;
         let per_point = per_point(self.kind, context.jet, targets)?;
         Ok(vec![Term::new("mse", per_point)])
     }

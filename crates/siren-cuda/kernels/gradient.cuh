@@ -185,7 +185,7 @@ __device__ __forceinline__ void store_bias(GradientMemory &memory, const Gradien
 }
 
 // W̄ = z̄ᵀ h and b̄ = Σ z̄ over the tiles of one split. Blocks (x, y, z): (layer and 64 outputs, split and 64 inputs, field).
-extern "C" __global__ void __launch_bounds__(THREADS, 3) weight_gradient(const WeightGradient gradient) {
+extern "C" __global__ void __launch_bounds__(THREADS, 4) weight_gradient(const WeightGradient gradient) {
     extern __shared__ __align__(16) unsigned char shared[];
     GradientMemory &memory = *reinterpret_cast<GradientMemory *>(shared);
     const GradientLayer &layer = gradient.layers[blockIdx.x / gradient.output_tiles];

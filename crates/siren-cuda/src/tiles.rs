@@ -14,8 +14,8 @@ pub(crate) const TILE_COLUMNS: usize = 64;
 pub(crate) const SLICE: usize = 32;
 /// Tiles of a split of a weight gradient, at least.
 const MIN_SPLIT_TILES: usize = 2;
-/// Blocks of the weight gradients of one launch: with two or three blocks for each multiprocessor, whole rounds on the largest cards.
-const SPLIT_BLOCKS: usize = 768;
+/// Blocks of the weight gradients of one launch: four on each multiprocessor of a large card, twice.
+const SPLIT_BLOCKS: usize = 1024;
 /// Number of splits of a large sample.
 const SPLITS: RangeInclusive<usize> = 32..=64;
 

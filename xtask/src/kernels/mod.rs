@@ -68,7 +68,7 @@ pub struct KernelsArgs {
 
 /// Compiles every variant, compares it or writes it, and prints the tables.
 ///
-/// Returns failure if PTX differs, or if a kernel spills or has a stack frame.
+/// Returns failure if PTX differs, or if a kernel spills more than a little or has a stack frame for other reasons.
 ///
 /// # Errors
 /// If there is no toolkit, if the folder cannot be read or written, or if the compiler or the assembler refuses a variant.

@@ -32,6 +32,11 @@ const ACTIVATIONS: [Pointwise; 13] = [
 pub const WIDTHS: [usize; 6] = [5, 32, 33, 64, 70, 16];
 /// Largest error in exact mode, as a multiple of the error of the CPU in single precision.
 const MOST_SINGLE_ERRORS: f64 = 4.0;
+/// The same for networks of more than [`NARROW`] features: tensor cores cut sums off where others round, so that errors grow with the number of
+/// products. An H200 has 4.2 at width 1024, and the interpreter, which rounds, 2.2 at most.
+const MOST_SINGLE_ERRORS_WIDE: f64 = 6.0;
+/// Features of a layer that are not many.
+const NARROW: usize = 512;
 /// Error of single precision below which it is a coincidence.
 const LEAST_SINGLE_ERROR: f64 = 1e-6;
 /// Largest error in fast mode, for activations without jumps, unless single precision has a large error too.
@@ -148,6 +153,11 @@ impl OracleCase {
             exact: errors(&case.on(device, Precision::Exact)?),
             fast: errors(&case.on(device, Precision::Fast)?),
             is_smooth: self.is_smooth(),
+            most_single_errors: if self.sizes.width > NARROW {
+                MOST_SINGLE_ERRORS_WIDE
+            } else {
+                MOST_SINGLE_ERRORS
+            },
         })
     }
 }
@@ -160,6 +170,8 @@ pub struct Errors {
     pub exact: [f64; 2],
     pub fast: [f64; 2],
     pub is_smooth: bool,
+    /// The largest error in exact mode that is allowed, as a multiple of that of single precision.
+    pub most_single_errors: f64,
 }
 
 impl Errors {
@@ -175,7 +187,7 @@ impl Errors {
     pub fn fault(&self) -> Option<String> {
         let is_below = |errors: [f64; 2], most: f64| errors.iter().all(|&error| error < most);
         let quotients = [0, 1].map(|i| self.exact[i] / self.single[i].max(LEAST_SINGLE_ERROR));
-        if !is_below(quotients, MOST_SINGLE_ERRORS) {
+        if !is_below(quotients, self.most_single_errors) {
             let (exact, single) = (self.exact, self.single);
             return Some(format!(
                 "errors {exact:?}, on the CPU in single precision {single:?}"
