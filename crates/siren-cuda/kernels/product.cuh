@@ -6,9 +6,9 @@
 // Halves between two rows of a slice in shared memory: 80 bytes, so that the eight rows of a matrix lie in different banks.
 constexpr int SLICE_STRIDE = SLICE + 8;
 constexpr int SLICE_PIECE = TILE_ROWS * SLICE_STRIDE;
-// Blocks that a multiprocessor is to hold at least. Another block hides more latency than registers in local memory cost: up to ten, outside of
-// products, on some cards.
-constexpr int LAYER_BLOCKS = PIECES > 1 ? 3 : 4;
+// Blocks that a multiprocessor is to hold at least. In exact mode some cards then keep up to ten registers in local memory, which costs less
+// than a block; a fourth block in fast mode costs more than it hides.
+constexpr int LAYER_BLOCKS = 3;
 // Floats between two rows of a result in shared memory.
 constexpr int RESULT_STRIDE = TILE_COLUMNS + 8;
 
@@ -180,8 +180,7 @@ __device__ __forceinline__ const u32 *fragments_of(const Weights &weights, int c
 template <int N> __device__ __forceinline__ void multiply_columns(ProductMemory &memory, const TileOfRows &tile, const Weights &weights) {
     float sums[2][N][4] = {};
     float4 slice[8];
-    constexpr int PARTS = PIECES > 1 ? 2 : 4, SIZE = N < PARTS ? 1 : N / PARTS;
-    FragmentParts<N, SIZE, true> parts;
+    FragmentParts<N, N / 2 ? N / 2 : 1, true> parts;
     int slices = weights.padded_inputs() / SLICE, output_tiles = weights.padded_outputs() / 8;
     const u32 *fragments = fragments_of(weights, blockIdx.x);
     load_slice(slice, tile, 0);
