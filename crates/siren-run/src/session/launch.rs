@@ -18,9 +18,10 @@ use super::{Outcome, Session};
 use crate::config::Config;
 use crate::domain::{ConfigOf, Domain};
 use crate::folder::{
-    Checkpoint, CheckpointChoice, RunFolder, State, Weights, check_created_config, provenance,
+    Checkpoint, CheckpointChoice, FinalTables, RunFolder, State, Weights, check_created_config,
+    parse_summary, provenance,
 };
-use crate::hooks::Hooks;
+use crate::hooks::{Hooks, RunObserver};
 use crate::machine::Machine;
 
 /// Trains the model that the config file `config` describes, in a new run folder `out`, by default `runs/NAME` in the current folder.
@@ -121,11 +122,11 @@ pub fn resume<D: Domain>(
     let path = folder.checkpoint(CheckpointChoice::Last);
     let (config, text) = read_run_config::<D>(&folder)?;
     let _lock = folder.lock()?;
-    let checkpoint = path.exists().then(|| Checkpoint::load(&path)).transpose()?;
-    if let Some(Checkpoint { state, .. }) = &checkpoint {
+    let mut checkpoint = path.exists().then(|| Checkpoint::load(&path)).transpose()?;
+    if let Some(Checkpoint { state, .. }) = &mut checkpoint {
         check_config_unchanged(&folder, &state.config, &text)?;
-        // The summary is the last file of a run: without it, artifacts may be missing.
-        if state.step >= config.train.steps && folder.summary().exists() {
+        check_best(&folder, state, hooks.observer)?;
+        if state.step >= config.train.steps && is_finished(&folder, hooks.observer)? {
             let steps = state.step;
             return Ok((folder, Outcome::AlreadyFinished { steps }));
         }
@@ -158,6 +159,48 @@ pub fn resume<D: Domain>(
         let outcome = session.run(&constraints)?;
         Ok((folder.clone(), outcome))
     })
+}
+
+/// Checks the best checkpoint of a run whose last one has this state. If it is missing, the next evaluation is the best one so far.
+fn check_best(folder: &RunFolder, state: &mut State, observer: &mut dyn RunObserver) -> Result<()> {
+    let path = folder.checkpoint(CheckpointChoice::Best);
+    if let Some(best) = state.best
+        && !Checkpoint::check_best(&path, best)?
+    {
+        let path = path.display();
+        observer.note(&format!(
+            "note: {path} is missing; the best evaluation from now on is kept"
+        ));
+        state.best = None;
+    }
+    Ok(())
+}
+
+/// Returns whether a run that took all its steps wrote everything else too: its summary is its last file. A damaged one is written again, with
+/// the artifacts.
+///
+/// # Errors
+/// [`Error::RunFolder`] if a table was damaged since; [`Error::Io`].
+fn is_finished(folder: &RunFolder, observer: &mut dyn RunObserver) -> Result<bool> {
+    let path = folder.summary();
+    if !path.is_file() {
+        return Ok(false);
+    }
+    let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
+    let summary = std::str::from_utf8(&bytes).ok().and_then(parse_summary);
+    let Some(summary) = summary else {
+        let path = path.display();
+        observer.note(&format!(
+            "note: {path} is damaged; summary and artifacts are written again"
+        ));
+        return Ok(false);
+    };
+    if let Some(tables) = summary.get("tables")
+        && let Ok(tables) = tables.clone().try_into::<FinalTables>()
+    {
+        tables.check(folder)?;
+    }
+    Ok(true)
 }
 
 /// Replaces `~/` at the beginning of an override's value by the home folder; a shell does so only at the beginning of a word.

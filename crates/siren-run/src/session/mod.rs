@@ -13,7 +13,9 @@ use siren_core::train::{Model, StepReport, Task, Trainer};
 
 use self::records::Records;
 use crate::domain::{ConfigOf, Domain};
-use crate::folder::{Best, CheckpointChoice, RunFolder, State, Summary, save_checkpoint};
+use crate::folder::{
+    Best, CheckpointChoice, FinalTables, RunFolder, State, Summary, save_checkpoint,
+};
 use crate::hooks::Hooks;
 use crate::machine::Machine;
 
@@ -60,7 +62,7 @@ impl<D: Domain> Session<'_, '_, D> {
             self.hooks.observer.note(note);
         }
         self.note_missing_files(first);
-        let mut records = Records::open(self.folder, first)?;
+        let mut records = Records::open(self.folder, first, self.state.tables)?;
         self.hooks.observer.started(&self.config.name, first, steps);
         while self.trainer.step_count() < steps {
             let start = Instant::now();
@@ -77,7 +79,7 @@ impl<D: Domain> Session<'_, '_, D> {
             if is_stopped || is_last || is_due {
                 // A checkpoint must not be newer than the rows on disk: a resumed run truncates tables, but cannot add rows.
                 records.sync()?;
-                self.save(CheckpointChoice::Last)?;
+                self.save(CheckpointChoice::Last, &records)?;
             }
             if is_stopped {
                 self.hooks.observer.finished();
@@ -117,14 +119,15 @@ impl<D: Domain> Session<'_, '_, D> {
                 step: report.step,
                 value,
             });
-            self.save(CheckpointChoice::Best)?;
+            self.save(CheckpointChoice::Best, records)?;
         }
         Ok(())
     }
 
-    fn save(&self, choice: CheckpointChoice) -> Result<()> {
+    fn save(&self, choice: CheckpointChoice, records: &Records) -> Result<()> {
         let metadata = self.domain.metadata(self.trainer.model())?;
         let mut state = self.state.clone();
+        state.tables = Some(records.tables());
         state.metadata = Some(KeptMetadata::new(&metadata)?);
         save_checkpoint(&self.folder.checkpoint(choice), &self.trainer, &state)
     }
@@ -145,6 +148,10 @@ impl<D: Domain> Session<'_, '_, D> {
             seconds_per_step: records.seconds / steps as f64,
             threads: self.machine.threads,
             best: self.state.best,
+            tables: FinalTables {
+                tables: records.tables(),
+                timing: records.timing(),
+            },
             ..Summary::new(&self.state.metrics, &self.config.expect)
         };
         write_atomically(&self.folder.summary(), summary.to_toml()?.as_bytes())?;
