@@ -89,7 +89,7 @@ fn mutate(target: &Target, mutations: u64, seed: u64) -> Found {
     }
     for index in 0..mutations {
         let mut choices = Choices::of_seed(seed.wrapping_mul(1_000_003).wrapping_add(index));
-        let input = mutated(choices.of(&corpus), &corpus, target.words, &mut choices);
+        let input = mutated(choices.of::<Vec<u8>>(&corpus), &corpus, target.words, &mut choices);
         found.call(target, &input);
     }
     found

@@ -114,7 +114,8 @@ impl Fault {
                 bytes: size(choices, 1 << 10, 256 << 10),
             },
             7 => Self::LittleMemory {
-                bytes: size(choices, 24 << 20, 512 << 20),
+                // The system cannot load a program into less.
+                bytes: size(choices, 40 << 20, 512 << 20),
             },
             8 if has_faketime => Self::WrongClock(WrongClock {
                 days: *choices.of(&[-20_000, -1, 1, 5_000, 30_000]),

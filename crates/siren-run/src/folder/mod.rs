@@ -1,6 +1,8 @@
 //! The run folder and the files in it. This file alone knows their names; the other modules of the folder know one format each.
 
 mod checkpoint;
+mod pickle;
+mod pth;
 mod record;
 mod rows;
 mod summary;
