@@ -32,7 +32,9 @@ fn root() -> &'static Path {
 /// Returns the number in an environment variable.
 fn number(name: &str, default: u64) -> u64 {
     match std::env::var(name) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is `{text}`, expected a number")),
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is `{text}`, expected a number")),
         Err(_) => default,
     }
 }
@@ -73,7 +75,9 @@ impl Found {
 
 /// Writes an input beside the test programs, and returns its path.
 fn keep(target: &Target, input: &[u8]) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mutations").join(target.name);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("mutations")
+        .join(target.name);
     fs::create_dir_all(&folder).unwrap();
     let checksum = crc32c::crc32c(input);
     let path = folder.join(format!("{checksum:08x}.{}", target.extensions[0]));
@@ -89,7 +93,12 @@ fn mutate(target: &Target, mutations: u64, seed: u64) -> Found {
     }
     for index in 0..mutations {
         let mut choices = Choices::of_seed(seed.wrapping_mul(1_000_003).wrapping_add(index));
-        let input = mutated(choices.of::<Vec<u8>>(&corpus), &corpus, target.words, &mut choices);
+        let input = mutated(
+            choices.of::<Vec<u8>>(&corpus),
+            &corpus,
+            target.words,
+            &mut choices,
+        );
         found.call(target, &input);
     }
     found
@@ -112,7 +121,12 @@ fn no_mutated_input_makes_a_parser_panic_or_hang() {
             found.longest.as_secs_f64(),
             found.failures.len()
         );
-        failures.extend(found.failures.into_iter().map(|one| format!("{}: {one}", target.name)));
+        failures.extend(
+            found
+                .failures
+                .into_iter()
+                .map(|one| format!("{}: {one}", target.name)),
+        );
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

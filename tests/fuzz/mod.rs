@@ -3,6 +3,8 @@
 //!
 //! `tests/mutations.rs` calls them with mutations of `torture/corpus` in every test run, and `fuzz/` with inputs that libFuzzer finds.
 
+mod targets;
+
 use std::fs;
 use std::path::Path;
 
@@ -22,6 +24,8 @@ use siren_wave::medium::{Medium, MediumConfig, MediumFileConfig};
 use siren_wave::recording::Recording;
 use tempfile::TempDir;
 
+pub use self::targets::TARGETS;
+
 /// A fuzz target with the files from which mutations start.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
@@ -36,140 +40,6 @@ pub struct Target {
     /// Parts of the format, which mutations insert.
     pub words: &'static [&'static [u8]],
 }
-
-/// All targets.
-pub const TARGETS: [Target; 16] = [
-    Target {
-        name: "config",
-        run: config,
-        corpus: &["configs", "configs/paper", "configs/sweeps"],
-        extensions: &["toml"],
-        words: &[
-            b"[signal]\n",
-            b"[train.optimizer.muon]\n",
-            b"kind = 'wave'\n",
-            b"sampling = { subset = { points = 3 } }\n",
-            b"[[sweep.axes]]\n",
-            b"name = '../x'\n",
-            b"\"auto\"",
-            b"1e400",
-            b"'''",
-            b"\\u0000",
-        ],
-    },
-    Target {
-        name: "safetensors",
-        run: safetensors,
-        corpus: &["torture/corpus/weights"],
-        extensions: &["safetensors"],
-        words: &[
-            b"\"dtype\":\"F64\"",
-            b"\"shape\":[]",
-            b"\"shape\":[4294967296,4294967296]",
-            b"\"data_offsets\":[0,0]",
-            b"__metadata__",
-            b"optimizer.first_moment",
-        ],
-    },
-    Target {
-        name: "pth",
-        run: pth,
-        corpus: &["torture/corpus/weights"],
-        extensions: &["pth"],
-        words: &[b"PK\x03\x04", b"PK\x01\x02", b"cos\nsystem\n", b"R.", b"ctorch\nFloatStorage\n", b"\x80\x02", b"((((", b"Q"],
-    },
-    Target {
-        name: "picture",
-        run: picture,
-        corpus: &["torture/corpus/pictures"],
-        extensions: &["png", "jpg", "jpeg", "tiff", "gif", "bmp", "webp", "ppm"],
-        words: &[b"IHDR", b"IDAT", b"tRNS", b"iCCP", b"acTL", b"\xff\xc2", b"\xff\xda", b"II+\0", b"VP8X", b"P6\n"],
-    },
-    Target {
-        name: "wav",
-        run: sound,
-        corpus: &["torture/corpus/sounds"],
-        extensions: &["wav"],
-        words: &[b"RIFF", b"RIFX", b"RF64", b"ds64", b"fmt ", b"data", b"LIST", b"fact", b"\xfe\xff"],
-    },
-    Target {
-        name: "sound",
-        run: sound,
-        corpus: &["torture/corpus/sounds"],
-        extensions: &["flac", "mp3", "ogg", "aiff"],
-        words: &[b"fLaC", b"OggS", b"ID3", b"FORM", b"COMM", b"SSND", b"\xff\xfb", b"Xing"],
-    },
-    Target {
-        name: "y4m",
-        run: clip,
-        corpus: &["torture/corpus/clips"],
-        extensions: &["y4m"],
-        words: &[b"FRAME\n", b" W", b" H", b" F0:0", b" C444p12", b" Cmono", b" A0:1", b" XCOLORRANGE=FULL"],
-    },
-    Target {
-        name: "gif",
-        run: clip,
-        corpus: &["torture/corpus/clips"],
-        extensions: &["gif"],
-        words: &[b"GIF89a", b"\x21\xf9\x04", b"\x2c", b"\x3b", b"NETSCAPE2.0"],
-    },
-    Target {
-        name: "npy",
-        run: npy,
-        corpus: &["torture/corpus/clips", "torture/corpus/media", "torture/corpus/shapes"],
-        extensions: &["npy"],
-        words: &[b"'descr'", b"'<f8'", b"'|b1'", b"'>i8'", b"True", b"(1000000000, 1000000000)", b"()", b"(0, 3)", b"[('a', '<f4')]"],
-    },
-    Target {
-        name: "ply",
-        run: ply,
-        corpus: &["torture/corpus/shapes"],
-        extensions: &["ply"],
-        words: &[b"element vertex 4294967295\n", b"property list uint int vertex_indices\n", b"format binary_big_endian 1.0\n", b"end_header\n", b"property double x\n"],
-    },
-    Target {
-        name: "obj",
-        run: obj,
-        corpus: &["torture/corpus/shapes"],
-        extensions: &["obj"],
-        words: &[b"v 1 2 3\n", b"f 1 2 3 4 5\n", b"f -1 -2 -3\n", b"f 1/2/3 4//5 6\n", b"\\\n", b"vn 0 0 0\n"],
-    },
-    Target {
-        name: "stl",
-        run: stl,
-        corpus: &["torture/corpus/shapes"],
-        extensions: &["stl"],
-        words: &[b"solid ", b"facet normal 0 0 0\n", b"outer loop\n", b"vertex 1 2 3\n", b"endsolid\n"],
-    },
-    Target {
-        name: "points",
-        run: points,
-        corpus: &["torture/corpus/shapes"],
-        extensions: &["xyz", "csv", "pts"],
-        words: &[b"x,y,z,nx,ny,nz\n", b"1 2 3 4 5 6\n", b"# \n", b"//", b"1;2;3\n", b"1,5 2,5 3,5\n"],
-    },
-    Target {
-        name: "glb",
-        run: glb,
-        corpus: &["torture/corpus/shapes"],
-        extensions: &["glb"],
-        words: &[b"glTF", b"JSON", b"BIN\0", b"\"children\":[0]", b"\"matrix\":[1]", b"\"sparse\":{}", b"\"count\":4294967295", b"\"byteOffset\":-1"],
-    },
-    Target {
-        name: "mat",
-        run: mat,
-        corpus: &["torture/corpus/media"],
-        extensions: &["mat"],
-        words: &[b"MATLAB", b"IM", b"MI", b"\x0e\0\0\0", b"\x0f\0\0\0", b"\x78\x9c"],
-    },
-    Target {
-        name: "ptx",
-        run: ptx,
-        corpus: &["torture/corpus/ptx"],
-        extensions: &["ptx"],
-        words: &[b".visible .entry k(", b".reg .f32 %f<4294967295>;", b"ld.param.u64 ", b"bra $L1;", b"{", b"}", b".shared .align 16 .b8 s[99999999999];", b"@%p1 "],
-    },
-];
 
 /// Reads a config of every kind.
 pub fn config(data: &[u8]) {
@@ -314,6 +184,8 @@ fn with_file(data: &[u8], extension: &str, read: impl FnOnce(&Path)) {
 
 fn folder() -> Option<TempDir> {
     let memory = Path::new("/dev/shm");
-    let folder = tempfile::Builder::new().prefix("siren-fuzz-").tempdir_in(memory);
+    let folder = tempfile::Builder::new()
+        .prefix("siren-fuzz-")
+        .tempdir_in(memory);
     folder.or_else(|_| tempfile::tempdir()).ok()
 }

@@ -12,7 +12,13 @@ use crate::{assert_none, root};
 fn packages() -> Vec<Value> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["metadata", "--locked", "--all-features", "--format-version", "1"])
+        .args([
+            "metadata",
+            "--locked",
+            "--all-features",
+            "--format-version",
+            "1",
+        ])
         .current_dir(root())
         .output()
         .unwrap();
@@ -31,7 +37,9 @@ fn deny() -> toml::Table {
 /// Returns the texts in an array of `deny.toml`.
 fn listed(table: &str, key: &str) -> Vec<String> {
     let list = deny()[table][key].as_array().unwrap().clone();
-    list.iter().map(|one| one.as_str().unwrap().to_owned()).collect()
+    list.iter()
+        .map(|one| one.as_str().unwrap().to_owned())
+        .collect()
 }
 
 fn name(package: &Value) -> String {
@@ -64,7 +72,10 @@ fn every_dependency_has_an_allowed_license_and_every_allowed_license_is_one() {
         text.extend([found, "\n"]);
     }
     assert_none(&offenders, "these licenses are not allowed by deny.toml:");
-    let unused: Vec<String> = allowed.into_iter().filter(|one| !text.contains(one)).collect();
+    let unused: Vec<String> = allowed
+        .into_iter()
+        .filter(|one| !text.contains(one))
+        .collect();
     assert_none(&unused, "deny.toml allows licenses that no dependency has:");
 }
 
@@ -79,7 +90,8 @@ fn every_dependency_is_from_an_allowed_registry_and_has_a_version() {
             let dependencies = package["dependencies"].as_array().unwrap();
             let is_wild = |one: &&Value| one["req"] == "*" && one["path"].is_null();
             let wild = dependencies.iter().filter(is_wild);
-            offenders.extend(wild.map(|one| format!("{}: {} = \"*\"", name(&package), one["name"])));
+            offenders
+                .extend(wild.map(|one| format!("{}: {} = \"*\"", name(&package), one["name"])));
             continue;
         };
         let registry = source.strip_prefix("registry+").unwrap_or(source);

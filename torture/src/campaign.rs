@@ -95,7 +95,9 @@ impl Campaign {
             notes.push("note: this user cannot mount disks, so that no power is cut and no disk is full; start as root for that");
         }
         if !self.has_faketime {
-            notes.push("note: `faketime` is not installed, so that the clock is right in all trials");
+            notes.push(
+                "note: `faketime` is not installed, so that the clock is right in all trials",
+            );
         }
         notes
     }

@@ -183,6 +183,7 @@ impl Fault {
             Self::LittleMemory { .. } => Allowed {
                 refusal: true,
                 out_of_memory: true,
+                signals: KILL,
                 ..nothing
             },
         }

@@ -116,13 +116,23 @@ impl Bench<'_> {
         let name = name.to_string_lossy().into_owned();
         fs::write(folder.join(&name), mutated(&bytes, &others, &[], choices))?;
         let kind = *choices.of(inputs.kinds);
-        let config = self.inputs.root.join("configs").join(format!("{kind}.toml"));
+        let config = self
+            .inputs
+            .root
+            .join("configs")
+            .join(format!("{kind}.toml"));
         let mut line = Line::new(kind, &["run", &config.display().to_string()]);
         let named = format!("{}={name}", inputs.key);
-        for set in SHORT.iter().chain(inputs.sets).copied().chain([named.as_str()]) {
+        for set in SHORT
+            .iter()
+            .chain(inputs.sets)
+            .copied()
+            .chain([named.as_str()])
+        {
             line.args.extend(["--set".to_owned(), set.to_owned()]);
         }
-        line.args.extend(["--threads", "2", "--out", "out/run"].map(str::to_owned));
+        line.args
+            .extend(["--threads", "2", "--out", "out/run"].map(str::to_owned));
         expect_end_or_refusal(&line, &place)
             .with_context(|| format!("siren-{kind} with a mutated {name}"))?;
         Ok(inputs.folder)

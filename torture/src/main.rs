@@ -86,13 +86,18 @@ fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let program = std::env::current_exe().context("cannot find the folder of the programs")?;
     let folders = Folders {
         root: package.parent().unwrap_or(package).to_path_buf(),
-        programs: program.parent().map_or_else(PathBuf::new, Path::to_path_buf),
+        programs: program
+            .parent()
+            .map_or_else(PathBuf::new, Path::to_path_buf),
     };
     let mut campaign = Campaign::new(folders, args.kind.as_deref())?;
     for note in campaign.notes() {
         eprintln!("{note}");
     }
-    let kind = args.kind.as_ref().map_or_else(String::new, |kind| format!(" --kind {kind}"));
+    let kind = args
+        .kind
+        .as_ref()
+        .map_or_else(String::new, |kind| format!(" --kind {kind}"));
     let report = |finding: &Finding| {
         let Finding { seed, plan, found } = finding;
         match found {
@@ -111,7 +116,14 @@ fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     }
     let is_clean = campaign.tally().findings.is_empty();
     if !is_clean || args.trial.is_some() {
-        println!("the folders of the trials are in {}", campaign.keep().display());
+        println!(
+            "the folders of the trials are in {}",
+            campaign.keep().display()
+        );
     }
-    Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if is_clean {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

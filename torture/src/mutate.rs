@@ -117,7 +117,10 @@ fn put_text_limit(bytes: &mut Vec<u8>, choices: &mut Choices) {
         return;
     }
     let start = *choices.of(&starts);
-    let len = bytes[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let len = bytes[start..]
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
     let number = choices.of(&TEXT_LIMITS);
     bytes.splice(start..start + len, number.bytes());
 }
@@ -139,7 +142,10 @@ mod tests {
         distinct.sort();
         distinct.dedup();
         assert!(distinct.len() > 400, "{}", distinct.len());
-        let has = |text: &str| all.iter().any(|bytes| String::from_utf8_lossy(bytes).contains(text));
+        let has = |text: &str| {
+            all.iter()
+                .any(|bytes| String::from_utf8_lossy(bytes).contains(text))
+        };
         assert!(has("2147483648") && has("word") && has("the format"));
     }
 }

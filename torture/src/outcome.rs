@@ -66,13 +66,16 @@ impl Results {
 
 /// Adds the files of `folder`, whose path in the results is `inner`.
 fn collect(folder: &Path, inner: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) -> Result<()> {
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let (path, inner) = (entry.path(), inner.join(&name));
         ensure!(
-            Path::new(&name).extension().is_none_or(|last| last != "tmp"),
+            Path::new(&name)
+                .extension()
+                .is_none_or(|last| last != "tmp"),
             "the temporary file {} is left",
             path.display()
         );
@@ -178,7 +181,9 @@ pub fn judge(ended: &Ended, allowed: Allowed) -> Result<Verdict> {
         }
         End::Exited(INTERRUPTED) if allowed.interruption => Ok(Verdict::Stopped),
         End::Killed(signal) if allowed.signals.contains(&signal) => Ok(Verdict::Stopped),
-        End::Killed(6) if allowed.out_of_memory && ended.stderr.contains("memory allocation of") => {
+        End::Killed(6)
+            if allowed.out_of_memory && ended.stderr.contains("memory allocation of") =>
+        {
             Ok(Verdict::Stopped)
         }
         ref end => bail!("an end that is not allowed, {end:?}; {}", output()),
@@ -233,7 +238,10 @@ mod tests {
         };
         for (end, stderr) in [
             (End::Exited(101), "thread 'main' panicked at src/a.rs:1"),
-            (End::Exited(1), "thread 'main' panicked at src/a.rs:1\nerror: something is wrong"),
+            (
+                End::Exited(1),
+                "thread 'main' panicked at src/a.rs:1\nerror: something is wrong",
+            ),
             (End::Exited(1), ""),
             (End::Exited(1), "error: no"),
             (End::Exited(3), "error: something is wrong"),
@@ -241,7 +249,10 @@ mod tests {
             (End::Killed(6), ""),
             (End::Killed(11), ""),
         ] {
-            assert!(judge(&ended(end.clone(), stderr), all).is_err(), "{end:?} {stderr}");
+            assert!(
+                judge(&ended(end.clone(), stderr), all).is_err(),
+                "{end:?} {stderr}"
+            );
         }
         let refusal = ended(End::Exited(1), "error: a.csv: is damaged, delete it");
         assert_eq!(judge(&refusal, all).unwrap(), Verdict::Refused);
@@ -254,14 +265,25 @@ mod tests {
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
         write("metrics.csv", "step,loss\n1,0.5\n");
         write("timing.csv", "step,seconds\n1,0.5\n");
-        write("summary.toml", "seconds = 1.0\nsteps = 1\n[metrics]\na = 1.0\n");
+        write(
+            "summary.toml",
+            "seconds = 1.0\nsteps = 1\n[metrics]\na = 1.0\n",
+        );
         let expected = Results::read(folder.path()).unwrap();
         write("timing.csv", "step,seconds\n1,0.6\n");
-        write("summary.toml", "seconds = 2.0\nsteps = 1\n[metrics]\na = 1.0\n");
+        write(
+            "summary.toml",
+            "seconds = 2.0\nsteps = 1\n[metrics]\na = 1.0\n",
+        );
         let check = || Results::read(folder.path())?.check_same(&expected);
         check().unwrap();
         write("metrics.csv", "step,loss\n1,0.6\n");
-        assert!(check().unwrap_err().to_string().contains("metrics.csv differs"));
+        assert!(
+            check()
+                .unwrap_err()
+                .to_string()
+                .contains("metrics.csv differs")
+        );
         fs::remove_file(folder.path().join("metrics.csv")).unwrap();
         assert!(check().unwrap_err().to_string().contains("is missing"));
         write("a.tmp", "");

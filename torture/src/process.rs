@@ -10,8 +10,8 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
-/// A program that has not ended after this time hangs. Undisturbed, every one takes a few seconds.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+/// A program that has not ended after this time hangs. Undisturbed, on a machine that does nothing else, every one takes a few seconds.
+pub const PATIENCE: Duration = Duration::from_secs(300);
 /// Time between two looks at a running program.
 const POLL: Duration = Duration::from_millis(2);
 /// Address space of a program that is not meant to run out of memory: what asks for more is a memory bomb.
@@ -123,9 +123,13 @@ impl Line {
         let mut command = Command::new("sh");
         command.args(["-c", &script]).arg(&program).args(&self.args);
         command.current_dir(&place.folder).process_group(0);
-        command.env_remove("SIREN_COMMAND").env_remove("RUST_BACKTRACE");
+        command
+            .env_remove("SIREN_COMMAND")
+            .env_remove("RUST_BACKTRACE");
         command.stdin(std::process::Stdio::null());
-        command.stdout(output(".stdout")?).stderr(output(".stderr")?);
+        command
+            .stdout(output(".stdout")?)
+            .stderr(output(".stderr")?);
         let child = command.spawn();
         Ok(Running {
             child: child.with_context(|| format!("cannot start {}", program.display()))?,

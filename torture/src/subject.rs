@@ -209,7 +209,11 @@ pub const SUBJECTS: [Subject; 16] = [
         "adjoint",
         "wave",
         "helmholtz_inverse_adjoint.toml",
-        &["train.steps=12", "run.checkpoint_every=3", "run.evaluate_every=4"],
+        &[
+            "train.steps=12",
+            "run.checkpoint_every=3",
+            "run.evaluate_every=4",
+        ],
         &[],
     ),
     run(
@@ -294,7 +298,10 @@ impl Subject {
         if !self.is_sweep {
             return vec![out.to_path_buf()];
         }
-        let entries = fs::read_dir(out.join("runs")).into_iter().flatten().flatten();
+        let entries = fs::read_dir(out.join("runs"))
+            .into_iter()
+            .flatten()
+            .flatten();
         let folders = entries.map(|entry| entry.path());
         let mut runs: Vec<_> = folders
             .filter(|path| path.join("config.toml").exists() && path.is_dir())

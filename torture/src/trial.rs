@@ -19,6 +19,9 @@ use crate::subject::{Inputs, Subject};
 const DISK: &str = "disk";
 const RUN: &str = "disk/run";
 
+/// Time after which a run with little memory is killed.
+const PATIENCE_WITH_LITTLE_MEMORY: Duration = Duration::from_secs(20);
+
 /// An unbroken run of a subject.
 #[derive(Clone, Debug)]
 pub struct Unbroken {
@@ -196,6 +199,11 @@ impl Trial<'_> {
         let folder = self.place.folder.clone();
         let line = self.subject.resume(self.bench.inputs, &folder, RUN);
         let mut running = line.start(&self.place, fault.limits())?;
+        if let Fault::LittleMemory { .. } = fault {
+            // Near its limit, the allocator of the C library maps every allocation by itself: the run goes on, a hundred times slower.
+            running.wait_for(PATIENCE_WITH_LITTLE_MEMORY)?;
+            return running.end_group();
+        }
         let Some(moment) = fault.moment() else {
             return running.end();
         };

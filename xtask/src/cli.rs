@@ -303,9 +303,7 @@ mod tests {
     }
 
     fn passed(line: &str) -> Vec<OsString> {
-        use ProgramCommand::{
-            Bench, Export, GpuCheck, Render, Resume, Run, Sweep, Table, Torture,
-        };
+        use ProgramCommand::{Bench, Export, GpuCheck, Render, Resume, Run, Sweep, Table, Torture};
         let Command::Program(command) = parse(line).unwrap() else {
             panic!("`{line}` passes no arguments on");
         };

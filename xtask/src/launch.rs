@@ -60,9 +60,7 @@ impl Launch {
         kind_of_config: impl Fn(&PassedArgs) -> Result<Kind>,
         kind_of_run: impl Fn(&PassedArgs) -> Result<Kind>,
     ) -> Result<Self> {
-        use ProgramCommand::{
-            Bench, Export, GpuCheck, Render, Resume, Run, Sweep, Table, Torture,
-        };
+        use ProgramCommand::{Bench, Export, GpuCheck, Render, Resume, Run, Sweep, Table, Torture};
         Ok(match command {
             Run(args) => Self::of_kind(&kind_of_config(args)?, "run", &args.values),
             Resume(args) => Self::of_kind(&kind_of_run(args)?, "resume", &args.values),

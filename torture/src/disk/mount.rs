@@ -346,7 +346,9 @@ impl Filesystem for Files {
             return reply.error(ENOTDIR);
         };
         let dots = [(OsStr::new("."), ino), (OsStr::new(".."), ROOT)];
-        let named = entries.iter().map(|(name, number)| (name.as_os_str(), *number));
+        let named = entries
+            .iter()
+            .map(|(name, number)| (name.as_os_str(), *number));
         let all = dots.into_iter().chain(named).enumerate();
         for (index, (name, number)) in all.skip(offset as usize) {
             let kind = match model.node(number) {

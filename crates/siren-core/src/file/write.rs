@@ -54,7 +54,9 @@ fn remove_leftovers(parent: &Path, name: &str) {
 
 /// Creates a folder and those above it that are missing, so that they survive a power failure.
 fn make_parents(folder: &Path) -> Result<()> {
-    let missing = folder.ancestors().take_while(|one| !one.as_os_str().is_empty() && !one.exists());
+    let missing = folder
+        .ancestors()
+        .take_while(|one| !one.as_os_str().is_empty() && !one.exists());
     let missing: Vec<&Path> = missing.collect();
     fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
     missing.into_iter().rev().try_for_each(sync_folder)
@@ -129,7 +131,8 @@ mod tests {
         }
         let living = File::open(path(".run.2")).unwrap();
         living.try_lock().unwrap();
-        let fill = |staged: &Path| fs::write(staged.join("a"), "b").map_err(Error::io("write", staged));
+        let fill =
+            |staged: &Path| fs::write(staged.join("a"), "b").map_err(Error::io("write", staged));
         make_folder(&path("run"), fill).unwrap();
         let names = fs::read_dir(desk.path()).unwrap();
         let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();

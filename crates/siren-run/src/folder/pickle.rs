@@ -283,7 +283,10 @@ impl Machine<'_> {
             let Value::Sequence(sizes) = &self.values[self.item(arguments, index)?] else {
                 return None;
             };
-            sizes.iter().map(|&size| self.size(size)).collect::<Option<Vec<usize>>>()
+            sizes
+                .iter()
+                .map(|&size| self.size(size))
+                .collect::<Option<Vec<usize>>>()
         };
         Some(StoredTensor {
             storage: storage.clone(),
@@ -320,10 +323,11 @@ impl Machine<'_> {
         let Value::Dict(entries) = &self.values[dict] else {
             return Vec::new();
         };
-        let tensor = |(key, value): &(usize, usize)| match (&self.values[*key], &self.values[*value]) {
-            (Value::Text(name), Value::Tensor(tensor)) => Some((name.clone(), tensor.clone())),
-            _ => None,
-        };
+        let tensor =
+            |(key, value): &(usize, usize)| match (&self.values[*key], &self.values[*value]) {
+                (Value::Text(name), Value::Tensor(tensor)) => Some((name.clone(), tensor.clone())),
+                _ => None,
+            };
         entries.iter().filter_map(tensor).collect()
     }
 }
@@ -331,7 +335,8 @@ impl Machine<'_> {
 /// Returns keys with their values; `None` for an odd number.
 fn pairs(items: &[usize]) -> Option<Vec<(usize, usize)>> {
     let (pairs, rest) = items.as_chunks::<2>();
-    rest.is_empty().then(|| pairs.iter().map(|[key, value]| (*key, *value)).collect())
+    rest.is_empty()
+        .then(|| pairs.iter().map(|[key, value]| (*key, *value)).collect())
 }
 
 #[cfg(test)]
@@ -352,7 +357,12 @@ mod tests {
         let deep = [b"\x80\x02N".as_slice(), &[0x85; 1_000_000], b"."].concat();
         assert_eq!(state_dict(&deep), None);
         // Each round doubles a value that is copied.
-        let double = [b"\x80\x02)q\0".as_slice(), &b"h\0h\0\x86q\0".repeat(60), b"."].concat();
+        let double = [
+            b"\x80\x02)q\0".as_slice(),
+            &b"h\0h\0\x86q\0".repeat(60),
+            b".",
+        ]
+        .concat();
         assert_eq!(state_dict(&double), None);
         for malformed in [
             b"".as_slice(),

@@ -23,7 +23,9 @@ pub(super) fn read(path: &Path) -> Result<HashMap<String, Tensor>, String> {
     let archive = ZipArchive::new(BufReader::new(file));
     let mut archive = archive.map_err(|error| format!("no PyTorch file: {error}"))?;
     let names = archive.file_names().filter_map(Result::ok);
-    let pickle = names.map(|name| name.into_owned()).find(|name| name.ends_with(PICKLE));
+    let pickle = names
+        .map(|name| name.into_owned())
+        .find(|name| name.ends_with(PICKLE));
     let pickle = pickle.ok_or("no PyTorch state dict found in it")?;
     let bytes = entry(&mut archive, &pickle, MAX_PICKLE)?;
     let tensors = state_dict(&bytes).ok_or("no PyTorch state dict found in it")?;
@@ -36,16 +38,23 @@ pub(super) fn read(path: &Path) -> Result<HashMap<String, Tensor>, String> {
             let bytes = entry(&mut archive, &format!("{folder}{key}"), u64::MAX)?;
             storages.insert(key.clone(), bytes);
         }
-        let tensor = elements(&tensor, &storages[key]).map_err(|cause| format!("`{name}` {cause}"))?;
+        let tensor =
+            elements(&tensor, &storages[key]).map_err(|cause| format!("`{name}` {cause}"))?;
         all.insert(name, tensor);
     }
     Ok(all)
 }
 
 /// Reads a file of the archive, which has at most `longest` bytes.
-fn entry(archive: &mut ZipArchive<BufReader<File>>, name: &str, longest: u64) -> Result<Vec<u8>, String> {
+fn entry(
+    archive: &mut ZipArchive<BufReader<File>>,
+    name: &str,
+    longest: u64,
+) -> Result<Vec<u8>, String> {
     let fail = |cause: String| format!("`{name}` in it cannot be read: {cause}");
-    let file = archive.by_name(name).map_err(|error| fail(error.to_string()))?;
+    let file = archive
+        .by_name(name)
+        .map_err(|error| fail(error.to_string()))?;
     let mut bytes = Vec::new();
     // The archive's own length of the file is a claim.
     let read = file.take(longest.saturating_add(1)).read_to_end(&mut bytes);
@@ -66,8 +75,14 @@ fn elements(tensor: &StoredTensor, storage: &[u8]) -> Result<Tensor, String> {
     } = tensor;
     let width = of.dtype.size_in_bytes();
     let held = storage.len() / width;
-    let outside = || format!("has the shape {shape:?}, but its storage holds {held} elements: the file is damaged");
-    let count = shape.iter().try_fold(1_usize, |count, &side| count.checked_mul(side));
+    let outside = || {
+        format!(
+            "has the shape {shape:?}, but its storage holds {held} elements: the file is damaged"
+        )
+    };
+    let count = shape
+        .iter()
+        .try_fold(1_usize, |count, &side| count.checked_mul(side));
     let count = count.filter(|&count| count <= held && shape.len() == strides.len());
     let count = count.ok_or_else(outside)?;
     let mut bytes = Vec::with_capacity(count * width);
@@ -76,7 +91,9 @@ fn elements(tensor: &StoredTensor, storage: &[u8]) -> Result<Tensor, String> {
         let mut place = Some(*offset);
         for (&side, &stride) in shape.iter().zip(strides).rev() {
             let step = stride.checked_mul(rest % side);
-            place = place.zip(step).and_then(|(place, step)| place.checked_add(step));
+            place = place
+                .zip(step)
+                .and_then(|(place, step)| place.checked_add(step));
             rest /= side;
         }
         let start = place.filter(|&place| place < held).ok_or_else(outside)? * width;

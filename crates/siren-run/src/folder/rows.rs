@@ -37,7 +37,9 @@ impl TableDigest {
 
     /// Returns whether a table begins with the bytes of this digest.
     fn is_start_of(self, table: &[u8]) -> bool {
-        let start = usize::try_from(self.bytes).ok().and_then(|len| table.get(..len));
+        let start = usize::try_from(self.bytes)
+            .ok()
+            .and_then(|len| table.get(..len));
         start.is_some_and(|start| Self::of(start) == self)
     }
 
@@ -228,8 +230,8 @@ fn row_step(line: &str) -> Option<u64> {
 fn length_up_to(text: &str, step: u64) -> usize {
     let mut length = 0;
     for (index, line) in text.split_inclusive('\n').enumerate() {
-        let is_included = line.ends_with('\n')
-            && (index == 0 || row_step(line).is_some_and(|row| row <= step));
+        let is_included =
+            line.ends_with('\n') && (index == 0 || row_step(line).is_some_and(|row| row <= step));
         if !is_included {
             break;
         }
@@ -310,10 +312,17 @@ mod tests {
         for damaged in ["step,loss\n1,0.6\n2,0.5\n", "step,loss\n1,0.", "", "step,l"] {
             fs::write(&path, damaged).unwrap();
             let error = open().map(|_| ()).unwrap_err().to_string();
-            assert!(error.contains("table.csv") && error.contains("step 1"), "{error}");
+            assert!(
+                error.contains("table.csv") && error.contains("step 1"),
+                "{error}"
+            );
             assert_eq!(fs::read_to_string(&path).unwrap(), damaged);
         }
-        for later in ["step,loss\n1,0.5\n2,0.5\n", "step,loss\n1,0.5\n", "step,loss\n1,0.5\n2,\0"] {
+        for later in [
+            "step,loss\n1,0.5\n2,0.5\n",
+            "step,loss\n1,0.5\n",
+            "step,loss\n1,0.5\n2,\0",
+        ] {
             fs::write(&path, later).unwrap();
             assert_eq!(open().unwrap().digest(), digest);
             assert_eq!(fs::read_to_string(&path).unwrap(), "step,loss\n1,0.5\n");

@@ -13,8 +13,8 @@ use siren_core::train::Model;
 use siren_core::{Error, Result};
 
 use super::RunFolder;
-use super::pth;
 use super::checkpoint::{self, Checkpoint};
+use super::pth;
 use super::upgrade::upgrade_config;
 
 /// Tensors of a weights file by name. A run with `run.start_from` starts from them.

@@ -9,7 +9,9 @@ use siren_core::train::StepReport;
 use siren_core::{Error, Result};
 
 use crate::folder::tensorboard::EventWriter;
-use crate::folder::{Column, Continuation, Rows, RunFolder, TableDigest, Tables, damaged, last_value};
+use crate::folder::{
+    Column, Continuation, Rows, RunFolder, TableDigest, Tables, damaged, last_value,
+};
 
 /// Largest picture in the TensorBoard file, because viewers read the whole file.
 const MAX_PICTURE_BYTES: u64 = 8 << 20;
