@@ -127,7 +127,7 @@ fn a_pickle_calls_nothing_and_takes_no_memory_beyond_its_file() {
 
 #[test]
 fn pictures_that_claim_huge_sizes_are_refused() {
-    let mut gif = b"GIF89a\xff\xff\xff\xff\x80\0\0\0\0\0\0\0\0\x2c\0\0\0\0\xff\xff\xff\xff\0\x02\x02\x44\x01\0\x3b".to_vec();
+    let gif = b"GIF89a\xff\xff\xff\xff\x80\0\0\0\0\0\0\0\0\x2c\0\0\0\0\xff\xff\xff\xff\0\x02\x02\x44\x01\0\x3b".to_vec();
     let ppm = "P6\n100000 100000\n255\n";
     let tiff = |width: u32, height: u32| {
         let entries = [
@@ -162,7 +162,6 @@ fn pictures_that_claim_huge_sizes_are_refused() {
     assert_harmless("image", "signal.path", &bombs);
     assert_harmless("poisson", "signal.path", &bombs[..1]);
     // A clip reads all frames.
-    gif.truncate(gif.len() - 1);
     assert_harmless(
         "video",
         "signal.path",

@@ -12,7 +12,7 @@ const PACKAGES: [(&str, &[&str]); 17] = [
     ("siren-workspace-hack", &[]),
     ("xtask", &[]),
     // It starts the programs and links none of them.
-    ("siren-torture", &["siren-workspace-hack"]),
+    ("siren-torture", &[]),
     ("siren-kernel", &["siren-workspace-hack"]),
     ("siren-ptx", &["siren-workspace-hack"]),
     // The interpreter of kernels is for tests.
