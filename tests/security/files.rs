@@ -115,7 +115,7 @@ impl BitWriter {
     /// Appends the lowest bits of a number, the lowest one first.
     fn put(&mut self, number: u32, count: u32) {
         for index in 0..count {
-            if self.used % 8 == 0 {
+            if self.used.is_multiple_of(8) {
                 self.bytes.push(0);
             }
             let last = self.bytes.len() - 1;

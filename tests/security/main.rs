@@ -91,7 +91,7 @@ fn weights_that_claim_huge_tensors_are_refused() {
 #[test]
 fn a_pickle_calls_nothing_and_takes_no_memory_beyond_its_file() {
     let call = b"\x80\x02cos\nsystem\n(X\x0e\x00\x00\x00touch executedtR.";
-    let deep = [b"\x80\x02N".as_slice(), &[0x85; 1_000_000], b"."].concat();
+    let deep = [b"\x80\x02N".as_slice(), &vec![0x85; 1_000_000], b"."].concat();
     let doubled = [
         b"\x80\x02)q\0".as_slice(),
         &b"h\0h\0\x86q\0".repeat(60),

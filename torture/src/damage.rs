@@ -87,6 +87,7 @@ impl Damaged {
             Some(after) => fs::write(&path, after),
             None => fs::remove_file(&path).and_then(|()| fs::create_dir(&path)),
         }
+        .and_then(|()| sync(&path))
         .with_context(|| format!("cannot damage {}", path.display()))?;
         Ok(Some(Self {
             path,
@@ -110,8 +111,16 @@ impl Damaged {
             fs::remove_dir_all(&self.path)?;
         }
         fs::write(&self.path, &self.before)
+            .and_then(|()| sync(&self.path))
             .with_context(|| format!("cannot mend {}", self.path.display()))
     }
+}
+
+/// Syncs a file or folder and its entry, so that a later power cut does not undo what was done to it.
+fn sync(path: &Path) -> std::io::Result<()> {
+    fs::File::open(path)?.sync_all()?;
+    path.parent()
+        .map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
 }
 
 /// Returns a range of at least one byte, of a line if the bytes are a text; an empty one of no bytes.

@@ -245,10 +245,16 @@ impl RunFolder {
 
     /// Returns the path of a new TensorBoard file that sorts after the existing ones.
     pub(crate) fn next_events(&self, unix_seconds: u64) -> Result<PathBuf> {
-        let existing = self.events()?.len();
-        Ok(self
-            .path
-            .join(format!("{EVENTS}.{unix_seconds:010}.{existing:04}")))
+        // After a power failure, an earlier file than the last may be missing.
+        let mut number = self.events()?.len();
+        loop {
+            let name = format!("{EVENTS}.{unix_seconds:010}.{number:04}");
+            let path = self.path.join(name);
+            if fs::symlink_metadata(&path).is_err() {
+                return Ok(path);
+            }
+            number += 1;
+        }
     }
 
     /// Returns the paths of the TensorBoard files of all sessions.
