@@ -156,6 +156,7 @@ impl Trial<'_> {
 
     /// Continues the run under a fault, mends what the fault broke, and checks how the program ended.
     fn suffer(&mut self, fault: Fault) -> Result<()> {
+        self.wait_for_orphans()?;
         self.prepare(fault)?;
         let ended = self.run_disturbed(fault)?;
         let verdict = judge(&ended, fault.allowed())?;
