@@ -34,6 +34,7 @@ const SELECTIONS: &[&str] = &[
     "--package siren-wave --no-default-features",
     "--package siren-sweep",
     "--package siren-bench",
+    "--package siren-torture",
     "--workspace",
 ];
 

@@ -86,7 +86,10 @@ impl Machine {
             .num_threads(self.threads)
             .build();
         let pool =
-            pool.map_err(|error| Error::invalid("--threads", self.threads, &error.to_string()))?;
+            pool.map_err(|error| {
+                let expected = format!("a number of threads that the system can start ({error}): give fewer, or raise its limit of memory or processes");
+                Error::invalid("--threads", self.threads, &expected)
+            })?;
         pool.install(work)
     }
 }

@@ -10,6 +10,7 @@ use image::codecs::gif::GifDecoder;
 use image::{AnimationDecoder, RgbImage};
 use siren_core::{Error, Result};
 use siren_picture::Size;
+use siren_picture::picture::{MAX_PIXELS, MAX_SIDE};
 
 use super::clock::{FrameSource, Resampled, TimedFrame, Timeline};
 use super::color::over_white;
@@ -46,6 +47,16 @@ impl GifFrames {
         let decoder =
             GifDecoder::new(BufReader::new(file)).map_err(|error| decode_error(path, &error))?;
         let (width, height) = image::ImageDecoder::dimensions(&decoder);
+        // The decoder takes memory for the whole picture before it reads the first pixel.
+        let (rows, columns) = (height as usize, width as usize);
+        if rows.max(columns) > MAX_SIDE || rows * columns > MAX_PIXELS {
+            let message = format!(
+                "has {height} × {width} pixels (height × width) according to its header, expected at most {MAX_SIDE} per side and {} million \
+                 in total",
+                MAX_PIXELS / 1_000_000
+            );
+            return Err(Error::signal(path, message));
+        }
         let gif = Self {
             path: path.to_path_buf(),
             frames: decoder.into_frames(),
