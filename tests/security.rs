@@ -171,7 +171,7 @@ fn state_dict(shape: [i32; 2]) -> Vec<u8> {
 #[test]
 fn a_pickle_calls_nothing_and_takes_no_memory_beyond_its_file() {
     let call = b"\x80\x02cos\nsystem\n(X\x0e\x00\x00\x00touch executedtR.";
-    let deep = [b"\x80\x02N".as_slice(), &[0x85; 1_000_000], b"."].concat();
+    let deep = [b"\x80\x02N".as_slice(), &vec![0x85; 1_000_000], b"."].concat();
     let doubled = [
         b"\x80\x02)q\0".as_slice(),
         &b"h\0h\0\x86q\0".repeat(60),
@@ -391,7 +391,7 @@ impl BitWriter {
     /// Appends the lowest bits of a number, the lowest one first.
     fn put(&mut self, number: u32, count: u32) {
         for index in 0..count {
-            if self.used % 8 == 0 {
+            if self.used.is_multiple_of(8) {
                 self.bytes.push(0);
             }
             let last = self.bytes.len() - 1;

@@ -75,7 +75,7 @@ impl Campaign {
             inputs: Inputs {
                 corpus: folders.root.join("torture/corpus"),
                 root: folders.root,
-                inputs: work.path().join("inputs"),
+                copies: work.path().join("inputs"),
             },
             programs: folders.programs,
             kind: kind.map(str::to_owned),

@@ -172,11 +172,10 @@ impl Fault {
                 ..nothing
             },
             Self::Pause { .. } | Self::WrongClock(_) => nothing,
-            Self::FullDisk { .. } | Self::LargestFile { .. } | Self::ReadOnly => Allowed {
-                refusal: true,
-                ..nothing
-            },
-            Self::FailingDisk(_) => Allowed {
+            Self::FullDisk { .. }
+            | Self::LargestFile { .. }
+            | Self::ReadOnly
+            | Self::FailingDisk(_) => Allowed {
                 refusal: true,
                 ..nothing
             },

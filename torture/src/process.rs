@@ -1,5 +1,6 @@
 //! Programs under test: how they are started, disturbed and waited for.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 /// A program that has not ended after this time hangs. Undisturbed, every one takes a few seconds.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 /// Time between two looks at a running program.
 const POLL: Duration = Duration::from_millis(2);
 /// Address space of a program that is not meant to run out of memory: what asks for more is a memory bomb.
@@ -112,11 +113,11 @@ impl Line {
         let mut script = format!("ulimit -c 0; ulimit -v {}; ", limits.memory / 1024);
         if let Some(bytes) = limits.file {
             // The shell counts blocks of 512 bytes. A write past the limit then fails, where it otherwise ends the process.
-            script += &format!("trap '' XFSZ; ulimit -f {}; ", bytes.div_ceil(512));
+            let _ = write!(script, "trap '' XFSZ; ulimit -f {}; ", bytes.div_ceil(512));
         }
         script += "exec ";
         if let Some(clock) = limits.clock {
-            script += &format!("faketime -f '{:+}d' ", clock.days);
+            let _ = write!(script, "faketime -f '{:+}d' ", clock.days);
         }
         script += "\"$0\" \"$@\"";
         let output = |name| File::create(place.folder.join(name));

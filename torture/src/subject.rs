@@ -20,7 +20,7 @@ pub struct Inputs {
     /// The corpus.
     pub corpus: PathBuf,
     /// Copies of files of the corpus, for the subjects.
-    pub inputs: PathBuf,
+    pub copies: PathBuf,
 }
 
 /// A config with overrides that shorten it.
@@ -259,7 +259,7 @@ impl Subject {
     /// If they cannot be copied.
     pub fn lay_out(&self, at: &Inputs) -> Result<()> {
         for (from, to) in self.files {
-            copy(&at.corpus.join(from), &at.inputs.join(to))?;
+            copy(&at.corpus.join(from), &at.copies.join(to))?;
         }
         Ok(())
     }
@@ -272,7 +272,7 @@ impl Subject {
         let mut line = Line::new(program, &["run", &config.display().to_string()]);
         for set in SHORT.iter().chain(self.sets) {
             let set = match set.strip_prefix("signal.path=") {
-                Some(path) => format!("signal.path={}", at.inputs.join(path).display()),
+                Some(path) => format!("signal.path={}", at.copies.join(path).display()),
                 None => (*set).to_owned(),
             };
             line.args.extend(["--set".to_owned(), set]);

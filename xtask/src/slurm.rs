@@ -24,7 +24,7 @@ pub fn is_installed() -> bool {
         let by_path = ffmpeg::succeeds(Command::new("which").arg(name));
         by_path || Path::new("/usr/sbin").join(name).exists()
     };
-    DAEMONS.iter().all(|name| is_present(name))
+    DAEMONS.iter().all(is_present)
 }
 
 /// Installs Slurm, unless it is installed already.

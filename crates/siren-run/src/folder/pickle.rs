@@ -354,7 +354,7 @@ mod tests {
         system.extend(b"tR.");
         assert_eq!(state_dict(&system), None);
         assert!(!file.exists());
-        let deep = [b"\x80\x02N".as_slice(), &[0x85; 1_000_000], b"."].concat();
+        let deep = [b"\x80\x02N".as_slice(), &vec![0x85; 1_000_000], b"."].concat();
         assert_eq!(state_dict(&deep), None);
         // Each round doubles a value that is copied.
         let double = [

@@ -24,7 +24,7 @@ pub(super) fn read(path: &Path) -> Result<HashMap<String, Tensor>, String> {
     let mut archive = archive.map_err(|error| format!("no PyTorch file: {error}"))?;
     let names = archive.file_names().filter_map(Result::ok);
     let pickle = names
-        .map(|name| name.into_owned())
+        .map(std::borrow::Cow::into_owned)
         .find(|name| name.ends_with(PICKLE));
     let pickle = pickle.ok_or("no PyTorch state dict found in it")?;
     let bytes = entry(&mut archive, &pickle, MAX_PICKLE)?;
