@@ -80,8 +80,9 @@ const EXCLUDED: [(&str, &[&str]); 15] = [
 ];
 
 /// The other top-level modules of `siren-core` that each of them may use.
-const MODULES: [(&str, &[&str]); 11] = [
+const MODULES: [(&str, &[&str]); 12] = [
     ("error", &[]),
+    ("ranks", &["error"]),
     ("config", &["error"]),
     ("file", &["error"]),
     ("metrics", &["error"]),
@@ -89,7 +90,7 @@ const MODULES: [(&str, &[&str]); 11] = [
     ("signal", &["config", "error", "random"]),
     ("field", &["config", "error", "random"]),
     ("objective", &["config", "error", "field", "signal"]),
-    ("optimizer", &["config", "error", "field"]),
+    ("optimizer", &["config", "error", "field", "ranks"]),
     (
         "train",
         &[
@@ -99,6 +100,7 @@ const MODULES: [(&str, &[&str]); 11] = [
             "metrics",
             "objective",
             "optimizer",
+            "ranks",
             "signal",
         ],
     ),

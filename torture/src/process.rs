@@ -1,5 +1,6 @@
 //! Programs under test: how they are started, disturbed and waited for.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -112,13 +113,11 @@ impl Line {
         let mut script = format!("ulimit -c 0; ulimit -v {}; ", limits.memory / 1024);
         if let Some(bytes) = limits.file {
             // The shell counts blocks of 512 bytes. A write past the limit then fails, where it otherwise ends the process.
-            let blocks = bytes.div_ceil(512);
-            script.extend(["trap '' XFSZ; ulimit -f ", &blocks.to_string(), "; "]);
+            let _ = write!(script, "trap '' XFSZ; ulimit -f {}; ", bytes.div_ceil(512));
         }
         script += "exec ";
         if let Some(clock) = limits.clock {
-            let days = format!("{:+}d", clock.days);
-            script.extend(["faketime -f '", &days, "' "]);
+            let _ = write!(script, "faketime -f '{:+}d' ", clock.days);
         }
         script += "\"$0\" \"$@\"";
         let output = |name| File::create(place.folder.join(name));

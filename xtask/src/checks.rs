@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::ffmpeg;
 use crate::launch::cargo;
+use crate::slurm;
 
 /// The test of `tests/reference/` that writes the pages of docs/reference/ if `UPDATE_REFERENCE` is set.
 const REFERENCE_TEST: &str = "the_reference_agrees_with_the_config_structs";
@@ -22,14 +23,14 @@ const DENY: &str = "deny check licenses bans sources";
 
 /// One named check: a Cargo command, with an optional environment variable.
 #[derive(Debug)]
-struct Step {
+pub struct Step {
     name: &'static str,
     args: Vec<String>,
     env: Option<(&'static str, &'static str)>,
 }
 
 impl Step {
-    fn new(name: &'static str, args: &str) -> Self {
+    pub fn new(name: &'static str, args: &str) -> Self {
         Self {
             name,
             args: args.split_whitespace().map(str::to_owned).collect(),
@@ -44,7 +45,7 @@ impl Step {
     }
 
     /// Runs the check and returns its exit status and duration. Its output goes to the output of this process.
-    fn run(&self, root: &Path) -> Result<(ExitStatus, Duration)> {
+    pub fn run(&self, root: &Path) -> Result<(ExitStatus, Duration)> {
         let start = Instant::now();
         let status = self.command(root).status();
         let status = status.with_context(|| format!("cannot start `{self}`"))?;
@@ -63,7 +64,7 @@ impl fmt::Display for Step {
 }
 
 /// Returns the options that switch on the code and the tests that need FFmpeg, if it is installed.
-fn features(has_ffmpeg: bool) -> &'static str {
+pub fn features(has_ffmpeg: bool) -> &'static str {
     if has_ffmpeg {
         "--features siren-tests/ffmpeg"
     } else {
@@ -100,7 +101,7 @@ fn ci_steps(has_ffmpeg: bool) -> Vec<Step> {
     ]
 }
 
-/// Runs the tests of the workspace. `extra` is appended to the arguments of `cargo test`.
+/// Runs the tests of the workspace, and that of a sweep on Slurm if it is installed. `extra` is appended to the arguments of `cargo test`.
 pub fn test(root: &Path, extra: &[String]) -> Result<ExitCode> {
     let has_ffmpeg = ffmpeg::is_installed();
     if !has_ffmpeg {
@@ -125,6 +126,9 @@ pub fn test(root: &Path, extra: &[String]) -> Result<ExitCode> {
     let (status, duration) = step.run(root)?;
     let outcome = if status.success() { "passed" } else { "FAILED" };
     println!("{outcome} in {:.1} s: {step}", duration.as_secs_f64());
+    if status.success() && extra.is_empty() && slurm::is_installed() {
+        return slurm::check(root);
+    }
     Ok(exit_code(status))
 }
 
@@ -148,7 +152,11 @@ pub fn reference(root: &Path) -> Result<ExitCode> {
 /// Runs the checks in order until one fails, and prints a summary.
 pub fn ci(root: &Path) -> Result<ExitCode> {
     require_cargo_deny(root)?;
-    let steps = ci_steps(ffmpeg::is_installed());
+    let has_ffmpeg = ffmpeg::is_installed();
+    let mut steps = ci_steps(has_ffmpeg);
+    if slurm::is_installed() {
+        steps.push(slurm::step(has_ffmpeg));
+    }
     let mut durations = Vec::new();
     let mut code = ExitCode::SUCCESS;
     for step in &steps {
@@ -198,7 +206,7 @@ fn summary(steps: &[Step], durations: &[Duration], passed: bool) -> String {
 }
 
 /// Converts the exit status of a child process. A child that a signal ended has the status 128 plus the signal's number, as in a shell.
-fn exit_code(status: ExitStatus) -> ExitCode {
+pub fn exit_code(status: ExitStatus) -> ExitCode {
     let code = status
         .code()
         .or_else(|| signal(status).map(|number| 128 + number));

@@ -25,6 +25,7 @@ Examples:
   cargo xtask test
   cargo xtask ci
   cargo xtask kernels --sass
+  cargo xtask mpi-check
 
 `cargo xtask COMMAND --help` explains a command.
 Exit status: that of the program started; 1 for an error before that; 2 for a wrong command line.";
@@ -76,6 +77,7 @@ Examples:
   cargo xtask sweep configs/sweeps/optimizers.toml --list
   cargo xtask sweep configs/sweeps/optimizers.toml --jobs 4 --out runs/again
   cargo xtask sweep configs/sweeps/optimizers.toml --set train.steps=100
+  cargo xtask sweep configs/sweeps/optimizers.toml --on slurm --time 1:00:00 --threads 4
   cargo xtask sweep configs/sweeps/optimizers.toml --help      builds the programs and lists all options";
 
 const TABLE_HELP: &str = "\
@@ -129,7 +131,7 @@ pub enum Command {
     /// Install FFmpeg's development libraries, which clips of most formats need: by apt-get, dnf or Homebrew, as root or by sudo.
     ///
     /// Everything else works without them. If they are installed already, nothing is changed.
-    Setup,
+    Setup(SetupArgs),
 
     /// Run all tests of the workspace, in the release profile that runs use too.
     Test(TestArgs),
@@ -139,11 +141,21 @@ pub enum Command {
     /// `cargo xtask test` compares the pages with the code, and fails if they differ.
     Reference,
 
-    /// Run every check in order (format, dependencies, lint, documentation, tests) until one fails.
+    /// Start a Slurm of one node on this machine, run a sweep on it while tasks are canceled and killed, and compare the table with that of a
+    /// local sweep. Everything is in a temporary folder and ends with the check.
+    SlurmCheck,
+
+    /// Run every check in order (format, dependencies, lint, documentation, tests, Slurm if it is installed) until one fails.
     ///
     /// The dependency check needs cargo-deny (`cargo install --locked cargo-deny`). A summary lists the outcome of each check and its time
     /// in seconds.
     Ci,
+
+    /// Check runs that MPI shares among processes: the same bytes for 1 to 4 ranks, a killed rank, a stopped one, a hypernetwork.
+    ///
+    /// Builds the programs of pictures, of derivatives and of sets of pictures with the feature `mpi`, which needs Open MPI with its development
+    /// files and libclang. Takes a minute on one computer, beside the compilation.
+    MpiCheck,
 
     /// Compile the CUDA kernels, compare their PTX with the files checked in, and list what they need on each card.
     ///
@@ -183,7 +195,7 @@ pub enum ProgramCommand {
     /// Run every combination of the settings in a config's `[sweep]` table, and compare them in tables and plots.
     ///
     /// Every run is checked before the first one starts. A sweep that was stopped continues with its unfinished runs. A run that fails
-    /// is reported at the end and does not stop the others.
+    /// is reported at the end and does not stop the others. The runs are processes on this computer, or jobs of a Slurm cluster.
     #[command(override_usage = "cargo xtask sweep CONFIG [OPTIONS]", after_help = SWEEP_HELP)]
     Sweep(PassedArgs),
 
@@ -220,6 +232,13 @@ impl PassedArgs {
     pub fn path(&self) -> &Path {
         self.values.first().map_or_else(|| Path::new(""), Path::new)
     }
+}
+
+#[derive(Args, Debug)]
+pub struct SetupArgs {
+    /// Also install Slurm, which only the check of sweeps on a cluster needs: by apt-get.
+    #[arg(long)]
+    pub slurm: bool,
 }
 
 #[derive(Args, Debug)]

@@ -73,21 +73,11 @@ pub fn setup() -> Result<ExitCode> {
             LIBRARIES.join(", ")
         );
     };
-    let needs_sudo = manager.needs_root && !is_root();
-    for line in manager.before.iter().chain([&manager.install]) {
-        let mut words: Vec<&str> = line.split_whitespace().collect();
-        if needs_sudo {
-            words.insert(0, "sudo");
-        }
-        println!("==> {}", words.join(" "));
-        let status = Command::new(words[0]).args(&words[1..]).status();
-        let status = status.with_context(|| format!("cannot start {}", words[0]))?;
-        if !status.success() {
-            bail!(
-                "`{}` failed; its output above gives the reason",
-                words.join(" ")
-            );
-        }
+    let lines = [manager.before, &[manager.install]].concat();
+    if manager.needs_root {
+        run_as_root(&lines)?;
+    } else {
+        run_lines(&lines, &[])?;
     }
     if !is_installed() {
         bail!(
@@ -98,8 +88,34 @@ pub fn setup() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Runs command lines of a package manager as root, by sudo for other users, until one fails.
+///
+/// # Errors
+/// If a command cannot be started or fails.
+pub fn run_as_root(lines: &[&str]) -> Result<()> {
+    run_lines(lines, if is_root() { &[] } else { &["sudo"] })
+}
+
+/// Runs command lines, each after the words of `prefix`, until one fails.
+fn run_lines(lines: &[&str], prefix: &[&str]) -> Result<()> {
+    for line in lines {
+        let mut words = prefix.to_vec();
+        words.extend(line.split_whitespace());
+        println!("==> {}", words.join(" "));
+        let status = Command::new(words[0]).args(&words[1..]).status();
+        let status = status.with_context(|| format!("cannot start {}", words[0]))?;
+        if !status.success() {
+            bail!(
+                "`{}` failed; its output above gives the reason",
+                words.join(" ")
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Returns whether a command can be started and exits with status 0. Its output is discarded.
-fn succeeds(command: &mut Command) -> bool {
+pub fn succeeds(command: &mut Command) -> bool {
     let quiet = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -18,6 +18,8 @@ mod ffmpeg;
 mod kernels;
 mod kind;
 mod launch;
+mod mpi_check;
+mod slurm;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -44,10 +46,18 @@ fn run(command: &Command) -> Result<ExitCode> {
     let kind_of_config = |args: &PassedArgs| Kind::of_config(args.path(), &root);
     let kind_of_run = |args: &PassedArgs| Kind::of_run(args.path(), &root);
     match command {
-        Command::Setup => ffmpeg::setup(),
+        Command::Setup(args) => {
+            let code = ffmpeg::setup();
+            if args.slurm {
+                slurm::setup()?;
+            }
+            code
+        }
+        Command::SlurmCheck => slurm::check(&root),
         Command::Test(args) => checks::test(&root, &args.cargo_args),
         Command::Reference => checks::reference(&root),
         Command::Ci => checks::ci(&root),
+        Command::MpiCheck => mpi_check::run(&root),
         Command::Kernels(args) => kernels::run(&root, args),
         Command::Program(command) => Launch::of(command, kind_of_config, kind_of_run)?.start(&root),
     }

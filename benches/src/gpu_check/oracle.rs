@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::matrix::{OracleCase, WIDTHS, every_kind, every_width, wide};
+use super::matrix::{OracleCase, WIDTHS, every_kind, every_width, narrow, wide};
 use super::worker::Request;
 use super::{Check, Findings};
 
@@ -16,10 +16,11 @@ const REHEARSAL_STRIDE: usize = 97;
 /// After so many processes that died, the card is given up.
 const MOST_DEATHS: usize = 10;
 
-/// Returns all cases: wide networks, every class of widths, then every kind at every width of [`WIDTHS`].
+/// Returns all cases: wide networks, every class of widths, narrow networks of every depth, then every kind at every width of [`WIDTHS`].
 pub fn oracle_cases() -> Vec<OracleCase> {
     let mut cases = wide();
     cases.extend(every_width());
+    cases.extend(narrow());
     for shift in 0..WIDTHS.len() {
         cases.extend(every_kind(shift));
     }

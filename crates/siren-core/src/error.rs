@@ -164,6 +164,17 @@ pub enum Error {
         got: String,
     },
 
+    /// A rank of a training that several processes share: it failed, or is gone. All ranks have this error.
+    #[error("rank {rank} of {count}: {message}")]
+    Rank {
+        /// The rank, counted from 0.
+        rank: usize,
+        /// Number of ranks.
+        count: usize,
+        /// Its error.
+        message: String,
+    },
+
     /// A matrix that defines no second-order trace.
     #[error(transparent)]
     Trace(#[from] siren_kernel::network::InvalidTrace),

@@ -160,6 +160,7 @@ pub mod metrics;
 pub mod objective;
 pub mod optimizer;
 mod random;
+pub mod ranks;
 #[expect(clippy::disallowed_methods, reason = "reads a saved field")]
 pub mod saved;
 pub mod signal;

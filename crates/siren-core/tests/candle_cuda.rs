@@ -1,9 +1,12 @@
 //! Compares fields whose tensors are on a CUDA device of candle with the fused operation on the CPU in `f64`. The tests are ignored without the
 //! feature `candle-cuda`, and need a device with it: `cargo test --release -p siren-core --features candle-cuda --test candle_cuda`.
+//!
+//! Those of the module `engine` run without a card too, under the stand-in for the driver: see `cargo run -p siren-ptx --example driver_folder`.
+//! The others are too large for it, or use cuBLAS.
 
 mod compare;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Tensor, Var};
 use compare::largest_error;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -61,14 +64,11 @@ fn spread(points: usize) -> Tensor {
     clippy::disallowed_methods,
     reason = "the gradient of a loss that no trainer has"
 )]
-fn jet_and_gradient(field: &Siren, jet: &Jet) -> [Tensor; 2] {
+fn jet_and_gradient(params: &Var, jet: &Jet) -> [Tensor; 2] {
     let packed = jet.packed().clone();
     let loss = (packed.sqr().unwrap() + &packed).unwrap();
     let gradients = loss.mean_all().unwrap().backward().unwrap();
-    let gradient = gradients
-        .get(field.parameters().var().unwrap())
-        .unwrap()
-        .clone();
+    let gradient = gradients.get(params).unwrap().clone();
     [packed, gradient]
 }
 
@@ -85,8 +85,14 @@ fn errors(config: &SirenConfig, points: usize, dtype: DType, device: &Device) ->
         Order::laplacian(2),
         Order::hessian(2),
     ] {
-        let expected = jet_and_gradient(&exact, &exact.jet(&here, &order).unwrap());
-        let got = jet_and_gradient(&field, &field.jet(&there, &order).unwrap());
+        let expected = jet_and_gradient(
+            exact.parameters().var().unwrap(),
+            &exact.jet(&here, &order).unwrap(),
+        );
+        let got = jet_and_gradient(
+            field.parameters().var().unwrap(),
+            &field.jet(&there, &order).unwrap(),
+        );
         for (worst, (got, expected)) in worst.iter_mut().zip(got.iter().zip(&expected)) {
             let got = got.to_device(&Device::Cpu).unwrap();
             *worst = worst.max(largest_error(&got, expected));
@@ -163,8 +169,8 @@ fn evaluation_in_several_chunks_agrees_with_the_cpu() {
     assert!(error < 1e-5, "{error:e}");
 }
 
-/// Returns the gradient of a mean squared error over `points` points, and the parameters after five training steps.
-fn trained(field: Siren, points: usize) -> [Tensor; 2] {
+/// Returns the gradient of a mean squared error over `points` points, and the parameters after some training steps.
+fn trained(field: Siren, points: usize, steps: usize) -> [Tensor; 2] {
     let device = field.parameters().device().clone();
     let coords = spread(points).to_device(&device).unwrap();
     let targets = (0..points * 3).map(|i| (0.01 * f64::from(i as u32)).cos() as f32);
@@ -173,13 +179,9 @@ fn trained(field: Siren, points: usize) -> [Tensor; 2] {
     let sampler = WholeSampler::new(sample.unwrap());
     let constraints = [Constraint::new("points", sampler, ValueMse)];
     let mut trainer = Trainer::new(field, &TrainConfig::default()).unwrap();
-    let gradient = trainer
-        .loss_and_gradient(&constraints)
-        .unwrap()
-        .gradient
-        .tensor()
-        .unwrap();
-    for _ in 0..5 {
+    let gradient = trainer.loss_and_gradient(&constraints).unwrap().gradient;
+    let gradient = gradient.tensor().unwrap();
+    for _ in 0..steps {
         trainer.step(&constraints).unwrap();
     }
     let parameters = trainer.model().parameters().flat().unwrap();
@@ -198,18 +200,116 @@ fn steps_of_several_chunks_agree_with_the_cpu_and_give_the_same_bits_every_time(
     let there = || twins(&config, DType::F32, &device).1;
     let points = 4 * there().network().chunk_points(&Order::Value) - 5;
     let here = twins(&config, DType::F32, &Device::Cpu).1;
-    let expected = trained(here, points);
-    let first = trained(there(), points);
+    let expected = trained(here, points, 5);
+    let first = trained(there(), points, 5);
     for (got, expected) in first.iter().zip(&expected) {
         let error = largest_error(got, expected);
         println!("{points} points: {error:.1e}");
         assert!(error < 1e-3, "{error:e}");
     }
     for _ in 0..10 {
-        let again = trained(there(), points);
+        let again = trained(there(), points, 5);
         for (got, expected) in again.iter().zip(&first) {
             let [got, expected] = [got, expected].map(|tensor| tensor.to_vec1::<f32>().unwrap());
             assert_eq!(got, expected);
         }
+    }
+}
+
+/// Networks of `f32` by the kernels of `siren-cuda` (feature `cuda`).
+mod engine {
+    use super::*;
+
+    const POINTS: usize = 43;
+
+    fn config() -> SirenConfig {
+        SirenConfig {
+            first_omega_0: 3.0.into(),
+            hidden_omega_0: 3.0,
+            hidden_features: 24,
+            hidden_layers: 1,
+            ..SirenConfig::default()
+        }
+    }
+
+    #[test]
+    #[cfg_attr(not(feature = "candle-cuda"), ignore = "needs a CUDA device")]
+    fn jets_and_gradients_of_every_encoding_agree_with_the_cpu() {
+        let device = Device::new_cuda(0).expect("a CUDA device");
+        for encoding in encodings() {
+            let config = SirenConfig {
+                encoding,
+                ..config()
+            };
+            let [jet, gradient] = errors(&config, POINTS, DType::F32, &device);
+            println!("f32 {:?}: {jet:.1e} {gradient:.1e}", config.encoding);
+            assert!(
+                jet < 1e-5 && gradient < 1e-5,
+                "{config:?}: {jet:e} {gradient:e}"
+            );
+        }
+    }
+
+    #[test]
+    #[cfg_attr(not(feature = "candle-cuda"), ignore = "needs a CUDA device")]
+    fn learned_frequencies_have_a_gradient_too() {
+        let device = Device::new_cuda(0).expect("a CUDA device");
+        let config = SirenConfig {
+            learn_omega: true,
+            ..config()
+        };
+        let [jet, gradient] = errors(&config, POINTS, DType::F32, &device);
+        assert!(jet < 1e-5 && gradient < 1e-5, "{jet:e} {gradient:e}");
+    }
+
+    #[test]
+    #[cfg_attr(not(feature = "candle-cuda"), ignore = "needs a CUDA device")]
+    fn three_steps_of_adam_agree_with_the_cpu() {
+        let device = Device::new_cuda(0).expect("a CUDA device");
+        let (_, there) = twins(&config(), DType::F32, &device);
+        let (_, here) = twins(&config(), DType::F32, &Device::Cpu);
+        let before = here.parameters().flat().unwrap();
+        let got = trained(there, POINTS, 3);
+        let expected = trained(here, POINTS, 3);
+        assert!(largest_error(&expected[1], &before) > 1e-4);
+        for (got, expected) in got.iter().zip(&expected) {
+            let error = largest_error(got, expected);
+            println!("three steps: {error:.1e}");
+            assert!(error < 1e-5, "{error:e}");
+        }
+    }
+
+    #[test]
+    #[cfg_attr(not(feature = "candle-cuda"), ignore = "needs a CUDA device")]
+    fn a_batch_of_fields_agrees_with_the_cpu() {
+        let device = Device::new_cuda(0).expect("a CUDA device");
+        let (_, there) = twins(&config(), DType::F32, &device);
+        let (_, here) = twins(&config(), DType::F32, &Device::Cpu);
+        let parameters = here.parameters().len();
+        let params = (spread(3 * parameters / 2 + 1) * 0.2).unwrap();
+        let params = params.flatten_all().unwrap().narrow(0, 0, 3 * parameters);
+        let params = params.unwrap().reshape((3, parameters)).unwrap();
+        let coords = spread(3 * POINTS).reshape((3, POINTS, 2)).unwrap();
+        let [got, expected] = [&there, &here].map(|field| {
+            let to = |tensor: &Tensor| tensor.to_device(field.parameters().device()).unwrap();
+            let params = Var::from_tensor(&to(&params)).unwrap();
+            let network = field.network();
+            let jet = network.batch_jet(&params, &to(&coords), &Order::Gradient);
+            jet_and_gradient(&params, &jet.unwrap())
+        });
+        for (got, expected) in got.iter().zip(&expected) {
+            let error = largest_error(&got.to_device(&Device::Cpu).unwrap(), expected);
+            assert!(error < 1e-5, "{error:e}");
+        }
+    }
+
+    #[test]
+    #[cfg_attr(not(feature = "candle-cuda"), ignore = "needs a CUDA device")]
+    fn no_points_have_no_jets() {
+        let device = Device::new_cuda(0).expect("a CUDA device");
+        let (_, field) = twins(&config(), DType::F32, &device);
+        let none = spread(1).narrow(0, 0, 0).unwrap().to_device(&device);
+        let jet = field.jet(&none.unwrap(), &Order::Gradient).unwrap();
+        assert_eq!(jet.packed().dims(), [0, 3, 3]);
     }
 }

@@ -254,7 +254,14 @@ fn training_gives_the_same_bits_when_resumed_and_agrees_with_the_cpu() {
     });
 }
 
+/// Returns the file to which the stand-in for the driver appends.
+#[expect(clippy::disallowed_methods, reason = "a setting of the stand-in")]
+fn report_file() -> String {
+    std::env::var("SIREN_PTX_REPORT").unwrap()
+}
+
 /// Returns the bytes that the stand-in for the driver has copied to the device, and from it.
+#[expect(clippy::disallowed_methods, reason = "the file of the stand-in")]
 fn copied_bytes(report: &str) -> [usize; 2] {
     let lines = std::fs::read_to_string(report).unwrap();
     ["to", "from"].map(|direction| {
@@ -272,7 +279,7 @@ fn a_training_step_copies_the_indices_of_its_points_and_its_loss_and_no_paramete
     let report = folder.path().join("report").display().to_string();
     let settings = [("SIREN_PTX_REPORT", report.as_str())];
     under_stand_in_driver(&settings, || {
-        let report = std::env::var("SIREN_PTX_REPORT").unwrap();
+        let report = report_file();
         let engine = FieldEngine::cuda(0).unwrap();
         for optimizer in ["adam", "adamw", "muon"] {
             let train = TrainConfig {

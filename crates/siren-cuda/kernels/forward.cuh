@@ -15,9 +15,9 @@ struct ForwardOutput {
 };
 
 // For jets of any shape and activations of any kind.
-__device__ __forceinline__ void store_forward_any(ProductMemory &memory, const Jets &jets, const ForwardOutput &out, const float *bias) {
+__device__ __forceinline__ void store_forward_any(const ResultTile &result, const Jets &jets, const ForwardOutput &out, const float *bias) {
     TileOfRows z = out.z.here();
-    change_and_store(memory, jets, out.h, [&](int point, int column, Element x) {
+    change_and_store(result, jets, out.h, [&](int point, int column, Element x) {
         if (bias) x[0] += bias[column];
         if (out.z.exists()) {
             for (int c = 0; c < jets.components(); c++) z.row(c * jets.points_per_tile + point)[column] = x[c];
@@ -29,15 +29,15 @@ __device__ __forceinline__ void store_forward_any(ProductMemory &memory, const J
 // For C components, of which D are gradients. IS_SINE: the activation too is known when this is compiled, so that there is no switch in the
 // loop.
 template <int C, int D, bool IS_SINE>
-__device__ __forceinline__ void store_forward_fours(ProductMemory &memory, const Jets &jets, const ForwardOutput &out, const float *bias) {
+__device__ __forceinline__ void store_forward_fours(const ResultTile &result, const Jets &jets, const ForwardOutput &out, const float *bias) {
     TileOfRows saved = out.z.here();
     float own_bias[4] = {0.0f, 0.0f, 0.0f, 0.0f};
 #pragma unroll
     for (int e = 0; e < 4; e++) {
-        int column = blockIdx.y * TILE_COLUMNS + four_columns() + e;
+        int column = result.first_column() + four_columns(result) + e;
         if (bias && column < out.h.width) own_bias[e] = bias[column];
     }
-    change_and_store_fours<C>(memory, jets, out.h, [&](int point, int column, Four<C> &z) {
+    change_and_store_fours<C>(result, jets, out.h, [&](int point, int column, Four<C> &z) {
         Four<C> save;
 #pragma unroll
         for (int e = 0; e < 4; e++) {
@@ -50,71 +50,84 @@ __device__ __forceinline__ void store_forward_fours(ProductMemory &memory, const
         }
         if (out.z.exists()) {
 #pragma unroll
-            for (int c = 0; c < C; c++) save.store(c, saved.row(c * jets.points_per_tile + point) + column);
+            for (int c = 0; c < C; c++) store_global(saved.row(c * jets.points_per_tile + point) + column, save.all(c));
         }
     });
 }
 
 // Adds `bias`, if there is one, and saves, activates and writes a tile.
-__device__ __forceinline__ void store_forward(ProductMemory &memory, const Jets &jets, const ForwardOutput &out, const float *bias) {
+__device__ __forceinline__ void store_forward(const ResultTile &result, const Jets &jets, const ForwardOutput &out, const float *bias) {
     bool is_sine = out.activation.kind == SINE;
     if (jets.shape == VALUES && is_sine) {
-        store_forward_fours<1, 0, true>(memory, jets, out, bias);
+        store_forward_fours<1, 0, true>(result, jets, out, bias);
     } else if (jets.shape == VALUES) {
-        store_forward_fours<1, 0, false>(memory, jets, out, bias);
+        store_forward_fours<1, 0, false>(result, jets, out, bias);
     } else if (jets.shape == GRADIENT_2 && is_sine) {
-        store_forward_fours<3, 2, true>(memory, jets, out, bias);
+        store_forward_fours<3, 2, true>(result, jets, out, bias);
     } else if (jets.shape == LAPLACIAN_2 && is_sine) {
-        store_forward_fours<4, 2, true>(memory, jets, out, bias);
+        store_forward_fours<4, 2, true>(result, jets, out, bias);
     } else if (jets.shape == GRADIENT_3 && is_sine) {
-        store_forward_fours<4, 3, true>(memory, jets, out, bias);
+        store_forward_fours<4, 3, true>(result, jets, out, bias);
     } else if (jets.shape == LAPLACIAN_3 && is_sine) {
-        store_forward_fours<5, 3, true>(memory, jets, out, bias);
+        store_forward_fours<5, 3, true>(result, jets, out, bias);
     } else {
-        store_forward_any(memory, jets, out, bias);
+        store_forward_any(result, jets, out, bias);
     }
-    store_maxima(memory, out.h);
+    store_maxima(result, out.h);
 }
 
 // Adds `bias` to the values of the last layer and writes them as jets.
-__device__ __forceinline__ void store_jets(ProductMemory &memory, const Jets &jets, const ForwardOutput &out, int channels, const float *bias) {
-    int column = threadIdx.x % TILE_COLUMNS, channel = blockIdx.y * TILE_COLUMNS + column;
-    if (channel >= channels) return;
-    for (int point = threadIdx.x / TILE_COLUMNS; point < jets.tile_points(); point += THREADS / TILE_COLUMNS) {
-        Element x = element_of(memory, jets, point, column);
-        if (bias) x[0] += bias[channel];
-        long index = (long)blockIdx.z * jets.points + (long)blockIdx.x * jets.points_per_tile + point;
-        for (int c = 0; c < jets.components(); c++) out.jets[(index * channels + channel) * jets.components() + c] = x[c];
+__device__ __forceinline__ void store_jets(const ResultTile &result, const Jets &jets, const ForwardOutput &out, int channels, const float *bias) {
+    int columns = min(channels - result.first_column(), TILE_COLUMNS);
+    if (columns <= 0) return;
+    for (int i = result.thread; i < jets.tile_points() * columns; i += THREADS) {
+        int point = i / columns, column = i % columns, channel = result.first_column() + column;
+        Element x = element_of(result, jets, point, column);
+        long index = ((long)blockIdx.z * jets.points + (long)blockIdx.x * jets.points_per_tile + point) * channels + channel;
+        for (int c = 0; c < jets.components(); c++) out.jets[index * jets.components() + c] = c == 0 && bias ? x[c] + bias[channel] : x[c];
     }
 }
 
-struct LayerForward {
-    Jets jets;
-    Rows input;
+// How a product becomes the next layer.
+struct ForwardStep {
     Weights weights;
-    Parameters parameters;
     // Offset of the biases in the parameters.
     long bias;
     ForwardOutput out;
 };
 
+struct LayerForward {
+    Jets jets;
+    Rows input;
+    Parameters parameters;
+    ForwardStep step;
+};
+
+// Activates and writes the preactivations of a layer.
+__device__ __forceinline__ void finish_forward(const ResultTile &result, const Jets &jets, const ForwardStep &step, const Parameters &parameters) {
+    const float *bias = parameters.of_field() + step.bias;
+    if (step.out.jets) {
+        store_jets(result, jets, step.out, step.weights.outputs, bias);
+    } else {
+        store_forward(result, jets, step.out, bias);
+    }
+}
+
+// Columns of a product that are read afterwards.
+__device__ __forceinline__ int columns_read(const ForwardStep &step) { return step.out.jets ? step.weights.outputs : step.out.h.stride; }
+
 // One layer: z = W h + b, then its activation.
 extern "C" __global__ void __launch_bounds__(THREADS, LAYER_BLOCKS) layer_forward(const LayerForward layer) {
     extern __shared__ __align__(16) unsigned char shared[];
     ProductMemory &memory = *reinterpret_cast<ProductMemory *>(shared);
-    const Jets &jets = layer.jets;
-    multiply_tile<1>(memory, layer.input, layer.weights, layer.out.jets ? layer.weights.outputs : layer.out.h.stride);
-    const float *bias = layer.parameters.of_field() + layer.bias;
-    if (layer.out.jets) {
-        store_jets(memory, jets, layer.out, layer.weights.outputs, bias);
-    } else {
-        store_forward(memory, jets, layer.out, bias);
-    }
+    multiply_tile<1>(memory, layer.input, layer.step.weights, columns_read(layer.step));
+    finish_forward(memory.tile(), layer.jets, layer.step, layer.parameters);
 }
 
 enum FeatureKind { AFFINE, SINUSOIDS, DISTANCES };
 
-struct FeaturesForward {
+// Features of points.
+struct PointFeatures {
     Jets jets;
     // Coordinates (field, point, dims).
     const float *coords;
@@ -129,11 +142,15 @@ struct FeaturesForward {
     // a sine, -2 for a cosine.
     const float *frequencies;
     const int *axes;
+};
+
+struct FeaturesForward {
+    PointFeatures features;
     ForwardOutput out;
 };
 
 // z = w x + b.
-__device__ __forceinline__ void affine(const FeaturesForward &features, const float *x, int column, Element z) {
+__device__ __forceinline__ void affine(const PointFeatures &features, const float *x, int column, Element z) {
     const float *parameters = features.parameters.of_field();
     const float *w = parameters + features.first + (long)column * features.dims;
     float sum = parameters[features.second + column];
@@ -144,7 +161,7 @@ __device__ __forceinline__ void affine(const FeaturesForward &features, const fl
 }
 
 // A coordinate, or the sine or cosine of ⟨ω, x⟩.
-__device__ __forceinline__ void sinusoid(const FeaturesForward &features, const float *x, int column, Element z) {
+__device__ __forceinline__ void sinusoid(const PointFeatures &features, const float *x, int column, Element z) {
     const Jets &jets = features.jets;
     int axis = features.axes[column];
     if (axis >= 0) {
@@ -170,7 +187,7 @@ __device__ __forceinline__ void sinusoid(const FeaturesForward &features, const 
 }
 
 // s ‖x - c‖².
-__device__ __forceinline__ void distance(const FeaturesForward &features, const float *x, int column, Element z) {
+__device__ __forceinline__ void distance(const PointFeatures &features, const float *x, int column, Element z) {
     const Jets &jets = features.jets;
     const float *parameters = features.parameters.of_field();
     const float *center = parameters + features.first + (long)column * features.dims;
@@ -187,39 +204,45 @@ __device__ __forceinline__ void distance(const FeaturesForward &features, const 
     }
 }
 
-// The first layer of coordinates, sinusoids of them, or radial basis functions.
-extern "C" __global__ void __launch_bounds__(THREADS) features_forward(const FeaturesForward features) {
-    extern __shared__ __align__(16) unsigned char shared[];
-    ProductMemory &memory = *reinterpret_cast<ProductMemory *>(shared);
+// Computes the features of a tile's points: preactivations, or features that have none.
+__device__ __forceinline__ void compute_features(const ResultTile &result, const PointFeatures &features, const Rows &h) {
     const Jets &jets = features.jets;
-    memory.maxima[threadIdx.x] = 0;
-    int column = threadIdx.x % TILE_COLUMNS, feature = blockIdx.y * TILE_COLUMNS + column;
-    if (feature < max(features.out.h.width, features.out.h.stride)) {
-        for (int point = threadIdx.x / TILE_COLUMNS; point < jets.tile_points(); point += THREADS / TILE_COLUMNS) {
-            long index = (long)blockIdx.z * jets.points + (long)blockIdx.x * jets.points_per_tile + point;
-            const float *x = features.coords + index * features.dims;
-            Element z = element_of(memory, jets, point, column);
-            if (feature >= features.out.h.width) {
-                // Padding: elements are read four at a time.
-                for (int c = 0; c < jets.components(); c++) z[c] = 0.0f;
-                continue;
-            }
-            switch (features.kind) {
-            case AFFINE:
-                affine(features, x, feature, z);
-                break;
-            case SINUSOIDS:
-                sinusoid(features, x, feature, z);
-                break;
-            default:
-                distance(features, x, feature, z);
-            }
+    int column = result.thread % TILE_COLUMNS, feature = result.first_column() + column;
+    if (feature >= max(h.width, h.stride)) return;
+    for (int point = result.thread / TILE_COLUMNS; point < jets.tile_points(); point += THREADS / TILE_COLUMNS) {
+        long index = (long)blockIdx.z * jets.points + (long)blockIdx.x * jets.points_per_tile + point;
+        const float *x = features.coords + index * features.dims;
+        Element z = element_of(result, jets, point, column);
+        if (feature >= h.width) {
+            // Padding: elements are read four at a time.
+            for (int c = 0; c < jets.components(); c++) z[c] = 0.0f;
+            continue;
+        }
+        switch (features.kind) {
+        case AFFINE:
+            affine(features, x, feature, z);
+            break;
+        case SINUSOIDS:
+            sinusoid(features, x, feature, z);
+            break;
+        default:
+            distance(features, x, feature, z);
         }
     }
-    if (features.out.jets) {
-        store_jets(memory, jets, features.out, features.out.h.width, nullptr);
-        return;
-    }
+}
+
+// The first layer of coordinates, sinusoids of them, or radial basis functions.
+extern "C" __global__ void __launch_bounds__(THREADS) features_forward(const FeaturesForward layer) {
+    extern __shared__ __align__(16) unsigned char shared[];
+    ProductMemory &memory = *reinterpret_cast<ProductMemory *>(shared);
+    const Jets &jets = layer.features.jets;
+    memory.maxima[threadIdx.x] = 0;
+    ResultTile result = memory.tile();
+    compute_features(result, layer.features, layer.out.h);
     __syncthreads();
-    store_forward(memory, jets, features.out, nullptr);
+    if (layer.out.jets) {
+        store_jets(result, jets, layer.out, layer.out.h.width, nullptr);
+    } else {
+        store_forward(result, jets, layer.out, nullptr);
+    }
 }

@@ -38,15 +38,22 @@ struct GradientMemory {
     float4 bias[THREADS];
 };
 
-struct WeightGradient {
-    Jets jets;
+// A layer whose gradient is computed.
+struct GradientLayer {
     // z̄ of the layer and its input h.
     Rows d_output;
     Rows input;
-    Partials partials;
     // Offsets of W (outputs, inputs) and b in the parameters.
     long weight, bias;
+};
+
+struct WeightGradient {
+    Jets jets;
+    Partials partials;
     int tiles;
+    // Tiles of outputs and of inputs of the largest layer.
+    int output_tiles, input_tiles;
+    GradientLayer layers[MOST_LAYERS];
 };
 
 // Four rows of 16 threads for each of 8 x 4 floats: a slice of 32 rows and 64 columns.
@@ -138,7 +145,7 @@ __device__ __forceinline__ void add_bias(float4 &sum, const float4 slice[4], int
 }
 
 // Adds the bias sums of the eight threads of each column and writes them.
-__device__ __forceinline__ void store_bias(GradientMemory &memory, const WeightGradient &layer, float4 sum, int first_output, float *out) {
+__device__ __forceinline__ void store_bias(GradientMemory &memory, const GradientLayer &layer, float4 sum, int first_output, float *out) {
     memory.bias[threadIdx.x] = sum;
     __syncthreads();
     int output = first_output + (int)threadIdx.x;
@@ -151,18 +158,20 @@ __device__ __forceinline__ void store_bias(GradientMemory &memory, const WeightG
     }
 }
 
-// W̄ = z̄ᵀ h and b̄ = Σ z̄ over the tiles of one split. Blocks (x, y, z): (64 outputs, 64 inputs and split, field).
-extern "C" __global__ void __launch_bounds__(THREADS, 3) weight_gradient(const WeightGradient layer) {
+// W̄ = z̄ᵀ h and b̄ = Σ z̄ over the tiles of one split. Blocks (x, y, z): (layer and 64 outputs, split and 64 inputs, field).
+extern "C" __global__ void __launch_bounds__(THREADS, 3) weight_gradient(const WeightGradient gradient) {
     extern __shared__ __align__(16) unsigned char shared[];
     GradientMemory &memory = *reinterpret_cast<GradientMemory *>(shared);
-    int input_tiles = layer.input.column_tiles();
-    int split = blockIdx.y / input_tiles, input_tile = blockIdx.y % input_tiles;
-    int first_output = blockIdx.x * TILE_COLUMNS, first_input = input_tile * TILE_COLUMNS;
-    TileRange range = tiles_of_split(layer.tiles, layer.partials.splits, split);
+    const GradientLayer &layer = gradient.layers[blockIdx.x / gradient.output_tiles];
+    int split = blockIdx.y / gradient.input_tiles, input_tile = blockIdx.y % gradient.input_tiles;
+    int first_output = blockIdx.x % gradient.output_tiles * TILE_COLUMNS, first_input = input_tile * TILE_COLUMNS;
+    // A layer that is smaller than the largest one.
+    if (first_output >= layer.d_output.width || first_input >= layer.input.width) return;
+    TileRange range = tiles_of_split(gradient.tiles, gradient.partials.splits, split);
     float totals[2][4][4] = {};
     float4 bias = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
     for (int tile = range.first; tile < range.end; tile++) {
-        long first_row = Rows::first_row(blockIdx.z, layer.tiles, tile);
+        long first_row = Rows::first_row(blockIdx.z, gradient.tiles, tile);
         TileOfRows d_output = layer.d_output.tile(first_row), input = layer.input.tile(first_row);
         int exponent = choose_scales(memory, d_output, input);
         float sums[2][4][4] = {};
@@ -173,7 +182,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) weight_gradient(const W
             int row = slice * SLICE;
             store_gradient_slice(memory.slices[slice % 2][0][0], d, memory.d_scales + row);
             store_gradient_slice(memory.slices[slice % 2][1][0], h, memory.h_scales + row);
-            if (input_tile == 0) add_bias(bias, d, row, layer.jets.points_per_tile);
+            if (input_tile == 0) add_bias(bias, d, row, gradient.jets.points_per_tile);
             __syncthreads();
             if (row + SLICE < TILE_ROWS) {
                 load_gradient_slice(d, d_output, row + SLICE, first_output);
@@ -186,7 +195,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) weight_gradient(const W
         for (int i = 0; i < 32; i++) totals[i / 16][i / 4 % 4][i % 4] += sums[i / 16][i / 4 % 4][i % 4] * scale;
         // No barrier: the next tile's scales are written after the last ones are read, and its slices after the barriers between.
     }
-    float *out = layer.partials.here(split);
+    float *out = gradient.partials.here(split);
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
 #pragma unroll
     for (int i = 0; i < 32; i++) {

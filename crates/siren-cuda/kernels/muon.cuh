@@ -87,14 +87,15 @@ extern "C" __global__ void __launch_bounds__(THREADS) muon_normalize(const MuonN
     }
 }
 
-// A matrix in row-major order.
+// A matrix in row-major order. It has at most 2^30 elements: offsets are 32 bits, since additions and products of 64 bits take several
+// instructions.
 struct RowMajor {
     const float *data;
     int rows, columns;
 
     // An element; 0 outside.
     __device__ float at(int row, int column) const {
-        return row < rows && column < columns ? data[(long)row * columns + column] : 0.0f;
+        return row < rows && column < columns ? data[row * columns + column] : 0.0f;
     }
 };
 
@@ -178,8 +179,8 @@ __device__ __forceinline__ bool has_no_symmetric_tile(int size) { return blockId
 
 // Stores an element of a symmetric matrix above the diagonal tiles, and its mirror image.
 __device__ __forceinline__ void store_symmetric(float *to, int size, int row, int column, float element) {
-    to[(long)row * size + column] = element;
-    if (blockIdx.x != blockIdx.y) to[(long)column * size + row] = element;
+    to[row * size + column] = element;
+    if (blockIdx.x != blockIdx.y) to[column * size + row] = element;
 }
 
 struct MuonGram {
@@ -242,7 +243,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) muon_multiply(const MuonMu
     for (int e = 0; e < 8; e++) {
         int row = tile.row(e), column = tile.column(e);
         if (row >= rows || column >= columns) continue;
-        muon.next[matrix.elements + (long)row * columns + column] = QUINTIC_A * y.at(row, column) + tile.sums[e];
+        muon.next[matrix.elements + row * columns + column] = QUINTIC_A * y.at(row, column) + tile.sums[e];
     }
 }
 

@@ -32,15 +32,21 @@ __device__ __forceinline__ void split(float x, float y, u32 halves[PIECES]) {
 #endif
 }
 
-// Splits four adjacent floats, times `factor`, and stores the pieces `piece_stride` halves apart.
-__device__ __forceinline__ void store_pieces(u16 *to, int piece_stride, float4 x, float factor) {
+// Splits four adjacent floats, times `factor`.
+__device__ __forceinline__ void split_four(float4 x, float factor, uint2 pieces[PIECES]) {
     u32 low[PIECES], high[PIECES];
     split(x.x * factor, x.y * factor, low);
     split(x.z * factor, x.w * factor, high);
 #pragma unroll
-    for (int piece = 0; piece < PIECES; piece++) {
-        *reinterpret_cast<uint2 *>(to + piece * piece_stride) = make_uint2(low[piece], high[piece]);
-    }
+    for (int piece = 0; piece < PIECES; piece++) pieces[piece] = make_uint2(low[piece], high[piece]);
+}
+
+// Splits four adjacent floats, times `factor`, and stores the pieces `piece_stride` halves apart.
+__device__ __forceinline__ void store_pieces(u16 *to, int piece_stride, float4 x, float factor) {
+    uint2 pieces[PIECES];
+    split_four(x, factor, pieces);
+#pragma unroll
+    for (int piece = 0; piece < PIECES; piece++) *reinterpret_cast<uint2 *>(to + piece * piece_stride) = pieces[piece];
 }
 
 // sum += a b with all products of pieces that matter, the smallest first.

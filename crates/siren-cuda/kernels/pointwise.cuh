@@ -18,8 +18,8 @@ struct Element {
     __device__ float &operator[](int component) const { return value[component * stride]; }
 };
 
-__device__ __forceinline__ Element element_of(ProductMemory &memory, const Jets &jets, int point, int column) {
-    return {memory.result + point * RESULT_STRIDE + column, jets.points_per_tile * RESULT_STRIDE};
+__device__ __forceinline__ Element element_of(const ResultTile &result, const Jets &jets, int point, int column) {
+    return {result.row(point) + column, jets.points_per_tile * result.stride};
 }
 
 // Replaces z by σ(z).
@@ -62,37 +62,42 @@ __device__ __forceinline__ void activate_backward(const Jets &jets, Activation f
     d[0] = sum;
 }
 
-// The following calls change a tile in shared memory and write it to `out`. Rows and columns that belong to no point or no feature become
-// zero. The largest magnitudes of the rows are left in memory.maxima, which must be zeros that all threads see; all threads must call.
+// The following calls change a tile of results, and write it to `out` if these rows exist. Rows and columns that belong to no point or no
+// feature become zero. The largest magnitudes of the rows are left in the tile's maxima, which must be zeros that all threads see; all
+// threads must call.
 
-// Writes memory.maxima beside the rows.
-__device__ __forceinline__ void store_maxima(ProductMemory &memory, const Rows &out) {
+// Waits for the maxima of the tile, and writes them beside the rows if these exist.
+__device__ __forceinline__ void store_maxima(const ResultTile &result, const Rows &out) {
     __syncthreads();
     TileOfRows tile = out.here();
-    tile.maxima[threadIdx.x * tile.column_tiles + blockIdx.y] = __uint_as_float(memory.maxima[threadIdx.x]);
+    if (out.exists() && result.column_tile < tile.column_tiles) {
+        tile.maxima[result.thread * tile.column_tiles + result.column_tile] = __uint_as_float(result.maxima[result.thread]);
+    }
 }
 
 // Calls `change(point, column, element)` for every element. A thread has one column.
 template <typename Change>
-__device__ __forceinline__ void change_and_store(ProductMemory &memory, const Jets &jets, const Rows &out, Change change) {
-    int column = threadIdx.x % TILE_COLUMNS, group = threadIdx.x / TILE_COLUMNS, out_column = blockIdx.y * TILE_COLUMNS + column;
-    bool is_feature = out_column < out.width, is_stored = out_column < out.stride;
+__device__ __forceinline__ void change_and_store(const ResultTile &result, const Jets &jets, const Rows &out, Change change) {
+    int column = result.thread % TILE_COLUMNS, group = result.thread / TILE_COLUMNS, out_column = result.first_column() + column;
+    bool is_feature = out_column < out.width, is_column = out_column < out.stride, is_stored = is_column && out.exists();
     TileOfRows tile = out.here();
     for (int point = group; point < jets.points_per_tile; point += THREADS / TILE_COLUMNS) {
-        Element x = element_of(memory, jets, point, column);
+        Element x = element_of(result, jets, point, column);
         bool is_element = is_feature && point < jets.tile_points();
         if (is_element) change(point, out_column, x);
         for (int c = 0; c < jets.components(); c++) {
             int row = c * jets.points_per_tile + point;
             float value = is_element ? x[c] : 0.0f;
             if (is_stored) tile.row(row)[out_column] = value;
+            if (result.keeps_activations && is_column && !is_element) x[c] = 0.0f;
             // NaN has the largest bits of all: it stays visible.
             float largest = warp_maximum(fabsf(value));
-            if (threadIdx.x % 32 == 0) atomicMax(&memory.maxima[row], __float_as_uint(largest));
+            if (threadIdx.x % 32 == 0) atomicMax(&result.maxima[row], __float_as_uint(largest));
         }
     }
     for (int row = jets.components() * jets.points_per_tile + group; row < TILE_ROWS; row += THREADS / TILE_COLUMNS) {
         if (is_stored) tile.row(row)[out_column] = 0.0f;
+        if (result.keeps_activations && is_column) result.row(row)[column] = 0.0f;
     }
 }
 
@@ -102,7 +107,7 @@ constexpr int ROW_THREADS = TILE_COLUMNS / 4;
 constexpr int GROUP_POINTS = THREADS / ROW_THREADS;
 
 // The first of the four columns of this thread in the tile.
-__device__ __forceinline__ int four_columns() { return threadIdx.x % ROW_THREADS * 4; }
+__device__ __forceinline__ int four_columns(const ResultTile &result) { return result.thread % ROW_THREADS * 4; }
 
 // Four columns of C components in registers.
 template <int C> struct Four {
@@ -115,8 +120,8 @@ template <int C> struct Four {
         x[component][2] = all.z;
         x[component][3] = all.w;
     }
-    __device__ __forceinline__ void store(int component, float *to) const {
-        *reinterpret_cast<float4 *>(to) = make_float4(x[component][0], x[component][1], x[component][2], x[component][3]);
+    __device__ __forceinline__ float4 all(int component) const {
+        return make_float4(x[component][0], x[component][1], x[component][2], x[component][3]);
     }
     // Bits of the largest magnitude, in which NaN is the largest of all.
     __device__ __forceinline__ u32 largest(int component) const {
@@ -130,18 +135,18 @@ template <int C> struct Four {
 // As change_and_store for C components, four adjacent columns of a point in each thread: calls `change(point, column, four)` for points of the
 // tile and columns that are stored.
 template <int C, typename Change>
-__device__ __forceinline__ void change_and_store_fours(ProductMemory &memory, const Jets &jets, const Rows &out, Change change) {
-    int column = four_columns(), out_column = blockIdx.y * TILE_COLUMNS + column, own_point = threadIdx.x / ROW_THREADS;
-    bool is_stored = out_column < out.stride, is_even = own_point % 2 == 0;
+__device__ __forceinline__ void change_and_store_fours(const ResultTile &result, const Jets &jets, const Rows &out, Change change) {
+    int column = four_columns(result), out_column = result.first_column() + column, own_point = result.thread / ROW_THREADS;
+    bool is_column = out_column < out.stride, is_stored = is_column && out.exists(), is_even = own_point % 2 == 0;
     TileOfRows tile = out.here();
     // Whole groups, so that whole warps look for the maxima.
     for (int first = 0; first < jets.points_per_tile; first += GROUP_POINTS) {
         int point = first + own_point;
         bool has_rows = point < jets.points_per_tile;
         Four<C> four = {};
-        if (is_stored && point < jets.tile_points()) {
+        if (is_column && point < jets.tile_points()) {
 #pragma unroll
-            for (int c = 0; c < C; c++) four.load(c, memory.result + (c * jets.points_per_tile + point) * RESULT_STRIDE + column);
+            for (int c = 0; c < C; c++) four.load(c, result.row(c * jets.points_per_tile + point) + column);
             change(point, out_column, four);
 #pragma unroll
             for (int c = 0; c < C; c++) {
@@ -152,15 +157,18 @@ __device__ __forceinline__ void change_and_store_fours(ProductMemory &memory, co
 #pragma unroll
         for (int c = 0; c < C; c++) {
             int row = c * jets.points_per_tile + point;
-            if (is_stored && has_rows) four.store(c, tile.row(row) + out_column);
+            if (is_stored && has_rows) store_global(tile.row(row) + out_column, four.all(c));
+            if (result.keeps_activations && is_column && has_rows) store_shared(result.row(row) + column, four.all(c));
             // Two points meet in a warp.
             u32 own = four.largest(c);
             float even = warp_maximum(__uint_as_float(is_even ? own : 0)), odd = warp_maximum(__uint_as_float(is_even ? 0 : own));
-            if (has_rows && threadIdx.x % ROW_THREADS == 0) memory.maxima[row] = __float_as_uint(is_even ? even : odd);
+            if (has_rows && threadIdx.x % ROW_THREADS == 0) result.maxima[row] = __float_as_uint(is_even ? even : odd);
         }
     }
     for (int row = C * jets.points_per_tile + own_point; row < TILE_ROWS; row += GROUP_POINTS) {
-        if (is_stored) *reinterpret_cast<float4 *>(tile.row(row) + out_column) = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+        float4 zeros = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+        if (is_stored) store_global(tile.row(row) + out_column, zeros);
+        if (result.keeps_activations && is_column) store_shared(result.row(row) + column, zeros);
     }
 }
 

@@ -45,9 +45,37 @@ __device__ __forceinline__ void multiply_add(float sum[4], const u32 a[4], u32 b
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
+// Stores of several values at once. In C the compiler takes such a store apart and puts only some of the parts together again.
+__device__ __forceinline__ void store_shared(void *to, uint2 x) {
+    u32 address = (u32)__cvta_generic_to_shared(to);
+    asm volatile("st.shared.v2.u32 [%0], {%1,%2};" : : "r"(address), "r"(x.x), "r"(x.y) : "memory");
+}
+
+__device__ __forceinline__ void store_shared(void *to, float2 x) {
+    u32 address = (u32)__cvta_generic_to_shared(to);
+    asm volatile("st.shared.v2.f32 [%0], {%1,%2};" : : "r"(address), "f"(x.x), "f"(x.y) : "memory");
+}
+
+__device__ __forceinline__ void store_shared(void *to, float4 x) {
+    u32 address = (u32)__cvta_generic_to_shared(to);
+    asm volatile("st.shared.v4.f32 [%0], {%1,%2,%3,%4};" : : "r"(address), "f"(x.x), "f"(x.y), "f"(x.z), "f"(x.w) : "memory");
+}
+
+__device__ __forceinline__ void store_global(float *to, float4 x) {
+    asm volatile("st.global.v4.f32 [%0], {%1,%2,%3,%4};" : : "l"(__cvta_generic_to_global(to)), "f"(x.x), "f"(x.y), "f"(x.z), "f"(x.w) : "memory");
+}
+
 // Largest of the 32 values of a warp, which must not be negative: their bits are then ordered as the values are.
 __device__ __forceinline__ float warp_maximum(float value) {
     u32 largest;
     asm volatile("redux.sync.max.u32 %0, %1, 0xffffffff;" : "=r"(largest) : "r"(__float_as_uint(value)));
     return __uint_as_float(largest);
+}
+
+// threadIdx.x, read anew: what is computed from it is not kept in registers from one call to the next.
+__device__ __forceinline__ int thread_index() {
+    int index;
+    asm volatile("mov.u32 %0, %tid.x;" : "=r"(index));
+    __builtin_assume(index >= 0 && index < 1024);
+    return index;
 }

@@ -26,7 +26,24 @@ struct Weights {
     __device__ int exponent() const { return scale_exponent(__uint_as_float(maximum[blockIdx.z])); }
 };
 
-// Dynamic shared memory of every kernel that holds a result: two slices of the first operand, and later the result in their place.
+// A tile of results in shared memory, and the THREADS threads that share it. In a kernel of one layer they are a block; a kernel of a whole
+// narrow network has such threads for every tile of columns.
+struct ResultTile {
+    float *data;
+    // Floats between two rows.
+    int stride;
+    // Bits of the largest magnitudes of the rows.
+    u32 *maxima;
+    // The tile of columns in the layer, and the number of this thread among those of the tile.
+    int column_tile, thread;
+    // Whether activations replace results here, besides being written to global memory if their rows exist there.
+    bool keeps_activations;
+
+    __device__ int first_column() const { return column_tile * TILE_COLUMNS; }
+    __device__ float *row(int row) const { return data + row * stride; }
+};
+
+// Dynamic shared memory of every kernel of one layer that holds a result: two slices of the first operand, and later the result in their place.
 struct ProductMemory {
     union {
         u16 slices[2][PIECES][SLICE_PIECE];
@@ -36,6 +53,16 @@ struct ProductMemory {
     float scales[TILE_ROWS];
     // Bits of the largest magnitudes of the rows of the result.
     u32 maxima[TILE_ROWS];
+
+    __device__ ResultTile tile() { return {result, RESULT_STRIDE, maxima, (int)blockIdx.y, (int)threadIdx.x, false}; }
+};
+
+// A slice of the first operand of a product, as pieces.
+struct Slice {
+    const u16 *pieces;
+
+    // Eight halves of a row, from `column` on.
+    __device__ const u16 *at(int row, int piece, int column) const { return pieces + piece * SLICE_PIECE + row * SLICE_STRIDE + column; }
 };
 
 // Loads a slice of the tile's rows to registers: 8 of its rows for each 8 threads.
@@ -67,11 +94,11 @@ __device__ __forceinline__ void load_fragment(u32 b[PIECES][2], const u32 *packe
     b[0][1] = all.y;
 }
 
-// sums (32 rows of this warp x 8 N columns) += a slice times the weights of its 32 inputs.
-template <int N>
-__device__ __forceinline__ void multiply_slice(float sums[2][N][4], const ProductMemory &memory, int buffer, const u32 *fragments,
-                                               int output_tiles) {
-    int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+// sums (32 rows of this warp x 8 N columns) += a slice times the weights of its 32 inputs. `sums` has room for 8 M columns. Warps are counted
+// within the tile of results.
+template <int N, int M, typename Operand>
+__device__ __forceinline__ void multiply_slice(float (&sums)[2][M][4], const Operand &slice, int warp, const u32 *fragments, int output_tiles) {
+    int lane = threadIdx.x % 32;
 #pragma unroll
     for (int k = 0; k < SLICE / 16; k++) {
         u32 a[2][PIECES][4];
@@ -80,7 +107,7 @@ __device__ __forceinline__ void multiply_slice(float sums[2][N][4], const Produc
 #pragma unroll
             for (int piece = 0; piece < PIECES; piece++) {
                 int row = warp * 32 + m * 16 + lane % 16;
-                load_matrices(a[m][piece], memory.slices[buffer][piece] + row * SLICE_STRIDE + k * 16 + lane / 16 * 8);
+                load_matrices(a[m][piece], slice.at(row, piece, k * 16 + lane / 16 * 8));
             }
         }
         const u32 *step = fragments + (k * output_tiles * 32 + lane) * PIECES * 2;
@@ -94,6 +121,32 @@ __device__ __forceinline__ void multiply_slice(float sums[2][N][4], const Produc
     }
 }
 
+// Scales sums of columns 8 FIRST to 8 END back and writes them to the tile of results.
+template <int FIRST, int END, int M>
+__device__ __forceinline__ void store_sums(const ResultTile &result, const float (&sums)[2][M][4], const float *row_scales,
+                                           float weight_scale) {
+    int lane = threadIdx.x % 32, warp = result.thread / 32;
+#pragma unroll
+    for (int m = 0; m < 2; m++) {
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            int row = warp * 32 + m * 16 + half * 8 + lane / 4;
+            // Two factors, because their product may lie beyond the floats.
+            float row_scale = inverse_power(row_scales[row]);
+#pragma unroll
+            for (int n = FIRST; n < END; n++) {
+                float2 pair = make_float2(sums[m][n][half * 2] * row_scale * weight_scale, sums[m][n][half * 2 + 1] * row_scale * weight_scale);
+                store_shared(result.row(row) + n * 8 + lane % 4 * 2, pair);
+            }
+        }
+    }
+}
+
+// The fragments of the weights of a tile of columns, from the first input on.
+__device__ __forceinline__ const u32 *fragments_of(const Weights &weights, int column_tile) {
+    return weights.fragments + blockIdx.z * weights.field_length() + (long)column_tile * 8 * 32 * PIECES * 2;
+}
+
 // Writes the first 8 N columns of this block's tile of rows Wᵀ to memory.result.
 template <int N> __device__ __forceinline__ void multiply_columns(ProductMemory &memory, const TileOfRows &tile, const Weights &weights) {
     float sums[2][N][4] = {};
@@ -103,31 +156,16 @@ template <int N> __device__ __forceinline__ void multiply_columns(ProductMemory 
     store_slice(memory, 0, slice);
     __syncthreads();
     int slices = weights.padded_inputs() / SLICE, output_tiles = weights.padded_outputs() / 8;
-    const u32 *fragments = weights.fragments + blockIdx.z * weights.field_length() + (long)blockIdx.y * 8 * 32 * PIECES * 2;
+    const u32 *fragments = fragments_of(weights, blockIdx.y);
     for (int k = 0; k < slices; k++) {
         bool more = k + 1 < slices;
         if (more) load_slice(slice, tile, (k + 1) * SLICE);
-        multiply_slice<N>(sums, memory, k % 2, fragments, output_tiles);
+        multiply_slice<N>(sums, Slice{memory.slices[k % 2][0]}, threadIdx.x / 32, fragments, output_tiles);
         fragments += (SLICE / 16) * output_tiles * 32 * PIECES * 2;
         if (more) store_slice(memory, (k + 1) % 2, slice);
         __syncthreads();
     }
-    int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    float weight_scale = power_of_two(-weights.exponent());
-#pragma unroll
-    for (int m = 0; m < 2; m++) {
-#pragma unroll
-        for (int half = 0; half < 2; half++) {
-            int row = warp * 32 + m * 16 + half * 8 + lane / 4;
-            // Two factors, because their product may lie beyond the floats.
-            float row_scale = inverse_power(memory.scales[row]);
-#pragma unroll
-            for (int n = 0; n < N; n++) {
-                float2 pair = make_float2(sums[m][n][half * 2] * row_scale * weight_scale, sums[m][n][half * 2 + 1] * row_scale * weight_scale);
-                *reinterpret_cast<float2 *>(memory.result + row * RESULT_STRIDE + n * 8 + lane % 4 * 2) = pair;
-            }
-        }
-    }
+    store_sums<0, N>(memory.tile(), sums, memory.scales, power_of_two(-weights.exponent()));
 }
 
 // Writes rows Wᵀ, for this block's tile of rows and of columns, to memory.result, and zeros to memory.maxima. All threads see both. `width` is

@@ -13,6 +13,9 @@ constexpr int TILE_COLUMNS = 64;
 // Columns that are multiplied between two barriers.
 constexpr int SLICE = 32;
 
+// Layers of a network that one launch takes at most.
+constexpr int MOST_LAYERS = 16;
+
 // A term coefficient · ∂²/∂x_i∂x_j of a second-order trace.
 struct TraceEntry {
     int i, j;

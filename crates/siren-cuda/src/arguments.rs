@@ -5,7 +5,12 @@ mod training;
 use siren_kernel::Pointwise;
 use siren_kernel::network::Order;
 
+use crate::tiles::stride;
+
 pub(crate) use self::training::*;
+
+/// `MOST_LAYERS` of rows.cuh: products of a network that one launch takes at most.
+pub(crate) const MOST_LAYERS: usize = 16;
 
 /// `struct TraceEntry` of rows.cuh.
 #[repr(C)]
@@ -102,16 +107,23 @@ pub(crate) struct ForwardOutput {
     pub(crate) activation: Activation,
 }
 
+/// `struct ForwardStep` of forward.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ForwardStep {
+    pub(crate) weights: Weights,
+    pub(crate) bias: i64,
+    pub(crate) out: ForwardOutput,
+}
+
 /// `struct LayerForward` of forward.cuh.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LayerForward {
     pub(crate) jets: Jets,
     pub(crate) input: Rows,
-    pub(crate) weights: Weights,
     pub(crate) parameters: Parameters,
-    pub(crate) bias: i64,
-    pub(crate) out: ForwardOutput,
+    pub(crate) step: ForwardStep,
 }
 
 /// `enum FeatureKind` of forward.cuh.
@@ -122,10 +134,10 @@ pub(crate) enum FeatureKind {
     Distances = 2,
 }
 
-/// `struct FeaturesForward` of forward.cuh.
+/// `struct PointFeatures` of forward.cuh.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct FeaturesForward {
+pub(crate) struct PointFeatures {
     pub(crate) jets: Jets,
     pub(crate) coords: u64,
     pub(crate) dims: i32,
@@ -135,7 +147,24 @@ pub(crate) struct FeaturesForward {
     pub(crate) second: i64,
     pub(crate) frequencies: u64,
     pub(crate) axes: u64,
+}
+
+/// `struct FeaturesForward` of forward.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FeaturesForward {
+    pub(crate) features: PointFeatures,
     pub(crate) out: ForwardOutput,
+}
+
+/// `struct NarrowForward` of narrow.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NarrowForward {
+    pub(crate) features: PointFeatures,
+    pub(crate) tiles: i32,
+    pub(crate) count: i32,
+    pub(crate) steps: [ForwardStep; MOST_LAYERS + 1],
 }
 
 /// `struct Scatter` of backward.cuh.
@@ -147,16 +176,33 @@ pub(crate) struct Scatter {
     pub(crate) out: Rows,
 }
 
+/// `struct BackwardStep` of backward.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BackwardStep {
+    pub(crate) weights: Weights,
+    pub(crate) activation: Activation,
+    pub(crate) z: Rows,
+    pub(crate) d_input: Rows,
+}
+
 /// `struct LayerBackward` of backward.cuh.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LayerBackward {
     pub(crate) jets: Jets,
     pub(crate) d_output: Rows,
-    pub(crate) weights: Weights,
-    pub(crate) activation: Activation,
-    pub(crate) z: Rows,
-    pub(crate) d_input: Rows,
+    pub(crate) step: BackwardStep,
+}
+
+/// `struct NarrowBackward` of narrow.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NarrowBackward {
+    pub(crate) scatter: Scatter,
+    pub(crate) tiles: i32,
+    pub(crate) count: i32,
+    pub(crate) steps: [BackwardStep; MOST_LAYERS],
 }
 
 /// `struct Partials` of gradient.cuh.
@@ -168,17 +214,26 @@ pub(crate) struct Partials {
     pub(crate) splits: i32,
 }
 
+/// `struct GradientLayer` of gradient.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GradientLayer {
+    pub(crate) d_output: Rows,
+    pub(crate) input: Rows,
+    pub(crate) weight: i64,
+    pub(crate) bias: i64,
+}
+
 /// `struct WeightGradient` of gradient.cuh.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WeightGradient {
     pub(crate) jets: Jets,
-    pub(crate) d_output: Rows,
-    pub(crate) input: Rows,
     pub(crate) partials: Partials,
-    pub(crate) weight: i64,
-    pub(crate) bias: i64,
     pub(crate) tiles: i32,
+    pub(crate) output_tiles: i32,
+    pub(crate) input_tiles: i32,
+    pub(crate) layers: [GradientLayer; MOST_LAYERS],
 }
 
 /// `struct FeaturesGradient` of gradient.cuh.
@@ -251,6 +306,16 @@ pub(crate) struct SquareError {
     pub(crate) target_count: i32,
 }
 
+impl Weights {
+    /// Weights that no kernel reads.
+    pub(crate) const NONE: Self = Self {
+        fragments: 0,
+        maximum: 0,
+        inputs: 0,
+        outputs: 0,
+    };
+}
+
 impl Rows {
     /// Rows that do not exist.
     pub(crate) const NONE: Self = Self {
@@ -259,6 +324,22 @@ impl Rows {
         width: 0,
         stride: 0,
     };
+
+    /// Returns rows of a width that a kernel keeps to itself.
+    pub(crate) fn not_stored(width: usize) -> Self {
+        Self {
+            width: width as i32,
+            stride: stride(width) as i32,
+            ..Self::NONE
+        }
+    }
+}
+
+/// Returns an array that begins with `items` and repeats the last one, which no kernel reads.
+///
+/// `items` has at least one item and at most `N`.
+pub(crate) fn padded<T: Copy, const N: usize>(items: &[T]) -> [T; N] {
+    std::array::from_fn(|index| items[index.min(items.len() - 1)])
 }
 
 impl From<Pointwise> for Activation {

@@ -17,7 +17,7 @@ const MAX_SQUARE_BLOCKS: usize = 256;
 /// Elements on a device, such as the coordinates of a sample or parameters that an optimizer changes. Clones share them.
 #[derive(Clone)]
 pub struct DeviceArray {
-    device: Device,
+    pub(crate) device: Device,
     pub(crate) buffer: Arc<Buffer<f32>>,
 }
 
@@ -113,7 +113,8 @@ impl Device {
         Ok(self.array_of(part))
     }
 
-    fn array_of(&self, buffer: Buffer<f32>) -> DeviceArray {
+    /// Makes an array of a buffer.
+    pub(crate) fn array_of(&self, buffer: Buffer<f32>) -> DeviceArray {
         DeviceArray {
             device: self.clone(),
             buffer: Arc::new(buffer),

@@ -1,11 +1,15 @@
 //! Devices, their memory, and kernel launches.
 
+mod foreign;
+
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cudarc::driver::result::{device, mem_pool, memcpy_htod_async};
-use cudarc::driver::sys::{CUevent_flags, CUmemPool_attribute, CUresult, cuDriverGetVersion};
+use cudarc::driver::sys::{
+    CUevent_flags, CUfunction_attribute, CUmemPool_attribute, CUresult, cuDriverGetVersion,
+};
 use cudarc::driver::{
     CudaContext, CudaEvent, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr,
     DriverError, LaunchConfig, PushKernelArg, ValidAsZeroBits,
@@ -14,11 +18,16 @@ use cudarc::nvrtc::Ptx;
 
 use crate::arguments;
 use crate::error::{Error, Result};
-use crate::kernels::{Kernel, PtxFile, THREADS};
+use crate::kernels::{Kernel, MOST_GROUPS, PtxFile, THREADS};
 use crate::tables::Tables;
+
+pub use self::foreign::DeviceView;
 
 /// Oldest compute capability: `mma` with halves, `cp.async` and `redux` need Ampere.
 const OLDEST_CAPABILITY: (i32, i32) = (8, 0);
+
+/// Dynamic shared memory that a kernel may have without a call that permits more.
+const SHARED_BYTES_WITHOUT_CONSENT: u32 = 48 * 1024;
 
 /// File name of the driver's library.
 const DRIVER_LIBRARY: &str = if cfg!(windows) {
@@ -71,6 +80,14 @@ impl Device {
             return Err(Error::NoDevice { index, count });
         }
         let context = CudaContext::new(index).map_err(Error::driver("opening a device"))?;
+        // All work is on one stream, so that it runs in the order of the calls.
+        Self::with_stream(context.default_stream(), kernels)
+    }
+
+    /// Makes a device whose work is on the given stream.
+    fn with_stream(stream: Arc<CudaStream>, kernels: [Cow<'static, str>; 3]) -> Result<Self> {
+        let context = stream.context();
+        let index = context.ordinal();
         let name = context.name().map_err(Error::driver("reading its name"))?;
         let capability = context
             .compute_capability()
@@ -84,12 +101,11 @@ impl Device {
                 minor,
             });
         }
-        keep_freed_memory(&context).map_err(Error::driver("setting up its memory"))?;
+        keep_freed_memory(context).map_err(Error::driver("setting up its memory"))?;
         Ok(Self(Arc::new(Inner {
             index,
             name,
-            // All work is on one stream, so that it runs in the order of the calls.
-            stream: context.default_stream(),
+            stream,
             kernels,
             modules: [const { OnceLock::new() }; 3],
             tables: Tables::default(),
@@ -198,16 +214,16 @@ impl Device {
         let file = file.into();
         let config = LaunchConfig {
             grid_dim: grid_dim(grid)?,
-            block_dim: (THREADS as u32, 1, 1),
-            shared_mem_bytes: file.shared_bytes(A::KERNEL),
+            block_dim: (argument.groups() * THREADS as u32, 1, 1),
+            shared_mem_bytes: file.shared_bytes(A::KERNEL, argument.groups()),
         };
         let function = &self.functions(file)?[A::KERNEL as usize - file.kernels()[0] as usize];
         let argument = Packaged(*argument);
         let mut launch = self.0.stream.launch_builder(function);
         launch.arg(&argument);
         let start = self.is_recording().then(|| self.event()).transpose()?;
-        // SAFETY: the argument is the one that the kernel declares (`Argument`), and its addresses are those of buffers on this device,
-        // with the sizes of the same tiling: `fields.rs` makes both. The tests run every kernel in an interpreter that checks each access.
+        // SAFETY: the argument is the one that the kernel declares (`Argument`), and its addresses are those of buffers on this device, or of
+        // memory of its context that a `DeviceView` borrows, with the sizes of the same tiling: `fields.rs` makes both. The tests run every kernel in an interpreter that checks each access.
         let launched = unsafe { launch.launch(config) };
         launched.map_err(Error::driver("starting a kernel"))?;
         if let Some(start) = start {
@@ -283,8 +299,17 @@ impl Device {
         let context = self.0.stream.context();
         let compiled = context.load_module(Ptx::from_src(&*self.0.kernels[file.index()]));
         let compiled = compiled.map_err(Error::driver("compiling the kernels"))?;
-        let function = |kernel: &Kernel| compiled.load_function(kernel.name());
-        let functions: std::result::Result<Vec<_>, _> =
+        let function = |kernel: &Kernel| {
+            let function = compiled.load_function(kernel.name())?;
+            let shared = file.shared_bytes(*kernel, MOST_GROUPS);
+            if shared > SHARED_BYTES_WITHOUT_CONSENT {
+                let attribute =
+                    CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+                function.set_attribute(attribute, shared as i32)?;
+            }
+            Ok(function)
+        };
+        let functions: std::result::Result<Vec<_>, DriverError> =
             file.kernels().iter().map(function).collect();
         let functions = functions.map_err(Error::driver("finding a kernel"))?;
         Ok(module.get_or_init(|| functions))
@@ -392,6 +417,11 @@ elements!(TraceTerm, PackedLayer, AdamRange, TallMatrix);
 pub(crate) trait Argument: Copy {
     /// The kernel, whose only parameter is the struct of the same name.
     const KERNEL: Kernel;
+
+    /// Returns how often a block has [`THREADS`] threads.
+    fn groups(&self) -> u32 {
+        1
+    }
 }
 
 macro_rules! arguments {
@@ -422,6 +452,20 @@ arguments!(
     MuonMultiply,
     MuonUpdate
 );
+impl Argument for arguments::NarrowForward {
+    const KERNEL: Kernel = Kernel::NarrowForward;
+
+    fn groups(&self) -> u32 {
+        self.tiles as u32
+    }
+}
+impl Argument for arguments::NarrowBackward {
+    const KERNEL: Kernel = Kernel::NarrowBackward;
+
+    fn groups(&self) -> u32 {
+        self.tiles as u32
+    }
+}
 impl Argument for arguments::Maximum {
     const KERNEL: Kernel = Kernel::WeightMaximum;
 }

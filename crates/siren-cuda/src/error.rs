@@ -62,6 +62,16 @@ pub enum Error {
         /// Largest number.
         most: usize,
     },
+    /// Memory that was borrowed is on another device, or in another context of the driver.
+    #[error(
+        "memory for CUDA device {expected}: expected memory of its context, got memory of device {got}"
+    )]
+    ForeignMemory {
+        /// Number of the device that was to use the memory.
+        expected: usize,
+        /// Number of the device that has the memory.
+        got: usize,
+    },
     /// A driver call failed.
     #[error("CUDA driver: {doing}: {source}")]
     Driver {

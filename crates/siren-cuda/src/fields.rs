@@ -9,6 +9,7 @@ use crate::array::DeviceArray;
 use crate::device::{Buffer, Device};
 use crate::error::{Error, Result};
 use crate::kernels::Precision;
+use crate::narrow::Kernels;
 use crate::tables::{OrderTables, SinusoidTables};
 use crate::tiles::{Tiling, column_tiles, stride};
 use crate::weights::{Direction, PackedWeights, first_product};
@@ -18,6 +19,7 @@ pub struct Fields {
     pub(crate) device: Device,
     pub(crate) plan: Arc<Plan>,
     pub(crate) precision: Precision,
+    pub(crate) kernels: Kernels,
     pub(crate) count: usize,
     params: DeviceArray,
     weights: PackedWeights,
@@ -87,6 +89,7 @@ impl Device {
             device: self.clone(),
             plan: Arc::clone(plan),
             precision,
+            kernels: Kernels::of(plan),
             count,
             weights: PackedWeights::new(self, plan, precision, count, parameters)?,
             params: params.clone(),

@@ -5,14 +5,18 @@ use std::sync::Arc;
 use siren_kernel::Pointwise;
 use siren_kernel::network::{Dense, Features, Order, Plan};
 
-use crate::arguments::{FeatureKind, FeaturesForward, ForwardOutput, Jets, LayerForward, Rows};
+use crate::arguments::{
+    FeatureKind, FeaturesForward, ForwardOutput, ForwardStep, Jets, LayerForward, NarrowForward,
+    PointFeatures, Rows, Weights, padded,
+};
 use crate::array::DeviceArray;
-use crate::device::{Argument, Buffer};
+use crate::device::Argument;
 use crate::error::{Error, Result};
 use crate::fields::{Fields, RowsBuffer};
+use crate::narrow::Kernels;
 use crate::tables::OrderTables;
 use crate::tiles::{Tiling, column_tiles, stride};
-use crate::weights::Direction;
+use crate::weights::{Direction, first_product};
 
 /// What the forward pass saves for the backward pass.
 pub struct Tape {
@@ -25,6 +29,21 @@ pub struct Tape {
     pub(crate) preactivations: Vec<RowsBuffer>,
     /// Scaled distances of radial basis functions.
     pub(crate) distances: Option<RowsBuffer>,
+}
+
+impl Tape {
+    /// Saves what the backward pass needs of the features, and returns the input of the first product.
+    fn save_features(&mut self, kind: FeatureKind, output: LayerOutput) -> Option<RowsBuffer> {
+        match kind {
+            FeatureKind::Affine => {
+                self.inputs.push(None);
+                self.preactivations.extend(output.z);
+            }
+            FeatureKind::Sinusoids => {}
+            FeatureKind::Distances => self.distances = output.z,
+        }
+        output.h
+    }
 }
 
 /// Whether the forward pass saves what the backward pass needs.
@@ -48,9 +67,16 @@ impl Fields {
     /// # Errors
     /// [`Error::Length`] or [`Error::Components`] if the arguments do not fit; [`Error::OutOfMemory`].
     pub fn jets(&self, coords: &[f32], order: &Order) -> Result<Vec<f32>> {
-        let coords = self.device.array(coords)?;
-        let (jets, _) = self.run(&coords, order, Saving::Nothing)?;
-        self.device.download(&jets)
+        let jets = self.jets_on_device(&self.device.array(coords)?, order)?;
+        jets.read()
+    }
+
+    /// As [`jets`](Self::jets), with coordinates and jets on the device.
+    ///
+    /// # Errors
+    /// As [`jets`](Self::jets).
+    pub fn jets_on_device(&self, coords: &DeviceArray, order: &Order) -> Result<DeviceArray> {
+        Ok(self.run(coords, order, Saving::Nothing)?.0)
     }
 
     /// Returns the jets `(b, n, c, 1 + d + K)` at `coords (b, n, d)`, and what [`backward`](Self::backward) needs.
@@ -60,15 +86,18 @@ impl Fields {
     pub fn forward(&self, coords: &[f32], order: &Order) -> Result<(Vec<f32>, Tape)> {
         let coords = self.device.array(coords)?;
         let (jets, tape) = self.forward_on_device(&coords, order)?;
-        Ok((self.device.download(&jets)?, tape))
+        Ok((jets.read()?, tape))
     }
 
     /// As [`forward`](Self::forward), with coordinates and jets on the device.
-    pub(crate) fn forward_on_device(
+    ///
+    /// # Errors
+    /// As [`jets`](Self::jets).
+    pub fn forward_on_device(
         &self,
         coords: &DeviceArray,
         order: &Order,
-    ) -> Result<(Buffer<f32>, Tape)> {
+    ) -> Result<(DeviceArray, Tape)> {
         self.run(coords, order, Saving::Tape)
     }
 
@@ -85,7 +114,7 @@ impl Fields {
         coords: &DeviceArray,
         order: &Order,
         saving: Saving,
-    ) -> Result<(Buffer<f32>, Tape)> {
+    ) -> Result<(DeviceArray, Tape)> {
         let (plan, device) = (&self.plan, &self.device);
         let dims = plan.in_features;
         if !coords.len().is_multiple_of(self.count * dims) {
@@ -115,13 +144,50 @@ impl Fields {
             saving,
         }
         .run(&mut tape, device.address(&jets))?;
-        Ok((jets, tape))
+        Ok((device.array_of(jets), tape))
     }
 }
 
 impl Pass<'_> {
-    /// Computes the features, then layer by layer, and writes the jets of the last layer at the address `jets`.
+    /// Writes the jets of the last layer at the address `jets`.
     fn run(&self, tape: &mut Tape, jets: u64) -> Result<()> {
+        match self.fields.kernels {
+            Kernels::Layers => self.layers(tape, jets),
+            Kernels::Network { tiles } => self.network(tape, jets, tiles),
+        }
+    }
+
+    /// Computes all layers in one launch.
+    fn network(&self, tape: &mut Tape, jets: u64, tiles: usize) -> Result<()> {
+        let Fields { plan, device, .. } = self.fields;
+        let (arguments, output) = self.feature_output(jets)?;
+        let mut steps = vec![ForwardStep {
+            weights: Weights::NONE,
+            bias: 0,
+            out: output.argument,
+        }];
+        let mut input = tape.save_features(arguments.kind, output);
+        for index in first_product(plan)..plan.layers.len() {
+            let (step, output) = self.step(index, jets)?;
+            steps.push(step);
+            if self.saving == Saving::Tape {
+                tape.inputs.push(input);
+                tape.preactivations.extend(output.z);
+            }
+            input = output.h;
+        }
+        let argument = NarrowForward {
+            features: self.features_argument(tape, &arguments),
+            tiles: tiles as i32,
+            count: steps.len() as i32,
+            steps: padded(&steps),
+        };
+        let grid = [self.tiling.tiles(), 1, self.fields.count];
+        device.launch(self.fields.precision, grid, &argument)
+    }
+
+    /// Computes the features, then layer by layer.
+    fn layers(&self, tape: &mut Tape, jets: u64) -> Result<()> {
         let Fields { plan, device, .. } = self.fields;
         let mut input = self.features(tape, jets)?;
         for (index, layer) in plan.layers.iter().enumerate() {
@@ -131,19 +197,12 @@ impl Pass<'_> {
             let Some(rows) = input.take() else {
                 unreachable!("only the last layer has no rows");
             };
-            let is_last = index + 1 == plan.layers.len();
-            let output = if is_last {
-                LayerOutput::jets(jets, layer.pointwise)
-            } else {
-                self.output(layer.fan_out, layer.pointwise, self.saving)?
-            };
+            let (step, output) = self.step(index, jets)?;
             let argument = LayerForward {
                 jets: self.jets,
                 input: device.rows_argument(&rows),
-                weights: self.fields.weights_argument(index, Direction::Forward)?,
                 parameters: self.fields.parameters_argument(),
-                bias: layer.bias.start as i64,
-                out: output.argument,
+                step,
             };
             self.launch(layer.fan_out, &argument)?;
             if self.saving == Saving::Tape {
@@ -155,16 +214,44 @@ impl Pass<'_> {
         Ok(())
     }
 
+    /// Returns how a product becomes the next layer, and allocates its output.
+    fn step(&self, index: usize, jets: u64) -> Result<(ForwardStep, LayerOutput)> {
+        let plan = &self.fields.plan;
+        let layer = &plan.layers[index];
+        let output = if index + 1 == plan.layers.len() {
+            LayerOutput::jets(jets, layer.pointwise)
+        } else {
+            self.output(layer.fan_out, layer.pointwise, self.saving)?
+        };
+        let step = ForwardStep {
+            weights: self.fields.weights_argument(index, Direction::Forward)?,
+            bias: layer.bias.start as i64,
+            out: output.argument,
+        };
+        Ok((step, output))
+    }
+
     /// Computes the features: the first layer of coordinates, sinusoids, or radial basis functions. Returns the input of the first product,
     /// or `None` if the network has no product.
     fn features(&self, tape: &mut Tape, jets: u64) -> Result<Option<RowsBuffer>> {
-        let Fields { plan, device, .. } = self.fields;
-        let layer = &plan.layers[0];
+        let (features, output) = self.feature_output(jets)?;
+        let argument = FeaturesForward {
+            features: self.features_argument(tape, &features),
+            out: output.argument,
+        };
+        self.launch(features.width, &argument)?;
+        Ok(tape.save_features(features.kind, output))
+    }
+
+    /// Allocates the output of the features.
+    fn feature_output(&self, jets: u64) -> Result<(FeatureArguments, LayerOutput)> {
+        let plan = &self.fields.plan;
+        let pointwise = plan.layers[0].pointwise;
         let features = FeatureArguments::of(plan);
         let is_output = features.kind == FeatureKind::Affine && plan.layers.len() == 1;
         let mut output = match features.kind {
-            FeatureKind::Affine if is_output => LayerOutput::jets(jets, layer.pointwise),
-            FeatureKind::Affine => self.output(features.width, layer.pointwise, self.saving)?,
+            FeatureKind::Affine if is_output => LayerOutput::jets(jets, pointwise),
+            FeatureKind::Affine => self.output(features.width, pointwise, self.saving)?,
             FeatureKind::Sinusoids => {
                 self.output(features.width, Pointwise::Linear, Saving::Nothing)?
             }
@@ -174,8 +261,13 @@ impl Pass<'_> {
             }
         };
         output.argument.h.width = features.width as i32;
+        Ok((features, output))
+    }
+
+    fn features_argument(&self, tape: &Tape, features: &FeatureArguments) -> PointFeatures {
+        let Fields { plan, device, .. } = self.fields;
         let tables = self.fields.sinusoids.as_deref();
-        let argument = FeaturesForward {
+        PointFeatures {
             jets: self.jets,
             coords: device.address(&tape.coords.buffer),
             dims: plan.in_features as i32,
@@ -185,36 +277,29 @@ impl Pass<'_> {
             second: features.second as i64,
             frequencies: tables.map_or(0, |tables| device.address(&tables.frequencies)),
             axes: tables.map_or(0, |tables| device.address(&tables.axes)),
-            out: output.argument,
-        };
-        self.launch(features.width, &argument)?;
-        match features.kind {
-            FeatureKind::Affine => {
-                tape.inputs.push(None);
-                tape.preactivations.extend(output.z);
-            }
-            FeatureKind::Sinusoids => {}
-            FeatureKind::Distances => tape.distances = output.z,
         }
-        Ok(output.h)
     }
 
-    /// Allocates the output of a hidden layer.
-    fn output(&self, width: usize, pointwise: Pointwise, saving: Saving) -> Result<LayerOutput> {
+    /// Allocates the output of a hidden layer; its preactivations if `z` is to be saved.
+    fn output(&self, width: usize, pointwise: Pointwise, z: Saving) -> Result<LayerOutput> {
         let device = &self.fields.device;
-        let h = device.rows(self.tiling, width)?;
-        let z = match saving {
-            Saving::Tape => Some(device.rows(self.tiling, width)?),
-            Saving::Nothing => None,
+        let rows = || device.rows(self.tiling, width);
+        // A kernel of a whole network keeps them in shared memory.
+        let is_stored = self.saving == Saving::Tape || self.fields.kernels == Kernels::Layers;
+        let h = is_stored.then(rows).transpose()?;
+        let z = (z == Saving::Tape).then(rows).transpose()?;
+        let argument = |rows: &Option<RowsBuffer>, otherwise: Rows| {
+            let rows = rows.as_ref();
+            rows.map_or(otherwise, |rows| device.rows_argument(rows))
         };
         Ok(LayerOutput {
             argument: ForwardOutput {
-                h: device.rows_argument(&h),
-                z: z.as_ref().map_or(Rows::NONE, |z| device.rows_argument(z)),
+                h: argument(&h, Rows::not_stored(width)),
+                z: argument(&z, Rows::NONE),
                 jets: 0,
                 activation: pointwise.into(),
             },
-            h: Some(h),
+            h,
             z,
         })
     }

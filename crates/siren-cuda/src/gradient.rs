@@ -1,14 +1,16 @@
 //! The backward pass, and gradients on a device.
 
 use crate::arguments::{
-    Addition, FeatureKind, FeaturesGradient, LayerBackward, Partials, Reduce, Rows, Scatter,
-    WeightGradient,
+    Addition, BackwardStep, FeatureKind, FeaturesGradient, GradientLayer, LayerBackward,
+    NarrowBackward, Partials, Reduce, Rows, Scatter, WeightGradient, padded,
 };
-use crate::device::{Buffer, Device};
+use crate::array::DeviceArray;
+use crate::device::{Buffer, Device, DeviceView};
 use crate::error::{Error, Result};
 use crate::fields::{Fields, RowsBuffer};
 use crate::forward::{FeatureArguments, Tape};
 use crate::kernels::{PtxFile, THREADS};
+use crate::narrow::Kernels;
 use crate::tiles::column_tiles;
 use crate::weights::Direction;
 
@@ -31,6 +33,22 @@ impl Gradient {
     /// [`Error::Driver`] if a kernel failed.
     pub fn read(&self) -> Result<Vec<f32>> {
         self.device.download(&self.data)
+    }
+
+    /// Returns a copy of the sum on the device, `(b, P)`.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn to_array(&self) -> Result<DeviceArray> {
+        let mut copy = self.device.uninitialized(self.data.len(), "a gradient")?;
+        self.device.copy(&self.data, &mut copy)?;
+        Ok(self.device.array_of(copy))
+    }
+
+    /// Returns the sum on the device, `(b, P)`.
+    #[must_use]
+    pub fn into_array(self) -> DeviceArray {
+        self.device.array_of(self.data)
     }
 
     /// Adds another gradient of as many parameters.
@@ -103,20 +121,23 @@ impl Fields {
     /// # Errors
     /// [`Error::Length`] if an argument does not fit; [`Error::OutOfMemory`].
     pub fn backward(&self, tape: &Tape, d_jets: &[f32], gradient: &mut Gradient) -> Result<()> {
-        let tiling = tape.tiling;
-        let expected = self.count * tiling.points * self.plan.out_features * tiling.components;
-        check_length("gradient with respect to jets", expected, d_jets.len())?;
-        self.backward_on_device(tape, &self.device.upload(d_jets)?, gradient)
+        let d_jets = self.device.upload(d_jets)?;
+        self.backward_on_device(tape, &self.device.view_of(&d_jets), gradient)
     }
 
     /// As [`backward`](Self::backward), with `d_jets` on the device.
-    pub(crate) fn backward_on_device(
+    ///
+    /// # Errors
+    /// As [`backward`](Self::backward).
+    pub fn backward_on_device(
         &self,
         tape: &Tape,
-        d_jets: &Buffer<f32>,
+        d_jets: &DeviceView<'_>,
         gradient: &mut Gradient,
     ) -> Result<()> {
         let (plan, device, tiling) = (&self.plan, &self.device, tape.tiling);
+        let expected = self.count * tiling.points * plan.out_features * tiling.components;
+        check_length("gradient with respect to jets", expected, d_jets.len())?;
         let each = self.count * plan.parameters;
         check_length(
             "gradient with respect to parameters",
@@ -171,35 +192,76 @@ fn covers_all_parameters(plan: &Plan) -> bool {
 }
 
 impl Pass<'_> {
-    fn run(&self, d_jets: &Buffer<f32>) -> Result<()> {
+    fn run(&self, d_jets: &DeviceView<'_>) -> Result<()> {
+        match self.fields.kernels {
+            Kernels::Layers => self.layers(d_jets),
+            Kernels::Network { tiles } => self.network(d_jets, tiles),
+        }
+    }
+
+    /// Computes the gradients with respect to the preactivations of all layers in one launch, and all partial gradients of weights in
+    /// another.
+    fn network(&self, d_jets: &DeviceView<'_>, tiles: usize) -> Result<()> {
         let Fields { plan, device, .. } = self.fields;
-        let mut upstream = self.scatter(d_jets)?;
-        for (index, layer) in plan.layers.iter().enumerate().rev() {
+        let (scatter, mut upstream) = self.scatter(d_jets)?;
+        let (mut steps, mut layers, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+        let mut features = None;
+        for index in (0..plan.layers.len()).rev() {
+            let Some(input) = &self.tape.inputs[index] else {
+                features = Some(upstream);
+                break;
+            };
+            layers.push(self.gradient_layer(index, &upstream, input));
+            let Some((step, downstream)) = self.step(index)? else {
+                kept.push(upstream);
+                break;
+            };
+            steps.push(step);
+            kept.push(std::mem::replace(&mut upstream, downstream));
+            if index == 0 {
+                features = Some(upstream);
+                break;
+            }
+        }
+        let grid = [self.tape.tiling.tiles(), 1, self.fields.count];
+        if steps.is_empty() {
+            device.launch(self.fields.precision, grid, &scatter)?;
+        } else {
+            let argument = NarrowBackward {
+                scatter,
+                tiles: tiles as i32,
+                count: steps.len() as i32,
+                steps: padded(&steps),
+            };
+            device.launch(self.fields.precision, grid, &argument)?;
+        }
+        self.weights(&layers)?;
+        features.map_or(Ok(()), |d_output| self.features(&d_output))
+    }
+
+    /// Goes backward layer by layer.
+    fn layers(&self, d_jets: &DeviceView<'_>) -> Result<()> {
+        let Fields { plan, device, .. } = self.fields;
+        let tiling = self.tape.tiling;
+        let (scatter, mut upstream) = self.scatter(d_jets)?;
+        let tiles = column_tiles(plan.out_features);
+        let grid = [tiling.tiles(), tiles, self.fields.count];
+        device.launch(self.fields.precision, grid, &scatter)?;
+        for index in (0..plan.layers.len()).rev() {
             let Some(input) = &self.tape.inputs[index] else {
                 return self.features(&upstream);
             };
-            self.weights(index, &upstream, input)?;
-            let below = if index > 0 {
-                let activation = plan.layers[index - 1].pointwise;
-                Some((activation, &self.tape.preactivations[index - 1]))
-            } else {
-                let distances = self.tape.distances.as_ref();
-                distances.map(|distances| (Pointwise::Gaussian { scale: 1.0 }, distances))
-            };
-            let Some((activation, z)) = below else {
+            self.weights(&[self.gradient_layer(index, &upstream, input)])?;
+            let Some((step, downstream)) = self.step(index)? else {
                 return Ok(());
             };
-            let downstream = device.rows(self.tape.tiling, layer.fan_in)?;
             let argument = LayerBackward {
-                jets: device.jets_argument(self.tape.tiling, &self.tape.order),
+                jets: device.jets_argument(tiling, &self.tape.order),
                 d_output: device.rows_argument(&upstream),
-                weights: self.fields.weights_argument(index, Direction::Backward)?,
-                activation: activation.into(),
-                z: device.rows_argument(z),
-                d_input: device.rows_argument(&downstream),
+                step,
             };
-            let tiles = self.tape.tiling.tiles();
-            let grid = [tiles, column_tiles(layer.fan_in), self.fields.count];
+            let columns = column_tiles(plan.layers[index].fan_in);
+            let grid = [tiling.tiles(), columns, self.fields.count];
             device.launch(self.fields.precision, grid, &argument)?;
             upstream = downstream;
         }
@@ -209,36 +271,79 @@ impl Pass<'_> {
         }
     }
 
-    /// Copies the gradient with respect to the jets to rows.
-    fn scatter(&self, d_jets: &Buffer<f32>) -> Result<RowsBuffer> {
+    /// Returns how a product becomes the gradient with respect to the preactivations below, and allocates their rows; `None` if there are no
+    /// preactivations below.
+    fn step(&self, index: usize) -> Result<Option<(BackwardStep, RowsBuffer)>> {
+        let Fields { plan, device, .. } = self.fields;
+        let below = if index > 0 {
+            let activation = plan.layers[index - 1].pointwise;
+            Some((activation, &self.tape.preactivations[index - 1]))
+        } else {
+            let distances = self.tape.distances.as_ref();
+            distances.map(|distances| (Pointwise::Gaussian { scale: 1.0 }, distances))
+        };
+        let Some((activation, z)) = below else {
+            return Ok(None);
+        };
+        let downstream = device.rows(self.tape.tiling, plan.layers[index].fan_in)?;
+        let step = BackwardStep {
+            weights: self.fields.weights_argument(index, Direction::Backward)?,
+            activation: activation.into(),
+            z: device.rows_argument(z),
+            d_input: device.rows_argument(&downstream),
+        };
+        Ok(Some((step, downstream)))
+    }
+
+    /// Returns how the gradient with respect to the jets becomes rows, and allocates these.
+    fn scatter(&self, d_jets: &DeviceView<'_>) -> Result<(Scatter, RowsBuffer)> {
         let Fields { plan, device, .. } = self.fields;
         let rows = device.rows(self.tape.tiling, plan.out_features)?;
         let argument = Scatter {
             jets: device.jets_argument(self.tape.tiling, &self.tape.order),
-            d_jets: device.address(d_jets),
+            d_jets: d_jets.address,
             out: device.rows_argument(&rows),
         };
-        let grid = [self.tape.tiling.tiles(), 1, self.fields.count];
-        device.launch(self.fields.precision, grid, &argument)?;
-        Ok(rows)
+        Ok((argument, rows))
     }
 
-    /// Computes the partial gradients with respect to the weights and biases of a product.
-    fn weights(&self, index: usize, d_output: &RowsBuffer, input: &RowsBuffer) -> Result<()> {
+    fn gradient_layer(
+        &self,
+        index: usize,
+        d_output: &RowsBuffer,
+        input: &RowsBuffer,
+    ) -> GradientLayer {
         let Fields { plan, device, .. } = self.fields;
         let layer = &plan.layers[index];
-        let argument = WeightGradient {
-            jets: device.jets_argument(self.tape.tiling, &self.tape.order),
+        GradientLayer {
             d_output: device.rows_argument(d_output),
             input: device.rows_argument(input),
-            partials: self.partials,
             weight: layer.weight.start as i64,
             bias: layer.bias.start as i64,
-            tiles: self.tape.tiling.tiles() as i32,
+        }
+    }
+
+    /// Computes the partial gradients with respect to the weights and biases of products, at least one and at most [`MOST_LAYERS`].
+    ///
+    /// [`MOST_LAYERS`]: crate::arguments::MOST_LAYERS
+    fn weights(&self, layers: &[GradientLayer]) -> Result<()> {
+        let device = &self.fields.device;
+        let most_tiles = |rows: fn(&GradientLayer) -> Rows| {
+            let tiles = |layer| column_tiles(rows(layer).width as usize);
+            layers.iter().map(tiles).max().unwrap_or(0)
         };
-        let splits = self.partials.splits as usize;
-        let blocks = splits * column_tiles(layer.fan_in);
-        let grid = [column_tiles(layer.fan_out), blocks, self.fields.count];
+        let outputs = most_tiles(|layer| layer.d_output);
+        let inputs = most_tiles(|layer| layer.input);
+        let argument = WeightGradient {
+            jets: device.jets_argument(self.tape.tiling, &self.tape.order),
+            partials: self.partials,
+            tiles: self.tape.tiling.tiles() as i32,
+            output_tiles: outputs as i32,
+            input_tiles: inputs as i32,
+            layers: padded(layers),
+        };
+        let blocks = self.partials.splits as usize * inputs;
+        let grid = [layers.len() * outputs, blocks, self.fields.count];
         device.launch(self.fields.precision, grid, &argument)
     }
 

@@ -66,10 +66,10 @@ impl PtxFile {
         }
     }
 
-    /// Returns the bytes of dynamic shared memory of a block of a kernel.
-    pub(crate) fn shared_bytes(self, kernel: Kernel) -> u32 {
+    /// Returns the bytes of dynamic shared memory of a block of a kernel, of `groups` times [`THREADS`] threads.
+    pub(crate) fn shared_bytes(self, kernel: Kernel, groups: u32) -> u32 {
         match self {
-            Self::Network(precision) => kernel.shared_bytes(precision),
+            Self::Network(precision) => kernel.shared_bytes(precision, groups),
             Self::Training => 0,
         }
     }
@@ -90,6 +90,8 @@ pub(crate) enum Kernel {
     LayerForward,
     Scatter,
     LayerBackward,
+    NarrowForward,
+    NarrowBackward,
     WeightGradient,
     FeaturesGradient,
     Reduce,
@@ -108,13 +110,15 @@ pub(crate) enum Kernel {
 
 impl Kernel {
     /// Every kernel, in the order of its discriminant.
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::WeightMaximum,
         Self::Pack,
         Self::FeaturesForward,
         Self::LayerForward,
         Self::Scatter,
         Self::LayerBackward,
+        Self::NarrowForward,
+        Self::NarrowBackward,
         Self::WeightGradient,
         Self::FeaturesGradient,
         Self::Reduce,
@@ -140,6 +144,8 @@ impl Kernel {
             Self::LayerForward => "layer_forward",
             Self::Scatter => "scatter",
             Self::LayerBackward => "layer_backward",
+            Self::NarrowForward => "narrow_forward",
+            Self::NarrowBackward => "narrow_backward",
             Self::WeightGradient => "weight_gradient",
             Self::FeaturesGradient => "features_gradient",
             Self::Reduce => "reduce",
@@ -157,14 +163,18 @@ impl Kernel {
         }
     }
 
-    /// Returns the bytes of dynamic shared memory of a block: the size of `ProductMemory` of product.cuh, or of `GradientMemory` of
-    /// gradient.cuh.
-    fn shared_bytes(self, precision: Precision) -> u32 {
+    /// Returns the bytes of dynamic shared memory of a block of `groups` times [`THREADS`] threads: the size of `ProductMemory` of
+    /// product.cuh, of `NarrowMemory` of narrow.cuh, or of `GradientMemory` of gradient.cuh.
+    fn shared_bytes(self, precision: Precision, groups: u32) -> u32 {
         let pieces = precision.pieces() as u32;
         match self {
             Self::FeaturesForward | Self::LayerForward | Self::LayerBackward => {
                 let (slices, result) = (2 * pieces * 128 * 40 * 2, 128 * 72 * 4);
                 slices.max(result) + 2 * 128 * 4
+            }
+            Self::NarrowForward | Self::NarrowBackward => {
+                let (rows, scales, maxima) = (128 * (64 * groups + 8), 128, 128 * groups);
+                (rows + scales + maxima) * 4
             }
             Self::WeightGradient => 2 * 2 * pieces * 32 * 72 * 2 + 2 * 128 * 4 + 16 + 128 * 16,
             _ => 0,
@@ -172,8 +182,11 @@ impl Kernel {
     }
 }
 
-/// Threads of a block of every kernel.
+/// Threads of a block; those of one tile of columns in a kernel of a whole narrow network.
 pub(crate) const THREADS: usize = 128;
+
+/// `NARROW_TILES` of narrow.cuh: tiles of columns, each with [`THREADS`] threads, of a block at most.
+pub(crate) const MOST_GROUPS: u32 = 2;
 
 #[cfg(test)]
 mod tests {

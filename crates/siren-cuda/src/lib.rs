@@ -6,6 +6,11 @@
 //! Only the driver is needed, at run time; nothing at build time. The kernels are CUDA C in `kernels/`, and their PTX is part of this crate;
 //! the driver compiles it for its card when a device is opened. Without a driver, [`Device::open`] returns an error.
 //!
+//! # Training
+//!
+//! Between the steps of a training, parameters, gradients and the state of an optimizer can stay on the device: [`Device::fields_of`] makes fields of a
+//! [`DeviceArray`] of parameters, [`Fields::square_error`] adds to a [`Gradient`], and [`AdamMoments`] and [`MuonMomenta`] change the parameters in place.
+//!
 //! # Precision
 //!
 //! Operands of products are halves, in one or two pieces ([`Precision`]), sums are `f32`; coordinates, activations and everything else is
@@ -81,6 +86,7 @@ mod loss;
 mod measure;
 #[cfg(test)]
 mod mutants;
+mod narrow;
 #[cfg(test)]
 #[path = "../tests/networks/mod.rs"]
 mod networks;
@@ -90,7 +96,7 @@ mod tiles;
 mod weights;
 
 pub use self::array::{DeviceArray, DeviceIndices};
-pub use self::device::Device;
+pub use self::device::{Device, DeviceView};
 pub use self::error::{Error, Result};
 pub use self::fields::Fields;
 pub use self::forward::Tape;
@@ -101,5 +107,8 @@ pub use self::measure::{CardProperties, KernelTime};
 pub use self::optimizer::{AdamMoments, AdamStep, MuonMatrix, MuonMomenta, MuonStep};
 pub use self::tiles::MAX_COMPONENTS;
 
+/// The types of [`Device::on_stream`] and of memory that other libraries share with a device.
+#[doc(no_inline)]
+pub use cudarc;
 #[doc(no_inline)]
 pub use siren_kernel::network::{Order, Plan};

@@ -49,7 +49,7 @@ impl Fields {
         let sums: Buffer<f32> = device.uninitialized(blocks * components, "sums of errors")?;
         let factors = device.upload(targets.factors)?;
         let argument = SquareError {
-            jets: device.address(&jets),
+            jets: device.address(&jets.buffer),
             d_jets: device.address(&d_jets),
             targets: device.address(&targets.targets.buffer),
             factors: device.address(&factors),
@@ -61,7 +61,7 @@ impl Fields {
             target_count: targets.count as i32,
         };
         device.launch(self.precision, [blocks, 1, 1], &argument)?;
-        self.backward_on_device(&tape, &d_jets, gradient)?;
+        self.backward_on_device(&tape, &device.view_of(&d_jets), gradient)?;
         let mut totals = vec![0.0; components];
         for block in device.download(&sums)?.chunks(components) {
             for (total, &sum) in totals.iter_mut().zip(block) {

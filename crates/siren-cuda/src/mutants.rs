@@ -15,6 +15,7 @@ use siren_kernel::network::{Features, Order};
 use crate::device::Device;
 use crate::error::Result;
 use crate::kernels::{Precision, PtxFile};
+use crate::narrow::{Kernels, bits_of};
 use crate::networks::{NetworkCase, Sizes, outputs_under_stand_in_drivers, plan};
 use crate::optimizer::tests::step_everything;
 
@@ -63,7 +64,9 @@ fn run_networks(device: &Device) -> Result<()> {
         };
         let plan = plan(sizes, features, pointwise);
         let case = NetworkCase::draw(sizes, plan, order, 5);
-        case.on(device, Precision::Exact)?;
+        for kernels in [Kernels::of(&case.plan), Kernels::Layers] {
+            bits_of(&case, device, Precision::Exact, kernels)?;
+        }
     }
     Ok(())
 }
@@ -164,10 +167,12 @@ fn a_barrier_of_a_network_that_is_left_out_is_found_as_a_race() {
         "layer_forward",
         "features_forward",
         "layer_backward",
+        "narrow_forward",
+        "narrow_backward",
         "weight_gradient",
         "features_gradient",
     ];
-    leave_out_barriers(NETWORK, &kernels, 15);
+    leave_out_barriers(NETWORK, &kernels, 35);
 }
 
 #[test]
@@ -236,7 +241,7 @@ fn changed_indices_of_networks_are_found() {
             "weight_gradient",
             "%ctaid.x;",
             "%nctaid.x;",
-            "nobody has written",
+            "race in global memory",
         ),
         planted(
             "layer_forward",
@@ -244,6 +249,13 @@ fn changed_indices_of_networks_are_found() {
             "%nctaid.x;",
             "race in global memory",
         ),
+        planted(
+            "narrow_forward",
+            "%ctaid.x;",
+            "%nctaid.x;",
+            "race in global memory",
+        ),
+        planted("narrow_backward", "%tid.x;", "%ntid.x;", "out of bounds"),
         planted("scatter", "%ctaid.z;", "%nctaid.z;", "out of bounds"),
         planted("reduce", "%ctaid.z;", "%nctaid.z;", "out of bounds"),
         planted("pack", "%ctaid.x;", "%nctaid.x;", "nobody has written"),

@@ -88,6 +88,8 @@ impl Device {
                 frequencies: self.upload(&frequencies)?,
                 axes: self.upload(&axes)?,
             };
+            // The next thread that uses the tables may have a default stream of its own.
+            self.synchronize()?;
             Ok((Arc::clone(plan), tables))
         };
         let sinusoids = &self.tables().sinusoids;
@@ -113,6 +115,7 @@ impl Device {
                 traces: order.traces().len(),
                 shape: JetShape::of(order, dims),
             };
+            self.synchronize()?;
             Ok(((order.clone(), dims), tables))
         };
         let orders = &self.tables().orders;

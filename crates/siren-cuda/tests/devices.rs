@@ -184,7 +184,7 @@ fn a_card_has_properties_and_every_kernel_of_a_step_a_time() {
             .unwrap();
         let started = |kernel: &str| times.iter().filter(|time| time.kernel == kernel).count();
         assert_eq!(found.jets.len(), 100);
-        assert_eq!((started("layer_forward"), started("scatter")), (1, 1));
+        assert_eq!((started("narrow_forward"), started("reduce")), (1, 1));
         assert!(times.iter().all(|time| time.milliseconds >= 0.0));
         let ((), times) = device.kernel_times(|| Ok(())).unwrap();
         assert_eq!(times.len(), 0);

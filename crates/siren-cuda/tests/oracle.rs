@@ -2,7 +2,7 @@
 
 mod networks;
 
-use networks::matrix::{OracleCase, every_kind, every_width, wide};
+use networks::matrix::{OracleCase, every_kind, every_width, narrow, wide};
 use networks::{
     NetworkCase, Settings, Sizes, outputs_under_stand_in_drivers, plan, under_stand_in_driver,
 };
@@ -48,6 +48,12 @@ fn every_activation_order_and_encoding_is_as_accurate_as_single_precision_on_the
 fn every_class_of_widths_and_numbers_of_coordinates_is_as_accurate() {
     let settings = [("SIREN_PTX_CARD", "sm_89"), ("SIREN_PTX_ORDER", "backward")];
     check(&settings, &every_width());
+}
+
+#[test]
+fn narrow_networks_of_every_depth_are_as_accurate() {
+    let settings = [("SIREN_PTX_CARD", "sm_86"), ("SIREN_PTX_ORDER", "1")];
+    check(&settings, &narrow());
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Contexts: the observed pixels of pictures, from which an encoder computes latent codes.
 
+use std::ops::Range;
+
 use candle_core::Tensor;
 use rand::Rng;
 use rand::seq::index;
@@ -20,6 +22,20 @@ pub struct ContextBatch {
 }
 
 impl ContextBatch {
+    /// Returns some of the pictures.
+    pub(crate) fn narrow(&self, pictures: Range<usize>) -> Result<Self> {
+        let codes = self.codes.as_ref();
+        Ok(Self {
+            pictures: self
+                .pictures
+                .narrow(0, pictures.start, pictures.len())?
+                .contiguous()?,
+            coords: self.coords.clone(),
+            observed: self.observed[pictures.clone()].to_vec(),
+            codes: codes.map(|codes| codes[pictures].to_vec()),
+        })
+    }
+
     /// Returns the number of pixels per side.
     fn side(&self) -> usize {
         self.coords.dims()[0].isqrt()

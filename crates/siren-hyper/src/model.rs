@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use siren_core::config::Table as _;
 use siren_core::field::tensor::into_storage;
 use siren_core::field::{Encoding, FieldEngine, Layout, Network, Order, Parameters};
+use siren_core::ranks::Ranks;
 use siren_core::train::{Blueprint, Loss, Model, TermReport, Time, differentiate};
 use siren_core::{Error, Result};
 
@@ -23,6 +24,9 @@ use crate::reconstruction::Reconstruction;
 
 /// Largest number of parameters: 4 GiB in single precision, and three times that with the state of Adam.
 const MAX_PARAMETERS: usize = 1 << 30;
+
+/// Names of the terms of the loss.
+const TERMS: [&str; 3] = ["value_mse", "latent_prior", "weight_prior"];
 
 /// An encoder from context pixels to a latent code `(z,)`, and a hypernetwork from the code to the parameters `(P,)` of a field.
 pub struct HyperNetwork {
@@ -134,6 +138,49 @@ impl HyperNetwork {
         contexts: &ContextBatch,
         objective: &HyperObjectiveConfig,
     ) -> Result<Loss> {
+        self.partial_loss(contexts, objective, 1.0)
+    }
+
+    /// Computes the part of the loss of a batch that the pictures of this rank contribute.
+    fn own_loss(
+        &self,
+        contexts: &ContextBatch,
+        constraint: &Reconstruction,
+        ranks: &Ranks,
+    ) -> Result<Loss> {
+        let pictures = contexts.observed.len();
+        if ranks.count() == 1 {
+            return self.reconstruction_loss(contexts, &constraint.objective);
+        }
+        let bound = |rank: usize| rank * pictures / ranks.count();
+        let own = bound(ranks.rank())..bound(ranks.rank() + 1);
+        if own.is_empty() {
+            return self.no_loss();
+        }
+        let part = own.len() as f64 / pictures as f64;
+        self.partial_loss(&contexts.narrow(own)?, &constraint.objective, part)
+    }
+
+    /// Returns the loss of no picture.
+    fn no_loss(&self) -> Result<Loss> {
+        let terms = TERMS.map(|name| TermReport {
+            name: name.to_owned(),
+            mean: 0.0,
+        });
+        Ok(Loss {
+            value: 0.0,
+            terms: terms.into(),
+            gradient: self.parameters.var()?.zeros_like()?.into(),
+        })
+    }
+
+    /// Computes the loss, its terms and its gradient of pictures that are some part of a batch, as their part of those of the batch.
+    fn partial_loss(
+        &self,
+        contexts: &ContextBatch,
+        objective: &HyperObjectiveConfig,
+        part: f64,
+    ) -> Result<Loss> {
         let buffer = std::mem::replace(&mut *self.gradient_buffer(), empty_storage());
         let pass = Pass::with_buffer(&self.parameters, buffer)?;
         let Predicted { latents, fields } = self.differentiable(&pass, contexts, None)?;
@@ -142,25 +189,21 @@ impl HyperNetwork {
             self.field
                 .batch_square_error(&fields, &coords, &contexts.pictures)?;
         let terms = [
-            ("value_mse", 1.0, error),
-            (
-                "latent_prior",
-                objective.latent_prior,
-                latents.sqr()?.mean_all()?,
-            ),
-            ("weight_prior", objective.weight_prior, weights),
+            (1.0, error),
+            (objective.latent_prior, latents.sqr()?.mean_all()?),
+            (objective.weight_prior, weights),
         ];
-        let mut loss = (&terms[0].2 * terms[0].1)?;
-        for (_, weight, mean) in &terms[1..] {
-            loss = (loss + (mean * *weight)?)?;
+        let mut loss = (&terms[0].1 * (terms[0].0 * part))?;
+        for (weight, mean) in &terms[1..] {
+            loss = (loss + (mean * (weight * part))?)?;
         }
         let gradient = pass.gradient(&differentiate(&loss)?)?;
         let scalar = |tensor: &Tensor| tensor.to_dtype(DType::F64)?.to_scalar::<f64>();
         let mut reports = Vec::new();
-        for (name, _, mean) in &terms {
+        for (name, (_, mean)) in TERMS.iter().zip(&terms) {
             reports.push(TermReport {
                 name: (*name).to_owned(),
-                mean: scalar(mean)?,
+                mean: scalar(mean)? * part,
             });
         }
         Ok(Loss {
@@ -251,6 +294,7 @@ fn check_field(blueprint: Blueprint<'_, HyperModelConfig>) -> Result<()> {
 impl Model for HyperNetwork {
     type Config = HyperModelConfig;
     type Constraint = Reconstruction;
+    const IS_SHARDED: bool = true;
 
     fn init(
         blueprint: Blueprint<'_, HyperModelConfig>,
@@ -318,11 +362,17 @@ impl Model for HyperNetwork {
         }
     }
 
-    fn loss_and_gradient(&self, constraints: &[Reconstruction], time: Time) -> Result<Loss> {
+    fn loss_and_gradient(
+        &self,
+        constraints: &[Reconstruction],
+        time: Time,
+        ranks: &Ranks,
+    ) -> Result<Loss> {
         let mut sum: Option<Loss> = None;
         for constraint in constraints {
-            let contexts = constraint.draw(self.config.encoder, time.step)?;
-            let loss = self.reconstruction_loss(&contexts, &constraint.objective)?;
+            let drawn = constraint.draw(self.config.encoder, time.step);
+            let own = drawn.and_then(|contexts| self.own_loss(&contexts, constraint, ranks));
+            let loss = Loss::sum_among(own, ranks)?;
             sum = Some(match sum {
                 Some(sum) => Loss {
                     value: sum.value + loss.value,

@@ -6,7 +6,7 @@ use crate::isa::{
     Access, AtomicAccess, CopyAsync, Instruction, LoadMatrix, Mma, Shuffle, Slot, Special,
 };
 use crate::parse;
-use crate::parse::ParseError;
+use crate::parse::{ParseError, Refusal};
 
 /// A PTX module.
 #[derive(Debug, Default)]
@@ -17,6 +17,8 @@ pub struct Module {
     /// `.target`, as `10 major + minor`.
     pub(crate) target: u32,
     pub(crate) kernels: Vec<Kernel>,
+    /// Names of the kernels that cannot be executed, and why.
+    pub(crate) refused: Vec<(String, ParseError)>,
     pub(crate) variables: Vec<Variable>,
 }
 
@@ -27,8 +29,22 @@ impl Module {
     ///
     /// With line and text where an instruction, a modifier or a directive is not supported, or where the text is no PTX.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
+        Self::parsed(text, Refusal::Module)
+    }
+
+    /// Parses PTX text without the kernels that are not supported: [`refusal`](Self::refusal) says why a kernel is missing. For modules of
+    /// which a program uses few kernels.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse), outside of kernels.
+    pub fn parse_supported(text: &str) -> Result<Self, ParseError> {
+        Self::parsed(text, Refusal::Kernel)
+    }
+
+    fn parsed(text: &str, refusal: Refusal) -> Result<Self, ParseError> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let mut module = parse::module(text)?;
+        let mut module = parse::module(text, refusal)?;
         module.id = NEXT.fetch_add(1, Ordering::Relaxed);
         for kernel in &mut module.kernels {
             kernel.module = module.id;
@@ -40,6 +56,13 @@ impl Module {
     #[must_use]
     pub fn kernel(&self, name: &str) -> Option<&Kernel> {
         self.kernels.iter().find(|kernel| kernel.name == name)
+    }
+
+    /// Returns why [`parse_supported`](Self::parse_supported) left out a kernel.
+    #[must_use]
+    pub fn refusal(&self, name: &str) -> Option<&ParseError> {
+        let found = self.refused.iter().find(|(known, _)| known == name);
+        found.map(|(_, error)| error)
     }
 
     /// Returns the version of PTX as `10 major + minor`.

@@ -43,7 +43,7 @@
 //!     match outcome {
 //!         Outcome::Interrupted { step } => println!("good enough after {step} steps"),
 //!         Outcome::Finished { summary } => println!("{summary}"),
-//!         Outcome::AlreadyFinished { .. } => {}
+//!         Outcome::AlreadyFinished { .. } | Outcome::NotStarted => {}
 //!     }
 //!     println!("results in {}", folder.path().display());
 //!     Ok(())

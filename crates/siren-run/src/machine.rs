@@ -1,15 +1,20 @@
-//! Device and threads of a run: choices that do not belong to the experiment.
+//! Device, threads and ranks of a run: choices that do not belong to the experiment.
+
+use std::collections::BTreeSet;
 
 use siren_core::field::FieldEngine;
+use siren_core::ranks::Ranks;
 use siren_core::{Error, Result};
 
-/// Device and number of threads.
+/// Device, number of threads, and the processes that share a run.
 #[derive(Clone, Debug)]
 pub struct Machine {
     /// What computes networks. Everything else is computed on the CPU.
     pub engine: FieldEngine,
     /// Threads that share the chunks of a step. Results do not depend on it.
     pub threads: usize,
+    /// The ranks that compute a run together, as this one of them sees them.
+    pub ranks: Ranks,
 }
 
 impl Machine {
@@ -28,12 +33,48 @@ impl Machine {
             },
             _ => return fail("cpu, or cuda:0"),
         };
-        let available = || std::thread::available_parallelism().map_or(1, Into::into);
-        let threads = threads.unwrap_or_else(available);
+        let threads = threads.unwrap_or_else(available_threads);
         if !(1..=1024).contains(&threads) {
             return Err(Error::invalid("--threads", threads, "1 to 1024"));
         }
-        Ok(Self { engine, threads })
+        Ok(Self {
+            engine,
+            threads,
+            ranks: Ranks::one(),
+        })
+    }
+
+    /// Selects a device and a number of threads as [`new`](Self::new) does, for one of several ranks that share a run. By default the ranks of
+    /// a computer share its cores. All ranks must call this function.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), on all ranks if one of them fails; also if several ranks are to use another device than `cpu`.
+    pub fn among(device: &str, threads: Option<usize>, ranks: &Ranks) -> Result<Self> {
+        if ranks.count() == 1 {
+            return Self::new(device, threads);
+        }
+        let own = if device == "cpu" {
+            Self::new(device, threads)
+        } else {
+            let expected = "cpu: a run that several processes share is computed on CPUs";
+            Err(Error::invalid("--device", device, expected))
+        };
+        let place = Place::of_this_process();
+        let (own, text) = match own {
+            Ok(own) => (Some(own), Ok(place.to_text().into_bytes())),
+            Err(error) => (None, Err(error)),
+        };
+        let places = ranks.gather(text)?;
+        let places = places
+            .iter()
+            .map(|text| Place::from_text(&String::from_utf8_lossy(text)));
+        let shared = place.share(&places.collect::<Vec<_>>());
+        let machine = own.map_or_else(|| Self::new("cpu", None), Ok)?;
+        Ok(Self {
+            threads: threads.unwrap_or(shared.min(machine.threads)),
+            ranks: ranks.clone(),
+            ..machine
+        })
     }
 
     /// Runs `work` in a rayon pool of its own with this number of threads.
@@ -53,10 +94,107 @@ impl Machine {
     }
 }
 
+/// Returns the number of threads that may run at once in this process.
+fn available_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, Into::into)
+}
+
+/// Where a process runs: its computer, and the cores that it may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    host: String,
+    cores: BTreeSet<usize>,
+}
+
+impl Place {
+    fn of_this_process() -> Self {
+        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+        let status = read("/proc/self/status");
+        let list = status
+            .lines()
+            .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        let cores = list.map_or_else(|| (0..available_threads()).collect(), cores);
+        Self {
+            host: read("/proc/sys/kernel/hostname").trim().to_owned(),
+            cores,
+        }
+    }
+
+    fn to_text(&self) -> String {
+        let cores = self.cores.iter().map(usize::to_string);
+        format!("{}\n{}", self.host, cores.collect::<Vec<_>>().join(","))
+    }
+
+    fn from_text(text: &str) -> Self {
+        let (host, list) = text.split_once('\n').unwrap_or((text, ""));
+        Self {
+            host: host.to_owned(),
+            cores: cores(list),
+        }
+    }
+
+    /// Returns the number of cores for this process, if the processes of `places` that may use a core share it evenly: at least 1.
+    fn share(&self, places: &[Self]) -> usize {
+        let users = |core: &usize| {
+            let users = places.iter();
+            let users = users.filter(|place| place.host == self.host && place.cores.contains(core));
+            users.count().max(1)
+        };
+        let share: f64 = self.cores.iter().map(|core| 1.0 / users(core) as f64).sum();
+        // Thirds of three cores may add up to less than one.
+        ((share + 1e-6) as usize).max(1)
+    }
+}
+
+/// Returns the cores of a list such as `0-3,8`.
+fn cores(list: &str) -> BTreeSet<usize> {
+    let parts = list.trim().split(',').filter_map(|part| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(first.trim().parse::<usize>().ok()?..=last.trim().parse::<usize>().ok()?)
+    });
+    parts.flatten().collect()
+}
+
 /// Returns the peak memory of this process in MiB, or `None` if the system does not report it.
 pub(crate) fn peak_memory_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kib / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(host: &str, list: &str) -> Place {
+        Place::from_text(&format!("{host}\n{list}"))
+    }
+
+    fn shares(places: &[Place]) -> Vec<usize> {
+        places.iter().map(|place| place.share(places)).collect()
+    }
+
+    #[test]
+    fn ranks_share_the_cores_that_they_may_use_with_those_of_the_same_computer() {
+        // Not bound: four ranks on eight cores, and one alone on another computer.
+        let free = vec![place("a", "0-7"); 4];
+        assert_eq!(
+            shares(&[free, vec![place("b", "0-7")]].concat()),
+            [2, 2, 2, 2, 8]
+        );
+        // Bound by the launcher: each has its own cores.
+        assert_eq!(shares(&[place("a", "0-3"), place("a", "4-7,9")]), [4, 5]);
+        assert_eq!(shares(&[place("a", "0"), place("a", "1")]), [1, 1]);
+        // More ranks than cores.
+        assert_eq!(shares(&vec![place("a", "0-1"); 3]), [1, 1, 1]);
+        assert_eq!(shares(&vec![place("a", "0-2"); 3]), [1, 1, 1]);
+    }
+
+    #[test]
+    fn a_place_survives_the_way_to_another_rank() {
+        let own = Place::of_this_process();
+        assert!(!own.cores.is_empty());
+        assert_eq!(Place::from_text(&own.to_text()), own);
+    }
 }

@@ -101,7 +101,8 @@ fn assert_matches_golden(dtype: DType, bound: f64) {
         let error = error(&[got], &golden.numbers(&format!("term.{name}")));
         assert!(error <= bound, "{name} off by {error:e}");
     }
-    let gradient = loss.gradient.to_dtype(DType::F64).unwrap();
+    let gradient = loss.gradient.tensor().unwrap();
+    let gradient = gradient.to_dtype(DType::F64).unwrap();
     let error_of_gradient = error(&gradient.to_vec1().unwrap(), &flat("grad"));
     assert!(
         error_of_gradient <= bound,

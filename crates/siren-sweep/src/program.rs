@@ -5,15 +5,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use siren_run::program::STOP_AT_EOF;
 
-use crate::folder::SweepFolder;
+use crate::folder::absolute;
+use crate::manifest::Assignment;
 use crate::member::Member;
 
-/// The program `siren-<kind>` in the folder of this executable, and the config that it runs.
-#[derive(Clone, Debug)]
+/// The program `siren-<kind>` in the folder of this executable, and the config that it runs. All paths are absolute.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Program {
     path: PathBuf,
     config: PathBuf,
+    /// The current folder of the runs: paths in a config are relative to it.
+    folder: PathBuf,
     /// Overrides `key=value` for every run; they take precedence over those of a member.
     overrides: Vec<String>,
 }
@@ -36,18 +41,29 @@ impl Program {
         Ok(Self {
             path,
             config: config.to_path_buf(),
+            folder: absolute(Path::new("."))?,
             overrides: overrides.to_vec(),
         })
     }
 
-    /// Returns the command `siren-<kind> <verb> <config>` with all overrides and the member's name.
-    fn command(&self, verb: &str, member: &Member) -> Command {
+    /// Returns this program with another config file.
+    #[must_use]
+    pub fn with_config(&self, config: &Path) -> Self {
+        Self {
+            config: config.to_path_buf(),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the command `siren-<kind> <verb> <config>` with all overrides and the run's name.
+    fn command(&self, verb: &str, name: &str, overrides: &[String]) -> Command {
         let mut command = Command::new(&self.path);
-        command.arg(verb).arg(&self.config).stdin(Stdio::null());
-        for assignment in member.overrides.iter().chain(&self.overrides) {
+        command.arg(verb).arg(&self.config);
+        for assignment in overrides.iter().chain(&self.overrides) {
             command.args(["--set", assignment]);
         }
-        command.args(["--set", &format!("name={}", member.name)]);
+        command.args(["--set", &format!("name={name}")]);
+        command.current_dir(&self.folder);
         command
     }
 
@@ -57,7 +73,8 @@ impl Program {
     /// If the config or the signal is invalid (with the message of the program), or if the program cannot be started.
     pub fn check(&self, member: &Member) -> Result<String> {
         let output = self
-            .command("check", member)
+            .command("check", &member.name, &member.overrides)
+            .stdin(Stdio::null())
             .output()
             .with_context(|| format!("cannot start {}", self.path.display()))?;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
@@ -67,32 +84,46 @@ impl Program {
         Ok(text(output.stdout))
     }
 
-    /// Starts a member's run, or resumes it if its folder exists. Output goes to the member's log.
+    /// Starts a run, or resumes it if its folder exists. Output goes to its log.
+    ///
+    /// The run stops at a checkpoint when the standard input of the returned process is dropped, or when this process ends.
     ///
     /// # Errors
     /// If the log cannot be created or the program cannot be started.
-    pub fn start(&self, member: &Member, folder: &SweepFolder, threads: usize) -> Result<Child> {
-        let run = folder.run(member);
+    pub fn start(&self, assignment: &Assignment, threads: usize) -> Result<Child> {
+        let Assignment { run, log, .. } = assignment;
         let mut command = if run.exists() {
             let mut command = Command::new(&self.path);
-            command.arg("resume").arg(&run).stdin(Stdio::null());
+            command.arg("resume").arg(run).current_dir(&self.folder);
             command
         } else {
-            let mut command = self.command("run", member);
-            command.arg("--out").arg(&run);
+            let mut command = self.command("run", &assignment.name, &assignment.overrides);
+            command.arg("--out").arg(run);
             command
         };
-        let log = folder.log(member);
-        let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        let file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         let second_handle = file
             .try_clone()
             .with_context(|| format!("cannot open {} twice", log.display()))?;
         command
             .args(["--threads", &threads.to_string()])
+            .arg(format!("--{STOP_AT_EOF}"))
+            .stdin(Stdio::piped())
             .stdout(second_handle)
             .stderr(file);
         command
             .spawn()
             .with_context(|| format!("cannot start {}", self.path.display()))
+    }
+
+    /// Returns a program at any path.
+    #[cfg(test)]
+    pub fn at(path: &str, config: &str, folder: &str) -> Self {
+        Self {
+            path: path.into(),
+            config: config.into(),
+            folder: folder.into(),
+            overrides: vec!["seed=7".to_owned()],
+        }
     }
 }

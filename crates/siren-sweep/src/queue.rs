@@ -1,145 +1,163 @@
-//! Queue of a sweep's members, several of which run at a time.
+//! Queue of a sweep's members, several of which run at a time on this computer.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use siren_core::train::StopToken;
-use siren_run::Record;
-use siren_run::program::print_note;
 
-use crate::folder::SweepFolder;
-use crate::member::Member;
+use crate::display::Display;
+use crate::ending::{FailedRun, RunEnding, is_in_use};
+use crate::manifest::Assignment;
 use crate::program::Program;
 
 /// Time between two polls of the running members.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Polls between two readings of a running member's curve.
 const POLLS_PER_READING: u32 = 10;
-/// Number of last lines of a failed member's log that are shown.
-const SHOWN_LOG_LINES: usize = 12;
 
-/// Outcome of running the queue.
+/// What became of the members that were not finished.
 #[derive(Debug, Default)]
-pub struct QueueOutcome {
-    /// Name and last log lines of every member that failed.
-    pub failed: Vec<(String, String)>,
+pub struct SweepOutcome {
+    /// The members that failed.
+    pub failed: Vec<FailedRun>,
     /// Whether the user interrupted the sweep.
     pub interrupted: bool,
 }
 
-/// Runs members with one program, into one sweep folder.
-pub struct Queue<'a> {
-    pub program: &'a Program,
-    pub folder: &'a SweepFolder,
-    /// Stops the sweep: no further member is started.
-    pub stop: StopToken,
+/// How many members run on this computer.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
     /// Number of members that run at a time.
     pub jobs: usize,
     /// Threads of each member.
     pub threads: usize,
-    /// The metric that the progress line of a running member shows.
-    pub metric: &'a str,
 }
 
-/// A member whose process has been started.
+/// Runs members with one program on this computer.
+pub struct Queue<'a> {
+    program: &'a Program,
+    /// Stops the sweep: no further member is started.
+    stop: StopToken,
+    load: Load,
+    display: Display<'a>,
+    outcome: SweepOutcome,
+    /// Names of members whose folders another process used.
+    awaited: BTreeSet<String>,
+}
+
+/// A member whose process has been started. Dropping the process stops the run at a checkpoint.
 struct RunningMember<'a> {
-    member: &'a Member,
+    assignment: &'a Assignment,
     child: Child,
-    progress: ProgressBar,
 }
 
-impl Queue<'_> {
-    /// Runs `members` to their ends. `finished` is the number of other members of the sweep, all of which are finished.
+impl<'a> Queue<'a> {
+    /// Prepares a queue that shows its progress on `display`. When `stop` is set, it starts no further member.
+    #[must_use]
+    pub fn new(program: &'a Program, load: Load, display: Display<'a>, stop: StopToken) -> Self {
+        Self {
+            program,
+            stop,
+            load,
+            display,
+            outcome: SweepOutcome::default(),
+            awaited: BTreeSet::new(),
+        }
+    }
+
+    /// Runs `members` to their ends.
     ///
     /// # Errors
     /// If a process cannot be started or polled.
-    pub fn run(&self, members: &[&Member], finished: usize) -> Result<QueueOutcome> {
-        let display = MultiProgress::new();
-        let total = display.add(ProgressBar::new((members.len() + finished) as u64));
-        let style = "{wide_bar:.cyan/blue} {pos}/{len} runs  {elapsed_precise} < {eta_precise}";
-        total.set_style(ProgressStyle::with_template(style)?);
-        total.set_position(finished as u64);
-        total.reset_eta();
-        let mut waiting: VecDeque<&Member> = members.iter().copied().collect();
+    pub fn run(mut self, members: &'a [Assignment]) -> Result<SweepOutcome> {
+        let mut waiting: VecDeque<&Assignment> = members.iter().collect();
         let mut running: Vec<RunningMember<'_>> = Vec::new();
-        let mut outcome = QueueOutcome::default();
         let mut polls = 0;
         while !running.is_empty() || !waiting.is_empty() {
-            outcome.interrupted |= self.stop.is_stopped();
-            if outcome.interrupted {
+            if self.stop.is_stopped() {
+                self.outcome.interrupted = true;
                 waiting.clear();
+                // The end of its standard input stops a run that the signal did not reach.
+                for run in &mut running {
+                    drop(run.child.stdin.take());
+                }
             }
-            while running.len() < self.jobs
-                && let Some(member) = waiting.pop_front()
-            {
-                running.push(self.start(member, &display)?);
-            }
+            self.start_members(&mut waiting, &mut running)?;
             std::thread::sleep(POLL_INTERVAL);
             polls += 1;
             let mut still_running = Vec::new();
             for mut run in running {
-                let name = &run.member.name;
+                let Assignment {
+                    name, run: path, ..
+                } = run.assignment;
                 let status = run.child.try_wait();
                 match status.with_context(|| format!("cannot poll the process of run `{name}`"))? {
                     None => {
                         if polls % POLLS_PER_READING == 0 {
-                            self.update_progress(&run);
+                            self.display.update(name, path);
                         }
                         still_running.push(run);
                     }
                     Some(status) => {
-                        run.progress.finish_and_clear();
-                        total.inc(1);
-                        self.record_exit(run.member, status, &mut outcome);
+                        self.display.count(name);
+                        self.record_exit(run.assignment, status);
                     }
                 }
             }
             running = still_running;
         }
-        total.finish_and_clear();
-        Ok(outcome)
+        self.display.finish();
+        Ok(self.outcome)
     }
 
-    fn start<'a>(&self, member: &'a Member, display: &MultiProgress) -> Result<RunningMember<'a>> {
-        let progress = display.add(ProgressBar::new_spinner());
-        progress.set_style(ProgressStyle::with_template("{wide_msg}")?);
-        progress.set_message(member.name.clone());
-        Ok(RunningMember {
-            member,
-            child: self.program.start(member, self.folder, self.threads)?,
-            progress,
-        })
+    /// Starts waiting members, as many as may run. One whose folder another process still uses, such as a run of a killed sweep, waits.
+    fn start_members(
+        &mut self,
+        waiting: &mut VecDeque<&'a Assignment>,
+        running: &mut Vec<RunningMember<'a>>,
+    ) -> Result<()> {
+        let mut in_use = Vec::new();
+        while running.len() < self.load.jobs
+            && let Some(assignment) = waiting.pop_front()
+        {
+            if is_in_use(&assignment.run)? {
+                in_use.push(assignment);
+                continue;
+            }
+            self.display.show(&assignment.name)?;
+            running.push(RunningMember {
+                assignment,
+                child: self.program.start(assignment, self.load.threads)?,
+            });
+        }
+        for assignment in in_use {
+            if self.awaited.insert(assignment.name.clone()) {
+                let run = assignment.run.display();
+                self.display.note(format_args!(
+                    "{run} is in use by another run: it is continued when that run ends"
+                ));
+            }
+            waiting.push_back(assignment);
+        }
+        Ok(())
     }
 
-    /// Shows a member's last evaluation in its progress line.
-    fn update_progress(&self, running: &RunningMember<'_>) {
-        // A run that has not created its folder yet is not an error.
-        let Ok(record) = Record::read(&self.folder.run(running.member)) else {
-            return;
-        };
-        if let (Some(row), Some(value)) = (record.curve.last(), record.last(self.metric)) {
-            let name = &running.member.name;
-            let message = format!("{name}  step {}  {} {value:.2}", row.step, self.metric);
-            running.progress.set_message(message);
-        }
-    }
-
-    /// Records a member that failed, or that the user interrupted.
-    fn record_exit(&self, member: &Member, status: ExitStatus, outcome: &mut QueueOutcome) {
-        if status.success() {
+    /// Records a member that failed, or that was interrupted with the sweep.
+    fn record_exit(&mut self, assignment: &Assignment, status: ExitStatus) {
+        if RunEnding::from(status) == RunEnding::Finished {
             return;
         }
-        if outcome.interrupted || self.stop.is_stopped() {
-            outcome.interrupted = true;
+        if self.outcome.interrupted || self.stop.is_stopped() {
+            self.outcome.interrupted = true;
             return;
         }
-        let log = std::fs::read_to_string(self.folder.log(member)).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().collect();
-        let last_lines = lines[lines.len().saturating_sub(SHOWN_LOG_LINES)..].join("\n");
-        print_note(format_args!("run `{}` failed ({status})", member.name));
-        outcome.failed.push((member.name.clone(), last_lines));
+        let name = &assignment.name;
+        self.display
+            .note(format_args!("run `{name}` failed ({status})"));
+        self.outcome
+            .failed
+            .push(FailedRun::of(name, &assignment.log));
     }
 }

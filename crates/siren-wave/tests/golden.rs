@@ -145,6 +145,7 @@ impl Golden {
         let found = trainer.loss_and_gradient(&constraints).unwrap().gradient;
         let layout = trainer.model().parameters().layout();
         let expected = layout.join(|name| self.tensors.get(&format!("grad.{name}")).cloned());
+        let found = found.tensor().unwrap();
         let found: Vec<f64> = found.to_dtype(DType::F64).unwrap().to_vec1().unwrap();
         let expected: Vec<f64> = expected.unwrap().to_vec1().unwrap();
         errors.push(("gradient", error(&found, &expected)));

@@ -103,6 +103,8 @@ fn assert_matches_golden(dtype: DType, bound: f64) {
     let expected: Vec<f64> = expected.unwrap().to_vec1().unwrap();
     let gradient = loss
         .gradient
+        .tensor()
+        .unwrap()
         .to_dtype(DType::F64)
         .unwrap()
         .to_vec1::<f64>()

@@ -1,5 +1,6 @@
 //! Gradients with respect to parameters, and whether a network is prepared for them.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
@@ -26,6 +27,8 @@ pub struct FlatGradient(Place);
 #[derive(Clone)]
 enum Place {
     Memory(Tensor),
+    /// The elements of a range are the gradient; the others are undefined, and other ranks have them.
+    Slice(Tensor, Range<usize>),
     Device(Arc<dyn ResidentGradient>),
 }
 
@@ -35,21 +38,35 @@ impl FlatGradient {
         Self(Place::Device(gradient))
     }
 
+    /// Makes a gradient `(P,)` of which only the elements of a range count: those of this rank.
+    pub(crate) fn slice_of(gradient: Tensor, range: Range<usize>) -> Self {
+        Self(Place::Slice(gradient, range))
+    }
+
+    /// Returns the range of the elements that this rank has, unless it has all.
+    pub(crate) fn slice(&self) -> Option<Range<usize>> {
+        match &self.0 {
+            Place::Slice(_, range) => Some(range.clone()),
+            Place::Memory(_) | Place::Device(_) => None,
+        }
+    }
+
     /// Returns the gradient on the device of an engine, if it is there.
     pub(crate) fn resident(&self) -> Option<&dyn ResidentGradient> {
         match &self.0 {
-            Place::Memory(_) => None,
+            Place::Memory(_) | Place::Slice(..) => None,
             Place::Device(gradient) => Some(gradient.as_ref()),
         }
     }
 
-    /// Returns the gradient as a tensor `(P,)`; elements on the device of an engine are copied to CPU memory.
+    /// Returns the gradient as a tensor `(P,)`; elements on the device of an engine are copied to CPU memory. Elements that other ranks have are
+    /// undefined.
     ///
     /// # Errors
     /// If the device fails.
     pub fn tensor(&self) -> Result<Tensor> {
         match &self.0 {
-            Place::Memory(tensor) => Ok(tensor.clone()),
+            Place::Memory(tensor) | Place::Slice(tensor, _) => Ok(tensor.clone()),
             Place::Device(gradient) => Ok(gradient.read()?),
         }
     }
@@ -57,7 +74,7 @@ impl FlatGradient {
     /// Returns the tensor, or nothing if the elements are on the device of an engine.
     pub(crate) fn into_memory(self) -> Option<Tensor> {
         match self.0 {
-            Place::Memory(tensor) => Some(tensor),
+            Place::Memory(tensor) | Place::Slice(tensor, _) => Some(tensor),
             Place::Device(_) => None,
         }
     }
@@ -71,16 +88,21 @@ impl FlatGradient {
             sum.add(more.as_ref())?;
             return Ok(self);
         }
-        Ok(Self::from((self.tensor()? + other.tensor()?)?))
+        let sum = (self.tensor()? + other.tensor()?)?;
+        Ok(match self.slice() {
+            Some(range) => Self::slice_of(sum, range),
+            None => Self::from(sum),
+        })
     }
 
-    /// Returns the Euclidean norm.
+    /// Returns the Euclidean norm: that of its slice, if this rank has no more.
     ///
     /// # Errors
     /// If the device fails.
     pub fn norm(&self) -> Result<f64> {
         let tensor = match &self.0 {
-            Place::Memory(tensor) => tensor,
+            Place::Memory(tensor) => tensor.clone(),
+            Place::Slice(tensor, range) => tensor.narrow(0, range.start, range.len())?,
             Place::Device(gradient) => return Ok(gradient.norm()?),
         };
         // In double precision: the square of a large but finite `f32` would overflow, which clipping is there to mend.
@@ -102,7 +124,9 @@ impl From<Tensor> for FlatGradient {
 impl std::fmt::Debug for FlatGradient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.0 {
-            Place::Memory(tensor) => f.debug_tuple("FlatGradient").field(tensor).finish(),
+            Place::Memory(tensor) | Place::Slice(tensor, _) => {
+                f.debug_tuple("FlatGradient").field(tensor).finish()
+            }
             Place::Device(_) => f.write_str("FlatGradient(on a device)"),
         }
     }

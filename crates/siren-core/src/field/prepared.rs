@@ -84,6 +84,21 @@ impl Prepared<'_> {
         self.backend.keeps_samples()
     }
 
+    /// Returns the type of the parameters.
+    pub(crate) fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Returns the number of parameters of the network, `P`.
+    pub(crate) fn parameters(&self) -> usize {
+        self.plan.parameters
+    }
+
+    /// Returns the gradient of a sum of [`Accumulator::into_raw`] `(P,)`.
+    pub(crate) fn gradient_of(&self, raw: &Tensor) -> Result<FlatGradient> {
+        Ok(self.pass.gradient_of(raw)?)
+    }
+
     /// Returns how many threads may use the device at once.
     pub(crate) fn threads(&self) -> Threads {
         self.backend.threads()
@@ -161,6 +176,11 @@ impl Accumulator<'_> {
     /// Only from candle.
     pub fn merge(&mut self, other: Self) -> Result<()> {
         Ok(self.sum.merge(other.sum)?)
+    }
+
+    /// Returns the sum `(P,)` in CPU memory, as [`merge`](Self::merge) adds it: element by element. [`Prepared::gradient_of`] makes it a gradient.
+    pub(crate) fn into_raw(self) -> Result<Tensor> {
+        Ok(self.sum.into_raw()?)
     }
 
     /// Returns the sum.

@@ -1,10 +1,11 @@
 //! Files and folders.
 //!
-//! [`PartialFile`], [`write_atomically`] and [`make_folder`] write a file or folder completely or not at all; [`Listing`] lists a folder as
+//! [`PartialFile`], [`write_atomically`] and [`make_folder`] write a file or folder completely or not at all; [`try_lock`] keeps other processes out of a folder; [`Listing`] lists a folder as
 //! a file manager shows it, [`quoted`] formats a path for a shell, and [`ArrayHeader`] and [`ArrayElement`] read and write NumPy arrays. Apart from `saved`, no other module of the crate opens files.
 
 mod array;
 mod listing;
+mod lock;
 mod partial;
 mod write;
 
@@ -12,6 +13,7 @@ use std::path::{Path, is_separator};
 
 pub use self::array::{ArrayElement, ArrayElementKind, ArrayHeader};
 pub use self::listing::{Listing, has_extension, is_hidden, natural_order};
+pub use self::lock::try_lock;
 pub use self::partial::{PartialFile, replaceable};
 pub use self::write::{make_folder, read_text, sync_folder, write_atomically};
 

@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::elementwise::{Before, Bounds, Elementwise, Rule, Slot, Value};
 use super::evaluation::Evaluation;
 use super::group::Group;
+use super::sharded::Sharded;
 use super::{Optimizer, OptimizerState, Problem, positive};
 use crate::error::{Error, Result};
 use crate::field::{AdamConstants, Parameters, Resident, ResidentAdam, ResidentGradient};
+use crate::ranks::Ranks;
 
 /// Names of the two state tensors.
 const MOMENTS: [&str; 2] = ["first_moment", "second_moment"];
@@ -255,6 +257,17 @@ impl Optimizer for Adam {
         self.resident = None;
         self.step = state.step;
         Ok(())
+    }
+
+    fn sharded(
+        &self,
+        parameters: &Parameters,
+        ranks: &Ranks,
+    ) -> Result<Option<Box<dyn Optimizer>>> {
+        let own = Group::of_range(ranks.own_slice(parameters.len()));
+        let slice = Self::new(&self.config, self.decay, own, parameters)?;
+        let sharded = Sharded::new(slice, parameters.len(), ranks);
+        Ok(Some(Box::new(sharded)))
     }
 }
 

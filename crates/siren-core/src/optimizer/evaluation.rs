@@ -29,6 +29,17 @@ impl Evaluation {
     ) -> Result<Self> {
         let gradient = gradient.into();
         let norm = gradient.norm()?;
+        Self::with_norm(loss, gradient, norm, limit, step)
+    }
+
+    /// Clips a gradient as [`new`](Self::new) does, given its norm.
+    pub(crate) fn with_norm(
+        loss: f64,
+        gradient: FlatGradient,
+        norm: f64,
+        limit: Option<f64>,
+        step: u64,
+    ) -> Result<Self> {
         if !norm.is_finite() {
             return Err(Error::Diverged {
                 step,

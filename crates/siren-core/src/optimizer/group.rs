@@ -17,6 +17,13 @@ impl Group {
         Self::complement_of(&[], layout.len())
     }
 
+    /// Returns the group of the parameters of a range.
+    #[must_use]
+    pub fn of_range(range: Range<usize>) -> Self {
+        let ranges = Vec::from_iter((!range.is_empty()).then_some(range));
+        Self { ranges }
+    }
+
     /// Returns the group of the parameters of one role.
     #[must_use]
     pub fn of_role(layout: &Layout, role: Role) -> Self {

@@ -11,6 +11,7 @@ mod group;
 mod muon;
 mod problem;
 mod quasi_newton;
+mod sharded;
 
 use candle_core::{Device, Tensor};
 use serde::de::MapAccess;
@@ -24,6 +25,7 @@ use self::quasi_newton::{LimitedMemory, QuasiNewton, SelfScaledBroyden};
 use crate::config::variant::{self, Variant};
 use crate::error::{Error, Result};
 use crate::field::Parameters;
+use crate::ranks::Ranks;
 
 pub use self::adam::AdamConfig;
 pub use self::evaluation::Evaluation;
@@ -59,6 +61,21 @@ pub trait Optimizer: Send + Sync {
     /// # Errors
     /// [`Error::Missing`] or [`Error::Shape`] if a tensor is missing or has another shape; the state is then unchanged.
     fn restore(&mut self, state: &OptimizerState) -> Result<()>;
+
+    /// Divides the work of later steps among ranks that all have the same parameters, gradients and state, if that is worth it.
+    fn among(&mut self, _ranks: &Ranks) {}
+
+    /// Returns the same optimizer, before its first step, with the state of this rank's slice of the parameters alone, if its rule allows that.
+    ///
+    /// # Errors
+    /// If the device is out of memory.
+    fn sharded(
+        &self,
+        _parameters: &Parameters,
+        _ranks: &Ranks,
+    ) -> Result<Option<Box<dyn Optimizer>>> {
+        Ok(None)
+    }
 }
 
 /// State of an [`Optimizer`].

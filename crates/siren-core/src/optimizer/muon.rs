@@ -1,13 +1,15 @@
 //! Muon.
 
+mod shared;
+
 use candle_core::{DType, Device, Tensor};
-use rayon::prelude::*;
 use serde::de::MapAccess;
 use serde::{Deserialize, Deserializer, Serialize};
 use siren_kernel::product::Matrix;
 
+use self::shared::MatrixStep;
 use super::adam::{Adam, AdamConfig, Decay, check_decay};
-use super::elementwise::{are_far_from_infinite, must_be_finite};
+use super::elementwise::are_far_from_infinite;
 use super::evaluation::Evaluation;
 use super::group::Group;
 use super::{Optimizer, OptimizerState, Problem, positive};
@@ -16,8 +18,9 @@ use crate::error::{Error, Result};
 use crate::field::tensor::Element;
 use crate::field::{
     Entry, FlatGradient, MuonConstants, Parameters, Resident, ResidentGradient, ResidentMatrix,
-    ResidentMuon, Role, Threads, threads,
+    ResidentMuon, Role,
 };
+use crate::ranks::Ranks;
 
 /// Settings of Muon (Jordan et al. 2024; for fields, arXiv 2512.14366), which updates the hidden weight matrices, those between the first and
 /// the last layer.
@@ -135,6 +138,8 @@ pub(super) struct Muon {
     others: Adam,
     /// The momenta on the device of an engine, where those of `matrices` are older.
     resident: Option<ResidentMomenta>,
+    /// The ranks that share the matrices of a step.
+    ranks: Ranks,
 }
 
 /// Momenta on the device of an engine.
@@ -188,6 +193,7 @@ impl Muon {
                 .collect::<Result<_>>()?,
             others: Adam::new(adam, decay, rest, parameters)?,
             resident: None,
+            ranks: Ranks::one(),
         })
     }
 
@@ -251,28 +257,6 @@ impl Muon {
     fn rate(&self, learning_rate: f64) -> f64 {
         self.config.learning_rate * (learning_rate / self.base_rate)
     }
-
-    /// Computes one matrix and its momentum after a step; nothing is changed.
-    fn stepped(
-        &self,
-        hidden: &Hidden,
-        theta: &Tensor,
-        gradient: &Tensor,
-        rate: f64,
-    ) -> Result<Stepped> {
-        let Entry { range, shape, .. } = &hidden.entry;
-        let matrix = |flat: &Tensor| {
-            let part = flat.narrow(0, range.start, range.len())?;
-            part.reshape(shape.as_slice())
-        };
-        step(
-            &self.config,
-            &matrix(theta)?,
-            &hidden.momentum,
-            &matrix(gradient)?,
-            rate,
-        )
-    }
 }
 
 impl Optimizer for Muon {
@@ -296,17 +280,12 @@ impl Optimizer for Muon {
         let rate = self.rate(learning_rate);
         let theta = parameters.var()?.as_detached_tensor();
         let gradient = (evaluation.gradient.tensor()? * evaluation.factor)?;
-        let stepped = |hidden: &Hidden| {
-            let stepped = self.stepped(hidden, &theta, &gradient, rate)?;
-            must_be_finite(&stepped.momentum, "the optimizer's state", taken)?;
-            must_be_finite(&stepped.weight, "a parameter", taken)?;
-            Ok(stepped)
-        };
-        let stepped: Result<Vec<Stepped>> = match threads(parameters.device()) {
-            Threads::Many => self.matrices.par_iter().map(stepped).collect(),
-            Threads::One => self.matrices.iter().map(stepped).collect(),
-        };
-        let stepped = stepped?;
+        let stepped = self.stepped(&MatrixStep {
+            theta: &theta,
+            gradient: &gradient,
+            rate,
+            taken,
+        })?;
         // The other optimizer may fail, and nothing has been changed by then.
         self.others.apply(parameters, &evaluation, learning_rate)?;
         for (hidden, stepped) in self.matrices.iter_mut().zip(stepped) {
@@ -331,6 +310,10 @@ impl Optimizer for Muon {
             state.tensors.push((name, momentum));
         }
         Ok(state)
+    }
+
+    fn among(&mut self, ranks: &Ranks) {
+        self.ranks = ranks.clone();
     }
 
     fn restore(&mut self, state: &OptimizerState) -> Result<()> {
@@ -385,15 +368,20 @@ fn step(
     learning_rate: f64,
 ) -> Result<Stepped> {
     let (rows, columns) = gradient.dims2()?;
-    let blend = |a: &Tensor, b: &Tensor| (a * config.momentum)? + (b * (1.0 - config.momentum))?;
-    let momentum = blend(momentum, gradient)?;
-    let direction = orthogonalized(&blend(&momentum, gradient)?, config.iterations)?;
+    let momentum = blended(config, momentum, gradient)?;
+    let direction = blended(config, &momentum, gradient)?;
+    let direction = orthogonalized(&direction, config.iterations)?;
     let scale = scale(rows, columns);
     let weight = (weight * (1.0 - learning_rate * config.weight_decay))?;
     Ok(Stepped {
         weight: (weight - (direction * (learning_rate * scale))?)?,
         momentum,
     })
+}
+
+/// `μ M + (1 − μ) G`.
+fn blended(config: &MuonConfig, momentum: &Tensor, gradient: &Tensor) -> Result<Tensor> {
+    Ok(((momentum * config.momentum)? + (gradient * (1.0 - config.momentum))?)?)
 }
 
 /// `√max(1, m/n)`, by which the step of a matrix `(m, n)` is multiplied.

@@ -5,20 +5,18 @@ use std::ops::Range;
 
 use candle_core::{DType, Tensor};
 
+use super::tree::Node;
 use super::{Time, differentiate};
 use crate::error::{Error, Result};
 use crate::field::{
     Accumulator, ComponentSquares, FlatGradient, PointSet, Prepared, Siren, Threads,
 };
 use crate::objective::{Coefficients, Constraint, Context, Law, Objective, SquareTerm, Term};
+use crate::ranks::Ranks;
 use crate::signal::Sample;
 
-/// A sample is halved this often, and the chunks of each part are summed one after the other. The number fixes the order of all
-/// additions, so it does not depend on the number of threads; it also bounds the threads that can share a step.
-const HALVINGS: u32 = 4;
-
 /// A term summed over points.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct TermSum {
     pub(super) name: Cow<'static, str>,
     /// Factor in the loss, that of the constraint included.
@@ -41,20 +39,30 @@ pub(super) struct FieldStep<'a> {
     pub(super) prepared: &'a Prepared<'a>,
     pub(super) coefficients: &'a Coefficients,
     pub(super) time: Time,
+    /// The ranks that share the chunks.
+    pub(super) ranks: &'a Ranks,
 }
 
 /// Sums over some chunks.
-struct PartialLoss<'a> {
-    sums: Vec<TermSum>,
-    accumulator: Accumulator<'a>,
-    coefficients: Vec<f64>,
+pub(super) struct PartialLoss<'a> {
+    pub(super) sums: Vec<TermSum>,
+    pub(super) accumulator: Accumulator<'a>,
+    pub(super) coefficients: Vec<f64>,
+}
+
+/// Sums over all chunks.
+pub(super) struct WholeLoss {
+    pub(super) sums: Vec<TermSum>,
+    /// With respect to the parameters of the network.
+    pub(super) gradient: FlatGradient,
+    pub(super) coefficients: Vec<f64>,
 }
 
 /// One constraint at one step.
-struct Evaluator<'a> {
+pub(super) struct Evaluator<'a> {
     constraint: &'a str,
     weight: f64,
-    prepared: &'a Prepared<'a>,
+    pub(super) prepared: &'a Prepared<'a>,
     coefficients: &'a Coefficients,
     objective: &'a dyn Objective,
     drawn: &'a Drawn<'a>,
@@ -160,31 +168,41 @@ impl FieldStep<'_> {
             chunk_points: self.field.network().chunk_points(order),
             time: self.time,
         };
-        let halvings = match self.prepared.threads() {
-            Threads::Many => HALVINGS,
-            Threads::One => 0,
-        };
         let chunks = drawn.len().div_ceil(evaluator.chunk_points);
-        let loss = evaluator.reduce(0, chunks, halvings)?;
-        let gradient = loss.accumulator.finish()?;
+        let tree = match self.prepared.threads() {
+            Threads::Many => Node::halved(chunks),
+            Threads::One => Node::leaf(chunks),
+        };
+        let loss = match self.ranks.count() {
+            1 => evaluator.reduce(tree)?.finish()?,
+            _ => evaluator.shared(tree, self.ranks)?,
+        };
         let layout = self.field.parameters().layout();
         Ok(ConstraintLoss {
             sums: loss.sums,
             count: drawn.len(),
-            gradient: Coefficients::append(gradient, &loss.coefficients, layout)?,
+            gradient: Coefficients::append(loss.gradient, &loss.coefficients, layout)?,
+        })
+    }
+}
+
+impl PartialLoss<'_> {
+    fn finish(self) -> Result<WholeLoss> {
+        Ok(WholeLoss {
+            sums: self.sums,
+            gradient: self.accumulator.finish()?,
+            coefficients: self.coefficients,
         })
     }
 }
 
 impl Evaluator<'_> {
-    /// Evaluates the chunks `first .. end`, halved `halvings` times where there are enough: the tree fixes the order of every addition.
-    fn reduce(&self, first: usize, end: usize, halvings: u32) -> Result<PartialLoss<'_>> {
-        if halvings == 0 || end - first == 1 {
-            return self.group(first, end);
-        }
-        let middle = first + (end - first) / 2;
-        let left = || self.reduce(first, middle, halvings - 1);
-        let halves = rayon::join(left, || self.reduce(middle, end, halvings - 1));
+    /// Evaluates the chunks of a tree, which fixes the order of every addition.
+    pub(super) fn reduce(&self, tree: Node) -> Result<PartialLoss<'_>> {
+        let Some([left, right]) = tree.halves() else {
+            return self.group(tree.first, tree.end);
+        };
+        let halves = rayon::join(|| self.reduce(left), || self.reduce(right));
         let (mut left, right) = (halves.0?, halves.1?);
         self.add(&mut left.sums, &right.sums)?;
         left.accumulator.merge(right.accumulator)?;
@@ -310,22 +328,27 @@ impl Evaluator<'_> {
 
     /// Adds the sums of other chunks.
     fn add(&self, sums: &mut [TermSum], more: &[TermSum]) -> Result<()> {
-        let names = |sums: &[TermSum]| {
-            let names = sums.iter().map(|sum| sum.name.as_ref());
-            names.collect::<Vec<&str>>().join(", ")
-        };
-        let same = sums.len() == more.len() && sums.iter().zip(more).all(|(a, b)| a.name == b.name);
-        if !same {
-            return Err(Error::Terms {
-                constraint: self.constraint.to_owned(),
-                expected: names(sums),
-                got: names(more),
-            });
-        }
+        self.must_match(sums, more)?;
         for (sum, more) in sums.iter_mut().zip(more) {
             sum.total += more.total;
         }
         Ok(())
+    }
+
+    /// Checks that the sums of other chunks are of the same terms.
+    pub(super) fn must_match(&self, sums: &[TermSum], more: &[TermSum]) -> Result<()> {
+        let names = |sums: &[TermSum]| {
+            let names = sums.iter().map(|sum| sum.name.as_ref());
+            names.collect::<Vec<&str>>().join(", ")
+        };
+        if sums.len() == more.len() && sums.iter().zip(more).all(|(a, b)| a.name == b.name) {
+            return Ok(());
+        }
+        Err(Error::Terms {
+            constraint: self.constraint.to_owned(),
+            expected: names(sums),
+            got: names(more),
+        })
     }
 }
 
@@ -342,7 +365,7 @@ fn must_have_points(count: usize, constraint: &Constraint) -> Result<()> {
 }
 
 /// Adds gradients of coefficients; an empty list is zero.
-fn add_gradients(sum: &mut Vec<f64>, more: &[f64]) {
+pub(super) fn add_gradients(sum: &mut Vec<f64>, more: &[f64]) {
     if sum.is_empty() {
         sum.extend_from_slice(more);
         return;

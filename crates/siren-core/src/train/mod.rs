@@ -11,9 +11,12 @@ mod fit;
 mod functional;
 mod linearize;
 mod model;
+mod scatter;
 mod schedule;
+mod share;
 mod stop;
 mod task;
+mod tree;
 
 use std::ops::ControlFlow;
 
@@ -23,6 +26,7 @@ use candle_core::backprop::GradStore;
 use crate::error::{Error, Result};
 use crate::field::Siren;
 use crate::optimizer::{Evaluation, Linearization, Optimizer, OptimizerState, Problem};
+use crate::ranks::Ranks;
 
 pub use self::config::{Precision, ScheduleKind, TrainConfig};
 pub use self::fit::{Fit, FitConfig, resolve};
@@ -72,6 +76,8 @@ struct StepProblem<'a, M: Model> {
     constraints: &'a [M::Constraint],
     time: Time,
     clip_norm: Option<f64>,
+    ranks: &'a Ranks,
+    state: StatePlace,
     /// What the report of the step says.
     first: Option<FirstEvaluation>,
 }
@@ -90,7 +96,9 @@ impl<M: Model> Problem for StepProblem<'_, M> {
             value,
             terms,
             gradient,
-        } = self.model.loss_and_gradient(self.constraints, self.time)?;
+        } = self
+            .model
+            .loss_and_gradient(self.constraints, self.time, self.ranks)?;
         let step = self.time.step;
         if let Some(term) = terms.iter().find(|term| !term.mean.is_finite()) {
             return Err(Error::Diverged {
@@ -98,7 +106,12 @@ impl<M: Model> Problem for StepProblem<'_, M> {
                 what: format!("`{}`", term.name),
             });
         }
-        let evaluation = Evaluation::new(value, gradient, self.clip_norm, step)?;
+        let gradient = match self.state {
+            StatePlace::Whole => scatter::complete(gradient, self.ranks)?,
+            StatePlace::Slices => gradient,
+        };
+        let norm = scatter::norm(&gradient, self.ranks)?;
+        let evaluation = Evaluation::with_norm(value, gradient, norm, self.clip_norm, step)?;
         self.first.get_or_insert(FirstEvaluation {
             loss: value,
             terms,
@@ -112,12 +125,23 @@ impl<M: Model> Problem for StepProblem<'_, M> {
     }
 }
 
+/// Where the state of an optimizer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StatePlace {
+    /// Every rank has all of it.
+    Whole,
+    /// Every rank has that of its slice of the parameters.
+    Slices,
+}
+
 /// A model in training.
 pub struct Trainer<M = Siren> {
     model: M,
     config: TrainConfig,
     optimizer: Box<dyn Optimizer>,
     step: u64,
+    ranks: Ranks,
+    state: StatePlace,
 }
 
 impl<M: Model> Trainer<M> {
@@ -149,7 +173,31 @@ impl<M: Model> Trainer<M> {
             config: config.clone(),
             optimizer,
             step: 0,
+            ranks: Ranks::one(),
+            state: StatePlace::Whole,
         })
+    }
+
+    /// Shares all steps with other ranks, which must make the same trainer and call the same methods. Call it before the first step.
+    ///
+    /// The parameters of a field are then the same, bit for bit, on all ranks and for any number of them. Each rank computes its share of the
+    /// points of pointwise constraints; functionals, the residuals of Gauss–Newton and optimizers are computed by every rank alike, except that Muon shares matrices. A hypernetwork
+    /// shares pictures, and each rank has the state of Adam for its slice of the parameters; the result depends on the number of ranks, to
+    /// rounding.
+    ///
+    /// # Errors
+    /// If the device is out of memory.
+    pub fn among(mut self, ranks: &Ranks) -> Result<Self> {
+        self.ranks = ranks.clone();
+        self.optimizer.among(ranks);
+        if M::IS_SHARDED && ranks.count() > 1 {
+            let sharded = self.optimizer.sharded(self.model.parameters(), ranks)?;
+            if let Some(optimizer) = sharded {
+                self.optimizer = optimizer;
+                self.state = StatePlace::Slices;
+            }
+        }
+        Ok(self)
     }
 
     /// Returns the model as it is now.
@@ -176,7 +224,8 @@ impl<M: Model> Trainer<M> {
         &self.config
     }
 
-    /// Returns a copy of the optimizer's state after the steps taken, for a checkpoint.
+    /// Returns a copy of the optimizer's state after the steps taken, for a checkpoint. Of several ranks, all must call this function; rank 0 gets
+    /// the whole state, the others perhaps none.
     ///
     /// # Errors
     /// If the device is out of memory.
@@ -206,6 +255,8 @@ impl<M: Model> Trainer<M> {
             constraints,
             time: self.time(),
             clip_norm: self.config.clip_norm,
+            ranks: &self.ranks,
+            state: self.state,
             first: None,
         };
         let parameters = self.model.parameters();
@@ -260,7 +311,8 @@ impl<M: Model> Trainer<M> {
     /// # Errors
     /// If a sampler or an objective fails.
     pub fn loss_and_gradient(&self, constraints: &[M::Constraint]) -> Result<Loss> {
-        self.model.loss_and_gradient(constraints, self.time())
+        self.model
+            .loss_and_gradient(constraints, self.time(), &self.ranks)
     }
 
     fn time(&self) -> Time {

@@ -12,6 +12,7 @@ use crate::field::{
 };
 use crate::objective::{Coefficients, Constraint};
 use crate::optimizer::Linearization;
+use crate::ranks::Ranks;
 
 /// What a model is made from.
 #[derive(Debug)]
@@ -38,6 +39,10 @@ pub trait Model: Sized {
     type Config: Table;
     /// One part of the loss.
     type Constraint;
+
+    /// Whether [`loss_and_gradient`](Self::loss_and_gradient) gives each of several ranks a slice of the gradient, by [`Loss::sum_among`]: for
+    /// so many parameters that each rank should have the optimizer's state of its slice alone.
+    const IS_SHARDED: bool = false;
 
     /// Draws the parameters from `rng`.
     ///
@@ -79,11 +84,16 @@ pub trait Model: Sized {
     /// If the device is out of memory.
     fn named_tensors(&self) -> Result<Vec<(String, Tensor)>>;
 
-    /// Computes the loss at a step, its parts, and its gradient with respect to the parameters.
+    /// Computes the loss at a step, its parts, and its gradient with respect to the parameters, together with all `ranks`.
     ///
     /// # Errors
     /// If there is no constraint, or a sampler or an objective fails.
-    fn loss_and_gradient(&self, constraints: &[Self::Constraint], time: Time) -> Result<Loss>;
+    fn loss_and_gradient(
+        &self,
+        constraints: &[Self::Constraint],
+        time: Time,
+        ranks: &Ranks,
+    ) -> Result<Loss>;
 
     /// Computes the residuals whose sum of squares is the loss, and their Jacobian. Models do not support it unless they override this
     /// method.
@@ -163,7 +173,12 @@ impl Model for Siren {
         linearize::linearize(self, constraints, time)
     }
 
-    fn loss_and_gradient(&self, constraints: &[Constraint], time: Time) -> Result<Loss> {
+    fn loss_and_gradient(
+        &self,
+        constraints: &[Constraint],
+        time: Time,
+        ranks: &Ranks,
+    ) -> Result<Loss> {
         let mut loss = 0.0;
         let mut terms: Vec<(&str, TermReport)> = Vec::new();
         let mut gradient: Option<FlatGradient> = None;
@@ -174,6 +189,7 @@ impl Model for Siren {
             prepared: &prepared,
             coefficients: &coefficients,
             time,
+            ranks,
         };
         for constraint in constraints {
             let part = step.evaluate(constraint)?;

@@ -6,6 +6,7 @@ use siren_core::objective::{Constraint, Derivatives, Share, ValueMse};
 use siren_core::optimizer::{
     Evaluation, GaussNewtonConfig, Linearization, OptimizerConfig, Problem,
 };
+use siren_core::ranks::Ranks;
 use siren_core::signal::{Sample, WholeSampler};
 use siren_core::train::{Model as _, Time};
 use siren_core::{Error, Result};
@@ -151,7 +152,9 @@ fn residuals_and_their_jacobian_give_the_loss_and_its_gradient() {
         progress: 0.0,
     };
     let field = field(3, DType::F64);
-    let loss = field.loss_and_gradient(&constraints, time).unwrap();
+    let loss = field
+        .loss_and_gradient(&constraints, time, &Ranks::one())
+        .unwrap();
     let Linearization {
         residuals,
         jacobian,

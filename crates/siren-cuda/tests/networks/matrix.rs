@@ -241,6 +241,32 @@ pub fn every_width() -> Vec<OracleCase> {
     widths.into_iter().enumerate().map(case).collect()
 }
 
+/// Returns networks of every class of widths that one kernel computes, of depth 1 to 5, with every order, and batches of fields.
+pub fn narrow() -> Vec<OracleCase> {
+    let widths = [5, 64, 65, 96, 127, 128];
+    let case = |(index, width): (usize, usize)| OracleCase {
+        sizes: Sizes {
+            dims: 2 + index % 2,
+            width,
+            hidden: index % 5,
+            channels: [1, 3, 65, 128][index % 4],
+            points: [1, 65, 131, 33][index % 4],
+            fields: 1 + index % 2,
+        },
+        features: encodings(2 + index % 2).swap_remove(index % 4),
+        order: orders(2 + index % 2).swap_remove(index % 5),
+        pointwise: if index % 3 == 2 {
+            Pointwise::Tanh
+        } else {
+            Pointwise::Sine { omega: 20.0 }
+        },
+        seed: 2000 + index as u64,
+    };
+    // Twice, with other orders, depths and features.
+    let twice = widths.into_iter().chain(widths);
+    twice.enumerate().map(case).collect()
+}
+
 /// Returns networks of 256 and 1024 features.
 pub fn wide() -> Vec<OracleCase> {
     let case = |(width, order)| OracleCase {

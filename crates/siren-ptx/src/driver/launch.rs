@@ -9,6 +9,7 @@ use crate::card::Card;
 use crate::execute::{Argument, KernelLaunch};
 use crate::fault::{Fault, FaultKind};
 use crate::module::{Kernel, Module};
+use crate::parse::Refusal;
 
 /// `CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES`.
 const MAX_DYNAMIC_SHARED: i32 = 8;
@@ -34,7 +35,11 @@ pub(super) struct Request {
 
 impl World {
     pub(super) fn load_module(&mut self, text: &str) -> Result<usize> {
-        let module = Module::parse(text).map_err(|error| {
+        let parsed = match self.settings.refusal {
+            Refusal::Module => Module::parse(text),
+            Refusal::Kernel => Module::parse_supported(text),
+        };
+        let module = parsed.map_err(|error| {
             self.say("refused", &error.to_string());
             Status::INVALID_PTX
         })?;
@@ -69,6 +74,10 @@ impl World {
 
     pub(super) fn function(&mut self, module: usize, name: &str) -> Result<usize> {
         let loaded = self.modules.get(&module).ok_or(Status::INVALID_HANDLE)?;
+        if let Some(error) = loaded.refusal(name) {
+            self.say("refused", &error.to_string());
+            return Err(Status::INVALID_PTX);
+        }
         loaded.kernel(name).ok_or(Status::NOT_FOUND)?;
         let known = self
             .functions

@@ -32,6 +32,17 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> LibraryError + '_ {
     }
 }
 
+/// Names under which a program loads the driver.
+const DRIVER_NAMES: [&str; 2] = ["libcuda.so", "libcuda.so.1"];
+/// Names of the libraries of CUDA 12 and 13 that a device of candle opens.
+const TOOLKIT_NAMES: [&str; 5] = [
+    "libcublas.so.12",
+    "libcublas.so.13",
+    "libcublasLt.so.12",
+    "libcublasLt.so.13",
+    "libcurand.so.10",
+];
+
 /// Fills `folder` with the stand-in under the driver's names, `libcuda.so` and `libcuda.so.1`, for a child process whose `LD_LIBRARY_PATH`
 /// it is.
 ///
@@ -42,6 +53,22 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> LibraryError + '_ {
 ///
 /// If there is no such library, or if it cannot be copied.
 pub fn library_folder(folder: &Path) -> Result<(), LibraryError> {
+    copies(folder, &DRIVER_NAMES)
+}
+
+/// As [`library_folder`], for programs that are linked to cuBLAS and cuRAND, such as those with candle's CUDA tensors: the same dynamic library
+/// under their names too. The libraries can be opened; products and random numbers are errors.
+///
+/// # Errors
+///
+/// As [`library_folder`].
+pub fn library_folder_with_toolkit(folder: &Path) -> Result<(), LibraryError> {
+    copies(folder, &DRIVER_NAMES)?;
+    copies(folder, &TOOLKIT_NAMES)
+}
+
+/// Copies the dynamic library to `folder` under each of the names.
+fn copies(folder: &Path, names: &[&str]) -> Result<(), LibraryError> {
     let test = env::current_exe().map_err(at(Path::new("the running program")))?;
     let beside = test.parent().unwrap_or(Path::new("."));
     let places = [
@@ -51,7 +78,7 @@ pub fn library_folder(folder: &Path) -> Result<(), LibraryError> {
     ];
     for place in places {
         if let Some(library) = find(&place)? {
-            for name in ["libcuda.so", "libcuda.so.1"] {
+            for name in names {
                 let target = folder.join(name);
                 fs::copy(&library, &target).map_err(at(&target))?;
             }

@@ -13,6 +13,7 @@
 //! | `SIREN_PTX_ORDER` | `forward`, `backward`, or a seed from which each launch draws its order of blocks and warps | `0` |
 //! | `SIREN_PTX_MEMORY` | memory of the card in bytes | 4 GiB |
 //! | `SIREN_PTX_DRIVER` | version of the driver as `cuDriverGetVersion` tells it; newer PTX is refused | `13000` |
+//! | `SIREN_PTX_REFUSE` | what a kernel that is not supported spoils: its `module`, which does not load, or the `kernel` alone, when a program asks for it | `module` |
 //! | `SIREN_PTX_REPORT` | file to which a line of JSON is appended for each launch, copy between host and device, fault and refused module | none |
 
 mod device;
@@ -28,4 +29,4 @@ mod settings;
 mod status;
 mod world;
 
-pub use self::library::{LibraryError, library_folder};
+pub use self::library::{LibraryError, library_folder, library_folder_with_toolkit};

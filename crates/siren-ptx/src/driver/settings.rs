@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::card::Card;
 use crate::execute::WarpOrder;
+use crate::parse::Refusal;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Settings {
@@ -12,6 +13,7 @@ pub(super) struct Settings {
     pub(super) order: OrderSetting,
     pub(super) memory_bytes: u64,
     pub(super) driver_version: u32,
+    pub(super) refusal: Refusal,
     pub(super) report: Option<PathBuf>,
 }
 
@@ -62,7 +64,17 @@ impl Settings {
             Ok("backward") => OrderSetting::Backward,
             _ => OrderSetting::Seed(number("SIREN_PTX_ORDER", 0)?),
         };
+        let refusal = match env::var("SIREN_PTX_REFUSE").as_deref() {
+            Ok("kernel") => Refusal::Kernel,
+            Ok("module") | Err(_) => Refusal::Module,
+            Ok(other) => {
+                return Err(format!(
+                    "SIREN_PTX_REFUSE is `{other}`, expected `module` or `kernel`"
+                ));
+            }
+        };
         Ok(Self {
+            refusal,
             card,
             order,
             memory_bytes: number("SIREN_PTX_MEMORY", 4 << 30)?,

@@ -53,12 +53,22 @@ struct Declarations {
     shared: Vec<(String, SharedArray)>,
 }
 
+/// What a kernel that cannot be executed spoils.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Its module.
+    Module,
+    /// Itself.
+    Kernel,
+}
+
 /// Kernels and variables of a module.
-pub(crate) fn module(text: &str) -> Result<Module> {
+pub(crate) fn module(text: &str, refusal: Refusal) -> Result<Module> {
     let mut cursor = Cursor::new(text)?;
     let (mut version, mut target) = (0, 0);
     let lines: Vec<&str> = text.lines().collect();
     let (mut kernels, mut declarations) = (Vec::new(), Declarations::default());
+    let mut refused = Vec::new();
     while !cursor.at_end() {
         let line = cursor.line();
         match cursor.next() {
@@ -74,8 +84,28 @@ pub(crate) fn module(text: &str) -> Result<Module> {
                 cursor.next();
                 cursor.skip_block();
             }
-            ".entry" => kernels.push(entry(&mut cursor, &declarations, &lines)?),
-            ".func" => function_declaration(&mut cursor)?,
+            ".entry" => {
+                let place = cursor.place();
+                match entry(&mut cursor, &declarations, &lines) {
+                    Ok(kernel) => kernels.push(kernel),
+                    Err(error) if refusal == Refusal::Kernel => {
+                        cursor.go_to(place);
+                        refused.push((cursor.peek().to_owned(), error));
+                        skip_definition(&mut cursor);
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            ".func" => {
+                let place = cursor.place();
+                match function_declaration(&mut cursor) {
+                    Err(_) if refusal == Refusal::Kernel => {
+                        cursor.go_to(place);
+                        skip_definition(&mut cursor);
+                    }
+                    read => read?,
+                }
+            }
             space @ (".global" | ".const") => declarations
                 .variables
                 .push(variable::variable(&mut cursor, space)?),
@@ -89,7 +119,7 @@ pub(crate) fn module(text: &str) -> Result<Module> {
             }
         }
     }
-    if kernels.is_empty() {
+    if kernels.is_empty() && refused.is_empty() {
         return Err(ParseError::new(
             1,
             lines.first().unwrap_or(&""),
@@ -101,6 +131,7 @@ pub(crate) fn module(text: &str) -> Result<Module> {
         version,
         target,
         kernels,
+        refused,
         variables: declarations.variables,
     })
 }
@@ -110,6 +141,14 @@ fn digits(word: &str) -> u32 {
     word.bytes()
         .filter(u8::is_ascii_digit)
         .fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
+}
+
+/// Skips what is left of a definition: its head, and its body in braces.
+fn skip_definition(cursor: &mut Cursor<'_>) {
+    while !cursor.at_end() && cursor.peek() != "{" {
+        cursor.next();
+    }
+    cursor.skip_block();
 }
 
 /// Skips the declaration of a function; a definition is an error.

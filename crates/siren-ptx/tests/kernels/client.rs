@@ -20,6 +20,7 @@ fn run() -> Outcome {
         "shared memory" => shared_memory(),
         "card" => card(),
         "old driver" => old_driver(),
+        "approximation" => approximation(),
         "no card" => {
             no_card();
             Ok(())
@@ -177,4 +178,33 @@ fn no_card() {
         CudaContext::new(0).unwrap_err().0,
         CUresult::CUDA_ERROR_OPERATING_SYSTEM
     );
+}
+
+/// Two kernels, of which one is not supported.
+const APPROXIMATION: &str = ".version 7.0
+.target sm_80
+.address_size 64
+.visible .entry approximates(.param .u64 out) {
+    .reg .f32 %f<2>;
+    mov.f32 %f1, 0f3F800000;
+    ex2.approx.f32 %f1, %f1;
+    ret;
+}
+.visible .entry does_nothing() {
+    ret;
+}
+";
+
+fn approximation() -> Outcome {
+    let context = CudaContext::new(0)?;
+    let loaded = context.load_module(Ptx::from_src(APPROXIMATION));
+    let refused = if env::var("SIREN_PTX_REFUSE").is_ok() {
+        let module = loaded?;
+        module.load_function("does_nothing")?;
+        module.load_function("approximates").err()
+    } else {
+        loaded.err()
+    };
+    assert_eq!(refused.unwrap().0, CUresult::CUDA_ERROR_INVALID_PTX);
+    Ok(())
 }

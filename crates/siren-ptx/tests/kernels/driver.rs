@@ -116,3 +116,17 @@ fn a_setting_that_is_not_known_is_an_error() {
         "{said}"
     );
 }
+
+#[test]
+fn a_kernel_that_is_not_supported_spoils_its_module_or_itself_alone() {
+    for settings in [&[][..], &[("SIREN_PTX_REFUSE", "kernel")]] {
+        let folder = tempfile::tempdir().unwrap();
+        assert_good(&client("approximation", folder.path(), settings));
+        let lines = report(folder.path());
+        let [line] = lines.as_slice() else {
+            panic!("{lines:?}");
+        };
+        let start = "{\"refused\":\"line 7 of the PTX, `ex2.approx.f32";
+        assert!(line.starts_with(start), "{line}");
+    }
+}

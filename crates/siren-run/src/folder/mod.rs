@@ -12,8 +12,9 @@ mod weights;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use siren_core::file::{make_folder, quoted, write_atomically};
+use siren_core::file::{make_folder, quoted, try_lock, write_atomically};
 use siren_core::{Error, Result};
 
 pub(crate) use self::checkpoint::{Best, Checkpoint, State, save_checkpoint};
@@ -34,6 +35,8 @@ const SUMMARY: &str = "summary.toml";
 const ARTIFACTS: &str = "artifacts";
 const CHECKPOINTS: &str = "checkpoints";
 const LOCK: &str = ".lock";
+const LOCK_ATTEMPTS: u32 = 5;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 const EVENTS: &str = "events.out.tfevents";
 
 /// One of the two checkpoints of a run.
@@ -102,6 +105,13 @@ impl RunFolder {
         })
     }
 
+    /// Refers to a folder that this process does not create: it may not exist, now or ever.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_path_buf(),
+        }
+    }
+
     /// Opens the folder of an existing run.
     ///
     /// # Errors
@@ -129,15 +139,25 @@ impl RunFolder {
     /// Locks the folder against other runs in it until the returned file is dropped. The system releases the lock of a killed process.
     pub(crate) fn lock(&self) -> Result<fs::File> {
         let path = self.path.join(LOCK);
-        let file = fs::File::create(&path).map_err(Error::io("create", &path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(fs::TryLockError::WouldBlock) => Err(Error::RunFolder {
-                path: self.path.clone(),
-                message: "is in use by another run: wait until it ends, or stop it".to_owned(),
-            }),
-            Err(fs::TryLockError::Error(source)) => Err(Error::io("lock", &path)(source)),
+        for _ in 0..LOCK_ATTEMPTS {
+            if let Some(lock) = try_lock(&path)? {
+                return Ok(lock);
+            }
+            // Whoever asks `is_in_use` holds the lock for a moment.
+            std::thread::sleep(LOCK_PAUSE);
         }
+        Err(Error::RunFolder {
+            path: self.path.clone(),
+            message: "is in use by another run: wait until it ends, or stop it".to_owned(),
+        })
+    }
+
+    /// Returns whether a process is training in the folder.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the lock file cannot be opened, or the file system has no locks.
+    pub fn is_in_use(&self) -> Result<bool> {
+        Ok(try_lock(&self.path.join(LOCK))?.is_none())
     }
 
     /// Deletes the folder as far as possible.

@@ -24,6 +24,9 @@ struct Provenance<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     card: Option<&'a str>,
     threads: usize,
+    /// Processes that share the run, each with these threads.
+    #[serde(skip_serializing_if = "is_one")]
+    ranks: usize,
     system: String,
     /// CRC-32C of `config.toml`.
     config_checksum: u32,
@@ -39,6 +42,7 @@ pub(crate) fn provenance(machine: &Machine, config: &str) -> Result<String> {
         device: machine.engine.to_string(),
         card: machine.engine.card(),
         threads: machine.threads,
+        ranks: machine.ranks.count(),
         system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         config_checksum: crc32c::crc32c(config.as_bytes()),
     })
@@ -74,6 +78,9 @@ pub(crate) struct Summary {
     pub(crate) seconds: f64,
     pub(crate) seconds_per_step: f64,
     pub(crate) threads: usize,
+    /// Processes that share the run, each with these threads.
+    #[serde(skip_serializing_if = "is_one")]
+    pub(crate) ranks: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) peak_memory_mib: Option<f64>,
     /// Metrics of the last evaluation.
@@ -149,6 +156,7 @@ impl Summary {
             seconds: 0.0,
             seconds_per_step: 0.0,
             threads: 0,
+            ranks: 1,
             peak_memory_mib: peak_memory_mib(),
             metrics: metrics.clone(),
             best: None,
@@ -168,12 +176,15 @@ impl Summary {
 
     /// Returns the text that a program prints at the end of a run.
     pub(crate) fn to_text(&self) -> String {
+        let threads = match self.ranks {
+            1 => format!("{} threads", self.threads),
+            ranks => format!("{ranks} ranks of {} threads", self.threads),
+        };
         let mut lines = vec![format!(
-            "{} steps in {:.1} s ({:.1} ms a step, {} threads), {} parameters",
+            "{} steps in {:.1} s ({:.1} ms a step, {threads}), {} parameters",
             self.steps,
             self.seconds,
             1e3 * self.seconds_per_step,
-            self.threads,
             self.parameters,
         )];
         for (name, value) in &self.metrics {
@@ -190,6 +201,14 @@ impl Summary {
         }
         lines.join("\n")
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_one(count: &usize) -> bool {
+    *count == 1
 }
 
 /// Serializes metrics as a table in their order.

@@ -7,14 +7,16 @@ use clap::{Args, FromArgMatches as _, Subcommand};
 
 use siren_core::Result;
 use siren_core::file::quoted;
+use siren_core::ranks::Ranks;
 
 use super::command::command_name;
 use super::console;
 use super::interrupt::{EXIT_STATUS, Interrupt};
+use super::launcher;
 use super::progress::Progress;
 use crate::{
-    CheckpointChoice, ConfigOf, Domain, Hooks, Machine, Outcome, Restored, RunFolder, check,
-    export_run, restore, restore_model, resume, start,
+    CheckpointChoice, ConfigOf, Domain, Hooks, Machine, Outcome, Restored, RunFolder, Silent,
+    check, export_run, restore, restore_model, resume, start,
 };
 
 /// Subcommands of every domain's program.
@@ -94,7 +96,8 @@ pub struct MachineArgs {
     /// Results of two devices agree to rounding, not bit for bit.
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     device: String,
-    /// Number of CPU threads, 1 to 1024. The result does not depend on it [default: all cores].
+    /// Number of CPU threads, of each process if several share a run, 1 to 1024. The result does not depend on it [default: all cores; the
+    /// processes on a computer share them].
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }
@@ -102,6 +105,62 @@ pub struct MachineArgs {
 impl MachineArgs {
     fn machine(&self) -> Result<Machine> {
         Machine::new(&self.device, self.threads)
+    }
+
+    /// Computes a run on this machine together with the processes that a launcher such as `mpirun` started beside this one. Rank 0 reports how it
+    /// ended; all have the same exit status.
+    fn run_among_ranks(
+        &self,
+        stop: &StopArgs,
+        run: impl FnOnce(&Machine, Hooks<'_>) -> Result<(RunFolder, Outcome)>,
+    ) -> Result<ExitCode> {
+        let ranks = launcher::ranks()?;
+        let ended = Machine::among(&self.device, self.threads, &ranks)
+            .and_then(|machine| stop.with_terminal_hooks(&ranks, |hooks| run(&machine, hooks)));
+        match ended {
+            Ok((folder, outcome)) => Ok(report(&folder, &outcome, &ranks)),
+            Err(error) if ranks.count() == 1 => Err(error),
+            // Printed here, before MPI ends: as soon as a rank exits with an error, the launcher kills the others.
+            Err(error) if ranks.is_first() => Ok(exit(Err(error))),
+            // Rank 0 has the same error.
+            Err(_) => Ok(ExitCode::FAILURE),
+        }
+    }
+}
+
+/// Long option of `run` and `resume`, without its dashes: the run stops after its current step when standard input ends.
+pub const STOP_AT_EOF: &str = "stop-at-eof";
+
+/// What stops a run besides a signal.
+#[derive(Args, Debug)]
+struct StopArgs {
+    /// Stop after the current step when standard input ends. The program that started this one holds the other end, so the run ends with it.
+    #[arg(long = STOP_AT_EOF, hide = true)]
+    at_eof: bool,
+}
+
+impl StopArgs {
+    /// Calls `run` with an observer that shows progress on standard error, and a token that Ctrl-C sets. Ranks other than the first are silent.
+    fn with_terminal_hooks<T>(
+        &self,
+        ranks: &Ranks,
+        run: impl FnOnce(Hooks<'_>) -> Result<T>,
+    ) -> Result<T> {
+        if !ranks.is_first() {
+            return run(Hooks {
+                observer: &mut Silent,
+                stop: Interrupt::install_silently().token(),
+            });
+        }
+        let interrupt = Interrupt::install();
+        if self.at_eof {
+            interrupt.watch_standard_input();
+        }
+        let mut progress = Progress::default();
+        run(Hooks {
+            observer: &mut progress,
+            stop: interrupt.token(),
+        })
     }
 }
 
@@ -119,6 +178,8 @@ pub struct RunArgs {
     out: Option<PathBuf>,
     #[command(flatten)]
     machine: MachineArgs,
+    #[command(flatten)]
+    stop: StopArgs,
 }
 
 impl RunArgs {
@@ -127,11 +188,10 @@ impl RunArgs {
     /// # Errors
     /// As [`start`].
     fn execute<D: Domain>(&self) -> Result<ExitCode> {
-        let machine = self.machine.machine()?;
         let out = self.out.as_deref();
-        let (folder, outcome) =
-            with_terminal_hooks(|hooks| start::<D>(&self.config, &self.set, out, &machine, hooks))?;
-        Ok(report(&folder, &outcome))
+        self.machine.run_among_ranks(&self.stop, |machine, hooks| {
+            start::<D>(&self.config, &self.set, out, machine, hooks)
+        })
     }
 }
 
@@ -169,6 +229,8 @@ pub struct ResumeArgs {
     run: PathBuf,
     #[command(flatten)]
     machine: MachineArgs,
+    #[command(flatten)]
+    stop: StopArgs,
 }
 
 impl ResumeArgs {
@@ -177,10 +239,9 @@ impl ResumeArgs {
     /// # Errors
     /// As [`resume`].
     fn execute<D: Domain>(&self) -> Result<ExitCode> {
-        let machine = self.machine.machine()?;
-        let (folder, outcome) =
-            with_terminal_hooks(|hooks| resume::<D>(&self.run, &machine, hooks))?;
-        Ok(report(&folder, &outcome))
+        self.machine.run_among_ranks(&self.stop, |machine, hooks| {
+            resume::<D>(&self.run, machine, hooks)
+        })
     }
 }
 
@@ -209,17 +270,14 @@ impl ExportArgs {
     }
 }
 
-/// Calls `run` with an observer that shows progress on standard error, and a token that Ctrl-C sets.
-fn with_terminal_hooks<T>(run: impl FnOnce(Hooks<'_>) -> Result<T>) -> Result<T> {
-    let mut progress = Progress::default();
-    run(Hooks {
-        observer: &mut progress,
-        stop: Interrupt::install().token(),
-    })
-}
-
-/// Prints how a run ended, and returns the exit status.
-fn report(folder: &RunFolder, outcome: &Outcome) -> ExitCode {
+/// Prints how a run ended, on the first rank, and returns the exit status.
+fn report(folder: &RunFolder, outcome: &Outcome, ranks: &Ranks) -> ExitCode {
+    if !ranks.is_first() {
+        return match outcome {
+            Outcome::Interrupted { .. } | Outcome::NotStarted => ExitCode::from(EXIT_STATUS),
+            Outcome::Finished { .. } | Outcome::AlreadyFinished { .. } => ExitCode::SUCCESS,
+        };
+    }
     let command = command_name();
     let path = folder.path().display();
     match outcome {
@@ -244,6 +302,10 @@ fn report(folder: &RunFolder, outcome: &Outcome) -> ExitCode {
                 quoted(folder.path()),
             ));
             ExitCode::SUCCESS
+        }
+        Outcome::NotStarted => {
+            console::print_result("stopped before the first step; nothing was written");
+            ExitCode::from(EXIT_STATUS)
         }
         Outcome::Interrupted { step } => {
             console::print_result(format_args!(

@@ -5,8 +5,9 @@ use std::path::Path;
 use candle_core::Device;
 
 use siren_core::config::{Source, Table as _};
-use siren_core::field::{FieldEngine, FieldShape, Omega};
+use siren_core::field::{FieldEngine, FieldShape, Level, Omega};
 use siren_core::file::read_text;
+use siren_core::ranks::Ranks;
 use siren_core::signal::Stream;
 use siren_core::train::{Blueprint, Model, Trainer};
 use siren_core::{Error, Result};
@@ -14,7 +15,7 @@ use siren_core::{Error, Result};
 use super::reopen::{
     check_config_unchanged, check_signal_unchanged, checkpointed_model, read_run_config,
 };
-use super::{Outcome, Session};
+use super::{Outcome, Session, must_have_the_same_parameters};
 use crate::config::Config;
 use crate::domain::{ConfigOf, Domain};
 use crate::folder::{
@@ -31,7 +32,10 @@ use crate::machine::Machine;
 ///
 /// # Errors
 /// [`Error::RunFolder`] if the folder exists; the errors of the config, the signal and the disk; [`Error::Diverged`] if the loss is not
-/// finite.
+/// finite. With several ranks, [`Error::Rank`] with the error of the first rank that failed.
+///
+/// All ranks of `machine` must call this function with the same arguments, on the same files. Rank 0 writes the folder, evaluates the model and
+/// returns the summary; the others compute their shares of the steps.
 pub fn start<D: Domain>(
     config: &Path,
     overrides: &[String],
@@ -39,11 +43,25 @@ pub fn start<D: Domain>(
     machine: &Machine,
     hooks: Hooks<'_>,
 ) -> Result<(RunFolder, Outcome)> {
+    let started = start_on_rank::<D>(config, overrides, out, machine, hooks);
+    machine.ranks.agree(started)
+}
+
+fn start_on_rank<D: Domain>(
+    config: &Path,
+    overrides: &[String],
+    out: Option<&Path>,
+    machine: &Machine,
+    hooks: Hooks<'_>,
+) -> Result<(RunFolder, Outcome)> {
+    let ranks = &machine.ranks;
     let overrides = &expand_home(overrides);
     let (mut config, source) = read_config::<D>(config, overrides)?;
     let attribute = |error| source.attribute(error, overrides);
     let out = out.map_or_else(|| Path::new("runs").join(&config.name), Path::to_path_buf);
-    RunFolder::check_available(&out)?;
+    if ranks.is_first() {
+        RunFolder::check_available(&out)?;
+    }
     let engine = config.train.precision.engine(&machine.engine);
     let engine = &engine.map_err(attribute)?;
     machine.install(|| {
@@ -53,10 +71,21 @@ pub fn start<D: Domain>(
         let constraints = domain
             .constraints(config.train.precision.dtype(), &Device::Cpu)
             .map_err(attribute)?;
-        let trainer = Trainer::new(model, &config.train)?;
+        let trainer = Trainer::new(model, &config.train)?.among(ranks)?;
         let text = config.to_toml()?;
-        let folder = RunFolder::create(&out, &text, &provenance(machine, &text)?)?;
-        let _lock = folder.lock()?;
+        // Nothing is written before all ranks are ready.
+        must_agree(&domain, &text, &trainer, ranks)?;
+        // Whoever stopped this run may start another one with the same folder, which must not appear now.
+        if ranks.any(hooks.stop.is_stopped())? {
+            return Ok((RunFolder::at(&out), Outcome::NotStarted));
+        }
+        let (folder, _lock) = if ranks.is_first() {
+            let folder = RunFolder::create(&out, &text, &provenance(machine, &text)?)?;
+            let lock = folder.lock()?;
+            (folder, Some(lock))
+        } else {
+            (RunFolder::at(&out), None)
+        };
         let session = Session {
             domain: &domain,
             config: &config,
@@ -67,7 +96,7 @@ pub fn start<D: Domain>(
             hooks,
         };
         let outcome = session.run(&constraints);
-        if outcome.is_err() && folder.chosen_checkpoint(None).is_err() {
+        if outcome.is_err() && ranks.is_first() && folder.chosen_checkpoint(None).is_err() {
             folder.remove();
         }
         Ok((folder, outcome?))
@@ -111,25 +140,41 @@ pub fn check<D: Domain>(config: &Path, overrides: &[String], machine: &Machine) 
 /// A run without a checkpoint starts from its first step. A finished run is not changed.
 ///
 /// # Errors
-/// As [`start`]; also [`Error::RunFolder`] if config or signal were changed or another process runs in the folder, and
+/// As [`start`], whose remarks on ranks hold here too; also [`Error::RunFolder`] if config or signal were changed or another process runs in the folder, and
 /// [`Error::Checkpoint`] if the checkpoint is damaged or of another network.
 pub fn resume<D: Domain>(
     run: &Path,
     machine: &Machine,
     hooks: Hooks<'_>,
 ) -> Result<(RunFolder, Outcome)> {
+    let resumed = resume_on_rank::<D>(run, machine, hooks);
+    machine.ranks.agree(resumed)
+}
+
+fn resume_on_rank<D: Domain>(
+    run: &Path,
+    machine: &Machine,
+    hooks: Hooks<'_>,
+) -> Result<(RunFolder, Outcome)> {
+    let ranks = &machine.ranks;
     let folder = RunFolder::open(run)?;
     let path = folder.checkpoint(CheckpointChoice::Last);
     let (config, text) = read_run_config::<D>(&folder)?;
-    let _lock = folder.lock()?;
+    let _lock = ranks.is_first().then(|| folder.lock()).transpose()?;
     let mut checkpoint = path.exists().then(|| Checkpoint::load(&path)).transpose()?;
+    let mut steps = 0;
+    let mut is_complete = false;
     if let Some(Checkpoint { state, .. }) = &mut checkpoint {
         check_config_unchanged(&folder, &state.config, &text)?;
         check_best(&folder, state, hooks.observer)?;
-        if state.step >= config.train.steps && is_finished(&folder, hooks.observer)? {
-            let steps = state.step;
-            return Ok((folder, Outcome::AlreadyFinished { steps }));
-        }
+        steps = state.step;
+        // Rank 0 has written the summary, and sees it first.
+        is_complete = ranks.is_first()
+            && steps >= config.train.steps
+            && is_finished(&folder, hooks.observer)?;
+    }
+    if ranks.any(is_complete)? {
+        return Ok((folder, Outcome::AlreadyFinished { steps }));
     }
     let engine = &config.train.precision.engine(&machine.engine)?;
     machine.install(|| {
@@ -139,14 +184,16 @@ pub fn resume<D: Domain>(
         let trainer = if let Some(checkpoint) = checkpoint {
             check_signal_unchanged(&folder, &checkpoint.state, domain.checksum())?;
             let model = checkpointed_model::<D>(&config, &checkpoint, &path, engine)?;
-            let mut trainer = Trainer::new(model, &config.train)?;
+            let mut trainer = Trainer::new(model, &config.train)?.among(ranks)?;
             checkpoint.restore(&mut trainer, &path)?;
             state = checkpoint.state;
             trainer
         } else {
             check_created_config(&folder, &text)?;
-            Trainer::new(first_model(&config, &domain, engine)?, &config.train)?
+            let model = first_model(&config, &domain, engine)?;
+            Trainer::new(model, &config.train)?.among(ranks)?
         };
+        must_agree(&domain, &text, &trainer, ranks)?;
         let session = Session {
             domain: &domain,
             config: &config,
@@ -159,6 +206,25 @@ pub fn resume<D: Domain>(
         let outcome = session.run(&constraints)?;
         Ok((folder.clone(), outcome))
     })
+}
+
+/// Checks that all ranks are about to train the same model on the same signal.
+fn must_agree<D: Domain>(
+    domain: &D,
+    config: &str,
+    trainer: &Trainer<D::Model>,
+    ranks: &Ranks,
+) -> Result<()> {
+    if ranks.count() == 1 {
+        return Ok(());
+    }
+    let level = Level::best();
+    let program = format!("{} {}, {level}", D::KIND, env!("CARGO_PKG_VERSION"));
+    ranks.must_share("program or processor", Ok(program))?;
+    ranks.must_share("config", Ok(crc32c::crc32c(config.as_bytes()).to_string()))?;
+    ranks.must_share("signal", Ok(domain.checksum().to_string()))?;
+    ranks.must_share("checkpoint", Ok(trainer.step_count().to_string()))?;
+    must_have_the_same_parameters(trainer, ranks)
 }
 
 /// Checks the best checkpoint of a run whose last one has this state. If it is missing, the next evaluation is the best one so far.

@@ -8,6 +8,8 @@ use std::time::Instant;
 
 use siren_core::Result;
 use siren_core::file::write_atomically;
+use siren_core::ranks::Ranks;
+use siren_core::saved::little_endian;
 use siren_core::signal::KeptMetadata;
 use siren_core::train::{Model, StepReport, Task, Trainer};
 
@@ -35,6 +37,8 @@ pub enum Outcome {
         /// Steps taken.
         steps: u64,
     },
+    /// The run was stopped by its token before its folder was created. Nothing was written.
+    NotStarted,
     /// The run was stopped by its token. [`resume`] continues it.
     Interrupted {
         /// Steps taken, all of which are saved.
@@ -61,25 +65,34 @@ impl<D: Domain> Session<'_, '_, D> {
         for note in self.domain.notes() {
             self.hooks.observer.note(note);
         }
-        self.note_missing_files(first);
-        let mut records = Records::open(self.folder, first, self.state.tables)?;
+        // Rank 0 alone writes. All ranks take the same branches, because those end in calls that they make together.
+        let mut records = if self.ranks().is_first() {
+            self.note_missing_files(first);
+            Some(Records::open(self.folder, first, self.state.tables)?)
+        } else {
+            None
+        };
         self.hooks.observer.started(&self.config.name, first, steps);
         while self.trainer.step_count() < steps {
             let start = Instant::now();
             let report = self.trainer.step(constraints)?;
-            records.seconds += start.elapsed().as_secs_f64();
-            records.push_step(&report)?;
+            if let Some(records) = &mut records {
+                records.seconds += start.elapsed().as_secs_f64();
+                records.push_step(&report)?;
+            }
             self.hooks.observer.stepped(report.step, report.loss);
             let is_last = report.step == steps;
             if is_last || report.step.is_multiple_of(self.config.run.evaluate_every) {
-                self.evaluate(&mut records, &report)?;
+                self.evaluate(records.as_mut(), &report)?;
             }
-            let is_stopped = self.hooks.stop.is_stopped() && !is_last;
+            let is_stopped = self.ranks().any(self.hooks.stop.is_stopped())? && !is_last;
             let is_due = report.step.is_multiple_of(self.config.run.checkpoint_every);
             if is_stopped || is_last || is_due {
                 // A checkpoint must not be newer than the rows on disk: a resumed run truncates tables, but cannot add rows.
-                records.sync()?;
-                self.save(CheckpointChoice::Last, &records)?;
+                if let Some(records) = &mut records {
+                    records.sync()?;
+                }
+                self.save(CheckpointChoice::Last, records.as_ref())?;
             }
             if is_stopped {
                 self.hooks.observer.finished();
@@ -87,7 +100,20 @@ impl<D: Domain> Session<'_, '_, D> {
             }
         }
         self.hooks.observer.finished();
-        self.finish(records)
+        let ranks = self.ranks().clone();
+        let summary = match records {
+            Some(records) => self.finish(records).map(String::into_bytes),
+            None => Ok(Vec::new()),
+        };
+        let summary = ranks.from_first(summary)?;
+        Ok(Outcome::Finished {
+            summary: String::from_utf8_lossy(&summary).into_owned(),
+        })
+    }
+
+    /// Returns the ranks that share the run.
+    fn ranks(&self) -> &Ranks {
+        &self.machine.ranks
     }
 
     /// Notes the tables that are missing in the folder of a resumed run. They begin again at its first step.
@@ -103,7 +129,23 @@ impl<D: Domain> Session<'_, '_, D> {
     }
 
     /// Evaluates the model, records the metrics, and saves the checkpoint if it is the best so far.
-    fn evaluate(&mut self, records: &mut Records, report: &StepReport) -> Result<()> {
+    fn evaluate(&mut self, records: Option<&mut Records>, report: &StepReport) -> Result<()> {
+        let mut is_best = false;
+        let records = match records {
+            Some(records) => {
+                is_best = self.score(records, report)?;
+                Some(&*records)
+            }
+            None => None,
+        };
+        if self.ranks().any(is_best)? {
+            self.save(CheckpointChoice::Best, records)?;
+        }
+        Ok(())
+    }
+
+    /// Evaluates the model and records the metrics. Returns whether they are the best so far.
+    fn score(&mut self, records: &mut Records, report: &StepReport) -> Result<bool> {
         let metrics = self.domain.evaluate(self.trainer.model())?;
         records.push_evaluation(report.step, &metrics)?;
         let headline = metrics
@@ -114,17 +156,23 @@ impl<D: Domain> Session<'_, '_, D> {
         observer.evaluated(report.step, report.loss, &D::HEADLINE, value);
         self.state.set_metrics(&metrics);
         let best = self.state.best.map_or(f64::NAN, |best| best.value);
-        if D::HEADLINE.is_better(value, best) {
+        let is_best = D::HEADLINE.is_better(value, best);
+        if is_best {
             self.state.best = Some(Best {
                 step: report.step,
                 value,
             });
-            self.save(CheckpointChoice::Best, records)?;
         }
-        Ok(())
+        Ok(is_best)
     }
 
-    fn save(&self, choice: CheckpointChoice, records: &Records) -> Result<()> {
+    /// Writes a checkpoint on rank 0, which has the records, and to which all ranks give their parts of the optimizer's state.
+    fn save(&self, choice: CheckpointChoice, records: Option<&Records>) -> Result<()> {
+        must_have_the_same_parameters(&self.trainer, self.ranks())?;
+        let Some(records) = records else {
+            self.trainer.optimizer_state()?;
+            return Ok(());
+        };
         let metadata = self.domain.metadata(self.trainer.model())?;
         let mut state = self.state.clone();
         state.tables = Some(records.tables());
@@ -133,7 +181,7 @@ impl<D: Domain> Session<'_, '_, D> {
     }
 
     /// Writes artifacts and summary. The summary is written last: a folder with a summary is that of a finished run.
-    fn finish(self, mut records: Records) -> Result<Outcome> {
+    fn finish(self, mut records: Records) -> Result<String> {
         let artifacts = self.folder.artifacts();
         let model = self.trainer.model();
         for note in self.domain.write_artifacts(model, &artifacts)? {
@@ -147,6 +195,7 @@ impl<D: Domain> Session<'_, '_, D> {
             seconds: records.seconds,
             seconds_per_step: records.seconds / steps as f64,
             threads: self.machine.threads,
+            ranks: self.ranks().count(),
             best: self.state.best,
             tables: FinalTables {
                 tables: records.tables(),
@@ -155,8 +204,18 @@ impl<D: Domain> Session<'_, '_, D> {
             ..Summary::new(&self.state.metrics, &self.config.expect)
         };
         write_atomically(&self.folder.summary(), summary.to_toml()?.as_bytes())?;
-        Ok(Outcome::Finished {
-            summary: summary.to_text(),
-        })
+        Ok(summary.to_text())
     }
+}
+
+/// Checks that the parameters are the same on all ranks, bit for bit.
+fn must_have_the_same_parameters<M: Model>(trainer: &Trainer<M>, ranks: &Ranks) -> Result<()> {
+    if ranks.count() == 1 {
+        return Ok(());
+    }
+    let checksum = trainer.model().parameters().flat().and_then(|flat| {
+        let bytes = little_endian(&flat)?;
+        Ok(crc32c::crc32c(&bytes).to_string())
+    });
+    ranks.must_share("copy of the parameters", checksum)
 }

@@ -61,7 +61,8 @@ impl Wave {
         let trainer = Trainer::new(self.field(), &TrainConfig::default()).unwrap();
         let constraint = Constraint::new("volume", WholeSampler::new(at(x)), objective);
         let loss = trainer.loss_and_gradient(&[constraint]).unwrap();
-        let gradient = loss.gradient.to_vec1::<f64>().unwrap();
+        let gradient = loss.gradient.tensor().unwrap();
+        let gradient = gradient.to_vec1::<f64>().unwrap();
         gradient
             .into_iter()
             .fold(0.0, |largest, g| largest.max(g.abs()))

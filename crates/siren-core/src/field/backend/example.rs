@@ -90,6 +90,10 @@ impl Pass for DoublePass {
             sum: None,
         }))
     }
+
+    fn gradient_of(&self, raw: &Tensor) -> Result<FlatGradient> {
+        Ok(raw.clone().into())
+    }
 }
 
 impl Accumulate for DoubleSum {
@@ -117,11 +121,14 @@ impl Accumulate for DoubleSum {
         Ok(())
     }
 
+    fn into_raw(self: Box<Self>) -> Result<Tensor> {
+        match self.sum {
+            Some(sum) => Ok(sum),
+            None => self.leaf.zeros_like(),
+        }
+    }
+
     fn finish(self: Box<Self>) -> Result<FlatGradient> {
-        let sum = match self.sum {
-            Some(sum) => sum,
-            None => self.leaf.zeros_like()?,
-        };
-        Ok(sum.into())
+        Ok(self.into_raw()?.into())
     }
 }

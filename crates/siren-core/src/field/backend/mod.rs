@@ -1,10 +1,12 @@
 //! Backends: the computation of networks on one kind of device.
 //!
 //! [`Fused`] runs on the CPU: the whole network is one operation of `siren-kernel`. [`Cuda`] takes tensors in CPU memory too, and computes
-//! networks on an NVIDIA device by `siren-cuda`. [`Composed`] runs on every device of candle, with its own operations. A new backend is a new
-//! file here and a new line in [`for_device`] or [`for_engine`].
+//! networks on an NVIDIA device by `siren-cuda`; `CandleCuda` does so for tensors on a CUDA device of candle. [`Composed`] runs on every device
+//! of candle, with its own operations. A new backend is a new file here and a new line in [`for_device`] or [`for_engine`].
 
 mod batch;
+#[cfg(all(feature = "cuda", feature = "candle-cuda"))]
+mod candle_cuda;
 mod composed;
 #[cfg(feature = "cuda")]
 mod cuda;
@@ -38,7 +40,9 @@ use self::fused::Fused;
 pub(super) fn for_device(device: &Device) -> Arc<dyn Backend> {
     match device {
         Device::Cpu => Arc::new(Fused::new(Level::best())),
-        Device::Cuda(_) | Device::Metal(_) => Arc::new(Composed),
+        #[cfg(all(feature = "cuda", feature = "candle-cuda"))]
+        Device::Cuda(device) => self::candle_cuda::CandleCuda::of(device),
+        _ => Arc::new(Composed),
     }
 }
 
@@ -136,6 +140,9 @@ pub(super) trait Pass: Send + Sync {
 
     /// Returns a gradient with respect to the parameters, initially zero.
     fn accumulator(&self) -> candle_core::Result<Box<dyn Accumulate>>;
+
+    /// Returns the gradient with respect to the parameters of a sum of [`Accumulate::into_raw`] `(P,)`.
+    fn gradient_of(&self, raw: &Tensor) -> candle_core::Result<FlatGradient>;
 }
 
 /// Some points of a sample. A device that keeps the sample is told which, instead of being given their coordinates.
@@ -180,6 +187,10 @@ pub(super) trait Accumulate: Any + Send {
 
     /// Adds another sum of the same [`Pass`].
     fn merge(&mut self, other: Box<dyn Accumulate>) -> candle_core::Result<()>;
+
+    /// Returns the sum `(P,)` in CPU memory, before what follows the last addition. Adding two of them gives the same bits as
+    /// [`merge`](Self::merge).
+    fn into_raw(self: Box<Self>) -> candle_core::Result<Tensor>;
 
     /// Returns the sum.
     fn finish(self: Box<Self>) -> candle_core::Result<FlatGradient>;

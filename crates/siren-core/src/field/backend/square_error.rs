@@ -4,7 +4,7 @@
 
 use std::sync::Mutex;
 
-use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, D, DType, Device, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use siren_kernel::product::sum_of_squares;
@@ -41,6 +41,17 @@ where
         means.get(1)?
     };
     Ok([means.get(0)?, square])
+}
+
+/// Returns the same means from the jets `(b, n, c, 1)`, by candle's operations.
+pub(super) fn square_error_of_jets(
+    jets: &Tensor,
+    params: &Tensor,
+    targets: &Tensor,
+) -> crate::Result<[Tensor; 2]> {
+    let values = jets.squeeze(D::Minus1)?;
+    let error = (values - targets)?.sqr()?.mean_all()?;
+    Ok([error, params.sqr()?.mean_all()?])
 }
 
 /// `θ (b, P) → (mean (Φ − t)², mean θ²)` over all points and channels, and over all parameters, for `coords (b, n, d)` and

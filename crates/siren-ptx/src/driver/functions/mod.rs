@@ -92,6 +92,7 @@ mod card;
 mod memory;
 mod module;
 mod stream;
+mod toolkit;
 
 // Names of errors.
 exported! {

@@ -10,13 +10,14 @@ mod encoding;
 use std::sync::Arc;
 
 use candle_core::backprop::GradStore;
-use candle_core::{D, Result, Tensor, Var};
+use candle_core::{D, Device, Result, Tensor, Var};
 use candle_nn::{Linear, Module};
 use siren_kernel::Pointwise;
 use siren_kernel::network::{Order, Plan, TraceEntry};
 
 use self::activation::{Derivatives, derivatives};
 use self::encoding::input;
+use super::square_error::square_error_of_jets;
 use super::{Accumulate, Backend, Pass, Threads, same_kind};
 use crate::field::gradients::{FlatGradient, Gradients};
 
@@ -79,9 +80,7 @@ impl Backend for Composed {
         targets: &Tensor,
     ) -> crate::Result<[Tensor; 2]> {
         let jets = self.batch_jets(plan, params, coords, &Order::Value)?;
-        let values = jets.squeeze(D::Minus1)?;
-        let error = (values - targets)?.sqr()?.mean_all()?;
-        Ok([error, params.sqr()?.mean_all()?])
+        square_error_of_jets(&jets, params, targets)
     }
 }
 
@@ -102,6 +101,10 @@ impl Pass for ComposedPass {
             leaf: Var::from_tensor(&self.params.detach())?,
             sum: None,
         }))
+    }
+
+    fn gradient_of(&self, raw: &Tensor) -> Result<FlatGradient> {
+        Ok(raw.to_device(self.params.device())?.into())
     }
 }
 
@@ -137,12 +140,21 @@ impl Accumulate for ComposedAccumulator {
         Ok(())
     }
 
+    fn into_raw(self: Box<Self>) -> Result<Tensor> {
+        self.total()?.to_device(&Device::Cpu)
+    }
+
     fn finish(self: Box<Self>) -> Result<FlatGradient> {
-        let sum = match self.sum {
-            Some(sum) => sum,
-            None => self.leaf.zeros_like()?,
-        };
-        Ok(sum.into())
+        Ok(self.total()?.into())
+    }
+}
+
+impl ComposedAccumulator {
+    fn total(self) -> Result<Tensor> {
+        match self.sum {
+            Some(sum) => Ok(sum),
+            None => self.leaf.zeros_like(),
+        }
     }
 }
 

@@ -1,8 +1,9 @@
-//! Backend of NVIDIA devices: networks whose tensors are in CPU memory, computed by `siren-cuda`. Coordinates go up, jets come down, and their
+//! Backend of NVIDIA devices: networks computed by `siren-cuda`. From tensors in CPU memory, coordinates go up, jets come down, and their
 //! gradients go up, unless the objective is a sum of squares. The parameters of a field, gradients with respect to them and the state of
-//! Adam and Muon stay on the device until they are asked for.
+//! Adam and Muon stay on the device until they are asked for. Tensors on a CUDA device of candle stay there.
 
 mod batch;
+mod memory;
 mod operation;
 mod resident;
 mod uploads;
@@ -25,7 +26,6 @@ use super::{Accumulate, Backend, ComponentSquares, Pass, Threads, frequency, loc
 use crate::field::gradients::{FlatGradient, Gradients};
 use crate::field::parameters::Parameters;
 use crate::field::resident::{Resident, ResidentGradient};
-use crate::field::tensor::read;
 
 /// Rows of jets, points times components, of one application: enough blocks for the largest cards.
 const ROWS: usize = 1 << 16;
@@ -46,6 +46,34 @@ impl Cuda {
             device,
             precision,
         }
+    }
+
+    /// Packs the weights of parameters `(…, P)`.
+    fn fields(&self, plan: &Arc<Plan>, params: &Tensor) -> Result<Fields> {
+        let params = memory::array(&self.device, params)?;
+        let fields = self.device.fields_of(plan, &params, self.precision);
+        fields.map_err(wrapped)
+    }
+
+    /// Returns the jets of a batch as [`Backend::batch_jets`], by one operation that keeps what the backward pass needs of the whole batch.
+    #[cfg(feature = "candle-cuda")]
+    pub(super) fn one_batch_jets(
+        &self,
+        plan: &Arc<Plan>,
+        params: &Tensor,
+        coords: &Tensor,
+        order: &Order,
+    ) -> crate::Result<Tensor> {
+        let params = frequency::effective(plan, params)?.contiguous()?;
+        let operation = DeviceJets {
+            plan: Arc::clone(plan),
+            fields: Arc::new(self.fields(plan, &params)?),
+            order: order.clone(),
+            gradients: Gradients::Tracked,
+            tape: Mutex::default(),
+            sum: None,
+        };
+        Ok(coords.contiguous()?.apply_op2(&params, operation)?)
     }
 
     fn batch(&self, plan: &Arc<Plan>, order: &Order) -> DeviceBatch {
@@ -96,8 +124,7 @@ impl Backend for Cuda {
         }
         // The kernels do not support learned frequencies: they receive the effective parameters.
         let params = EffectiveParameters::new(plan, params, gradients)?;
-        let upload = |params: &[f32]| self.device.fields(plan, params, self.precision);
-        let fields = read(&params.leaf().contiguous()?, upload)?.map_err(wrapped)?;
+        let fields = self.fields(plan, params.leaf())?;
         Ok(Box::new(DevicePass {
             fields: Arc::new(fields),
             uploads: Arc::clone(&self.uploads),
@@ -187,6 +214,11 @@ impl Pass for DevicePass {
             merged: Vec::new(),
         }))
     }
+
+    fn gradient_of(&self, raw: &Tensor) -> Result<FlatGradient> {
+        let raw = raw.to_device(self.params.leaf().device())?;
+        Ok(self.params.pull_back(&raw)?.into())
+    }
 }
 
 /// Gradient on the device to which the backward pass of the operation adds.
@@ -250,15 +282,28 @@ impl Accumulate for DeviceSum {
         Ok(())
     }
 
+    fn into_raw(self: Box<Self>) -> Result<Tensor> {
+        self.total()?.read()
+    }
+
     fn finish(self: Box<Self>) -> Result<FlatGradient> {
+        let total = self.total()?;
+        let params = &self.pass.params;
+        let (home, plan) = (params.leaf().device(), params.plan());
+        if home.is_cpu() && !frequency::is_learned(plan) {
+            return Ok(FlatGradient::on_device(Arc::new(total)));
+        }
+        let total = lock(&total.0).to_array().map_err(wrapped)?;
+        let total = memory::tensor(total, plan.parameters, home)?;
+        Ok(params.pull_back(&total)?.into())
+    }
+}
+
+impl DeviceSum {
+    fn total(&self) -> Result<DeviceGradient> {
         for other in &self.merged {
             lock(&self.sum).add(&lock(other)).map_err(wrapped)?;
         }
-        let total = DeviceGradient(self.sum);
-        let params = &self.pass.params;
-        if !frequency::is_learned(params.plan()) {
-            return Ok(FlatGradient::on_device(Arc::new(total)));
-        }
-        Ok(params.pull_back(&total.read()?)?.into())
+        Ok(DeviceGradient(Arc::clone(&self.sum)))
     }
 }

@@ -1,15 +1,16 @@
-//! A field on a device as one differentiable candle operation: `(coords (n, d), parameters (P,)) → jets (n, c, 1 + d + K)`.
+//! Fields on a device as one differentiable candle operation: `(coords (…, n, d), parameters (…, P)) → jets (…, n, c, 1 + d + K)`, of one field or
+//! of a batch.
 
 use std::sync::{Arc, Mutex};
 
-use candle_core::{CpuStorage, CustomOp2, Device, Layout, Result, Shape, Tensor};
-use siren_cuda::{Fields, Gradient, Tape};
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+use siren_cuda::{DeviceArray, Fields, Gradient, Tape};
 use siren_kernel::network::{Order, Plan};
 
 use super::super::lock;
-use super::wrapped;
+use super::{memory, wrapped};
 use crate::field::gradients::Gradients;
-use crate::field::tensor::{contiguous, read};
+use crate::field::tensor::contiguous;
 
 /// One application of a network to a chunk of points.
 pub(super) struct DeviceJets {
@@ -26,18 +27,46 @@ pub(super) struct DeviceJets {
 }
 
 impl DeviceJets {
+    /// Returns the jets, and keeps the tape if a backward pass may follow.
+    fn forward(&self, coords: &DeviceArray) -> Result<DeviceArray> {
+        match self.gradients {
+            Gradients::Tracked => {
+                let forward = self.fields.forward_on_device(coords, &self.order);
+                let (jets, tape) = forward.map_err(wrapped)?;
+                *lock(&self.tape) = Some(tape);
+                Ok(jets)
+            }
+            Gradients::Untracked => {
+                let jets = self.fields.jets_on_device(coords, &self.order);
+                jets.map_err(wrapped)
+            }
+        }
+    }
+
+    /// Returns the shape of the jets at coordinates of a layout.
+    fn shape(&self, coords: &Layout) -> Shape {
+        let mut sides = coords.dims().to_vec();
+        sides.pop();
+        sides.push(self.plan.out_features);
+        sides.push(self.order.components(self.plan.in_features));
+        Shape::from(sides)
+    }
+
     /// Adds the gradient with respect to the parameters to `sum`, given the gradient `d_jets` with respect to the jets.
     fn backward(&self, coords: &Tensor, d_jets: &Tensor, sum: &mut Gradient) -> Result<()> {
+        let device = self.fields.device();
         let taken = lock(&self.tape).take();
         // The first backward pass takes the tape; a second one over the same graph computes the forward pass again.
         let tape = if let Some(tape) = taken {
             tape
         } else {
-            let forward = |coords: &[f32]| self.fields.forward(coords, &self.order);
-            read(coords, forward)?.map_err(wrapped)?.1
+            let coords = memory::array(device, coords)?;
+            let forward = self.fields.forward_on_device(&coords, &self.order);
+            forward.map_err(wrapped)?.1
         };
-        let backward = |d_jets: &[f32]| self.fields.backward(&tape, d_jets, sum);
-        read(&d_jets.contiguous()?, backward)?.map_err(wrapped)
+        memory::with_view(device, d_jets, |d_jets| {
+            self.fields.backward_on_device(&tape, d_jets, sum)
+        })
     }
 }
 
@@ -53,27 +82,32 @@ impl CustomOp2 for DeviceJets {
         _params: &CpuStorage,
         _params_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let points = layout.dims()[0];
-        let components = self.order.components(self.plan.in_features);
-        let shape = Shape::from((points, self.plan.out_features, components));
-        let coords = contiguous::<f32>(coords, layout)?;
-        let jets = match self.gradients {
-            Gradients::Tracked => {
-                let forward = self.fields.forward(coords, &self.order);
-                let (jets, tape) = forward.map_err(wrapped)?;
-                *lock(&self.tape) = Some(tape);
-                jets
-            }
-            Gradients::Untracked => self.fields.jets(coords, &self.order).map_err(wrapped)?,
-        };
-        Ok((CpuStorage::F32(jets), shape))
+        let device = self.fields.device();
+        let coords = device.array(contiguous(coords, layout)?).map_err(wrapped)?;
+        let jets = self.forward(&coords)?.read().map_err(wrapped)?;
+        Ok((CpuStorage::F32(jets), self.shape(layout)))
+    }
+
+    #[cfg(feature = "candle-cuda")]
+    fn cuda_fwd(
+        &self,
+        coords: &candle_core::CudaStorage,
+        layout: &Layout,
+        _params: &candle_core::CudaStorage,
+        _params_layout: &Layout,
+    ) -> Result<(candle_core::CudaStorage, Shape)> {
+        let (device, home) = (self.fields.device(), &coords.device);
+        let elements = memory::elements(coords, layout)?;
+        let coords = device.array_from(&elements).map_err(wrapped)?;
+        let jets = memory::storage(self.forward(&coords)?, home)?;
+        Ok((jets, self.shape(layout)))
     }
 
     /// Returns a gradient with respect to the parameters only, or adds it to the sum: coordinates are data.
     fn bwd(
         &self,
         coords: &Tensor,
-        _params: &Tensor,
+        params: &Tensor,
         _jets: &Tensor,
         d_jets: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
@@ -83,8 +117,7 @@ impl CustomOp2 for DeviceJets {
         }
         let mut sum = self.fields.gradient().map_err(wrapped)?;
         self.backward(coords, d_jets, &mut sum)?;
-        let gradient = sum.read().map_err(wrapped)?;
-        let gradient = Tensor::from_vec(gradient, self.plan.parameters, &Device::Cpu)?;
+        let gradient = memory::tensor(sum.into_array(), params.shape(), params.device())?;
         Ok((None, Some(gradient)))
     }
 }

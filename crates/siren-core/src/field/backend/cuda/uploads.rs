@@ -8,8 +8,7 @@ use candle_core::{Result, Tensor, TensorId};
 use siren_cuda::{Device, DeviceArray, DeviceIndices};
 
 use super::super::{PointSet, lock};
-use super::wrapped;
-use crate::field::tensor::read;
+use super::{memory, wrapped};
 
 /// Most tensors that are kept: coordinates and targets of some samples.
 const MOST_ARRAYS: usize = 8;
@@ -31,13 +30,11 @@ impl Uploads {
         }
     }
 
-    /// Returns a tensor of type `f32` on the device. Tensors are never changed, except for variables, which are uploaded anew.
+    /// Returns a tensor of type `f32` on the device. Tensors are never changed, except for variables, which are uploaded anew. Those that are
+    /// on the device already are copied, not kept.
     pub(super) fn of(&self, tensor: &Tensor) -> Result<DeviceArray> {
-        let upload = || {
-            let upload = |elements: &[f32]| self.device.array(elements);
-            read(&tensor.contiguous()?, upload)?.map_err(wrapped)
-        };
-        if tensor.is_variable() {
+        let upload = || memory::array(&self.device, tensor);
+        if tensor.is_variable() || !tensor.device().is_cpu() {
             return upload();
         }
         let mut kept = lock(&self.kept);
@@ -74,6 +71,9 @@ impl Uploads {
         width: usize,
         rows: &DeviceRows,
     ) -> Result<DeviceArray> {
+        if let (false, DeviceRows::Adjacent(rows)) = (tensor.device().is_cpu(), rows) {
+            return self.of(&tensor.narrow(0, rows.start, rows.len())?);
+        }
         let all = self.of(tensor)?;
         let some = match rows {
             DeviceRows::Adjacent(rows) if rows.len() * width == all.len() => return Ok(all),

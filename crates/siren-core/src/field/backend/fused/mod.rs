@@ -136,6 +136,10 @@ impl Pass for FusedPass {
             sum: Arc::new(Mutex::new(zero)),
         }))
     }
+
+    fn gradient_of(&self, raw: &Tensor) -> candle_core::Result<FlatGradient> {
+        Ok(self.params.pull_back(raw)?.into())
+    }
 }
 
 /// Gradient to which the backward pass of the operation adds.
@@ -162,9 +166,13 @@ impl Accumulate for FusedAccumulator {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> candle_core::Result<FlatGradient> {
+    fn into_raw(self: Box<Self>) -> candle_core::Result<Tensor> {
         let FusedPass { pools, params, .. } = &self.pass;
-        let sum = lock(&self.sum).take().finish(params.plan(), pools)?;
-        Ok(params.pull_back(&sum)?.into())
+        lock(&self.sum).take().finish(params.plan(), pools)
+    }
+
+    fn finish(self: Box<Self>) -> candle_core::Result<FlatGradient> {
+        let pass = self.pass.clone();
+        pass.gradient_of(&self.into_raw()?)
     }
 }

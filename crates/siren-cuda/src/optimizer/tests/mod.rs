@@ -1,10 +1,13 @@
 //! Arrays and optimizers on a device against the same formulas on the CPU.
 
+mod reference;
+
 use std::ops::Range;
 
+use siren_kernel::Pointwise;
 use siren_kernel::network::{Features, Order};
-use siren_kernel::{Pointwise, Real};
 
+use self::reference::{Stepped, adam_oracle, elements, error, widened};
 use super::{AdamMoments, AdamStep, MuonMatrix, MuonMomenta, MuonStep};
 use crate::array::DeviceArray;
 use crate::device::Device;
@@ -14,32 +17,6 @@ use crate::kernels::Precision;
 use crate::networks::{
     NetworkCase, Sizes, outputs_under_stand_in_drivers, plan, under_stand_in_driver,
 };
-
-/// Returns `len` elements in (−1, 1) without a pattern; those of other seeds differ.
-fn elements(len: usize, seed: usize) -> Vec<f32> {
-    let element = |i: usize| {
-        // The finalizer of MurmurHash3.
-        let mut bits = (i + seed * 1_000_003) as u32;
-        for (shift, factor) in [(16, 0x85eb_ca6b), (13, 0xc2b2_ae35)] {
-            bits = (bits ^ (bits >> shift)).wrapping_mul(factor);
-        }
-        ((bits ^ (bits >> 16)) >> 8) as f32 / (1 << 23) as f32 - 1.0
-    };
-    (0..len).map(element).collect()
-}
-
-fn widened(elements: &[f32]) -> Vec<f64> {
-    elements.iter().map(|&x| f64::from(x)).collect()
-}
-
-/// Returns the largest difference, relative to the largest expected magnitude.
-fn error(found: &[f64], expected: &[f64]) -> f64 {
-    assert_eq!(found.len(), expected.len());
-    let largest = expected.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
-    let differences = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
-    // NaN must not vanish in a maximum.
-    differences.fold(0.0, |most: f64, x| if x <= most { most } else { x }) / largest
-}
 
 fn adam_step(t: i32, decay: f64, rest: f64) -> AdamStep {
     let betas = [0.9, 0.999];
@@ -78,6 +55,11 @@ fn matrices() -> Vec<MuonMatrix> {
     shapes.into_iter().map(place).collect()
 }
 
+/// A group of one range.
+fn one(range: Range<usize>) -> [Range<usize>; 1] {
+    [range]
+}
+
 fn range(matrix: &MuonMatrix) -> Range<usize> {
     matrix.first..matrix.first + matrix.rows * matrix.columns
 }
@@ -113,22 +95,6 @@ pub(crate) fn step_everything(device: &Device) -> Result<u64> {
     }))
 }
 
-/// Parameters and the moments of all of them, after one step of Adam as written in its documentation.
-fn adam_oracle(
-    step: &AdamStep,
-    gradient: &[f32],
-    theta: &mut [f64],
-    [first, second]: &mut [Vec<f64>; 2],
-) {
-    for (i, theta) in theta.iter_mut().enumerate() {
-        let g = step.factor * f64::from(gradient[i]) + step.decay * *theta;
-        first[i] = step.betas[0] * first[i] + (1.0 - step.betas[0]) * g;
-        second[i] = step.betas[1] * second[i] + (1.0 - step.betas[1]) * g * g;
-        let root = second[i].sqrt() * step.inverse_root;
-        *theta = step.rest * *theta - step.rate * first[i] / (root + step.epsilon);
-    }
-}
-
 #[test]
 fn adam_with_either_weight_decay_steps_its_ranges_as_in_double_precision_and_nothing_else() {
     under_stand_in_driver(&[], || {
@@ -161,91 +127,6 @@ fn adam_with_either_weight_decay_steps_its_ranges_as_in_double_precision_and_not
             }
         }
     });
-}
-
-/// `XᵀX` for a matrix with so many columns.
-fn gram<T: Real>(x: &[T], columns: usize) -> Vec<T> {
-    let mut square = vec![T::of(0.0); columns * columns];
-    for row in x.chunks(columns) {
-        for i in 0..columns {
-            for j in 0..columns {
-                square[i * columns + j] += row[i] * row[j];
-            }
-        }
-    }
-    square
-}
-
-fn transposed<T: Real>(x: &[T], columns: usize) -> Vec<T> {
-    let column = |c| x.iter().skip(c).step_by(columns).copied();
-    (0..columns).flat_map(column).collect()
-}
-
-/// `NS(U / (‖U‖ + 10⁻⁷))` in the precision of `T`.
-fn orthogonalized<T: Real>(u: &[T], columns: usize, iterations: usize) -> Vec<T> {
-    let rows = u.len() / columns;
-    if rows < columns {
-        let tall = orthogonalized(&transposed(u, columns), rows, iterations);
-        return transposed(&tall, rows);
-    }
-    let squares = u.iter().map(|x| x.to_double().powi(2));
-    let norm = squares.sum::<f64>().sqrt() + 1e-7;
-    let mut y: Vec<T> = u.iter().map(|x| T::of(x.to_double() / norm)).collect();
-    let [a, b, c] = [3.4445, -4.775, 2.0315].map(T::of);
-    for _ in 0..iterations {
-        let square = gram(&y, columns);
-        let fourth = gram(&square, columns);
-        let polynomial = square.iter().zip(&fourth).map(|(&s, &f)| b * s + c * f);
-        let polynomial: Vec<T> = polynomial.collect();
-        for row in y.chunks_mut(columns) {
-            let old = row.to_vec();
-            for (j, y) in row.iter_mut().enumerate() {
-                let products = old.iter().enumerate();
-                let sum: T = products
-                    .map(|(k, &x)| x * polynomial[k * columns + j])
-                    .sum();
-                *y = a * *y + sum;
-            }
-        }
-    }
-    y
-}
-
-/// A matrix and its momentum.
-struct Stepped<T> {
-    weight: Vec<T>,
-    momentum: Vec<T>,
-}
-
-impl<T: Real> Stepped<T> {
-    fn new(weight: &[f32]) -> Self {
-        Self {
-            weight: weight.iter().map(|&w| T::of(f64::from(w))).collect(),
-            momentum: vec![T::of(0.0); weight.len()],
-        }
-    }
-
-    /// Takes one step as written in the documentation of [`MuonStep`].
-    fn step(&mut self, step: &MuonStep, gradient: &[f32], columns: usize) {
-        let (mu, rest) = (T::of(step.momentum), T::of(1.0 - step.momentum));
-        let mut u = Vec::new();
-        for (m, &g) in self.momentum.iter_mut().zip(gradient) {
-            let g = T::of(f64::from(g)) * T::of(step.factor);
-            *m = mu * *m + rest * g;
-            u.push(mu * *m + rest * g);
-        }
-        let direction = orthogonalized(&u, columns, step.iterations);
-        let scale = ((u.len() / columns) as f64 / columns as f64)
-            .max(1.0)
-            .sqrt();
-        for (w, d) in self.weight.iter_mut().zip(direction) {
-            *w = *w * T::of(1.0 - step.rate * step.weight_decay) - d * T::of(step.rate * scale);
-        }
-    }
-
-    fn weight(&self) -> Vec<f64> {
-        self.weight.iter().map(|w| w.to_double()).collect()
-    }
 }
 
 #[test]
@@ -286,7 +167,7 @@ fn muon_steps_square_wide_and_tall_matrices_as_accurately_as_single_precision_on
             // Small singular values, with their rounding errors of 6e-8 of the largest, grow by 3.4445⁵ = 485 until they are near 1. Sums of
             // up to 70 products have errors of some roundings, so 485 x 6e-8 bounds what is left of them in single elements.
             assert!(errors[0] < 3e-5, "{matrix:?}: {errors:?}");
-            assert!(errors[0] < 2.0 * errors[1] + 1e-6, "{matrix:?}: {errors:?}");
+            assert!(errors[0] < 2.0 * errors[1] + 1e-7, "{matrix:?}: {errors:?}");
             assert!(error(&widened(&momenta[i]), &double[i].momentum) < 5e-7);
         }
         let inside = |i: usize| matrices.iter().any(|matrix| range(matrix).contains(&i));
@@ -315,7 +196,7 @@ fn a_gradient_of_zero_moves_nothing() {
         };
         muon.step(&step, &parameters, &gradient).unwrap();
         let zeros = [0.0; 400];
-        let mut adam = AdamMoments::new(&device, &[600..1000], [&zeros, &zeros]).unwrap();
+        let mut adam = AdamMoments::new(&device, &one(600..1000), [&zeros, &zeros]).unwrap();
         let step = adam_step(1, 0.0, 1.0);
         adam.step(&step, &parameters, &gradient).unwrap();
         assert_eq!(parameters.read().unwrap(), start);
@@ -353,10 +234,11 @@ fn sums_of_squares_neither_overflow_nor_vanish_nor_lose_a_nan() {
                 "{len}"
             );
         }
-        assert_eq!(sum(&[f32::MAX; 4]), 4.0 * f64::from(f32::MAX).powi(2));
+        let expected = 4.0 * f64::from(f32::MAX).powi(2);
+        assert!((sum(&[f32::MAX; 4]) - expected).abs() <= 1e-12 * expected);
         let mut elements = elements(5000, 1);
         elements[17] = f32::INFINITY;
-        assert_eq!(sum(&elements), f64::INFINITY);
+        assert!(sum(&elements).is_infinite());
         elements[4321] = f32::NAN;
         assert!(sum(&elements).is_nan());
     });
@@ -416,7 +298,7 @@ fn fields_of_parameters_that_a_step_changed_have_the_jets_of_the_new_parameters(
         fields.backward(&tape, &case.d_jets, &mut gradient).unwrap();
         let len = case.params.len();
         let zeros = vec![0.0; len];
-        let mut adam = AdamMoments::new(&device, &[0..len], [&zeros, &zeros]).unwrap();
+        let mut adam = AdamMoments::new(&device, &one(0..len), [&zeros, &zeros]).unwrap();
         let step = adam_step(1, 0.0, 1.0);
         adam.step(&step, &parameters, &gradient).unwrap();
         let after = jets(&parameters);
@@ -457,10 +339,10 @@ fn arguments_that_do_not_fit_are_errors_that_say_what_was_expected() {
         let mut longer = Gradient::of(&device, &[0.0; 7]).unwrap();
         note(longer.add(&gradient));
         note(AdamMoments::new(&device, &[2..4, 3..5], [&[0.0; 4]; 2]).map(drop));
-        note(AdamMoments::new(&device, &[2..4], [&[0.0; 2], &[0.0; 3]]).map(drop));
-        let mut adam = AdamMoments::new(&device, &[2..7], [&[0.0; 5]; 2]).unwrap();
+        note(AdamMoments::new(&device, &one(2..4), [&[0.0; 2], &[0.0; 3]]).map(drop));
+        let mut adam = AdamMoments::new(&device, &one(2..7), [&[0.0; 5]; 2]).unwrap();
         note(adam.step(&adam_step(1, 0.0, 1.0), &array, &gradient));
-        let mut adam = AdamMoments::new(&device, &[2..4], [&[0.0; 2]; 2]).unwrap();
+        let mut adam = AdamMoments::new(&device, &one(2..4), [&[0.0; 2]; 2]).unwrap();
         note(adam.step(&adam_step(1, 0.0, 1.0), &array, &longer));
         let matrix = MuonMatrix {
             first: 0,

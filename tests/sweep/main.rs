@@ -1,14 +1,15 @@
-//! Sweeps: tables, names of runs, mistakes that are refused before the first run, and continuing a killed sweep.
+//! Sweeps: tables, names of runs, mistakes that are refused before the first run, killed sweeps, and sweeps on Slurm.
 
+#[cfg(unix)]
+mod killed;
+#[cfg(unix)]
+mod slurm;
+#[path = "../support/mod.rs"]
 mod support;
 
-use std::process::{Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use image::{GrayImage, Luma};
-use rand::Rng;
-use siren_core::signal::Stream;
 use support::desk::Desk;
 use support::program::{Ended, program};
 
@@ -55,6 +56,15 @@ fn sweep(desk: &Desk, line: &str) -> Command {
 /// Runs `siren-sweep` with the arguments of `line` and waits until it exits.
 fn run(desk: &Desk, line: &str) -> Ended {
     sweep(desk, line).output().unwrap().into()
+}
+
+/// Fails unless the tables of two sweeps are the same bytes.
+#[track_caller]
+fn assert_same_tables(desk: &Desk, found: &str, expected: &str) {
+    for file in ["table.md", "table.csv", "table.tex"] {
+        let table = |sweep: &str| read_text(desk, &format!("{sweep}/{file}"));
+        assert_eq!(table(found), table(expected), "{file}");
+    }
 }
 
 fn read_text(desk: &Desk, name: &str) -> String {
@@ -342,43 +352,4 @@ fn a_failed_run_is_reported_at_the_end_and_does_not_stop_the_others() {
     let ended = run(&desk, "run s.toml --out out --jobs 1");
     ended.assert_refused("a diverging run", &["finite"]);
     assert!(ended.stdout.contains("1 of 2 runs"), "{}", ended.stdout);
-}
-
-/// Starts the sweep in a new process group and kills the group after `delay`. Returns whether the sweep was still running.
-#[cfg(unix)]
-fn kill_after(desk: &Desk, delay: Duration) -> bool {
-    use std::os::unix::process::CommandExt;
-
-    let mut command = sweep(desk, "run s.toml --out killed");
-    command
-        .process_group(0)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let mut child = command.spawn().unwrap();
-    sleep(delay);
-    let group = format!("-{}", child.id());
-    Command::new("kill")
-        .args(["-9", "--", &group])
-        .stderr(Stdio::null())
-        .status()
-        .unwrap();
-    !child.wait().unwrap().success()
-}
-
-#[cfg(unix)]
-#[test]
-fn a_sweep_killed_at_random_times_and_started_again_gives_the_same_table() {
-    let desk = Desk::new();
-    desk.write("s.toml", format!("{EXPERIMENT}{AXES}{TABLE}"));
-    let start = Instant::now();
-    run(&desk, "run s.toml --out undisturbed").assert_success();
-    let duration = start.elapsed();
-    let mut rng = Stream::PARAMETERS.rng(7, 0);
-    let kills = (0..6).filter(|_| kill_after(&desk, duration.mul_f64(rng.random::<f64>() * 0.3)));
-    assert!(kills.count() > 2);
-    run(&desk, "run s.toml --out killed").assert_success();
-    for file in ["table.md", "table.csv", "table.tex"] {
-        let table = |sweep: &str| read_text(&desk, &format!("{sweep}/{file}"));
-        assert_eq!(table("killed"), table("undisturbed"), "{file}");
-    }
 }
