@@ -54,7 +54,7 @@ pub fn has_checkpoint(run: &Path) -> bool {
     run.join("checkpoints/last.safetensors").exists()
 }
 
-pub fn signal(name: &str, process: &dyn std::fmt::Display) {
+pub fn signal(name: &str, process: &impl ToString) {
     let mut kill = Command::new("kill");
     kill.args([format!("-{name}"), "--".to_owned(), process.to_string()]);
     assert!(kill.stderr(Stdio::null()).status().unwrap().success());

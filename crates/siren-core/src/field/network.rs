@@ -477,21 +477,15 @@ mod tests {
             let field = Siren::new(network.clone(), &params.to_dtype(DType::F32).unwrap());
             let mut trainer = Trainer::new(field.unwrap(), &TrainConfig::default()).unwrap();
             let sample = Sample::with_targets(coords.clone(), targets.clone()).unwrap();
-            let constraints = [Constraint::new(
-                "points",
-                WholeSampler::new(sample),
-                ValueMse,
-            )];
+            let sampler = WholeSampler::new(sample);
+            let constraints = [Constraint::new("points", sampler, ValueMse)];
             for _ in 0..3 {
                 trainer.step(&constraints).unwrap();
             }
             let order = Order::laplacian(2);
             let jet = trainer.model().evaluate(&coords, &order).unwrap();
-            jet.packed()
-                .flatten_all()
-                .unwrap()
-                .to_vec1::<f32>()
-                .unwrap()
+            let jet = jet.packed().flatten_all().unwrap();
+            jet.to_vec1::<f32>().unwrap()
         };
         let (chosen, double) = (train(&network), train(&on_double(network)));
         let scale = chosen.iter().fold(0.0, |most: f32, x| most.max(x.abs()));

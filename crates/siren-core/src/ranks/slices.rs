@@ -2,6 +2,8 @@
 
 use std::ops::{AddAssign, Range};
 
+use bytemuck::{AnyBitPattern, NoUninit};
+
 use super::{Parts, Ranks};
 use crate::error::Result;
 
@@ -9,40 +11,24 @@ use crate::error::Result;
 const PIECE: usize = 1 << 20;
 
 /// `f32` or `f64`, as ranks exchange them: the bytes of this machine.
-pub trait Word: Copy + AddAssign {
+pub trait Word: NoUninit + AnyBitPattern + AddAssign {
     /// Number of bytes.
-    const BYTES: usize;
+    const BYTES: usize = size_of::<Self>();
 
     /// Appends the bytes of some elements.
-    fn write(elements: &[Self], bytes: &mut Vec<u8>);
+    fn write(elements: &[Self], bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(bytemuck::cast_slice(elements));
+    }
 
-    /// Appends the elements that [`write`](Self::write) wrote.
-    fn read(bytes: &[u8], elements: &mut Vec<Self>);
+    /// Returns the elements that [`write`](Self::write) wrote.
+    #[must_use]
+    fn read(bytes: &[u8]) -> Vec<Self> {
+        bytemuck::pod_collect_to_vec(bytes)
+    }
 }
 
-macro_rules! word {
-    ($number:ty) => {
-        impl Word for $number {
-            const BYTES: usize = size_of::<$number>();
-
-            fn write(elements: &[Self], bytes: &mut Vec<u8>) {
-                bytes.extend(elements.iter().flat_map(|element| element.to_ne_bytes()));
-            }
-
-            fn read(bytes: &[u8], elements: &mut Vec<Self>) {
-                let words = bytes.chunks_exact(Self::BYTES).map(|bytes| {
-                    let mut word = [0; Self::BYTES];
-                    word.copy_from_slice(bytes);
-                    Self::from_ne_bytes(word)
-                });
-                elements.extend(words);
-            }
-        }
-    };
-}
-
-word!(f32);
-word!(f64);
+impl Word for f32 {}
+impl Word for f64 {}
 
 impl Ranks {
     /// Returns the slice of `len` elements that a rank has.
@@ -83,14 +69,8 @@ impl Ranks {
             .collect();
         let parts = Parts { bytes, lens: &sent };
         let received = link.exchange(parts, &lens)?;
-        let read = |index: usize| {
-            let mut elements = Vec::with_capacity(slice);
-            T::read(
-                &received[index * slice * T::BYTES..][..slice * T::BYTES],
-                &mut elements,
-            );
-            elements
-        };
+        let size = slice * T::BYTES;
+        let read = |index: usize| T::read(&received[index * size..][..size]);
         Ok((0..vectors.iter().sum()).map(read).collect())
     }
 
@@ -108,10 +88,7 @@ impl Ranks {
         let mut bytes = Vec::with_capacity(own.len() * T::BYTES);
         T::write(own, &mut bytes);
         let lens: Vec<usize> = lens.iter().map(|len| len * T::BYTES).collect();
-        let received = link.gather(bytes, &lens)?;
-        let mut all = Vec::with_capacity(received.len() / T::BYTES);
-        T::read(&received, &mut all);
-        Ok(all)
+        Ok(T::read(&link.gather(bytes, &lens)?))
     }
 
     /// Adds the vectors of all ranks, in their order; all have the same length. Each rank gets the sum of its own slice: part `r` of as many equal
@@ -120,20 +97,25 @@ impl Ranks {
     /// # Errors
     /// [`Error::Rank`](crate::Error::Rank) if a rank is gone.
     pub fn sum_slices<T: Word>(&self, vector: &mut [T]) -> Result<()> {
+        let Some(link) = self.link() else {
+            return Ok(());
+        };
         for piece in self.pieces(vector.len()) {
-            let gathered: Vec<T> = piece
-                .iter()
-                .flat_map(|range| vector[range.clone()].iter().copied())
-                .collect();
-            let own = piece[self.rank()].clone();
-            let received = self.exchange_pieces(gathered, &piece)?;
-            let Some((first, others)) = received.split_first() else {
-                continue;
-            };
-            let sum = &mut vector[own];
-            sum.copy_from_slice(first);
-            for other in others {
-                for (sum, &term) in sum.iter_mut().zip(other) {
+            let lens: Vec<usize> = piece.iter().map(|range| range.len() * T::BYTES).collect();
+            let mut bytes = Vec::with_capacity(lens.iter().sum());
+            for range in &piece {
+                T::write(&vector[range.clone()], &mut bytes);
+            }
+            let own = lens[self.rank()];
+            let parts = Parts { bytes, lens: &lens };
+            let received = link.exchange(parts, &vec![own; self.count()])?;
+            let mut vectors = received.chunks_exact(own.max(1)).map(T::read);
+            let sum = &mut vector[piece[self.rank()].clone()];
+            if let Some(first) = vectors.next() {
+                sum.copy_from_slice(&first);
+            }
+            for other in vectors {
+                for (sum, term) in sum.iter_mut().zip(other) {
                     *sum += term;
                 }
             }
@@ -153,8 +135,7 @@ impl Ranks {
             let mut bytes = Vec::new();
             T::write(&vector[piece[self.rank()].clone()], &mut bytes);
             let lens: Vec<usize> = piece.iter().map(|range| range.len() * T::BYTES).collect();
-            let mut all = Vec::new();
-            T::read(&link.gather(bytes, &lens)?, &mut all);
+            let all: Vec<T> = T::read(&link.gather(bytes, &lens)?);
             let mut all = all.as_slice();
             for range in piece {
                 let (own, rest) = all.split_at(range.len());
@@ -181,9 +162,7 @@ impl Ranks {
         let lens: Vec<usize> = lens.collect();
         let parts = Parts { bytes, lens: &sent };
         let received = link.exchange(parts, &lens)?;
-        let mut all = Vec::with_capacity(received.len() / T::BYTES);
-        T::read(&received, &mut all);
-        Ok(self.is_first().then_some(all))
+        Ok(self.is_first().then(|| T::read(&received)))
     }
 
     /// Cuts the slices of all ranks into pieces that are exchanged together: a range for each rank.
@@ -200,24 +179,5 @@ impl Ranks {
             slices.iter().map(cut).collect()
         };
         (0..longest).step_by(PIECE).map(piece).collect()
-    }
-
-    /// Sends every rank its range of a piece, and returns the own range of all ranks.
-    fn exchange_pieces<T: Word>(&self, own: Vec<T>, piece: &[Range<usize>]) -> Result<Vec<Vec<T>>> {
-        let Some(link) = self.link() else {
-            return Ok(vec![own]);
-        };
-        let sent: Vec<usize> = piece.iter().map(|range| range.len() * T::BYTES).collect();
-        let len = sent[self.rank()];
-        let mut bytes = Vec::with_capacity(own.len() * T::BYTES);
-        T::write(&own, &mut bytes);
-        let parts = Parts { bytes, lens: &sent };
-        let received = link.exchange(parts, &vec![len; self.count()])?;
-        let read = |rank: usize| {
-            let mut elements = Vec::with_capacity(len / T::BYTES);
-            T::read(&received[rank * len..][..len], &mut elements);
-            elements
-        };
-        Ok((0..self.count()).map(read).collect())
     }
 }

@@ -23,13 +23,16 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub enum SharedCommand {
     /// Fit the signal that a config names, and write the results to a new run folder.
+    ///
+    /// Processes that `mpirun -n N` or `srun` starts together compute one run, if the program was built with the feature `mpi`. Fields have the
+    /// same parameters, bit for bit, for any N. The first process writes the run folder.
     Run(RunArgs),
     /// Check a config and its signal, and print the config with every default filled in. No file is written.
     Check(CheckArgs),
     /// Continue a run that was stopped, from its last checkpoint to the end that its config states.
     ///
     /// The run ends with the same parameters, bit for bit, as one that was never stopped, if the device is the same; on another one they
-    /// agree to rounding. For a finished run, the paths of its results are printed.
+    /// agree to rounding. For a finished run, the paths of its results are printed. Another number of processes of MPI may continue the run.
     Resume(ResumeArgs),
     /// Write the parameters of a run to a safetensors file, under the names of the authors' checkpoints (`net.net.0.0.weight`, …).
     Export(ExportArgs),

@@ -104,9 +104,12 @@ fn serve(requests: &Receiver<Request>, replies: &Sender<Reply>) {
 }
 
 /// Calls MPI. An error of MPI ends all ranks, as is its default.
+///
+/// Every buffer has an allocation: the pointer of an empty `Vec` is 1, which Open MPI takes for `MPI_IN_PLACE`.
 fn answer(world: &SimpleCommunicator, request: Request) -> Vec<u8> {
     match request {
-        Request::Gather { own, counts } => {
+        Request::Gather { mut own, counts } => {
+            own.reserve(1);
             let mut all = buffer(&counts);
             let displacements = displacements(&counts);
             let mut parts = PartitionMut::new(all.as_mut_slice(), counts, displacements);
@@ -114,10 +117,11 @@ fn answer(world: &SimpleCommunicator, request: Request) -> Vec<u8> {
             all
         }
         Request::Exchange {
-            bytes,
+            mut bytes,
             sent,
             counts,
         } => {
+            bytes.reserve(1);
             let mut all = buffer(&counts);
             let displacements_of_all = displacements(&counts);
             let mut parts = PartitionMut::new(all.as_mut_slice(), counts, displacements_of_all);
@@ -131,7 +135,10 @@ fn answer(world: &SimpleCommunicator, request: Request) -> Vec<u8> {
 }
 
 fn buffer(counts: &[Count]) -> Vec<u8> {
-    vec![0; counts.iter().map(|&count| count as usize).sum()]
+    let len = counts.iter().map(|&count| count as usize).sum();
+    let mut buffer = Vec::with_capacity(len + 1);
+    buffer.resize(len, 0);
+    buffer
 }
 
 fn displacements(counts: &[Count]) -> Vec<Count> {
