@@ -10,6 +10,8 @@ use crate::process::{End, Ended};
 
 /// Exit status of a program that was told to stop.
 const INTERRUPTED: i32 = 130;
+/// Exit status of the loader of the system where a program's libraries do not load.
+const NOT_LOADED: i32 = 127;
 /// Files that hold times, wherever they lie in a folder.
 const TIMED: [&str; 3] = ["timing.csv", "provenance.toml", ".lock"];
 /// Folders of a sweep whose files hold times.
@@ -142,7 +144,7 @@ pub struct Allowed {
     pub interruption: bool,
     /// Signals that may end it.
     pub signals: &'static [i32],
-    /// The allocator may end it.
+    /// The allocator may end it, and the loader of the system may refuse to start it: neither is the program's own.
     pub out_of_memory: bool,
 }
 
@@ -185,6 +187,15 @@ pub fn judge(ended: &Ended, allowed: Allowed) -> Result<Verdict> {
             if allowed.out_of_memory && ended.stderr.contains("memory allocation of") =>
         {
             Ok(Verdict::Stopped)
+        }
+        // Libraries such as FFmpeg's are mapped before the program's first line.
+        End::Exited(NOT_LOADED)
+            if allowed.out_of_memory
+                && ended
+                    .stderr
+                    .contains("error while loading shared libraries") =>
+        {
+            Ok(Verdict::Refused)
         }
         ref end => bail!("an end that is not allowed, {end:?}; {}", output()),
     }
@@ -244,6 +255,7 @@ mod tests {
             ),
             (End::Exited(1), ""),
             (End::Exited(1), "error: no"),
+            (End::Exited(127), "sh: 1: exec: siren-image: not found"),
             (End::Exited(3), "error: something is wrong"),
             (End::Hung, ""),
             (End::Killed(6), ""),
@@ -257,6 +269,23 @@ mod tests {
         let refusal = ended(End::Exited(1), "error: a.csv: is damaged, delete it");
         assert_eq!(judge(&refusal, all).unwrap(), Verdict::Refused);
         assert!(judge(&refusal, Allowed::default()).is_err());
+    }
+
+    #[test]
+    fn the_loader_may_refuse_a_program_under_a_limit_of_memory_alone() {
+        let message = "siren-video: error while loading shared libraries: libavcodec.so.61: failed to map segment from shared object";
+        let refusal = ended(End::Exited(127), message);
+        let little_memory = Allowed {
+            refusal: true,
+            out_of_memory: true,
+            ..Allowed::default()
+        };
+        assert_eq!(judge(&refusal, little_memory).unwrap(), Verdict::Refused);
+        let enough_memory = Allowed {
+            out_of_memory: false,
+            ..little_memory
+        };
+        assert!(judge(&refusal, enough_memory).is_err());
     }
 
     #[test]

@@ -47,16 +47,6 @@ impl GifFrames {
         let decoder =
             GifDecoder::new(BufReader::new(file)).map_err(|error| decode_error(path, &error))?;
         let (width, height) = image::ImageDecoder::dimensions(&decoder);
-        // The decoder takes memory for the whole picture before it reads the first pixel.
-        let (rows, columns) = (height as usize, width as usize);
-        if rows.max(columns) > MAX_SIDE || rows * columns > MAX_PIXELS {
-            let message = format!(
-                "has {height} × {width} pixels (height × width) according to its header, expected at most {MAX_SIDE} per side and {} million \
-                 in total",
-                MAX_PIXELS / 1_000_000
-            );
-            return Err(Error::signal(path, message));
-        }
         let gif = Self {
             path: path.to_path_buf(),
             frames: decoder.into_frames(),
@@ -99,7 +89,7 @@ impl FrameSource for GifFrames {
     }
 }
 
-/// Reads the delays of all frames, in ticks, without decoding their pixels.
+/// Reads the delays of all frames, in ticks, without decoding their pixels, and checks the size of the picture before.
 fn read_delays(path: &Path) -> Result<Vec<u16>> {
     let file = File::open(path).map_err(Error::io("open", path))?;
     let mut options = DecodeOptions::new();
@@ -107,6 +97,7 @@ fn read_delays(path: &Path) -> Result<Vec<u16>> {
     let mut decoder = options
         .read_info(BufReader::new(file))
         .map_err(|error| decode_error(path, &error))?;
+    check_size(path, decoder.height(), decoder.width())?;
     let mut delays = Vec::new();
     while let Some(frame) = decoder
         .next_frame_info()
@@ -119,6 +110,20 @@ fn read_delays(path: &Path) -> Result<Vec<u16>> {
         });
     }
     Ok(delays)
+}
+
+/// Checks the size in the header. A decoder takes memory for the whole picture before it reads the first pixel.
+fn check_size(path: &Path, height: u16, width: u16) -> Result<()> {
+    let (rows, columns) = (usize::from(height), usize::from(width));
+    if rows.max(columns) <= MAX_SIDE && rows * columns <= MAX_PIXELS {
+        return Ok(());
+    }
+    let message = format!(
+        "has {height} × {width} pixels (height × width) according to its header, expected at most {MAX_SIDE} per side and {} million \
+         in total; make it smaller first, or copy it again if its header is damaged",
+        MAX_PIXELS / 1_000_000
+    );
+    Err(Error::signal(path, message))
 }
 
 fn decode_error(path: &Path, error: &dyn Display) -> Error {
