@@ -10,7 +10,8 @@ use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use crate::disk::{MemoryDisk, SmallDisk};
-use crate::process::is_installed;
+use crate::launched::{Launch, MPIRUN};
+use crate::process::{End, Limits, Line, Place, is_installed};
 use crate::random::Choices;
 use crate::subject::{Inputs, KINDS, SUBJECTS, Subject};
 use crate::trial::{Bench, Plan, Unbroken};
@@ -36,6 +37,7 @@ pub struct Campaign {
     work: TempDir,
     can_mount: bool,
     has_faketime: bool,
+    has_ranks: bool,
     unbroken: BTreeMap<&'static str, Unbroken>,
     tally: Tally,
 }
@@ -71,6 +73,12 @@ impl Campaign {
         let work = tempfile::Builder::new().prefix("siren-torture-").tempdir();
         let work = work.context("cannot create a temporary folder")?;
         let can_mount = can_mount(work.path());
+        let has_ranks = has_ranks(&folders, work.path());
+        ensure!(
+            has_ranks || kind != Some("mpi"),
+            "runs on several processes need `mpirun`, and siren-image built with the feature `mpi` in {}",
+            folders.programs.display()
+        );
         Ok(Self {
             inputs: Inputs {
                 corpus: folders.root.join("torture/corpus"),
@@ -82,6 +90,7 @@ impl Campaign {
             work,
             can_mount,
             has_faketime: is_installed("faketime"),
+            has_ranks,
             unbroken: BTreeMap::new(),
             tally: Tally::default(),
         })
@@ -97,6 +106,11 @@ impl Campaign {
         if !self.has_faketime {
             notes.push(
                 "note: `faketime` is not installed, so that the clock is right in all trials",
+            );
+        }
+        if !self.has_ranks {
+            notes.push(
+                "note: `mpirun` is not installed, or siren-image is built without the feature `mpi`, so that no run is shared by processes",
             );
         }
         notes
@@ -139,9 +153,10 @@ impl Campaign {
         let subjects: Vec<&'static Subject> = SUBJECTS
             .iter()
             .filter(|subject| kind.is_none_or(|kind| subject.selected_by() == kind))
+            .filter(|subject| self.has_ranks || !matches!(subject.launch, Launch::Ranks(_)))
             .collect();
         let subject = *choices.of(&subjects);
-        let plan = Plan::draw(&self.bench(), choices);
+        let plan = Plan::draw(&self.bench(), subject, choices);
         for fault in &plan.faults {
             *self.tally.faults.entry(fault.name()).or_default() += 1;
         }
@@ -251,6 +266,23 @@ impl Tally {
         }
         text
     }
+}
+
+/// Returns whether a run can be shared by processes of MPI, by a run of one step.
+fn has_ranks(folders: &Folders, work: &Path) -> bool {
+    let config = folders.root.join("configs/image.toml");
+    let config = config.display().to_string();
+    let mut line = Line::new("image", &["run", &config, "--out", "probe-ranks"]);
+    for set in ["signal.size=8", "train.steps=1", "field.hidden_features=8"] {
+        line.args.extend(["--set", set].map(str::to_owned));
+    }
+    line.launch = Launch::Ranks(2);
+    let place = Place {
+        programs: folders.programs.clone(),
+        folder: work.to_path_buf(),
+    };
+    let ends_well = || line.run(&place, Limits::default()).map(|ended| ended.end);
+    is_installed(MPIRUN) && ends_well().is_ok_and(|end| end == End::Exited(0))
 }
 
 /// Returns whether both kinds of disks can be mounted in a folder.

@@ -126,6 +126,12 @@ impl Fault {
         }
     }
 
+    /// Returns whether processes that others launch can suffer the fault. Limits strike the launcher first, and tasks would keep them.
+    #[must_use]
+    pub fn strikes_launched(self) -> bool {
+        !matches!(self, Self::LittleMemory { .. } | Self::LargestFile { .. })
+    }
+
     /// Returns the limits under which the fault runs the program.
     #[must_use]
     pub fn limits(self) -> Limits {

@@ -9,6 +9,8 @@
 pub mod disk;
 pub mod mutate;
 pub mod random;
+#[cfg(unix)]
+pub mod slurm;
 
 #[cfg(target_os = "linux")]
 pub mod campaign;
@@ -18,6 +20,8 @@ mod damage;
 mod fault;
 #[cfg(target_os = "linux")]
 mod input;
+#[cfg(target_os = "linux")]
+mod launched;
 #[cfg(target_os = "linux")]
 mod outcome;
 #[cfg(target_os = "linux")]

@@ -45,7 +45,7 @@ struct RunArgs {
     /// Seed of the seeds of the trials.
     #[arg(long, default_value_t = 0, value_name = "S")]
     seed: u64,
-    /// Kind of runs: image, audio, video, poisson, shape, wave, hyper, sweep; or input, for mutated input files [default: all].
+    /// Kind of runs: image, audio, video, poisson, shape, wave, hyper, sweep; slurm, for sweeps on a stand-in; mpi, for runs on several processes; input, for mutated input files [default: all].
     #[arg(long, value_name = "K")]
     kind: Option<String>,
     /// Run the trial of this seed alone, with the `--kind` of the campaign that found it, and keep its folder.

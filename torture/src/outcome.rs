@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::launched::Launch;
 use crate::process::{End, Ended};
 
 /// Exit status of a program that was told to stop.
@@ -15,7 +16,7 @@ const NOT_LOADED: i32 = 127;
 /// Files that hold times, wherever they lie in a folder.
 const TIMED: [&str; 3] = ["timing.csv", "provenance.toml", ".lock"];
 /// Folders of a sweep whose files hold times.
-const TIMED_FOLDERS: [&str; 2] = ["logs", "plots"];
+const TIMED_FOLDERS: [&str; 3] = ["logs", "plots", "jobs"];
 /// Keys of `summary.toml` that hold times.
 const TIMED_KEYS: [&str; 5] = [
     "checksum",
@@ -146,6 +147,8 @@ pub struct Allowed {
     pub signals: &'static [i32],
     /// The allocator may end it, and the loader of the system may refuse to start it: neither is the program's own.
     pub out_of_memory: bool,
+    /// What the status is of: `mpirun` has its own for a rank that a signal ended.
+    pub launch: Launch,
 }
 
 /// What a program did that ended as it may.
@@ -183,6 +186,11 @@ pub fn judge(ended: &Ended, allowed: Allowed) -> Result<Verdict> {
         }
         End::Exited(INTERRUPTED) if allowed.interruption => Ok(Verdict::Stopped),
         End::Killed(signal) if allowed.signals.contains(&signal) => Ok(Verdict::Stopped),
+        End::Exited(1..)
+            if matches!(allowed.launch, Launch::Ranks(_)) && !allowed.signals.is_empty() =>
+        {
+            Ok(Verdict::Stopped)
+        }
         End::Killed(6)
             if allowed.out_of_memory && ended.stderr.contains("memory allocation of") =>
         {
@@ -246,6 +254,7 @@ mod tests {
             interruption: true,
             signals: &[9],
             out_of_memory: true,
+            launch: Launch::Alone,
         };
         for (end, stderr) in [
             (End::Exited(101), "thread 'main' panicked at src/a.rs:1"),

@@ -11,6 +11,9 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
+use crate::launched::{Launch, MPIRUN, end_all, processes};
+use crate::random::Choices;
+
 /// A program that has not ended after this time hangs. Undisturbed, on a machine that does nothing else, every one takes a few seconds.
 pub const PATIENCE: Duration = Duration::from_mins(5);
 /// Time between two looks at a running program.
@@ -53,6 +56,8 @@ pub struct Line {
     pub program: String,
     /// Its arguments.
     pub args: Vec<String>,
+    /// What starts the processes.
+    pub launch: Launch,
 }
 
 /// Where the programs are, and where they run.
@@ -68,7 +73,8 @@ pub struct Place {
 pub struct Running {
     child: Child,
     start: Instant,
-    folder: PathBuf,
+    place: Place,
+    launch: Launch,
 }
 
 /// How a program ended.
@@ -101,6 +107,7 @@ impl Line {
         Self {
             program: program.to_owned(),
             args: args.iter().map(|&arg| arg.to_owned()).collect(),
+            launch: Launch::Alone,
         }
     }
 
@@ -119,6 +126,9 @@ impl Line {
         if let Some(clock) = limits.clock {
             let _ = write!(script, "faketime -f '{:+}d' ", clock.days);
         }
+        if let Launch::Ranks(ranks) = self.launch {
+            let _ = write!(script, "{MPIRUN} -n {ranks} ");
+        }
         script += "\"$0\" \"$@\"";
         let output = |name| File::create(place.folder.join(name));
         let mut command = Command::new("sh");
@@ -131,11 +141,13 @@ impl Line {
         command
             .stdout(output(".stdout")?)
             .stderr(output(".stderr")?);
+        self.launch.prepare(&mut command, &place.folder)?;
         let child = command.spawn();
         Ok(Running {
             child: child.with_context(|| format!("cannot start {}", program.display()))?,
             start: Instant::now(),
-            folder: place.folder.clone(),
+            place: place.clone(),
+            launch: self.launch,
         })
     }
 
@@ -160,9 +172,45 @@ impl Running {
         }
     }
 
+    /// Sends a signal to the process, or to one of those that were launched for it.
+    pub fn signal_one(&mut self, signal: Signal, choices: &mut Choices) {
+        let launched = self.launched();
+        match choices.below(launched.len() + 1) {
+            0 => self.signal(signal),
+            // One that has ended meanwhile is left in peace.
+            chosen => drop(kill(launched[chosen - 1], signal)),
+        }
+    }
+
     /// Sends a signal to the process and those that it started.
     pub fn signal_group(&mut self, signal: Signal) {
         let _ = killpg(self.pid(), signal);
+        // Ranks and tasks are in groups of their own.
+        for process in self.launched() {
+            let _ = kill(process, signal);
+        }
+    }
+
+    /// Returns the programs that were launched for the child and have not ended, though the child may have.
+    fn launched(&self) -> Vec<Pid> {
+        if self.launch == Launch::Alone {
+            return Vec::new();
+        }
+        let mut found = processes(&self.place.folder, Some(&self.place.programs));
+        found.retain(|&process| process != self.pid());
+        found
+    }
+
+    /// Waits for the ranks, which end with their launcher. Returns whether one still runs after [`PATIENCE`].
+    fn wait_for_ranks(&self) -> bool {
+        let start = Instant::now();
+        while matches!(self.launch, Launch::Ranks(_)) && !self.launched().is_empty() {
+            if start.elapsed() >= PATIENCE {
+                return true;
+            }
+            std::thread::sleep(10 * POLL);
+        }
+        false
     }
 
     /// Waits so long, or until the program ends. Returns whether it still runs.
@@ -187,14 +235,16 @@ impl Running {
     /// # Errors
     /// If the process cannot be waited for.
     pub fn end(mut self) -> Result<Ended> {
-        let hangs = self.wait_for(PATIENCE)?;
+        let mut hangs = self.wait_for(PATIENCE)?;
         let duration = self.start.elapsed();
+        hangs = hangs || self.wait_for_ranks();
         if hangs {
             self.signal_group(Signal::SIGKILL);
+            end_all(self.launch, &self.place.folder)?;
         }
         let status = self.child.wait()?;
         let read = |name| {
-            let bytes = std::fs::read(self.folder.join(name)).unwrap_or_default();
+            let bytes = std::fs::read(self.place.folder.join(name)).unwrap_or_default();
             String::from_utf8_lossy(&bytes).into_owned()
         };
         Ok(Ended {
@@ -205,7 +255,7 @@ impl Running {
         })
     }
 
-    /// Kills the whole group and waits for its processes. Their number is that of the group, so a process that outlives its parent counts.
+    /// Kills the whole group and all that was launched, and waits for the processes. Their number is that of the group, so a process that outlives its parent counts.
     ///
     /// # Errors
     /// If the process cannot be waited for.
@@ -213,6 +263,7 @@ impl Running {
         self.signal_group(Signal::SIGKILL);
         let pid = self.pid();
         self.child.wait()?;
+        end_all(self.launch, &self.place.folder)?;
         let start = Instant::now();
         while killpg(pid, None).is_ok() && start.elapsed() < PATIENCE {
             std::thread::sleep(POLL);

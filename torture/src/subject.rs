@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::launched::Launch;
 use crate::process::Line;
 
 /// Kinds of subjects, for `--kind`.
-pub const KINDS: [&str; 9] = [
-    "image", "audio", "video", "poisson", "shape", "wave", "hyper", "sweep", "input",
+pub const KINDS: [&str; 11] = [
+    "image", "audio", "video", "poisson", "shape", "wave", "hyper", "sweep", "slurm", "mpi",
+    "input",
 ];
 
 /// Where configs and input files are.
@@ -38,6 +40,8 @@ pub struct Subject {
     files: &'static [(&'static str, &'static str)],
     /// Whether it is a sweep.
     pub is_sweep: bool,
+    /// What starts its processes.
+    pub launch: Launch,
 }
 
 /// Overrides of every subject.
@@ -62,6 +66,23 @@ const fn run(
         sets,
         files,
         is_sweep: false,
+        launch: Launch::Alone,
+    }
+}
+
+const fn sweep(name: &'static str, launch: Launch) -> Subject {
+    Subject {
+        name,
+        kind: "wave",
+        config: "sweeps/helmholtz_activations.toml",
+        sets: &[
+            "objective.points=60",
+            "objective.source_points=20",
+            "train.steps=20",
+        ],
+        files: &[],
+        is_sweep: true,
+        launch,
     }
 }
 
@@ -75,7 +96,7 @@ const SMALL_SHAPE: [&str; 6] = [
 ];
 
 /// All subjects.
-pub const SUBJECTS: [Subject; 16] = [
+pub const SUBJECTS: [Subject; 18] = [
     run(
         "image",
         "image",
@@ -232,17 +253,21 @@ pub const SUBJECTS: [Subject; 16] = [
         ],
         &[],
     ),
+    sweep("sweep", Launch::Alone),
+    sweep("cluster", Launch::Slurm),
     Subject {
-        name: "sweep",
-        kind: "wave",
-        config: "sweeps/helmholtz_activations.toml",
-        sets: &[
-            "objective.points=60",
-            "objective.source_points=20",
-            "train.steps=20",
-        ],
-        files: &[],
-        is_sweep: true,
+        launch: Launch::Ranks(2),
+        ..run(
+            "ranks",
+            "image",
+            "image.toml",
+            &[
+                "signal.size=32",
+                "signal.sampling.subset.points=300",
+                "train.steps=150",
+            ],
+            &[],
+        )
     },
 ];
 
@@ -250,7 +275,12 @@ impl Subject {
     /// Returns the kind by which `--kind` selects the subject.
     #[must_use]
     pub fn selected_by(&self) -> &'static str {
-        if self.is_sweep { "sweep" } else { self.kind }
+        match self.launch {
+            Launch::Ranks(_) => "mpi",
+            Launch::Slurm => "slurm",
+            Launch::Alone if self.is_sweep => "sweep",
+            Launch::Alone => self.kind,
+        }
     }
 
     /// Puts the files that the subject reads into the folder of the inputs. A run keeps their absolute paths, so all trials share them.
@@ -277,8 +307,14 @@ impl Subject {
             };
             line.args.extend(["--set".to_owned(), set]);
         }
-        let threads = if self.is_sweep { "--jobs" } else { "--threads" };
-        line.args.extend([threads.to_owned(), "2".to_owned()]);
+        let workers: &[&str] = match self.launch {
+            Launch::Slurm => &["--on", "slurm"],
+            Launch::Alone if self.is_sweep => &["--jobs", "2"],
+            _ => &["--threads", "2"],
+        };
+        line.args
+            .extend(workers.iter().map(|&word| word.to_owned()));
+        line.launch = self.launch;
         line.args.extend(["--out".to_owned(), out.to_owned()]);
         line
     }
@@ -289,7 +325,11 @@ impl Subject {
         if self.is_sweep || fs::symlink_metadata(folder.join(out)).is_err() {
             return self.start(at, out);
         }
-        Line::new(self.kind, &["resume", out, "--threads", "2"])
+        let line = Line::new(self.kind, &["resume", out, "--threads", "2"]);
+        Line {
+            launch: self.launch,
+            ..line
+        }
     }
 
     /// Returns the run folders of the subject in `out`.

@@ -10,14 +10,18 @@ use nix::sys::signal::Signal;
 use crate::damage::Damaged;
 use crate::disk::{MemoryDisk, Misbehavior, SmallDisk};
 use crate::fault::{DiskKind, Fault, Reach, time_of};
+use crate::launched::{Launch, end_all, wait_for_all};
 use crate::outcome::{Allowed, Results, Verdict, check_nothing_else, judge};
-use crate::process::{Ended, Limits, PATIENCE, Place};
+use crate::process::{Ended, Limits, Line, PATIENCE, Place};
 use crate::random::Choices;
 use crate::subject::{Inputs, Subject};
 
 /// Folder of the disk in the working folder, and of the run on the disk.
 const DISK: &str = "disk";
 const RUN: &str = "disk/run";
+
+/// Numbers of ranks of a shared run. Its results do not depend on them.
+const RANKS: [usize; 3] = [1, 2, 3];
 
 /// Time after which a run with little memory is killed.
 const PATIENCE_WITH_LITTLE_MEMORY: Duration = Duration::from_secs(20);
@@ -55,15 +59,22 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Draws a plan.
-    pub fn draw(bench: &Bench<'_>, choices: &mut Choices) -> Self {
+    /// Draws a plan for a subject.
+    pub fn draw(bench: &Bench<'_>, subject: &Subject, choices: &mut Choices) -> Self {
         let disk = match choices.below(8) {
             0 | 1 if bench.can_mount => DiskKind::Small,
             2..5 if bench.can_mount => DiskKind::Forgetful,
             _ => DiskKind::Plain,
         };
         let count = *choices.of(&[1, 1, 2, 3]);
-        let faults = (0..count).map(|_| Fault::draw(disk, bench.has_faketime, choices));
+        let faults = (0..count).map(|_| {
+            loop {
+                let fault = Fault::draw(disk, bench.has_faketime, choices);
+                if subject.launch == Launch::Alone || fault.strikes_launched() {
+                    break fault;
+                }
+            }
+        });
         Self {
             disk,
             faults: faults.collect(),
@@ -141,15 +152,22 @@ impl Bench<'_> {
             disk,
             choices: Choices::of_seed(plan.seed),
         };
-        for (index, &fault) in plan.faults.iter().enumerate() {
-            let name = || format!("fault {}, {fault}", index + 1);
-            trial.suffer(fault).with_context(name)?;
-        }
-        trial.finish()
+        let found = trial.run(&plan.faults);
+        // Nothing may use the disk when it is unmounted.
+        end_all(subject.launch, folder)?;
+        found
     }
 }
 
 impl Trial<'_> {
+    fn run(&mut self, faults: &[Fault]) -> Result<()> {
+        for (index, &fault) in faults.iter().enumerate() {
+            let name = || format!("fault {}, {fault}", index + 1);
+            self.suffer(fault).with_context(name)?;
+        }
+        self.finish()
+    }
+
     fn run_folder(&self) -> PathBuf {
         self.place.folder.join(RUN)
     }
@@ -159,7 +177,7 @@ impl Trial<'_> {
         self.wait_for_orphans()?;
         self.prepare(fault)?;
         let ended = self.run_disturbed(fault)?;
-        let verdict = judge(&ended, fault.allowed())?;
+        let verdict = judge(&ended, self.allowed(fault))?;
         self.mend(fault)?;
         if verdict == Verdict::Finished {
             return self.check_results(fault);
@@ -197,8 +215,7 @@ impl Trial<'_> {
 
     /// Runs the program until the fault, or its end.
     fn run_disturbed(&mut self, fault: Fault) -> Result<Ended> {
-        let folder = self.place.folder.clone();
-        let line = self.subject.resume(self.bench.inputs, &folder, RUN);
+        let line = self.line();
         let mut running = line.start(&self.place, fault.limits())?;
         if let Fault::LittleMemory { .. } = fault {
             // Near its limit, the allocator of the C library maps every allocation by itself: the run goes on, a hundred times slower.
@@ -215,12 +232,12 @@ impl Trial<'_> {
             Fault::Kill {
                 reach: Reach::Process,
                 ..
-            } => running.signal(Signal::SIGKILL),
+            } => running.signal_one(Signal::SIGKILL, &mut self.choices),
             Fault::Stop { signal, again, .. } => {
-                running.signal(signal);
+                running.signal_one(signal, &mut self.choices);
                 if let Some(milliseconds) = again {
                     running.wait_for(Duration::from_millis(milliseconds))?;
-                    running.signal(signal);
+                    running.signal_one(signal, &mut self.choices);
                 }
             }
             Fault::Pause { milliseconds, .. } => {
@@ -292,17 +309,35 @@ impl Trial<'_> {
         Ok(())
     }
 
-    /// Starts or continues the subject without a fault, and waits for its end.
-    fn go_on(&self) -> Result<Ended> {
+    /// Returns the line that starts or continues the subject, on any number of ranks.
+    fn line(&mut self) -> Line {
         let folder = &self.place.folder;
-        let line = self.subject.resume(self.bench.inputs, folder, RUN);
+        let mut line = self.subject.resume(self.bench.inputs, folder, RUN);
+        if let Launch::Ranks(_) = self.subject.launch {
+            line.launch = Launch::Ranks(*self.choices.of(&RANKS));
+        }
+        line
+    }
+
+    fn allowed(&self, fault: Fault) -> Allowed {
+        Allowed {
+            launch: self.subject.launch,
+            ..fault.allowed()
+        }
+    }
+
+    /// Starts or continues the subject without a fault, and waits for its end.
+    fn go_on(&mut self) -> Result<Ended> {
+        let line = self.line();
         line.run(&self.place, Limits::default())
     }
 
     /// Waits until runs of a killed sweep, which go on without it, have ended.
     fn wait_for_orphans(&self) -> Result<()> {
         let start = Instant::now();
-        while self.subject.is_sweep && self.is_in_use() {
+        // Tasks of Slurm are meant to go on.
+        let is_local = self.subject.launch == Launch::Alone;
+        while self.subject.is_sweep && is_local && self.is_in_use() {
             ensure!(start.elapsed() < PATIENCE, "runs of a killed sweep hang");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -325,6 +360,8 @@ impl Trial<'_> {
         let verdict = judge(&ended, Allowed::default());
         let verdict = verdict.context("without a fault, the run does not go on")?;
         ensure!(verdict == Verdict::Finished, "the run did not end");
+        let has_ended = wait_for_all(self.subject.launch, &self.place.folder);
+        ensure!(has_ended, "tasks of a finished sweep hang");
         self.check_finished()
     }
 
