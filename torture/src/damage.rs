@@ -61,6 +61,8 @@ const DAMAGES: [Damage; 9] = [
 pub struct Damaged {
     path: PathBuf,
     before: Vec<u8>,
+    /// What it holds since then; `None` for a folder.
+    after: Option<Vec<u8>>,
     /// What was done.
     pub damage: Damage,
 }
@@ -92,6 +94,7 @@ impl Damaged {
         Ok(Some(Self {
             path,
             before,
+            after,
             damage,
         }))
     }
@@ -100,6 +103,12 @@ impl Damaged {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns whether the file still is as it was after the damage.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        self.after == fs::read(&self.path).ok()
     }
 
     /// Puts the file back as it was.
@@ -197,7 +206,9 @@ mod tests {
             let is_same = after.is_ok_and(|after| after == damaged.before);
             // A file may be swapped with itself, and two flips may cancel out.
             assert!(!is_same || [Damage::Swap, Damage::Flip].contains(&damaged.damage));
+            assert!(damaged.is_untouched());
             damaged.mend().unwrap();
+            assert!(is_same || !damaged.is_untouched());
             assert_eq!(fs::read(damaged.path()).unwrap(), damaged.before);
             seen.push(damaged.damage);
         }

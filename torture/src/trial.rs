@@ -251,11 +251,10 @@ impl Trial<'_> {
     }
 
     fn mend(&mut self, fault: Fault) -> Result<()> {
-        let at = self.place.folder.join(DISK);
         match (fault, &mut self.disk) {
             (Fault::PowerCut { .. }, Mounted::Forgetful(disk)) => {
                 let choices = &mut self.choices;
-                disk.while_unmounted(&at, |model| model.cut_power(choices))?;
+                disk.while_unmounted(|model| model.cut_power(choices))?;
             }
             (_, Mounted::Forgetful(disk)) => disk.behave(Misbehavior::default()),
             (_, Mounted::Small(disk)) => disk.mend()?,
@@ -283,8 +282,8 @@ impl Trial<'_> {
         };
         match judge(&ended, refusal).with_context(name)? {
             Verdict::Finished if self.subject.is_sweep => {
-                // A sweep reads tables and summaries of finished runs, and leaves their checkpoints alone.
-                if damaged.path().starts_with(run.join("checkpoints")) {
+                // A sweep reads tables and summaries of finished runs, and leaves their checkpoints alone. Unfinished runs write new ones.
+                if damaged.path().starts_with(run.join("checkpoints")) && damaged.is_untouched() {
                     damaged.mend()?;
                 }
                 self.check_finished().with_context(name)

@@ -1,15 +1,17 @@
 //! The file system in memory as a mounted one, by FUSE. Writes can be slow and can fail.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use fuser::{
     FileAttr, FileType, Filesystem, MountOption, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
     ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite, Request, TimeOrNow,
 };
+use nix::errno::Errno;
 use nix::libc::{EIO, EISDIR, ENOENT, ENOSPC, ENOTDIR, ENOTEMPTY};
+use nix::mount::{MntFlags, umount2};
 
 use super::model::{Model, Node, ROOT};
 
@@ -55,7 +57,11 @@ struct Shared {
 pub struct MemoryDisk {
     shared: Arc<Mutex<Shared>>,
     session: Option<fuser::BackgroundSession>,
+    at: PathBuf,
 }
+
+/// Longest time for which a process that was killed holds its files.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl MemoryDisk {
     /// Mounts an empty disk at an existing folder.
@@ -66,15 +72,16 @@ impl MemoryDisk {
         let mut disk = Self {
             shared: Arc::default(),
             session: None,
+            at: at.to_path_buf(),
         };
-        disk.mount_again(at)?;
+        disk.mount_again()?;
         Ok(disk)
     }
 
-    fn mount_again(&mut self, at: &Path) -> std::io::Result<()> {
+    fn mount_again(&mut self) -> std::io::Result<()> {
         let files = Files(self.shared.clone());
         let options = [MountOption::FSName("siren-torture".to_owned())];
-        self.session = Some(fuser::spawn_mount2(files, at, &options)?);
+        self.session = Some(fuser::spawn_mount2(files, &self.at, &options)?);
         Ok(())
     }
 
@@ -87,14 +94,30 @@ impl MemoryDisk {
     ///
     /// # Errors
     /// If it cannot be mounted again.
-    pub fn while_unmounted(
-        &mut self,
-        at: &Path,
-        change: impl FnOnce(&mut Model),
-    ) -> std::io::Result<()> {
-        self.session = None;
+    pub fn while_unmounted(&mut self, change: impl FnOnce(&mut Model)) -> std::io::Result<()> {
+        self.unmount();
         change(&mut lock(&self.shared).model);
-        self.mount_again(at)
+        self.mount_again()
+    }
+
+    fn unmount(&mut self) {
+        let start = Instant::now();
+        // A process that was killed is gone before its files are closed.
+        while umount2(&self.at, MntFlags::empty()) == Err(Errno::EBUSY) {
+            if start.elapsed() > PATIENCE {
+                // If this fails, the folder of the trial is not removed, and nothing else is affected.
+                let _ = umount2(&self.at, MntFlags::MNT_DETACH);
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.session = None;
+    }
+}
+
+impl Drop for MemoryDisk {
+    fn drop(&mut self) {
+        self.unmount();
     }
 }
 
