@@ -17,13 +17,14 @@ const NOT_LOADED: i32 = 127;
 const TIMED: [&str; 3] = ["timing.csv", "provenance.toml", ".lock"];
 /// Folders of a sweep whose files hold times.
 const TIMED_FOLDERS: [&str; 3] = ["logs", "plots", "jobs"];
-/// Keys of `summary.toml` that hold times.
-const TIMED_KEYS: [&str; 5] = [
+/// Keys of `summary.toml` that hold times, and what computed the run.
+const TIMED_KEYS: [&str; 6] = [
     "checksum",
     "seconds",
     "seconds_per_step",
     "peak_memory_mib",
     "threads",
+    "ranks",
 ];
 
 /// The files of a run or a sweep that must not depend on what happened to it, by their path in the folder.
