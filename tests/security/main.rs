@@ -161,11 +161,20 @@ fn pictures_that_claim_huge_sizes_are_refused() {
     ];
     assert_harmless("image", "signal.path", &bombs);
     assert_harmless("poisson", "signal.path", &bombs[..1]);
-    // A clip reads all frames.
+    // A clip reads all frames, which have sizes of their own.
+    let mut frame = gif.clone();
+    frame[6..10].copy_from_slice(&[4, 0, 4, 0]);
     assert_harmless(
         "video",
         "signal.path",
-        &[bomb("huge.gif", gif, &["65535 × 65535", "16384"])],
+        &[
+            bomb("huge.gif", gif, &["65535 × 65535", "16384"]),
+            bomb(
+                "frame.gif",
+                frame,
+                &["a frame, number 0, of 65535 × 65535", "16384"],
+            ),
+        ],
     );
 }
 

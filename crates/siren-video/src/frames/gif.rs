@@ -89,7 +89,7 @@ impl FrameSource for GifFrames {
     }
 }
 
-/// Reads the delays of all frames, in ticks, without decoding their pixels, and checks the size of the picture before.
+/// Reads the delays of all frames, in ticks, without decoding their pixels, and checks the sizes of the picture and of the frames.
 fn read_delays(path: &Path) -> Result<Vec<u16>> {
     let file = File::open(path).map_err(Error::io("open", path))?;
     let mut options = DecodeOptions::new();
@@ -97,12 +97,14 @@ fn read_delays(path: &Path) -> Result<Vec<u16>> {
     let mut decoder = options
         .read_info(BufReader::new(file))
         .map_err(|error| decode_error(path, &error))?;
-    check_size(path, decoder.height(), decoder.width())?;
+    check_size(path, "", decoder.height(), decoder.width())?;
     let mut delays = Vec::new();
     while let Some(frame) = decoder
         .next_frame_info()
         .map_err(|error| decode_error(path, &error))?
     {
+        let what = format!("a frame, number {}, of ", delays.len());
+        check_size(path, &what, frame.height, frame.width)?;
         delays.push(if frame.delay == 0 {
             DEFAULT_DELAY
         } else {
@@ -112,14 +114,14 @@ fn read_delays(path: &Path) -> Result<Vec<u16>> {
     Ok(delays)
 }
 
-/// Checks the size in the header. A decoder takes memory for the whole picture before it reads the first pixel.
-fn check_size(path: &Path, height: u16, width: u16) -> Result<()> {
+/// Checks a size in a header: that of the clip, or of `what`. A decoder takes memory for all pixels before it reads the first one.
+fn check_size(path: &Path, what: &str, height: u16, width: u16) -> Result<()> {
     let (rows, columns) = (usize::from(height), usize::from(width));
     if rows.max(columns) <= MAX_SIDE && rows * columns <= MAX_PIXELS {
         return Ok(());
     }
     let message = format!(
-        "has {height} × {width} pixels (height × width) according to its header, expected at most {MAX_SIDE} per side and {} million \
+        "has {what}{height} × {width} pixels (height × width) according to its header, expected at most {MAX_SIDE} per side and {} million \
          in total; make it smaller first, or copy it again if its header is damaged",
         MAX_PIXELS / 1_000_000
     );
