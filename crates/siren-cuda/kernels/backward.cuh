@@ -17,7 +17,7 @@ __device__ __forceinline__ float scatter_row(const ResultTile &result, const Sca
     const Rows &out = scatter.out;
     int row = result.thread, component = row / jets.points_per_tile, point = row % jets.points_per_tile;
     bool is_point = component < jets.components() && point < jets.tile_points();
-    long index = (long)blockIdx.z * jets.points + (long)blockIdx.x * jets.points_per_tile + point;
+    long index = (long)blockIdx.z * jets.points + (long)blockIdx.y * jets.points_per_tile + point;
     const float *from = scatter.d_jets + index * out.width * jets.components() + component;
     float *to = out.here().row(row), largest = 0.0f;
     int first = result.first_column();
@@ -36,11 +36,11 @@ __device__ __forceinline__ float scatter_row(const ResultTile &result, const Sca
     return largest;
 }
 
-// Blocks (x, y, z): (tile, channels, field).
+// Blocks (x, y, z): (channels, tile, field).
 extern "C" __global__ void __launch_bounds__(THREADS) scatter(const Scatter scatter) {
-    ResultTile result = {nullptr, 0, nullptr, (int)blockIdx.y, (int)threadIdx.x, false};
+    ResultTile result = {nullptr, 0, nullptr, (int)blockIdx.x, (int)threadIdx.x, false};
     TileOfRows to = scatter.out.here();
-    to.maxima[threadIdx.x * to.column_tiles + blockIdx.y] = scatter_row(result, scatter);
+    to.maxima[threadIdx.x * to.column_tiles + blockIdx.x] = scatter_row(result, scatter);
 }
 
 // How a product becomes the gradient with respect to the preactivations of the layer below.
@@ -61,13 +61,16 @@ struct LayerBackward {
 };
 
 // For C components of sines, of which D are gradients.
-template <int C, int D>
+template <int C, int D, int BATCH>
 __device__ __forceinline__ void store_backward_fours(const ResultTile &result, const Jets &jets, const BackwardStep &step) {
     TileOfRows saved = step.z.here();
-    change_and_store_fours<C>(result, jets, step.d_input, [&](int point, int column, Four<C> &d) {
+    auto load = [&](int point, int column) {
         Four<C> z;
 #pragma unroll
         for (int c = 0; c < C; c++) z.load(c, saved.row(c * jets.points_per_tile + point) + column);
+        return z;
+    };
+    change_and_store_fours<C, BATCH>(result, jets, step.d_input, load, [&](int, int, Four<C> &d, const Four<C> &z) {
 #pragma unroll
         for (int e = 0; e < 4; e++) {
             if (C == 1) {
@@ -79,19 +82,20 @@ __device__ __forceinline__ void store_backward_fours(const ResultTile &result, c
     });
 }
 
-// Goes backward through the activation of the layer below, and writes the tile.
+// Goes backward through the activation of the layer below, and writes the tile. Loads the z of some values, or of some jets, at once.
+template <int VALUES_AT_ONCE, int JETS_AT_ONCE>
 __device__ __forceinline__ void store_backward(const ResultTile &result, const Jets &jets, const BackwardStep &step) {
     bool is_sine = step.activation.kind == SINE;
     if (jets.shape == VALUES) {
-        store_backward_fours<1, 0>(result, jets, step);
+        store_backward_fours<1, 0, VALUES_AT_ONCE>(result, jets, step);
     } else if (jets.shape == GRADIENT_2 && is_sine) {
-        store_backward_fours<3, 2>(result, jets, step);
+        store_backward_fours<3, 2, JETS_AT_ONCE>(result, jets, step);
     } else if (jets.shape == LAPLACIAN_2 && is_sine) {
-        store_backward_fours<4, 2>(result, jets, step);
+        store_backward_fours<4, 2, JETS_AT_ONCE>(result, jets, step);
     } else if (jets.shape == GRADIENT_3 && is_sine) {
-        store_backward_fours<4, 3>(result, jets, step);
+        store_backward_fours<4, 3, JETS_AT_ONCE>(result, jets, step);
     } else if (jets.shape == LAPLACIAN_3 && is_sine) {
-        store_backward_fours<5, 3>(result, jets, step);
+        store_backward_fours<5, 3, JETS_AT_ONCE>(result, jets, step);
     } else {
         TileOfRows z = step.z.here();
         change_and_store(result, jets, step.d_input, [&](int point, int column, Element d) {
@@ -107,5 +111,5 @@ extern "C" __global__ void __launch_bounds__(THREADS, LAYER_BLOCKS) layer_backwa
     extern __shared__ __align__(16) unsigned char shared[];
     ProductMemory &memory = *reinterpret_cast<ProductMemory *>(shared);
     multiply_tile<4>(memory, layer.d_output, layer.step.weights, layer.step.d_input.stride);
-    store_backward(memory.tile(), layer.jets, layer.step);
+    store_backward<4, 2>(memory.tile(), layer.jets, layer.step);
 }

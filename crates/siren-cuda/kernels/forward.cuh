@@ -37,7 +37,8 @@ __device__ __forceinline__ void store_forward_fours(const ResultTile &result, co
         int column = result.first_column() + four_columns(result) + e;
         if (bias && column < out.h.width) own_bias[e] = bias[column];
     }
-    change_and_store_fours<C>(result, jets, out.h, [&](int point, int column, Four<C> &z) {
+    auto nothing = [](int, int) { return Nothing(); };
+    change_and_store_fours<C, 1>(result, jets, out.h, nothing, [&](int point, int column, Four<C> &z, Nothing) {
         Four<C> save;
 #pragma unroll
         for (int e = 0; e < 4; e++) {
@@ -83,7 +84,7 @@ __device__ __forceinline__ void store_jets(const ResultTile &result, const Jets 
     for (int i = result.thread; i < jets.tile_points() * columns; i += THREADS) {
         int point = i / columns, column = i % columns, channel = result.first_column() + column;
         Element x = element_of(result, jets, point, column);
-        long index = ((long)blockIdx.z * jets.points + (long)blockIdx.x * jets.points_per_tile + point) * channels + channel;
+        long index = ((long)blockIdx.z * jets.points + (long)blockIdx.y * jets.points_per_tile + point) * channels + channel;
         for (int c = 0; c < jets.components(); c++) out.jets[index * jets.components() + c] = c == 0 && bias ? x[c] + bias[channel] : x[c];
     }
 }
@@ -149,15 +150,41 @@ struct FeaturesForward {
     ForwardOutput out;
 };
 
-// z = w x + b.
-__device__ __forceinline__ void affine(const PointFeatures &features, const float *x, int column, Element z) {
+// The coordinates of a point of this block's tile.
+__device__ __forceinline__ const float *point_coords(const PointFeatures &features, int point) {
+    const Jets &jets = features.jets;
+    long index = (long)blockIdx.z * jets.points + (long)blockIdx.y * jets.points_per_tile + point;
+    return features.coords + index * features.dims;
+}
+
+// Points between two of a thread.
+constexpr int FEATURE_POINTS = THREADS / TILE_COLUMNS;
+// Coordinates whose weights stay in registers.
+constexpr int REGISTER_DIMS = 4;
+
+// z = w x + b of one feature, for all points of a thread.
+__device__ __forceinline__ void compute_affine(const ResultTile &result, const PointFeatures &features, int column, int feature) {
+    const Jets &jets = features.jets;
     const float *parameters = features.parameters.of_field();
-    const float *w = parameters + features.first + (long)column * features.dims;
-    float sum = parameters[features.second + column];
-    for (int i = 0; i < features.dims; i++) sum = fmaf(w[i], x[i], sum);
-    z[0] = sum;
-    for (int i = 0; i < features.jets.gradients; i++) z[1 + i] = w[i];
-    for (int k = 0; k < features.jets.traces; k++) z[1 + features.jets.gradients + k] = 0.0f;
+    const float *weights = parameters + features.first + (long)feature * features.dims;
+    float bias = parameters[features.second + feature], w[REGISTER_DIMS];
+#pragma unroll
+    for (int i = 0; i < REGISTER_DIMS; i++) w[i] = i < features.dims ? weights[i] : 0.0f;
+#pragma unroll 4
+    for (int point = result.thread / TILE_COLUMNS; point < jets.tile_points(); point += FEATURE_POINTS) {
+        const float *x = point_coords(features, point);
+        Element z = element_of(result, jets, point, column);
+        float sum = bias;
+#pragma unroll
+        for (int i = 0; i < REGISTER_DIMS; i++) {
+            if (i < features.dims) sum = fmaf(w[i], x[i], sum);
+            if (i < jets.gradients) z[1 + i] = w[i];
+        }
+        for (int i = REGISTER_DIMS; i < features.dims; i++) sum = fmaf(weights[i], x[i], sum);
+        for (int i = REGISTER_DIMS; i < jets.gradients; i++) z[1 + i] = weights[i];
+        for (int k = 0; k < jets.traces; k++) z[1 + jets.gradients + k] = 0.0f;
+        z[0] = sum;
+    }
 }
 
 // A coordinate, or the sine or cosine of ⟨ω, x⟩.
@@ -209,23 +236,19 @@ __device__ __forceinline__ void compute_features(const ResultTile &result, const
     const Jets &jets = features.jets;
     int column = result.thread % TILE_COLUMNS, feature = result.first_column() + column;
     if (feature >= max(h.width, h.stride)) return;
-    for (int point = result.thread / TILE_COLUMNS; point < jets.tile_points(); point += THREADS / TILE_COLUMNS) {
-        long index = (long)blockIdx.z * jets.points + (long)blockIdx.x * jets.points_per_tile + point;
-        const float *x = features.coords + index * features.dims;
+    if (features.kind == AFFINE && feature < h.width) {
+        compute_affine(result, features, column, feature);
+        return;
+    }
+    for (int point = result.thread / TILE_COLUMNS; point < jets.tile_points(); point += FEATURE_POINTS) {
+        const float *x = point_coords(features, point);
         Element z = element_of(result, jets, point, column);
         if (feature >= h.width) {
             // Padding: elements are read four at a time.
             for (int c = 0; c < jets.components(); c++) z[c] = 0.0f;
-            continue;
-        }
-        switch (features.kind) {
-        case AFFINE:
-            affine(features, x, feature, z);
-            break;
-        case SINUSOIDS:
+        } else if (features.kind == SINUSOIDS) {
             sinusoid(features, x, feature, z);
-            break;
-        default:
+        } else {
             distance(features, x, feature, z);
         }
     }

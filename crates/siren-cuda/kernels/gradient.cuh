@@ -31,9 +31,9 @@ __device__ __forceinline__ TileRange tiles_of_split(int tiles, int splits, int s
 struct GradientMemory {
     // [buffer][operand][piece]: z̄ and h.
     u16 slices[2][2][PIECES][GRADIENT_PIECE];
-    // Powers of two by which z̄ of the tile's rows are scaled, so that the scales of z̄ and h cancel in every product; those of h.
-    float d_scales[TILE_ROWS];
-    float h_scales[TILE_ROWS];
+    // [buffer]: powers of two by which z̄ and h of a tile's rows are scaled.
+    float d_scales[2][TILE_ROWS];
+    float h_scales[2][TILE_ROWS];
     float warp_maxima[THREADS / 32];
     float4 bias[THREADS];
 };
@@ -113,22 +113,48 @@ __device__ __forceinline__ void multiply_gradient_slice(float sums[2][4][4], con
     }
 }
 
-// Chooses the scales of a tile's rows: h of a row by 2^a, z̄ by 2^(t - a), with one t for the tile. Returns t.
-__device__ __forceinline__ int choose_scales(GradientMemory &memory, const TileOfRows &d_output, const TileOfRows &input) {
-    int row = threadIdx.x;
-    int a = scale_exponent(input.maximum(row));
-    float largest = warp_maximum(d_output.maximum(row) * power_of_two(-a));
-    memory.h_scales[row] = power_of_two(a);
-    if (row % 32 == 0) memory.warp_maxima[row / 32] = largest;
-    __syncthreads();
-    for (int warp = 0; warp < THREADS / 32; warp++) {
-        // By the bits, so that NaN and infinity stay.
-        largest = __uint_as_float(max(__float_as_uint(largest), __float_as_uint(memory.warp_maxima[warp])));
+// The largest magnitudes of a row for each of its tiles of columns, which are read some time before they are needed.
+struct RowMaxima {
+    static constexpr int COUNT = 4;
+    float first[COUNT];
+    // Those of the other tiles of columns are read when they are needed.
+    const float *others;
+    int other_count;
+
+    __device__ __forceinline__ RowMaxima(const TileOfRows &rows, int row) {
+        const float *all = rows.maxima + row * rows.column_tiles;
+#pragma unroll
+        for (int i = 0; i < COUNT; i++) first[i] = i < rows.column_tiles ? all[i] : 0.0f;
+        others = all + COUNT;
+        other_count = rows.column_tiles - COUNT;
     }
-    int t = scale_exponent(largest);
-    memory.d_scales[row] = power_of_two(t - a);
+    __device__ __forceinline__ float largest() const {
+        float largest = fmaxf(fmaxf(first[0], first[1]), fmaxf(first[2], first[3]));
+#pragma unroll 4
+        for (int i = 0; i < other_count; i++) largest = fmaxf(largest, others[i]);
+        return largest;
+    }
+};
+
+// Rows are scaled so that the scales of z̄ and h cancel in every product: h of a row by 2^a, z̄ by 2^(t - a), with one t for a split.
+__device__ __forceinline__ int input_exponent(const RowMaxima &input) { return scale_exponent(input.largest()); }
+
+// Returns t, given the largest z̄ 2^-a of this thread's rows.
+__device__ __forceinline__ int choose_exponent(GradientMemory &memory, float largest) {
+    largest = warp_maximum(largest);
+    if (threadIdx.x % 32 == 0) memory.warp_maxima[threadIdx.x / 32] = largest;
     __syncthreads();
-    return t;
+    // By the bits, so that NaN and infinity stay.
+    u32 bits = 0;
+    for (int warp = 0; warp < THREADS / 32; warp++) bits = max(bits, __float_as_uint(memory.warp_maxima[warp]));
+    return scale_exponent(__uint_as_float(bits));
+}
+
+// Writes the scales of this thread's row of a tile.
+__device__ __forceinline__ void store_scales(GradientMemory &memory, int buffer, const RowMaxima &input, int t) {
+    int a = input_exponent(input);
+    memory.h_scales[buffer][threadIdx.x] = power_of_two(a);
+    memory.d_scales[buffer][threadIdx.x] = power_of_two(t - a);
 }
 
 // Adds the columns of the slices' values: those of the bias.
@@ -169,31 +195,45 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) weight_gradient(const W
     if (first_output >= layer.d_output.width || first_input >= layer.input.width) return;
     TileRange range = tiles_of_split(gradient.tiles, gradient.partials.splits, split);
     float totals[2][4][4] = {};
-    float4 bias = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+    float4 bias = make_float4(0.0f, 0.0f, 0.0f, 0.0f), d[4], h[4];
+    auto d_output = [&](int tile) { return layer.d_output.tile(Rows::first_row(blockIdx.z, gradient.tiles, tile)); };
+    auto input = [&](int tile) { return layer.input.tile(Rows::first_row(blockIdx.z, gradient.tiles, tile)); };
+    float largest = 0.0f;
+#pragma unroll 2
     for (int tile = range.first; tile < range.end; tile++) {
-        long first_row = Rows::first_row(blockIdx.z, gradient.tiles, tile);
-        TileOfRows d_output = layer.d_output.tile(first_row), input = layer.input.tile(first_row);
-        int exponent = choose_scales(memory, d_output, input);
+        RowMaxima d_maxima(d_output(tile), threadIdx.x), h_maxima(input(tile), threadIdx.x);
+        float own = d_maxima.largest() * power_of_two(-input_exponent(h_maxima));
+        largest = __uint_as_float(max(__float_as_uint(largest), __float_as_uint(own)));
+    }
+    int exponent = choose_exponent(memory, largest);
+    float scale = power_of_two(-exponent);
+    // What a tile needs first is loaded during the last products of the tile before.
+    if (range.first < range.end) {
+        store_scales(memory, range.first % 2, RowMaxima(input(range.first), threadIdx.x), exponent);
+        load_gradient_slice(d, d_output(range.first), 0, first_output);
+        load_gradient_slice(h, input(range.first), 0, first_input);
+    }
+    __syncthreads();
+    for (int tile = range.first; tile < range.end; tile++) {
+        int next = min(tile + 1, range.end - 1);
+        RowMaxima next_maxima(input(next), threadIdx.x);
         float sums[2][4][4] = {};
-        float4 d[4], h[4];
-        load_gradient_slice(d, d_output, 0, first_output);
-        load_gradient_slice(h, input, 0, first_input);
         for (int slice = 0; slice < TILE_ROWS / SLICE; slice++) {
             int row = slice * SLICE;
-            store_gradient_slice(memory.slices[slice % 2][0][0], d, memory.d_scales + row);
-            store_gradient_slice(memory.slices[slice % 2][1][0], h, memory.h_scales + row);
+            bool is_last = row + SLICE == TILE_ROWS;
+            store_gradient_slice(memory.slices[slice % 2][0][0], d, memory.d_scales[tile % 2] + row);
+            store_gradient_slice(memory.slices[slice % 2][1][0], h, memory.h_scales[tile % 2] + row);
             if (input_tile == 0) add_bias(bias, d, row, gradient.jets.points_per_tile);
+            if (is_last) store_scales(memory, (tile + 1) % 2, next_maxima, exponent);
             __syncthreads();
-            if (row + SLICE < TILE_ROWS) {
-                load_gradient_slice(d, d_output, row + SLICE, first_output);
-                load_gradient_slice(h, input, row + SLICE, first_input);
-            }
+            int from = is_last ? next : tile, next_row = is_last ? 0 : row + SLICE;
+            load_gradient_slice(d, d_output(from), next_row, first_output);
+            load_gradient_slice(h, input(from), next_row, first_input);
             multiply_gradient_slice(sums, memory.slices[slice % 2]);
         }
-        float scale = power_of_two(-exponent);
+        // Tensor cores cut sums off: few products stay in them.
 #pragma unroll
         for (int i = 0; i < 32; i++) totals[i / 16][i / 4 % 4][i % 4] += sums[i / 16][i / 4 % 4][i % 4] * scale;
-        // No barrier: the next tile's scales are written after the last ones are read, and its slices after the barriers between.
     }
     float *out = gradient.partials.here(split);
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
@@ -223,40 +263,77 @@ struct FeaturesGradient {
     int tiles;
 };
 
-// Sums over the points of a split for one feature: for an affine layer Σ z̄ xᵢ + z̄ᵢ and Σ z̄; for a distance Σ d (xᵢ - cᵢ) + dᵢ and the
-// gradient with respect to its width.
+// Coordinates whose sums a thread has at once.
+constexpr int SUMMED_AXES = 2;
+// Threads that share 64 features, four each, and groups of them that share the points.
+constexpr int FEATURE_THREADS = TILE_COLUMNS / 4;
+constexpr int FEATURE_GROUPS = THREADS / FEATURE_THREADS;
+
+// Sums over points for four features: for an affine layer Σ z̄ xᵢ + z̄ᵢ, and Σ z̄; for a distance Σ d (xᵢ - cᵢ) + dᵢ, and the part of the
+// coordinates i in the gradient with respect to its width.
 struct FeatureSums {
-    float axis;
-    float second;
+    float axes[SUMMED_AXES][4];
+    float second[4];
 };
 
-__device__ __forceinline__ FeatureSums sum_feature(const FeaturesGradient &features, TileRange range, int feature, int axis, int group) {
+// Adds the points of a group. `axes` are different if they count both.
+template <int KIND, bool HAS_GRADIENTS>
+__device__ __forceinline__ FeatureSums sum_features(const FeaturesGradient &features, TileRange range, int feature, int first_axis) {
     const Jets &jets = features.jets;
     const Rows &rows = features.d_output;
-    float center = 0.0f;
-    if (features.kind == DISTANCES) center = features.parameters.of_field()[features.first + (long)feature * features.dims + axis];
-    FeatureSums sums = {0.0f, 0.0f};
+    int group = threadIdx.x / FEATURE_THREADS;
+    FeatureSums sums = {};
+    float center[SUMMED_AXES][4] = {};
+    if (KIND == DISTANCES) {
+#pragma unroll
+        for (int a = 0; a < SUMMED_AXES; a++) {
+#pragma unroll
+            for (int e = 0; e < 4; e++) {
+                int axis = min(first_axis + a, features.dims - 1), column = min(feature + e, rows.width - 1);
+                center[a][e] = features.parameters.of_field()[features.first + (long)column * features.dims + axis];
+            }
+        }
+    }
     for (int tile = range.first; tile < range.end; tile++) {
         int points = min(jets.points_per_tile, jets.points - tile * jets.points_per_tile);
         const float *d = rows.tile(Rows::first_row(blockIdx.z, features.tiles, tile)).data + feature;
-        for (int point = group; point < points; point += THREADS / TILE_COLUMNS) {
-            long index = (long)blockIdx.z * jets.points + (long)tile * jets.points_per_tile + point;
-            auto component = [&](int c) { return d[(c * jets.points_per_tile + point) * rows.stride]; };
-            float x = features.coords[index * features.dims + axis] - center, d0 = component(0);
-            float di = jets.gradients ? component(1 + axis) : 0.0f;
-            sums.axis += fmaf(d0, x, di);
-            if (features.kind == DISTANCES) {
-                sums.second += x * fmaf(d0, x, 2.0f * di);
-                for (int k = 0; k < jets.traces; k++) {
-                    for (int e = jets.first_entry(k); e < jets.entry_ends[k]; e++) {
-                        TraceEntry entry = jets.entries[e];
-                        if (entry.i == axis && entry.j == axis) {
-                            sums.second += 2.0f * entry.coefficient * component(1 + jets.gradients + k);
+        const float *coords = features.coords + ((long)blockIdx.z * jets.points + (long)tile * jets.points_per_tile) * features.dims;
+        auto component = [&](int c, int point) { return d + (c * jets.points_per_tile + point) * rows.stride; };
+#pragma unroll 4
+        for (int point = group; point < points; point += FEATURE_GROUPS) {
+            Four<1> d0;
+            d0.load(0, component(0, point));
+#pragma unroll
+            for (int a = 0; a < SUMMED_AXES; a++) {
+                // The last axis once more rather than a branch.
+                int axis = min(first_axis + a, features.dims - 1);
+                float x = coords[point * features.dims + axis];
+                Four<1> di = {};
+                if (HAS_GRADIENTS) di.load(0, component(1 + axis, point));
+#pragma unroll
+                for (int e = 0; e < 4; e++) {
+                    float from_center = x - center[a][e];
+                    sums.axes[a][e] += fmaf(d0.x[0][e], from_center, di.x[0][e]);
+                    if (KIND == DISTANCES && first_axis + a < features.dims) {
+                        sums.second[e] += from_center * fmaf(d0.x[0][e], from_center, 2.0f * di.x[0][e]);
+                    }
+                }
+                if (KIND == DISTANCES && first_axis + a < features.dims) {
+                    for (int k = 0; k < jets.traces; k++) {
+                        for (int entry = jets.first_entry(k); entry < jets.entry_ends[k]; entry++) {
+                            TraceEntry of = jets.entries[entry];
+                            if (of.i != axis || of.j != axis) continue;
+                            Four<1> trace;
+                            trace.load(0, component(1 + jets.gradients + k, point));
+#pragma unroll
+                            for (int e = 0; e < 4; e++) sums.second[e] += 2.0f * of.coefficient * trace.x[0][e];
                         }
                     }
                 }
-            } else {
-                sums.second += d0;
+            }
+            if (KIND != DISTANCES) {
+#pragma unroll
+                for (int e = 0; e < 4; e++) sums.second[e] += d0.x[0][e];
             }
         }
     }
@@ -264,29 +341,49 @@ __device__ __forceinline__ FeatureSums sum_feature(const FeaturesGradient &featu
 }
 
 // Gradient with respect to the parameters of the features. Blocks (x, y, z): (64 features, split, field).
-extern "C" __global__ void __launch_bounds__(THREADS) features_gradient(const FeaturesGradient features) {
-    __shared__ FeatureSums halves[TILE_COLUMNS];
-    int column = threadIdx.x % TILE_COLUMNS, group = threadIdx.x / TILE_COLUMNS, feature = blockIdx.x * TILE_COLUMNS + column;
-    bool is_feature = feature < features.d_output.width;
+extern "C" __global__ void __launch_bounds__(THREADS, 4) features_gradient(const FeaturesGradient features) {
+    __shared__ FeatureSums groups[THREADS];
+    int first_feature = blockIdx.x * TILE_COLUMNS, own = first_feature + (int)threadIdx.x % FEATURE_THREADS * 4;
+    // One thread adds the sums of all groups for one feature.
+    int feature = first_feature + (int)threadIdx.x, column = threadIdx.x;
+    bool is_writer = column < TILE_COLUMNS && feature < features.d_output.width, is_distance = features.kind == DISTANCES;
     TileRange range = tiles_of_split(features.tiles, features.partials.splits, blockIdx.y);
     float *out = features.partials.here(blockIdx.y);
     float second = 0.0f;
-    for (int axis = 0; axis < features.dims; axis++) {
-        FeatureSums sums = {0.0f, 0.0f};
-        if (is_feature) sums = sum_feature(features, range, feature, axis, group);
-        if (group == 1) halves[column] = sums;
+    for (int first_axis = 0; first_axis < features.dims; first_axis += SUMMED_AXES) {
+        FeatureSums sums = {};
+        if (own >= features.d_output.stride) {
+            // Beyond the padding of the rows.
+        } else if (is_distance && features.jets.gradients) {
+            sums = sum_features<DISTANCES, true>(features, range, own, first_axis);
+        } else if (is_distance) {
+            sums = sum_features<DISTANCES, false>(features, range, own, first_axis);
+        } else if (features.jets.gradients) {
+            sums = sum_features<AFFINE, true>(features, range, own, first_axis);
+        } else {
+            sums = sum_features<AFFINE, false>(features, range, own, first_axis);
+        }
+        groups[threadIdx.x] = sums;
         __syncthreads();
-        if (group == 0 && is_feature) {
-            sums.axis += halves[column].axis;
-            sums.second += halves[column].second;
-            float factor = 1.0f;
-            if (features.kind == DISTANCES) factor = -2.0f * features.parameters.of_field()[features.second + feature];
-            out[features.first + (long)feature * features.dims + axis] = factor * sums.axis;
-            second = features.kind == DISTANCES ? second + sums.second : sums.second;
+        if (is_writer) {
+            float axes[SUMMED_AXES] = {}, part = 0.0f;
+            for (int group = 0; group < FEATURE_GROUPS; group++) {
+                const FeatureSums &some = groups[group * FEATURE_THREADS + column / 4];
+#pragma unroll
+                for (int a = 0; a < SUMMED_AXES; a++) axes[a] += some.axes[a][column % 4];
+                part += some.second[column % 4];
+            }
+            float factor = is_distance ? -2.0f * features.parameters.of_field()[features.second + feature] : 1.0f;
+#pragma unroll
+            for (int a = 0; a < SUMMED_AXES; a++) {
+                int axis = first_axis + a;
+                if (axis < features.dims) out[features.first + (long)feature * features.dims + axis] = factor * axes[a];
+            }
+            second = is_distance ? second + part : part;
         }
         __syncthreads();
     }
-    if (group == 0 && is_feature) out[features.second + feature] = second;
+    if (is_writer) out[features.second + feature] = second;
 }
 
 struct Reduce {

@@ -26,24 +26,28 @@ __device__ __forceinline__ float error_of(const SquareError &loss, long row, int
     return loss.jets[index * loss.components + component] - loss.targets[index * loss.target_count + target];
 }
 
-// One thread writes the gradients of a row, then adds the squares of one component over the rows of its block.
+// One thread writes the gradients of a row. The squares of a component are added over the rows of the block, in halves.
 extern "C" __global__ void __launch_bounds__(THREADS) square_error(const SquareError loss) {
-    long first_row = (long)blockIdx.x * THREADS, row = first_row + threadIdx.x;
-    if (row < loss.rows) {
-        for (int channel = 0; channel < loss.channels; channel++) {
-            for (int c = 0; c < loss.components; c++) {
-                loss.d_jets[(row * loss.channels + channel) * loss.components + c] = 2.0f * loss.factors[c] * error_of(loss, row, channel, c);
-            }
-        }
-    }
-    for (int c = threadIdx.x; c < loss.components; c += THREADS) {
+    __shared__ float squares[THREADS];
+    long row = (long)blockIdx.x * THREADS + threadIdx.x;
+    for (int c = 0; c < loss.components; c++) {
         float sum = 0.0f;
-        for (long r = first_row; r < min(first_row + THREADS, loss.rows); r++) {
+        if (row < loss.rows) {
             for (int channel = 0; channel < loss.channels; channel++) {
-                float error = error_of(loss, r, channel, c);
+                float error = error_of(loss, row, channel, c);
+                loss.d_jets[(row * loss.channels + channel) * loss.components + c] = 2.0f * loss.factors[c] * error;
                 sum = fmaf(error, error, sum);
             }
         }
-        loss.sums[(long)blockIdx.x * loss.components + c] = sum;
+        squares[threadIdx.x] = sum;
+        // Components without targets, whose sums are zero, are known to all threads.
+        if (c >= loss.first && c < loss.first + loss.target_count) {
+            for (int half = THREADS / 2; half > 0; half /= 2) {
+                __syncthreads();
+                if ((int)threadIdx.x < half) squares[threadIdx.x] += squares[threadIdx.x + half];
+            }
+        }
+        if (threadIdx.x == 0) loss.sums[(long)blockIdx.x * loss.components + c] = squares[0];
+        __syncthreads();
     }
 }

@@ -108,10 +108,17 @@ __device__ __forceinline__ void multiply_rows(const NarrowMemory &memory, const 
     SplitRows rows = {memory.rows, memory.stride(), 0};
     int slices = weights.padded_inputs() / SLICE;
     auto multiply = [&](auto n) {
+        constexpr int N = decltype(n)::value;
+        // In fast mode there are no registers for two parts.
+        constexpr bool AHEAD = PIECES > 1;
+        constexpr int SIZE = N > 1 ? N / 2 : 1;
+        FragmentParts<N, SIZE, AHEAD> parts;
+        if (AHEAD) parts.load(0, fragments, 0);
 #pragma unroll 1
         for (; rows.slice < slices; rows.slice++) {
-            multiply_slice<decltype(n)::value>(sums, rows, warp, fragments, output_tiles);
-            fragments += (SLICE / 16) * output_tiles * 32 * PIECES * 2;
+            const u32 *next = rows.slice + 1 < slices ? fragments + slice_fragments(output_tiles) : fragments;
+            multiply_slice(sums, rows, warp, parts, fragments, next, output_tiles);
+            fragments = next;
         }
     };
     // No tile of columns has a barrier of its own: all threads meet at the two below.
@@ -142,7 +149,7 @@ struct NarrowForward {
     ForwardStep steps[MOST_LAYERS + 1];
 };
 
-// Blocks (x, z): (tile of rows, field).
+// Blocks (y, z): (tile of rows, field).
 extern "C" __global__ void __launch_bounds__(NARROW_TILES *THREADS, NARROW_BLOCKS) narrow_forward(const NarrowForward network) {
     extern __shared__ __align__(16) unsigned char shared[];
     NarrowMemory memory = {reinterpret_cast<float *>(shared), network.tiles};
@@ -177,7 +184,7 @@ struct NarrowBackward {
     BackwardStep steps[MOST_LAYERS];
 };
 
-// Blocks (x, z): (tile of rows, field).
+// Blocks (y, z): (tile of rows, field).
 extern "C" __global__ void __launch_bounds__(NARROW_TILES *THREADS, NARROW_BLOCKS) narrow_backward(const NarrowBackward network) {
     extern __shared__ __align__(16) unsigned char shared[];
     NarrowMemory memory = {reinterpret_cast<float *>(shared), network.tiles};
@@ -189,6 +196,6 @@ extern "C" __global__ void __launch_bounds__(NARROW_TILES *THREADS, NARROW_BLOCK
         const BackwardStep step = network.steps[i];
         split_rows(memory, step.weights.padded_inputs());
         multiply_rows<4>(memory, step.weights, step.d_input.stride);
-        store_backward(memory.tile(), network.scatter.jets, step);
+        store_backward<2, 1>(memory.tile(), network.scatter.jets, step);
     }
 }

@@ -132,37 +132,52 @@ template <int C> struct Four {
     }
 };
 
-// As change_and_store for C components, four adjacent columns of a point in each thread: calls `change(point, column, four)` for points of the
-// tile and columns that are stored.
-template <int C, typename Change>
-__device__ __forceinline__ void change_and_store_fours(const ResultTile &result, const Jets &jets, const Rows &out, Change change) {
+// What `change` below needs besides its element: nothing.
+struct Nothing {};
+
+// As change_and_store for C components, four adjacent columns of a point in each thread, for points of the tile and columns that are stored:
+// calls `load(point, column)` for BATCH points, so that their loads are on their way together, and then `change(point, column, four, loaded)`
+// for each.
+template <int C, int BATCH, typename Load, typename Change>
+__device__ __forceinline__ void change_and_store_fours(const ResultTile &result, const Jets &jets, const Rows &out, Load load, Change change) {
     int column = four_columns(result), out_column = result.first_column() + column, own_point = result.thread / ROW_THREADS;
     bool is_column = out_column < out.stride, is_stored = is_column && out.exists(), is_even = own_point % 2 == 0;
     TileOfRows tile = out.here();
     // Whole groups, so that whole warps look for the maxima.
-    for (int first = 0; first < jets.points_per_tile; first += GROUP_POINTS) {
-        int point = first + own_point;
-        bool has_rows = point < jets.points_per_tile;
-        Four<C> four = {};
-        if (is_column && point < jets.tile_points()) {
+    for (int first = 0; first < jets.points_per_tile; first += BATCH * GROUP_POINTS) {
+        decltype(load(0, 0)) loaded[BATCH];
 #pragma unroll
-            for (int c = 0; c < C; c++) four.load(c, result.row(c * jets.points_per_tile + point) + column);
-            change(point, out_column, four);
-#pragma unroll
-            for (int c = 0; c < C; c++) {
-#pragma unroll
-                for (int e = 0; e < 4; e++) four.x[c][e] = out_column + e < out.width ? four.x[c][e] : 0.0f;
-            }
+        for (int k = 0; k < BATCH; k++) {
+            int point = first + k * GROUP_POINTS + own_point;
+            // One alone is loaded where it is used, which takes fewer registers.
+            if (BATCH > 1 && is_column && point < jets.tile_points()) loaded[k] = load(point, out_column);
         }
 #pragma unroll
-        for (int c = 0; c < C; c++) {
-            int row = c * jets.points_per_tile + point;
-            if (is_stored && has_rows) store_global(tile.row(row) + out_column, four.all(c));
-            if (result.keeps_activations && is_column && has_rows) store_shared(result.row(row) + column, four.all(c));
-            // Two points meet in a warp.
-            u32 own = four.largest(c);
-            float even = warp_maximum(__uint_as_float(is_even ? own : 0)), odd = warp_maximum(__uint_as_float(is_even ? 0 : own));
-            if (has_rows && threadIdx.x % ROW_THREADS == 0) result.maxima[row] = __float_as_uint(is_even ? even : odd);
+        for (int k = 0; k < BATCH; k++) {
+            int point = first + k * GROUP_POINTS + own_point;
+            bool has_rows = point < jets.points_per_tile;
+            Four<C> four = {};
+            if (is_column && point < jets.tile_points()) {
+#pragma unroll
+                for (int c = 0; c < C; c++) four.load(c, result.row(c * jets.points_per_tile + point) + column);
+                if (BATCH == 1) loaded[k] = load(point, out_column);
+                change(point, out_column, four, loaded[k]);
+#pragma unroll
+                for (int c = 0; c < C; c++) {
+#pragma unroll
+                    for (int e = 0; e < 4; e++) four.x[c][e] = out_column + e < out.width ? four.x[c][e] : 0.0f;
+                }
+            }
+#pragma unroll
+            for (int c = 0; c < C; c++) {
+                int row = c * jets.points_per_tile + point;
+                if (is_stored && has_rows) store_global(tile.row(row) + out_column, four.all(c));
+                if (result.keeps_activations && is_column && has_rows) store_shared(result.row(row) + column, four.all(c));
+                // Two points meet in a warp.
+                u32 own = four.largest(c);
+                float even = warp_maximum(__uint_as_float(is_even ? own : 0)), odd = warp_maximum(__uint_as_float(is_even ? 0 : own));
+                if (has_rows && threadIdx.x % ROW_THREADS == 0) result.maxima[row] = __float_as_uint(is_even ? even : odd);
+            }
         }
     }
     for (int row = C * jets.points_per_tile + own_point; row < TILE_ROWS; row += GROUP_POINTS) {

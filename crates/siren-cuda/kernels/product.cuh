@@ -54,7 +54,7 @@ struct ProductMemory {
     // Bits of the largest magnitudes of the rows of the result.
     u32 maxima[TILE_ROWS];
 
-    __device__ ResultTile tile() { return {result, RESULT_STRIDE, maxima, (int)blockIdx.y, (int)threadIdx.x, false}; }
+    __device__ ResultTile tile() { return {result, RESULT_STRIDE, maxima, (int)blockIdx.x, (int)threadIdx.x, false}; }
 };
 
 // A slice of the first operand of a product, as pieces.
@@ -65,9 +65,16 @@ struct Slice {
     __device__ const u16 *at(int row, int piece, int column) const { return pieces + piece * SLICE_PIECE + row * SLICE_STRIDE + column; }
 };
 
-// Loads a slice of the tile's rows to registers: 8 of its rows for each 8 threads.
+// The first of the 8 rows of a slice of which this thread has four columns; the others follow 16 rows apart. Half a warp has two rows, four
+// apart: they are stored to different banks.
+__device__ __forceinline__ int slice_row() {
+    int eight = (int)threadIdx.x / 8;
+    return eight / 8 * 8 + eight / 2 % 4 + eight % 2 * 4;
+}
+
+// Loads a slice of the tile's rows to registers.
 __device__ __forceinline__ void load_slice(float4 slice[8], const TileOfRows &rows, int first_column) {
-    const float *from = rows.row(threadIdx.x / 8) + first_column + (int)threadIdx.x % 8 * 4;
+    const float *from = rows.row(slice_row()) + first_column + (int)threadIdx.x % 8 * 4;
 #pragma unroll
     for (int i = 0; i < 8; i++) slice[i] = *reinterpret_cast<const float4 *>(from + i * 16 * rows.stride);
 }
@@ -75,7 +82,7 @@ __device__ __forceinline__ void load_slice(float4 slice[8], const TileOfRows &ro
 __device__ __forceinline__ void store_slice(ProductMemory &memory, int buffer, const float4 slice[8]) {
 #pragma unroll
     for (int i = 0; i < 8; i++) {
-        int row = (int)threadIdx.x / 8 + i * 16;
+        int row = slice_row() + i * 16;
         u16 *to = memory.slices[buffer][0] + row * SLICE_STRIDE + (int)threadIdx.x % 8 * 4;
         store_pieces(to, SLICE_PIECE, slice[i], memory.scales[row]);
     }
@@ -94,10 +101,25 @@ __device__ __forceinline__ void load_fragment(u32 b[PIECES][2], const u32 *packe
     b[0][1] = all.y;
 }
 
-// sums (32 rows of this warp x 8 N columns) += a slice times the weights of its 32 inputs. `sums` has room for 8 M columns. Warps are counted
-// within the tile of results.
-template <int N, int M, typename Operand>
-__device__ __forceinline__ void multiply_slice(float (&sums)[2][M][4], const Operand &slice, int warp, const u32 *fragments, int output_tiles) {
+// The fragments of 8 N columns, in parts of 8 SIZE columns. AHEAD: a part is multiplied while the next one is on its way, for which two parts
+// need registers.
+template <int N, int SIZE, bool AHEAD> struct FragmentParts {
+    u32 b[AHEAD ? 2 : 1][SIZE][PIECES][2];
+
+    // Loads a part of 16 inputs.
+    __device__ __forceinline__ void load(int buffer, const u32 *inputs, int part) {
+        const u32 *from = inputs + (part * SIZE * 32 + (int)threadIdx.x % 32) * PIECES * 2;
+#pragma unroll
+        for (int n = 0; n < SIZE; n++) load_fragment(b[buffer][n], from + n * 32 * PIECES * 2);
+    }
+};
+
+// sums (32 rows of this warp x 8 N columns) += a slice times the weights of its 32 inputs, of which the first part has been loaded if AHEAD.
+// Then the first part of the next slice, at `next`, is loaded. `sums` has room for 8 M columns. Warps are counted within the tile of results.
+template <int N, int SIZE, bool AHEAD, int M, typename Operand>
+__device__ __forceinline__ void multiply_slice(float (&sums)[2][M][4], const Operand &slice, int warp, FragmentParts<N, SIZE, AHEAD> &parts,
+                                               const u32 *fragments, const u32 *next, int output_tiles) {
+    constexpr int COUNT = N / SIZE;
     int lane = threadIdx.x % 32;
 #pragma unroll
     for (int k = 0; k < SLICE / 16; k++) {
@@ -110,13 +132,16 @@ __device__ __forceinline__ void multiply_slice(float (&sums)[2][M][4], const Ope
                 load_matrices(a[m][piece], slice.at(row, piece, k * 16 + lane / 16 * 8));
             }
         }
-        const u32 *step = fragments + (k * output_tiles * 32 + lane) * PIECES * 2;
 #pragma unroll
-        for (int n = 0; n < N; n++) {
-            u32 b[PIECES][2];
-            load_fragment(b, step + n * 32 * PIECES * 2);
+        for (int part = 0; part < COUNT; part++) {
+            int own = k * COUNT + part, loaded = own + AHEAD, step = loaded / COUNT, buffer = AHEAD ? own % 2 : 0;
+            const u32 *inputs = step < SLICE / 16 ? fragments + step * output_tiles * 32 * PIECES * 2 : next;
+            parts.load(AHEAD ? loaded % 2 : 0, inputs, loaded % COUNT);
 #pragma unroll
-            for (int m = 0; m < 2; m++) multiply_add_pieces(sums[m][n], a[m], b);
+            for (int n = 0; n < SIZE; n++) {
+#pragma unroll
+                for (int m = 0; m < 2; m++) multiply_add_pieces(sums[m][part * SIZE + n], a[m], parts.b[buffer][n]);
+            }
         }
     }
 }
@@ -142,6 +167,9 @@ __device__ __forceinline__ void store_sums(const ResultTile &result, const float
     }
 }
 
+// Registers of the fragments of a slice of inputs, of all columns.
+__device__ __forceinline__ int slice_fragments(int output_tiles) { return (SLICE / 16) * output_tiles * 32 * PIECES * 2; }
+
 // The fragments of the weights of a tile of columns, from the first input on.
 __device__ __forceinline__ const u32 *fragments_of(const Weights &weights, int column_tile) {
     return weights.fragments + blockIdx.z * weights.field_length() + (long)column_tile * 8 * 32 * PIECES * 2;
@@ -151,17 +179,20 @@ __device__ __forceinline__ const u32 *fragments_of(const Weights &weights, int c
 template <int N> __device__ __forceinline__ void multiply_columns(ProductMemory &memory, const TileOfRows &tile, const Weights &weights) {
     float sums[2][N][4] = {};
     float4 slice[8];
+    FragmentParts<N, N / 2 ? N / 2 : 1, true> parts;
+    int slices = weights.padded_inputs() / SLICE, output_tiles = weights.padded_outputs() / 8;
+    const u32 *fragments = fragments_of(weights, blockIdx.x);
     load_slice(slice, tile, 0);
+    parts.load(0, fragments, 0);
     __syncthreads();
     store_slice(memory, 0, slice);
     __syncthreads();
-    int slices = weights.padded_inputs() / SLICE, output_tiles = weights.padded_outputs() / 8;
-    const u32 *fragments = fragments_of(weights, blockIdx.y);
     for (int k = 0; k < slices; k++) {
         bool more = k + 1 < slices;
         if (more) load_slice(slice, tile, (k + 1) * SLICE);
-        multiply_slice<N>(sums, Slice{memory.slices[k % 2][0]}, threadIdx.x / 32, fragments, output_tiles);
-        fragments += (SLICE / 16) * output_tiles * 32 * PIECES * 2;
+        const u32 *next = more ? fragments + slice_fragments(output_tiles) : fragments;
+        multiply_slice(sums, Slice{memory.slices[k % 2][0]}, threadIdx.x / 32, parts, fragments, next, output_tiles);
+        fragments = next;
         if (more) store_slice(memory, (k + 1) % 2, slice);
         __syncthreads();
     }
@@ -176,7 +207,7 @@ __device__ __forceinline__ void multiply_tile(ProductMemory &memory, const Rows 
     TileOfRows tile = rows.here();
     memory.scales[threadIdx.x] = power_of_two(scale_exponent(tile.maximum(threadIdx.x)));
     memory.maxima[threadIdx.x] = 0;
-    int columns = width - (int)blockIdx.y * TILE_COLUMNS;
+    int columns = width - (int)blockIdx.x * TILE_COLUMNS;
     if (LEAST == 1 && columns <= 8) {
         multiply_columns<1>(memory, tile, weights);
     } else if (columns <= TILE_COLUMNS / 2) {

@@ -2,8 +2,9 @@
 //
 // Points are cut into tiles. A tile has TILE_ROWS rows: for each component of the jet (value, gradient, second-order traces) one row per
 // point of the tile; rows that are left over are zero. A row has the features of a layer, padded with zeros to a multiple of SLICE. Blocks
-// (x, y, z) of a grid are (tile, columns, field): a batch of fields with parameters of their own is the third axis. The number of blocks
-// depends on the numbers of points and features alone, so results do not depend on the card.
+// (x, y, z) of a grid are (columns, tile, field): the blocks of a tile run at about the same time, so that its rows come from the cache, and
+// a batch of fields with parameters of their own is the third axis. The number of blocks depends on the numbers of points and features
+// alone, so results do not depend on the card.
 #pragma once
 
 #include "pieces.cuh"
@@ -41,7 +42,7 @@ struct Jets {
     __device__ int components() const { return 1 + gradients + traces; }
     __device__ int first_entry(int trace) const { return trace == 0 ? 0 : entry_ends[trace - 1]; }
     // Points of this block's tile.
-    __device__ int tile_points() const { return min(points_per_tile, points - (int)blockIdx.x * points_per_tile); }
+    __device__ int tile_points() const { return min(points_per_tile, points - (int)blockIdx.y * points_per_tile); }
 };
 
 // A tile of rows.
@@ -56,6 +57,8 @@ struct TileOfRows {
     // The largest magnitude of a row.
     __device__ float maximum(int row) const {
         float largest = 0.0f;
+        // Four loads are on their way at a time.
+#pragma unroll 4
         for (int tile = 0; tile < column_tiles; tile++) largest = fmaxf(largest, maxima[row * column_tiles + tile]);
         return largest;
     }
@@ -78,7 +81,7 @@ struct Rows {
         return {data + first_row * stride, maxima + first_row * column_tiles(), stride, column_tiles()};
     }
     // This block's tile.
-    __device__ TileOfRows here() const { return tile(first_row(blockIdx.z, gridDim.x, blockIdx.x)); }
+    __device__ TileOfRows here() const { return tile(first_row(blockIdx.z, gridDim.y, blockIdx.y)); }
 };
 
 // Flat parameters of a batch of fields.

@@ -182,7 +182,7 @@ impl Pass<'_> {
             count: steps.len() as i32,
             steps: padded(&steps),
         };
-        let grid = [self.tiling.tiles(), 1, self.fields.count];
+        let grid = [1, self.tiling.tiles(), self.fields.count];
         device.launch(self.fields.precision, grid, &argument)
     }
 
@@ -306,7 +306,7 @@ impl Pass<'_> {
 
     /// Starts a kernel whose blocks are tiles of points and of `width` columns.
     fn launch<A: Argument>(&self, width: usize, argument: &A) -> Result<()> {
-        let grid = [self.tiling.tiles(), column_tiles(width), self.fields.count];
+        let grid = [column_tiles(width), self.tiling.tiles(), self.fields.count];
         let device = &self.fields.device;
         device.launch(self.fields.precision, grid, argument)
     }

@@ -147,7 +147,8 @@ impl Fields {
         if tiling.points == 0 {
             return Ok(());
         }
-        let splits = tiling.splits().min((MAX_PARTIAL_ELEMENTS / each).max(1));
+        let splits = tiling.splits(weight_blocks(plan, self.kernels));
+        let splits = splits.min((MAX_PARTIAL_ELEMENTS / each).max(1));
         let elements = splits * each;
         let partials: Buffer<f32> = if covers_all_parameters(plan) {
             device.uninitialized(elements, "partial gradients")?
@@ -191,6 +192,16 @@ fn covers_all_parameters(plan: &Plan) -> bool {
     plan.layers.iter().all(|layer| layer.frequency.is_none())
 }
 
+/// Returns into how many blocks a launch of weight gradients cuts the weights: those of the largest layer, or of all layers.
+fn weight_blocks(plan: &Plan, kernels: Kernels) -> usize {
+    let blocks = plan.layers.iter();
+    let blocks = blocks.map(|layer| column_tiles(layer.fan_out) * column_tiles(layer.fan_in));
+    match kernels {
+        Kernels::Layers => blocks.max().unwrap_or(1),
+        Kernels::Network { .. } => blocks.sum(),
+    }
+}
+
 impl Pass<'_> {
     fn run(&self, d_jets: &DeviceView<'_>) -> Result<()> {
         match self.fields.kernels {
@@ -223,7 +234,7 @@ impl Pass<'_> {
                 break;
             }
         }
-        let grid = [self.tape.tiling.tiles(), 1, self.fields.count];
+        let grid = [1, self.tape.tiling.tiles(), self.fields.count];
         if steps.is_empty() {
             device.launch(self.fields.precision, grid, &scatter)?;
         } else {
@@ -245,7 +256,7 @@ impl Pass<'_> {
         let tiling = self.tape.tiling;
         let (scatter, mut upstream) = self.scatter(d_jets)?;
         let tiles = column_tiles(plan.out_features);
-        let grid = [tiling.tiles(), tiles, self.fields.count];
+        let grid = [tiles, tiling.tiles(), self.fields.count];
         device.launch(self.fields.precision, grid, &scatter)?;
         for index in (0..plan.layers.len()).rev() {
             let Some(input) = &self.tape.inputs[index] else {
@@ -261,7 +272,7 @@ impl Pass<'_> {
                 step,
             };
             let columns = column_tiles(plan.layers[index].fan_in);
-            let grid = [tiling.tiles(), columns, self.fields.count];
+            let grid = [columns, tiling.tiles(), self.fields.count];
             device.launch(self.fields.precision, grid, &argument)?;
             upstream = downstream;
         }

@@ -176,7 +176,7 @@ impl Kernel {
                 let (rows, scales, maxima) = (128 * (64 * groups + 8), 128, 128 * groups);
                 (rows + scales + maxima) * 4
             }
-            Self::WeightGradient => 2 * 2 * pieces * 32 * 72 * 2 + 2 * 128 * 4 + 16 + 128 * 16,
+            Self::WeightGradient => 2 * 2 * pieces * 32 * 72 * 2 + 4 * 128 * 4 + 16 + 128 * 16,
             _ => 0,
         }
     }

@@ -44,7 +44,7 @@ fn run_networks(device: &Device) -> Result<()> {
     let rbf = Features::Rbf {
         centers: 70,
         first_center: 0,
-        first_sigma: 140,
+        first_sigma: 210,
     };
     let sine = Pointwise::Sine { omega: 20.0 };
     let cases = [
@@ -55,7 +55,8 @@ fn run_networks(device: &Device) -> Result<()> {
     ];
     for (features, order, pointwise) in cases {
         let sizes = Sizes {
-            dims: 2,
+            // Two passes of the gradient of features.
+            dims: 3,
             width: 80,
             hidden: 1,
             channels: 3,
@@ -245,14 +246,14 @@ fn changed_indices_of_networks_are_found() {
         ),
         planted(
             "layer_forward",
-            "%ctaid.x;",
-            "%nctaid.x;",
+            "%ctaid.y;",
+            "%nctaid.y;",
             "race in global memory",
         ),
         planted(
             "narrow_forward",
-            "%ctaid.x;",
-            "%nctaid.x;",
+            "%ctaid.y;",
+            "%nctaid.y;",
             "race in global memory",
         ),
         planted("narrow_backward", "%tid.x;", "%ntid.x;", "out of bounds"),

@@ -1,5 +1,7 @@
 //! How points are cut into tiles of rows: the geometry of `kernels/rows.cuh`.
 
+use std::ops::RangeInclusive;
+
 use siren_kernel::network::{Order, Plan};
 
 use crate::error::{Error, Result};
@@ -11,9 +13,11 @@ pub(crate) const TILE_COLUMNS: usize = 64;
 /// Columns to a multiple of which rows are padded.
 pub(crate) const SLICE: usize = 32;
 /// Tiles of a split of a weight gradient, at least.
-const MIN_SPLIT_TILES: usize = 4;
-/// Largest number of splits.
-const MAX_SPLITS: usize = 32;
+const MIN_SPLIT_TILES: usize = 2;
+/// Blocks of the weight gradients of one launch: with two or three blocks for each multiprocessor, whole rounds on the largest cards.
+const SPLIT_BLOCKS: usize = 768;
+/// Number of splits of a large sample.
+const SPLITS: RangeInclusive<usize> = 32..=64;
 
 /// Largest number of components of a jet: value, gradient and second-order traces.
 pub const MAX_COMPONENTS: usize = TILE_ROWS;
@@ -60,10 +64,12 @@ impl Tiling {
         self.fields * self.tiles() * TILE_ROWS
     }
 
-    /// Returns into how many parts the tiles are cut whose gradients are summed apart. It depends on sizes alone, so sums have the same
-    /// order on every card.
-    pub(crate) fn splits(self) -> usize {
-        self.tiles().div_ceil(MIN_SPLIT_TILES).clamp(1, MAX_SPLITS)
+    /// Returns into how many parts the tiles are cut whose gradients are summed apart, if the weights of a launch take so many blocks of a
+    /// part. It depends on sizes alone, so sums have the same order on every card.
+    pub(crate) fn splits(self, weight_blocks: usize) -> usize {
+        let balanced = SPLIT_BLOCKS / weight_blocks.max(1);
+        let most = balanced.clamp(*SPLITS.start(), *SPLITS.end());
+        self.tiles().div_ceil(MIN_SPLIT_TILES).clamp(1, most)
     }
 }
 
