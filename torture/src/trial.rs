@@ -319,9 +319,13 @@ impl Trial<'_> {
     }
 
     fn allowed(&self, fault: Fault) -> Allowed {
+        let allowed = fault.allowed();
+        // The signal may reach the program that checks a config for a sweep, and not the sweep.
+        let reaches_others = self.subject.launch == Launch::Slurm && !allowed.signals.is_empty();
         Allowed {
             launch: self.subject.launch,
-            ..fault.allowed()
+            refusal: allowed.refusal || reaches_others,
+            ..allowed
         }
     }
 

@@ -119,6 +119,12 @@ impl FailedRun {
     #[must_use]
     pub fn of(name: &str, log: &Path) -> Self {
         let mut reason = last_lines(log);
+        if reason.trim().is_empty() {
+            reason = format!(
+                "it left no message in {}: the disk may be full or not writable",
+                log.display()
+            );
+        }
         if reason.contains(OUT_OF_MEMORY) {
             reason += "\nthe run needs more memory than it may have: give fewer `--jobs`, or raise its limit";
         }
@@ -171,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_ran_out_of_memory_is_reported_with_advice_for_a_user() {
+    fn a_run_that_ran_out_of_memory_or_left_no_log_is_reported_with_advice_for_a_user() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("a.txt");
         let text = "step 1\nmemory allocation of 64 bytes failed\nnote: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n";
@@ -180,6 +186,12 @@ mod tests {
         assert!(message.contains("step 1\nmemory allocation of 64 bytes failed\n"));
         assert!(message.contains("fewer `--jobs`"), "{message}");
         assert!(!message.contains("BACKTRACE"), "{message}");
+        let silent = folder.path().join("b.txt");
+        let message = FailedRun::of("b", &silent).to_string();
+        assert!(
+            message.contains("no message in") && message.contains("b.txt"),
+            "{message}"
+        );
     }
 
     #[test]

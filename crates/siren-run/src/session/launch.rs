@@ -173,6 +173,10 @@ fn resume_on_rank<D: Domain>(
             && steps >= config.train.steps
             && is_finished(&folder, hooks.observer)?;
     }
+    if checkpoint.is_none() {
+        // Before the signal is opened, which would refuse a damaged value without the name of the file.
+        check_created_config(&folder, &text)?;
+    }
     if ranks.any(is_complete)? {
         return Ok((folder, Outcome::AlreadyFinished { steps }));
     }
@@ -189,7 +193,6 @@ fn resume_on_rank<D: Domain>(
             state = checkpoint.state;
             trainer
         } else {
-            check_created_config(&folder, &text)?;
             let model = first_model(&config, &domain, engine)?;
             Trainer::new(model, &config.train)?.among(ranks)?
         };
