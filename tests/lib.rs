@@ -1,6 +1,8 @@
-//! This library is empty: the package exists for the whole-workspace tests in the files beside this one.
+//! The whole-workspace tests are in the files beside this one. The library holds the fuzz targets alone, which `fuzz/` shares with them.
 
 #![forbid(unsafe_code)]
+
+pub mod fuzz;
 
 /// Compiles the Rust code of the README and of the book as doctests, and runs the examples that need no file.
 #[cfg(doctest)]

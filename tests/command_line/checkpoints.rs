@@ -128,6 +128,20 @@ fn a_changed_config_is_refused_with_the_changed_key() {
 }
 
 #[test]
+fn a_changed_config_is_refused_by_its_name_before_the_first_checkpoint_too() {
+    let desk = desk_with_run();
+    desk.remove("run/checkpoints");
+    fs::remove_file(desk.path("run/summary.toml")).unwrap();
+    let config = String::from_utf8(desk.read("run/config.toml")).unwrap();
+    // A signal that cannot be opened.
+    let changed = config.replace("[signal]\n", "[signal]\ncrop = 16000\n");
+    assert!(changed != config);
+    desk.write("run/config.toml", changed);
+    let words = ["config.toml", "was changed since the run was created"];
+    assert_refused_unchanged(&desk, &["resume run"], "another signal", &words);
+}
+
+#[test]
 fn a_run_is_not_resumed_with_another_picture() {
     let desk = desk();
     desk.write_picture("mine.png", 12, 12);

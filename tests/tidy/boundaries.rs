@@ -8,9 +8,11 @@ use crate::{assert_none, cargo_tree, files, root};
 const PICTURES: &[&str] = &["siren-core", "siren-picture", "siren-run"];
 
 /// The packages of the workspace that each package may depend on. `siren-bench` and `siren-tests` may depend on all.
-const PACKAGES: [(&str, &[&str]); 16] = [
+const PACKAGES: [(&str, &[&str]); 17] = [
     ("siren-workspace-hack", &[]),
     ("xtask", &[]),
+    // It starts the programs and links none of them.
+    ("siren-torture", &[]),
     ("siren-kernel", &["siren-workspace-hack"]),
     ("siren-ptx", &["siren-workspace-hack"]),
     // The interpreter of kernels is for tests.
@@ -46,8 +48,9 @@ const PACKAGES: [(&str, &[&str]); 16] = [
 const PROGRAM: &[&str] = &["clap", "ctrlc", "indicatif", "siren-run"];
 
 /// Packages that a selection must not depend on, directly or through others.
-const EXCLUDED: [(&str, &[&str]); 14] = [
+const EXCLUDED: [(&str, &[&str]); 15] = [
     ("xtask", &["candle-core"]),
+    ("siren-torture", &["candle-core"]),
     ("siren-kernel", &["candle-core", "siren-workspace-hack"]),
     (
         "siren-core",

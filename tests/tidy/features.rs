@@ -10,8 +10,8 @@ use crate::{assert_none, cargo_tree};
 /// All packages with all features that a command enables. The selections below must ask for nothing else.
 const ALL: &str = "--workspace --features siren-tests/ffmpeg";
 
-/// The packages that `cargo xtask`, the tests and users of a library build. `xtask` and `siren-kernel` are left out: alone, they depend on
-/// few small crates.
+/// The packages that `cargo xtask`, the tests and users of a library build. `xtask`, `siren-torture` and `siren-kernel` are left out: alone,
+/// they depend on few small crates.
 const SELECTIONS: &[&str] = &[
     "--package siren-core",
     "--package siren-run",

@@ -3,6 +3,7 @@
 
 mod boundaries;
 mod features;
+mod licenses;
 mod text;
 
 use std::fs;

@@ -20,6 +20,7 @@ Examples:
   cargo xtask sweep configs/sweeps/optimizers.toml
   cargo xtask bench value-256-256
   cargo xtask gpu-check --minutes 25
+  cargo xtask torture --minutes 60
   cargo xtask setup
   cargo xtask test
   cargo xtask ci
@@ -104,6 +105,15 @@ Examples:
   cargo xtask gpu-check                        card 0, 25 minutes
   cargo xtask gpu-check --python python3       beside PyTorch
   cargo xtask gpu-check -- --help              builds the program and lists all its options";
+
+const TORTURE_HELP: &str = "\
+All arguments belong to `siren-torture run` and are passed on unchanged.
+
+Examples:
+  cargo xtask torture --minutes 60             every kind of run and of fault
+  cargo xtask torture --kind sweep --seed 7    other trials, of sweeps alone
+  cargo xtask torture --trial 123456           one trial again, whose folder is kept
+  cargo xtask torture -- --help                builds the programs and lists all options";
 
 /// Fits, resumes, renders and exports implicit neural representations, and checks this workspace.
 #[derive(Debug, Parser)]
@@ -200,6 +210,13 @@ pub enum ProgramCommand {
     /// Check an NVIDIA card: accuracy of every kind of network, speed, and whole runs beside the CPU. Writes a report.
     #[command(override_usage = "cargo xtask gpu-check [OPTIONS]", after_help = GPU_CHECK_HELP)]
     GpuCheck(PassedArgs),
+
+    /// Break runs in every way that a machine can (kills, power cuts, full disks, damaged files), continue them, and compare the results.
+    ///
+    /// Whatever happens, a run that was continued gives the results of an unbroken one, byte for byte, or the program says what to do. Needs
+    /// Linux; disks are mounted, so that root finds more.
+    #[command(override_usage = "cargo xtask torture [OPTIONS]", after_help = TORTURE_HELP)]
+    Torture(PassedArgs),
 }
 
 /// Arguments that are passed on unchanged to the program that a command starts.
@@ -264,7 +281,7 @@ impl ProgramCommand {
             Self::Render(args) => ("render", "a run folder", args),
             Self::Export(args) => ("export", "a run folder", args),
             Self::Table(args) => ("table", "a sweep folder", args),
-            Self::Bench(_) | Self::GpuCheck(_) => return Ok(()),
+            Self::Bench(_) | Self::GpuCheck(_) | Self::Torture(_) => return Ok(()),
         };
         let found = match args.values.first() {
             None => "nothing".to_owned(),
@@ -288,7 +305,7 @@ mod tests {
     use super::*;
 
     /// The commands that start a program, with a path where they need one.
-    const STARTING: [&str; 8] = [
+    const STARTING: [&str; 9] = [
         "run a.toml",
         "resume r",
         "render r",
@@ -297,6 +314,7 @@ mod tests {
         "table s",
         "bench value",
         "gpu-check a",
+        "torture a",
     ];
 
     fn parse(line: &str) -> Result<Command, clap::Error> {
@@ -304,13 +322,13 @@ mod tests {
     }
 
     fn passed(line: &str) -> Vec<OsString> {
-        use ProgramCommand::{Bench, Export, GpuCheck, Render, Resume, Run, Sweep, Table};
+        use ProgramCommand::{Bench, Export, GpuCheck, Render, Resume, Run, Sweep, Table, Torture};
         let Command::Program(command) = parse(line).unwrap() else {
             panic!("`{line}` passes no arguments on");
         };
         match command {
             Run(args) | Resume(args) | Render(args) | Export(args) | Sweep(args) | Table(args)
-            | Bench(args) | GpuCheck(args) => args.values,
+            | Bench(args) | GpuCheck(args) | Torture(args) => args.values,
         }
     }
 

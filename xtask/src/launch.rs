@@ -24,6 +24,17 @@ const SHAPE: &str = "siren-shape";
 const BENCH: &str = "siren-bench";
 /// The packages whose programs the check of a card starts.
 const CHECKED: [&str; 2] = ["siren-image", "siren-poisson"];
+/// The packages whose programs the fault campaign starts.
+const TORTURED: [&str; 8] = [
+    "siren-audio",
+    "siren-hyper",
+    "siren-image",
+    "siren-poisson",
+    "siren-shape",
+    "siren-sweep",
+    VIDEO,
+    WAVE,
+];
 
 /// How the user starts this program. Programs that it starts repeat the command in their advice.
 const COMMAND: &str = "cargo xtask";
@@ -49,7 +60,7 @@ impl Launch {
         kind_of_config: impl Fn(&PassedArgs) -> Result<Kind>,
         kind_of_run: impl Fn(&PassedArgs) -> Result<Kind>,
     ) -> Result<Self> {
-        use ProgramCommand::{Bench, Export, GpuCheck, Render, Resume, Run, Sweep, Table};
+        use ProgramCommand::{Bench, Export, GpuCheck, Render, Resume, Run, Sweep, Table, Torture};
         Ok(match command {
             Run(args) => Self::of_kind(&kind_of_config(args)?, "run", &args.values),
             Resume(args) => Self::of_kind(&kind_of_run(args)?, "resume", &args.values),
@@ -59,6 +70,7 @@ impl Launch {
             Table(args) => Self::table(&args.values),
             Bench(args) => Self::bench(&args.values),
             GpuCheck(args) => Self::gpu_check(&args.values),
+            Torture(args) => Self::torture(&args.values),
         })
     }
 
@@ -90,6 +102,14 @@ impl Launch {
         Self {
             dependencies: CHECKED.map(str::to_owned).into(),
             ..Self::new(BENCH.to_owned(), "gpu-check", args)
+        }
+    }
+
+    /// Prepares `siren-torture run <args>`, which starts the programs of all kinds and sweeps.
+    fn torture(args: &[OsString]) -> Self {
+        Self {
+            dependencies: TORTURED.map(str::to_owned).into(),
+            ..Self::new("siren-torture".to_owned(), "run", args)
         }
     }
 
@@ -251,6 +271,11 @@ mod tests {
                 "gpu-check --minutes 5 --python p",
                 "siren-bench",
             ),
+            (
+                "torture --minutes 5 --kind image",
+                "run --minutes 5 --kind image",
+                "siren-torture",
+            ),
         ] {
             let launch = launch(line);
             assert_eq!(launch.args, passed.split(' ').collect::<Vec<_>>(), "{line}");
@@ -261,6 +286,7 @@ mod tests {
         assert!(launch("table runs/b").dependencies.is_empty());
         let check = launch("gpu-check --rehearse");
         assert_eq!(check.dependencies, ["siren-image", "siren-poisson"]);
+        assert_eq!(launch("torture").dependencies, TORTURED);
     }
 
     #[test]
@@ -285,6 +311,7 @@ mod tests {
             "table runs/b",
             "bench value",
             "gpu-check --rehearse",
+            "torture",
         ] {
             let cargo = launch(line).cargo_run(Path::new("/root"), false);
             let is_set = cargo.get_envs().any(|(variable, command)| {

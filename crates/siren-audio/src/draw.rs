@@ -1,10 +1,12 @@
 //! Waveform and spectrogram pictures of a sound, its fit and the error.
 
+use std::io::Cursor;
 use std::path::Path;
 
-use image::{Rgb, RgbImage};
+use image::{ImageFormat, Rgb, RgbImage};
 use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
+use siren_core::file::write_atomically;
 use siren_core::{Error, Result};
 
 /// Width of a picture in pixels.
@@ -92,8 +94,11 @@ impl Tracks {
         for (panel, track) in tracks.into_iter().enumerate() {
             draw(track, &mut picture, panel as u32 * (HEIGHT + GAP));
         }
-        let saved = picture.save(path);
-        saved.map_err(|error| Error::signal(path, format!("cannot be written: {error}")))
+        let mut bytes = Cursor::new(Vec::new());
+        picture
+            .write_to(&mut bytes, ImageFormat::Png)
+            .map_err(|error| Error::signal(path, format!("cannot be written: {error}")))?;
+        write_atomically(path, bytes.get_ref())
     }
 }
 

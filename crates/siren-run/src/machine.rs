@@ -1,6 +1,8 @@
 //! Device, threads and ranks of a run: choices that do not belong to the experiment.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::sync::{Mutex, PoisonError};
 
 use siren_core::field::FieldEngine;
 use siren_core::ranks::Ranks;
@@ -82,13 +84,53 @@ impl Machine {
     /// # Errors
     /// Those of `work`; also if the threads cannot be started.
     pub fn install<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        let cannot_start = |error: &dyn Display, threads: usize| {
+            let expected = format!(
+                "a number of threads that the system can start ({error}): give fewer, or raise its limit of memory or processes"
+            );
+            Error::invalid("--threads", threads, &expected)
+        };
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(self.threads)
             .build();
-        let pool =
-            pool.map_err(|error| Error::invalid("--threads", self.threads, &error.to_string()))?;
+        let pool = pool.map_err(|error| cannot_start(&error, self.threads))?;
+        let candle = candle_threads();
+        start_candle_threads(candle)
+            .map_err(|error| cannot_start(&error, self.threads + candle))?;
         pool.install(work)
     }
+}
+
+/// Returns the number of threads that candle starts for itself.
+fn candle_threads() -> usize {
+    let set = std::env::var("CANDLE_NUM_THREADS").ok();
+    let set = set.and_then(|text| text.parse().ok()).filter(|&n| n > 0);
+    // The caller is one of them.
+    set.unwrap_or_else(candle_core::utils::get_num_threads) - 1
+}
+
+/// Starts the threads of candle's pool, if they do not run yet. Candle starts them when it first needs them, in the middle of a run, and panics if it cannot.
+///
+/// # Errors
+/// If the system does not start so many threads.
+fn start_candle_threads(count: usize) -> std::io::Result<()> {
+    static STARTED: Mutex<bool> = Mutex::new(false);
+    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if *started {
+        return Ok(());
+    }
+    let gate = Mutex::new(());
+    // As many threads at once as candle needs: those end before candle starts its own, and leave room for them.
+    std::thread::scope(|scope| {
+        let _closed = gate.lock();
+        (0..count).try_for_each(|_| {
+            let thread = std::thread::Builder::new();
+            thread.spawn_scoped(scope, || drop(gate.lock())).map(drop)
+        })
+    })?;
+    candle_core::utils::barrier_pool();
+    *started = true;
+    Ok(())
 }
 
 /// Returns the number of threads that may run at once in this process.
@@ -193,5 +235,24 @@ mod tests {
         let own = Place::of_this_process();
         assert!(!own.cores.is_empty());
         assert_eq!(Place::from_text(&own.to_text()), own);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_threads_of_candle_run_before_the_work_starts() {
+        let machine = Machine::new("cpu", Some(1)).unwrap();
+        let names = machine.install(|| {
+            let threads = std::fs::read_dir("/proc/self/task").unwrap();
+            let paths = threads.map(|thread| thread.unwrap().path().join("comm"));
+            let names = paths.filter_map(|path| std::fs::read_to_string(path).ok());
+            Ok(names.collect::<Vec<_>>())
+        });
+        let names = names.unwrap();
+        let of_candle = names.iter().filter(|name| name.starts_with("candle-bp-"));
+        assert_eq!(of_candle.count(), candle_threads(), "{names:?}");
+        assert_eq!(
+            candle_core::utils::barrier_pool().n_workers(),
+            candle_threads()
+        );
     }
 }

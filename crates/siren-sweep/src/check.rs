@@ -61,8 +61,12 @@ fn resolved_configs(members: &[Member], program: &Program, jobs: usize) -> Resul
     let configs = std::thread::scope(|scope| {
         let threads: Vec<_> = members
             .chunks(members_per_thread)
-            .map(|members| scope.spawn(move || check_all(members)))
-            .collect();
+            .map(|members| {
+                let thread = std::thread::Builder::new();
+                thread.spawn_scoped(scope, move || check_all(members))
+            })
+            .collect::<std::io::Result<_>>()
+            .context("cannot start a thread for each of `--jobs`; give fewer, or raise the limit of memory or processes")?;
         let configs = threads.into_iter().map(|thread| match thread.join() {
             Ok(configs) => configs,
             Err(panic) => std::panic::resume_unwind(panic),

@@ -10,6 +10,10 @@ use siren_core::file::write_atomically;
 use siren_run::RunFolder;
 use siren_run::program::EXIT_STATUS;
 
+/// How Rust's standard library begins its advice to a developer, which a user cannot follow.
+const DEVELOPER_NOTE: &str = "note: run with `RUST_BACKTRACE=";
+/// How it reports that memory ran out.
+const OUT_OF_MEMORY: &str = "memory allocation of ";
 /// Number of last lines of a failed run's log that are shown.
 const SHOWN_LOG_LINES: usize = 12;
 /// Signals by which the system reports a fault of the program itself: SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE and SIGSEGV on Linux.
@@ -114,9 +118,19 @@ impl FailedRun {
     /// Reads the reason from the run's log.
     #[must_use]
     pub fn of(name: &str, log: &Path) -> Self {
+        let mut reason = last_lines(log);
+        if reason.trim().is_empty() {
+            reason = format!(
+                "it left no message in {}: the disk may be full or not writable",
+                log.display()
+            );
+        }
+        if reason.contains(OUT_OF_MEMORY) {
+            reason += "\nthe run needs more memory than it may have: give fewer `--jobs`, or raise its limit";
+        }
         Self {
             name: name.to_owned(),
-            reason: last_lines(log),
+            reason,
         }
     }
 }
@@ -132,7 +146,10 @@ impl fmt::Display for FailedRun {
 pub fn last_lines(path: &Path) -> String {
     let text = std::fs::read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().collect();
+    let lines = text.lines();
+    let lines: Vec<&str> = lines
+        .filter(|line| !line.starts_with(DEVELOPER_NOTE))
+        .collect();
     lines[lines.len().saturating_sub(SHOWN_LOG_LINES)..].join("\n")
 }
 
@@ -157,6 +174,24 @@ mod tests {
         for fault in [6, 11] {
             assert_eq!(ending(fault), RunEnding::Failed, "{fault}");
         }
+    }
+
+    #[test]
+    fn a_run_that_ran_out_of_memory_or_left_no_log_is_reported_with_advice_for_a_user() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("a.txt");
+        let text = "step 1\nmemory allocation of 64 bytes failed\nnote: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n";
+        std::fs::write(&log, text).unwrap();
+        let message = FailedRun::of("a", &log).to_string();
+        assert!(message.contains("step 1\nmemory allocation of 64 bytes failed\n"));
+        assert!(message.contains("fewer `--jobs`"), "{message}");
+        assert!(!message.contains("BACKTRACE"), "{message}");
+        let silent = folder.path().join("b.txt");
+        let message = FailedRun::of("b", &silent).to_string();
+        assert!(
+            message.contains("no message in") && message.contains("b.txt"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use siren_run::program::STOP_AT_EOF;
 
@@ -79,7 +79,15 @@ impl Program {
             .with_context(|| format!("cannot start {}", self.path.display()))?;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         if !output.status.success() {
-            bail!("{}", text(output.stderr).trim());
+            let message = text(output.stderr);
+            // A program that is killed says nothing.
+            ensure!(
+                !message.trim().is_empty(),
+                "{} ended without a message ({}) while it checked the config: start the sweep again",
+                self.path.display(),
+                output.status
+            );
+            bail!("{}", message.trim());
         }
         Ok(text(output.stdout))
     }

@@ -1,11 +1,11 @@
 //! Artifacts of a finished run.
 
 use std::fmt::Write;
-use std::fs;
 use std::path::Path;
 
+use siren_core::Result;
 use siren_core::field::Siren;
-use siren_core::{Error, Result};
+use siren_core::file::write_atomically;
 use siren_picture::Size;
 
 use crate::Video;
@@ -43,8 +43,7 @@ pub(crate) fn write_artifacts(video: &Video, field: &Siren, folder: &Path) -> Re
         sink.push(&side_by_side(target, &fit, size.width * channels))?;
     }
     sink.finish()?;
-    let path = folder.join("frames.csv");
-    fs::write(&path, table).map_err(Error::io("write", path))
+    write_atomically(&folder.join("frames.csv"), table.as_bytes())
 }
 
 /// Returns two frames with rows of `row` levels and ten times their difference, side by side.

@@ -1,7 +1,9 @@
 //! Arrays of MATLAB files (`.mat`), format 5: what `save` writes without `-v7.3`, and `scipy.io.savemat`.
 
+use std::io::Read;
 use std::path::Path;
 
+use libflate::zlib::Decoder;
 use matfile::{MatFile, NumericData};
 use siren_core::{Error, Result};
 
@@ -11,6 +13,8 @@ const HEADER: usize = 128;
 const MATRIX: u32 = 14;
 /// Type of an element that holds a compressed element.
 const COMPRESSED: u32 = 15;
+/// Longest element after decompression, in bytes.
+const MAX_ELEMENT: u64 = 1 << 30;
 /// First bytes of an HDF5 file.
 const HDF5: &[u8] = b"\x89HDF";
 
@@ -76,7 +80,12 @@ impl MatMatrices {
                 _ => size.next_multiple_of(8),
             };
             let element = rest.get(..8 + size).ok_or(CUT_SHORT)?;
-            match parse_element(header, element, kind) {
+            let parsed = match kind {
+                MATRIX => parse_element(header, element),
+                COMPRESSED => parse_element(header, &decompressed(&element[8..])?),
+                _ => None,
+            };
+            match parsed {
                 Some(matrix) => file.matrices.push(matrix),
                 None => file.others += 1,
             }
@@ -149,11 +158,23 @@ fn tag(rest: &[u8], is_little_endian: bool) -> Option<(u32, usize)> {
     Some((word(0)?, word(4)? as usize))
 }
 
-/// Parses one element as a file of its own; `None` if it is no numeric matrix that is read.
-fn parse_element(header: &[u8], element: &[u8], kind: u32) -> Option<MatMatrix> {
-    if !matches!(kind, MATRIX | COMPRESSED) {
-        return None;
+/// Decompresses an element, up to [`MAX_ELEMENT`]: a small file may hold a huge one. The error is a message.
+fn decompressed(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let mut element = Vec::new();
+    let decoder = Decoder::new(bytes).map_err(|_| CUT_SHORT)?;
+    let mut limited = decoder.take(MAX_ELEMENT + 1);
+    limited.read_to_end(&mut element).map_err(|_| CUT_SHORT)?;
+    if element.len() as u64 > MAX_ELEMENT {
+        return Err(format!(
+            "holds a compressed variable of more than {} MiB: save the model alone, or as .npy",
+            MAX_ELEMENT >> 20
+        ));
     }
+    Ok(element)
+}
+
+/// Parses one element as a file of its own; `None` if it is no numeric matrix that is read.
+fn parse_element(header: &[u8], element: &[u8]) -> Option<MatMatrix> {
     let bytes = [header, element].concat();
     // In builds that check for overflow, `matfile` panics at axes whose product exceeds 32 bits.
     let parsed = std::panic::catch_unwind(move || MatFile::parse(bytes.as_slice()).ok());

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use super::write::sync_folder;
 use crate::error::{Error, Result};
 
 /// Returns the path of the file that writing to `path` creates or replaces: the target of a link, `path` itself otherwise.
@@ -90,7 +91,7 @@ impl PartialFile {
         Err(self.write_error(std::io::Error::other(cause)))
     }
 
-    /// Writes the content to the disk, and renames the file to its final name.
+    /// Writes the content to the disk, renames the file to its final name, and syncs the folder.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be synced or renamed.
@@ -101,7 +102,7 @@ impl PartialFile {
             .map_err(|error| self.write_error(error))?;
         fs::rename(&self.temporary, &self.target).map_err(Error::io("write", &self.target))?;
         self.kept = true;
-        Ok(())
+        sync_folder(&self.target)
     }
 }
 

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// Makes a folder completely or not at all. `fill` creates it at a temporary path beside `path`, where nothing exists; it is then renamed.
+/// Makes a folder completely or not at all: `fill` fills an empty folder with a temporary name beside `path`, which is then renamed. What
+/// killed processes left of the same folder is removed.
 ///
 /// # Errors
 /// The error of `fill`; [`Error::Io`] if the operating system refuses, or `path` exists.
@@ -14,23 +15,59 @@ pub fn make_folder<E: From<Error>>(
     path: &Path,
     fill: impl FnOnce(&Path) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(parent).map_err(Error::io("create the folder", parent))?;
+    let parent = parent_of(path);
+    make_parents(parent)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    remove_leftovers(parent, &name);
     let staged = parent.join(format!(".{name}.{}", std::process::id()));
-    // A killed process of the same id may have left the folder: in containers ids repeat. If it cannot be removed, `fill` fails with the
+    // A killed process of the same id may have left the folder: in containers ids repeat. If it cannot be removed, creating it fails with the
     // reason.
     let _ = fs::remove_dir_all(&staged);
-    let made = fill(&staged).and_then(|()| {
-        Ok(fs::rename(&staged, path).map_err(Error::io("create the folder", path))?)
+    let created = fs::create_dir(&staged).map_err(Error::io("create the folder", &staged));
+    let made = created.map_err(E::from).and_then(|()| {
+        // Tells other processes that the folder is not a leftover. Not every system can lock a folder.
+        let handle = File::open(&staged);
+        let _ = handle.as_ref().map(File::try_lock);
+        fill(&staged)?;
+        fs::rename(&staged, path).map_err(Error::io("create the folder", path))?;
+        Ok(sync_folder(path)?)
     });
     if made.is_err() {
         let _ = fs::remove_dir_all(&staged);
     }
     made
+}
+
+/// Removes the folders `.NAME.NUMBER` whose processes were killed before they could be renamed. Those of living processes are locked.
+fn remove_leftovers(parent: &Path, name: &str) {
+    let prefix = format!(".{name}.");
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let own = entry.file_name();
+        let number = own.to_str().and_then(|own| own.strip_prefix(&prefix));
+        let is_staged = number.is_some_and(|number| number.parse::<u32>().is_ok());
+        if is_staged && File::open(entry.path()).is_ok_and(|folder| folder.try_lock().is_ok()) {
+            // What cannot be removed is in nobody's way.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// Creates a folder and those above it that are missing, so that they survive a power failure.
+fn make_parents(folder: &Path) -> Result<()> {
+    let missing = folder
+        .ancestors()
+        .take_while(|one| !one.as_os_str().is_empty() && !one.exists());
+    let missing: Vec<&Path> = missing.collect();
+    fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
+    missing.into_iter().rev().try_for_each(sync_folder)
+}
+
+/// Returns the folder in which a path lies.
+fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// Writes a file completely or not at all: writes to `<path>.tmp`, syncs, renames it to `path`, and syncs the folder.
@@ -54,18 +91,20 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     sync_folder(path)
 }
 
-/// Syncs the folder of a file: a rename survives a power failure only then. Only Unix can open a folder for that.
-fn sync_folder(path: &Path) -> Result<()> {
+/// Syncs the folder in which a file or folder lies: that it was created or renamed survives a power failure only then.
+///
+/// # Errors
+/// [`Error::Io`] with the folder.
+pub fn sync_folder(path: &Path) -> Result<()> {
+    // Only Unix can open a folder for that.
     #[cfg(unix)]
-    if let Some(parent) = path.parent() {
-        let parent = if parent.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            parent
-        };
+    {
+        let parent = parent_of(path);
         let folder = File::open(parent).and_then(|folder| folder.sync_all());
         folder.map_err(Error::io("sync", parent))?;
     }
+    #[cfg(not(unix))]
+    let _ = path;
     Ok(())
 }
 
@@ -75,4 +114,33 @@ fn sync_folder(path: &Path) -> Result<()> {
 /// [`Error::Io`] with the path.
 pub fn read_text(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(Error::io("read", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_left_by_a_killed_process_is_removed_and_that_of_a_living_one_is_not() {
+        let desk = tempfile::tempdir().unwrap();
+        let path = |name: &str| desk.path().join(name);
+        for name in [".run.1", ".run.2", ".run.x", ".other.3"] {
+            fs::create_dir(path(name)).unwrap();
+            fs::write(path(name).join("file"), "").unwrap();
+        }
+        let living = File::open(path(".run.2")).unwrap();
+        living.try_lock().unwrap();
+        let fill =
+            |staged: &Path| fs::write(staged.join("a"), "b").map_err(Error::io("write", staged));
+        make_folder(&path("run"), fill).unwrap();
+        let names = fs::read_dir(desk.path()).unwrap();
+        let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, [".other.3", ".run.2", ".run.x", "run"]);
+        assert_eq!(fs::read_to_string(path("run/a")).unwrap(), "b");
+        let failing = |_: &Path| Err(Error::NoConstraints);
+        assert!(make_folder(&path("deep/er/run"), failing).is_err());
+        assert_eq!(fs::read_dir(path("deep/er")).unwrap().count(), 0);
+    }
 }

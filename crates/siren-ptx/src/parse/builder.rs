@@ -136,7 +136,8 @@ impl<'a> Builder<'a> {
             self.kernel.static_shared_bytes = self
                 .kernel
                 .static_shared_bytes
-                .next_multiple_of(array.align.max(16));
+                .checked_next_multiple_of(array.align.max(16))
+                .unwrap_or(u32::MAX);
         }
         for (name, _) in dynamic {
             self.scopes[0].insert(
@@ -151,9 +152,11 @@ impl<'a> Builder<'a> {
         let start = self
             .kernel
             .static_shared_bytes
-            .next_multiple_of(array.align);
+            .checked_next_multiple_of(array.align)
+            .unwrap_or(u32::MAX);
         self.scopes[0].insert(name.to_owned(), Meaning::Shared(u64::from(start)));
-        self.kernel.static_shared_bytes = start + array.bytes.unwrap_or(0);
+        // A kernel that needs more than a card has is refused when it is launched.
+        self.kernel.static_shared_bytes = start.saturating_add(array.bytes.unwrap_or(0));
     }
 
     fn directive(&mut self, cursor: &mut Cursor<'_>) -> Result<()> {
@@ -165,8 +168,10 @@ impl<'a> Builder<'a> {
                 } else {
                     None
                 };
+                let line = cursor.line();
                 let array = variable::declaration(cursor)?;
                 let align = array.align.max(align.unwrap_or(1) as usize);
+                variable::check_align(align, line, &array.name)?;
                 let start = self.kernel.local_bytes.next_multiple_of(align);
                 self.kernel.local_bytes = start + array.bytes.unwrap_or(0);
                 self.declare(&array.name, Meaning::Local(start as u64));

@@ -136,11 +136,15 @@ pub(crate) fn module(text: &str, refusal: Refusal) -> Result<Module> {
     })
 }
 
-/// The digits of a word as one number.
+/// The digits of a word as one number, or the largest one if they are more.
 fn digits(word: &str) -> u32 {
     word.bytes()
         .filter(u8::is_ascii_digit)
-        .fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
+        .fold(0, |number: u32, digit| {
+            number
+                .saturating_mul(10)
+                .saturating_add(u32::from(digit - b'0'))
+        })
 }
 
 /// Skips what is left of a definition: its head, and its body in braces.

@@ -53,7 +53,8 @@ pub(super) fn declaration(cursor: &mut Cursor<'_>) -> Result<Declaration> {
                     } else {
                         align.unwrap_or(size)
                     };
-                    let bytes = extent(cursor)?.map(|elements| elements * size);
+                    check_align(align, line, word)?;
+                    let bytes = extent(cursor, size)?;
                     return Ok(Declaration {
                         name: word.to_owned(),
                         align,
@@ -66,19 +67,44 @@ pub(super) fn declaration(cursor: &mut Cursor<'_>) -> Result<Declaration> {
     }
 }
 
-/// Product of the lengths in brackets, 1 without any, none for `[]`.
-fn extent(cursor: &mut Cursor<'_>) -> Result<Option<usize>> {
-    let mut elements = Some(1);
+/// Largest variable in bytes, far above what a multiprocessor has.
+const MAX_BYTES: usize = 1 << 24;
+/// Largest alignment in bytes.
+const MAX_ALIGN: usize = 1 << 16;
+
+/// Checks that an alignment is a power of two; a predicate has none.
+pub(super) fn check_align(align: usize, line: u32, word: &str) -> Result<()> {
+    if align.is_power_of_two() && align <= MAX_ALIGN {
+        return Ok(());
+    }
+    Err(ParseError::new(
+        line,
+        word,
+        "an alignment that is no power of two, or too large",
+    ))
+}
+
+/// Bytes of an array: the product of the lengths in brackets, 1 without any, and the size of an element; none for `[]`.
+fn extent(cursor: &mut Cursor<'_>, size: usize) -> Result<Option<usize>> {
+    let mut bytes = Some(size);
     while cursor.accept("[") {
         if cursor.accept("]") {
-            elements = None;
-        } else {
-            let length = cursor.integer()? as usize;
-            elements = elements.map(|elements| elements * length);
-            cursor.expect("]")?;
+            bytes = None;
+            continue;
         }
+        let line = cursor.line();
+        let length = cursor.integer()?;
+        if let Some(own) = bytes {
+            let product = usize::try_from(length).ok();
+            let product = product.and_then(|length| own.checked_mul(length));
+            let product = product.filter(|&bytes| bytes <= MAX_BYTES);
+            bytes = Some(product.ok_or_else(|| {
+                ParseError::new(line, &length.to_string(), "a variable of more than 16 MiB")
+            })?);
+        }
+        cursor.expect("]")?;
     }
-    Ok(elements)
+    Ok(bytes)
 }
 
 /// Reads a `.shared` array.
@@ -89,9 +115,12 @@ pub(super) fn shared(cursor: &mut Cursor<'_>) -> Result<(String, SharedArray)> {
     } else {
         None
     };
+    let line = cursor.line();
     let declared = declaration(cursor)?;
     cursor.expect(";")?;
-    let align = align.unwrap_or(1).max(declared.align as u64) as u32;
+    let align = align.unwrap_or(1).max(declared.align as u64);
+    check_align(align as usize, line, &declared.name)?;
+    let align = align as u32;
     Ok((
         declared.name,
         SharedArray {

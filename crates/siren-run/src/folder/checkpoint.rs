@@ -19,6 +19,7 @@ use siren_core::signal::KeptMetadata;
 use siren_core::train::{Model, Trainer};
 use siren_core::{Error, Result};
 
+use super::rows::Tables;
 use super::upgrade::upgrade_optimizer_state;
 use crate::domain::Domain;
 
@@ -41,6 +42,9 @@ pub(crate) struct State {
     /// Best value of the headline metric so far, and its step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) best: Option<Best>,
+    /// Digests of the tables up to this step; `None` in checkpoints of older programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tables: Option<Tables>,
     /// Checksum of the signal, see [`Recorded::checksum`](crate::Recorded::checksum).
     pub(crate) signal_checksum: u32,
     /// Sizes that come from the signal, so that the network can be made without the signal.
@@ -193,6 +197,33 @@ impl Checkpoint {
             return Err(damaged(path, "the checksum does not match the contents"));
         }
         Ok(Self { state, tensors })
+    }
+
+    /// Checks that the file at `path` is the best checkpoint, from `best` on, of a run whose last checkpoint says so. Returns whether the file exists.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] if it is damaged, or is another checkpoint.
+    pub(crate) fn check_best(path: &Path, best: Best) -> Result<bool> {
+        if !path.exists() {
+            return Ok(false);
+        }
+        let fail = |detail: String| Error::Checkpoint {
+            path: path.to_path_buf(),
+            message: format!(
+                "is damaged or not the best checkpoint of this run ({detail}): replace it by a good copy, or delete it, so that the best \
+                 evaluation from now on is kept"
+            ),
+        };
+        let found = Self::load(path).map_err(|error| fail(error.to_string()))?;
+        let own = found.state.best.map(|own| own.step);
+        // A run that was killed after a better evaluation has a later one.
+        if own == Some(found.state.step) && found.state.step >= best.step {
+            return Ok(true);
+        }
+        Err(fail(format!(
+            "it is of step {}, expected step {}",
+            found.state.step, best.step
+        )))
     }
 
     /// Returns all tensors by name, those of the optimizer included.

@@ -1,6 +1,8 @@
 //! The run folder and the files in it. This file alone knows their names; the other modules of the folder know one format each.
 
 mod checkpoint;
+mod pickle;
+mod pth;
 mod record;
 mod rows;
 mod summary;
@@ -17,8 +19,10 @@ use siren_core::{Error, Result};
 
 pub(crate) use self::checkpoint::{Best, Checkpoint, State, save_checkpoint};
 pub use self::record::{EvaluationRow, Record};
-pub(crate) use self::rows::{Column, Rows, last_value};
-pub(crate) use self::summary::{Summary, check_created_config, provenance};
+pub(crate) use self::rows::{Column, Continuation, Rows, TableDigest, Tables, damaged, last_value};
+pub(crate) use self::summary::{
+    FinalTables, Summary, check_created_config, parse_summary, provenance,
+};
 pub(crate) use self::upgrade::upgrade_config;
 pub use self::weights::{Weights, export};
 
@@ -73,7 +77,6 @@ impl RunFolder {
 
     fn fill(&self, config: &str, provenance: &str) -> Result<()> {
         let make = |path: &Path| fs::create_dir(path).map_err(Error::io("create the folder", path));
-        make(&self.path)?;
         make(&self.path.join(ARTIFACTS))?;
         make(&self.path.join(CHECKPOINTS))?;
         write_atomically(&self.config(), config.as_bytes())?;
@@ -262,10 +265,16 @@ impl RunFolder {
 
     /// Returns the path of a new TensorBoard file that sorts after the existing ones.
     pub(crate) fn next_events(&self, unix_seconds: u64) -> Result<PathBuf> {
-        let existing = self.events()?.len();
-        Ok(self
-            .path
-            .join(format!("{EVENTS}.{unix_seconds:010}.{existing:04}")))
+        // After a power failure, an earlier file than the last may be missing.
+        let mut number = self.events()?.len();
+        loop {
+            let name = format!("{EVENTS}.{unix_seconds:010}.{number:04}");
+            let path = self.path.join(name);
+            if fs::symlink_metadata(&path).is_err() {
+                return Ok(path);
+            }
+            number += 1;
+        }
     }
 
     /// Returns the paths of the TensorBoard files of all sessions.

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use siren_core::file::read_text;
+use siren_core::file::{quoted, read_text};
 use siren_core::metrics::Better;
 use siren_core::{Error, Result};
 
-use super::RunFolder;
+use super::{FinalTables, RunFolder, parse_summary};
 
 /// Config, evaluations and summary of a run, finished or not.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +38,7 @@ impl Record {
     /// [`Error::RunFolder`] if there is no run at that path; [`Error::Io`] or [`Error::Config`] if a file cannot be read.
     pub fn read(run: &Path) -> Result<Self> {
         let folder = RunFolder::open(run)?;
+        let summary = read_summary(&folder)?;
         let timing = read_rows(&folder.timing())?;
         let seconds = timing
             .iter()
@@ -52,7 +53,7 @@ impl Record {
         Ok(Self {
             config: read_text(&folder.config())?,
             curve: curve.collect(),
-            summary: read_summary(&folder.summary())?,
+            summary,
         })
     }
 
@@ -114,15 +115,24 @@ fn read_rows(path: &Path) -> Result<Vec<Row>> {
     Ok(lines.filter_map(row).collect())
 }
 
-/// Returns the numbers at the top level of a summary, or `None` if the file does not exist.
-fn read_summary(path: &Path) -> Result<Option<BTreeMap<String, f64>>> {
+/// Returns the numbers at the top level of a summary, or `None` if the file does not exist. The tables are those of the summary.
+fn read_summary(folder: &RunFolder) -> Result<Option<BTreeMap<String, f64>>> {
+    let path = folder.summary();
     if !path.exists() {
         return Ok(None);
     }
-    let table: toml::Table = read_text(path)?.parse().map_err(|error| Error::Config {
-        origin: path.display().to_string(),
-        message: format!("{error}"),
+    let table = parse_summary(&read_text(&path)?).ok_or_else(|| Error::RunFolder {
+        path: path.clone(),
+        message: format!(
+            "was changed or damaged since the run ended: delete it, and let `resume {}` write it again",
+            quoted(folder.path())
+        ),
     })?;
+    if let Some(tables) = table.get("tables")
+        && let Ok(tables) = tables.clone().try_into::<FinalTables>()
+    {
+        tables.check(folder)?;
+    }
     let number = |value: &toml::Value| match value {
         toml::Value::Float(number) => Some(*number),
         toml::Value::Integer(number) => Some(*number as f64),

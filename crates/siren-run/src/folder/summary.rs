@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use siren_core::file::read_text;
 use siren_core::{Error, Result};
 
-use super::{Best, RunFolder};
+use super::{Best, RunFolder, TableDigest, Tables};
 use crate::machine::{Machine, peak_memory_mib};
 
 /// Names and values of metrics, in the order of the evaluation.
@@ -90,6 +90,44 @@ pub(crate) struct Summary {
     pub(crate) best: Option<Best>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) expect: BTreeMap<String, Comparison>,
+    /// Digests of the tables, by which later damage is found.
+    pub(crate) tables: FinalTables,
+}
+
+/// Digests of the tables of a finished run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FinalTables {
+    #[serde(flatten)]
+    pub(crate) tables: Tables,
+    pub(crate) timing: TableDigest,
+}
+
+impl FinalTables {
+    /// Checks the tables in a run folder.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] for one that was changed since the run ended; [`Error::Io`].
+    pub(crate) fn check(&self, folder: &RunFolder) -> Result<()> {
+        self.tables.metrics.check(&folder.metrics())?;
+        self.tables.evaluation.check(&folder.evaluation())?;
+        self.timing.check(&folder.timing())
+    }
+}
+
+/// Start of the first line of a summary: CRC-32C of all lines after it.
+const CHECKSUM: &str = "checksum = ";
+
+/// Returns the table of a summary, or `None` if the text is damaged. One of an older program has no checksum.
+pub(crate) fn parse_summary(text: &str) -> Option<toml::Table> {
+    if let Some(rest) = text.strip_prefix(CHECKSUM) {
+        let (checksum, rest) = rest.split_once('\n')?;
+        let is_same = checksum.parse() == Ok(crc32c::crc32c(rest.as_bytes()));
+        return is_same.then(|| rest.parse().ok())?;
+    }
+    let table: toml::Table = text.parse().ok()?;
+    // A damaged first line would let any text pass for that of an older program.
+    let is_older = table.contains_key("metrics") && !table.contains_key("tables");
+    is_older.then_some(table)
 }
 
 /// An expected value beside the value that the run reached, if it was measured.
@@ -123,11 +161,17 @@ impl Summary {
             metrics: metrics.clone(),
             best: None,
             expect: comparisons,
+            tables: FinalTables::default(),
         }
     }
 
+    /// Returns the text of `summary.toml`. Its first line is a checksum of the others.
     pub(crate) fn to_toml(&self) -> Result<String> {
-        to_toml(self)
+        let text = to_toml(self)?;
+        Ok(format!(
+            "{CHECKSUM}{}\n{text}",
+            crc32c::crc32c(text.as_bytes())
+        ))
     }
 
     /// Returns the text that a program prints at the end of a run.
@@ -191,5 +235,22 @@ mod tests {
             let places = metrics.each_ref().map(|(name, _)| text.find(name).unwrap());
             assert!(places.is_sorted(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_summary_with_any_other_byte_is_not_read() {
+        let metrics = vec![("psnr_db".to_owned(), 30.5)];
+        let text = Summary::new(&metrics, &BTreeMap::new()).to_toml().unwrap();
+        let table = parse_summary(&text).unwrap();
+        assert_eq!(table["metrics"]["psnr_db"].as_float(), Some(30.5));
+        for index in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[index] ^= 1;
+            if let Ok(damaged) = String::from_utf8(bytes) {
+                assert_eq!(parse_summary(&damaged), None, "{damaged}");
+            }
+            assert_eq!(parse_summary(&text[..index]), None);
+        }
+        assert!(parse_summary("steps = 3\n[metrics]\npsnr_db = 1.0\n").is_some());
     }
 }

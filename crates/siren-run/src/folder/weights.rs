@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use candle_core::{Device, Tensor, pickle};
+use candle_core::{Device, Tensor};
 
 use siren_core::field::{Omega, SirenConfig};
 use siren_core::file::write_atomically;
@@ -14,6 +14,7 @@ use siren_core::{Error, Result};
 
 use super::RunFolder;
 use super::checkpoint::{self, Checkpoint};
+use super::pth;
 use super::upgrade::upgrade_config;
 
 /// Tensors of a weights file by name. A run with `run.start_from` starts from them.
@@ -26,7 +27,7 @@ pub struct Weights {
 
 impl Weights {
     /// Reads the best checkpoint of a run folder, a `.safetensors` file (exported, or a checkpoint), or a `.pth`/`.pt` state dict (bare, or
-    /// under the key `model` or `state_dict`). Pickles are parsed without executing them.
+    /// under the key `model` or `state_dict`). Pickles are parsed without executing them: no function that they name is called.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] if the file is damaged or of another format, [`Error::Io`] if it cannot be read, [`Error::RunFolder`] if a run
@@ -54,13 +55,7 @@ impl Weights {
                 candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
                     .map_err(|error| fail(error.to_string()))?
             }
-            Some("pth" | "pt") => [None, Some("model"), Some("state_dict")]
-                .into_iter()
-                .filter_map(|key| pickle::read_all_with_key(path, key).ok())
-                .find(|tensors| !tensors.is_empty())
-                .ok_or_else(|| fail("no PyTorch state dict found in it".to_owned()))?
-                .into_iter()
-                .collect(),
+            Some("pth" | "pt") => pth::read(path).map_err(fail)?,
             _ => {
                 let expected = "expected a run folder, or a .safetensors, .pth or .pt file";
                 return Err(fail(expected.to_owned()));

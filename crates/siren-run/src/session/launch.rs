@@ -19,9 +19,10 @@ use super::{Outcome, Session, must_have_the_same_parameters};
 use crate::config::Config;
 use crate::domain::{ConfigOf, Domain};
 use crate::folder::{
-    Checkpoint, CheckpointChoice, RunFolder, State, Weights, check_created_config, provenance,
+    Checkpoint, CheckpointChoice, FinalTables, RunFolder, State, Weights, check_created_config,
+    parse_summary, provenance,
 };
-use crate::hooks::Hooks;
+use crate::hooks::{Hooks, RunObserver};
 use crate::machine::Machine;
 
 /// Trains the model that the config file `config` describes, in a new run folder `out`, by default `runs/NAME` in the current folder.
@@ -160,16 +161,23 @@ fn resume_on_rank<D: Domain>(
     let path = folder.checkpoint(CheckpointChoice::Last);
     let (config, text) = read_run_config::<D>(&folder)?;
     let _lock = ranks.is_first().then(|| folder.lock()).transpose()?;
-    let checkpoint = path.exists().then(|| Checkpoint::load(&path)).transpose()?;
-    if let Some(Checkpoint { state, .. }) = &checkpoint {
+    let mut checkpoint = path.exists().then(|| Checkpoint::load(&path)).transpose()?;
+    let mut steps = 0;
+    let mut is_complete = false;
+    if let Some(Checkpoint { state, .. }) = &mut checkpoint {
         check_config_unchanged(&folder, &state.config, &text)?;
+        check_best(&folder, state, hooks.observer)?;
+        steps = state.step;
+        // Rank 0 has written the summary, and sees it first.
+        is_complete = ranks.is_first()
+            && steps >= config.train.steps
+            && is_finished(&folder, hooks.observer)?;
     }
-    let steps = checkpoint
-        .as_ref()
-        .map_or(0, |checkpoint| checkpoint.state.step);
-    // The summary is the last file of a run: without it, artifacts may be missing. Rank 0 has written it, and sees it first.
-    let is_finished = steps >= config.train.steps && folder.summary().exists();
-    if ranks.any(ranks.is_first() && is_finished)? {
+    if checkpoint.is_none() {
+        // Before the signal is opened, which would refuse a damaged value without the name of the file.
+        check_created_config(&folder, &text)?;
+    }
+    if ranks.any(is_complete)? {
         return Ok((folder, Outcome::AlreadyFinished { steps }));
     }
     let engine = &config.train.precision.engine(&machine.engine)?;
@@ -185,7 +193,6 @@ fn resume_on_rank<D: Domain>(
             state = checkpoint.state;
             trainer
         } else {
-            check_created_config(&folder, &text)?;
             let model = first_model(&config, &domain, engine)?;
             Trainer::new(model, &config.train)?.among(ranks)?
         };
@@ -221,6 +228,48 @@ fn must_agree<D: Domain>(
     ranks.must_share("signal", Ok(domain.checksum().to_string()))?;
     ranks.must_share("checkpoint", Ok(trainer.step_count().to_string()))?;
     must_have_the_same_parameters(trainer, ranks)
+}
+
+/// Checks the best checkpoint of a run whose last one has this state. If it is missing, the next evaluation is the best one so far.
+fn check_best(folder: &RunFolder, state: &mut State, observer: &mut dyn RunObserver) -> Result<()> {
+    let path = folder.checkpoint(CheckpointChoice::Best);
+    if let Some(best) = state.best
+        && !Checkpoint::check_best(&path, best)?
+    {
+        let path = path.display();
+        observer.note(&format!(
+            "note: {path} is missing; the best evaluation from now on is kept"
+        ));
+        state.best = None;
+    }
+    Ok(())
+}
+
+/// Returns whether a run that took all its steps wrote everything else too: its summary is its last file. A damaged one is written again, with
+/// the artifacts.
+///
+/// # Errors
+/// [`Error::RunFolder`] if a table was damaged since; [`Error::Io`].
+fn is_finished(folder: &RunFolder, observer: &mut dyn RunObserver) -> Result<bool> {
+    let path = folder.summary();
+    if !path.is_file() {
+        return Ok(false);
+    }
+    let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
+    let summary = std::str::from_utf8(&bytes).ok().and_then(parse_summary);
+    let Some(summary) = summary else {
+        let path = path.display();
+        observer.note(&format!(
+            "note: {path} is damaged; summary and artifacts are written again"
+        ));
+        return Ok(false);
+    };
+    if let Some(tables) = summary.get("tables")
+        && let Ok(tables) = tables.clone().try_into::<FinalTables>()
+    {
+        tables.check(folder)?;
+    }
+    Ok(true)
 }
 
 /// Replaces `~/` at the beginning of an override's value by the home folder; a shell does so only at the beginning of a word.

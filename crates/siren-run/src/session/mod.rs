@@ -15,7 +15,9 @@ use siren_core::train::{Model, StepReport, Task, Trainer};
 
 use self::records::Records;
 use crate::domain::{ConfigOf, Domain};
-use crate::folder::{Best, CheckpointChoice, RunFolder, State, Summary, save_checkpoint};
+use crate::folder::{
+    Best, CheckpointChoice, FinalTables, RunFolder, State, Summary, save_checkpoint,
+};
 use crate::hooks::Hooks;
 use crate::machine::Machine;
 
@@ -66,7 +68,7 @@ impl<D: Domain> Session<'_, '_, D> {
         // Rank 0 alone writes. All ranks take the same branches, because those end in calls that they make together.
         let mut records = if self.ranks().is_first() {
             self.note_missing_files(first);
-            Some(Records::open(self.folder, first)?)
+            Some(Records::open(self.folder, first, self.state.tables)?)
         } else {
             None
         };
@@ -90,7 +92,7 @@ impl<D: Domain> Session<'_, '_, D> {
                 if let Some(records) = &mut records {
                     records.sync()?;
                 }
-                self.save(CheckpointChoice::Last)?;
+                self.save(CheckpointChoice::Last, records.as_ref())?;
             }
             if is_stopped {
                 self.hooks.observer.finished();
@@ -128,12 +130,16 @@ impl<D: Domain> Session<'_, '_, D> {
 
     /// Evaluates the model, records the metrics, and saves the checkpoint if it is the best so far.
     fn evaluate(&mut self, records: Option<&mut Records>, report: &StepReport) -> Result<()> {
-        let is_best = match records {
-            Some(records) => self.score(records, report)?,
-            None => false,
+        let mut is_best = false;
+        let records = match records {
+            Some(records) => {
+                is_best = self.score(records, report)?;
+                Some(&*records)
+            }
+            None => None,
         };
         if self.ranks().any(is_best)? {
-            self.save(CheckpointChoice::Best)?;
+            self.save(CheckpointChoice::Best, records)?;
         }
         Ok(())
     }
@@ -160,15 +166,16 @@ impl<D: Domain> Session<'_, '_, D> {
         Ok(is_best)
     }
 
-    /// Writes a checkpoint, for which all ranks give rank 0 their parts of the optimizer's state.
-    fn save(&self, choice: CheckpointChoice) -> Result<()> {
+    /// Writes a checkpoint on rank 0, which has the records, and to which all ranks give their parts of the optimizer's state.
+    fn save(&self, choice: CheckpointChoice, records: Option<&Records>) -> Result<()> {
         must_have_the_same_parameters(&self.trainer, self.ranks())?;
-        if !self.ranks().is_first() {
+        let Some(records) = records else {
             self.trainer.optimizer_state()?;
             return Ok(());
-        }
+        };
         let metadata = self.domain.metadata(self.trainer.model())?;
         let mut state = self.state.clone();
+        state.tables = Some(records.tables());
         state.metadata = Some(KeptMetadata::new(&metadata)?);
         save_checkpoint(&self.folder.checkpoint(choice), &self.trainer, &state)
     }
@@ -190,6 +197,10 @@ impl<D: Domain> Session<'_, '_, D> {
             threads: self.machine.threads,
             ranks: self.ranks().count(),
             best: self.state.best,
+            tables: FinalTables {
+                tables: records.tables(),
+                timing: records.timing(),
+            },
             ..Summary::new(&self.state.metrics, &self.config.expect)
         };
         write_atomically(&self.folder.summary(), summary.to_toml()?.as_bytes())?;

@@ -9,7 +9,9 @@ use siren_core::train::StepReport;
 use siren_core::{Error, Result};
 
 use crate::folder::tensorboard::EventWriter;
-use crate::folder::{Column, Rows, RunFolder, last_value};
+use crate::folder::{
+    Column, Continuation, Rows, RunFolder, TableDigest, Tables, damaged, last_value,
+};
 
 /// Largest picture in the TensorBoard file, because viewers read the whole file.
 const MAX_PICTURE_BYTES: u64 = 8 << 20;
@@ -34,8 +36,29 @@ fn wall_seconds() -> f64 {
 }
 
 impl Records {
-    /// Opens the files of a run that continues after `step`. Rows of later steps are removed; at step 0, so are all TensorBoard files.
-    pub(super) fn open(folder: &RunFolder, step: u64) -> Result<Self> {
+    /// Opens the files of a run that continues after `step`. Rows of later steps are removed; at step 0, so are all TensorBoard files. `tables`
+    /// are those of the checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if a table was damaged since the checkpoint; [`Error::Io`].
+    pub(super) fn open(folder: &RunFolder, step: u64, tables: Option<Tables>) -> Result<Self> {
+        let after = Continuation::After(step);
+        let (metrics, evaluation) = match tables {
+            Some(tables) if step > 0 => (
+                Continuation::Digest(tables.metrics, step),
+                Continuation::Digest(tables.evaluation, step),
+            ),
+            // An older checkpoint does not know its tables. Not every step has an evaluation.
+            _ => (after, Continuation::UpTo(step)),
+        };
+        let metrics = Rows::open(&folder.metrics(), metrics)?;
+        let timing = Rows::open(&folder.timing(), after)?;
+        let evaluation = Rows::open(&folder.evaluation(), evaluation)?;
+        let seconds = match last_value(&folder.timing(), "seconds") {
+            Some(seconds) => seconds,
+            None if step == 0 || timing.is_empty() => 0.0,
+            None => return Err(damaged(&folder.timing(), after)),
+        };
         if step == 0 {
             for path in folder.events()? {
                 std::fs::remove_file(&path).map_err(Error::io("delete", &path))?;
@@ -47,11 +70,11 @@ impl Records {
         let config = read_text(&folder.config())?;
         events.text(wall, step, "config", &format!("```toml\n{config}```"))?;
         Ok(Self {
-            metrics: Rows::open(&folder.metrics(), step)?,
-            timing: Rows::open(&folder.timing(), step)?,
-            evaluation: Rows::open(&folder.evaluation(), step)?,
+            metrics,
+            timing,
+            evaluation,
             events,
-            seconds: last_value(&folder.timing(), "seconds").unwrap_or(0.0),
+            seconds,
         })
     }
 
@@ -105,6 +128,19 @@ impl Records {
         self.events.flush()
     }
 
+    /// Returns lengths and checksums of the tables that do not hold times.
+    pub(super) fn tables(&self) -> Tables {
+        Tables {
+            metrics: self.metrics.digest(),
+            evaluation: self.evaluation.digest(),
+        }
+    }
+
+    /// Returns length and checksum of the table of times.
+    pub(super) fn timing(&self) -> TableDigest {
+        self.timing.digest()
+    }
+
     /// Writes all rows so far to the disk.
     pub(super) fn sync(&mut self) -> Result<()> {
         self.metrics.sync()?;
@@ -141,7 +177,7 @@ mod tests {
         std::fs::create_dir(artifacts.join("folder.png")).unwrap();
         let huge = File::create(artifacts.join("huge.png")).unwrap();
         huge.set_len(MAX_PICTURE_BYTES + 1).unwrap();
-        let mut records = Records::open(&run, 0).unwrap();
+        let mut records = Records::open(&run, 0, None).unwrap();
         records.events.flush().unwrap();
         let size = |run: &RunFolder| std::fs::metadata(&run.events().unwrap()[0]).unwrap().len();
         let before = size(&run);

@@ -10,6 +10,7 @@ use image::codecs::gif::GifDecoder;
 use image::{AnimationDecoder, RgbImage};
 use siren_core::{Error, Result};
 use siren_picture::Size;
+use siren_picture::picture::{MAX_PIXELS, MAX_SIDE};
 
 use super::clock::{FrameSource, Resampled, TimedFrame, Timeline};
 use super::color::over_white;
@@ -88,7 +89,7 @@ impl FrameSource for GifFrames {
     }
 }
 
-/// Reads the delays of all frames, in ticks, without decoding their pixels.
+/// Reads the delays of all frames, in ticks, without decoding their pixels, and checks the sizes of the picture and of the frames.
 fn read_delays(path: &Path) -> Result<Vec<u16>> {
     let file = File::open(path).map_err(Error::io("open", path))?;
     let mut options = DecodeOptions::new();
@@ -96,11 +97,14 @@ fn read_delays(path: &Path) -> Result<Vec<u16>> {
     let mut decoder = options
         .read_info(BufReader::new(file))
         .map_err(|error| decode_error(path, &error))?;
+    check_size(path, "", decoder.height(), decoder.width())?;
     let mut delays = Vec::new();
     while let Some(frame) = decoder
         .next_frame_info()
         .map_err(|error| decode_error(path, &error))?
     {
+        let what = format!("a frame, number {}, of ", delays.len());
+        check_size(path, &what, frame.height, frame.width)?;
         delays.push(if frame.delay == 0 {
             DEFAULT_DELAY
         } else {
@@ -108,6 +112,20 @@ fn read_delays(path: &Path) -> Result<Vec<u16>> {
         });
     }
     Ok(delays)
+}
+
+/// Checks a size in a header: that of the clip, or of `what`. A decoder takes memory for all pixels before it reads the first one.
+fn check_size(path: &Path, what: &str, height: u16, width: u16) -> Result<()> {
+    let (rows, columns) = (usize::from(height), usize::from(width));
+    if rows.max(columns) <= MAX_SIDE && rows * columns <= MAX_PIXELS {
+        return Ok(());
+    }
+    let message = format!(
+        "has {what}{height} × {width} pixels (height × width) according to its header, expected at most {MAX_SIDE} per side and {} million \
+         in total; make it smaller first, or copy it again if its header is damaged",
+        MAX_PIXELS / 1_000_000
+    );
+    Err(Error::signal(path, message))
 }
 
 fn decode_error(path: &Path, error: &dyn Display) -> Error {
