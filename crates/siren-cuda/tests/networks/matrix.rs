@@ -153,7 +153,7 @@ impl OracleCase {
             exact: errors(&case.on(device, Precision::Exact)?),
             fast: errors(&case.on(device, Precision::Fast)?),
             is_smooth: self.is_smooth(),
-            most_single_errors: if self.sizes.width > NARROW {
+            bound: if self.sizes.width > NARROW {
                 MOST_SINGLE_ERRORS_WIDE
             } else {
                 MOST_SINGLE_ERRORS
@@ -171,7 +171,7 @@ pub struct Errors {
     pub fast: [f64; 2],
     pub is_smooth: bool,
     /// The largest error in exact mode that is allowed, as a multiple of that of single precision.
-    pub most_single_errors: f64,
+    pub bound: f64,
 }
 
 impl Errors {
@@ -187,7 +187,7 @@ impl Errors {
     pub fn fault(&self) -> Option<String> {
         let is_below = |errors: [f64; 2], most: f64| errors.iter().all(|&error| error < most);
         let quotients = [0, 1].map(|i| self.exact[i] / self.single[i].max(LEAST_SINGLE_ERROR));
-        if !is_below(quotients, self.most_single_errors) {
+        if !is_below(quotients, self.bound) {
             let (exact, single) = (self.exact, self.single);
             return Some(format!(
                 "errors {exact:?}, on the CPU in single precision {single:?}"
