@@ -190,11 +190,15 @@ fn entry(cursor: &mut Cursor<'_>, declarations: &Declarations, lines: &[&str]) -
         let line = cursor.line();
         match cursor.next() {
             ".maxntid" | ".reqntid" => {
-                let mut threads = cursor.integer()?;
+                let mut threads = Some(cursor.integer()?);
                 while cursor.accept(",") {
-                    threads *= cursor.integer()?;
+                    let more = cursor.integer()?;
+                    threads = threads.and_then(|threads| threads.checked_mul(more));
                 }
-                kernel.max_threads = Some(threads as u32);
+                let threads = threads.and_then(|threads| u32::try_from(threads).ok());
+                let too_many =
+                    || ParseError::new(line, ".maxntid", "more threads than a number of 32 bits");
+                kernel.max_threads = Some(threads.ok_or_else(too_many)?);
             }
             ".minnctapersm" | ".maxnreg" | ".maxnctapersm" => {
                 cursor.integer()?;

@@ -415,3 +415,12 @@ fn what_is_not_supported_is_refused_with_its_line() {
         assert_eq!(error.line, 16, "{error}");
     }
 }
+
+#[test]
+fn more_threads_than_a_number_holds_are_refused() {
+    let limit = "\n.maxntid 4294967295, 4294967295, 4294967295\n{";
+    let ptx = snippet("ret;").replacen("\n{", limit, 1);
+    assert!(ptx.contains(limit), "{ptx}");
+    let error = Module::parse(&ptx).unwrap_err();
+    assert!(error.reason.contains("more threads than"), "{error}");
+}
