@@ -7,6 +7,9 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::Check;
+use super::matrix::MOST_SINGLE_ERRORS;
+use super::oracle::{MOST_SINGLE_ERRORS_WIDE, NARROW};
+use super::runs::MOST_DIFFERENCE_DB;
 use super::speed::REFERENCE;
 use super::worker::Request;
 use crate::report;
@@ -119,7 +122,8 @@ fn oracle(found: &Value) -> String {
     }
     let _ = writeln!(
         out,
-        "\nThe largest quotient of an error in exact mode and that of single precision, which counts from 1e-6, is {}; 4 is allowed, and 6 beyond 512 features.",
+        "\nThe largest quotient of an error in exact mode and that of single precision, which counts from 1e-6, is {}; {MOST_SINGLE_ERRORS} is \
+         allowed, and {MOST_SINGLE_ERRORS_WIDE} beyond {NARROW} features.",
         number(&largest["quotient"], 1.0, 2)
     );
     out
@@ -215,8 +219,12 @@ fn runs(found: &Value) -> String {
             number(&run["card_memory_mib"], 1.0, 0),
         );
     }
-    out + "\n*Resumed* was killed half-way on the card and resumed there, and must have the bytes of *exact*; *moved* was resumed on the CPU, and its row \
-           counts the seconds of the rest. PSNR of *exact* and *moved* must be within 0.6 dB of that on the CPU.\n"
+    let _ = writeln!(
+        out,
+        "\n*Resumed* was killed half-way on the card and resumed there, and must have the bytes of *exact*; *moved* was resumed on the CPU, and its row \
+         counts the seconds of the rest. PSNR of *exact* and *moved* must be within {MOST_DIFFERENCE_DB} dB of that on the CPU."
+    );
+    out
 }
 
 fn findings(report: &Value) -> String {

@@ -15,7 +15,7 @@ use super::{CardWorker, Check, Findings};
 
 /// Largest difference of the PSNR of runs on the card and on the CPU. Runs on the CPU whose learning rate differs in the seventh digit, or that compute
 /// in double precision, end within 0.05 dB (image) and 0.4 dB (poisson).
-const MOST_DIFFERENCE_DB: f64 = 0.6;
+pub const MOST_DIFFERENCE_DB: f64 = 0.6;
 /// Kinds with a config of the same name.
 const KINDS: [&str; 2] = ["image", "poisson"];
 /// Settings of a rehearsal.

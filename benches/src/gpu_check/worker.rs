@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use siren_cuda::{Device, Precision};
 
 use super::matrix::OracleCase;
-use super::oracle::oracle_cases;
+use super::oracle::{most_single_errors, oracle_cases};
 use crate::bare::BareStep;
 use crate::case::Case;
 use crate::worker::answer;
@@ -112,7 +112,7 @@ fn oracle(card: &Device, case: &OracleCase) -> Result<Value> {
         let [first, second] = [(), ()].map(|()| drawn.on(card, precision));
         is_repeatable &= first?.checksum() == second?.checksum();
     }
-    let fault = errors.fault();
+    let fault = errors.fault(most_single_errors(case));
     let fault = fault.or_else(|| (!is_repeatable).then(|| "two runs differ".to_owned()));
     Ok(json!({
         "single": errors.single,

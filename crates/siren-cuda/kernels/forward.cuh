@@ -157,7 +157,7 @@ __device__ __forceinline__ const float *point_coords(const PointFeatures &featur
     return features.coords + index * features.dims;
 }
 
-// Points between two of a thread.
+// A thread has every FEATURE_POINTS-th point of a tile.
 constexpr int FEATURE_POINTS = THREADS / TILE_COLUMNS;
 // Coordinates whose weights stay in registers.
 constexpr int REGISTER_DIMS = 4;

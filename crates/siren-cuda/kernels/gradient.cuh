@@ -136,7 +136,9 @@ struct RowMaxima {
     }
 };
 
-// Rows are scaled so that the scales of z̄ and h cancel in every product: h of a row by 2^a, z̄ by 2^(t - a), with one t for a split.
+// The scales of z̄ and h cancel in every product: h of a row is scaled by 2^a, z̄ by 2^(t - a), with one t for all tiles of a split.
+
+// Returns a, given the maxima of h of a row.
 __device__ __forceinline__ int input_exponent(const RowMaxima &input) { return scale_exponent(input.largest()); }
 
 // Returns t, given the largest z̄ 2^-a of this thread's rows.
@@ -276,7 +278,8 @@ struct FeatureSums {
     float second[4];
 };
 
-// Adds the points of a group. `axes` are different if they count both.
+// Returns the sums of the four features from `feature` on, over the points of this thread's group. Those of an axis beyond the last one repeat
+// the last one, and are not used.
 template <int KIND, bool HAS_GRADIENTS>
 __device__ __forceinline__ FeatureSums sum_features(const FeaturesGradient &features, TileRange range, int feature, int first_axis) {
     const Jets &jets = features.jets;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "rows.cuh"
+#include "sums.cuh"
 
 struct SquareError {
     // Jets (row, channel, component), a row being a point of a field, and the gradient with respect to them.
@@ -26,9 +27,8 @@ __device__ __forceinline__ float error_of(const SquareError &loss, long row, int
     return loss.jets[index * loss.components + component] - loss.targets[index * loss.target_count + target];
 }
 
-// One thread writes the gradients of a row. The squares of a component are added over the rows of the block, in halves.
+// One thread writes the gradients of a row. The squares of a component are added over the rows of the block.
 extern "C" __global__ void __launch_bounds__(THREADS) square_error(const SquareError loss) {
-    __shared__ float squares[THREADS];
     long row = (long)blockIdx.x * THREADS + threadIdx.x;
     for (int c = 0; c < loss.components; c++) {
         float sum = 0.0f;
@@ -39,15 +39,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) square_error(const SquareE
                 sum = fmaf(error, error, sum);
             }
         }
-        squares[threadIdx.x] = sum;
-        // Components without targets, whose sums are zero, are known to all threads.
-        if (c >= loss.first && c < loss.first + loss.target_count) {
-            for (int half = THREADS / 2; half > 0; half /= 2) {
-                __syncthreads();
-                if ((int)threadIdx.x < half) squares[threadIdx.x] += squares[threadIdx.x + half];
-            }
-        }
-        if (threadIdx.x == 0) loss.sums[(long)blockIdx.x * loss.components + c] = squares[0];
+        float total = (float)block_sum(sum);
+        if (threadIdx.x == 0) loss.sums[(long)blockIdx.x * loss.components + c] = total;
+        // For the next sum.
         __syncthreads();
     }
 }

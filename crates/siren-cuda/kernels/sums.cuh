@@ -3,8 +3,8 @@
 
 #include "primitives.cuh"
 
-// Adds a number of each thread of the block, in an order that is always the same. Every thread returns the sum. Once in a kernel: a second
-// sum would write to the shared memory that slow warps still read.
+// Adds a number of each thread of the block, in an order that is always the same. Every thread returns the sum. All threads must
+// meet before a second sum, which writes to the shared memory that slow warps still read.
 __device__ __forceinline__ double block_sum(double own) {
     __shared__ double warp_sums[THREADS / 32];
 #pragma unroll

@@ -365,7 +365,11 @@ fn allocation_error(error: DriverError, what: &'static str, bytes: usize) -> Err
 /// Checks a grid against the limits of CUDA: 2³¹ − 1 blocks in x, 65,535 in y and z.
 fn grid_dim(grid: [usize; 3]) -> Result<(u32, u32, u32)> {
     let limits = [i32::MAX as usize, 65_535, 65_535];
-    let axes = ["points", "features", "fields of a batch"];
+    let axes = [
+        "rows or parameters",
+        "points of a field",
+        "fields of a batch",
+    ];
     for ((blocks, limit), what) in grid.into_iter().zip(limits).zip(axes) {
         if blocks > limit {
             return Err(Error::Length {

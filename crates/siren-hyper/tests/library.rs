@@ -1,6 +1,9 @@
 //! Use from Rust with pictures in memory: training in either precision, and reconstruction of new pictures.
 
+mod faces;
+
 use candle_core::{DType, Device};
+use faces::SIDE;
 use siren_core::train::{Fit, FitConfig, Model};
 use siren_hyper::config::{
     Encoder, HyperModelConfig, HyperObjectiveConfig, HyperSignalConfig, SplitConfig,
@@ -9,29 +12,12 @@ use siren_hyper::{
     Dataset, Drawing, Hyper, HyperNetwork, ObservedPixels, Picture, Split, interpolate, scene,
 };
 
-/// Number of pixels per side of the pictures.
-const SIDE: usize = 8;
-
 fn task() -> Hyper {
-    let faces: Vec<_> = (0..12).map(|index| scene::face(index, SIDE)).collect();
-    let split = Split::random(faces.len(), &SplitConfig::default()).unwrap();
-    let signal = HyperSignalConfig {
-        batch: 4,
-        context: [3, 20],
-        ..HyperSignalConfig::default()
-    };
-    let objective = HyperObjectiveConfig::default();
-    Hyper::new(Dataset::new(&faces, split).unwrap(), &signal, &objective, 0).unwrap()
+    faces::task(4)
 }
 
 fn config(encoder: Encoder) -> FitConfig<HyperModelConfig> {
-    let mut config = FitConfig::<HyperModelConfig>::default();
-    config.field.hidden_features = 8;
-    config.field.hidden_layers = 1;
-    config.model.encoder = encoder;
-    config.model.encoder_features = 8;
-    config.model.latent_features = 6;
-    config.model.hyper_features = 8;
+    let mut config = faces::config(encoder);
     config.model.fit_steps = 3;
     config.train.steps = 3;
     config

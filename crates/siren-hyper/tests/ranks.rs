@@ -1,18 +1,16 @@
 //! Hypernetworks that several ranks train, as threads of one process.
 
+mod faces;
+
 use candle_core::{DType, Device};
 use siren_core::field::tensor::read;
 use siren_core::optimizer::{MuonConfig, OptimizerConfig, OptimizerState};
 use siren_core::ranks::{Ranks, links};
 use siren_core::signal::Stream;
 use siren_core::train::{Blueprint, FitConfig, Model, Task as _, Trainer};
-use siren_hyper::config::{
-    Encoder, HyperModelConfig, HyperObjectiveConfig, HyperSignalConfig, SplitConfig,
-};
-use siren_hyper::{Dataset, Hyper, HyperNetwork, Split, scene};
+use siren_hyper::config::{Encoder, HyperModelConfig};
+use siren_hyper::{Hyper, HyperNetwork};
 
-/// Number of pixels per side of the pictures.
-const SIDE: usize = 8;
 const STEPS: usize = 4;
 
 /// Runs a function on every rank, and returns the results in order.
@@ -26,25 +24,11 @@ fn on_ranks<T: Send>(count: usize, run: impl Fn(Ranks) -> T + Sync) -> Vec<T> {
 }
 
 fn task() -> Hyper {
-    let faces: Vec<_> = (0..12).map(|index| scene::face(index, SIDE)).collect();
-    let split = Split::random(faces.len(), &SplitConfig::default()).unwrap();
-    let signal = HyperSignalConfig {
-        batch: 5,
-        context: [3, 20],
-        ..HyperSignalConfig::default()
-    };
-    let objective = HyperObjectiveConfig::default();
-    Hyper::new(Dataset::new(&faces, split).unwrap(), &signal, &objective, 0).unwrap()
+    faces::task(5)
 }
 
 fn config(encoder: Encoder, optimizer: OptimizerConfig) -> FitConfig<HyperModelConfig> {
-    let mut config = FitConfig::<HyperModelConfig>::default();
-    config.field.hidden_features = 8;
-    config.field.hidden_layers = 1;
-    config.model.encoder = encoder;
-    config.model.encoder_features = 8;
-    config.model.latent_features = 6;
-    config.model.hyper_features = 8;
+    let mut config = faces::config(encoder);
     config.train.learning_rate = 1e-3;
     config.train.clip_norm = Some(0.1);
     config.train.optimizer = optimizer;

@@ -31,12 +31,7 @@ const ACTIVATIONS: [Pointwise; 13] = [
 /// Widths of [`every_kind`].
 pub const WIDTHS: [usize; 6] = [5, 32, 33, 64, 70, 16];
 /// Largest error in exact mode, as a multiple of the error of the CPU in single precision.
-const MOST_SINGLE_ERRORS: f64 = 4.0;
-/// The same for networks of more than [`NARROW`] features: tensor cores cut sums off where others round, so that errors grow with the number of
-/// products. An H200 has 4.2 at width 1024, and the interpreter, which rounds, 2.2 at most.
-const MOST_SINGLE_ERRORS_WIDE: f64 = 6.0;
-/// Features of a layer that are not many.
-const NARROW: usize = 512;
+pub const MOST_SINGLE_ERRORS: f64 = 4.0;
 /// Error of single precision below which it is a coincidence.
 const LEAST_SINGLE_ERROR: f64 = 1e-6;
 /// Largest error in fast mode, for activations without jumps, unless single precision has a large error too.
@@ -153,11 +148,6 @@ impl OracleCase {
             exact: errors(&case.on(device, Precision::Exact)?),
             fast: errors(&case.on(device, Precision::Fast)?),
             is_smooth: self.is_smooth(),
-            bound: if self.sizes.width > NARROW {
-                MOST_SINGLE_ERRORS_WIDE
-            } else {
-                MOST_SINGLE_ERRORS
-            },
         })
     }
 }
@@ -170,8 +160,6 @@ pub struct Errors {
     pub exact: [f64; 2],
     pub fast: [f64; 2],
     pub is_smooth: bool,
-    /// The largest error in exact mode that is allowed, as a multiple of that of single precision.
-    pub bound: f64,
 }
 
 impl Errors {
@@ -183,11 +171,11 @@ impl Errors {
         if jets <= gradient { gradient } else { jets }
     }
 
-    /// Says which error is too large, if one is.
-    pub fn fault(&self) -> Option<String> {
+    /// Says which error is too large, if one is. `most` is the largest error in exact mode as a multiple of that of single precision.
+    pub fn fault(&self, most: f64) -> Option<String> {
         let is_below = |errors: [f64; 2], most: f64| errors.iter().all(|&error| error < most);
         let quotients = [0, 1].map(|i| self.exact[i] / self.single[i].max(LEAST_SINGLE_ERROR));
-        if !is_below(quotients, self.bound) {
+        if !is_below(quotients, most) {
             let (exact, single) = (self.exact, self.single);
             return Some(format!(
                 "errors {exact:?}, on the CPU in single precision {single:?}"
