@@ -33,6 +33,7 @@ Examples:
   siren-bench gpu-check                            card 0, 25 minutes
   siren-bench gpu-check --python python3           beside PyTorch
   siren-bench gpu-check --minutes 5 --device 1     the second card, in a hurry
+  siren-bench gpu-check --phase speed --minutes 5  speed alone
   siren-bench gpu-check --rehearse                 tiny sizes: whether the check itself works
 
 Without Cargo: copy the programs siren-bench, siren-image and siren-poisson to one folder, and the folders configs/ and benches/peers/ to the current one.";
@@ -62,6 +63,9 @@ pub struct GpuCheckArgs {
     /// The folder with siren-image and siren-poisson [default: that of this program].
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
+    /// Only one of the phases, which has all the time [default: all of them].
+    #[arg(long, value_name = "PHASE", value_parser = SHARES.map(|(phase, _)| phase))]
+    phase: Option<String>,
     /// Use tiny sizes, to see that the check works.
     #[arg(long)]
     rehearse: bool,
@@ -90,6 +94,11 @@ impl GpuCheckArgs {
         let mut report = report::new(&check, self.minutes)?;
         let mut findings = Findings::default();
         for (phase, share) in SHARES {
+            let share = match &self.phase {
+                Some(only) if only != phase => continue,
+                Some(_) => 1.0,
+                None => share,
+            };
             let begun = Instant::now();
             check.deadline = start + Duration::from_secs_f64(share * 60.0 * self.minutes);
             findings.begin(phase);

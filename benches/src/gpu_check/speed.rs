@@ -40,7 +40,18 @@ pub fn run(check: &Check, findings: &mut Findings) -> Result<Value> {
             findings.skip(&format!("no time for {}", names.join(", ")));
             break;
         }
-        let outcome = contest::run(case, &settings(check, case)?, |_| ())?;
+        // What was timed before stays.
+        let outcome = match contest::run(case, &settings(check, case)?, |_| ()) {
+            Ok(outcome) => outcome,
+            Err(error) if check.left().is_zero() => {
+                findings.skip(&format!("no time for {}: {error:#}", case.name));
+                continue;
+            }
+            Err(error) => {
+                findings.fail(&format!("{}: {error:#}", case.name));
+                continue;
+            }
+        };
         report_absences(check, &outcome, findings);
         let mut row = rows(&outcome);
         row["kernels"] = kernels(check, case, findings)?;
