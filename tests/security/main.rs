@@ -164,10 +164,24 @@ fn pictures_that_claim_huge_sizes_are_refused() {
     // A clip reads all frames, which have sizes of their own.
     let mut frame = gif.clone();
     frame[6..10].copy_from_slice(&[4, 0, 4, 0]);
+    // Two frames, one of a hundredth of a second and one of eleven minutes: 65,536 frames of 30 kB.
+    let lasting = |ticks: u16| {
+        let [low, high] = ticks.to_le_bytes();
+        let control = [0x21, 0xf9, 4, 0, low, high, 0, 0];
+        [
+            &control,
+            &b"\x2c\0\0\0\0\x04\0\x04\0\0\x02\x02\x44\x01\0"[..],
+        ]
+        .concat()
+    };
+    let mut long = gif[..19].to_vec();
+    long[6..10].copy_from_slice(&[100, 0, 100, 0]);
+    let long = [long, lasting(1), lasting(u16::MAX), b"\x3b".to_vec()].concat();
     assert_harmless(
         "video",
         "signal.path",
         &[
+            bomb("long.gif", long, &["65536 frames", "1024 MiB"]),
             bomb("huge.gif", gif, &["65535 × 65535", "16384"]),
             bomb(
                 "frame.gif",

@@ -187,11 +187,9 @@ pub fn judge(ended: &Ended, allowed: Allowed) -> Result<Verdict> {
         }
         End::Exited(INTERRUPTED) if allowed.interruption => Ok(Verdict::Stopped),
         End::Killed(signal) if allowed.signals.contains(&signal) => Ok(Verdict::Stopped),
-        End::Exited(1..)
-            if matches!(allowed.launch, Launch::Ranks(_)) && !allowed.signals.is_empty() =>
-        {
-            Ok(Verdict::Stopped)
-        }
+        // A launcher whose ranks were struck has statuses of its own. That of Open MPI 4.1 also crashes if two signals reach it while it starts, and waits
+        // for ever if a rank is killed before all have met, which is before any of them writes a word.
+        ref end if is_launchers_own(end, ended, allowed) => Ok(Verdict::Stopped),
         End::Killed(6)
             if allowed.out_of_memory && ended.stderr.contains("memory allocation of") =>
         {
@@ -208,6 +206,17 @@ pub fn judge(ended: &Ended, allowed: Allowed) -> Result<Verdict> {
         }
         ref end => bail!("an end that is not allowed, {end:?}; {}", output()),
     }
+}
+
+/// Returns whether an end is that of `mpirun`, rather than of a rank, after a signal.
+fn is_launchers_own(end: &End, ended: &Ended, allowed: Allowed) -> bool {
+    let is_struck = matches!(allowed.launch, Launch::Ranks(_)) && !allowed.signals.is_empty();
+    is_struck
+        && match end {
+            End::Exited(status) => *status > 0,
+            End::Killed(_) => true,
+            End::Hung => ended.stdout.is_empty() && ended.stderr.is_empty(),
+        }
 }
 
 /// Checks that there is one error message, and that it says more than a word.
@@ -279,6 +288,28 @@ mod tests {
         let refusal = ended(End::Exited(1), "error: a.csv: is damaged, delete it");
         assert_eq!(judge(&refusal, all).unwrap(), Verdict::Refused);
         assert!(judge(&refusal, Allowed::default()).is_err());
+    }
+
+    #[test]
+    fn a_launcher_may_hang_after_a_signal_if_no_rank_has_written_anything() {
+        let struck = Allowed {
+            signals: &[9],
+            launch: Launch::Ranks(2),
+            ..Allowed::default()
+        };
+        let hung = |stderr| ended(End::Hung, stderr);
+        assert_eq!(judge(&hung(""), struck).unwrap(), Verdict::Stopped);
+        assert!(judge(&hung("step 3"), struck).is_err());
+        let alone = Allowed {
+            launch: Launch::Alone,
+            ..struck
+        };
+        assert!(judge(&hung(""), alone).is_err());
+        let unstruck = Allowed {
+            signals: &[],
+            ..struck
+        };
+        assert!(judge(&hung(""), unstruck).is_err());
     }
 
     #[test]

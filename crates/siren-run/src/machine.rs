@@ -120,13 +120,22 @@ fn start_candle_threads(count: usize) -> std::io::Result<()> {
         return Ok(());
     }
     let gate = Mutex::new(());
-    // As many threads at once as candle needs: those end before candle starts its own, and leave room for them.
+    // As many threads at once as candle needs. They are joined, so that their stacks are free when candle starts its own: the end of a scope waits
+    // for what threads compute, not for the threads.
     std::thread::scope(|scope| {
-        let _closed = gate.lock();
-        (0..count).try_for_each(|_| {
+        let closed = gate.lock();
+        let mut threads = Vec::new();
+        let started: std::io::Result<()> = (0..count).try_for_each(|_| {
             let thread = std::thread::Builder::new();
-            thread.spawn_scoped(scope, || drop(gate.lock())).map(drop)
-        })
+            threads.push(thread.spawn_scoped(scope, || drop(gate.lock()))?);
+            Ok(())
+        });
+        drop(closed);
+        for thread in threads {
+            // Nothing in it can panic.
+            let _ = thread.join();
+        }
+        started
     })?;
     candle_core::utils::barrier_pool();
     *started = true;
@@ -241,15 +250,24 @@ mod tests {
     #[test]
     fn the_threads_of_candle_run_before_the_work_starts() {
         let machine = Machine::new("cpu", Some(1)).unwrap();
-        let names = machine.install(|| {
+        use std::time::Duration;
+
+        let count_of_candle = || {
             let threads = std::fs::read_dir("/proc/self/task").unwrap();
             let paths = threads.map(|thread| thread.unwrap().path().join("comm"));
             let names = paths.filter_map(|path| std::fs::read_to_string(path).ok());
-            Ok(names.collect::<Vec<_>>())
+            names.filter(|name| name.starts_with("candle-bp-")).count()
+        };
+        let count = machine.install(|| {
+            // A thread gives itself its name, some time after it was started.
+            let mut waits = 0;
+            while count_of_candle() < candle_threads() && waits < 500 {
+                std::thread::sleep(Duration::from_millis(10));
+                waits += 1;
+            }
+            Ok(count_of_candle())
         });
-        let names = names.unwrap();
-        let of_candle = names.iter().filter(|name| name.starts_with("candle-bp-"));
-        assert_eq!(of_candle.count(), candle_threads(), "{names:?}");
+        assert_eq!(count.unwrap(), candle_threads());
         assert_eq!(
             candle_core::utils::barrier_pool().n_workers(),
             candle_threads()

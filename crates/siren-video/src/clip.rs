@@ -111,7 +111,7 @@ impl Clip {
             levels: Vec::new(),
             notes: Vec::new(),
         };
-        let memory = available_memory();
+        let memory = Room::for_clip(frames.max_bytes());
         if let (Some(count), Some(size)) = (frames.count(), frames.size()) {
             let Size { height, width } = size_after_crop_and_resize(signal, size)?;
             let remaining = (count as u64).saturating_sub(first);
@@ -232,7 +232,7 @@ impl Clip {
         }
     }
 
-    fn push(&mut self, frame: &RgbImage, memory: u64) -> Result<()> {
+    fn push(&mut self, frame: &RgbImage, memory: Room) -> Result<()> {
         let Size { height, width } = size_of(frame);
         if (height, width) != (self.height, self.width) {
             return Err(Error::Shape {
@@ -254,17 +254,18 @@ impl Clip {
         Ok(())
     }
 
-    /// Returns an error if `frames` frames of this clip's size take more than `memory` bytes.
-    fn check_memory(&self, frames: u64, memory: u64) -> Result<()> {
+    /// Returns an error if `frames` frames of this clip's size do not fit into the memory.
+    fn check_memory(&self, frames: u64, memory: Room) -> Result<()> {
         let bytes = frames.saturating_mul((self.height * self.width * self.channels) as u64);
-        if bytes <= memory {
+        if bytes <= memory.bytes {
             return Ok(());
         }
         let mib = |bytes: u64| bytes >> 20;
         let expected = format!(
-            "a clip that fits into the {} MiB of free memory: {frames} frames of {} × {} pixels (height × width) take {} MiB; select \
+            "a clip that fits into {} MiB, {}: {frames} frames of {} × {} pixels (height × width) take {} MiB; select \
              fewer frames (`signal.length`, `signal.stride`) or make them smaller (`signal.resize`)",
-            mib(memory),
+            mib(memory.bytes),
+            memory.what,
             self.height,
             self.width,
             mib(bytes)
@@ -274,6 +275,31 @@ impl Clip {
             format!("{frames} frames"),
             &expected,
         ))
+    }
+}
+
+/// Memory for a clip.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    bytes: u64,
+    /// What bounds it.
+    what: &'static str,
+}
+
+impl Room {
+    /// Returns the free memory, or what a clip of the format may take, if that is less.
+    fn for_clip(max_bytes: Option<u64>) -> Self {
+        let bytes = available_memory();
+        match max_bytes {
+            Some(most) if most < bytes => Self {
+                bytes: most,
+                what: "the most to which a file of this format may unfold",
+            },
+            _ => Self {
+                bytes,
+                what: "the free memory",
+            },
+        }
     }
 }
 

@@ -145,17 +145,45 @@ fn check_header(bytes: &[u8]) -> Result<&[u8], String> {
     }
 }
 
+/// Returns the four bytes at an offset as a number.
+fn word(bytes: &[u8], offset: usize, is_little_endian: bool) -> Option<u32> {
+    let bytes: [u8; 4] = bytes.get(offset..offset + 4)?.try_into().ok()?;
+    Some(if is_little_endian {
+        u32::from_le_bytes(bytes)
+    } else {
+        u32::from_be_bytes(bytes)
+    })
+}
+
 /// Returns the type and the size in bytes of the first element.
 fn tag(rest: &[u8], is_little_endian: bool) -> Option<(u32, usize)> {
-    let word = |start: usize| {
-        let bytes: [u8; 4] = rest.get(start..start + 4)?.try_into().ok()?;
-        Some(if is_little_endian {
-            u32::from_le_bytes(bytes)
-        } else {
-            u32::from_be_bytes(bytes)
-        })
-    };
+    let word = |offset| word(rest, offset, is_little_endian);
     Some((word(0)?, word(4)? as usize))
+}
+
+/// Checks what `matfile` multiplies and rounds up without a check: the sizes of the subelements of a matrix, which must lie within it, and its axes, whose product must have at most 31 bits.
+fn check_sizes(matrix: &[u8], is_little_endian: bool) -> Option<()> {
+    let word = |bytes, offset| word(bytes, offset, is_little_endian);
+    let mut rest = matrix.get(8..)?;
+    let mut subelements = Vec::new();
+    while !rest.is_empty() {
+        let (start, size, end) = match word(rest, 0)? {
+            // Short: type and size share one word.
+            packed if packed >> 16 != 0 => (4, packed as usize >> 16, 8),
+            _ => {
+                let size = word(rest, 4)? as usize;
+                (8, size, 8 + size.next_multiple_of(8))
+            }
+        };
+        subelements.push(rest.get(start..start + size)?);
+        rest = rest.get(end..).unwrap_or_default();
+    }
+    let axes = subelements.get(1)?;
+    let mut axes = (0..axes.len() / 4).map(|axis| word(axes, 4 * axis));
+    axes.try_fold(1_i32, |product, axis| {
+        product.checked_mul(axis?.cast_signed())
+    })
+    .map(drop)
 }
 
 /// Decompresses an element, up to [`MAX_ELEMENT`]: a small file may hold a huge one. The error is a message.
@@ -175,10 +203,9 @@ fn decompressed(bytes: &[u8]) -> Result<Vec<u8>, String> {
 
 /// Parses one element as a file of its own; `None` if it is no numeric matrix that is read.
 fn parse_element(header: &[u8], element: &[u8]) -> Option<MatMatrix> {
-    let bytes = [header, element].concat();
-    // In builds that check for overflow, `matfile` panics at axes whose product exceeds 32 bits.
-    let parsed = std::panic::catch_unwind(move || MatFile::parse(bytes.as_slice()).ok());
-    let array = parsed.ok()??.arrays().first()?.clone();
+    check_sizes(element, header.ends_with(b"IM"))?;
+    let parsed = MatFile::parse([header, element].concat().as_slice()).ok()?;
+    let array = parsed.arrays().first()?.clone();
     let &[rows, columns] = array.size().as_slice() else {
         return None;
     };

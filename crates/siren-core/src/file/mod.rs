@@ -15,7 +15,7 @@ pub use self::array::{ArrayElement, ArrayElementKind, ArrayHeader};
 pub use self::listing::{Listing, has_extension, is_hidden, natural_order};
 pub use self::lock::try_lock;
 pub use self::partial::{PartialFile, replaceable};
-pub use self::write::{make_folder, read_text, sync_folder, write_atomically};
+pub use self::write::{make_folder, read_text, remove_folder, sync_folder, write_atomically};
 
 /// Returns a path in a form that can be pasted into a shell: in quotes where needed.
 #[must_use]

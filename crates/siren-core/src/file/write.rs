@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
@@ -19,7 +19,7 @@ pub fn make_folder<E: From<Error>>(
     make_parents(parent)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     remove_leftovers(parent, &name);
-    let staged = parent.join(format!(".{name}.{}", std::process::id()));
+    let staged = staged_path(path);
     // A killed process of the same id may have left the folder: in containers ids repeat. If it cannot be removed, creating it fails with the
     // reason.
     let _ = fs::remove_dir_all(&staged);
@@ -36,6 +36,23 @@ pub fn make_folder<E: From<Error>>(
         let _ = fs::remove_dir_all(&staged);
     }
     made
+}
+
+/// Returns the temporary name of a folder that this process makes or removes.
+fn staged_path(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    parent_of(path).join(format!(".{name}.{}", std::process::id()))
+}
+
+/// Removes a folder as far as possible. It is renamed first, so that a power failure leaves it whole, or under a name that the next
+/// [`make_folder`] removes.
+pub fn remove_folder(path: &Path) {
+    let staged = staged_path(path);
+    // The caller reports another error, which a failure to remove must not hide.
+    if fs::rename(path, &staged).is_ok() {
+        let _ = sync_folder(path);
+        let _ = fs::remove_dir_all(&staged);
+    }
 }
 
 /// Removes the folders `.NAME.NUMBER` whose processes were killed before they could be renamed. Those of living processes are locked.
@@ -139,6 +156,9 @@ mod tests {
         names.sort();
         assert_eq!(names, [".other.3", ".run.2", ".run.x", "run"]);
         assert_eq!(fs::read_to_string(path("run/a")).unwrap(), "b");
+        remove_folder(&path("run"));
+        assert!(!path("run").exists());
+        assert_eq!(fs::read_dir(desk.path()).unwrap().count(), 3);
         let failing = |_: &Path| Err(Error::NoConstraints);
         assert!(make_folder(&path("deep/er/run"), failing).is_err());
         assert_eq!(fs::read_dir(path("deep/er")).unwrap().count(), 0);

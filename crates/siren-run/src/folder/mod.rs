@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use siren_core::file::{make_folder, quoted, try_lock, write_atomically};
+use siren_core::file::{make_folder, quoted, remove_folder, try_lock, write_atomically};
 use siren_core::{Error, Result};
 
 pub(crate) use self::checkpoint::{Best, Checkpoint, State, save_checkpoint};
@@ -162,8 +162,7 @@ impl RunFolder {
 
     /// Deletes the folder as far as possible.
     pub(crate) fn remove(&self) {
-        // The caller reports another error, which a failure to delete must not hide.
-        let _ = fs::remove_dir_all(&self.path);
+        remove_folder(&self.path);
     }
 
     /// Returns the path of the folder itself.

@@ -30,6 +30,11 @@ pub(super) trait FrameSource {
     /// Returns the size of a frame, if it is known before the first one is read.
     fn size(&self) -> Option<Size>;
 
+    /// Returns the most bytes that the levels of a clip may take, as [`Frames::max_bytes`] does.
+    fn max_bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// Reads the next picture. Returns `None` after the last one.
     fn read_next(&mut self) -> Result<Option<TimedFrame>>;
 
@@ -237,6 +242,10 @@ impl<S: FrameSource> Frames for Resampled<S> {
 
     fn size(&self) -> Option<Size> {
         self.source.size()
+    }
+
+    fn max_bytes(&self) -> Option<u64> {
+        self.source.max_bytes()
     }
 
     fn read_next(&mut self) -> Result<Option<RgbImage>> {

@@ -19,6 +19,8 @@ use super::color::over_white;
 const TICK: f64 = 0.01;
 /// Delay of a frame that has none, in ticks, as in browsers.
 const DEFAULT_DELAY: u16 = 10;
+/// Most bytes of the levels that are kept: a frame may last eleven minutes, and is repeated for as long as it lasts.
+const MAX_BYTES: u64 = 1 << 30;
 
 /// A reader of the composited frames of a GIF: each frame is drawn over the one before as its disposal method says.
 pub(super) struct GifFrames {
@@ -64,6 +66,10 @@ impl GifFrames {
 impl FrameSource for GifFrames {
     fn size(&self) -> Option<Size> {
         Some(self.size)
+    }
+
+    fn max_bytes(&self) -> Option<u64> {
+        Some(MAX_BYTES)
     }
 
     fn read_next(&mut self) -> Result<Option<TimedFrame>> {

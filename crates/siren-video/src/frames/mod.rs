@@ -44,6 +44,11 @@ pub trait Frames {
         CHANNELS
     }
 
+    /// Returns the most bytes that the levels of a clip of this format may take, if its files may unfold to any length.
+    fn max_bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// Reads the next picture. Returns `None` after the last one.
     ///
     /// # Errors

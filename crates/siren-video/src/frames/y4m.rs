@@ -42,6 +42,8 @@ pub(super) struct Y4mFrames {
 impl Y4mFrames {
     /// Opens a file, to be read at `rate` frames per second, or at its own rate.
     pub(super) fn open(path: &Path, rate: Option<f64>) -> Result<Resampled<Self>> {
+        let header = read_header(path)?;
+        check_size(path, &header)?;
         let file = File::open(path).map_err(Error::io("open", path))?;
         let bytes_read = Rc::new(Cell::new(0));
         let reader = CountingReader {
@@ -49,25 +51,20 @@ impl Y4mFrames {
             bytes_read: Rc::clone(&bytes_read),
         };
         let decoder = match Decoder::new(reader) {
-            Err(y4m::Error::UnknownColorspace) => return Err(unsupported_samples(path)),
+            Err(y4m::Error::UnknownColorspace) => return Err(unsupported_samples(path, &header)),
             decoder => decoder.map_err(|error| decode_error(path, &error))?,
         };
         let own_rate = decoder.get_framerate();
-        let longest = decoder.get_width().max(decoder.get_height());
-        if own_rate.num == 0 || own_rate.den == 0 || longest > MAX_SIDE {
+        if own_rate.num == 0 || own_rate.den == 0 {
             let message = format!(
-                "has a header with a frame rate of {}:{} and frames of {} × {} pixels (height × width), expected a rate above 0 and at \
-                 most {MAX_SIDE} pixels a side",
-                own_rate.num,
-                own_rate.den,
-                decoder.get_height(),
-                decoder.get_width()
+                "has a frame rate of {}:{} according to its header, expected one above 0; copy it again if its header is damaged",
+                own_rate.num, own_rate.den
             );
             return Err(Error::signal(path, message));
         }
         let own_rate = own_rate.num as f64 / own_rate.den as f64;
         let Some(chroma) = ChromaSampling::of(decoder.get_colorspace()) else {
-            return Err(unsupported_samples(path));
+            return Err(unsupported_samples(path, &header));
         };
         let size = Size {
             height: decoder.get_height(),
@@ -216,20 +213,48 @@ impl Read for CountingReader {
     }
 }
 
-/// Returns the error for an unsupported colorspace, with its name from the file's header line.
-fn unsupported_samples(path: &Path) -> Error {
+/// Reads the first line of a file, up to [`MAX_HEADER`].
+fn read_header(path: &Path) -> Result<String> {
     let mut line = Vec::new();
-    let read = File::open(path).map(|file| {
-        let mut file = BufReader::new(file).take(MAX_HEADER);
-        file.read_until(b'\n', &mut line)
+    let file = File::open(path).map_err(Error::io("open", path))?;
+    let mut file = BufReader::new(file).take(MAX_HEADER);
+    file.read_until(b'\n', &mut line)
+        .map_err(Error::io("read", path))?;
+    Ok(String::from_utf8_lossy(&line).into_owned())
+}
+
+/// Returns what follows a letter in a header, if it is there.
+fn parameter(header: &str, letter: char) -> Option<&str> {
+    let mut found = header.split_whitespace();
+    found.find_map(|parameter| parameter.strip_prefix(letter))
+}
+
+/// Checks the size of frames in a header: the decoder multiplies it without a check, and takes memory for a whole frame.
+fn check_size(path: &Path, header: &str) -> Result<()> {
+    // Every occurrence, because the decoder takes the last one. What is no number is left to the decoder, which refuses it.
+    let sides = header.split_whitespace().filter_map(|parameter| {
+        let side = parameter.strip_prefix(['W', 'H'])?;
+        side.bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then_some(side)
     });
-    let header = String::from_utf8_lossy(&line);
-    let parameter = header
-        .split_whitespace()
-        .find(|parameter| parameter.starts_with('C'));
-    let name = read.ok().and(parameter).unwrap_or("unknown");
+    let is_too_long = |side: &str| side.parse::<usize>().is_ok_and(|side| side > MAX_SIDE);
+    let mut too_long = sides.filter(|side| is_too_long(side));
+    let Some(side) = too_long.next() else {
+        return Ok(());
+    };
     let message = format!(
-        "has the colorspace {name}, expected 8, 10 or 12 bits in 4:2:0, 4:2:2 or 4:4:4, or gray of 8 or 12 bits; convert the file, \
+        "has frames with a side of {side} pixels according to its header, expected at most {MAX_SIDE}; make it smaller first, or copy it \
+         again if its header is damaged"
+    );
+    Err(Error::signal(path, message))
+}
+
+/// Returns the error for an unsupported colorspace, with its name from the file's header.
+fn unsupported_samples(path: &Path, header: &str) -> Error {
+    let name = parameter(header, 'C').unwrap_or("of an unknown name");
+    let message = format!(
+        "has the colorspace C{name}, expected 8, 10 or 12 bits in 4:2:0, 4:2:2 or 4:4:4, or gray of 8 or 12 bits; convert the file, \
          for example with `ffmpeg -i IN -pix_fmt yuv444p OUT.y4m`"
     );
     Error::signal(path, message)
@@ -330,6 +355,18 @@ mod tests {
         for kind in ["C411", "C420p16", "C444alpha", "Cmono10"] {
             let message = read(&format!("W4 H1 F25:1 {kind}"), &[&[0; 8]]).unwrap_err();
             assert!(message.to_string().contains(kind), "{message}");
+        }
+    }
+
+    #[test]
+    fn sizes_whose_product_overflows_are_refused_before_they_are_decoded() {
+        for header in [
+            "W18446744073709551615 H2 F25:1",
+            "W4 H4294967296 F25:1 C444",
+            "W4 H2 H9999999 F25:1",
+        ] {
+            let message = read(header, &[&[0; 8]]).unwrap_err().to_string();
+            assert!(message.contains("expected at most"), "{message}");
         }
     }
 
