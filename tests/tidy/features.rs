@@ -33,6 +33,7 @@ const SELECTIONS: &[&str] = &[
     "--package siren-wave",
     "--package siren-wave --no-default-features",
     "--package siren-sweep",
+    "--package siren",
     "--package siren-bench",
     "--workspace",
 ];

@@ -10,6 +10,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::kernels::KernelsArgs;
+use crate::package::PackageArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,6 +27,7 @@ Examples:
   cargo xtask ci
   cargo xtask kernels --sass
   cargo xtask mpi-check
+  cargo xtask package
 
 `cargo xtask COMMAND --help` explains a command.
 Exit status: that of the program started; 1 for an error before that; 2 for a wrong command line.";
@@ -156,6 +158,11 @@ pub enum Command {
     /// Builds the programs of pictures, of derivatives and of sets of pictures with the feature `mpi`, which needs Open MPI with its development
     /// files and libclang. Takes a minute on one computer, beside the compilation.
     MpiCheck,
+
+    /// Build the program `siren`, which holds every kind, and pack it with completions, manual pages and configs, for people without Cargo.
+    ///
+    /// The archive is for this kind of machine; the program links to nothing but the system's C library.
+    Package(PackageArgs),
 
     /// Compile the CUDA kernels, compare their PTX with the files checked in, and list what they need on each card.
     ///

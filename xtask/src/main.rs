@@ -19,6 +19,7 @@ mod kernels;
 mod kind;
 mod launch;
 mod mpi_check;
+mod package;
 mod slurm;
 
 use std::path::{Path, PathBuf};
@@ -59,6 +60,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Ci => checks::ci(&root),
         Command::MpiCheck => mpi_check::run(&root),
         Command::Kernels(args) => kernels::run(&root, args),
+        Command::Package(args) => package::run(&root, args),
         Command::Program(command) => Launch::of(command, kind_of_config, kind_of_run)?.start(&root),
     }
 }

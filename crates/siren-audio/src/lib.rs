@@ -48,6 +48,8 @@ mod draw;
 mod encoded;
 mod evaluate;
 mod field;
+#[cfg(feature = "cli")]
+mod program;
 pub mod render;
 mod resample;
 pub mod signal;
@@ -58,6 +60,8 @@ pub mod wav;
 
 pub use self::config::{AudioObjectiveConfig, AudioSignalConfig, Channels};
 pub use self::field::SoundField;
+#[cfg(feature = "cli")]
+pub use self::program::PROGRAM;
 pub use self::render::{AudioMetadata, Timeline};
 pub use self::signal::Audio;
 pub use self::sound::Sound;

@@ -117,6 +117,8 @@ pub mod context;
 pub mod dataset;
 pub mod model;
 pub mod montage;
+#[cfg(feature = "cli")]
+mod program;
 pub mod reconstruction;
 pub mod restore;
 pub mod scene;
@@ -145,6 +147,8 @@ pub use siren_picture::{ColorMode, Picture};
 pub use self::context::{ContextBatch, ContextKind};
 pub use self::dataset::Dataset;
 pub use self::model::HyperNetwork;
+#[cfg(feature = "cli")]
+pub use self::program::PROGRAM;
 pub use self::restore::{Drawing, ObservedPixels, interpolate};
 pub use self::signal::Hyper;
 pub use self::split::Split;

@@ -48,10 +48,14 @@ pub mod config;
 #[cfg(feature = "cli")]
 mod domain;
 mod evaluate;
+#[cfg(feature = "cli")]
+mod program;
 pub mod signal;
 
 pub use siren_picture::{ColorMode, Picture, PictureField, Quantity, Size};
 
+#[cfg(feature = "cli")]
+pub use self::program::PROGRAM;
 pub use self::signal::Image;
 
 /// Compiles the code of the README.

@@ -61,6 +61,8 @@ mod cosine;
 mod domain;
 mod evaluate;
 mod overlay;
+#[cfg(feature = "cli")]
+mod program;
 pub mod signal;
 pub mod solver;
 mod stencil;
@@ -69,6 +71,8 @@ mod targets;
 pub use siren_picture::{ColorMode, Picture, PictureField, Quantity, Size};
 
 pub use self::overlay::Overlay;
+#[cfg(feature = "cli")]
+pub use self::program::PROGRAM;
 pub use self::signal::Poisson;
 
 /// Compiles the code of the README.

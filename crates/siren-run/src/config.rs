@@ -4,15 +4,18 @@
 //! in the run folder has absolute paths.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use siren_core::config::{NoTable, Source, Table};
 use siren_core::field::SirenConfig;
+use siren_core::file::read_text;
 use siren_core::train::TrainConfig;
 use siren_core::{Error, Result};
+
+use crate::RunFolder;
 
 /// A config file. `kind` decides which keys `[signal]`, `[objective]` and `[model]` have.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,6 +94,23 @@ impl Default for RunConfig {
 #[derive(Deserialize)]
 struct NamedKind {
     kind: String,
+}
+
+/// Returns the `kind` of a config file, or of a run folder, whatever its other keys are.
+///
+/// # Errors
+/// If the file cannot be read, is no TOML, or has no kind; [`Error::RunFolder`] for a folder that is not one of a run.
+pub fn kind_of(path: &Path) -> Result<String> {
+    let config = if path.is_dir() {
+        RunFolder::open(path)?.config()
+    } else {
+        path.to_path_buf()
+    };
+    let source = Source {
+        origin: config.display().to_string(),
+        text: read_text(&config)?,
+    };
+    Ok(source.deserialize::<NamedKind>(&[])?.kind)
 }
 
 /// Checks the kind of a config.

@@ -61,7 +61,7 @@ mod machine;
 pub mod program;
 mod session;
 
-pub use self::config::{Config, RunConfig};
+pub use self::config::{Config, RunConfig, kind_of};
 pub use self::domain::{ConfigOf, Domain, FormerDefault, Recorded};
 pub use self::folder::tensorboard;
 pub use self::folder::{CheckpointChoice, EvaluationRow, Record, RunFolder, Weights, export};

@@ -79,6 +79,8 @@ pub mod normals;
 pub mod objective;
 mod pool;
 #[cfg(feature = "cli")]
+mod program;
+#[cfg(feature = "cli")]
 mod render;
 pub mod sampler;
 mod scene;
@@ -91,6 +93,8 @@ pub use self::extract::Extraction;
 pub use self::field::ShapeField;
 pub use self::frame::Frame;
 pub use self::geometry::{Bounds, Geometry, Mesh, PointCloud, Vector};
+#[cfg(feature = "cli")]
+pub use self::program::PROGRAM;
 #[cfg(feature = "cli")]
 pub use self::render::{RenderedShape, ShapeRendering};
 pub use self::scene::Scene;

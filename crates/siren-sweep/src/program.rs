@@ -12,7 +12,16 @@ use crate::folder::absolute;
 use crate::manifest::Assignment;
 use crate::member::Member;
 
-/// The program `siren-<kind>` in the folder of this executable, and the config that it runs. All paths are absolute.
+/// Where the programs of the kinds are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Programs {
+    /// `siren-<kind>` in the folder of this executable.
+    BesideThisOne,
+    /// This executable has the subcommands of all kinds.
+    InThisOne,
+}
+
+/// The program of a kind, and the config that it runs. All paths are absolute.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Program {
     path: PathBuf,
@@ -27,11 +36,20 @@ impl Program {
     /// Finds the program of a kind. `overrides` take precedence over those of a member.
     ///
     /// # Errors
-    /// If there is no such program beside this executable.
-    pub fn of_kind(kind: &str, config: &Path, overrides: &[String]) -> Result<Self> {
+    /// If there is no such program.
+    pub fn of_kind(
+        programs: Programs,
+        kind: &str,
+        config: &Path,
+        overrides: &[String],
+    ) -> Result<Self> {
         let own = std::env::current_exe().context("cannot find the path of this executable")?;
-        let name = format!("siren-{kind}{}", std::env::consts::EXE_SUFFIX);
-        let path = own.with_file_name(name);
+        let path = match programs {
+            Programs::InThisOne => own,
+            Programs::BesideThisOne => {
+                own.with_file_name(format!("siren-{kind}{}", std::env::consts::EXE_SUFFIX))
+            }
+        };
         if !path.is_file() {
             bail!(
                 "no program of kind {kind:?} at {}: build siren-{kind} into the folder of this program",

@@ -16,7 +16,7 @@ use crate::display::Display;
 use crate::folder::SweepFolder;
 use crate::manifest::Assignment;
 use crate::member::{Member, expand};
-use crate::program::Program;
+use crate::program::{Program, Programs};
 use crate::queue::{Load, Queue, SweepOutcome};
 use crate::slurm::{self, Follower, SlurmArgs, Submitter, own_path};
 use crate::spec::{Choice, SweepFile};
@@ -79,7 +79,7 @@ impl RunArgs {
     ///
     /// # Errors
     /// If a config is invalid, the folder belongs to another sweep or is in use, a file cannot be written, or Slurm refuses.
-    pub fn start(&self) -> Result<ExitCode> {
+    pub fn start(&self, programs: Programs) -> Result<ExitCode> {
         let (file, text) = SweepFile::read(&self.config)?;
         let axes = file.sweep.choices()?;
         let members = expand(&axes);
@@ -104,7 +104,7 @@ impl RunArgs {
             Some(SweepPlace::Slurm) => slurm::check()?,
             Some(SweepPlace::Elsewhere) | None => slurm::check_idle(&folder)?,
         }
-        let program = Program::of_kind(&file.kind, &self.config, &self.set)?;
+        let program = Program::of_kind(programs, &file.kind, &self.config, &self.set)?;
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let jobs = self.jobs.map_or(cores, NonZeroUsize::get).min(cores);
         let unfinished = unfinished_members(&members, &folder, &program, jobs)?;

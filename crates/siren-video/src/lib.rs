@@ -47,6 +47,8 @@ mod domain;
 mod evaluate;
 mod field;
 pub mod frames;
+#[cfg(feature = "cli")]
+mod program;
 pub mod render;
 mod scene;
 pub mod signal;
@@ -58,6 +60,8 @@ pub use siren_picture::{ColorMode, Picture, Size};
 pub use self::clip::Clip;
 pub use self::config::{VideoObjectiveConfig, VideoSignalConfig};
 pub use self::field::ClipField;
+#[cfg(feature = "cli")]
+pub use self::program::PROGRAM;
 pub use self::render::{Playback, VideoMetadata};
 pub use self::signal::Video;
 

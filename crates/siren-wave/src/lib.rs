@@ -75,6 +75,8 @@ pub mod objective;
 pub mod offset;
 mod pair;
 pub mod pml;
+#[cfg(feature = "cli")]
+mod program;
 pub mod receivers;
 pub mod recording;
 pub mod reference;
@@ -93,6 +95,8 @@ pub use self::helmholtz::AMPLITUDE_ERROR_PERCENT;
 pub use self::inverse::{
     CENTROID_ERROR, DATA_ERROR_PERCENT, LEAST_MEDIUM, SIMULATED_ERROR_PERCENT,
 };
+#[cfg(feature = "cli")]
+pub use self::program::PROGRAM;
 #[cfg(feature = "cli")]
 pub use self::render::{WaveQuantity, WaveRendering};
 pub use self::scores::RELATIVE_ERROR_PERCENT;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, FromArgMatches as _, Subcommand};
+use clap::{Args, Subcommand};
 
 use siren_core::Result;
 use siren_core::file::quoted;
@@ -320,83 +320,13 @@ fn report(folder: &RunFolder, outcome: &Outcome, ranks: &Ranks) -> ExitCode {
     }
 }
 
-/// Arguments of the subcommand `render` of a domain, which evaluates a fitted model. [`main`] parses and executes them.
+/// Arguments of the subcommand `render` of a domain, which evaluates a fitted model. A [`Program`](super::Program) parses and executes them.
 pub trait Render<D: Domain>: Args {
     /// Renders the model, writes the file, and prints the file's path.
     ///
     /// # Errors
     /// If the run cannot be restored, an option is out of range, or the file cannot be written.
     fn execute(&self) -> Result<ExitCode>;
-}
-
-/// Name and help texts of a domain's program.
-#[derive(Clone, Copy, Debug)]
-pub struct About {
-    /// `siren-<kind>`.
-    pub name: &'static str,
-    /// One sentence about the program.
-    pub program: &'static str,
-    /// One sentence about its subcommand `render`.
-    pub render: &'static str,
-    /// Arguments of `render` for the examples in its help, such as `runs/image --scale 4 -o large.png`.
-    pub render_examples: &'static [&'static str],
-}
-
-#[derive(Subcommand)]
-enum Command<R: Args> {
-    #[command(flatten)]
-    Shared(SharedCommand),
-    Render(R),
-}
-
-/// Runs the command line of a domain's program and returns its exit code.
-#[must_use]
-pub fn main<D: Domain, R: Render<D>>(about: About) -> ExitCode {
-    let command = clap::Command::new(about.name)
-        .version(env!("CARGO_PKG_VERSION"))
-        .subcommand_required(true)
-        .arg_required_else_help(true);
-    // `augment_subcommands` replaces the program's `about` by that of the shared subcommands, so it is set afterwards.
-    let command = Command::<R>::augment_subcommands(command)
-        .about(about.program)
-        .mut_subcommand("render", |render| render.about(about.render));
-    let kind = D::KIND;
-    let run = [
-        format!("configs/{kind}.toml"),
-        format!("configs/{kind}.toml --set train.steps=2000 --set seed=7 --out runs/{kind}-seed-7"),
-        format!("configs/{kind}.toml --device cuda:0"),
-    ];
-    let command = with_examples(command, "run", &run);
-    let resume = [
-        format!("runs/{kind}"),
-        format!("runs/{kind} --threads 2"),
-        format!("runs/{kind} --device cuda:0"),
-    ];
-    let command = with_examples(command, "resume", &resume);
-    let export = [format!("runs/{kind} -o {kind}.safetensors")];
-    let command = with_examples(command, "export", &export);
-    let command = with_examples(command, "render", about.render_examples);
-    let matches = command.get_matches();
-    let parsed = Command::<R>::from_arg_matches(&matches);
-    exit(match parsed.unwrap_or_else(|error| error.exit()) {
-        Command::Shared(command) => command.execute::<D>(),
-        Command::Render(command) => command.execute(),
-    })
-}
-
-/// Adds examples to the help of a subcommand. `lines` are its arguments.
-fn with_examples(
-    command: clap::Command,
-    subcommand: &'static str,
-    lines: &[impl std::fmt::Display],
-) -> clap::Command {
-    let name = command.get_name();
-    let examples: Vec<String> = lines
-        .iter()
-        .map(|line| format!("\n  {name} {subcommand} {line}"))
-        .collect();
-    let text = format!("Examples:{}", examples.concat());
-    command.mut_subcommand(subcommand, |subcommand| subcommand.after_help(text))
 }
 
 /// Converts the result of a command to the exit status of `main`. An error is printed to standard error, and its status is 1.
