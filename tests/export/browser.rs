@@ -27,7 +27,10 @@ const LISTENER: &str = "<script>window.heard=[];\
 pub fn chromium() -> Option<&'static str> {
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let works = |name: &&str| {
-        let version = Command::new(name).arg("--version").stderr(Stdio::null()).output();
+        let version = Command::new(name)
+            .arg("--version")
+            .stderr(Stdio::null())
+            .output();
         version.is_ok_and(|output| output.status.success())
     };
     let found = names.into_iter().find(works);
@@ -65,7 +68,11 @@ pub fn run(page: &str, engine: Engine, script: &str) -> Value {
     let (fragment, flags): (_, &[&str]) = match engine {
         Engine::WebGl2 => (
             "webgl2",
-            &["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
+            &[
+                "--use-gl=angle",
+                "--use-angle=swiftshader",
+                "--enable-unsafe-swiftshader",
+            ],
         ),
         Engine::WebGpu => (
             "webgpu",
@@ -77,7 +84,12 @@ pub fn run(page: &str, engine: Engine, script: &str) -> Value {
         ),
     };
     let browser = Command::new(chromium().expect("a browser"))
-        .args(["--headless=new", "--no-sandbox", "--no-first-run", "--window-size=300,200"])
+        .args([
+            "--headless=new",
+            "--no-sandbox",
+            "--no-first-run",
+            "--window-size=300,200",
+        ])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .args(flags)
         .arg(format!("http://127.0.0.1:{port}/#engine={fragment}"))
@@ -95,8 +107,16 @@ pub fn run(page: &str, engine: Engine, script: &str) -> Value {
         stream.set_nonblocking(false).unwrap();
         if let Some(answer) = serve(stream, &page) {
             let answer: Value = serde_json::from_str(&answer).unwrap();
-            assert_eq!(answer["error"], Value::Null, "the script in the page failed");
-            assert_eq!(answer["heard"], serde_json::json!([]), "the console is not empty");
+            assert_eq!(
+                answer["error"],
+                Value::Null,
+                "the script in the page failed"
+            );
+            assert_eq!(
+                answer["heard"],
+                serde_json::json!([]),
+                "the console is not empty"
+            );
             return answer["result"].clone();
         }
     }
@@ -118,7 +138,8 @@ fn serve(stream: TcpStream, page: &str) -> Option<String> {
     }
     let mut stream = stream;
     let mut answer = |body: &str| {
-        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nConnection: close\r\n";
+        let head =
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nConnection: close\r\n";
         write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len())
     };
     if first.starts_with("POST") {

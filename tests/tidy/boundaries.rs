@@ -8,7 +8,7 @@ use crate::{assert_none, cargo_tree, files, root};
 const PICTURES: &[&str] = &["siren-core", "siren-picture", "siren-run"];
 
 /// The packages of the workspace that each package may depend on. `siren-bench` and `siren-tests` may depend on all.
-const PACKAGES: [(&str, &[&str]); 17] = [
+const PACKAGES: [(&str, &[&str]); 18] = [
     ("siren-workspace-hack", &[]),
     ("xtask", &[]),
     // It starts the programs and links none of them.
@@ -29,7 +29,11 @@ const PACKAGES: [(&str, &[&str]); 17] = [
             "siren-workspace-hack",
         ],
     ),
-    ("siren-run", &["siren-core", "siren-workspace-hack"]),
+    ("siren-export", &["siren-core"]),
+    (
+        "siren-run",
+        &["siren-core", "siren-export", "siren-workspace-hack"],
+    ),
     ("siren-sweep", &["siren-core", "siren-run"]),
     ("siren-picture", &["siren-core", "siren-run"]),
     ("siren-audio", &["siren-core", "siren-run"]),

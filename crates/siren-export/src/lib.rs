@@ -145,3 +145,75 @@ pub fn encode(
         Format::C => c::header(&program, look).into_bytes(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use siren_core::field::{FieldShape, SirenConfig};
+
+    use super::*;
+
+    fn look(axes: usize, channels: usize) -> Look {
+        let axis = Axis::of_samples("row", Direction::Down, 1.0, 9);
+        Look {
+            values: Values::Intensity,
+            axes: vec![axis; axes],
+            tone: vec![[1.0, 0.0]; channels],
+            channels: Vec::new(),
+            weights: Vec::new(),
+        }
+    }
+
+    fn field(outputs: usize) -> Siren {
+        let config = SirenConfig {
+            hidden_features: 4,
+            hidden_layers: 1,
+            ..SirenConfig::default()
+        };
+        config.init_seeded(FieldShape::new(2, outputs), 0).unwrap()
+    }
+
+    #[test]
+    fn the_extension_selects_the_format_and_others_are_refused_with_all_of_them() {
+        let of = |name: &str| Format::of(Path::new(name));
+        assert_eq!(of("a/field.html"), Some(Format::Page));
+        assert_eq!(of("FIELD.ONNX"), Some(Format::Onnx));
+        assert_eq!([of("field"), of("field.safetensors")], [None, None]);
+        let field = field(1);
+        let portable = Portable {
+            field: &field,
+            look: look(2, 1),
+        };
+        let path = Path::new("field.js");
+        let error = write(&portable, WeightPrecision::Single, path).unwrap_err();
+        for extension in Format::EXTENSIONS {
+            assert!(error.to_string().contains(extension), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_look_of_another_field_is_refused() {
+        let field = field(3);
+        for (axes, channels) in [(3, 3), (2, 1)] {
+            let portable = Portable {
+                field: &field,
+                look: look(axes, channels),
+            };
+            let error = encode(&portable, WeightPrecision::Single, Format::C);
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains("2 axes and 3 tones"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_a_field_without_a_plane_is_refused_with_the_formats_that_hold_it() {
+        let field = field(1);
+        let mut look = look(2, 1);
+        look.axes[1].direction = Direction::Time;
+        let portable = Portable {
+            field: &field,
+            look,
+        };
+        let error = encode(&portable, WeightPrecision::Single, Format::Page).unwrap_err();
+        assert!(error.to_string().contains(".onnx"), "{error}");
+    }
+}

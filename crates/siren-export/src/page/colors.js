@@ -23,14 +23,14 @@ function divergingAt(t) {
   const chroma = CHROMAS[low] + (x * 6 - low) * (CHROMAS[high] - CHROMAS[low]);
   return oklch(0.97 - 0.68 * x, chroma, (t < 0 ? 255 : 27) / 180 * Math.PI);
 }
-// Tables of 4096 entries; a step changes no channel by more than a third of a level.
-const TABLE = 4096;
+// Tables, between whose entries colors are interpolated.
+const TABLE = 1024;
 const tableOf = (color) => Float32Array.from({ length: 3 * (TABLE + 1) }, (_, i) => color(Math.floor(i / 3) / TABLE)[i % 3]);
 const WHEEL = tableOf((t) => oklch(0.75, 0.12, 2 * Math.PI * t));
 const DIVERGING = tableOf((t) => divergingAt(2 * t - 1));
 function tableColor(table, t) {
-  const i = 3 * Math.round(clamp(t, 0, 1) * TABLE);
-  return [table[i], table[i + 1], table[i + 2]];
+  const at = clamp(t, 0, 1) * TABLE, low = Math.min(Math.floor(at), TABLE - 1), share = at - low;
+  return [0, 1, 2].map((c) => table[3 * low + c] + share * (table[3 * low + 3 + c] - table[3 * low + c]));
 }
 // Blue below zero, nearly white at zero, red above.
 const divergingColor = (value, full) => tableColor(DIVERGING, isFinite(value) ? 0.5 + 0.5 * value / full : 0.5);

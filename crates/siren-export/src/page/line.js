@@ -43,6 +43,7 @@ class Line {
         first = end;
       }
       this.paint(canvas, low, high, full);
+      viewer.seen();
       if (each === wanted) return true;
     }
   }

@@ -59,6 +59,11 @@ class Viewer {
     const [low, high] = this.field.axes[this.hidden].range;
     this.views.plane.center[this.hidden] = clamp(at, low, high);
   }
+  // Called with every whole picture, coarse or fine.
+  seen() {
+    this.firstSeen ??= performance.now();
+    this.pictures = (this.pictures ?? 0) + 1;
+  }
   // Points that fit into 25 ms, so that the page answers; powers of two, so that few sizes are used.
   budget() { return 2 ** clamp(Math.floor(Math.log2(25 * this.speed)), 8, 18); }
   measured(points, milliseconds) {
@@ -67,7 +72,7 @@ class Viewer {
   }
   // The first picture is the finest that takes less than 60 ms.
   firstStep(points, finest) {
-    let step = Math.max(16, finest);
+    let step = Math.max(32, finest);
     while (step > finest && points / (step / 2) ** 2 < 60 * this.speed) step /= 2;
     return step;
   }
@@ -88,8 +93,9 @@ class Viewer {
       if (await this.view.draw(this.canvas, isCurrent, finest)) {
         document.body.dataset.state = "done";
         this.lastDrawn = performance.now() - started;
-        this.firstDrawn ??= performance.now();
-        if (!this.playing) history.replaceState(null, "", this.fragment());
+        // Browsers limit how often an address changes.
+        clearTimeout(this.naming);
+        if (!this.playing) this.naming = setTimeout(() => history.replaceState(null, "", this.fragment()), 600);
         this.show();
       }
     }).catch((error) => this.fail(error));
@@ -167,7 +173,8 @@ class Viewer {
       v: "value", g: "gradient", l: "laplacian", " ": "play", c: "cut", n: "channel" };
     addEventListener("keydown", (event) => {
       const name = keys[event.key];
-      if (!name || event.ctrlKey || event.metaKey || event.altKey || (event.target !== document.body && event.key === " ")) return;
+      const isTyping = event.target.matches("input, select") || (event.target.matches("button") && event.key === " ");
+      if (!name || event.ctrlKey || event.metaKey || event.altKey || isTyping) return;
       event.preventDefault();
       this.act(name);
     });

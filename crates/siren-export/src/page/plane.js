@@ -102,6 +102,7 @@ class Plane {
       [done.width, done.height] = [width, height];
       done.getContext("2d").drawImage(canvas, 0, 0);
       this.last = frame;
+      viewer.seen();
       if (step === finest) return true;
     }
   }

@@ -24,15 +24,16 @@ class Solid {
       image.getContext("2d").putImageData(new ImageData(pixels, columns, rows), 0, 0);
       context.imageSmoothingEnabled = step > 1;
       context.drawImage(image, (width - columns * step) / 2, (height - rows * step) / 2, columns * step, rows * step);
+      viewer.seen();
       if (step === finest) return true;
     }
   }
   // Evaluates `count` points in pieces that fit the budget; null if another view is wanted.
-  async evaluate(points, count, directions, isCurrent) {
-    const { viewer } = this, { engine } = viewer, stride = 4 * (1 + directions.length), all = new Float32Array(stride * count);
+  async evaluate(points, count, directions, laplacian, isCurrent) {
+    const { viewer } = this, { engine } = viewer, stride = 4 * (1 + directions.length + (laplacian ? 1 : 0)), all = new Float32Array(stride * count);
     for (let first = 0; first < count;) {
       const end = Math.min(count, first + viewer.budget()), started = performance.now();
-      all.set(await engine.evaluate(points.subarray(4 * first, 4 * end), end - first, directions, false), stride * first);
+      all.set(await engine.evaluate(points.subarray(4 * first, 4 * end), end - first, directions, laplacian), stride * first);
       if (!isCurrent()) return null;
       viewer.measured(end - first, performance.now() - started);
       first = end;
@@ -65,7 +66,7 @@ class Solid {
     };
     const hits = [], near = 0.4 / (side * lens);
     for (let turn = 0; turn < 96 && active.length; ++turn) {
-      const values = await this.evaluate(place(active), active.length, [], isCurrent);
+      const values = await this.evaluate(place(active), active.length, [], false, isCurrent);
       if (!values) return null;
       active = active.filter((ray, i) => {
         const value = values[4 * i];
@@ -75,13 +76,16 @@ class Solid {
       });
     }
     const unit = (k) => Object.assign(new Float32Array(4), { [k]: 1 });
-    const jets = await this.evaluate(place(hits), hits.length, [unit(0), unit(1), unit(2)], isCurrent);
+    const { quantity, field } = this.viewer, curved = quantity === "laplacian", stride = curved ? 20 : 16;
+    const jets = await this.evaluate(place(hits), hits.length, [unit(0), unit(1), unit(2)], curved, isCurrent);
     if (!jets) return null;
     hits.forEach(({ pixel }, i) => {
-      const slope = [1, 2, 3].map((k) => jets[16 * i + 4 * k]), norm = Math.hypot(...slope) || 1;
+      const slope = [1, 2, 3].map((k) => jets[stride * i + 4 * k]), norm = Math.hypot(...slope) || 1;
       const along = (axis) => slope.reduce((sum, s, k) => sum + s * axis[k], 0) / norm;
       const light = 0.3 + 0.7 * clamp(0.45 * along(right) + 0.6 * along(up) + 0.66 * along(back), 0, 1);
-      const shade = this.viewer.quantity === "gradient" ? slope.map((s) => 0.5 + 0.5 * s / norm) : [0.87, 0.8, 0.7].map((c) => c * light);
+      // The colors are those of the quantity on the surface: its normal, or its Laplacian, twice the mean curvature.
+      const base = curved ? divergingColor(jets[stride * i + 16], field.full.laplacian) : [0.87, 0.8, 0.7];
+      const shade = quantity === "gradient" ? slope.map((s) => 0.5 + 0.5 * s / norm) : base.map((c) => c * light);
       for (let c = 0; c < 3; ++c) pixels[4 * pixel + c] = 255 * shade[c];
     });
     return pixels;

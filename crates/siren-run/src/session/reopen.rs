@@ -7,7 +7,7 @@ use candle_core::Device;
 
 use siren_core::config::Source;
 use siren_core::field::FieldEngine;
-use siren_core::file::read_text;
+use siren_core::file::{has_extension, read_text};
 use siren_core::signal::KeptMetadata;
 use siren_core::train::{Model, Task};
 use siren_core::{Error, Result};
@@ -87,6 +87,16 @@ pub fn export_run<D: Domain>(
         let restored = restore::<D>(run, choice, &FieldEngine::Cpu)?;
         let portable = D::portable(&restored.metadata, &restored.model)?;
         return siren_export::write(&portable, precision, path);
+    }
+    if !has_extension(path, &["safetensors"]) {
+        let others = Format::EXTENSIONS.map(|extension| format!(".{extension}"));
+        let others = others.join(", ");
+        return Err(Error::Checkpoint {
+            path: path.to_path_buf(),
+            message: format!(
+                "cannot be written: expected a name that ends in .safetensors, {others}"
+            ),
+        });
     }
     let (_, model, state) = reopen::<D>(&RunFolder::open(run)?, choice, &FieldEngine::Cpu)?;
     export(&model, state.metadata, path)
