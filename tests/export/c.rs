@@ -66,8 +66,13 @@ fn a_c_header_computes_the_values_and_gradients_of_every_activation_and_encoding
             .map(|n| n.parse().unwrap())
             .collect();
         let column = |at: usize| numbers.chunks(4).map(move |line| line[at]);
-        let values = example.field.values(&points).unwrap();
-        assert_close(name, &column(0).collect::<Vec<_>>(), &values, 1e-5);
+        let values = example.double.values(&points).unwrap();
+        assert_close(
+            name,
+            &column(0).collect::<Vec<_>>(),
+            &values,
+            example.tolerance,
+        );
         assert!(
             column(0).eq(column(1)),
             "{name}: both functions return the same values"
@@ -79,8 +84,8 @@ fn a_c_header_computes_the_values_and_gradients_of_every_activation_and_encoding
         assert_close(
             name,
             &gradients,
-            &example.field.gradients(&points).unwrap(),
-            1e-5,
+            &example.double.gradients(&points).unwrap(),
+            example.tolerance,
         );
     }
 }

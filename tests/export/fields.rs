@@ -14,6 +14,10 @@ use siren_run::portable::{
 pub struct Example {
     pub name: String,
     pub field: Siren,
+    /// The same field in double precision, the reference.
+    pub double: Siren,
+    /// Largest error in single precision, relative to the largest value. The sinh of H-SIREN amplifies the rounding of its argument.
+    pub tolerance: f64,
 }
 
 /// Returns a field in single precision.
@@ -62,9 +66,20 @@ pub fn examples() -> Vec<Example> {
     by_activation
         .chain(by_encoding)
         .chain([learned])
-        .map(|config| Example {
-            name: format!("{:?} {:?}", config.activation, config.encoding),
-            field: field(&config, 2, 3),
+        .map(|config| {
+            let field = field(&config, 2, 3);
+            let params = field.parameters().flat().unwrap();
+            let params = params.to_dtype(DType::F64).unwrap();
+            Example {
+                name: format!("{:?} {:?}", config.activation, config.encoding),
+                double: Siren::new(field.network().clone(), &params).unwrap(),
+                field,
+                tolerance: if config.activation == Activation::HSiren {
+                    1e-4
+                } else {
+                    1e-5
+                },
+            }
         })
         .collect()
 }

@@ -62,8 +62,18 @@ fn an_onnx_graph_computes_the_values_and_gradients_of_every_activation_and_encod
         .unwrap();
     assert_eq!(answers.len(), examples.len());
     for (example, [values, gradients]) in examples.iter().zip(answers) {
-        let (name, field) = (&example.name, &example.field);
-        assert_close(name, &values, &field.values(&points).unwrap(), 1e-5);
-        assert_close(name, &gradients, &field.gradients(&points).unwrap(), 1e-5);
+        let (name, field) = (&example.name, &example.double);
+        assert_close(
+            name,
+            &values,
+            &field.values(&points).unwrap(),
+            example.tolerance,
+        );
+        assert_close(
+            name,
+            &gradients,
+            &field.gradients(&points).unwrap(),
+            example.tolerance,
+        );
     }
 }

@@ -77,7 +77,7 @@ fn a_glsl_function_computes_the_values_and_gradients_of_every_activation_and_enc
             .iter()
             .filter_map(Value::as_f64)
             .collect();
-        let (name, field) = (&example.name, &example.field);
+        let (name, field) = (&example.name, &example.double);
         let rows: Vec<Vec<f64>> = numbers
             .chunks(4 * points.len() / 2)
             .map(|row| {
@@ -87,11 +87,16 @@ fn a_glsl_function_computes_the_values_and_gradients_of_every_activation_and_enc
                     .collect()
             })
             .collect();
-        assert_close(name, &rows[0], &field.values(&points).unwrap(), 3e-5);
+        assert_close(
+            name,
+            &rows[0],
+            &field.values(&points).unwrap(),
+            3.0 * example.tolerance,
+        );
         let gradients = field.gradients(&points).unwrap();
         for axis in 0..2 {
             let expected: Vec<f64> = gradients.iter().skip(axis).step_by(2).copied().collect();
-            assert_close(name, &rows[1 + axis], &expected, 1e-4);
+            assert_close(name, &rows[1 + axis], &expected, 10.0 * example.tolerance);
         }
     }
 }

@@ -127,7 +127,7 @@ fn render(field: &Field<'_>, look: &Look) -> Result<String> {
     let json = serde_json::to_string(field).map_err(|error| failed(error.to_string()))?;
     let is_hidden = |axis: &&Axis| matches!(axis.direction, Direction::Time | Direction::Depth);
     let views: &[&str] = match look.values {
-        Values::Distance => &["surface", "plane"],
+        Values::Distance => &["surface", "cut"],
         _ => &[],
     };
     let by_channel = look.values == Values::Signed && look.tone.len() > 1;

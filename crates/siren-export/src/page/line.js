@@ -31,8 +31,8 @@ class Line {
         for (let i = first; i < end; ++i) points[4 * (i - first)] = ((i + 0.5) / each - width / 2) / scale;
         const started = performance.now();
         const values = await engine.evaluate(points, end - first, directions, order === 2);
-        if (!isCurrent()) return false;
         viewer.measured(end - first, performance.now() - started);
+        if (!isCurrent()) return false;
         for (let i = first; i < end; ++i)
           for (let c = 0; c < field.outputs; ++c) {
             const [gain, offset] = order ? [1, 0] : field.tone[c];

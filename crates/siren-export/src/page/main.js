@@ -16,7 +16,8 @@ class Viewer {
     this.hidden = at(["time", "depth"]);
     this.views = field.values === "amplitude" ? { line: new Line(this) } : {};
     if (field.values === "distance") this.views.surface = new Solid(this);
-    if (field.values !== "amplitude") this.views.plane = new Plane(this, at(["right"]), at(["down", "up"]));
+    if (field.values !== "amplitude") this.views[field.values === "distance" ? "cut" : "plane"] = new Plane(this, at(["right"]), at(["down", "up"]));
+    this.plane = this.views.cut ?? this.views.plane;
     this.select(hash.get("view") in this.views ? hash.get("view") : Object.keys(this.views)[0]);
     this.restore(hash);
   }
@@ -55,9 +56,9 @@ class Viewer {
     return `#${new URLSearchParams(parts)}`;
   }
   setHidden(at) {
-    if (this.hidden < 0 || !this.views.plane) return;
+    if (this.hidden < 0 || !this.plane) return;
     const [low, high] = this.field.axes[this.hidden].range;
-    this.views.plane.center[this.hidden] = clamp(at, low, high);
+    this.plane.center[this.hidden] = clamp(at, low, high);
   }
   // Called with every whole picture, coarse or fine.
   seen() {
@@ -67,7 +68,7 @@ class Viewer {
   // Points that fit into 25 ms, so that the page answers; powers of two, so that few sizes are used.
   budget() { return 2 ** clamp(Math.floor(Math.log2(25 * this.speed)), 8, 18); }
   measured(points, milliseconds) {
-    if (points < 256 || !(milliseconds > 0)) return;
+    if (points < 64 || !(milliseconds > 0)) return;
     this.speed = 0.7 * this.speed + 0.3 * clamp(points / milliseconds, 1, 1e5);
   }
   // The first picture is the finest that takes less than 60 ms.
@@ -125,7 +126,9 @@ class Viewer {
     document.querySelector("#status").textContent = [`× ${zoom}`, ...parts, this.engine?.name].join("   ");
     for (const button of document.querySelectorAll("[data-quantity]")) button.setAttribute("aria-pressed", button.dataset.quantity === this.quantity);
     for (const button of document.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", button.dataset.view === this.viewName);
-    const scrub = document.querySelector("#scrub"), axis = field.axes[this.hidden], isPlane = view === this.views.plane;
+    const channels = document.querySelector("#channel");
+    if (channels) channels.selectedIndex = this.channel;
+    const scrub = document.querySelector("#scrub"), axis = field.axes[this.hidden], isPlane = view === this.plane;
     scrub.hidden = !(axis && isPlane);
     if (!scrub.hidden) {
       const [low, high] = axis.range, share = (view.center[this.hidden] - low) / (high - low);
@@ -157,7 +160,7 @@ class Viewer {
     for (let before = performance.now(); this.playing;) {
       await this.idle();
       await new Promise(requestAnimationFrame);
-      const now = performance.now(), plane = this.views.plane;
+      const now = performance.now(), plane = this.plane;
       plane.center[this.hidden] += (now - before) / 1000 / seconds * (high - low);
       if (plane.center[this.hidden] > high) plane.center[this.hidden] = low;
       before = now;
@@ -214,10 +217,10 @@ class Viewer {
   }
   // Returns the picture of the fitted signal, `(height, width, 4)` levels, at its own size times `factor`, as the program renders it.
   async picture(quantity, factor = 1) {
-    const view = new Plane(this, this.views.plane.horizontal, this.views.plane.vertical), before = this.quantity;
-    view.center = [...this.views.plane.center];
+    const view = new Plane(this, this.plane.horizontal, this.plane.vertical), before = this.quantity;
+    view.center = [...this.plane.center];
     view.home();
-    if (this.hidden >= 0) view.center[this.hidden] = this.views.plane.center[this.hidden];
+    if (this.hidden >= 0) view.center[this.hidden] = this.plane.center[this.hidden];
     await this.idle();
     this.quantity = quantity;
     this.engine.recenter(centered(this.layers[0], view.center, this.field.period));

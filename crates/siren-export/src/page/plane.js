@@ -9,7 +9,8 @@ class Plane {
   home() {
     const unit = (i) => (this.axes[i].range[1] - this.axes[i].range[0]) / this.axes[i].spacing + (this.axes[i].samples ? 1 : 0);
     this.size = [unit(this.horizontal), unit(this.vertical)];
-    this.center = this.axes.map((axis) => (axis.range[0] + axis.range[1]) / 2);
+    const isShown = (i) => i === this.horizontal || i === this.vertical || !this.center;
+    this.center = this.axes.map((axis, i) => isShown(i) ? (axis.range[0] + axis.range[1]) / 2 : this.center[i]);
     this.zoom = 1;
   }
   // Pixels of the canvas per unit.
@@ -39,18 +40,20 @@ class Plane {
   }
   // Evaluates rows `first` to `end` of a picture of `width` × `height` pixels of `step` pixels of the canvas, and returns their colors.
   async rows(width, height, scale, first, end) {
-    const { viewer, axes, horizontal, vertical } = this, { quantity, engine, field } = viewer, count = (end - first) * width;
+    const { viewer, axes, horizontal, vertical } = this, { quantity, engine, field } = viewer;
+    // One more row of distances, since the surface is where their sign changes.
+    const last = field.values === "distance" && quantity === "value" ? end + 1 : end, count = (last - first) * width;
     const points = new Float32Array(4 * count);
-    for (let row = first, at = 0; row < end; ++row)
+    for (let row = first, at = 0; row < last; ++row)
       for (let column = 0; column < width; ++column, at += 4) {
         points[at + horizontal] = (column + 0.5 - width / 2) / scale * axes[horizontal].spacing;
         points[at + vertical] = this.sign * (row + 0.5 - height / 2) / scale * axes[vertical].spacing;
       }
     const directions = this.directions(quantity), flag = quantity === "laplacian";
     const values = await engine.evaluate(points, count, directions, flag);
-    return this.colors(values, count, quantity, 1 + directions.length + (flag ? 1 : 0), 4 * GROUPS(field.outputs), scale);
+    return this.colors(values, (end - first) * width, quantity, 1 + directions.length + (flag ? 1 : 0), 4 * GROUPS(field.outputs), width);
   }
-  colors(values, count, quantity, components, stride, scale) {
+  colors(values, count, quantity, components, stride, width) {
     const { field, channel } = this.viewer, { tone, full } = field, pixels = new Uint8ClampedArray(4 * count).fill(255);
     const isColor = field.values === "intensity";
     const scalar = (i, k) => {
@@ -68,8 +71,9 @@ class Plane {
       } else {
         const value = tone[channel][0] * values[i * components * stride + channel] + tone[channel][1];
         color = divergingColor(value, full.value);
-        // The line where a distance is zero, one pixel wide.
-        if (field.values === "distance" && Math.abs(values[i * components * stride]) * scale < 0.75) color = [0, 0, 0];
+        // The line where a distance is zero.
+        const isInside = (at) => values[at * stride] < 0, right = (i + 1) % width ? i + 1 : i;
+        if (field.values === "distance" && (isInside(i) !== isInside(right) || isInside(i) !== isInside(i + width))) color = [0, 0, 0];
       }
       for (let c = 0; c < 3; ++c) pixels[4 * i + c] = 255 * color[c];
     }
@@ -91,8 +95,8 @@ class Plane {
         const started = performance.now();
         // The grid of a coarse picture is that of its own pixels, so that no picture is shifted.
         const pixels = await this.rows(columns, rows, scale / step, first, end);
-        if (!isCurrent()) return false;
         viewer.measured((end - first) * columns, performance.now() - started);
+        if (!isCurrent()) return false;
         target.putImageData(new ImageData(pixels, columns, end - first), 0, first);
         context.imageSmoothingEnabled = step > 1;
         const [top, bottom] = [first, end].map((row) => (row - rows / 2) * step + height / 2);

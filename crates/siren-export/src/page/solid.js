@@ -34,15 +34,15 @@ class Solid {
     for (let first = 0; first < count;) {
       const end = Math.min(count, first + viewer.budget()), started = performance.now();
       all.set(await engine.evaluate(points.subarray(4 * first, 4 * end), end - first, directions, laplacian), stride * first);
-      if (!isCurrent()) return null;
       viewer.measured(end - first, performance.now() - started);
+      if (!isCurrent()) return null;
       first = end;
     }
     return all;
   }
   async trace(columns, rows, side, isCurrent) {
     const [sa, ca, se, ce] = [Math.sin(this.azimuth), Math.cos(this.azimuth), Math.sin(this.elevation), Math.cos(this.elevation)];
-    const back = [sa * ce, se, ca * ce], right = [ca, 0, -sa], up = [-sa * se, ce, -ca * se], distance = 3.2, lens = 1.35 * this.zoom;
+    const back = [sa * ce, se, ca * ce], right = [ca, 0, -sa], up = [-sa * se, ce, -ca * se], distance = 3.2, lens = 1.8 * this.zoom;
     const dark = matchMedia("(prefers-color-scheme: dark)").matches, ground = dark ? 24 : 238;
     const pixels = new Uint8ClampedArray(4 * columns * rows).fill(ground);
     for (let i = 3; i < pixels.length; i += 4) pixels[i] = 255;
@@ -50,7 +50,7 @@ class Solid {
     for (let row = 0; row < rows; ++row)
       for (let column = 0; column < columns; ++column) {
         const x = 2 * (column + 0.5 - columns / 2) / side / lens, y = -2 * (row + 0.5 - rows / 2) / side / lens;
-        const ray = [0, 1, 2].map((k) => x * right[k] + y * up[k] - back[k] * 1.35), length = Math.hypot(...ray);
+        const ray = [0, 1, 2].map((k) => x * right[k] + y * up[k] - back[k] * 1.2), length = Math.hypot(...ray);
         let near = 0, far = Infinity;
         for (let k = 0; k < 3; ++k) {
           ray[k] /= length;
