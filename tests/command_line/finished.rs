@@ -85,6 +85,14 @@ fn a_bad_size_file_name_or_folder_of_a_rendered_picture_is_refused() {
         ),
         ("export run -o folder", &["folder"]),
         (
+            "export run -o field.htm",
+            &["field.htm", ".html", ".onnx", ".safetensors"],
+        ),
+        (
+            "export run --half -o field.h",
+            &["--half", "field.h", ".html"],
+        ),
+        (
             "export run -o weights.pth",
             &["weights.pth", ".safetensors"],
         ),

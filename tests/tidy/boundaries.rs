@@ -29,7 +29,11 @@ const PACKAGES: [(&str, &[&str]); 18] = [
             "siren-workspace-hack",
         ],
     ),
-    ("siren-run", &["siren-core", "siren-workspace-hack"]),
+    ("siren-export", &["siren-core"]),
+    (
+        "siren-run",
+        &["siren-core", "siren-export", "siren-workspace-hack"],
+    ),
     ("siren-sweep", &["siren-core", "siren-run"]),
     ("siren-picture", &["siren-core", "siren-run"]),
     ("siren-audio", &["siren-core", "siren-run"]),

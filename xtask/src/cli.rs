@@ -69,6 +69,9 @@ run's kind, `siren-<kind>`, and are passed on unchanged.
 
 Examples:
   cargo xtask export runs/image -o image.safetensors
+  cargo xtask export runs/image -o image.html           one page that evaluates the field in a browser
+  cargo xtask export runs/image --half -o image.html    half as large
+  cargo xtask export runs/shape -o shape.onnx
   cargo xtask export runs/image --help      builds the program and lists all its options";
 
 const SWEEP_HELP: &str = "\
@@ -193,10 +196,10 @@ pub enum ProgramCommand {
     #[command(override_usage = "cargo xtask render RUN [OPTIONS] -o FILE", after_help = RENDER_HELP)]
     Render(PassedArgs),
 
-    /// Write the parameters of a run to a safetensors file, under the names of the reference checkpoints (`net.net.0.0.weight`, …).
+    /// Write the field of a run for other programs: safetensors, a web page, GLSL, ONNX or C.
     ///
-    /// Nothing in the run folder is changed.
-    #[command(override_usage = "cargo xtask export RUN [OPTIONS] -o FILE.safetensors", after_help = EXPORT_HELP)]
+    /// The extension of the file selects the format: .safetensors, .html, .glsl, .onnx or .h. Nothing in the run folder is changed.
+    #[command(override_usage = "cargo xtask export RUN [OPTIONS] -o FILE", after_help = EXPORT_HELP)]
     Export(PassedArgs),
 
     /// Run every combination of the settings in a config's `[sweep]` table, and compare them in tables and plots.
@@ -246,6 +249,9 @@ pub struct SetupArgs {
     /// Also install Slurm, which only the check of sweeps on a cluster needs: by apt-get.
     #[arg(long)]
     pub slurm: bool,
+    /// Also install Chromium, which only the tests of exported pages need: by apt-get.
+    #[arg(long)]
+    pub browser: bool,
 }
 
 #[derive(Args, Debug)]

@@ -10,6 +10,7 @@
     reason = "a program: its output is for the terminal"
 )]
 
+mod browser;
 mod checks;
 mod cli;
 #[cfg(test)]
@@ -51,6 +52,9 @@ fn run(command: &Command) -> Result<ExitCode> {
             let code = ffmpeg::setup();
             if args.slurm {
                 slurm::setup()?;
+            }
+            if args.browser {
+                browser::setup()?;
             }
             code
         }

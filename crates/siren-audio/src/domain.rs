@@ -6,6 +6,7 @@ use siren_core::Result;
 use siren_core::field::Siren;
 use siren_core::metrics::{Metric, PSNR_DB};
 use siren_core::signal::checksum;
+use siren_run::portable::{Axis, Direction, Look, Portable, Values};
 use siren_run::{ConfigOf, Domain, Recorded};
 
 use crate::artifacts::write_artifacts;
@@ -29,6 +30,25 @@ impl Recorded for Audio {
     fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<String>> {
         write_artifacts(self, field, folder)?;
         Ok(Vec::new())
+    }
+
+    fn portable<'a>(metadata: &AudioMetadata, field: &'a Siren) -> Result<Portable<'a>> {
+        let seconds = metadata.frames.saturating_sub(1) as f64 / f64::from(metadata.rate);
+        let channels = field.out_features();
+        let time = Axis {
+            quantity: [0.0, seconds],
+            unit: "s",
+            ..Axis::of_samples("time", Direction::Right, 1.0, metadata.frames)
+        };
+        let name = |channel: usize| format!("channel {}", channel + 1);
+        let look = Look {
+            values: Values::Amplitude,
+            axes: vec![time],
+            tone: vec![[f64::from(metadata.peak), 0.0]; channels],
+            channels: (0..channels).map(name).collect(),
+            weights: Vec::new(),
+        };
+        Ok(Portable { field, look })
     }
 }
 

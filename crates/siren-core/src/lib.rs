@@ -135,7 +135,7 @@
 //!
 //! Tensors, devices and element types are those of [`candle_core`], and generators are those of [`rand_chacha`]. Both crates appear in
 //! signatures, so they are re-exported: use `siren_core::candle_core::Tensor` and no version of your own. [`field`] re-exports `Order`,
-//! `Trace`, `InvalidTrace` and `Level` from `siren-kernel`, the CPU kernels.
+//! `Trace`, `InvalidTrace`, `Level` and the structure of a network ([`field::Plan`]) from `siren-kernel`, the CPU kernels.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr)]

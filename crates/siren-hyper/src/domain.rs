@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use siren_core::Result;
 use siren_core::metrics::{Metric, PSNR_DB};
 use siren_core::signal::{NoMetadata, checksum};
+use siren_core::{Error, Result};
+use siren_run::portable::Portable;
 use siren_run::{ConfigOf, Domain, Recorded};
 
 use crate::config::{HyperObjectiveConfig, HyperSignalConfig};
@@ -31,6 +32,12 @@ impl Recorded for Hyper {
     fn write_artifacts(&self, model: &HyperNetwork, folder: &Path) -> Result<Vec<String>> {
         artifacts::write(self, model, folder)?;
         Ok(Vec::new())
+    }
+
+    fn portable<'a>(_: &NoMetadata, _: &'a HyperNetwork) -> Result<Portable<'a>> {
+        let expected = "a kind whose run is one field: a hypernetwork computes a field for each picture. Draw the picture with `render`, fit it \
+                        by a run of the kind `image`, and export that run; or export this one to .safetensors";
+        Err(Error::invalid("kind", "hyper", expected))
     }
 }
 

@@ -7,6 +7,7 @@ use siren_core::field::Siren;
 use siren_core::metrics::{Metric, PSNR_DB};
 use siren_core::signal::checksum;
 use siren_picture::PictureMetadata;
+use siren_run::portable::Portable;
 use siren_run::{ConfigOf, Domain, Recorded};
 
 use crate::config::{ImageObjectiveConfig, ImageSignalConfig};
@@ -33,6 +34,10 @@ impl Recorded for Image {
     fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<String>> {
         artifacts::write(self, field, folder)?;
         Ok(Vec::new())
+    }
+
+    fn portable<'a>(metadata: &PictureMetadata, field: &'a Siren) -> Result<Portable<'a>> {
+        siren_picture::cli::portable(metadata, field)
     }
 
     fn notes(&self) -> &[String] {

@@ -6,11 +6,13 @@ use clap::Args;
 use siren_core::Result;
 use siren_core::field::Siren;
 use siren_run::Domain;
+use siren_run::portable::{Axis, Direction, Look, Portable, Values};
 use siren_run::program::{FittedArgs, Render, print_result};
 
 use crate::canvas::Size;
 use crate::draw::{Quantity, render};
 use crate::metadata::PictureMetadata;
+use crate::picture::LUMA;
 
 /// Arguments of `render RUN -o FILE`.
 #[derive(Args, Debug)]
@@ -26,6 +28,42 @@ pub struct RenderArgs {
     /// Quantity to draw. Derivatives are per pixel of the fitted picture.
     #[arg(long, value_enum, default_value_t)]
     quantity: Quantity,
+}
+
+/// Returns a picture's field and how it is looked at, as exports need it.
+///
+/// # Errors
+/// If a side is zero.
+pub fn portable<'a>(metadata: &PictureMetadata, field: &'a Siren) -> Result<Portable<'a>> {
+    let canvas = metadata.canvas()?;
+    let Size { height, width } = canvas.size();
+    let extent = |axis| canvas.grid().extent(axis);
+    let channels = field.out_features();
+    let tone = |channel: usize| {
+        let [gain, offset] = metadata.tone.get(channel).copied().unwrap_or([1.0, 0.0]);
+        [0.5 * f64::from(gain), 0.5 * f64::from(offset) + 0.5]
+    };
+    let look = Look {
+        values: Values::Intensity,
+        axes: vec![
+            Axis::of_samples("row", Direction::Down, extent(0), height),
+            Axis::of_samples("column", Direction::Right, extent(1), width),
+        ],
+        tone: (0..channels).map(tone).collect(),
+        channels: Vec::new(),
+        weights: luma_weights(channels),
+    };
+    Ok(Portable { field, look })
+}
+
+/// Returns the weights of the channels of a picture in its luma, of which derivatives are drawn.
+#[must_use]
+pub fn luma_weights(channels: usize) -> Vec<f64> {
+    if channels == LUMA.len() {
+        LUMA.map(f64::from).to_vec()
+    } else {
+        vec![1.0; channels]
+    }
 }
 
 impl<D: Domain<Model = Siren, Metadata = PictureMetadata>> Render<D> for RenderArgs {

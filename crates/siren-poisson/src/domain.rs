@@ -6,6 +6,7 @@ use siren_core::Result;
 use siren_core::field::Siren;
 use siren_core::metrics::{Metric, PSNR_DB};
 use siren_picture::PictureMetadata;
+use siren_run::portable::Portable;
 use siren_run::{ConfigOf, Domain, FormerDefault, Recorded};
 
 use crate::config::{PoissonObjectiveConfig, PoissonSignalConfig};
@@ -25,6 +26,10 @@ impl Recorded for Poisson {
     fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<String>> {
         artifacts::write(self, field, folder)?;
         Ok(Vec::new())
+    }
+
+    fn portable<'a>(metadata: &PictureMetadata, field: &'a Siren) -> Result<Portable<'a>> {
+        siren_picture::cli::portable(metadata, field)
     }
 
     fn notes(&self) -> &[String] {

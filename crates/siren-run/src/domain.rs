@@ -7,6 +7,7 @@ use siren_core::config::Table;
 use siren_core::metrics::Metric;
 use siren_core::signal::SignalMetadata;
 use siren_core::train::{Model, Task};
+use siren_export::Portable;
 
 use crate::config::Config;
 
@@ -49,6 +50,12 @@ pub trait Recorded: Task {
     /// # Errors
     /// If a file cannot be written.
     fn write_artifacts(&self, model: &Self::Model, folder: &Path) -> Result<Vec<String>>;
+
+    /// Returns the field of a fitted model and how it is looked at, for exports that other programs evaluate.
+    ///
+    /// # Errors
+    /// If the model is not one field. The message says what to do instead.
+    fn portable<'a>(metadata: &Self::Metadata, model: &'a Self::Model) -> Result<Portable<'a>>;
 
     /// Returns remarks on the signal for the user, such as parts of a file that are not used. Each is one line.
     fn notes(&self) -> &[String] {

@@ -70,3 +70,5 @@ pub use self::machine::Machine;
 pub use self::session::{
     Checked, Outcome, Restored, check, export_run, restore, restore_model, resume, start,
 };
+/// Fields for other programs: formats, and how a field is looked at.
+pub use siren_export as portable;

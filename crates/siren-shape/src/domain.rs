@@ -6,6 +6,7 @@ use siren_core::Result;
 use siren_core::field::Siren;
 use siren_core::metrics::Metric;
 use siren_core::signal::checksum;
+use siren_run::portable::{Axis, Direction, Look, Portable, Values};
 use siren_run::{ConfigOf, Domain, Recorded};
 
 use crate::config::{ShapeObjectiveConfig, ShapeSignalConfig};
@@ -28,6 +29,24 @@ impl Recorded for Shape {
 
     fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<String>> {
         artifacts::write(self, field, folder)
+    }
+
+    fn portable<'a>(frame: &Frame, field: &'a Siren) -> Result<Portable<'a>> {
+        let directions = [Direction::Right, Direction::Up, Direction::Depth];
+        let low = frame.position([-1.0; 3]);
+        let high = frame.position([1.0; 3]);
+        let axis = |(index, name): (usize, &'static str)| Axis {
+            quantity: [low[index], high[index]],
+            ..Axis::of_range(name, directions[index], [-1.0, 1.0])
+        };
+        let look = Look {
+            values: Values::Distance,
+            axes: ["x", "y", "z"].into_iter().enumerate().map(axis).collect(),
+            tone: vec![[frame.scale.recip(), 0.0]],
+            channels: Vec::new(),
+            weights: Vec::new(),
+        };
+        Ok(Portable { field, look })
     }
 
     fn notes(&self) -> &[String] {

@@ -5,7 +5,8 @@ use std::path::Path;
 use siren_core::Result;
 use siren_core::field::Siren;
 use siren_core::metrics::{Metric, PSNR_DB};
-use siren_core::signal::checksum;
+use siren_core::signal::{Grid, checksum};
+use siren_run::portable::{Axis, Direction, Look, Portable, Values};
 use siren_run::{ConfigOf, Domain, Recorded};
 
 use crate::artifacts::write_artifacts;
@@ -30,6 +31,32 @@ impl Recorded for Video {
     fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<String>> {
         write_artifacts(self, field, folder)?;
         Ok(Vec::new())
+    }
+
+    fn portable<'a>(metadata: &VideoMetadata, field: &'a Siren) -> Result<Portable<'a>> {
+        let sides = [metadata.frames, metadata.height, metadata.width];
+        let grid = Grid::new(&sides, metadata.coordinates)?;
+        let axis = |name, direction, axis: usize| {
+            Axis::of_samples(name, direction, grid.extent(axis), sides[axis])
+        };
+        let time = Axis {
+            quantity: [0.0, (metadata.frames - 1) as f64 / metadata.rate],
+            unit: "s",
+            ..axis("time", Direction::Time, 0)
+        };
+        let channels = field.out_features();
+        let look = Look {
+            values: Values::Intensity,
+            axes: vec![
+                time,
+                axis("row", Direction::Down, 1),
+                axis("column", Direction::Right, 2),
+            ],
+            tone: vec![[0.5, 0.5]; channels],
+            channels: Vec::new(),
+            weights: siren_picture::cli::luma_weights(channels),
+        };
+        Ok(Portable { field, look })
     }
 
     fn notes(&self) -> &[String] {

@@ -22,8 +22,10 @@ mod resident;
 mod siren;
 pub mod tensor;
 
-pub use siren_kernel::Level;
-pub use siren_kernel::network::{InvalidTrace, Order, Trace};
+pub use siren_kernel::network::{
+    Dense, Features, InvalidTrace, Order, Plan, Trace, WaveFeature, Waves,
+};
+pub use siren_kernel::{Level, Pointwise, SOFTPLUS_THRESHOLD};
 
 pub use self::activation::{Activation, GaussianActivation, WireActivation};
 pub use self::backend::Threads;

@@ -193,6 +193,12 @@ impl Network {
         self.plan.out_features
     }
 
+    /// Returns the structure of the network: its encoding and its layers, with the ranges of their parameters.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     /// Returns names, shapes and roles of the parameters.
     #[must_use]
     pub fn layout(&self) -> &Arc<Layout> {

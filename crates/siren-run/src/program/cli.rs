@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use siren_core::Result;
 use siren_core::file::quoted;
 use siren_core::ranks::Ranks;
+use siren_core::{Error, Result};
+use siren_export::{Format, WeightPrecision};
 
 use super::command::command_name;
 use super::console;
@@ -34,7 +35,12 @@ pub enum SharedCommand {
     /// The run ends with the same parameters, bit for bit, as one that was never stopped, if the device is the same; on another one they
     /// agree to rounding. For a finished run, the paths of its results are printed. Another number of processes of MPI may continue the run.
     Resume(ResumeArgs),
-    /// Write the parameters of a run to a safetensors file, under the names of the authors' checkpoints (`net.net.0.0.weight`, …).
+    /// Write the field of a run for other programs: its parameters, a web page that draws it, a shader, an ONNX graph or a C header.
+    ///
+    /// The extension of the file selects the format. `.safetensors`: the parameters, under the names of the authors' checkpoints
+    /// (`net.net.0.0.weight`, …). `.html`: one page that evaluates the field at every pixel, by WebGPU or WebGL 2. `.glsl`: a function for
+    /// shaders, ready for Shadertoy, of a small network. `.onnx`: a graph with the outputs `value` and `gradient`. `.h`: the functions `field`
+    /// and `field_gradient` in C99.
     Export(ExportArgs),
 }
 
@@ -248,26 +254,37 @@ impl ResumeArgs {
     }
 }
 
-/// Arguments of `export RUN -o FILE.safetensors`.
+/// Arguments of `export RUN -o FILE`.
 #[derive(Args, Debug)]
 pub struct ExportArgs {
     /// The run folder, such as runs/image. Nothing in it is changed.
     run: PathBuf,
-    /// The file to write. An existing file is replaced.
-    #[arg(short, long, value_name = "FILE.safetensors")]
+    /// The file to write: .safetensors, .html, .glsl, .onnx or .h. An existing file is replaced.
+    #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Store the weights of a page in 16 bits, which halves its size.
+    #[arg(long)]
+    half: bool,
     /// Checkpoint with the parameters [default: best, or last in a run without evaluations].
     #[arg(long, value_enum)]
     checkpoint: Option<CheckpointChoice>,
 }
 
 impl ExportArgs {
-    /// Writes the parameters of the run under the names of the authors' checkpoints.
+    /// Writes the field of the run.
     ///
     /// # Errors
-    /// As [`export_run`].
+    /// As [`export_run`]; also if `--half` is given for another format than a page.
     fn execute<D: Domain>(&self) -> Result<ExitCode> {
-        export_run::<D>(&self.run, self.checkpoint, &self.output)?;
+        let precision = match (self.half, Format::of(&self.output)) {
+            (false, _) => WeightPrecision::Single,
+            (true, Some(Format::Page)) => WeightPrecision::Half,
+            (true, _) => {
+                let expected = "a file named .html with it: other formats hold weights in 32 bits";
+                return Err(Error::invalid("--half", quoted(&self.output), expected));
+            }
+        };
+        export_run::<D>(&self.run, self.checkpoint, precision, &self.output)?;
         console::print_result(format_args!("wrote {}", self.output.display()));
         Ok(ExitCode::SUCCESS)
     }

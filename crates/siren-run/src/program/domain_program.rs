@@ -86,7 +86,8 @@ impl Program {
             format!("runs/{kind} --threads 2"),
             format!("runs/{kind} --device cuda:0"),
         ];
-        let export = [format!("runs/{kind} -o {kind}.safetensors")];
+        let export =
+            ["safetensors", "html", "onnx"].map(|to| format!("runs/{kind} -o {kind}.{to}"));
         let command = with_examples(command, "run", &run);
         let command = with_examples(command, "resume", &resume);
         let command = with_examples(command, "export", &export);

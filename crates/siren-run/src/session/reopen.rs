@@ -7,10 +7,11 @@ use candle_core::Device;
 
 use siren_core::config::Source;
 use siren_core::field::FieldEngine;
-use siren_core::file::read_text;
+use siren_core::file::{has_extension, read_text};
 use siren_core::signal::KeptMetadata;
 use siren_core::train::{Model, Task};
 use siren_core::{Error, Result};
+use siren_export::{Format, WeightPrecision};
 
 use super::launch::{blueprint, network_mismatch};
 use crate::config::Config;
@@ -71,15 +72,32 @@ fn metadata_of_signal<D: Domain>(
     domain.metadata(model)
 }
 
-/// Exports the model of a run at a checkpoint, by default the best one, with the facts of its signal.
+/// Exports the model of a run at a checkpoint, by default the best one. A file named `.safetensors` holds its tensors with the facts of its signal;
+/// other extensions select a format of [`siren_export`]. `precision` is that of the weights of a page.
 ///
 /// # Errors
-/// As [`restore_model`] and [`export`].
+/// As [`restore`], [`export`], [`Recorded::portable`] and [`siren_export::write`].
 pub fn export_run<D: Domain>(
     run: &Path,
     choice: Option<CheckpointChoice>,
+    precision: WeightPrecision,
     path: &Path,
 ) -> Result<()> {
+    if Format::of(path).is_some() {
+        let restored = restore::<D>(run, choice, &FieldEngine::Cpu)?;
+        let portable = D::portable(&restored.metadata, &restored.model)?;
+        return siren_export::write(&portable, precision, path);
+    }
+    if !has_extension(path, &["safetensors"]) {
+        let others = Format::EXTENSIONS.map(|extension| format!(".{extension}"));
+        let others = others.join(", ");
+        return Err(Error::Checkpoint {
+            path: path.to_path_buf(),
+            message: format!(
+                "cannot be written: expected a name that ends in .safetensors, {others}"
+            ),
+        });
+    }
     let (_, model, state) = reopen::<D>(&RunFolder::open(run)?, choice, &FieldEngine::Cpu)?;
     export(&model, state.metadata, path)
 }

@@ -11,6 +11,7 @@ use siren_core::objective::{Constraint, ValueMse};
 use siren_core::signal::{NoMetadata, Sample, Spectrum, WholeSampler, checksum};
 use siren_core::train::Task;
 use siren_core::{Error, Result};
+use siren_run::portable::{Axis, Direction, Look, Portable, Values};
 use siren_run::{ConfigOf, Domain, Recorded};
 
 /// The `[signal]` table.
@@ -98,6 +99,17 @@ impl Recorded for Sine {
         let path = folder.join("sine.txt");
         std::fs::write(&path, "fitted").map_err(Error::io("write", &path))?;
         Ok(vec!["note: no sound was written".to_owned()])
+    }
+
+    fn portable<'a>(_: &NoMetadata, field: &'a Siren) -> Result<Portable<'a>> {
+        let look = Look {
+            values: Values::Amplitude,
+            axes: vec![Axis::of_range("x", Direction::Right, [-1.0, 1.0])],
+            tone: vec![[1.0, 0.0]],
+            channels: Vec::new(),
+            weights: Vec::new(),
+        };
+        Ok(Portable { field, look })
     }
 
     fn notes(&self) -> &[String] {

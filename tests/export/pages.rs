@@ -1,0 +1,171 @@
+//! Pages in a browser: their engines against the CPU, and their pictures against renderings.
+
+use serde_json::{Value, json};
+use siren_image::{Picture, PictureField, Quantity, Size};
+use siren_picture::PictureMetadata;
+use siren_run::portable::{Format, Portable, WeightPrecision, encode};
+
+use crate::browser::{Engine, chromium, run};
+use crate::fields::{assert_close, examples, field, picture, points, text};
+
+fn numbers(value: &Value) -> Vec<f64> {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+/// Evaluates the jets at points with each engine of a page.
+fn assert_engines_agree(engine: Engine) {
+    let points = points(70);
+    // All fields in one page, since a browser takes seconds to start.
+    let (mut pages, mut fields) = (Vec::new(), Vec::new());
+    for example in examples() {
+        let page = text(&picture(&example.field, 8, 8), Format::Page);
+        let start = page.find("const FIELD = ").unwrap() + "const FIELD = ".len();
+        let end = start + page[start..].find(";\n").unwrap();
+        fields.push(serde_json::from_str::<Value>(&page[start..end]).unwrap());
+        pages.push((example, page));
+    }
+    let script = format!(
+        "const points = {}, fields = {}, answers = [];
+         while (!sirenViewer.engine) await new Promise((resolve) => setTimeout(resolve, 20));
+         await sirenViewer.idle();
+         for (const field of fields) {{
+           const layers = unpack(field), shaders = field.shaders;
+           const engine = {}, center = [0.25, -0.5], count = points.length / 2, at = new Float32Array(4 * count);
+           engine.recenter(centered(layers[0], center, field.period));
+           for (let i = 0; i < count; ++i) for (let k = 0; k < 2; ++k) at[4 * i + k] = points[2 * i + k] - center[k];
+           const along = [Float32Array.of(1, 0, 0, 0), Float32Array.of(0, 1, 0, 0)];
+           answers.push([Array.from(await engine.evaluate(at, count, along, true)), Array.from(await engine.evaluate(at, count, [], false))]);
+         }}
+         return answers;",
+        json!(points),
+        json!(fields),
+        match engine {
+            Engine::WebGl2 => "WebGlEngine.create(layers, shaders.glsl)",
+            Engine::WebGpu => "await WebGpuEngine.create(layers, shaders.wgsl)",
+        }
+    );
+    let answers = run(&pages[0].1, engine, &script);
+    for ((example, _), answer) in pages.iter().zip(answers.as_array().unwrap()) {
+        let (name, field) = (&example.name, &example.double);
+        let [jets, alone] = [&answer[0], &answer[1]].map(numbers);
+        let part = |k: usize| -> Vec<f64> {
+            let points = jets.chunks(16).flat_map(|point| &point[4 * k..4 * k + 3]);
+            points.copied().collect()
+        };
+        let values = field.values(&points).unwrap();
+        assert_close(name, &part(0), &values, 3.0 * example.tolerance);
+        let alone: Vec<f64> = alone.chunks(4).flat_map(|y| &y[..3]).copied().collect();
+        assert_close(name, &alone, &values, 3.0 * example.tolerance);
+        let gradients = field.gradients(&points).unwrap();
+        for axis in 0..2 {
+            let expected: Vec<f64> = gradients.iter().skip(axis).step_by(2).copied().collect();
+            assert_close(name, &part(1 + axis), &expected, 10.0 * example.tolerance);
+        }
+        assert_close(
+            name,
+            &part(3),
+            &field.laplacians(&points).unwrap(),
+            100.0 * example.tolerance,
+        );
+    }
+}
+
+#[test]
+fn webgl_computes_the_jets_of_every_activation_and_encoding() {
+    if chromium().is_some() {
+        assert_engines_agree(Engine::WebGl2);
+    }
+}
+
+#[test]
+fn webgpu_computes_the_jets_of_every_activation_and_encoding() {
+    if chromium().is_some() {
+        assert_engines_agree(Engine::WebGpu);
+    }
+}
+
+/// Returns the peak signal-to-noise ratio in decibels between levels `(height, width, 4)` and a picture.
+fn psnr_db(levels: &[f64], picture: &Picture) -> f64 {
+    let per_pixel = picture.channels;
+    let errors = levels.chunks(4).enumerate().flat_map(|(pixel, found)| {
+        (0..3).map(move |c| {
+            let channel = if per_pixel == 1 { 0 } else { c };
+            let expected = f64::from(picture.values[pixel * per_pixel + channel]);
+            (found[c] / 255.0 - (255.0 * expected).round() / 255.0).powi(2)
+        })
+    });
+    let errors: Vec<f64> = errors.collect();
+    -10.0
+        * (errors.iter().sum::<f64>() / errors.len() as f64)
+            .max(1e-20)
+            .log10()
+}
+
+/// Asserts that the pictures of a page are those of the program.
+fn assert_renders(engine: Engine, precision: WeightPrecision, least_db: f64) {
+    let siren = field(
+        &siren_core::field::SirenConfig {
+            hidden_features: 32,
+            ..Default::default()
+        },
+        2,
+        3,
+    );
+    let metadata = PictureMetadata {
+        height: 40,
+        width: 56,
+        coordinates: siren_core::signal::CoordinateRule::Aspect,
+        tone: vec![[0.9, 0.05]; 3],
+    };
+    let page = {
+        let portable: Portable<'_> = siren_picture::cli::portable(&metadata, &siren).unwrap();
+        String::from_utf8(encode(&portable, precision, Format::Page).unwrap()).unwrap()
+    };
+    let script =
+        "while (!sirenViewer.engine) await new Promise((resolve) => setTimeout(resolve, 20));
+        const all = {};
+        for (const quantity of ['value', 'gradient', 'laplacian']) {
+          const picture = await sirenViewer.picture(quantity);
+          all[quantity] = { ...picture, pixels: Array.from(picture.pixels) };
+        }
+        await sirenViewer.idle();
+        return { all, name: sirenViewer.engine.name, state: document.body.dataset.state };";
+    let answer = run(&page, engine, script);
+    let name = match engine {
+        Engine::WebGl2 => "WebGL 2",
+        Engine::WebGpu => "WebGPU",
+    };
+    assert_eq!([&answer["name"], &answer["state"]], [name, "done"]);
+    let own = PictureField::new(siren, metadata).unwrap();
+    for (key, quantity) in [
+        ("value", Quantity::Value),
+        ("gradient", Quantity::Gradient),
+        ("laplacian", Quantity::Laplacian),
+    ] {
+        let drawn = &answer["all"][key];
+        assert_eq!([&drawn["height"], &drawn["width"]], [40, 56]);
+        let size = Size {
+            height: 40,
+            width: 56,
+        };
+        let expected = own.render_quantity(quantity, size).unwrap();
+        let psnr = psnr_db(&numbers(&drawn["pixels"]), &expected);
+        println!("{engine:?} {precision:?} {key}: {psnr:.1} dB");
+        assert!(psnr >= least_db, "{engine:?} {key}: {psnr} dB");
+    }
+}
+
+#[test]
+fn a_page_draws_what_render_draws_by_webgl_and_webgpu() {
+    if chromium().is_some() {
+        assert_renders(Engine::WebGl2, WeightPrecision::Single, 60.0);
+        assert_renders(Engine::WebGpu, WeightPrecision::Single, 60.0);
+    }
+}
+
+#[test]
+fn weights_of_16_bits_keep_a_picture_recognizable() {
+    if chromium().is_some() {
+        assert_renders(Engine::WebGl2, WeightPrecision::Half, 25.0);
+    }
+}
