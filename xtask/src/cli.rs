@@ -17,6 +17,7 @@ Examples:
   cargo xtask resume runs/image
   cargo xtask render runs/image --scale 4 -o large.png
   cargo xtask export runs/image -o image.safetensors
+  cargo xtask report runs/image runs/image-2 -o both.html
   cargo xtask sweep configs/sweeps/optimizers.toml
   cargo xtask bench value-256-256
   cargo xtask gpu-check --minutes 25
@@ -68,6 +69,16 @@ run's kind, `siren-<kind>`, and are passed on unchanged.
 Examples:
   cargo xtask export runs/image -o image.safetensors
   cargo xtask export runs/image --help      builds the program and lists all its options";
+
+const REPORT_HELP: &str = "\
+RUN is a run folder, as written by `cargo xtask run`, or several ones; or SWEEP is a sweep folder, as written by `cargo xtask sweep`. The first folder \
+stands directly after `report`. All options after it belong to the program of its kind, `siren-<kind>`, and are passed on unchanged.
+
+Examples:
+  cargo xtask report runs/image
+  cargo xtask report runs/image runs/image-2 -o both.html
+  cargo xtask report runs/optimizers
+  cargo xtask report runs/image --help      builds the program and lists all its options";
 
 const SWEEP_HELP: &str = "\
 CONFIG is an experiment with a `[sweep]` table. It stands directly after `sweep`. All options after it belong to `siren-sweep run` and are \
@@ -191,6 +202,12 @@ pub enum ProgramCommand {
     /// Nothing in the run folder is changed.
     #[command(override_usage = "cargo xtask export RUN [OPTIONS] -o FILE.safetensors", after_help = EXPORT_HELP)]
     Export(PassedArgs),
+
+    /// Write the page of a run, of several runs side by side, or of a sweep: one HTML file that opens from disk.
+    ///
+    /// A finished run and a sweep have their page, `report.html`, in their folder. Runs may be in progress, and of several kinds.
+    #[command(override_usage = "cargo xtask report RUN... [-o FILE]\n       cargo xtask report SWEEP", after_help = REPORT_HELP)]
+    Report(PassedArgs),
 
     /// Run every combination of the settings in a config's `[sweep]` table, and compare them in tables and plots.
     ///

@@ -6,7 +6,7 @@ use siren_core::Result;
 use siren_core::field::Siren;
 use siren_core::metrics::{Metric, PSNR_DB};
 use siren_core::signal::checksum;
-use siren_run::{ConfigOf, Domain, Recorded};
+use siren_run::{Artifacts, ConfigOf, Domain, Recorded};
 
 use crate::artifacts::write_artifacts;
 use crate::config::{AudioObjectiveConfig, AudioSignalConfig};
@@ -26,9 +26,8 @@ impl Recorded for Audio {
         Ok(self.metadata())
     }
 
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<String>> {
-        write_artifacts(self, field, folder)?;
-        Ok(Vec::new())
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Artifacts> {
+        Ok(Artifacts::shown(write_artifacts(self, field, folder)?))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use siren_core::Result;
 use siren_core::metrics::{Metric, PSNR_DB};
 use siren_core::signal::{NoMetadata, checksum};
-use siren_run::{ConfigOf, Domain, Recorded};
+use siren_run::{Artifacts, ConfigOf, Domain, Recorded};
 
 use crate::config::{HyperObjectiveConfig, HyperSignalConfig};
 use crate::dataset::Dataset;
@@ -28,9 +28,8 @@ impl Recorded for Hyper {
         Ok(NoMetadata {})
     }
 
-    fn write_artifacts(&self, model: &HyperNetwork, folder: &Path) -> Result<Vec<String>> {
-        artifacts::write(self, model, folder)?;
-        Ok(Vec::new())
+    fn write_artifacts(&self, model: &HyperNetwork, folder: &Path) -> Result<Artifacts> {
+        Ok(Artifacts::shown(artifacts::write(self, model, folder)?))
     }
 }
 

@@ -6,7 +6,7 @@ use siren_core::Result;
 use siren_core::field::Siren;
 use siren_core::metrics::{Metric, PSNR_DB};
 use siren_picture::PictureMetadata;
-use siren_run::{ConfigOf, Domain, FormerDefault, Recorded};
+use siren_run::{Artifacts, ConfigOf, Domain, FormerDefault, Recorded};
 
 use crate::config::{PoissonObjectiveConfig, PoissonSignalConfig};
 use crate::{Poisson, artifacts};
@@ -22,9 +22,8 @@ impl Recorded for Poisson {
         self.metadata(field)
     }
 
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<String>> {
-        artifacts::write(self, field, folder)?;
-        Ok(Vec::new())
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Artifacts> {
+        Ok(Artifacts::shown(artifacts::write(self, field, folder)?))
     }
 
     fn notes(&self) -> &[String] {

@@ -12,6 +12,7 @@ mod names;
 mod plot;
 mod program;
 mod queue;
+mod report;
 mod results;
 mod run;
 mod slurm;
@@ -51,9 +52,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start or resume every run that is not finished, then write the tables and plots.
+    /// Start or resume every run that is not finished, then write the tables, the plots and a page of all.
     Run(RunArgs),
-    /// Write the tables and plots again, from the runs that are finished.
+    /// Write the tables, the plots and the page again, from the runs that are finished.
     Table(TableArgs),
     /// Start or resume one run of a manifest, as a task of a scheduler, and exit with its status.
     #[command(hide = true)]
@@ -93,7 +94,7 @@ impl TableArgs {
     }
 }
 
-/// Writes the tables and plots of the finished runs, and prints the table.
+/// Writes the tables and plots of the finished runs and the page of all runs, and prints the table.
 fn write_tables(
     file: &SweepFile,
     axes: &[Vec<Choice>],
@@ -105,10 +106,12 @@ fn write_tables(
         write_atomically(&folder.table(extension), format(&results).as_bytes())?;
     }
     plot::draw(&results, folder)?;
+    report::write(&results, members, folder)?;
     print_result(table::FORMATS[0].1(&results));
     print_result(format_args!(
-        "tables and plots in {}",
-        folder.path().display()
+        "tables and plots in {}, all of it on one page in {}",
+        folder.path().display(),
+        folder.report().display()
     ));
     Ok(())
 }

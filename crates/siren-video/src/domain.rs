@@ -6,7 +6,7 @@ use siren_core::Result;
 use siren_core::field::Siren;
 use siren_core::metrics::{Metric, PSNR_DB};
 use siren_core::signal::checksum;
-use siren_run::{ConfigOf, Domain, Recorded};
+use siren_run::{Artifacts, ConfigOf, Domain, Recorded};
 
 use crate::artifacts::write_artifacts;
 use crate::config::{VideoObjectiveConfig, VideoSignalConfig};
@@ -27,9 +27,8 @@ impl Recorded for Video {
         Ok(self.metadata())
     }
 
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<String>> {
-        write_artifacts(self, field, folder)?;
-        Ok(Vec::new())
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Artifacts> {
+        Ok(Artifacts::shown(write_artifacts(self, field, folder)?))
     }
 
     fn notes(&self) -> &[String] {

@@ -5,8 +5,10 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use siren_core::field::Level;
 use siren_core::file::read_text;
 use siren_core::{Error, Result};
+use siren_report::Exhibit;
 
 use super::{Best, RunFolder, TableDigest, Tables};
 use crate::machine::{Machine, peak_memory_mib};
@@ -28,13 +30,20 @@ struct Provenance<'a> {
     #[serde(skip_serializing_if = "is_one")]
     ranks: usize,
     system: String,
+    simd: String,
     /// CRC-32C of `config.toml`.
     config_checksum: u32,
+    /// The config of the same kind without any key.
+    defaults: &'a toml::Table,
 }
 
-/// Returns the text of `provenance.toml`: which program computes the run, when and where. The environment variable `SIREN_COMMIT` names
-/// the commit.
-pub(crate) fn provenance(machine: &Machine, config: &str) -> Result<String> {
+/// Returns the text of `provenance.toml`: which program computes the run, when and where, and from which defaults. The environment variable
+/// `SIREN_COMMIT` names the commit.
+pub(crate) fn provenance(
+    machine: &Machine,
+    config: &str,
+    defaults: &toml::Table,
+) -> Result<String> {
     to_toml(&Provenance {
         version: env!("CARGO_PKG_VERSION"),
         commit: std::env::var("SIREN_COMMIT").unwrap_or_else(|_| "unknown".to_owned()),
@@ -44,7 +53,9 @@ pub(crate) fn provenance(machine: &Machine, config: &str) -> Result<String> {
         threads: machine.threads,
         ranks: machine.ranks.count(),
         system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        simd: Level::best().to_string(),
         config_checksum: crc32c::crc32c(config.as_bytes()),
+        defaults,
     })
 }
 
@@ -92,6 +103,9 @@ pub(crate) struct Summary {
     pub(crate) expect: BTreeMap<String, Comparison>,
     /// Digests of the tables, by which later damage is found.
     pub(crate) tables: FinalTables,
+    /// What the artifacts show.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) exhibits: Vec<Exhibit>,
 }
 
 /// Digests of the tables of a finished run.
@@ -162,6 +176,7 @@ impl Summary {
             best: None,
             expect: comparisons,
             tables: FinalTables::default(),
+            exhibits: Vec::new(),
         }
     }
 
