@@ -8,7 +8,7 @@ use crate::{assert_none, cargo_tree, files, root};
 const PICTURES: &[&str] = &["siren-core", "siren-picture", "siren-run"];
 
 /// The packages of the workspace that each package may depend on. `siren-bench` and `siren-tests` may depend on all.
-const PACKAGES: [(&str, &[&str]); 17] = [
+const PACKAGES: [(&str, &[&str]); 18] = [
     ("siren-workspace-hack", &[]),
     ("xtask", &[]),
     // It starts the programs and links none of them.
@@ -29,8 +29,12 @@ const PACKAGES: [(&str, &[&str]); 17] = [
             "siren-workspace-hack",
         ],
     ),
-    ("siren-run", &["siren-core", "siren-workspace-hack"]),
-    ("siren-sweep", &["siren-core", "siren-run"]),
+    ("siren-report", &["siren-workspace-hack"]),
+    (
+        "siren-run",
+        &["siren-core", "siren-report", "siren-workspace-hack"],
+    ),
+    ("siren-sweep", &["siren-core", "siren-report", "siren-run"]),
     ("siren-picture", &["siren-core", "siren-run"]),
     ("siren-audio", &["siren-core", "siren-run"]),
     ("siren-image", PICTURES),
@@ -48,9 +52,10 @@ const PACKAGES: [(&str, &[&str]); 17] = [
 const PROGRAM: &[&str] = &["clap", "ctrlc", "indicatif", "siren-run"];
 
 /// Packages that a selection must not depend on, directly or through others.
-const EXCLUDED: [(&str, &[&str]); 15] = [
+const EXCLUDED: [(&str, &[&str]); 16] = [
     ("xtask", &["candle-core"]),
     ("siren-torture", &["candle-core"]),
+    ("siren-report", &["candle-core", "clap"]),
     ("siren-kernel", &["candle-core", "siren-workspace-hack"]),
     (
         "siren-core",

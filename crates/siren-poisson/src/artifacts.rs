@@ -58,8 +58,9 @@ fn exhibits() -> Vec<Exhibit> {
             .captioned("The hue is the direction, the brightness the length."),
         Exhibit::comparison("Laplacian", "target_laplacian.png", "laplacian.png")
             .captioned("Blue is negative, red is positive."),
-        Exhibit::picture("Solver", "solver.png")
-            .captioned("The picture that a solver without a network finds from the same derivatives."),
+        Exhibit::picture("Solver", "solver.png").captioned(
+            "The picture that a solver without a network finds from the same derivatives.",
+        ),
     ]
 }
 

@@ -1,6 +1,9 @@
 //! Curves as SVG, drawn by the plot library. Colors are CSS variables, so that a curve suits a dark page and a light one.
 
+use std::sync::Arc;
+
 use kuva::prelude::{Layout, LinePlot, Plot};
+use kuva::render::layout::TickFormat;
 use kuva::render::theme::Theme;
 use kuva::render_to_svg;
 use serde::Serialize;
@@ -15,7 +18,9 @@ const COLORS: usize = 8;
 /// Number of parts of a long line of which only the lowest and the highest value are drawn.
 const PARTS: usize = 250;
 /// Ratio of the largest to the smallest value from which a logarithmic axis is offered.
-const LOGARITHMIC_RATIO: f64 = 4.0;
+const LOGARITHMIC_RATIO: f64 = 10.0;
+/// End of the names of quantities that are logarithms themselves.
+const DECIBELS: &str = "_db";
 
 /// A chart, as the template shows it.
 #[derive(Debug, Serialize)]
@@ -69,13 +74,16 @@ impl Chart {
         }
         let points = || lines.iter().flat_map(|line| &line.points);
         let has_seconds = points().all(|point| point.seconds.is_finite());
-        let scales: &[&'static str] = if suits_logarithm(points()) {
+        let scales: &[&'static str] = if suits_logarithm(points()) && !title.ends_with(DECIBELS) {
             &["log", "linear"]
         } else {
             &[ANY]
         };
         let mut drawings = Vec::new();
-        for axis in [STEPS, SECONDS].into_iter().take(1 + usize::from(has_seconds)) {
+        for axis in [STEPS, SECONDS]
+            .into_iter()
+            .take(1 + usize::from(has_seconds))
+        {
             for &y in scales {
                 let id = format!("chart-{number}-{}", drawings.len());
                 drawings.push(Drawing {
@@ -160,11 +168,22 @@ fn draw(lines: &[Series], axis: Horizontal, is_logarithmic: bool) -> String {
         .with_font_family("inherit")
         .with_tick_size(12)
         .with_label_size(13)
+        .with_y_tick_format(TickFormat::Custom(Arc::new(tick)))
         .with_x_label(axis.name);
     if is_logarithmic {
         layout = layout.with_log_y();
     }
     render_to_svg(plots, layout)
+}
+
+/// Formats a tick: its shortest text of at most four significant digits.
+fn tick(value: f64) -> String {
+    let rounded = format!("{value:.3e}").parse().unwrap_or(value);
+    match f64::abs(rounded) {
+        0.0 => "0".to_owned(),
+        size if (1e-3..1e5).contains(&size) => rounded.to_string(),
+        _ => format!("{rounded:e}"),
+    }
 }
 
 fn theme() -> Theme {
@@ -225,6 +244,21 @@ mod tests {
         }
         for values in [&[][..], &[1.0], &[nan, nan, infinity], &[1.0, nan]] {
             assert!(Chart::of("loss", &[series(values)], 0).is_none());
+        }
+    }
+
+    #[test]
+    fn a_tick_has_the_shortest_text_of_its_number() {
+        for (value, text) in [
+            (0.1, "0.1"),
+            (0.1 + 0.2, "0.3"),
+            (22.5, "22.5"),
+            (-1e-17, "-1e-17"),
+            (0.0, "0"),
+            (2e-4, "2e-4"),
+            (1_500_000.0, "1.5e6"),
+        ] {
+            assert_eq!(tick(value), text);
         }
     }
 

@@ -110,8 +110,14 @@ impl Budget {
 
 /// Reads a file of an exhibit.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Reason> {
-    let fail = |error: &dyn std::fmt::Display| format!("{} cannot be read: {error}", path.display());
-    let len = fs::metadata(path).map_err(|error| fail(&error))?.len();
+    let fail =
+        |error: &dyn std::fmt::Display| format!("{} cannot be read: {error}", path.display());
+    // A folder from elsewhere must not make a page of files that lie outside of it.
+    let metadata = fs::symlink_metadata(path).map_err(|error| fail(&error))?;
+    if !metadata.is_file() {
+        return Err(fail(&"it is no file"));
+    }
+    let len = metadata.len();
     if len > MAX_FILE_BYTES {
         let size = MAX_FILE_BYTES >> 20;
         return Err(format!(
@@ -151,7 +157,10 @@ mod tests {
         let small = budget.picture(&path).unwrap();
         let expected = STANDARD.encode(fs::read(&path).unwrap());
         assert_eq!(small.uri, format!("data:image/png;base64,{expected}"));
-        assert_eq!((small.width, small.height, small.is_reduced), (30, 20, false));
+        assert_eq!(
+            (small.width, small.height, small.is_reduced),
+            (30, 20, false)
+        );
         image::RgbImage::new(2048, 20).save(&path).unwrap();
         let large = budget.picture(&path).unwrap();
         assert!(large.is_reduced);
@@ -162,7 +171,20 @@ mod tests {
         let reason = budget.picture(&path).err().unwrap();
         assert!(reason.contains("a.png cannot be read as PNG"), "{reason}");
         fs::remove_file(&path).unwrap();
-        assert!(budget.picture(&path).err().unwrap().contains("a.png cannot be read"));
+        fs::create_dir(&path).unwrap();
+        let reason = budget.picture(&path).err().unwrap();
+        assert!(
+            reason.ends_with("a.png cannot be read: it is no file"),
+            "{reason}"
+        );
+        fs::remove_dir(&path).unwrap();
+        assert!(
+            budget
+                .picture(&path)
+                .err()
+                .unwrap()
+                .contains("a.png cannot be read")
+        );
     }
 
     #[test]
@@ -170,8 +192,13 @@ mod tests {
         let path = Path::new("runs/a/artifacts/large.wav");
         let mut budget = Budget::new();
         assert!(budget.data("audio/wav", &vec![0; 12 << 20], path).is_ok());
-        let reason = budget.data("audio/wav", &vec![0; 8 << 20], path).unwrap_err();
-        assert!(reason.contains("20 MiB") && reason.contains("large.wav"), "{reason}");
+        let reason = budget
+            .data("audio/wav", &vec![0; 8 << 20], path)
+            .unwrap_err();
+        assert!(
+            reason.contains("20 MiB") && reason.contains("large.wav"),
+            "{reason}"
+        );
         assert!(budget.data("audio/wav", &[0; 10], path).is_ok());
     }
 }

@@ -139,7 +139,11 @@ mod tests {
             ("..", false),
             ("", false),
         ] {
-            assert_eq!(Exhibit::picture("", file).stays_in_folder(), stays, "{file}");
+            assert_eq!(
+                Exhibit::picture("", file).stays_in_folder(),
+                stays,
+                "{file}"
+            );
         }
         assert!(!Exhibit::comparison("", "a.png", "../b.png").stays_in_folder());
     }

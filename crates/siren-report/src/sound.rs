@@ -52,11 +52,17 @@ mod tests {
         let path = Path::new("a.wav");
         let small = with_16_bits(bytes.into_inner(), path).unwrap();
         let mut reader = WavReader::new(Cursor::new(&small)).unwrap();
-        assert_eq!((reader.spec().channels, reader.spec().sample_rate), (2, 8000));
+        assert_eq!(
+            (reader.spec().channels, reader.spec().sample_rate),
+            (2, 8000)
+        );
         let samples: Vec<i16> = reader.samples().map(Result::unwrap).collect();
         assert_eq!(samples, [0, 16_384, -32_767, 32_767]);
         assert_eq!(with_16_bits(small.clone(), path).unwrap(), small);
         let reason = with_16_bits(b"no sound".to_vec(), path).unwrap_err();
-        assert!(reason.starts_with("a.wav cannot be read as WAV"), "{reason}");
+        assert!(
+            reason.starts_with("a.wav cannot be read as WAV"),
+            "{reason}"
+        );
     }
 }

@@ -12,6 +12,9 @@ use crate::page::{self, Page, Run, Series};
 use self::figure::Group;
 use self::settings::{Difference, Section};
 
+/// Metrics whose curves are not folded away.
+const MAIN_METRICS: usize = 3;
+
 /// A page, as the template shows it.
 #[derive(Debug, Serialize)]
 pub(crate) struct View {
@@ -106,8 +109,13 @@ impl View {
                 }
             }
         }
-        for (name, lines) in by_name(runs, |run| &run.evaluation) {
-            main.extend(charts.draw(&name, &lines));
+        for (index, (name, lines)) in by_name(runs, |run| &run.evaluation).into_iter().enumerate() {
+            let list = if index < MAIN_METRICS {
+                &mut main
+            } else {
+                &mut others
+            };
+            list.extend(charts.draw(&name, &lines));
         }
         for (name, lines) in by_name(runs, |run| &run.training) {
             others.extend(charts.draw(&name, &lines));
@@ -150,7 +158,11 @@ fn by_name(runs: &[Run], series: impl Fn(&Run) -> &Vec<Series>) -> Vec<(String, 
     for run in runs {
         for one in series(run) {
             let line = Series {
-                name: if runs.len() > 1 { run.name.clone() } else { one.name.clone() },
+                name: if runs.len() > 1 {
+                    run.name.clone()
+                } else {
+                    one.name.clone()
+                },
                 points: one.points.clone(),
             };
             match groups.iter_mut().find(|(name, _)| *name == one.name) {
@@ -196,8 +208,7 @@ fn scores(runs: &[Run]) -> Vec<ScoreRow> {
 /// Formats a number with about five digits.
 fn number(value: f64) -> String {
     match value.abs() {
-        0.0 => "0".to_owned(),
-        size if !size.is_finite() => value.to_string(),
+        size if !size.is_finite() || (size < 1e6 && value.fract() == 0.0) => value.to_string(),
         size if !(1e-3..1e6).contains(&size) => format!("{value:.4e}"),
         size if size >= 1000.0 => format!("{value:.1}"),
         size if size >= 10.0 => format!("{value:.3}"),
@@ -242,7 +253,10 @@ impl SweepView {
             state: member.state.clone(),
             is_finished: member.is_finished,
             page: member.page.clone(),
-            picture: member.picture.as_deref().and_then(|path| budget.thumbnail(path).ok()),
+            picture: member
+                .picture
+                .as_deref()
+                .and_then(|path| budget.thumbnail(path).ok()),
         };
         Self {
             headings: sweep.table.headings.clone(),
@@ -265,6 +279,7 @@ mod tests {
             (0.996_12, "0.99612"),
             (1.234_567e-5, "1.2346e-5"),
             (0.0, "0"),
+            (1.0, "1"),
             (-12345.67, "-12345.7"),
             (f64::NAN, "NaN"),
             (f64::INFINITY, "inf"),

@@ -40,7 +40,7 @@ for (const button of document.querySelectorAll(".command button")) {
 }
 
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-for (const clip of document.querySelectorAll(".clip")) {
+for (const clip of document.querySelectorAll(".frames")) {
   const frames = clip.querySelectorAll("img");
   const [player, button, range, output] = [".player", "button", "input", "output"].map((name) => clip.querySelector(name));
   if (frames.length < 2) continue;
@@ -77,7 +77,7 @@ out vec3 seen;
 void main() {
   seen = turn * (place - 0.5) * scale;
   float depth = 2.6 - seen.z;
-  gl_Position = vec4(seen.x * 2.4 / aspect, seen.y * 2.4, (depth - 1.7) * 1.2, depth);
+  gl_Position = vec4(seen.x * 3.2 / aspect, seen.y * 3.2, (depth - 1.7) * 1.2, depth);
 }`;
 const fragmentShader = `#version 300 es
 precision highp float;

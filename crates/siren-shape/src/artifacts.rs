@@ -44,29 +44,39 @@ pub(crate) fn write(shape: &Shape, field: &Siren, folder: &Path) -> Result<Artif
     draw::save(&slices.gradient_norms(), &folder.join("gradient_norm.png"))?;
     let resolution = (2 * shape.resolution()).min(*RESOLUTIONS.end());
     let slices = [
-        Exhibit::picture("Input", "points.png").captioned("The points that were fitted, from the front and from behind."),
-        Exhibit::picture("Field", "slices.png").captioned("Φ on three planes. It should be the signed distance to the surface."),
+        Exhibit::picture("Input", "points.png")
+            .captioned("The points that were fitted, from the front and from behind."),
+        Exhibit::picture("Field", "slices.png")
+            .captioned("Φ on three planes. It should be the signed distance to the surface."),
         Exhibit::picture("Length of the gradient", "gradient_norm.png")
             .captioned("‖∇Φ‖ − 1 on the same planes. A signed distance has 0."),
     ];
     match Extraction::of_resolution(resolution).extract(field)? {
         Extracted::Surface(mesh) => {
             let mut exhibits = write_mesh(shape, mesh, folder)?;
-            let preview = Extraction::of_resolution(resolution.min(PREVIEW_RESOLUTION)).extract(field)?;
+            let preview =
+                Extraction::of_resolution(resolution.min(PREVIEW_RESOLUTION)).extract(field)?;
             if let Extracted::Surface(preview) = preview {
                 preview.save(&folder.join(PREVIEW))?;
-                exhibits.insert(0, Exhibit::mesh("Mesh", PREVIEW).captioned("Drag it, or turn it with the arrow keys. mesh.ply is finer."));
+                exhibits.insert(
+                    0,
+                    Exhibit::mesh("Mesh", PREVIEW)
+                        .captioned("Drag it, or turn it with the arrow keys. mesh.ply is finer."),
+                );
             }
             exhibits.extend(slices);
             Ok(Artifacts::shown(exhibits))
         }
-        Extracted::Nothing(range) => Ok(Artifacts { exhibits: slices.into(), notes: vec![format!(
-            "warning: the field has no surface, its values are {:.4} to {:.4} in coordinates: no mesh was written. Look at {}; more \
+        Extracted::Nothing(range) => Ok(Artifacts {
+            exhibits: slices.into(),
+            notes: vec![format!(
+                "warning: the field has no surface, its values are {:.4} to {:.4} in coordinates: no mesh was written. Look at {}; more \
              steps, or another `train.learning_rate` or `objective.start`, may help",
-            range.lowest,
-            range.highest,
-            folder.join("slices.png").display()
-        )] }),
+                range.lowest,
+                range.highest,
+                folder.join("slices.png").display()
+            )],
+        }),
     }
 }
 
@@ -78,7 +88,8 @@ fn view_pixels(shape: &Shape) -> u32 {
 /// Writes the mesh, and pictures of it, which a page shows.
 fn write_mesh(shape: &Shape, mesh: Mesh, folder: &Path) -> Result<Vec<Exhibit>> {
     let mut exhibits = vec![
-        Exhibit::picture("Mesh in two views", "mesh.png").captioned("From the front and from behind."),
+        Exhibit::picture("Mesh in two views", "mesh.png")
+            .captioned("From the front and from behind."),
     ];
     draw::save(
         &draw::two_views(&mesh, view_pixels(shape)),

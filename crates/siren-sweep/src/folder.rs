@@ -81,7 +81,8 @@ impl SweepFolder {
         let page = RunFolder::open(&self.run(member)).ok()?.report();
         let inner = page.strip_prefix(&self.path).ok()?;
         // Names of runs have no character that has a meaning in an address.
-        page.is_file().then(|| inner.to_string_lossy().replace('\\', "/"))
+        page.is_file()
+            .then(|| inner.to_string_lossy().replace('\\', "/"))
     }
 
     /// Locks the folder against other sweeps in it until the returned file is dropped; `None` if the folder does not exist yet. The system

@@ -29,7 +29,10 @@ pub fn write(results: &Results<'_>, members: &[Member], folder: &SweepFolder) ->
     let sweep = Sweep {
         table: table(results),
         plots: plots.collect(),
-        members: members.iter().map(|one| member(one, metric, folder)).collect(),
+        members: members
+            .iter()
+            .map(|one| member(one, metric, folder))
+            .collect(),
     };
     let name = folder.path().file_name().unwrap_or_default();
     let page = Page {
@@ -50,7 +53,9 @@ fn table(results: &Results<'_>) -> Table {
         let cells = columns.iter().map(|column| {
             let index = column.cell(row);
             Cell {
-                text: results.cell(index).map_or_else(|| "–".to_owned(), cell_text),
+                text: results
+                    .cell(index)
+                    .map_or_else(|| "–".to_owned(), cell_text),
                 is_best: results.is_best(index),
             }
         });
@@ -100,9 +105,14 @@ fn member(member: &Member, metric: &str, folder: &SweepFolder) -> MemberLine {
 
 /// Returns the first picture of a run, of the fit rather than of its target.
 fn picture(run: &Run) -> Option<&Path> {
-    let file = run.exhibits.iter().filter(|exhibit| exhibit.stays_in_folder());
+    let file = run
+        .exhibits
+        .iter()
+        .filter(|exhibit| exhibit.stays_in_folder());
     let mut file = file.filter_map(|exhibit| match &exhibit.content {
-        Content::Picture(file) | Content::Comparison { fit: file, .. } | Content::Sound { picture: file, .. } => Some(file),
+        Content::Picture(file)
+        | Content::Comparison { fit: file, .. }
+        | Content::Sound { picture: file, .. } => Some(file),
         Content::Clip(_) | Content::Mesh(_) => None,
     });
     file.find(|file| file.ends_with(".png")).map(Path::new)

@@ -86,7 +86,10 @@ pub(crate) fn write_helmholtz(
         let range = velocities(&medium);
         let medium = [SquareGrid::new(&medium, SIDE)?];
         draw::media(&medium, range, &landmarks, &folder.join("medium.png"))?;
-        exhibits.push(Exhibit::picture("Medium", "medium.png").captioned("Velocity, relative to that of the background."));
+        exhibits.push(
+            Exhibit::picture("Medium", "medium.png")
+                .captioned("Velocity, relative to that of the background."),
+        );
     }
     if !problem.receivers().is_empty() {
         let traces = ShotTraces {
@@ -152,7 +155,8 @@ fn medium_exhibit() -> Exhibit {
 }
 
 fn traces_exhibit() -> Exhibit {
-    Exhibit::picture("Receivers", "traces.svg").captioned("Values at the receivers, beside the data.")
+    Exhibit::picture("Receivers", "traces.svg")
+        .captioned("Values at the receivers, beside the data.")
 }
 
 fn write_media(survey: &Survey, found: &[f64], folder: &Path) -> Result<()> {

@@ -23,7 +23,9 @@ impl Recorded for Waves {
     }
 
     fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Artifacts> {
-        Ok(Artifacts::shown(self.problem.write_artifacts(field, folder)?))
+        Ok(Artifacts::shown(
+            self.problem.write_artifacts(field, folder)?,
+        ))
     }
 
     fn notes(&self) -> &[String] {

@@ -11,6 +11,9 @@ use crate::sound::with_16_bits;
 
 /// Longest side of a picture whose pixels are shown as squares, in pixels.
 const SMALL_SIDE: u32 = 400;
+/// Ratios of width to height from which a figure takes a whole row, or two columns.
+const WHOLE_RATIO: f64 = 2.6;
+const BROAD_RATIO: f64 = 1.5;
 
 /// Exhibits with the same title, one of each run that has one.
 #[derive(Debug, Serialize)]
@@ -28,6 +31,8 @@ struct Figure {
     caption: String,
     /// Names of the files, and what the page does not show of them.
     source: String,
+    /// How much of the row it takes.
+    width: &'static str,
     #[serde(flatten)]
     shown: Shown,
 }
@@ -96,12 +101,34 @@ impl Figure {
         } else {
             Err("not shown: it does not lie in the folder of artifacts".to_owned())
         };
+        let shown = shown.unwrap_or_else(|reason| Shown::Missing { reason });
         Self {
             run: run.name.clone(),
             title: exhibit.title.clone(),
             caption: exhibit.caption.clone(),
-            shown: shown.unwrap_or_else(|reason| Shown::Missing { reason }),
+            width: shown.width(),
+            shown,
             source,
+        }
+    }
+}
+
+impl Shown {
+    /// Returns the class of a figure by its proportions: `whole` takes a row, `broad` two columns.
+    fn width(&self) -> &'static str {
+        let (width, height) = match self {
+            Self::Picture { picture } | Self::Sound { picture, .. } => {
+                (picture.width, picture.height)
+            }
+            Self::Comparison { fit, .. } => (fit.width, fit.height),
+            Self::Clip { clip } => (clip.width, clip.height),
+            Self::Mesh { .. } | Self::Missing { .. } => return "",
+        };
+        match f64::from(width) / f64::from(height) {
+            ratio if ratio > WHOLE_RATIO => "whole",
+            // That of an SVG file is not known.
+            ratio if ratio > BROAD_RATIO || ratio.is_nan() => "broad",
+            _ => "",
         }
     }
 }
@@ -128,7 +155,10 @@ fn show(
             target: picture(target, budget)?,
             fit: picture(fit, budget)?,
         },
-        Content::Sound { sound, picture: file } => {
+        Content::Sound {
+            sound,
+            picture: file,
+        } => {
             let path = run.artifacts.join(sound);
             let picture = picture(file, budget)?;
             let bytes = with_16_bits(read(&path)?, &path)?;

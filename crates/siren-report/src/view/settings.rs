@@ -59,8 +59,13 @@ pub(super) fn differences(runs: &[Run]) -> Vec<Difference> {
     }
     let values = |key: &str| -> Vec<String> {
         let value = |run: &Run| {
-            let found = run.settings.iter().find(|Setting { key: own, .. }| own == key);
-            found.map(|setting| setting.value.clone()).unwrap_or_default()
+            let found = run
+                .settings
+                .iter()
+                .find(|Setting { key: own, .. }| own == key);
+            found
+                .map(|setting| setting.value.clone())
+                .unwrap_or_default()
         };
         runs.iter().map(value).collect()
     };

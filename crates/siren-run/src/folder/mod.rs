@@ -24,7 +24,7 @@ pub(crate) use self::record::read_summary_table;
 pub use self::record::{EvaluationRow, Record};
 pub(crate) use self::rows::{Column, Continuation, Rows, TableDigest, Tables, damaged, last_value};
 pub(crate) use self::summary::{
-    FinalTables, Summary, check_created_config, parse_summary, provenance,
+    FinalTables, Summary, check_created_config, is_of_config, parse_summary, provenance,
 };
 pub(crate) use self::upgrade::upgrade_config;
 pub use self::weights::{Weights, export};

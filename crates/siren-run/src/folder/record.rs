@@ -42,7 +42,12 @@ impl Record {
         let summary = read_summary(&folder)?;
         let timing = Columns::read(&folder.timing())?;
         let seconds = timing.values("seconds").unwrap_or_default();
-        let seconds: BTreeMap<u64, f64> = timing.steps.iter().copied().zip(seconds.iter().copied()).collect();
+        let seconds: BTreeMap<u64, f64> = timing
+            .steps
+            .iter()
+            .copied()
+            .zip(seconds.iter().copied())
+            .collect();
         let evaluation = Columns::read(&folder.evaluation())?;
         let rows = evaluation.steps.iter().enumerate();
         let curve = rows.map(|(row, &step)| EvaluationRow {

@@ -11,7 +11,7 @@ use siren_core::{Error, Result};
 use siren_report::Exhibit;
 
 use super::{Best, RunFolder, TableDigest, Tables};
-use crate::machine::{Machine, peak_memory_mib};
+use crate::machine::{Machine, peak_memory_mib, processor};
 
 /// Names and values of metrics, in the order of the evaluation.
 pub(crate) type NamedMetrics = Vec<(String, f64)>;
@@ -30,6 +30,8 @@ struct Provenance<'a> {
     #[serde(skip_serializing_if = "is_one")]
     ranks: usize,
     system: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    processor: Option<String>,
     simd: String,
     /// CRC-32C of `config.toml`.
     config_checksum: u32,
@@ -53,6 +55,7 @@ pub(crate) fn provenance(
         threads: machine.threads,
         ranks: machine.ranks.count(),
         system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        processor: processor(),
         simd: Level::best().to_string(),
         config_checksum: crc32c::crc32c(config.as_bytes()),
         defaults,
@@ -67,10 +70,7 @@ pub(crate) fn provenance(
 pub(crate) fn check_created_config(folder: &RunFolder, config: &str) -> Result<()> {
     let path = folder.provenance();
     let provenance = read_text(&path)?.parse::<toml::Table>().unwrap_or_default();
-    let checksum = provenance
-        .get("config_checksum")
-        .and_then(toml::Value::as_integer);
-    if checksum == Some(i64::from(crc32c::crc32c(config.as_bytes()))) {
+    if is_of_config(&provenance, config) {
         return Ok(());
     }
     Err(Error::RunFolder {
@@ -78,6 +78,13 @@ pub(crate) fn check_created_config(folder: &RunFolder, config: &str) -> Result<(
         message: "was changed since the run was created: undo the change, or start a new run from the changed config"
             .to_owned(),
     })
+}
+
+/// Returns whether a provenance is that of a run with the config `config`, by its checksum.
+pub(crate) fn is_of_config(provenance: &toml::Table, config: &str) -> bool {
+    let checksum = provenance.get("config_checksum");
+    let checksum = checksum.and_then(toml::Value::as_integer);
+    checksum == Some(i64::from(crc32c::crc32c(config.as_bytes())))
 }
 
 /// Results of a finished run.

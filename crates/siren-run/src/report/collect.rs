@@ -10,7 +10,7 @@ use siren_report::{Exhibit, Fact, Point, Run, Score, Series};
 use toml::{Table, Value};
 
 use super::settings::settings;
-use crate::folder::{Columns, RunFolder, read_summary_table};
+use crate::folder::{Columns, RunFolder, is_of_config, read_summary_table};
 use crate::program::wrapper_command;
 
 /// Columns of `metrics.csv` that are no terms of the loss.
@@ -24,12 +24,17 @@ const NO_TERMS: [&str; 2] = ["learning_rate", "gradient_norm"];
 pub fn run_page(run: &Path) -> Result<Run> {
     let folder = RunFolder::open(run)?;
     let summary = read_summary_table(&folder)?;
-    let config = read_table(&folder.config())?;
+    let config_text = read_text(&folder.config())?;
+    let config = parse(&config_text, &folder.config())?;
     let mut notes = Vec::new();
     let provenance = read_table(&folder.provenance()).unwrap_or_else(|error| {
         notes.push(error.to_string());
         Table::new()
     });
+    // Folders of older programs have no checksum.
+    if provenance.contains_key("config_checksum") && !is_of_config(&provenance, &config_text) {
+        notes.push("config.toml was changed since the run started: the run had other settings than those below.".to_owned());
+    }
     let tables = RunTables::read(&folder)?;
     let steps = tables.metrics.steps.last().copied().unwrap_or(0);
     let text = |table: &Table, key: &str| {
@@ -62,11 +67,15 @@ pub fn run_page(run: &Path) -> Result<Run> {
 }
 
 fn read_table(path: &Path) -> Result<Table> {
-    let text = read_text(path)?;
-    text.parse().map_err(|error: toml::de::Error| Error::RunFolder {
-        path: path.to_path_buf(),
-        message: format!("is no TOML ({}): put a good copy back", error.message()),
-    })
+    parse(&read_text(path)?, path)
+}
+
+fn parse(text: &str, path: &Path) -> Result<Table> {
+    text.parse()
+        .map_err(|error: toml::de::Error| Error::RunFolder {
+            path: path.to_path_buf(),
+            message: format!("is no TOML ({}): put a good copy back", error.message()),
+        })
 }
 
 /// The tables of a run, every line of which is a row.
@@ -152,11 +161,17 @@ fn facts(provenance: &Table, summary: Option<&Table>) -> Vec<Fact> {
     };
     let text = |key: &str| {
         let value = provenance.get(key)?;
-        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        Some(
+            value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned),
+        )
     };
     let number = |key: &str| {
         let value = summary?.get(key)?;
-        value.as_float().or_else(|| value.as_integer().map(|n| n as f64))
+        value
+            .as_float()
+            .or_else(|| value.as_integer().map(|n| n as f64))
     };
     push("Started", text("start"));
     push("Training time", number("seconds").map(duration));
@@ -164,7 +179,10 @@ fn facts(provenance: &Table, summary: Option<&Table>) -> Vec<Fact> {
         "Time of a step",
         number("seconds_per_step").map(|seconds| format!("{:.2} ms", 1e3 * seconds)),
     );
-    push("Parameters", number("parameters").map(|n| grouped(n as u64)));
+    push(
+        "Parameters",
+        number("parameters").map(|n| grouped(n as u64)),
+    );
     push("Best checkpoint", summary.and_then(best));
     push("Device", text("card").or_else(|| text("device")));
     push("Processor", text("processor"));
@@ -177,7 +195,10 @@ fn facts(provenance: &Table, summary: Option<&Table>) -> Vec<Fact> {
         number("peak_memory_mib").map(|size| format!("{size:.0} MiB")),
     );
     push("Version", text("version"));
-    push("Commit", text("commit").filter(|commit| commit != "unknown"));
+    push(
+        "Commit",
+        text("commit").filter(|commit| commit != "unknown"),
+    );
     facts
 }
 
@@ -185,7 +206,10 @@ fn facts(provenance: &Table, summary: Option<&Table>) -> Vec<Fact> {
 fn best(summary: &Table) -> Option<String> {
     let best = summary.get("best")?;
     let step = best.get("step")?.as_integer()?;
-    Some(format!("step {step}: {:.5}", best.get("value")?.as_float()?))
+    Some(format!(
+        "step {step}: {:.5}",
+        best.get("value")?.as_float()?
+    ))
 }
 
 /// Formats a duration.
@@ -215,7 +239,9 @@ fn scores(evaluation: &Columns, config: &Table) -> Vec<Score> {
     let expect = config.get("expect").and_then(Value::as_table);
     let expected = |name: &str| {
         let value = expect?.get(name)?;
-        value.as_float().or_else(|| value.as_integer().map(|n| n as f64))
+        value
+            .as_float()
+            .or_else(|| value.as_integer().map(|n| n as f64))
     };
     let columns = evaluation.columns.iter();
     let mut scores: Vec<Score> = columns
@@ -256,6 +282,7 @@ fn exhibits(folder: &RunFolder, summary: Option<&Table>) -> Result<Vec<Exhibit>>
     let listing = Listing::of(&artifacts, |path| has_extension(path, &["png", "svg"]))?;
     let part = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
     let pictures = listing.files.iter();
-    let pictures = pictures.map(|path| Exhibit::picture(&part(path.file_stem()), &part(path.file_name())));
+    let pictures =
+        pictures.map(|path| Exhibit::picture(&part(path.file_stem()), &part(path.file_name())));
     Ok(pictures.collect())
 }

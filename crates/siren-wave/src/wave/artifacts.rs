@@ -22,7 +22,11 @@ const ANIMATED_RANGE: f64 = 0.5;
 ///
 /// # Errors
 /// If a file cannot be written.
-pub(super) fn write(problem: &WaveEquationProblem, field: &Siren, folder: &Path) -> Result<Vec<Exhibit>> {
+pub(super) fn write(
+    problem: &WaveEquationProblem,
+    field: &Siren,
+    folder: &Path,
+) -> Result<Vec<Exhibit>> {
     let reference = problem.reference()?;
     let network = waves(problem, field, reference)?;
     let mut drawn = Vec::with_capacity(network.len());
