@@ -228,7 +228,10 @@ fn checked_artifacts(desk: &Desk) -> BTreeSet<String> {
             let file = WavFile::open(&artifact).unwrap();
             let frames = file.frames();
             assert!(file.read(0..frames).unwrap().peak() > 0.0);
-        } else if artifact.extension().is_some_and(|e| e == "ply") {
+        } else if artifact
+            .extension()
+            .is_some_and(|e| e == "ply" || e == "obj")
+        {
             let Geometry::Mesh(mesh) = Geometry::open(&artifact, &mut Vec::new()).unwrap() else {
                 panic!("{} has no triangles", artifact.display());
             };

@@ -77,7 +77,13 @@ fn desk() -> Desk {
 /// Reads the files of a run that must be reproduced byte for byte: all but those that contain times.
 fn results(desk: &Desk, run: &str) -> Files {
     let contains_times = |name: &str| {
-        ["timing.csv", "summary.toml", "provenance.toml"].contains(&name)
+        [
+            "timing.csv",
+            "summary.toml",
+            "provenance.toml",
+            "report.html",
+        ]
+        .contains(&name)
             || name.starts_with("events.")
     };
     let mut files = desk.files(run);

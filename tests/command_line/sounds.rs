@@ -208,7 +208,12 @@ fn a_sound_is_resampled_to_signal_rate_and_its_waveforms_are_drawn() {
         let mixed = 0.25 * phase.sin() + 0.125 * (2.0 * phase).sin();
         assert!((sound.samples()[frame] - mixed).abs() < 2e-3, "{frame}");
     }
-    for name in ["waveforms", "spectrograms"] {
+    for name in [
+        "waveforms",
+        "target_spectrogram",
+        "value_spectrogram",
+        "error_spectrogram",
+    ] {
         let picture = image::open(desk.path(&format!("run/artifacts/{name}.png"))).unwrap();
         assert!(picture.width() > picture.height());
     }

@@ -4,5 +4,6 @@
     reason = "each test program uses only some of these functions"
 )]
 
+pub mod browser;
 pub mod desk;
 pub mod program;

@@ -30,11 +30,17 @@ const PACKAGES: [(&str, &[&str]); 18] = [
         ],
     ),
     ("siren-export", &["siren-core"]),
+    ("siren-report", &["siren-workspace-hack"]),
     (
         "siren-run",
-        &["siren-core", "siren-export", "siren-workspace-hack"],
+        &[
+            "siren-core",
+            "siren-export",
+            "siren-report",
+            "siren-workspace-hack",
+        ],
     ),
-    ("siren-sweep", &["siren-core", "siren-run"]),
+    ("siren-sweep", &["siren-core", "siren-report", "siren-run"]),
     ("siren-picture", &["siren-core", "siren-run"]),
     ("siren-audio", &["siren-core", "siren-run"]),
     ("siren-image", PICTURES),
@@ -68,9 +74,10 @@ const PACKAGES: [(&str, &[&str]); 18] = [
 const PROGRAM: &[&str] = &["clap", "ctrlc", "indicatif", "siren-run"];
 
 /// Packages that a selection must not depend on, directly or through others.
-const EXCLUDED: [(&str, &[&str]); 15] = [
+const EXCLUDED: [(&str, &[&str]); 16] = [
     ("xtask", &["candle-core"]),
     ("siren-torture", &["candle-core"]),
+    ("siren-report", &["candle-core", "clap"]),
     ("siren-kernel", &["candle-core", "siren-workspace-hack"]),
     (
         "siren-core",

@@ -14,6 +14,7 @@ const ALL: &str = "--workspace --features siren-tests/ffmpeg";
 /// they depend on few small crates.
 const SELECTIONS: &[&str] = &[
     "--package siren-core",
+    "--package siren-report",
     "--package siren-run",
     "--package siren-picture",
     "--package siren-image",

@@ -14,7 +14,7 @@ const INTERRUPTED: i32 = 130;
 /// Exit status of the loader of the system where a program's libraries do not load.
 const NOT_LOADED: i32 = 127;
 /// Files that hold times, wherever they lie in a folder.
-const TIMED: [&str; 3] = ["timing.csv", "provenance.toml", ".lock"];
+const TIMED: [&str; 4] = ["timing.csv", "provenance.toml", "report.html", ".lock"];
 /// Folders of a sweep whose files hold times.
 const TIMED_FOLDERS: [&str; 3] = ["logs", "plots", "jobs"];
 /// Keys of `summary.toml` that hold times, and what computed the run.

@@ -18,6 +18,7 @@ Examples:
   cargo xtask resume runs/image
   cargo xtask render runs/image --scale 4 -o large.png
   cargo xtask export runs/image -o image.safetensors
+  cargo xtask report runs/image runs/image-2 -o both.html
   cargo xtask sweep configs/sweeps/optimizers.toml
   cargo xtask bench value-256-256
   cargo xtask gpu-check --minutes 25
@@ -73,6 +74,16 @@ Examples:
   cargo xtask export runs/image --half -o image.html    half as large
   cargo xtask export runs/shape -o shape.onnx
   cargo xtask export runs/image --help      builds the program and lists all its options";
+
+const REPORT_HELP: &str = "\
+RUN is a run folder, as written by `cargo xtask run`, or several ones; or SWEEP is a sweep folder, as written by `cargo xtask sweep`. The first folder \
+stands directly after `report`. All options after it belong to the program of its kind, `siren-<kind>`, and are passed on unchanged.
+
+Examples:
+  cargo xtask report runs/image
+  cargo xtask report runs/image runs/image-2 -o both.html
+  cargo xtask report runs/optimizers
+  cargo xtask report runs/image --help      builds the program and lists all its options";
 
 const SWEEP_HELP: &str = "\
 CONFIG is an experiment with a `[sweep]` table. It stands directly after `sweep`. All options after it belong to `siren-sweep run` and are \
@@ -202,6 +213,12 @@ pub enum ProgramCommand {
     #[command(override_usage = "cargo xtask export RUN [OPTIONS] -o FILE", after_help = EXPORT_HELP)]
     Export(PassedArgs),
 
+    /// Write the page of a run, of several runs side by side, or of a sweep: one HTML file that opens from disk.
+    ///
+    /// A finished run and a sweep have their page, `report.html`, in their folder. Runs may be in progress, and of several kinds.
+    #[command(override_usage = "cargo xtask report RUN... [-o FILE]\n       cargo xtask report SWEEP", after_help = REPORT_HELP)]
+    Report(PassedArgs),
+
     /// Run every combination of the settings in a config's `[sweep]` table, and compare them in tables and plots.
     ///
     /// Every run is checked before the first one starts. A sweep that was stopped continues with its unfinished runs. A run that fails
@@ -293,6 +310,7 @@ impl ProgramCommand {
             Self::Resume(args) => ("resume", "a run folder", args),
             Self::Render(args) => ("render", "a run folder", args),
             Self::Export(args) => ("export", "a run folder", args),
+            Self::Report(args) => ("report", "a run or sweep folder", args),
             Self::Table(args) => ("table", "a sweep folder", args),
             Self::Bench(_) | Self::GpuCheck(_) | Self::Torture(_) => return Ok(()),
         };
@@ -318,11 +336,12 @@ mod tests {
     use super::*;
 
     /// The commands that start a program, with a path where they need one.
-    const STARTING: [&str; 9] = [
+    const STARTING: [&str; 10] = [
         "run a.toml",
         "resume r",
         "render r",
         "export r",
+        "report r",
         "sweep a.toml",
         "table s",
         "bench value",
@@ -335,13 +354,15 @@ mod tests {
     }
 
     fn passed(line: &str) -> Vec<OsString> {
-        use ProgramCommand::{Bench, Export, GpuCheck, Render, Resume, Run, Sweep, Table, Torture};
+        use ProgramCommand::{
+            Bench, Export, GpuCheck, Render, Report, Resume, Run, Sweep, Table, Torture,
+        };
         let Command::Program(command) = parse(line).unwrap() else {
             panic!("`{line}` passes no arguments on");
         };
         match command {
-            Run(args) | Resume(args) | Render(args) | Export(args) | Sweep(args) | Table(args)
-            | Bench(args) | GpuCheck(args) | Torture(args) => args.values,
+            Run(args) | Resume(args) | Render(args) | Export(args) | Report(args) | Sweep(args)
+            | Table(args) | Bench(args) | GpuCheck(args) | Torture(args) => args.values,
         }
     }
 

@@ -7,6 +7,11 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use toml::de::{DeTable, DeValue};
 
+/// Returns whether a folder is that of a sweep.
+pub fn is_sweep(path: &Path) -> bool {
+    path.join("sweep.toml").is_file()
+}
+
 /// The kind of signal that a config describes. Kind `image` is implemented by the crate `siren-image`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Kind(String);

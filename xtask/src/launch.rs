@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 
 use crate::cli::{PassedArgs, ProgramCommand};
 use crate::ffmpeg;
-use crate::kind::{Kind, SWEEP};
+use crate::kind::{Kind, SWEEP, is_sweep};
 
 /// The package with the feature `ffmpeg`.
 const VIDEO: &str = "siren-video";
@@ -60,12 +60,16 @@ impl Launch {
         kind_of_config: impl Fn(&PassedArgs) -> Result<Kind>,
         kind_of_run: impl Fn(&PassedArgs) -> Result<Kind>,
     ) -> Result<Self> {
-        use ProgramCommand::{Bench, Export, GpuCheck, Render, Resume, Run, Sweep, Table, Torture};
+        use ProgramCommand::{
+            Bench, Export, GpuCheck, Render, Report, Resume, Run, Sweep, Table, Torture,
+        };
         Ok(match command {
             Run(args) => Self::of_kind(&kind_of_config(args)?, "run", &args.values),
             Resume(args) => Self::of_kind(&kind_of_run(args)?, "resume", &args.values),
             Render(args) => Self::of_kind(&kind_of_run(args)?, "render", &args.values),
             Export(args) => Self::of_kind(&kind_of_run(args)?, "export", &args.values),
+            Report(args) if is_sweep(args.path()) => Self::table(&args.values),
+            Report(args) => Self::of_kind(&kind_of_run(args)?, "report", &args.values),
             Sweep(args) => Self::sweep(&kind_of_config(args)?, &args.values),
             Table(args) => Self::table(&args.values),
             Bench(args) => Self::bench(&args.values),
@@ -245,6 +249,7 @@ mod tests {
             "render runs/a --size 4x5 --quantity gradient --checkpoint last -o a.png",
             "render runs/a --no-such-option --help",
             "export runs/a --checkpoint last -o a.safetensors",
+            "report runs/a runs/b -o both.html",
         ] {
             let launch = launch(line);
             assert_eq!(launch.args, line.split(' ').collect::<Vec<_>>(), "{line}");
@@ -290,6 +295,16 @@ mod tests {
     }
 
     #[test]
+    fn the_page_of_a_sweep_is_written_with_its_tables() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("sweep.toml"), "").unwrap();
+        let path = folder.path().display().to_string();
+        let launch = launch(&format!("report {path}"));
+        assert_eq!(launch.args, ["table", &path]);
+        assert_eq!(launch.package, SWEEP);
+    }
+
+    #[test]
     fn cargo_builds_the_kinds_package_from_any_folder() {
         let args = launch("resume runs/a").cargo_args(Path::new("/root"), true);
         let manifest = Path::new("/root").join("Cargo.toml");
@@ -307,6 +322,7 @@ mod tests {
             "resume runs/a",
             "render runs/a -o a.png",
             "export runs/a -o a.safetensors",
+            "report runs/a",
             "sweep a.toml",
             "table runs/b",
             "bench value",

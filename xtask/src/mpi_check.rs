@@ -32,7 +32,12 @@ const HYPER: &str = "--set signal.size=16 --set signal.pictures=60 --set signal.
 /// Relative difference that the losses of a hypernetwork may have for another number of ranks.
 const ROUNDING: f64 = 1e-3;
 /// Files of a run folder that contain times.
-const TIMES: [&str; 3] = ["timing.csv", "summary.toml", "provenance.toml"];
+const TIMES: [&str; 4] = [
+    "timing.csv",
+    "summary.toml",
+    "provenance.toml",
+    "report.html",
+];
 /// What Open MPI needs on one computer with fewer cores than ranks; other libraries ignore it.
 const ENVIRONMENT: [(&str, &str); 2] = [
     ("OMPI_MCA_rmaps_base_oversubscribe", "1"),

@@ -44,7 +44,10 @@ impl Tracks {
         let row = |y: f32| {
             (f64::from(1.0 - y.clamp(-1.0, 1.0)) * 0.5 * f64::from(HEIGHT - 1)).round() as u32
         };
-        self.save(path, |track, picture, top| {
+        let mut picture = panels(3);
+        let tracks = [&self.target, &self.fit, &self.error];
+        for (track, panel) in tracks.into_iter().zip(0..) {
+            let top = panel * (HEIGHT + GAP);
             for x in 0..WIDTH {
                 picture.put_pixel(x, top + HEIGHT / 2, AXIS);
                 let [first, next] = [x, x + 1].map(|x| x as usize * track.len() / WIDTH as usize);
@@ -56,50 +59,61 @@ impl Tracks {
                     picture.put_pixel(x, top + y, INK);
                 }
             }
-        })
+        }
+        save(&picture, path)
     }
 
-    /// Saves the spectrograms as three panels, from the top: target, fit and error.
+    /// Saves the spectrograms `target_spectrogram.png`, `value_spectrogram.png` (the fit) and `error_spectrogram.png` into a folder.
     ///
     /// Time runs to the right, frequency upward from 0 to half of `rate` (in Hz); colors span [`RANGE_DB`].
     ///
     /// # Errors
-    /// [`Error::Signal`] if the file cannot be written.
-    pub(crate) fn save_spectrograms(&self, rate: u32, path: &Path) -> Result<()> {
-        let size = (f64::from(rate) * WINDOW_SECONDS).clamp(32.0, 8192.0) as usize;
-        let size = size.next_power_of_two();
-        self.save(path, |track, picture, top| {
-            for x in 0..WIDTH {
-                let center = (f64::from(x) + 0.5) * track.len() as f64 / f64::from(WIDTH);
-                let spectrum = decibels(track, center as isize - size as isize / 2, size);
-                for y in 0..HEIGHT {
-                    let first_bin = |y: u32| y as usize * spectrum.len() / HEIGHT as usize;
-                    let bins = first_bin(y)..first_bin(y + 1).max(first_bin(y) + 1);
-                    let loudest = spectrum[bins]
-                        .iter()
-                        .copied()
-                        .fold(f64::NEG_INFINITY, f64::max);
-                    let shade = 1.0 + loudest / RANGE_DB;
-                    picture.put_pixel(x, top + HEIGHT - 1 - y, color(shade.clamp(0.0, 1.0)));
-                }
-            }
-        })
-    }
-
-    /// Saves three panels, each drawn by `draw(track, picture, top)`, where `top` is the panel's first row of pixels.
-    fn save(&self, path: &Path, draw: impl Fn(&[f32], &mut RgbImage, u32)) -> Result<()> {
-        let tracks = [&self.target, &self.fit, &self.error];
-        let height = tracks.len() as u32 * (HEIGHT + GAP) - GAP;
-        let mut picture = RgbImage::from_pixel(WIDTH, height, BACKGROUND);
-        for (panel, track) in tracks.into_iter().enumerate() {
-            draw(track, &mut picture, panel as u32 * (HEIGHT + GAP));
+    /// [`Error::Signal`] if a file cannot be written.
+    pub(crate) fn save_spectrograms(&self, rate: u32, folder: &Path) -> Result<()> {
+        for (track, name) in [
+            (&self.target, "target_spectrogram.png"),
+            (&self.fit, "value_spectrogram.png"),
+            (&self.error, "error_spectrogram.png"),
+        ] {
+            save(&spectrogram(track, rate), &folder.join(name))?;
         }
-        let mut bytes = Cursor::new(Vec::new());
-        picture
-            .write_to(&mut bytes, ImageFormat::Png)
-            .map_err(|error| Error::signal(path, format!("cannot be written: {error}")))?;
-        write_atomically(path, bytes.get_ref())
+        Ok(())
     }
+}
+
+/// Draws the spectrogram of a track as one panel.
+fn spectrogram(track: &[f32], rate: u32) -> RgbImage {
+    let size = (f64::from(rate) * WINDOW_SECONDS).clamp(32.0, 8192.0) as usize;
+    let size = size.next_power_of_two();
+    let mut picture = panels(1);
+    for x in 0..WIDTH {
+        let center = (f64::from(x) + 0.5) * track.len() as f64 / f64::from(WIDTH);
+        let spectrum = decibels(track, center as isize - size as isize / 2, size);
+        for y in 0..HEIGHT {
+            let first_bin = |y: u32| y as usize * spectrum.len() / HEIGHT as usize;
+            let bins = first_bin(y)..first_bin(y + 1).max(first_bin(y) + 1);
+            let loudest = spectrum[bins]
+                .iter()
+                .copied()
+                .fold(f64::NEG_INFINITY, f64::max);
+            let shade = 1.0 + loudest / RANGE_DB;
+            picture.put_pixel(x, HEIGHT - 1 - y, color(shade.clamp(0.0, 1.0)));
+        }
+    }
+    picture
+}
+
+/// Returns an empty picture of so many panels, one below the other.
+fn panels(count: u32) -> RgbImage {
+    RgbImage::from_pixel(WIDTH, count * (HEIGHT + GAP) - GAP, BACKGROUND)
+}
+
+fn save(picture: &RgbImage, path: &Path) -> Result<()> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture
+        .write_to(&mut bytes, ImageFormat::Png)
+        .map_err(|error| Error::signal(path, format!("cannot be written: {error}")))?;
+    write_atomically(path, bytes.get_ref())
 }
 
 /// Computes the Hann-windowed magnitude spectrum `(size / 2,)` of `size` samples from `start`, in decibels.
@@ -175,16 +189,20 @@ mod tests {
             fit: vec![0.0; rate as usize],
             error: vec![0.5; 3],
         };
-        tracks.save_spectrograms(rate, &path).unwrap();
-        let picture = image::open(&path).unwrap().to_rgb8();
-        assert_eq!(picture.height(), 3 * HEIGHT + 2 * GAP);
-        // 1000 Hz is a quarter of half the rate, so the line is at a quarter of the height above the panel's bottom.
+        tracks.save_spectrograms(rate, folder.path()).unwrap();
+        let read = |name: &str| image::open(folder.path().join(name)).unwrap().to_rgb8();
+        let picture = read("target_spectrogram.png");
+        assert_eq!((picture.width(), picture.height()), (WIDTH, HEIGHT));
+        // 1000 Hz is a quarter of half the rate, so the line is at a quarter of the height above the bottom.
         let line = HEIGHT - 1 - HEIGHT / 4;
         assert_eq!(*picture.get_pixel(500, line), color(1.0));
         assert_eq!(*picture.get_pixel(500, 10), color(0.0));
-        assert_eq!(*picture.get_pixel(500, HEIGHT + GAP + line), color(0.0));
+        let silence = read("value_spectrogram.png");
+        assert_eq!(*silence.get_pixel(500, line), color(0.0));
+        assert_eq!(read("error_spectrogram.png").height(), HEIGHT);
         tracks.save_waveforms(&path).unwrap();
-        let picture = image::open(&path).unwrap().to_rgb8();
+        let picture = read("a.png");
+        assert_eq!(picture.height(), 3 * HEIGHT + 2 * GAP);
         assert_eq!(*picture.get_pixel(500, 2), INK);
         assert_eq!(*picture.get_pixel(500, HEIGHT + GAP + 2), BACKGROUND);
         assert_eq!(*picture.get_pixel(999, 2 * (HEIGHT + GAP) + 50), INK);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use siren_core::Result;
 use siren_picture::Picture;
+use siren_run::Exhibit;
 
 use crate::context::ContextKind;
 use crate::evaluate::{baselines, contexts, evaluated_test_pictures, reconstructed, to_unit_range};
@@ -22,8 +23,8 @@ const EXTENT: f64 = 5.0;
 /// Pixels per side of `interpolation.png`, `fine.png` and `beyond.png`, relative to the training pictures.
 const SCALE: usize = 8;
 
-/// Writes `inpainting.png`, `interpolation.png`, `fine.png` and `beyond.png` to `folder`.
-pub(crate) fn write(hyper: &Hyper, model: &HyperNetwork, folder: &Path) -> Result<()> {
+/// Writes `inpainting.png`, `interpolation.png`, `fine.png` and `beyond.png` to `folder`, and returns how a page shows them.
+pub(crate) fn write(hyper: &Hyper, model: &HyperNetwork, folder: &Path) -> Result<Vec<Exhibit>> {
     let chosen = evenly_spaced(evaluated_test_pictures(hyper), SHOWN);
     inpaintings(hyper, model, &chosen)?.save(folder.join("inpainting.png"))?;
     let whole = contexts(hyper, model, &chosen, ContextKind::Full)?;
@@ -38,7 +39,22 @@ pub(crate) fn write(hyper: &Hyper, model: &HyperNetwork, folder: &Path) -> Resul
         let row = model.draw(latents, Drawing { side, extent })?;
         grid(&[row]).save(folder.join(name))?;
     }
-    Ok(())
+    Ok(exhibits())
+}
+
+fn exhibits() -> Vec<Exhibit> {
+    vec![
+        Exhibit::picture("Inpainting", "inpainting.png").captioned(
+            "One test picture a row. From the left: pairs of the observed pixels and the reconstruction from them, the original, and the \
+             mean training picture.",
+        ),
+        Exhibit::picture("Interpolation", "interpolation.png")
+            .captioned("Fields between the latent codes of two test pictures."),
+        Exhibit::picture("Finer than the training pictures", "fine.png")
+            .captioned("Fields of test pictures, from all their pixels, with eight times as many pixels a side."),
+        Exhibit::picture("Beyond the training pictures", "beyond.png")
+            .captioned("The same fields on a square five times as wide."),
+    ]
 }
 
 /// Returns at most `count` evenly spaced items of `all`, including its first and last.

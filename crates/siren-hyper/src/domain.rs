@@ -6,7 +6,7 @@ use siren_core::metrics::{Metric, PSNR_DB};
 use siren_core::signal::{NoMetadata, checksum};
 use siren_core::{Error, Result};
 use siren_run::portable::Portable;
-use siren_run::{ConfigOf, Domain, Recorded};
+use siren_run::{Artifacts, ConfigOf, Domain, Recorded};
 
 use crate::config::{HyperObjectiveConfig, HyperSignalConfig};
 use crate::dataset::Dataset;
@@ -29,9 +29,8 @@ impl Recorded for Hyper {
         Ok(NoMetadata {})
     }
 
-    fn write_artifacts(&self, model: &HyperNetwork, folder: &Path) -> Result<Vec<String>> {
-        artifacts::write(self, model, folder)?;
-        Ok(Vec::new())
+    fn write_artifacts(&self, model: &HyperNetwork, folder: &Path) -> Result<Artifacts> {
+        Ok(Artifacts::shown(artifacts::write(self, model, folder)?))
     }
 
     fn portable<'a>(_: &NoMetadata, _: &'a HyperNetwork) -> Result<Portable<'a>> {

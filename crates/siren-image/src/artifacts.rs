@@ -6,14 +6,15 @@ use siren_core::Result;
 use siren_core::field::Siren;
 use siren_picture::draw::{self, render};
 use siren_picture::{Picture, Quantity};
+use siren_run::Exhibit;
 
 use crate::Image;
 
-/// Writes the pictures of a fitted field into a folder.
+/// Writes the pictures of a fitted field into a folder, and returns how a page shows them.
 ///
 /// # Errors
 /// [`Error::Io`](siren_core::Error::Io) if a file cannot be written.
-pub(crate) fn write(image: &Image, field: &Siren, folder: &Path) -> Result<()> {
+pub(crate) fn write(image: &Image, field: &Siren, folder: &Path) -> Result<Vec<Exhibit>> {
     let truth = &image.picture;
     let canvas = image.canvas();
     truth.save(folder.join("target.png"))?;
@@ -28,10 +29,23 @@ pub(crate) fn write(image: &Image, field: &Siren, folder: &Path) -> Result<()> {
     fitted
         .error_x10(truth)?
         .save(folder.join("error_x10.png"))?;
+    let mut exhibits = vec![
+        Exhibit::comparison("Picture", "target.png", "value.png"),
+        Exhibit::picture("Error", "error_x10.png")
+            .captioned("Ten times the absolute difference of fit and target."),
+        Exhibit::picture("Gradient", "gradient.png")
+            .captioned("Gradient of the fit. The hue is the direction, the brightness the length."),
+        Exhibit::picture("Laplacian", "laplacian.png")
+            .captioned("Laplacian of the fit. Blue is negative, red is positive."),
+    ];
     if let Some(observed) = &image.observed {
         masked(truth, observed).save(folder.join("observed.png"))?;
+        exhibits.push(
+            Exhibit::picture("Observed pixels", "observed.png")
+                .captioned("The pixels that were fitted; the others are black."),
+        );
     }
-    Ok(())
+    Ok(exhibits)
 }
 
 /// Returns the picture with the pixels that are not observed in black.

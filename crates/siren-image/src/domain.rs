@@ -8,7 +8,7 @@ use siren_core::metrics::{Metric, PSNR_DB};
 use siren_core::signal::checksum;
 use siren_picture::PictureMetadata;
 use siren_run::portable::Portable;
-use siren_run::{ConfigOf, Domain, Recorded};
+use siren_run::{Artifacts, ConfigOf, Domain, Recorded};
 
 use crate::config::{ImageObjectiveConfig, ImageSignalConfig};
 use crate::{Image, artifacts};
@@ -31,9 +31,8 @@ impl Recorded for Image {
         Ok(self.metadata())
     }
 
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<String>> {
-        artifacts::write(self, field, folder)?;
-        Ok(Vec::new())
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Artifacts> {
+        Ok(Artifacts::shown(artifacts::write(self, field, folder)?))
     }
 
     fn portable<'a>(metadata: &PictureMetadata, field: &'a Siren) -> Result<Portable<'a>> {

@@ -7,16 +7,17 @@ use siren_core::field::Siren;
 use siren_picture::Quantity;
 use siren_picture::draw::{gradient_picture, laplacian_picture, picture, render};
 use siren_picture::picture::LUMA;
+use siren_run::Exhibit;
 
 use crate::Poisson;
 use crate::evaluate::aligned;
 use crate::solver::PerTerm;
 
-/// Writes the pictures of a fitted field into a folder.
+/// Writes the pictures of a fitted field into a folder, and returns how a page shows them.
 ///
 /// # Errors
 /// [`Error::Io`](siren_core::Error::Io) if a file cannot be written.
-pub(crate) fn write(poisson: &Poisson, field: &Siren, folder: &Path) -> Result<()> {
+pub(crate) fn write(poisson: &Poisson, field: &Siren, folder: &Path) -> Result<Vec<Exhibit>> {
     let truth = &poisson.truth;
     let canvas = poisson.metadata(field)?.canvas()?;
     truth.save(folder.join("target.png"))?;
@@ -43,7 +44,24 @@ pub(crate) fn write(poisson: &Poisson, field: &Siren, folder: &Path) -> Result<(
         .error_x10(truth)?
         .save(folder.join("error_x10.png"))?;
     let solved = aligned(truth, poisson.reference());
-    solved.save(folder.join("solver.png"))
+    solved.save(folder.join("solver.png"))?;
+    Ok(exhibits())
+}
+
+fn exhibits() -> Vec<Exhibit> {
+    vec![
+        Exhibit::comparison("Picture", "target.png", "value.png")
+            .captioned("The picture was not fitted: it is recovered from its derivatives."),
+        Exhibit::picture("Error", "error_x10.png")
+            .captioned("Ten times the absolute difference of fit and target."),
+        Exhibit::comparison("Gradient", "target_gradient.png", "gradient.png")
+            .captioned("The hue is the direction, the brightness the length."),
+        Exhibit::comparison("Laplacian", "target_laplacian.png", "laplacian.png")
+            .captioned("Blue is negative, red is positive."),
+        Exhibit::picture("Solver", "solver.png").captioned(
+            "The picture that a solver without a network finds from the same derivatives.",
+        ),
+    ]
 }
 
 /// Returns the targets of the luma, per pixel: gradients `(n, 2)` and Laplacians `(n,)`.

@@ -7,7 +7,7 @@ use siren_core::field::Siren;
 use siren_core::metrics::{Metric, PSNR_DB};
 use siren_picture::PictureMetadata;
 use siren_run::portable::Portable;
-use siren_run::{ConfigOf, Domain, FormerDefault, Recorded};
+use siren_run::{Artifacts, ConfigOf, Domain, FormerDefault, Recorded};
 
 use crate::config::{PoissonObjectiveConfig, PoissonSignalConfig};
 use crate::{Poisson, artifacts};
@@ -23,9 +23,8 @@ impl Recorded for Poisson {
         self.metadata(field)
     }
 
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<String>> {
-        artifacts::write(self, field, folder)?;
-        Ok(Vec::new())
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Artifacts> {
+        Ok(Artifacts::shown(artifacts::write(self, field, folder)?))
     }
 
     fn portable<'a>(metadata: &PictureMetadata, field: &'a Siren) -> Result<Portable<'a>> {

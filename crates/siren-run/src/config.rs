@@ -186,6 +186,30 @@ impl<S: Table, O: Table, M: Table> Config<S, O, M> {
         self.train.validate()
     }
 
+    /// Returns the defaults of a kind: a config without any key but `kind`.
+    ///
+    /// # Errors
+    /// As [`to_toml`](Self::to_toml).
+    pub(crate) fn defaults(kind: &str) -> Result<toml::Table> {
+        let defaults = Self {
+            kind: kind.to_owned(),
+            name: String::new(),
+            seed: 0,
+            signal: S::default(),
+            field: SirenConfig::default(),
+            model: M::default(),
+            objective: O::default(),
+            train: TrainConfig::default(),
+            run: RunConfig::default(),
+            expect: BTreeMap::new(),
+            sweep: None,
+        };
+        toml::Table::try_from(defaults).map_err(|error| Error::Config {
+            origin: "defaults".to_owned(),
+            message: error.to_string(),
+        })
+    }
+
     /// Returns the whole config as TOML, with every default filled in.
     ///
     /// # Errors

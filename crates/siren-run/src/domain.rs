@@ -8,6 +8,7 @@ use siren_core::metrics::Metric;
 use siren_core::signal::SignalMetadata;
 use siren_core::train::{Model, Task};
 use siren_export::Portable;
+use siren_report::Exhibit;
 
 use crate::config::Config;
 
@@ -24,6 +25,26 @@ pub struct FormerDefault {
     pub key: &'static str,
     /// Value of the key in those runs, a string.
     pub value: &'static str,
+}
+
+/// What a run wrote into its folder of artifacts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Artifacts {
+    /// Files that the page of the run shows, in its order.
+    pub exhibits: Vec<Exhibit>,
+    /// Remarks for the user, such as a file that a model without a surface does not have. Each is one line.
+    pub notes: Vec<String>,
+}
+
+impl Artifacts {
+    /// Returns artifacts without remarks.
+    #[must_use]
+    pub fn shown(exhibits: Vec<Exhibit>) -> Self {
+        Self {
+            exhibits,
+            notes: Vec::new(),
+        }
+    }
 }
 
 /// A task whose run can be resumed, rendered and shown: everything that a run folder contains besides config, parameters and metrics.
@@ -44,12 +65,12 @@ pub trait Recorded: Task {
     /// Only from candle.
     fn metadata(&self, model: &Self::Model) -> Result<Self::Metadata>;
 
-    /// Writes pictures, sounds, clips or meshes of the fitted model into the existing folder `folder`. Returns remarks on them for the user,
-    /// such as a file that a model without a surface does not have. Each is one line.
+    /// Writes pictures, sounds, clips or meshes of the fitted model into the existing folder `folder`, and returns how the page of the run shows
+    /// them.
     ///
     /// # Errors
     /// If a file cannot be written.
-    fn write_artifacts(&self, model: &Self::Model, folder: &Path) -> Result<Vec<String>>;
+    fn write_artifacts(&self, model: &Self::Model, folder: &Path) -> Result<Artifacts>;
 
     /// Returns the field of a fitted model and how it is looked at, for exports that other programs evaluate.
     ///

@@ -59,16 +59,19 @@ mod folder;
 mod hooks;
 mod machine;
 pub mod program;
+mod report;
 mod session;
 
 pub use self::config::{Config, RunConfig, kind_of};
-pub use self::domain::{ConfigOf, Domain, FormerDefault, Recorded};
+pub use self::domain::{Artifacts, ConfigOf, Domain, FormerDefault, Recorded};
 pub use self::folder::tensorboard;
 pub use self::folder::{CheckpointChoice, EvaluationRow, Record, RunFolder, Weights, export};
 pub use self::hooks::{Hooks, RunObserver, Silent};
 pub use self::machine::Machine;
+pub use self::report::{made_by, report_on, run_page, write_page};
 pub use self::session::{
     Checked, Outcome, Restored, check, export_run, restore, restore_model, resume, start,
 };
 /// Fields for other programs: formats, and how a field is looked at.
 pub use siren_export as portable;
+pub use siren_report::Exhibit;

@@ -211,6 +211,13 @@ pub(crate) fn peak_memory_mib() -> Option<f64> {
     Some(kib / 1024.0)
 }
 
+/// Returns the name of the processor; `None` where the system does not say it (systems other than Linux).
+pub(crate) fn processor() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use siren_core::field::Siren;
 use siren_core::metrics::Metric;
 use siren_core::signal::checksum;
 use siren_run::portable::{Axis, Direction, Look, Portable, Values};
-use siren_run::{ConfigOf, Domain, Recorded};
+use siren_run::{Artifacts, ConfigOf, Domain, Recorded};
 
 use crate::config::{ShapeObjectiveConfig, ShapeSignalConfig};
 use crate::metrics::CHAMFER_PERCENT;
@@ -27,7 +27,7 @@ impl Recorded for Shape {
         Ok(self.frame())
     }
 
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<String>> {
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Artifacts> {
         artifacts::write(self, field, folder)
     }
 

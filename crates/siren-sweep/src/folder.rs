@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use siren_core::file::{make_folder, try_lock, write_atomically};
+use siren_run::RunFolder;
 
 use crate::member::Member;
 
@@ -13,6 +14,7 @@ const RUNS: &str = "runs";
 const LOGS: &str = "logs";
 const TABLE: &str = "table";
 const PLOTS: &str = "plots";
+const REPORT: &str = "report.html";
 const LOCK: &str = ".lock";
 const JOBS: &str = "jobs";
 
@@ -65,6 +67,22 @@ impl SweepFolder {
     #[must_use]
     pub fn plot(&self, name: &str) -> PathBuf {
         self.path.join(PLOTS).join(format!("{name}.svg"))
+    }
+
+    /// Returns the path of the page of the sweep.
+    #[must_use]
+    pub fn report(&self) -> PathBuf {
+        self.path.join(REPORT)
+    }
+
+    /// Returns the address of a member's own page on the page of the sweep, if it has one.
+    #[must_use]
+    pub fn page_of(&self, member: &Member) -> Option<String> {
+        let page = RunFolder::open(&self.run(member)).ok()?.report();
+        let inner = page.strip_prefix(&self.path).ok()?;
+        // Names of runs have no character that has a meaning in an address.
+        page.is_file()
+            .then(|| inner.to_string_lossy().replace('\\', "/"))
     }
 
     /// Locks the folder against other sweeps in it until the returned file is dropped; `None` if the folder does not exist yet. The system

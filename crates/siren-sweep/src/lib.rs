@@ -14,6 +14,7 @@ mod names;
 mod plot;
 mod program;
 mod queue;
+mod report;
 mod results;
 mod run;
 mod slurm;
@@ -21,7 +22,7 @@ mod spec;
 mod table;
 mod task;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -41,9 +42,9 @@ pub use task::MemberArgs;
 /// The subcommands of sweeps.
 #[derive(Debug, Subcommand)]
 pub enum SweepCommand {
-    /// Start or resume every run that is not finished, then write the tables and plots.
+    /// Start or resume every run that is not finished, then write the tables, the plots and a page of all.
     Run(RunArgs),
-    /// Write the tables and plots again, from the runs that are finished.
+    /// Write the tables, the plots and the page again, from the runs that are finished.
     Table(TableArgs),
     /// Start or resume one run of a manifest, as a task of a scheduler, and exit with its status.
     #[command(hide = true)]
@@ -70,7 +71,19 @@ impl SweepCommand {
     }
 }
 
+/// Returns whether a folder is that of a sweep.
+#[must_use]
+pub fn is_sweep(folder: &Path) -> bool {
+    SweepFolder::at(folder).config().is_file()
+}
+
 impl TableArgs {
+    /// Makes the arguments for a sweep folder.
+    #[must_use]
+    pub fn new(sweep: PathBuf) -> Self {
+        Self { sweep }
+    }
+
     fn write(&self) -> Result<ExitCode> {
         let folder = SweepFolder::at(&self.sweep);
         let config = folder.config();
@@ -88,7 +101,7 @@ impl TableArgs {
     }
 }
 
-/// Writes the tables and plots of the finished runs, and prints the table.
+/// Writes the tables and plots of the finished runs and the page of all runs, and prints the table.
 fn write_tables(
     file: &SweepFile,
     axes: &[Vec<Choice>],
@@ -100,10 +113,12 @@ fn write_tables(
         write_atomically(&folder.table(extension), format(&results).as_bytes())?;
     }
     plot::draw(&results, folder)?;
+    report::write(&results, members, folder)?;
     print_result(table::FORMATS[0].1(&results));
     print_result(format_args!(
-        "tables and plots in {}",
-        folder.path().display()
+        "tables and plots in {}, all of it on one page in {}",
+        folder.path().display(),
+        folder.report().display()
     ));
     Ok(())
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use kuva::prelude::{Layout, LinePlot, Palette, Plot};
 use kuva::render_to_svg;
 use siren_core::file::write_atomically;
-use siren_run::EvaluationRow;
+use siren_report::{Point, Series};
 
 use crate::folder::SweepFolder;
 use crate::names::file_names;
@@ -16,17 +16,17 @@ use crate::results::Results;
 /// Horizontal axis of a plot.
 struct HorizontalAxis {
     label: &'static str,
-    value: fn(&EvaluationRow) -> Option<f64>,
+    value: fn(&Point) -> f64,
 }
 
 const HORIZONTAL_AXES: [HorizontalAxis; 2] = [
     HorizontalAxis {
         label: "steps",
-        value: |row| Some(row.step as f64),
+        value: |point| point.step as f64,
     },
     HorizontalAxis {
         label: "seconds",
-        value: |row| row.seconds,
+        value: |point| point.seconds,
     },
 ];
 /// Size of a plot in pixels.
@@ -45,9 +45,9 @@ pub fn draw(results: &Results<'_>, folder: &SweepFolder) -> Result<()> {
     let groups: Vec<Vec<&str>> = columns.iter().map(|name| vec![name.as_str()]).collect();
     let files = file_names(&groups);
     for (column, (name, file)) in columns.iter().zip(&files).enumerate() {
+        let series = series(results, column);
         for HorizontalAxis { label, value } in HORIZONTAL_AXES {
-            let curves = (0..results.rows().len()).map(|row| curve(results, row, column, value));
-            let lines: Vec<Plot> = lines(&results.rows(), curves);
+            let lines: Vec<Plot> = lines(&series, value);
             if lines.is_empty() {
                 continue;
             }
@@ -68,38 +68,51 @@ pub fn draw(results: &Results<'_>, folder: &SweepFolder) -> Result<()> {
     Ok(())
 }
 
-/// Returns the points `(x, y)` of one line: the mean over the runs of a row and column at every step at which all of them have a finite
-/// value.
-fn curve(
-    results: &Results<'_>,
-    row: usize,
-    column: usize,
-    x: fn(&EvaluationRow) -> Option<f64>,
-) -> Vec<(f64, f64)> {
+/// Returns one line for every row of a column of the table.
+#[must_use]
+pub fn series(results: &Results<'_>, column: usize) -> Vec<Series> {
+    let names = results.rows().into_iter().enumerate();
+    let line = |(row, name)| Series {
+        name,
+        points: points(results, row, column),
+    };
+    names.map(line).collect()
+}
+
+/// Returns the points of one line: the mean over the runs of a row and column at every step at which all of them have a finite value. Seconds
+/// are NaN where a run does not know them.
+fn points(results: &Results<'_>, row: usize, column: usize) -> Vec<Point> {
     let metric = &results.config.table.metrics[0];
-    let mut sums: BTreeMap<u64, (f64, f64, usize)> = BTreeMap::new();
+    let mut sums: BTreeMap<u64, (Point, usize)> = BTreeMap::new();
     let mut runs = 0;
     for record in results.runs(row, column) {
         runs += 1;
         for evaluation in &record.curve {
             let y = evaluation.metrics.get(metric).filter(|y| y.is_finite());
-            if let (Some(x), Some(y)) = (x(evaluation), y) {
-                let sum = sums.entry(evaluation.step).or_default();
-                *sum = (sum.0 + x, sum.1 + y, sum.2 + 1);
+            if let Some(y) = y {
+                let (sum, count) = sums.entry(evaluation.step).or_default();
+                sum.seconds += evaluation.seconds.unwrap_or(f64::NAN);
+                sum.value += y;
+                *count += 1;
             }
         }
     }
-    let means = sums.into_values().filter(|(_, _, n)| *n == runs);
-    means
-        .map(|(x, y, n)| (x / n as f64, y / n as f64))
-        .collect()
+    let common = sums.into_iter().filter(|(_, (_, count))| *count == runs);
+    let mean = |(step, (sum, count)): (u64, (Point, usize))| Point {
+        step,
+        seconds: sum.seconds / count as f64,
+        value: sum.value / count as f64,
+    };
+    common.map(mean).collect()
 }
 
-/// Makes one line per row; a curve of fewer than two points gives none.
-fn lines(names: &[String], curves: impl Iterator<Item = Vec<(f64, f64)>>) -> Vec<Plot> {
+/// Makes one line per series; one of fewer than two points gives none.
+fn lines(series: &[Series], x: fn(&Point) -> f64) -> Vec<Plot> {
     let palette = Palette::tol_muted();
     let mut lines = Vec::new();
-    for (index, (name, curve)) in names.iter().zip(curves).enumerate() {
+    for (index, Series { name, points }) in series.iter().enumerate() {
+        let curve = points.iter().map(|point| (x(point), point.value));
+        let curve: Vec<(f64, f64)> = curve.filter(|(x, _)| x.is_finite()).collect();
         if curve.len() < 2 {
             continue;
         }

@@ -11,15 +11,17 @@ type Format = fn(&Results<'_>) -> String;
 pub const FORMATS: [(&str, Format); 3] = [("md", markdown), ("csv", csv), ("tex", latex)];
 
 /// One column of the printed table: a column of the sweep's table and a metric.
-struct PrintedColumn {
+pub struct PrintedColumn {
     column: usize,
     metric: usize,
-    heading: String,
+    /// Heading of the column.
+    pub heading: String,
 }
 
 impl PrintedColumn {
     /// Returns the index of this column's cell in a row.
-    fn cell(&self, row: usize) -> CellIndex {
+    #[must_use]
+    pub fn cell(&self, row: usize) -> CellIndex {
         CellIndex {
             row,
             column: self.column,
@@ -29,7 +31,8 @@ impl PrintedColumn {
 }
 
 /// Returns the printed columns: every metric of every column.
-fn printed_columns(results: &Results<'_>) -> Vec<PrintedColumn> {
+#[must_use]
+pub fn printed_columns(results: &Results<'_>) -> Vec<PrintedColumn> {
     let metrics = &results.config.table.metrics;
     let mut printed = Vec::new();
     for (column, name) in results.columns().iter().enumerate() {
@@ -59,7 +62,8 @@ fn format_value(value: f64) -> String {
 }
 
 /// Formats a cell: the mean, with the standard deviation if there are several runs.
-fn cell_text(cell: Cell) -> String {
+#[must_use]
+pub fn cell_text(cell: Cell) -> String {
     if cell.runs == 1 {
         return format_value(cell.mean);
     }
@@ -104,15 +108,8 @@ fn markdown(results: &Results<'_>) -> String {
         }
         out += "\n";
     }
-    let _ = write!(
-        out,
-        "\n{} of {} runs.",
-        results.finished.len(),
-        results.members
-    );
-    if results.finished.len() > results.rows().len() * results.columns().len() {
-        out += " Mean ± standard deviation over all axes that are not shown.";
-    }
+    out += "\n";
+    out += &remarks(results);
     if !sources.is_empty() {
         out += " Published values are in parentheses:";
         for (index, source) in sources.iter().enumerate() {
@@ -120,6 +117,18 @@ fn markdown(results: &Results<'_>) -> String {
         }
     }
     out + "\n"
+}
+
+/// Returns what stands below the table: how many runs it is of.
+#[must_use]
+pub fn remarks(results: &Results<'_>) -> String {
+    let (finished, members) = (results.finished.len(), results.members);
+    let mean = if finished > results.rows().len() * results.columns().len() {
+        " Mean ± standard deviation over all axes that are not shown."
+    } else {
+        ""
+    };
+    format!("{finished} of {members} runs.{mean}")
 }
 
 /// Escapes the column separator of Markdown tables.

@@ -7,6 +7,7 @@ use siren_core::Result;
 use siren_core::field::Siren;
 use siren_core::file::write_atomically;
 use siren_picture::Size;
+use siren_run::Exhibit;
 
 use crate::Video;
 use crate::evaluate::psnr;
@@ -16,11 +17,11 @@ use crate::sink;
 use crate::voxels::level_from_value;
 
 /// Writes the artifacts of a finished run: `comparison.gif` (clip, fit and ten times their difference side by side), `frames.csv` (PSNR of
-/// every frame), and the middle frame of the clip (`target.png`) and of the fit (`value.png`).
+/// every frame), and the middle frame of the clip (`target.png`) and of the fit (`value.png`). Returns how a page shows them.
 ///
 /// # Errors
 /// If the field cannot be evaluated or a file cannot be written.
-pub(crate) fn write_artifacts(video: &Video, field: &Siren, folder: &Path) -> Result<()> {
+pub(crate) fn write_artifacts(video: &Video, field: &Siren, folder: &Path) -> Result<Vec<Exhibit>> {
     let playback = Playback::of_clip(video);
     let (size, channels) = (playback.size(), video.clip().channels());
     let wide = Size {
@@ -43,7 +44,13 @@ pub(crate) fn write_artifacts(video: &Video, field: &Siren, folder: &Path) -> Re
         sink.push(&side_by_side(target, &fit, size.width * channels))?;
     }
     sink.finish()?;
-    write_atomically(&folder.join("frames.csv"), table.as_bytes())
+    write_atomically(&folder.join("frames.csv"), table.as_bytes())?;
+    Ok(vec![
+        Exhibit::clip("Clip", "comparison.gif").captioned(
+            "From the left: target, fit, and ten times their absolute difference, in the 256 colors of a GIF file.",
+        ),
+        Exhibit::comparison("Middle frame", "target.png", "value.png"),
+    ])
 }
 
 /// Returns two frames with rows of `row` levels and ten times their difference, side by side.

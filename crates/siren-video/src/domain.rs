@@ -7,7 +7,7 @@ use siren_core::field::Siren;
 use siren_core::metrics::{Metric, PSNR_DB};
 use siren_core::signal::{Grid, checksum};
 use siren_run::portable::{Axis, Direction, Look, Portable, Values};
-use siren_run::{ConfigOf, Domain, Recorded};
+use siren_run::{Artifacts, ConfigOf, Domain, Recorded};
 
 use crate::artifacts::write_artifacts;
 use crate::config::{VideoObjectiveConfig, VideoSignalConfig};
@@ -28,9 +28,8 @@ impl Recorded for Video {
         Ok(self.metadata())
     }
 
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<String>> {
-        write_artifacts(self, field, folder)?;
-        Ok(Vec::new())
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Artifacts> {
+        Ok(Artifacts::shown(write_artifacts(self, field, folder)?))
     }
 
     fn portable<'a>(metadata: &VideoMetadata, field: &'a Siren) -> Result<Portable<'a>> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use num_complex::Complex64;
 use siren_core::Result;
 use siren_core::field::Siren;
+use siren_run::Exhibit;
 
 use crate::Point;
 use crate::draw::{self, Landmarks, ShotTraces, SquareGrid};
@@ -48,7 +49,7 @@ pub(crate) fn write_helmholtz(
     problem: &HelmholtzProblem,
     field: &Siren,
     folder: &Path,
-) -> Result<()> {
+) -> Result<Vec<Exhibit>> {
     let landmarks = Landmarks {
         inner: Some(problem.fields().facts().pml.inner()),
         sources: &problem.fields().facts().sources,
@@ -74,11 +75,21 @@ pub(crate) fn write_helmholtz(
     let reference = SquareGrid::new(&reference, SIDE)?;
     let path = folder.join("comparison.png");
     draw::field_comparison(found, reference, &is_compared, &landmarks, &path)?;
+    let mut exhibits = vec![
+        waves_exhibit("Wave"),
+        Exhibit::picture("Comparison", "comparison.png").captioned(
+            "Real parts, from the left: network, reference, and ten times their difference, outside the layer and the source.",
+        ),
+    ];
     if !problem.medium().is_uniform() {
         let medium = problem.medium().on_grid(SIDE);
         let range = velocities(&medium);
         let medium = [SquareGrid::new(&medium, SIDE)?];
         draw::media(&medium, range, &landmarks, &folder.join("medium.png"))?;
+        exhibits.push(
+            Exhibit::picture("Medium", "medium.png")
+                .captioned("Velocity, relative to that of the background."),
+        );
     }
     if !problem.receivers().is_empty() {
         let traces = ShotTraces {
@@ -86,8 +97,9 @@ pub(crate) fn write_helmholtz(
             recorded: &problem.reference_at(problem.receivers())?,
         };
         draw::receiver_traces(&[traces], &folder.join("traces.svg"))?;
+        exhibits.push(traces_exhibit());
     }
-    Ok(())
+    Ok(exhibits)
 }
 
 /// Writes `medium.png` (the medium found, and the true one if it is known), `traces.svg` (the network's fields at the receivers, and the data) and
@@ -99,7 +111,7 @@ pub(crate) fn write_network(
     problem: &NetworkInversion,
     field: &Siren,
     folder: &Path,
-) -> Result<()> {
+) -> Result<Vec<Exhibit>> {
     let survey = problem.survey();
     let medium = problem.fields().medium(field, &grid(SIDE, 1.0))?;
     write_media(survey, &medium, folder)?;
@@ -109,7 +121,9 @@ pub(crate) fn write_network(
     let predicted = problem
         .fields()
         .values(field, survey.recording.receivers())?;
-    write_traces(survey, &predicted, folder)
+    write_traces(survey, &predicted, folder)?;
+    let waves = waves_exhibit("Wave of the first shot");
+    Ok(vec![medium_exhibit(), waves, traces_exhibit()])
 }
 
 /// Writes `medium.png` (the medium found, and the true one if it is known) and `traces.svg` (the fields of the found medium at the receivers, and the
@@ -121,11 +135,28 @@ pub(crate) fn write_adjoint(
     problem: &AdjointInversion,
     field: &Siren,
     folder: &Path,
-) -> Result<()> {
+) -> Result<Vec<Exhibit>> {
     let medium = problem.facts().medium(field, &grid(SIDE, 1.0))?;
     write_media(problem.survey(), &medium, folder)?;
     let predicted = problem.predicted(field)?;
-    write_traces(problem.survey(), &predicted, folder)
+    write_traces(problem.survey(), &predicted, folder)?;
+    Ok(vec![medium_exhibit(), traces_exhibit()])
+}
+
+fn waves_exhibit(title: &str) -> Exhibit {
+    Exhibit::picture(title, "waves.png")
+        .captioned("Real part, imaginary part, absolute value and phase of the network's field.")
+}
+
+fn medium_exhibit() -> Exhibit {
+    Exhibit::picture("Medium", "medium.png").captioned(
+        "Velocity, relative to that of the background: the medium found, and beside it the true one if it is known.",
+    )
+}
+
+fn traces_exhibit() -> Exhibit {
+    Exhibit::picture("Receivers", "traces.svg")
+        .captioned("Values at the receivers, beside the data.")
 }
 
 fn write_media(survey: &Survey, found: &[f64], folder: &Path) -> Result<()> {

@@ -7,7 +7,7 @@ use siren_core::metrics::Metric;
 use siren_core::optimizer::OptimizerConfig;
 use siren_core::{Error, Result};
 use siren_run::portable::{Axis, Direction, Look, Portable, Values};
-use siren_run::{ConfigOf, Domain, Recorded};
+use siren_run::{Artifacts, ConfigOf, Domain, Recorded};
 
 use crate::config::{Equation, InverseSolver, ResidualNorm, WaveObjectiveConfig, WaveSignalConfig};
 use crate::{RELATIVE_ERROR_PERCENT, WaveMetadata, Waves};
@@ -23,9 +23,10 @@ impl Recorded for Waves {
         Ok(self.metadata())
     }
 
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<String>> {
-        self.problem.write_artifacts(field, folder)?;
-        Ok(Vec::new())
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Artifacts> {
+        Ok(Artifacts::shown(
+            self.problem.write_artifacts(field, folder)?,
+        ))
     }
 
     fn portable<'a>(metadata: &WaveMetadata, field: &'a Siren) -> Result<Portable<'a>> {

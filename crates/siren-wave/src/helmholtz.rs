@@ -369,7 +369,7 @@ impl WaveProblem for Arc<HelmholtzProblem> {
     }
 
     #[cfg(feature = "cli")]
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<siren_run::Exhibit>> {
         artifacts::write_helmholtz(self, field, folder)
     }
 

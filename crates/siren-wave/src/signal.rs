@@ -57,9 +57,9 @@ pub(crate) trait WaveProblem: Send + Sync {
     /// Returns the facts from which a fitted field is evaluated.
     fn metadata(&self) -> WaveMetadata;
 
-    /// Writes pictures of a fitted field into a folder.
+    /// Writes pictures of a fitted field into a folder, and returns how a page shows them.
     #[cfg(feature = "cli")]
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()>;
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<siren_run::Exhibit>>;
 }
 
 impl Waves {

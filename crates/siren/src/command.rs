@@ -25,12 +25,13 @@ pub const PROGRAMS: [Program; 7] = [
 ];
 
 /// Subcommands of every kind, with the argument that names a config or run folder.
-pub const PATH_ARGS: [(&str, &str); 5] = [
+pub const PATH_ARGS: [(&str, &str); 6] = [
     ("run", "config"),
     ("check", "config"),
     ("resume", "run"),
     ("render", "run"),
     ("export", "run"),
+    ("report", "runs"),
 ];
 
 /// Subcommands of sweeps, with their names in `siren-sweep`.
@@ -41,7 +42,8 @@ Examples:
   siren new image                          write image.toml, a config to begin with
   siren run image.toml --set signal.path=photo.jpg
   siren render runs/image --scale 4 -o large.png
-  siren export runs/image -o image.safetensors
+  siren export runs/image -o image.html
+  siren report runs/image runs/image-2 -o both.html
   siren sweep optimizers.toml
   siren completions bash > ~/.local/share/bash-completion/completions/siren
   siren man --out ~/.local/share/man/man1

@@ -16,13 +16,17 @@ use clap::FromArgMatches as _;
 use siren_core::{Error, Result};
 use siren_run::kind_of;
 use siren_run::program::{Program, exit};
-use siren_sweep::{Programs, SweepCommand};
+use siren_sweep::{Programs, SweepCommand, TableArgs, is_sweep};
 
 use command::{NAME, Own, PATH_ARGS, PROGRAMS, SWEEP};
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
-    if let Some(path) = path_of_kind(&args) {
+    if let Some((subcommand, path)) = path_of_kind(&args) {
+        // Of the subcommands of a kind, a sweep has `report` alone, which is made with its tables.
+        if subcommand == "report" && is_sweep(&path) {
+            return SweepCommand::Table(TableArgs::new(path)).execute(Programs::InThisOne);
+        }
         return match program_for(&path) {
             Ok(program) => program.execute(&program.command(NAME).get_matches_from(args)),
             Err(error) => exit(Err(error)),
@@ -40,14 +44,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// Returns the config or run folder of a command line that belongs to a kind, if it is complete enough to have one.
-fn path_of_kind(args: &[OsString]) -> Option<PathBuf> {
+/// Returns subcommand and config or run folder of a command line that belongs to a kind, if it is complete enough to have one.
+fn path_of_kind(args: &[OsString]) -> Option<(&'static str, PathBuf)> {
     // Options are read as those of any kind here, and as those of the kind afterwards, whose help may be asked for.
     let command = command::all().disable_help_flag(true).ignore_errors(true);
     let matches = command.try_get_matches_from(args).ok()?;
     let (subcommand, matches) = matches.subcommand()?;
-    let (_, path) = PATH_ARGS.iter().find(|(name, _)| *name == subcommand)?;
-    matches.try_get_one::<PathBuf>(path).ok()?.cloned()
+    let (name, path) = PATH_ARGS.iter().find(|(name, _)| *name == subcommand)?;
+    Some((name, matches.try_get_one::<PathBuf>(path).ok()??.clone()))
 }
 
 /// Returns the program for a config or run folder.

@@ -113,6 +113,9 @@ fn a_sweep_starts_this_program_for_its_runs() {
     let printed = desk.succeed("sweep s.toml");
     assert!(printed.contains("psnr_db"), "{printed}");
     assert_eq!(desk.succeed("table runs/s"), printed);
+    assert_eq!(desk.succeed("report runs/s"), printed);
+    desk.succeed("report runs/s/000 -o one.html");
+    assert!(desk.path().join("one.html").is_file());
 }
 
 #[cfg(unix)]

@@ -1,6 +1,7 @@
 //! The run folder and the files in it. This file alone knows their names; the other modules of the folder know one format each.
 
 mod checkpoint;
+mod columns;
 mod pickle;
 mod pth;
 mod record;
@@ -18,10 +19,12 @@ use siren_core::file::{make_folder, quoted, remove_folder, try_lock, write_atomi
 use siren_core::{Error, Result};
 
 pub(crate) use self::checkpoint::{Best, Checkpoint, State, save_checkpoint};
+pub(crate) use self::columns::Columns;
+pub(crate) use self::record::read_summary_table;
 pub use self::record::{EvaluationRow, Record};
 pub(crate) use self::rows::{Column, Continuation, Rows, TableDigest, Tables, damaged, last_value};
 pub(crate) use self::summary::{
-    FinalTables, Summary, check_created_config, parse_summary, provenance,
+    FinalTables, Summary, check_created_config, is_of_config, parse_summary, provenance,
 };
 pub(crate) use self::upgrade::upgrade_config;
 pub use self::weights::{Weights, export};
@@ -32,6 +35,7 @@ const METRICS: &str = "metrics.csv";
 const TIMING: &str = "timing.csv";
 const EVALUATION: &str = "evaluation.csv";
 const SUMMARY: &str = "summary.toml";
+const REPORT: &str = "report.html";
 const ARTIFACTS: &str = "artifacts";
 const CHECKPOINTS: &str = "checkpoints";
 const LOCK: &str = ".lock";
@@ -205,6 +209,12 @@ impl RunFolder {
     #[must_use]
     pub fn summary(&self) -> PathBuf {
         self.path.join(SUMMARY)
+    }
+
+    /// Returns the path of `report.html`, the page of the run.
+    #[must_use]
+    pub fn report(&self) -> PathBuf {
+        self.path.join(REPORT)
     }
 
     /// Returns the path of the folder of pictures, sounds, clips and meshes that a finished run writes.

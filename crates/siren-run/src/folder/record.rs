@@ -7,6 +7,7 @@ use siren_core::file::{quoted, read_text};
 use siren_core::metrics::Better;
 use siren_core::{Error, Result};
 
+use super::columns::Columns;
 use super::{FinalTables, RunFolder, parse_summary};
 
 /// Config, evaluations and summary of a run, finished or not.
@@ -39,16 +40,24 @@ impl Record {
     pub fn read(run: &Path) -> Result<Self> {
         let folder = RunFolder::open(run)?;
         let summary = read_summary(&folder)?;
-        let timing = read_rows(&folder.timing())?;
-        let seconds = timing
+        let timing = Columns::read(&folder.timing())?;
+        let seconds = timing.values("seconds").unwrap_or_default();
+        let seconds: BTreeMap<u64, f64> = timing
+            .steps
             .iter()
-            .map(|row| (row.step, row.values.get("seconds").copied()));
-        let seconds: BTreeMap<u64, Option<f64>> = seconds.collect();
-        let rows = read_rows(&folder.evaluation())?.into_iter();
-        let curve = rows.map(|row| EvaluationRow {
-            step: row.step,
-            seconds: seconds.get(&row.step).copied().flatten(),
-            metrics: row.values,
+            .copied()
+            .zip(seconds.iter().copied())
+            .collect();
+        let evaluation = Columns::read(&folder.evaluation())?;
+        let rows = evaluation.steps.iter().enumerate();
+        let curve = rows.map(|(row, &step)| EvaluationRow {
+            step,
+            seconds: seconds.get(&step).copied(),
+            metrics: evaluation
+                .columns
+                .iter()
+                .map(|column| (column.name.clone(), column.values[row]))
+                .collect(),
         });
         Ok(Self {
             config: read_text(&folder.config())?,
@@ -87,36 +96,27 @@ impl Record {
     }
 }
 
-/// A row of a table whose first column is `step`.
-struct Row {
-    step: u64,
-    values: BTreeMap<String, f64>,
-}
-
-/// Returns the complete rows of a table, or none if the file does not exist.
-fn read_rows(path: &Path) -> Result<Vec<Row>> {
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let text = read_text(path)?;
-    let mut lines = text.lines();
-    let names: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
-    let row = |line: &str| {
-        let values: Vec<&str> = line.split(',').collect();
-        if values.len() != names.len() {
-            return None;
-        }
-        let step = values[0].parse().ok()?;
-        let pairs = names.iter().zip(&values).skip(1);
-        let pairs = pairs.map(|(name, value)| Some(((*name).to_owned(), value.parse().ok()?)));
-        let values = pairs.collect::<Option<_>>()?;
-        Some(Row { step, values })
-    };
-    Ok(lines.filter_map(row).collect())
-}
-
 /// Returns the numbers at the top level of a summary, or `None` if the file does not exist. The tables are those of the summary.
 fn read_summary(folder: &RunFolder) -> Result<Option<BTreeMap<String, f64>>> {
+    let Some(table) = read_summary_table(folder)? else {
+        return Ok(None);
+    };
+    let number = |value: &toml::Value| match value {
+        toml::Value::Float(number) => Some(*number),
+        toml::Value::Integer(number) => Some(*number as f64),
+        _ => None,
+    };
+    let numbers = table
+        .iter()
+        .filter_map(|(name, value)| Some((name.clone(), number(value)?)));
+    Ok(Some(numbers.collect()))
+}
+
+/// Returns the summary, or `None` if the file does not exist. The tables of the folder are those of the summary.
+///
+/// # Errors
+/// [`Error::RunFolder`] if the summary or a table was changed or damaged; [`Error::Io`].
+pub(crate) fn read_summary_table(folder: &RunFolder) -> Result<Option<toml::Table>> {
     let path = folder.summary();
     if !path.exists() {
         return Ok(None);
@@ -133,15 +133,7 @@ fn read_summary(folder: &RunFolder) -> Result<Option<BTreeMap<String, f64>>> {
     {
         tables.check(folder)?;
     }
-    let number = |value: &toml::Value| match value {
-        toml::Value::Float(number) => Some(*number),
-        toml::Value::Integer(number) => Some(*number as f64),
-        _ => None,
-    };
-    let numbers = table
-        .iter()
-        .filter_map(|(name, value)| Some((name.clone(), number(value)?)));
-    Ok(Some(numbers.collect()))
+    Ok(Some(table))
 }
 
 #[cfg(test)]

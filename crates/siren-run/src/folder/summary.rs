@@ -5,11 +5,13 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use siren_core::field::Level;
 use siren_core::file::read_text;
 use siren_core::{Error, Result};
+use siren_report::Exhibit;
 
 use super::{Best, RunFolder, TableDigest, Tables};
-use crate::machine::{Machine, peak_memory_mib};
+use crate::machine::{Machine, peak_memory_mib, processor};
 
 /// Names and values of metrics, in the order of the evaluation.
 pub(crate) type NamedMetrics = Vec<(String, f64)>;
@@ -28,13 +30,22 @@ struct Provenance<'a> {
     #[serde(skip_serializing_if = "is_one")]
     ranks: usize,
     system: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    processor: Option<String>,
+    simd: String,
     /// CRC-32C of `config.toml`.
     config_checksum: u32,
+    /// The config of the same kind without any key.
+    defaults: &'a toml::Table,
 }
 
-/// Returns the text of `provenance.toml`: which program computes the run, when and where. The environment variable `SIREN_COMMIT` names
-/// the commit.
-pub(crate) fn provenance(machine: &Machine, config: &str) -> Result<String> {
+/// Returns the text of `provenance.toml`: which program computes the run, when and where, and from which defaults. The environment variable
+/// `SIREN_COMMIT` names the commit.
+pub(crate) fn provenance(
+    machine: &Machine,
+    config: &str,
+    defaults: &toml::Table,
+) -> Result<String> {
     to_toml(&Provenance {
         version: env!("CARGO_PKG_VERSION"),
         commit: std::env::var("SIREN_COMMIT").unwrap_or_else(|_| "unknown".to_owned()),
@@ -44,7 +55,10 @@ pub(crate) fn provenance(machine: &Machine, config: &str) -> Result<String> {
         threads: machine.threads,
         ranks: machine.ranks.count(),
         system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        processor: processor(),
+        simd: Level::best().to_string(),
         config_checksum: crc32c::crc32c(config.as_bytes()),
+        defaults,
     })
 }
 
@@ -56,10 +70,7 @@ pub(crate) fn provenance(machine: &Machine, config: &str) -> Result<String> {
 pub(crate) fn check_created_config(folder: &RunFolder, config: &str) -> Result<()> {
     let path = folder.provenance();
     let provenance = read_text(&path)?.parse::<toml::Table>().unwrap_or_default();
-    let checksum = provenance
-        .get("config_checksum")
-        .and_then(toml::Value::as_integer);
-    if checksum == Some(i64::from(crc32c::crc32c(config.as_bytes()))) {
+    if is_of_config(&provenance, config) {
         return Ok(());
     }
     Err(Error::RunFolder {
@@ -67,6 +78,13 @@ pub(crate) fn check_created_config(folder: &RunFolder, config: &str) -> Result<(
         message: "was changed since the run was created: undo the change, or start a new run from the changed config"
             .to_owned(),
     })
+}
+
+/// Returns whether a provenance is that of a run with the config `config`, by its checksum.
+pub(crate) fn is_of_config(provenance: &toml::Table, config: &str) -> bool {
+    let checksum = provenance.get("config_checksum");
+    let checksum = checksum.and_then(toml::Value::as_integer);
+    checksum == Some(i64::from(crc32c::crc32c(config.as_bytes())))
 }
 
 /// Results of a finished run.
@@ -92,6 +110,9 @@ pub(crate) struct Summary {
     pub(crate) expect: BTreeMap<String, Comparison>,
     /// Digests of the tables, by which later damage is found.
     pub(crate) tables: FinalTables,
+    /// What the artifacts show.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) exhibits: Vec<Exhibit>,
 }
 
 /// Digests of the tables of a finished run.
@@ -162,6 +183,7 @@ impl Summary {
             best: None,
             expect: comparisons,
             tables: FinalTables::default(),
+            exhibits: Vec::new(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The subcommands that the programs of all domains share, with all their options and help texts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -17,7 +17,7 @@ use super::launcher;
 use super::progress::Progress;
 use crate::{
     CheckpointChoice, ConfigOf, Domain, Hooks, Machine, Outcome, Restored, RunFolder, Silent,
-    check, export_run, restore, restore_model, resume, start,
+    check, export_run, report_on, restore, restore_model, resume, start,
 };
 
 /// Subcommands of every domain's program.
@@ -42,6 +42,10 @@ pub enum SharedCommand {
     /// shaders, ready for Shadertoy, of a small network. `.onnx`: a graph with the outputs `value` and `gradient`. `.h`: the functions `field`
     /// and `field_gradient` in C99.
     Export(ExportArgs),
+    /// Write the page of a run, or of several runs side by side, whatever their kinds: one HTML file with everything in it, which opens from disk.
+    ///
+    /// A finished run has such a page in its folder. Runs may be in progress.
+    Report(ReportArgs),
 }
 
 impl SharedCommand {
@@ -55,6 +59,7 @@ impl SharedCommand {
             Self::Check(args) => args.execute::<D>(),
             Self::Resume(args) => args.execute::<D>(),
             Self::Export(args) => args.execute::<D>(),
+            Self::Report(args) => args.execute(),
         }
     }
 }
@@ -290,6 +295,30 @@ impl ExportArgs {
     }
 }
 
+/// Arguments of `report RUN... -o FILE`.
+#[derive(Args, Debug)]
+pub struct ReportArgs {
+    /// The run folders, such as runs/image.
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    /// The file to write. An existing file is replaced [default: report.html in the folder of the run; of several runs, in the current folder].
+    #[arg(short, long, value_name = "FILE.html")]
+    output: Option<PathBuf>,
+}
+
+impl ReportArgs {
+    /// Writes the page and prints its path.
+    ///
+    /// # Errors
+    /// As [`report_on`].
+    fn execute(&self) -> Result<ExitCode> {
+        let runs: Vec<&Path> = self.runs.iter().map(PathBuf::as_path).collect();
+        let written = report_on(&runs, self.output.as_deref())?;
+        console::print_result(format_args!("wrote {}", written.display()));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 /// Prints how a run ended, on the first rank, and returns the exit status.
 fn report(folder: &RunFolder, outcome: &Outcome, ranks: &Ranks) -> ExitCode {
     if !ranks.is_first() {
@@ -303,18 +332,15 @@ fn report(folder: &RunFolder, outcome: &Outcome, ranks: &Ranks) -> ExitCode {
     match outcome {
         Outcome::Finished { summary } => {
             console::print_result(summary);
-            let artifacts = folder.artifacts();
-            let artifacts = artifacts.display();
-            console::print_result(format_args!("results in {path}, artifacts in {artifacts}"));
+            print_places(folder);
             ExitCode::SUCCESS
         }
         Outcome::AlreadyFinished { steps } => {
             console::print_result(format_args!(
                 "{path} is finished: all {steps} steps were taken before, and nothing was changed"
             ));
-            let (artifacts, config) = (folder.artifacts(), folder.config());
-            let artifacts = artifacts.display();
-            console::print_result(format_args!("results in {path}, artifacts in {artifacts}"));
+            print_places(folder);
+            let config = folder.config();
             console::print_result(format_args!(
                 "to continue training from its parameters in a new run: {command} run {} --out {} --set run.start_from={}",
                 quoted(&config),
@@ -334,6 +360,16 @@ fn report(folder: &RunFolder, outcome: &Outcome, ranks: &Ranks) -> ExitCode {
             ));
             ExitCode::from(EXIT_STATUS)
         }
+    }
+}
+
+/// Prints where the results of a finished run are.
+fn print_places(folder: &RunFolder) {
+    let (path, artifacts, report) = (folder.path(), folder.artifacts(), folder.report());
+    let (path, artifacts) = (path.display(), artifacts.display());
+    console::print_result(format_args!("results in {path}, artifacts in {artifacts}"));
+    if report.is_file() {
+        console::print_result(format_args!("open {} in a browser", report.display()));
     }
 }
 

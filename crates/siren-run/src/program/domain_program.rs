@@ -29,7 +29,7 @@ enum Command<R: Args> {
     Render(R),
 }
 
-/// The subcommands of a domain: `run`, `check`, `resume`, `export` and `render`.
+/// The subcommands of a domain: `run`, `check`, `resume`, `export`, `report` and `render`.
 #[derive(Clone, Copy)]
 pub struct Program {
     kind: &'static str,
@@ -90,7 +90,12 @@ impl Program {
             ["safetensors", "html", "onnx"].map(|to| format!("runs/{kind} -o {kind}.{to}"));
         let command = with_examples(command, "run", &run);
         let command = with_examples(command, "resume", &resume);
+        let report = [
+            format!("runs/{kind}"),
+            format!("runs/{kind} runs/{kind}-2 -o both.html"),
+        ];
         let command = with_examples(command, "export", &export);
+        let command = with_examples(command, "report", &report);
         with_examples(command, "render", self.about.render_examples)
     }
 

@@ -24,6 +24,7 @@ use crate::folder::{
 };
 use crate::hooks::{Hooks, RunObserver};
 use crate::machine::Machine;
+use crate::report::write_own_report;
 
 /// Trains the model that the config file `config` describes, in a new run folder `out`, by default `runs/NAME` in the current folder.
 ///
@@ -80,7 +81,8 @@ fn start_on_rank<D: Domain>(
             return Ok((RunFolder::at(&out), Outcome::NotStarted));
         }
         let (folder, _lock) = if ranks.is_first() {
-            let folder = RunFolder::create(&out, &text, &provenance(machine, &text)?)?;
+            let defaults = ConfigOf::<D>::defaults(D::KIND)?;
+            let folder = RunFolder::create(&out, &text, &provenance(machine, &text, &defaults)?)?;
             let lock = folder.lock()?;
             (folder, Some(lock))
         } else {
@@ -178,6 +180,10 @@ fn resume_on_rank<D: Domain>(
         check_created_config(&folder, &text)?;
     }
     if ranks.any(is_complete)? {
+        if is_complete && !folder.report().is_file() {
+            // The last file of a run, after the summary.
+            write_own_report(&folder, hooks.observer);
+        }
         return Ok((folder, Outcome::AlreadyFinished { steps }));
     }
     let engine = &config.train.precision.engine(&machine.engine)?;

@@ -20,6 +20,7 @@ use crate::folder::{
 };
 use crate::hooks::Hooks;
 use crate::machine::Machine;
+use crate::report::write_own_report;
 
 pub use self::launch::{Checked, check, resume, start};
 pub use self::reopen::{Restored, export_run, restore, restore_model};
@@ -180,12 +181,14 @@ impl<D: Domain> Session<'_, '_, D> {
         save_checkpoint(&self.folder.checkpoint(choice), &self.trainer, &state)
     }
 
-    /// Writes artifacts and summary. The summary is written last: a folder with a summary is that of a finished run.
+    /// Writes artifacts, summary and report. The summary is written after the artifacts: a folder with a summary is that of a finished run. The
+    /// report is made of all other files, and can be made again.
     fn finish(self, mut records: Records) -> Result<String> {
         let artifacts = self.folder.artifacts();
         let model = self.trainer.model();
-        for note in self.domain.write_artifacts(model, &artifacts)? {
-            self.hooks.observer.note(&note);
+        let written = self.domain.write_artifacts(model, &artifacts)?;
+        for note in &written.notes {
+            self.hooks.observer.note(note);
         }
         let steps = self.trainer.step_count();
         records.push_pictures(steps, &artifacts)?;
@@ -201,9 +204,11 @@ impl<D: Domain> Session<'_, '_, D> {
                 tables: records.tables(),
                 timing: records.timing(),
             },
+            exhibits: written.exhibits,
             ..Summary::new(&self.state.metrics, &self.config.expect)
         };
         write_atomically(&self.folder.summary(), summary.to_toml()?.as_bytes())?;
+        write_own_report(self.folder, self.hooks.observer);
         Ok(summary.to_text())
     }
 }

@@ -1,6 +1,7 @@
 //! Runs by the library: observers, stop tokens, resuming and exporting, with a domain of this test.
 
 mod ranks;
+mod report;
 mod sine;
 
 use std::fs;

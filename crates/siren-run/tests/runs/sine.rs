@@ -12,7 +12,7 @@ use siren_core::signal::{NoMetadata, Sample, Spectrum, WholeSampler, checksum};
 use siren_core::train::Task;
 use siren_core::{Error, Result};
 use siren_run::portable::{Axis, Direction, Look, Portable, Values};
-use siren_run::{ConfigOf, Domain, Recorded};
+use siren_run::{Artifacts, ConfigOf, Domain, Recorded};
 
 /// The `[signal]` table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,10 +95,13 @@ impl Recorded for Sine {
         Ok(NoMetadata {})
     }
 
-    fn write_artifacts(&self, _field: &Siren, folder: &Path) -> Result<Vec<String>> {
+    fn write_artifacts(&self, _field: &Siren, folder: &Path) -> Result<Artifacts> {
         let path = folder.join("sine.txt");
         std::fs::write(&path, "fitted").map_err(Error::io("write", &path))?;
-        Ok(vec!["note: no sound was written".to_owned()])
+        Ok(Artifacts {
+            notes: vec!["note: no sound was written".to_owned()],
+            ..Artifacts::default()
+        })
     }
 
     fn portable<'a>(_: &NoMetadata, field: &'a Siren) -> Result<Portable<'a>> {

@@ -95,7 +95,7 @@ impl WaveProblem for AdjointInversion {
     }
 
     #[cfg(feature = "cli")]
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<siren_run::Exhibit>> {
         artifacts::write_adjoint(self, field, folder)
     }
 

@@ -222,7 +222,7 @@ impl WaveProblem for Arc<NetworkInversion> {
     }
 
     #[cfg(feature = "cli")]
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<siren_run::Exhibit>> {
         artifacts::write_network(self, field, folder)
     }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use siren_core::Result;
 use siren_core::field::Siren;
+use siren_run::Exhibit;
 
 use super::frames::{self, COMPARED_SIDE, Frame};
 use super::{Excitation, WaveEquationProblem};
@@ -21,7 +22,11 @@ const ANIMATED_RANGE: f64 = 0.5;
 ///
 /// # Errors
 /// If a file cannot be written.
-pub(super) fn write(problem: &WaveEquationProblem, field: &Siren, folder: &Path) -> Result<()> {
+pub(super) fn write(
+    problem: &WaveEquationProblem,
+    field: &Siren,
+    folder: &Path,
+) -> Result<Vec<Exhibit>> {
     let reference = problem.reference()?;
     let network = waves(problem, field, reference)?;
     let mut drawn = Vec::with_capacity(network.len());
@@ -56,7 +61,16 @@ pub(super) fn write(problem: &WaveEquationProblem, field: &Siren, folder: &Path)
         range,
         FRAMES_PER_SECOND,
         &folder.join("waves.gif"),
-    )
+    )?;
+    Ok(vec![
+        Exhibit::clip("Wave", "waves.gif").captioned(
+            "The network on the left, the reference on the right, from time zero to the end. Blue is negative, red is positive.",
+        ),
+        Exhibit::picture("Comparison", "waves.png").captioned(
+            "Network, reference, and ten times their difference at the times that are compared.",
+        ),
+        Exhibit::picture("Center line", "center_lines.svg").captioned("Network and reference along y = 0."),
+    ])
 }
 
 /// Returns the waves of a field at the times of some frames.

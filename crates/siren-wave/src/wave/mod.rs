@@ -282,7 +282,7 @@ impl WaveProblem for Arc<WaveEquationProblem> {
     }
 
     #[cfg(feature = "cli")]
-    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<()> {
+    fn write_artifacts(&self, field: &Siren, folder: &Path) -> Result<Vec<siren_run::Exhibit>> {
         artifacts::write(self, field, folder)
     }
 
