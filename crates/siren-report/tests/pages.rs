@@ -59,10 +59,7 @@ fn an_empty_page_and_an_empty_run_can_be_drawn() {
 fn a_number_stands_beside_the_expected_one() {
     let html = page(vec![run("a")]);
     assert!(html.contains("<td>31.250</td>"), "{html}");
-    assert!(
-        html.contains("<td class=\"expected\">40</td>"),
-        "{html}"
-    );
+    assert!(html.contains("<td class=\"expected\">40</td>"), "{html}");
 }
 
 #[test]
