@@ -29,7 +29,7 @@ const PACKAGES: [(&str, &[&str]); 18] = [
             "siren-workspace-hack",
         ],
     ),
-    ("siren-report", &["siren-workspace-hack"]),
+    ("siren-report", &[]),
     (
         "siren-run",
         &["siren-core", "siren-report", "siren-workspace-hack"],
@@ -55,7 +55,10 @@ const PROGRAM: &[&str] = &["clap", "ctrlc", "indicatif", "siren-run"];
 const EXCLUDED: [(&str, &[&str]); 16] = [
     ("xtask", &["candle-core"]),
     ("siren-torture", &["candle-core"]),
-    ("siren-report", &["candle-core", "clap"]),
+    (
+        "siren-report",
+        &["candle-core", "clap", "siren-workspace-hack"],
+    ),
     ("siren-kernel", &["candle-core", "siren-workspace-hack"]),
     (
         "siren-core",

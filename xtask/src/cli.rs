@@ -297,6 +297,7 @@ impl ProgramCommand {
             Self::Resume(args) => ("resume", "a run folder", args),
             Self::Render(args) => ("render", "a run folder", args),
             Self::Export(args) => ("export", "a run folder", args),
+            Self::Report(args) => ("report", "a run or sweep folder", args),
             Self::Table(args) => ("table", "a sweep folder", args),
             Self::Bench(_) | Self::GpuCheck(_) | Self::Torture(_) => return Ok(()),
         };
@@ -322,11 +323,12 @@ mod tests {
     use super::*;
 
     /// The commands that start a program, with a path where they need one.
-    const STARTING: [&str; 9] = [
+    const STARTING: [&str; 10] = [
         "run a.toml",
         "resume r",
         "render r",
         "export r",
+        "report r",
         "sweep a.toml",
         "table s",
         "bench value",
@@ -339,13 +341,15 @@ mod tests {
     }
 
     fn passed(line: &str) -> Vec<OsString> {
-        use ProgramCommand::{Bench, Export, GpuCheck, Render, Resume, Run, Sweep, Table, Torture};
+        use ProgramCommand::{
+            Bench, Export, GpuCheck, Render, Report, Resume, Run, Sweep, Table, Torture,
+        };
         let Command::Program(command) = parse(line).unwrap() else {
             panic!("`{line}` passes no arguments on");
         };
         match command {
-            Run(args) | Resume(args) | Render(args) | Export(args) | Sweep(args) | Table(args)
-            | Bench(args) | GpuCheck(args) | Torture(args) => args.values,
+            Run(args) | Resume(args) | Render(args) | Export(args) | Report(args) | Sweep(args)
+            | Table(args) | Bench(args) | GpuCheck(args) | Torture(args) => args.values,
         }
     }
 

@@ -227,7 +227,7 @@ fn renumbered(svg: &str) -> String {
                 numbers.push(number);
                 numbers.len() - 1
             });
-        text += &format!("clip-{index}{rest}");
+        text.extend(["clip-", &index.to_string(), rest]);
     }
     text
 }
