@@ -26,7 +26,7 @@ struct Kind {
 const KINDS: [Kind; 7] = [
     Kind {
         name: "image",
-        config: "[signal]\nsize = 64\n[field]\nhidden_features = 32\n[train]\nsteps = 40\nlearning_rate = 1e-3\n[run]\nevaluate_every = 5\n\
+        config: "[signal]\nsize = 64\n[field]\nhidden_features = 32\n[train]\nsteps = 40\nlearning_rate = 1e-3\nschedule = \"cosine\"\n[run]\nevaluate_every = 5\n\
                  [expect]\npsnr_db = 30.0\n",
         elements: &["figure.comparison", "figure.picture", ".numbers .expected"],
     },
@@ -199,6 +199,9 @@ fn slider_axes_and_config_work_by_keyboard() {
         is_seen(&mut browser, ".drawing[data-x=steps]"),
         json!(false)
     );
+    // The learning rate falls to a hundredth.
+    browser
+        .value("document.querySelectorAll('details').forEach(details => { details.open = true; })");
     let linear = ".drawing[data-x=seconds][data-y=linear]";
     assert_eq!(is_seen(&mut browser, linear), json!(false));
     press_at(&mut browser, "#y-log", "ArrowRight", 39);

@@ -10,11 +10,10 @@ use crate::{assert_none, cargo_tree};
 /// All packages with all features that a command enables. The selections below must ask for nothing else.
 const ALL: &str = "--workspace --features siren-tests/ffmpeg";
 
-/// The packages that `cargo xtask`, the tests and users of a library build. `xtask`, `siren-torture` and `siren-kernel` are left out: alone,
-/// they depend on few small crates.
+/// The packages that `cargo xtask`, the tests and users of a library build. `xtask`, `siren-torture`, `siren-kernel` and `siren-report` are
+/// left out: alone, they depend on few small crates.
 const SELECTIONS: &[&str] = &[
     "--package siren-core",
-    "--package siren-report",
     "--package siren-run",
     "--package siren-picture",
     "--package siren-image",

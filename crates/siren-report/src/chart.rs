@@ -198,12 +198,38 @@ fn theme() -> Theme {
     }
 }
 
+/// Start of the names of clip paths, which the library numbers over all drawings of the process.
+const CLIP: &str = "kuva-clip-";
+
 /// Makes the names inside a drawing those of `id`, since all drawings are parts of one document, and lets it scale.
 fn with_names(svg: &str, id: &str) -> String {
+    let svg = renumbered(svg);
     let svg = svg.replace("id=\"", &format!("id=\"{id}-"));
     let svg = svg.replace("url(#", &format!("url(#{id}-"));
     let scaled = format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" aria-hidden=\"true\" ");
     svg.replacen("<svg ", &scaled, 1)
+}
+
+/// Numbers the clip paths of a drawing from 0, so that the page of a run is the same in every process.
+fn renumbered(svg: &str) -> String {
+    let mut parts = svg.split(CLIP);
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    let mut numbers: Vec<&str> = Vec::new();
+    for part in parts {
+        let end = part
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(part.len());
+        let (number, rest) = part.split_at(end);
+        let index = numbers
+            .iter()
+            .position(|other| *other == number)
+            .unwrap_or_else(|| {
+                numbers.push(number);
+                numbers.len() - 1
+            });
+        text.extend(["clip-", &index.to_string(), rest]);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -260,6 +286,18 @@ mod tests {
         ] {
             assert_eq!(tick(value), text);
         }
+    }
+
+    #[test]
+    fn the_same_curves_give_the_same_drawing_and_two_drawings_share_no_name() {
+        let draw = |number| Chart::of("loss", &[series(&[1.0, 0.9])], number).unwrap();
+        let (first, again, other) = (draw(1), draw(1), draw(2));
+        assert_eq!(first.drawings[0].svg, again.drawings[0].svg);
+        let svg = &other.drawings[0].svg;
+        assert!(
+            svg.contains("id=\"chart-2-0-clip-0\"") && svg.contains("url(#chart-2-0-clip-0)"),
+            "{svg}"
+        );
     }
 
     #[test]

@@ -99,14 +99,13 @@ impl View {
         let mut charts = Charts::default();
         let runs = &page.runs;
         let (mut main, mut others) = (Vec::new(), Vec::new());
-        match &runs[..] {
-            [run] => main.extend(charts.draw("loss", &without_copies(&run.loss))),
-            _ => {
-                let names = by_name(runs, |run| &run.loss).into_iter();
-                for (index, (name, lines)) in names.enumerate() {
-                    let list = if index == 0 { &mut main } else { &mut others };
-                    list.extend(charts.draw(&name, &lines));
-                }
+        if let [run] = &runs[..] {
+            main.extend(charts.draw("loss", &without_copies(&run.loss)));
+        } else {
+            let names = by_name(runs, |run| &run.loss).into_iter();
+            for (index, (name, lines)) in names.enumerate() {
+                let list = if index == 0 { &mut main } else { &mut others };
+                list.extend(charts.draw(&name, &lines));
             }
         }
         for (index, (name, lines)) in by_name(runs, |run| &run.evaluation).into_iter().enumerate() {

@@ -133,9 +133,14 @@ function turntable(canvas) {
   let turns = false;
   let last = 0;
   let isQueued = false;
+  let isVisible = false;
+  let slow = 0;
   const draw = (now) => {
     isQueued = false;
-    if (turns) {
+    // Without a graphics card every frame may take seconds of the processor.
+    slow = turns && now - last > 300 ? slow + 1 : 0;
+    if (slow > 3) rotate(false);
+    if (turns && isVisible) {
       view.yaw += 0.0006 * Math.min(100, now - last);
       queue();
     }
@@ -158,6 +163,8 @@ function turntable(canvas) {
   };
   const rotate = (plays) => {
     turns = plays;
+    slow = 0;
+    last = performance.now();
     button.textContent = plays ? "Stop" : "Turn";
     queue();
   };
@@ -190,6 +197,11 @@ function turntable(canvas) {
     queue();
   });
   addEventListener("resize", queue);
+  new IntersectionObserver((entries) => {
+    isVisible = entries[entries.length - 1].isIntersecting;
+    last = performance.now();
+    queue();
+  }).observe(canvas);
   rotate(!still);
 }
 for (const canvas of document.querySelectorAll("canvas.mesh")) turntable(canvas);

@@ -1,5 +1,7 @@
 //! Exhibits, as the template shows them: with the contents of their files.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use crate::clip;
@@ -139,11 +141,12 @@ fn show(
     budget: &mut Budget,
     source: &mut String,
 ) -> Result<Shown, Reason> {
+    // Writing to a string cannot fail.
     let mut picture = |file: &str, budget: &mut Budget| {
         let embedded = budget.picture(&run.artifacts.join(file))?;
         if embedded.is_reduced {
             let (width, height) = (embedded.width, embedded.height);
-            *source += &format!(" ({width} × {height} pixels, reduced here)");
+            let _ = write!(source, " ({width} × {height} pixels, reduced here)");
         }
         Ok::<_, Reason>(Picture::of(embedded))
     };
@@ -171,7 +174,7 @@ fn show(
             let path = run.artifacts.join(file);
             let clip = clip::embed(&read(&path)?, &path, budget)?;
             if clip.stride > 1 {
-                *source += &format!(" (one frame of {} is shown here)", clip.stride);
+                let _ = write!(source, " (one frame of {} is shown here)", clip.stride);
             }
             Shown::Clip {
                 clip: Clip {
@@ -187,7 +190,7 @@ fn show(
             let path = run.artifacts.join(file);
             let text = String::from_utf8_lossy(&read(&path)?).into_owned();
             let mesh = read_obj(&text, &path)?;
-            *source += &format!(" ({} triangles)", mesh.triangle_count);
+            let _ = write!(source, " ({} triangles)", mesh.triangle_count);
             Shown::Mesh {
                 mesh: Mesh {
                     vertices: budget.base64(&mesh.vertices, &path)?,

@@ -29,7 +29,7 @@ fn a_finished_run_has_a_page_with_its_numbers_and_what_differs_from_the_defaults
         "siren-sine run ",
         "hidden_features",
         "<code>256</code>",
-        "7 keys not at the default",
+        "5 keys not at the default",
     ] {
         assert!(page.contains(part), "no `{part}` in {page}");
     }
