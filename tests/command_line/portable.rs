@@ -151,6 +151,15 @@ impl Example {
         }
         desk.run(&format!("export {run} -o out/weights.safetensors"))
             .assert_success();
+        for name in ["field.html", "field.glsl", "field.onnx", "field.h"] {
+            let line = format!("export {run} -o out/{name}");
+            let ended = desk.run(&line);
+            if self.kind == "hyper" {
+                ended.assert_refused(&line, &["hyper", "render", "`image`", ".safetensors"]);
+            } else {
+                ended.assert_success();
+            }
+        }
         let files = desk.files("out").into_iter().collect();
         desk.remove("out");
         files

@@ -85,7 +85,7 @@ fn a_c_header_computes_the_values_and_gradients_of_every_activation_and_encoding
             name,
             &gradients,
             &example.double.gradients(&points).unwrap(),
-            example.tolerance,
+            3.0 * example.tolerance,
         );
     }
 }

@@ -73,7 +73,7 @@ fn an_onnx_graph_computes_the_values_and_gradients_of_every_activation_and_encod
             name,
             &gradients,
             &field.gradients(&points).unwrap(),
-            example.tolerance,
+            3.0 * example.tolerance,
         );
     }
 }

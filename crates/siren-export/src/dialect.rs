@@ -1,5 +1,7 @@
 //! Expressions in the notation of a language.
 
+use std::fmt::Write as _;
+
 use siren_core::field::Pointwise;
 
 use crate::expression::{Expression, Function, derivatives};
@@ -80,14 +82,13 @@ impl Dialect {
         let mut text = String::new();
         for (k, expression) in derivatives(function, order).iter().enumerate() {
             let body = self.expression(expression);
-            text += &match self {
-                Self::C => {
-                    let unused = if body.contains('z') { "" } else { "(void)z; " };
-                    format!("static float {name}_{k}(float z) {{ {unused}return {body}; }}\n")
-                }
-                Self::Glsl => format!("vec4 {name}_{k}(vec4 z) {{ return {body}; }}\n"),
-                Self::Wgsl => format!("fn {name}_{k}(z: vec4f) -> vec4f {{ return {body}; }}\n"),
+            let (head, unused) = match self {
+                Self::C if body.contains('z') => (format!("static float {name}_{k}(float z)"), ""),
+                Self::C => (format!("static float {name}_{k}(float z)"), "(void)z; "),
+                Self::Glsl => (format!("vec4 {name}_{k}(vec4 z)"), ""),
+                Self::Wgsl => (format!("fn {name}_{k}(z: vec4f) -> vec4f"), ""),
             };
+            let _ = writeln!(text, "{head} {{ {unused}return {body}; }}");
         }
         text
     }

@@ -180,7 +180,7 @@ pub(crate) fn activation(function: Pointwise) -> Expression {
             (Constant(0.5 * omega) * sinh).sin()
         }
         Pointwise::Gabor { omega, scale } => bell(scale) * omega_z(omega).call(Function::Cosine),
-        Pointwise::Sinc { omega } => sinc(omega_z(omega)),
+        Pointwise::Sinc { omega } => sinc(&omega_z(omega)),
         Pointwise::Gaussian { scale } => bell(scale),
         Pointwise::Silu => z * sigmoid(),
         Pointwise::Relu => z.clone().select(0.0, z, Constant(0.0)),
@@ -200,7 +200,7 @@ pub(crate) fn activation(function: Pointwise) -> Expression {
 }
 
 /// Returns `sin(u)/u`: a power series in u² for |u| ≤ 1, where derivatives of the quotient lose digits.
-fn sinc(u: Expression) -> Expression {
+fn sinc(u: &Expression) -> Expression {
     let size = u.clone().abs();
     let series = (0..7).rev().fold(Constant(0.0), |sum, k| {
         let sign = if k % 2 == 0 { 1.0 } else { -1.0 };

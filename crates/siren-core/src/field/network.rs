@@ -466,11 +466,7 @@ mod tests {
             hidden_layers: 1,
             ..SirenConfig::default()
         };
-        let shape = FieldShape {
-            in_features: 2,
-            out_features: 1,
-            samples_per_side: None,
-        };
+        let shape = FieldShape::new(2, 1);
         let mut rng = Stream::PARAMETERS.rng(0, 0);
         let network = config.network(shape, &mut rng, &Device::Cpu).unwrap();
         let params = network.draw_parameters(&mut rng);

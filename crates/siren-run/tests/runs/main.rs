@@ -12,6 +12,7 @@ use candle_core::{Device, Tensor};
 use siren_core::field::{FieldEngine, Order, Siren};
 use siren_core::metrics::Metric;
 use siren_core::train::StopToken;
+use siren_run::portable::WeightPrecision::Single;
 use siren_run::{
     CheckpointChoice, Hooks, Machine, Outcome, Recorded, RunFolder, RunObserver, Silent,
     export_run, restore, restore_model, resume, start,
@@ -285,7 +286,7 @@ fn an_exported_field_is_opened_with_its_config_and_gives_the_same_values() {
     let (config, field) =
         restore_model::<Sine>(&workplace.path("run"), last, &FieldEngine::Cpu).unwrap();
     let path = workplace.path("sine.safetensors");
-    export_run::<Sine>(&workplace.path("run"), last, &path).unwrap();
+    export_run::<Sine>(&workplace.path("run"), last, Single, &path).unwrap();
     let (opened, metadata) = Siren::open_with::<<Sine as Recorded>::Metadata>(&path).unwrap();
     assert_eq!(
         metadata,
