@@ -64,7 +64,9 @@ mod session;
 pub use self::config::{Config, RunConfig};
 pub use self::domain::{ConfigOf, Domain, FormerDefault, Recorded};
 pub use self::folder::tensorboard;
-pub use self::folder::{CheckpointChoice, EvaluationRow, Record, RunFolder, Weights, export};
+pub use self::folder::{
+    CheckpointChoice, EvaluationRow, Record, RunFolder, StepRow, Weights, export,
+};
 pub use self::hooks::{Hooks, RunObserver, Silent};
 pub use self::machine::Machine;
 pub use self::session::{

@@ -18,7 +18,7 @@ use siren_core::file::{make_folder, quoted, remove_folder, try_lock, write_atomi
 use siren_core::{Error, Result};
 
 pub(crate) use self::checkpoint::{Best, Checkpoint, State, save_checkpoint};
-pub use self::record::{EvaluationRow, Record};
+pub use self::record::{EvaluationRow, Record, StepRow};
 pub(crate) use self::rows::{Column, Continuation, Rows, TableDigest, Tables, damaged, last_value};
 pub(crate) use self::summary::{
     FinalTables, Summary, check_created_config, parse_summary, provenance,

@@ -20,6 +20,15 @@ pub struct Record {
     pub summary: Option<BTreeMap<String, f64>>,
 }
 
+/// One row of `metrics.csv`: a step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepRow {
+    /// Steps taken, this one included.
+    pub step: u64,
+    /// Loss, terms, learning rate and gradient norm by name. A term that has ended is absent.
+    pub values: BTreeMap<String, f64>,
+}
+
 /// One row of `evaluation.csv`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvaluationRow {
@@ -57,6 +66,14 @@ impl Record {
         })
     }
 
+    /// Reads the steps of a run, in order. The run may be in progress.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if there is no run at that path; [`Error::Io`] if the table cannot be read.
+    pub fn read_steps(run: &Path) -> Result<Vec<StepRow>> {
+        read_rows(&RunFolder::open(run)?.metrics())
+    }
+
     /// Returns whether the run took all its steps and wrote its summary.
     #[must_use]
     pub fn is_finished(&self) -> bool {
@@ -87,14 +104,8 @@ impl Record {
     }
 }
 
-/// A row of a table whose first column is `step`.
-struct Row {
-    step: u64,
-    values: BTreeMap<String, f64>,
-}
-
 /// Returns the complete rows of a table, or none if the file does not exist.
-fn read_rows(path: &Path) -> Result<Vec<Row>> {
+fn read_rows(path: &Path) -> Result<Vec<StepRow>> {
     if !path.exists() {
         return Ok(Vec::new());
     }
@@ -108,9 +119,11 @@ fn read_rows(path: &Path) -> Result<Vec<Row>> {
         }
         let step = values[0].parse().ok()?;
         let pairs = names.iter().zip(&values).skip(1);
+        // The cell of a term that has ended is empty.
+        let pairs = pairs.filter(|(_, value)| !value.is_empty());
         let pairs = pairs.map(|(name, value)| Some(((*name).to_owned(), value.parse().ok()?)));
         let values = pairs.collect::<Option<_>>()?;
-        Some(Row { step, values })
+        Some(StepRow { step, values })
     };
     Ok(lines.filter_map(row).collect())
 }
