@@ -199,26 +199,42 @@ pub struct Field {
 #[pymethods]
 impl Field {
     /// Returns the values `(n, c)` at coordinates `(n, d)`.
-    fn __call__<'py>(&self, py: Python<'py>, coords: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn __call__<'py>(
+        &self,
+        py: Python<'py>,
+        coords: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let values = self.part(py, coords, &Order::Value, Part::Value)?;
         handed_over(py, values)
     }
 
     /// Returns the gradients `(n, c, d)` at coordinates `(n, d)`.
-    fn gradient<'py>(&self, py: Python<'py>, coords: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn gradient<'py>(
+        &self,
+        py: Python<'py>,
+        coords: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let gradients = self.part(py, coords, &Order::Gradient, Part::Gradient)?;
         handed_over(py, gradients)
     }
 
     /// Returns the Laplacians `(n, c)` at coordinates `(n, d)`.
-    fn laplacian<'py>(&self, py: Python<'py>, coords: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn laplacian<'py>(
+        &self,
+        py: Python<'py>,
+        coords: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let order = Order::laplacian(self.in_features());
         let traces = self.part(py, coords, &order, Part::Traces)?;
         handed_over(py, traces.squeeze(2).map_err(of_candle)?)
     }
 
     /// Returns the Hessians `(n, c, d, d)` at coordinates `(n, d)`.
-    fn hessian<'py>(&self, py: Python<'py>, coords: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn hessian<'py>(
+        &self,
+        py: Python<'py>,
+        coords: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let dims = self.in_features();
         let traces = self.part(py, coords, &Order::hessian(dims), Part::Traces)?;
         // Entry (i, j) of the upper triangle, row by row.
@@ -226,11 +242,15 @@ impl Field {
             let (i, j) = (i.min(j), i.max(j));
             (i * (2 * dims - i + 1) / 2 + j - i) as u32
         };
-        let indices: Vec<u32> = (0..dims * dims).map(|at| entry(at / dims, at % dims)).collect();
+        let indices: Vec<u32> = (0..dims * dims)
+            .map(|at| entry(at / dims, at % dims))
+            .collect();
         let hessians = || {
             let indices = Tensor::from_vec(indices, dims * dims, traces.device())?;
             let (n, c, _) = traces.dims3()?;
-            traces.index_select(&indices, 2)?.reshape((n, c, dims, dims))
+            traces
+                .index_select(&indices, 2)?
+                .reshape((n, c, dims, dims))
         };
         handed_over(py, hessians().map_err(of_candle)?)
     }
@@ -266,7 +286,9 @@ impl Field {
                         )));
                     }
                 };
-                let picture = py.detach(|| field.render_quantity(quantity, size)).map_err(raised)?;
+                let picture = py
+                    .detach(|| field.render_quantity(quantity, size))
+                    .map_err(raised)?;
                 let shape = [picture.height, picture.width, picture.channels];
                 let axes = if picture.channels == 1 { 2 } else { 3 };
                 array(py, picture.values, &shape[..axes])
@@ -282,7 +304,8 @@ impl Field {
             Kind::Clip(field) => {
                 let playback = || {
                     let playback = field.playback();
-                    let playback = rate.map_or(Ok(playback.clone()), |rate| playback.at_rate(rate))?;
+                    let playback =
+                        rate.map_or(Ok(playback.clone()), |rate| playback.at_rate(rate))?;
                     Ok((playback, field))
                 };
                 let (playback, field) = playback().map_err(raised)?;
@@ -423,7 +446,8 @@ impl Field {
         must_not_be_forked()?;
         let siren = self.kind.siren();
         let coords = coordinates(coords, siren.in_features(), dtype(siren))?;
-        py.detach(|| self.kind.part(&coords, order, part)).map_err(raised)
+        py.detach(|| self.kind.part(&coords, order, part))
+            .map_err(raised)
     }
 }
 

@@ -61,7 +61,9 @@ pub fn fit<'py>(
         };
         let points = Points::new(array, &coords, target, options.points, options.seed)?;
         let recipe = points.recipe();
-        return fitted(py, options, points, recipe, |siren, _| Ok(Kind::Plain(siren)));
+        return fitted(py, options, points, recipe, |siren, _| {
+            Ok(Kind::Plain(siren))
+        });
     }
     if target != Target::Value {
         return Err(PyValueError::new_err(
@@ -79,7 +81,9 @@ pub fn fit<'py>(
             recipe.field.first_omega_0 = Omega::Auto;
             // A picture of one value has no spectrum.
             if image.spectrum().map_err(raised)?.is_none() {
-                recipe.field.first_omega_0 = FitConfig::<siren_core::config::NoTable>::default().field.first_omega_0;
+                recipe.field.first_omega_0 = FitConfig::<siren_core::config::NoTable>::default()
+                    .field
+                    .first_omega_0;
             }
             fitted(py, options, image, recipe, |siren, image| {
                 Ok(Kind::Picture(image.field(siren)?))

@@ -111,7 +111,10 @@ impl Network {
     ) -> PyResult<Bound<'py, PyAny>> {
         must_not_be_forked()?;
         let order = self::order(order, self.0.in_features())?;
-        let (params, coords) = (floats(params, "parameters")?, floats(coords, "coordinates")?);
+        let (params, coords) = (
+            floats(params, "parameters")?,
+            floats(coords, "coordinates")?,
+        );
         let jets = py.detach(|| {
             let prepared = self.0.prepare(&params, Gradients::Untracked)?;
             Ok(prepared.evaluate(&coords, &order)?.packed().clone())
@@ -129,7 +132,10 @@ impl Network {
     ) -> PyResult<(ForwardPass, Bound<'py, PyAny>)> {
         must_not_be_forked()?;
         let order = self::order(order, self.0.in_features())?;
-        let (params, coords) = (floats(params, "parameters")?, floats(coords, "coordinates")?);
+        let (params, coords) = (
+            floats(params, "parameters")?,
+            floats(coords, "coordinates")?,
+        );
         let pass = py.detach(|| self.0.forward(&params, &coords, &order));
         let pass = pass.map_err(raised)?;
         let jets = copied(py, pass.jet().packed())?;
@@ -153,10 +159,7 @@ impl Network {
 
 impl Network {
     /// Returns the network of a field and a copy of its parameters `(P,)`, without unknown coefficients.
-    pub fn of_field<'py>(
-        py: Python<'py>,
-        field: &Siren,
-    ) -> PyResult<(Self, Bound<'py, PyAny>)> {
+    pub fn of_field<'py>(py: Python<'py>, field: &Siren) -> PyResult<(Self, Bound<'py, PyAny>)> {
         let network = field.network().clone();
         let count = network.layout().len();
         let flat = field.parameters().flat().map_err(raised)?;

@@ -34,10 +34,12 @@ const KINDS: &str = "image, audio, video, poisson, shape, wave or hyper";
 fn kind_of(config: &Path) -> Result<String> {
     let origin = config.display().to_string();
     let text = read_text(config)?;
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| Error::Config {
-        origin: origin.clone(),
-        message: error.to_string(),
-    })?;
+    let table: toml::Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| Error::Config {
+            origin: origin.clone(),
+            message: error.to_string(),
+        })?;
     let kind = table.get("kind").and_then(toml::Value::as_str);
     kind.map(str::to_owned).ok_or_else(|| Error::Config {
         origin,
@@ -77,7 +79,15 @@ pub fn run<'py>(
         }
         &|reporter| resumed(&path, &machine, reporter)
     } else {
-        &|reporter| started(&path, &overrides, options.out.as_deref(), &machine, reporter)
+        &|reporter| {
+            started(
+                &path,
+                &overrides,
+                options.out.as_deref(),
+                &machine,
+                reporter,
+            )
+        }
     };
     let watched = watch(py, options.callback.as_ref(), work)?;
     let (folder, outcome) = watched.result;
@@ -86,7 +96,10 @@ pub fn run<'py>(
         Outcome::Finished { .. } | Outcome::AlreadyFinished { .. } => true,
         Outcome::Interrupted { step } => {
             let shown = path.display();
-            warn(py, &format!("stopped after step {step}; siren.run(\"{shown}\") continues"))?;
+            warn(
+                py,
+                &format!("stopped after step {step}; siren.run(\"{shown}\") continues"),
+            )?;
             false
         }
         Outcome::NotStarted => {

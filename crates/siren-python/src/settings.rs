@@ -5,8 +5,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use siren_core::config::Source;
 use siren_core::Error;
+use siren_core::config::Source;
 use toml::Value;
 
 use crate::errors::raised;
@@ -21,8 +21,8 @@ pub fn configured<T: Serialize + DeserializeOwned>(
     name: &str,
     given: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<T> {
-    let text = toml::to_string(base)
-        .map_err(|error| PyValueError::new_err(format!("{name}: {error}")))?;
+    let text =
+        toml::to_string(base).map_err(|error| PyValueError::new_err(format!("{name}: {error}")))?;
     let mut overrides = Vec::new();
     if let Some(given) = given {
         flatten(&table(given, name)?, "", &mut overrides);

@@ -10,11 +10,9 @@ use siren_core::candle_core::{DType, Device, Tensor};
 use siren_core::field::{FieldShape, Siren};
 use siren_core::metrics::{Measured, Metric, Metrics};
 use siren_core::objective::{Constraint, Derivatives, Objective, Share, ValueMse};
-use siren_core::signal::{
-    CoordinateRule, Grid, Sample, Sampling, Spectrum, SubsetSampling,
-};
-use siren_core::train::{FitConfig, ScheduleKind, Task, TrainConfig};
 use siren_core::optimizer::{MuonConfig, OptimizerConfig};
+use siren_core::signal::{CoordinateRule, Grid, Sample, Sampling, Spectrum, SubsetSampling};
+use siren_core::train::{FitConfig, ScheduleKind, Task, TrainConfig};
 use siren_image::config::{ImageObjectiveConfig, ImageSignalConfig};
 use siren_image::{Image, Picture, Size};
 use siren_video::{Clip, Video, VideoSignalConfig};
@@ -71,7 +69,9 @@ impl Values {
         let Ok(tensor) = floats(array, "array") else {
             return Err(not_an_array(array, "array", "uint8, float32 or float64"));
         };
-        let flat = tensor.flatten_all().and_then(|flat| flat.to_dtype(DType::F32));
+        let flat = tensor
+            .flatten_all()
+            .and_then(|flat| flat.to_dtype(DType::F32));
         Ok(Self {
             shape: tensor.dims().to_vec(),
             elements: flat.and_then(|flat| flat.to_vec1()).map_err(of_candle)?,
@@ -116,7 +116,8 @@ pub fn picture(array: &Bound<'_, PyAny>, points: Option<usize>, seed: u64) -> Py
         }
     };
     let elements = unit_values(values)?;
-    let picture = Picture::from_values(Size { height, width }, channels, elements).map_err(raised)?;
+    let picture =
+        Picture::from_values(Size { height, width }, channels, elements).map_err(raised)?;
     let signal = ImageSignalConfig {
         sampling: sampling(points, POINTS_PER_STEP, height * width)?,
         ..ImageSignalConfig::default()
@@ -137,9 +138,11 @@ fn unit_values(values: Values) -> PyResult<Vec<f32>> {
         }
         return Ok(elements);
     }
-    let bounds = elements.iter().fold([f32::INFINITY, f32::NEG_INFINITY], |[low, high], &value| {
-        [low.min(value), high.max(value)]
-    });
+    let bounds = elements
+        .iter()
+        .fold([f32::INFINITY, f32::NEG_INFINITY], |[low, high], &value| {
+            [low.min(value), high.max(value)]
+        });
     // The margin is that of `Picture::from_values`, which clips half a level.
     if bounds[0] < -0.5 / 255.0 || bounds[1] > 1.0 + 0.5 / 255.0 {
         return Err(PyValueError::new_err(format!(
@@ -169,7 +172,11 @@ pub fn sound(
         }
     };
     if values.is_bytes {
-        return Err(not_an_array(array, "array", "float32 or float64 for a sound"));
+        return Err(not_an_array(
+            array,
+            "array",
+            "float32 or float64 for a sound",
+        ));
     }
     let rate = rate.unwrap_or_else(|| f64::from(SOUND_RATE));
     if rate.fract() != 0.0 || !(1.0..=f64::from(u32::MAX)).contains(&rate) {
@@ -207,7 +214,10 @@ pub fn clip(
         values.elements.iter().map(|&level| level as u8).collect()
     } else {
         let values = unit_values(values)?;
-        values.iter().map(|value| (255.0 * value).round() as u8).collect()
+        values
+            .iter()
+            .map(|value| (255.0 * value).round() as u8)
+            .collect()
     };
     let rate = rate.unwrap_or(CLIP_RATE);
     let clip = Clip::new(frames, height, width, channels, rate, levels).map_err(raised)?;
@@ -278,7 +288,9 @@ impl Points {
                 )));
             }
         };
-        let targets = reshaped.and_then(|t| t.to_dtype(DType::F64)).map_err(of_candle)?;
+        let targets = reshaped
+            .and_then(|t| t.to_dtype(DType::F64))
+            .map_err(of_candle)?;
         let channels = targets.dim(1).map_err(of_candle)?;
         let targets = Self::columns(&targets, target, dims).map_err(of_candle)?;
         let coords = coords.to_dtype(DType::F64).map_err(of_candle)?;
@@ -308,13 +320,12 @@ impl Points {
     }
 
     /// Makes the problem of values `(side, …, side, c)` at the points of a grid in [−1, 1]^d.
-    pub fn on_grid(
-        array: &Bound<'_, PyAny>,
-        points: Option<usize>,
-        seed: u64,
-    ) -> PyResult<Self> {
+    pub fn on_grid(array: &Bound<'_, PyAny>, points: Option<usize>, seed: u64) -> PyResult<Self> {
         let given = floats(array, "array")?;
-        let Some((&channels, sides)) = given.dims().split_last().filter(|(_, sides)| !sides.is_empty())
+        let Some((&channels, sides)) = given
+            .dims()
+            .split_last()
+            .filter(|(_, sides)| !sides.is_empty())
         else {
             let expected = "(side, …, side, channels), at least two axes,";
             return Err(unexpected_shape("grid of values", expected, given.dims()));
@@ -380,11 +391,17 @@ impl Task for Points {
 
     fn spectrum(&self) -> Result<Option<Spectrum>> {
         let expected = "a number: points that are given one by one have no spectrum";
-        Err(siren_core::Error::invalid("field.first_omega_0", "auto", expected))
+        Err(siren_core::Error::invalid(
+            "field.first_omega_0",
+            "auto",
+            expected,
+        ))
     }
 
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
-        let to = |tensor: &Tensor| Ok::<_, siren_core::Error>(tensor.to_dtype(dtype)?.to_device(device)?);
+        let to = |tensor: &Tensor| {
+            Ok::<_, siren_core::Error>(tensor.to_dtype(dtype)?.to_device(device)?)
+        };
         let sample = Sample::with_targets(to(self.sample.coords())?, to(self.sample.targets()?)?)?;
         let sampler = self.sampling.sampler(sample, self.seed);
         Ok(vec![Constraint::boxed("points", sampler, self.objective())])

@@ -17,8 +17,9 @@ _SECOND = (
     'call `net.jet(x, "gradient")`, "laplacian" or "hessian", whose results are differentiable in the parameters'
 )
 _THIRD = (
-    "derivatives of {order}s with respect to coordinates are of third order, which the network does not compute: pass coordinates that need no "
-    "gradient, such as `x.detach()`"
+    "derivatives of third order with respect to coordinates are not computed, and a backward pass through a Laplacian or Hessian to coordinates needs them: "
+    'pass coordinates that need no gradient, `net.jet(x.detach(), "laplacian")`, or ask for the parameters alone, '
+    "`loss.backward(inputs=list(net.parameters()))`"
 )
 
 
@@ -35,39 +36,52 @@ class Jet(NamedTuple):
     """(n, c, d, d)"""
 
 
-class _Packed(torch.autograd.Function):
-    """Jets (n, c, 1 + d + K) of flat parameters (P,) at coordinates (n, d)."""
+class _OfParameters(torch.autograd.Function):
+    """Jets (n, c, 1 + d + K) as a function of flat parameters (P,)."""
 
     @staticmethod
     def forward(ctx: Any, params: Tensor, coords: Tensor, network: _siren.Network, order: str) -> Tensor:
-        ctx.network = network
-        ctx.order = order
-        ctx.save_for_backward(params, coords)
-        tape, jets = network.forward(params.detach().numpy(), coords.detach().numpy(), order)
-        ctx.tape = tape
+        ctx.save_for_backward(params)
+        ctx.tape, jets = network.forward(params.detach().numpy(), coords.numpy(), order)
         return torch.from_numpy(jets)
 
     @staticmethod
-    def backward(ctx: Any, d_jets: Tensor) -> tuple[Optional[Tensor], Optional[Tensor], None, None]:
-        params, coords = ctx.saved_tensors
-        d_params = d_coords = None
-        if ctx.needs_input_grad[0]:
-            d_params = _ParameterGradient.apply(params, coords, d_jets, ctx.tape)
-        if ctx.needs_input_grad[1]:
-            d_coords = _coordinate_gradient(params, coords, d_jets, ctx.network, ctx.order)
-        return d_params, d_coords, None, None
+    def backward(ctx: Any, d_jets: Tensor) -> tuple[Optional[Tensor], None, None, None]:
+        (params,) = ctx.saved_tensors
+        return _ParameterGradient.apply(params, d_jets, ctx.tape), None, None, None
 
 
 class _ParameterGradient(torch.autograd.Function):
     """The gradient with respect to the parameters (P,), which is not differentiable."""
 
     @staticmethod
-    def forward(ctx: Any, params: Tensor, coords: Tensor, d_jets: Tensor, tape: _siren.ForwardPass) -> Tensor:
+    def forward(ctx: Any, params: Tensor, d_jets: Tensor, tape: _siren.ForwardPass) -> Tensor:
         return torch.from_numpy(tape.backward(d_jets.detach().numpy()))
 
     @staticmethod
     def backward(ctx: Any, _: Tensor) -> Any:
         raise RuntimeError(_SECOND)
+
+
+class _OfCoordinates(torch.autograd.Function):
+    """Zeros of the shape of the jets, whose gradient with respect to coordinates (n, d) is that of the jets.
+
+    A node of its own beside `_OfParameters`: autograd runs the one whose gradient is asked for. A backward pass to the parameters alone does not need the
+    derivatives of one order more.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, coords: Tensor, jets: Tensor, params: list[Tensor], network: _siren.Network, order: str) -> Tensor:
+        ctx.save_for_backward(coords)
+        # In a list, the parameters are no input of this node, but keep their graph.
+        ctx.params, ctx.network, ctx.order = params, network, order
+        return torch.zeros((), dtype=jets.dtype).expand(jets.shape)
+
+    @staticmethod
+    def backward(ctx: Any, d_jets: Tensor) -> tuple[Tensor, None, None, None, None]:
+        (coords,) = ctx.saved_tensors
+        gradient = _coordinate_gradient(ctx.params[0], coords, d_jets, ctx.network, ctx.order)
+        return gradient, None, None, None, None
 
 
 def _coordinate_gradient(params: Tensor, coords: Tensor, d_jets: Tensor, network: _siren.Network, order: str) -> Tensor:
@@ -80,13 +94,19 @@ def _coordinate_gradient(params: Tensor, coords: Tensor, d_jets: Tensor, network
         jets = _packed(params, coords, network, "hessian")
         hessian = _square(jets[:, :, 1 + dims :], dims)
         return (d_jets[:, :, :1] * jets[:, :, 1 : 1 + dims]).sum(1) + torch.einsum("nci,ncij->nj", d_jets[:, :, 1:], hessian)
-    raise RuntimeError(_THIRD.format(order=order))
+    raise RuntimeError(_THIRD)
 
 
 def _packed(params: Tensor, coords: Tensor, network: _siren.Network, order: str) -> Tensor:
-    if torch.is_grad_enabled() and (params.requires_grad or coords.requires_grad):
-        return _Packed.apply(params, coords, network, order)
-    return torch.from_numpy(network.evaluate(params.detach().numpy(), coords.detach().numpy(), order))
+    """Returns jets (n, c, 1 + d + K), differentiable in what needs a gradient."""
+    constant = coords.detach()
+    if torch.is_grad_enabled() and params.requires_grad:
+        jets = _OfParameters.apply(params, constant, network, order)
+    else:
+        jets = torch.from_numpy(network.evaluate(params.detach().numpy(), constant.numpy(), order))
+    if torch.is_grad_enabled() and coords.requires_grad:
+        jets = jets + _OfCoordinates.apply(coords, jets.detach(), [params], network, order)
+    return jets
 
 
 def _square(upper: Tensor, dims: int) -> Tensor:
@@ -229,8 +249,6 @@ class Siren(nn.Module):
         _check(flat, x, dims)
         if x.dim() != 2:
             raise ValueError(f"x: expected coordinates (n, {dims}), got the shape {tuple(x.shape)}")
-        if order in ("laplacian", "hessian") and x.requires_grad and torch.is_grad_enabled():
-            raise RuntimeError(_THIRD.format(order=order))
         jets = _packed(flat, x, self._network, order)
         value = jets[:, :, 0]
         if order == "value":
