@@ -10,6 +10,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::kernels::KernelsArgs;
+use crate::python::{PythonCheckArgs, WheelArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,6 +27,8 @@ Examples:
   cargo xtask ci
   cargo xtask kernels --sass
   cargo xtask mpi-check
+  cargo xtask wheel --out dist
+  cargo xtask python-check --without-torch
 
 `cargo xtask COMMAND --help` explains a command.
 Exit status: that of the program started; 1 for an error before that; 2 for a wrong command line.";
@@ -145,7 +148,7 @@ pub enum Command {
     /// local sweep. Everything is in a temporary folder and ends with the check.
     SlurmCheck,
 
-    /// Run every check in order (format, dependencies, lint, documentation, tests, Slurm if it is installed) until one fails.
+    /// Run every check in order (format, dependencies, lint, documentation, tests, the Python package if Python is installed, Slurm if it is installed) until one fails.
     ///
     /// The dependency check needs cargo-deny (`cargo install --locked cargo-deny`). A summary lists the outcome of each check and its time
     /// in seconds.
@@ -156,6 +159,16 @@ pub enum Command {
     /// Builds the programs of pictures, of derivatives and of sets of pictures with the feature `mpi`, which needs Open MPI with its development
     /// files and libclang. Takes a minute on one computer, beside the compilation.
     MpiCheck,
+
+    /// Build the wheel of the Python package, for every Python from 3.10 on this system.
+    ///
+    /// Needs Python, and maturin, which is downloaded to the target folder unless it is installed.
+    Wheel(WheelArgs),
+
+    /// Build the wheel, install it with NumPy and PyTorch in a fresh virtual environment, and run its tests and its notebook there.
+    ///
+    /// Downloads 3 GB from PyPI, and needs 6 GB of disk until the tests have passed; `--without-torch` needs little of both.
+    PythonCheck(PythonCheckArgs),
 
     /// Compile the CUDA kernels, compare their PTX with the files checked in, and list what they need on each card.
     ///

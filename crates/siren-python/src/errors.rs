@@ -9,14 +9,13 @@ use siren_core::Error;
 pub fn raised(error: Error) -> PyErr {
     let message = error.to_string();
     match error {
-        Error::Io { source, path, .. } => match source.raw_os_error() {
+        Error::Io { source, .. } => match source.raw_os_error() {
             // With a number, Python chooses the subclass: `FileNotFoundError`, `PermissionError`.
-            Some(number) => PyOSError::new_err((number, message, path)),
+            Some(number) => PyOSError::new_err((number, message)),
             None => PyOSError::new_err(message),
         },
         Error::Missing { .. } => PyKeyError::new_err(message),
-        Error::RunFolder { path, .. } if message.contains("exists already") => {
-            let _ = path;
+        Error::RunFolder { .. } if message.contains("exists already") => {
             PyFileExistsError::new_err(message)
         }
         Error::Config { .. }

@@ -6,13 +6,14 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use siren_core::Result;
-use siren_core::field::{Omega, Siren};
+use siren_core::field::Siren;
 use siren_core::train::{Fit, FitConfig, Task};
 use siren_run::Machine;
 
 use crate::arrays::floats;
 use crate::errors::{of_candle, raised};
-use crate::field::{Field, FitRecord, Kind};
+use crate::field::{Field, FitRecord};
+use crate::kind::Kind;
 use crate::process::must_not_be_forked;
 use crate::settings::configured;
 use crate::signals::{self, Points, Target};
@@ -47,23 +48,7 @@ pub fn fit<'py>(
     let options = &options;
     let target = Target::named(&options.target)?;
     if let Some(coordinates) = coordinates {
-        must_be_values(options)?;
-        let coords = floats(coordinates, "coordinates")?;
-        let coords = match *coords.dims() {
-            [n] => coords.reshape((n, 1)).map_err(of_candle)?,
-            [_, _] => coords,
-            _ => {
-                return Err(PyValueError::new_err(format!(
-                    "coordinates: expected an array of shape (points, axes), got {:?}",
-                    coords.dims()
-                )));
-            }
-        };
-        let points = Points::new(array, &coords, target, options.points, options.seed)?;
-        let recipe = points.recipe();
-        return fitted(py, options, points, recipe, |siren, _| {
-            Ok(Kind::Plain(siren))
-        });
+        return fit_points(py, array, coordinates, target, options);
     }
     if target != Target::Value {
         return Err(PyValueError::new_err(
@@ -73,18 +58,7 @@ pub fn fit<'py>(
     match kind_of(array, options)?.as_str() {
         "picture" => {
             let image = signals::picture(array, options.points, options.seed)?;
-            let mut recipe = FitConfig {
-                seed: options.seed,
-                train: signals::muon_recipe(),
-                ..FitConfig::default()
-            };
-            recipe.field.first_omega_0 = Omega::Auto;
-            // A picture of one value has no spectrum.
-            if image.spectrum().map_err(raised)?.is_none() {
-                recipe.field.first_omega_0 = FitConfig::<siren_core::config::NoTable>::default()
-                    .field
-                    .first_omega_0;
-            }
+            let recipe = signals::picture_recipe(&image, options.seed).map_err(raised)?;
             fitted(py, options, image, recipe, |siren, image| {
                 Ok(Kind::Picture(image.field(siren)?))
             })
@@ -117,6 +91,33 @@ pub fn fit<'py>(
             "kind: expected \"picture\", \"sound\", \"clip\" or \"values\", got \"{kind}\""
         ))),
     }
+}
+
+/// Fits values, gradients or Laplacians at points.
+fn fit_points<'py>(
+    py: Python<'py>,
+    array: &Bound<'py, PyAny>,
+    coordinates: &Bound<'py, PyAny>,
+    target: Target,
+    options: &Options<'py>,
+) -> PyResult<Field> {
+    must_be_values(options)?;
+    let coords = floats(coordinates, "coordinates")?;
+    let coords = match *coords.dims() {
+        [n] => coords.reshape((n, 1)).map_err(of_candle)?,
+        [_, _] => coords,
+        _ => {
+            return Err(PyValueError::new_err(format!(
+                "coordinates: expected an array of shape (points, axes), got {:?}",
+                coords.dims()
+            )));
+        }
+    };
+    let points = Points::new(array, &coords, target, options.points, options.seed)?;
+    let recipe = points.recipe();
+    fitted(py, options, points, recipe, |siren, _| {
+        Ok(Kind::Plain(siren))
+    })
 }
 
 /// Checks that no other kind of signal is asked for than values at points.

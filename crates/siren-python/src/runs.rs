@@ -22,7 +22,8 @@ use siren_wave::{WaveField, Waves};
 
 use crate::arrays::array;
 use crate::errors::raised;
-use crate::field::{Field, Kind};
+use crate::field::Field;
+use crate::kind::Kind;
 use crate::process::must_not_be_forked;
 use crate::settings::dictionary;
 use crate::watch::{Reporter, warn, watch};

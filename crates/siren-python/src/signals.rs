@@ -7,7 +7,7 @@ use siren_audio::config::AudioSignalConfig;
 use siren_audio::{Audio, Sound};
 use siren_core::Result;
 use siren_core::candle_core::{DType, Device, Tensor};
-use siren_core::field::{FieldShape, Siren};
+use siren_core::field::{FieldShape, Omega, Order, Siren};
 use siren_core::metrics::{Measured, Metric, Metrics};
 use siren_core::objective::{Constraint, Derivatives, Objective, Share, ValueMse};
 use siren_core::optimizer::{MuonConfig, OptimizerConfig};
@@ -368,6 +368,23 @@ impl Points {
     }
 }
 
+/// Returns settings for a picture: those of `configs/image.toml`.
+///
+/// # Errors
+/// Only from candle.
+pub fn picture_recipe(image: &Image, seed: u64) -> Result<FitConfig> {
+    let mut recipe = FitConfig {
+        seed,
+        train: muon_recipe(),
+        ..FitConfig::default()
+    };
+    // A picture of one value has no spectrum, and keeps the authors' ω₀.
+    if image.spectrum()?.is_some() {
+        recipe.field.first_omega_0 = Omega::Auto;
+    }
+    Ok(recipe)
+}
+
 /// The training of `configs/image.toml`.
 pub fn muon_recipe() -> TrainConfig {
     TrainConfig {
@@ -414,15 +431,15 @@ impl Task for Points {
         let targets = self.sample.targets()?;
         let (name, found, targets) = match self.target {
             Target::Value => {
-                let jet = field.evaluate(&coords, &siren_core::field::Order::Value)?;
+                let jet = field.evaluate(&coords, &Order::Value)?;
                 ("mse", jet.value()?, targets.clone())
             }
             Target::Gradient => {
-                let jet = field.evaluate(&coords, &siren_core::field::Order::Gradient)?;
+                let jet = field.evaluate(&coords, &Order::Gradient)?;
                 ("gradient_mse", jet.gradient()?, targets.narrow(2, 0, dims)?)
             }
             Target::Laplacian => {
-                let order = siren_core::field::Order::laplacian(dims);
+                let order = Order::laplacian(dims);
                 let jet = field.evaluate(&coords, &order)?;
                 ("laplacian_mse", jet.traces()?, targets.narrow(2, dims, 1)?)
             }

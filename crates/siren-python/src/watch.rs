@@ -7,7 +7,6 @@ use std::time::Duration;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyUserWarning};
 use pyo3::prelude::*;
 use siren_core::Result;
-use siren_core::metrics::Metric;
 use siren_core::train::StopToken;
 use siren_run::RunObserver;
 
@@ -51,8 +50,6 @@ impl RunObserver for Reporter {
     fn stepped(&mut self, step: u64, loss: f64) {
         self.step(step, loss);
     }
-
-    fn evaluated(&mut self, _step: u64, _loss: f64, _metric: &Metric, _value: f64) {}
 
     fn note(&mut self, text: &str) {
         self.send(Event::Note(text.to_owned()));

@@ -41,10 +41,20 @@ def test_names_and_shapes_are_those_of_the_authors_checkpoints():
     mine, theirs = net.state_dict(), authors.state_dict()
     assert list(mine) == list(theirs) and mine["net.net.0.0.weight"].shape == (256, 2)
     assert all(mine[name].shape == theirs[name].shape for name in mine)
-    again = siren.Siren(2, 3)
-    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), again.parameters()))
-    other = siren.Siren(2, 3, seed=1).state_dict()
-    assert not torch.equal(other["net.net.0.0.weight"], mine["net.net.0.0.weight"])
+
+
+def test_a_seed_or_the_generator_of_pytorch_decides_the_parameters():
+    def weight(**options):
+        return siren.Siren(2, 3, **options).get_parameter("net.net.1.0.weight")
+
+    assert torch.equal(weight(seed=3), weight(seed=3)) and not torch.equal(weight(seed=3), weight(seed=4))
+    assert not torch.equal(weight(), weight())
+    torch.manual_seed(5)
+    first = weight()
+    torch.manual_seed(5)
+    assert torch.equal(weight(), first)
+    bound = (6 / 256) ** 0.5 / 30
+    assert 0.99 * bound < first.abs().max() <= bound
 
 
 @pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-9), (torch.float32, 2e-4)])

@@ -26,6 +26,7 @@ pub struct ForwardPass {
     coords: Tensor,
     order: Order,
     jet: Jet,
+    threads: Threads,
     /// Taken by the first backward pass.
     parts: Mutex<Option<Vec<Part>>>,
 }
@@ -64,6 +65,7 @@ impl Network {
             coords,
             order: order.clone(),
             jet,
+            threads: prepared.threads(),
             parts: Mutex::new(Some(parts)),
         })
     }
@@ -136,14 +138,16 @@ impl ForwardPass {
         }
         let taken = self.parts.lock();
         let taken = taken.unwrap_or_else(PoisonError::into_inner).take();
-        let prepared = self.network.prepare(&self.params, Gradients::Tracked)?;
         let parts = match taken {
             Some(parts) => parts,
-            None => prepared.parts(&self.coords, &self.order)?,
+            None => {
+                let prepared = self.network.prepare(&self.params, Gradients::Tracked)?;
+                prepared.parts(&self.coords, &self.order)?
+            }
         };
         let d_jets = d_jets.detach();
         let backward = |part: Part| part.backward(&d_jets);
-        let sums: Result<Vec<_>> = match prepared.threads() {
+        let sums: Result<Vec<_>> = match self.threads {
             Threads::Many => parts.into_par_iter().map(backward).collect(),
             Threads::One => parts.into_iter().map(backward).collect(),
         };

@@ -128,7 +128,8 @@ class Siren(nn.Module):
     """A sinusoidal network of (in_features,) coordinates and (out_features,) channels.
 
     `net(x)` gives the values (n, c) at coordinates (n, d), differentiable in parameters and coordinates. `net.jet(x, order)` gives derivatives too,
-    which one backward pass differentiates in the parameters. Parameters are drawn from `seed` by the authors' rule, and have the names of the authors'
+    which one backward pass differentiates in the parameters. Parameters are drawn by the authors' rule, from `seed` or,
+    without one, from PyTorch's generator (`torch.manual_seed`), and have the names of the authors'
     checkpoints: `net.net.0.0.weight`, `net.net.0.0.bias`, ... Those of the authors' notebook (`net.0.linear.weight`, ..., `net.4.weight`) load too.
 
     `activation` is a name (sine, finer, wire, gaussian, relu, ...), or a table of it with its settings, such as `{"gaussian": {"scale": 30.0}}`; `field`
@@ -147,7 +148,7 @@ class Siren(nn.Module):
         *,
         first_omega_0: float = 30.0,
         hidden_omega_0: float = 30.0,
-        seed: int = 0,
+        seed: Optional[int] = None,
         **field: Any,
     ) -> None:
         super().__init__()
@@ -159,6 +160,8 @@ class Siren(nn.Module):
             "hidden_omega_0": hidden_omega_0,
             **field,
         }
+        if seed is None:
+            seed = int(torch.randint(2**62, ()))
         network, params = _siren.Network.draw(in_features, out_features, table, seed)
         self._build(network, torch.from_numpy(params).to(torch.get_default_dtype()))
 
