@@ -13,9 +13,8 @@ import statistics
 import sys
 import time
 
-import torch
-
 import siren
+import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tests"))
 import reference  # noqa: E402

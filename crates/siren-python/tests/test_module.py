@@ -228,7 +228,13 @@ def test_copies_files_and_state_dicts_compute_the_same(options, tmp_path):
     fresh = siren.Siren(2, 1, 16, 1, seed=4, **options)
     assert not torch.equal(fresh(x), expected)
     fresh.load_state_dict(net.state_dict())
-    copies = [copy.deepcopy(net), pickle.loads(pickle.dumps(net)), torch.load(buffer, weights_only=False), siren.Siren.load(tmp_path / "net.safetensors"), fresh]
+    copies = [
+        copy.deepcopy(net),
+        pickle.loads(pickle.dumps(net)),
+        torch.load(buffer, weights_only=False),
+        siren.Siren.load(tmp_path / "net.safetensors"),
+        fresh,
+    ]
     for other in copies:
         torch.testing.assert_close(other(x), expected, rtol=1e-5, atol=1e-6)
         assert other.config == net.config

@@ -8,7 +8,8 @@
 from __future__ import annotations
 
 import os as _os
-from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, Sequence, Union
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from . import _siren
 from ._siren import Field, __version__, grid, load, record
@@ -45,17 +46,17 @@ def fit(
     array: Any,
     coordinates: Any = None,
     *,
-    kind: Optional[str] = None,
+    kind: str | None = None,
     target: str = "value",
-    steps: Optional[int] = None,
-    points: Optional[int] = None,
-    rate: Optional[float] = None,
+    steps: int | None = None,
+    points: int | None = None,
+    rate: float | None = None,
     seed: int = 0,
-    field: Optional[Mapping[str, Any]] = None,
-    train: Optional[Mapping[str, Any]] = None,
-    callback: Optional[Callable[[int, float], Optional[bool]]] = None,
+    field: Mapping[str, Any] | None = None,
+    train: Mapping[str, Any] | None = None,
+    callback: Callable[[int, float], bool | None] | None = None,
     device: str = "cpu",
-    threads: Optional[int] = None,
+    threads: int | None = None,
 ) -> Field:
     """Fits a field to an array.
 
@@ -107,7 +108,7 @@ class Run:
         self.folder = folder
         self.is_finished = is_finished
 
-    def field(self, checkpoint: Optional[str] = None) -> Field:
+    def field(self, checkpoint: str | None = None) -> Field:
         """Returns the field at the "best" checkpoint, the default, or the "last" one."""
         return load(self.folder, checkpoint=checkpoint)
 
@@ -120,7 +121,7 @@ class Run:
         return f"<siren.Run {self.folder!r}, {state}>"
 
 
-def _overrides(given: Union[Mapping[str, Any], Sequence[str], None]) -> list[str]:
+def _overrides(given: Mapping[str, Any] | Sequence[str] | None) -> list[str]:
     """Returns `key=value` for each override: a mapping of dotted keys, or such texts."""
     if given is None:
         return []
@@ -145,13 +146,13 @@ def _toml(value: Any) -> str:
 
 
 def run(
-    config: Union[str, _os.PathLike[str]],
-    overrides: Union[Mapping[str, Any], Sequence[str], None] = None,
+    config: str | _os.PathLike[str],
+    overrides: Mapping[str, Any] | Sequence[str] | None = None,
     *,
-    out: Union[str, _os.PathLike[str], None] = None,
-    callback: Optional[Callable[[int, float], Optional[bool]]] = None,
+    out: str | _os.PathLike[str] | None = None,
+    callback: Callable[[int, float], bool | None] | None = None,
     device: str = "cpu",
-    threads: Optional[int] = None,
+    threads: int | None = None,
 ) -> Run:
     """Trains the model of a config file to a new run folder, or continues the run of a folder.
 

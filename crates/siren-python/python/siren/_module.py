@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Mapping, NamedTuple, Optional, Union
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -28,11 +29,11 @@ class Jet(NamedTuple):
 
     value: Tensor
     """(n, c)"""
-    gradient: Optional[Tensor] = None
+    gradient: Tensor | None = None
     """(n, c, d)"""
-    laplacian: Optional[Tensor] = None
+    laplacian: Tensor | None = None
     """(n, c)"""
-    hessian: Optional[Tensor] = None
+    hessian: Tensor | None = None
     """(n, c, d, d)"""
 
 
@@ -46,7 +47,7 @@ class _OfParameters(torch.autograd.Function):
         return torch.from_numpy(jets)
 
     @staticmethod
-    def backward(ctx: Any, d_jets: Tensor) -> tuple[Optional[Tensor], None, None, None]:
+    def backward(ctx: Any, d_jets: Tensor) -> tuple[Tensor | None, None, None, None]:
         (params,) = ctx.saved_tensors
         return _ParameterGradient.apply(params, d_jets, ctx.tape), None, None, None
 
@@ -144,11 +145,11 @@ class Siren(nn.Module):
         out_features: int,
         hidden_features: int = 256,
         hidden_layers: int = 3,
-        activation: Union[str, Mapping[str, Any]] = "sine",
+        activation: str | Mapping[str, Any] = "sine",
         *,
         first_omega_0: float = 30.0,
         hidden_omega_0: float = 30.0,
-        seed: Optional[int] = None,
+        seed: int | None = None,
         **field: Any,
     ) -> None:
         super().__init__()
@@ -178,9 +179,9 @@ class Siren(nn.Module):
             level, leaf = self._level(name)
             level.register_parameter(leaf, nn.Parameter(values))
         self._fixed = network.fixed()
-        for name, values in self._fixed.items():
+        for name, constant in self._fixed.items():
             level, leaf = self._level(name)
-            level.register_buffer(leaf, torch.from_numpy(values))
+            level.register_buffer(leaf, torch.from_numpy(constant))
         self.register_load_state_dict_pre_hook(_rename)
         self.register_load_state_dict_post_hook(_take_fixed)
 
@@ -191,7 +192,7 @@ class Siren(nn.Module):
         for level in levels:
             if level not in module._modules:
                 module.add_module(level, _Names())
-            module = module._modules[level]
+            module = module.get_submodule(level)
         return module, leaf
 
     @classmethod
@@ -207,11 +208,11 @@ class Siren(nn.Module):
         return cls._of(*field._network())
 
     @classmethod
-    def load(cls, path: Union[str, os.PathLike[str]]) -> Siren:
+    def load(cls, path: str | os.PathLike[str]) -> Siren:
         """Reads the network of a `.safetensors` file that `save`, `Field.save` or an export of a run wrote."""
         return cls._of(*_siren.Network.open(path))
 
-    def save(self, path: Union[str, os.PathLike[str]]) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the network with its parameters to a `.safetensors` file, which `siren.load` reads too."""
         self._network.save(self._flat().detach().numpy(), path)
 
@@ -296,9 +297,9 @@ def _check(flat: Tensor, x: Any, dims: int) -> None:
         raise ValueError(f"x: expected coordinates (n, {dims}), got the shape {tuple(x.shape)}")
 
 
-def _rename(module: Siren, state: dict[str, Any], prefix: str, *_: Any) -> None:
+def _rename(module: Siren, state: dict[str, Any], prefix: str, *_others: Any) -> None:
     """Renames the tensors of the authors' notebook, and drops a prefix `module.`, as `DataParallel` adds."""
-    for name, _shape in module._layout:
+    for name, _ in module._layout:
         if prefix + name in state or not name.startswith("net.net."):
             continue
         index, _, kind = name.removeprefix("net.net.").partition(".0.")

@@ -1,16 +1,18 @@
 """The native part."""
 
 import os
-from typing import Any, Mapping, Optional, Sequence, Union
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-_Path = Union[str, os.PathLike[str]]
-_Array = NDArray[Any]
+_Path: TypeAlias = str | os.PathLike[str]
+_Array: TypeAlias = NDArray[Any]
 
 __version__: str
 
+@final
 class Field:
     """A field with the facts of its signal: a function of coordinates with exact derivatives.
 
@@ -35,7 +37,7 @@ class Field:
     def metrics(self) -> dict[str, float]:
         """Scores of the fit, such as `psnr_db`; empty for a field that was loaded."""
     @property
-    def stopped_at(self) -> Optional[int]:
+    def stopped_at(self) -> int | None:
         """The step after which Ctrl-C or the callback stopped the fit."""
     def __call__(self, coords: _Array) -> _Array:
         """Returns the values (n, c)."""
@@ -47,10 +49,10 @@ class Field:
         """Returns the Hessians (n, c, d, d)."""
     def render(
         self,
-        size: Optional[Sequence[int]] = None,
+        size: Sequence[int] | None = None,
         *,
         quantity: str = "value",
-        rate: Optional[float] = None,
+        rate: float | None = None,
     ) -> _Array:
         """Renders the field over the region of its signal, at any size or rate.
 
@@ -63,6 +65,7 @@ class Field:
         """Returns a copy of every parameter by its name in the authors' checkpoints."""
     def _network(self) -> tuple[Network, _Array]: ...
 
+@final
 class Network:
     @staticmethod
     def draw(in_features: int, out_features: int, field: Mapping[str, Any], seed: int) -> tuple[Network, NDArray[np.float64]]: ...
@@ -81,14 +84,18 @@ class Network:
     def forward(self, params: _Array, coords: _Array, order: str) -> tuple[ForwardPass, _Array]: ...
     def save(self, params: _Array, path: _Path) -> None: ...
 
+@final
 class ForwardPass:
     def backward(self, d_jets: _Array) -> _Array: ...
 
-def fit(array: _Array, coordinates: Optional[_Array], options: Mapping[str, Any]) -> Field: ...
+def fit(array: _Array, coordinates: _Array | None, options: Mapping[str, Any]) -> Field: ...
 def grid(sides: Sequence[int]) -> NDArray[np.float32]:
     """Returns the coordinates (n, d) of the points of a grid in [-1, 1]^d, row-major: those of the arrays that `fit` takes."""
-def load(path: _Path, *, checkpoint: Optional[str] = None) -> Field:
+
+def load(path: _Path, *, checkpoint: str | None = None) -> Field:
     """Reads the field of a run folder at its "best" checkpoint, the default, or its "last" one; or a file that `Field.save` or an export of a run wrote."""
+
 def record(path: _Path) -> dict[str, Any]:
     """Reads a run, finished or not: its `config`, the tables `steps` and `evaluations` as arrays by column, and the numbers of its `summary`."""
+
 def run(path: _Path, overrides: Sequence[str], options: Mapping[str, Any]) -> tuple[os.PathLike[str], bool]: ...
