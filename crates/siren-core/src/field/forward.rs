@@ -138,12 +138,11 @@ impl ForwardPass {
         }
         let taken = self.parts.lock();
         let taken = taken.unwrap_or_else(PoisonError::into_inner).take();
-        let parts = match taken {
-            Some(parts) => parts,
-            None => {
-                let prepared = self.network.prepare(&self.params, Gradients::Tracked)?;
-                prepared.parts(&self.coords, &self.order)?
-            }
+        let parts = if let Some(parts) = taken {
+            parts
+        } else {
+            let prepared = self.network.prepare(&self.params, Gradients::Tracked)?;
+            prepared.parts(&self.coords, &self.order)?
         };
         let d_jets = d_jets.detach();
         let backward = |part: Part| part.backward(&d_jets);
