@@ -110,7 +110,9 @@ fn read_rows(path: &Path) -> Result<Vec<StepRow>> {
         return Ok(Vec::new());
     }
     let text = read_text(path)?;
-    let mut lines = text.lines();
+    // A line without its end is still being written.
+    let complete = text.rfind('\n').map_or("", |end| &text[..end]);
+    let mut lines = complete.lines();
     let names: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
     let row = |line: &str| {
         let values: Vec<&str> = line.split(',').collect();
@@ -182,5 +184,22 @@ mod tests {
         let record = Record::read(run.path()).unwrap();
         assert_eq!(record.last("steps"), Some(30.0));
         assert_eq!(record.best("seconds", Better::Lower), Some(1.5));
+    }
+
+    #[test]
+    fn steps_are_read_without_the_cells_of_terms_that_have_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(&folder.path().join("run"), "kind = \"image\"\n", "").unwrap();
+        assert!(Record::read_steps(run.path()).unwrap().is_empty());
+        std::fs::write(
+            run.metrics(),
+            "step,loss,prior\n1,0.5,0.25\n2,0.125,\n3,0.0,",
+        )
+        .unwrap();
+        let steps = Record::read_steps(run.path()).unwrap();
+        assert_eq!(steps.len(), 2);
+        assert_eq!(steps[0].values["prior"].to_bits(), 0.25_f64.to_bits());
+        assert_eq!(steps[1].step, 2);
+        assert_eq!(steps[1].values.len(), 1);
     }
 }
