@@ -167,7 +167,7 @@ pub enum Command {
 
     /// Build the wheel, install it with NumPy and PyTorch in a fresh virtual environment, and run its tests and its notebook there.
     ///
-    /// Downloads 3 GB from PyPI, and needs 6 GB of disk until the tests have passed; `--without-torch` needs little of both.
+    /// Downloads 3 GB from Python's package index, and needs 6 GB of disk until the tests have passed; `--without-torch` needs little of both.
     PythonCheck(PythonCheckArgs),
 
     /// Compile the CUDA kernels, compare their PTX with the files checked in, and list what they need on each card.

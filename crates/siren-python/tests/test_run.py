@@ -1,9 +1,12 @@
 """Runs of configs."""
 
+import pathlib
+
 import numpy as np
 import pytest
 import siren
 
+CONFIGS = pathlib.Path(__file__).parents[3] / "configs"
 CONFIG = """
 kind = "image"
 [signal]
@@ -74,3 +77,39 @@ def test_a_run_of_a_hypernetwork_has_no_field_of_its_own(tmp_path):
         siren.load(tmp_path / "run")
     with pytest.raises(ValueError, match="is not a run folder|no run"):
         siren.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name, kind, shape",
+    [
+        ("audio", "sound", (44100,)),
+        ("video", "clip", (32, 64, 64, 3)),
+        ("poisson", "picture", (128, 128)),
+        ("shape", "shape", None),
+        ("helmholtz", "wave", None),
+    ],
+)
+def test_runs_of_other_kinds_give_fields_in_the_units_of_their_signals(name, kind, shape, tmp_path):
+    config = CONFIGS / f"{name}.toml"
+    if not config.exists():
+        pytest.skip("configs are in the repository")
+    small = {"train.steps": 2, "train.warmup_steps": 0, "field.hidden_features": 16}
+    field = siren.run(config, small, out=tmp_path / "run").field()
+    assert field.kind == kind
+    if shape is None:
+        with pytest.raises(TypeError, match=f"a {kind} is no picture"):
+            field.render()
+    else:
+        assert field.render().shape == shape
+    # Derivatives are those of the values, also where both have units.
+    x = np.full((1, field.in_features), 0.25)
+    step = {"sound": 1e-5, "shape": 1e-2}.get(kind, 1e-4)
+    up, down = x.copy(), x.copy()
+    up[0, 0] += step
+    down[0, 0] -= step
+    slope = (field(up) - field(down))[0] / (2 * step)
+    np.testing.assert_allclose(field.gradient(x)[0, :, 0], slope, rtol=0.02, atol=0.02 * np.abs(slope).max())
+    field.save(tmp_path / "field.safetensors")
+    again = siren.load(tmp_path / "field.safetensors")
+    assert again.kind == kind
+    np.testing.assert_array_equal(again(x), field(x))
