@@ -12,8 +12,8 @@ use siren_core::train::StepReport;
 
 use crate::arrays::{array, coordinates, copied, handed_over};
 use crate::errors::{of_candle, raised};
-use crate::kind::{Kind, Part};
-use crate::network::{Network, config_of, dtype};
+use crate::kind::{FieldKind, JetPart};
+use crate::network::{PyNetwork, config_of, dtype};
 use crate::process::must_not_be_forked;
 use crate::render::{Rendering, render};
 
@@ -41,7 +41,7 @@ impl FitRecord {
 /// A field with the facts of its signal: a function of coordinates with exact derivatives.
 #[pyclass(frozen, module = "siren")]
 pub struct Field {
-    pub kind: Kind,
+    pub kind: FieldKind,
     pub record: FitRecord,
 }
 
@@ -53,7 +53,7 @@ impl Field {
         py: Python<'py>,
         coords: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let values = self.part(py, coords, &Order::Value, Part::Value)?;
+        let values = self.part(py, coords, &Order::Value, JetPart::Value)?;
         handed_over(py, values)
     }
 
@@ -63,7 +63,7 @@ impl Field {
         py: Python<'py>,
         coords: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let gradients = self.part(py, coords, &Order::Gradient, Part::Gradient)?;
+        let gradients = self.part(py, coords, &Order::Gradient, JetPart::Gradient)?;
         handed_over(py, gradients)
     }
 
@@ -74,7 +74,7 @@ impl Field {
         coords: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let order = Order::laplacian(self.in_features());
-        let traces = self.part(py, coords, &order, Part::Traces)?;
+        let traces = self.part(py, coords, &order, JetPart::Traces)?;
         handed_over(py, traces.squeeze(2).map_err(of_candle)?)
     }
 
@@ -85,7 +85,7 @@ impl Field {
         coords: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let dims = self.in_features();
-        let traces = self.part(py, coords, &Order::hessian(dims), Part::Traces)?;
+        let traces = self.part(py, coords, &Order::hessian(dims), JetPart::Traces)?;
         // Entry (i, j) of the upper triangle, row by row.
         let entry = |i: usize, j: usize| {
             let (i, j) = (i.min(j), i.max(j));
@@ -141,8 +141,8 @@ impl Field {
     }
 
     /// Returns the network of the field and its parameters `(P,)`, for `siren.Siren.from_field`.
-    fn _network<'py>(&self, py: Python<'py>) -> PyResult<(Network, Bound<'py, PyAny>)> {
-        Network::of_field(py, self.kind.siren())
+    fn _network<'py>(&self, py: Python<'py>) -> PyResult<(PyNetwork, Bound<'py, PyAny>)> {
+        PyNetwork::of_field(py, self.kind.siren())
     }
 
     /// "picture", "sound", "clip", "shape", "wave", "grid" or "points".
@@ -212,7 +212,7 @@ impl Field {
 }
 
 impl Field {
-    pub fn without_record(kind: Kind) -> Self {
+    pub fn without_record(kind: FieldKind) -> Self {
         Self {
             kind,
             record: FitRecord::default(),
@@ -224,7 +224,7 @@ impl Field {
         py: Python<'_>,
         coords: &Bound<'_, PyAny>,
         order: &Order,
-        part: Part,
+        part: JetPart,
     ) -> PyResult<Tensor> {
         must_not_be_forked()?;
         let siren = self.kind.siren();
@@ -246,6 +246,6 @@ pub fn load(py: Python<'_>, path: PathBuf, checkpoint: Option<&str>) -> PyResult
             "checkpoint: expected none for a file: a run folder has checkpoints",
         ));
     }
-    let kind = py.detach(|| Kind::open(&path)).map_err(raised)?;
+    let kind = py.detach(|| FieldKind::open(&path)).map_err(raised)?;
     Ok(Field::without_record(kind))
 }

@@ -13,7 +13,7 @@ use siren_run::Machine;
 use crate::arrays::floats;
 use crate::errors::{of_candle, raised};
 use crate::field::{Field, FitRecord};
-use crate::kind::Kind;
+use crate::kind::FieldKind;
 use crate::process::must_not_be_forked;
 use crate::settings::configured;
 use crate::signals::{self, Points, Target};
@@ -22,7 +22,7 @@ use crate::watch::{Reporter, Watched, warn, watch};
 /// Keyword arguments of `siren.fit`.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
-pub struct Options<'py> {
+pub struct FitOptions<'py> {
     kind: Option<String>,
     target: String,
     steps: Option<u64>,
@@ -42,7 +42,7 @@ pub fn fit<'py>(
     py: Python<'py>,
     array: &Bound<'py, PyAny>,
     coordinates: Option<&Bound<'py, PyAny>>,
-    options: Options<'py>,
+    options: FitOptions<'py>,
 ) -> PyResult<Field> {
     must_not_be_forked()?;
     let options = &options;
@@ -60,21 +60,21 @@ pub fn fit<'py>(
             let image = signals::picture(array, options.points, options.seed)?;
             let recipe = signals::picture_recipe(&image, options.seed).map_err(raised)?;
             fitted(py, options, image, recipe, |siren, image| {
-                Ok(Kind::Picture(image.field(siren)?))
+                Ok(FieldKind::Picture(image.field(siren)?))
             })
         }
         "sound" => {
             let audio = signals::sound(array, options.points, options.rate, options.seed)?;
             let recipe = audio.recipe();
             fitted(py, options, audio, recipe, |siren, audio| {
-                Ok(Kind::Sound(audio.field(siren)?))
+                Ok(FieldKind::Sound(audio.field(siren)?))
             })
         }
         "clip" => {
             let video = signals::clip(array, options.points, options.rate, options.seed)?;
             let recipe = video.recipe();
             fitted(py, options, video, recipe, |siren, video| {
-                Ok(Kind::Clip(video.field(siren)?))
+                Ok(FieldKind::Clip(video.field(siren)?))
             })
         }
         "values" => {
@@ -82,8 +82,8 @@ pub fn fit<'py>(
             let recipe = points.recipe();
             fitted(py, options, points, recipe, |siren, points| {
                 Ok(match &points.sides {
-                    Some(sides) => Kind::Grid(siren, sides.clone()),
-                    None => Kind::Plain(siren),
+                    Some(sides) => FieldKind::Grid(siren, sides.clone()),
+                    None => FieldKind::Plain(siren),
                 })
             })
         }
@@ -99,7 +99,7 @@ fn fit_points<'py>(
     array: &Bound<'py, PyAny>,
     coordinates: &Bound<'py, PyAny>,
     target: Target,
-    options: &Options<'py>,
+    options: &FitOptions<'py>,
 ) -> PyResult<Field> {
     must_be_values(options)?;
     let coords = floats(coordinates, "coordinates")?;
@@ -116,12 +116,12 @@ fn fit_points<'py>(
     let points = Points::new(array, &coords, target, options.points, options.seed)?;
     let recipe = points.recipe();
     fitted(py, options, points, recipe, |siren, _| {
-        Ok(Kind::Plain(siren))
+        Ok(FieldKind::Plain(siren))
     })
 }
 
 /// Checks that no other kind of signal is asked for than values at points.
-fn must_be_values(options: &Options<'_>) -> PyResult<()> {
+fn must_be_values(options: &FitOptions<'_>) -> PyResult<()> {
     match options.kind.as_deref() {
         None | Some("values") => Ok(()),
         Some(kind) => Err(PyValueError::new_err(format!(
@@ -131,7 +131,7 @@ fn must_be_values(options: &Options<'_>) -> PyResult<()> {
 }
 
 /// Returns the kind of signal that an array is: the one that is asked for, or by the number of its axes.
-fn kind_of(array: &Bound<'_, PyAny>, options: &Options<'_>) -> PyResult<String> {
+fn kind_of(array: &Bound<'_, PyAny>, options: &FitOptions<'_>) -> PyResult<String> {
     if let Some(kind) = &options.kind {
         return Ok(kind.clone());
     }
@@ -160,10 +160,10 @@ fn kind_of(array: &Bound<'_, PyAny>, options: &Options<'_>) -> PyResult<String> 
 /// Trains a field on a task and joins it with the facts of its signal.
 fn fitted<T: Task<Model = Siren> + Send + Sync>(
     py: Python<'_>,
-    options: &Options<'_>,
+    options: &FitOptions<'_>,
     task: T,
     recipe: FitConfig,
-    join: impl FnOnce(Siren, &T) -> Result<Kind>,
+    join: impl FnOnce(Siren, &T) -> Result<FieldKind>,
 ) -> PyResult<Field> {
     let mut config = FitConfig {
         field: configured(&recipe.field, "field", options.field.as_ref())?,

@@ -12,7 +12,7 @@ use siren_video::ClipField;
 use siren_wave::WaveField;
 
 /// A field and what is known of its signal.
-pub enum Kind {
+pub enum FieldKind {
     Picture(PictureField),
     Sound(SoundField),
     Clip(ClipField),
@@ -31,7 +31,7 @@ struct Units {
     offset: Vec<f64>,
 }
 
-impl Kind {
+impl FieldKind {
     /// Returns the network with its parameters.
     pub fn siren(&self) -> &Siren {
         match self {
@@ -122,7 +122,7 @@ impl Kind {
     }
 
     /// Returns a part of the jet at `coords (n, d)`, both in the units of the signal.
-    pub fn part(&self, coords: &Tensor, order: &Order, part: Part) -> Result<Tensor> {
+    pub fn part(&self, coords: &Tensor, order: &Order, part: JetPart) -> Result<Tensor> {
         let units = self.units();
         let siren = self.siren();
         let like = |values: Vec<f64>, shape: &[usize]| {
@@ -142,20 +142,20 @@ impl Kind {
             like(gains.collect(), &[1, channels, 1])
         };
         Ok(match part {
-            Part::Value => {
+            JetPart::Value => {
                 let value = jet.value()?.unsqueeze(2)?.broadcast_mul(&gain(0)?)?;
                 let offset = like(units.offset.clone(), &[1, channels, 1])?;
                 value.broadcast_add(&offset)?.squeeze(2)?
             }
-            Part::Gradient => jet.gradient()?.broadcast_mul(&gain(1)?)?,
-            Part::Traces => jet.traces()?.broadcast_mul(&gain(2)?)?,
+            JetPart::Gradient => jet.gradient()?.broadcast_mul(&gain(1)?)?,
+            JetPart::Traces => jet.traces()?.broadcast_mul(&gain(2)?)?,
         })
     }
 }
 
 /// A part of a jet.
 #[derive(Clone, Copy)]
-pub enum Part {
+pub enum JetPart {
     Value,
     Gradient,
     Traces,

@@ -33,7 +33,7 @@ mod _siren {
     #[pymodule_export]
     use crate::fit::fit;
     #[pymodule_export]
-    use crate::network::{ForwardPass, Network};
+    use crate::network::{PyForwardPass, PyNetwork};
     #[pymodule_export]
     use crate::runs::{record, run};
     #[pymodule_export]

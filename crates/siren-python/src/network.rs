@@ -30,11 +30,11 @@ pub fn order(name: &str, dims: usize) -> PyResult<Order> {
 }
 
 /// A network: a function of flat parameters `(P,)` and coordinates `(n, d)`.
-#[pyclass(frozen, module = "siren._siren")]
-pub struct Network(pub field::Network);
+#[pyclass(frozen, name = "Network", module = "siren._siren")]
+pub struct PyNetwork(pub field::Network);
 
 #[pymethods]
-impl Network {
+impl PyNetwork {
     /// Makes a network and draws its parameters, `(P,)` in double precision.
     #[staticmethod]
     fn draw<'py>(
@@ -129,7 +129,7 @@ impl Network {
         params: &Bound<'py, PyAny>,
         coords: &Bound<'py, PyAny>,
         order: &str,
-    ) -> PyResult<(ForwardPass, Bound<'py, PyAny>)> {
+    ) -> PyResult<(PyForwardPass, Bound<'py, PyAny>)> {
         must_not_be_forked()?;
         let order = self::order(order, self.0.in_features())?;
         let (params, coords) = (
@@ -139,7 +139,7 @@ impl Network {
         let pass = py.detach(|| self.0.forward(&params, &coords, &order));
         let pass = pass.map_err(raised)?;
         let jets = copied(py, pass.jet().packed())?;
-        Ok((ForwardPass(pass), jets))
+        Ok((PyForwardPass(pass), jets))
     }
 
     /// Writes the network with parameters `(P,)` to a `.safetensors` file.
@@ -157,7 +157,7 @@ impl Network {
     }
 }
 
-impl Network {
+impl PyNetwork {
     /// Returns the network of a field and a copy of its parameters `(P,)`, without unknown coefficients.
     pub fn of_field<'py>(py: Python<'py>, field: &Siren) -> PyResult<(Self, Bound<'py, PyAny>)> {
         let network = field.network().clone();
@@ -176,11 +176,11 @@ pub fn config_of<'py>(py: Python<'py>, config: &SirenConfig) -> PyResult<Bound<'
 }
 
 /// Jets with what a backward pass needs.
-#[pyclass(frozen, module = "siren._siren")]
-pub struct ForwardPass(field::ForwardPass);
+#[pyclass(frozen, name = "ForwardPass", module = "siren._siren")]
+pub struct PyForwardPass(field::ForwardPass);
 
 #[pymethods]
-impl ForwardPass {
+impl PyForwardPass {
     /// Returns the gradient with respect to the parameters `(P,)`, given that with respect to the jets.
     fn backward<'py>(
         &self,

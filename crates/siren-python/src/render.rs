@@ -11,7 +11,7 @@ use siren_video::ClipField;
 
 use crate::arrays::{array, handed_over};
 use crate::errors::raised;
-use crate::kind::Kind;
+use crate::kind::FieldKind;
 use crate::network::dtype;
 
 /// What is asked of a rendering.
@@ -27,25 +27,25 @@ pub struct Rendering<'a> {
 /// `ValueError` for a size, a rate or a quantity that the kind of signal does not have; `TypeError` for a kind that is no array.
 pub fn render<'py>(
     py: Python<'py>,
-    kind: &Kind,
+    kind: &FieldKind,
     asked: Rendering<'_>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let quantity = asked.quantity;
-    if quantity != "value" && !matches!(kind, Kind::Picture(_)) {
+    if quantity != "value" && !matches!(kind, FieldKind::Picture(_)) {
         return Err(PyValueError::new_err(format!(
             "quantity: expected \"value\" for a {}, got \"{quantity}\": the methods `gradient` and `laplacian` give derivatives at any points",
             kind.name()
         )));
     }
     match kind {
-        Kind::Picture(field) => picture(py, field, asked),
-        Kind::Sound(field) => sound(py, field, &asked),
-        Kind::Clip(field) => clip(py, field, asked),
-        Kind::Grid(siren, sides) => {
+        FieldKind::Picture(field) => picture(py, field, asked),
+        FieldKind::Sound(field) => sound(py, field, &asked),
+        FieldKind::Clip(field) => clip(py, field, asked),
+        FieldKind::Grid(siren, sides) => {
             no_rate(asked.rate, "grid")?;
             on_grid(py, siren, &asked.size.unwrap_or_else(|| sides.clone()))
         }
-        Kind::Plain(siren) => {
+        FieldKind::Plain(siren) => {
             no_rate(asked.rate, "field of points")?;
             let Some(sides) = asked.size else {
                 let dims = siren.in_features();
@@ -56,10 +56,10 @@ pub fn render<'py>(
             };
             on_grid(py, siren, &sides)
         }
-        Kind::Shape(_) => Err(PyTypeError::new_err(
+        FieldKind::Shape(_) => Err(PyTypeError::new_err(
             "a shape is no picture: call the field for signed distances at positions, or export a mesh with the program siren-shape",
         )),
-        Kind::Wave(_) => Err(PyTypeError::new_err(
+        FieldKind::Wave(_) => Err(PyTypeError::new_err(
             "a wave is no picture: call the field for the values of the network at points, or render it with the program siren-wave",
         )),
     }

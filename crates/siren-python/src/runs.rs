@@ -23,7 +23,7 @@ use siren_wave::{WaveField, Waves};
 use crate::arrays::array;
 use crate::errors::raised;
 use crate::field::Field;
-use crate::kind::Kind;
+use crate::kind::FieldKind;
 use crate::process::must_not_be_forked;
 use crate::settings::dictionary;
 use crate::watch::{Reporter, warn, watch};
@@ -55,7 +55,7 @@ fn unknown_kind(kind: &str) -> Error {
 /// Keyword arguments of `siren.run`.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
-pub struct Options<'py> {
+pub struct RunOptions<'py> {
     out: Option<PathBuf>,
     callback: Option<Bound<'py, PyAny>>,
     device: String,
@@ -68,7 +68,7 @@ pub fn run<'py>(
     py: Python<'py>,
     path: PathBuf,
     overrides: Vec<String>,
-    options: Options<'py>,
+    options: RunOptions<'py>,
 ) -> PyResult<(PathBuf, bool)> {
     must_not_be_forked()?;
     let machine = Machine::new(&options.device, options.threads).map_err(raised)?;
@@ -175,33 +175,33 @@ pub fn load_run(py: Python<'_>, folder: &Path, checkpoint: Option<&str>) -> PyRe
     Ok(Field::without_record(kind))
 }
 
-fn restored(folder: &Path, choice: Option<CheckpointChoice>) -> Result<Kind> {
+fn restored(folder: &Path, choice: Option<CheckpointChoice>) -> Result<FieldKind> {
     let engine = &FieldEngine::Cpu;
     let kind = kind_of(&RunFolder::open(folder)?.config())?;
     Ok(match kind.as_str() {
         Image::KIND => {
             let run = restore::<Image>(folder, choice, engine)?;
-            Kind::Picture(PictureField::new(run.model, run.metadata)?)
+            FieldKind::Picture(PictureField::new(run.model, run.metadata)?)
         }
         Poisson::KIND => {
             let run = restore::<Poisson>(folder, choice, engine)?;
-            Kind::Picture(PictureField::new(run.model, run.metadata)?)
+            FieldKind::Picture(PictureField::new(run.model, run.metadata)?)
         }
         Audio::KIND => {
             let run = restore::<Audio>(folder, choice, engine)?;
-            Kind::Sound(SoundField::new(run.model, run.metadata)?)
+            FieldKind::Sound(SoundField::new(run.model, run.metadata)?)
         }
         Video::KIND => {
             let run = restore::<Video>(folder, choice, engine)?;
-            Kind::Clip(ClipField::new(run.model, run.metadata)?)
+            FieldKind::Clip(ClipField::new(run.model, run.metadata)?)
         }
         Shape::KIND => {
             let run = restore::<Shape>(folder, choice, engine)?;
-            Kind::Shape(ShapeField::new(run.model, run.metadata)?)
+            FieldKind::Shape(ShapeField::new(run.model, run.metadata)?)
         }
         Waves::KIND => {
             let run = restore::<Waves>(folder, choice, engine)?;
-            Kind::Wave(WaveField::new(run.model, run.metadata)?)
+            FieldKind::Wave(WaveField::new(run.model, run.metadata)?)
         }
         Hyper::KIND => {
             return Err(Error::RunFolder {
