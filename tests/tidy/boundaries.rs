@@ -8,7 +8,7 @@ use crate::{assert_none, cargo_tree, files, root};
 const PICTURES: &[&str] = &["siren-core", "siren-picture", "siren-run"];
 
 /// The packages of the workspace that each package may depend on. `siren-bench` and `siren-tests` may depend on all.
-const PACKAGES: [(&str, &[&str]); 20] = [
+const PACKAGES: [(&str, &[&str]); 21] = [
     ("siren-workspace-hack", &[]),
     ("xtask", &[]),
     // It starts the programs and links none of them.
@@ -59,6 +59,21 @@ const PACKAGES: [(&str, &[&str]); 20] = [
             "siren-core",
             "siren-run",
             "siren-sweep",
+            "siren-audio",
+            "siren-hyper",
+            "siren-image",
+            "siren-poisson",
+            "siren-shape",
+            "siren-video",
+            "siren-wave",
+        ],
+    ),
+    // It offers what all domains have.
+    (
+        "siren-python",
+        &[
+            "siren-core",
+            "siren-run",
             "siren-audio",
             "siren-hyper",
             "siren-image",

@@ -32,6 +32,7 @@ const SELECTIONS: &[&str] = &[
     "--package siren-hyper --no-default-features",
     "--package siren-wave",
     "--package siren-wave --no-default-features",
+    "--package siren-python",
     "--package siren-sweep",
     "--package siren",
     "--package siren-bench",

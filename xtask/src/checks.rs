@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::ffmpeg;
 use crate::launch::cargo;
+use crate::python;
 use crate::slurm;
 
 /// The test of `tests/reference/` that writes the pages of docs/reference/ if `UPDATE_REFERENCE` is set.
@@ -154,6 +155,11 @@ pub fn ci(root: &Path) -> Result<ExitCode> {
     require_cargo_deny(root)?;
     let has_ffmpeg = ffmpeg::is_installed();
     let mut steps = ci_steps(has_ffmpeg);
+    if python::is_installed() {
+        steps.push(python::step());
+    } else {
+        println!("no Python 3.10 with venv is installed, so the Python package is not tested");
+    }
     if slurm::is_installed() {
         steps.push(slurm::step(has_ffmpeg));
     }

@@ -11,6 +11,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::kernels::KernelsArgs;
 use crate::package::PackageArgs;
+use crate::python::{PythonCheckArgs, WheelArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,6 +30,8 @@ Examples:
   cargo xtask kernels --sass
   cargo xtask mpi-check
   cargo xtask package
+  cargo xtask wheel --out dist
+  cargo xtask python-check --without-torch
 
 `cargo xtask COMMAND --help` explains a command.
 Exit status: that of the program started; 1 for an error before that; 2 for a wrong command line.";
@@ -161,7 +164,7 @@ pub enum Command {
     /// local sweep. Everything is in a temporary folder and ends with the check.
     SlurmCheck,
 
-    /// Run every check in order (format, dependencies, lint, documentation, tests, Slurm if it is installed) until one fails.
+    /// Run every check in order (format, dependencies, lint, documentation, tests, the Python package if Python is installed, Slurm if it is installed) until one fails.
     ///
     /// The dependency check needs cargo-deny (`cargo install --locked cargo-deny`). A summary lists the outcome of each check and its time
     /// in seconds.
@@ -177,6 +180,15 @@ pub enum Command {
     ///
     /// The archive is for this kind of machine; the program links to nothing but the system's C library.
     Package(PackageArgs),
+    /// Build the wheel of the Python package, for every Python from 3.10 on this system.
+    ///
+    /// Needs Python, and maturin, which is downloaded to the target folder unless it is installed.
+    Wheel(WheelArgs),
+
+    /// Build the wheel, install it with NumPy and PyTorch in a fresh virtual environment, and run its tests and its notebook there.
+    ///
+    /// Downloads 3 GB from Python's package index, and needs 6 GB of disk until the tests have passed; `--without-torch` needs little of both.
+    PythonCheck(PythonCheckArgs),
 
     /// Compile the CUDA kernels, compare their PTX with the files checked in, and list what they need on each card.
     ///

@@ -21,6 +21,7 @@ mod kind;
 mod launch;
 mod mpi_check;
 mod package;
+mod python;
 mod slurm;
 
 use std::path::{Path, PathBuf};
@@ -63,6 +64,8 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Reference => checks::reference(&root),
         Command::Ci => checks::ci(&root),
         Command::MpiCheck => mpi_check::run(&root),
+        Command::Wheel(args) => python::wheel(&root, args),
+        Command::PythonCheck(args) => python::check(&root, args),
         Command::Kernels(args) => kernels::run(&root, args),
         Command::Package(args) => package::run(&root, args),
         Command::Program(command) => Launch::of(command, kind_of_config, kind_of_run)?.start(&root),

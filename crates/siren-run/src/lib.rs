@@ -65,7 +65,9 @@ mod session;
 pub use self::config::{Config, RunConfig, kind_of};
 pub use self::domain::{Artifacts, ConfigOf, Domain, FormerDefault, Recorded};
 pub use self::folder::tensorboard;
-pub use self::folder::{CheckpointChoice, EvaluationRow, Record, RunFolder, Weights, export};
+pub use self::folder::{
+    CheckpointChoice, EvaluationRow, Record, RunFolder, StepRow, Weights, export,
+};
 pub use self::hooks::{Hooks, RunObserver, Silent};
 pub use self::machine::Machine;
 pub use self::report::{made_by, report_on, run_page, write_page};

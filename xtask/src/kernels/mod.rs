@@ -28,6 +28,8 @@ use toolkit::{CudaToolkit, Disassembler};
 use usage::{CARDS, KernelUsage};
 use variants::KernelVariant;
 
+pub use toolkit::output_of;
+
 /// The folder of the kernels, relative to the root of the workspace.
 const FOLDER: &str = "crates/siren-cuda/kernels";
 

@@ -3,12 +3,25 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor};
 use siren_kernel::product::sum_of_squares;
 
 use super::resident::ResidentGradient;
 use super::tensor::read;
 use crate::error::Result;
+
+/// Runs the backward pass of a loss: every gradient starts here.
+///
+/// # Errors
+/// Only from candle.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one call of the backward pass"
+)]
+pub fn differentiate(loss: &Tensor) -> Result<GradStore> {
+    Ok(loss.backward()?)
+}
 
 /// Whether the jets of a prepared network can be differentiated in the parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

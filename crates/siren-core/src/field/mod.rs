@@ -10,6 +10,7 @@ mod backend;
 mod config;
 mod encoding;
 mod engine;
+mod forward;
 mod gradients;
 mod init;
 mod jet;
@@ -35,7 +36,8 @@ pub use self::encoding::{
     Encoding, FourierEncoding, NerfEncoding, RbfEncoding, nyquist_frequencies,
 };
 pub use self::engine::FieldEngine;
-pub use self::gradients::{FlatGradient, Gradients};
+pub use self::forward::ForwardPass;
+pub use self::gradients::{FlatGradient, Gradients, differentiate};
 pub use self::init::{normal, uniform};
 pub use self::jet::Jet;
 pub(crate) use self::layout::{COEFFICIENT_PREFIX, missing_coefficient};

@@ -105,7 +105,7 @@ impl Prepared<'_> {
     }
 
     /// Checks the arguments of a differentiable call.
-    fn check_tracked(&self, coords: &Tensor, order: &Order) -> Result<()> {
+    pub(super) fn check_tracked(&self, coords: &Tensor, order: &Order) -> Result<()> {
         self.check(coords, order)?;
         if self.gradients == Gradients::Tracked {
             return Ok(());

@@ -20,31 +20,18 @@ mod tree;
 
 use std::ops::ControlFlow;
 
-use candle_core::Tensor;
-use candle_core::backprop::GradStore;
-
 use crate::error::{Error, Result};
 use crate::field::Siren;
 use crate::optimizer::{Evaluation, Linearization, Optimizer, OptimizerState, Problem};
 use crate::ranks::Ranks;
+
+pub use crate::field::differentiate;
 
 pub use self::config::{Precision, ScheduleKind, TrainConfig};
 pub use self::fit::{Fit, FitConfig, resolve};
 pub use self::model::{Blueprint, Loss, Model, Time};
 pub use self::stop::StopToken;
 pub use self::task::Task;
-
-/// Runs the backward pass of a loss: every gradient starts here.
-///
-/// # Errors
-/// Only from candle.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one call of the backward pass"
-)]
-pub fn differentiate(loss: &Tensor) -> Result<GradStore> {
-    Ok(loss.backward()?)
-}
 
 /// One named part of the loss: its mean over the points of its sample, unweighted.
 #[derive(Clone, Debug, PartialEq)]

@@ -21,7 +21,7 @@ use siren_core::{Error, Result};
 pub(crate) use self::checkpoint::{Best, Checkpoint, State, save_checkpoint};
 pub(crate) use self::columns::Columns;
 pub(crate) use self::record::read_summary_table;
-pub use self::record::{EvaluationRow, Record};
+pub use self::record::{EvaluationRow, Record, StepRow};
 pub(crate) use self::rows::{Column, Continuation, Rows, TableDigest, Tables, damaged, last_value};
 pub(crate) use self::summary::{
     FinalTables, Summary, check_created_config, is_of_config, parse_summary, provenance,

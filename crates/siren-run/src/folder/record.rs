@@ -21,6 +21,15 @@ pub struct Record {
     pub summary: Option<BTreeMap<String, f64>>,
 }
 
+/// One row of `metrics.csv`: a step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepRow {
+    /// Steps taken, this one included.
+    pub step: u64,
+    /// Loss, terms, learning rate and gradient norm by name. A term that has ended is absent.
+    pub values: BTreeMap<String, f64>,
+}
+
 /// One row of `evaluation.csv`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvaluationRow {
@@ -64,6 +73,25 @@ impl Record {
             curve: curve.collect(),
             summary,
         })
+    }
+
+    /// Reads the steps of a run, in order. The run may be in progress.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if there is no run at that path; [`Error::Io`] if the table cannot be read.
+    pub fn read_steps(run: &Path) -> Result<Vec<StepRow>> {
+        let table = Columns::read(&RunFolder::open(run)?.metrics())?;
+        let rows = table.steps.iter().enumerate();
+        let row = |(row, &step): (usize, &u64)| {
+            let values = table
+                .columns
+                .iter()
+                .map(|column| (column.name.clone(), column.values[row]));
+            // The cell of a term that has ended is empty; every number in it is finite.
+            let values = values.filter(|(_, value)| !value.is_nan()).collect();
+            StepRow { step, values }
+        };
+        Ok(rows.map(row).collect())
     }
 
     /// Returns whether the run took all its steps and wrote its summary.
@@ -161,5 +189,22 @@ mod tests {
         let record = Record::read(run.path()).unwrap();
         assert_eq!(record.last("steps"), Some(30.0));
         assert_eq!(record.best("seconds", Better::Lower), Some(1.5));
+    }
+
+    #[test]
+    fn steps_are_read_without_the_cells_of_terms_that_have_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(&folder.path().join("run"), "kind = \"image\"\n", "").unwrap();
+        assert!(Record::read_steps(run.path()).unwrap().is_empty());
+        std::fs::write(
+            run.metrics(),
+            "step,loss,prior\n1,0.5,0.25\n2,0.125,\n3,0.0,",
+        )
+        .unwrap();
+        let steps = Record::read_steps(run.path()).unwrap();
+        assert_eq!(steps.len(), 2);
+        assert_eq!(steps[0].values["prior"].to_bits(), 0.25_f64.to_bits());
+        assert_eq!(steps[1].step, 2);
+        assert_eq!(steps[1].values.len(), 1);
     }
 }
