@@ -257,8 +257,6 @@ mod tests {
     #[test]
     fn the_threads_of_candle_run_before_the_work_starts() {
         let machine = Machine::new("cpu", Some(1)).unwrap();
-        use std::time::Duration;
-
         let count_of_candle = || {
             let threads = std::fs::read_dir("/proc/self/task").unwrap();
             let paths = threads.map(|thread| thread.unwrap().path().join("comm"));
@@ -269,7 +267,7 @@ mod tests {
             // A thread gives itself its name, some time after it was started.
             let mut waits = 0;
             while count_of_candle() < candle_threads() && waits < 500 {
-                std::thread::sleep(Duration::from_millis(10));
+                std::thread::sleep(std::time::Duration::from_millis(10));
                 waits += 1;
             }
             Ok(count_of_candle())
