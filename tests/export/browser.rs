@@ -15,7 +15,7 @@ pub enum Engine {
 }
 
 /// Time for a page, which runs on a CPU that other tests share.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// Collects what a page writes to the console, and errors that it does not catch.
 const LISTENER: &str = "<script>window.heard=[];\

@@ -8,6 +8,23 @@ use siren_run::portable::Format;
 
 use crate::fields::{assert_close, examples, picture, points, text};
 
+/// Returns a program that prints the value by both functions, and the gradient, of each channel at each point.
+fn main_function(points: &[f64]) -> String {
+    let mut program = String::from(
+        "#include <stdio.h>\n#include \"field.h\"\nint main(void) {\n  float y[3], again[3], dy[3][2];\n  int i;\n",
+    );
+    for point in points.chunks(2) {
+        let (x, y) = (point[0], point[1]);
+        let _ = write!(
+            program,
+            "  {{ float x[2] = {{ {x:?}f, {y:?}f }}; field(x, y); field_gradient(x, again, dy);\n  \
+             for (i = 0; i < 3; ++i) printf(\"%.9g %.9g %.9g %.9g\\n\", y[i], again[i], dy[i][0], dy[i][1]); }}\n"
+        );
+    }
+    program += "  return 0;\n}\n";
+    program
+}
+
 #[test]
 fn a_c_header_computes_the_values_and_gradients_of_every_activation_and_encoding() {
     if !Command::new("cc")
@@ -27,19 +44,7 @@ fn a_c_header_computes_the_values_and_gradients_of_every_activation_and_encoding
             text(&picture(&example.field, 8, 8), Format::C),
         )
         .unwrap();
-        let mut program = String::from(
-            "#include <stdio.h>\n#include \"field.h\"\nint main(void) {\n  float y[3], again[3], dy[3][2];\n  int i;\n",
-        );
-        for point in points.chunks(2) {
-            let (x, y) = (point[0], point[1]);
-            let _ = write!(
-                program,
-                "  {{ float x[2] = {{ {x:?}f, {y:?}f }}; field(x, y); field_gradient(x, again, dy);\n  \
-                 for (i = 0; i < 3; ++i) printf(\"%.9g %.9g %.9g %.9g\\n\", y[i], again[i], dy[i][0], dy[i][1]); }}\n"
-            );
-        }
-        program += "  return 0;\n}\n";
-        fs::write(path("main.c"), program).unwrap();
+        fs::write(path("main.c"), main_function(&points)).unwrap();
         let built = Command::new("cc")
             .args([
                 "-std=c99",

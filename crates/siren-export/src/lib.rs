@@ -115,7 +115,7 @@ pub fn write(portable: &Portable<'_>, precision: WeightPrecision, path: &Path) -
 /// Returns the bytes of a file.
 ///
 /// # Errors
-/// As [`write`], but those of the file.
+/// As [`write()`], but those of the file.
 pub fn encode(
     portable: &Portable<'_>,
     precision: WeightPrecision,

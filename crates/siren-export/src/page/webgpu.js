@@ -3,7 +3,8 @@ class WebGpuEngine {
   static async create(layers, shaders) {
     const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" }).catch(() => null);
     const device = await adapter?.requestDevice().catch(() => null);
-    return device ? new WebGpuEngine(device, layers, shaders) : null;
+    if (!device || layers.some((layer) => weightRows(layer).byteLength > device.limits.maxStorageBufferBindingSize)) return null;
+    return new WebGpuEngine(device, layers, shaders);
   }
   constructor(device, layers, shaders) {
     Object.assign(this, { device, layers, shaders, name: "WebGPU", pipelines: new Map(), components: 0 });
@@ -12,6 +13,8 @@ class WebGpuEngine {
     this.tile = clamp(64 * Math.floor(device.limits.maxStorageBufferBindingSize / (16 * 5 * this.groups * 64)), 64, 8192);
     this.weights = layers.map((layer) => this.upload(layer));
     device.lost.then((info) => { this.lost = info.message || "the graphics device was lost"; });
+    // Errors of WebGPU are events: no picture is drawn from what follows one.
+    device.addEventListener("uncapturederror", (event) => { this.lost = event.error.message; });
   }
   upload(layer) {
     const data = weightRows(layer), usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
@@ -124,6 +127,7 @@ class WebGpuEngine {
     }
     staging.unmap();
     staging.destroy();
+    if (this.lost) throw new Error(`${this.lost}; reload the page`);
     return result;
   }
 }
