@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(table.steps, [1, 2]);
         assert_eq!(table.values("loss").unwrap(), [0.5, 0.25]);
         let prior = table.values("prior").unwrap();
-        assert!(prior[0] == 2.0 && prior[1].is_nan());
+        assert!((prior[0] - 2.0).abs() < 1e-12 && prior[1].is_nan());
         assert_eq!(table.values("other"), None);
         table.check(Path::new("metrics.csv")).unwrap();
         assert_eq!(read("step,lo"), Columns::default());
