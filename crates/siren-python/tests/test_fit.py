@@ -124,6 +124,8 @@ def test_callbacks_run_on_the_thread_of_the_caller_while_others_go_on(picture, s
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_keeps_the_field_as_it_is(picture, small):
+    # A shell starts what runs in the background with Ctrl-C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.warns(UserWarning, match="Ctrl-C: stopped after step"):
         field = siren.fit(picture, steps=10_000_000, **small)
