@@ -276,7 +276,13 @@ mod tests {
             };
             let network = field.network();
             let order = derivatives(network.plan().layers[0].pointwise, 2);
-            for x in (-30..=30).map(|i| 0.31 * f64::from(i) / w.abs().max(0.1)) {
+            // Where the hyperbolic sine of H-SIREN is large, the sine of it has no digits left.
+            let spacing = if activation == Activation::HSiren {
+                0.05
+            } else {
+                0.31
+            };
+            for x in (-30..=30).map(|i| spacing * f64::from(i) / w.abs().max(0.1)) {
                 let z = w * x + b;
                 let expected: [f64; 3] =
                     [0, 1, 2].map(|k| v * w.powi(k as i32) * evaluate(&order[k], z));

@@ -114,7 +114,9 @@ fn a_sweep_starts_this_program_for_its_runs() {
     assert!(printed.contains("psnr_db"), "{printed}");
     assert_eq!(desk.succeed("table runs/s"), printed);
     assert_eq!(desk.succeed("report runs/s"), printed);
-    desk.succeed("report runs/s/000 -o one.html");
+    let listed = desk.succeed("sweep s.toml --list");
+    let member = listed.split_whitespace().next().unwrap();
+    desk.succeed(&format!("report runs/s/{member} -o one.html"));
     assert!(desk.path().join("one.html").is_file());
 }
 

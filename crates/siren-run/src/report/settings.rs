@@ -3,7 +3,7 @@
 use siren_report::Setting;
 use toml::{Table, Value};
 
-/// Returns the keys of a config in its order, with the default of each whose value is another one, and then the keys that only the default has.
+/// Returns the keys of a config in alphabetical order, with the default of each whose value is another one, and then the keys that only the default has.
 ///
 /// `kind`, which selects the defaults, the name of the run and the expected results are not settings of this kind: they have no default.
 pub(super) fn settings(config: &Table, defaults: Option<&Table>) -> Vec<Setting> {
@@ -82,12 +82,12 @@ mod tests {
         assert_eq!(
             shown,
             [
+                ("expect.psnr_db", "3.0", None),
                 ("kind", "\"image\"", None),
                 ("name", "\"a\"", None),
                 ("seed", "7", Some("0")),
-                ("train.steps", "3", None),
                 ("train.optimizer.muon.momentum", "0.9", Some("")),
-                ("expect.psnr_db", "3.0", None),
+                ("train.steps", "3", None),
                 ("train.optimizer", "", Some("\"adam\"")),
             ]
         );
