@@ -116,7 +116,7 @@ fn a_sweep_starts_this_program_for_its_runs() {
     assert_eq!(desk.succeed("report runs/s"), printed);
     let listed = desk.succeed("sweep s.toml --list");
     let member = listed.split_whitespace().next().unwrap();
-    desk.succeed(&format!("report runs/s/{member} -o one.html"));
+    desk.succeed(&format!("report runs/s/runs/{member} -o one.html"));
     assert!(desk.path().join("one.html").is_file());
 }
 
