@@ -91,7 +91,8 @@ impl Browser {
     /// Calls a method and returns its result.
     pub fn call(&mut self, method: &str, parameters: Value) -> Value {
         self.last += 1;
-        let mut request = json!({"id": self.last, "method": method, "params": parameters});
+        let mut request = json!({"id": self.last, "method": method});
+        request["params"] = parameters;
         if let Some(session) = &self.session {
             request["sessionId"] = json!(session);
         }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use siren_core::Result;
+use siren_core::file::has_extension;
 use siren_report::{Cell, Content, Member as MemberLine, Page, Plot, Run, Sweep, Table};
 use siren_run::{made_by, run_page, write_page};
 
@@ -109,11 +110,12 @@ fn picture(run: &Run) -> Option<&Path> {
         .exhibits
         .iter()
         .filter(|exhibit| exhibit.stays_in_folder());
-    let mut file = file.filter_map(|exhibit| match &exhibit.content {
+    let file = file.filter_map(|exhibit| match &exhibit.content {
         Content::Picture(file)
         | Content::Comparison { fit: file, .. }
         | Content::Sound { picture: file, .. } => Some(file),
         Content::Clip(_) | Content::Mesh(_) => None,
     });
-    file.find(|file| file.ends_with(".png")).map(Path::new)
+    file.map(Path::new)
+        .find(|file| has_extension(file, &["png"]))
 }

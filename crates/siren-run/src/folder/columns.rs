@@ -7,7 +7,7 @@ use siren_core::{Error, Result};
 
 /// The complete rows of a table whose first column is `step`.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Columns {
+pub(crate) struct NamedColumns {
     pub(crate) steps: Vec<u64>,
     pub(crate) columns: Vec<NamedColumn>,
     /// Number of the first line, counted from 1, that is no row, if there is one. An incomplete last line is not meant: the run may be writing it.
@@ -22,7 +22,7 @@ pub(crate) struct NamedColumn {
     pub(crate) values: Vec<f64>,
 }
 
-impl Columns {
+impl NamedColumns {
     /// Reads a table; one that does not exist has no rows. Lines that are no rows are skipped.
     ///
     /// # Errors
@@ -106,11 +106,11 @@ impl Columns {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Columns {
+    fn read(text: &str) -> NamedColumns {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.csv");
         std::fs::write(&path, text).unwrap();
-        Columns::read(&path).unwrap()
+        NamedColumns::read(&path).unwrap()
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
         assert!((prior[0] - 2.0).abs() < 1e-12 && prior[1].is_nan());
         assert_eq!(table.values("other"), None);
         table.check(Path::new("metrics.csv")).unwrap();
-        assert_eq!(read("step,lo"), Columns::default());
+        assert_eq!(read("step,lo"), NamedColumns::default());
     }
 
     #[test]

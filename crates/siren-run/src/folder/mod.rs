@@ -19,7 +19,7 @@ use siren_core::file::{make_folder, quoted, remove_folder, try_lock, write_atomi
 use siren_core::{Error, Result};
 
 pub(crate) use self::checkpoint::{Best, Checkpoint, State, save_checkpoint};
-pub(crate) use self::columns::Columns;
+pub(crate) use self::columns::NamedColumns;
 pub(crate) use self::record::read_summary_table;
 pub use self::record::{EvaluationRow, Record, StepRow};
 pub(crate) use self::rows::{Column, Continuation, Rows, TableDigest, Tables, damaged, last_value};

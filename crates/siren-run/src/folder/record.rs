@@ -7,7 +7,7 @@ use siren_core::file::{quoted, read_text};
 use siren_core::metrics::Better;
 use siren_core::{Error, Result};
 
-use super::columns::Columns;
+use super::columns::NamedColumns;
 use super::{FinalTables, RunFolder, parse_summary};
 
 /// Config, evaluations and summary of a run, finished or not.
@@ -49,7 +49,7 @@ impl Record {
     pub fn read(run: &Path) -> Result<Self> {
         let folder = RunFolder::open(run)?;
         let summary = read_summary(&folder)?;
-        let timing = Columns::read(&folder.timing())?;
+        let timing = NamedColumns::read(&folder.timing())?;
         let seconds = timing.values("seconds").unwrap_or_default();
         let seconds: BTreeMap<u64, f64> = timing
             .steps
@@ -57,7 +57,7 @@ impl Record {
             .copied()
             .zip(seconds.iter().copied())
             .collect();
-        let evaluation = Columns::read(&folder.evaluation())?;
+        let evaluation = NamedColumns::read(&folder.evaluation())?;
         let rows = evaluation.steps.iter().enumerate();
         let curve = rows.map(|(row, &step)| EvaluationRow {
             step,
@@ -80,7 +80,7 @@ impl Record {
     /// # Errors
     /// [`Error::RunFolder`] if there is no run at that path; [`Error::Io`] if the table cannot be read.
     pub fn read_steps(run: &Path) -> Result<Vec<StepRow>> {
-        let table = Columns::read(&RunFolder::open(run)?.metrics())?;
+        let table = NamedColumns::read(&RunFolder::open(run)?.metrics())?;
         let rows = table.steps.iter().enumerate();
         let row = |(row, &step): (usize, &u64)| {
             let values = table

@@ -10,7 +10,7 @@ use siren_report::{Exhibit, Fact, Point, Run, Score, Series};
 use toml::{Table, Value};
 
 use super::settings::settings;
-use crate::folder::{Columns, RunFolder, is_of_config, read_summary_table};
+use crate::folder::{NamedColumns, RunFolder, is_of_config, read_summary_table};
 use crate::program::wrapper_command;
 
 /// Columns of `metrics.csv` that are no terms of the loss.
@@ -80,8 +80,8 @@ fn parse(text: &str, path: &Path) -> Result<Table> {
 
 /// The tables of a run, every line of which is a row.
 struct RunTables {
-    metrics: Columns,
-    evaluation: Columns,
+    metrics: NamedColumns,
+    evaluation: NamedColumns,
     /// Seconds of training by step.
     seconds: HashMap<u64, f64>,
 }
@@ -89,7 +89,7 @@ struct RunTables {
 impl RunTables {
     fn read(folder: &RunFolder) -> Result<Self> {
         let read = |path: &Path| {
-            let table = Columns::read(path)?;
+            let table = NamedColumns::read(path)?;
             table.check(path)?;
             Ok::<_, Error>(table)
         };
@@ -103,7 +103,7 @@ impl RunTables {
     }
 
     /// Returns the columns of a table that `is_wanted` accepts by name.
-    fn series(&self, table: &Columns, is_wanted: impl Fn(&str) -> bool) -> Vec<Series> {
+    fn series(&self, table: &NamedColumns, is_wanted: impl Fn(&str) -> bool) -> Vec<Series> {
         let columns = table.columns.iter();
         let wanted = columns.filter(|column| is_wanted(&column.name));
         let series = wanted.map(|column| Series {
@@ -235,7 +235,7 @@ fn grouped(number: u64) -> String {
 }
 
 /// Returns the metrics of the last evaluation beside the expected ones.
-fn scores(evaluation: &Columns, config: &Table) -> Vec<Score> {
+fn scores(evaluation: &NamedColumns, config: &Table) -> Vec<Score> {
     let expect = config.get("expect").and_then(Value::as_table);
     let expected = |name: &str| {
         let value = expect?.get(name)?;
