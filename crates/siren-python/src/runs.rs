@@ -8,13 +8,13 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use siren_audio::{Audio, SoundField};
 use siren_core::field::FieldEngine;
-use siren_core::file::read_text;
 use siren_core::{Error, Result};
 use siren_hyper::Hyper;
 use siren_image::{Image, PictureField};
 use siren_poisson::Poisson;
 use siren_run::{
-    CheckpointChoice, Domain, Hooks, Machine, Outcome, Record, RunFolder, restore, resume, start,
+    CheckpointChoice, Domain, Hooks, Machine, Outcome, Record, RunFolder, kind_of, restore, resume,
+    start,
 };
 use siren_shape::{Shape, ShapeField};
 use siren_video::{ClipField, Video};
@@ -30,23 +30,6 @@ use crate::watch::{Reporter, warn, watch};
 
 /// Kinds of runs, for messages.
 const KINDS: &str = "image, audio, video, poisson, shape, wave or hyper";
-
-/// Returns the `kind` at the top of a config.
-fn kind_of(config: &Path) -> Result<String> {
-    let origin = config.display().to_string();
-    let text = read_text(config)?;
-    let table: toml::Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| Error::Config {
-            origin: origin.clone(),
-            message: error.to_string(),
-        })?;
-    let kind = table.get("kind").and_then(toml::Value::as_str);
-    kind.map(str::to_owned).ok_or_else(|| Error::Config {
-        origin,
-        message: format!("no top-level `kind`, expected one of {KINDS}"),
-    })
-}
 
 fn unknown_kind(kind: &str) -> Error {
     Error::invalid("kind", kind, KINDS)
@@ -141,7 +124,7 @@ fn resumed(
     machine: &Machine,
     reporter: &mut Reporter,
 ) -> Result<(RunFolder, Outcome)> {
-    let kind = kind_of(&RunFolder::open(folder)?.config())?;
+    let kind = kind_of(folder)?;
     let stop = reporter.stop.clone();
     let hooks = Hooks {
         observer: reporter,
@@ -177,7 +160,7 @@ pub fn load_run(py: Python<'_>, folder: &Path, checkpoint: Option<&str>) -> PyRe
 
 fn restored(folder: &Path, choice: Option<CheckpointChoice>) -> Result<FieldKind> {
     let engine = &FieldEngine::Cpu;
-    let kind = kind_of(&RunFolder::open(folder)?.config())?;
+    let kind = kind_of(folder)?;
     Ok(match kind.as_str() {
         Image::KIND => {
             let run = restore::<Image>(folder, choice, engine)?;

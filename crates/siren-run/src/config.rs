@@ -93,7 +93,7 @@ impl Default for RunConfig {
 /// The kind of a config, whatever its other keys are.
 #[derive(Deserialize)]
 struct NamedKind {
-    kind: String,
+    kind: Option<String>,
 }
 
 /// Returns the `kind` of a config file, or of a run folder, whatever its other keys are.
@@ -110,7 +110,11 @@ pub fn kind_of(path: &Path) -> Result<String> {
         origin: config.display().to_string(),
         text: read_text(&config)?,
     };
-    Ok(source.deserialize::<NamedKind>(&[])?.kind)
+    let named: NamedKind = source.deserialize(&[])?;
+    named.kind.ok_or_else(|| Error::Config {
+        origin: source.origin,
+        message: "no top-level `kind`, such as kind = \"image\"".to_owned(),
+    })
 }
 
 /// Checks the kind of a config.
@@ -129,8 +133,8 @@ impl<S: Table, O: Table, M: Table> Config<S, O, M> {
     pub fn parse(source: &Source, kind: &str, overrides: &[String]) -> Result<Self> {
         let attribute = |error| source.attribute(error, overrides);
         // First, since the keys of another kind are unknown.
-        if let Ok(named) = source.deserialize::<NamedKind>(overrides) {
-            check_kind(&named.kind, kind).map_err(attribute)?;
+        if let Ok(NamedKind { kind: Some(found) }) = source.deserialize(overrides) {
+            check_kind(&found, kind).map_err(attribute)?;
         }
         let mut config: Self = source.deserialize(overrides)?;
         config.validate().map_err(attribute)?;

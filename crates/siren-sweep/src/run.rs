@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use siren_core::file::quoted;
 use siren_run::program::{
-    EXIT_STATUS, Interrupt, command_name, print_note, print_result, wrapper_command,
+    EXIT_STATUS, Interrupt, command_name, command_of_all_kinds, print_note, print_result,
 };
 
 use crate::check::unfinished_members;
@@ -212,8 +212,8 @@ impl RunArgs {
 
     /// Returns the command that continues this sweep, for a shell: the same config with the same options.
     fn command(&self) -> String {
-        let program = match wrapper_command() {
-            Some(wrapper) => format!("{wrapper} sweep"),
+        let program = match command_of_all_kinds() {
+            Some(command) => format!("{command} sweep"),
             None => format!("{} run", command_name()),
         };
         let mut words = vec![program, quoted(&self.config)];

@@ -62,6 +62,8 @@ fn a_new_config_is_run_rendered_and_exported_by_its_kind() {
     desk.succeed("render --scale 2 -o large.png runs/image");
     desk.succeed("export runs/image -o image.safetensors");
     assert!(desk.path().join("large.png").is_file());
+    let page = std::fs::read_to_string(desk.path().join("runs/image/report.html")).unwrap();
+    assert!(page.contains("siren run runs") && !page.contains("siren-image run"));
     let printed = desk.succeed("resume runs/image");
     assert!(
         printed.contains("program run") || printed.contains("siren run"),
@@ -118,6 +120,37 @@ fn a_sweep_starts_this_program_for_its_runs() {
     let member = listed.split_whitespace().next().unwrap();
     desk.succeed(&format!("report runs/s/runs/{member} -o one.html"));
     assert!(desk.path().join("one.html").is_file());
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_sweep_is_continued_by_the_command_that_it_prints() {
+    let desk = Desk::new();
+    desk.write(
+        "s.toml",
+        "kind = \"image\"\n[signal]\nsize = 8\n[field]\nhidden_features = 4\n[train]\nsteps = 100000000\n\
+         [[sweep.axes]]\nname = \"seed\"\nkey = \"seed\"\nvalues = [0]\n\
+         [sweep.table]\nrows = \"seed\"\nmetrics = [\"psnr_db\"]\n",
+    );
+    let mut command = Command::new(env!("CARGO_BIN_EXE_siren"));
+    command.args(["sweep", "s.toml"]).current_dir(desk.path());
+    command.env_remove("SIREN_COMMAND").stdout(Stdio::piped());
+    let sweep = command.stderr(Stdio::null()).spawn().unwrap();
+    let metrics = desk.path().join("runs/s/runs/0/metrics.csv");
+    while !std::fs::metadata(&metrics).is_ok_and(|file| file.len() > 100) {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    // To the sweep alone, which stops its run.
+    let pid = sweep.id().to_string();
+    let told = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(told.unwrap().success());
+    let ended = sweep.wait_with_output().unwrap();
+    let printed = String::from_utf8(ended.stdout).unwrap();
+    assert_eq!(ended.status.code(), Some(130), "{printed}");
+    assert!(
+        printed.contains("continue with: siren sweep s.toml"),
+        "{printed}"
+    );
 }
 
 #[cfg(unix)]

@@ -20,8 +20,8 @@ use siren_core::{Error, Result};
 
 pub(crate) use self::checkpoint::{Best, Checkpoint, State, save_checkpoint};
 pub(crate) use self::columns::NamedColumns;
-pub(crate) use self::record::read_summary_table;
 pub use self::record::{EvaluationRow, Record, StepRow};
+pub(crate) use self::record::{number, read_summary_table};
 pub(crate) use self::rows::{Column, Continuation, Rows, TableDigest, Tables, damaged, last_value};
 pub(crate) use self::summary::{
     FinalTables, Summary, check_created_config, is_of_config, parse_summary, provenance,

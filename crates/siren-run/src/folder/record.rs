@@ -129,15 +129,19 @@ fn read_summary(folder: &RunFolder) -> Result<Option<BTreeMap<String, f64>>> {
     let Some(table) = read_summary_table(folder)? else {
         return Ok(None);
     };
-    let number = |value: &toml::Value| match value {
-        toml::Value::Float(number) => Some(*number),
-        toml::Value::Integer(number) => Some(*number as f64),
-        _ => None,
-    };
     let numbers = table
         .iter()
         .filter_map(|(name, value)| Some((name.clone(), number(value)?)));
     Ok(Some(numbers.collect()))
+}
+
+/// Returns a number of a summary or config, written with or without a point.
+pub(crate) fn number(value: &toml::Value) -> Option<f64> {
+    match value {
+        toml::Value::Float(number) => Some(*number),
+        toml::Value::Integer(number) => Some(*number as f64),
+        _ => None,
+    }
 }
 
 /// Returns the summary, or `None` if the file does not exist. The tables of the folder are those of the summary.

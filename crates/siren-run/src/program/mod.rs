@@ -13,7 +13,7 @@ mod mpi;
 mod progress;
 
 pub use self::cli::{FittedArgs, MachineArgs, Render, STOP_AT_EOF, SharedCommand, exit};
-pub use self::command::{command_name, wrapper_command};
+pub use self::command::{command_name, command_of_all_kinds};
 pub use self::console::{print_note, print_result, progress_bar};
 pub use self::domain_program::{About, Program};
 pub use self::interrupt::{EXIT_STATUS, Interrupt};

@@ -10,8 +10,8 @@ use siren_report::{Exhibit, Fact, Point, Run, Score, Series};
 use toml::{Table, Value};
 
 use super::settings::settings;
-use crate::folder::{NamedColumns, RunFolder, is_of_config, read_summary_table};
-use crate::program::wrapper_command;
+use crate::folder::{NamedColumns, RunFolder, is_of_config, number, read_summary_table};
+use crate::program::command_of_all_kinds;
 
 /// Columns of `metrics.csv` that are no terms of the loss.
 const NO_TERMS: [&str; 2] = ["learning_rate", "gradient_norm"];
@@ -137,7 +137,7 @@ fn state(steps: u64, config: &Table, summary: Option<&Table>) -> String {
 
 /// Returns the command line that repeats a run.
 fn command(folder: &RunFolder, kind: &str, provenance: &Table) -> String {
-    let program = wrapper_command().unwrap_or_else(|| format!("siren-{kind}"));
+    let program = command_of_all_kinds().unwrap_or_else(|| format!("siren-{kind}"));
     let device = provenance.get("device").and_then(Value::as_str);
     let device = match device {
         Some(device) if device != "cpu" => format!(" --device {}", quoted(Path::new(device))),
@@ -167,12 +167,7 @@ fn facts(provenance: &Table, summary: Option<&Table>) -> Vec<Fact> {
                 .map_or_else(|| value.to_string(), str::to_owned),
         )
     };
-    let number = |key: &str| {
-        let value = summary?.get(key)?;
-        value
-            .as_float()
-            .or_else(|| value.as_integer().map(|n| n as f64))
-    };
+    let number = |key: &str| number(summary?.get(key)?);
     push("Started", text("start"));
     push("Training time", number("seconds").map(duration));
     push(
@@ -237,12 +232,7 @@ fn grouped(number: u64) -> String {
 /// Returns the metrics of the last evaluation beside the expected ones.
 fn scores(evaluation: &NamedColumns, config: &Table) -> Vec<Score> {
     let expect = config.get("expect").and_then(Value::as_table);
-    let expected = |name: &str| {
-        let value = expect?.get(name)?;
-        value
-            .as_float()
-            .or_else(|| value.as_integer().map(|n| n as f64))
-    };
+    let expected = |name: &str| number(expect?.get(name)?);
     let columns = evaluation.columns.iter();
     let mut scores: Vec<Score> = columns
         .map(|column| Score {
