@@ -8,3 +8,5 @@ mod fields;
 mod onnx;
 mod pages;
 mod shaders;
+#[path = "../support/mod.rs"]
+mod support;

@@ -48,6 +48,14 @@ pub fn chromium() -> Option<PathBuf> {
 impl Browser {
     /// Starts the browser. WebGL is computed on the CPU.
     pub fn start(chromium: &Path) -> Self {
+        Self::start_with(
+            chromium,
+            &["--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
+        )
+    }
+
+    /// Starts the browser with options, which select what computes graphics.
+    pub fn start_with(chromium: &Path, options: &[&str]) -> Self {
         let profile = tempfile::tempdir().unwrap();
         // The protocol has the descriptors 3 and 4, which a shell copies from the standard streams.
         let mut child = Command::new("sh")
@@ -57,11 +65,10 @@ impl Browser {
                 "--headless=new",
                 "--no-sandbox",
                 "--remote-debugging-pipe",
-                "--use-angle=swiftshader",
-                "--enable-unsafe-swiftshader",
                 "--no-first-run",
                 "--hide-scrollbars",
             ])
+            .args(options)
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -136,10 +143,15 @@ impl Browser {
 
     /// Opens a file at a size in pixels and waits until all of it is loaded.
     pub fn open(&mut self, page: &Path, width: u32, height: u32) {
+        self.open_at(page, "", width, height);
+    }
+
+    /// Opens a file as [`open`](Self::open) does, with a fragment of its address, such as `#zoom=8`.
+    pub fn open_at(&mut self, page: &Path, fragment: &str, width: u32, height: u32) {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500});
         self.call("Emulation.setDeviceMetricsOverride", size);
         let loads = self.loads;
-        let address = format!("file://{}", page.display());
+        let address = format!("file://{}{fragment}", page.display());
         self.call("Page.navigate", json!({ "url": address }));
         while self.loads == loads {
             self.receive();

@@ -7,6 +7,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
+use crate::kernels::output_of;
 use crate::launch::cargo;
 
 /// Files of the workspace that an archive has besides the program.
@@ -47,8 +48,7 @@ pub fn run(root: &Path, args: &PackageArgs) -> Result<ExitCode> {
     // On Linux, macOS and Windows alike.
     let mut tar = Command::new("tar");
     tar.args(["-czf", &archive, &name]).current_dir(&args.out);
-    let status = tar.status().context("cannot start `tar`")?;
-    ensure!(status.success(), "`tar` failed ({status})");
+    output_of(&mut tar)?;
     println!("wrote {}", args.out.join(archive).display());
     Ok(ExitCode::SUCCESS)
 }
@@ -98,17 +98,11 @@ fn host() -> Result<String> {
     Ok(host.context("`rustc -vV` names no host")?.to_owned())
 }
 
+/// Runs a program to its end and returns its standard output.
 fn output(program: &Path, args: &[&str]) -> Result<String> {
-    let mut command = Command::new(program);
-    let output = command.args(args).output();
-    let output = output.with_context(|| format!("cannot start {}", program.display()))?;
-    let line = format!("{} {}", program.display(), args.join(" "));
-    ensure!(
-        output.status.success(),
-        "`{line}` failed: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).with_context(|| format!("`{line}` printed no UTF-8"))
+    let output = output_of(Command::new(program).args(args))?;
+    String::from_utf8(output.stdout)
+        .with_context(|| format!("{} printed no UTF-8", program.display()))
 }
 
 /// Fills the folder of the archive.

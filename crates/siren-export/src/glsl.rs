@@ -136,14 +136,28 @@ fn affine(text: &mut String, index: usize, layer: &Layer) {
     );
 }
 
-/// Returns a statement that applies `order` of the activation, unless a lane is among those that pass.
-fn applied(index: usize, layer: &Layer, order: usize, passing: &str) -> String {
-    let function = format!("field_function_{index}_{order}(z[i])");
+/// Returns the derivative of an order of a layer's activation at `z`, group `i` of four; lanes that pass without activation have `passing`.
+fn applied(index: usize, layer: &Layer, order: usize, z: &str, passing: &str) -> String {
+    let function = format!("field_function_{index}_{order}({z})");
     if layer.passed == 0 {
         return function;
     }
     let passed = layer.passed;
     format!("mix({function}, {passing}, lessThan(vec4(0, 1, 2, 3) + float(4 * i), vec4({passed})))")
+}
+
+/// Appends the array `PREFIXh0` of the coordinates, or of their derivative.
+fn input_array(text: &mut String, prefix: &str, value: &str) {
+    let _ = writeln!(text, "  vec4 {prefix}h0[1];\n  {prefix}h0[0] = {value};");
+}
+
+/// Appends the array `PREFIXh(INDEX + 1)`, the product of the weights of a layer and `PREFIXhINDEX`.
+fn product_array(text: &mut String, prefix: &str, index: usize, layer: &Layer) {
+    let (last, outputs) = (index + 1, layer.fan_out.div_ceil(4));
+    let _ = writeln!(
+        text,
+        "  vec4 {prefix}h{last}[{outputs}];\n  field_weight_{index}({prefix}h{index}, {prefix}h{last});"
+    );
 }
 
 /// Appends the function of the value.
@@ -153,22 +167,16 @@ fn value(text: &mut String, program: &Program, input: &str) {
         text,
         "\n// The value at the coordinates p.\n{output} field({input} p) {{"
     );
-    let _ = writeln!(
-        text,
-        "  vec4 h0[1];\n  h0[0] = {};",
-        padded("p", program.inputs)
-    );
+    input_array(text, "", &padded("p", program.inputs));
     let mut last = 0;
     for (index, layer) in program.layers.iter().enumerate() {
         let outputs = layer.fan_out.div_ceil(4);
         last = index + 1;
-        let _ = writeln!(
-            text,
-            "  vec4 h{last}[{outputs}];\n  field_weight_{index}(h{index}, h{last});"
-        );
+        product_array(text, "", index, layer);
         let _ = writeln!(text, "  for (int i = 0; i < {outputs}; ++i) {{");
         let _ = writeln!(text, "    h{last}[i] += field_bias_{index}[i];");
-        let term = applied(index, layer, 0, "z[i]").replace("z[i]", &format!("h{last}[i]"));
+        let z = format!("h{last}[i]");
+        let term = applied(index, layer, 0, &z, &z);
         let _ = writeln!(text, "    h{last}[i] = {term};\n  }}");
     }
     let _ = writeln!(
@@ -185,36 +193,27 @@ fn gradient(text: &mut String, program: &Program, input: &str) {
         text,
         "\n// The derivative of the value with respect to each coordinate; returns the value.\n{output} field_gradient({input} p, out {output} slope[{d}]) {{"
     );
-    let _ = writeln!(text, "  vec4 h0[1];\n  h0[0] = {};", padded("p", d));
+    input_array(text, "", &padded("p", d));
     for axis in 0..d {
         let unit: Vec<&str> = (0..4)
             .map(|i| if i == axis { "1.0" } else { "0.0" })
             .collect();
-        let _ = writeln!(
-            text,
-            "  vec4 d{axis}h0[1];\n  d{axis}h0[0] = vec4({});",
-            unit.join(", ")
-        );
+        let unit = format!("vec4({})", unit.join(", "));
+        input_array(text, &format!("d{axis}"), &unit);
     }
     let mut last = 0;
     for (index, layer) in program.layers.iter().enumerate() {
         let outputs = layer.fan_out.div_ceil(4);
         last = index + 1;
-        let _ = writeln!(
-            text,
-            "  vec4 h{last}[{outputs}];\n  field_weight_{index}(h{index}, h{last});"
-        );
+        product_array(text, "", index, layer);
         for axis in 0..d {
-            let _ = writeln!(
-                text,
-                "  vec4 d{axis}h{last}[{outputs}];\n  field_weight_{index}(d{axis}h{index}, d{axis}h{last});"
-            );
+            product_array(text, &format!("d{axis}"), index, layer);
         }
         let _ = writeln!(text, "  for (int i = 0; i < {outputs}; ++i) {{");
         let _ = writeln!(text, "    vec4 z = h{last}[i] + field_bias_{index}[i];");
-        let slope = applied(index, layer, 1, "vec4(1.0)").replace("z[i]", "z");
+        let slope = applied(index, layer, 1, "z", "vec4(1.0)");
         let _ = writeln!(text, "    vec4 s = {slope};");
-        let term = applied(index, layer, 0, "z[i]").replace("z[i]", "z");
+        let term = applied(index, layer, 0, "z", "z");
         let _ = writeln!(text, "    h{last}[i] = {term};");
         for axis in 0..d {
             let _ = writeln!(text, "    d{axis}h{last}[i] *= s;");
