@@ -209,11 +209,27 @@ pub fn record(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> {
         .map_err(|error: toml::de::Error| PyValueError::new_err(error.to_string()))?;
     record.set_item("config", dictionary(py, &config)?)?;
     let steps = Record::read_steps(&path).map_err(raised)?;
-    let steps = steps.iter().map(|row| (row.step, None, &row.values));
-    record.set_item("steps", columns(py, steps.collect(), false)?)?;
-    let curve = read.curve.iter();
-    let curve = curve.map(|row| (row.step, row.seconds, &row.metrics));
-    record.set_item("evaluations", columns(py, curve.collect(), true)?)?;
+    let steps: Vec<Row<'_>> = steps
+        .iter()
+        .map(|row| Row {
+            step: row.step,
+            values: &row.values,
+        })
+        .collect();
+    record.set_item("steps", columns(py, &steps)?)?;
+    let curve: Vec<Row<'_>> = read
+        .curve
+        .iter()
+        .map(|row| Row {
+            step: row.step,
+            values: &row.metrics,
+        })
+        .collect();
+    let evaluations = columns(py, &curve)?;
+    let seconds = read.curve.iter().map(|row| row.seconds.unwrap_or(f64::NAN));
+    let seconds = array::<f64>(py, seconds.collect(), &[curve.len()])?;
+    evaluations.set_item("seconds", seconds)?;
+    record.set_item("evaluations", evaluations)?;
     let summary = read.summary.map(|numbers| {
         let summary = PyDict::new(py);
         for (name, number) in numbers {
@@ -225,23 +241,21 @@ pub fn record(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> {
     Ok(record)
 }
 
-/// Returns rows as arrays by the names of their columns. A cell that a row lacks is NaN.
-fn columns<'py>(
-    py: Python<'py>,
-    rows: Vec<(u64, Option<f64>, &BTreeMap<String, f64>)>,
-    has_seconds: bool,
-) -> PyResult<Bound<'py, PyDict>> {
+/// A row of a table: a step, and numbers by the names of their columns.
+struct Row<'a> {
+    step: u64,
+    values: &'a BTreeMap<String, f64>,
+}
+
+/// Returns rows as arrays `(rows,)` by the names of their columns, `step` among them. A cell that a row lacks is NaN.
+fn columns<'py>(py: Python<'py>, rows: &[Row<'_>]) -> PyResult<Bound<'py, PyDict>> {
     let table = PyDict::new(py);
     let count = [rows.len()];
-    let steps = rows.iter().map(|row| row.0).collect();
+    let steps = rows.iter().map(|row| row.step).collect();
     table.set_item("step", array::<u64>(py, steps, &count)?)?;
-    if has_seconds {
-        let seconds = rows.iter().map(|row| row.1.unwrap_or(f64::NAN)).collect();
-        table.set_item("seconds", array::<f64>(py, seconds, &count)?)?;
-    }
-    let names: BTreeSet<&String> = rows.iter().flat_map(|row| row.2.keys()).collect();
+    let names: BTreeSet<&String> = rows.iter().flat_map(|row| row.values.keys()).collect();
     for name in names {
-        let cells = rows.iter().map(|row| row.2.get(name).copied());
+        let cells = rows.iter().map(|row| row.values.get(name).copied());
         let cells = cells.map(|cell| cell.unwrap_or(f64::NAN)).collect();
         table.set_item(name, array::<f64>(py, cells, &count)?)?;
     }
