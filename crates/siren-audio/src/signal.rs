@@ -44,6 +44,10 @@ impl Task for Audio {
         Ok(Spectrum::of(&self.raster()?))
     }
 
+    fn grid(&self) -> Option<Grid> {
+        Grid::new(&[self.sound.frames()], CoordinateRule::Stretch).ok()
+    }
+
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
         let sample = self.raster()?.sample(dtype, device)?;
         let sampler = self.sampling.sampler(sample, self.seed);

@@ -62,6 +62,10 @@ impl Task for Image {
         Ok(Spectrum::of(&raster))
     }
 
+    fn grid(&self) -> Option<Grid> {
+        Some(self.grid.clone())
+    }
+
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
         let mut sample = self.sample(dtype, device)?;
         let all = sample.len();

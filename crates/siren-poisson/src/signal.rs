@@ -67,6 +67,10 @@ impl Task for Poisson {
         Ok(Spectrum::of(&raster))
     }
 
+    fn grid(&self) -> Option<Grid> {
+        Some(self.grid.clone())
+    }
+
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
         let targets = self.field_targets();
         let shares = self.shares(&targets);

@@ -415,6 +415,11 @@ impl Task for Points {
         ))
     }
 
+    fn grid(&self) -> Option<Grid> {
+        let sides = self.sides.as_deref()?;
+        Grid::new(sides, CoordinateRule::Stretch).ok()
+    }
+
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
         let to = |tensor: &Tensor| {
             Ok::<_, siren_core::Error>(tensor.to_dtype(dtype)?.to_device(device)?)

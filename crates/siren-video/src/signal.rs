@@ -61,6 +61,10 @@ impl Task for Video {
         }))
     }
 
+    fn grid(&self) -> Option<Grid> {
+        Some(self.grid.clone())
+    }
+
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
         let sampler = VoxelSampler::new(&self.clip, &self.grid, &self.sampling, self.seed, device);
         let sampler = sampler.in_type(dtype);

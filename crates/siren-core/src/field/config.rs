@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::activation::Activation;
 use super::encoding::{Encoding, positive_single};
+use super::mosaic::MosaicConfig;
 use super::omega::{AUTO, Omega, WeightNoise};
 use crate::error::{Error, Result};
 
@@ -42,6 +43,9 @@ pub struct SirenConfig {
     pub first_bias: Option<f64>,
     /// Encoding of the coordinates before the first layer.
     pub encoding: Encoding,
+    /// Many networks on a grid of tiles instead of one. Default: one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mosaic: Option<MosaicConfig>,
 }
 
 /// Initialization of the weights.
@@ -82,6 +86,7 @@ impl Default for SirenConfig {
             bias: BiasInit::Authors,
             first_bias: None,
             encoding: Encoding::Identity,
+            mosaic: None,
         }
     }
 }
@@ -119,6 +124,13 @@ impl SirenConfig {
         if let Some(noise) = self.weight_noise {
             self.validate_noise(noise)?;
         }
+        if let Some(mosaic) = &self.mosaic {
+            mosaic.validate()?;
+            if self.learn_omega {
+                let expected = "false: the tiles of a mosaic have no learned frequencies";
+                return Err(Error::invalid("field.learn_omega", true, expected));
+            }
+        }
         self.encoding.validate()
     }
 
@@ -155,7 +167,8 @@ impl SirenConfig {
     pub fn resolve(&mut self, centroid: f64, nyquist: f64, shape: FieldShape, learning_rate: f64) {
         let dims = shape.in_features;
         if self.first_omega_0 == Omega::Auto {
-            self.first_omega_0 = Omega::of_spectrum(centroid, dims, learning_rate);
+            let scale = self.mosaic.as_ref().map_or(1.0, MosaicConfig::mean_scale);
+            self.first_omega_0 = Omega::of_spectrum(centroid / scale, dims, learning_rate);
         }
         if self.weight_noise == Some(WeightNoise::Auto) {
             let share = centroid / nyquist;

@@ -57,6 +57,23 @@ pub(crate) fn missing_coefficient<'a>(
 }
 
 impl Entry {
+    /// Returns the matrices of which this parameter consists: itself, or those of the tiles of a mosaic, each with a name of its own.
+    pub(crate) fn matrices(&self) -> Vec<Self> {
+        let &[count, rows, columns] = self.shape.as_slice() else {
+            return vec![self.clone()];
+        };
+        let matrix = |index: usize| {
+            let start = self.range.start + index * rows * columns;
+            Self {
+                name: format!("{}.{index}", self.name),
+                shape: vec![rows, columns],
+                range: start..start + rows * columns,
+                role: self.role,
+            }
+        };
+        (0..count).map(matrix).collect()
+    }
+
     /// Returns the name that the user gave an unknown coefficient; the name of any other entry.
     pub(crate) fn short_name(&self) -> &str {
         self.name
@@ -83,6 +100,17 @@ impl Layout {
             role,
         });
         range
+    }
+
+    /// Returns the parameters of `count` networks of this layout: each entry with one more axis `(count, …)` in front.
+    #[must_use]
+    pub fn stacked(&self, count: usize) -> Self {
+        let mut stacked = Self::default();
+        for entry in &self.entries {
+            let shape = [&[count], entry.shape.as_slice()].concat();
+            stacked.push(entry.name.clone(), &shape, entry.role);
+        }
+        stacked
     }
 
     /// Returns the parameters of one role, in order.

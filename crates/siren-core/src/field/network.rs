@@ -5,18 +5,19 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use siren_kernel::Level;
-use siren_kernel::network::{Dense, Features, Order, Plan};
+use siren_kernel::network::{Order, Plan};
 
-use super::activation::Activation;
-use super::backend::{self, Backend, Composed, Pass};
+use super::backend::{self, Backend, Composed, Mosaics, Pass};
 use super::config::{FieldShape, SirenConfig};
-use super::encoding::{Encoding, nyquist_frequencies};
+use super::encoding::Encoding;
 use super::engine::FieldEngine;
 use super::gradients::Gradients;
 use super::init;
 use super::jet::{Jet, check_order};
 use super::layout::{Layout, Role};
+use super::mosaic::Tiling;
 use super::parameters::Parameters;
+use super::plan::lay_out;
 use super::prepared::Prepared;
 use crate::error::{Error, Result};
 
@@ -40,6 +41,10 @@ pub struct Network {
     /// Backend of the engine [`FieldEngine::Cpu`].
     host: Arc<dyn Backend>,
     engine: FieldEngine,
+    /// Layout of one tile of a mosaic, or that of the network.
+    tile_layout: Arc<Layout>,
+    /// The tiles of a mosaic; the plan is that of one of them.
+    tiling: Option<Arc<Tiling>>,
     /// Matrix `B (features, d)` of the Gaussian Fourier encoding, row-major; empty for other encodings.
     fourier_matrix: Vec<f64>,
 }
@@ -103,22 +108,36 @@ impl Network {
                 got: format!("{} and {}", shape.in_features, shape.out_features),
             });
         }
-        let (plan, layout) = lay_out(config, shape, &fourier_matrix);
-        if layout.len() > MAX_PARAMETERS {
+        let (plan, own) = lay_out(config, shape, &fourier_matrix);
+        let tiling = match &config.mosaic {
+            Some(mosaic) => Some(Arc::new(Tiling::new(mosaic, shape.in_features)?)),
+            None => None,
+        };
+        let tiles = tiling.as_ref().map_or(1, |tiling| tiling.count());
+        let parameters = own.len().saturating_mul(tiles);
+        if parameters > MAX_PARAMETERS {
             let expected = format!(
-                "a width that, with {} hidden layers and this encoding, gives at most {MAX_PARAMETERS} parameters; \
-                 here it gives {}",
+                "a width that, with {} hidden layers, this encoding and {tiles} tiles, gives at most {MAX_PARAMETERS} parameters; \
+                 here it gives {parameters}",
                 config.hidden_layers,
-                layout.len()
             );
             let key = "field.hidden_features";
             return Err(Error::invalid(key, config.hidden_features, &expected));
         }
-        let host = backend::for_device(device);
+        let host = match &tiling {
+            Some(_) if !device.is_cpu() => return Err(not_on_a_device()),
+            Some(tiling) => mosaics(tiling, &own, Level::best()),
+            None => backend::for_device(device),
+        };
         Ok(Self {
             config: config.clone(),
             shape,
-            layout: Arc::new(layout),
+            layout: Arc::new(match tiling {
+                Some(_) => own.stacked(tiles),
+                None => own.clone(),
+            }),
+            tile_layout: Arc::new(own),
+            tiling,
             plan: Arc::new(plan),
             backend: Arc::clone(&host),
             host,
@@ -159,14 +178,36 @@ impl Network {
                 available: available.join(", "),
             });
         }
-        Ok(self.hosted(backend::at_level(level)))
+        let backend = match &self.tiling {
+            Some(tiling) => mosaics(tiling, &self.tile_layout, level),
+            None => backend::at_level(level),
+        };
+        Ok(self.hosted(backend))
     }
 
     /// Returns the same network computed by candle's own operations, on any device: slower, and a reference implementation of the same
-    /// formulas for tests and benchmarks.
+    /// formulas for tests and benchmarks. A mosaic stays as it is.
     #[must_use]
     pub fn composed(self) -> Self {
+        if self.tiling.is_some() {
+            return self;
+        }
         self.hosted(Arc::new(Composed))
+    }
+
+    /// Checks that an engine can compute the network.
+    pub(super) fn must_run_on(&self, engine: &FieldEngine) -> Result<()> {
+        match (&self.tiling, engine) {
+            (None, _) | (_, FieldEngine::Cpu) => Ok(()),
+            #[cfg(feature = "cuda")]
+            (Some(_), FieldEngine::Cuda { .. }) => Err(not_on_a_device()),
+        }
+    }
+
+    /// Returns the number of networks of a mosaic; 1 for a single network.
+    #[must_use]
+    pub fn tiles(&self) -> usize {
+        self.tiling.as_ref().map_or(1, |tiling| tiling.count())
     }
 
     /// Returns the config from which the network was made.
@@ -193,7 +234,8 @@ impl Network {
         self.plan.out_features
     }
 
-    /// Returns the structure of the network: its encoding and its layers, with the ranges of their parameters.
+    /// Returns the structure of the network: its encoding and its layers, with the ranges of their parameters. That of a mosaic is the structure
+    /// of one tile's network.
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.plan
@@ -206,10 +248,28 @@ impl Network {
     }
 
     /// Draws parameters `(P,)` from `rng`, layer by layer the weights and the biases, in double precision: the same seed gives the same
-    /// network at either precision.
+    /// network at either precision. The networks of a mosaic are drawn one after the other.
     #[must_use]
     pub fn draw_parameters(&self, rng: &mut ChaCha8Rng) -> Vec<f64> {
-        let mut params = Vec::with_capacity(self.layout.len());
+        let tiles = self.tiles();
+        if tiles == 1 {
+            return self.draw_network(rng);
+        }
+        let mut params = vec![0.0; self.layout.len()];
+        for tile in 0..tiles {
+            let drawn = self.draw_network(rng);
+            for entry in self.tile_layout.entries() {
+                let own = entry.range.clone();
+                let first = own.start * tiles + tile * own.len();
+                params[first..first + own.len()].copy_from_slice(&drawn[own]);
+            }
+        }
+        params
+    }
+
+    /// Draws the parameters of one network.
+    fn draw_network(&self, rng: &mut ChaCha8Rng) -> Vec<f64> {
+        let mut params = Vec::with_capacity(self.tile_layout.len());
         if let Encoding::Rbf(rbf) = &self.config.encoding {
             let coordinates = rbf.centers * self.shape.in_features;
             params.extend(init::uniform(1.0, coordinates, rng));
@@ -286,6 +346,7 @@ impl Network {
             plan: &self.plan,
             backend: self.backend.as_ref(),
             pass,
+            parameters: self.layout.len(),
             gradients,
             dtype: params.dtype(),
             device: params.device().clone(),
@@ -370,79 +431,16 @@ impl std::fmt::Debug for Network {
     }
 }
 
-/// Returns the plan of the layers for the kernel, and the layout of their parameters with the names of the authors' checkpoints.
-fn lay_out(config: &SirenConfig, shape: FieldShape, fourier_matrix: &[f64]) -> (Plan, Layout) {
-    let mut layout = Layout::default();
-    let dims = shape.in_features;
-    let features = match &config.encoding {
-        Encoding::Identity => Features::Identity,
-        Encoding::Nerf(nerf) => {
-            let by_rule = match shape.samples_per_side {
-                _ if dims == 3 => 10,
-                Some(samples) => nyquist_frequencies(samples),
-                None => 4,
-            };
-            Features::nerf(dims, nerf.frequencies.unwrap_or(by_rule))
-        }
-        Encoding::Fourier(_) => Features::fourier(dims, fourier_matrix),
-        Encoding::Rbf(rbf) => {
-            let mut tensor = |name: &str, shape: &[usize]| {
-                layout.push(format!("rbf_layer.{name}"), shape, Role::Encoding)
-            };
-            Features::Rbf {
-                centers: rbf.centers,
-                first_center: tensor("centres", &[rbf.centers, dims]).start,
-                first_sigma: tensor("sigmas", &[rbf.centers]).start,
-            }
-        }
-    };
-    let last = config.hidden_layers + 1;
-    let mut layers = Vec::new();
-    let mut fan_in = features.count(dims);
-    for index in 0..=last {
-        let (fan_out, pointwise) = if index == last {
-            (shape.out_features, siren_kernel::Pointwise::Linear)
-        } else {
-            (config.hidden_features, pointwise(config, index))
-        };
-        let weight_role = if index == 0 || index == last {
-            Role::OuterWeight
-        } else {
-            Role::HiddenWeight
-        };
-        let mut tensor = |name: &str, shape: &[usize], role| {
-            layout.push(format!("net.net.{index}.{name}"), shape, role)
-        };
-        layers.push(Dense {
-            fan_in,
-            fan_out,
-            weight: tensor("0.weight", &[fan_out, fan_in], weight_role),
-            bias: tensor("0.bias", &[fan_out], Role::Bias),
-            frequency: (config.learn_omega && index < last)
-                .then(|| tensor("1.frequency", &[1], Role::Frequency).start),
-            pointwise,
-        });
-        fan_in = fan_out;
-    }
-    let plan = Plan {
-        in_features: dims,
-        out_features: shape.out_features,
-        features,
-        layers,
-        parameters: layout.len(),
-    };
-    (plan, layout)
+/// Returns the backend of a mosaic.
+fn mosaics(tiling: &Arc<Tiling>, tile: &Layout, level: Level) -> Arc<dyn Backend> {
+    let tensors = tile.entries().iter().map(|entry| entry.range.clone());
+    Arc::new(Mosaics::new(Arc::clone(tiling), tensors.collect(), level))
 }
 
-/// Returns the pointwise function of hidden layer `index`.
-fn pointwise(config: &SirenConfig, index: usize) -> siren_kernel::Pointwise {
-    let activation: Activation = config.activation;
-    if index == 0 {
-        // `must_be_resolved` has refused `"auto"`.
-        activation.first_pointwise(config.first_omega_0.given().unwrap_or(f64::NAN))
-    } else {
-        activation.hidden_pointwise(config.hidden_omega_0)
-    }
+/// Makes the error of a mosaic on a device.
+fn not_on_a_device() -> Error {
+    let expected = "absent on this device: mosaics are computed by the CPU, `--device cpu`";
+    Error::invalid("field.mosaic", "set", expected)
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ pub struct Prepared<'a> {
     pub(super) plan: &'a Plan,
     pub(super) backend: &'a dyn Backend,
     pub(super) pass: Box<dyn Pass>,
+    /// Number of parameters, `P`.
+    pub(super) parameters: usize,
     pub(super) gradients: Gradients,
     pub(super) dtype: DType,
     pub(super) device: Device,
@@ -84,6 +86,15 @@ impl Prepared<'_> {
         self.backend.keeps_samples()
     }
 
+    /// Returns points of `coords (n, d)`, all or those of the given indices, in the sequence in which chunks are fastest.
+    pub(crate) fn arrange(
+        &self,
+        coords: &Tensor,
+        points: Option<Vec<u32>>,
+    ) -> Result<Option<Vec<u32>>> {
+        Ok(self.pass.arrange(coords, points)?)
+    }
+
     /// Returns the type of the parameters.
     pub(crate) fn dtype(&self) -> DType {
         self.dtype
@@ -91,7 +102,7 @@ impl Prepared<'_> {
 
     /// Returns the number of parameters of the network, `P`.
     pub(crate) fn parameters(&self) -> usize {
-        self.plan.parameters
+        self.parameters
     }
 
     /// Returns the gradient of a sum of [`Accumulator::into_raw`] `(P,)`.

@@ -147,6 +147,7 @@ impl Siren {
     /// As [`FieldEngine::must_compute`].
     pub fn on(self, engine: &FieldEngine) -> Result<Self> {
         engine.must_compute(&self.parameters)?;
+        self.network.must_run_on(engine)?;
         // A copy on the device of the former engine is of no use to this one.
         self.parameters.var()?;
         Ok(Self {

@@ -189,7 +189,8 @@ impl Muon {
             base_rate,
             matrices: layout
                 .of_role(Role::HiddenWeight)
-                .map(hidden)
+                .flat_map(Entry::matrices)
+                .map(|matrix| hidden(&matrix))
                 .collect::<Result<_>>()?,
             others: Adam::new(adam, decay, rest, parameters)?,
             resident: None,

@@ -80,15 +80,20 @@ struct Drawn<'a> {
 impl<'a> Drawn<'a> {
     /// Draws points; `prepared` says whether as a selection, if they are one.
     fn new(constraint: &'a Constraint, step: u64, prepared: &Prepared<'_>) -> Result<Self> {
-        if prepared.keeps_samples()
-            && let Some(selection) = constraint.sampler.selection(step)?
-        {
-            return Ok(Self {
-                sample: Cow::Borrowed(selection.from),
-                selection: Some(selection.indices),
-            });
-        }
-        Ok(Self::all(Cow::Owned(constraint.sampler.draw(step)?)))
+        let selected = if prepared.keeps_samples() {
+            constraint.sampler.selection(step)?
+        } else {
+            None
+        };
+        let mut drawn = match selected {
+            Some(selected) => Self {
+                sample: Cow::Borrowed(selected.from),
+                selection: Some(selected.indices),
+            },
+            None => Self::all(Cow::Owned(constraint.sampler.draw(step)?)),
+        };
+        drawn.selection = prepared.arrange(drawn.sample.coords(), drawn.selection)?;
+        Ok(drawn)
     }
 
     /// Returns all points of a sample.

@@ -145,11 +145,19 @@ impl<'a, T: Task> Fit<'a, T> {
     }
 }
 
-/// Replaces every `"auto"` of a network by numbers from the spectrum of a task's signal.
+/// Replaces every `"auto"` of a network by numbers from the spectrum of a task's signal, and gives a mosaic the grid of the signal.
 ///
 /// # Errors
 /// [`Error::InvalidValue`] if the signal does not vary, or may not be looked at as a whole.
 pub fn resolve(field: &mut SirenConfig, task: &impl Task, learning_rate: f64) -> Result<()> {
+    if let Some(mosaic) = &mut field.mosaic
+        && mosaic.asks_for_grid()
+    {
+        if let Some(grid) = task.grid() {
+            *mosaic = mosaic.clone().on(&grid);
+        }
+        mosaic.validate_for(task.shape().in_features)?;
+    }
     let Some(key) = field.asks_for_spectrum() else {
         return Ok(());
     };

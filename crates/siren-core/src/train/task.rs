@@ -6,7 +6,7 @@ use super::Model;
 use crate::error::Result;
 use crate::field::FieldShape;
 use crate::metrics::Metrics;
-use crate::signal::Spectrum;
+use crate::signal::{Grid, Spectrum};
 
 /// A signal as a fitting problem: sizes, constraints, and scores.
 pub trait Task {
@@ -21,6 +21,11 @@ pub trait Task {
     /// # Errors
     /// If the signal may not be looked at as a whole.
     fn spectrum(&self) -> Result<Option<Spectrum>>;
+
+    /// Returns the grid on which the signal is sampled, for the tiles of a mosaic; `None` if it is not.
+    fn grid(&self) -> Option<Grid> {
+        None
+    }
 
     /// Returns the parts of the loss, with samples in `f32` or `f64` on a device: those of the model.
     ///

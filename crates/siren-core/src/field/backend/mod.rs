@@ -35,6 +35,7 @@ pub(super) use self::composed::Composed;
 #[cfg(test)]
 pub(super) use self::example::Double;
 use self::fused::Fused;
+pub(super) use self::fused::Mosaics;
 
 /// Returns the fastest backend of a device.
 pub(super) fn for_device(device: &Device) -> Arc<dyn Backend> {
@@ -82,7 +83,7 @@ pub(super) trait Backend: Send + Sync {
     /// Returns how many threads may call at once.
     fn threads(&self) -> Threads;
 
-    /// Returns whether a sample is kept from step to step, so that points are better selected from it than drawn.
+    /// Returns whether points are better selected from a sample that stays the same than drawn.
     fn keeps_samples(&self) -> bool {
         false
     }
@@ -137,6 +138,16 @@ pub(super) trait Backend: Send + Sync {
 pub(super) trait Pass: Send + Sync {
     /// Returns the jets `(n, c, 1 + d + K)` at `coords (n, d)`, differentiable in the parameters if gradients are tracked.
     fn jets(&self, coords: &Tensor, order: &Order) -> candle_core::Result<Tensor>;
+
+    /// Returns points of `coords (n, d)`, all or those of the given indices, in the sequence in which chunks of adjacent points are fastest;
+    /// `None` for all in their own.
+    fn arrange(
+        &self,
+        _coords: &Tensor,
+        points: Option<Vec<u32>>,
+    ) -> candle_core::Result<Option<Vec<u32>>> {
+        Ok(points)
+    }
 
     /// Returns a gradient with respect to the parameters, initially zero.
     fn accumulator(&self) -> candle_core::Result<Box<dyn Accumulate>>;

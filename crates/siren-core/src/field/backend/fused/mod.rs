@@ -1,6 +1,7 @@
 //! Backend of the CPU: a whole network as one operation of `siren-kernel`, with its own backward pass.
 
 mod batch;
+mod mosaic;
 mod operation;
 mod precision;
 
@@ -12,6 +13,7 @@ use siren_kernel::Level;
 use siren_kernel::network::{self, Order, Plan};
 
 use self::batch::BatchOperation;
+pub(in super::super) use self::mosaic::Mosaics;
 use self::operation::JetOperation;
 use self::precision::{PackedWeights, Pools, Sum, Tape};
 use super::batch::batch_jets;

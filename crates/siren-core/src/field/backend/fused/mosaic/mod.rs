@@ -1,0 +1,330 @@
+//! Mosaics on the CPU: the networks of the tiles, with blended jets, as one operation.
+
+mod blend;
+mod operation;
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Tensor};
+use siren_kernel::Level;
+use siren_kernel::network::{GradientSum, Order, Packed, Plan};
+
+use self::operation::{MosaicOperation, TileTape};
+use super::super::effective::EffectiveParameters;
+use super::super::{Accumulate, Backend, Pass, Threads, lock, same_kind};
+use super::precision::{Pools, Precision};
+use super::{EVALUATION_POINTS, Fused};
+use crate::error::{Error, Result};
+use crate::field::gradients::{FlatGradient, Gradients};
+use crate::field::mosaic::Tiling;
+use crate::field::tensor::read;
+
+/// Mosaics at one SIMD level. The plan that the methods are given is that of one tile; parameters are those of all tiles, `(T P,)`.
+pub(in super::super::super) struct Mosaics {
+    tiling: Arc<Tiling>,
+    /// Ranges of the tensors among the parameters of one tile.
+    tensors: Arc<[Range<usize>]>,
+    fused: Fused,
+}
+
+impl Mosaics {
+    pub(in super::super::super) fn new(
+        tiling: Arc<Tiling>,
+        tensors: Arc<[Range<usize>]>,
+        level: Level,
+    ) -> Self {
+        Self {
+            tiling,
+            tensors,
+            fused: Fused::new(level),
+        }
+    }
+}
+
+impl Backend for Mosaics {
+    fn threads(&self) -> Threads {
+        Threads::Many
+    }
+
+    /// Points are arranged by tiles.
+    fn keeps_samples(&self) -> bool {
+        true
+    }
+
+    fn chunk_points(&self, plan: &Plan, order: &Order) -> usize {
+        self.fused.chunk_points(plan, order)
+    }
+
+    fn evaluation_points(&self, _plan: &Plan, _order: &Order) -> usize {
+        EVALUATION_POINTS
+    }
+
+    fn prepare(
+        &self,
+        plan: &Arc<Plan>,
+        params: &Tensor,
+        gradients: Gradients,
+    ) -> candle_core::Result<Box<dyn Pass>> {
+        let params = EffectiveParameters::new(plan, params, gradients)?;
+        let shared = Shared {
+            tiling: Arc::clone(&self.tiling),
+            tensors: Arc::clone(&self.tensors),
+            pools: Arc::clone(&self.fused.pools),
+            level: self.fused.level,
+        };
+        Ok(match params.leaf().dtype() {
+            DType::F64 => Box::new(MosaicPass::<f64>::new(shared, params)),
+            _ => Box::new(MosaicPass::<f32>::new(shared, params)),
+        })
+    }
+
+    fn batch_jets(
+        &self,
+        _plan: &Arc<Plan>,
+        _params: &Tensor,
+        _coords: &Tensor,
+        _order: &Order,
+    ) -> Result<Tensor> {
+        Err(without_batches())
+    }
+
+    fn batch_square_error(
+        &self,
+        _plan: &Arc<Plan>,
+        _params: &Tensor,
+        _coords: &Tensor,
+        _targets: &Tensor,
+    ) -> Result<[Tensor; 2]> {
+        Err(without_batches())
+    }
+}
+
+/// Makes the error of a hypernetwork whose fields are mosaics.
+fn without_batches() -> Error {
+    let expected = "absent: the fields of a hypernetwork are single networks";
+    Error::invalid("field.mosaic", "set", expected)
+}
+
+/// What all passes of a backend share.
+#[derive(Clone)]
+struct Shared {
+    tiling: Arc<Tiling>,
+    tensors: Arc<[Range<usize>]>,
+    pools: Arc<Pools>,
+    level: Level,
+}
+
+/// Parameters of one tile, and its weights packed for products.
+struct TileWeights<T: Precision> {
+    params: Vec<T>,
+    packed: Packed<T>,
+}
+
+/// The weights of all tiles; those of a tile are packed when a point first needs them.
+struct Tiles<T: Precision>(Vec<OnceLock<TileWeights<T>>>);
+
+/// A mosaic with one set of parameters. Clones share the packed weights.
+#[derive(Clone)]
+struct MosaicPass<T: Precision> {
+    shared: Shared,
+    params: EffectiveParameters,
+    tiles: Arc<Tiles<T>>,
+}
+
+impl<T: Precision> MosaicPass<T> {
+    fn new(shared: Shared, params: EffectiveParameters) -> Self {
+        let count = shared.tiling.count();
+        Self {
+            shared,
+            params,
+            tiles: Arc::new(Tiles((0..count).map(|_| OnceLock::new()).collect())),
+        }
+    }
+
+    fn operation(
+        &self,
+        order: &Order,
+        sums: Option<&Arc<Mutex<TileSums<T>>>>,
+    ) -> MosaicOperation<T> {
+        MosaicOperation {
+            plan: Arc::clone(self.params.plan()),
+            local_order: self.shared.tiling.local_order(order),
+            order: order.clone(),
+            shared: self.shared.clone(),
+            tiles: Arc::clone(&self.tiles),
+            differentiable: self.params.gradients() == Gradients::Tracked,
+            tape: Mutex::new(TileTape::default()),
+            accumulator: sums.cloned(),
+        }
+    }
+}
+
+impl Shared {
+    /// Returns, for each tensor, the range of a tile's parameters `(P,)` and that of the same elements among those of all tiles: each tensor is
+    /// stored tile by tile.
+    fn ranges(&self, tile: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+        let count = self.tiling.count();
+        self.tensors.iter().map(move |own| {
+            let first = own.start * count + tile * own.len();
+            (own.clone(), first..first + own.len())
+        })
+    }
+}
+
+impl<T: Precision> Tiles<T> {
+    /// Returns the weights of a tile, given the parameters of all.
+    fn of(&self, tile: usize, plan: &Plan, shared: &Shared, all: &[T]) -> &TileWeights<T> {
+        self.0[tile].get_or_init(|| {
+            let mut params = vec![T::of(0.0); plan.parameters];
+            for (own, range) in shared.ranges(tile) {
+                params[own].copy_from_slice(&all[range]);
+            }
+            let packed = Packed::new(shared.level, plan, &params);
+            TileWeights { params, packed }
+        })
+    }
+}
+
+/// Gradients with respect to the parameters of the tiles that points were in.
+struct TileSums<T>(Vec<Option<GradientSum<T>>>);
+
+impl<T: Precision> TileSums<T> {
+    fn zero(count: usize) -> Self {
+        Self((0..count).map(|_| None).collect())
+    }
+
+    /// Returns the sum of a tile.
+    fn of(&mut self, tile: usize, plan: &Plan, pools: &Pools) -> &mut GradientSum<T> {
+        self.0[tile].get_or_insert_with(|| GradientSum::zero(plan, T::sums(pools).take()))
+    }
+
+    /// Adds other sums, and returns their buffers to the pool.
+    fn add(&mut self, others: Self, pools: &Pools) {
+        for (sum, other) in self.0.iter_mut().zip(others.0) {
+            match (sum, other) {
+                (Some(sum), Some(other)) => {
+                    sum.add(&other);
+                    T::sums(pools).give(other);
+                }
+                (sum @ None, other) => *sum = other,
+                (Some(_), None) => {}
+            }
+        }
+    }
+
+    /// Returns the sums as the gradient with respect to the parameters of all tiles, and their buffers to the pool.
+    fn finish(self, plan: &Plan, shared: &Shared) -> candle_core::Result<Tensor> {
+        let mut flat = vec![T::of(0.0); plan.parameters * self.0.len()];
+        for (tile, sum) in self.0.into_iter().enumerate() {
+            if let Some(mut sum) = sum {
+                let gradient = sum.flat(plan);
+                for (own, range) in shared.ranges(tile) {
+                    flat[range].copy_from_slice(&gradient[own]);
+                }
+                T::sums(&shared.pools).give(sum);
+            }
+        }
+        let len = flat.len();
+        Tensor::from_vec(flat, len, &candle_core::Device::Cpu)
+    }
+}
+
+impl<T: Precision> Pass for MosaicPass<T> {
+    fn jets(&self, coords: &Tensor, order: &Order) -> candle_core::Result<Tensor> {
+        self.params.apply(coords, self.operation(order, None))
+    }
+
+    fn accumulator(&self) -> candle_core::Result<Box<dyn Accumulate>> {
+        let zero = TileSums::zero(self.shared.tiling.count());
+        Ok(Box::new(MosaicAccumulator {
+            pass: self.clone(),
+            sums: Arc::new(Mutex::new(zero)),
+        }))
+    }
+
+    fn gradient_of(&self, raw: &Tensor) -> candle_core::Result<FlatGradient> {
+        Ok(raw.clone().into())
+    }
+
+    /// Sorts points by the tile in whose borders they lie, so that a chunk of adjacent points is in few tiles.
+    fn arrange(
+        &self,
+        coords: &Tensor,
+        points: Option<Vec<u32>>,
+    ) -> candle_core::Result<Option<Vec<u32>>> {
+        let tiling = &self.shared.tiling;
+        let coords = coords.contiguous()?;
+        read(&coords, |coords: &[T]| {
+            let dims = tiling.dims();
+            let points = points.unwrap_or_else(|| (0..(coords.len() / dims) as u32).collect());
+            let home = |&point: &u32| {
+                let point = &coords[point as usize * dims..][..dims];
+                tiling.home(point.iter().map(|x| x.to_double()))
+            };
+            Some(sorted_by_key(points, tiling.count(), home))
+        })
+    }
+}
+
+/// Sorts by a key below `count`, equal keys in the given order.
+fn sorted_by_key(points: Vec<u32>, count: usize, key: impl Fn(&u32) -> usize) -> Vec<u32> {
+    let keys: Vec<u32> = points.iter().map(|point| key(point) as u32).collect();
+    let mut next = vec![0_usize; count + 1];
+    for &key in &keys {
+        next[key as usize + 1] += 1;
+    }
+    for index in 1..=count {
+        next[index] += next[index - 1];
+    }
+    let mut sorted = vec![0; points.len()];
+    for (point, key) in points.into_iter().zip(keys) {
+        let place = &mut next[key as usize];
+        sorted[*place] = point;
+        *place += 1;
+    }
+    sorted
+}
+
+/// Gradients to which the backward pass of the operation adds.
+struct MosaicAccumulator<T: Precision> {
+    pass: MosaicPass<T>,
+    sums: Arc<Mutex<TileSums<T>>>,
+}
+
+impl<T: Precision> MosaicAccumulator<T> {
+    fn take(&self) -> TileSums<T> {
+        std::mem::replace(
+            &mut lock(&self.sums),
+            TileSums::zero(self.pass.shared.tiling.count()),
+        )
+    }
+}
+
+impl<T: Precision> Accumulate for MosaicAccumulator<T> {
+    fn jets(&mut self, coords: &Tensor, order: &Order) -> candle_core::Result<Tensor> {
+        let operation = self.pass.operation(order, Some(&self.sums));
+        self.pass.params.apply_summing(coords, operation)
+    }
+
+    /// Does nothing: the backward pass has added the gradient already.
+    fn collect(&mut self, _store: &GradStore) -> candle_core::Result<()> {
+        Ok(())
+    }
+
+    fn merge(&mut self, other: Box<dyn Accumulate>) -> candle_core::Result<()> {
+        let other = same_kind::<Self>(other)?;
+        lock(&self.sums).add(other.take(), &self.pass.shared.pools);
+        Ok(())
+    }
+
+    fn into_raw(self: Box<Self>) -> candle_core::Result<Tensor> {
+        let plan = Arc::clone(self.pass.params.plan());
+        self.take().finish(&plan, &self.pass.shared)
+    }
+
+    fn finish(self: Box<Self>) -> candle_core::Result<FlatGradient> {
+        Ok(self.into_raw()?.into())
+    }
+}

@@ -1,0 +1,167 @@
+//! The `[field.mosaic]` table of a config.
+
+use serde::{Deserialize, Serialize};
+
+use super::tiling::Tiling;
+use crate::error::{Error, Result};
+use crate::signal::Grid;
+
+/// Largest number of axes of a mosaic.
+const MAX_AXES: usize = 3;
+/// Key of the table.
+const KEY: &str = "field.mosaic";
+
+/// A field of many small networks, one for each tile of a sampled signal. `hidden_features` and the other keys of `[field]` are those of every
+/// tile's network, and ω₀ is in radians per unit of a tile's own coordinates, in which it spans [−1, 1].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MosaicConfig {
+    /// Largest side of a tile, in samples: one number for all axes, or one for each. All tiles have the same size, so that the sides are
+    /// divided evenly.
+    pub tile: TileSides,
+    /// Width of the zone in which two neighbors are blended, in samples; at most the side of a tile.
+    pub overlap: f64,
+    /// Number of samples on each axis. A run takes it from its signal.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sides: Vec<usize>,
+    /// Half the extent of each axis in coordinates. A run takes it from its signal.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extents: Vec<f64>,
+}
+
+/// Sides of a tile, in samples.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "a number of samples, or one for each axis")]
+pub enum TileSides {
+    /// The same for all axes.
+    Equal(usize),
+    /// One for each axis.
+    Each(Vec<usize>),
+}
+
+impl Default for MosaicConfig {
+    fn default() -> Self {
+        Self {
+            tile: TileSides::Equal(64),
+            overlap: 8.0,
+            sides: Vec::new(),
+            extents: Vec::new(),
+        }
+    }
+}
+
+impl MosaicConfig {
+    /// Returns the mosaic on a grid.
+    #[must_use]
+    pub fn on(mut self, grid: &Grid) -> Self {
+        self.sides = grid.sides().to_vec();
+        self.extents = (0..self.sides.len())
+            .map(|axis| grid.extent(axis))
+            .collect();
+        self
+    }
+
+    /// Returns whether the grid is still unknown.
+    #[must_use]
+    pub fn asks_for_grid(&self) -> bool {
+        self.sides.is_empty()
+    }
+
+    /// Returns the side of a tile on an axis, in samples.
+    pub(super) fn tile_side(&self, axis: usize) -> usize {
+        match &self.tile {
+            TileSides::Equal(side) => *side,
+            TileSides::Each(sides) => sides[axis],
+        }
+    }
+
+    /// Returns the given sides of a tile.
+    fn tile_sides(&self) -> &[usize] {
+        match &self.tile {
+            TileSides::Equal(side) => std::slice::from_ref(side),
+            TileSides::Each(sides) => sides,
+        }
+    }
+
+    /// Returns the smallest side of a tile, in samples.
+    pub(in crate::field) fn smallest_side(&self) -> usize {
+        self.tile_sides().iter().copied().min().unwrap_or(2)
+    }
+
+    /// Returns the geometric mean, over the axes, of the factors from coordinates to those of a tile.
+    pub(in crate::field) fn mean_scale(&self) -> f64 {
+        let axes = self.sides.len();
+        Tiling::new(self, axes).map_or(1.0, |tiling| {
+            let logarithms = (0..axes).map(|axis| tiling.scale(axis).ln());
+            (logarithms.sum::<f64>() / axes.max(1) as f64).exp()
+        })
+    }
+
+    /// Checks what does not depend on the signal.
+    pub(in crate::field) fn validate(&self) -> Result<()> {
+        let sides = self.tile_sides();
+        let tile = || format!("{KEY}.tile");
+        if sides.is_empty() || sides.len() > MAX_AXES {
+            let expected = "a number of samples, or one for each of 1 to 3 axes";
+            return Err(Error::invalid(&tile(), format!("{sides:?}"), expected));
+        }
+        if let Some(side) = sides.iter().find(|&&side| side < 2) {
+            return Err(Error::invalid(&tile(), side, "at least 2 samples"));
+        }
+        let smallest = self.smallest_side();
+        // `>=` is false for NaN.
+        if !(self.overlap >= 1.0 && self.overlap < smallest as f64) {
+            let expected = format!(
+                "1 to below {smallest}, the smallest side of a tile: an overlap as wide as a tile would blend three of them"
+            );
+            return Err(Error::invalid(
+                &format!("{KEY}.overlap"),
+                self.overlap,
+                &expected,
+            ));
+        }
+        let axes = self.sides.len();
+        let is_grid = axes == self.extents.len()
+            && self.sides.iter().all(|&side| side > 0)
+            && self
+                .extents
+                .iter()
+                .all(|extent| *extent >= 0.0 && extent.is_finite());
+        if !is_grid {
+            let expected = "one number of samples of at least 1, and one extent, for each axis";
+            let found = format!("{:?} with extents {:?}", self.sides, self.extents);
+            return Err(Error::invalid(&format!("{KEY}.sides"), found, expected));
+        }
+        Ok(())
+    }
+
+    /// Checks that the mosaic fits a signal of `dims` coordinates, on a grid that is known.
+    pub(crate) fn validate_for(&self, dims: usize) -> Result<()> {
+        if self.asks_for_grid() {
+            let expected = "the numbers of samples of a signal on a grid; this signal has none, so give `sides` and `extents`, or leave \
+                            `field.mosaic` away";
+            return Err(Error::invalid(&format!("{KEY}.sides"), "unknown", expected));
+        }
+        let given = match &self.tile {
+            TileSides::Equal(_) => dims,
+            TileSides::Each(sides) => sides.len(),
+        };
+        if dims > MAX_AXES || self.sides.len() != dims || given != dims {
+            let expected = format!(
+                "sides for as many axes as the signal has, which has {dims}; a mosaic has at most {MAX_AXES}"
+            );
+            let found = format!("{:?} of {:?} samples", self.tile, self.sides);
+            return Err(Error::invalid(KEY, found, &expected));
+        }
+        for (axis, &side) in self.sides.iter().enumerate() {
+            let tile = self.tile_side(axis);
+            if side > 1 && tile > side {
+                let expected = format!(
+                    "at most {side}, the number of samples on axis {axis}; give a side for each axis where they differ, such as [16, 64, 64]"
+                );
+                return Err(Error::invalid(&format!("{KEY}.tile"), tile, &expected));
+            }
+        }
+        Ok(())
+    }
+}

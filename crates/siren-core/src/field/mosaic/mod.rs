@@ -1,0 +1,21 @@
+//! Mosaics: a field made of many small networks on a grid of tiles.
+//!
+//! Every tile has parameters of its own and sees coordinates of its own, in which its support is [−1, 1]ᵈ. Where tiles overlap their values are
+//! blended by a partition of unity:
+//!
+//! ```text
+//! Φ(x) = Σₜ Wₜ(x) φₜ(s (x − cₜ))      Σₜ Wₜ = 1      Wₜ(x) = Πₐ w(xₐ)
+//! ```
+//!
+//! where `w` rises from 0 to 1 within an overlap by the quintic `6u⁵ − 15u⁴ + 10u³`, whose first two derivatives are 0 at both ends. So `Φ` has
+//! continuous second derivatives everywhere, if the activations have. Derivatives of `Φ` follow from the product rule and are exact.
+//!
+//! A point costs as much as in one small network, or in 2ᵈ of them at most: a picture of 512 × 768 samples and 600,000 parameters is fitted by 96
+//! networks of width 50, and each pixel sees 6,000 parameters instead of all. This follows MINER (arXiv 2202.03532), whose tiles neither overlap
+//! nor have derivatives across their borders.
+
+mod config;
+mod tiling;
+
+pub use self::config::{MosaicConfig, TileSides};
+pub(super) use self::tiling::{Tiling, Weight};

@@ -1,0 +1,418 @@
+//! Mosaics: their derivatives, their smoothness across borders, their training.
+
+use candle_core::{DType, Device, Tensor};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use siren_core::field::{
+    Activation, FieldShape, MosaicConfig, Order, Siren, SirenConfig, TileSides, Trace,
+    differentiate,
+};
+use siren_core::objective::{Constraint, ValueMse};
+use siren_core::optimizer::{MuonConfig, OptimizerConfig};
+use siren_core::signal::{Grid, Sample, SubsetSampling, WholeSampler};
+use siren_core::train::{TrainConfig, Trainer};
+
+/// Returns the config of a mosaic of small tiles.
+fn config(sides: &[usize], extents: &[f64]) -> SirenConfig {
+    SirenConfig {
+        hidden_features: 9,
+        hidden_layers: 1,
+        first_omega_0: 3.0.into(),
+        hidden_omega_0: 3.0,
+        mosaic: Some(MosaicConfig {
+            tile: TileSides::Equal(6),
+            overlap: 2.5,
+            sides: sides.to_vec(),
+            extents: extents.to_vec(),
+        }),
+        ..SirenConfig::default()
+    }
+}
+
+fn field(config: &SirenConfig, channels: usize, dtype: DType) -> Siren {
+    let dims = config.mosaic.as_ref().unwrap().sides.len();
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let shape = FieldShape::new(dims, channels);
+    config.init(shape, &mut rng, dtype, &Device::Cpu).unwrap()
+}
+
+fn tensor(points: &[f64], dims: usize, dtype: DType) -> Tensor {
+    let coords = Tensor::from_slice(points, (points.len() / dims, dims), &Device::Cpu);
+    coords.unwrap().to_dtype(dtype).unwrap()
+}
+
+/// Returns points in the domain, many of them in overlaps.
+fn points(count: usize, extents: &[f64]) -> Vec<f64> {
+    let point = |i: usize| {
+        let coordinate = move |(axis, extent): (usize, &f64)| {
+            extent * (0.61 * (axis + 1) as f64 * (i + 3) as f64).sin()
+        };
+        extents
+            .iter()
+            .enumerate()
+            .map(coordinate)
+            .collect::<Vec<f64>>()
+    };
+    (0..count).flat_map(point).collect()
+}
+
+fn elements(tensor: &Tensor) -> Vec<f64> {
+    let flat = tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap();
+    flat.to_vec1().unwrap()
+}
+
+/// Returns the Hessian's upper triangle after value and gradient: all second derivatives.
+fn jet(field: &Siren, point: &[f64]) -> Vec<f64> {
+    let dims = point.len();
+    let jet = field.evaluate(&tensor(point, dims, DType::F64), &Order::hessian(dims));
+    elements(jet.unwrap().packed())
+}
+
+/// Returns the largest difference of the derivatives in jets along `axis` from central differences with the step `h`.
+fn largest_error(field: &Siren, point: &[f64], axis: usize, h: f64) -> f64 {
+    let dims = point.len();
+    let at = |by: f64| {
+        let mut moved = point.to_vec();
+        moved[axis] += by;
+        jet(field, &moved)
+    };
+    let (here, above, below) = (at(0.0), at(h), at(-h));
+    let difference = |component: usize| (above[component] - below[component]) / (2.0 * h);
+    let mut worst = (here[1 + axis] - difference(0)).abs();
+    let mut entry = 1 + dims;
+    for i in 0..dims {
+        for j in i..dims {
+            if i == axis {
+                worst = worst.max((here[entry] - difference(1 + j)).abs());
+            }
+            entry += 1;
+        }
+    }
+    worst
+}
+
+#[test]
+fn derivatives_agree_with_central_differences_whose_error_falls_as_the_square_of_the_step() {
+    for (sides, extents) in [
+        (&[40][..], &[1.0][..]),
+        (&[14, 20], &[0.7, 1.0]),
+        (&[9, 12, 13], &[1.0, 1.0, 1.0]),
+    ] {
+        let field = field(&config(sides, extents), 1, DType::F64);
+        let errors = |h: f64| {
+            let points = points(40, extents);
+            let points = points.chunks(sides.len());
+            let of_point = |point: &[f64]| {
+                let axes = 0..point.len();
+                axes.map(|axis| largest_error(&field, point, axis, h))
+                    .fold(0.0, f64::max)
+            };
+            points.map(of_point).sum::<f64>()
+        };
+        let (coarse, fine) = (errors(2e-4), errors(1e-4));
+        let ratio = coarse / fine;
+        assert!((3.4..4.6).contains(&ratio), "{sides:?}: {coarse} {fine}");
+    }
+}
+
+#[test]
+fn value_gradient_and_laplacian_have_no_jump_at_the_ends_and_in_the_middle_of_an_overlap() {
+    let field = field(&config(&[30], &[1.0]), 1, DType::F64);
+    let spacing = 2.0 / 29.0;
+    let length = (2.0 + spacing) / 5.0;
+    for border in 1..5 {
+        let middle = -1.0 - 0.5 * spacing + f64::from(border) * length;
+        for place in [-1.25 * spacing, 0.0, 1.25 * spacing] {
+            let step = |h: f64| {
+                let (above, below) = (
+                    jet(&field, &[middle + place + h]),
+                    jet(&field, &[middle + place - h]),
+                );
+                let differences = above.iter().zip(&below).map(|(a, b)| (a - b).abs());
+                differences.collect::<Vec<f64>>()
+            };
+            for (order, (coarse, fine)) in step(1e-6).into_iter().zip(step(1e-8)).enumerate() {
+                assert!(
+                    fine < 0.05 * coarse + 1e-9,
+                    "order {order}: {coarse} {fine}"
+                );
+            }
+        }
+    }
+}
+
+/// Adds one field's worth of parameters to a test: the field that the parameters of one tile make.
+fn tile_of(field: &Siren, config: &SirenConfig, tile: usize) -> Siren {
+    let single = SirenConfig {
+        mosaic: None,
+        ..config.clone()
+    };
+    let tensors = field.named_tensors().unwrap();
+    let find = |name: &str| {
+        let (_, all) = tensors.iter().find(|(found, _)| found == name)?;
+        all.get(tile).ok()
+    };
+    let shape = FieldShape::new(field.in_features(), field.out_features());
+    single.load(shape, find, DType::F64, &Device::Cpu).unwrap()
+}
+
+#[test]
+fn away_from_overlaps_a_mosaic_is_the_network_of_a_tile_in_its_own_coordinates() {
+    let config = config(&[12, 18], &[0.6, 1.0]);
+    let field = field(&config, 2, DType::F64);
+    let (rows, columns) = (12.0, 18.0);
+    // The middle of tile (1, 2) of 2 × 3, a little off.
+    let [spacing_y, spacing_x] = [1.2 / 11.0, 2.0 / 17.0];
+    let center = [
+        -0.6 - 0.5 * spacing_y + 0.75 * rows * spacing_y,
+        -1.0 - 0.5 * spacing_x + (5.0 / 6.0) * columns * spacing_x,
+    ];
+    let scales = [2.0 / (8.5 * spacing_y), 2.0 / (8.5 * spacing_x)];
+    let offset = [0.9 * spacing_y, -1.1 * spacing_x];
+    let found = jet(&field, &[center[0] + offset[0], center[1] + offset[1]]);
+    let local = [offset[0] * scales[0], offset[1] * scales[1]];
+    let expected = jet(&tile_of(&field, &config, 5), &local);
+    let factors = [
+        1.0,
+        scales[0],
+        scales[1],
+        scales[0] * scales[0],
+        scales[0] * scales[1],
+        scales[1] * scales[1],
+    ];
+    for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        let expected = expected * factors[index % 6];
+        let error = (found - expected).abs();
+        assert!(
+            error < 1e-11 * (1.0 + expected.abs()),
+            "{index}: {found} {expected}"
+        );
+    }
+}
+
+/// Returns a loss of all components of jets, weighted differently.
+fn loss(field: &Siren, coords: &Tensor, order: &Order) -> Tensor {
+    let jet = field.jet(coords, order).unwrap();
+    let packed = jet.packed().flatten_all().unwrap();
+    let weights = (0..packed.elem_count()).map(|i| 0.5 + (i % 7) as f64);
+    let weights = Tensor::from_iter(weights, &Device::Cpu).unwrap();
+    let weights = weights.to_dtype(packed.dtype()).unwrap();
+    (packed.sqr().unwrap() * weights)
+        .unwrap()
+        .sum_all()
+        .unwrap()
+}
+
+#[test]
+fn gradients_with_respect_to_parameters_are_those_of_finite_differences() {
+    let trace = Trace::new(2, &[1.0, 0.3, 0.3, -2.0]).unwrap();
+    for order in [
+        Order::Value,
+        Order::Gradient,
+        Order::Traces([trace, Trace::laplacian(2)].into()),
+    ] {
+        let config = config(&[12, 13], &[1.0, 1.0]);
+        let field = field(&config, 2, DType::F64);
+        let coords = tensor(&points(60, &[1.0, 1.0]), 2, DType::F64);
+        let store = differentiate(&loss(&field, &coords, &order)).unwrap();
+        let var = field.parameters().var().unwrap().clone();
+        let gradient = elements(store.get(&var).unwrap());
+        let start = elements(var.as_tensor());
+        for index in (0..start.len()).step_by(start.len() / 23) {
+            let at = |h: f64| {
+                let mut moved = start.clone();
+                moved[index] += h;
+                let moved = Tensor::from_slice(&moved, start.len(), &Device::Cpu).unwrap();
+                field.parameters().set(&moved).unwrap();
+                elements(&loss(&field, &coords, &order).reshape(1).unwrap())[0]
+            };
+            let h = 1e-5;
+            let expected = (at(h) - at(-h)) / (2.0 * h);
+            let error = (gradient[index] - expected).abs();
+            assert!(
+                error < 1e-5 * (1.0 + expected.abs()),
+                "{order:?} {index}: {error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn single_precision_agrees_with_double_precision() {
+    let config = SirenConfig {
+        activation: Activation::Sine,
+        ..config(&[20, 24], &[0.8, 1.0])
+    };
+    let double = field(&config, 3, DType::F64);
+    let single = field(&config, 3, DType::F32);
+    let order = Order::laplacian(2);
+    let points = points(700, &[0.8, 1.0]);
+    let of = |field: &Siren, dtype| {
+        elements(
+            field
+                .evaluate(&tensor(&points, 2, dtype), &order)
+                .unwrap()
+                .packed(),
+        )
+    };
+    let (expected, found) = (of(&double, DType::F64), of(&single, DType::F32));
+    for component in 0..4 {
+        let part = |all: &[f64]| {
+            all.iter()
+                .skip(component)
+                .step_by(4)
+                .copied()
+                .collect::<Vec<_>>()
+        };
+        let (expected, found) = (part(&expected), part(&found));
+        let scale = expected.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+        let errors = expected.iter().zip(&found).map(|(a, b)| (a - b).abs());
+        let worst = errors.fold(0.0, f64::max);
+        assert!(
+            worst < 2e-4 * scale,
+            "component {component}: {worst} of {scale}"
+        );
+    }
+}
+
+/// Returns a picture of waves as a sample.
+fn picture(grid: &Grid) -> Sample {
+    let coords = grid.coords(0, grid.points(), DType::F32).unwrap();
+    let values = elements(&coords);
+    let value = |p: &[f64]| ((7.0 * p[0]).sin() * (5.0 * p[1] + p[0]).cos()) as f32;
+    let values: Vec<f32> = values.chunks(2).map(value).collect();
+    let targets = Tensor::from_vec(values, (grid.points(), 1), &Device::Cpu).unwrap();
+    Sample::with_targets(coords, targets).unwrap()
+}
+
+/// Trains a mosaic, and returns the field and its last loss.
+fn trained(train: &TrainConfig, subset: bool) -> (Siren, f64) {
+    let grid = Grid::new(&[30, 36], Default::default()).unwrap();
+    let config = config(&[30, 36], &[1.0, 1.0]);
+    let mut trainer = Trainer::new(field(&config, 1, DType::F32), train).unwrap();
+    let sample = picture(&grid);
+    let constraint = if subset {
+        let sampler = siren_core::signal::SubsetSampler {
+            from: sample,
+            subset: SubsetSampling {
+                points: 500,
+                replacement: false,
+            },
+            seed: 1,
+            stream: siren_core::signal::Stream::named("mosaic.test"),
+        };
+        Constraint::new("pixels", sampler, ValueMse)
+    } else {
+        Constraint::new("pixels", WholeSampler::new(sample), ValueMse)
+    };
+    let constraints = [constraint];
+    let mut last = f64::NAN;
+    for _ in 0..train.steps {
+        last = trainer.step(&constraints).unwrap().loss;
+    }
+    (trainer.into_model(), last)
+}
+
+#[test]
+fn a_mosaic_is_fitted_with_adam_and_with_muon_to_whole_samples_and_to_subsets() {
+    let adam = TrainConfig {
+        steps: 150,
+        learning_rate: 5e-3,
+        ..TrainConfig::default()
+    };
+    let muon = TrainConfig {
+        optimizer: OptimizerConfig::Muon(MuonConfig::default()),
+        ..adam.clone()
+    };
+    for (train, subset) in [(&adam, false), (&muon, false), (&adam, true)] {
+        let (_, loss) = trained(train, subset);
+        assert!(loss < 1e-3, "{:?} {subset}: {loss}", train.optimizer);
+    }
+}
+
+#[test]
+fn a_fit_does_not_depend_on_the_number_of_threads() {
+    let train = TrainConfig {
+        steps: 5,
+        ..TrainConfig::default()
+    };
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let (field, loss) = pool.unwrap().install(|| trained(&train, true));
+        (elements(&field.parameters().flat().unwrap()), loss)
+    };
+    assert_eq!(on(1), on(3));
+}
+
+#[test]
+fn a_saved_mosaic_is_the_same_field_with_tensors_stacked_by_tile() {
+    let config = config(&[12, 18], &[1.0, 1.0]);
+    let field = field(&config, 1, DType::F32);
+    let tensors = field.named_tensors().unwrap();
+    let shape = |name: &str| {
+        let (_, tensor) = tensors.iter().find(|(found, _)| found == name).unwrap();
+        tensor.dims().to_vec()
+    };
+    assert_eq!(shape("net.net.0.0.weight"), [6, 9, 2]);
+    assert_eq!(shape("net.net.2.0.bias"), [6, 1]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mosaic.safetensors");
+    field.save(&path).unwrap();
+    let opened = Siren::open(&path).unwrap();
+    let points = points(50, &[1.0, 1.0]);
+    assert_eq!(
+        opened.values(&points).unwrap(),
+        field.values(&points).unwrap()
+    );
+    assert_eq!(opened.network().config(), field.network().config());
+}
+
+#[test]
+fn mosaics_that_do_not_fit_are_refused_with_the_key() {
+    let refused = |change: fn(&mut MosaicConfig)| {
+        let mut config = config(&[12, 18], &[1.0, 1.0]);
+        change(config.mosaic.as_mut().unwrap());
+        let error = config.init_seeded(FieldShape::new(2, 1), 0).unwrap_err();
+        error.to_string()
+    };
+    for (message, start) in [
+        (
+            refused(|m| m.tile = TileSides::Equal(13)),
+            "`field.mosaic.tile` is 13",
+        ),
+        (
+            refused(|m| m.tile = TileSides::Equal(1)),
+            "`field.mosaic.tile` is 1",
+        ),
+        (
+            refused(|m| m.tile = TileSides::Each(vec![6])),
+            "`field.mosaic` is",
+        ),
+        (
+            refused(|m| m.tile = TileSides::Each(vec![])),
+            "`field.mosaic.tile` is []",
+        ),
+        (refused(|m| m.overlap = 6.0), "`field.mosaic.overlap` is 6"),
+        (
+            refused(|m| m.overlap = f64::NAN),
+            "`field.mosaic.overlap` is NaN",
+        ),
+        (refused(|m| m.sides = vec![12]), "`field.mosaic.sides` is"),
+        (
+            refused(|m| (m.sides, m.extents) = (vec![], vec![])),
+            "`field.mosaic.sides` is unknown",
+        ),
+    ] {
+        assert!(message.starts_with(start), "{message}");
+    }
+    let one_pixel = SirenConfig {
+        mosaic: Some(MosaicConfig {
+            sides: vec![1, 1],
+            extents: vec![0.0, 0.0],
+            ..MosaicConfig::default()
+        }),
+        ..SirenConfig::default()
+    };
+    let field = one_pixel.init_seeded(FieldShape::new(2, 1), 0).unwrap();
+    assert_eq!(field.network().tiles(), 1);
+}
