@@ -158,6 +158,17 @@ impl Tiling {
         for ((found, axis), &x) in found.iter_mut().zip(&self.axes).zip(point) {
             *found = axis.weights(x);
         }
+        if found[..dims].iter().all(|(_, count)| *count == 1) {
+            let axes = self.axes.iter().zip(&found);
+            let tile = axes.fold(0, |tile, (axis, (of_axis, _))| {
+                tile * axis.count + of_axis[0].index
+            });
+            return add(Weight {
+                tile,
+                axes: [[1.0, 0.0, 0.0]; AXES],
+                dims,
+            });
+        }
         for choice in 0..1_usize << dims {
             let picked = |axis: usize| choice >> axis & 1;
             if (0..dims).any(|axis| picked(axis) >= found[axis].1) {
@@ -177,14 +188,15 @@ impl Tiling {
         }
     }
 
-    /// Returns the coordinate of a tile's own that a coordinate has.
-    pub(in crate::field) fn local(&self, tile: usize, axis: usize, x: f64) -> f64 {
-        let slower: usize = self.axes[axis + 1..]
-            .iter()
-            .map(|axis| axis.count)
-            .product();
-        let one = &self.axes[axis];
-        (x - one.center(tile / slower % one.count)) * one.scale
+    /// Returns the center of a tile, the origin of its own coordinates.
+    pub(in crate::field) fn center(&self, tile: usize) -> Vec<f64> {
+        let mut center = vec![0.0; self.dims()];
+        let mut rest = tile;
+        for (center, axis) in center.iter_mut().zip(&self.axes).rev() {
+            *center = axis.center(rest % axis.count);
+            rest /= axis.count;
+        }
+        center
     }
 
     /// Returns the factor from derivatives in a tile's own coordinates to derivatives.
@@ -289,7 +301,7 @@ mod tests {
             tiling.for_each_weight(&point, |weight| {
                 home_is_there |= weight.tile == tiling.home(point.iter().copied());
                 for (axis, &x) in point.iter().enumerate() {
-                    let local = tiling.local(weight.tile, axis, x);
+                    let local = (x - tiling.center(weight.tile)[axis]) * tiling.scale(axis);
                     assert!(!inside || local.abs() <= 1.0 + 1e-12, "{point:?}: {local}");
                 }
             });

@@ -48,6 +48,9 @@ impl<T: Precision> Blending<T> {
     /// Appends the factors of a weight.
     pub(super) fn push(&self, factors: &mut Vec<T>, weight: &Weight, order: &Order) {
         factors.push(T::of(weight.value()));
+        if self.gradients == 0 {
+            return;
+        }
         let slopes: Vec<f64> = (0..self.gradients).map(|i| weight.slope(i)).collect();
         factors.extend(slopes.iter().map(|&slope| T::of(slope)));
         for trace in order.traces() {
@@ -69,6 +72,12 @@ impl<T: Precision> Blending<T> {
         let weight = factors[0];
         let (slopes, of_traces) = factors[1..].split_at(self.gradients);
         let size = self.components();
+        if size == 1 {
+            for (&own, out) in own.iter().zip(out) {
+                *out += weight * own;
+            }
+            return;
+        }
         for (own, out) in own.chunks_exact(size).zip(out.chunks_exact_mut(size)) {
             let value = own[0];
             out[0] += weight * value;
@@ -92,6 +101,12 @@ impl<T: Precision> Blending<T> {
         let weight = factors[0];
         let (slopes, of_traces) = factors[1..].split_at(self.gradients);
         let size = self.components();
+        if size == 1 {
+            for (d_own, &d_out) in d_own.iter_mut().zip(d_out) {
+                *d_own = weight * d_out;
+            }
+            return;
+        }
         for (d_own, d_out) in d_own.chunks_exact_mut(size).zip(d_out.chunks_exact(size)) {
             d_own[0] = weight * d_out[0];
             for i in 0..self.gradients {

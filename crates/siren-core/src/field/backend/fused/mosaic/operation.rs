@@ -9,7 +9,7 @@ use super::super::super::lock;
 use super::super::precision::Precision;
 use super::blend::Blending;
 use super::{Shared, TileSums, TileWeights, Tiles};
-use crate::field::mosaic::Weight;
+use crate::field::mosaic::Tiling;
 use crate::field::tensor::{contiguous, read};
 
 /// One application of a mosaic to a chunk of points.
@@ -31,12 +31,27 @@ pub(super) struct MosaicOperation<T: Precision> {
 /// The points of a chunk that one tile has a weight at.
 struct Piece<T> {
     tile: usize,
+    /// Origin of the tile's own coordinates.
+    center: Vec<f64>,
     /// Indices in the chunk.
     points: Vec<u32>,
     /// Coordinates of the tile's own `(m, d)`.
     coords: Vec<T>,
     /// Factors of the tile's jets, of all points.
     factors: Vec<T>,
+}
+
+impl<T> Piece<T> {
+    /// Returns the piece of a tile, without points.
+    fn of(tile: usize, tiling: &Tiling) -> Self {
+        Self {
+            tile,
+            center: tiling.center(tile),
+            points: Vec::new(),
+            coords: Vec::new(),
+            factors: Vec::new(),
+        }
+    }
 }
 
 /// Pieces of a forward pass with the activations that the backward pass needs.
@@ -66,38 +81,38 @@ impl<T: Precision> MosaicOperation<T> {
         Blending::new(&self.shared.tiling, &self.order, self.plan.out_features)
     }
 
-    /// Divides points among the tiles that have a weight there.
+    /// Divides points among the tiles that have a weight there. Adjacent points are mostly in the same tile.
     fn pieces(&self, coords: &[T], blending: &Blending<T>) -> Vec<Piece<T>> {
         let tiling = &self.shared.tiling;
         let dims = self.plan.in_features;
-        let mut found: Vec<(u32, Weight)> = Vec::with_capacity(coords.len() / dims);
+        let scales: Vec<f64> = (0..dims).map(|axis| tiling.scale(axis)).collect();
+        let mut pieces: Vec<Piece<T>> = Vec::new();
+        let mut last = 0;
         let mut point = vec![0.0; dims];
         for (index, coords) in coords.chunks_exact(dims).enumerate() {
             for (x, &coord) in point.iter_mut().zip(coords) {
                 *x = coord.to_double();
             }
-            tiling.for_each_weight(&point, |weight| found.push((index as u32, weight)));
-        }
-        found.sort_by_key(|(_, weight)| weight.tile);
-        let of_one_tile = found.chunk_by(|a, b| a.1.tile == b.1.tile);
-        let piece = |found: &[(u32, Weight)]| {
-            let tile = found[0].1.tile;
-            let mut piece = Piece {
-                tile,
-                points: found.iter().map(|(point, _)| *point).collect(),
-                coords: Vec::with_capacity(found.len() * dims),
-                factors: Vec::with_capacity(found.len() * blending.len()),
-            };
-            for (point, weight) in found {
-                for axis in 0..dims {
-                    let x = coords[*point as usize * dims + axis].to_double();
-                    piece.coords.push(T::of(tiling.local(tile, axis, x)));
+            tiling.for_each_weight(&point, |weight| {
+                if pieces
+                    .get(last)
+                    .is_none_or(|piece| piece.tile != weight.tile)
+                {
+                    let found = pieces.iter().position(|piece| piece.tile == weight.tile);
+                    last = found.unwrap_or_else(|| {
+                        pieces.push(Piece::of(weight.tile, tiling));
+                        pieces.len() - 1
+                    });
                 }
-                blending.push(&mut piece.factors, weight, &self.order);
-            }
-            piece
-        };
-        of_one_tile.map(piece).collect()
+                let piece = &mut pieces[last];
+                piece.points.push(index as u32);
+                let own = point.iter().zip(&piece.center).zip(&scales);
+                let own = own.map(|((x, center), scale)| T::of((x - center) * scale));
+                piece.coords.extend(own);
+                blending.push(&mut piece.factors, &weight, &self.order);
+            });
+        }
+        pieces
     }
 
     fn chunk<'a>(&'a self, piece: &'a Piece<T>, weights: &'a TileWeights<T>) -> Chunk<'a, T> {
