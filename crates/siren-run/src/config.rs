@@ -214,12 +214,22 @@ impl<S: Table, O: Table, M: Table> Config<S, O, M> {
         })
     }
 
-    /// Returns the whole config as TOML, with every default filled in.
+    /// Returns the whole config as TOML, with every default filled in. `train.steps` is absent while `train.seconds` takes its place.
     ///
     /// # Errors
     /// If a value cannot be written as TOML (an integer above 2⁶³).
     pub fn to_toml(&self) -> Result<String> {
-        toml::to_string(self).map_err(|error| Error::Config {
+        let written = if self.train.seconds.is_none() {
+            toml::to_string(self)
+        } else {
+            toml::Table::try_from(self).and_then(|mut table| {
+                if let Some(toml::Value::Table(train)) = table.get_mut("train") {
+                    train.remove("steps");
+                }
+                toml::to_string(&table)
+            })
+        };
+        written.map_err(|error| Error::Config {
             origin: "resolved config".to_owned(),
             message: error.to_string(),
         })

@@ -28,7 +28,7 @@ pub fn unfinished_members(
         let run = folder.run(member);
         if run.exists() {
             let record = Record::read(&run)?;
-            if record.config.trim() != config.trim() {
+            if !record.is_of(&config) {
                 bail!(
                     "{} was started with another config than this sweep asks for: choose another folder with `--out`, or delete that run",
                     run.display()

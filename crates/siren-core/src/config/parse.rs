@@ -36,6 +36,10 @@ const MOVED: [(&str, &str); 5] = [
     ),
 ];
 
+/// Pairs of keys that say the same thing in two ways, such as the length of a training. A file has one of them, and an override of one replaces the
+/// other.
+const ALTERNATIVES: [[&str; 2]; 1] = [["train.steps", "train.seconds"]];
+
 /// Text of a config, with its origin.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -52,6 +56,13 @@ impl Source {
     /// [`Error::Config`] if the text is not TOML, a key is unknown, or a value has the wrong type.
     pub fn deserialize<C: DeserializeOwned>(&self, overrides: &[String]) -> Result<C> {
         let mut config = toml::from_str(&self.text).map_err(|error| self.explain(&error))?;
+        if let Some([one, other]) = ALTERNATIVES.into_iter().find(|pair| {
+            pair.iter()
+                .all(|key| locate::span_of(&self.text, key).is_some())
+        }) {
+            let place = locate::span_of(&self.text, other).unwrap_or_default();
+            return Err(self.at(place, &both_given(one, other)));
+        }
         if overrides.is_empty() {
             return Ok(config);
         }
@@ -179,7 +190,20 @@ fn set<C: DeserializeOwned>(
 ) -> Result<Parsed<C>, String> {
     let parse = |value: &Value, cleared_depth: usize| {
         let mut table = table.clone();
+        for [one, other] in ALTERNATIVES {
+            match key {
+                _ if key == one => remove(&mut table, other),
+                _ if key == other => remove(&mut table, one),
+                _ => {}
+            }
+        }
         insert(&mut table, key, value.clone(), cleared_depth);
+        if let Some([one, other]) = ALTERNATIVES
+            .into_iter()
+            .find(|pair| pair.iter().all(|key| holds(&table, key)))
+        {
+            return Err(both_given(one, other));
+        }
         let config = C::deserialize(Value::Table(table.clone()));
         let config = config.map_err(|error: toml::de::Error| error.message().to_owned())?;
         Ok::<_, String>(Parsed { table, config })
@@ -237,6 +261,38 @@ fn insert(table: &mut toml::Table, key: &str, value: Value, cleared_depth: usize
     if let Value::Table(inner) = inner {
         insert(inner, rest, value, cleared_depth.saturating_sub(1));
     }
+}
+
+/// Removes a key, if it is there.
+fn remove(table: &mut toml::Table, key: &str) {
+    match key.split_once('.') {
+        None => {
+            table.remove(key);
+        }
+        Some((first, rest)) => {
+            if let Some(Value::Table(inner)) = table.get_mut(first) {
+                remove(inner, rest);
+            }
+        }
+    }
+}
+
+/// Returns whether a table holds a key.
+fn holds(table: &toml::Table, key: &str) -> bool {
+    match key.split_once('.') {
+        None => table.contains_key(key),
+        Some((first, rest)) => {
+            let inner = table.get(first).and_then(Value::as_table);
+            inner.is_some_and(|inner| holds(inner, rest))
+        }
+    }
+}
+
+/// Returns the message for a config that has both of two keys.
+fn both_given(one: &str, other: &str) -> String {
+    format!(
+        "`{one}` and `{other}` are both given, expected one of them: remove `{one}` for a time budget, or `{other}` for a number of steps"
+    )
 }
 
 fn empty_table() -> Value {

@@ -8,7 +8,9 @@ use crate::field::FieldEngine;
 use crate::optimizer::{OptimizerConfig, positive};
 
 /// Largest number of steps: small enough that counts derived from it do not overflow.
-const MAX_STEPS: u64 = 1_000_000_000;
+pub(super) const MAX_STEPS: u64 = 1_000_000_000;
+/// Longest time budget: 365 days, in seconds.
+const MAX_SECONDS: f64 = 31_536_000.0;
 
 /// Steps, learning rate and optimizer. The default is the authors' recipe: Adam at a constant rate of 1e-4.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,6 +18,11 @@ const MAX_STEPS: u64 = 1_000_000_000;
 pub struct TrainConfig {
     /// Number of optimizer steps.
     pub steps: u64,
+    /// Time budget in seconds, in place of `steps`: a run times some steps and an evaluation before it starts, and takes as many steps as fit with their
+    /// evaluations. Files that are written at the end take further time. The number of steps depends on the machine; the run folder's `config.toml` holds it as `steps`. Of a file's
+    /// key and an override's, and of several overrides, the last one counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
     /// Highest learning rate; the schedule starts from it after the warm-up. `lbfgs` and `ssbroyden` search for the lengths of their steps;
     /// `gauss_newton` does not use it.
     pub learning_rate: f64,
@@ -116,6 +123,7 @@ impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             steps: 500,
+            seconds: None,
             learning_rate: 1e-4,
             schedule: ScheduleKind::Constant,
             final_learning_rate: 0.01,
@@ -137,7 +145,13 @@ impl TrainConfig {
             let expected = format!("at least 1 and at most {MAX_STEPS}");
             return Err(Error::invalid("train.steps", self.steps, &expected));
         }
-        if self.warmup_steps >= self.steps {
+        if let Some(seconds) = self.seconds
+            && !(seconds > 0.0 && seconds <= MAX_SECONDS)
+        {
+            let expected = "a number of seconds above 0, at most a year (31536000)";
+            return Err(Error::invalid("train.seconds", seconds, expected));
+        }
+        if self.seconds.is_none() && self.warmup_steps >= self.steps {
             let expected = format!("less than `train.steps`, which is {}", self.steps);
             let key = "train.warmup_steps";
             return Err(Error::invalid(key, self.warmup_steps, &expected));
@@ -250,6 +264,21 @@ mod tests {
             c.optimizer = OptimizerConfig::GaussNewton(GaussNewtonConfig::default());
         });
         assert!(message.contains("gauss_newton"), "{message}");
+    }
+
+    #[test]
+    fn a_time_budget_is_positive_and_at_most_a_year() {
+        for seconds in [0.0, -1.0, f64::NAN, f64::INFINITY, 31_536_001.0] {
+            let message = refused(|c| c.seconds = Some(seconds));
+            assert!(message.starts_with("`train.seconds` is "), "{message}");
+            assert!(message.contains("at most a year"), "{message}");
+        }
+        let config = TrainConfig {
+            seconds: Some(1e-3),
+            warmup_steps: 1000,
+            ..TrainConfig::default()
+        };
+        config.validate().unwrap();
     }
 
     #[test]

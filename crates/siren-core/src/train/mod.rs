@@ -5,6 +5,7 @@
 //! binary tree whose shape depends on the number of chunks alone: the result does not depend on the number of threads, bit for bit.
 //! A functional takes two passes: the values at all points, without a graph, and then the backward passes of the chunks with its gradient.
 
+mod budget;
 mod chunk;
 mod config;
 mod fit;
@@ -27,6 +28,7 @@ use crate::ranks::Ranks;
 
 pub use crate::field::differentiate;
 
+pub use self::budget::{Budget, Evaluations, seconds_now};
 pub use self::config::{Precision, ScheduleKind, TrainConfig};
 pub use self::fit::{Fit, FitConfig, resolve};
 pub use self::model::{Blueprint, Loss, Model, Time};
@@ -135,7 +137,8 @@ impl<M: Model> Trainer<M> {
     /// Makes a trainer at step 0, with the optimizer of the config. On a CUDA device, `train.precision` chooses that of products.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] if a value of the config is out of range, or the engine of the model does not compute in its precision.
+    /// [`Error::InvalidValue`] if a value of the config is out of range, or the engine of the model does not compute in its precision; also for
+    /// `train.seconds`, which a [`Fit`] or a [`Budget`] replaces by a number of steps.
     pub fn new(model: M, config: &TrainConfig) -> Result<Self> {
         config.validate()?;
         let optimizer = config
@@ -154,6 +157,10 @@ impl<M: Model> Trainer<M> {
         optimizer: Box<dyn Optimizer>,
     ) -> Result<Self> {
         config.validate()?;
+        if let Some(seconds) = config.seconds {
+            let expected = "no value, because a trainer takes `train.steps`: use a `Fit`, or replace it by `Budget::measure`";
+            return Err(Error::invalid("train.seconds", seconds, expected));
+        }
         let engine = config.precision.engine(model.network().engine())?;
         Ok(Self {
             model: model.on(&engine)?,

@@ -15,7 +15,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use siren_core::file::{make_folder, quoted, remove_folder, try_lock, write_atomically};
+use siren_core::file::{make_folder, quoted, read_text, remove_folder, try_lock, write_atomically};
+use siren_core::train::Budget;
 use siren_core::{Error, Result};
 
 pub(crate) use self::checkpoint::{Best, Checkpoint, State, save_checkpoint};
@@ -25,6 +26,7 @@ pub(crate) use self::record::{number, read_summary_table};
 pub(crate) use self::rows::{Column, Continuation, Rows, TableDigest, Tables, damaged, last_value};
 pub(crate) use self::summary::{
     FinalTables, Summary, check_created_config, is_of_config, parse_summary, provenance,
+    recorded_budget,
 };
 pub(crate) use self::upgrade::upgrade_config;
 pub use self::weights::{Weights, export};
@@ -107,6 +109,12 @@ impl RunFolder {
             path: path.to_path_buf(),
             message,
         })
+    }
+
+    /// Returns the time budget that was given in place of `train.steps`.
+    pub(crate) fn budget(&self) -> Option<Budget> {
+        let provenance = read_text(&self.provenance()).ok()?;
+        recorded_budget(&provenance.parse().ok()?)
     }
 
     /// Refers to a folder that this process does not create: it may not exist, now or ever.

@@ -15,6 +15,8 @@ use super::{FinalTables, RunFolder, parse_summary};
 pub struct Record {
     /// Text of the resolved config.
     pub config: String,
+    /// `train.seconds`, if the run was given a time budget, from which the `train.steps` of the resolved config were computed.
+    pub seconds: Option<f64>,
     /// Evaluations, in order.
     pub curve: Vec<EvaluationRow>,
     /// Numbers at the top level of the summary (`parameters`, `seconds`, `seconds_per_step`, …); `None` while the run is not finished.
@@ -70,6 +72,7 @@ impl Record {
         });
         Ok(Self {
             config: read_text(&folder.config())?,
+            seconds: folder.budget().map(|budget| budget.seconds),
             curve: curve.collect(),
             summary,
         })
@@ -92,6 +95,20 @@ impl Record {
             StepRow { step, values }
         };
         Ok(rows.map(row).collect())
+    }
+
+    /// Returns whether the run is of a config that [`check`](crate::check) returned as `config`.
+    #[must_use]
+    pub fn is_of(&self, config: &str) -> bool {
+        let (Some(seconds), Ok(mut own)) = (self.seconds, self.config.parse::<toml::Table>())
+        else {
+            return self.config.trim() == config.trim();
+        };
+        if let Some(toml::Value::Table(train)) = own.get_mut("train") {
+            train.remove("steps");
+            train.insert("seconds".to_owned(), seconds.into());
+        }
+        config.parse() == Ok(own)
     }
 
     /// Returns whether the run took all its steps and wrote its summary.

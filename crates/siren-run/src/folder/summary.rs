@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use siren_core::field::Level;
 use siren_core::file::read_text;
+use siren_core::train::Budget;
 use siren_core::{Error, Result};
 use siren_report::Exhibit;
 
@@ -35,6 +36,9 @@ struct Provenance<'a> {
     simd: String,
     /// CRC-32C of `config.toml`.
     config_checksum: u32,
+    /// The time budget that was given in place of `train.steps`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget: Option<Budget>,
     /// The config of the same kind without any key.
     defaults: &'a toml::Table,
 }
@@ -45,6 +49,7 @@ pub(crate) fn provenance(
     machine: &Machine,
     config: &str,
     defaults: &toml::Table,
+    budget: Option<Budget>,
 ) -> Result<String> {
     to_toml(&Provenance {
         version: env!("CARGO_PKG_VERSION"),
@@ -58,8 +63,14 @@ pub(crate) fn provenance(
         processor: processor(),
         simd: Level::best().to_string(),
         config_checksum: crc32c::crc32c(config.as_bytes()),
+        budget,
         defaults,
     })
+}
+
+/// Returns the time budget of a run by its `provenance.toml`, or `None` if its config gave a number of steps.
+pub(crate) fn recorded_budget(provenance: &toml::Table) -> Option<Budget> {
+    provenance.get("budget")?.clone().try_into().ok()
 }
 
 /// Checks that `config` is the text with which the run was created, by the checksum in `provenance.toml`. Used while the run has no
@@ -101,6 +112,9 @@ pub(crate) struct Summary {
     pub(crate) ranks: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) peak_memory_mib: Option<f64>,
+    /// The time budget that was given in place of `train.steps`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) budget: Option<Budget>,
     /// Metrics of the last evaluation.
     #[serde(serialize_with = "in_order")]
     pub(crate) metrics: NamedMetrics,
@@ -179,6 +193,7 @@ impl Summary {
             threads: 0,
             ranks: 1,
             peak_memory_mib: peak_memory_mib(),
+            budget: None,
             metrics: metrics.clone(),
             best: None,
             expect: comparisons,
@@ -209,6 +224,7 @@ impl Summary {
             1e3 * self.seconds_per_step,
             self.parameters,
         )];
+        lines.extend(self.budget.map(|budget| format!("budget {budget}")));
         for (name, value) in &self.metrics {
             let expected = self.expect.get(name);
             let expected = expected.map(|c| format!("   (expected {})", c.expected));

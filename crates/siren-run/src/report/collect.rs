@@ -10,7 +10,9 @@ use siren_report::{Exhibit, Fact, Point, Run, Score, Series};
 use toml::{Table, Value};
 
 use super::settings::settings;
-use crate::folder::{NamedColumns, RunFolder, is_of_config, number, read_summary_table};
+use crate::folder::{
+    NamedColumns, RunFolder, is_of_config, number, read_summary_table, recorded_budget,
+};
 use crate::program::command_of_all_kinds;
 
 /// Columns of `metrics.csv` that are no terms of the loss.
@@ -169,6 +171,8 @@ fn facts(provenance: &Table, summary: Option<&Table>) -> Vec<Fact> {
     };
     let number = |key: &str| number(summary?.get(key)?);
     push("Started", text("start"));
+    let budget = recorded_budget(provenance);
+    push("Time budget", budget.map(|budget| budget.to_string()));
     push("Training time", number("seconds").map(duration));
     push(
         "Time of a step",

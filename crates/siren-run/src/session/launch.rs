@@ -12,6 +12,7 @@ use siren_core::signal::Stream;
 use siren_core::train::{Blueprint, Model, Trainer};
 use siren_core::{Error, Result};
 
+use super::budget::{budget, note};
 use super::reopen::{
     check_config_unchanged, check_signal_unchanged, checkpointed_model, read_run_config,
 };
@@ -68,10 +69,15 @@ fn start_on_rank<D: Domain>(
     machine.install(|| {
         let domain = D::open(&config).map_err(attribute)?;
         resolve(&mut config, &domain).map_err(attribute)?;
-        let model = first_model(&config, &domain, engine)?;
         let constraints = domain
             .constraints(config.train.precision.dtype(), &Device::Cpu)
             .map_err(attribute)?;
+        let budget = budget(&config, &domain, &constraints, engine, ranks)?;
+        if let Some(budget) = budget {
+            config.train = budget.resolve(&config.train).map_err(attribute)?;
+            hooks.observer.note(&note(&budget));
+        }
+        let model = first_model(&config, &domain, engine)?;
         let trainer = Trainer::new(model, &config.train)?.among(ranks)?;
         let text = config.to_toml()?;
         // Nothing is written before all ranks are ready.
@@ -82,7 +88,8 @@ fn start_on_rank<D: Domain>(
         }
         let (folder, _lock) = if ranks.is_first() {
             let defaults = ConfigOf::<D>::defaults(D::KIND)?;
-            let folder = RunFolder::create(&out, &text, &provenance(machine, &text, &defaults)?)?;
+            let provenance = provenance(machine, &text, &defaults, budget)?;
+            let folder = RunFolder::create(&out, &text, &provenance)?;
             let lock = folder.lock()?;
             (folder, Some(lock))
         } else {
@@ -108,7 +115,7 @@ fn start_on_rank<D: Domain>(
 /// A config whose run could start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
-    /// The resolved config as TOML, with every default filled in.
+    /// The resolved config as TOML, with every default filled in. One with `train.seconds` has no `train.steps`, which only a run finds.
     pub config: String,
     /// Remarks on the signal for the user.
     pub notes: Vec<String>,
@@ -348,7 +355,7 @@ fn first_model<D: Domain>(
 }
 
 /// Returns the model before any training: drawn at random, or loaded from the file `run.start_from`.
-fn initial_model<D: Domain>(
+pub(super) fn initial_model<D: Domain>(
     config: &ConfigOf<D>,
     shape: FieldShape,
     engine: &FieldEngine,

@@ -1,5 +1,6 @@
 //! One session of a run: from its start, or from its last checkpoint, to its last step or until it is stopped.
 
+mod budget;
 mod launch;
 mod records;
 mod reopen;
@@ -204,6 +205,7 @@ impl<D: Domain> Session<'_, '_, D> {
                 tables: records.tables(),
                 timing: records.timing(),
             },
+            budget: self.folder.budget(),
             exhibits: written.exhibits,
             ..Summary::new(&self.state.metrics, &self.config.expect)
         };

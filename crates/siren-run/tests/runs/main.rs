@@ -1,5 +1,6 @@
 //! Runs by the library: observers, stop tokens, resuming and exporting, with a domain of this test.
 
+mod budget;
 mod ranks;
 mod report;
 mod sine;

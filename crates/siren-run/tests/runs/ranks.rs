@@ -12,7 +12,7 @@ use crate::Workplace;
 use crate::sine::Sine;
 
 /// Files of a run folder that do not depend on the machine.
-const FILES: [&str; 5] = [
+pub const FILES: [&str; 5] = [
     "config.toml",
     "metrics.csv",
     "evaluation.csv",
@@ -34,10 +34,10 @@ impl RunObserver for StopRank {
     }
 }
 
-type Ended = Result<(RunFolder, Outcome)>;
+pub type Ended = Result<(RunFolder, Outcome)>;
 
 /// Runs a function on every rank with its machine, and returns the results in order.
-fn on_ranks(count: usize, run: impl Fn(&Machine) -> Ended + Sync) -> Vec<Ended> {
+pub fn on_ranks(count: usize, run: impl Fn(&Machine) -> Ended + Sync) -> Vec<Ended> {
     let run = &run;
     std::thread::scope(|scope| {
         let ranks = links(count).into_iter().map(Ranks::new);
