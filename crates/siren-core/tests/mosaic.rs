@@ -9,7 +9,7 @@ use siren_core::field::{
 };
 use siren_core::objective::{Constraint, ValueMse};
 use siren_core::optimizer::{MuonConfig, OptimizerConfig};
-use siren_core::signal::{Grid, Sample, SubsetSampling, WholeSampler};
+use siren_core::signal::{CoordinateRule, Grid, Sample, SubsetSampling, WholeSampler};
 use siren_core::train::{TrainConfig, Trainer};
 
 /// Returns the config of a mosaic of small tiles.
@@ -21,6 +21,7 @@ fn config(sides: &[usize], extents: &[f64]) -> SirenConfig {
         hidden_omega_0: 3.0,
         mosaic: Some(MosaicConfig {
             tile: TileSides::Equal(6),
+            parameters: None,
             overlap: 2.5,
             sides: sides.to_vec(),
             extents: extents.to_vec(),
@@ -405,10 +406,63 @@ fn mosaics_that_do_not_fit_are_refused_with_the_key() {
     ] {
         assert!(message.starts_with(start), "{message}");
     }
+    let below_one_network = SirenConfig {
+        mosaic: Some(MosaicConfig {
+            parameters: Some(20),
+            ..MosaicConfig::default()
+        }),
+        ..config(&[12, 18], &[1.0, 1.0])
+    };
+    let grid = Grid::new(&[60, 80], CoordinateRule::Stretch).unwrap();
+    let laid = below_one_network
+        .clone()
+        .lay_tiles(Some(&grid), FieldShape::new(2, 3));
+    let message = laid.unwrap_err().to_string();
+    assert!(
+        message.contains("`field.mosaic.parameters` is 20"),
+        "{message}"
+    );
+    let unresolved = below_one_network.init_seeded(FieldShape::new(2, 3), 0);
+    let message = unresolved.unwrap_err().to_string();
+    assert!(message.contains("`field.mosaic.tile` is auto"), "{message}");
+}
+
+#[test]
+fn auto_gives_the_smallest_tiles_whose_networks_stay_within_the_number_of_parameters() {
+    let of = |sides: &[usize], parameters: Option<usize>| {
+        let mut config = SirenConfig {
+            hidden_features: 32,
+            hidden_layers: 2,
+            mosaic: Some(MosaicConfig {
+                parameters,
+                ..MosaicConfig::default()
+            }),
+            ..SirenConfig::default()
+        };
+        let grid = Grid::new(sides, CoordinateRule::Stretch).unwrap();
+        let shape = FieldShape::new(sides.len(), 3);
+        config.lay_tiles(Some(&grid), shape).unwrap();
+        let field = config.init_seeded(shape, 0).unwrap();
+        (field.network().tiles(), field.parameters().len())
+    };
+    // 3 × 32 + 2 × 32 × 33 + 3 × 33 = 2,307 parameters a tile in two dimensions.
+    assert_eq!(of(&[512, 768], None), (13 * 19, 247 * 2307));
+    assert_eq!(of(&[512, 768], Some(2307)), (1, 2307));
+    assert_eq!(of(&[512, 1], None), (1, 2307));
+    let (tiles, parameters) = of(&[40, 100, 120], Some(1_000_000));
+    assert!(
+        tiles > 350 && parameters <= 1_000_000,
+        "{tiles} {parameters}"
+    );
+}
+
+#[test]
+fn a_picture_of_one_pixel_is_a_mosaic_of_one_tile() {
     let one_pixel = SirenConfig {
         mosaic: Some(MosaicConfig {
             sides: vec![1, 1],
             extents: vec![0.0, 0.0],
+            tile: TileSides::Equal(64),
             ..MosaicConfig::default()
         }),
         ..SirenConfig::default()

@@ -1,8 +1,8 @@
 //! A field as a list of layers with constants: what every format is printed from.
 
 use candle_core::DType;
-use siren_core::Result;
 use siren_core::field::{Features, Pointwise, Siren};
+use siren_core::{Error, Result};
 
 /// How a layer combines its inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +41,12 @@ impl Program {
     /// Returns the layers of a field. Learned factors of ω₀ are multiplied into weights and biases.
     ///
     /// # Errors
-    /// If the device is out of memory.
+    /// [`Error::InvalidValue`] for a mosaic; if the device is out of memory.
     pub(crate) fn new(field: &Siren) -> Result<Self> {
+        if field.network().config().mosaic.is_some() {
+            let expected = "absent for this format, which holds one network; a mosaic is exported to `.safetensors`, and `render` draws it";
+            return Err(Error::invalid("field.mosaic", "set", expected));
+        }
         let params = field.parameters().flat()?.to_dtype(DType::F64)?;
         let params = params.to_vec1::<f64>()?;
         let plan = field.network().plan();

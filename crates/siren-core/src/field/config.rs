@@ -6,7 +6,9 @@ use super::activation::Activation;
 use super::encoding::{Encoding, positive_single};
 use super::mosaic::MosaicConfig;
 use super::omega::{AUTO, Omega, WeightNoise};
+use super::plan::parameters_of_one;
 use crate::error::{Error, Result};
+use crate::signal::Grid;
 
 /// Architecture and initialization of the network, an MLP whose hidden layers share one activation.
 ///
@@ -176,8 +178,34 @@ impl SirenConfig {
         }
     }
 
+    /// Gives a mosaic the grid of a signal of `shape`, and the side of its tiles if it is `"auto"`. A grid that it has already stays.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] if there is a mosaic, and it has no grid or does not fit it.
+    pub fn lay_tiles(&mut self, grid: Option<&Grid>, shape: FieldShape) -> Result<()> {
+        let Some(mosaic) = &mut self.mosaic else {
+            return Ok(());
+        };
+        if let Some(grid) = grid.filter(|_| mosaic.asks_for_grid()) {
+            *mosaic = mosaic.clone().on(grid);
+        }
+        mosaic.validate_for(shape.in_features)?;
+        let mut resolved = mosaic.clone();
+        resolved.resolve(parameters_of_one(self, shape))?;
+        resolved.validate()?;
+        self.mosaic = Some(resolved);
+        Ok(())
+    }
+
     /// Checks that no value is still `"auto"`.
     pub(super) fn must_be_resolved(&self) -> Result<()> {
+        if let Some(mosaic) = &self.mosaic
+            && mosaic.is_auto()
+        {
+            let expected =
+                "a number before a network is made: `SirenConfig::lay_tiles` computes it";
+            return Err(Error::invalid("field.mosaic.tile", AUTO, expected));
+        }
         let Some(key) = self.asks_for_spectrum() else {
             return Ok(());
         };

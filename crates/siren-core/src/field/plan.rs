@@ -8,6 +8,15 @@ use super::encoding::{Encoding, nyquist_frequencies};
 use super::layout::{Layout, Role};
 use super::mosaic::MosaicConfig;
 
+/// Returns the number of parameters of one network of a config, that of one tile of a mosaic.
+pub(super) fn parameters_of_one(config: &SirenConfig, shape: FieldShape) -> usize {
+    let matrix = match &config.encoding {
+        Encoding::Fourier(fourier) => vec![0.0; fourier.features * shape.in_features],
+        _ => Vec::new(),
+    };
+    lay_out(config, shape, &matrix).1.len()
+}
+
 /// Returns the plan of the layers for the kernel, and the layout of their parameters with the names of the authors' checkpoints.
 pub(super) fn lay_out(
     config: &SirenConfig,

@@ -166,14 +166,7 @@ impl<'a, T: Task> Fit<'a, T> {
 /// # Errors
 /// [`Error::InvalidValue`] if the signal does not vary, or may not be looked at as a whole.
 pub fn resolve(field: &mut SirenConfig, task: &impl Task, learning_rate: f64) -> Result<()> {
-    if let Some(mosaic) = &mut field.mosaic
-        && mosaic.asks_for_grid()
-    {
-        if let Some(grid) = task.grid() {
-            *mosaic = mosaic.clone().on(&grid);
-        }
-        mosaic.validate_for(task.shape().in_features)?;
-    }
+    field.lay_tiles(task.grid().as_ref(), task.shape())?;
     let Some(key) = field.asks_for_spectrum() else {
         return Ok(());
     };

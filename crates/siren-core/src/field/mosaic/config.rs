@@ -8,6 +8,8 @@ use crate::signal::Grid;
 
 /// Largest number of axes of a mosaic.
 const MAX_AXES: usize = 3;
+/// Number of parameters for each sample of a signal, by rule: about what published fits of photographs with small networks have.
+const PARAMETERS_PER_SAMPLE: f64 = 1.5;
 /// Key of the table.
 const KEY: &str = "field.mosaic";
 
@@ -16,9 +18,12 @@ const KEY: &str = "field.mosaic";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MosaicConfig {
-    /// Largest side of a tile, in samples: one number for all axes, or one for each. All tiles have the same size, so that the sides are
-    /// divided evenly.
+    /// Largest side of a tile, in samples: one number for all axes, one for each, or `"auto"`, which follows from `parameters`. All tiles have
+    /// the same size, so that the sides are divided evenly.
     pub tile: TileSides,
+    /// Number of parameters of all tiles together, at most, from which `"auto"` computes the side of a tile. Default: 1.5 for each sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<usize>,
     /// Width of the zone in which two neighbors are blended, in samples; at most the side of a tile.
     pub overlap: f64,
     /// Number of samples on each axis. A run takes it from its signal.
@@ -31,19 +36,33 @@ pub struct MosaicConfig {
 
 /// Sides of a tile, in samples.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a number of samples, or one for each axis")]
+#[serde(
+    untagged,
+    expecting = "a number of samples, one for each axis, or \"auto\""
+)]
 pub enum TileSides {
+    /// Computed from the number of parameters.
+    Auto(Auto),
     /// The same for all axes.
     Equal(usize),
     /// One for each axis.
     Each(Vec<usize>),
 }
 
+/// The word `"auto"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Auto {
+    /// The word.
+    Auto,
+}
+
 impl Default for MosaicConfig {
     fn default() -> Self {
         Self {
-            tile: TileSides::Equal(64),
-            overlap: 8.0,
+            tile: TileSides::Auto(Auto::Auto),
+            parameters: None,
+            overlap: 4.0,
             sides: Vec::new(),
             extents: Vec::new(),
         }
@@ -61,15 +80,60 @@ impl MosaicConfig {
         self
     }
 
+    /// Returns whether the side of a tile is still to be computed.
+    pub(in crate::field) fn is_auto(&self) -> bool {
+        matches!(self.tile, TileSides::Auto(_))
+    }
+
     /// Returns whether the grid is still unknown.
     #[must_use]
     pub fn asks_for_grid(&self) -> bool {
         self.sides.is_empty()
     }
 
+    /// Replaces `"auto"` by the sides of tiles, as equal as the grid allows, whose networks of `network` parameters have at most the given number
+    /// of parameters together.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] if not even one network has so few parameters.
+    pub(in crate::field) fn resolve(&mut self, network: usize) -> Result<()> {
+        if !self.is_auto() {
+            return Ok(());
+        }
+        let samples: usize = self.sides.iter().product();
+        let by_rule = (PARAMETERS_PER_SAMPLE * samples as f64) as usize;
+        let most = self.parameters.unwrap_or(by_rule.max(network));
+        if most < network {
+            let expected = format!(
+                "at least {network}, the parameters of one network; or a smaller `field.hidden_features`"
+            );
+            return Err(Error::invalid(
+                &format!("{KEY}.parameters"),
+                most,
+                &expected,
+            ));
+        }
+        let fits = |side: usize| {
+            let tiles = self.sides.iter().map(|&n| n.div_ceil(side));
+            tiles.product::<usize>().saturating_mul(network) <= most
+        };
+        let longest = self.sides.iter().copied().max().unwrap_or(1);
+        let least = self.least_side();
+        let side = (least..longest.max(least)).find(|&side| fits(side));
+        let side = side.unwrap_or(longest);
+        self.tile = TileSides::Each(self.sides.iter().map(|&n| side.min(n)).collect());
+        Ok(())
+    }
+
+    /// Returns the smallest side that `"auto"` gives a tile: twice the overlap.
+    fn least_side(&self) -> usize {
+        (2.0 * self.overlap).ceil().max(2.0) as usize
+    }
+
     /// Returns the side of a tile on an axis, in samples.
     pub(super) fn tile_side(&self, axis: usize) -> usize {
         match &self.tile {
+            TileSides::Auto(_) => self.sides[axis],
             TileSides::Equal(side) => *side,
             TileSides::Each(sides) => sides[axis],
         }
@@ -78,6 +142,7 @@ impl MosaicConfig {
     /// Returns the given sides of a tile.
     fn tile_sides(&self) -> &[usize] {
         match &self.tile {
+            TileSides::Auto(_) => &[],
             TileSides::Equal(side) => std::slice::from_ref(side),
             TileSides::Each(sides) => sides,
         }
@@ -85,7 +150,8 @@ impl MosaicConfig {
 
     /// Returns the smallest side of a tile, in samples.
     pub(in crate::field) fn smallest_side(&self) -> usize {
-        self.tile_sides().iter().copied().min().unwrap_or(2)
+        let sides = self.tile_sides().iter().copied().filter(|&side| side > 1);
+        sides.min().unwrap_or(self.least_side())
     }
 
     /// Returns the geometric mean, over the axes, of the factors from coordinates to those of a tile.
@@ -101,11 +167,16 @@ impl MosaicConfig {
     pub(in crate::field) fn validate(&self) -> Result<()> {
         let sides = self.tile_sides();
         let tile = || format!("{KEY}.tile");
-        if sides.is_empty() || sides.len() > MAX_AXES {
+        if (sides.is_empty() && !self.is_auto()) || sides.len() > MAX_AXES {
             let expected = "a number of samples, or one for each of 1 to 3 axes";
             return Err(Error::invalid(&tile(), format!("{sides:?}"), expected));
         }
-        if let Some(side) = sides.iter().find(|&&side| side < 2) {
+        let of_one_sample = |axis: usize| self.sides.get(axis) == Some(&1);
+        let too_small = sides
+            .iter()
+            .enumerate()
+            .find(|(axis, side)| **side < 2 && !of_one_sample(*axis));
+        if let Some((_, side)) = too_small {
             return Err(Error::invalid(&tile(), side, "at least 2 samples"));
         }
         let smallest = self.smallest_side();
@@ -136,14 +207,14 @@ impl MosaicConfig {
     }
 
     /// Checks that the mosaic fits a signal of `dims` coordinates, on a grid that is known.
-    pub(crate) fn validate_for(&self, dims: usize) -> Result<()> {
+    pub(in crate::field) fn validate_for(&self, dims: usize) -> Result<()> {
         if self.asks_for_grid() {
             let expected = "the numbers of samples of a signal on a grid; this signal has none, so give `sides` and `extents`, or leave \
-                            `field.mosaic` away";
+                            `field.mosaic` out";
             return Err(Error::invalid(&format!("{KEY}.sides"), "unknown", expected));
         }
         let given = match &self.tile {
-            TileSides::Equal(_) => dims,
+            TileSides::Auto(_) | TileSides::Equal(_) => dims,
             TileSides::Each(sides) => sides.len(),
         };
         if dims > MAX_AXES || self.sides.len() != dims || given != dims {
