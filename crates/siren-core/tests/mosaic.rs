@@ -4,8 +4,7 @@ use candle_core::{DType, Device, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use siren_core::field::{
-    Activation, FieldShape, MosaicConfig, Order, Siren, SirenConfig, TileSides, Trace,
-    differentiate,
+    Activation, FieldShape, MosaicConfig, Order, Siren, SirenConfig, Trace, differentiate,
 };
 use siren_core::objective::{Constraint, ValueMse};
 use siren_core::optimizer::{MuonConfig, OptimizerConfig};
@@ -20,7 +19,7 @@ fn config(sides: &[usize], extents: &[f64]) -> SirenConfig {
         first_omega_0: 3.0.into(),
         hidden_omega_0: 3.0,
         mosaic: Some(MosaicConfig {
-            tile: TileSides::Equal(6),
+            tile: vec![6],
             parameters: None,
             overlap: 2.5,
             sides: sides.to_vec(),
@@ -377,22 +376,10 @@ fn mosaics_that_do_not_fit_are_refused_with_the_key() {
         error.to_string()
     };
     for (message, start) in [
-        (
-            refused(|m| m.tile = TileSides::Equal(13)),
-            "`field.mosaic.tile` is 13",
-        ),
-        (
-            refused(|m| m.tile = TileSides::Equal(1)),
-            "`field.mosaic.tile` is 1",
-        ),
-        (
-            refused(|m| m.tile = TileSides::Each(vec![6])),
-            "`field.mosaic` is",
-        ),
-        (
-            refused(|m| m.tile = TileSides::Each(vec![])),
-            "`field.mosaic.tile` is []",
-        ),
+        (refused(|m| m.tile = vec![13]), "`field.mosaic.tile` is 13"),
+        (refused(|m| m.tile = vec![1]), "`field.mosaic.tile` is 1"),
+        (refused(|m| m.tile = vec![6, 6, 6]), "`field.mosaic` is"),
+        (refused(|m| m.tile = vec![]), "`field.mosaic.tile` is unknown"),
         (refused(|m| m.overlap = 6.0), "`field.mosaic.overlap` is 6"),
         (
             refused(|m| m.overlap = f64::NAN),
@@ -424,7 +411,10 @@ fn mosaics_that_do_not_fit_are_refused_with_the_key() {
     );
     let unresolved = below_one_network.init_seeded(FieldShape::new(2, 3), 0);
     let message = unresolved.unwrap_err().to_string();
-    assert!(message.contains("`field.mosaic.tile` is auto"), "{message}");
+    assert!(
+        message.contains("`field.mosaic.tile` is unknown"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -462,7 +452,7 @@ fn a_picture_of_one_pixel_is_a_mosaic_of_one_tile() {
         mosaic: Some(MosaicConfig {
             sides: vec![1, 1],
             extents: vec![0.0, 0.0],
-            tile: TileSides::Equal(64),
+            tile: vec![64],
             ..MosaicConfig::default()
         }),
         ..SirenConfig::default()

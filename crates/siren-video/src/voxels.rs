@@ -47,7 +47,7 @@ impl VoxelSampler {
     /// Returns the indices of the voxels of a step, in the order of [`Clip::levels`].
     fn indices(&self, step: u64) -> Vec<usize> {
         let voxels = self.clip.voxels();
-        let Sampling::Subset(subset) = &self.sampling else {
+        let Some(subset) = self.sampling.subset_of(voxels) else {
             return (0..voxels).collect();
         };
         let mut rng = Stream::SUBSET.rng(self.seed, step);

@@ -202,9 +202,8 @@ impl SirenConfig {
         if let Some(mosaic) = &self.mosaic
             && mosaic.is_auto()
         {
-            let expected =
-                "a number before a network is made: `SirenConfig::lay_tiles` computes it";
-            return Err(Error::invalid("field.mosaic.tile", AUTO, expected));
+            let expected = "given before a network is made: `SirenConfig::lay_tiles` computes it";
+            return Err(Error::invalid("field.mosaic.tile", "unknown", expected));
         }
         let Some(key) = self.asks_for_spectrum() else {
             return Ok(());

@@ -44,7 +44,7 @@ pub use self::init::{normal, uniform};
 pub use self::jet::Jet;
 pub(crate) use self::layout::{COEFFICIENT_PREFIX, missing_coefficient};
 pub use self::layout::{Entry, Layout, Role};
-pub use self::mosaic::{Auto, MosaicConfig, TileSides};
+pub use self::mosaic::MosaicConfig;
 pub use self::network::Network;
 pub use self::omega::{Omega, WeightNoise};
 pub use self::parameters::Parameters;

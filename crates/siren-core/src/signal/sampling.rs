@@ -9,7 +9,7 @@ use super::{Sample, Sampler, Stream, SubsetSampler, WholeSampler};
 use crate::error::{Error, Result};
 
 /// Which of the signal's points each training step uses.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sampling {
     /// All points in every step, the authors' recipe.
@@ -17,6 +17,8 @@ pub enum Sampling {
     Whole,
     /// A new random subset in every step.
     Subset(SubsetSampling),
+    /// A new random subset in every step, of this share of the points, above 0 and at most 1, without replacement.
+    Share(f64),
 }
 
 /// A new random subset in every step.
@@ -47,25 +49,43 @@ impl Sampling {
     /// Checks every value; a step may draw at most `most` points.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] with the full key, `signal.sampling.subset.points`.
+    /// [`Error::InvalidValue`] with the full key, `signal.sampling.subset.points` or `signal.sampling.share`.
     pub fn validate(&self, most: usize) -> Result<()> {
         match self {
             Self::Subset(SubsetSampling { points, .. }) if !(1..=most).contains(points) => {
                 let key = "signal.sampling.subset.points";
                 Err(Error::invalid(key, points, &format!("1 to {most} points")))
             }
+            // A comparison with NaN is false.
+            Self::Share(share) if !(*share > 0.0 && *share <= 1.0) => {
+                let expected = "above 0 and at most 1, a share of the points";
+                Err(Error::invalid("signal.sampling.share", share, expected))
+            }
             _ => Ok(()),
+        }
+    }
+
+    /// Returns the random subset of `points` points that a step draws; `None` for all of them.
+    #[must_use]
+    pub fn subset_of(&self, points: usize) -> Option<SubsetSampling> {
+        match self {
+            Self::Whole => None,
+            Self::Subset(subset) => Some(subset.clone()),
+            Self::Share(share) => Some(SubsetSampling {
+                points: ((share * points as f64).round() as usize).clamp(1, points.max(1)),
+                replacement: false,
+            }),
         }
     }
 
     /// Makes the sampler that draws from `sample`.
     #[must_use]
     pub fn sampler(&self, sample: Sample, seed: u64) -> Box<dyn Sampler> {
-        match self {
-            Self::Whole => Box::new(WholeSampler::new(sample)),
-            Self::Subset(subset) => Box::new(SubsetSampler {
+        match self.subset_of(sample.len()) {
+            None => Box::new(WholeSampler::new(sample)),
+            Some(subset) => Box::new(SubsetSampler {
                 from: sample,
-                subset: subset.clone(),
+                subset,
                 seed,
                 stream: Stream::SUBSET,
             }),
@@ -76,6 +96,16 @@ impl Sampling {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_share_is_a_number_of_points_of_at_least_one() {
+        let of = |share: f64, points| Sampling::Share(share).subset_of(points).unwrap().points;
+        assert_eq!([of(0.25, 1000), of(1.0, 9), of(1e-9, 9)], [250, 9, 1]);
+        for share in [0.0, -1.0, 1.5, f64::NAN] {
+            let error = Sampling::Share(share).validate(9).unwrap_err().to_string();
+            assert!(error.starts_with("`signal.sampling.share` is"), "{error}");
+        }
+    }
 
     #[test]
     fn a_number_of_points_out_of_range_is_refused_with_its_key() {

@@ -1,6 +1,6 @@
 //! The `[field.mosaic]` table of a config.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::tiling::Tiling;
 use crate::error::{Error, Result};
@@ -18,10 +18,15 @@ const KEY: &str = "field.mosaic";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MosaicConfig {
-    /// Largest side of a tile, in samples: one number for all axes, one for each, or `"auto"`, which follows from `parameters`. All tiles have
-    /// the same size, so that the sides are divided evenly.
-    pub tile: TileSides,
-    /// Number of parameters of all tiles together, at most, from which `"auto"` computes the side of a tile. Default: 1.5 for each sample.
+    /// Largest side of a tile, in samples: one number for all axes, or a list with one for each. All tiles have the same size, so that the sides of
+    /// the signal are divided evenly. Default: computed from `parameters`.
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_many"
+    )]
+    pub tile: Vec<usize>,
+    /// Number of parameters of all tiles together, at most, from which the side of a tile follows where `tile` is not given. Default: 1.5 for each
+    /// sample.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameters: Option<usize>,
     /// Width of the zone in which two neighbors are blended, in samples; at most the side of a tile.
@@ -34,33 +39,29 @@ pub struct MosaicConfig {
     pub extents: Vec<f64>,
 }
 
-/// Sides of a tile, in samples.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "a number of samples, one for each axis, or \"auto\""
-)]
-pub enum TileSides {
-    /// Computed from the number of parameters.
-    Auto(Auto),
-    /// The same for all axes.
-    Equal(usize),
-    /// One for each axis.
-    Each(Vec<usize>),
-}
-
-/// The word `"auto"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Auto {
-    /// The word.
-    Auto,
+/// Reads one number, or a list of numbers.
+fn one_or_many<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Vec<usize>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(
+        untagged,
+        expecting = "a number of samples, or a list with one for each axis"
+    )]
+    enum OneOrMany {
+        One(usize),
+        Many(Vec<usize>),
+    }
+    Ok(match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::One(side) => vec![side],
+        OneOrMany::Many(sides) => sides,
+    })
 }
 
 impl Default for MosaicConfig {
     fn default() -> Self {
         Self {
-            tile: TileSides::Auto(Auto::Auto),
+            tile: Vec::new(),
             parameters: None,
             overlap: 4.0,
             sides: Vec::new(),
@@ -82,7 +83,7 @@ impl MosaicConfig {
 
     /// Returns whether the side of a tile is still to be computed.
     pub(in crate::field) fn is_auto(&self) -> bool {
-        matches!(self.tile, TileSides::Auto(_))
+        self.tile.is_empty()
     }
 
     /// Returns whether the grid is still unknown.
@@ -91,7 +92,7 @@ impl MosaicConfig {
         self.sides.is_empty()
     }
 
-    /// Replaces `"auto"` by the sides of tiles, as equal as the grid allows, whose networks of `network` parameters have at most the given number
+    /// Computes sides of tiles that are not given, as equal as the grid allows, whose networks of `network` parameters have at most the given number
     /// of parameters together.
     ///
     /// # Errors
@@ -121,36 +122,27 @@ impl MosaicConfig {
         let least = self.least_side();
         let side = (least..longest.max(least)).find(|&side| fits(side));
         let side = side.unwrap_or(longest);
-        self.tile = TileSides::Each(self.sides.iter().map(|&n| side.min(n)).collect());
+        self.tile = self.sides.iter().map(|&n| side.min(n)).collect();
         Ok(())
     }
 
-    /// Returns the smallest side that `"auto"` gives a tile: twice the overlap.
+    /// Returns the smallest computed side of a tile: twice the overlap.
     fn least_side(&self) -> usize {
         (2.0 * self.overlap).ceil().max(2.0) as usize
     }
 
     /// Returns the side of a tile on an axis, in samples.
     pub(super) fn tile_side(&self, axis: usize) -> usize {
-        match &self.tile {
-            TileSides::Auto(_) => self.sides[axis],
-            TileSides::Equal(side) => *side,
-            TileSides::Each(sides) => sides[axis],
-        }
-    }
-
-    /// Returns the given sides of a tile.
-    fn tile_sides(&self) -> &[usize] {
-        match &self.tile {
-            TileSides::Auto(_) => &[],
-            TileSides::Equal(side) => std::slice::from_ref(side),
-            TileSides::Each(sides) => sides,
+        match self.tile.as_slice() {
+            [] => self.sides[axis],
+            [side] => *side,
+            sides => sides[axis],
         }
     }
 
     /// Returns the smallest side of a tile, in samples.
     pub(in crate::field) fn smallest_side(&self) -> usize {
-        let sides = self.tile_sides().iter().copied().filter(|&side| side > 1);
+        let sides = self.tile.iter().copied().filter(|&side| side > 1);
         sides.min().unwrap_or(self.least_side())
     }
 
@@ -165,7 +157,7 @@ impl MosaicConfig {
 
     /// Checks what does not depend on the signal.
     pub(in crate::field) fn validate(&self) -> Result<()> {
-        let sides = self.tile_sides();
+        let sides = &self.tile;
         let tile = || format!("{KEY}.tile");
         if (sides.is_empty() && !self.is_auto()) || sides.len() > MAX_AXES {
             let expected = "a number of samples, or one for each of 1 to 3 axes";
@@ -213,9 +205,9 @@ impl MosaicConfig {
                             `field.mosaic` out";
             return Err(Error::invalid(&format!("{KEY}.sides"), "unknown", expected));
         }
-        let given = match &self.tile {
-            TileSides::Auto(_) | TileSides::Equal(_) => dims,
-            TileSides::Each(sides) => sides.len(),
+        let given = match self.tile.len() {
+            0 | 1 => dims,
+            given => given,
         };
         if dims > MAX_AXES || self.sides.len() != dims || given != dims {
             let expected = format!(

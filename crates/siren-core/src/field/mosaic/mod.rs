@@ -17,5 +17,5 @@
 mod config;
 mod tiling;
 
-pub use self::config::{Auto, MosaicConfig, TileSides};
+pub use self::config::MosaicConfig;
 pub(super) use self::tiling::{Tiling, Weight};

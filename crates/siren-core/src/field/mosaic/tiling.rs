@@ -251,11 +251,11 @@ impl Weight {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::field::TileSides;
 
     fn tiling(sides: &[usize]) -> Tiling {
         let config = MosaicConfig {
-            tile: TileSides::Equal(7),
+            tile: vec![7],
+            parameters: None,
             overlap: 3.0,
             sides: sides.to_vec(),
             extents: [1.0, 0.6, 0.8][..sides.len()].to_vec(),
