@@ -85,6 +85,12 @@ impl SweepFolder {
             .then(|| inner.to_string_lossy().replace('\\', "/"))
     }
 
+    /// Returns the address of a member's log on the page of the sweep.
+    #[must_use]
+    pub fn address_of_log(&self, member: &Member) -> String {
+        format!("{LOGS}/{}.txt", member.name)
+    }
+
     /// Locks the folder against other sweeps in it until the returned file is dropped; `None` if the folder does not exist yet. The system
     /// releases the lock of a killed process.
     ///
