@@ -85,7 +85,7 @@ fn member(member: &Member, metric: &str, folder: &SweepFolder) -> MemberLine {
     };
     if !path.exists() {
         if line.log.is_some() {
-            line.state = "It has no run folder.".to_owned();
+            line.state = String::from("It has no run folder.");
         }
         return line;
     }
