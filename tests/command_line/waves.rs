@@ -403,3 +403,25 @@ fn waves_and_sources_that_are_finer_than_the_first_layer_are_noted_with_their_nu
         ""
     );
 }
+
+#[test]
+fn an_export_states_on_the_screen_and_in_the_file_what_its_values_lack() {
+    let desk = desk();
+    desk.run("run good.toml --out near").assert_success();
+    let ended = desk.run("export near -o near.h").assert_success();
+    assert!(ended.stdout.contains("wrote near.h"), "{}", ended.stdout);
+    let header = String::from_utf8(desk.read("near.h")).unwrap();
+    let stated = "They lack the near field of the source s, which `render` adds";
+    for text in [&ended.stderr, &header] {
+        assert!(text.contains(stated), "{text}");
+    }
+    // This file holds what `render` adds.
+    let ended = desk.run("export near -o near.safetensors");
+    assert_eq!(ended.assert_success().stderr, "");
+    desk.run("run good.toml --out total --set objective.equation.helmholtz.formulation=total")
+        .assert_success();
+    let ended = desk.run("export total -o total.h");
+    assert_eq!(ended.assert_success().stderr, "");
+    let header = String::from_utf8(desk.read("total.h")).unwrap();
+    assert!(!header.contains("NOTE"), "{header}");
+}

@@ -95,6 +95,7 @@ pub fn picture(field: &Siren, height: usize, width: usize) -> Portable<'_> {
         tone: vec![[0.5, 0.5]; 3],
         channels: Vec::new(),
         weights: vec![0.3, 0.6, 0.1],
+        notes: Vec::new(),
     };
     Portable { field, look }
 }

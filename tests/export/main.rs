@@ -5,8 +5,10 @@
 mod browser;
 mod c;
 mod fields;
+mod notes;
 mod onnx;
 mod pages;
 mod shaders;
+mod sounds;
 #[path = "../support/mod.rs"]
 mod support;

@@ -348,8 +348,11 @@ fn check_sweep(browser: &mut Browser) {
         );
         keep_screenshot(browser, &format!("sweep-{width}"));
     }
-    let states = "[...document.querySelectorAll('.members .unfinished')].map(member => member.innerText.replace('\\n', ': '))";
-    assert_eq!(browser.value(states), json!(["tanh: Not started."]));
+    let states = "[...document.querySelectorAll('.members .unfinished small')].map(state => state.innerText)";
+    assert_eq!(browser.value(states), json!(["It has no run folder."]));
+    let log = "document.querySelector('.members .unfinished .log').innerText";
+    let log = browser.value(log);
+    assert!(log.as_str().unwrap().contains("psnr_db"), "{log}");
     let first = browser.value("document.querySelector('.members a').href");
     let first = first
         .as_str()

@@ -352,4 +352,26 @@ fn a_failed_run_is_reported_at_the_end_and_does_not_stop_the_others() {
     let ended = run(&desk, "run s.toml --out out --jobs 1");
     ended.assert_refused("a diverging run", &["finite"]);
     assert!(ended.stdout.contains("1 of 2 runs"), "{}", ended.stdout);
+    // The page says why, now and whenever it is written again.
+    run(&desk, "table out").assert_success();
+    let text = |name: &str| String::from_utf8(desk.read(name)).unwrap();
+    let page = text("out/report.html");
+    let names = run(&desk, "run s.toml --list").assert_success().stdout;
+    let failed = names.split_once("  ").unwrap().0;
+    let end = page
+        .split("<pre tabindex=\"0\" aria-label=")
+        .nth(1)
+        .unwrap();
+    let end = end.split("</pre>").next().unwrap();
+    assert!(end.contains(failed) && end.contains("finite"), "{end}");
+    let log = format!("logs/{failed}.txt");
+    // The page escapes slashes too.
+    let page = page.replace("&#x2f;", "/");
+    assert!(page.contains(&format!("href=\"{log}\"")), "{log}");
+    assert!(text(&format!("out/{log}")).contains("finite"));
+    assert_eq!(
+        page.matches("<div class=\"log\">").count(),
+        1,
+        "the other run is finished"
+    );
 }

@@ -46,6 +46,7 @@ impl Recorded for Audio {
             tone: vec![[f64::from(metadata.peak), 0.0]; channels],
             channels: (0..channels).map(name).collect(),
             weights: Vec::new(),
+            notes: Vec::new(),
         };
         Ok(Portable { field, look })
     }

@@ -26,6 +26,9 @@ pub(crate) fn header(program: &Program, look: &Look) -> String {
     for (i, [gain, offset]) in look.tone.iter().enumerate() {
         let _ = writeln!(text, "   displayed value {i}: {gain} * y[{i}] + {offset}");
     }
+    for note in &look.notes {
+        let _ = writeln!(text, "   NOTE: {note}");
+    }
     text += "*/\n#ifndef SIREN_FIELD_H\n#define SIREN_FIELD_H\n\n#include <math.h>\n\n";
     let width = program.widest();
     let _ = writeln!(

@@ -36,6 +36,9 @@ pub(crate) fn shader(program: &Program, look: &Look, full: f64) -> Result<String
             "// p{part}: {name}, {low} to {high}, which are {from} to {to} {unit}"
         );
     }
+    for note in &look.notes {
+        let _ = writeln!(text, "// NOTE: {note}");
+    }
     text.push('\n');
     text += Dialect::Glsl.library();
     for (index, layer) in program.layers.iter().enumerate() {

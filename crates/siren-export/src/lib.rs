@@ -20,6 +20,7 @@
 //!     tone: vec![[0.5, 0.5]],
 //!     channels: Vec::new(),
 //!     weights: Vec::new(),
+//!     notes: Vec::new(),
 //! };
 //! let portable = Portable { field: &field, look };
 //! write(&portable, WeightPrecision::Single, &folder.path().join("field.h"))?;
@@ -160,6 +161,7 @@ mod tests {
             tone: vec![[1.0, 0.0]; channels],
             channels: Vec::new(),
             weights: Vec::new(),
+            notes: Vec::new(),
         }
     }
 

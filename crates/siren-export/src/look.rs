@@ -120,6 +120,8 @@ pub struct Look {
     pub channels: Vec<String>,
     /// Weights of the channels in the scalar whose derivatives are shown, such as luma; empty for each channel by itself.
     pub weights: Vec<f64>,
+    /// What the values lack of the signal, in sentences of one line each: every format states them.
+    pub notes: Vec<String>,
 }
 
 /// Magnitudes that have the full color.

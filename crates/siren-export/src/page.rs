@@ -16,7 +16,7 @@ use crate::program::{Combination, Program};
 
 /// The page, and its script in parts.
 const PAGE: &str = include_str!("page/page.html");
-const SCRIPT: [&str; 8] = [
+const SCRIPT: [&str; 9] = [
     include_str!("page/colors.js"),
     include_str!("page/weights.js"),
     include_str!("page/webgl.js"),
@@ -24,6 +24,7 @@ const SCRIPT: [&str; 8] = [
     include_str!("page/plane.js"),
     include_str!("page/line.js"),
     include_str!("page/solid.js"),
+    include_str!("page/sound.js"),
     include_str!("page/main.js"),
 ];
 
@@ -140,6 +141,7 @@ fn render(field: &Field<'_>, look: &Look) -> Result<String> {
             hidden_axis => look.axes.iter().find(is_hidden).map_or("", |axis| axis.name),
             views => views,
             channels => if by_channel { look.channels.as_slice() } else { &[] },
+            notes => &look.notes,
             quantities => ["value", "gradient", "laplacian"],
             // No text of the JSON may end the script.
             field => Value::from_safe_string(json.replace('<', "\\u003c")),

@@ -52,6 +52,7 @@ pub fn portable<'a>(metadata: &PictureMetadata, field: &'a Siren) -> Result<Port
         tone: (0..channels).map(tone).collect(),
         channels: Vec::new(),
         weights: luma_weights(channels),
+        notes: Vec::new(),
     };
     Ok(Portable { field, look })
 }

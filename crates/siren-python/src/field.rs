@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBytes, PyDict};
 use siren_core::candle_core::Tensor;
 use siren_core::field::Order;
-use siren_core::metrics::Metrics;
 use siren_core::train::StepReport;
 
 use crate::arrays::{array, coordinates, copied, handed_over};
 use crate::errors::{of_candle, raised};
 use crate::kind::{FieldKind, JetPart};
 use crate::network::{PyNetwork, config_of, dtype};
+use crate::pickle::{BesidesFile, file_bytes};
 use crate::process::must_not_be_forked;
 use crate::render::{Rendering, render};
 
@@ -21,10 +21,11 @@ use crate::render::{Rendering, render};
 #[derive(Default)]
 pub struct FitRecord {
     pub steps: Vec<u64>,
-    losses: Vec<f64>,
-    learning_rates: Vec<f64>,
-    seconds: Vec<f64>,
-    pub metrics: Metrics,
+    pub losses: Vec<f64>,
+    pub learning_rates: Vec<f64>,
+    pub seconds: Vec<f64>,
+    /// Scores by name.
+    pub metrics: Vec<(String, f64)>,
     /// The last step, if it is not the last one that was asked for.
     pub stopped_at: Option<u64>,
 }
@@ -37,6 +38,9 @@ impl FitRecord {
         self.seconds.push(seconds);
     }
 }
+
+/// A function and its arguments.
+type Reduced<'py> = (Bound<'py, PyAny>, (Bound<'py, PyBytes>, BesidesFile));
 
 /// A field with the facts of its signal: a function of coordinates with exact derivatives.
 #[pyclass(frozen, module = "siren")]
@@ -145,6 +149,13 @@ impl Field {
         PyNetwork::of_field(py, self.kind.siren())
     }
 
+    /// Returns what `pickle` and `copy` keep: the function that makes the field again, and its arguments.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        let function = py.import("siren._siren")?.getattr("_unpickled")?;
+        let bytes = file_bytes(py, &self.kind)?;
+        Ok((function, (bytes, BesidesFile::of(self))))
+    }
+
     /// "picture", "sound", "clip", "shape", "wave", "grid" or "points".
     #[getter]
     fn kind(&self) -> &'static str {
@@ -187,8 +198,8 @@ impl Field {
     #[getter]
     fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let metrics = PyDict::new(py);
-        for measured in &self.record.metrics {
-            metrics.set_item(measured.metric.name.as_ref(), measured.value)?;
+        for (name, value) in &self.record.metrics {
+            metrics.set_item(name, value)?;
         }
         Ok(metrics)
     }

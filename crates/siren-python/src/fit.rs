@@ -14,6 +14,7 @@ use crate::arrays::floats;
 use crate::errors::{of_candle, raised};
 use crate::field::{Field, FitRecord};
 use crate::kind::FieldKind;
+use crate::pickle::named;
 use crate::process::must_not_be_forked;
 use crate::settings::configured;
 use crate::signals::{self, Points, Target};
@@ -196,7 +197,7 @@ fn fitted<T: Task<Model = Siren> + Send + Sync>(
                 reporter.step(report.step, report.loss);
                 Ok(reporter.stop.flow())
             })?;
-            record.metrics = fit.evaluate()?;
+            record.metrics = named(&fit.evaluate()?);
             let steps = fit.config().steps;
             Ok((fit.into_model(), record, steps))
         })

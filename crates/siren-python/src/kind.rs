@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use siren_audio::SoundField;
+use siren_audio::{Audio, SoundField};
 use siren_core::Result;
 use siren_core::candle_core::Tensor;
 use siren_core::field::{Order, Siren};
-use siren_image::PictureField;
-use siren_shape::ShapeField;
-use siren_video::ClipField;
+use siren_image::{Image, PictureField};
+use siren_run::Recorded as _;
+use siren_shape::{Shape, ShapeField};
+use siren_video::{ClipField, Video};
 use siren_wave::WaveField;
 
 /// A field and what is known of its signal.
@@ -27,8 +28,8 @@ pub enum FieldKind {
 struct Units {
     center: Vec<f64>,
     scale: f64,
-    gain: Vec<f64>,
-    offset: Vec<f64>,
+    /// `[gain, offset]` of each channel.
+    tone: Vec<[f64; 2]>,
 }
 
 impl FieldKind {
@@ -87,49 +88,40 @@ impl FieldKind {
         Ok(opened.unwrap_or(Self::Plain(plain)))
     }
 
-    fn units(&self) -> Units {
+    /// Returns the units of the signal. Those of values are what exports of its kind display.
+    fn units(&self) -> Result<Units> {
         let siren = self.siren();
-        let channels = siren.out_features();
-        let mut units = Units {
-            center: vec![0.0; siren.in_features()],
-            scale: 1.0,
-            gain: vec![1.0; channels],
-            offset: vec![0.0; channels],
-        };
-        match self {
-            Self::Picture(field) => {
-                let tone = &field.metadata().tone;
-                for channel in 0..channels {
-                    let [gain, offset] = tone.get(channel).copied().unwrap_or([1.0, 0.0]);
-                    units.gain[channel] = 0.5 * f64::from(gain);
-                    units.offset[channel] = 0.5 * f64::from(offset) + 0.5;
-                }
-            }
-            Self::Sound(field) => units.gain.fill(f64::from(field.metadata().peak)),
-            Self::Clip(_) => {
-                units.gain.fill(0.5);
-                units.offset.fill(0.5);
-            }
-            Self::Shape(field) => {
-                let frame = field.frame();
-                units.center = frame.center.to_vec();
-                units.scale = frame.scale;
-                units.gain.fill(1.0 / frame.scale);
-            }
-            Self::Wave(_) | Self::Grid(..) | Self::Plain(_) => {}
+        let (mut center, mut scale) = (vec![0.0; siren.in_features()], 1.0);
+        if let Self::Shape(field) = self {
+            let frame = field.frame();
+            center = frame.center.to_vec();
+            scale = frame.scale;
         }
-        units
+        let tone = match self {
+            Self::Picture(field) => Image::portable(field.metadata(), siren)?.look.tone,
+            Self::Sound(field) => Audio::portable(&field.metadata(), siren)?.look.tone,
+            Self::Clip(field) => Video::portable(&field.metadata(), siren)?.look.tone,
+            Self::Shape(field) => Shape::portable(&field.frame(), siren)?.look.tone,
+            Self::Wave(_) | Self::Grid(..) | Self::Plain(_) => {
+                vec![[1.0, 0.0]; siren.out_features()]
+            }
+        };
+        Ok(Units {
+            center,
+            scale,
+            tone,
+        })
     }
 
     /// Returns a part of the jet at `coords (n, d)`, both in the units of the signal.
     pub fn part(&self, coords: &Tensor, order: &Order, part: JetPart) -> Result<Tensor> {
-        let units = self.units();
+        let units = self.units()?;
         let siren = self.siren();
         let like = |values: Vec<f64>, shape: &[usize]| {
             Tensor::from_vec(values, shape, coords.device())?.to_dtype(coords.dtype())
         };
         let dims = units.center.len();
-        let channels = units.gain.len();
+        let channels = units.tone.len();
         let coords = if matches!(self, Self::Shape(_)) {
             let center = like(units.center.clone(), &[1, dims])?;
             (coords.broadcast_sub(&center)? * units.scale)?
@@ -138,13 +130,15 @@ impl FieldKind {
         };
         let jet = siren.evaluate(&coords, order)?;
         let gain = |power: i32| {
-            let gains = units.gain.iter().map(|gain| gain * units.scale.powi(power));
+            let gains = units.tone.iter();
+            let gains = gains.map(|[gain, _]| gain * units.scale.powi(power));
             like(gains.collect(), &[1, channels, 1])
         };
         Ok(match part {
             JetPart::Value => {
                 let value = jet.value()?.unsqueeze(2)?.broadcast_mul(&gain(0)?)?;
-                let offset = like(units.offset.clone(), &[1, channels, 1])?;
+                let offsets = units.tone.iter().map(|[_, offset]| *offset);
+                let offset = like(offsets.collect(), &[1, channels, 1])?;
                 value.broadcast_add(&offset)?.squeeze(2)?
             }
             JetPart::Gradient => jet.gradient()?.broadcast_mul(&gain(1)?)?,

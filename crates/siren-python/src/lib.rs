@@ -16,6 +16,7 @@ mod field;
 mod fit;
 mod kind;
 mod network;
+mod pickle;
 mod process;
 mod render;
 mod runs;
@@ -34,6 +35,8 @@ mod _siren {
     use crate::fit::fit;
     #[pymodule_export]
     use crate::network::{PyForwardPass, PyNetwork};
+    #[pymodule_export]
+    use crate::pickle::_unpickled;
     #[pymodule_export]
     use crate::runs::{record, run};
     #[pymodule_export]

@@ -1,6 +1,8 @@
 """Fits of arrays: what needs NumPy alone."""
 
+import copy
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -81,6 +83,33 @@ def test_sounds_clips_and_grids_are_fitted_by_their_axes(small, tmp_path):
         fitted.save(tmp_path / "a.safetensors")
         x = siren.grid((3,) * fitted.in_features)
         np.testing.assert_array_equal(siren.load(tmp_path / "a.safetensors")(x), fitted(x))
+
+
+def test_fields_are_pickled_and_copied_with_what_the_fit_did(picture, small):
+    volume = np.random.default_rng(0).normal(size=(4, 5, 6, 2))
+    time = np.arange(400) / 8000
+    fields = [
+        siren.fit(picture, steps=5, **small),
+        siren.fit(0.3 * np.sin(1000 * time), kind="sound", rate=8000, steps=5, train={"precision": "double"}, **small),
+        siren.fit(volume, kind="values", steps=9, callback=lambda step, loss: step < 7, **small),
+        siren.fit(np.sin(siren.grid((9, 9))[:, :1]), siren.grid((9, 9)), steps=5, **small),
+    ]
+    for field in fields:
+        x = siren.grid((3,) * field.in_features)
+        for again in (pickle.loads(pickle.dumps(field)), copy.deepcopy(field), copy.copy(field)):
+            assert again is not field and again.kind == field.kind and again.config == field.config
+            assert again(x).dtype == field(x).dtype
+            np.testing.assert_array_equal(again(x), field(x))
+            np.testing.assert_array_equal(again.gradient(x), field.gradient(x))
+            assert again.metrics == field.metrics and again.metrics
+            assert again.stopped_at == field.stopped_at
+            np.testing.assert_array_equal(again.history["loss"], field.history["loss"])
+            if field.kind != "points":
+                np.testing.assert_array_equal(again.render(), field.render())
+    assert fields[2].stopped_at == 7
+    with pytest.raises(ValueError, match="safetensors"):
+        function, (data, besides) = fields[0].__reduce__()
+        function(data[:50], besides)
 
 
 def test_values_gradients_and_laplacians_are_fitted_at_points(small):

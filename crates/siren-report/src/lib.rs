@@ -20,7 +20,7 @@ mod view;
 
 pub use self::exhibit::{Content, Exhibit};
 pub use self::page::{
-    Cell, Fact, Member, Page, Plot, Point, Run, Score, Series, Setting, Sweep, Table,
+    Cell, Fact, LogEnd, Member, Page, Plot, Point, Run, Score, Series, Setting, Sweep, Table,
 };
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};

@@ -158,4 +158,15 @@ pub struct Member {
     pub page: Option<String>,
     /// A picture of the run, if it has one.
     pub picture: Option<PathBuf>,
+    /// What the run's process said last, if it ended before the run did.
+    pub log: Option<LogEnd>,
+}
+
+/// The end of a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogEnd {
+    /// Its last lines.
+    pub lines: String,
+    /// Relative path of the whole log.
+    pub whole: String,
 }

@@ -91,6 +91,13 @@ struct MemberView {
     is_finished: bool,
     page: Option<String>,
     picture: Option<String>,
+    log: Option<LogView>,
+}
+
+#[derive(Debug, Serialize)]
+struct LogView {
+    lines: String,
+    whole: String,
 }
 
 impl View {
@@ -256,6 +263,10 @@ impl SweepView {
                 .picture
                 .as_deref()
                 .and_then(|path| budget.thumbnail(path).ok()),
+            log: member.log.as_ref().map(|log| LogView {
+                lines: log.lines.clone(),
+                whole: log.whole.clone(),
+            }),
         };
         Self {
             headings: sweep.table.headings.clone(),

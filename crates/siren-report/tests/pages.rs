@@ -1,8 +1,8 @@
 //! Whole pages.
 
 use siren_report::{
-    Cell, Exhibit, Fact, Member, Page, Plot, Point, Run, Score, Series, Setting, Sweep, Table,
-    render,
+    Cell, Exhibit, Fact, LogEnd, Member, Page, Plot, Point, Run, Score, Series, Setting, Sweep,
+    Table, render,
 };
 
 fn series(name: &str, values: &[f64]) -> Series {
@@ -106,6 +106,10 @@ fn every_text_of_a_run_is_escaped() {
             name: text(),
             state: text(),
             page: Some(text()),
+            log: Some(LogEnd {
+                lines: text(),
+                whole: text(),
+            }),
             ..Member::default()
         }],
     };

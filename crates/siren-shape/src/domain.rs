@@ -45,6 +45,7 @@ impl Recorded for Shape {
             tone: vec![[frame.scale.recip(), 0.0]],
             channels: Vec::new(),
             weights: Vec::new(),
+            notes: Vec::new(),
         };
         Ok(Portable { field, look })
     }

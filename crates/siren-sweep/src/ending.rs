@@ -15,7 +15,7 @@ const DEVELOPER_NOTE: &str = "note: run with `RUST_BACKTRACE=";
 /// How it reports that memory ran out.
 const OUT_OF_MEMORY: &str = "memory allocation of ";
 /// Number of last lines of a failed run's log that are shown.
-const SHOWN_LOG_LINES: usize = 12;
+const SHOWN_LOG_LINES: usize = 20;
 /// Signals by which the system reports a fault of the program itself: SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE and SIGSEGV on Linux.
 const FAULTS: [i32; 6] = [4, 5, 6, 7, 8, 11];
 

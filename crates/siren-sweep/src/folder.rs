@@ -80,9 +80,15 @@ impl SweepFolder {
     pub fn page_of(&self, member: &Member) -> Option<String> {
         let page = RunFolder::open(&self.run(member)).ok()?.report();
         let inner = page.strip_prefix(&self.path).ok()?;
-        // Names of runs have no character that has a meaning in an address.
-        page.is_file()
-            .then(|| inner.to_string_lossy().replace('\\', "/"))
+        page.is_file().then(|| address(inner))
+    }
+
+    /// Returns the address of a member's log on the page of the sweep.
+    #[must_use]
+    pub fn address_of_log(&self, member: &Member) -> String {
+        let log = self.log(member);
+        let inner = log.strip_prefix(&self.path).unwrap_or(&log);
+        address(inner)
     }
 
     /// Locks the folder against other sweeps in it until the returned file is dropped; `None` if the folder does not exist yet. The system
@@ -270,4 +276,9 @@ impl JobFolder {
 pub fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path)
         .with_context(|| format!("cannot find the folder of {}", path.display()))
+}
+
+/// Returns the address of a file inside a sweep folder. Names of runs have no character that has a meaning in an address.
+fn address(inner: &Path) -> String {
+    inner.to_string_lossy().replace('\\', "/")
 }

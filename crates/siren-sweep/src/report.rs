@@ -4,9 +4,10 @@ use std::path::Path;
 
 use siren_core::Result;
 use siren_core::file::has_extension;
-use siren_report::{Cell, Content, Member as MemberLine, Page, Plot, Run, Sweep, Table};
+use siren_report::{Cell, Content, LogEnd, Member as MemberLine, Page, Plot, Run, Sweep, Table};
 use siren_run::{made_by, run_page, write_page};
 
+use crate::ending::{FailedRun, is_finished, is_in_use};
 use crate::folder::SweepFolder;
 use crate::member::Member;
 use crate::plot::series;
@@ -73,15 +74,19 @@ fn table(results: &Results<'_>) -> Table {
     }
 }
 
-/// Returns a run with its state, its own page and a picture.
+/// Returns a run with its state, its own page and a picture; with the end of its log, if its process has ended and the run has not.
 fn member(member: &Member, metric: &str, folder: &SweepFolder) -> MemberLine {
     let path = folder.run(member);
     let mut line = MemberLine {
         name: member.name.clone(),
         state: "Not started.".to_owned(),
+        log: log_end(member, folder),
         ..MemberLine::default()
     };
     if !path.exists() {
+        if line.log.is_some() {
+            line.state = String::from("It has no run folder.");
+        }
         return line;
     }
     // A damaged run is a line of the page, whose other runs are shown.
@@ -102,6 +107,20 @@ fn member(member: &Member, metric: &str, folder: &SweepFolder) -> MemberLine {
     line.page = folder.page_of(member);
     line.picture = picture(&run).map(|file| run.artifacts.join(file));
     line
+}
+
+/// Returns the end of a member's log; `None` for a run that is finished, goes on, or said nothing.
+fn log_end(member: &Member, folder: &SweepFolder) -> Option<LogEnd> {
+    let (run, log) = (folder.run(member), folder.log(member));
+    let goes_on = is_in_use(&run).unwrap_or(false);
+    let is_empty = log.metadata().map_or(true, |file| file.len() == 0);
+    if is_finished(&run) || goes_on || is_empty {
+        return None;
+    }
+    Some(LogEnd {
+        lines: FailedRun::of(&member.name, &log).reason,
+        whole: folder.address_of_log(member),
+    })
 }
 
 /// Returns the first picture of a run, of the fit rather than of its target.

@@ -54,6 +54,7 @@ impl Recorded for Video {
             tone: vec![[0.5, 0.5]; channels],
             channels: Vec::new(),
             weights: siren_picture::cli::luma_weights(channels),
+            notes: Vec::new(),
         };
         Ok(Portable { field, look })
     }

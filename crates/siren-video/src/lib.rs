@@ -54,6 +54,8 @@ mod scene;
 pub mod signal;
 pub mod sink;
 mod voxels;
+#[cfg(not(feature = "ffmpeg"))]
+mod without_ffmpeg;
 
 pub use siren_picture::{ColorMode, Picture, Size};
 

@@ -6,10 +6,11 @@ use siren_core::field::{Activation, Encoding, Siren};
 use siren_core::metrics::Metric;
 use siren_core::optimizer::OptimizerConfig;
 use siren_core::{Error, Result};
-use siren_run::portable::{Axis, Direction, Look, Portable, Values};
+use siren_run::portable::Portable;
 use siren_run::{Artifacts, ConfigOf, Domain, Recorded};
 
 use crate::config::{Equation, InverseSolver, ResidualNorm, WaveObjectiveConfig, WaveSignalConfig};
+use crate::look::look;
 use crate::{RELATIVE_ERROR_PERCENT, WaveMetadata, Waves};
 
 impl Recorded for Waves {
@@ -30,23 +31,10 @@ impl Recorded for Waves {
     }
 
     fn portable<'a>(metadata: &WaveMetadata, field: &'a Siren) -> Result<Portable<'a>> {
-        let channels = field.out_features();
-        let time = match metadata {
-            WaveMetadata::Motion(facts) => {
-                Some(Axis::of_range("t", Direction::Time, [0.0, facts.duration]))
-            }
-            WaveMetadata::Shots(_) | WaveMetadata::Medium(_) => None,
-        };
-        let place = [("x", Direction::Right), ("y", Direction::Up)];
-        let place = place.map(|(name, direction)| Axis::of_range(name, direction, [-1.0, 1.0]));
-        let look = Look {
-            values: Values::Signed,
-            axes: time.into_iter().chain(place).collect(),
-            tone: vec![[1.0, 0.0]; channels],
-            channels: channel_names(metadata, channels),
-            weights: Vec::new(),
-        };
-        Ok(Portable { field, look })
+        Ok(Portable {
+            field,
+            look: look(metadata, field),
+        })
     }
 
     fn notes(&self) -> &[String] {
@@ -77,19 +65,6 @@ impl Domain for Waves {
         }
         Ok(waves)
     }
-}
-
-/// Returns the names of the channels of a network: the quantities that it computes, without known offsets and factors.
-fn channel_names(metadata: &WaveMetadata, channels: usize) -> Vec<String> {
-    let name = |channel: usize| match metadata {
-        WaveMetadata::Shots(facts) if channel < 2 * facts.sources.len() => {
-            let part = ["real", "imaginary"][channel % 2];
-            format!("shot {}, {part} part", channel / 2)
-        }
-        WaveMetadata::Shots(_) | WaveMetadata::Medium(_) => "medium".to_owned(),
-        WaveMetadata::Motion(_) => "wave".to_owned(),
-    };
-    (0..channels).map(name).collect()
 }
 
 /// Checks that Gauss–Newton can minimize the loss.

@@ -68,6 +68,8 @@ pub(crate) mod draw;
 pub mod field;
 mod helmholtz;
 mod inverse;
+#[cfg(feature = "cli")]
+mod look;
 mod mat;
 pub mod medium;
 mod numbers;

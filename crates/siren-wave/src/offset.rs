@@ -142,7 +142,7 @@ impl Offset {
 }
 
 /// Largest radius of a near field, about a wavelength of the paper's examples.
-const LARGEST_NEAR_FIELD: f64 = 0.4;
+pub(crate) const LARGEST_NEAR_FIELD: f64 = 0.4;
 
 #[cfg(test)]
 mod tests {

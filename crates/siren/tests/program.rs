@@ -103,6 +103,26 @@ fn a_config_without_a_known_kind_is_refused_with_what_to_do() {
     desk.refuse("fit", 2, &["fit"]);
 }
 
+#[cfg(not(feature = "ffmpeg"))]
+#[test]
+fn a_clip_that_needs_ffmpeg_is_refused_with_the_way_to_a_program_that_reads_it() {
+    let desk = Desk::new();
+    desk.write("clip.mp4", "ftyp");
+    desk.write(
+        "v.toml",
+        "kind = \"video\"\n[signal]\npath = \"clip.mp4\"\n",
+    );
+    let advice = "cargo install --path crates/siren --features ffmpeg";
+    desk.refuse(
+        "check v.toml",
+        1,
+        &["clip.mp4", "this `siren`", advice, "a GIF"],
+    );
+    let error = desk.run("check v.toml").stderr;
+    let error = String::from_utf8_lossy(&error);
+    assert!(!error.contains("siren-video"), "{error}");
+}
+
 #[test]
 fn a_sweep_starts_this_program_for_its_runs() {
     let desk = Desk::new();

@@ -22,14 +22,18 @@ class Viewer {
     this.restore(hash);
   }
   async start() {
-    const wanted = new URLSearchParams(location.hash.slice(1)).get("engine");
-    const { shaders } = this.field;
-    if (wanted !== "webgl2") this.engine = await WebGpuEngine.create(this.layers, shaders.wgsl);
-    if (!this.engine && wanted !== "webgpu") this.engine = WebGlEngine.create(this.layers, shaders.glsl);
-    if (!this.engine) throw new Error("this browser offers neither WebGPU nor WebGL 2 with float textures: try another browser, or switch on hardware acceleration");
+    this.engine = await this.createEngine();
+    this.sound = Player.of(this);
     this.controls();
     new ResizeObserver(() => this.resize()).observe(this.canvas);
     this.resize();
+  }
+  async createEngine() {
+    this.wanted ??= new URLSearchParams(location.hash.slice(1)).get("engine") ?? "any";
+    const { layers, wanted, field: { shaders } } = this;
+    const engine = (wanted !== "webgl2" && await WebGpuEngine.create(layers, shaders.wgsl)) || (wanted !== "webgpu" && WebGlEngine.create(layers, shaders.glsl));
+    if (!engine) throw new Error("this browser offers neither WebGPU nor WebGL 2 with float textures: try another browser, or switch on hardware acceleration");
+    return engine;
   }
   select(name) { [this.viewName, this.view] = [name, this.views[name]]; }
   // A page with a fragment such as `#x=0.2&y=-0.1&zoom=8&quantity=gradient` opens that view.
@@ -126,6 +130,7 @@ class Viewer {
     document.querySelector("#status").textContent = [`× ${zoom}`, ...parts, this.engine?.name].join("   ");
     for (const button of document.querySelectorAll("[data-quantity]")) button.setAttribute("aria-pressed", button.dataset.quantity === this.quantity);
     for (const button of document.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", button.dataset.view === this.viewName);
+    this.sound?.label();
     const channels = document.querySelector("#channel");
     if (channels) channels.selectedIndex = this.channel;
     const scrub = document.querySelector("#scrub"), axis = field.axes[this.hidden], isPlane = view === this.plane;
@@ -143,7 +148,7 @@ class Viewer {
     const acts = {
       in: () => view.zoomBy(1.5, x, y, width, height), out: () => view.zoomBy(1 / 1.5, x, y, width, height), home: () => view.home(),
       left: () => view.pan(by, 0, width, height), right: () => view.pan(-by, 0, width, height),
-      up: () => view.pan(0, by, width, height), down: () => view.pan(0, -by, width, height), play: () => this.play(),
+      up: () => view.pan(0, by, width, height), down: () => view.pan(0, -by, width, height), play: () => this.sound ? this.sound.toggle() : this.play(),
       channel: () => { this.channel = (this.channel + 1) % this.field.outputs; },
       cut: () => { const names = Object.keys(this.views); this.select(names[(names.indexOf(this.viewName) + 1) % names.length]); },
     };

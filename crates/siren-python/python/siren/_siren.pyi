@@ -63,6 +63,7 @@ class Field:
         """Writes the field with the facts of its signal to one `.safetensors` file, whole or not at all."""
     def state_dict(self) -> dict[str, _Array]:
         """Returns a copy of every parameter by its name in the authors' checkpoints."""
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]: ...
     def _network(self) -> tuple[Network, _Array]: ...
 
 @final

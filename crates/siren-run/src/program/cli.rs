@@ -289,8 +289,11 @@ impl ExportArgs {
                 return Err(Error::invalid("--half", quoted(&self.output), expected));
             }
         };
-        export_run::<D>(&self.run, self.checkpoint, precision, &self.output)?;
+        let notes = export_run::<D>(&self.run, self.checkpoint, precision, &self.output)?;
         console::print_result(format_args!("wrote {}", self.output.display()));
+        for note in notes {
+            console::print_note(format_args!("note: {note}"));
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

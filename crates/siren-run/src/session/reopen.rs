@@ -73,7 +73,8 @@ fn metadata_of_signal<D: Domain>(
 }
 
 /// Exports the model of a run at a checkpoint, by default the best one. A file named `.safetensors` holds its tensors with the facts of its signal;
-/// other extensions select a format of [`siren_export`]. `precision` is that of the weights of a page.
+/// other extensions select a format of [`siren_export`]. `precision` is that of the weights of a page. Returns what the values of the file lack of
+/// the signal, in sentences.
 ///
 /// # Errors
 /// As [`restore`], [`export`], [`Recorded::portable`] and [`siren_export::write`].
@@ -82,11 +83,12 @@ pub fn export_run<D: Domain>(
     choice: Option<CheckpointChoice>,
     precision: WeightPrecision,
     path: &Path,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     if Format::of(path).is_some() {
         let restored = restore::<D>(run, choice, &FieldEngine::Cpu)?;
         let portable = D::portable(&restored.metadata, &restored.model)?;
-        return siren_export::write(&portable, precision, path);
+        siren_export::write(&portable, precision, path)?;
+        return Ok(portable.look.notes);
     }
     if !has_extension(path, &["safetensors"]) {
         let others = Format::EXTENSIONS.map(|extension| format!(".{extension}"));
@@ -99,7 +101,9 @@ pub fn export_run<D: Domain>(
         });
     }
     let (_, model, state) = reopen::<D>(&RunFolder::open(run)?, choice, &FieldEngine::Cpu)?;
-    export(&model, state.metadata, path)
+    export(&model, state.metadata, path)?;
+    // Its metadata has all that `render` adds to the network.
+    Ok(Vec::new())
 }
 
 /// Reads the config of a run and its model at a checkpoint, as [`restore`] does. The signal is not opened.

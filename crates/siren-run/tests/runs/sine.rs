@@ -111,6 +111,7 @@ impl Recorded for Sine {
             tone: vec![[1.0, 0.0]],
             channels: Vec::new(),
             weights: Vec::new(),
+            notes: Vec::new(),
         };
         Ok(Portable { field, look })
     }

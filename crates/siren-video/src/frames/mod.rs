@@ -118,9 +118,12 @@ fn open_with_ffmpeg(path: &Path, rate: Option<f64>) -> Result<Box<dyn Frames>> {
 
 #[cfg(not(feature = "ffmpeg"))]
 fn open_with_ffmpeg(path: &Path, _rate: Option<f64>) -> Result<Box<dyn Frames>> {
-    let message = "cannot be read: siren-video was built without FFmpeg, which this format needs; install FFmpeg's development libraries \
-                   and build with the feature `ffmpeg`, or give a folder of pictures, a GIF, a Y4M file or a NumPy array";
-    Err(Error::signal(path, message))
+    let instead = "give a folder of pictures, a GIF, a Y4M file or a NumPy array";
+    Err(crate::without_ffmpeg::needs_ffmpeg(
+        path,
+        "cannot be read",
+        instead,
+    ))
 }
 
 /// Returns the size of a picture.

@@ -74,7 +74,10 @@ fn create_mp4(path: &Path, size: Size, rate: f64) -> Result<Box<dyn Sink>> {
 
 #[cfg(not(feature = "ffmpeg"))]
 fn create_mp4(path: &Path, _size: Size, _rate: f64) -> Result<Box<dyn Sink>> {
-    let message = "cannot be written: siren-video was built without FFmpeg, which MP4 needs; install FFmpeg's development libraries and build \
-                   with the feature `ffmpeg`, or write a .gif or a folder of PNG files";
-    Err(Error::signal(path, message))
+    let instead = "write a .gif or a folder of PNG files";
+    Err(crate::without_ffmpeg::needs_ffmpeg(
+        path,
+        "cannot be written",
+        instead,
+    ))
 }
