@@ -33,10 +33,22 @@ evaluate_every = 10
 checkpoint_every = 7
 ";
 /// Small runs of the other kinds: the kind, and TOML text of the tables that only this kind has.
-const OTHER_KINDS: [(&str, &str); 8] = [
+const OTHER_KINDS: [(&str, &str); 11] = [
     (
         "audio",
         "[signal]\nlength = 0.1\nsampling = { subset = { points = 300 } }",
+    ),
+    (
+        "image",
+        "[signal]\nsize = 24\nsampling = { share = 0.5 }\n[field.mosaic]\ntile = 6\noverlap = 2\n[train.optimizer.muon]",
+    ),
+    (
+        "audio",
+        "[signal]\nlength = 0.1\n[field.mosaic]\ntile = 100\noverlap = 10",
+    ),
+    (
+        "video",
+        "[signal]\nsize = 16\nlength = 0.5\nsampling = { share = 0.2 }\n[field.mosaic]\ntile = [3, 8, 8]\noverlap = 2",
     ),
     (
         "hyper",

@@ -10,6 +10,7 @@ mod finished;
 mod folders;
 mod hyper;
 mod meshes;
+mod mosaics;
 mod pictures;
 mod portable;
 mod settings;

@@ -379,7 +379,10 @@ fn mosaics_that_do_not_fit_are_refused_with_the_key() {
         (refused(|m| m.tile = vec![13]), "`field.mosaic.tile` is 13"),
         (refused(|m| m.tile = vec![1]), "`field.mosaic.tile` is 1"),
         (refused(|m| m.tile = vec![6, 6, 6]), "`field.mosaic` is"),
-        (refused(|m| m.tile = vec![]), "`field.mosaic.tile` is unknown"),
+        (
+            refused(|m| m.tile = vec![]),
+            "`field.mosaic.tile` is unknown",
+        ),
         (refused(|m| m.overlap = 6.0), "`field.mosaic.overlap` is 6"),
         (
             refused(|m| m.overlap = f64::NAN),

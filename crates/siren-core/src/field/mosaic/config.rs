@@ -10,6 +10,8 @@ use crate::signal::Grid;
 const MAX_AXES: usize = 3;
 /// Number of parameters for each sample of a signal, by rule: about what published fits of photographs with small networks have.
 const PARAMETERS_PER_SAMPLE: f64 = 1.5;
+/// Largest overlap, in samples.
+const MAX_OVERLAP: f64 = 65_536.0;
 /// Key of the table.
 const KEY: &str = "field.mosaic";
 
@@ -171,17 +173,17 @@ impl MosaicConfig {
         if let Some((_, side)) = too_small {
             return Err(Error::invalid(&tile(), side, "at least 2 samples"));
         }
+        let overlap = || format!("{KEY}.overlap");
+        if !(1.0..=MAX_OVERLAP).contains(&self.overlap) {
+            let expected = format!("1 to {MAX_OVERLAP} samples");
+            return Err(Error::invalid(&overlap(), self.overlap, &expected));
+        }
         let smallest = self.smallest_side();
-        // `>=` is false for NaN.
-        if !(self.overlap >= 1.0 && self.overlap < smallest as f64) {
+        if self.overlap >= smallest as f64 {
             let expected = format!(
-                "1 to below {smallest}, the smallest side of a tile: an overlap as wide as a tile would blend three of them"
+                "below {smallest}, the smallest side of a tile: a wider overlap would blend three tiles"
             );
-            return Err(Error::invalid(
-                &format!("{KEY}.overlap"),
-                self.overlap,
-                &expected,
-            ));
+            return Err(Error::invalid(&overlap(), self.overlap, &expected));
         }
         let axes = self.sides.len();
         let is_grid = axes == self.extents.len()

@@ -1,0 +1,85 @@
+//! Runs whose field is a mosaic: what they write, and what is refused.
+
+use super::{assert_refused_cleanly, desk_for};
+use crate::support::desk::Desk;
+
+/// Tables of a run whose tiles have four samples a side.
+const TILES: &str = "
+[field]
+hidden_features = 8
+hidden_layers = 1
+mosaic = { tile = 4, overlap = 2 }
+[train]
+steps = 6
+[run]
+evaluate_every = 2
+";
+
+/// Creates a folder with a config and a picture.
+fn desk_with_picture() -> Desk {
+    let signal = "path = 'source.png'\nsampling = { share = 0.5 }";
+    let desk = desk_for(
+        "image",
+        &format!("kind = 'image'\n[signal]\n{signal}\n{TILES}"),
+    );
+    desk.write_picture("source.png", 12, 16);
+    desk
+}
+
+#[test]
+fn a_mosaic_is_rendered_at_any_size_and_exported_as_tensors_but_not_as_one_network() {
+    let desk = desk_with_picture();
+    desk.run("run good.toml --out run").assert_success();
+    desk.run("render run --size 30x50 --quantity laplacian -o curves.png")
+        .assert_success();
+    desk.run("export run -o field.safetensors").assert_success();
+    for name in ["field.html", "field.glsl", "field.onnx", "field.h"] {
+        let line = format!("export run -o {name}");
+        desk.run(&line)
+            .assert_refused(name, &["field.mosaic", ".safetensors"]);
+        assert!(!desk.path(name).exists());
+    }
+}
+
+#[test]
+fn a_mosaic_that_does_not_fit_its_signal_is_refused_with_the_key() {
+    let desk = desk_with_picture();
+    for (set, words) in [
+        ("tile=13", ["field.mosaic.tile", "at most 12"]),
+        ("tile=1", ["field.mosaic.tile", "at least 2"]),
+        ("tile=[4,4,4]", ["field.mosaic", "2"]),
+        ("tile=0.5", ["field.mosaic.tile", "a number of samples"]),
+        ("overlap=4", ["field.mosaic.overlap", "below 4"]),
+        ("overlap=0", ["field.mosaic.overlap", "1 to"]),
+        ("overlap=nan", ["field.mosaic.overlap", "1 to"]),
+        ("tiles=4", ["field.mosaic", "tile"]),
+    ] {
+        let line = format!("run good.toml --out run --set field.mosaic.{set}");
+        assert_refused_cleanly(&desk, &line, &words);
+    }
+    let budget = "run good.toml --out run --set field.mosaic={parameters=20}";
+    assert_refused_cleanly(&desk, budget, &["field.mosaic.parameters", "at least"]);
+    let device = "run good.toml --out run --set signal.sampling={share=1.5}";
+    assert_refused_cleanly(&desk, device, &["signal.sampling.share", "at most 1"]);
+}
+
+#[test]
+fn kinds_without_a_grid_refuse_a_mosaic() {
+    for kind in ["shape", "wave", "hyper"] {
+        let desk = Desk::of_kind(kind);
+        let text =
+            format!("kind = '{kind}'\n[field]\nmosaic = {{ tile = 4 }}\n[train]\nsteps = 2\n");
+        desk.write("mosaic.toml", text);
+        desk.run("run mosaic.toml --out run")
+            .assert_refused(kind, &["field.mosaic"]);
+        assert!(!desk.path("run").exists(), "{kind}");
+    }
+}
+
+#[test]
+fn a_picture_of_one_pixel_is_fitted_by_one_tile() {
+    let desk = desk_with_picture();
+    desk.write_picture("source.png", 1, 1);
+    desk.run("run good.toml --out run --set field.mosaic={overlap=2}")
+        .assert_success();
+}
