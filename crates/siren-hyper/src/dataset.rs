@@ -52,8 +52,7 @@ impl Dataset {
         let values = pictures.iter().flat_map(|picture| {
             let repeat = channels / picture.channels;
             let values = picture.values.iter();
-            values
-                .flat_map(move |&value| std::iter::repeat_n((255.0 * value).round() as u8, repeat))
+            values.flat_map(move |value| std::iter::repeat_n((255.0 * value).round() as u8, repeat))
         });
         Ok(Self {
             side,
@@ -169,7 +168,7 @@ fn check_picture(picture: &Picture, index: usize, side: usize) -> Result<()> {
         );
         return Err(fail(expected, got));
     }
-    match values.iter().find(|value| !(0.0..=1.0).contains(*value)) {
+    match values.iter().find(|value| !(0.0..=1.0).contains(value)) {
         Some(value) => Err(fail("values from 0 to 1".to_owned(), value.to_string())),
         None => Ok(()),
     }

@@ -5,7 +5,7 @@ use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Sample, Sampler, Stream, SubsetSampler, WholeSampler};
+use super::{Points, Sample, Sampler, Stream, SubsetSampler, WholeSampler};
 use crate::error::{Error, Result};
 
 /// Which of the signal's points each training step uses.
@@ -43,6 +43,17 @@ impl SubsetSampling {
     }
 }
 
+impl SubsetSampling {
+    fn sampler<P: Points>(&self, from: P, seed: u64) -> SubsetSampler<P> {
+        SubsetSampler {
+            from,
+            subset: self.clone(),
+            seed,
+            stream: Stream::SUBSET,
+        }
+    }
+}
+
 impl Sampling {
     /// Checks every value; a step may draw at most `most` points.
     ///
@@ -63,13 +74,19 @@ impl Sampling {
     pub fn sampler(&self, sample: Sample, seed: u64) -> Box<dyn Sampler> {
         match self {
             Self::Whole => Box::new(WholeSampler::new(sample)),
-            Self::Subset(subset) => Box::new(SubsetSampler {
-                from: sample,
-                subset: subset.clone(),
-                seed,
-                stream: Stream::SUBSET,
-            }),
+            Self::Subset(subset) => Box::new(subset.sampler(sample, seed)),
         }
+    }
+
+    /// Makes the sampler that draws from points which are made when they are drawn.
+    ///
+    /// # Errors
+    /// As [`Points::all`].
+    pub fn sampler_of(&self, points: impl Points + 'static, seed: u64) -> Result<Box<dyn Sampler>> {
+        Ok(match self {
+            Self::Whole => Box::new(WholeSampler::new(points.all()?.clone())),
+            Self::Subset(subset) => Box::new(subset.sampler(points, seed)),
+        })
     }
 }
 
