@@ -224,6 +224,8 @@ fn check_memory(count: usize, signal: &HyperSignalConfig) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use siren_picture::Values;
+
     use super::*;
 
     /// Returns a picture of 4 × 4 pixels whose values increase.
@@ -245,6 +247,13 @@ mod tests {
         }
     }
 
+    /// Returns the values of a picture with another fourth one.
+    fn with_value(picture: &Picture, value: f32) -> Values {
+        let mut values = picture.values.to_floats().into_owned();
+        values[3] = value;
+        values.into()
+    }
+
     #[test]
     fn one_color_picture_turns_all_pictures_into_rgb() {
         let dataset = Dataset::new(&[picture(1), picture(3), picture(1)], split()).unwrap();
@@ -261,9 +270,9 @@ mod tests {
         let mut wide = good();
         wide[1].width = 5;
         let mut bright = good();
-        bright[2].values[3] = 1.5;
+        bright[2].values = with_value(&bright[2], 1.5);
         let mut unknown = good();
-        unknown[2].values[3] = f32::NAN;
+        unknown[2].values = with_value(&unknown[2], f32::NAN);
         for (pictures, words) in [
             (wide, "4 × 5 pixels, 1 channels and 16 values in picture 1"),
             (bright, "values from 0 to 1, got 1.5 in picture 2"),

@@ -49,6 +49,7 @@ impl Values {
     }
 
     /// Returns all values, in order.
+    #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = f32> + ExactSizeIterator + Clone + '_ {
         (0..self.len()).map(|index| self.at(index))
     }
@@ -139,7 +140,7 @@ mod tests {
         assert_eq!(*words.to_bytes(), *floats.to_bytes());
         assert_eq!(*bytes.part(3..7), *floats.part(3..7));
         assert_ne!(bytes, Values::Bytes(vec![0; 256]));
-        assert_ne!(bytes, bytes.select([0..255].into_iter()));
+        assert_ne!(bytes, bytes.select(std::iter::once(0..255)));
         assert_eq!(
             bytes.select([4..6, 1..2].into_iter()),
             Values::Bytes(vec![4, 5, 1])
