@@ -65,17 +65,28 @@ pub(crate) fn metrics(image: &Image, field: &Siren) -> Result<Metrics> {
             ("gradient_psnr_db", Quantity::Gradient),
             ("laplacian_psnr_db", Quantity::Laplacian),
         ] {
-            let mut score = DerivativeScore::default();
-            for first in (0..truth.height).step_by(rows_per_band(truth.width)) {
-                let rows = first..truth.height.min(first + rows_per_band(truth.width));
-                let pixels = rows.start * truth.width..rows.end * truth.width;
-                let fitted = draw::raw_values(field, &image.canvas(), quantity, pixels)?;
-                score.add(&fitted, truth, rows, quantity);
-            }
-            metrics.push(PSNR_DB.named(name).of(score.psnr_db()));
+            metrics.push(
+                PSNR_DB
+                    .named(name)
+                    .of(derivative_psnr_db(image, field, quantity)?),
+            );
         }
     }
     Ok(metrics)
+}
+
+/// Computes the PSNR of a derivative of the field, in bands of rows.
+fn derivative_psnr_db(image: &Image, field: &Siren, quantity: Quantity) -> Result<f64> {
+    let (truth, canvas) = (&*image.picture, image.canvas());
+    let rows_per_band = (BAND_PIXELS / truth.width).max(1);
+    let mut score = DerivativeScore::default();
+    for first in (0..truth.height).step_by(rows_per_band) {
+        let rows = first..truth.height.min(first + rows_per_band);
+        let pixels = rows.start * truth.width..rows.end * truth.width;
+        let fitted = draw::raw_values(field, &canvas, quantity, pixels)?;
+        score.add(&fitted, truth, rows, quantity);
+    }
+    Ok(score.psnr_db())
 }
 
 /// Computes the PSNR over all pixels, as [`metrics`] does.
@@ -147,11 +158,6 @@ impl<'a> Score<'a> {
         let psnr = metrics::psnr_db(self.sum / self.count as f64, 1.0);
         PSNR_DB.named(self.name).of(psnr)
     }
-}
-
-/// Returns the number of rows whose derivatives are computed at once.
-fn rows_per_band(width: usize) -> usize {
-    (BAND_PIXELS / width).max(1)
 }
 
 /// The PSNR of the field's derivatives per pixel against finite differences of the picture, without the pixels of the border.
@@ -256,8 +262,8 @@ mod tests {
         (picture, gradient.collect(), laplacian.collect())
     }
 
-    /// Computes the PSNR from bands of `rows` rows.
-    fn derivative_psnr_db(fitted: &[f32], truth: &Picture, quantity: Quantity, rows: usize) -> f64 {
+    /// Computes the PSNR of given derivatives from bands of `rows` rows.
+    fn psnr_of_bands(fitted: &[f32], truth: &Picture, quantity: Quantity, rows: usize) -> f64 {
         let mut score = DerivativeScore::default();
         let per_row = fitted.len() / truth.height;
         for first in (0..truth.height).step_by(rows) {
@@ -275,7 +281,7 @@ mod tests {
             (gradient, Quantity::Gradient),
             (laplacian, Quantity::Laplacian),
         ] {
-            let score = |rows| derivative_psnr_db(&fitted, &picture, quantity, rows).to_bits();
+            let score = |rows| psnr_of_bands(&fitted, &picture, quantity, rows).to_bits();
             assert_eq!([1, 2, 7, 19].map(score), [score(20); 4]);
         }
     }
@@ -283,7 +289,7 @@ mod tests {
     #[test]
     fn exact_derivatives_of_a_slow_wave_score_high_and_swapped_or_scaled_ones_low() {
         let (picture, gradient, laplacian) = wave(0.1, 0.2);
-        let score = |fitted: &[f32], quantity| derivative_psnr_db(fitted, &picture, quantity, 7);
+        let score = |fitted: &[f32], quantity| psnr_of_bands(fitted, &picture, quantity, 7);
         let exact = score(&gradient, Quantity::Gradient);
         assert!(exact > 40.0, "{exact}");
         let swapped: Vec<f32> = gradient.chunks(2).flat_map(|d| [d[1], d[0]]).collect();
@@ -298,7 +304,7 @@ mod tests {
     fn the_error_of_differences_falls_as_the_square_of_the_spacing() {
         let error = |a: f32| {
             let (picture, gradient, _) = wave(a, a);
-            10f64.powf(-derivative_psnr_db(&gradient, &picture, Quantity::Gradient, 7) / 20.0)
+            10f64.powf(-psnr_of_bands(&gradient, &picture, Quantity::Gradient, 7) / 20.0)
         };
         let ratio = error(0.4) / error(0.2);
         assert!((3.2..4.8).contains(&ratio), "{ratio}");

@@ -180,21 +180,6 @@ fn rgb_picture(values: Vec<f32>, Size { height, width }: Size) -> Picture {
     }
 }
 
-/// Computes luma gradients `(n, 2)` per pixel, or luma Laplacians `(n,)` per pixel squared, at all points of the canvas, in the scale of
-/// targets in [−1, 1].
-///
-/// # Errors
-/// Returns errors of candle.
-pub fn derivative_values(field: &Siren, canvas: &Canvas, quantity: Quantity) -> Result<Vec<f32>> {
-    let points = canvas.grid().points();
-    let mut all = Vec::new();
-    for start in (0..points).step_by(BAND_POINTS) {
-        let band = start..points.min(start + BAND_POINTS);
-        all.extend(raw_values(field, canvas, quantity, band)?);
-    }
-    Ok(all)
-}
-
 /// Renders a quantity of the field on a canvas in memory.
 ///
 /// # Errors
