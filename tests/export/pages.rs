@@ -90,7 +90,7 @@ fn psnr_db(levels: &[f64], picture: &Picture) -> f64 {
     let errors = levels.chunks(4).enumerate().flat_map(|(pixel, found)| {
         (0..3).map(move |c| {
             let channel = if per_pixel == 1 { 0 } else { c };
-            let expected = f64::from(picture.values[pixel * per_pixel + channel]);
+            let expected = f64::from(picture.values.at(pixel * per_pixel + channel));
             (found[c] / 255.0 - (255.0 * expected).round() / 255.0).powi(2)
         })
     });

@@ -216,6 +216,36 @@ fn a_folder_of_another_sweep_is_refused() {
     run(&desk, "run s.toml --out taken").assert_refused("no sweep folder", &["not a sweep folder"]);
 }
 
+#[test]
+fn a_sweep_by_seconds_knows_its_finished_runs_by_their_seconds() {
+    let desk = Desk::new();
+    let seeds = "[[sweep.axes]]\nname = \"seed\"\nkey = \"seed\"\nvalues = [0, 1]\n";
+    let table = TABLE.replace("method", "seed");
+    desk.write("s.toml", format!("{EXPERIMENT}{seeds}{table}"));
+    let line = "run s.toml --out out --jobs 1 --set train.seconds=";
+    run(&desk, &format!("{line}0.3")).assert_success();
+    let read = |file: &str| {
+        let runs = std::fs::read_dir(desk.path("out/runs")).unwrap();
+        let paths = runs.map(|run| run.unwrap().path().join(file));
+        let mut texts: Vec<_> = paths
+            .map(|path| std::fs::read_to_string(path).unwrap())
+            .collect();
+        texts.sort();
+        texts
+    };
+    let timing = read("timing.csv");
+    assert_eq!(timing.len(), 2);
+    for config in read("config.toml") {
+        let config: toml::Table = config.parse().unwrap();
+        assert!(config["train"]["steps"].as_integer().unwrap() >= 1);
+    }
+    run(&desk, &format!("{line}0.3")).assert_success();
+    // A run that is taken again takes other times.
+    assert_eq!(read("timing.csv"), timing);
+    let other = run(&desk, &format!("{line}0.4"));
+    other.assert_refused("another budget", &["another config"]);
+}
+
 /// Returns the config of a sweep over the files that match `pattern`, with one row per file.
 fn config_over_files(pattern: &str) -> String {
     let axis = format!(

@@ -78,7 +78,7 @@ fn inpaintings(hyper: &Hyper, model: &HyperNetwork, indices: &[usize]) -> Result
     let whole = contexts(hyper, model, indices, ContextKind::Full)?;
     columns.push(pictures(&to_unit_range(&whole.pictures)?)?);
     let mean = Picture {
-        values: baselines(hyper).mean_picture.clone(),
+        values: baselines(hyper).mean_picture.clone().into(),
         ..columns[0][0].clone()
     };
     columns.push(vec![mean; indices.len()]);

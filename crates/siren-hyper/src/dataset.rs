@@ -52,8 +52,7 @@ impl Dataset {
         let values = pictures.iter().flat_map(|picture| {
             let repeat = channels / picture.channels;
             let values = picture.values.iter();
-            values
-                .flat_map(move |&value| std::iter::repeat_n((255.0 * value).round() as u8, repeat))
+            values.flat_map(move |value| std::iter::repeat_n((255.0 * value).round() as u8, repeat))
         });
         Ok(Self {
             side,
@@ -169,7 +168,7 @@ fn check_picture(picture: &Picture, index: usize, side: usize) -> Result<()> {
         );
         return Err(fail(expected, got));
     }
-    match values.iter().find(|value| !(0.0..=1.0).contains(*value)) {
+    match values.iter().find(|value| !(0.0..=1.0).contains(value)) {
         Some(value) => Err(fail("values from 0 to 1".to_owned(), value.to_string())),
         None => Ok(()),
     }
@@ -225,6 +224,8 @@ fn check_memory(count: usize, signal: &HyperSignalConfig) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use siren_picture::Values;
+
     use super::*;
 
     /// Returns a picture of 4 × 4 pixels whose values increase.
@@ -246,6 +247,13 @@ mod tests {
         }
     }
 
+    /// Returns the values of a picture with another fourth one.
+    fn with_value(picture: &Picture, value: f32) -> Values {
+        let mut values = picture.values.to_floats().into_owned();
+        values[3] = value;
+        values.into()
+    }
+
     #[test]
     fn one_color_picture_turns_all_pictures_into_rgb() {
         let dataset = Dataset::new(&[picture(1), picture(3), picture(1)], split()).unwrap();
@@ -262,9 +270,9 @@ mod tests {
         let mut wide = good();
         wide[1].width = 5;
         let mut bright = good();
-        bright[2].values[3] = 1.5;
+        bright[2].values = with_value(&bright[2], 1.5);
         let mut unknown = good();
-        unknown[2].values[3] = f32::NAN;
+        unknown[2].values = with_value(&unknown[2], f32::NAN);
         for (pictures, words) in [
             (wide, "4 × 5 pixels, 1 channels and 16 values in picture 1"),
             (bright, "values from 0 to 1, got 1.5 in picture 2"),

@@ -32,7 +32,7 @@ pub(crate) fn pictures(values: &Tensor) -> Result<Vec<Picture>> {
             height: side,
             width: side,
             channels,
-            values: values.get(index)?.flatten_all()?.to_vec1()?,
+            values: values.get(index)?.flatten_all()?.to_vec1::<f32>()?.into(),
         })
     };
     (0..count).map(picture).collect()
@@ -55,7 +55,8 @@ pub fn grid(rows: &[Vec<Picture>]) -> Picture {
     let mut values = vec![LINE; all_height * all_width * channels];
     for (row, pictures) in rows.iter().enumerate() {
         for (column, picture) in pictures.iter().enumerate() {
-            for (y, pixels) in picture.values.chunks(width * channels).enumerate() {
+            let pixels = picture.values.to_floats();
+            for (y, pixels) in pixels.chunks(width * channels).enumerate() {
                 let start =
                     ((row * (height + 1) + y) * all_width + column * (width + 1)) * channels;
                 values[start..start + pixels.len()].copy_from_slice(pixels);
@@ -66,6 +67,6 @@ pub fn grid(rows: &[Vec<Picture>]) -> Picture {
         height: all_height,
         width: all_width,
         channels,
-        values,
+        values: values.into(),
     }
 }

@@ -149,7 +149,7 @@ pub fn interpolate(from: &Tensor, to: &Tensor, count: usize) -> Result<Tensor> {
 fn bright_pixels(mask: &Picture, side: usize) -> Result<Vec<u32>> {
     let values = center_square(&mask.luma(), side)?.values;
     let observed: Vec<u32> = (0u32..)
-        .zip(values)
+        .zip(values.iter())
         .filter(|(_, value)| *value > MASK_THRESHOLD)
         .map(|(pixel, _)| pixel)
         .collect();

@@ -166,7 +166,7 @@ mod tests {
                 let difference: f32 = one
                     .values
                     .iter()
-                    .zip(&other.values)
+                    .zip(other.values.iter())
                     .map(|(a, b)| (a - b).abs())
                     .sum();
                 assert!(difference / one.values.len() as f32 > 0.02);

@@ -5,7 +5,8 @@ use std::path::Path;
 use siren_core::Result;
 use siren_core::field::Siren;
 use siren_picture::draw::{self, render};
-use siren_picture::{Picture, Quantity};
+use siren_picture::picture::to_byte;
+use siren_picture::{Picture, Quantity, Values};
 use siren_run::Exhibit;
 
 use crate::Image;
@@ -25,10 +26,7 @@ pub(crate) fn write(image: &Image, field: &Siren, folder: &Path) -> Result<Vec<E
     ] {
         render(field, &canvas, quantity, &folder.join(name))?;
     }
-    let fitted = draw::picture(field, &canvas, Quantity::Value)?;
-    fitted
-        .error_x10(truth)?
-        .save(folder.join("error_x10.png"))?;
+    error_x10(image, field)?.save(folder.join("error_x10.png"))?;
     let mut exhibits = vec![
         Exhibit::comparison("Picture", "target.png", "value.png"),
         Exhibit::picture("Error", "error_x10.png")
@@ -50,11 +48,28 @@ pub(crate) fn write(image: &Image, field: &Siren, folder: &Path) -> Result<Vec<E
 
 /// Returns the picture with the pixels that are not observed in black.
 fn masked(truth: &Picture, observed: &[bool]) -> Picture {
-    let pixels = truth.values.chunks_exact(truth.channels).zip(observed);
-    let values =
-        pixels.flat_map(|(pixel, &on)| pixel.iter().map(move |&v| if on { v } else { 0.0 }));
+    let values = truth.values.iter().enumerate().map(|(at, value)| {
+        let is_shown = observed[at / truth.channels];
+        to_byte(if is_shown { value } else { 0.0 })
+    });
     Picture {
-        values: values.collect(),
+        values: Values::Bytes(values.collect()),
         ..*truth
     }
+}
+
+/// Returns ten times the absolute difference of fit and target, clamped to 1 and rounded to 8 bits, as it is saved.
+fn error_x10(image: &Image, field: &Siren) -> Result<Picture> {
+    let truth = &*image.picture;
+    let mut bytes = Vec::with_capacity(truth.values.len());
+    draw::render_bands(field, &image.canvas(), Quantity::Value, |fitted| {
+        let expected = truth.values.part(bytes.len()..bytes.len() + fitted.len());
+        let pairs = fitted.iter().zip(expected.iter());
+        bytes.extend(pairs.map(|(a, b)| to_byte((10.0 * (a - b).abs()).min(1.0))));
+        Ok(())
+    })?;
+    Ok(Picture {
+        values: Values::Bytes(bytes),
+        ..*truth
+    })
 }

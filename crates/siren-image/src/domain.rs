@@ -21,7 +21,7 @@ impl Recorded for Image {
         let picture = self.picture();
         let sides = [picture.height, picture.width, picture.channels];
         let sides = sides.into_iter().map(|count| count as f32);
-        let values = picture.values.iter().copied();
+        let values = picture.values.iter();
         let mask = self.observed.iter().flatten();
         let mask = mask.map(|&on| f32::from(u8::from(on)));
         checksum(sides.chain(values).chain(mask))

@@ -1,9 +1,11 @@
 //! Scores of a field: PSNR and SSIM of its values, and PSNR of its derivatives.
 
+use std::ops::Range;
+
 use siren_core::field::Siren;
-use siren_core::metrics::{self, ImageShape, Metrics, PSNR_DB, SSIM, ssim};
+use siren_core::metrics::{self, ImageShape, Measured, Metrics, PSNR_DB, SSIM, SsimRows};
 use siren_core::{Error, Result};
-use siren_picture::draw::{self, derivative_values};
+use siren_picture::draw;
 use siren_picture::stencil::PixelShape;
 use siren_picture::{Picture, Quantity};
 
@@ -11,6 +13,9 @@ use crate::Image;
 
 /// Side of the window of SSIM, in pixels.
 const SSIM_WINDOW: usize = 7;
+
+/// Pixels whose derivatives are computed at once.
+const BAND_PIXELS: usize = 1 << 16;
 
 /// Computes PSNR and SSIM as the authors do: values mapped from [−1, 1] to [0, 1] and clipped, with a peak of 1.
 ///
@@ -21,46 +26,67 @@ const SSIM_WINDOW: usize = 7;
 /// # Errors
 /// [`Error::Shape`] if the field does not have the channels of the picture.
 pub(crate) fn metrics(image: &Image, field: &Siren) -> Result<Metrics> {
-    let truth = &image.picture;
-    let fitted = fitted_picture(image, field)?;
-    let score = |is_counted: &dyn Fn(usize) -> bool| {
-        let channels = truth.channels;
-        psnr_where(&fitted.values, &truth.values, |at| {
-            is_counted(at / channels)
-        })
-    };
-    let mut metrics = vec![PSNR_DB.of(score(&|_| true))];
-    if let Some(observed) = &image.observed {
-        let on = score(&|pixel| observed[pixel]);
-        let off = score(&|pixel| !observed[pixel]);
-        metrics.push(PSNR_DB.named("psnr_observed_db").of(on));
-        metrics.push(PSNR_DB.named("psnr_held_out_db").of(off));
+    let truth = &*image.picture;
+    let mut scores = vec![Score::new("psnr_db", &|_| true)];
+    let observed = image.observed.as_deref();
+    let is_observed = |pixel: usize| observed.is_none_or(|observed| observed[pixel]);
+    let is_held_out = |pixel: usize| !is_observed(pixel);
+    let (is_odd, width) = (|at: usize| !at.is_multiple_of(2), truth.width);
+    let is_odd = |pixel: usize| is_odd(pixel / width) && is_odd(pixel % width);
+    if observed.is_some() {
+        scores.push(Score::new("psnr_observed_db", &is_observed));
+        scores.push(Score::new("psnr_held_out_db", &is_held_out));
         if image.scores_odd_pixels {
-            let (odd, width) = (|at: usize| !at.is_multiple_of(2), truth.width);
-            let odd = score(&|pixel| odd(pixel / width) && odd(pixel % width));
-            metrics.push(PSNR_DB.named("psnr_odd_db").of(odd));
+            scores.push(Score::new("psnr_odd_db", &is_odd));
         }
     }
-    if truth.height >= SSIM_WINDOW && truth.width >= SSIM_WINDOW {
-        let shape = ImageShape {
-            height: truth.height,
-            width: truth.width,
-            channels: truth.channels,
-        };
-        let similarity = ssim(&fitted.values, &truth.values, shape)?;
-        metrics.push(SSIM.of(similarity));
+    let shape = ImageShape {
+        height: truth.height,
+        width: truth.width,
+        channels: truth.channels,
+    };
+    let has_windows = truth.height >= SSIM_WINDOW && truth.width >= SSIM_WINDOW;
+    let mut similarity = has_windows.then(|| SsimRows::new(shape)).transpose()?;
+    for_each_band(image, field, |first, fitted, expected| {
+        for score in &mut scores {
+            score.add(first, fitted, expected, truth.channels);
+        }
+        match &mut similarity {
+            Some(rows) => rows.push(fitted, expected),
+            None => Ok(()),
+        }
+    })?;
+    let mut metrics: Metrics = scores.iter().map(Score::measured).collect();
+    if let Some(rows) = similarity {
+        metrics.push(SSIM.of(rows.finish()?));
     }
     if image.score_derivatives && truth.height >= 3 && truth.width >= 3 {
         for (name, quantity) in [
             ("gradient_psnr_db", Quantity::Gradient),
             ("laplacian_psnr_db", Quantity::Laplacian),
         ] {
-            let fitted = derivative_values(field, &image.canvas(), quantity)?;
-            let score = derivative_psnr_db(&fitted, truth, quantity);
-            metrics.push(PSNR_DB.named(name).of(score));
+            metrics.push(
+                PSNR_DB
+                    .named(name)
+                    .of(derivative_psnr_db(image, field, quantity)?),
+            );
         }
     }
     Ok(metrics)
+}
+
+/// Computes the PSNR of a derivative of the field, in bands of rows.
+fn derivative_psnr_db(image: &Image, field: &Siren, quantity: Quantity) -> Result<f64> {
+    let (truth, canvas) = (&*image.picture, image.canvas());
+    let rows_per_band = (BAND_PIXELS / truth.width).max(1);
+    let mut score = DerivativeScore::default();
+    for first in (0..truth.height).step_by(rows_per_band) {
+        let rows = first..truth.height.min(first + rows_per_band);
+        let pixels = rows.start * truth.width..rows.end * truth.width;
+        let fitted = draw::raw_values(field, &canvas, quantity, pixels)?;
+        score.add(&fitted, truth, rows, quantity);
+    }
+    Ok(score.psnr_db())
 }
 
 /// Computes the PSNR over all pixels, as [`metrics`] does.
@@ -68,12 +94,21 @@ pub(crate) fn metrics(image: &Image, field: &Siren) -> Result<Metrics> {
 /// # Errors
 /// [`Error::Shape`] if the field does not have the channels of the picture.
 pub(crate) fn psnr_db(image: &Image, field: &Siren) -> Result<f64> {
-    let fitted = fitted_picture(image, field)?;
-    Ok(psnr_where(&fitted.values, &image.picture.values, |_| true))
+    let mut score = Score::new("psnr_db", &|_| true);
+    for_each_band(image, field, |first, fitted, expected| {
+        score.add(first, fitted, expected, image.picture.channels);
+        Ok(())
+    })?;
+    Ok(score.measured().value)
 }
 
-/// Renders the field at the size of the picture.
-fn fitted_picture(image: &Image, field: &Siren) -> Result<Picture> {
+/// Renders the field at the size of the picture, and passes bands of rows to `take`: the index of the first value, the values, and those of the
+/// picture.
+fn for_each_band(
+    image: &Image,
+    field: &Siren,
+    mut take: impl FnMut(usize, &[f32], &[f32]) -> Result<()>,
+) -> Result<()> {
     if field.out_features() != image.picture.channels {
         return Err(Error::Shape {
             what: "field to score",
@@ -81,38 +116,113 @@ fn fitted_picture(image: &Image, field: &Siren) -> Result<Picture> {
             got: format!("{}", field.out_features()),
         });
     }
-    draw::picture(field, &image.canvas(), Quantity::Value)
+    let mut first = 0;
+    draw::render_bands(field, &image.canvas(), Quantity::Value, |fitted| {
+        let end = first + fitted.len();
+        take(first, fitted, &image.picture.values.part(first..end))?;
+        first = end;
+        Ok(())
+    })
 }
 
-/// Computes the PSNR of the field's derivatives per pixel against finite differences of the picture, without the pixels of the border.
+/// The PSNR of values over some pixels.
+struct Score<'a> {
+    name: &'static str,
+    is_counted: &'a dyn Fn(usize) -> bool,
+    sum: f64,
+    count: usize,
+}
+
+impl<'a> Score<'a> {
+    fn new(name: &'static str, is_counted: &'a dyn Fn(usize) -> bool) -> Self {
+        Self {
+            name,
+            is_counted,
+            sum: 0.0,
+            count: 0,
+        }
+    }
+
+    /// Adds values, the first of which has the index `first` among those of the picture.
+    fn add(&mut self, first: usize, fitted: &[f32], expected: &[f32], channels: usize) {
+        for (at, (a, b)) in (first..).zip(fitted.iter().zip(expected)) {
+            if (self.is_counted)(at / channels) {
+                self.sum += f64::from(a - b).powi(2);
+                self.count += 1;
+            }
+        }
+    }
+
+    /// Returns the PSNR in dB; NaN if no pixel is counted.
+    fn measured(&self) -> Measured {
+        let psnr = metrics::psnr_db(self.sum / self.count as f64, 1.0);
+        PSNR_DB.named(self.name).of(psnr)
+    }
+}
+
+/// The PSNR of the field's derivatives per pixel against finite differences of the picture, without the pixels of the border.
 ///
 /// The gradient is compared with Sobel's differences over 8, the Laplacian with the five-point stencil. The peak is the range of these
 /// differences, over both axes. Differences depend on the neighbors of a pixel and derivatives do not, so the PSNR is finite even for a
 /// perfect field.
-fn derivative_psnr_db(fitted: &[f32], truth: &Picture, quantity: Quantity) -> f64 {
-    let expected = differences(truth, quantity);
-    let per_point = fitted.len() / (truth.height * truth.width);
-    let is_inside = |at: usize| {
-        let (row, column) = (at / per_point / truth.width, at / per_point % truth.width);
-        (1..truth.height - 1).contains(&row) && (1..truth.width - 1).contains(&column)
-    };
-    let (mut sum, mut count) = (0.0, 0usize);
-    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-    let pairs = expected.iter().zip(fitted).enumerate();
-    for (_, (expected, &got)) in pairs.filter(|(at, _)| is_inside(*at)) {
-        sum += (expected - f64::from(got)).powi(2);
-        count += 1;
-        low = low.min(*expected);
-        high = high.max(*expected);
+struct DerivativeScore {
+    sum: f64,
+    count: usize,
+    low: f64,
+    high: f64,
+}
+
+impl Default for DerivativeScore {
+    fn default() -> Self {
+        Self {
+            sum: 0.0,
+            count: 0,
+            low: f64::INFINITY,
+            high: f64::NEG_INFINITY,
+        }
     }
-    metrics::psnr_db(sum / count as f64, high - low)
+}
+
+impl DerivativeScore {
+    /// Adds the derivatives `fitted` of some rows.
+    fn add(&mut self, fitted: &[f32], truth: &Picture, rows: Range<usize>, quantity: Quantity) {
+        // A difference has neighbors in the rows above and below.
+        let top = rows.start.saturating_sub(1);
+        let bottom = truth.height.min(rows.end + 1);
+        let expected = differences(truth, top..bottom, quantity);
+        let per_row = fitted.len() / rows.len();
+        let per_point = per_row / truth.width;
+        let expected = &expected[(rows.start - top) * per_row..];
+        for (at, (expected, &got)) in expected.iter().zip(fitted).enumerate() {
+            let (row, column) = (rows.start + at / per_row, at % per_row / per_point);
+            if (1..truth.height - 1).contains(&row) && (1..truth.width - 1).contains(&column) {
+                self.sum += (expected - f64::from(got)).powi(2);
+                self.count += 1;
+                self.low = self.low.min(*expected);
+                self.high = self.high.max(*expected);
+            }
+        }
+    }
+
+    fn psnr_db(&self) -> f64 {
+        metrics::psnr_db(self.sum / self.count as f64, self.high - self.low)
+    }
 }
 
 /// Computes finite differences of the luma of the targets `2 y − 1`, per pixel: `(n, 2)` for the gradient, `(n,)` for the Laplacian. For
-/// [`Quantity::Value`] it returns the luma itself.
-fn differences(picture: &Picture, quantity: Quantity) -> Vec<f64> {
-    let luma = picture.luma();
-    let targets = luma.values.iter().map(|&y| 2.0 * f64::from(y) - 1.0);
+/// [`Quantity::Value`] it returns the luma itself. Beyond the first and the last of the `rows` the edge is repeated.
+fn differences(picture: &Picture, rows: Range<usize>, quantity: Quantity) -> Vec<f64> {
+    let per_row = picture.width * picture.channels;
+    let values = picture
+        .values
+        .part(rows.start * per_row..rows.end * per_row);
+    let luma = Picture {
+        height: rows.len(),
+        values: values.into_owned().into(),
+        ..*picture
+    };
+    let luma = luma.luma();
+    let targets = luma.values.iter().map(|y| 2.0 * f64::from(y) - 1.0);
     let values: Vec<f64> = targets.collect();
     let shape = PixelShape {
         height: luma.height,
@@ -129,17 +239,6 @@ fn differences(picture: &Picture, quantity: Quantity) -> Vec<f64> {
             .map(|(row, column)| row + column)
             .collect(),
     }
-}
-
-/// Computes the PSNR over the values whose index is counted; NaN if none is.
-fn psnr_where(fitted: &[f32], truth: &[f32], is_counted: impl Fn(usize) -> bool) -> f64 {
-    let pairs = fitted.iter().zip(truth).enumerate();
-    let (mut sum, mut count) = (0.0, 0usize);
-    for (_, (a, b)) in pairs.filter(|(at, _)| is_counted(*at)) {
-        sum += f64::from(a - b).powi(2);
-        count += 1;
-    }
-    metrics::psnr_db(sum / count as f64, 1.0)
 }
 
 #[cfg(test)]
@@ -163,10 +262,34 @@ mod tests {
         (picture, gradient.collect(), laplacian.collect())
     }
 
+    /// Computes the PSNR of given derivatives from bands of `rows` rows.
+    fn psnr_of_bands(fitted: &[f32], truth: &Picture, quantity: Quantity, rows: usize) -> f64 {
+        let mut score = DerivativeScore::default();
+        let per_row = fitted.len() / truth.height;
+        for first in (0..truth.height).step_by(rows) {
+            let rows = first..truth.height.min(first + rows);
+            let band = &fitted[rows.start * per_row..rows.end * per_row];
+            score.add(band, truth, rows, quantity);
+        }
+        score.psnr_db()
+    }
+
+    #[test]
+    fn bands_of_any_height_give_the_same_bits() {
+        let (picture, gradient, laplacian) = wave(0.3, 0.2);
+        for (fitted, quantity) in [
+            (gradient, Quantity::Gradient),
+            (laplacian, Quantity::Laplacian),
+        ] {
+            let score = |rows| psnr_of_bands(&fitted, &picture, quantity, rows).to_bits();
+            assert_eq!([1, 2, 7, 19].map(score), [score(20); 4]);
+        }
+    }
+
     #[test]
     fn exact_derivatives_of_a_slow_wave_score_high_and_swapped_or_scaled_ones_low() {
         let (picture, gradient, laplacian) = wave(0.1, 0.2);
-        let score = |fitted: &[f32], quantity| derivative_psnr_db(fitted, &picture, quantity);
+        let score = |fitted: &[f32], quantity| psnr_of_bands(fitted, &picture, quantity, 7);
         let exact = score(&gradient, Quantity::Gradient);
         assert!(exact > 40.0, "{exact}");
         let swapped: Vec<f32> = gradient.chunks(2).flat_map(|d| [d[1], d[0]]).collect();
@@ -181,7 +304,7 @@ mod tests {
     fn the_error_of_differences_falls_as_the_square_of_the_spacing() {
         let error = |a: f32| {
             let (picture, gradient, _) = wave(a, a);
-            10f64.powf(-derivative_psnr_db(&gradient, &picture, Quantity::Gradient) / 20.0)
+            10f64.powf(-psnr_of_bands(&gradient, &picture, Quantity::Gradient, 7) / 20.0)
         };
         let ratio = error(0.4) / error(0.2);
         assert!((3.2..4.8).contains(&ratio), "{ratio}");

@@ -1,5 +1,7 @@
 //! A picture as a fitting problem: its grid, the pixels that are trained on, the constraints, and the scores.
 
+use std::sync::{Arc, OnceLock};
+
 use candle_core::{DType, Device, Tensor};
 use rand::Rng;
 use siren_core::config::Table as _;
@@ -7,7 +9,7 @@ use siren_core::field::{FieldShape, Siren};
 use siren_core::metrics::Metrics;
 use siren_core::objective::{Constraint, HessianPrior, Objective, TotalVariation, ValueMse};
 use siren_core::signal::{
-    CoordinateRule, Grid, Raster, Sample, Sampling, Spectrum, Stream, UniformSampler,
+    CoordinateRule, Grid, Points, Raster, Sample, Sampling, Spectrum, Stream, UniformSampler,
 };
 use siren_core::train::Task;
 use siren_core::{Error, Result};
@@ -25,7 +27,7 @@ const MASK: Stream = Stream::named("image.mask");
 /// `[signal]` and `[objective]` of a config. A [`Fit`](siren_core::train::Fit) trains a field on it; [`field`](Self::field) makes the
 /// result a [`PictureField`].
 pub struct Image {
-    pub(crate) picture: Picture,
+    pub(crate) picture: Arc<Picture>,
     pub(crate) grid: Grid,
     /// For each pixel, whether it is trained on; `None` if all are.
     pub(crate) observed: Option<Vec<bool>>,
@@ -67,14 +69,18 @@ impl Task for Image {
     }
 
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
-        let mut sample = self.sample(dtype, device)?;
-        let all = sample.len();
-        if let Some(observed) = &self.observed {
-            sample = sample.select(&indices_of(observed)?)?;
-        }
+        let all = self.grid.points();
+        let pixels = Pixels {
+            picture: Arc::clone(&self.picture),
+            grid: self.grid.clone(),
+            observed: self.observed.as_deref().map(indices_of).transpose()?,
+            dtype,
+            device: device.clone(),
+            kept: OnceLock::new(),
+        };
         // The authors average over all pixels with zero error where nothing is observed, which is the same as this weight.
-        let weight = sample.len() as f64 / all as f64;
-        let sampler = self.sampling.sampler(sample, self.seed);
+        let weight = pixels.count() as f64 / all as f64;
+        let sampler = self.sampling.sampler_of(pixels, self.seed)?;
         let pixels = Constraint::boxed("pixels", sampler, Box::new(ValueMse));
         let mut constraints = vec![pixels.weighted(weight)];
         let prior: Option<Box<dyn Objective>> = match self.objective.prior {
@@ -143,7 +149,7 @@ impl Image {
         let mask = observed_pixels(&picture, signal, seed)?;
         let image = Self {
             grid: Grid::new(&[picture.height, picture.width], signal.coordinates)?,
-            picture,
+            picture: Arc::new(picture),
             observed: None,
             scores_odd_pixels: false,
             score_derivatives: signal.score_derivatives,
@@ -229,15 +235,62 @@ impl Image {
     pub(crate) fn canvas(&self) -> Canvas {
         Canvas::new(&self.grid)
     }
+}
 
-    /// Returns all pixels as points with their values as targets in [−1, 1], computed in the type of the samples.
-    fn sample(&self, dtype: DType, device: &Device) -> Result<Sample> {
-        let points = self.grid.points();
-        let coords = self.grid.coords(0, points, dtype)?;
-        let shape = (points, self.picture.channels);
-        let values = Tensor::from_slice(&self.picture.values, shape, &Device::Cpu)?;
-        let targets = values.to_dtype(dtype)?.affine(2.0, -1.0)?;
+/// The pixels that are trained on, as points with their values as targets in [−1, 1], computed in the type of the samples.
+///
+/// Coordinates and targets are made of the pixels that are drawn; the picture stays as it was read.
+struct Pixels {
+    picture: Arc<Picture>,
+    grid: Grid,
+    /// Indices of the pixels; `None` if they are all.
+    observed: Option<Vec<u32>>,
+    dtype: DType,
+    device: Device,
+    /// All points, once they were asked for.
+    kept: OnceLock<Sample>,
+}
+
+impl Pixels {
+    /// Returns the points of some pixels.
+    fn sample(&self, pixels: impl ExactSizeIterator<Item = usize> + Clone) -> Result<Sample> {
+        let (values, channels) = (&self.picture.values, self.picture.channels);
+        let shape = (pixels.len(), channels);
+        let coords = self.grid.coords_at(pixels.clone(), self.dtype)?;
+        let values = pixels.flat_map(|pixel| {
+            let start = pixel * channels;
+            (start..start + channels).map(|at| values.at(at))
+        });
+        let values = Tensor::from_vec(values.collect(), shape, &Device::Cpu)?;
+        let targets = values.to_dtype(self.dtype)?.affine(2.0, -1.0)?;
+        let device = &self.device;
         Sample::with_targets(coords.to_device(device)?, targets.to_device(device)?)
+    }
+}
+
+impl Points for Pixels {
+    fn count(&self) -> usize {
+        let observed = self.observed.as_ref().map(Vec::len);
+        observed.unwrap_or_else(|| self.grid.points())
+    }
+
+    fn at(&self, indices: &[u32]) -> Result<Sample> {
+        let indices = indices.iter().map(|&index| index as usize);
+        match &self.observed {
+            None => self.sample(indices),
+            Some(observed) => self.sample(indices.map(|index| observed[index] as usize)),
+        }
+    }
+
+    fn all(&self) -> Result<&Sample> {
+        if let Some(sample) = self.kept.get() {
+            return Ok(sample);
+        }
+        let sample = match &self.observed {
+            None => self.sample(0..self.grid.points()),
+            Some(observed) => self.sample(observed.iter().map(|&pixel| pixel as usize)),
+        }?;
+        Ok(self.kept.get_or_init(|| sample))
     }
 }
 
@@ -263,7 +316,7 @@ fn observed_pixels(
         }
         Observed::Mask(path) => {
             let mask = signal.source().open_mask(path, picture)?;
-            Some(mask.values.iter().map(|&value| value > 0.5).collect())
+            Some(mask.values.iter().map(|value| value > 0.5).collect())
         }
     })
 }

@@ -2,12 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, Tensor};
 use siren_core::Error;
 use siren_core::field::Omega;
 use siren_core::objective::Constraint;
+use siren_core::signal::{Sampling, SubsetSampling};
 use siren_core::train::{Fit, FitConfig, Task};
-use siren_image::config::{ImageObjectiveConfig, ImageSignalConfig, Prior};
+use siren_image::config::{ImageObjectiveConfig, ImageSignalConfig, Observed, Prior};
 use siren_image::{Image, Picture, PictureField, Quantity, Size};
 
 const SIZE: Size = Size {
@@ -51,7 +52,7 @@ fn a_picture_in_memory_is_fitted_and_rendered_in_both_precisions() {
         assert_eq!(field.siren().parameters().dtype(), dtype);
         let rendering = field.render(SIZE).unwrap();
         let largest = rendering.error_x10(image.picture()).unwrap().values;
-        let largest = largest.into_iter().fold(0.0, f32::max) / 10.0;
+        let largest = largest.iter().fold(0.0, f32::max) / 10.0;
         assert!(largest < 0.1, "{dtype:?}: {largest}");
         for quantity in [Quantity::Gradient, Quantity::Laplacian] {
             let rendering = field.render_quantity(quantity, SIZE).unwrap();
@@ -62,7 +63,40 @@ fn a_picture_in_memory_is_fitted_and_rendered_in_both_precisions() {
         let again = PictureField::open(&path).unwrap();
         assert_eq!(again.render(SIZE).unwrap(), rendering);
         let pixel = again.pixel(3.0, 4.0).unwrap();
-        assert_eq!(Some(pixel.as_slice()), rendering.pixel(3, 4));
+        assert_eq!(Some(pixel), rendering.pixel(3, 4));
+    }
+}
+
+#[test]
+fn points_made_when_they_are_drawn_are_those_of_the_kept_sample() {
+    let part = ImageSignalConfig {
+        observed: Observed::Fraction(0.5),
+        ..ImageSignalConfig::default()
+    };
+    for signal in [ImageSignalConfig::default(), part] {
+        let signal = ImageSignalConfig {
+            sampling: Sampling::Subset(SubsetSampling {
+                points: 40,
+                replacement: false,
+            }),
+            ..signal
+        };
+        let image = Image::new(picture(), &signal, &ImageObjectiveConfig::default(), 3).unwrap();
+        for dtype in [DType::F32, DType::F64] {
+            let constraints = image.constraints(dtype, &Device::Cpu).unwrap();
+            let sampler = &constraints[0].sampler;
+            let drawn = sampler.draw(5).unwrap();
+            let selection = sampler.selection(5).unwrap().unwrap();
+            let kept = selection.from.select(&selection.indices).unwrap();
+            let bits = |tensor: &Tensor| -> Vec<u64> {
+                let values = tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap();
+                let values = values.to_vec1::<f64>().unwrap();
+                values.into_iter().map(f64::to_bits).collect()
+            };
+            assert_eq!(bits(drawn.coords()), bits(kept.coords()));
+            let targets = drawn.targets().unwrap();
+            assert_eq!(bits(targets), bits(kept.targets().unwrap()));
+        }
     }
 }
 
@@ -75,7 +109,7 @@ fn samples_in_double_precision_have_targets_and_coordinates_of_double_precision(
     let coords = sample.coords().to_vec2::<f64>().unwrap();
     for (at, (target, coord)) in targets.iter().zip(coords).enumerate() {
         let (row, column) = (at / SIZE.width, at % SIZE.width);
-        for (target, &value) in target
+        for (target, value) in target
             .iter()
             .zip(image.picture().pixel(row, column).unwrap())
         {
@@ -127,7 +161,7 @@ fn a_mask_in_memory_holds_pixels_out_and_a_wrong_one_is_an_error() {
 #[test]
 fn pictures_and_fields_that_do_not_fit_are_errors() {
     let broken = Picture {
-        values: vec![f32::NAN; SIZE.height * SIZE.width * 3],
+        values: vec![f32::NAN; SIZE.height * SIZE.width * 3].into(),
         ..picture()
     };
     let error = Image::from_picture(broken).err().unwrap();

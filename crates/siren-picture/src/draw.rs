@@ -39,7 +39,10 @@ pub enum Quantity {
 /// Renders a quantity of the field and passes bands of rows `(rows, width, 1 or 3)` in [0, 1] to `take_rows`, from the top.
 ///
 /// The memory needed does not depend on the height of the canvas.
-fn render_bands(
+///
+/// # Errors
+/// Those of `take_rows`; errors of candle.
+pub fn render_bands(
     field: &Siren,
     canvas: &Canvas,
     quantity: Quantity,
@@ -72,8 +75,11 @@ fn render_bands(
 }
 
 /// Computes values `(n, c)`, luma gradients `(n, 2)` per pixel, or luma Laplacians `(n,)` per pixel squared at a range of the points of a
-/// canvas.
-fn raw_values(
+/// canvas, in the scale of targets in [−1, 1].
+///
+/// # Errors
+/// Errors of candle.
+pub fn raw_values(
     field: &Siren,
     canvas: &Canvas,
     quantity: Quantity,
@@ -170,23 +176,8 @@ fn rgb_picture(values: Vec<f32>, Size { height, width }: Size) -> Picture {
         height,
         width,
         channels: 3,
-        values,
+        values: values.into(),
     }
-}
-
-/// Computes luma gradients `(n, 2)` per pixel, or luma Laplacians `(n,)` per pixel squared, at all points of the canvas, in the scale of
-/// targets in [−1, 1].
-///
-/// # Errors
-/// Returns errors of candle.
-pub fn derivative_values(field: &Siren, canvas: &Canvas, quantity: Quantity) -> Result<Vec<f32>> {
-    let points = canvas.grid().points();
-    let mut all = Vec::new();
-    for start in (0..points).step_by(BAND_POINTS) {
-        let band = start..points.min(start + BAND_POINTS);
-        all.extend(raw_values(field, canvas, quantity, band)?);
-    }
-    Ok(all)
 }
 
 /// Renders a quantity of the field on a canvas in memory.
@@ -203,7 +194,7 @@ pub fn picture(field: &Siren, canvas: &Canvas, quantity: Quantity) -> Result<Pic
         height: canvas.grid().sides()[0],
         width: canvas.grid().sides()[1],
         channels: values.len() / canvas.grid().points(),
-        values,
+        values: values.into(),
     })
 }
 
@@ -323,8 +314,9 @@ mod tests {
             for quantity in [Quantity::Gradient, Quantity::Laplacian] {
                 let drawn = picture(&wave(1.0, 2.0), &canvas, quantity).unwrap();
                 assert_eq!((drawn.height, drawn.width, drawn.channels), (3, 4, 3));
-                let row = &drawn.values[..12];
-                assert!(drawn.values.chunks(12).all(|other| other == row));
+                let values = drawn.values.to_floats();
+                let row = &values[..12];
+                assert!(values.chunks(12).all(|other| other == row));
             }
         }
     }

@@ -234,7 +234,7 @@ mod tests {
         let rendering = field.render(field.size()).unwrap();
         for (row, column) in [(0, 0), (2, 4), (4, 8)] {
             let pixel = field.pixel(row as f64, column as f64).unwrap();
-            assert_eq!(Some(pixel.as_slice()), rendering.pixel(row, column));
+            assert_eq!(Some(pixel), rendering.pixel(row, column));
         }
         let [row, column] = field.coords(1.25, 6.5);
         let step = 1e-4;

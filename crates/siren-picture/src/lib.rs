@@ -54,7 +54,7 @@ pub use self::cli::RenderArgs;
 pub use self::draw::Quantity;
 pub use self::field::PictureField;
 pub use self::metadata::PictureMetadata;
-pub use self::picture::{ColorMode, Picture};
+pub use self::picture::{ColorMode, Picture, Values};
 pub use self::source::PictureSource;
 
 /// Compiles the code of the README.

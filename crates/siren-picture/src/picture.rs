@@ -2,23 +2,30 @@
 
 mod from_memory;
 mod read;
+mod values;
 
 use std::io::{Cursor, Write};
+use std::marker::PhantomData;
 use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::pnm::{PnmEncoder, PnmSubtype, SampleEncoding};
 use image::imageops::{FilterType, resize};
-use image::{ExtendedColorType, ImageBuffer, ImageEncoder, ImageFormat, Luma, Pixel, Rgb};
+use image::{ExtendedColorType, GenericImageView, ImageEncoder, ImageFormat, Luma, Pixel, Rgb};
 use serde::{Deserialize, Serialize};
 use siren_core::file::PartialFile;
 use siren_core::{Error, Result};
 
-use crate::png_stream::to_byte;
+pub use self::values::Values;
+pub use crate::png_stream::to_byte;
 
-/// Longest side, in pixels, of a picture that is read or that results from resizing.
+/// Longest side, in pixels, of a picture that is read.
+pub const MAX_READ_SIDE: usize = 65_535;
+/// Largest number of pixels of a picture that is read or fitted.
+pub const MAX_READ_PIXELS: usize = 250_000_000;
+/// Longest side, in pixels, of a picture that results from resizing.
 pub const MAX_SIDE: usize = 16_384;
-/// Largest number of pixels of a picture that is read, rendered in memory, or that results from resizing.
+/// Largest number of pixels of a picture that is rendered in memory, or that results from resizing.
 pub const MAX_PIXELS: usize = 100_000_000;
 /// Weights of red, green and blue in the luma (ITU-R 601-2).
 pub const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
@@ -60,7 +67,7 @@ pub struct Picture {
     /// 1 for gray, 3 for red, green and blue.
     pub channels: usize,
     /// Row-major `(height, width, channels)`, in `[0, 1]`.
-    pub values: Vec<f32>,
+    pub values: Values,
 }
 
 impl Picture {
@@ -73,8 +80,8 @@ impl Picture {
     /// `c + (1 − a)`. An EXIF orientation is applied. Color profiles are ignored.
     ///
     /// An animation gives its first frame, a TIFF file with several pictures gives the first one. A JPEG file without an
-    /// end-of-image marker is read if all its pixels are present. The size, at most [`MAX_SIDE`] pixels per side and [`MAX_PIXELS`]
-    /// in total, is checked before pixels are decoded.
+    /// end-of-image marker is read if all its pixels are present. The size, at most [`MAX_READ_SIDE`] pixels per side and [`MAX_READ_PIXELS`]
+    /// in total, is checked before pixels are decoded, and so is the memory for their samples. The samples are kept as they are stored: [`Values`].
     ///
     /// # Errors
     ///
@@ -155,13 +162,12 @@ impl Picture {
         }
         let row = self.width * self.channels;
         let (start, length) = (left * self.channels, width * self.channels);
-        let rows = self.values.chunks_exact(row).skip(top).take(height);
-        let values = rows.flat_map(|row| &row[start..start + length]).copied();
+        let rows = (top..top + height).map(|at| at * row + start..at * row + start + length);
         Ok(Self {
             height,
             width,
             channels: self.channels,
-            values: values.collect(),
+            values: self.values.select(rows),
         })
     }
 
@@ -175,9 +181,9 @@ impl Picture {
         let values = if (height, width) == (self.height, self.width) {
             self.values.clone()
         } else if self.channels == 1 {
-            self.resample::<Luma<f32>>(height, width)
+            self.resample::<Luma<f32>>(height, width).into()
         } else {
-            self.resample::<Rgb<f32>>(height, width)
+            self.resample::<Rgb<f32>>(height, width).into()
         };
         Self {
             height,
@@ -194,19 +200,15 @@ impl Picture {
         width: usize,
     ) -> Vec<f32> {
         let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
-        let (rows, columns) = (side(self.height), side(self.width));
-        ImageBuffer::<P, &[f32]>::from_raw(columns, rows, &self.values).map_or_else(
-            // Unreachable: `values` has `height × width × channels` elements.
-            || vec![0.0; height * width * self.channels],
-            |view| {
-                let mut values =
-                    resize(&view, side(width), side(height), FilterType::Triangle).into_raw();
-                for value in &mut values {
-                    *value = value.clamp(0.0, 1.0);
-                }
-                values
-            },
-        )
+        let view = View::<P> {
+            picture: self,
+            pixel: PhantomData,
+        };
+        let mut values = resize(&view, side(width), side(height), FilterType::Triangle).into_raw();
+        for value in &mut values {
+            *value = value.clamp(0.0, 1.0);
+        }
+        values
     }
 
     /// Resizes the picture, as [`resize`](Self::resize) does, so that its shorter side has `side` pixels. The longer side is scaled in
@@ -251,8 +253,8 @@ impl Picture {
                 got: shape(other),
             });
         }
-        let pairs = self.values.iter().zip(&other.values);
-        let error = |(a, b): (&f32, &f32)| (10.0 * (a - b).abs()).min(1.0);
+        let pairs = self.values.iter().zip(other.values.iter());
+        let error = |(a, b): (f32, f32)| (10.0 * (a - b).abs()).min(1.0);
         Ok(Self {
             values: pairs.map(error).collect(),
             ..*self
@@ -267,8 +269,9 @@ impl Picture {
             self.values.clone()
         } else {
             let luma = |rgb: &[f32]| rgb.iter().zip(LUMA).map(|(v, w)| v * w).sum::<f32>();
-            let pixels = self.values.chunks_exact(self.channels);
-            pixels.map(|rgb| luma(rgb).clamp(0.0, 1.0)).collect()
+            let pixels = 0..self.values.len() / self.channels;
+            let pixels = pixels.map(|at| [0, 1, 2].map(|k| self.values.at(at * self.channels + k)));
+            pixels.map(|rgb| luma(&rgb).clamp(0.0, 1.0)).collect()
         };
         Self {
             channels: 1,
@@ -283,7 +286,7 @@ impl Picture {
         }
         Self {
             channels: 3,
-            values: self.values.iter().flat_map(|&v| [v; 3]).collect(),
+            values: self.values.iter().flat_map(|v| [v; 3]).collect(),
             ..self
         }
     }
@@ -302,7 +305,7 @@ impl Picture {
         let path = path.as_ref();
         self.check_shape()?;
         let format = format_for(path)?;
-        let bytes = self.to_bytes();
+        let bytes = self.values.to_bytes();
         let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
         let (width, height) = (side(self.width), side(self.height));
         let color = if self.channels == 1 {
@@ -315,7 +318,7 @@ impl Picture {
             ImageFormat::Jpeg => JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY)
                 .encode(&bytes, width, height, color),
             ImageFormat::Pnm => {
-                let (subtype, bytes, color) = pnm_pixels(path, bytes, color)?;
+                let (subtype, bytes, color) = pnm_pixels(path, bytes.into_owned(), color)?;
                 PnmEncoder::new(&mut file)
                     .with_subtype(subtype)
                     .write_image(&bytes, width, height, color)
@@ -337,6 +340,30 @@ impl Picture {
             .write_all(file.get_ref())
             .map_err(|error| partial.write_error(error))?;
         partial.keep()
+    }
+}
+
+/// A picture as pixels of type `P`, which has as many channels, for functions of the crate `image`: it is not copied as `f32`.
+struct View<'a, P> {
+    picture: &'a Picture,
+    pixel: PhantomData<P>,
+}
+
+impl<P: Pixel<Subpixel = f32>> GenericImageView for View<'_, P> {
+    type Pixel = P;
+
+    fn dimensions(&self) -> (u32, u32) {
+        (self.picture.width as u32, self.picture.height as u32)
+    }
+
+    fn get_pixel(&self, x: u32, y: u32) -> P {
+        let channels = usize::from(P::CHANNEL_COUNT);
+        let start = (y as usize * self.picture.width + x as usize) * channels;
+        let mut samples = [0.0; LUMA.len()];
+        for (k, sample) in samples[..channels].iter_mut().enumerate() {
+            *sample = self.picture.values.at(start + k);
+        }
+        *P::from_slice(&samples[..channels])
     }
 }
 

@@ -120,7 +120,8 @@ impl PngRows {
 }
 
 /// Converts a value in `[0, 1]` to a byte: clamped, multiplied by 255, rounded to nearest. NaN gives 0.
-pub(crate) fn to_byte(value: f32) -> u8 {
+#[must_use]
+pub fn to_byte(value: f32) -> u8 {
     (value.clamp(0.0, 1.0) * 255.0).round() as u8
 }
 

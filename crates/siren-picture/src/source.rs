@@ -4,7 +4,7 @@ use std::path::Path;
 
 use siren_core::{Error, Result};
 
-use crate::picture::{ColorMode, MAX_PIXELS, MAX_SIDE, Picture};
+use crate::picture::{ColorMode, MAX_PIXELS, MAX_READ_SIDE, MAX_SIDE, Picture};
 use crate::scene::scene;
 
 /// Default side of the embedded picture, in pixels.
@@ -37,7 +37,7 @@ impl PictureSource<'_> {
     pub fn validate(&self) -> Result<()> {
         for (key, value, max) in [
             ("signal.size", self.size, MAX_SIZE),
-            ("signal.crop", self.crop, MAX_SIDE),
+            ("signal.crop", self.crop, MAX_READ_SIDE),
             ("signal.resize", self.resize, MAX_SIDE),
         ] {
             let value = value.unwrap_or(1);

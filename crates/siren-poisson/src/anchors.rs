@@ -48,7 +48,8 @@ impl Anchors {
             }
             AnchorPixels::Mask(path) => {
                 let mask = signal.source().open_mask(path, picture)?;
-                all.filter(|&at| mask.values[at as usize] > 0.5).collect()
+                all.filter(|&at| mask.values.at(at as usize) > 0.5)
+                    .collect()
             }
         };
         Self::new(chosen, *weight).map(Some)

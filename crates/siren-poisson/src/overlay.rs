@@ -110,9 +110,9 @@ fn open_weights(
         return Ok(vec![weight; first.height * first.width]);
     };
     let mask = signal.source().open_mask(path, first)?;
-    if mask.values.iter().all(|&w| w <= 0.0) {
+    if mask.values.iter().all(|w| w <= 0.0) {
         let message = "the mask is black everywhere, so nothing of the second picture is used; paint the pixels of the second picture white";
         return Err(Error::signal(path, message));
     }
-    Ok(mask.values.iter().map(|&w| f64::from(w)).collect())
+    Ok(mask.values.iter().map(f64::from).collect())
 }

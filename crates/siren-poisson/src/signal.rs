@@ -80,7 +80,7 @@ impl Task for Poisson {
         let mut constraints = vec![derivatives];
         if let Some(anchors) = &self.anchors {
             let shape = (self.grid.points(), self.truth.channels);
-            let values = Tensor::from_slice(&self.truth.values, shape, &Device::Cpu)?;
+            let values = Tensor::from_slice(&self.truth.values.to_floats(), shape, &Device::Cpu)?;
             let values = values.to_dtype(dtype)?.affine(2.0, -1.0)?;
             let all = Sample::with_targets(self.coords(dtype, device)?, values.to_device(device)?)?;
             let sampler = Sampling::Whole.sampler(all.select(&anchors.pixels)?, self.seed);
@@ -398,7 +398,7 @@ impl Poisson {
 fn sides_and_values(picture: &Picture) -> impl Iterator<Item = f32> {
     let sides = [picture.height, picture.width, picture.channels];
     let sides = sides.map(|side| side as f32).into_iter();
-    sides.chain(picture.values.iter().copied())
+    sides.chain(picture.values.iter())
 }
 
 #[cfg(all(test, feature = "cli"))]

@@ -27,7 +27,7 @@ pub(crate) fn pixels(picture: &Picture) -> PixelShape {
 /// Returns the values of a picture mapped to [−1, 1], row-major `(height, width, channels)`.
 pub(crate) fn values(picture: &Picture) -> Vec<f64> {
     let values = picture.values.iter();
-    values.map(|&y| 2.0 * f64::from(y) - 1.0).collect()
+    values.map(|y| 2.0 * f64::from(y) - 1.0).collect()
 }
 
 /// Computes the derivatives of a picture, with values mapped to [−1, 1], in the units of the stencil.

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use siren_core::Result;
 use siren_core::field::Siren;
-use siren_core::train::{Fit, FitConfig, Task, TrainConfig};
+use siren_core::train::{Fit, FitConfig, Task};
 use siren_run::Machine;
 
 use crate::arrays::floats;
@@ -158,16 +158,6 @@ fn kind_of(array: &Bound<'_, PyAny>, options: &FitOptions<'_>) -> PyResult<Strin
     Ok(kind.to_owned())
 }
 
-/// Checks that `train` gives no time beside the argument `steps`.
-fn must_have_no_budget(train: &TrainConfig) -> PyResult<()> {
-    match train.seconds {
-        None => Ok(()),
-        Some(seconds) => Err(PyValueError::new_err(format!(
-            "steps: expected none beside train[\"seconds\"], which is {seconds}: remove one of the two"
-        ))),
-    }
-}
-
 /// Trains a field on a task and joins it with the facts of its signal.
 fn fitted<T: Task<Model = Siren> + Send + Sync>(
     py: Python<'_>,
@@ -181,10 +171,7 @@ fn fitted<T: Task<Model = Siren> + Send + Sync>(
         train: configured(&recipe.train, "train", options.train.as_ref())?,
         ..recipe
     };
-    if let Some(steps) = options.steps {
-        must_have_no_budget(&config.train)?;
-        config.train.steps = steps;
-    }
+    config.train.steps = options.steps.unwrap_or(config.train.steps);
     let machine = Machine::new(&options.device, options.threads).map_err(raised)?;
     let callback = options.callback.as_ref();
     let work = |reporter: &mut Reporter| {
@@ -198,15 +185,14 @@ fn fitted<T: Task<Model = Siren> + Send + Sync>(
                 Ok(reporter.stop.flow())
             })?;
             record.metrics = named(&fit.evaluate()?);
-            let steps = fit.config().steps;
-            Ok((fit.into_model(), record, steps))
+            Ok((fit.into_model(), record))
         })
     };
     let Watched {
-        result: (siren, mut record, steps),
+        result: (siren, mut record),
         is_interrupted,
     } = watch(py, callback, work)?;
-    let step = record.steps.len() as u64;
+    let (step, steps) = (record.steps.len() as u64, config.train.steps);
     record.stopped_at = (step < steps).then_some(step);
     if is_interrupted {
         warn(

@@ -87,7 +87,7 @@ fn picture<'py>(
     let picture = picture.map_err(raised)?;
     let shape = [picture.height, picture.width, picture.channels];
     let axes = if picture.channels == 1 { 2 } else { 3 };
-    array(py, picture.values, &shape[..axes])
+    array(py, picture.values.to_floats().into_owned(), &shape[..axes])
 }
 
 /// Renders `(frames,)` or `(frames, channels)`.

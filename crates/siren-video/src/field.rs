@@ -197,7 +197,7 @@ pub(crate) fn picture(values: Vec<f32>, size: Size, channels: usize) -> Picture 
         height: size.height,
         width: size.width,
         channels,
-        values,
+        values: values.into(),
     }
 }
 
@@ -255,7 +255,7 @@ mod tests {
                 let (row, column) = ((pixel / 7) as f64, (pixel % 7) as f64);
                 let coords = [time, row / 2.0 - 1.0, column / 3.0 - 1.0];
                 let value = 0.5 * (field.values(&coords).unwrap()[0] + 1.0);
-                assert!((f64::from(picture.values[pixel]) - value).abs() < 1e-6);
+                assert!((f64::from(picture.values.at(pixel)) - value).abs() < 1e-6);
                 assert!((255.0 * value - f64::from(level)).abs() < 0.51);
             }
             let gradients = field.gradients(&[0.0; 6]).unwrap();

@@ -7,7 +7,7 @@ mod ssim;
 
 use std::borrow::Cow;
 
-pub use self::ssim::{ImageShape, ssim};
+pub use self::ssim::{ImageShape, SsimRows, ssim};
 
 /// Which values of a metric are better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

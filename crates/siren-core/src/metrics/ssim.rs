@@ -4,6 +4,8 @@ use crate::error::{Error, Result};
 
 /// Side of the square SSIM window, in pixels.
 const WINDOW: usize = 7;
+/// Rows of a picture in memory that are compared at once.
+const BAND_ROWS: usize = 64;
 /// Pixels in the SSIM window.
 const WINDOW_PIXELS: f64 = (WINDOW * WINDOW) as f64;
 /// Factor `n / (n - 1)` from population to sample variances, with `n` the number of pixels in the window.
@@ -52,23 +54,94 @@ impl std::fmt::Display for ImageShape {
 /// have `height * width * channels` values.
 pub fn ssim(a: &[f32], b: &[f32], shape: ImageShape) -> Result<f64> {
     check_ssim_input(a, b, shape)?;
-    let stride = shape.width * shape.channels;
-    let row_windows = (shape.width - WINDOW + 1) * shape.channels;
-    let rows = shape.height - WINDOW + 1;
-    let mut columns = Moments::zeros(stride);
-    let mut windows = Moments::zeros(row_windows);
-    let mut total = 0.0;
-    for row in 0..rows {
-        let band = row * stride..(row + WINDOW) * stride;
-        columns.sum_rows(&a[band.clone()], &b[band]);
-        windows.sum_columns(&columns, shape.channels);
-        total += windows.total_ssim();
+    let mut rows = SsimRows::new(shape)?;
+    let band = BAND_ROWS * shape.width * shape.channels;
+    for (a, b) in a.chunks(band).zip(b.chunks(band)) {
+        rows.push(a, b)?;
     }
-    Ok(total / (rows as f64 * row_windows as f64))
+    rows.finish()
 }
 
-/// Checks the arguments of [`ssim`].
-fn check_ssim_input(a: &[f32], b: &[f32], shape: ImageShape) -> Result<()> {
+/// The [`ssim`] of pictures that come in bands of rows, from the top.
+pub struct SsimRows {
+    shape: ImageShape,
+    columns: Moments,
+    windows: Moments,
+    /// The last rows of both pictures, fewer than a window.
+    a: Vec<f32>,
+    b: Vec<f32>,
+    /// Rows of windows so far.
+    rows: usize,
+    total: f64,
+}
+
+impl SsimRows {
+    /// Starts with the first row of two pictures of this size.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] as for [`ssim`].
+    pub fn new(shape: ImageShape) -> Result<Self> {
+        check_ssim_shape(shape)?;
+        let row_windows = (shape.width - WINDOW + 1) * shape.channels;
+        Ok(Self {
+            shape,
+            columns: Moments::zeros(shape.width * shape.channels),
+            windows: Moments::zeros(row_windows),
+            a: Vec::new(),
+            b: Vec::new(),
+            rows: 0,
+            total: 0.0,
+        })
+    }
+
+    /// Adds rows `(rows, width, channels)` of both pictures.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if they are not the same number of whole rows.
+    pub fn push(&mut self, a: &[f32], b: &[f32]) -> Result<()> {
+        let stride = self.shape.width * self.shape.channels;
+        if a.len() != b.len() || !a.len().is_multiple_of(stride) {
+            return Err(Error::Shape {
+                what: "rows for SSIM",
+                expected: format!("whole rows of {stride} values of both pictures"),
+                got: format!("{} and {}", a.len(), b.len()),
+            });
+        }
+        self.a.extend_from_slice(a);
+        self.b.extend_from_slice(b);
+        let windows = (self.a.len() / stride + 1).saturating_sub(WINDOW);
+        for row in 0..windows {
+            let band = row * stride..(row + WINDOW) * stride;
+            self.columns.sum_rows(&self.a[band.clone()], &self.b[band]);
+            self.windows.sum_columns(&self.columns, self.shape.channels);
+            self.total += self.windows.total_ssim();
+        }
+        self.rows += windows;
+        self.a.drain(..windows * stride);
+        self.b.drain(..windows * stride);
+        Ok(())
+    }
+
+    /// Returns the SSIM.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there were fewer or more rows than the pictures have.
+    pub fn finish(self) -> Result<f64> {
+        let expected = self.shape.height - WINDOW + 1;
+        if self.rows != expected {
+            return Err(Error::Shape {
+                what: "rows for SSIM",
+                expected: format!("the {} rows of the pictures", self.shape.height),
+                got: format!("{}", self.rows + WINDOW - 1),
+            });
+        }
+        let row_windows = (self.shape.width - WINDOW + 1) * self.shape.channels;
+        Ok(self.total / (expected as f64 * row_windows as f64))
+    }
+}
+
+/// Checks the size of pictures to compare.
+fn check_ssim_shape(shape: ImageShape) -> Result<()> {
     if shape.height < WINDOW || shape.width < WINDOW || shape.channels == 0 {
         return Err(Error::Shape {
             what: "SSIM, whose window is 7 x 7 pixels",
@@ -76,6 +149,12 @@ fn check_ssim_input(a: &[f32], b: &[f32], shape: ImageShape) -> Result<()> {
             got: shape.to_string(),
         });
     }
+    Ok(())
+}
+
+/// Checks the arguments of [`ssim`].
+fn check_ssim_input(a: &[f32], b: &[f32], shape: ImageShape) -> Result<()> {
+    check_ssim_shape(shape)?;
     let length = shape
         .height
         .checked_mul(shape.width)
@@ -177,6 +256,29 @@ impl Moments {
 mod tests {
     use super::*;
     use crate::metrics::psnr_db;
+
+    #[test]
+    fn bands_of_any_height_give_the_same_bits_as_the_whole() {
+        let shape = shape(40, 11, 3);
+        let (a, b) = pictures(shape, 0.3);
+        let whole = ssim(&a, &b, shape).unwrap();
+        for heights in [[1; 40].as_slice(), &[3, 20, 10, 7], &[6, 1, 33]] {
+            let mut rows = SsimRows::new(shape).unwrap();
+            let mut first = 0;
+            for height in heights {
+                let band = first * 33..(first + height) * 33;
+                rows.push(&a[band.clone()], &b[band]).unwrap();
+                first += height;
+            }
+            assert_eq!(rows.finish().unwrap().to_bits(), whole.to_bits());
+        }
+        let mut rows = SsimRows::new(shape).unwrap();
+        assert!(rows.push(&a[..34], &b[..34]).is_err());
+        assert!(rows.push(&a[..33], &b[..66]).is_err());
+        rows.push(&a[..33 * 39], &b[..33 * 39]).unwrap();
+        let message = rows.finish().unwrap_err().to_string();
+        assert!(message.contains("the 40 rows"), "{message}");
+    }
 
     /// Returns two pictures computed with integer arithmetic and correctly rounded operations only, so that numpy gives the same bits.
     fn pictures(shape: ImageShape, mix: f64) -> (Vec<f32>, Vec<f32>) {

@@ -134,10 +134,29 @@ impl Grid {
                 got: format!("{start}..{}", start.saturating_add(len)),
             });
         }
-        let dims = self.sides.len();
+        self.coords_at(start..start + len, dtype)
+    }
+
+    /// Returns the coordinates `(n, d)` of points by their row-major indices, on the CPU.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if an index is not one of a point.
+    pub fn coords_at(
+        &self,
+        points: impl ExactSizeIterator<Item = usize>,
+        dtype: DType,
+    ) -> Result<Tensor> {
+        let (len, dims, all) = (points.len(), self.sides.len(), self.points());
         let mut values = Vec::with_capacity(len * dims);
         let mut index = vec![0; dims];
-        for point in start..start + len {
+        for point in points {
+            if point >= all {
+                return Err(Error::Shape {
+                    what: "grid point",
+                    expected: format!("below {all}"),
+                    got: point.to_string(),
+                });
+            }
             let mut rest = point;
             for axis in (0..dims).rev() {
                 index[axis] = rest % self.sides[axis];
@@ -166,6 +185,18 @@ mod tests {
             [1., 1.],
         ];
         assert_eq!(coords.to_vec2::<f64>().unwrap(), expected);
+    }
+
+    #[test]
+    fn points_by_index_are_those_of_the_whole_grid() {
+        let grid = Grid::new(&[3, 4, 2], CoordinateRule::Aspect).unwrap();
+        let all = grid.coords(0, 24, DType::F32).unwrap();
+        let all = all.to_vec2::<f32>().unwrap();
+        let chosen = [23, 0, 7, 7];
+        let some = grid.coords_at(chosen.into_iter(), DType::F32).unwrap();
+        let expected = chosen.map(|at: usize| all[at].clone());
+        assert_eq!(some.to_vec2::<f32>().unwrap(), expected);
+        assert!(grid.coords_at([24].into_iter(), DType::F32).is_err());
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 pub use self::grid::{CoordinateRule, Grid};
 pub use self::metadata::{KeptMetadata, NoMetadata, SignalMetadata};
 pub use self::raster::Raster;
-pub use self::sampler::{Sampler, Selection, SubsetSampler, UniformSampler, WholeSampler};
+pub use self::sampler::{Points, Sampler, Selection, SubsetSampler, UniformSampler, WholeSampler};
 pub use self::sampling::{Sampling, SubsetSampling};
 pub use self::spectrum::Spectrum;
 pub use crate::random::Stream;

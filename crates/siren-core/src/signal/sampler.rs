@@ -59,11 +59,43 @@ impl Sampler for WholeSampler {
     }
 }
 
+/// Points to draw from. A [`Sample`] holds them; other types make those that are drawn.
+pub trait Points: Send + Sync {
+    /// Returns the number of points.
+    fn count(&self) -> usize;
+
+    /// Returns the points at these indices, in this order.
+    ///
+    /// # Errors
+    /// If an index is out of range; the errors of candle.
+    fn at(&self, indices: &[u32]) -> Result<Sample>;
+
+    /// Returns all points. A device asks for them, to keep them.
+    ///
+    /// # Errors
+    /// Only from candle.
+    fn all(&self) -> Result<&Sample>;
+}
+
+impl Points for Sample {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn at(&self, indices: &[u32]) -> Result<Sample> {
+        self.select(indices)
+    }
+
+    fn all(&self) -> Result<&Sample> {
+        Ok(self)
+    }
+}
+
 /// Draws a new random subset in every step.
 #[derive(Clone, Debug)]
-pub struct SubsetSampler {
-    /// The sample to draw from.
-    pub from: Sample,
+pub struct SubsetSampler<P = Sample> {
+    /// The points to draw from.
+    pub from: P,
     /// How many points a step draws, and how.
     pub subset: SubsetSampling,
     /// Seed of the fit.
@@ -72,11 +104,11 @@ pub struct SubsetSampler {
     pub stream: Stream,
 }
 
-impl SubsetSampler {
+impl<P: Points> SubsetSampler<P> {
     /// Draws the indices of a step.
     fn indices(&self, step: u64) -> Result<Vec<u32>> {
         let mut rng = self.stream.rng(self.seed, step);
-        let points = self.from.len();
+        let points = self.from.count();
         if points == 0 || u32::try_from(points).is_err() {
             return Err(Error::Shape {
                 what: "sample to draw from",
@@ -89,14 +121,14 @@ impl SubsetSampler {
     }
 }
 
-impl Sampler for SubsetSampler {
+impl<P: Points> Sampler for SubsetSampler<P> {
     fn draw(&self, step: u64) -> Result<Sample> {
-        self.from.select(&self.indices(step)?)
+        self.from.at(&self.indices(step)?)
     }
 
     fn selection(&self, step: u64) -> Result<Option<Selection<'_>>> {
         Ok(Some(Selection {
-            from: &self.from,
+            from: self.from.all()?,
             indices: self.indices(step)?,
         }))
     }

@@ -5,7 +5,7 @@ use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Sample, Sampler, Stream, SubsetSampler, WholeSampler};
+use super::{Points, Sample, Sampler, Stream, SubsetSampler, WholeSampler};
 use crate::error::{Error, Result};
 
 /// Which of the signal's points each training step uses.
@@ -42,6 +42,17 @@ impl SubsetSampling {
                 .collect();
         }
         index::sample(rng, points, self.points.min(points)).into_vec()
+    }
+}
+
+impl SubsetSampling {
+    fn sampler<P: Points>(&self, from: P, seed: u64) -> SubsetSampler<P> {
+        SubsetSampler {
+            from,
+            subset: self.clone(),
+            seed,
+            stream: Stream::SUBSET,
+        }
     }
 }
 
@@ -83,13 +94,19 @@ impl Sampling {
     pub fn sampler(&self, sample: Sample, seed: u64) -> Box<dyn Sampler> {
         match self.subset_of(sample.len()) {
             None => Box::new(WholeSampler::new(sample)),
-            Some(subset) => Box::new(SubsetSampler {
-                from: sample,
-                subset,
-                seed,
-                stream: Stream::SUBSET,
-            }),
+            Some(subset) => Box::new(subset.sampler(sample, seed)),
         }
+    }
+
+    /// Makes the sampler that draws from points which are made when they are drawn.
+    ///
+    /// # Errors
+    /// As [`Points::all`].
+    pub fn sampler_of(&self, points: impl Points + 'static, seed: u64) -> Result<Box<dyn Sampler>> {
+        Ok(match self.subset_of(points.count()) {
+            None => Box::new(WholeSampler::new(points.all()?.clone())),
+            Some(subset) => Box::new(subset.sampler(points, seed)),
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use candle_core::{DType, Device};
 
-use super::{Blueprint, Budget, Model, StepReport, Task, TrainConfig, Trainer, seconds_now};
+use super::{Blueprint, Model, StepReport, Task, TrainConfig, Trainer};
 use crate::error::{Error, Result};
 use crate::field::{FieldEngine, SirenConfig};
 use crate::metrics::Metrics;
@@ -19,8 +19,7 @@ pub struct FitConfig<M = crate::config::NoTable> {
     pub field: SirenConfig,
     /// The encoder and the hypernetwork, of models that have them.
     pub model: M,
-    /// Steps, learning rate, optimizer. A time budget in place of steps becomes a number of steps when the fit is made; the caller's evaluations are not
-    /// part of it.
+    /// Steps, learning rate, optimizer.
     pub train: TrainConfig,
 }
 
@@ -83,28 +82,13 @@ impl<'a, T: Task> Fit<'a, T> {
             model: &config.model,
             shape: task.shape(),
         };
-        let drawn = || {
-            let mut rng = Stream::PARAMETERS.rng(config.seed, 0);
-            T::Model::init(blueprint, &mut rng, dtype, device)?.on(engine)
-        };
-        let constraints = task.constraints(dtype, device)?;
-        let mut train = config.train.clone();
-        if let Some(seconds) = train.seconds {
-            let trainer = Trainer::for_measurement(drawn()?, &train)?;
-            let budget = Budget::measure(trainer, &constraints, seconds, None, &seconds_now)?;
-            train = budget.resolve(&train)?;
-        }
+        let mut rng = Stream::PARAMETERS.rng(config.seed, 0);
+        let model = T::Model::init(blueprint, &mut rng, dtype, device)?.on(engine)?;
         Ok(Self {
             task,
-            trainer: Trainer::new(task.pretrain(drawn()?)?, &train)?,
-            constraints,
+            trainer: Trainer::new(task.pretrain(model)?, &config.train)?,
+            constraints: task.constraints(dtype, device)?,
         })
-    }
-
-    /// Returns the config of the training, in which `steps` is a number even if it was given a time.
-    #[must_use]
-    pub fn config(&self) -> &TrainConfig {
-        self.trainer.config()
     }
 
     /// Takes one step.

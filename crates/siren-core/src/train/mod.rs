@@ -28,7 +28,7 @@ use crate::ranks::Ranks;
 
 pub use crate::field::differentiate;
 
-pub use self::budget::{Budget, Evaluations, seconds_now};
+pub use self::budget::{Budget, Evaluations};
 pub use self::config::{Precision, ScheduleKind, TrainConfig};
 pub use self::fit::{Fit, FitConfig, resolve};
 pub use self::model::{Blueprint, Loss, Model, Time};
@@ -138,7 +138,7 @@ impl<M: Model> Trainer<M> {
     ///
     /// # Errors
     /// [`Error::InvalidValue`] if a value of the config is out of range, or the engine of the model does not compute in its precision; also for
-    /// `train.seconds`, which a [`Fit`] or a [`Budget`] replaces by a number of steps.
+    /// `train.seconds`, which a [`Budget`] replaces by a number of steps.
     pub fn new(model: M, config: &TrainConfig) -> Result<Self> {
         config.validate()?;
         let optimizer = config
@@ -158,7 +158,7 @@ impl<M: Model> Trainer<M> {
     ) -> Result<Self> {
         config.validate()?;
         if let Some(seconds) = config.seconds {
-            let expected = "no value, because a trainer takes `train.steps`: use a `Fit`, or replace it by `Budget::measure`";
+            let expected = "no value here, because only a run measures time: give `train.steps`, or start a run";
             return Err(Error::invalid("train.seconds", seconds, expected));
         }
         let engine = config.precision.engine(model.network().engine())?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use siren_core::{Error, Result};
 
-use super::{Background, ColorMode, MAX_PIXELS, OVERSHOOT, Picture, read};
+use super::{Background, ColorMode, MAX_READ_PIXELS, OVERSHOOT, Picture, Values, read};
 use crate::canvas::Size;
 
 impl Picture {
@@ -12,7 +12,7 @@ impl Picture {
     /// up to half a level of 8 bits are clamped.
     ///
     /// # Errors
-    /// [`Error::Shape`] if a side is zero, the picture has more than [`MAX_PIXELS`] pixels, the number of channels is not 1 or 3, or the
+    /// [`Error::Shape`] if a side is zero, the picture has more than [`MAX_READ_PIXELS`] pixels, the number of channels is not 1 or 3, or the
     /// number of values is not `height × width × channels`. [`Error::InvalidValue`] if a value is not a number or lies outside [0, 1].
     pub fn from_values(size: Size, channels: usize, values: Vec<f32>) -> Result<Self> {
         let Size { height, width } = size;
@@ -20,11 +20,13 @@ impl Picture {
             height,
             width,
             channels,
-            values,
+            values: values.into(),
         };
         picture.validate()?;
-        for value in &mut picture.values {
-            *value = value.clamp(0.0, 1.0);
+        if let Values::Floats(values) = &mut picture.values {
+            for value in values {
+                *value = value.clamp(0.0, 1.0);
+            }
         }
         Ok(picture)
     }
@@ -34,7 +36,7 @@ impl Picture {
     /// # Errors
     /// [`Error::Shape`] as for [`from_values`](Self::from_values).
     pub fn from_rgb8(size: Size, bytes: &[u8]) -> Result<Self> {
-        Self::from_values(size, 3, values_of(bytes))
+        Self::from_bytes(size, 3, bytes)
     }
 
     /// Makes a gray picture of bytes, row-major `(height, width)`. Bytes are divided by 255.
@@ -42,7 +44,18 @@ impl Picture {
     /// # Errors
     /// [`Error::Shape`] as for [`from_values`](Self::from_values).
     pub fn from_gray8(size: Size, bytes: &[u8]) -> Result<Self> {
-        Self::from_values(size, 1, values_of(bytes))
+        Self::from_bytes(size, 1, bytes)
+    }
+
+    fn from_bytes(Size { height, width }: Size, channels: usize, bytes: &[u8]) -> Result<Self> {
+        let picture = Self {
+            height,
+            width,
+            channels,
+            values: Values::Bytes(bytes.to_vec()),
+        };
+        picture.check_shape()?;
+        Ok(picture)
     }
 
     /// Decodes the content of a picture file that is in memory, as [`open`](Self::open) does that of a file.
@@ -66,19 +79,19 @@ impl Picture {
 
     /// Returns the values of the pixel at a row and a column, one per channel, or `None` outside the picture.
     #[must_use]
-    pub fn pixel(&self, row: usize, column: usize) -> Option<&[f32]> {
+    pub fn pixel(&self, row: usize, column: usize) -> Option<Vec<f32>> {
         if row >= self.height || column >= self.width {
             return None;
         }
         let start = (row * self.width + column) * self.channels;
-        self.values.get(start..start + self.channels)
+        let end = start + self.channels;
+        (end <= self.values.len()).then(|| self.values.part(start..end).into_owned())
     }
 
     /// Converts the values to bytes, row-major `(height, width, channels)`: multiplied by 255 and rounded to nearest.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let values = self.values.iter();
-        values.map(|&value| super::to_byte(value)).collect()
+        self.values.to_bytes().into_owned()
     }
 
     /// Checks sides, channels, the number of values and every value, for pictures that were made by writing the fields. Every function that
@@ -88,15 +101,18 @@ impl Picture {
     /// As [`from_values`](Self::from_values).
     pub fn validate(&self) -> Result<()> {
         self.check_shape()?;
+        let Values::Floats(values) = &self.values else {
+            return Ok(());
+        };
         let is_in_range = |value: &f32| (-OVERSHOOT..=1.0 + OVERSHOOT).contains(value);
-        let Some(at) = self.values.iter().position(|value| !is_in_range(value)) else {
+        let Some(at) = values.iter().position(|value| !is_in_range(value)) else {
             return Ok(());
         };
         let (pixel, channel) = (at / self.channels, at % self.channels);
         let (row, column) = (pixel / self.width, pixel % self.width);
         let key = format!("value of the picture at row {row}, column {column}, channel {channel}");
         let expected = "a number from 0 (black) to 1 (full intensity)";
-        Err(Error::invalid(&key, self.values[at], expected))
+        Err(Error::invalid(&key, values[at], expected))
     }
 
     /// Checks sides, channels and the number of values.
@@ -116,8 +132,8 @@ impl Picture {
             })
         };
         let pixels = height.saturating_mul(width);
-        if !(1..=MAX_PIXELS).contains(&pixels) {
-            let expected = format!("1 to {MAX_PIXELS} pixels");
+        if !(1..=MAX_READ_PIXELS).contains(&pixels) {
+            let expected = format!("1 to {MAX_READ_PIXELS} pixels");
             return error(expected, format!("{height} × {width} (height × width)"));
         }
         if channels != 1 && channels != 3 {
@@ -133,11 +149,6 @@ impl Picture {
         }
         Ok(())
     }
-}
-
-/// Divides bytes by 255.
-fn values_of(bytes: &[u8]) -> Vec<f32> {
-    bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect()
 }
 
 #[cfg(test)]
@@ -191,7 +202,7 @@ mod tests {
             assert!(message.contains("row 1, column 1, channel 1"), "{message}");
         }
         let rounded = Picture::from_values(SIZE, 1, vec![1.000_001; 6]).unwrap();
-        assert_eq!(rounded.values, [1.0; 6]);
+        assert_eq!(*rounded.values.to_floats(), [1.0; 6]);
     }
 
     #[test]

@@ -18,14 +18,17 @@ use image::{
 use siren_core::{Error, Result};
 
 use self::samples::Samples;
-use super::{Background, MAX_PIXELS, MAX_SIDE, Picture};
+use super::{Background, MAX_READ_PIXELS, MAX_READ_SIDE, Picture};
+use crate::memory::available_memory;
 
-/// Largest file that is read, in bytes. An uncompressed picture of `MAX_PIXELS` 16-bit RGBA pixels is smaller.
-const MAX_FILE: u64 = 1 << 30;
+/// Largest file that is read, in bytes. An uncompressed picture of `MAX_READ_PIXELS` 16-bit RGBA pixels is smaller.
+const MAX_FILE: u64 = 1 << 31;
 /// Limit of the memory that a decoder may allocate, in bytes.
 const MAX_ALLOC: u64 = 1 << 31;
 /// Signatures of `BigTIFF`, a variant of TIFF for files of more than 4 GiB that some programs also use for smaller files.
 const BIG_TIFF: [&[u8; 4]; 2] = [b"II+\0", b"MM\0+"];
+/// Bytes of a decoded picture from which the free memory is compared with them.
+const SMALL: u64 = 1 << 27;
 const FORMATS: &str = "PNG, JPEG, WebP, BMP, TIFF, GIF or PNM";
 
 /// Content of a picture file.
@@ -70,13 +73,14 @@ pub(super) fn decode(path: &Path, bytes: &[u8], background: Background) -> Resul
     let mut decoder = reader.into_decoder().map_err(decoding_error)?;
     let (width, height) = decoder.dimensions();
     check_size(path, height, width)?;
+    check_memory(path, decoder.total_bytes(), available_memory)?;
     // A damaged EXIF block is ignored.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let image = match format {
         ImageFormat::Jpeg => jpeg::decode(path, bytes)?,
         _ => DynamicImage::from_decoder(decoder),
     };
-    let samples = Samples::from_image(path, &image.map_err(decoding_error)?)?;
+    let samples = Samples::from_image(path, image.map_err(decoding_error)?)?;
     Ok(DecodedFile {
         picture: samples.into_picture(background, orientation),
         has_more: is_animated(format, bytes),
@@ -112,7 +116,7 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>> {
         .read_to_end(&mut bytes)
         .map_err(Error::io("read", path))?;
     if bytes.len() as u64 > MAX_FILE {
-        let message = "the file is larger than the limit of 1 GiB; reduce the size of the picture, or save it as PNG";
+        let message = "the file is larger than the limit of 2 GiB; reduce the size of the picture, or save it as PNG";
         return Err(Error::signal(path, message));
     }
     Ok(bytes)
@@ -126,15 +130,35 @@ fn check_size(path: &Path, height: u32, width: u32) -> Result<()> {
             format!("the picture has no pixels ({height}x{width}, height x width); save it again");
         return Err(Error::signal(path, message));
     }
-    if rows > MAX_SIDE || columns > MAX_SIDE || rows.saturating_mul(columns) > MAX_PIXELS {
+    if rows > MAX_READ_SIDE
+        || columns > MAX_READ_SIDE
+        || rows.saturating_mul(columns) > MAX_READ_PIXELS
+    {
         let message = format!(
             "the picture has {height}x{width} pixels (height x width) according to its header, expected at most \
-             {MAX_SIDE} per side and {} million in total; reduce its size first",
-            MAX_PIXELS / 1_000_000
+             {MAX_READ_SIDE} per side and {} million in total; reduce its size first",
+            MAX_READ_PIXELS / 1_000_000
         );
         return Err(Error::signal(path, message));
     }
     Ok(())
+}
+
+/// Checks that the decoded samples of a picture fit into memory. `available` returns the free bytes; it is asked for large pictures alone.
+fn check_memory(path: &Path, bytes: u64, available: impl FnOnce() -> u64) -> Result<()> {
+    if bytes < SMALL {
+        return Ok(());
+    }
+    let free = available();
+    if bytes <= free {
+        return Ok(());
+    }
+    let message = format!(
+        "the picture needs {} MiB of memory, of which {} MiB are free; reduce its size first, or close other programs",
+        bytes >> 20,
+        free >> 20
+    );
+    Err(Error::signal(path, message))
 }
 
 fn decoding_message(format: ImageFormat, error: &ImageError) -> String {

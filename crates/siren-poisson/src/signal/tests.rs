@@ -124,7 +124,7 @@ fn a_blend_uses_the_second_picture_where_the_mask_is_white() {
     assert!((slope(&masked, 1) - 2.0).abs() < 1e-5 && (slope(&masked, 6) - 3.0).abs() < 1e-5);
     let even = folder.open(blend).unwrap();
     assert!((slope(&even, 1) - 2.5).abs() < 1e-5);
-    assert!(even.is_blend && even.truth.values.iter().all(|y| (0.0..=1.0).contains(y)));
+    assert!(even.is_blend && even.truth.values.iter().all(|y| (0.0..=1.0).contains(&y)));
 }
 
 #[test]

@@ -79,7 +79,7 @@ def fit(
 
     The network and its training are those of the project's configs of the same kind. `steps` is their number, `points` the number of points that each
     step draws (a number of at least all takes all). `field` and `train` are tables of a config, such as `field={"hidden_features": 128}` and
-    `train={"optimizer": {"adam": {}}, "learning_rate": 1e-4}`. `train={"seconds": 60}` in place of `steps` takes as many steps as fit into that time.
+    `train={"optimizer": {"adam": {}}, "learning_rate": 1e-4}`.
 
     `callback(step, loss)` is called after each step; `False` stops the fit. Ctrl-C stops it after the present step too. In both cases the field is
     returned as it is; its `stopped_at` is the step. Errors leave no field.

@@ -1,9 +1,11 @@
 //! The number of steps of a run whose config gives a time.
 
+use std::time::Instant;
+
 use siren_core::Result;
 use siren_core::field::FieldEngine;
 use siren_core::ranks::Ranks;
-use siren_core::train::{Budget, Evaluations, Model, Trainer, seconds_now};
+use siren_core::train::{Budget, Evaluations, Model, Trainer};
 
 use super::launch::initial_model;
 use crate::domain::{ConfigOf, Domain};
@@ -27,8 +29,9 @@ pub(super) fn budget<D: Domain>(
         every: config.run.evaluate_every,
         evaluate: &|model: &D::Model| domain.evaluate(model).map(drop),
     };
-    let evaluations = Some(&evaluations);
-    Budget::measure(trainer, constraints, seconds, evaluations, &seconds_now).map(Some)
+    let start = Instant::now();
+    let clock = || start.elapsed().as_secs_f64();
+    Budget::measure(trainer, constraints, seconds, Some(&evaluations), &clock).map(Some)
 }
 
 /// Returns what the user is told of a time budget.

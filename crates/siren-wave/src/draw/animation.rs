@@ -66,7 +66,7 @@ pub(crate) fn animation(
         let delay = Delay::from_numer_denom_ms((10 * hundredths).min(600_000) as u32, 1);
         let pixel = |x: u32, y: u32| {
             let red = 3 * (y as usize * picture.width + x as usize);
-            let [r, g, b] = [0, 1, 2].map(|k| (255.0 * picture.values[red + k]).round() as u8);
+            let [r, g, b] = [0, 1, 2].map(|k| (255.0 * picture.values.at(red + k)).round() as u8);
             Rgba([r, g, b, 255])
         };
         let image = RgbaImage::from_fn(picture.width as u32, picture.height as u32, pixel);

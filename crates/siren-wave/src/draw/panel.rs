@@ -220,6 +220,6 @@ pub(super) fn sheet(rows: &[Vec<Panel>]) -> Picture {
         height,
         width,
         channels: 3,
-        values: colors.into_flattened(),
+        values: colors.into_flattened().into(),
     }
 }

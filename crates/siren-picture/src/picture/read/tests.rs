@@ -7,7 +7,7 @@ use image::{Frame, ImageBuffer, ImageEncoder, Luma, LumaA, Rgb, Rgba, RgbaImage}
 use tempfile::TempDir;
 
 use super::*;
-use crate::picture::ColorMode;
+use crate::picture::{ColorMode, Values};
 
 fn write(folder: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
     let path = folder.path().join(name);
@@ -78,6 +78,38 @@ fn gray_files_stay_gray_and_color_files_stay_color() {
 }
 
 #[test]
+fn a_picture_that_does_not_fit_into_the_free_memory_is_refused_before_it_is_decoded() {
+    let path = Path::new("large.png");
+    check_memory(path, 300 << 20, || 300 << 20).unwrap();
+    check_memory(path, 1 << 20, || panic!("asked for a small picture")).unwrap();
+    let message = check_memory(path, 300 << 20, || 299 << 20).unwrap_err();
+    let expected = "needs 300 MiB of memory, of which 299 MiB are free; reduce its size first";
+    assert!(message.to_string().contains(expected), "{message}");
+}
+
+#[test]
+fn samples_are_kept_as_they_are_stored_unless_something_is_transparent() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = |image: DynamicImage, format| {
+        let path = write(&folder, "a", &encoded(&image, format));
+        Picture::open(&path, ColorMode::Auto).unwrap().values
+    };
+    let rgba = |alpha| {
+        let pixel = move |x, _| Rgba([x as u8, 7, 9, alpha]);
+        DynamicImage::ImageRgba8(ImageBuffer::from_fn(2, 1, pixel))
+    };
+    let gray = ImageBuffer::from_fn(2, 1, |x, _| Luma([x as u16 * 300 + 1]));
+    let gray = DynamicImage::ImageLuma16(gray);
+    for format in [ImageFormat::Png, ImageFormat::Tiff] {
+        let opaque = opened(rgba(255), format);
+        assert!(matches!(&opaque, Values::Bytes(bytes) if *bytes == [0, 7, 9, 1, 7, 9]));
+        assert!(matches!(opened(rgba(254), format), Values::Floats(_)));
+        let words = opened(gray.clone(), format);
+        assert!(matches!(&words, Values::Words(words) if *words == [1, 301]));
+    }
+}
+
+#[test]
 fn every_bit_depth_spans_zero_to_one() {
     use png::{BitDepth, ColorType};
     let folder = tempfile::tempdir().unwrap();
@@ -100,14 +132,14 @@ fn every_bit_depth_spans_zero_to_one() {
         let picture = Picture::open(&path, ColorMode::Auto).unwrap();
         assert_eq!(
             (picture.channels, picture.values),
-            (1, expected),
+            (1, expected.into()),
             "{depth:?}"
         );
     }
     let indexed = png(ColorType::Indexed, BitDepth::Two, 2, &[0b1011_0000]);
     let picture = Picture::open(write(&folder, "a.png", &indexed), ColorMode::Auto).unwrap();
     let dim = 200.0 / 255.0;
-    assert_eq!(picture.values, [1.0, 1.0, 1.0, dim, dim, dim]);
+    assert_eq!(*picture.values.to_floats(), [1.0, 1.0, 1.0, dim, dim, dim]);
 }
 
 #[test]
@@ -184,7 +216,7 @@ fn transparent_colors_of_a_png_are_composited_over_white_or_black() {
             );
         }
         let over_black = Picture::open_mask(&path).unwrap();
-        assert!(over_black.values[0] < 1e-6, "{color:?} {depth:?}");
+        assert!(over_black.values.at(0) < 1e-6, "{color:?} {depth:?}");
     }
 }
 
@@ -202,7 +234,7 @@ fn the_first_frame_of_a_gif_is_read() {
     let read = read(&path, Background::White).unwrap();
     let picture = read.picture;
     assert_eq!((picture.height, picture.width, picture.channels), (3, 4, 3));
-    assert_eq!(picture.values[..3], [1.0, 0.0, 0.0]);
+    assert_eq!(*picture.values.part(0..3), [1.0, 0.0, 0.0]);
     assert!(read.has_more);
     let single = encoded(&detailed(), ImageFormat::Gif);
     let single = super::read(&write(&folder, "b.gif", &single), Background::White).unwrap();
@@ -250,7 +282,7 @@ fn every_exif_orientation_is_applied() {
         for (row, shades) in upright.iter().enumerate() {
             for (column, &shade) in shades.iter().enumerate() {
                 let shade: u8 = shade;
-                let value = picture.values[(8 * row + 4) * size.1 + 8 * column + 4];
+                let value = picture.values.at((8 * row + 4) * size.1 + 8 * column + 4);
                 let expected = f32::from(shade) / 255.0;
                 assert!(
                     (value - expected).abs() < 0.01,
@@ -303,7 +335,7 @@ fn a_truncated_file_is_an_error_in_every_format() {
 fn a_header_with_too_large_a_size_is_refused_before_decoding() {
     let folder = tempfile::tempdir().unwrap();
     let mut big = png(png::ColorType::Grayscale, png::BitDepth::Eight, 2, &[0; 2]);
-    for (width, height) in [(60_000_u32, 60_000_u32), (16_385, 1), (16_000, 16_000)] {
+    for (width, height) in [(60_000_u32, 60_000_u32), (65_536, 1), (16_000, 16_000)] {
         big[16..20].copy_from_slice(&width.to_be_bytes());
         big[20..24].copy_from_slice(&height.to_be_bytes());
         let checksum = crc32(&big[12..29]).to_be_bytes();

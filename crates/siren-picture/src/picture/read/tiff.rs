@@ -9,9 +9,10 @@ use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::Tag;
 use tiff::{ColorType, TiffError, TiffResult};
 
-use super::samples::{Alpha, Samples};
-use super::{MAX_ALLOC, check_size};
-use crate::picture::OVERSHOOT;
+use super::samples::{Alpha, Samples, keep_first};
+use super::{MAX_ALLOC, check_memory, check_size};
+use crate::memory::available_memory;
+use crate::picture::{OVERSHOOT, Values};
 
 /// Value of the tag `ExtraSamples` for premultiplied alpha.
 const ASSOCIATED: u16 = 1;
@@ -62,6 +63,8 @@ pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<DecodedTiff> {
     let layout = read_layout(&mut decoder)
         .map_err(decoding_error)?
         .map_err(layout_error)?;
+    let bits = width as u64 * height as u64 * layout.decoded as u64 * u64::from(layout.bits);
+    check_memory(path, bits / 8, available_memory)?;
     let orientation = decoder.find_tag_unsigned(Tag::Orientation).ok().flatten();
     let mut buffer = DecodingResult::U8(Vec::new());
     let buffer_layout = decoder
@@ -71,18 +74,18 @@ pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<DecodedTiff> {
         return Err(decoding_error(TiffError::LimitsExceeded));
     }
     let per_row = width * layout.decoded / buffer_layout.planes.max(1);
-    let values = match buffer {
-        DecodingResult::U8(samples) => unpack(&samples, layout.bits, per_row),
-        DecodingResult::U16(samples) => samples.iter().map(|&v| f32::from(v) / 65535.0).collect(),
-        other => scale_floats(other, layout).map_err(layout_error)?,
-    };
-    let values = if buffer_layout.planes > 1 {
-        interleave(&values, buffer_layout.planes)
-    } else {
-        values
-    };
+    let planes = buffer_layout.planes.max(1);
     let kept = layout.colors + usize::from(layout.alpha != Alpha::None);
-    let values = keep_first(values, layout.decoded, kept);
+    let in_pixels = |values: Values| match values {
+        Values::Bytes(values) => Values::Bytes(pixels(values, planes, layout.decoded, kept)),
+        Values::Words(values) => Values::Words(pixels(values, planes, layout.decoded, kept)),
+        Values::Floats(values) => Values::Floats(pixels(values, planes, layout.decoded, kept)),
+    };
+    let values = in_pixels(match buffer {
+        DecodingResult::U8(samples) => unpack(samples, layout.bits, per_row),
+        DecodingResult::U16(samples) => Values::Words(samples),
+        other => scale_floats(other, layout).map_err(layout_error)?.into(),
+    });
     let values = if layout.colors == 4 {
         rgb_from_cmyk(&values)
     } else {
@@ -161,9 +164,9 @@ fn read_layout(decoder: &mut Decoder<Cursor<&[u8]>>) -> TiffResult<Result<PixelL
 }
 
 /// Unpacks samples of 1 to 8 bits, packed in bytes row by row, and scales them to [0, 1].
-fn unpack(bytes: &[u8], bits: u8, per_row: usize) -> Vec<f32> {
+fn unpack(bytes: Vec<u8>, bits: u8, per_row: usize) -> Values {
     if bits >= 8 {
-        return bytes.iter().map(|&v| f32::from(v) / 255.0).collect();
+        return Values::Bytes(bytes);
     }
     let bits = usize::from(bits);
     let max = (1_u16 << bits) - 1;
@@ -267,27 +270,26 @@ fn integer_range(buffer: &DecodingResult) -> (i128, i128) {
     }
 }
 
-/// Converts samples from planes `(planes, pixels)` to pixels `(pixels, planes)`.
-fn interleave(values: &[f32], planes: usize) -> Vec<f32> {
-    let pixels = values.len() / planes;
-    (0..pixels * planes)
-        .map(|at| values[at % planes * pixels + at / planes])
-        .collect()
-}
-
-/// Keeps the first `kept` of every `stored` values.
-fn keep_first(values: Vec<f32>, stored: usize, kept: usize) -> Vec<f32> {
-    if stored == kept {
-        return values;
-    }
-    let pixels = values.chunks_exact(stored);
-    pixels.flat_map(|pixel| &pixel[..kept]).copied().collect()
+/// Converts samples from planes `(planes, pixels)` to pixels `(pixels, planes)`, and keeps the first `kept` of the `stored` ones of a pixel.
+fn pixels<T: Copy>(samples: Vec<T>, planes: usize, stored: usize, kept: usize) -> Vec<T> {
+    let mut samples = match planes {
+        1 => samples,
+        planes => {
+            let pixels = samples.len() / planes;
+            (0..pixels * planes)
+                .map(|at| samples[at % planes * pixels + at / planes])
+                .collect()
+        }
+    };
+    keep_first(&mut samples, stored, kept);
+    samples
 }
 
 /// Converts CMYK to RGB as `(1 − ink) (1 − black)`.
-fn rgb_from_cmyk(values: &[f32]) -> Vec<f32> {
-    let pixels = values.chunks_exact(4);
-    let rgb = |inks: &[f32]| [0, 1, 2].map(|k| (1.0 - inks[k]) * (1.0 - inks[3]));
+fn rgb_from_cmyk(values: &Values) -> Values {
+    let pixels = 0..values.len() / 4;
+    let paper = |pixel: usize, ink: usize| 1.0 - values.at(4 * pixel + ink);
+    let rgb = |pixel: usize| [0, 1, 2].map(|k| paper(pixel, k) * paper(pixel, 3));
     pixels.flat_map(rgb).collect()
 }
 

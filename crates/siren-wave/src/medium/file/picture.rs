@@ -12,7 +12,7 @@ use crate::medium::samples::SampleShape;
 pub(super) fn read(path: &Path, range: [f64; 2], notes: &mut Vec<String>) -> Result<Model> {
     let picture = Picture::open_first(path, ColorMode::Gray, notes)?;
     let [black, white] = range;
-    let value = |&gray: &f32| black + f64::from(gray) * (white - black);
+    let value = |gray: f32| black + f64::from(gray) * (white - black);
     Ok(Model {
         shape: SampleShape {
             rows: picture.height,

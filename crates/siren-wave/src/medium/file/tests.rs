@@ -109,7 +109,7 @@ fn gray_values_of_a_picture_span_the_range() {
         height: 1,
         width: 3,
         channels: 1,
-        values: vec![0.0, 0.2, 1.0],
+        values: vec![0.0, 0.2, 1.0].into(),
     }
     .save(&path)
     .unwrap();

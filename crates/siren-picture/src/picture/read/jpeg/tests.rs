@@ -122,7 +122,7 @@ fn a_cmyk_jpeg_is_converted_to_rgb() {
     );
     // The left half is 80 % cyan under 20 % black, the right half 40 % yellow.
     for (at, expected) in [(0, [0.16, 0.8, 0.8]), (15, [1.0, 1.0, 0.6])] {
-        for (value, expected) in picture.values[3 * at..].iter().zip(expected) {
+        for (value, expected) in picture.values.iter().skip(3 * at).zip(expected) {
             assert!((value - expected).abs() < 0.012, "{value} {expected}");
         }
     }

@@ -48,11 +48,6 @@ impl Backend for Mosaics {
         Threads::Many
     }
 
-    /// Points are arranged by tiles.
-    fn keeps_samples(&self) -> bool {
-        true
-    }
-
     fn chunk_points(&self, plan: &Plan, order: &Order) -> usize {
         self.fused.chunk_points(plan, order)
     }
