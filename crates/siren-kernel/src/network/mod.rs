@@ -56,6 +56,7 @@
 //! ```
 
 mod adjoint;
+mod edges;
 mod encoding;
 mod features;
 mod jets;
@@ -65,6 +66,7 @@ mod pointwise;
 mod radial_basis;
 mod sum;
 mod tile;
+mod values;
 
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -122,6 +124,10 @@ pub struct Packed<T: Real> {
     forward: Vec<T::PackedMatrix>,
     /// `W` of each layer, for `dH = dZ W`; packed at first use.
     backward: OnceLock<Vec<T::PackedMatrix>>,
+    /// `Wᵀ` of the first layer if it has at most [`edges::MOST_COLUMNS`] inputs, for [`edges::CoordinateLayer`]; otherwise empty.
+    first_weight: Vec<T>,
+    /// `W` of the last layer if it has at most as many outputs, for [`edges::ChannelLayer`]; otherwise empty.
+    last_weight: Vec<T>,
 }
 
 impl<T: Real> Packed<T> {
@@ -139,6 +145,8 @@ impl<T: Real> Packed<T> {
             level,
             forward: plan.layers.iter().map(pack).collect(),
             backward: OnceLock::new(),
+            first_weight: first_weight(plan, params),
+            last_weight: last_weight(plan, params),
         }
     }
 
@@ -150,6 +158,30 @@ impl<T: Real> Packed<T> {
         };
         self.backward
             .get_or_init(|| plan.layers.iter().map(pack).collect())
+    }
+}
+
+fn first_weight<T: Real>(plan: &Plan, params: &[T]) -> Vec<T> {
+    match plan.layers.first() {
+        Some(layer) if layer.fan_in <= edges::MOST_COLUMNS => {
+            let weight = &params[layer.weight.clone()];
+            edges::padded_rows(layer.fan_out, layer.fan_in, |column, neuron| {
+                weight[neuron * layer.fan_in + column]
+            })
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn last_weight<T: Real>(plan: &Plan, params: &[T]) -> Vec<T> {
+    match plan.layers.last() {
+        Some(layer) if layer.fan_out <= edges::MOST_COLUMNS => {
+            let weight = &params[layer.weight.clone()];
+            edges::padded_rows(layer.fan_in, layer.fan_out, |channel, neuron| {
+                weight[channel * layer.fan_in + neuron]
+            })
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -252,6 +284,11 @@ impl<T: Real> Chunk<'_, T> {
         }
     }
 
+    /// Whether neither this pass nor its layers compute derivatives.
+    fn is_value_pass(&self) -> bool {
+        self.components().count() == 1
+    }
+
     fn tile_points(&self) -> usize {
         (tile_rows(self.plan) / self.carried().count()).max(1)
     }
@@ -324,7 +361,11 @@ impl<T: Real> Chunk<'_, T> {
             tile.resize(self.plan, encoded_rows, rows);
             tile.points = points.len();
             let out = &mut out[points.start * self.jet_len()..points.end * self.jet_len()];
-            self.forward_jets(points.start, workspace, slot, activations);
+            if self.is_value_pass() {
+                self.forward_values(points.start, workspace, slot, activations, out);
+                continue;
+            }
+            self.forward_jets(points.start, workspace, slot);
             self.gather(&workspace.tiles[slot], out);
             if self.form() == Form::Adjoint {
                 self.forward_adjoint(workspace, slot, out);
@@ -356,6 +397,10 @@ impl<T: Real> Chunk<'_, T> {
                 downstream,
                 sum,
             };
+            if self.is_value_pass() {
+                self.backward_values(points.start, d_out, tile, &mut gradients, scratch);
+                continue;
+            }
             if self.form() == Form::Adjoint {
                 self.backward_adjoint(d_out, tile, &mut gradients);
             }

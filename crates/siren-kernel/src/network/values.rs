@@ -1,0 +1,246 @@
+//! Values alone: forward and backward pass of a tile whose rows are points.
+//!
+//! A narrow layer's product and activation alternate in blocks of rows, so that its preactivations stay in the first-level cache. The first
+//! and the last layer are those of [`edges`](super::edges) where they apply.
+
+use super::encoding::Features;
+use super::jets::rows_of;
+use super::plan::Dense;
+use super::pointwise::{ForwardBuffers, Scratch};
+use super::tile::{Gradients, Tile, Workspace, grow};
+use super::{Activations, Chunk, edges};
+use crate::Real;
+use crate::function::Pointwise;
+use crate::product::panel::{ROW_PAD, buffer_len, stride};
+use crate::product::{Destination, Epilogue, StridedMatrix};
+
+/// Number of preactivations of a block: few enough to stay in the first-level cache with the weights and the block's activations.
+const BLOCK_ELEMENTS: usize = 2048;
+/// Largest row of a layer that is computed in blocks: the weights of wider ones are in the second-level cache, and should serve more rows.
+const MOST_BLOCKED: usize = 80;
+
+/// Returns the number of rows of a block of a layer on a tile of `rows` rows.
+fn block_rows(layer: &Dense, rows: usize) -> usize {
+    let stride = stride(layer.fan_out);
+    if stride > MOST_BLOCKED {
+        return rows;
+    }
+    let most = BLOCK_ELEMENTS / stride;
+    most - most % ROW_PAD
+}
+
+impl<T: Real> Chunk<'_, T> {
+    /// Whether the first layer reads the coordinates themselves.
+    fn has_coordinate_layer(&self) -> bool {
+        self.plan.features == Features::Identity
+            && self.plan.layers.len() > 1
+            && self.plan.in_features <= edges::MOST_COLUMNS
+    }
+
+    /// Whether the last layer is one of [`edges`](super::edges).
+    fn has_channel_layer(&self) -> bool {
+        let last = self.plan.layers.last();
+        last.is_some_and(|layer| layer.pointwise == Pointwise::Linear)
+            && self.plan.layers.len() > 1
+            && self.plan.out_features <= edges::MOST_COLUMNS
+    }
+
+    /// Returns the coordinates of a tile.
+    fn coords_of(&self, first_point: usize, tile: &Tile<T>) -> &[T] {
+        let dims = self.plan.in_features;
+        &self.coords[first_point * dims..][..tile.points * dims]
+    }
+
+    /// Writes the values of tile `slot` of the workspace to `out (points, c)`.
+    pub(super) fn forward_values(
+        &self,
+        first_point: usize,
+        workspace: &mut Workspace<T>,
+        slot: usize,
+        activations: Activations,
+        out: &mut [T],
+    ) {
+        if !self.has_coordinate_layer() {
+            self.encode(first_point, workspace, slot);
+        }
+        let Workspace {
+            tiles,
+            current_z,
+            scratch,
+            ..
+        } = workspace;
+        let tile = &mut tiles[slot];
+        grow(current_z, buffer_len(tile.points, self.plan.widest()));
+        let hidden = self.plan.layers.len() - usize::from(self.has_channel_layer());
+        for l in 0..hidden {
+            let coords = (l == 0 && self.has_coordinate_layer())
+                .then(|| self.coords_of(first_point, tile));
+            self.forward_layer(l, coords, tile, current_z, activations, scratch);
+        }
+        if !self.has_channel_layer() {
+            self.gather(tile, out);
+            return;
+        }
+        let layer = &self.plan.layers[hidden];
+        let channels = edges::ChannelLayer {
+            channels: layer.fan_out,
+            h: &tile.inputs[hidden],
+            weight: &self.packed.last_weight,
+            bias: &self.params[layer.bias.clone()],
+            width: layer.fan_in,
+            out,
+        };
+        T::dispatch(self.level, channels);
+    }
+
+    /// Computes layer `l` of a tile, from `coords` if given.
+    fn forward_layer(
+        &self,
+        l: usize,
+        coords: Option<&[T]>,
+        tile: &mut Tile<T>,
+        current_z: &mut [T],
+        activations: Activations,
+        scratch: &mut Scratch<T>,
+    ) {
+        let layer = &self.plan.layers[l];
+        let (input, rest) = tile.inputs[l..].split_at_mut(1);
+        let (output, saved) = (&mut rest[0], &mut tile.preactivations[l]);
+        let (stride_in, stride) = (stride(layer.fan_in), stride(layer.fan_out));
+        let rows = tile.points;
+        let block = block_rows(layer, rows);
+        for first in (0..rows).step_by(block.max(1)) {
+            let count = block.min(rows - first);
+            if let Some(coords) = coords {
+                let dims = layer.fan_in;
+                let product = edges::CoordinateLayer {
+                    dims,
+                    coords: &coords[first * dims..][..count * dims],
+                    weight: &self.packed.first_weight,
+                    width: layer.fan_out,
+                    z: &mut *current_z,
+                };
+                T::dispatch(self.level, product);
+            } else {
+                let input = StridedMatrix {
+                    data: &input[0][first * stride_in..],
+                    rows: count,
+                    columns: layer.fan_in,
+                    stride: stride_in,
+                };
+                let out = Destination {
+                    data: &mut *current_z,
+                    stride,
+                };
+                let weight = &self.packed.forward[l];
+                T::multiply(self.level, input, weight, out, Epilogue::Overwrite);
+            }
+            let start = first * stride;
+            let saved = match activations {
+                Activations::Save => &mut saved[start..],
+                Activations::Discard => &mut [],
+            };
+            let mut buffers =
+                ForwardBuffers::saving_slopes(current_z, saved, &mut output[start..]);
+            let bias = &self.params[layer.bias.clone()];
+            self.stage(layer, count)
+                .forward(bias, &mut buffers, scratch);
+        }
+    }
+
+    /// Backward pass of a tile whose points begin at `first_point`, given the gradient `d_out (points, c)` with respect to its values.
+    pub(super) fn backward_values(
+        &self,
+        first_point: usize,
+        d_out: &[T],
+        tile: &Tile<T>,
+        gradients: &mut Gradients<'_, T>,
+        scratch: &mut Scratch<T>,
+    ) {
+        let mut layers = self.plan.layers.len();
+        if self.has_channel_layer() {
+            layers -= 1;
+            self.backward_channels(d_out, tile, gradients);
+        } else {
+            self.scatter(d_out, tile.points, gradients.upstream);
+        }
+        let first = usize::from(self.has_coordinate_layer());
+        for l in (first..layers).rev() {
+            self.backward_layer(l, tile, gradients, scratch);
+        }
+        if first == 0 {
+            self.backward_centers(first_point, tile, gradients, scratch);
+            return;
+        }
+        let layer = &self.plan.layers[0];
+        let gradient = edges::CoordinateGradient {
+            dims: layer.fan_in,
+            coords: self.coords_of(first_point, tile),
+            width: layer.fan_out,
+            dz: gradients.upstream,
+            d_weight: &mut gradients.sum.d_weights[0],
+            d_bias: &mut gradients.sum.d_params[layer.bias.clone()],
+        };
+        T::dispatch(self.level, gradient);
+    }
+
+    /// Backward pass of the last layer, which leaves the gradient with respect to the preactivations before it in `gradients.upstream`.
+    fn backward_channels(&self, d_out: &[T], tile: &Tile<T>, gradients: &mut Gradients<'_, T>) {
+        let last = self.plan.layers.len() - 1;
+        let layer = &self.plan.layers[last];
+        let Gradients { upstream, sum, .. } = gradients;
+        grow(upstream, buffer_len(tile.points, layer.fan_in));
+        let gradient = edges::ChannelGradient {
+            channels: layer.fan_out,
+            d_out,
+            h: &tile.inputs[last],
+            slope: &tile.preactivations[last - 1],
+            weight: &self.packed.last_weight,
+            width: layer.fan_in,
+            dz: upstream,
+            d_weight: &mut sum.d_weights[last],
+            d_bias: &mut sum.d_params[layer.bias.clone()],
+        };
+        T::dispatch(self.level, gradient);
+    }
+
+    /// Backward pass of layer `l`, given the gradient with respect to its preactivations.
+    fn backward_layer(
+        &self,
+        l: usize,
+        tile: &Tile<T>,
+        gradients: &mut Gradients<'_, T>,
+        scratch: &mut Scratch<T>,
+    ) {
+        let layer = &self.plan.layers[l];
+        let Gradients {
+            upstream,
+            downstream,
+            sum,
+        } = gradients;
+        let d_bias = &mut sum.d_params[layer.bias.clone()];
+        let mut stage = self.stage(layer, tile.points);
+        // The product of the layer above has already multiplied by `σ'`.
+        stage.pointwise = Pointwise::Linear;
+        stage.backward(&[], upstream, d_bias, scratch);
+        let dz = rows_of(upstream, tile.points, layer.fan_out);
+        let input = rows_of(&tile.inputs[l], tile.points, layer.fan_in);
+        T::multiply_transposed(self.level, dz, input, &mut sum.d_weights[l]);
+        let has_learned_encoding = matches!(self.plan.features, Features::Rbf { .. });
+        if l > 0 || has_learned_encoding {
+            grow(downstream, buffer_len(tile.points, layer.fan_in));
+            let out = Destination {
+                data: downstream.as_mut_slice(),
+                stride: stride(layer.fan_in),
+            };
+            let epilogue = if l > 0 {
+                Epilogue::Multiply(&tile.preactivations[l - 1])
+            } else {
+                Epilogue::Overwrite
+            };
+            let weight = &self.packed.backward(self.plan, self.params)[l];
+            T::multiply(self.level, dz, weight, out, epilogue);
+            std::mem::swap(*upstream, *downstream);
+        }
+    }
+}
