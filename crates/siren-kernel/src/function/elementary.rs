@@ -10,7 +10,7 @@ pub struct Scaled<'a, T> {
     pub(crate) out: &'a mut [T],
 }
 
-/// Rows of a layer `z ↦ sin(ω (z + b))`, `stride` elements apart, each of `width` elements and padding to whole vectors.
+/// Rows of a layer `z ↦ sin(ω (z + b) / f)` with the factor `f` of [`Elementary::phase_factor`], `stride` elements apart, each of `width` elements and padding to whole vectors.
 pub struct SineLayer<'a, T> {
     pub(crate) rows: usize,
     /// Number of elements of a row to compute: whole vectors.
@@ -20,7 +20,7 @@ pub struct SineLayer<'a, T> {
     /// One row, `b`.
     pub(crate) bias: &'a [T],
     pub(crate) h: &'a mut [T],
-    /// Receives `ω cos(ω (z + b))`; empty if that is not needed.
+    /// Receives `ω cos(ω (z + b) / f)`; empty if that is not needed.
     pub(crate) slope: &'a mut [T],
 }
 
@@ -66,6 +66,9 @@ pub trait Elementary: Sized {
         cosine: Scaled<'_, Self>,
     );
 
+    /// Returns the factor by which weights and bias of a [`SineLayer`] must be multiplied.
+    fn phase_factor(omega: f64) -> f64;
+
     /// Computes all rows of a layer of sines.
     fn sine_layer<S: Simd>(simd: S, omega: Self, layer: &mut SineLayer<'_, Self>);
 
@@ -106,6 +109,10 @@ impl Elementary for f64 {
             let (sin, cos) = f64::sin_cos(omega * z);
             (*a_sin, *b_cos) = (sine.factor * sin, cosine.factor * cos);
         }
+    }
+
+    fn phase_factor(_omega: f64) -> f64 {
+        1.0
     }
 
     #[inline(always)]
@@ -164,6 +171,11 @@ impl Elementary for f32 {
         cosine: Scaled<'_, Self>,
     ) {
         sine::sin_cos_slice(simd, omega, z, sine, cosine);
+    }
+
+    /// Phases are in quarter turns, of which the sine needs no further reduction.
+    fn phase_factor(omega: f64) -> f64 {
+        omega * std::f64::consts::FRAC_2_PI
     }
 
     #[inline(always)]

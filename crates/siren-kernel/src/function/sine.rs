@@ -1,5 +1,7 @@
 //! Sine and cosine in single precision.
 
+use std::f64::consts::FRAC_PI_2;
+
 use pulp::Simd;
 
 use super::elementary::{Scaled, SineLayer};
@@ -22,6 +24,25 @@ const ROUND: f32 = 12_582_912.0;
 const SINE: [f32; 3] = [-1.951_697_8e-4, 8.332_176e-3, -1.666_665_5e-1];
 /// Coefficients of cosine, `1 − r²/2 + r⁴ (c₂ + r² (c₁ + r² c₀))`.
 const COSINE: [f32; 3] = [2.443_278_6e-5, -1.388_731_3e-3, 4.166_664_6e-2];
+
+/// Coefficients of [`SINE`] with `r` in quarter turns.
+const SINE_OF_QUARTERS: [f32; 3] = {
+    let (square, cube) = (FRAC_PI_2 * FRAC_PI_2, FRAC_PI_2 * FRAC_PI_2 * FRAC_PI_2);
+    [
+        (SINE[0] as f64 * cube * square * square) as f32,
+        (SINE[1] as f64 * cube * square) as f32,
+        (SINE[2] as f64 * cube) as f32,
+    ]
+};
+/// Coefficients of [`COSINE`] with `r` in quarter turns.
+const COSINE_OF_QUARTERS: [f32; 3] = {
+    let fourth = FRAC_PI_2 * FRAC_PI_2 * FRAC_PI_2 * FRAC_PI_2;
+    [
+        (COSINE[0] as f64 * fourth * fourth) as f32,
+        (COSINE[1] as f64 * fourth * FRAC_PI_2 * FRAC_PI_2) as f32,
+        (COSINE[2] as f64 * fourth) as f32,
+    ]
+};
 
 const fn half_pi<S: Simd>() -> [f32; 3] {
     if S::IS_SCALAR {
@@ -79,43 +100,51 @@ pub(crate) fn sin_cos_slice<S: Simd>(
     }
 }
 
-/// Computes all rows of a layer of sines.
+/// Largest argument of [`sin_cos_of_turns`] in quarter turns. Above it neighboring single-precision numbers are an eighth of a turn apart or more.
+const MOST_QUARTERS: f32 = 2_097_152.0;
+
+/// Computes all rows of a layer of sines, whose phases are given in quarter turns.
 #[inline(always)]
 pub(crate) fn sine_layer<S: Simd>(simd: S, omega: f32, layer: &mut SineLayer<'_, f32>) {
     let is_in_range = if layer.slope.is_empty() {
-        values(simd, omega, layer)
+        values(simd, layer)
     } else {
         values_and_slopes(simd, omega, layer)
     };
-    if is_in_range {
-        return;
+    if !is_in_range {
+        recompute(omega, layer);
     }
+}
+
+/// Computes the rows with phases beyond [`MOST_QUARTERS`] in double precision.
+fn recompute(omega: f32, layer: &mut SineLayer<'_, f32>) {
     for row in 0..layer.rows {
         let row = layer.row(row);
-        let phases = || row.z.iter().zip(row.bias).map(|(z, b)| omega * (z + b));
-        if !phases().any(|x| x.abs() > reduction_limit::<S>()) {
+        let quarters = || row.z.iter().zip(row.bias).map(|(z, b)| z + b);
+        if !quarters().any(|t| t.abs() > MOST_QUARTERS) {
             continue;
         }
-        row.h.iter_mut().zip(phases()).for_each(|(h, x)| *h = x.sin());
+        let phases = || quarters().map(|t| f64::from(t) * FRAC_PI_2);
+        let values = row.h.iter_mut().zip(phases());
+        values.for_each(|(h, x)| *h = x.sin() as f32);
         let slopes = row.slope.iter_mut().zip(phases());
-        slopes.for_each(|(slope, x)| *slope = omega * x.cos());
+        slopes.for_each(|(slope, x)| *slope = omega * x.cos() as f32);
     }
 }
 
 /// Computes the values of a layer. Returns whether all phases were in the range of the polynomials.
 #[inline(always)]
-fn values<S: Simd>(simd: S, omega: f32, layer: &mut SineLayer<'_, f32>) -> bool {
+fn values<S: Simd>(simd: S, layer: &mut SineLayer<'_, f32>) -> bool {
     let mut range = Range::new(simd);
-    let scale = simd.splat_f32s(omega);
     for row in 0..layer.rows {
         let row = layer.row(row);
         let z = S::as_simd_f32s(row.z).0.iter();
         let bias = S::as_simd_f32s(row.bias).0;
         let h = S::as_mut_simd_f32s(row.h).0;
         for ((&z, &bias), h) in z.zip(bias).zip(h) {
-            let x = simd.mul_f32s(scale, simd.add_f32s(z, bias));
-            range.include(simd, x);
-            *h = sin_cos_vector(simd, x).0;
+            let quarters = simd.add_f32s(z, bias);
+            range.include(simd, quarters);
+            *h = sin_cos_of_turns(simd, quarters).0;
         }
     }
     range.is_kept(simd)
@@ -125,7 +154,7 @@ fn values<S: Simd>(simd: S, omega: f32, layer: &mut SineLayer<'_, f32>) -> bool 
 #[inline(always)]
 fn values_and_slopes<S: Simd>(simd: S, omega: f32, layer: &mut SineLayer<'_, f32>) -> bool {
     let mut range = Range::new(simd);
-    let scale = simd.splat_f32s(omega);
+    let omega = simd.splat_f32s(omega);
     for row in 0..layer.rows {
         let row = layer.row(row);
         let z = S::as_simd_f32s(row.z).0.iter();
@@ -133,17 +162,17 @@ fn values_and_slopes<S: Simd>(simd: S, omega: f32, layer: &mut SineLayer<'_, f32
         let h = S::as_mut_simd_f32s(row.h).0.iter_mut();
         let slope = S::as_mut_simd_f32s(row.slope).0;
         for ((&z, &bias), (h, slope)) in z.zip(bias).zip(h.zip(slope)) {
-            let x = simd.mul_f32s(scale, simd.add_f32s(z, bias));
-            range.include(simd, x);
-            let (sin, cos) = sin_cos_vector(simd, x);
+            let quarters = simd.add_f32s(z, bias);
+            range.include(simd, quarters);
+            let (sin, cos) = sin_cos_of_turns(simd, quarters);
             *h = sin;
-            *slope = simd.mul_f32s(scale, cos);
+            *slope = simd.mul_f32s(omega, cos);
         }
     }
     range.is_kept(simd)
 }
 
-/// Whether arguments exceeded [`reduction_limit`].
+/// Whether arguments exceeded [`MOST_QUARTERS`].
 struct Range<S: Simd> {
     exceeded: S::m32s,
 }
@@ -158,9 +187,9 @@ impl<S: Simd> Range<S> {
     }
 
     #[inline(always)]
-    fn include(&mut self, simd: S, x: S::f32s) {
-        let limit = simd.splat_f32s(reduction_limit::<S>());
-        let exceeds = simd.greater_than_f32s(simd.abs_f32s(x), limit);
+    fn include(&mut self, simd: S, quarters: S::f32s) {
+        let exceeds =
+            simd.greater_than_f32s(simd.abs_f32s(quarters), simd.splat_f32s(MOST_QUARTERS));
         self.exceeded = simd.or_m32s(self.exceeded, exceeds);
     }
 
@@ -170,24 +199,25 @@ impl<S: Simd> Range<S> {
     }
 }
 
-/// Returns sine and cosine of every lane, as [`sin_cos`] computes them.
+/// Returns sine and cosine of angles of at most [`MOST_QUARTERS`] quarter turns.
+///
+/// An angle is a whole number of quarter turns and a rest `|r| ≤ ½`, which is exact, so that no constant is subtracted in parts.
 #[inline(always)]
-fn sin_cos_vector<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
+fn sin_cos_of_turns<S: Simd>(simd: S, quarters: S::f32s) -> (S::f32s, S::f32s) {
     let splat = |value: f32| simd.splat_f32s(value);
-    let round = splat(ROUND);
-    let half_pi = half_pi::<S>();
-    let shifted = simd.mul_add_e_f32s(x, splat(std::f32::consts::FRAC_2_PI), round);
+    let shifted = simd.add_f32s(quarters, splat(ROUND));
     let quadrant = simd.transmute_u32s_f32s(shifted);
-    let n = simd.sub_f32s(shifted, round);
-    let r = simd.mul_add_e_f32s(n, splat(-half_pi[0]), x);
-    let r = simd.mul_add_e_f32s(n, splat(-half_pi[1]), r);
-    let r = simd.mul_add_e_f32s(n, splat(-half_pi[2]), r);
+    let r = simd.sub_f32s(quarters, simd.sub_f32s(shifted, splat(ROUND)));
     let r2 = simd.mul_f32s(r, r);
-    let step = |p, coefficient| simd.mul_add_e_f32s(r2, p, splat(coefficient));
-    let p = step(step(splat(SINE[0]), SINE[1]), SINE[2]);
-    let sin = simd.mul_add_e_f32s(simd.mul_f32s(r2, r), p, r);
-    let q = step(step(splat(COSINE[0]), COSINE[1]), COSINE[2]);
-    let cos = simd.mul_add_e_f32s(simd.mul_f32s(r2, r2), q, step(splat(-0.5), 1.0));
+    let polynomial = |coefficients: [f32; 3], last: S::f32s| {
+        let [a, b, c] = coefficients.map(splat);
+        let p = simd.mul_add_e_f32s(r2, a, b);
+        let p = simd.mul_add_e_f32s(r2, p, c);
+        simd.mul_add_e_f32s(r2, p, last)
+    };
+    let sin = simd.mul_f32s(r, polynomial(SINE_OF_QUARTERS, splat(FRAC_PI_2 as f32)));
+    let q = polynomial(COSINE_OF_QUARTERS, splat(-(FRAC_PI_2 * FRAC_PI_2 / 2.0) as f32));
+    let cos = simd.mul_add_e_f32s(r2, q, splat(1.0));
     let [one, two] = [1, 2].map(|value| simd.splat_u32s(value));
     let is_even = simd.equal_u32s(simd.and_u32s(quadrant, one), simd.splat_u32s(0));
     let s = simd.select_f32s(is_even, sin, cos);

@@ -7,6 +7,11 @@ pub trait Vectors: Sized {
     /// As many elements as a register of the level holds.
     type Vector<S: Simd>: Copy;
 
+    /// Returns the number of elements of a vector.
+    fn lanes<S: Simd>() -> usize {
+        size_of::<Self::Vector<S>>() / size_of::<Self>()
+    }
+
     /// Returns the whole vectors of a row.
     fn vectors<S: Simd>(row: &[Self]) -> &[Self::Vector<S>];
 

@@ -5,7 +5,10 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::encoding::Features;
+use super::plan::Plan;
 use crate::Real;
+use crate::function::Pointwise;
 use crate::product::panel::{LANES, padded, stride};
 
 /// Largest number of coordinates or channels.
@@ -13,6 +16,21 @@ pub(super) const MOST_COLUMNS: usize = 4;
 
 /// Number of vectors of neurons whose sums over the points stay in registers together: enough to hide the latency of an addition.
 const VECTORS: usize = 2;
+
+/// Whether the first layer of a pass over values is a [`CoordinateLayer`].
+pub(super) fn has_coordinate_layer(plan: &Plan) -> bool {
+    plan.features == Features::Identity
+        && plan.layers.len() > 1
+        && plan.in_features <= MOST_COLUMNS
+}
+
+/// Whether the last layer of a pass over values is a [`ChannelLayer`].
+pub(super) fn has_channel_layer(plan: &Plan) -> bool {
+    let last = plan.layers.last();
+    last.is_some_and(|layer| layer.pointwise == Pointwise::Linear)
+        && plan.layers.len() > 1
+        && plan.out_features <= MOST_COLUMNS
+}
 
 /// Returns `COLUMNS` rows of `weight`, each padded to whole blocks.
 pub(super) fn padded_rows<T: Real>(
@@ -81,18 +99,12 @@ fn add_to_row<T: Real, S: Simd, const N: usize>(
         }
         return;
     }
-    let lanes = lanes::<T, S>();
+    let lanes = T::lanes::<S>();
     let mut terms = [T::of(0.0); VECTORS * LANES];
     T::vectors_mut::<S>(&mut terms)[..N].copy_from_slice(vectors);
     for (sum, &term) in row[first * lanes..].iter_mut().zip(&terms) {
         *sum += term;
     }
-}
-
-/// Returns the number of elements of a vector.
-#[inline(always)]
-fn lanes<T: Real, S: Simd>() -> usize {
-    size_of::<T::Vector<S>>() / size_of::<T>()
 }
 
 /// Work on the points of a tile, for some neighboring vectors of neurons at a time.
@@ -145,7 +157,7 @@ impl<T: Real> WithSimd for CoordinateLayer<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        with_columns!(self.dims, self.run(simd, lanes::<T, S>()));
+        with_columns!(self.dims, self.run(simd, T::lanes::<S>()));
     }
 }
 
@@ -186,7 +198,7 @@ impl<T: Real> WithSimd for CoordinateGradient<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        with_columns!(self.dims, self.run(simd, lanes::<T, S>()));
+        with_columns!(self.dims, self.run(simd, T::lanes::<S>()));
     }
 }
 
@@ -213,7 +225,7 @@ impl<T: Real> ByVectors for CoordinateGradient<'_, T> {
             }
         }
         add_to_row::<T, S, N>(simd, &bias_sums, first, self.d_bias);
-        let lanes = lanes::<T, S>();
+        let lanes = T::lanes::<S>();
         let neurons = first * lanes..self.width.min((first + N) * lanes);
         for (column, sums) in sums.iter().enumerate() {
             let mut terms = [T::of(0.0); VECTORS * LANES];
@@ -250,7 +262,7 @@ impl<T: Real> ChannelLayer<'_, T> {
     #[inline(always)]
     fn run<S: Simd, const CHANNELS: usize>(self, simd: S) {
         let width = padded(self.width);
-        let vectors = self.width.div_ceil(lanes::<T, S>());
+        let vectors = self.width.div_ceil(T::lanes::<S>());
         let bias: [T; CHANNELS] = std::array::from_fn(|channel| self.bias[channel]);
         let weight: [_; CHANNELS] = std::array::from_fn(|channel| {
             &T::vectors::<S>(&self.weight[channel * width..])[..vectors]
@@ -298,7 +310,7 @@ impl<T: Real> WithSimd for ChannelGradient<'_, T> {
                 *d_bias += d_out;
             }
         }
-        with_columns!(self.channels, self.run(simd, lanes::<T, S>()));
+        with_columns!(self.channels, self.run(simd, T::lanes::<S>()));
     }
 }
 

@@ -58,7 +58,7 @@ impl<T: Real> Chunk<'_, T> {
                 data: &mut *buffers.z,
                 stride: stride(layer.fan_out),
             };
-            let weight = &self.packed.forward[l];
+            let weight = &self.packed.forward(self.plan, self.params)[l];
             T::multiply(self.level, input, weight, out, Epilogue::Overwrite);
             let bias = &self.params[layer.bias.clone()];
             self.stage(layer, tile.points)

@@ -61,6 +61,7 @@ mod encoding;
 mod features;
 mod jets;
 mod order;
+mod packed;
 mod plan;
 mod pointwise;
 mod radial_basis;
@@ -69,7 +70,7 @@ mod tile;
 mod values;
 
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::pointwise::{Components, Shape, Stage};
 use self::tile::{Gradients, Tile, grow};
@@ -79,6 +80,7 @@ use crate::{Level, Real};
 
 pub use self::encoding::{Features, WaveFeature, Waves};
 pub use self::order::{InvalidTrace, Order, Trace, TraceEntry};
+pub use self::packed::Packed;
 pub use self::plan::{Dense, Plan};
 pub use self::sum::GradientSum;
 pub use self::tile::Workspace;
@@ -114,74 +116,6 @@ fn tile_rows(plan: &Plan) -> usize {
         WIDE_TILE_ROWS
     } else {
         TILE_ROWS
-    }
-}
-
-/// The weights of a network, packed for matrix products at one SIMD level. They are packed once and used for many chunks.
-pub struct Packed<T: Real> {
-    level: Level,
-    /// `Wᵀ` of each layer, for `Z = H Wᵀ`.
-    forward: Vec<T::PackedMatrix>,
-    /// `W` of each layer, for `dH = dZ W`; packed at first use.
-    backward: OnceLock<Vec<T::PackedMatrix>>,
-    /// `Wᵀ` of the first layer if it has at most [`edges::MOST_COLUMNS`] inputs, for [`edges::CoordinateLayer`]; otherwise empty.
-    first_weight: Vec<T>,
-    /// `W` of the last layer if it has at most as many outputs, for [`edges::ChannelLayer`]; otherwise empty.
-    last_weight: Vec<T>,
-}
-
-impl<T: Real> Packed<T> {
-    /// Packs the weights of `params (P,)` for products at `level`.
-    ///
-    /// # Panics
-    /// If a range of `plan` exceeds `params`.
-    #[must_use]
-    pub fn new(level: Level, plan: &Plan, params: &[T]) -> Self {
-        let pack = |layer: &Dense| {
-            let weight = &params[layer.weight.clone()];
-            T::pack_transposed(level, weight, layer.fan_out, layer.fan_in)
-        };
-        Self {
-            level,
-            forward: plan.layers.iter().map(pack).collect(),
-            backward: OnceLock::new(),
-            first_weight: first_weight(plan, params),
-            last_weight: last_weight(plan, params),
-        }
-    }
-
-    /// Returns the weights of the backward pass. `plan` and `params` must be those of [`Packed::new`].
-    fn backward(&self, plan: &Plan, params: &[T]) -> &[T::PackedMatrix] {
-        let pack = |layer: &Dense| {
-            let weight = &params[layer.weight.clone()];
-            T::pack_matrix(self.level, weight, layer.fan_out, layer.fan_in)
-        };
-        self.backward
-            .get_or_init(|| plan.layers.iter().map(pack).collect())
-    }
-}
-
-fn first_weight<T: Real>(plan: &Plan, params: &[T]) -> Vec<T> {
-    match plan.layers.first() {
-        Some(layer) if layer.fan_in <= edges::MOST_COLUMNS => {
-            let weight = &params[layer.weight.clone()];
-            edges::padded_rows(layer.fan_out, layer.fan_in, |column, neuron| {
-                weight[neuron * layer.fan_in + column]
-            })
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn last_weight<T: Real>(plan: &Plan, params: &[T]) -> Vec<T> {
-    match plan.layers.last() {
-        Some(layer) if layer.fan_out <= edges::MOST_COLUMNS => {
-            let weight = &params[layer.weight.clone()];
-            edges::padded_rows(layer.fan_in, layer.fan_out, |channel, neuron| {
-                weight[channel * layer.fan_in + neuron]
-            })
-        }
-        _ => Vec::new(),
     }
 }
 

@@ -17,7 +17,7 @@ use std::ops::RangeInclusive;
 use pulp::{Simd, WithSimd};
 
 use super::order::{Order, Trace, TraceEntry};
-use crate::function::{Pointwise, SineLayer};
+use crate::function::Pointwise;
 use crate::product::panel::LANES;
 use crate::{Level, Real};
 
@@ -72,7 +72,6 @@ pub(super) struct Scratch<T> {
     derivatives: [Vec<T>; 4],
     product: Vec<T>,
     sum: Vec<T>,
-    padded_bias: Vec<T>,
 }
 
 impl<T: Real> Scratch<T> {
@@ -134,8 +133,6 @@ pub(super) struct ForwardBuffers<'b, T> {
     pub(super) h: &'b mut [T],
     /// Receives `σ'(z)` if only values are carried and a backward pass follows; otherwise empty.
     pub(super) slope: &'b mut [T],
-    /// Whether `z` is to hold the preactivation with the bias afterwards.
-    keeps_z: bool,
 }
 
 impl<'b, T> ForwardBuffers<'b, T> {
@@ -145,7 +142,6 @@ impl<'b, T> ForwardBuffers<'b, T> {
             z: saved,
             h,
             slope: &mut [],
-            keeps_z: true,
         }
     }
 
@@ -160,7 +156,6 @@ impl<'b, T> ForwardBuffers<'b, T> {
             z: current_z,
             h,
             slope: saved,
-            keeps_z: false,
         }
     }
 }
@@ -198,9 +193,23 @@ impl Stage<'_> {
         let block = self.shape.component_stride();
         let first = point * stride;
         let row = |component: usize| first + component * block..first + component * block + width;
-        let ForwardBuffers { z, h, .. } = buffers;
+        let ForwardBuffers { z, h, slope } = buffers;
         let z0 = &mut z[row(0)];
         add(bias, z0);
+        if self.components.gradients == 0 {
+            let h0 = &mut h[row(0)];
+            match self.pointwise {
+                Pointwise::Linear => {
+                    h0.copy_from_slice(z0);
+                    if !slope.is_empty() {
+                        slope[row(0)].fill(T::of(1.0));
+                    }
+                }
+                pointwise if slope.is_empty() => pointwise.derivatives(simd, z0, 0, &mut [h0]),
+                pointwise => pointwise.derivatives(simd, z0, 0, &mut [h0, &mut slope[row(0)]]),
+            }
+            return;
+        }
         let orders = 0..=self.components.highest_derivative();
         scratch.evaluate(simd, self.pointwise, z0, orders);
         let [s0, s1, s2, _] = &scratch.derivatives;
@@ -215,67 +224,6 @@ impl Stage<'_> {
                 add_triple_product(T::of(coefficient), s2, zi, zj, h);
             }
         }
-    }
-
-    /// The forward pass of all points if only values are carried.
-    #[inline(always)]
-    fn forward_values<T: Real, S: Simd>(
-        self,
-        simd: S,
-        bias: &[T],
-        buffers: &mut ForwardBuffers<'_, T>,
-        scratch: &mut Scratch<T>,
-    ) {
-        let Shape {
-            points,
-            width,
-            stride,
-        } = self.shape;
-        let ForwardBuffers {
-            z,
-            h,
-            slope,
-            keeps_z,
-        } = buffers;
-        let Pointwise::Sine { omega } = self.pointwise else {
-            for first in (0..points).map(|point| point * stride) {
-                let row = first..first + width;
-                let z = &mut z[row.clone()];
-                add(bias, z);
-                let h = &mut h[row.clone()];
-                match self.pointwise {
-                    Pointwise::Linear => {
-                        h.copy_from_slice(z);
-                        if !slope.is_empty() {
-                            slope[row].fill(T::of(1.0));
-                        }
-                    }
-                    pointwise if slope.is_empty() => pointwise.derivatives(simd, z, 0, &mut [h]),
-                    pointwise => pointwise.derivatives(simd, z, 0, &mut [h, &mut slope[row]]),
-                }
-            }
-            return;
-        };
-        let padded_bias = &mut scratch.padded_bias;
-        padded_bias.clear();
-        padded_bias.resize(stride, T::of(0.0));
-        if *keeps_z {
-            for point in 0..points {
-                add(bias, &mut z[point * stride..][..width]);
-            }
-        } else {
-            padded_bias[..width].copy_from_slice(bias);
-        }
-        let mut layer = SineLayer {
-            rows: points,
-            width: width.next_multiple_of(S::F32_LANES),
-            stride,
-            z,
-            bias: padded_bias,
-            h,
-            slope,
-        };
-        T::sine_layer(simd, T::of(omega), &mut layer);
     }
 
     /// Replaces `dh` by `dz` in place, and adds the gradient with respect to the bias to `d_bias`.
@@ -327,7 +275,6 @@ impl Stage<'_> {
             derivatives: [_, s1, s2, s3],
             product,
             sum,
-            ..
         } = scratch;
         let (product, sum) = (&mut product[..width], &mut sum[..width]);
         multiply(s1, &d[row(0)], sum);
@@ -373,11 +320,6 @@ impl<T: Real> WithSimd for Forward<'_, '_, '_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        if self.stage.components.gradients == 0 {
-            self.stage
-                .forward_values(simd, self.bias, self.buffers, self.scratch);
-            return;
-        }
         for point in 0..self.stage.shape.points {
             self.stage
                 .forward_point(simd, point, self.bias, self.buffers, self.scratch);

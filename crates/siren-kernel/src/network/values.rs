@@ -3,14 +3,16 @@
 //! A narrow layer's product and activation alternate in blocks of rows, so that its preactivations stay in the first-level cache. The first
 //! and the last layer are those of [`edges`](super::edges) where they apply.
 
+use pulp::{Simd, WithSimd};
+
 use super::encoding::Features;
 use super::jets::rows_of;
 use super::plan::Dense;
-use super::pointwise::{ForwardBuffers, Scratch};
+use super::pointwise::{Scratch, Shape, add};
 use super::tile::{Gradients, Tile, Workspace, grow};
 use super::{Activations, Chunk, edges};
 use crate::Real;
-use crate::function::Pointwise;
+use crate::function::{Pointwise, SineLayer};
 use crate::product::panel::{ROW_PAD, buffer_len, stride};
 use crate::product::{Destination, Epilogue, StridedMatrix};
 
@@ -30,21 +32,6 @@ fn block_rows(layer: &Dense, rows: usize) -> usize {
 }
 
 impl<T: Real> Chunk<'_, T> {
-    /// Whether the first layer reads the coordinates themselves.
-    fn has_coordinate_layer(&self) -> bool {
-        self.plan.features == Features::Identity
-            && self.plan.layers.len() > 1
-            && self.plan.in_features <= edges::MOST_COLUMNS
-    }
-
-    /// Whether the last layer is one of [`edges`](super::edges).
-    fn has_channel_layer(&self) -> bool {
-        let last = self.plan.layers.last();
-        last.is_some_and(|layer| layer.pointwise == Pointwise::Linear)
-            && self.plan.layers.len() > 1
-            && self.plan.out_features <= edges::MOST_COLUMNS
-    }
-
     /// Returns the coordinates of a tile.
     fn coords_of(&self, first_point: usize, tile: &Tile<T>) -> &[T] {
         let dims = self.plan.in_features;
@@ -60,24 +47,21 @@ impl<T: Real> Chunk<'_, T> {
         activations: Activations,
         out: &mut [T],
     ) {
-        if !self.has_coordinate_layer() {
+        if !edges::has_coordinate_layer(self.plan) {
             self.encode(first_point, workspace, slot);
         }
         let Workspace {
-            tiles,
-            current_z,
-            scratch,
-            ..
+            tiles, current_z, ..
         } = workspace;
         let tile = &mut tiles[slot];
         grow(current_z, buffer_len(tile.points, self.plan.widest()));
-        let hidden = self.plan.layers.len() - usize::from(self.has_channel_layer());
+        let hidden = self.plan.layers.len() - usize::from(edges::has_channel_layer(self.plan));
         for l in 0..hidden {
-            let coords = (l == 0 && self.has_coordinate_layer())
+            let coords = (l == 0 && edges::has_coordinate_layer(self.plan))
                 .then(|| self.coords_of(first_point, tile));
-            self.forward_layer(l, coords, tile, current_z, activations, scratch);
+            self.forward_layer(l, coords, tile, current_z, activations);
         }
-        if !self.has_channel_layer() {
+        if !edges::has_channel_layer(self.plan) {
             self.gather(tile, out);
             return;
         }
@@ -85,7 +69,7 @@ impl<T: Real> Chunk<'_, T> {
         let channels = edges::ChannelLayer {
             channels: layer.fan_out,
             h: &tile.inputs[hidden],
-            weight: &self.packed.last_weight,
+            weight: &self.packed.values(self.plan, self.params).last,
             bias: &self.params[layer.bias.clone()],
             width: layer.fan_in,
             out,
@@ -101,9 +85,9 @@ impl<T: Real> Chunk<'_, T> {
         tile: &mut Tile<T>,
         current_z: &mut [T],
         activations: Activations,
-        scratch: &mut Scratch<T>,
     ) {
         let layer = &self.plan.layers[l];
+        let weights = self.packed.values(self.plan, self.params);
         let (input, rest) = tile.inputs[l..].split_at_mut(1);
         let (output, saved) = (&mut rest[0], &mut tile.preactivations[l]);
         let (stride_in, stride) = (stride(layer.fan_in), stride(layer.fan_out));
@@ -116,7 +100,7 @@ impl<T: Real> Chunk<'_, T> {
                 let product = edges::CoordinateLayer {
                     dims,
                     coords: &coords[first * dims..][..count * dims],
-                    weight: &self.packed.first_weight,
+                    weight: &weights.first,
                     width: layer.fan_out,
                     z: &mut *current_z,
                 };
@@ -132,7 +116,7 @@ impl<T: Real> Chunk<'_, T> {
                     data: &mut *current_z,
                     stride,
                 };
-                let weight = &self.packed.forward[l];
+                let weight = &weights.products[l];
                 T::multiply(self.level, input, weight, out, Epilogue::Overwrite);
             }
             let start = first * stride;
@@ -140,11 +124,19 @@ impl<T: Real> Chunk<'_, T> {
                 Activations::Save => &mut saved[start..],
                 Activations::Discard => &mut [],
             };
-            let mut buffers =
-                ForwardBuffers::saving_slopes(current_z, saved, &mut output[start..]);
-            let bias = &self.params[layer.bias.clone()];
-            self.stage(layer, count)
-                .forward(bias, &mut buffers, scratch);
+            let activation = Activation {
+                pointwise: layer.pointwise,
+                shape: Shape {
+                    points: count,
+                    width: layer.fan_out,
+                    stride,
+                },
+                bias: &weights.biases[l],
+                z: &mut *current_z,
+                h: &mut output[start..],
+                slope: saved,
+            };
+            T::dispatch(self.level, activation);
         }
     }
 
@@ -158,13 +150,13 @@ impl<T: Real> Chunk<'_, T> {
         scratch: &mut Scratch<T>,
     ) {
         let mut layers = self.plan.layers.len();
-        if self.has_channel_layer() {
+        if edges::has_channel_layer(self.plan) {
             layers -= 1;
             self.backward_channels(d_out, tile, gradients);
         } else {
             self.scatter(d_out, tile.points, gradients.upstream);
         }
-        let first = usize::from(self.has_coordinate_layer());
+        let first = usize::from(edges::has_coordinate_layer(self.plan));
         for l in (first..layers).rev() {
             self.backward_layer(l, tile, gradients, scratch);
         }
@@ -195,7 +187,7 @@ impl<T: Real> Chunk<'_, T> {
             d_out,
             h: &tile.inputs[last],
             slope: &tile.preactivations[last - 1],
-            weight: &self.packed.last_weight,
+            weight: &self.packed.values(self.plan, self.params).last,
             width: layer.fan_in,
             dz: upstream,
             d_weight: &mut sum.d_weights[last],
@@ -241,6 +233,58 @@ impl<T: Real> Chunk<'_, T> {
             let weight = &self.packed.backward(self.plan, self.params)[l];
             T::multiply(self.level, dz, weight, out, epilogue);
             std::mem::swap(*upstream, *downstream);
+        }
+    }
+}
+
+/// `h = σ(z + b)` and `σ'(z + b)` of some points.
+struct Activation<'a, T> {
+    pointwise: Pointwise,
+    shape: Shape,
+    /// Bias, padded to a row, with the same factor as the preactivations.
+    bias: &'a [T],
+    /// Preactivations without the bias, to which it may be added.
+    z: &'a mut [T],
+    h: &'a mut [T],
+    /// Receives `σ'`; empty if no backward pass follows.
+    slope: &'a mut [T],
+}
+
+impl<T: Real> WithSimd for Activation<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Shape {
+            points,
+            width,
+            stride,
+        } = self.shape;
+        if let Pointwise::Sine { omega } = self.pointwise {
+            let mut layer = SineLayer {
+                rows: points,
+                width: width.next_multiple_of(T::lanes::<S>()),
+                stride,
+                z: self.z,
+                bias: self.bias,
+                h: self.h,
+                slope: self.slope,
+            };
+            T::sine_layer(simd, T::of(omega), &mut layer);
+            return;
+        }
+        for first in (0..points).map(|point| point * stride) {
+            let row = first..first + width;
+            let (z, h) = (&mut self.z[row.clone()], &mut self.h[row.clone()]);
+            add(&self.bias[..width], z);
+            match self.pointwise {
+                pointwise if self.slope.is_empty() => {
+                    pointwise.derivatives(simd, z, 0, &mut [h]);
+                }
+                pointwise => {
+                    pointwise.derivatives(simd, z, 0, &mut [h, &mut self.slope[row]]);
+                }
+            }
         }
     }
 }
