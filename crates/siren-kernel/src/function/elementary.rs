@@ -173,9 +173,9 @@ impl Elementary for f32 {
         sine::sin_cos_slice(simd, omega, z, sine, cosine);
     }
 
-    /// Phases are in quarter turns, of which the sine needs no further reduction.
+    /// Phases are in half turns.
     fn phase_factor(omega: f64) -> f64 {
-        omega * std::f64::consts::FRAC_2_PI
+        omega * std::f64::consts::FRAC_1_PI
     }
 
     #[inline(always)]

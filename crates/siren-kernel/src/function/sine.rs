@@ -1,6 +1,6 @@
 //! Sine and cosine in single precision.
 
-use std::f64::consts::FRAC_PI_2;
+use std::f64::consts::PI;
 
 use pulp::Simd;
 
@@ -24,25 +24,6 @@ const ROUND: f32 = 12_582_912.0;
 const SINE: [f32; 3] = [-1.951_697_8e-4, 8.332_176e-3, -1.666_665_5e-1];
 /// Coefficients of cosine, `1 − r²/2 + r⁴ (c₂ + r² (c₁ + r² c₀))`.
 const COSINE: [f32; 3] = [2.443_278_6e-5, -1.388_731_3e-3, 4.166_664_6e-2];
-
-/// Coefficients of [`SINE`] with `r` in quarter turns.
-const SINE_OF_QUARTERS: [f32; 3] = {
-    let (square, cube) = (FRAC_PI_2 * FRAC_PI_2, FRAC_PI_2 * FRAC_PI_2 * FRAC_PI_2);
-    [
-        (SINE[0] as f64 * cube * square * square) as f32,
-        (SINE[1] as f64 * cube * square) as f32,
-        (SINE[2] as f64 * cube) as f32,
-    ]
-};
-/// Coefficients of [`COSINE`] with `r` in quarter turns.
-const COSINE_OF_QUARTERS: [f32; 3] = {
-    let fourth = FRAC_PI_2 * FRAC_PI_2 * FRAC_PI_2 * FRAC_PI_2;
-    [
-        (COSINE[0] as f64 * fourth * fourth) as f32,
-        (COSINE[1] as f64 * fourth * FRAC_PI_2 * FRAC_PI_2) as f32,
-        (COSINE[2] as f64 * fourth) as f32,
-    ]
-};
 
 const fn half_pi<S: Simd>() -> [f32; 3] {
     if S::IS_SCALAR {
@@ -100,31 +81,48 @@ pub(crate) fn sin_cos_slice<S: Simd>(
     }
 }
 
-/// Largest argument of [`sin_cos_of_turns`] in quarter turns. Above it neighboring single-precision numbers are an eighth of a turn apart or more.
-const MOST_QUARTERS: f32 = 2_097_152.0;
+/// Largest argument of [`HalfTurns`]: adding [`ROUND`] to it keeps the exponent of [`ROUND`].
+const MOST_HALF_TURNS: f32 = 4_194_303.0;
+/// `sin πr = r (s₀ + r² (s₁ + …))` on `|r| ≤ ½`: minimax, by Lawson's weighted least squares, the highest power first.
+const SINE_OF_HALF_TURNS: [f32; 5] = [
+    0.077_560_44,
+    -0.598_242_16,
+    2.550_069_8,
+    -5.167_71,
+    3.141_592_7,
+];
+/// `cos πr = 1 + r² (c₁ + …)`, the highest power first and 1 last.
+const COSINE_OF_HALF_TURNS: [f32; 5] = [
+    0.220_080_64,
+    -1.332_093_8,
+    4.058_451,
+    -4.934_795,
+    1.0,
+];
 
-/// Computes all rows of a layer of sines, whose phases are given in quarter turns.
+/// Computes all rows of a layer of sines, whose phases are given in half turns.
 #[inline(always)]
 pub(crate) fn sine_layer<S: Simd>(simd: S, omega: f32, layer: &mut SineLayer<'_, f32>) {
-    let is_in_range = if layer.slope.is_empty() {
-        values(simd, layer)
+    let mut half_turns = HalfTurns::new(simd, omega);
+    if layer.slope.is_empty() {
+        values(simd, &mut half_turns, layer);
     } else {
-        values_and_slopes(simd, omega, layer)
-    };
-    if !is_in_range {
+        values_and_slopes(simd, &mut half_turns, layer);
+    }
+    if half_turns.has_exceeded(simd) {
         recompute(omega, layer);
     }
 }
 
-/// Computes the rows with phases beyond [`MOST_QUARTERS`] in double precision.
+/// Computes the rows with phases beyond [`MOST_HALF_TURNS`] in double precision.
 fn recompute(omega: f32, layer: &mut SineLayer<'_, f32>) {
     for row in 0..layer.rows {
         let row = layer.row(row);
-        let quarters = || row.z.iter().zip(row.bias).map(|(z, b)| z + b);
-        if !quarters().any(|t| t.abs() > MOST_QUARTERS) {
+        let half_turns = || row.z.iter().zip(row.bias).map(|(z, b)| z + b);
+        if !half_turns().any(|t| t.abs() > MOST_HALF_TURNS) {
             continue;
         }
-        let phases = || quarters().map(|t| f64::from(t) * FRAC_PI_2);
+        let phases = || half_turns().map(|t| f64::from(t) * PI);
         let values = row.h.iter_mut().zip(phases());
         values.for_each(|(h, x)| *h = x.sin() as f32);
         let slopes = row.slope.iter_mut().zip(phases());
@@ -132,29 +130,27 @@ fn recompute(omega: f32, layer: &mut SineLayer<'_, f32>) {
     }
 }
 
-/// Computes the values of a layer. Returns whether all phases were in the range of the polynomials.
+/// Computes the values of a layer.
 #[inline(always)]
-fn values<S: Simd>(simd: S, layer: &mut SineLayer<'_, f32>) -> bool {
-    let mut range = Range::new(simd);
+fn values<S: Simd>(simd: S, half_turns: &mut HalfTurns<S>, layer: &mut SineLayer<'_, f32>) {
     for row in 0..layer.rows {
         let row = layer.row(row);
         let z = S::as_simd_f32s(row.z).0.iter();
         let bias = S::as_simd_f32s(row.bias).0;
         let h = S::as_mut_simd_f32s(row.h).0;
         for ((&z, &bias), h) in z.zip(bias).zip(h) {
-            let quarters = simd.add_f32s(z, bias);
-            range.include(simd, quarters);
-            *h = sin_cos_of_turns(simd, quarters).0;
+            *h = half_turns.sin_and_slope(simd, simd.add_f32s(z, bias)).0;
         }
     }
-    range.is_kept(simd)
 }
 
-/// Computes the values and slopes of a layer, as [`values`] does.
+/// Computes the values and slopes of a layer.
 #[inline(always)]
-fn values_and_slopes<S: Simd>(simd: S, omega: f32, layer: &mut SineLayer<'_, f32>) -> bool {
-    let mut range = Range::new(simd);
-    let omega = simd.splat_f32s(omega);
+fn values_and_slopes<S: Simd>(
+    simd: S,
+    half_turns: &mut HalfTurns<S>,
+    layer: &mut SineLayer<'_, f32>,
+) {
     for row in 0..layer.rows {
         let row = layer.row(row);
         let z = S::as_simd_f32s(row.z).0.iter();
@@ -162,78 +158,68 @@ fn values_and_slopes<S: Simd>(simd: S, omega: f32, layer: &mut SineLayer<'_, f32
         let h = S::as_mut_simd_f32s(row.h).0.iter_mut();
         let slope = S::as_mut_simd_f32s(row.slope).0;
         for ((&z, &bias), (h, slope)) in z.zip(bias).zip(h.zip(slope)) {
-            let quarters = simd.add_f32s(z, bias);
-            range.include(simd, quarters);
-            let (sin, cos) = sin_cos_of_turns(simd, quarters);
-            *h = sin;
-            *slope = simd.mul_f32s(omega, cos);
+            (*h, *slope) = half_turns.sin_and_slope(simd, simd.add_f32s(z, bias));
         }
     }
-    range.is_kept(simd)
 }
 
-/// Whether arguments exceeded [`MOST_QUARTERS`].
-struct Range<S: Simd> {
-    exceeded: S::m32s,
-}
-
-impl<S: Simd> Range<S> {
-    #[inline(always)]
-    fn new(simd: S) -> Self {
-        let zero = simd.splat_f32s(0.0);
-        Self {
-            exceeded: simd.less_than_f32s(zero, zero),
-        }
-    }
-
-    #[inline(always)]
-    fn include(&mut self, simd: S, quarters: S::f32s) {
-        let exceeds =
-            simd.greater_than_f32s(simd.abs_f32s(quarters), simd.splat_f32s(MOST_QUARTERS));
-        self.exceeded = simd.or_m32s(self.exceeded, exceeds);
-    }
-
-    #[inline(always)]
-    fn is_kept(self, simd: S) -> bool {
-        simd.first_true_m32s(self.exceeded) == S::F32_LANES
-    }
-}
-
-/// Returns sine and cosine of angles of at most [`MOST_QUARTERS`] quarter turns.
+/// Sines of angles in half turns.
 ///
-/// An angle is a whole number of quarter turns and a rest `|r| ≤ ½`, which is exact, so that no constant is subtracted in parts.
-#[inline(always)]
-fn sin_cos_of_turns<S: Simd>(simd: S, quarters: S::f32s) -> (S::f32s, S::f32s) {
-    let splat = |value: f32| simd.splat_f32s(value);
-    let shifted = simd.add_f32s(quarters, splat(ROUND));
-    let quadrant = simd.transmute_u32s_f32s(shifted);
-    let r = simd.sub_f32s(quarters, simd.sub_f32s(shifted, splat(ROUND)));
-    let r2 = simd.mul_f32s(r, r);
-    let polynomial = |coefficients: [f32; 3], last: S::f32s| {
-        let [a, b, c] = coefficients.map(splat);
-        let p = simd.mul_add_e_f32s(r2, a, b);
-        let p = simd.mul_add_e_f32s(r2, p, c);
-        simd.mul_add_e_f32s(r2, p, last)
-    };
-    let sin = simd.mul_f32s(r, polynomial(SINE_OF_QUARTERS, splat(FRAC_PI_2 as f32)));
-    let q = polynomial(COSINE_OF_QUARTERS, splat(-(FRAC_PI_2 * FRAC_PI_2 / 2.0) as f32));
-    let cos = simd.mul_add_e_f32s(r2, q, splat(1.0));
-    let [one, two] = [1, 2].map(|value| simd.splat_u32s(value));
-    let is_even = simd.equal_u32s(simd.and_u32s(quadrant, one), simd.splat_u32s(0));
-    let s = simd.select_f32s(is_even, sin, cos);
-    let c = simd.select_f32s(is_even, cos, sin);
-    let sign = |quadrant| {
-        let bit = simd.and_u32s(quadrant, two);
-        simd.wrapping_dyn_shl_u32s(bit, simd.splat_u32s(30))
-    };
-    let flip = |value, sign| {
-        let bits = simd.transmute_u32s_f32s(value);
-        simd.transmute_f32s_u32s(simd.xor_u32s(bits, sign))
-    };
-    (
-        flip(s, sign(quadrant)),
-        flip(c, sign(simd.add_u32s(quadrant, one))),
-    )
+/// An angle is a whole number of half turns and a rest `|r| ≤ ½`, which is exact: no constant is subtracted in parts, and sine and cosine
+/// need not be exchanged.
+struct HalfTurns<S: Simd> {
+    /// `ω` times the coefficients of the cosine.
+    slope: [S::f32s; 5],
+    /// Bits by which the sums with [`ROUND`] differed from it.
+    differences: S::u32s,
+}
+
+impl<S: Simd> HalfTurns<S> {
+    #[inline(always)]
+    fn new(simd: S, omega: f32) -> Self {
+        Self {
+            slope: COSINE_OF_HALF_TURNS.map(|c| simd.splat_f32s(omega * c)),
+            differences: simd.splat_u32s(0),
+        }
+    }
+
+    /// Returns `sin πt` and `ω cos πt`.
+    #[inline(always)]
+    fn sin_and_slope(&mut self, simd: S, t: S::f32s) -> (S::f32s, S::f32s) {
+        let round = simd.splat_f32s(ROUND);
+        let shifted = simd.add_f32s(t, round);
+        let bits = simd.transmute_u32s_f32s(shifted);
+        let difference = simd.xor_u32s(bits, simd.splat_u32s(ROUND.to_bits()));
+        self.differences = simd.or_u32s(self.differences, difference);
+        let r = simd.sub_f32s(t, simd.sub_f32s(shifted, round));
+        let r2 = simd.mul_f32s(r, r);
+        let polynomial = |[a, b, c, d, e]: [S::f32s; 5]| {
+            let p = simd.mul_add_e_f32s(r2, a, b);
+            let p = simd.mul_add_e_f32s(r2, p, c);
+            let p = simd.mul_add_e_f32s(r2, p, d);
+            simd.mul_add_e_f32s(r2, p, e)
+        };
+        let sine = SINE_OF_HALF_TURNS.map(|c| simd.splat_f32s(c));
+        let (sin, slope) = (
+            simd.mul_f32s(r, polynomial(sine)),
+            polynomial(self.slope),
+        );
+        // Both change their sign with an odd number of half turns.
+        let sign = simd.wrapping_dyn_shl_u32s(bits, simd.splat_u32s(31));
+        let flip = |value| {
+            let bits = simd.transmute_u32s_f32s(value);
+            simd.transmute_f32s_u32s(simd.xor_u32s(bits, sign))
+        };
+        (flip(sin), flip(slope))
+    }
+
+    /// Returns whether an angle was above [`MOST_HALF_TURNS`] or not a number.
+    #[inline(always)]
+    fn has_exceeded(&self, simd: S) -> bool {
+        let exponent = simd.and_u32s(self.differences, simd.splat_u32s(0xff80_0000));
+        let exceeds = simd.greater_than_u32s(exponent, simd.splat_u32s(0));
+        simd.first_true_m32s(exceeds) < S::F32_LANES
+    }
 }
 
 /// Returns `(sin x, cos x)` for `|x| ≤` [`reduction_limit`].
