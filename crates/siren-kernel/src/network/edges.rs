@@ -3,6 +3,8 @@
 //!
 //! Vectors run along the neurons of the hidden layer, in blocks of [`LANES`]. Sums over points stay in registers.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 
 use super::encoding::Features;
@@ -30,6 +32,12 @@ pub(super) fn has_channel_layer(plan: &Plan) -> bool {
     last.is_some_and(|layer| layer.pointwise == Pointwise::Linear)
         && plan.layers.len() > 1
         && plan.out_features <= MOST_COLUMNS
+}
+
+/// Returns the layers of a pass over values that are products of matrices.
+pub(super) fn products(plan: &Plan) -> Range<usize> {
+    let first = usize::from(has_coordinate_layer(plan));
+    first..plan.layers.len() - usize::from(has_channel_layer(plan))
 }
 
 /// Returns `COLUMNS` rows of `weight`, each padded to whole blocks.

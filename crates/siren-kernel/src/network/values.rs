@@ -45,6 +45,7 @@ impl<T: Real> Chunk<'_, T> {
         workspace: &mut Workspace<T>,
         slot: usize,
         activations: Activations,
+        mut kept: Option<&mut [T]>,
         out: &mut [T],
     ) {
         if !edges::has_coordinate_layer(self.plan) {
@@ -55,11 +56,18 @@ impl<T: Real> Chunk<'_, T> {
         } = workspace;
         let tile = &mut tiles[slot];
         grow(current_z, buffer_len(tile.points, self.plan.widest()));
-        let hidden = self.plan.layers.len() - usize::from(edges::has_channel_layer(self.plan));
+        let products = edges::products(self.plan);
+        let hidden = products.end;
         for l in 0..hidden {
-            let coords = (l == 0 && edges::has_coordinate_layer(self.plan))
-                .then(|| self.coords_of(first_point, tile));
-            self.forward_layer(l, coords, tile, current_z, activations);
+            let coords = (!products.contains(&l)).then(|| self.coords_of(first_point, tile));
+            let mut z = BlockBuffer::Reused(current_z);
+            if let (None, Some(rest)) = (coords, &mut kept) {
+                let len = buffer_len(tile.points, self.plan.layers[l].fan_out);
+                let (own, others) = std::mem::take(rest).split_at_mut(len);
+                *rest = others;
+                z = BlockBuffer::Whole(own);
+            }
+            self.forward_layer(l, coords, tile, &mut z, activations);
         }
         if !edges::has_channel_layer(self.plan) {
             self.gather(tile, out);
@@ -83,7 +91,7 @@ impl<T: Real> Chunk<'_, T> {
         l: usize,
         coords: Option<&[T]>,
         tile: &mut Tile<T>,
-        current_z: &mut [T],
+        z: &mut BlockBuffer<'_, T>,
         activations: Activations,
     ) {
         let layer = &self.plan.layers[l];
@@ -95,6 +103,8 @@ impl<T: Real> Chunk<'_, T> {
         let block = block_rows(layer, rows);
         for first in (0..rows).step_by(block.max(1)) {
             let count = block.min(rows - first);
+            let start = first * stride;
+            let z = z.from(start);
             if let Some(coords) = coords {
                 let dims = layer.fan_in;
                 let product = edges::CoordinateLayer {
@@ -102,7 +112,7 @@ impl<T: Real> Chunk<'_, T> {
                     coords: &coords[first * dims..][..count * dims],
                     weight: &weights.first,
                     width: layer.fan_out,
-                    z: &mut *current_z,
+                    z: &mut *z,
                 };
                 T::dispatch(self.level, product);
             } else {
@@ -113,13 +123,12 @@ impl<T: Real> Chunk<'_, T> {
                     stride: stride_in,
                 };
                 let out = Destination {
-                    data: &mut *current_z,
+                    data: &mut *z,
                     stride,
                 };
                 let weight = &weights.products[l];
                 T::multiply(self.level, input, weight, out, Epilogue::Overwrite);
             }
-            let start = first * stride;
             let saved = match activations {
                 Activations::Save => &mut saved[start..],
                 Activations::Discard => &mut [],
@@ -132,9 +141,56 @@ impl<T: Real> Chunk<'_, T> {
                     stride,
                 },
                 bias: &weights.biases[l],
-                z: &mut *current_z,
+                z,
                 h: &mut output[start..],
                 slope: saved,
+            };
+            T::dispatch(self.level, activation);
+        }
+    }
+
+    /// Computes the activations of a tile from the preactivations that [`forward_values`](Self::forward_values) kept, for a backward pass.
+    pub(super) fn restore_values(
+        &self,
+        first_point: usize,
+        workspace: &mut Workspace<T>,
+        slot: usize,
+        mut kept: &mut [T],
+    ) {
+        if !edges::has_coordinate_layer(self.plan) {
+            self.encode(first_point, workspace, slot);
+        }
+        let Workspace {
+            tiles, current_z, ..
+        } = workspace;
+        let tile = &mut tiles[slot];
+        grow(current_z, buffer_len(tile.points, self.plan.widest()));
+        let products = edges::products(self.plan);
+        for (l, layer) in self.plan.layers[..products.end].iter().enumerate() {
+            if !products.contains(&l) {
+                let coords = Some(self.coords_of(first_point, tile));
+                let mut z = BlockBuffer::Reused(current_z);
+                self.forward_layer(l, coords, tile, &mut z, Activations::Save);
+                continue;
+            }
+            let (z, rest) = kept.split_at_mut(buffer_len(tile.points, layer.fan_out));
+            kept = rest;
+            let bias = match layer.pointwise {
+                Pointwise::Sine { .. } => &self.packed.values(self.plan, self.params).biases[l],
+                // The forward pass has added the bias.
+                _ => [].as_slice(),
+            };
+            let activation = Activation {
+                pointwise: layer.pointwise,
+                shape: Shape {
+                    points: tile.points,
+                    width: layer.fan_out,
+                    stride: stride(layer.fan_out),
+                },
+                bias,
+                z,
+                h: &mut tile.inputs[l + 1],
+                slope: &mut tile.preactivations[l],
             };
             T::dispatch(self.level, activation);
         }
@@ -237,6 +293,24 @@ impl<T: Real> Chunk<'_, T> {
     }
 }
 
+/// Buffer of the preactivations of a tile's layer, which is computed block by block.
+enum BlockBuffer<'a, T> {
+    /// Every block overwrites the one before.
+    Reused(&'a mut [T]),
+    /// The preactivations of all blocks are kept.
+    Whole(&'a mut [T]),
+}
+
+impl<T> BlockBuffer<'_, T> {
+    /// Returns the buffer of the block whose rows begin at element `start` of the tile.
+    fn from(&mut self, start: usize) -> &mut [T] {
+        match self {
+            Self::Reused(buffer) => buffer,
+            Self::Whole(buffer) => &mut buffer[start..],
+        }
+    }
+}
+
 /// `h = σ(z + b)` and `σ'(z + b)` of some points.
 struct Activation<'a, T> {
     pointwise: Pointwise,
@@ -276,7 +350,7 @@ impl<T: Real> WithSimd for Activation<'_, T> {
         for first in (0..points).map(|point| point * stride) {
             let row = first..first + width;
             let (z, h) = (&mut self.z[row.clone()], &mut self.h[row.clone()]);
-            add(&self.bias[..width], z);
+            add(self.bias, z);
             match self.pointwise {
                 pointwise if self.slope.is_empty() => {
                     pointwise.derivatives(simd, z, 0, &mut [h]);
