@@ -14,7 +14,18 @@ use crate::product::Gemm;
 ///
 /// The trait is sealed: its supertraits with the elementary functions and the matrix products are private to this crate.
 pub trait Real:
-    Float + NumAssign + Sum + Default + Debug + Display + Send + Sync + Elementary + Vectors + Gemm + 'static
+    Float
+    + NumAssign
+    + Sum
+    + Default
+    + Debug
+    + Display
+    + Send
+    + Sync
+    + Elementary
+    + Vectors
+    + Gemm
+    + 'static
 {
     /// Rounds a constant to this type.
     fn of(value: f64) -> Self;

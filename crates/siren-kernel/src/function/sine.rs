@@ -92,13 +92,7 @@ const SINE_OF_HALF_TURNS: [f32; 5] = [
     3.141_592_7,
 ];
 /// `cos πr = 1 + r² (c₁ + …)`, the highest power first and 1 last.
-const COSINE_OF_HALF_TURNS: [f32; 5] = [
-    0.220_080_64,
-    -1.332_093_8,
-    4.058_451,
-    -4.934_795,
-    1.0,
-];
+const COSINE_OF_HALF_TURNS: [f32; 5] = [0.220_080_64, -1.332_093_8, 4.058_451, -4.934_795, 1.0];
 
 /// Computes all rows of a layer of sines, whose phases are given in half turns.
 #[inline(always)]
@@ -200,10 +194,7 @@ impl<S: Simd> HalfTurns<S> {
             simd.mul_add_e_f32s(r2, p, e)
         };
         let sine = SINE_OF_HALF_TURNS.map(|c| simd.splat_f32s(c));
-        let (sin, slope) = (
-            simd.mul_f32s(r, polynomial(sine)),
-            polynomial(self.slope),
-        );
+        let (sin, slope) = (simd.mul_f32s(r, polynomial(sine)), polynomial(self.slope));
         // Both change their sign with an odd number of half turns.
         let sign = simd.wrapping_dyn_shl_u32s(bits, simd.splat_u32s(31));
         let flip = |value| {

@@ -21,9 +21,7 @@ const VECTORS: usize = 2;
 
 /// Whether the first layer of a pass over values is a [`CoordinateLayer`].
 pub(super) fn has_coordinate_layer(plan: &Plan) -> bool {
-    plan.features == Features::Identity
-        && plan.layers.len() > 1
-        && plan.in_features <= MOST_COLUMNS
+    plan.features == Features::Identity && plan.layers.len() > 1 && plan.in_features <= MOST_COLUMNS
 }
 
 /// Whether the last layer of a pass over values is a [`ChannelLayer`].
@@ -66,9 +64,7 @@ fn columns<T: Real, S: Simd, const COLUMNS: usize, const N: usize>(
 ) -> [[T::Vector<S>; N]; COLUMNS] {
     let vectors = T::vectors::<S>(rows);
     let in_row = vectors.len() / COLUMNS;
-    std::array::from_fn(|column| {
-        std::array::from_fn(|i| vectors[column * in_row + first + i])
-    })
+    std::array::from_fn(|column| std::array::from_fn(|i| vectors[column * in_row + first + i]))
 }
 
 /// Returns `N` vectors of a row, from vector `first` on.

@@ -67,9 +67,7 @@ impl<T: Real> Preactivations<T> {
 /// Returns the number of preactivations that are kept of a tile.
 pub(super) fn kept_elements(plan: &Plan, points: usize) -> usize {
     let layers = plan.layers[edges::products(plan)].iter();
-    layers
-        .map(|layer| buffer_len(points, layer.fan_out))
-        .sum()
+    layers.map(|layer| buffer_len(points, layer.fan_out)).sum()
 }
 
 /// Buffers of one [`Chunk`](super::Chunk). They should be kept between steps: new allocations cost page faults.

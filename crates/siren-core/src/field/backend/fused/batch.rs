@@ -118,7 +118,11 @@ impl BatchOperation {
     }
 
     /// Divides what the chunks of a field of `points` points have kept among its parts.
-    fn by_part<T>(&self, kept: Vec<Preactivations<T>>, points: usize) -> Vec<Vec<Preactivations<T>>> {
+    fn by_part<T>(
+        &self,
+        kept: Vec<Preactivations<T>>,
+        points: usize,
+    ) -> Vec<Vec<Preactivations<T>>> {
         let mut kept = kept.into_iter();
         let part = |first: usize| {
             let points = PART_POINTS.min(points - first);
