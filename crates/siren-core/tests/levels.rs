@@ -232,10 +232,13 @@ fn the_gradient_carried_backward_equals_the_gradient_carried_forward() {
 
 #[test]
 fn a_batch_of_fields_equals_its_fields_one_at_a_time() {
-    for (signals, points) in [(1, 5000), (3, 47), (5, 1), (2, 0)] {
+    // Wide fields keep preactivations between their passes.
+    let sizes = [(1, 5000, 19), (3, 47, 19), (5, 1, 19), (2, 0, 19)];
+    let wide = [(2, 300, 131), (1, 2500, 131), (2, 0, 131)];
+    for (signals, points, width) in sizes.into_iter().chain(wide) {
         let case = Case {
             activation: Activation::Sine,
-            width: 19,
+            width,
             dims: 2,
             channels: 1,
             points: signals * points,

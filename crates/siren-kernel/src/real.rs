@@ -7,14 +7,25 @@ use num_traits::{Float, NumAssign};
 use pulp::{Scalar, Simd, WithSimd};
 
 use crate::Level;
-use crate::function::Elementary;
+use crate::function::{Elementary, Vectors};
 use crate::product::Gemm;
 
 /// An element type: `f32`, the fast path, or `f64`, the reference implementation.
 ///
 /// The trait is sealed: its supertraits with the elementary functions and the matrix products are private to this crate.
 pub trait Real:
-    Float + NumAssign + Sum + Default + Debug + Display + Send + Sync + Elementary + Gemm + 'static
+    Float
+    + NumAssign
+    + Sum
+    + Default
+    + Debug
+    + Display
+    + Send
+    + Sync
+    + Elementary
+    + Vectors
+    + Gemm
+    + 'static
 {
     /// Rounds a constant to this type.
     fn of(value: f64) -> Self;

@@ -10,6 +10,46 @@ pub struct Scaled<'a, T> {
     pub(crate) out: &'a mut [T],
 }
 
+/// Rows of a layer `z ↦ sin(ω (z + b) / f)` with the factor `f` of [`Elementary::phase_factor`], `stride` elements apart, each of `width` elements and padding to whole vectors.
+pub struct SineLayer<'a, T> {
+    pub(crate) rows: usize,
+    /// Number of elements of a row to compute: whole vectors.
+    pub(crate) width: usize,
+    pub(crate) stride: usize,
+    pub(crate) z: &'a [T],
+    /// One row, `b`.
+    pub(crate) bias: &'a [T],
+    pub(crate) h: &'a mut [T],
+    /// Receives `ω cos(ω (z + b) / f)`; empty if that is not needed.
+    pub(crate) slope: &'a mut [T],
+}
+
+/// One row of a [`SineLayer`].
+pub(super) struct SineRow<'a, T> {
+    pub(super) z: &'a [T],
+    pub(super) bias: &'a [T],
+    pub(super) h: &'a mut [T],
+    pub(super) slope: &'a mut [T],
+}
+
+impl<T> SineLayer<'_, T> {
+    #[inline(always)]
+    pub(super) fn row(&mut self, row: usize) -> SineRow<'_, T> {
+        let range = row * self.stride..row * self.stride + self.width;
+        let slope = if self.slope.is_empty() {
+            &mut []
+        } else {
+            &mut self.slope[range.clone()]
+        };
+        SineRow {
+            z: &self.z[range.clone()],
+            bias: &self.bias[..self.width],
+            h: &mut self.h[range],
+            slope,
+        }
+    }
+}
+
 /// Elementary functions: the crate's polynomials for `f32`, the standard library for `f64`.
 ///
 /// The token `simd` names the SIMD level. All functions are `inline(always)`: they are compiled as part of the dispatch that calls them.
@@ -25,6 +65,12 @@ pub trait Elementary: Sized {
         sine: Scaled<'_, Self>,
         cosine: Scaled<'_, Self>,
     );
+
+    /// Returns the factor by which weights and bias of a [`SineLayer`] must be multiplied.
+    fn phase_factor(omega: f64) -> f64;
+
+    /// Computes all rows of a layer of sines.
+    fn sine_layer<S: Simd>(simd: S, omega: Self, layer: &mut SineLayer<'_, Self>);
 
     /// Returns `eˣ` for `x ≤ 0`.
     fn exp_below_zero<S: Simd>(simd: S, x: Self) -> Self;
@@ -62,6 +108,25 @@ impl Elementary for f64 {
         for ((a_sin, b_cos), &z) in sine.out.iter_mut().zip(cosine.out).zip(z) {
             let (sin, cos) = f64::sin_cos(omega * z);
             (*a_sin, *b_cos) = (sine.factor * sin, cosine.factor * cos);
+        }
+    }
+
+    fn phase_factor(_omega: f64) -> f64 {
+        1.0
+    }
+
+    #[inline(always)]
+    fn sine_layer<S: Simd>(_simd: S, omega: Self, layer: &mut SineLayer<'_, Self>) {
+        for row in 0..layer.rows {
+            let row = layer.row(row);
+            let phases = row.z.iter().zip(row.bias).map(|(z, b)| omega * (z + b));
+            for (i, phase) in phases.enumerate() {
+                let (sin, cos) = phase.sin_cos();
+                row.h[i] = sin;
+                if let Some(slope) = row.slope.get_mut(i) {
+                    *slope = omega * cos;
+                }
+            }
         }
     }
 
@@ -106,6 +171,16 @@ impl Elementary for f32 {
         cosine: Scaled<'_, Self>,
     ) {
         sine::sin_cos_slice(simd, omega, z, sine, cosine);
+    }
+
+    /// Phases are in half turns.
+    fn phase_factor(omega: f64) -> f64 {
+        omega * std::f64::consts::FRAC_1_PI
+    }
+
+    #[inline(always)]
+    fn sine_layer<S: Simd>(simd: S, omega: Self, layer: &mut SineLayer<'_, Self>) {
+        sine::sine_layer(simd, omega, layer);
     }
 
     #[inline(always)]

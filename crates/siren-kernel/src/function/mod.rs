@@ -11,6 +11,7 @@ mod curve;
 mod elementary;
 mod exponential;
 mod sine;
+mod vector;
 mod wave;
 
 use pulp::Simd;
@@ -19,7 +20,8 @@ use self::curve::{Exponential, Gaussian, Linear, Relu, Sigmoid, Silu, Softplus, 
 use self::wave::{Finer, Gabor, HyperbolicSine, Sinc};
 use crate::Real;
 
-pub(crate) use self::elementary::{Elementary, Scaled};
+pub(crate) use self::elementary::{Elementary, Scaled, SineLayer};
+pub(crate) use self::vector::Vectors;
 
 /// A pointwise function `σ(z)` of a layer, with its constants.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -130,7 +130,7 @@ impl<T: Real> Chunk<'_, T> {
                 data: downstream.as_mut_slice(),
                 stride: stride(layer.fan_out),
             };
-            let weight = &self.packed.forward[l];
+            let weight = &self.packed.forward(self.plan, self.params)[l];
             T::multiply(self.level, d_g, weight, out, Epilogue::Overwrite);
             T::dispatch(
                 self.level,

@@ -1,25 +1,17 @@
 //! Jets carried forward through the layers, and their backward pass.
 
 use super::encoding::Features;
-use super::plan::Dense;
 use super::pointwise::{AddInPlace, ForwardBuffers, Scratch};
 use super::tile::{Gradients, Tile, Workspace, grow};
-use super::{Activations, Chunk, Form, features, radial_basis};
+use super::{Chunk, Form, features, radial_basis};
 use crate::Real;
 use crate::function::Pointwise;
 use crate::product::panel::{buffer_len, stride};
 use crate::product::{Destination, Epilogue, StridedMatrix};
 
 impl<T: Real> Chunk<'_, T> {
-    /// Forward pass of tile `slot` of the workspace, whose points begin at `first_point`, up to its outputs.
-    pub(super) fn forward_jets(
-        &self,
-        first_point: usize,
-        workspace: &mut Workspace<T>,
-        slot: usize,
-        activations: Activations,
-    ) {
-        let components = self.carried();
+    /// Writes the encoded coordinates of tile `slot` of the workspace, whose points begin at `first_point`.
+    pub(super) fn encode(&self, first_point: usize, workspace: &mut Workspace<T>, slot: usize) {
         let Workspace {
             tiles,
             current_z,
@@ -27,10 +19,8 @@ impl<T: Real> Chunk<'_, T> {
             ..
         } = workspace;
         let tile = &mut tiles[slot];
-        let rows = components.count() * tile.points;
-        let width = |layer: &Dense| layer.fan_out.max(layer.fan_in);
-        let widest = self.plan.layers.iter().map(width).max().unwrap_or_default();
-        grow(current_z, buffer_len(rows, widest));
+        let rows = self.components().count() * tile.points;
+        grow(current_z, buffer_len(rows, self.plan.layers[0].fan_in));
         let dims = self.plan.in_features;
         features::EncodingPass {
             level: self.level,
@@ -44,24 +34,31 @@ impl<T: Real> Chunk<'_, T> {
             current_z,
             scratch,
         });
+    }
+
+    /// Forward pass of tile `slot` of the workspace, whose points begin at `first_point`, up to its outputs.
+    pub(super) fn forward_jets(
+        &self,
+        first_point: usize,
+        workspace: &mut Workspace<T>,
+        slot: usize,
+    ) {
+        self.encode(first_point, workspace, slot);
+        let components = self.carried();
+        let Workspace { tiles, scratch, .. } = workspace;
+        let tile = &mut tiles[slot];
+        let rows = components.count() * tile.points;
         for (l, layer) in self.plan.layers.iter().enumerate() {
             let (input, rest) = tile.inputs[l..].split_at_mut(1);
             let saved = tile.preactivations[l].as_mut_slice();
             let output = rest[0].as_mut_slice();
-            let mut buffers = if components.count() == 1 && self.form() == Form::Jets {
-                ForwardBuffers::saving_slopes(current_z, saved, output)
-            } else {
-                ForwardBuffers::saving_preactivations(saved, output)
-            };
-            if activations == Activations::Discard {
-                buffers.slope = &mut [];
-            }
+            let mut buffers = ForwardBuffers::saving_preactivations(saved, output);
             let input = rows_of(&input[0], rows, layer.fan_in);
             let out = Destination {
                 data: &mut *buffers.z,
                 stride: stride(layer.fan_out),
             };
-            let weight = &self.packed.forward[l];
+            let weight = &self.packed.forward(self.plan, self.params)[l];
             T::multiply(self.level, input, weight, out, Epilogue::Overwrite);
             let bias = &self.params[layer.bias.clone()];
             self.stage(layer, tile.points)
@@ -122,7 +119,7 @@ impl<T: Real> Chunk<'_, T> {
     }
 
     /// Backward pass of radial basis functions, if the network has any: adds the gradient with respect to their centers and widths.
-    fn backward_centers(
+    pub(super) fn backward_centers(
         &self,
         first_point: usize,
         tile: &Tile<T>,

@@ -56,18 +56,21 @@
 //! ```
 
 mod adjoint;
+mod edges;
 mod encoding;
 mod features;
 mod jets;
 mod order;
+mod packed;
 mod plan;
 mod pointwise;
 mod radial_basis;
 mod sum;
 mod tile;
+mod values;
 
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::pointwise::{Components, Shape, Stage};
 use self::tile::{Gradients, Tile, grow};
@@ -77,9 +80,10 @@ use crate::{Level, Real};
 
 pub use self::encoding::{Features, WaveFeature, Waves};
 pub use self::order::{InvalidTrace, Order, Trace, TraceEntry};
+pub use self::packed::Packed;
 pub use self::plan::{Dense, Plan};
 pub use self::sum::GradientSum;
-pub use self::tile::Workspace;
+pub use self::tile::{Preactivations, Workspace};
 
 /// Rows (points × components) of a tile: a multiple of every micro-kernel's.
 const TILE_ROWS: usize = 96;
@@ -105,6 +109,13 @@ pub fn chunk_points(plan: &Plan, order: &Order) -> usize {
     (rows / rows_per_point(plan, order)).max(MIN_CHUNK_POINTS)
 }
 
+/// Returns the number of points per chunk for which that is fastest where chunks follow one another without a graph of operations.
+#[must_use]
+pub fn small_chunk_points(plan: &Plan, order: &Order) -> usize {
+    let rows = MIN_CHUNK_ROWS.max(tile_rows(plan));
+    (rows / rows_per_point(plan, order)).max(MIN_CHUNK_POINTS)
+}
+
 /// Returns the number of rows of a tile.
 fn tile_rows(plan: &Plan) -> usize {
     let widest = plan.layers.iter().map(|layer| layer.fan_out).max();
@@ -112,44 +123,6 @@ fn tile_rows(plan: &Plan) -> usize {
         WIDE_TILE_ROWS
     } else {
         TILE_ROWS
-    }
-}
-
-/// The weights of a network, packed for matrix products at one SIMD level. They are packed once and used for many chunks.
-pub struct Packed<T: Real> {
-    level: Level,
-    /// `Wᵀ` of each layer, for `Z = H Wᵀ`.
-    forward: Vec<T::PackedMatrix>,
-    /// `W` of each layer, for `dH = dZ W`; packed at first use.
-    backward: OnceLock<Vec<T::PackedMatrix>>,
-}
-
-impl<T: Real> Packed<T> {
-    /// Packs the weights of `params (P,)` for products at `level`.
-    ///
-    /// # Panics
-    /// If a range of `plan` exceeds `params`.
-    #[must_use]
-    pub fn new(level: Level, plan: &Plan, params: &[T]) -> Self {
-        let pack = |layer: &Dense| {
-            let weight = &params[layer.weight.clone()];
-            T::pack_transposed(level, weight, layer.fan_out, layer.fan_in)
-        };
-        Self {
-            level,
-            forward: plan.layers.iter().map(pack).collect(),
-            backward: OnceLock::new(),
-        }
-    }
-
-    /// Returns the weights of the backward pass. `plan` and `params` must be those of [`Packed::new`].
-    fn backward(&self, plan: &Plan, params: &[T]) -> &[T::PackedMatrix] {
-        let pack = |layer: &Dense| {
-            let weight = &params[layer.weight.clone()];
-            T::pack_matrix(self.level, weight, layer.fan_out, layer.fan_in)
-        };
-        self.backward
-            .get_or_init(|| plan.layers.iter().map(pack).collect())
     }
 }
 
@@ -252,6 +225,11 @@ impl<T: Real> Chunk<'_, T> {
         }
     }
 
+    /// Whether neither this pass nor its layers compute derivatives.
+    fn is_value_pass(&self) -> bool {
+        self.components().count() == 1
+    }
+
     fn tile_points(&self) -> usize {
         (tile_rows(self.plan) / self.carried().count()).max(1)
     }
@@ -296,7 +274,7 @@ impl<T: Real> Chunk<'_, T> {
     /// # Panics
     /// If `out` is too short, or a range of the plan exceeds `params`.
     pub fn forward(&self, out: &mut [T], workspace: &mut Workspace<T>) {
-        self.run_forward(out, workspace, Activations::Save);
+        self.run_forward(out, workspace, Activations::Save, None);
     }
 
     /// Writes the jets `(n, c, components)` to `out`, as [`forward`](Self::forward) does, without a backward pass to follow: one tile of the
@@ -305,26 +283,88 @@ impl<T: Real> Chunk<'_, T> {
     /// # Panics
     /// If `out` is too short, or a range of the plan exceeds `params`.
     pub fn evaluate(&self, out: &mut [T], workspace: &mut Workspace<T>) {
-        self.run_forward(out, workspace, Activations::Discard);
+        self.run_forward(out, workspace, Activations::Discard, None);
     }
 
-    fn run_forward(&self, out: &mut [T], workspace: &mut Workspace<T>, activations: Activations) {
+    /// Writes the values `(n, c)` to `out`, as [`evaluate`](Self::evaluate) does, and keeps what [`restore`](Self::restore) needs: much less than
+    /// a workspace holds.
+    ///
+    /// # Panics
+    /// If the order has derivatives, `out` is too short, or a range of the plan exceeds `params`.
+    pub fn evaluate_keeping(
+        &self,
+        out: &mut [T],
+        workspace: &mut Workspace<T>,
+        kept: &mut Preactivations<T>,
+    ) {
+        assert!(self.is_value_pass(), "only passes over values are kept");
+        let tiles = (0..self.tiles()).map(|tile| self.points_of_tile(tile).len());
+        let len = tiles
+            .map(|points| tile::kept_elements(self.plan, points))
+            .sum();
+        grow(&mut kept.0, len);
+        self.run_forward(out, workspace, Activations::Discard, Some(&mut kept.0));
+    }
+
+    /// Computes the activations of [`forward`](Self::forward) from what [`evaluate_keeping`](Self::evaluate_keeping) kept for the same chunk,
+    /// for [`backward`](Self::backward): without products of matrices. It can be called once.
+    ///
+    /// # Panics
+    /// If `kept` is of a smaller chunk.
+    pub fn restore(&self, kept: &mut Preactivations<T>, workspace: &mut Workspace<T>) {
+        let mut kept = kept.0.as_mut_slice();
+        for index in 0..self.tiles() {
+            let points = self.prepare_tile(index, index, workspace);
+            let (own, rest) = kept.split_at_mut(tile::kept_elements(self.plan, points.len()));
+            kept = rest;
+            self.restore_values(points.start, workspace, index, own);
+        }
+    }
+
+    /// Resizes tile `slot` of the workspace for the points of tile `index`, and returns them.
+    fn prepare_tile(
+        &self,
+        index: usize,
+        slot: usize,
+        workspace: &mut Workspace<T>,
+    ) -> Range<usize> {
+        if workspace.tiles.len() <= slot {
+            workspace.tiles.push(Tile::default());
+        }
+        let points = self.points_of_tile(index);
+        let encoded_rows = self.components().count() * points.len();
+        let rows = self.carried().count() * points.len();
+        let tile = &mut workspace.tiles[slot];
+        tile.resize(self.plan, encoded_rows, rows);
+        tile.points = points.len();
+        points
+    }
+
+    fn run_forward(
+        &self,
+        out: &mut [T],
+        workspace: &mut Workspace<T>,
+        activations: Activations,
+        mut kept: Option<&mut [T]>,
+    ) {
         for index in 0..self.tiles() {
             let slot = match activations {
                 Activations::Save => index,
                 Activations::Discard => 0,
             };
-            if workspace.tiles.len() <= slot {
-                workspace.tiles.push(Tile::default());
-            }
-            let points = self.points_of_tile(index);
-            let encoded_rows = self.components().count() * points.len();
-            let rows = self.carried().count() * points.len();
-            let tile = &mut workspace.tiles[slot];
-            tile.resize(self.plan, encoded_rows, rows);
-            tile.points = points.len();
+            let points = self.prepare_tile(index, slot, workspace);
             let out = &mut out[points.start * self.jet_len()..points.end * self.jet_len()];
-            self.forward_jets(points.start, workspace, slot, activations);
+            if self.is_value_pass() {
+                let own = kept.as_mut().map(|kept| {
+                    let len = tile::kept_elements(self.plan, points.len());
+                    let (own, rest) = std::mem::take(kept).split_at_mut(len);
+                    *kept = rest;
+                    own
+                });
+                self.forward_values(points.start, workspace, slot, activations, own, out);
+                continue;
+            }
+            self.forward_jets(points.start, workspace, slot);
             self.gather(&workspace.tiles[slot], out);
             if self.form() == Form::Adjoint {
                 self.forward_adjoint(workspace, slot, out);
@@ -356,6 +396,10 @@ impl<T: Real> Chunk<'_, T> {
                 downstream,
                 sum,
             };
+            if self.is_value_pass() {
+                self.backward_values(points.start, d_out, tile, &mut gradients, scratch);
+                continue;
+            }
             if self.form() == Form::Adjoint {
                 self.backward_adjoint(d_out, tile, &mut gradients);
             }

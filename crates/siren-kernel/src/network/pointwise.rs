@@ -18,6 +18,7 @@ use pulp::{Simd, WithSimd};
 
 use super::order::{Order, Trace, TraceEntry};
 use crate::function::Pointwise;
+use crate::product::panel::LANES;
 use crate::{Level, Real};
 
 /// The components of a jet: its value, `gradients` gradient components, and its second-order traces.
@@ -345,6 +346,10 @@ impl<T: Real> WithSimd for Backward<'_, '_, T> {
             width,
             stride,
         } = self.stage.shape;
+        if self.stage.pointwise == Pointwise::Linear {
+            add_column_sums(self.stage.shape, self.d, self.d_bias);
+            return;
+        }
         for point in 0..points {
             self.stage
                 .backward_point(simd, point, self.z, self.d, self.scratch);
@@ -365,6 +370,19 @@ impl<T: Real> WithSimd for AddInPlace<'_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
         add(self.terms, self.sum);
+    }
+}
+
+/// Adds the sums of the columns of the values to `out`, in blocks of columns whose sums stay in registers.
+#[inline(always)]
+fn add_column_sums<T: Real>(shape: Shape, rows: &[T], out: &mut [T]) {
+    for (index, out) in out.chunks_mut(LANES).enumerate() {
+        let mut sums = [T::of(0.0); LANES];
+        for row in rows.chunks_exact(shape.stride).take(shape.points) {
+            // Rows are padded to whole blocks.
+            add(&row[index * LANES..][..LANES], &mut sums);
+        }
+        add(&sums, out);
     }
 }
 

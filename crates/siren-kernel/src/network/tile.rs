@@ -1,5 +1,6 @@
 //! Buffers of the forward and backward pass of a chunk.
 
+use super::edges;
 use super::encoding::Features;
 use super::plan::Plan;
 use super::pointwise::Scratch;
@@ -48,6 +49,25 @@ impl<T: Real> Tile<T> {
             grow(&mut self.distances, buffer_len(rows, centers));
         }
     }
+}
+
+/// Preactivations of a chunk of values, kept between its forward and its backward pass by
+/// [`Chunk::evaluate_keeping`](super::Chunk::evaluate_keeping).
+#[derive(Default)]
+pub struct Preactivations<T>(pub(super) Vec<T>);
+
+impl<T: Real> Preactivations<T> {
+    /// Returns the bytes that are kept for `points` points, but for some padding.
+    #[must_use]
+    pub fn bytes(plan: &Plan, points: usize) -> usize {
+        kept_elements(plan, points) * size_of::<T>()
+    }
+}
+
+/// Returns the number of preactivations that are kept of a tile.
+pub(super) fn kept_elements(plan: &Plan, points: usize) -> usize {
+    let layers = plan.layers[edges::products(plan)].iter();
+    layers.map(|layer| buffer_len(points, layer.fan_out)).sum()
 }
 
 /// Buffers of one [`Chunk`](super::Chunk). They should be kept between steps: new allocations cost page faults.

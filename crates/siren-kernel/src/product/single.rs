@@ -20,6 +20,8 @@ const INNER: usize = 256;
 const DEPTH: usize = 96;
 /// Number of rows of `dW` that stay in the cache during a pass over the rows of a tile: a multiple of every micro-kernel's.
 const GROUP: usize = 24;
+/// Rows of a smaller micro-kernel, for the last rows of `dW`.
+const FOUR: usize = 4;
 /// Rows of the micro-kernel where `dW` has at most [`NARROW`].
 const NARROW_BLOCK: usize = 2;
 
@@ -172,12 +174,16 @@ impl Product<'_> {
                     columns,
                     k,
                 };
+                let needed = columns.min(computed::<S>(self.b.columns) - first_column);
                 let mut column = 0;
-                while column < columns {
-                    if column + NV * S::F32_LANES <= columns {
+                while column < needed {
+                    if column + NV * S::F32_LANES <= needed {
                         self.columns::<S, MR, NV>(simd, part, column);
                         column += NV * S::F32_LANES;
-                    } else if column + 2 * S::F32_LANES <= columns {
+                    } else if NV > 3 && column + 3 * S::F32_LANES <= needed {
+                        self.columns::<S, MR, 3>(simd, part, column);
+                        column += 3 * S::F32_LANES;
+                    } else if column + 2 * S::F32_LANES <= needed {
                         self.columns::<S, MR, 2>(simd, part, column);
                         column += 2 * S::F32_LANES;
                     } else {
@@ -243,12 +249,15 @@ struct TransposedProduct<'a> {
 impl TransposedProduct<'_> {
     #[inline(always)]
     fn run<S: Simd, const MR: usize, const NV: usize>(mut self, simd: S) {
-        let width = padded(self.b.columns);
+        let width = computed::<S>(self.b.columns);
         let mut column = 0;
         while column < width {
             if column + NV * S::F32_LANES <= width {
                 self.columns::<S, MR, NV>(simd, column);
                 column += NV * S::F32_LANES;
+            } else if NV > 3 && column + 3 * S::F32_LANES <= width {
+                self.columns::<S, MR, 3>(simd, column);
+                column += 3 * S::F32_LANES;
             } else if column + 2 * S::F32_LANES <= width {
                 self.columns::<S, MR, 2>(simd, column);
                 column += 2 * S::F32_LANES;
@@ -262,12 +271,19 @@ impl TransposedProduct<'_> {
     /// Computes all rows of `NV` vectors of columns: [`GROUP`] rows at a time, over the whole inner dimension.
     #[inline(always)]
     fn columns<S: Simd, const MR: usize, const NV: usize>(&mut self, simd: S, column: usize) {
-        let rows = self.a.columns.next_multiple_of(MR);
-        for group in (0..rows).step_by(GROUP) {
+        let rows = self.a.columns;
+        let fours = fours::<MR>(rows);
+        let first_four = rows.saturating_sub(fours * FOUR).next_multiple_of(MR);
+        for group in (0..first_four).step_by(GROUP) {
             for k in (0..self.a.rows).step_by(DEPTH) {
-                for row in (group..rows.min(group + GROUP)).step_by(MR) {
+                for row in (group..first_four.min(group + GROUP)).step_by(MR) {
                     self.block::<S, MR, NV>(simd, row, column, k);
                 }
+            }
+        }
+        for k in (0..self.a.rows).step_by(DEPTH) {
+            for four in 0..fours {
+                self.block::<S, FOUR, NV>(simd, first_four + four * FOUR, column, k);
             }
         }
     }
@@ -299,9 +315,27 @@ impl TransposedProduct<'_> {
         };
         // SAFETY: `multiply_transposed` checked that both factors hold `rows` rows and that `a` has SLACK ≥ MR elements past the `m` columns
         // of its last row, so that its columns `row .. row + MR` can be read. Columns come in whole vectors because strides and widths are
-        // padded to LANES. `out` has `m` padded to ROW_PAD rows, a multiple of MR, and is borrowed mutably, so it overlaps neither factor.
+        // padded to LANES. `out` has `m` padded to ROW_PAD rows, which no block exceeds: the
+        // blocks of FOUR rows end at most one row past `m`, where ROW_PAD has a row. It is borrowed mutably, so it overlaps neither factor.
         unsafe { micro_kernel::<S, MR, NV>(simd, block) };
     }
+}
+
+/// Returns how many of the last blocks have [`FOUR`] rows instead of `MR`, so that fewer rows are computed in vain.
+#[inline(always)]
+fn fours<const MR: usize>(rows: usize) -> usize {
+    match (MR, rows % 6) {
+        (6, 3 | 4) => 1,
+        (6, 1 | 2) if rows > 6 => 2,
+        _ => 0,
+    }
+}
+
+/// Returns the number of columns to compute for `columns`.
+#[inline(always)]
+fn computed<S: Simd>(columns: usize) -> usize {
+    // Vectors of eight need less padding than rows have.
+    columns.next_multiple_of(if S::F32_LANES == 8 { 8 } else { LANES })
 }
 
 /// Prefetches a block of `MR` rows × `NV` vectors that the micro-kernel uses at its end.

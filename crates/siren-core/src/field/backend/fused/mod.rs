@@ -15,7 +15,7 @@ use siren_kernel::network::{self, Order, Plan};
 use self::batch::BatchOperation;
 pub(in super::super) use self::mosaic::Mosaics;
 use self::operation::JetOperation;
-use self::precision::{PackedWeights, Pools, Sum, Tape};
+use self::precision::{Kept, PackedWeights, Pools, Sum, Tape};
 use super::batch::batch_jets;
 use super::effective::EffectiveParameters;
 use super::square_error::square_error;
@@ -46,7 +46,9 @@ impl Fused {
             order: order.clone(),
             pools: Arc::clone(&self.pools),
             level: self.level,
-            chunk_points: network::chunk_points(plan, order),
+            chunk_points: network::small_chunk_points(plan, order),
+            differentiable: false,
+            kept: Kept::default(),
         }
     }
 }
@@ -87,7 +89,9 @@ impl Backend for Fused {
         coords: &Tensor,
         order: &Order,
     ) -> Result<Tensor> {
-        Ok(batch_jets(self.batch(plan, order), params, coords)?)
+        let mut batch = self.batch(plan, order);
+        batch.differentiable = params.track_op();
+        Ok(batch_jets(batch, params, coords)?)
     }
 
     fn batch_square_error(

@@ -1,10 +1,10 @@
 //! Buffers, packed weights and gradient sums in single and double precision.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use candle_core::{DType, Tensor};
 use siren_kernel::Level;
-use siren_kernel::network::{GradientSum, Packed, Plan, Pool, Workspace};
+use siren_kernel::network::{GradientSum, Packed, Plan, Pool, Preactivations, Workspace};
 
 use crate::field::tensor::Element;
 
@@ -15,6 +15,18 @@ pub(super) struct Pools {
     pub(super) double: Pool<Workspace<f64>>,
     pub(super) single_sums: Pool<GradientSum<f32>>,
     pub(super) double_sums: Pool<GradientSum<f64>>,
+    pub(super) single_preactivations: Pool<Preactivations<f32>>,
+    pub(super) double_preactivations: Pool<Preactivations<f64>>,
+}
+
+/// Preactivations of the chunks of some fields, by field.
+pub(super) type KeptFields<T> = Mutex<Vec<Vec<Preactivations<T>>>>;
+
+/// Preactivations of a batch in either precision.
+#[derive(Default)]
+pub(super) struct Kept {
+    single: KeptFields<f32>,
+    double: KeptFields<f64>,
 }
 
 /// Gradient with respect to the parameters, in either precision.
@@ -107,6 +119,10 @@ pub(super) trait Precision: Element {
     fn pool(pools: &Pools) -> &Pool<Workspace<Self>>;
     /// Returns the pool of gradient sums.
     fn sums(pools: &Pools) -> &Pool<GradientSum<Self>>;
+    /// Returns the pool of preactivations.
+    fn preactivations(pools: &Pools) -> &Pool<Preactivations<Self>>;
+    /// Returns the preactivations of this precision.
+    fn kept(kept: &Kept) -> &KeptFields<Self>;
     /// Returns the packed weights. Panics if they are of the other precision; an operation and its weights are made for the same one.
     fn weights(packed: &PackedWeights) -> &Packed<Self>;
     /// Wraps a workspace.
@@ -123,6 +139,12 @@ impl Precision for f32 {
     }
     fn sums(pools: &Pools) -> &Pool<GradientSum<Self>> {
         &pools.single_sums
+    }
+    fn preactivations(pools: &Pools) -> &Pool<Preactivations<Self>> {
+        &pools.single_preactivations
+    }
+    fn kept(kept: &Kept) -> &KeptFields<Self> {
+        &kept.single
     }
     fn weights(packed: &PackedWeights) -> &Packed<Self> {
         match packed {
@@ -155,6 +177,12 @@ impl Precision for f64 {
     }
     fn sums(pools: &Pools) -> &Pool<GradientSum<Self>> {
         &pools.double_sums
+    }
+    fn preactivations(pools: &Pools) -> &Pool<Preactivations<Self>> {
+        &pools.double_preactivations
+    }
+    fn kept(kept: &Kept) -> &KeptFields<Self> {
+        &kept.double
     }
     fn weights(packed: &PackedWeights) -> &Packed<Self> {
         match packed {

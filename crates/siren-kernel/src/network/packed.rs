@@ -1,0 +1,141 @@
+//! Weights of a network, packed for the passes of one step.
+
+use std::sync::OnceLock;
+
+use super::edges;
+use super::plan::{Dense, Plan};
+use crate::function::Pointwise;
+use crate::product::panel::padded;
+use crate::{Level, Real};
+
+/// The weights of a network, packed for matrix products at one SIMD level. They are packed at their first use, and used for many chunks.
+pub struct Packed<T: Real> {
+    level: Level,
+    /// `Wᵀ` of each layer, for `Z = H Wᵀ`.
+    forward: OnceLock<Vec<T::PackedMatrix>>,
+    /// `W` of each layer, for `dH = dZ W`.
+    backward: OnceLock<Vec<T::PackedMatrix>>,
+    values: OnceLock<ValueWeights<T>>,
+}
+
+/// What the forward pass of values needs, with the factors of [`phase_factor`].
+pub(super) struct ValueWeights<T: Real> {
+    /// `f Wᵀ` of each layer that no other field holds; others are empty.
+    pub(super) products: Vec<T::PackedMatrix>,
+    /// `f b` of each layer, padded to whole vectors.
+    pub(super) biases: Vec<Vec<T>>,
+    /// `f Wᵀ` of the first layer if the plan has an [`edges::CoordinateLayer`], otherwise empty.
+    pub(super) first: Vec<T>,
+    /// `W` of the last layer if the plan has an [`edges::ChannelLayer`], otherwise empty.
+    pub(super) last: Vec<T>,
+}
+
+/// Returns the factor `f` of weights and bias of a layer of a pass over values.
+fn phase_factor<T: Real>(layer: &Dense) -> T {
+    match layer.pointwise {
+        Pointwise::Sine { omega } => T::of(T::phase_factor(omega)),
+        _ => T::of(1.0),
+    }
+}
+
+impl<T: Real> Packed<T> {
+    /// Prepares the weights of `params (P,)` for products at `level`.
+    ///
+    /// # Panics
+    /// If a range of `plan` exceeds `params`.
+    #[must_use]
+    pub fn new(level: Level, plan: &Plan, params: &[T]) -> Self {
+        for layer in &plan.layers {
+            assert!(
+                layer.weight.end <= params.len() && layer.bias.end <= params.len(),
+                "parameters of a network"
+            );
+        }
+        Self {
+            level,
+            forward: OnceLock::new(),
+            backward: OnceLock::new(),
+            values: OnceLock::new(),
+        }
+    }
+
+    /// Returns the weights of the forward pass. `plan` and `params` must be those of [`Packed::new`].
+    pub(super) fn forward(&self, plan: &Plan, params: &[T]) -> &[T::PackedMatrix] {
+        let pack = |layer: &Dense| {
+            let weight = &params[layer.weight.clone()];
+            T::pack_transposed(self.level, weight, layer.fan_out, layer.fan_in)
+        };
+        self.forward
+            .get_or_init(|| plan.layers.iter().map(pack).collect())
+    }
+
+    /// Returns the weights of the backward pass. `plan` and `params` must be those of [`Packed::new`].
+    pub(super) fn backward(&self, plan: &Plan, params: &[T]) -> &[T::PackedMatrix] {
+        let pack = |layer: &Dense| {
+            let weight = &params[layer.weight.clone()];
+            T::pack_matrix(self.level, weight, layer.fan_out, layer.fan_in)
+        };
+        self.backward
+            .get_or_init(|| plan.layers.iter().map(pack).collect())
+    }
+
+    /// Returns the weights of the forward pass of values. `plan` and `params` must be those of [`Packed::new`].
+    pub(super) fn values(&self, plan: &Plan, params: &[T]) -> &ValueWeights<T> {
+        self.values
+            .get_or_init(|| ValueWeights::new(self.level, plan, params))
+    }
+}
+
+impl<T: Real> ValueWeights<T> {
+    fn new(level: Level, plan: &Plan, params: &[T]) -> Self {
+        let last = plan.layers.len() - 1;
+        let is_edge = |index: usize| {
+            index == 0 && edges::has_coordinate_layer(plan)
+                || index == last && edges::has_channel_layer(plan)
+        };
+        let pack = |(index, layer): (usize, &Dense)| {
+            if is_edge(index) {
+                return T::PackedMatrix::default();
+            }
+            let factor: T = phase_factor(layer);
+            let weight = params[layer.weight.clone()].iter();
+            let weight: Vec<T> = weight.map(|&w| factor * w).collect();
+            T::pack_transposed(level, &weight, layer.fan_out, layer.fan_in)
+        };
+        let scale = |layer: &Dense| -> Vec<T> {
+            let factor: T = phase_factor(layer);
+            let bias = params[layer.bias.clone()].iter();
+            let mut bias: Vec<T> = bias.map(|&b| factor * b).collect();
+            bias.resize(padded(layer.fan_out), T::of(0.0));
+            bias
+        };
+        Self {
+            products: plan.layers.iter().enumerate().map(pack).collect(),
+            biases: plan.layers.iter().map(scale).collect(),
+            first: first_weight(plan, params),
+            last: last_weight(plan, params),
+        }
+    }
+}
+
+fn first_weight<T: Real>(plan: &Plan, params: &[T]) -> Vec<T> {
+    if !edges::has_coordinate_layer(plan) {
+        return Vec::new();
+    }
+    let layer = &plan.layers[0];
+    let (factor, weight) = (phase_factor::<T>(layer), &params[layer.weight.clone()]);
+    edges::padded_rows(layer.fan_out, layer.fan_in, |column, neuron| {
+        factor * weight[neuron * layer.fan_in + column]
+    })
+}
+
+fn last_weight<T: Real>(plan: &Plan, params: &[T]) -> Vec<T> {
+    if !edges::has_channel_layer(plan) {
+        return Vec::new();
+    }
+    let layer = &plan.layers[plan.layers.len() - 1];
+    let weight = &params[layer.weight.clone()];
+    edges::padded_rows(layer.fan_in, layer.fan_out, |channel, neuron| {
+        weight[channel * layer.fan_in + neuron]
+    })
+}
