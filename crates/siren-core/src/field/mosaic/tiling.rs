@@ -21,8 +21,9 @@ struct Axis {
     count: usize,
     /// Beginning of the first.
     start: f64,
-    /// Length of an interval.
+    /// Length of an interval, and its inverse.
     length: f64,
+    per_length: f64,
     /// Width of the zone around each inner border in which neighbors are blended.
     overlap: f64,
     /// Factor from coordinates to those of a tile.
@@ -68,6 +69,7 @@ impl Axis {
             count,
             start: -half,
             length,
+            per_length: 1.0 / length,
             overlap,
             scale: 2.0 / support,
         }
@@ -80,8 +82,8 @@ impl Axis {
 
     /// Returns the interval in which a coordinate lies; the first and the last one have no end.
     fn home(&self, x: f64) -> usize {
-        // A conversion from NaN gives 0.
-        let index = ((x - self.start) / self.length).floor().max(0.0) as usize;
+        // A conversion of negative numbers and NaN gives 0.
+        let index = ((x - self.start) * self.per_length) as usize;
         index.min(self.count - 1)
     }
 
