@@ -74,6 +74,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::pointwise::{Components, Shape, Stage};
 use self::tile::{Gradients, Tile, grow};
+use self::values::TileResults;
 use crate::product::WIDE;
 use crate::product::panel::{buffer_len, stride};
 use crate::{Level, Real};
@@ -361,7 +362,8 @@ impl<T: Real> Chunk<'_, T> {
                     *kept = rest;
                     own
                 });
-                self.forward_values(points.start, workspace, slot, activations, own, out);
+                let results = TileResults { out, kept: own };
+                self.forward_values(points.start, workspace, slot, activations, results);
                 continue;
             }
             self.forward_jets(points.start, workspace, slot);

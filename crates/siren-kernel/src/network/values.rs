@@ -31,6 +31,14 @@ fn block_rows(layer: &Dense, rows: usize) -> usize {
     most - most % ROW_PAD
 }
 
+/// Buffers for the results of a tile's forward pass.
+pub(super) struct TileResults<'a, T> {
+    /// Values `(points, c)`.
+    pub(super) out: &'a mut [T],
+    /// Preactivations for [`Chunk::restore`], if they are kept.
+    pub(super) kept: Option<&'a mut [T]>,
+}
+
 impl<T: Real> Chunk<'_, T> {
     /// Returns the coordinates of a tile.
     fn coords_of(&self, first_point: usize, tile: &Tile<T>) -> &[T] {
@@ -38,16 +46,16 @@ impl<T: Real> Chunk<'_, T> {
         &self.coords[first_point * dims..][..tile.points * dims]
     }
 
-    /// Writes the values of tile `slot` of the workspace to `out (points, c)`.
+    /// Computes the values of tile `slot` of the workspace.
     pub(super) fn forward_values(
         &self,
         first_point: usize,
         workspace: &mut Workspace<T>,
         slot: usize,
         activations: Activations,
-        mut kept: Option<&mut [T]>,
-        out: &mut [T],
+        results: TileResults<'_, T>,
     ) {
+        let TileResults { out, mut kept } = results;
         if !edges::has_coordinate_layer(self.plan) {
             self.encode(first_point, workspace, slot);
         }
