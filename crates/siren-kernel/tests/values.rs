@@ -115,7 +115,7 @@ fn values_and_gradients_agree_with_double_precision_at_every_level() {
                         difference(&found.gradient, &exact.gradient),
                     ];
                     assert!(
-                        errors.iter().all(|&error| error < 2e-5),
+                        errors.iter().all(|&error| error < 5e-5),
                         "{level} {dims} {width} {channels} {pointwise:?}: {errors:?}"
                     );
                 }
