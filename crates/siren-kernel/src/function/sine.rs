@@ -89,7 +89,7 @@ const SINE_OF_HALF_TURNS: [f32; 5] = [
     -0.598_242_16,
     2.550_069_8,
     -5.167_71,
-    3.141_592_7,
+    std::f32::consts::PI,
 ];
 /// `cos πr = 1 + r² (c₁ + …)`, the highest power first and 1 last.
 const COSINE_OF_HALF_TURNS: [f32; 5] = [0.220_080_64, -1.332_093_8, 4.058_451, -4.934_795, 1.0];
