@@ -8,7 +8,7 @@ use siren_core::field::{
 };
 use siren_core::objective::{Constraint, ValueMse};
 use siren_core::optimizer::{MuonConfig, OptimizerConfig};
-use siren_core::signal::{CoordinateRule, Grid, Sample, SubsetSampling, WholeSampler};
+use siren_core::signal::{Grid, Sample, SubsetSampling, WholeSampler};
 use siren_core::train::{TrainConfig, Trainer};
 
 /// Returns the config of a mosaic of small tiles.
@@ -403,10 +403,10 @@ fn mosaics_that_do_not_fit_are_refused_with_the_key() {
         }),
         ..config(&[12, 18], &[1.0, 1.0])
     };
-    let grid = Grid::new(&[60, 80], CoordinateRule::Stretch).unwrap();
-    let laid = below_one_network
-        .clone()
-        .lay_tiles(Some(&grid), FieldShape::new(2, 3));
+    let mut on_a_grid = below_one_network.clone();
+    let mosaic = on_a_grid.mosaic.as_mut().unwrap();
+    (mosaic.sides, mosaic.extents) = (vec![60, 80], vec![1.0, 1.0]);
+    let laid = on_a_grid.lay_tiles(FieldShape::new(2, 3));
     let message = laid.unwrap_err().to_string();
     assert!(
         message.contains("`field.mosaic.parameters` is 20"),
@@ -428,13 +428,14 @@ fn auto_gives_the_smallest_tiles_whose_networks_stay_within_the_number_of_parame
             hidden_layers: 2,
             mosaic: Some(MosaicConfig {
                 parameters,
+                sides: sides.to_vec(),
+                extents: vec![1.0; sides.len()],
                 ..MosaicConfig::default()
             }),
             ..SirenConfig::default()
         };
-        let grid = Grid::new(sides, CoordinateRule::Stretch).unwrap();
         let shape = FieldShape::new(sides.len(), 3);
-        config.lay_tiles(Some(&grid), shape).unwrap();
+        config.lay_tiles(shape).unwrap();
         let field = config.init_seeded(shape, 0).unwrap();
         (field.network().tiles(), field.parameters().len())
     };

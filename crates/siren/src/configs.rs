@@ -15,7 +15,7 @@ macro_rules! shipped {
 }
 
 /// Names and texts of the configs in `configs/`.
-const CONFIGS: [(&str, &str); 12] = shipped![
+const CONFIGS: [(&str, &str); 13] = shipped![
     "audio",
     "helmholtz",
     "helmholtz_inverse",
@@ -23,6 +23,7 @@ const CONFIGS: [(&str, &str); 12] = shipped![
     "hyper",
     "image",
     "image_inpainting",
+    "photo",
     "poisson",
     "shape",
     "shape_unoriented",

@@ -8,7 +8,6 @@ use super::mosaic::MosaicConfig;
 use super::omega::{AUTO, Omega, WeightNoise};
 use super::plan::parameters_of_one;
 use crate::error::{Error, Result};
-use crate::signal::Grid;
 
 /// Architecture and initialization of the network, an MLP whose hidden layers share one activation.
 ///
@@ -178,17 +177,14 @@ impl SirenConfig {
         }
     }
 
-    /// Gives a mosaic the grid of a signal of `shape`, and the side of its tiles if it is `"auto"`. A grid that it has already stays.
+    /// Computes the sides of a mosaic's tiles for a signal of `shape`, if they are not given.
     ///
     /// # Errors
     /// [`Error::InvalidValue`] if there is a mosaic, and it has no grid or does not fit it.
-    pub fn lay_tiles(&mut self, grid: Option<&Grid>, shape: FieldShape) -> Result<()> {
-        let Some(mosaic) = &mut self.mosaic else {
+    pub fn lay_tiles(&mut self, shape: FieldShape) -> Result<()> {
+        let Some(mosaic) = &self.mosaic else {
             return Ok(());
         };
-        if let Some(grid) = grid.filter(|_| mosaic.asks_for_grid()) {
-            *mosaic = mosaic.clone().on(grid);
-        }
         mosaic.validate_for(shape.in_features)?;
         let mut resolved = mosaic.clone();
         resolved.resolve(parameters_of_one(self, shape))?;

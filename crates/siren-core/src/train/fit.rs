@@ -150,7 +150,15 @@ impl<'a, T: Task> Fit<'a, T> {
 /// # Errors
 /// [`Error::InvalidValue`] if the signal does not vary, or may not be looked at as a whole.
 pub fn resolve(field: &mut SirenConfig, task: &impl Task, learning_rate: f64) -> Result<()> {
-    field.lay_tiles(task.grid().as_ref(), task.shape())?;
+    if let Some(mosaic) = &mut field.mosaic
+        && mosaic.asks_for_grid()
+        && let Some(grid) = task.grid()
+    {
+        let axes = 0..grid.sides().len();
+        mosaic.extents = axes.map(|axis| grid.extent(axis)).collect();
+        mosaic.sides = grid.sides().to_vec();
+    }
+    field.lay_tiles(task.shape())?;
     let Some(key) = field.asks_for_spectrum() else {
         return Ok(());
     };

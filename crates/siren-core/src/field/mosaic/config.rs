@@ -4,7 +4,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::tiling::Tiling;
 use crate::error::{Error, Result};
-use crate::signal::Grid;
 
 /// Largest number of axes of a mosaic.
 const MAX_AXES: usize = 3;
@@ -73,16 +72,6 @@ impl Default for MosaicConfig {
 }
 
 impl MosaicConfig {
-    /// Returns the mosaic on a grid.
-    #[must_use]
-    pub fn on(mut self, grid: &Grid) -> Self {
-        self.sides = grid.sides().to_vec();
-        self.extents = (0..self.sides.len())
-            .map(|axis| grid.extent(axis))
-            .collect();
-        self
-    }
-
     /// Returns whether the side of a tile is still to be computed.
     pub(in crate::field) fn is_auto(&self) -> bool {
         self.tile.is_empty()
