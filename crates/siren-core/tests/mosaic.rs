@@ -8,7 +8,7 @@ use siren_core::field::{
 };
 use siren_core::objective::{Constraint, ValueMse};
 use siren_core::optimizer::{MuonConfig, OptimizerConfig};
-use siren_core::signal::{Grid, Sample, SubsetSampling, WholeSampler};
+use siren_core::signal::{CoordinateRule, Grid, Sample, SubsetSampling, WholeSampler};
 use siren_core::train::{TrainConfig, Trainer};
 
 /// Returns the config of a mosaic of small tiles.
@@ -287,7 +287,7 @@ fn picture(grid: &Grid) -> Sample {
 
 /// Trains a mosaic, and returns the field and its last loss.
 fn trained(train: &TrainConfig, subset: bool) -> (Siren, f64) {
-    let grid = Grid::new(&[30, 36], Default::default()).unwrap();
+    let grid = Grid::new(&[30, 36], CoordinateRule::default()).unwrap();
     let config = config(&[30, 36], &[1.0, 1.0]);
     let mut trainer = Trainer::new(field(&config, 1, DType::F32), train).unwrap();
     let sample = picture(&grid);

@@ -236,7 +236,7 @@ impl<T: Precision> CustomOp2 for MosaicOperation<T> {
             read(coords, |coords: &[T]| {
                 read(params, |params: &[T]| {
                     read(&d_jets, |d_jets: &[T]| {
-                        self.backward(coords, params, d_jets, sums)
+                        self.backward(coords, params, d_jets, sums);
                     })
                 })
             })??
