@@ -141,7 +141,7 @@ fn value_gradient_and_laplacian_have_no_jump_at_the_ends_and_in_the_middle_of_an
     }
 }
 
-/// Adds one field's worth of parameters to a test: the field that the parameters of one tile make.
+/// Returns the field that the network of one tile is in the tile's own coordinates.
 fn tile_of(field: &Siren, config: &SirenConfig, tile: usize) -> Siren {
     let single = SirenConfig {
         mosaic: None,

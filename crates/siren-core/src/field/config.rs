@@ -196,7 +196,7 @@ impl SirenConfig {
     /// Checks that no value is still `"auto"`.
     pub(super) fn must_be_resolved(&self) -> Result<()> {
         if let Some(mosaic) = &self.mosaic
-            && mosaic.is_auto()
+            && mosaic.asks_for_tiles()
         {
             let expected = "given before a network is made: `SirenConfig::lay_tiles` computes it";
             return Err(Error::invalid("field.mosaic.tile", "unknown", expected));

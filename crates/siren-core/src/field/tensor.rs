@@ -44,6 +44,21 @@ pub fn read<T: Element, R>(
     Ok(use_elements(contiguous::<T>(storage, layout)?))
 }
 
+/// Calls `use_elements` with the elements of three contiguous tensors in CPU memory, without copies.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_three<T: Element, R>(
+    [first, second, third]: [&Tensor; 3],
+    use_elements: impl FnOnce([&[T]; 3]) -> R,
+) -> candle_core::Result<R> {
+    read(first, |first: &[T]| {
+        read(second, |second: &[T]| {
+            read(third, |third: &[T]| use_elements([first, second, third]))
+        })
+    })??
+}
+
 /// Returns the elements of a storage that a contiguous layout covers.
 ///
 /// # Errors

@@ -77,14 +77,8 @@ impl<T: Real> Chunk<'_, T> {
         let components = self.carried();
         let rows = components.count() * tile.points;
         let values_only = components.count() == 1;
-        let backward = self.packed.backward(self.plan, self.params);
-        let has_learned_encoding = matches!(self.plan.features, Features::Rbf { .. });
         for (l, layer) in self.plan.layers.iter().enumerate().rev() {
-            let Gradients {
-                upstream,
-                downstream,
-                sum,
-            } = gradients;
+            let Gradients { upstream, sum, .. } = gradients;
             let d_bias = &mut sum.d_params[layer.bias.clone()];
             let mut stage = self.stage(layer, tile.points);
             if self.form() == Form::Adjoint && l + 1 < self.plan.layers.len() {
@@ -97,25 +91,46 @@ impl<T: Real> Chunk<'_, T> {
                 stage.pointwise = Pointwise::Linear;
             }
             stage.backward(&tile.preactivations[l], upstream, d_bias, scratch);
-            let dz = rows_of(upstream, rows, layer.fan_out);
-            let input = rows_of(&tile.inputs[l], rows, layer.fan_in);
-            T::multiply_transposed(self.level, dz, input, &mut sum.d_weights[l]);
-            if l > 0 || has_learned_encoding {
-                grow(downstream, buffer_len(rows, layer.fan_in));
-                let out = Destination {
-                    data: downstream.as_mut_slice(),
-                    stride: stride(layer.fan_in),
-                };
-                let epilogue = if values_only && l > 0 {
-                    Epilogue::Multiply(&tile.preactivations[l - 1])
-                } else {
-                    Epilogue::Overwrite
-                };
-                T::multiply(self.level, dz, &backward[l], out, epilogue);
-                std::mem::swap(*upstream, *downstream);
-            }
+            let epilogue = if values_only && l > 0 {
+                Epilogue::Multiply(&tile.preactivations[l - 1])
+            } else {
+                Epilogue::Overwrite
+            };
+            self.backward_product(l, &tile.inputs[l], rows, gradients, epilogue);
         }
         self.backward_centers(first_point, tile, gradients, scratch);
+    }
+
+    /// Backward pass of the product of layer `l` with an `input` of `rows` rows: from the gradient with respect to its result, in
+    /// `gradients.upstream`, to those with respect to the weights and, unless nothing before it is learned, to the input, in the same place.
+    pub(super) fn backward_product(
+        &self,
+        l: usize,
+        input: &[T],
+        rows: usize,
+        gradients: &mut Gradients<'_, T>,
+        epilogue: Epilogue<'_, T>,
+    ) {
+        let layer = &self.plan.layers[l];
+        let Gradients {
+            upstream,
+            downstream,
+            sum,
+        } = gradients;
+        let dz = rows_of(upstream, rows, layer.fan_out);
+        let input = rows_of(input, rows, layer.fan_in);
+        T::multiply_transposed(self.level, dz, input, &mut sum.d_weights[l]);
+        let has_learned_encoding = matches!(self.plan.features, Features::Rbf { .. });
+        if l > 0 || has_learned_encoding {
+            grow(downstream, buffer_len(rows, layer.fan_in));
+            let out = Destination {
+                data: downstream.as_mut_slice(),
+                stride: stride(layer.fan_in),
+            };
+            let weight = &self.packed.backward(self.plan, self.params)[l];
+            T::multiply(self.level, dz, weight, out, epilogue);
+            std::mem::swap(*upstream, *downstream);
+        }
     }
 
     /// Backward pass of radial basis functions, if the network has any: adds the gradient with respect to their centers and widths.

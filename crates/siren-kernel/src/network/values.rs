@@ -5,8 +5,6 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::encoding::Features;
-use super::jets::rows_of;
 use super::plan::Dense;
 use super::pointwise::{Scratch, Shape, add};
 use super::tile::{Gradients, Tile, Workspace, grow};
@@ -269,35 +267,18 @@ impl<T: Real> Chunk<'_, T> {
         scratch: &mut Scratch<T>,
     ) {
         let layer = &self.plan.layers[l];
-        let Gradients {
-            upstream,
-            downstream,
-            sum,
-        } = gradients;
+        let Gradients { upstream, sum, .. } = gradients;
         let d_bias = &mut sum.d_params[layer.bias.clone()];
         let mut stage = self.stage(layer, tile.points);
         // The product of the layer above has already multiplied by `σ'`.
         stage.pointwise = Pointwise::Linear;
         stage.backward(&[], upstream, d_bias, scratch);
-        let dz = rows_of(upstream, tile.points, layer.fan_out);
-        let input = rows_of(&tile.inputs[l], tile.points, layer.fan_in);
-        T::multiply_transposed(self.level, dz, input, &mut sum.d_weights[l]);
-        let has_learned_encoding = matches!(self.plan.features, Features::Rbf { .. });
-        if l > 0 || has_learned_encoding {
-            grow(downstream, buffer_len(tile.points, layer.fan_in));
-            let out = Destination {
-                data: downstream.as_mut_slice(),
-                stride: stride(layer.fan_in),
-            };
-            let epilogue = if l > 0 {
-                Epilogue::Multiply(&tile.preactivations[l - 1])
-            } else {
-                Epilogue::Overwrite
-            };
-            let weight = &self.packed.backward(self.plan, self.params)[l];
-            T::multiply(self.level, dz, weight, out, epilogue);
-            std::mem::swap(*upstream, *downstream);
-        }
+        let epilogue = if l > 0 {
+            Epilogue::Multiply(&tile.preactivations[l - 1])
+        } else {
+            Epilogue::Overwrite
+        };
+        self.backward_product(l, &tile.inputs[l], tile.points, gradients, epilogue);
     }
 }
 

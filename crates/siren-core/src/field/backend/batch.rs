@@ -7,7 +7,7 @@ use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Result, Shape, T
 use siren_kernel::network::{Order, Plan};
 
 use super::frequency;
-use crate::field::tensor::{Element, contiguous, read};
+use crate::field::tensor::{Element, contiguous, read_three};
 
 /// Overwrites a range of elements of the jets `(b, n, c, 1 + d + K)` by the gradient of a loss with respect to them, and returns the loss of
 /// these elements.
@@ -95,17 +95,13 @@ impl<B> BatchJets<B> {
     where
         B: BatchComputation<T>,
     {
-        let gradient = read(coords, |coords: &[T]| {
-            read(params, |params: &[T]| {
-                read(d_jets, |d_jets: &[T]| {
-                    let copy_d_jets = |range: Range<usize>, jets: &mut [T]| {
-                        jets.copy_from_slice(&d_jets[range]);
-                        0.0
-                    };
-                    self.0.gradient(coords, params, &copy_d_jets)
-                })
-            })?
-        })???;
+        let gradient = read_three([coords, params, d_jets], |[coords, params, d_jets]| {
+            let copy_d_jets = |range: Range<usize>, jets: &mut [T]| {
+                jets.copy_from_slice(&d_jets[range]);
+                0.0
+            };
+            self.0.gradient(coords, params, &copy_d_jets)
+        })??;
         Tensor::from_vec(gradient.d_params, params.shape(), &Device::Cpu)
     }
 }

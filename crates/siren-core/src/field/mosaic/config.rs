@@ -2,11 +2,9 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::tiling::Tiling;
+use super::tiling::{MAX_AXES, Tiling};
 use crate::error::{Error, Result};
 
-/// Largest number of axes of a mosaic.
-const MAX_AXES: usize = 3;
 /// Number of parameters for each sample of a signal, by rule: about what published fits of photographs with small networks have.
 const PARAMETERS_PER_SAMPLE: f64 = 1.5;
 /// Largest overlap, in samples.
@@ -73,7 +71,7 @@ impl Default for MosaicConfig {
 
 impl MosaicConfig {
     /// Returns whether the side of a tile is still to be computed.
-    pub(in crate::field) fn is_auto(&self) -> bool {
+    pub(in crate::field) fn asks_for_tiles(&self) -> bool {
         self.tile.is_empty()
     }
 
@@ -89,7 +87,7 @@ impl MosaicConfig {
     /// # Errors
     /// [`Error::InvalidValue`] if not even one network has so few parameters.
     pub(in crate::field) fn resolve(&mut self, network: usize) -> Result<()> {
-        if !self.is_auto() {
+        if !self.asks_for_tiles() {
             return Ok(());
         }
         let samples: usize = self.sides.iter().product();
@@ -150,7 +148,7 @@ impl MosaicConfig {
     pub(in crate::field) fn validate(&self) -> Result<()> {
         let sides = &self.tile;
         let tile = || format!("{KEY}.tile");
-        if (sides.is_empty() && !self.is_auto()) || sides.len() > MAX_AXES {
+        if sides.len() > MAX_AXES {
             let expected = "a number of samples, or one for each of 1 to 3 axes";
             return Err(Error::invalid(&tile(), format!("{sides:?}"), expected));
         }

@@ -5,8 +5,8 @@ use siren_kernel::network::{Order, Trace};
 use super::config::MosaicConfig;
 use crate::error::Result;
 
-/// Largest number of axes.
-const AXES: usize = 3;
+/// Largest number of axes of a mosaic.
+pub(super) const MAX_AXES: usize = 3;
 
 /// Tiles of equal size on a grid, row-major with the first axis slowest.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +42,7 @@ struct AxisWeight {
 pub(in crate::field) struct Weight {
     pub(in crate::field) tile: usize,
     /// Weights on the axes with their first two derivatives.
-    axes: [[f64; 3]; AXES],
+    axes: [[f64; 3]; MAX_AXES],
     dims: usize,
 }
 
@@ -156,7 +156,7 @@ impl Tiling {
     /// Calls `add` with each tile that has a weight at a point, at most 2ᵈ.
     pub(in crate::field) fn for_each_weight(&self, point: &[f64], mut add: impl FnMut(Weight)) {
         let dims = self.dims();
-        let mut found = [([AxisWeight::default(); 2], 1); AXES];
+        let mut found = [([AxisWeight::default(); 2], 1); MAX_AXES];
         for ((found, axis), &x) in found.iter_mut().zip(&self.axes).zip(point) {
             *found = axis.weights(x);
         }
@@ -167,7 +167,7 @@ impl Tiling {
             });
             return add(Weight {
                 tile,
-                axes: [[1.0, 0.0, 0.0]; AXES],
+                axes: [[1.0, 0.0, 0.0]; MAX_AXES],
                 dims,
             });
         }
@@ -178,7 +178,7 @@ impl Tiling {
             }
             let mut weight = Weight {
                 tile: 0,
-                axes: [[1.0, 0.0, 0.0]; AXES],
+                axes: [[1.0, 0.0, 0.0]; MAX_AXES],
                 dims,
             };
             for (axis, place) in self.axes.iter().enumerate() {
@@ -229,12 +229,12 @@ impl Tiling {
 impl Weight {
     /// Returns `W`.
     pub(in crate::field) fn value(&self) -> f64 {
-        self.derivative([AXES, AXES])
+        self.derivative([MAX_AXES, MAX_AXES])
     }
 
     /// Returns `∂W/∂xᵢ`.
     pub(in crate::field) fn slope(&self, i: usize) -> f64 {
-        self.derivative([i, AXES])
+        self.derivative([i, MAX_AXES])
     }
 
     /// Returns `∂²W/∂xᵢ∂xⱼ`.

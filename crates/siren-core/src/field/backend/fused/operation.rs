@@ -9,7 +9,7 @@ use siren_kernel::network::{Chunk, Order, Plan};
 
 use super::super::lock;
 use super::precision::{PackedWeights, Pools, Precision, Sum, Tape};
-use crate::field::tensor::{contiguous, read};
+use crate::field::tensor::{contiguous, read_three};
 
 /// One application of a network to a chunk of points.
 pub(super) struct JetOperation {
@@ -83,13 +83,9 @@ impl JetOperation {
         sum: &mut Sum,
     ) -> candle_core::Result<()> {
         let d_jets = d_jets.contiguous()?;
-        read(coords, |coords: &[T]| {
-            read(params, |params: &[T]| {
-                read(&d_jets, |d_jets: &[T]| {
-                    self.backward_slices(coords, params, d_jets, sum);
-                })
-            })?
-        })?
+        read_three([coords, params, &d_jets], |[coords, params, d_jets]| {
+            self.backward_slices::<T>(coords, params, d_jets, sum);
+        })
     }
 
     fn backward_slices<T: Precision>(

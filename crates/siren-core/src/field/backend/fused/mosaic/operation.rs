@@ -10,7 +10,7 @@ use super::super::precision::Precision;
 use super::blend::Blending;
 use super::{Shared, TileSums, TileWeights, Tiles};
 use crate::field::mosaic::Tiling;
-use crate::field::tensor::{contiguous, read};
+use crate::field::tensor::{contiguous, read_three};
 
 /// One application of a mosaic to a chunk of points.
 pub(super) struct MosaicOperation<T: Precision> {
@@ -233,13 +233,9 @@ impl<T: Precision> CustomOp2 for MosaicOperation<T> {
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
         let d_jets = d_jets.contiguous()?;
         let backward = |sums: &mut TileSums<T>| {
-            read(coords, |coords: &[T]| {
-                read(params, |params: &[T]| {
-                    read(&d_jets, |d_jets: &[T]| {
-                        self.backward(coords, params, d_jets, sums);
-                    })
-                })
-            })??
+            read_three([coords, params, &d_jets], |[coords, params, d_jets]| {
+                self.backward(coords, params, d_jets, sums);
+            })
         };
         if let Some(accumulator) = &self.accumulator {
             backward(&mut lock(accumulator))?;
