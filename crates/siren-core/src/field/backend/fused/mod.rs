@@ -1,5 +1,6 @@
 //! Backend of the CPU: a whole network as one operation of `siren-kernel`, with its own backward pass.
 
+mod accumulator;
 mod batch;
 mod mosaic;
 mod operation;
@@ -8,10 +9,10 @@ mod precision;
 use std::sync::{Arc, Mutex};
 
 use candle_core::Tensor;
-use candle_core::backprop::GradStore;
 use siren_kernel::Level;
 use siren_kernel::network::{self, Order, Plan};
 
+use self::accumulator::{Accumulator, SummingPass};
 use self::batch::BatchOperation;
 pub(in super::super) use self::mosaic::Mosaics;
 use self::operation::JetOperation;
@@ -19,7 +20,7 @@ use self::precision::{Kept, PackedWeights, Pools, Sum, Tape};
 use super::batch::batch_jets;
 use super::effective::EffectiveParameters;
 use super::square_error::square_error;
-use super::{Accumulate, Backend, Pass, Threads, lock, same_kind};
+use super::{Accumulate, Backend, Pass, Threads};
 use crate::error::Result;
 use crate::field::gradients::{FlatGradient, Gradients};
 
@@ -136,11 +137,7 @@ impl Pass for FusedPass {
     }
 
     fn accumulator(&self) -> candle_core::Result<Box<dyn Accumulate>> {
-        let zero = Sum::zero(self.params.plan(), &self.pools, self.params.leaf().dtype());
-        Ok(Box::new(FusedAccumulator {
-            pass: self.clone(),
-            sum: Arc::new(Mutex::new(zero)),
-        }))
+        Ok(Box::new(Accumulator::zero(self)))
     }
 
     fn gradient_of(&self, raw: &Tensor) -> candle_core::Result<FlatGradient> {
@@ -148,37 +145,32 @@ impl Pass for FusedPass {
     }
 }
 
-/// Gradient to which the backward pass of the operation adds.
-struct FusedAccumulator {
-    pass: FusedPass,
-    sum: Arc<Mutex<Sum>>,
-}
+impl SummingPass for FusedPass {
+    type Sum = Sum;
 
-impl Accumulate for FusedAccumulator {
-    fn jets(&mut self, coords: &Tensor, order: &Order) -> candle_core::Result<Tensor> {
-        let operation = self.pass.operation(order, Some(&self.sum));
-        self.pass.params.apply_summing(coords, operation)
+    fn zero(&self) -> Sum {
+        Sum::zero(self.params.plan(), &self.pools, self.params.leaf().dtype())
     }
 
-    /// Does nothing: the backward pass has added the gradient already.
-    fn collect(&mut self, _store: &GradStore) -> candle_core::Result<()> {
-        Ok(())
+    fn summing_jets(
+        &self,
+        coords: &Tensor,
+        order: &Order,
+        sum: &Arc<Mutex<Sum>>,
+    ) -> candle_core::Result<Tensor> {
+        let operation = self.operation(order, Some(sum));
+        self.params.apply_summing(coords, operation)
     }
 
-    fn merge(&mut self, other: Box<dyn Accumulate>) -> candle_core::Result<()> {
-        let other = same_kind::<Self>(other)?;
-        let taken = lock(&other.sum).take();
-        lock(&self.sum).add(taken, &self.pass.pools);
-        Ok(())
+    fn take(sum: &mut Sum) -> Sum {
+        sum.take()
     }
 
-    fn into_raw(self: Box<Self>) -> candle_core::Result<Tensor> {
-        let FusedPass { pools, params, .. } = &self.pass;
-        lock(&self.sum).take().finish(params.plan(), pools)
+    fn add(&self, sum: &mut Sum, other: Sum) {
+        sum.add(other, &self.pools);
     }
 
-    fn finish(self: Box<Self>) -> candle_core::Result<FlatGradient> {
-        let pass = self.pass.clone();
-        pass.gradient_of(&self.into_raw()?)
+    fn flat(&self, sum: Sum) -> candle_core::Result<Tensor> {
+        sum.finish(self.params.plan(), &self.pools)
     }
 }

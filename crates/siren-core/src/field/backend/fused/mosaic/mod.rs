@@ -6,14 +6,14 @@ mod operation;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor};
 use siren_kernel::Level;
 use siren_kernel::network::{GradientSum, Order, Packed, Plan};
 
 use self::operation::{MosaicOperation, TileTape};
 use super::super::effective::EffectiveParameters;
-use super::super::{Accumulate, Backend, Pass, Threads, lock, same_kind};
+use super::super::{Accumulate, Backend, Pass, Threads};
+use super::accumulator::{Accumulator, SummingPass};
 use super::precision::{Pools, Precision};
 use super::{EVALUATION_POINTS, Fused};
 use crate::error::{Error, Result};
@@ -232,11 +232,7 @@ impl<T: Precision> Pass for MosaicPass<T> {
     }
 
     fn accumulator(&self) -> candle_core::Result<Box<dyn Accumulate>> {
-        let zero = TileSums::zero(self.shared.tiling.count());
-        Ok(Box::new(MosaicAccumulator {
-            pass: self.clone(),
-            sums: Arc::new(Mutex::new(zero)),
-        }))
+        Ok(Box::new(Accumulator::zero(self)))
     }
 
     fn gradient_of(&self, raw: &Tensor) -> candle_core::Result<FlatGradient> {
@@ -282,44 +278,32 @@ fn sorted_by_key(points: Vec<u32>, count: usize, key: impl Fn(&u32) -> usize) ->
     sorted
 }
 
-/// Gradients to which the backward pass of the operation adds.
-struct MosaicAccumulator<T: Precision> {
-    pass: MosaicPass<T>,
-    sums: Arc<Mutex<TileSums<T>>>,
-}
+impl<T: Precision> SummingPass for MosaicPass<T> {
+    type Sum = TileSums<T>;
 
-impl<T: Precision> MosaicAccumulator<T> {
-    fn take(&self) -> TileSums<T> {
-        std::mem::replace(
-            &mut lock(&self.sums),
-            TileSums::zero(self.pass.shared.tiling.count()),
-        )
-    }
-}
-
-impl<T: Precision> Accumulate for MosaicAccumulator<T> {
-    fn jets(&mut self, coords: &Tensor, order: &Order) -> candle_core::Result<Tensor> {
-        let operation = self.pass.operation(order, Some(&self.sums));
-        self.pass.params.apply_summing(coords, operation)
+    fn zero(&self) -> TileSums<T> {
+        TileSums::zero(self.shared.tiling.count())
     }
 
-    /// Does nothing: the backward pass has added the gradient already.
-    fn collect(&mut self, _store: &GradStore) -> candle_core::Result<()> {
-        Ok(())
+    fn summing_jets(
+        &self,
+        coords: &Tensor,
+        order: &Order,
+        sums: &Arc<Mutex<TileSums<T>>>,
+    ) -> candle_core::Result<Tensor> {
+        let operation = self.operation(order, Some(sums));
+        self.params.apply_summing(coords, operation)
     }
 
-    fn merge(&mut self, other: Box<dyn Accumulate>) -> candle_core::Result<()> {
-        let other = same_kind::<Self>(other)?;
-        lock(&self.sums).add(other.take(), &self.pass.shared.pools);
-        Ok(())
+    fn take(sums: &mut TileSums<T>) -> TileSums<T> {
+        TileSums(std::mem::take(&mut sums.0))
     }
 
-    fn into_raw(self: Box<Self>) -> candle_core::Result<Tensor> {
-        let plan = Arc::clone(self.pass.params.plan());
-        self.take().finish(&plan, &self.pass.shared)
+    fn add(&self, sums: &mut TileSums<T>, others: TileSums<T>) {
+        sums.add(others, &self.shared.pools);
     }
 
-    fn finish(self: Box<Self>) -> candle_core::Result<FlatGradient> {
-        Ok(self.into_raw()?.into())
+    fn flat(&self, sums: TileSums<T>) -> candle_core::Result<Tensor> {
+        sums.finish(self.params.plan(), &self.shared)
     }
 }
