@@ -1,12 +1,13 @@
 //! Muon.
 
+mod matrix;
 mod shared;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::Tensor;
 use serde::de::MapAccess;
 use serde::{Deserialize, Deserializer, Serialize};
-use siren_kernel::product::Matrix;
 
+use self::matrix::{LARGEST_SINGULAR_VALUE, MatrixRule, scale};
 use self::shared::MatrixStep;
 use super::adam::{Adam, AdamConfig, Decay, check_decay};
 use super::elementwise::are_far_from_infinite;
@@ -15,7 +16,6 @@ use super::group::Group;
 use super::{Optimizer, OptimizerState, Problem, positive};
 use crate::config::variant::{self, Variant};
 use crate::error::{Error, Result};
-use crate::field::tensor::Element;
 use crate::field::{
     Entry, FlatGradient, MuonConstants, Parameters, Resident, ResidentGradient, ResidentMatrix,
     ResidentMuon, Role,
@@ -156,7 +156,7 @@ struct Hidden {
     momentum: Tensor,
 }
 
-/// A hidden matrix and its momentum after a step.
+/// A hidden matrix `(m n,)` and its momentum `(m, n)` after a step.
 struct Stepped {
     weight: Tensor,
     momentum: Tensor,
@@ -218,7 +218,7 @@ impl Muon {
             })?,
         };
         let bound = before.max(evaluation.norm * evaluation.factor);
-        let scale = |hidden: &Hidden| scale(hidden.entry.shape[0], hidden.entry.shape[1]);
+        let scale = |hidden: &Hidden| scale([hidden.entry.shape[0], hidden.entry.shape[1]]);
         let scale = self.matrices.iter().map(scale).fold(1.0, f64::max);
         let distance = rate * scale * LARGEST_SINGULAR_VALUE;
         let Some(step) = step.filter(|_| are_far_from_infinite([bound, distance])) else {
@@ -280,19 +280,17 @@ impl Optimizer for Muon {
         let taken = self.others.steps_taken();
         let rate = self.rate(learning_rate);
         let theta = parameters.var()?.as_detached_tensor();
-        let gradient = (evaluation.gradient.tensor()? * evaluation.factor)?;
         let stepped = self.stepped(&MatrixStep {
             theta: &theta,
-            gradient: &gradient,
-            rate,
+            gradient: &evaluation.gradient.tensor()?,
+            rule: MatrixRule::new(&self.config, rate, evaluation.factor),
             taken,
         })?;
         // The other optimizer may fail, and nothing has been changed by then.
         self.others.apply(parameters, &evaluation, learning_rate)?;
         for (hidden, stepped) in self.matrices.iter_mut().zip(stepped) {
-            let flat = stepped.weight.flatten_all()?.contiguous()?;
             let theta = parameters.var()?;
-            theta.slice_set(&flat, 0, hidden.entry.range.start)?;
+            theta.slice_set(&stepped.weight, 0, hidden.entry.range.start)?;
             hidden.momentum = stepped.momentum;
         }
         Ok(evaluation)
@@ -343,90 +341,6 @@ fn uploaded(matrices: &[Hidden], parameters: &dyn Resident) -> Result<Box<dyn Re
     let places: Vec<ResidentMatrix> = matrices.iter().map(place).collect();
     let momenta: Vec<&Tensor> = matrices.iter().map(|hidden| &hidden.momentum).collect();
     Ok(parameters.muon(&places, &momenta)?)
-}
-
-/// Upper bound of the singular values of what is iterated, and so of its elements.
-const LARGEST_SINGULAR_VALUE: f64 = 1.3;
-/// Of the quintic `p(x) = a x + b x³ + c x⁵` that is iterated: it drives every singular value in (0, 1] into [0.68, 1.13],
-/// fast where they are small.
-const QUINTIC: [f64; 3] = [3.4445, -4.775, 2.0315];
-/// Added to the norm by which the first iterate is divided.
-const EPSILON: f64 = 1e-7;
-
-/// Computes one step of one matrix `W (m, n)`, as PyTorch's `Muon` does, but in the precision of the parameters, not in bfloat16:
-///
-/// ```text
-/// M ← μ M + (1 − μ) G        U = μ M + (1 − μ) G
-/// W ← W (1 − η λ) − η √max(1, m/n) · NS(U / ‖U‖)
-/// ```
-///
-/// where `NS` iterates `X ← a X + (b A + c A²) X`, `A = X Xᵀ`: an approximation of the nearest orthogonal matrix.
-fn step(
-    config: &MuonConfig,
-    weight: &Tensor,
-    momentum: &Tensor,
-    gradient: &Tensor,
-    learning_rate: f64,
-) -> Result<Stepped> {
-    let (rows, columns) = gradient.dims2()?;
-    let momentum = blended(config, momentum, gradient)?;
-    let direction = blended(config, &momentum, gradient)?;
-    let direction = orthogonalized(&direction, config.iterations)?;
-    let scale = scale(rows, columns);
-    let weight = (weight * (1.0 - learning_rate * config.weight_decay))?;
-    Ok(Stepped {
-        weight: (weight - (direction * (learning_rate * scale))?)?,
-        momentum,
-    })
-}
-
-/// `μ M + (1 − μ) G`.
-fn blended(config: &MuonConfig, momentum: &Tensor, gradient: &Tensor) -> Result<Tensor> {
-    Ok(((momentum * config.momentum)? + (gradient * (1.0 - config.momentum))?)?)
-}
-
-/// `√max(1, m/n)`, by which the step of a matrix `(m, n)` is multiplied.
-fn scale(rows: usize, columns: usize) -> f64 {
-    (rows as f64 / columns as f64).max(1.0).sqrt()
-}
-
-/// `NS(U / ‖U‖)`, on the CPU.
-fn orthogonalized(matrix: &Tensor, iterations: usize) -> Result<Tensor> {
-    let here = matrix.to_device(&Device::Cpu)?;
-    let done = match here.dtype() {
-        DType::F64 => iterated::<f64>(&here, iterations),
-        _ => iterated::<f32>(&here, iterations),
-    };
-    Ok(done?.to_device(matrix.device())?)
-}
-
-/// The iteration on `Y = Xᵀ`, which is tall, so that `A = Yᵀ Y` is the smaller of the two squares: `Y ← a Y + Y (b A + c A²)`.
-fn iterated<T: Element>(matrix: &Tensor, iterations: usize) -> Result<Tensor> {
-    let (rows, columns) = matrix.dims2()?;
-    let wide = rows < columns;
-    let tall = if wide { matrix.t()? } else { matrix.clone() };
-    let shape = tall.dims2()?;
-    let numbers = tall.flatten_all()?.to_vec1::<T>()?;
-    let squares = numbers.iter().map(|x| x.to_double().powi(2));
-    let norm = squares.sum::<f64>().sqrt() + EPSILON;
-    let numbers: Vec<T> = numbers
-        .iter()
-        .map(|x| T::of(x.to_double() / norm))
-        .collect();
-    let [a, b, c] = QUINTIC.map(T::of);
-    let mut y = Matrix::from_row_major(shape.0, shape.1, &numbers);
-    let mut product = y.clone();
-    let [mut square, mut fourth] = [(); 2].map(|()| Matrix::zeros(shape.1, shape.1));
-    for _ in 0..iterations {
-        y.gram(&mut square);
-        // It is symmetric: its own square is that of its transpose with itself.
-        square.gram(&mut fourth);
-        square.zip_mut_with(&fourth, |s, f| b * s + c * f);
-        y.multiply(&square, &mut product);
-        y.zip_mut_with(&product, |y, p| a * y + p);
-    }
-    let done = Tensor::from_vec(y.to_vec(), shape, &Device::Cpu)?;
-    Ok(if wide { done.t()?.contiguous()? } else { done })
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::StridedMatrix;
 use super::panel::{ROW_PAD, buffer_len, stride};
-use super::{Destination, Epilogue, StridedMatrix};
 use crate::{Level, Real};
 
 /// Number of rows that a thread computes at once: a multiple of every micro-kernel's.
@@ -63,6 +63,31 @@ impl<T: Real> Matrix<T> {
         matrix
     }
 
+    /// Returns the transpose.
+    #[must_use]
+    pub fn transposed(&self) -> Self {
+        let mut out = Self::zeros(self.columns, self.rows);
+        self.transpose_into(&mut out);
+        out
+    }
+
+    /// Writes the transpose to `out`.
+    ///
+    /// # Panics
+    /// If `out` is not `(columns, rows)`.
+    pub fn transpose_into(&self, out: &mut Self) {
+        let expected = [self.columns, self.rows];
+        assert_eq!(out.shape(), expected, "shape of a transposed matrix");
+        let rows = self.data.chunks_exact(stride(self.columns)).take(self.rows);
+        let distance = stride(self.rows);
+        for (place, row) in rows.enumerate() {
+            let column = out.data[place..].iter_mut().step_by(distance);
+            for (out, &element) in column.zip(&row[..self.columns]) {
+                *out = element;
+            }
+        }
+    }
+
     /// Copies the elements in row-major order.
     #[must_use]
     pub fn to_vec(&self) -> Vec<T> {
@@ -83,6 +108,13 @@ impl<T: Real> Matrix<T> {
         }
     }
 
+    /// Replaces each element `a` by `f(a)`, as [`zip_mut_with`](Self::zip_mut_with) does.
+    pub fn map(&mut self, f: impl Fn(T) -> T) {
+        for a in &mut self.data {
+            *a = f(*a);
+        }
+    }
+
     /// Computes the Gram matrix `out = Aᵀ A`.
     ///
     /// # Panics
@@ -91,28 +123,21 @@ impl<T: Real> Matrix<T> {
         let expected = [self.columns, self.columns];
         assert_eq!(out.shape(), expected, "shape of a Gram matrix");
         out.data.fill(T::of(0.0));
-        out.fill_blocks(|level, columns, out| {
-            let a = self.view(columns.start, self.rows, columns.len());
-            let b = self.view(0, self.rows, self.columns);
-            T::multiply_transposed(level, a, b, out);
-        });
+        self.add_transposed_product(self, out);
     }
 
-    /// Computes `out = A B`, where `B` is `other`.
+    /// Adds the product `Aᵀ B`, where `B` is `other`, to `out`.
     ///
     /// # Panics
-    /// If `B` has not as many rows as `A` has columns, or `out` is not of the shape of the product.
-    pub fn multiply(&self, other: &Self, out: &mut Self) {
-        let expected = [self.rows, other.columns];
+    /// If `B` has not as many rows as `A`, or `out` is not of the shape of the product.
+    pub fn add_transposed_product(&self, other: &Self, out: &mut Self) {
+        let expected = [self.columns, other.columns];
         assert_eq!(out.shape(), expected, "shape of a matrix product");
-        let packed = T::pack_matrix(Level::best(), &other.to_vec(), other.rows, other.columns);
-        out.fill_blocks(|level, rows, out| {
-            let a = self.view(rows.start * stride(self.columns), rows.len(), self.columns);
-            let out = Destination {
-                data: out,
-                stride: stride(other.columns),
-            };
-            T::multiply(level, a, &packed, out, Epilogue::Overwrite);
+        assert_eq!(self.rows, other.rows, "rows of a transposed product");
+        out.fill_blocks(|level, columns, out| {
+            let a = self.view(columns.start, self.rows, columns.len());
+            let b = other.view(0, other.rows, other.columns);
+            T::multiply_transposed(level, a, b, out);
         });
     }
 
@@ -134,6 +159,9 @@ impl<T: Real> Matrix<T> {
     fn fill_blocks(&mut self, fill: impl Fn(Level, Range<usize>, &mut [T]) + Sync) {
         let level = Level::best();
         let rows = self.rows;
+        if rows <= BLOCK {
+            return fill(level, 0..rows, &mut self.data);
+        }
         let blocks = self.data.par_chunks_mut(BLOCK * stride(self.columns));
         blocks.enumerate().for_each(|(index, out)| {
             let first = index * BLOCK;
@@ -160,7 +188,7 @@ mod tests {
 
     fn multiply<T: Real>(a: &Matrix<T>, b: &Matrix<T>) -> Vec<T> {
         let mut product = Matrix::zeros(a.rows, b.columns);
-        a.multiply(b, &mut product);
+        a.transposed().add_transposed_product(b, &mut product);
         product.to_vec()
     }
 

@@ -2,7 +2,7 @@
 //!
 //! | type | computes | storage of the operands |
 //! |---|---|---|
-//! | [`Matrix`] | `A B` and `Aᵀ A`, in parallel | its own, padded |
+//! | [`Matrix`] | `Aᵀ B` and `Aᵀ A`, in parallel | its own, padded |
 //! | [`Factor`], [`TransposedSum`] | `A B` and `Σ Aᵀ B`, on the calling thread | row-major slices of the caller |
 //! | [`Symmetric`], [`Cholesky`] | `A Aᵀ` and solutions of `A Aᵀ + λ I`, in `f64`, in parallel | row-major |
 //! | [`Convolution`], [`Correlation`] | 2D convolutions and their gradients | [`Plane`]: one padded picture |

@@ -87,6 +87,16 @@ impl Axis {
         index.min(self.count - 1)
     }
 
+    /// Returns the interval in which a coordinate lies, if no neighbor is blended with it there.
+    fn only(&self, x: f64) -> Option<usize> {
+        let home = self.home(x);
+        let within = x - self.start - home as f64 * self.length;
+        let margin = 0.5 * self.overlap;
+        let after = home == 0 || within >= margin;
+        let before = home + 1 == self.count || self.length - within >= margin;
+        (after && before).then_some(home)
+    }
+
     /// Returns the weights of one or two intervals at a coordinate; their sum is 1.
     fn weights(&self, x: f64) -> ([AxisWeight; 2], usize) {
         let home = self.home(x);
@@ -151,6 +161,14 @@ impl Tiling {
     pub(in crate::field) fn home(&self, point: impl Iterator<Item = f64>) -> usize {
         let axes = self.axes.iter().zip(point);
         axes.fold(0, |tile, (axis, x)| tile * axis.count + axis.home(x))
+    }
+
+    /// Returns the tile within whose borders a point lies, if no neighbor is blended with it there.
+    pub(in crate::field) fn only(&self, point: &[f64]) -> Option<usize> {
+        let mut axes = self.axes.iter().zip(point);
+        axes.try_fold(0, |tile, (axis, &x)| {
+            Some(tile * axis.count + axis.only(x)?)
+        })
     }
 
     /// Calls `add` with each tile that has a weight at a point, at most 2ᵈ.

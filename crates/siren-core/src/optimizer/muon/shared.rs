@@ -3,83 +3,106 @@
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
-use super::{Hidden, Muon, Stepped, blended};
-use crate::error::Result;
+use super::matrix::{MatrixRule, blend};
+use super::{Hidden, Muon, Stepped};
+use crate::error::{Error, Result};
 use crate::field::tensor::{Element, read};
 use crate::field::{Threads, threads};
-use crate::optimizer::elementwise::must_be_finite;
 use crate::ranks::Word;
 
 /// What the matrices of one step are computed from.
 pub(super) struct MatrixStep<'a> {
     /// Flat parameters `(P,)`.
     pub(super) theta: &'a Tensor,
-    /// Clipped gradient `(P,)`.
+    /// Gradient `(P,)`.
     pub(super) gradient: &'a Tensor,
-    /// Learning rate of the matrices.
-    pub(super) rate: f64,
+    pub(super) rule: MatrixRule,
     /// Steps taken before, for messages.
     pub(super) taken: u64,
+}
+
+/// Momentum and, if this rank computes it, weight of a matrix after a step.
+struct Computed<T> {
+    momentum: Vec<T>,
+    weight: Option<Vec<T>>,
 }
 
 impl Muon {
     /// Computes all matrices and their momenta after a step; nothing is changed.
     pub(super) fn stepped(&self, step: &MatrixStep<'_>) -> Result<Vec<Stepped>> {
-        let (rank, count) = (self.ranks.rank(), self.ranks.count());
-        let compute = |(index, hidden): (usize, &Hidden)| -> Result<(Tensor, Option<Tensor>)> {
-            let gradient = matrix(hidden, step.gradient)?;
-            if index % count != rank {
-                let momentum = blended(&self.config, &hidden.momentum, &gradient)?;
-                must_be_finite(&momentum, "the optimizer's state", step.taken)?;
-                return Ok((momentum, None));
-            }
-            let weight = matrix(hidden, step.theta)?;
-            let Stepped { weight, momentum } = super::step(
-                &self.config,
-                &weight,
-                &hidden.momentum,
-                &gradient,
-                step.rate,
-            )?;
-            must_be_finite(&momentum, "the optimizer's state", step.taken)?;
-            must_be_finite(&weight, "a parameter", step.taken)?;
-            Ok((momentum, Some(weight)))
-        };
-        let matrices = self.matrices.iter().enumerate();
-        let computed: Result<Vec<(Tensor, Option<Tensor>)>> = match threads(step.theta.device()) {
-            Threads::Many => {
-                let matrices: Vec<_> = matrices.collect();
-                matrices.into_par_iter().map(compute).collect()
-            }
-            Threads::One => matrices.map(compute).collect(),
-        };
-        if count > 1 {
-            return match step.theta.dtype() {
-                DType::F64 => self.complete::<f64>(computed, step.theta.device()),
-                _ => self.complete::<f32>(computed, step.theta.device()),
-            };
+        match step.theta.dtype() {
+            DType::F64 => self.stepped_in::<f64>(step),
+            _ => self.stepped_in::<f32>(step),
         }
-        let stepped = computed?.into_iter();
+    }
+
+    fn stepped_in<T: Element + Word>(&self, step: &MatrixStep<'_>) -> Result<Vec<Stepped>> {
+        let device = step.theta.device();
+        let [theta, gradient] = [step.theta, step.gradient].map(|x| x.to_device(&Device::Cpu));
+        let (theta, gradient) = (theta?, gradient?.contiguous()?);
+        let computed = read(&theta, |theta: &[T]| {
+            read(&gradient, |gradient: &[T]| {
+                let of_index = |index: usize| self.computed(step, index, theta, gradient);
+                let count = self.matrices.len();
+                match threads(device) {
+                    Threads::Many => (0..count).into_par_iter().map(of_index).collect(),
+                    Threads::One => (0..count).map(of_index).collect::<Result<Vec<_>>>(),
+                }
+            })
+        })??;
+        if self.ranks.count() > 1 {
+            return self.complete::<T>(computed, device);
+        }
+        let stepped = computed?.into_iter().zip(&self.matrices);
         let stepped = stepped
-            .filter_map(|(momentum, weight)| weight.map(|weight| Stepped { weight, momentum }));
-        Ok(stepped.collect())
+            .filter_map(|(computed, hidden)| Some((hidden, computed.weight?, computed.momentum)));
+        stepped
+            .map(|(hidden, weight, momentum)| Stepped::new(hidden, weight, momentum, device))
+            .collect()
+    }
+
+    /// Computes one of the matrices.
+    fn computed<T: Element>(
+        &self,
+        step: &MatrixStep<'_>,
+        index: usize,
+        theta: &[T],
+        gradient: &[T],
+    ) -> Result<Computed<T>> {
+        let hidden = &self.matrices[index];
+        let range = hidden.entry.range.clone();
+        let gradient = &gradient[range.clone()];
+        let momentum = hidden.momentum.to_device(&Device::Cpu)?;
+        let momentum = read(&momentum, |momentum: &[T]| {
+            blend(&step.rule, momentum, gradient)
+        })?;
+        must_be_finite(&momentum, "the optimizer's state", step.taken)?;
+        if index % self.ranks.count() != self.ranks.rank() {
+            return Ok(Computed {
+                momentum,
+                weight: None,
+            });
+        }
+        let shape = [hidden.entry.shape[0], hidden.entry.shape[1]];
+        let weight = step.rule.step(&theta[range], &momentum, gradient, shape);
+        must_be_finite(&weight, "a parameter", step.taken)?;
+        Ok(Computed {
+            momentum,
+            weight: Some(weight),
+        })
     }
 
     /// Adds the matrices that other ranks computed.
     fn complete<T: Element + Word>(
         &self,
-        computed: Result<Vec<(Tensor, Option<Tensor>)>>,
+        computed: Result<Vec<Computed<T>>>,
         device: &Device,
     ) -> Result<Vec<Stepped>> {
-        let own = computed.and_then(|computed| {
-            let mut elements = Vec::new();
-            for weight in computed.iter().filter_map(|(_, weight)| weight.as_ref()) {
-                let weight = weight.to_device(&Device::Cpu)?.contiguous()?;
-                read(&weight, |weight: &[T]| elements.extend_from_slice(weight))?;
-            }
-            Ok((computed, elements))
+        let own = computed.map(|computed| {
+            let weights = computed.iter().filter_map(|one| one.weight.as_deref());
+            (weights.collect::<Vec<_>>().concat(), computed)
         });
-        let (computed, elements) = self.ranks.agree(own)?;
+        let (elements, computed) = self.ranks.agree(own)?;
         let count = self.ranks.count();
         let mut lens = vec![0; count];
         for (index, hidden) in self.matrices.iter().enumerate() {
@@ -95,20 +118,37 @@ impl Muon {
             })
             .collect();
         let mut stepped = Vec::with_capacity(computed.len());
-        for (index, (hidden, (momentum, _))) in self.matrices.iter().zip(computed).enumerate() {
+        for (index, (hidden, own)) in self.matrices.iter().zip(computed).enumerate() {
             let start = &mut starts[index % count];
-            let elements = &all[*start..][..hidden.entry.range.len()];
-            *start += elements.len();
-            let weight = Tensor::from_slice(elements, hidden.entry.shape.as_slice(), device)?;
-            stepped.push(Stepped { weight, momentum });
+            let weight = all[*start..][..hidden.entry.range.len()].to_vec();
+            *start += weight.len();
+            stepped.push(Stepped::new(hidden, weight, own.momentum, device)?);
         }
         Ok(stepped)
     }
 }
 
-/// Returns a matrix of flat parameters or of a flat gradient.
-fn matrix(hidden: &Hidden, flat: &Tensor) -> Result<Tensor> {
-    let range = &hidden.entry.range;
-    let part = flat.narrow(0, range.start, range.len())?;
-    Ok(part.reshape(hidden.entry.shape.as_slice())?)
+impl Stepped {
+    fn new<T: Element>(
+        hidden: &Hidden,
+        weight: Vec<T>,
+        momentum: Vec<T>,
+        device: &Device,
+    ) -> Result<Self> {
+        Ok(Self {
+            weight: Tensor::from_vec(weight, hidden.entry.range.len(), device)?,
+            momentum: Tensor::from_vec(momentum, hidden.entry.shape.as_slice(), device)?,
+        })
+    }
+}
+
+/// Checks that every number is finite.
+fn must_be_finite<T: Element>(numbers: &[T], what: &str, step: u64) -> Result<()> {
+    if numbers.iter().all(|number| number.to_double().is_finite()) {
+        return Ok(());
+    }
+    Err(Error::Diverged {
+        step,
+        what: what.to_owned(),
+    })
 }

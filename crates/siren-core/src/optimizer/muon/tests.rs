@@ -1,16 +1,19 @@
-use super::*;
+use candle_core::{Device, Tensor};
+
+use super::MuonConfig;
+use super::matrix::{MatrixRule, blend, orthogonalized};
 
 /// A matrix with singular values between 0.1 and 1, of no special shape.
-fn matrix(rows: usize, columns: usize) -> Tensor {
-    let numbers = (0..rows * columns).map(|i| ((i * i) as f64 * 0.7 + 0.3 * i as f64).sin());
-    let tensor = Tensor::from_iter(numbers, &Device::Cpu).unwrap();
-    tensor.reshape((rows, columns)).unwrap()
+fn matrix(rows: usize, columns: usize) -> Vec<f64> {
+    let number = |i: usize| ((i * i) as f64 * 0.7 + 0.3 * i as f64).sin();
+    (0..rows * columns).map(number).collect()
 }
 
 #[test]
 fn the_iteration_leads_every_shape_near_a_matrix_with_orthonormal_rows_or_columns() {
     for (rows, columns) in [(6, 6), (4, 9), (9, 4), (1, 5), (5, 1)] {
-        let x = orthogonalized(&matrix(rows, columns), 8).unwrap();
+        let x = orthogonalized(&matrix(rows, columns), [rows, columns], 8);
+        let x = Tensor::from_vec(x, (rows, columns), &Device::Cpu).unwrap();
         let square = if rows <= columns {
             x.matmul(&x.t().unwrap())
         } else {
@@ -48,32 +51,23 @@ fn two_steps_of_a_wide_and_of_a_tall_matrix_are_those_of_numpy() {
         0.431_089_311_528_32,
         0.080_627_521_824_726_8,
     ];
-    for (shape, expected) in [((2, 3), wide), ((3, 2), tall)] {
-        let tensor = |number: &dyn Fn(f64) -> f64| {
-            let numbers = (0..6).map(|i| number(f64::from(i)));
-            let tensor = Tensor::from_iter(numbers, &Device::Cpu).unwrap();
-            tensor.reshape(shape).unwrap()
-        };
+    for (shape, expected) in [([2, 3], wide), ([3, 2], tall)] {
         let config = MuonConfig {
             weight_decay: 0.1,
             ..MuonConfig::default()
         };
-        let mut stepped = Stepped {
-            weight: tensor(&|i| (i * 0.7 + 0.1) % 1.0 - 0.5),
-            momentum: tensor(&|_| 0.0),
+        let rule = MatrixRule::new(&config, 0.02, 1.0);
+        let numbers = |number: &dyn Fn(f64) -> f64| -> Vec<f64> {
+            (0..6).map(|i| number(f64::from(i))).collect()
         };
+        let mut weight = numbers(&|i| (i * 0.7 + 0.1) % 1.0 - 0.5);
+        let mut momentum = numbers(&|_| 0.0);
         for t in 0..2 {
-            let gradient = tensor(&|i| (i * 1.3 + f64::from(t) + 0.2).sin());
-            let Stepped { weight, momentum } = stepped;
-            stepped = step(&config, &weight, &momentum, &gradient, 0.02).unwrap();
+            let gradient = numbers(&|i| (i * 1.3 + f64::from(t) + 0.2).sin());
+            momentum = blend(&rule, &momentum, &gradient);
+            weight = rule.step(&weight, &momentum, &gradient, shape);
         }
-        let found = stepped
-            .weight
-            .flatten_all()
-            .unwrap()
-            .to_vec1::<f64>()
-            .unwrap();
-        for (found, expected) in found.iter().zip(expected) {
+        for (found, expected) in weight.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-12, "{found} {expected}");
         }
     }
@@ -81,11 +75,7 @@ fn two_steps_of_a_wide_and_of_a_tall_matrix_are_those_of_numpy() {
 
 #[test]
 fn a_gradient_of_zero_moves_nothing() {
-    let zero = Tensor::zeros((3, 3), DType::F64, &Device::Cpu).unwrap();
-    let stepped = step(&MuonConfig::default(), &matrix(3, 3), &zero, &zero, 0.1).unwrap();
-    let (before, after) = (matrix(3, 3), stepped.weight);
-    assert_eq!(
-        before.to_vec2::<f64>().unwrap(),
-        after.to_vec2::<f64>().unwrap()
-    );
+    let (before, zero) = (matrix(3, 3), [0.0; 9]);
+    let rule = MatrixRule::new(&MuonConfig::default(), 0.1, 1.0);
+    assert_eq!(rule.step(&before, &zero, &zero, [3, 3]), before);
 }

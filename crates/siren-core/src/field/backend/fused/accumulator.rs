@@ -6,7 +6,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor};
 use siren_kernel::network::Order;
 
-use super::super::{Accumulate, Pass, lock, same_kind};
+use super::super::{Accumulate, ComponentSquares, Pass, lock, same_kind};
 use crate::field::gradients::FlatGradient;
 
 /// A pass whose operation adds the gradient with respect to its parameters to a sum.
@@ -23,6 +23,17 @@ pub(super) trait SummingPass: Pass + Clone + Sized + 'static {
         order: &Order,
         sum: &Arc<Mutex<Self::Sum>>,
     ) -> Result<Tensor>;
+
+    /// Adds the gradient of a sum of squares to `sum`, as [`Accumulate::squares`].
+    fn squares(
+        &self,
+        _coords: &Tensor,
+        _order: &Order,
+        _squares: &ComponentSquares<'_>,
+        _sum: &mut Self::Sum,
+    ) -> Result<Option<Vec<f64>>> {
+        Ok(None)
+    }
 
     /// Returns a sum, and leaves an empty one in its place.
     fn take(sum: &mut Self::Sum) -> Self::Sum;
@@ -53,6 +64,16 @@ impl<P: SummingPass> Accumulator<P> {
 impl<P: SummingPass> Accumulate for Accumulator<P> {
     fn jets(&mut self, coords: &Tensor, order: &Order) -> Result<Tensor> {
         self.pass.summing_jets(coords, order, &self.sum)
+    }
+
+    fn squares(
+        &mut self,
+        coords: &Tensor,
+        order: &Order,
+        squares: &ComponentSquares<'_>,
+    ) -> Result<Option<Vec<f64>>> {
+        let sum = &mut lock(&self.sum);
+        self.pass.squares(coords, order, squares, sum)
     }
 
     /// Does nothing: the backward pass has added the gradient already.

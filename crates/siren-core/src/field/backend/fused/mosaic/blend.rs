@@ -18,6 +18,8 @@ pub(super) struct Blending<T> {
     gradients: usize,
     traces: usize,
     channels: usize,
+    /// Factors of the jets of a tile where it is alone.
+    alone: Vec<T>,
 }
 
 /// Factors of the jets of one tile at one point, in the sequence `W`, `∂W`, and for each trace `t_A(W)` and `2 A ∂W`.
@@ -25,14 +27,23 @@ pub(super) type Factors<'a, T> = &'a [T];
 
 impl<T: Precision> Blending<T> {
     pub(super) fn new(tiling: &Tiling, order: &Order, channels: usize) -> Self {
-        Self {
+        let mut blending = Self {
             scales: (0..tiling.dims())
                 .map(|axis| T::of(tiling.scale(axis)))
                 .collect(),
             gradients: order.gradients(tiling.dims()),
             traces: order.traces().len(),
             channels,
-        }
+            alone: Vec::new(),
+        };
+        blending.alone = vec![T::of(0.0); blending.len()];
+        blending.alone[0] = T::of(1.0);
+        blending
+    }
+
+    /// Returns the factors of a tile where no other has a weight.
+    pub(super) fn alone(&self) -> Factors<'_, T> {
+        &self.alone
     }
 
     /// Returns the number of factors per point.

@@ -2,7 +2,11 @@
 
 mod blend;
 mod operation;
+mod piece;
+mod squares;
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -11,15 +15,19 @@ use siren_kernel::Level;
 use siren_kernel::network::{GradientSum, Order, Packed, Plan};
 
 use self::operation::{MosaicOperation, TileTape};
+use self::squares::Targets;
 use super::super::effective::EffectiveParameters;
-use super::super::{Accumulate, Backend, Pass, Threads};
+use super::super::{Accumulate, Backend, ComponentSquares, Pass, Threads};
 use super::accumulator::{Accumulator, SummingPass};
 use super::precision::{Pools, Precision};
 use super::{EVALUATION_POINTS, Fused};
 use crate::error::{Error, Result};
 use crate::field::gradients::{FlatGradient, Gradients};
 use crate::field::mosaic::Tiling;
-use crate::field::tensor::read;
+use crate::field::tensor::{read, read_three};
+
+/// Number of components of jets per differentiable application: several tiles, whose neighbors then have few points of their own in it.
+const CHUNK_NUMBERS: usize = 4096;
 
 /// Mosaics at one SIMD level. The plan that the methods are given is that of one tile; parameters are those of all tiles, `(T P,)`.
 pub(in super::super::super) struct Mosaics {
@@ -49,7 +57,7 @@ impl Backend for Mosaics {
     }
 
     fn chunk_points(&self, plan: &Plan, order: &Order) -> usize {
-        self.fused.chunk_points(plan, order)
+        (CHUNK_NUMBERS / order.components(plan.in_features)).max(CHUNK_NUMBERS / 8)
     }
 
     fn evaluation_points(&self, _plan: &Plan, _order: &Order) -> usize {
@@ -183,43 +191,43 @@ impl<T: Precision> Tiles<T> {
 }
 
 /// Gradients with respect to the parameters of the tiles that points were in.
-struct TileSums<T>(Vec<Option<GradientSum<T>>>);
+struct TileSums<T>(BTreeMap<usize, GradientSum<T>>);
 
 impl<T: Precision> TileSums<T> {
-    fn zero(count: usize) -> Self {
-        Self((0..count).map(|_| None).collect())
+    fn zero() -> Self {
+        Self(BTreeMap::new())
     }
 
     /// Returns the sum of a tile.
     fn of(&mut self, tile: usize, plan: &Plan, pools: &Pools) -> &mut GradientSum<T> {
-        self.0[tile].get_or_insert_with(|| GradientSum::zero(plan, T::sums(pools).take()))
+        let zero = || GradientSum::zero(plan, T::sums(pools).take());
+        self.0.entry(tile).or_insert_with(zero)
     }
 
     /// Adds other sums, and returns their buffers to the pool.
     fn add(&mut self, others: Self, pools: &Pools) {
-        for (sum, other) in self.0.iter_mut().zip(others.0) {
-            match (sum, other) {
-                (Some(sum), Some(other)) => {
-                    sum.add(&other);
+        for (tile, other) in others.0 {
+            match self.0.entry(tile) {
+                Entry::Occupied(mut sum) => {
+                    sum.get_mut().add(&other);
                     T::sums(pools).give(other);
                 }
-                (sum @ None, other) => *sum = other,
-                (Some(_), None) => {}
+                Entry::Vacant(sum) => {
+                    sum.insert(other);
+                }
             }
         }
     }
 
     /// Returns the sums as the gradient with respect to the parameters of all tiles, and their buffers to the pool.
     fn finish(self, plan: &Plan, shared: &Shared) -> candle_core::Result<Tensor> {
-        let mut flat = vec![T::of(0.0); plan.parameters * self.0.len()];
-        for (tile, sum) in self.0.into_iter().enumerate() {
-            if let Some(mut sum) = sum {
-                let gradient = sum.flat(plan);
-                for (own, range) in shared.ranges(tile) {
-                    flat[range].copy_from_slice(&gradient[own]);
-                }
-                T::sums(&shared.pools).give(sum);
+        let mut flat = vec![T::of(0.0); plan.parameters * shared.tiling.count()];
+        for (tile, mut sum) in self.0 {
+            let gradient = sum.flat(plan);
+            for (own, range) in shared.ranges(tile) {
+                flat[range].copy_from_slice(&gradient[own]);
             }
+            T::sums(&shared.pools).give(sum);
         }
         let len = flat.len();
         Tensor::from_vec(flat, len, &candle_core::Device::Cpu)
@@ -282,7 +290,35 @@ impl<T: Precision> SummingPass for MosaicPass<T> {
     type Sum = TileSums<T>;
 
     fn zero(&self) -> TileSums<T> {
-        TileSums::zero(self.shared.tiling.count())
+        TileSums::zero()
+    }
+
+    fn squares(
+        &self,
+        coords: &Tensor,
+        order: &Order,
+        squares: &ComponentSquares<'_>,
+        sums: &mut TileSums<T>,
+    ) -> candle_core::Result<Option<Vec<f64>>> {
+        let plan = self.params.plan();
+        let rows = [coords.dim(0)?, plan.out_features];
+        let count = match squares.targets.dims() {
+            dims if dims == rows => 1,
+            &[points, channels, count] if [points, channels] == rows => count,
+            // The objective says what is wrong with its targets.
+            _ => return Ok(None),
+        };
+        let targets = squares.targets.contiguous()?;
+        if targets.dtype() != coords.dtype() || squares.first + count < squares.factors.len() {
+            return Ok(None);
+        }
+        let operation = self.operation(order, None);
+        let all = [&coords.contiguous()?, self.params.leaf(), &targets];
+        let of_components = read_three(all, |[coords, params, targets]| {
+            let targets = Targets::new(squares, targets, [plan.out_features, count]);
+            operation.squares([coords, params], &squares.points, &targets, sums)
+        });
+        Ok(Some(of_components?))
     }
 
     fn summing_jets(

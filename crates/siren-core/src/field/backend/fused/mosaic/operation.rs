@@ -8,8 +8,8 @@ use siren_kernel::network::{Chunk, Order, Plan, Workspace};
 use super::super::super::lock;
 use super::super::precision::Precision;
 use super::blend::Blending;
+use super::piece::{Piece, pieces};
 use super::{Shared, TileSums, TileWeights, Tiles};
-use crate::field::mosaic::Tiling;
 use crate::field::tensor::{contiguous, read_three};
 
 /// One application of a mosaic to a chunk of points.
@@ -26,32 +26,6 @@ pub(super) struct MosaicOperation<T: Precision> {
     pub(super) tape: Mutex<TileTape<T>>,
     /// Sums to which the backward pass adds the gradients of the tiles, instead of returning a gradient to candle's store.
     pub(super) accumulator: Option<Arc<Mutex<TileSums<T>>>>,
-}
-
-/// The points of a chunk that one tile has a weight at.
-struct Piece<T> {
-    tile: usize,
-    /// Origin of the tile's own coordinates.
-    center: Vec<f64>,
-    /// Indices in the chunk.
-    points: Vec<u32>,
-    /// Coordinates of the tile's own `(m, d)`.
-    coords: Vec<T>,
-    /// Factors of the tile's jets, of all points.
-    factors: Vec<T>,
-}
-
-impl<T> Piece<T> {
-    /// Returns the piece of a tile, without points.
-    fn of(tile: usize, tiling: &Tiling) -> Self {
-        Self {
-            tile,
-            center: tiling.center(tile),
-            points: Vec::new(),
-            coords: Vec::new(),
-            factors: Vec::new(),
-        }
-    }
 }
 
 /// Pieces of a forward pass with the activations that the backward pass needs.
@@ -77,45 +51,19 @@ impl<T: Precision> MosaicOperation<T> {
         std::mem::take(&mut lock(&self.tape).0)
     }
 
-    fn blending(&self) -> Blending<T> {
+    pub(super) fn blending(&self) -> Blending<T> {
         Blending::new(&self.shared.tiling, &self.order, self.plan.out_features)
     }
 
-    /// Divides points among the tiles that have a weight there. Adjacent points are mostly in the same tile.
-    fn pieces(&self, coords: &[T], blending: &Blending<T>) -> Vec<Piece<T>> {
-        let tiling = &self.shared.tiling;
-        let dims = self.plan.in_features;
-        let scales: Vec<f64> = (0..dims).map(|axis| tiling.scale(axis)).collect();
-        let mut pieces: Vec<Piece<T>> = Vec::new();
-        let mut last = 0;
-        let mut point = vec![0.0; dims];
-        for (index, coords) in coords.chunks_exact(dims).enumerate() {
-            for (x, &coord) in point.iter_mut().zip(coords) {
-                *x = coord.to_double();
-            }
-            tiling.for_each_weight(&point, |weight| {
-                if pieces
-                    .get(last)
-                    .is_none_or(|piece| piece.tile != weight.tile)
-                {
-                    let found = pieces.iter().position(|piece| piece.tile == weight.tile);
-                    last = found.unwrap_or_else(|| {
-                        pieces.push(Piece::of(weight.tile, tiling));
-                        pieces.len() - 1
-                    });
-                }
-                let piece = &mut pieces[last];
-                piece.points.push(index as u32);
-                let own = point.iter().zip(&piece.center).zip(&scales);
-                let own = own.map(|((x, center), scale)| T::of((x - center) * scale));
-                piece.coords.extend(own);
-                blending.push(&mut piece.factors, &weight, &self.order);
-            });
-        }
-        pieces
+    pub(super) fn pieces(&self, coords: &[T], blending: &Blending<T>) -> Vec<Piece<T>> {
+        pieces(&self.shared.tiling, &self.order, coords, blending)
     }
 
-    fn chunk<'a>(&'a self, piece: &'a Piece<T>, weights: &'a TileWeights<T>) -> Chunk<'a, T> {
+    pub(super) fn chunk<'a>(
+        &'a self,
+        piece: &'a Piece<T>,
+        weights: &'a TileWeights<T>,
+    ) -> Chunk<'a, T> {
         Chunk {
             plan: &self.plan,
             order: &self.local_order,
@@ -157,8 +105,7 @@ impl<T: Precision> MosaicOperation<T> {
             own.clear();
             own.resize(piece.points.len() * size, T::of(0.0));
             self.jets_of(&piece, params, &mut workspace, &mut own);
-            let factors = piece.factors.chunks_exact(blending.len());
-            let jets = own.chunks_exact(size).zip(factors);
+            let jets = own.chunks_exact(size).zip(piece.factors(&blending));
             for (&point, (own, factors)) in piece.points.iter().zip(jets) {
                 blending.add(factors, own, &mut out[point as usize * size..][..size]);
             }
@@ -184,8 +131,7 @@ impl<T: Precision> MosaicOperation<T> {
         for (piece, mut workspace) in tape {
             d_own.clear();
             d_own.resize(piece.points.len() * size, T::of(0.0));
-            let factors = piece.factors.chunks_exact(blending.len());
-            let jets = d_own.chunks_exact_mut(size).zip(factors);
+            let jets = d_own.chunks_exact_mut(size).zip(piece.factors(&blending));
             for (&point, (d_own, factors)) in piece.points.iter().zip(jets) {
                 blending.pull_back(factors, &d_jets[point as usize * size..][..size], d_own);
             }
@@ -241,7 +187,7 @@ impl<T: Precision> CustomOp2 for MosaicOperation<T> {
             backward(&mut lock(accumulator))?;
             return Ok((None, None));
         }
-        let mut sums = TileSums::zero(self.tiles.0.len());
+        let mut sums = TileSums::zero();
         backward(&mut sums)?;
         Ok((None, Some(sums.finish(&self.plan, &self.shared)?)))
     }
