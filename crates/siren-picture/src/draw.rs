@@ -17,7 +17,7 @@ use crate::picture::{LUMA, MAX_PIXELS, Picture, is_png};
 use crate::png_stream::PngRows;
 
 /// Number of points evaluated at once. It bounds the memory that a large rendering needs.
-const BAND_POINTS: usize = 1 << 16;
+const BAND_POINTS: usize = 1 << 18;
 /// Longest side of the coarse grid from which the color scale of derivatives is determined.
 const SCALE_SIDE: usize = 256;
 /// Quantile of the magnitude of a derivative that is shown at full brightness.

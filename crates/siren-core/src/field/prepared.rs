@@ -52,7 +52,13 @@ impl Prepared<'_> {
     pub fn evaluate(&self, coords: &Tensor, order: &Order) -> Result<Jet> {
         self.check(coords, order)?;
         let dims = self.plan.in_features;
-        let coords = coords.detach();
+        let arranged = self.arrange(coords, None)?;
+        let coords = match &arranged {
+            Some(sequence) => {
+                coords.index_select(&indices(sequence)?.to_device(&self.device)?, 0)?
+            }
+            None => coords.detach(),
+        };
         let points = coords.dim(0)?;
         let size = self.backend.evaluation_points(self.plan, order);
         let chunk = |start: usize| {
@@ -72,6 +78,13 @@ impl Prepared<'_> {
             }
             [only] => only.clone(),
             _ => Tensor::cat(&parts, 0)?,
+        };
+        let packed = match arranged {
+            Some(sequence) => {
+                let places = indices(&inverse(&sequence))?.to_device(&self.device)?;
+                packed.index_select(&places, 0)?
+            }
+            None => packed,
         };
         Ok(Jet::from_packed(packed, order, dims))
     }
@@ -137,6 +150,19 @@ impl Prepared<'_> {
             got: format!("{:?} of {:?}", coords.dims(), coords.dtype()),
         })
     }
+}
+
+fn indices(indices: &[u32]) -> candle_core::Result<Tensor> {
+    Tensor::from_slice(indices, indices.len(), &Device::Cpu)
+}
+
+/// Returns the inverse of a permutation.
+fn inverse(permutation: &[u32]) -> Vec<u32> {
+    let mut inverse = vec![0; permutation.len()];
+    for (place, &index) in (0..).zip(permutation) {
+        inverse[index as usize] = place;
+    }
+    inverse
 }
 
 /// Gradient with respect to the parameters, summed over the backward passes of many chunks in one buffer. Candle's own store would allocate

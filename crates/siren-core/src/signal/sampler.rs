@@ -117,30 +117,8 @@ impl<P: Points> SubsetSampler<P> {
             });
         }
         let indices = self.subset.indices(points, &mut rng).into_iter();
-        Ok(ascending(
-            indices.map(|index| index as u32).collect(),
-            points,
-        ))
+        Ok(indices.map(|index| index as u32).collect())
     }
-}
-
-/// Sorts indices below `points`, so that data are read in the sequence in which they are stored.
-fn ascending(mut indices: Vec<u32>, points: usize) -> Vec<u32> {
-    /// Up to so many points for each that is drawn, counting takes less time than sorting.
-    const COUNTED: usize = 64;
-    if points / COUNTED > indices.len() {
-        indices.sort_unstable();
-        return indices;
-    }
-    let mut counts = vec![0_u32; points];
-    for &index in &indices {
-        counts[index as usize] += 1;
-    }
-    indices.clear();
-    for (index, count) in (0..).zip(counts) {
-        indices.extend(std::iter::repeat_n(index, count as usize));
-    }
-    indices
 }
 
 impl<P: Points> Sampler for SubsetSampler<P> {

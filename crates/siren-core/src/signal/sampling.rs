@@ -32,16 +32,44 @@ pub struct SubsetSampling {
     pub replacement: bool,
 }
 
+/// Of more points for each that is drawn, sorting the drawn ones takes less time than a pass over bits of all.
+const SPARSE: usize = 256;
+
+/// Draws `count` of `points` indices, each subset with the same probability (Floyd's algorithm: Bentley & Floyd 1987), in ascending order.
+fn dense_subset(points: usize, count: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+    let mut words = vec![0_u64; points.div_ceil(64)];
+    for last in points - count..points {
+        let index = rng.random_range(0..=last as u64) as usize;
+        let is_drawn = words[index / 64] >> (index % 64) & 1 == 1;
+        let new = if is_drawn { last } else { index };
+        words[new / 64] |= 1 << (new % 64);
+    }
+    let mut drawn = Vec::with_capacity(count);
+    for (place, mut word) in words.into_iter().enumerate() {
+        while word != 0 {
+            drawn.push(64 * place + word.trailing_zeros() as usize);
+            word &= word - 1;
+        }
+    }
+    drawn
+}
+
 impl SubsetSampling {
-    /// Draws the indices of one step among `points` points: `self.points` of them, but without replacement at most all.
+    /// Draws the indices of one step among `points` points: `self.points` of them, but without replacement at most all. They ascend, so that
+    /// data are read in the sequence in which they are stored.
     #[must_use]
     pub fn indices(&self, points: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
-        if self.replacement {
-            return (0..self.points)
-                .map(|_| rng.random_range(0..points))
-                .collect();
-        }
-        index::sample(rng, points, self.points.min(points)).into_vec()
+        let count = self.points.min(points);
+        let mut drawn = if self.replacement {
+            let any = |_| rng.random_range(0..points);
+            (0..self.points).map(any).collect()
+        } else if count < points / SPARSE {
+            index::sample(rng, points, count).into_vec()
+        } else {
+            return dense_subset(points, count, rng);
+        };
+        drawn.sort_unstable();
+        drawn
     }
 }
 
@@ -121,6 +149,33 @@ mod tests {
         for share in [0.0, -1.0, 1.5, f64::NAN] {
             let error = Sampling::Share(share).validate(9).unwrap_err().to_string();
             assert!(error.starts_with("`signal.sampling.share` is"), "{error}");
+        }
+    }
+
+    /// Each of `n` points is drawn with the probability `p = k / n`: of `N` trials its count deviates from `N p` by less than six times the
+    /// deviation `√(N p (1 − p))`.
+    #[test]
+    fn without_replacement_every_point_is_drawn_as_often_as_any_other_and_once_a_step() {
+        for (points, count) in [(70, 20), (70, 69), (130, 130), (3000, 3)] {
+            let subset = SubsetSampling {
+                points: count,
+                replacement: false,
+            };
+            let trials = 4000;
+            let mut times = vec![0_u32; points];
+            for trial in 0..trials {
+                let drawn = subset.indices(points, &mut Stream::SUBSET.rng(5, trial));
+                assert_eq!(drawn.len(), count);
+                assert!(drawn.is_sorted_by(|a, b| a < b), "{drawn:?}");
+                drawn.iter().for_each(|&index| times[index] += 1);
+            }
+            let share = count as f64 / points as f64;
+            let expected = trials as f64 * share;
+            let most = 6.0 * (expected * (1.0 - share)).sqrt() + 1e-9;
+            for (index, &times) in times.iter().enumerate() {
+                let deviation = (f64::from(times) - expected).abs();
+                assert!(deviation <= most, "{index}: {times}, expected {expected}");
+            }
         }
     }
 

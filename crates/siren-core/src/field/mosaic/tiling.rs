@@ -330,6 +330,22 @@ mod tests {
     }
 
     #[test]
+    fn a_tile_is_the_only_one_at_a_point_where_its_weight_is_one() {
+        for sides in [&[40][..], &[20, 33], &[9, 20, 30]] {
+            let tiling = tiling(sides);
+            let mut alone = 0;
+            for point in points(sides.len()) {
+                let mut found = Vec::new();
+                tiling.for_each_weight(&point, |weight| found.push(weight.tile));
+                let expected = Some(found[0]).filter(|_| found.len() == 1);
+                assert_eq!(tiling.only(&point), expected, "{point:?}");
+                alone += usize::from(expected.is_some());
+            }
+            assert!((20..500).contains(&alone), "{alone}");
+        }
+    }
+
+    #[test]
     fn derivatives_of_weights_are_those_of_finite_differences() {
         let tiling = tiling(&[20, 33]);
         let of_tile = |tile: usize, point: &[f64]| {
