@@ -88,6 +88,35 @@ fn webgpu_computes_the_jets_of_networks_and_mosaics() {
     }
 }
 
+#[test]
+fn tiles_that_exceed_the_height_of_a_texture_are_put_beside_one_another() {
+    if chromium().is_none() {
+        return;
+    }
+    let example = mosaic_in(2);
+    let page = text(&portable(&example.field), Format::Page);
+    // Twelve tiles of three groups of outputs: five of them fit into 16 rows.
+    let script = format!(
+        "while (!sirenViewer.engine) await new Promise((resolve) => setTimeout(resolve, 20));
+        await sirenViewer.idle();
+        const points = {}, {{ engine: {{ engine }}, layers, field }} = sirenViewer;
+        const narrow = new WebGlEngine(engine.gl, layers, engine.shaders, 16);
+        const at = new Float32Array(2 * points.length);
+        points.forEach((x, i) => {{ at[4 * (i >> 1) + (i & 1)] = x; }});
+        const answers = [];
+        for (const one of [engine, narrow]) {{
+          const mosaic = evaluator(one, field, layers);
+          answers.push(Array.from(await mosaic.evaluate(at, points.length / 2, [], false)));
+        }}
+        return {{ answers, columns: WebGlEngine.columns(layers[0], 16) }};",
+        json!(example.points)
+    );
+    let answer = run(&page, Engine::WebGl2, &script);
+    assert_eq!(answer["columns"], 3);
+    let [whole, split] = [0, 1].map(|at| numbers(&answer["answers"][at]));
+    assert_eq!(whole, split);
+}
+
 /// Returns the peak signal-to-noise ratio in decibels between levels `(height, width, 4)` and a picture.
 fn psnr_db(levels: &[f64], picture: &Picture) -> f64 {
     let per_pixel = picture.channels;

@@ -132,10 +132,13 @@ fn affine(text: &mut String, index: usize, layer: &Layer) {
     for (tile, weight) in weights.enumerate() {
         if layer.tiles > 1 {
             // The last tile has no condition, so that the product is always written.
-            let _ = match tile + 1 == layer.tiles {
-                false => writeln!(text, "  if (tile == {tile}) {{"),
-                true => writeln!(text, "  {{"),
+            let is_last = tile + 1 == layer.tiles;
+            let condition = if is_last {
+                String::new()
+            } else {
+                format!("if (tile == {tile}) ")
             };
+            let _ = writeln!(text, "  {condition}{{");
         }
         product(text, layer, weight);
         if layer.tiles > 1 {
