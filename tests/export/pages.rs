@@ -1,6 +1,7 @@
 //! Pages in a browser: their engines against the CPU, and their pictures against renderings.
 
 use serde_json::{Value, json};
+use siren_core::field::{MosaicConfig, SirenConfig};
 use siren_image::{Picture, PictureField, Quantity, Size};
 use siren_picture::PictureMetadata;
 use siren_run::portable::{Format, Portable, WeightPrecision, encode};
@@ -135,15 +136,8 @@ fn psnr_db(levels: &[f64], picture: &Picture) -> f64 {
 }
 
 /// Asserts that the pictures of a page are those of the program.
-fn assert_renders(engine: Engine, precision: WeightPrecision, least_db: f64) {
-    let siren = field(
-        &siren_core::field::SirenConfig {
-            hidden_features: 32,
-            ..Default::default()
-        },
-        2,
-        3,
-    );
+fn assert_renders(config: &SirenConfig, engine: Engine, precision: WeightPrecision, least_db: f64) {
+    let siren = field(config, 2, 3);
     let metadata = PictureMetadata {
         height: 40,
         width: 56,
@@ -188,17 +182,44 @@ fn assert_renders(engine: Engine, precision: WeightPrecision, least_db: f64) {
     }
 }
 
+fn network() -> SirenConfig {
+    SirenConfig {
+        hidden_features: 32,
+        ..SirenConfig::default()
+    }
+}
+
+#[test]
+fn a_page_draws_a_mosaic_as_render_draws_it() {
+    if chromium().is_some() {
+        let config = SirenConfig {
+            hidden_layers: 2,
+            first_omega_0: 10.0.into(),
+            mosaic: Some(MosaicConfig {
+                tile: vec![12],
+                sides: vec![40, 56],
+                extents: vec![40.0 / 56.0, 1.0],
+                ..MosaicConfig::default()
+            }),
+            ..network()
+        };
+        assert_renders(&config, Engine::WebGl2, WeightPrecision::Single, 60.0);
+        assert_renders(&config, Engine::WebGpu, WeightPrecision::Single, 60.0);
+        assert_renders(&config, Engine::WebGpu, WeightPrecision::Half, 25.0);
+    }
+}
+
 #[test]
 fn a_page_draws_what_render_draws_by_webgl_and_webgpu() {
     if chromium().is_some() {
-        assert_renders(Engine::WebGl2, WeightPrecision::Single, 60.0);
-        assert_renders(Engine::WebGpu, WeightPrecision::Single, 60.0);
+        assert_renders(&network(), Engine::WebGl2, WeightPrecision::Single, 60.0);
+        assert_renders(&network(), Engine::WebGpu, WeightPrecision::Single, 60.0);
     }
 }
 
 #[test]
 fn weights_of_16_bits_keep_a_picture_recognizable() {
     if chromium().is_some() {
-        assert_renders(Engine::WebGl2, WeightPrecision::Half, 25.0);
+        assert_renders(&network(), Engine::WebGl2, WeightPrecision::Half, 25.0);
     }
 }

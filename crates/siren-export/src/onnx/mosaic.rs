@@ -95,7 +95,8 @@ impl Builder {
         let mut choices = vec![Vec::new()];
         for of_axis in &candidates {
             let extended = choices.iter().flat_map(|choice: &Vec<Candidate>| {
-                let with = |one: &Candidate| [choice.as_slice(), std::slice::from_ref(one)].concat();
+                let with =
+                    |one: &Candidate| [choice.as_slice(), std::slice::from_ref(one)].concat();
                 of_axis.iter().map(with).collect::<Vec<_>>()
             });
             choices = extended.collect();
