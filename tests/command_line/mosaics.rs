@@ -27,18 +27,37 @@ fn desk_with_picture() -> Desk {
 }
 
 #[test]
-fn a_mosaic_is_rendered_at_any_size_and_exported_as_tensors_but_not_as_one_network() {
+fn a_mosaic_is_rendered_at_any_size_and_exported_in_every_format() {
     let desk = desk_with_picture();
     desk.run("run good.toml --out run").assert_success();
     desk.run("render run --size 30x50 --quantity laplacian -o curves.png")
         .assert_success();
-    desk.run("export run -o field.safetensors").assert_success();
-    for name in ["field.html", "field.glsl", "field.onnx", "field.h"] {
+    for (name, word) in [
+        ("field.safetensors", "siren.saved"),
+        ("field.html", "\"tiles\":[{\"count\":3,"),
+        ("field.glsl", "field_tiles[2] = int[2](3, 4)"),
+        ("field.onnx", "Loop"),
+        ("field.h", "field_tiles[2] = { 3, 4 }"),
+    ] {
         let line = format!("export run -o {name}");
-        desk.run(&line)
-            .assert_refused(name, &["field.mosaic", ".safetensors"]);
-        assert!(!desk.path(name).exists());
+        desk.run(&line).assert_success();
+        let bytes = std::fs::read(desk.path(name)).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(text.contains(word), "{name}");
     }
+}
+
+#[test]
+fn a_mosaic_of_more_constants_than_glsl_holds_is_refused_with_their_number() {
+    let desk = desk_with_picture();
+    desk.run("run good.toml --out run --set field.hidden_features=64 --set field.hidden_layers=2")
+        .assert_success();
+    // 12 tiles of 64 · 2 + 64 + 2 (64 · 64 + 64) + 3 · 64 + 3 parameters.
+    desk.run("export run -o field.glsl").assert_refused(
+        "glsl",
+        &["104484", "16384", "field.mosaic.parameters", ".html"],
+    );
+    assert!(!desk.path("field.glsl").exists());
 }
 
 #[test]

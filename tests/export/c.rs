@@ -6,27 +6,31 @@ use std::process::Command;
 
 use siren_run::portable::Format;
 
-use crate::fields::{assert_close, examples, picture, points, text};
+use crate::fields::{assert_close, examples, mosaic_in, portable, text};
 
-/// Returns a program that prints the value by both functions, and the gradient, of each channel at each point.
-fn main_function(points: &[f64]) -> String {
-    let mut program = String::from(
-        "#include <stdio.h>\n#include \"field.h\"\nint main(void) {\n  float y[3], again[3], dy[3][2];\n  int i;\n",
+/// Returns a program that prints, of each channel at each point, the value by both functions and the gradient.
+fn main_function(points: &[f64], dims: usize) -> String {
+    let mut program = format!(
+        "#include <stdio.h>\n#include \"field.h\"\n\
+         static const float points[][{dims}] = {{\n"
     );
-    for point in points.chunks(2) {
-        let (x, y) = (point[0], point[1]);
-        let _ = write!(
-            program,
-            "  {{ float x[2] = {{ {x:?}f, {y:?}f }}; field(x, y); field_gradient(x, again, dy);\n  \
-             for (i = 0; i < 3; ++i) printf(\"%.9g %.9g %.9g %.9g\\n\", y[i], again[i], dy[i][0], dy[i][1]); }}\n"
-        );
+    for point in points.chunks(dims) {
+        let point: Vec<String> = point.iter().map(|x| format!("{x:?}f")).collect();
+        let _ = writeln!(program, "  {{ {} }},", point.join(", "));
     }
-    program += "  return 0;\n}\n";
+    let _ = write!(
+        program,
+        "}};\nint main(void) {{\n  float y[FIELD_OUTPUTS], again[FIELD_OUTPUTS], dy[FIELD_OUTPUTS][FIELD_INPUTS];\n  \
+         int n, i, a;\n  for (n = 0; n < {}; ++n) {{\n    field(points[n], y);\n    field_gradient(points[n], again, dy);\n    \
+         for (i = 0; i < FIELD_OUTPUTS; ++i) {{\n      printf(\"%.9g %.9g\", y[i], again[i]);\n      \
+         for (a = 0; a < FIELD_INPUTS; ++a) printf(\" %.9g\", dy[i][a]);\n      printf(\"\\n\");\n    }}\n  }}\n  return 0;\n}}\n",
+        points.len() / dims
+    );
     program
 }
 
 #[test]
-fn a_c_header_computes_the_values_and_gradients_of_every_activation_and_encoding() {
+fn a_c_header_computes_the_values_and_gradients_of_networks_and_mosaics() {
     if !Command::new("cc")
         .arg("--version")
         .output()
@@ -36,15 +40,11 @@ fn a_c_header_computes_the_values_and_gradients_of_every_activation_and_encoding
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let points = points(40);
-    for example in examples() {
+    for example in examples().into_iter().chain([1, 3].map(mosaic_in)) {
+        let (points, dims) = (&example.points, example.field.in_features());
         let path = |name: &str| folder.path().join(name);
-        fs::write(
-            path("field.h"),
-            text(&picture(&example.field, 8, 8), Format::C),
-        )
-        .unwrap();
-        fs::write(path("main.c"), main_function(&points)).unwrap();
+        fs::write(path("field.h"), text(&portable(&example.field), Format::C)).unwrap();
+        fs::write(path("main.c"), main_function(points, dims)).unwrap();
         let built = Command::new("cc")
             .args([
                 "-std=c99",
@@ -70,8 +70,8 @@ fn a_c_header_computes_the_values_and_gradients_of_every_activation_and_encoding
             .split_whitespace()
             .map(|n| n.parse().unwrap())
             .collect();
-        let column = |at: usize| numbers.chunks(4).map(move |line| line[at]);
-        let values = example.double.values(&points).unwrap();
+        let column = |at: usize| numbers.chunks(2 + dims).map(move |line| line[at]);
+        let values = example.double.values(points).unwrap();
         assert_close(
             name,
             &column(0).collect::<Vec<_>>(),
@@ -83,13 +83,14 @@ fn a_c_header_computes_the_values_and_gradients_of_every_activation_and_encoding
             "{name}: both functions return the same values"
         );
         let gradients: Vec<f64> = numbers
-            .chunks(4)
-            .flat_map(|line| [line[2], line[3]])
+            .chunks(2 + dims)
+            .flat_map(|line| &line[2..])
+            .copied()
             .collect();
         assert_close(
             name,
             &gradients,
-            &example.double.gradients(&points).unwrap(),
+            &example.double.gradients(points).unwrap(),
             3.0 * example.tolerance,
         );
     }

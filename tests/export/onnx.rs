@@ -6,28 +6,30 @@ use std::process::Command;
 use serde_json::{Value, json};
 use siren_run::portable::{Format, WeightPrecision, encode};
 
-use crate::fields::{assert_close, examples, picture, points};
+use crate::fields::{assert_close, examples, mosaic_in, portable};
 
 /// Prints the outputs of each model at the points, as JSON.
 const SCRIPT: &str = "
 import json, sys
 import numpy, onnxruntime
 given = json.load(open('given.json'))
-coords = numpy.array(given['points'], numpy.float32).reshape(-1, 2)
 answers = []
-for index in range(given['models']):
+for index, model in enumerate(given):
+    d, c = model['sizes']
+    coords = numpy.array(model['points'], numpy.float32).reshape(-1, d)
     session = onnxruntime.InferenceSession(f'{index}.onnx')
     named = [(output.name, output.shape) for output in session.get_outputs()]
-    assert named == [('value', ['n', 3]), ('gradient', ['n', 3, 2])], named
+    assert named == [('value', ['n', c]), ('gradient', ['n', c, d])], named
     value, gradient = session.run(['value', 'gradient'], {'coords': coords})
-    one = session.run(['value'], {'coords': coords[:1]})[0]
-    assert one.shape == (1, 3), one.shape
+    for count in [0, 1]:
+        few = session.run(['value'], {'coords': coords[:count]})[0]
+        assert few.shape == (count, c), few.shape
     answers.append([value.flatten().tolist(), gradient.flatten().tolist()])
 print(json.dumps(answers))
 ";
 
 #[test]
-fn an_onnx_graph_computes_the_values_and_gradients_of_every_activation_and_encoding() {
+fn an_onnx_graph_computes_the_values_and_gradients_of_networks_and_mosaics() {
     let python = std::env::var("SIREN_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let imported = Command::new(&python)
         .args(["-c", "import numpy, onnxruntime"])
@@ -39,14 +41,17 @@ fn an_onnx_graph_computes_the_values_and_gradients_of_every_activation_and_encod
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let (points, examples) = (points(40), examples());
+    let mut examples = examples();
+    examples.extend([1, 3].map(mosaic_in));
+    let mut given = Vec::new();
     for (index, example) in examples.iter().enumerate() {
-        let portable = picture(&example.field, 8, 8);
+        let portable = portable(&example.field);
         let bytes = encode(&portable, WeightPrecision::Single, Format::Onnx).unwrap();
         fs::write(folder.path().join(format!("{index}.onnx")), bytes).unwrap();
+        let sizes = [example.field.in_features(), example.field.out_features()];
+        given.push(json!({ "points": example.points, "sizes": sizes }));
     }
-    let given = json!({ "points": points, "models": examples.len() });
-    fs::write(folder.path().join("given.json"), given.to_string()).unwrap();
+    fs::write(folder.path().join("given.json"), json!(given).to_string()).unwrap();
     let run = Command::new(&python)
         .args(["-c", SCRIPT])
         .current_dir(folder.path())
@@ -62,17 +67,17 @@ fn an_onnx_graph_computes_the_values_and_gradients_of_every_activation_and_encod
         .unwrap();
     assert_eq!(answers.len(), examples.len());
     for (example, [values, gradients]) in examples.iter().zip(answers) {
-        let (name, field) = (&example.name, &example.double);
+        let (name, field, points) = (&example.name, &example.double, &example.points);
         assert_close(
             name,
             &values,
-            &field.values(&points).unwrap(),
+            &field.values(points).unwrap(),
             example.tolerance,
         );
         assert_close(
             name,
             &gradients,
-            &field.gradients(&points).unwrap(),
+            &field.gradients(points).unwrap(),
             3.0 * example.tolerance,
         );
     }

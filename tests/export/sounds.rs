@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use siren_audio::{Audio, AudioMetadata, SoundField};
-use siren_core::field::{Siren, SirenConfig};
+use siren_core::field::{MosaicConfig, Siren, SirenConfig};
 use siren_run::Recorded as _;
 use siren_run::portable::Format;
 
@@ -18,19 +18,26 @@ AudioBufferSourceNode.prototype.start = function (at) {
   return start.call(this, at);
 };";
 
-fn sound(rate: u32, frames: usize) -> SoundField {
-    let config = SirenConfig {
+fn config() -> SirenConfig {
+    SirenConfig {
         hidden_features: 16,
         hidden_layers: 1,
         first_omega_0: 300.0.into(),
         ..SirenConfig::default()
-    };
+    }
+}
+
+fn sound(rate: u32, frames: usize) -> SoundField {
+    sound_of(&config(), rate, frames)
+}
+
+fn sound_of(config: &SirenConfig, rate: u32, frames: usize) -> SoundField {
     let metadata = AudioMetadata {
         rate,
         frames,
         peak: 0.7,
     };
-    SoundField::new(field(&config, 1, 2), metadata).unwrap()
+    SoundField::new(field(config, 1, 2), metadata).unwrap()
 }
 
 fn page(sound: &SoundField) -> String {
@@ -81,8 +88,23 @@ fn the_space_key_plays_the_whole_sound_in_blocks_that_join_and_ends_by_itself() 
     if chromium().is_none() {
         return;
     }
-    for engine in [Engine::WebGl2, Engine::WebGpu] {
-        let sound = sound(8000, 20_001);
+    let mosaic = SirenConfig {
+        mosaic: Some(MosaicConfig {
+            tile: vec![2000],
+            overlap: 100.0,
+            sides: vec![20_001],
+            extents: vec![1.0],
+            ..MosaicConfig::default()
+        }),
+        ..config()
+    };
+    let fields = [
+        (config(), Engine::WebGl2),
+        (config(), Engine::WebGpu),
+        (mosaic, Engine::WebGpu),
+    ];
+    for (config, engine) in fields {
+        let sound = sound_of(&config, 8000, 20_001);
         let mut browser = open(&page(&sound), engine);
         browser.wait_for(READY);
         browser.value(EAVESDROP);

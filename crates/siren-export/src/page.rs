@@ -6,7 +6,7 @@ use half::f16;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, context};
 use serde::Serialize;
-use siren_core::field::Pointwise;
+use siren_core::field::{Pointwise, TileAxis};
 use siren_core::{Error, Result};
 
 use crate::WeightPrecision;
@@ -16,11 +16,12 @@ use crate::program::{Combination, Program};
 
 /// The page, and its script in parts.
 const PAGE: &str = include_str!("page/page.html");
-const SCRIPT: [&str; 9] = [
+const SCRIPT: [&str; 10] = [
     include_str!("page/colors.js"),
     include_str!("page/weights.js"),
     include_str!("page/webgl.js"),
     include_str!("page/webgpu.js"),
+    include_str!("page/mosaic.js"),
     include_str!("page/plane.js"),
     include_str!("page/line.js"),
     include_str!("page/solid.js"),
@@ -39,6 +40,7 @@ struct Field<'a> {
     full: FullColor,
     outputs: usize,
     layers: Vec<PageLayer>,
+    tiles: Option<Vec<PageTiles>>,
     /// Period of the first layer's activation in its argument; 0 if it has none.
     period: f64,
     half: bool,
@@ -57,8 +59,31 @@ struct PageAxis<'a> {
 struct PageLayer {
     fan_in: usize,
     fan_out: usize,
+    tiles: usize,
     passed: usize,
     squared: bool,
+}
+
+/// The tiles of a mosaic along one coordinate.
+#[derive(Serialize)]
+struct PageTiles {
+    count: usize,
+    start: f64,
+    length: f64,
+    overlap: f64,
+    scale: f64,
+}
+
+impl From<&TileAxis> for PageTiles {
+    fn from(axis: &TileAxis) -> Self {
+        Self {
+            count: axis.count,
+            start: axis.start,
+            length: axis.length,
+            overlap: axis.overlap,
+            scale: axis.scale,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -97,6 +122,7 @@ pub(crate) fn page(
     let layers = program.layers.iter().map(|layer| PageLayer {
         fan_in: layer.fan_in,
         fan_out: layer.fan_out,
+        tiles: layer.tiles,
         passed: layer.passed,
         squared: layer.combination == Combination::SquaredDistance,
     });
@@ -108,6 +134,10 @@ pub(crate) fn page(
         full,
         outputs: program.outputs,
         layers: layers.collect(),
+        tiles: program
+            .tiles
+            .as_ref()
+            .map(|tiles| tiles.iter().map(PageTiles::from).collect()),
         period: match program.layers.first().map(|layer| layer.function) {
             Some(Pointwise::Sine { omega }) => std::f64::consts::TAU / omega,
             _ => 0.0,

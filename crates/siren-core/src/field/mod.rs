@@ -24,6 +24,7 @@ mod prepared;
 mod resident;
 mod siren;
 pub mod tensor;
+mod tiles;
 
 pub use siren_kernel::network::{
     Dense, Features, InvalidTrace, Order, Plan, Trace, WaveFeature, Waves,
@@ -44,7 +45,7 @@ pub use self::init::{normal, uniform};
 pub use self::jet::Jet;
 pub(crate) use self::layout::{COEFFICIENT_PREFIX, missing_coefficient};
 pub use self::layout::{Entry, Layout, Role};
-pub use self::mosaic::MosaicConfig;
+pub use self::mosaic::{MosaicConfig, TileAxis};
 pub use self::network::Network;
 pub use self::omega::{Omega, WeightNoise};
 pub use self::parameters::Parameters;

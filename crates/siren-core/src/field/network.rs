@@ -44,7 +44,7 @@ pub struct Network {
     /// Layout of one tile of a mosaic, or that of the network.
     tile_layout: Arc<Layout>,
     /// The tiles of a mosaic; the plan is that of one of them.
-    tiling: Option<Arc<Tiling>>,
+    pub(super) tiling: Option<Arc<Tiling>>,
     /// Matrix `B (features, d)` of the Gaussian Fourier encoding, row-major; empty for other encodings.
     fourier_matrix: Vec<f64>,
 }
@@ -259,9 +259,8 @@ impl Network {
         for tile in 0..tiles {
             let drawn = self.draw_network(rng);
             for entry in self.tile_layout.entries() {
-                let own = entry.range.clone();
-                let first = own.start * tiles + tile * own.len();
-                params[first..first + own.len()].copy_from_slice(&drawn[own]);
+                let place = self.range_of_tile(&entry.range, tile);
+                params[place].copy_from_slice(&drawn[entry.range.clone()]);
             }
         }
         params

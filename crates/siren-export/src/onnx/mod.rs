@@ -2,6 +2,7 @@
 //!
 //! Derivatives are carried forward with the value by ordinary operators, so that an engine without automatic differentiation computes them.
 
+mod mosaic;
 mod proto;
 
 use std::collections::HashMap;
@@ -30,27 +31,11 @@ const MAX_BYTES: usize = i32::MAX as usize;
 /// [`Error::InvalidValue`] if the network is too large for one file.
 pub(crate) fn model(program: &Program, look: &Look) -> Result<Vec<u8>> {
     let mut builder = Builder::default();
-    builder.network(program);
-    let size = |count| Dimension {
-        dim_value: Some(count as i64),
-        dim_param: None,
-    };
-    let points = Dimension {
-        dim_value: None,
-        dim_param: Some("n".to_owned()),
-    };
+    builder.program(program);
     let tensor = |name: &str, sizes: &[usize]| {
-        let rest = sizes.iter().map(|&count| size(count));
-        let dim = std::iter::once(points.clone()).chain(rest).collect();
-        ValueInfo {
-            name: Some(name.to_owned()),
-            kind: Some(Type {
-                tensor_type: Some(TensorType {
-                    elem_type: Some(FLOAT),
-                    shape: Some(Shape { dim }),
-                }),
-            }),
-        }
+        let rest = sizes.iter().map(|&count| Size::Count(count));
+        let sizes: Vec<Size> = std::iter::once(Size::Named("n")).chain(rest).collect();
+        value_info(name, FLOAT, &sizes)
     };
     let (d, c) = (program.inputs, program.outputs);
     let model = Model {
@@ -80,6 +65,37 @@ pub(crate) fn model(program: &Program, look: &Look) -> Result<Vec<u8>> {
     Ok(model.encode_to_vec())
 }
 
+/// Length of an axis: a number, or a name for one that differs between calls.
+enum Size {
+    Count(usize),
+    Named(&'static str),
+}
+
+/// Returns the name, the type of the elements and the shape of a tensor.
+fn value_info(name: &str, elements: i32, sizes: &[Size]) -> ValueInfo {
+    let dimension = |size: &Size| match size {
+        Size::Count(count) => Dimension {
+            dim_value: Some(*count as i64),
+            dim_param: None,
+        },
+        Size::Named(name) => Dimension {
+            dim_value: None,
+            dim_param: Some((*name).to_owned()),
+        },
+    };
+    ValueInfo {
+        name: Some(name.to_owned()),
+        kind: Some(Type {
+            tensor_type: Some(TensorType {
+                elem_type: Some(elements),
+                shape: Some(Shape {
+                    dim: sizes.iter().map(dimension).collect(),
+                }),
+            }),
+        }),
+    }
+}
+
 /// A value between two layers and its derivative along each coordinate, by name.
 struct Carried {
     value: String,
@@ -93,6 +109,8 @@ struct Builder {
     tensors: Vec<Tensor>,
     constants: HashMap<u32, String>,
     names: usize,
+    /// Name of the scalar index of the tile whose network is appended.
+    tile: Option<String>,
 }
 
 impl Builder {
@@ -118,6 +136,7 @@ impl Builder {
         let attribute = |&(name, value): &(&str, i64)| Attribute {
             name: Some(name.to_owned()),
             i: Some(value),
+            g: None,
             kind: Some(INT),
         };
         self.nodes.push(Node {
@@ -160,10 +179,43 @@ impl Builder {
         name
     }
 
-    /// Appends the whole network.
-    fn network(&mut self, program: &Program) {
+    /// Returns the name of constants `dims` of a layer: those of the present tile, if each tile has its own.
+    fn of_tile(
+        &mut self,
+        tiles: usize,
+        dims: &[usize],
+        values: impl Iterator<Item = f64>,
+    ) -> String {
+        match self.tile.clone() {
+            Some(tile) if tiles > 1 => {
+                let stacked = self.floats(&[&[tiles], dims].concat(), values);
+                self.node("Gather", &[&stacked, &tile], &[("axis", 0)])
+            }
+            _ => self.floats(dims, values),
+        }
+    }
+
+    /// Appends the whole field, from `coords` to `value` and `gradient`.
+    fn program(&mut self, program: &Program) {
+        let carried = match &program.tiles {
+            None => self.network(program, "coords"),
+            Some(tiles) => self.mosaic(program, tiles),
+        };
+        self.named_node("Identity", &[&carried.value], &[], "value");
+        let axis = self.integer(&[1], 2);
+        let columns: Vec<String> = carried
+            .slopes
+            .iter()
+            .map(|slope| self.node("Unsqueeze", &[slope, &axis], &[]))
+            .collect();
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        self.named_node("Concat", &columns, &[("axis", 2)], "gradient");
+    }
+
+    /// Appends a network, that of the present tile for a mosaic.
+    fn network(&mut self, program: &Program, coords: &str) -> Carried {
         let mut carried = Carried {
-            value: "coords".to_owned(),
+            value: coords.to_owned(),
             slopes: Vec::new(),
         };
         for layer in &program.layers {
@@ -175,15 +227,7 @@ impl Builder {
                 .collect();
             carried = self.joined(parts);
         }
-        self.named_node("Identity", &[&carried.value], &[], "value");
-        let axis = self.integer(&[1], 2);
-        let columns: Vec<String> = carried
-            .slopes
-            .iter()
-            .map(|slope| self.node("Unsqueeze", &[slope, &axis], &[]))
-            .collect();
-        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-        self.named_node("Concat", &columns, &[("axis", 2)], "gradient");
+        carried
     }
 
     /// Appends a layer all of whose outputs have the activation.
@@ -214,17 +258,20 @@ impl Builder {
     fn affine(&mut self, layer: &Layer, input: &Carried, dims: usize) -> Carried {
         let (inputs, outputs) = (layer.fan_in, layer.fan_out);
         // (inputs, outputs): engines multiply from the right.
-        let transposed =
-            (0..inputs * outputs).map(|at| layer.weight[at % outputs * inputs + at / outputs]);
-        let weight = self.floats(&[inputs, outputs], transposed);
-        let bias = self.floats(&[outputs], layer.bias.iter().copied());
+        let transposed = layer.weight.chunks_exact(inputs * outputs);
+        let transposed = transposed.flat_map(|weight| {
+            (0..inputs * outputs).map(move |at| weight[at % outputs * inputs + at / outputs])
+        });
+        let weight = self.of_tile(layer.tiles, &[inputs, outputs], transposed);
+        let bias = self.of_tile(layer.tiles, &[outputs], layer.bias.iter().copied());
         let product = self.node("MatMul", &[&input.value, &weight], &[]);
         let value = self.node("Add", &[&product, &bias], &[]);
         let slopes = if input.slopes.is_empty() {
-            let column = |axis: usize| layer.weight.iter().skip(axis).step_by(inputs).copied();
-            (0..dims)
-                .map(|axis| self.floats(&[1, outputs], column(axis)))
-                .collect()
+            let column = |axis: usize| {
+                let axis = self.integer(&[1], axis as i64);
+                self.node("Gather", &[&weight, &axis], &[("axis", 0)])
+            };
+            (0..dims).map(column).collect()
         } else {
             let slopes = input.slopes.iter();
             slopes
@@ -237,9 +284,12 @@ impl Builder {
     /// Appends `z = s ‖x − c‖²` of the coordinates.
     fn squared_distance(&mut self, layer: &Layer, coords: &str, dims: usize) -> Carried {
         let outputs = layer.fan_out;
-        let centers = self.floats(&[1, outputs, dims], layer.weight.iter().copied());
-        let widths = self.floats(&[1, outputs], layer.bias.iter().copied());
-        let twice = self.floats(&[1, outputs], layer.bias.iter().map(|s| 2.0 * s));
+        let tiles = layer.tiles;
+        let centers = layer.weight.iter().copied();
+        let centers = self.of_tile(tiles, &[1, outputs, dims], centers);
+        let widths = self.of_tile(tiles, &[1, outputs], layer.bias.iter().copied());
+        let twice = layer.bias.iter().map(|s| 2.0 * s);
+        let twice = self.of_tile(tiles, &[1, outputs], twice);
         let [middle, last] = [1, 2].map(|axis| self.integer(&[1], axis));
         let points = self.node("Unsqueeze", &[coords, &middle], &[]);
         let difference = self.node("Sub", &[&points, &centers], &[]);
@@ -335,6 +385,7 @@ fn split(layer: &Layer) -> (Option<Layer>, Option<Layer>) {
         fan_in: layer.fan_in,
         fan_out: rows.len(),
         combination: layer.combination,
+        tiles: layer.tiles,
         weight: layer.weight[rows.start * layer.fan_in..rows.end * layer.fan_in].to_vec(),
         bias: layer.bias[rows].to_vec(),
         passed: 0,

@@ -4,8 +4,12 @@
 pub(crate) const FLOAT: i32 = 1;
 /// 64-bit integers, among the types of elements.
 pub(crate) const INT64: i32 = 7;
+/// Truth values, among the types of elements.
+pub(crate) const BOOL: i32 = 9;
 /// An integer, among the types of attributes.
 pub(crate) const INT: i32 = 2;
+/// A graph, among the types of attributes.
+pub(crate) const GRAPH: i32 = 5;
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Model {
@@ -69,6 +73,8 @@ pub(crate) struct Attribute {
     pub(crate) name: Option<String>,
     #[prost(int64, optional, tag = "3")]
     pub(crate) i: Option<i64>,
+    #[prost(message, optional, tag = "6")]
+    pub(crate) g: Option<Graph>,
     #[prost(int32, optional, tag = "20")]
     pub(crate) kind: Option<i32>,
 }

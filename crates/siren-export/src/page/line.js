@@ -20,7 +20,7 @@ class Line {
   // Draws the range of values within each column of pixels, from 1 point per column to as many as there are samples, at most 64.
   async draw(canvas, isCurrent, finest) {
     const { viewer, axis } = this, { field, quantity, engine } = viewer, { width, height } = canvas;
-    engine.recenter(centered(viewer.layers[0], this.center, field.period));
+    engine.recenter([...this.center]);
     const scale = this.scale(width), wanted = clamp(2 ** Math.ceil(Math.log2(1 / (scale * axis.spacing))), 1, finest > 1 ? 1 : 64);
     const order = ["value", "gradient", "laplacian"].indexOf(quantity), full = field.full[quantity];
     const directions = order ? [Float32Array.of(axis.spacing, 0, 0, 0)] : [], components = 1 + order, stride = 4 * GROUPS(field.outputs);

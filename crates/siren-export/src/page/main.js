@@ -33,7 +33,7 @@ class Viewer {
     const { layers, wanted, field: { shaders } } = this;
     const engine = (wanted !== "webgl2" && await WebGpuEngine.create(layers, shaders.wgsl)) || (wanted !== "webgpu" && WebGlEngine.create(layers, shaders.glsl));
     if (!engine) throw new Error("this browser offers neither WebGPU nor WebGL 2 with float textures: try another browser, or switch on hardware acceleration");
-    return engine;
+    return evaluator(engine, this.field, layers);
   }
   select(name) { [this.viewName, this.view] = [name, this.views[name]]; }
   // A page with a fragment such as `#x=0.2&y=-0.1&zoom=8&quantity=gradient` opens that view.
@@ -228,7 +228,7 @@ class Viewer {
     if (this.hidden >= 0) view.center[this.hidden] = this.plane.center[this.hidden];
     await this.idle();
     this.quantity = quantity;
-    this.engine.recenter(centered(this.layers[0], view.center, this.field.period));
+    this.engine.recenter([...view.center]);
     const [width, height] = view.size.map((side) => Math.round(side * factor)), rows = [];
     for (let row = 0; row < height; row += 16) rows.push(await view.rows(width, height, factor, row, Math.min(row + 16, height)));
     this.quantity = before;

@@ -82,7 +82,7 @@ class Plane {
   // Draws from coarse to fine until another view is wanted.
   async draw(canvas, isCurrent, finest) {
     const { viewer, image, done } = this, context = canvas.getContext("2d"), { width, height } = canvas;
-    viewer.engine.recenter(centered(viewer.layers[0], this.center, viewer.field.period));
+    viewer.engine.recenter([...this.center]);
     const scale = this.scale(width, height), frame = { center: [...this.center], scale, quantity: viewer.quantity };
     this.showLast(context, width, height, scale);
     let step = viewer.firstStep(width * height, finest);

@@ -14,7 +14,7 @@ class Solid {
   position() { return null; }
   async draw(canvas, isCurrent, finest) {
     const { viewer, image } = this, context = canvas.getContext("2d"), { width, height } = canvas;
-    viewer.engine.recenter(centered(viewer.layers[0], this.center, viewer.field.period));
+    viewer.engine.recenter([...this.center]);
     // A ray costs about twenty evaluations.
     for (let step = viewer.firstStep(20 * width * height, finest); ; step = Math.max(step / 2, finest)) {
       const [columns, rows] = [Math.ceil(width / step), Math.ceil(height / step)];

@@ -34,13 +34,13 @@ class Player {
   }
   // Returns the samples of each channel from `first` to before `end`, or null where `isCurrent` says that nobody wants them.
   async samples(first, end, isCurrent = () => true) {
-    const { viewer, axis, spacing } = this, { outputs, tone, period } = viewer.field, stride = 4 * GROUPS(outputs);
+    const { viewer, axis, spacing } = this, { outputs, tone } = viewer.field, stride = 4 * GROUPS(outputs);
     this.engine ??= await viewer.createEngine();
     const channels = tone.map(() => new Float32Array(end - first));
     for (let from = first; from < end;) {
       const count = Math.min(end - from, viewer.budget()), points = new Float32Array(4 * count);
       // Coordinates are relative to one near by, so that single precision tells samples of a long sound apart.
-      this.engine.recenter(centered(viewer.layers[0], [axis.range[0] + from * spacing], period));
+      this.engine.recenter([axis.range[0] + from * spacing]);
       for (let i = 0; i < count; ++i) points[4 * i] = i * spacing;
       const started = performance.now(), values = await this.engine.evaluate(points, count, [], false);
       viewer.measured(count, performance.now() - started);

@@ -1,33 +1,43 @@
-// Evaluation by WebGL 2: one pass per layer over a tile of points. A texture holds the activations of a tile, x = point, y = group of four
+// Evaluation by WebGL 2: one pass per layer over a block of points. A texture holds the activations of a block, x = point, y = group of four
 // features; each component of the jet (value, derivatives, Laplacian) has a texture of its own, all written by one pass.
 class WebGlEngine {
   static create(layers, shaders) {
     const gl = document.createElement("canvas").getContext("webgl2", { antialias: false, depth: false, powerPreference: "high-performance" });
     if (!gl || !gl.getExtension("EXT_color_buffer_float")) return null;
     const size = gl.getParameter(gl.MAX_TEXTURE_SIZE);
-    if (layers.some((layer) => GROUPS(Math.max(layer.fanIn, layer.fanOut)) > size)) return null;
+    const fits = (layer) => GROUPS(Math.max(layer.fanIn, layer.fanOut)) <= size && WebGlEngine.columns(layer, size) * ROW(layer) <= size;
+    if (!layers.every(fits)) return null;
     return new WebGlEngine(gl, layers, shaders, size);
   }
   constructor(gl, layers, shaders, size) {
-    Object.assign(this, { gl, layers, shaders, name: "WebGL 2", programs: new Map(), tile: Math.min(2048, size) });
+    Object.assign(this, { gl, layers, shaders, size, name: "WebGL 2", programs: new Map(), block: Math.min(2048, size) });
     this.most = Math.min(gl.getParameter(gl.MAX_DRAW_BUFFERS), gl.getParameter(gl.MAX_COLOR_ATTACHMENTS));
     this.weights = layers.map((layer) => this.upload(layer));
     this.groups = Math.max(...layers.map((layer) => GROUPS(Math.max(layer.fanIn, layer.fanOut))));
     this.buffers = [];
+    // The tile of each point of a block.
+    this.tiles = this.texture(this.block, 1, null, gl.R32F);
     gl.bindVertexArray(gl.createVertexArray());
   }
-  texture(width, height, data = null) {
+  // Columns of tiles in the texture of a layer, each of as many tiles as a texture is high.
+  static columns(layer, size) { return Math.ceil(layer.tiles / Math.floor(size / GROUPS(layer.fanOut))); }
+  texture(width, height, data = null, format = this.gl.RGBA32F) {
     const gl = this.gl, texture = gl.createTexture();
     gl.bindTexture(gl.TEXTURE_2D, texture);
-    gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA32F, width, height);
+    gl.texStorage2D(gl.TEXTURE_2D, 1, format, width, height);
     if (data) gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, width, height, gl.RGBA, gl.FLOAT, data);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
     return texture;
   }
   upload(layer) {
-    const inputs = GROUPS(layer.fanIn), outputs = GROUPS(layer.fanOut);
-    return { texture: this.texture(4 * inputs + 1, outputs, weightRows(layer)), inputs, outputs };
+    const { gl, size } = this, inputs = GROUPS(layer.fanIn), outputs = GROUPS(layer.fanOut), row = ROW(layer), data = weightRows(layer);
+    const columns = WebGlEngine.columns(layer, size), each = Math.ceil(layer.tiles / columns), texture = this.texture(columns * row, each * outputs);
+    for (let column = 0; column < columns; ++column) {
+      const first = column * each, count = Math.min(each, layer.tiles - first), part = 4 * row * outputs;
+      gl.texSubImage2D(gl.TEXTURE_2D, 0, column * row, 0, row, count * outputs, gl.RGBA, gl.FLOAT, data.subarray(part * first, part * (first + count)));
+    }
+    return { texture, inputs, outputs, each };
   }
   recenter(layer) {
     this.gl.deleteTexture(this.weights[0].texture);
@@ -40,14 +50,16 @@ class WebGlEngine {
     return this.programs.get(key);
   }
   source(index, slopes, laplacian) {
-    const layer = this.layers[index], count = 1 + slopes + laplacian, each = [...Array(count).keys()];
-    const lines = ["#version 300 es", "precision highp float;", "precision highp sampler2D;", "uniform sampler2D weights;", "uniform int inputs;",
+    const layer = this.layers[index], { outputs, each: most } = this.weights[index], count = 1 + slopes + laplacian, each = [...Array(count).keys()];
+    const lines = ["#version 300 es", "precision highp float;", "precision highp sampler2D;", "uniform sampler2D weights, tiles;", "uniform int inputs;",
       ...each.map((k) => `uniform sampler2D from${k}; layout(location = ${k}) out vec4 to${k};`), this.shaders.library, this.shaders.functions[index]];
     const fetch = (k) => `texelFetch(from${k}, ivec2(at.x, i), 0)`;
     const passed = (pass, other) => layer.passed ? `mix(${other}, ${pass}, lessThan(vec4(0, 1, 2, 3) + float(4 * at.y), vec4(${layer.passed})))` : other;
-    lines.push("void main() {", "  ivec2 at = ivec2(gl_FragCoord.xy);", ...each.map((k) => `  vec4 z${k} = vec4(0.0);`),
+    lines.push("void main() {", "  ivec2 at = ivec2(gl_FragCoord.xy), row = ivec2(0, at.y);");
+    if (layer.tiles > 1) lines.push("  int tile = int(texelFetch(tiles, ivec2(at.x, 0), 0).x);", `  row += ivec2(tile / ${most} * ${ROW(layer)}, tile % ${most} * ${outputs});`);
+    lines.push(...each.map((k) => `  vec4 z${k} = vec4(0.0);`),
       "  for (int i = 0; i < inputs; ++i) {",
-      ...[0, 1, 2, 3].map((lane) => `    vec4 w${lane} = texelFetch(weights, ivec2(4 * i + ${lane}, at.y), 0);`));
+      ...[0, 1, 2, 3].map((lane) => `    vec4 w${lane} = texelFetch(weights, row + ivec2(4 * i + ${lane}, 0), 0);`));
     if (layer.squared) {
       lines.push(`    vec4 h = ${fetch(0)}, d;`);
       for (const lane of [0, 1, 2, 3]) {
@@ -60,7 +72,7 @@ class WebGlEngine {
     } else {
       for (const k of each) lines.push(`    vec4 h${k} = ${fetch(k)};`, `    z${k} += vec4(dot(w0, h${k}), dot(w1, h${k}), dot(w2, h${k}), dot(w3, h${k}));`);
     }
-    lines.push("  }", "  vec4 bias = texelFetch(weights, ivec2(4 * inputs, at.y), 0);");
+    lines.push("  }", "  vec4 bias = texelFetch(weights, row + ivec2(4 * inputs, 0), 0);");
     if (layer.squared) lines.push(...each.map((k) => `  z${k} *= bias;`));
     else lines.push("  z0 += bias;");
     lines.push(`  to0 = ${passed("z0", "f_0(z0)")};`);
@@ -86,11 +98,11 @@ class WebGlEngine {
       throw new Error(`the shader does not compile: ${logs.join("")}${gl.getProgramInfoLog(program)}`);
     }
     const place = (name) => gl.getUniformLocation(program, name);
-    return { program, weights: place("weights"), inputs: place("inputs"), from: [0, 1, 2, 3, 4].map((k) => place(`from${k}`)) };
+    return { program, weights: place("weights"), tiles: place("tiles"), inputs: place("inputs"), from: [0, 1, 2, 3, 4].map((k) => place(`from${k}`)) };
   }
   // Two sets of textures, between which layers alternate, with one framebuffer per number of components.
   ensure(count) {
-    while (this.buffers.length < count) this.buffers.push([0, 1].map(() => this.texture(this.tile, this.groups)));
+    while (this.buffers.length < count) this.buffers.push([0, 1].map(() => this.texture(this.block, this.groups)));
   }
   framebuffer(textures) {
     const gl = this.gl, framebuffer = gl.createFramebuffer();
@@ -100,17 +112,17 @@ class WebGlEngine {
     return framebuffer;
   }
   // Returns for `count` points `(count, 4)`, relative to the center, the components `(components, groups of outputs, 4)` of each.
-  // `directions` are the coordinates' changes along the derivatives, each of 4 values.
-  async evaluate(points, count, directions, laplacian) {
+  // `directions` are the coordinates' changes along the derivatives, each of 4 values; `tiles` the tiles of the points, if there are tiles.
+  async evaluate(points, count, directions, laplacian, tiles) {
     const gl = this.gl, slopes = directions.length, components = 1 + slopes + (laplacian ? 1 : 0);
     if (components > this.most) throw new Error(`this device writes ${this.most} textures at once, and this quantity needs ${components}`);
     this.ensure(components);
-    const last = this.weights.length - 1, out = this.weights[last].outputs, tiles = Math.ceil(count / this.tile);
+    const last = this.weights.length - 1, out = this.weights[last].outputs, blocks = Math.ceil(count / this.block);
     const chosen = (side) => [...Array(components).keys()].map((k) => this.buffers[k][side]);
     const framebuffers = [0, 1].map((side) => this.framebuffer(chosen(side)));
     const result = new Float32Array(count * components * out * 4), part = [];
-    for (let tile = 0; tile < tiles; ++tile) {
-      const start = tile * this.tile, size = Math.min(this.tile, count - start);
+    for (let block = 0; block < blocks; ++block) {
+      const start = block * this.block, size = Math.min(this.block, count - start);
       const set = (k, data) => {
         gl.bindTexture(gl.TEXTURE_2D, this.buffers[k][0]);
         gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, size, 1, gl.RGBA, gl.FLOAT, data);
@@ -118,8 +130,12 @@ class WebGlEngine {
       set(0, points.subarray(4 * start, 4 * (start + size)));
       directions.forEach((direction, k) => set(k + 1, repeat(direction, size)));
       if (laplacian) set(components - 1, new Float32Array(4 * size));
+      if (tiles) {
+        gl.bindTexture(gl.TEXTURE_2D, this.tiles);
+        gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, size, 1, gl.RED, gl.FLOAT, tiles.subarray(start, start + size));
+      }
       this.weights.forEach((weights, index) => {
-        const { program, weights: slot, inputs, from } = this.program(index, slopes, laplacian);
+        const { program, weights: slot, tiles: ofTiles, inputs, from } = this.program(index, slopes, laplacian);
         const side = index & 1;
         gl.useProgram(program);
         gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffers[1 - side]);
@@ -127,6 +143,10 @@ class WebGlEngine {
         gl.activeTexture(gl.TEXTURE0);
         gl.bindTexture(gl.TEXTURE_2D, weights.texture);
         gl.uniform1i(slot, 0);
+        // Behind the weights and at most five components.
+        gl.activeTexture(gl.TEXTURE6);
+        gl.bindTexture(gl.TEXTURE_2D, this.tiles);
+        gl.uniform1i(ofTiles, 6);
         gl.uniform1i(inputs, weights.inputs);
         for (let k = 0; k < components; ++k) {
           gl.activeTexture(gl.TEXTURE1 + k);

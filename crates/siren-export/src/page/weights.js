@@ -1,4 +1,5 @@
-// The layers of the network, decoded from base64. A layer is { fanIn, fanOut, weight, bias, passed, squared }.
+// The layers of the network, decoded from base64. A layer is { fanIn, fanOut, tiles, weight, bias, passed, squared }; its weights
+// (tiles, fanOut, fanIn) and biases (tiles, fanOut) are those of `tiles` tiles of a mosaic, or of the one network.
 function decode(text, half) {
   const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   if (!half) return new Float32Array(bytes.buffer);
@@ -15,19 +16,22 @@ function unpack(field) {
   const values = decode(field.weights, field.half);
   let at = 0;
   return field.layers.map((layer) => {
-    const weight = values.subarray(at, at += layer.fan_in * layer.fan_out);
-    const bias = values.subarray(at, at += layer.fan_out);
-    return { fanIn: layer.fan_in, fanOut: layer.fan_out, passed: layer.passed, squared: layer.squared, weight, bias };
+    const { fan_in: fanIn, fan_out: fanOut, tiles, passed, squared } = layer;
+    const weight = values.subarray(at, at += tiles * fanIn * fanOut);
+    const bias = values.subarray(at, at += tiles * fanOut);
+    return { fanIn, fanOut, tiles, passed, squared, weight, bias };
   });
 }
-// Weights as rows of vectors of four, one row for each group of four outputs: for each group of inputs the weights of the four outputs, then the
-// four biases.
+// Vectors of four in a row of weights.
+const ROW = (layer) => 4 * GROUPS(layer.fanIn) + 1;
+// Weights as rows of vectors of four, one row for each group of four outputs, tile after tile: for each group of inputs the weights of the four
+// outputs, then the four biases.
 function weightRows(layer) {
-  const inputs = GROUPS(layer.fanIn), row = 4 * (4 * inputs + 1), rows = new Float32Array(row * GROUPS(layer.fanOut));
-  for (let j = 0; j < layer.fanOut; ++j) {
-    const start = row * Math.floor(j / 4), lane = j % 4;
-    for (let i = 0; i < layer.fanIn; ++i) rows[start + 16 * Math.floor(i / 4) + 4 * lane + i % 4] = layer.weight[j * layer.fanIn + i];
-    rows[start + 16 * inputs + lane] = layer.bias[j];
+  const { fanIn, fanOut, tiles } = layer, row = 4 * ROW(layer), groups = GROUPS(fanOut), rows = new Float32Array(row * groups * tiles);
+  for (let j = 0; j < tiles * fanOut; ++j) {
+    const output = j % fanOut, lane = output % 4, start = row * ((j - output) / fanOut * groups + Math.floor(output / 4));
+    for (let i = 0; i < fanIn; ++i) rows[start + 16 * Math.floor(i / 4) + 4 * lane + i % 4] = layer.weight[j * fanIn + i];
+    rows[start + row - 4 + lane] = layer.bias[j];
   }
   return rows;
 }

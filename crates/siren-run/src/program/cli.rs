@@ -39,8 +39,8 @@ pub enum SharedCommand {
     ///
     /// The extension of the file selects the format. `.safetensors`: the parameters, under the names of the authors' checkpoints
     /// (`net.net.0.0.weight`, …). `.html`: one page that evaluates the field at every pixel, by WebGPU or WebGL 2. `.glsl`: a function for
-    /// shaders, ready for Shadertoy, of a small network. `.onnx`: a graph with the outputs `value` and `gradient`. `.h`: the functions `field`
-    /// and `field_gradient` in C99.
+    /// shaders, ready for Shadertoy, of a field of at most 16,384 constants. `.onnx`: a graph with the outputs `value` and `gradient`. `.h`: the
+    /// functions `field` and `field_gradient` in C99. A mosaic (`field.mosaic`) is a field like any other in all of them.
     Export(ExportArgs),
     /// Write the page of a run, or of several runs side by side, whatever their kinds: one HTML file with everything in it, which opens from disk.
     ///

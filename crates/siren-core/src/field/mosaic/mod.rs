@@ -18,4 +18,5 @@ mod config;
 mod tiling;
 
 pub use self::config::MosaicConfig;
+pub use self::tiling::TileAxis;
 pub(super) use self::tiling::{Tiling, Weight};

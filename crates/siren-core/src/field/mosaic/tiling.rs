@@ -11,23 +11,24 @@ pub(super) const MAX_AXES: usize = 3;
 /// Tiles of equal size on a grid, row-major with the first axis slowest.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::field) struct Tiling {
-    axes: Vec<Axis>,
+    axes: Vec<TileAxis>,
 }
 
-/// Intervals of equal length on one axis.
+/// The tiles of a mosaic along one coordinate: intervals of equal length. The first and the last one have no end.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Axis {
+pub struct TileAxis {
     /// Number of intervals.
-    count: usize,
-    /// Beginning of the first.
-    start: f64,
-    /// Length of an interval, and its inverse.
-    length: f64,
+    pub count: usize,
+    /// Coordinate at which the first begins.
+    pub start: f64,
+    /// Length of an interval in coordinates.
+    pub length: f64,
+    /// `1 / length`.
     per_length: f64,
-    /// Width of the zone around each inner border in which neighbors are blended.
-    overlap: f64,
-    /// Factor from coordinates to those of a tile.
-    scale: f64,
+    /// Width, in coordinates, of the zone around each inner border in which neighbors are blended.
+    pub overlap: f64,
+    /// Factor from coordinates to those of a tile, whose origin is its [`center`](Self::center).
+    pub scale: f64,
 }
 
 /// Weight of one interval at a coordinate, with two derivatives.
@@ -46,7 +47,7 @@ pub(in crate::field) struct Weight {
     dims: usize,
 }
 
-impl Axis {
+impl TileAxis {
     fn new(config: &MosaicConfig, axis: usize) -> Self {
         let (side, extent) = (config.sides[axis], config.extents[axis]);
         let spacing = if side > 1 {
@@ -75,8 +76,9 @@ impl Axis {
         }
     }
 
-    /// Returns the center of an interval.
-    fn center(&self, index: usize) -> f64 {
+    /// Returns the coordinate of the center of an interval.
+    #[must_use]
+    pub fn center(&self, index: usize) -> f64 {
         self.start + (index as f64 + 0.5) * self.length
     }
 
@@ -141,10 +143,15 @@ impl Tiling {
     pub(in crate::field) fn new(config: &MosaicConfig, dims: usize) -> Result<Self> {
         config.validate()?;
         config.validate_for(dims)?;
-        let axes = (0..dims).map(|axis| Axis::new(config, axis));
+        let axes = (0..dims).map(|axis| TileAxis::new(config, axis));
         Ok(Self {
             axes: axes.collect(),
         })
+    }
+
+    /// Returns the tiles along each coordinate.
+    pub(in crate::field) fn axes(&self) -> &[TileAxis] {
+        &self.axes
     }
 
     /// Returns the number of tiles.

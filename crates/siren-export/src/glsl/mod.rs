@@ -1,5 +1,7 @@
 //! Fields as GLSL ES 3.00 functions with their weights as constants, for Shadertoy and WebGL 2.
 
+mod mosaic;
+
 use std::fmt::Write as _;
 
 use siren_core::{Error, Result};
@@ -10,6 +12,11 @@ use crate::program::{Combination, Layer, Program};
 
 /// Largest number of constants. Compilers of shaders take minutes, or fail, for more: width 64 with 3 hidden layers has 12,700.
 pub const MAX_CONSTANTS: usize = 16_384;
+
+/// What the functions do.
+const VALUE: &str = "\n// The value at the coordinates p.\n";
+const GRADIENT: &str =
+    "\n// The derivative of the value with respect to each coordinate; returns the value.\n";
 
 /// Head of the entry point for Shadertoy.
 const MAIN_IMAGE: &str = "\nvoid mainImage(out vec4 color, in vec2 pixel) {\n";
@@ -22,7 +29,6 @@ pub(crate) fn shader(program: &Program, look: &Look, full: f64) -> Result<String
     check(program)?;
     let mut text =
         String::from("// A field, written by siren: GLSL ES 3.00, ready for Shadertoy.\n");
-    let input = vector(program.inputs);
     for (axis, name) in look.axes.iter().zip(["x", "y", "z", "w"]) {
         let part = if program.inputs == 1 {
             String::new()
@@ -46,8 +52,22 @@ pub(crate) fn shader(program: &Program, look: &Look, full: f64) -> Result<String
         text += &Dialect::Glsl.activation(&format!("field_function_{index}"), layer.function, 1);
         affine(&mut text, index, layer);
     }
-    value(&mut text, program, input);
-    gradient(&mut text, program, input);
+    let output = vector(program.outputs);
+    match &program.tiles {
+        None => {
+            value(&mut text, program, &head(VALUE, output, "field("));
+            let head = head(GRADIENT, output, "field_gradient(");
+            gradient(&mut text, program, &head);
+        }
+        Some(tiles) => {
+            let of_tile = "\n// The network of a tile, at coordinates of the tile.\n";
+            let start = |name| head(of_tile, output, name);
+            value(&mut text, program, &start("field_tile(int tile, "));
+            let head = start("field_tile_gradient(int tile, ");
+            gradient(&mut text, program, &head);
+            mosaic::functions(&mut text, tiles, program.outputs);
+        }
+    }
     text += &entry_point(program, look, full);
     Ok(text)
 }
@@ -57,7 +77,8 @@ fn check(program: &Program) -> Result<()> {
     let constants = program.constants();
     if constants > MAX_CONSTANTS {
         let expected = format!(
-            "a network of at most {MAX_CONSTANTS} constants for .glsl, such as field.hidden_features = 32 with 3 hidden layers{others}"
+            "at most {MAX_CONSTANTS} for .glsl, such as field.hidden_features = 32 with 3 hidden layers, or \
+             field.mosaic.parameters = {MAX_CONSTANTS} for a small mosaic{others}"
         );
         return Err(Error::invalid(
             "constants of the field",
@@ -97,25 +118,63 @@ fn padded(name: &str, size: usize) -> String {
     format!("vec4({name}{})", ", 0.0".repeat(4 - size.min(4)))
 }
 
-/// Appends `field_weight_INDEX(h, z)`, the product with the weights, and the biases.
+/// Appends `field_weight_INDEX(h, z)`, the product with the weights, and the biases. If tiles have constants of their own, their product has the
+/// tile as first argument, and the biases of all tiles follow one another.
 fn affine(text: &mut String, index: usize, layer: &Layer) {
     let groups = |count: usize| count.div_ceil(4);
     let (inputs, outputs) = (groups(layer.fan_in), groups(layer.fan_out));
-    let constant = |value: f64| Dialect::Glsl.constant(value);
+    let tile = if layer.tiles > 1 { "int tile, " } else { "" };
+    let _ = writeln!(
+        text,
+        "void field_weight_{index}({tile}in vec4 h[{inputs}], out vec4 z[{outputs}]) {{"
+    );
+    let weights = layer.weight.chunks_exact(layer.fan_in * layer.fan_out);
+    for (tile, weight) in weights.enumerate() {
+        if layer.tiles > 1 {
+            // The last tile has no condition, so that the product is always written.
+            let is_last = tile + 1 == layer.tiles;
+            let condition = if is_last {
+                String::new()
+            } else {
+                format!("if (tile == {tile}) ")
+            };
+            let _ = writeln!(text, "  {condition}{{");
+        }
+        product(text, layer, weight);
+        if layer.tiles > 1 {
+            text.push_str("  return;\n  }\n");
+        }
+    }
+    text.push_str("}\n");
+    let biases = layer.bias.chunks_exact(layer.fan_out).flat_map(|bias| {
+        let part = |at: usize| Dialect::Glsl.constant(bias.get(at).copied().unwrap_or_default());
+        (0..outputs).map(move |group| {
+            let parts: Vec<String> = (0..4).map(|lane| part(4 * group + lane)).collect();
+            format!("vec4({})", parts.join(","))
+        })
+    });
+    let biases: Vec<String> = biases.collect();
+    let count = biases.len();
+    let _ = writeln!(
+        text,
+        "const vec4 field_bias_{index}[{count}] = vec4[{count}]({});",
+        biases.join(", ")
+    );
+}
+
+/// Appends the product `z = W h` of one network.
+fn product(text: &mut String, layer: &Layer, weights: &[f64]) {
+    let groups = |count: usize| count.div_ceil(4);
     let weight = |row: usize, column: usize| {
         let is_inside = row < layer.fan_out && column < layer.fan_in;
-        constant(if is_inside {
-            layer.weight[row * layer.fan_in + column]
+        Dialect::Glsl.constant(if is_inside {
+            weights[row * layer.fan_in + column]
         } else {
             0.0
         })
     };
-    let _ = writeln!(
-        text,
-        "void field_weight_{index}(in vec4 h[{inputs}], out vec4 z[{outputs}]) {{"
-    );
-    for group in 0..outputs {
-        let matrices = (0..inputs).map(|from| {
+    for group in 0..groups(layer.fan_out) {
+        let matrices = (0..groups(layer.fan_in)).map(|from| {
             let entries = (0..16).map(|at| weight(4 * group + at % 4, 4 * from + at / 4));
             format!(
                 "mat4({}) * h[{from}]",
@@ -125,18 +184,16 @@ fn affine(text: &mut String, index: usize, layer: &Layer) {
         let sum: Vec<String> = matrices.collect();
         let _ = writeln!(text, "  z[{group}] = {};", sum.join("\n    + "));
     }
-    text.push_str("}\n");
-    let bias = |at: usize| constant(layer.bias.get(at).copied().unwrap_or_default());
-    let biases = (0..outputs).map(|group| {
-        let parts: Vec<String> = (0..4).map(|lane| bias(4 * group + lane)).collect();
-        format!("vec4({})", parts.join(","))
-    });
-    let biases: Vec<String> = biases.collect();
-    let _ = writeln!(
-        text,
-        "const vec4 field_bias_{index}[{outputs}] = vec4[{outputs}]({});",
-        biases.join(", ")
-    );
+}
+
+/// Returns the bias of group `i` of four outputs of a layer.
+fn bias(index: usize, layer: &Layer) -> String {
+    let outputs = layer.fan_out.div_ceil(4);
+    if layer.tiles > 1 {
+        format!("field_bias_{index}[{outputs} * tile + i]")
+    } else {
+        format!("field_bias_{index}[i]")
+    }
 }
 
 /// Returns the derivative of an order of a layer's activation at `z`, group `i` of four; lanes that pass without activation have `passing`.
@@ -157,19 +214,21 @@ fn input_array(text: &mut String, prefix: &str, value: &str) {
 /// Appends the array `PREFIXh(INDEX + 1)`, the product of the weights of a layer and `PREFIXhINDEX`.
 fn product_array(text: &mut String, prefix: &str, index: usize, layer: &Layer) {
     let (last, outputs) = (index + 1, layer.fan_out.div_ceil(4));
+    let tile = if layer.tiles > 1 { "tile, " } else { "" };
     let _ = writeln!(
         text,
-        "  vec4 {prefix}h{last}[{outputs}];\n  field_weight_{index}({prefix}h{index}, {prefix}h{last});"
+        "  vec4 {prefix}h{last}[{outputs}];\n  field_weight_{index}({tile}{prefix}h{index}, {prefix}h{last});"
     );
 }
 
-/// Appends the function of the value.
-fn value(text: &mut String, program: &Program, input: &str) {
-    let output = vector(program.outputs);
-    let _ = writeln!(
-        text,
-        "\n// The value at the coordinates p.\n{output} field({input} p) {{"
-    );
+/// Returns the beginning of a function: a comment, the type and the name.
+fn head(comment: &str, output: &str, name: &str) -> String {
+    format!("{comment}{output} {name}")
+}
+
+/// Appends the function of the value of one network; `head` is its beginning.
+fn value(text: &mut String, program: &Program, head: &str) {
+    let _ = writeln!(text, "{head}{} p) {{", vector(program.inputs));
     input_array(text, "", &padded("p", program.inputs));
     let mut last = 0;
     for (index, layer) in program.layers.iter().enumerate() {
@@ -177,7 +236,7 @@ fn value(text: &mut String, program: &Program, input: &str) {
         last = index + 1;
         product_array(text, "", index, layer);
         let _ = writeln!(text, "  for (int i = 0; i < {outputs}; ++i) {{");
-        let _ = writeln!(text, "    h{last}[i] += field_bias_{index}[i];");
+        let _ = writeln!(text, "    h{last}[i] += {};", bias(index, layer));
         let z = format!("h{last}[i]");
         let term = applied(index, layer, 0, &z, &z);
         let _ = writeln!(text, "    h{last}[i] = {term};\n  }}");
@@ -189,13 +248,15 @@ fn value(text: &mut String, program: &Program, input: &str) {
     );
 }
 
-/// Appends the function of the gradient: derivatives are carried forward with the value, `∂h = σ'(z) W ∂h`.
-fn gradient(text: &mut String, program: &Program, input: &str) {
-    let (output, d) = (vector(program.outputs), program.inputs);
-    let _ = writeln!(
-        text,
-        "\n// The derivative of the value with respect to each coordinate; returns the value.\n{output} field_gradient({input} p, out {output} slope[{d}]) {{"
+/// Appends the function of the gradient of one network, which begins with `head`: derivatives are carried forward with the value,
+/// `∂h = σ'(z) W ∂h`.
+fn gradient(text: &mut String, program: &Program, head: &str) {
+    let (input, output, d) = (
+        vector(program.inputs),
+        vector(program.outputs),
+        program.inputs,
     );
+    let _ = writeln!(text, "{head}{input} p, out {output} slope[{d}]) {{");
     input_array(text, "", &padded("p", d));
     for axis in 0..d {
         let unit: Vec<&str> = (0..4)
@@ -213,7 +274,7 @@ fn gradient(text: &mut String, program: &Program, input: &str) {
             product_array(text, &format!("d{axis}"), index, layer);
         }
         let _ = writeln!(text, "  for (int i = 0; i < {outputs}; ++i) {{");
-        let _ = writeln!(text, "    vec4 z = h{last}[i] + field_bias_{index}[i];");
+        let _ = writeln!(text, "    vec4 z = h{last}[i] + {};", bias(index, layer));
         let slope = applied(index, layer, 1, "z", "vec4(1.0)");
         let _ = writeln!(text, "    vec4 s = {slope};");
         let term = applied(index, layer, 0, "z", "z");
@@ -317,7 +378,7 @@ fn entry_point(program: &Program, look: &Look, full: f64) -> String {
             )
         }
         Values::Amplitude => sound(program, look, &tone(0), full),
-        Values::Distance => include_str!("trace.glsl").to_owned(),
+        Values::Distance => include_str!("../trace.glsl").to_owned(),
     }
 }
 

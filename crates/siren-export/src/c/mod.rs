@@ -1,5 +1,7 @@
 //! Fields as C99 headers.
 
+mod mosaic;
+
 use std::fmt::Write as _;
 
 use crate::dialect::Dialect;
@@ -8,6 +10,10 @@ use crate::program::{Combination, Layer, Program};
 
 /// Numbers on one line of a table.
 const PER_LINE: usize = 8;
+
+/// What the two functions of a header do.
+const VALUE: &str = "/* Writes the values at the coordinates x. */\n";
+const GRADIENT: &str = "/* Writes the values at the coordinates x and their derivatives: dy[k][i] is that of y[k] in x[i]. */\n";
 
 /// Returns a header with the functions `field` and `field_gradient`.
 pub(crate) fn header(program: &Program, look: &Look) -> String {
@@ -42,45 +48,74 @@ pub(crate) fn header(program: &Program, look: &Look) -> String {
         text += "\n";
         layer_functions(&mut text, index, layer);
     }
-    let _ = writeln!(text, "/* Writes the values at the coordinates x. */");
-    let _ = writeln!(
-        text,
-        "static void field(const float x[{d}], float y[{c}]) {{"
-    );
-    text += "  float h[FIELD_WIDTH], z[FIELD_WIDTH];\n  int i;\n";
-    let _ = writeln!(text, "  for (i = 0; i < {d}; ++i) h[i] = x[i];");
-    for (index, layer) in program.layers.iter().enumerate() {
-        let _ = writeln!(text, "  field_layer_{index}(h, z);");
-        apply(&mut text, index, layer);
+    match &program.tiles {
+        None => {
+            let head = [VALUE, "static void field("].concat();
+            value(&mut text, program, &head);
+            let head = [GRADIENT, "static void field_gradient("].concat();
+            gradient(&mut text, program, &head);
+        }
+        Some(tiles) => {
+            text += "/* The network of a tile, at coordinates of the tile. */\n";
+            value(&mut text, program, "static void field_tile(int tile, ");
+            let head = "static void field_tile_gradient(int tile, ";
+            gradient(&mut text, program, head);
+            mosaic::functions(&mut text, tiles, c);
+        }
     }
-    let _ = writeln!(text, "  for (i = 0; i < {c}; ++i) y[i] = h[i];\n}}\n");
-    gradient(&mut text, program);
     text += "#endif\n";
     text
 }
 
-/// Appends the function that computes values and gradient.
-fn gradient(text: &mut String, program: &Program) {
+/// Appends the function that computes the values of one network; `head` is its beginning.
+fn value(text: &mut String, program: &Program, head: &str) {
     let (d, c) = (program.inputs, program.outputs);
-    *text += "/* Writes the values at the coordinates x and their derivatives: dy[k][i] is that of y[k] in x[i]. */\n";
+    let _ = writeln!(text, "{head}const float x[{d}], float y[{c}]) {{");
+    *text += "  float h[FIELD_WIDTH], z[FIELD_WIDTH];\n  int i;\n";
+    names_tile(text, program);
+    let _ = writeln!(text, "  for (i = 0; i < {d}; ++i) h[i] = x[i];");
+    for (index, layer) in program.layers.iter().enumerate() {
+        let _ = writeln!(text, "  field_layer_{index}({}h, z);", argument(layer));
+        apply(text, index, layer);
+    }
+    let _ = writeln!(text, "  for (i = 0; i < {c}; ++i) y[i] = h[i];\n}}\n");
+}
+
+/// Returns the argument, or the declaration, of the functions of a layer whose constants differ between tiles.
+fn argument(layer: &Layer) -> &'static str {
+    if layer.tiles > 1 { "tile, " } else { "" }
+}
+
+/// Appends a use of the parameter `tile`, which no layer needs if there is one tile.
+fn names_tile(text: &mut String, program: &Program) {
+    if program.tiles.is_some() {
+        text.push_str("  (void)tile;\n");
+    }
+}
+
+/// Appends the function that computes values and gradient of one network; `head` is its beginning.
+fn gradient(text: &mut String, program: &Program, head: &str) {
+    let (d, c) = (program.inputs, program.outputs);
     let _ = writeln!(
         text,
-        "static void field_gradient(const float x[{d}], float y[{c}], float dy[{c}][{d}]) {{"
+        "{head}const float x[{d}], float y[{c}], float dy[{c}][{d}]) {{"
     );
     let _ = writeln!(
         text,
         "  float h[FIELD_WIDTH], z[FIELD_WIDTH], dh[{d}][FIELD_WIDTH], dz[{d}][FIELD_WIDTH];\n  int i, a;"
     );
+    names_tile(text, program);
     let _ = writeln!(text, "  for (i = 0; i < {d}; ++i) {{");
     let _ = writeln!(
         text,
         "    h[i] = x[i];\n    for (a = 0; a < {d}; ++a) dh[a][i] = a == i ? 1.0f : 0.0f;\n  }}"
     );
     for (index, layer) in program.layers.iter().enumerate() {
-        let _ = writeln!(text, "  field_layer_{index}(h, z);");
+        let tile = argument(layer);
+        let _ = writeln!(text, "  field_layer_{index}({tile}h, z);");
         let _ = writeln!(
             text,
-            "  for (a = 0; a < {d}; ++a) field_slope_{index}(h, dh[a], dz[a]);"
+            "  for (a = 0; a < {d}; ++a) field_slope_{index}({tile}h, dh[a], dz[a]);"
         );
         let (passed, outputs) = (layer.passed, layer.fan_out);
         let _ = writeln!(text, "  for (a = 0; a < {d}; ++a)");
@@ -117,6 +152,12 @@ fn apply(text: &mut String, index: usize, layer: &Layer) {
 /// Appends the functions of a layer: `z` of `h`, and the derivative of `z` of that of `h`.
 fn layer_functions(text: &mut String, index: usize, layer: &Layer) {
     let (inputs, outputs) = (layer.fan_in, layer.fan_out);
+    let (tile, rows, of_tile) = if layer.tiles > 1 {
+        let rows = format!("(tile * {outputs} + j)");
+        ("int tile, ", rows, format!(" + tile * {outputs}"))
+    } else {
+        ("", "j".to_owned(), String::new())
+    };
     let (start, term, result, slope_term, slope) = match layer.combination {
         Combination::Affine => ("b[j]", "w[i] * h[i]", "sum", "w[i] * dh[i]", "sum"),
         Combination::SquaredDistance => (
@@ -131,12 +172,12 @@ fn layer_functions(text: &mut String, index: usize, layer: &Layer) {
         |name: &str, parameters: &str, output: &str, start: &str, term: &str, result: &str| {
             let _ = writeln!(
                 text,
-                "static void field_{name}_{index}({parameters}, float *{output}) {{"
+                "static void field_{name}_{index}({tile}{parameters}, float *{output}) {{"
             );
             text.push_str("  int i, j;\n");
             let uses_bias = result.contains('b') || start.contains('b');
             if uses_bias {
-                let _ = writeln!(text, "  const float *b = field_bias_{index};");
+                let _ = writeln!(text, "  const float *b = field_bias_{index}{of_tile};");
             }
             if !term.contains("h[i] - ") && !term.contains(" h[i]") {
                 text.push_str("  (void)h;\n");
@@ -144,7 +185,7 @@ fn layer_functions(text: &mut String, index: usize, layer: &Layer) {
             let _ = writeln!(text, "  for (j = 0; j < {outputs}; ++j) {{");
             let _ = writeln!(
                 text,
-                "    const float *w = field_weight_{index} + j * {inputs};"
+                "    const float *w = field_weight_{index} + {rows} * {inputs};"
             );
             let _ = writeln!(text, "    float sum = {start};");
             let _ = writeln!(text, "    for (i = 0; i < {inputs}; ++i) sum += {term};");
