@@ -40,7 +40,7 @@ const OTHER_KINDS: [(&str, &str); 11] = [
     ),
     (
         "image",
-        "[signal]\nsize = 24\nsampling = { share = 0.5 }\n[field.mosaic]\ntile = 6\noverlap = 2\n[train.optimizer.muon]",
+        "[signal]\nsize = 24\nsampling = { share = 0.5 }\n[field]\nlast_bias = 'mean'\n[field.mosaic]\ntile = 6\noverlap = 2\n[train.optimizer.muon]",
     ),
     (
         "audio",

@@ -83,6 +83,35 @@ fn a_mosaic_that_does_not_fit_its_signal_is_refused_with_the_key() {
 }
 
 #[test]
+fn the_mean_as_last_bias_brings_the_first_evaluation_closer_to_the_picture() {
+    let desk = desk_with_picture();
+    let first_psnr = |name: &str, set: &str| -> f64 {
+        desk.run(&format!("run good.toml --out {name} {set}"))
+            .assert_success();
+        let rows = String::from_utf8(desk.read(&format!("{name}/evaluation.csv"))).unwrap();
+        let mut rows = rows.lines().map(|row| row.split(',').collect::<Vec<_>>());
+        let header = rows.next().unwrap();
+        let column = header.iter().position(|&name| name == "psnr_db").unwrap();
+        rows.next().unwrap()[column].parse().unwrap()
+    };
+    let drawn = first_psnr("drawn", "");
+    let mean = first_psnr("mean", "--set field.last_bias=mean");
+    assert!(mean > drawn + 1.0, "{mean} {drawn}");
+}
+
+#[test]
+fn kinds_whose_points_have_no_known_values_refuse_the_mean_as_last_bias() {
+    for kind in ["audio", "hyper", "poisson", "shape", "video", "wave"] {
+        let desk = Desk::of_kind(kind);
+        let text = format!("kind = '{kind}'\n[field]\nlast_bias = 'mean'\n[train]\nsteps = 2\n");
+        desk.write("mean.toml", text);
+        desk.run("run mean.toml --out run")
+            .assert_refused(kind, &["field.last_bias", "drawn"]);
+        assert!(!desk.path("run").exists(), "{kind}");
+    }
+}
+
+#[test]
 fn kinds_without_a_grid_refuse_a_mosaic() {
     for kind in ["shape", "wave", "hyper"] {
         let desk = Desk::of_kind(kind);

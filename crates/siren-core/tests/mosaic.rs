@@ -275,6 +275,39 @@ fn single_precision_agrees_with_double_precision() {
     }
 }
 
+/// Returns the biases of the last layer, tile by tile.
+fn last_biases(field: &Siren) -> Vec<f64> {
+    let (_, last) = field.named_tensors().unwrap().pop().unwrap();
+    elements(&last)
+}
+
+#[test]
+fn last_biases_are_set_to_the_means_of_the_targets_of_each_tile_that_has_any() {
+    let config = config(&[12, 12], &[1.0, 1.0]);
+    let field = field(&config, 2, DType::F64);
+    let drawn = last_biases(&field);
+    assert_eq!(drawn.len(), 4 * 2);
+    let before = elements(&field.parameters().flat().unwrap());
+    // Two points of the first tile alone, and one in the middle between the third and the fourth.
+    let coords = tensor(&[-0.7, -0.7, -0.5, -0.8, 0.6, 0.0], 2, DType::F64);
+    let targets = tensor(&[0.25, -1.0, 0.75, 0.0, 0.5, 0.125], 2, DType::F64);
+    field.set_last_bias_to_mean(&coords, &targets).unwrap();
+    let found = last_biases(&field);
+    assert_eq!(found[..2], [0.5, -0.5]);
+    assert_eq!(found[2..4], drawn[2..4]);
+    for (found, expected) in found[4..].iter().zip([0.5, 0.125, 0.5, 0.125]) {
+        assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+    }
+    let after = elements(&field.parameters().flat().unwrap());
+    assert_eq!(after[..after.len() - 8], before[..before.len() - 8]);
+    for wrong in [
+        tensor(&[1.0; 3], 1, DType::F64),
+        tensor(&[1.0; 4], 2, DType::F64),
+    ] {
+        assert!(field.set_last_bias_to_mean(&coords, &wrong).is_err());
+    }
+}
+
 /// Returns a picture of waves as a sample.
 fn picture(grid: &Grid) -> Sample {
     let coords = grid.coords(0, grid.points(), DType::F32).unwrap();

@@ -68,16 +68,13 @@ impl Task for Image {
         Some(self.grid.clone())
     }
 
+    fn points(&self, dtype: DType, device: &Device) -> Result<Option<Box<dyn Points>>> {
+        Ok(Some(Box::new(self.pixels(dtype, device)?)))
+    }
+
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
         let all = self.grid.points();
-        let pixels = Pixels {
-            picture: Arc::clone(&self.picture),
-            grid: self.grid.clone(),
-            observed: self.observed.as_deref().map(indices_of).transpose()?,
-            dtype,
-            device: device.clone(),
-            kept: OnceLock::new(),
-        };
+        let pixels = self.pixels(dtype, device)?;
         // The authors average over all pixels with zero error where nothing is observed, which is the same as this weight.
         let weight = pixels.count() as f64 / all as f64;
         let sampler = self.sampling.sampler_of(pixels, self.seed)?;
@@ -229,6 +226,18 @@ impl Image {
     /// [`Error::Shape`] if the field has other numbers of coordinates and channels than the picture.
     pub fn psnr_db(&self, field: &Siren) -> Result<f64> {
         evaluate::psnr_db(self, field)
+    }
+
+    /// Returns the pixels that are trained on.
+    fn pixels(&self, dtype: DType, device: &Device) -> Result<Pixels> {
+        Ok(Pixels {
+            picture: Arc::clone(&self.picture),
+            grid: self.grid.clone(),
+            observed: self.observed.as_deref().map(indices_of).transpose()?,
+            dtype,
+            device: device.clone(),
+            kept: OnceLock::new(),
+        })
     }
 
     /// Returns the grid on which a field is rendered at the size of the picture.

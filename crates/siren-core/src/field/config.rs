@@ -42,6 +42,9 @@ pub struct SirenConfig {
     /// `finer`. Default: the rule of `bias`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_bias: Option<f64>,
+    /// Start of the biases of the last layer.
+    #[serde(skip_serializing_if = "LastBias::is_drawn")]
+    pub last_bias: LastBias,
     /// Encoding of the coordinates before the first layer.
     pub encoding: Encoding,
     /// Many networks on a grid of tiles instead of one. Default: one.
@@ -72,6 +75,29 @@ pub enum BiasInit {
     Zero,
 }
 
+/// Start of the biases of the last layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LastBias {
+    /// Drawn, as `bias` says.
+    #[default]
+    Drawn,
+    /// The mean of the signal, in a mosaic that of each tile, over at most 256 random points a tile. For pictures. A run that starts from a file keeps the
+    /// biases of the file.
+    Mean,
+}
+
+impl LastBias {
+    /// Returns whether it is the default, which older run folders do not name.
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the signature that serde asks for"
+    )]
+    fn is_drawn(&self) -> bool {
+        *self == Self::Drawn
+    }
+}
+
 impl Default for SirenConfig {
     fn default() -> Self {
         Self {
@@ -86,6 +112,7 @@ impl Default for SirenConfig {
             weight_noise: None,
             bias: BiasInit::Authors,
             first_bias: None,
+            last_bias: LastBias::Drawn,
             encoding: Encoding::Identity,
             mosaic: None,
         }

@@ -14,6 +14,7 @@ mod forward;
 mod gradients;
 mod init;
 mod jet;
+mod last_bias;
 mod layout;
 mod mosaic;
 mod network;
@@ -34,7 +35,7 @@ pub use siren_kernel::{Level, Pointwise, SOFTPLUS_THRESHOLD};
 pub use self::activation::{Activation, GaussianActivation, WireActivation};
 pub use self::backend::Threads;
 pub(crate) use self::backend::{ComponentSquares, PointSet, threads};
-pub use self::config::{BiasInit, FieldShape, SirenConfig, WeightInit};
+pub use self::config::{BiasInit, FieldShape, LastBias, SirenConfig, WeightInit};
 pub use self::encoding::{
     Encoding, FourierEncoding, NerfEncoding, RbfEncoding, nyquist_frequencies,
 };

@@ -210,6 +210,11 @@ impl Network {
         self.tiling.as_ref().map_or(1, |tiling| tiling.count())
     }
 
+    /// Returns the tiles of a mosaic.
+    pub(super) fn tiling(&self) -> Option<&Tiling> {
+        self.tiling.as_deref()
+    }
+
     /// Returns the config from which the network was made.
     #[must_use]
     pub fn config(&self) -> &SirenConfig {

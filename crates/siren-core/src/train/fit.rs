@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use candle_core::{DType, Device};
 
+use super::start::prepare;
 use super::{Blueprint, Model, StepReport, Task, TrainConfig, Trainer};
 use crate::error::{Error, Result};
 use crate::field::{FieldEngine, SirenConfig};
@@ -86,7 +87,7 @@ impl<'a, T: Task> Fit<'a, T> {
         let model = T::Model::init(blueprint, &mut rng, dtype, device)?.on(engine)?;
         Ok(Self {
             task,
-            trainer: Trainer::new(task.pretrain(model)?, &config.train)?,
+            trainer: Trainer::new(prepare(task, model, config.seed)?, &config.train)?,
             constraints: task.constraints(dtype, device)?,
         })
     }

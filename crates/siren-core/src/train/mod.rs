@@ -15,6 +15,7 @@ mod model;
 mod scatter;
 mod schedule;
 mod share;
+mod start;
 mod stop;
 mod task;
 mod tree;
@@ -32,6 +33,7 @@ pub use self::budget::{Budget, Evaluations};
 pub use self::config::{Precision, ScheduleKind, TrainConfig};
 pub use self::fit::{Fit, FitConfig, resolve};
 pub use self::model::{Blueprint, Loss, Model, Time};
+pub use self::start::prepare;
 pub use self::stop::StopToken;
 pub use self::task::Task;
 

@@ -78,6 +78,11 @@ pub trait Model: Sized {
     /// Returns the network of the field, or of the fields that it makes.
     fn network(&self) -> &Network;
 
+    /// Returns the field, if the model is one.
+    fn field(&self) -> Option<&Siren> {
+        None
+    }
+
     /// Returns a copy of every tensor that makes the model, by name.
     ///
     /// # Errors
@@ -163,6 +168,10 @@ impl Model for Siren {
 
     fn network(&self) -> &Network {
         self.network()
+    }
+
+    fn field(&self) -> Option<&Siren> {
+        Some(self)
     }
 
     fn named_tensors(&self) -> Result<Vec<(String, Tensor)>> {

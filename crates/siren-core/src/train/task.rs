@@ -6,7 +6,7 @@ use super::Model;
 use crate::error::Result;
 use crate::field::FieldShape;
 use crate::metrics::Metrics;
-use crate::signal::{Grid, Spectrum};
+use crate::signal::{Grid, Points, Spectrum};
 
 /// A signal as a fitting problem: sizes, constraints, and scores.
 pub trait Task {
@@ -25,6 +25,15 @@ pub trait Task {
     /// Returns the grid on which the signal is sampled, for the tiles of a mosaic; `None` if it is not.
     fn grid(&self) -> Option<Grid> {
         None
+    }
+
+    /// Returns the points of the signal, with the values that a field should have there as targets, in `f32` or `f64` on a device; `None` if the signal
+    /// has no such points. `field.last_bias` starts at their mean, if it says so.
+    ///
+    /// # Errors
+    /// Those of reading the signal.
+    fn points(&self, _dtype: DType, _device: &Device) -> Result<Option<Box<dyn Points>>> {
+        Ok(None)
     }
 
     /// Returns the parts of the loss, with samples in `f32` or `f64` on a device: those of the model.

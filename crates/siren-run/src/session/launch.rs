@@ -351,7 +351,7 @@ fn first_model<D: Domain>(
     if config.run.start_from.is_some() {
         return Ok(model);
     }
-    domain.pretrain(model)
+    siren_core::train::prepare(domain, model, config.seed)
 }
 
 /// Returns the model before any training: drawn at random, or loaded from the file `run.start_from`.
