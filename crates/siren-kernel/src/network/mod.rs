@@ -388,6 +388,7 @@ impl<T: Real> Chunk<'_, T> {
             scratch,
             upstream,
             downstream,
+            operands,
             ..
         } = workspace;
         for (index, tile) in tiles[..self.tiles()].iter_mut().enumerate() {
@@ -397,6 +398,7 @@ impl<T: Real> Chunk<'_, T> {
                 upstream,
                 downstream,
                 sum,
+                operands,
             };
             if self.is_value_pass() {
                 self.backward_values(points.start, d_out, tile, &mut gradients, scratch);

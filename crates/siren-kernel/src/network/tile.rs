@@ -72,21 +72,25 @@ pub(super) fn kept_elements(plan: &Plan, points: usize) -> usize {
 
 /// Buffers of one [`Chunk`](super::Chunk). They should be kept between steps: new allocations cost page faults.
 #[derive(Default)]
-pub struct Workspace<T> {
+pub struct Workspace<T: Real> {
     pub(super) tiles: Vec<Tile<T>>,
     /// Preactivations of the current layer, where they are not saved.
     pub(super) current_z: Vec<T>,
     pub(super) scratch: Scratch<T>,
     pub(super) upstream: Vec<T>,
     pub(super) downstream: Vec<T>,
+    /// Rounded operands of the current product.
+    pub(super) operands: T::Operands,
 }
 
 /// Gradients of a tile during the backward pass.
-pub(super) struct Gradients<'a, T> {
+pub(super) struct Gradients<'a, T: Real> {
     /// Gradient with respect to the output of the current layer.
     pub(super) upstream: &'a mut Vec<T>,
     /// Gradient with respect to its input, to be computed.
     pub(super) downstream: &'a mut Vec<T>,
     /// Gradient with respect to the parameters.
     pub(super) sum: &'a mut GradientSum<T>,
+    /// Buffers of rounded operands.
+    pub(super) operands: &'a mut T::Operands,
 }
