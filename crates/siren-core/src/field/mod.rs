@@ -22,6 +22,7 @@ mod parameters;
 mod plan;
 mod prepared;
 mod resident;
+mod rounded;
 mod siren;
 pub mod tensor;
 

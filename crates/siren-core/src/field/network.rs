@@ -35,9 +35,9 @@ pub struct Network {
     config: SirenConfig,
     shape: FieldShape,
     layout: Arc<Layout>,
-    plan: Arc<Plan>,
+    pub(super) plan: Arc<Plan>,
     /// Backend of the engine.
-    backend: Arc<dyn Backend>,
+    pub(super) backend: Arc<dyn Backend>,
     /// Backend of the engine [`FieldEngine::Cpu`].
     host: Arc<dyn Backend>,
     engine: FieldEngine,
@@ -341,7 +341,12 @@ impl Network {
         Ok(self.prepared(pass, parameters.leaf(), gradients))
     }
 
-    fn prepared(&self, pass: Box<dyn Pass>, params: &Tensor, gradients: Gradients) -> Prepared<'_> {
+    pub(super) fn prepared(
+        &self,
+        pass: Box<dyn Pass>,
+        params: &Tensor,
+        gradients: Gradients,
+    ) -> Prepared<'_> {
         Prepared {
             plan: &self.plan,
             backend: self.backend.as_ref(),

@@ -81,7 +81,7 @@ use crate::{Level, Real};
 
 pub use self::encoding::{Features, WaveFeature, Waves};
 pub use self::order::{InvalidTrace, Order, Trace, TraceEntry};
-pub use self::packed::Packed;
+pub use self::packed::{Packed, has_rounded_layers};
 pub use self::plan::{Dense, Plan};
 pub use self::sum::GradientSum;
 pub use self::tile::{Preactivations, Workspace};

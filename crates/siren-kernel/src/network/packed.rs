@@ -25,6 +25,19 @@ pub struct Packed<T: Real> {
 /// Least width of a layer whose operands are rounded: in narrower ones products are a smaller part of the time.
 const LEAST_ROUNDED_WIDTH: usize = 96;
 
+/// Returns whether the operands of the products of layer `l` are those that [`Packed::rounded`] rounds.
+fn is_rounded(plan: &Plan, l: usize) -> bool {
+    let layer = &plan.layers[l];
+    let is_hidden = l > 0 && l + 1 < plan.layers.len();
+    is_hidden && layer.fan_in.min(layer.fan_out) >= LEAST_ROUNDED_WIDTH
+}
+
+/// Returns whether [`Packed::rounded`] rounds operands of any layer.
+#[must_use]
+pub fn has_rounded_layers(plan: &Plan) -> bool {
+    (0..plan.layers.len()).any(|l| is_rounded(plan, l))
+}
+
 /// What the forward pass of values needs, with the factors of [`phase_factor`].
 pub(super) struct ValueWeights<T: Real> {
     /// `f Wᵀ` of each layer that no other field holds; others are empty.
@@ -82,10 +95,7 @@ impl<T: Real> Packed<T> {
 
     /// Returns how the operands of the products of layer `l` are rounded in passes over values, if they are.
     pub(super) fn rounding(&self, plan: &Plan, l: usize) -> Option<Bfloat16> {
-        let layer = &plan.layers[l];
-        let is_hidden = l > 0 && l + 1 < plan.layers.len();
-        let is_wide = layer.fan_in.min(layer.fan_out) >= LEAST_ROUNDED_WIDTH;
-        self.rounding.filter(|_| is_hidden && is_wide)
+        self.rounding.filter(|_| is_rounded(plan, l))
     }
 
     /// Returns the weights of the forward pass. `plan` and `params` must be those of [`Packed::new`].

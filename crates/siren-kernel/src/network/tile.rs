@@ -6,6 +6,7 @@ use super::plan::Plan;
 use super::pointwise::Scratch;
 use super::sum::GradientSum;
 use crate::Real;
+use crate::product::RoundedOperands;
 use crate::product::panel::buffer_len;
 
 /// Activations of one tile, saved by the forward pass for the backward pass.
@@ -72,7 +73,7 @@ pub(super) fn kept_elements(plan: &Plan, points: usize) -> usize {
 
 /// Buffers of one [`Chunk`](super::Chunk). They should be kept between steps: new allocations cost page faults.
 #[derive(Default)]
-pub struct Workspace<T: Real> {
+pub struct Workspace<T> {
     pub(super) tiles: Vec<Tile<T>>,
     /// Preactivations of the current layer, where they are not saved.
     pub(super) current_z: Vec<T>,
@@ -80,11 +81,11 @@ pub struct Workspace<T: Real> {
     pub(super) upstream: Vec<T>,
     pub(super) downstream: Vec<T>,
     /// Rounded operands of the current product.
-    pub(super) operands: T::Operands,
+    pub(super) operands: RoundedOperands,
 }
 
 /// Gradients of a tile during the backward pass.
-pub(super) struct Gradients<'a, T: Real> {
+pub(super) struct Gradients<'a, T> {
     /// Gradient with respect to the output of the current layer.
     pub(super) upstream: &'a mut Vec<T>,
     /// Gradient with respect to its input, to be computed.
@@ -92,5 +93,5 @@ pub(super) struct Gradients<'a, T: Real> {
     /// Gradient with respect to the parameters.
     pub(super) sum: &'a mut GradientSum<T>,
     /// Buffers of rounded operands.
-    pub(super) operands: &'a mut T::Operands,
+    pub(super) operands: &'a mut RoundedOperands,
 }

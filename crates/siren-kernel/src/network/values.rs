@@ -12,7 +12,7 @@ use super::tile::{Gradients, Tile, Workspace, grow};
 use super::{Activations, Chunk, edges};
 use crate::function::{Pointwise, SineLayer};
 use crate::product::panel::{ROW_PAD, buffer_len, stride};
-use crate::product::{Destination, Epilogue, StridedMatrix};
+use crate::product::{Destination, Epilogue, RoundedOperands, StridedMatrix};
 use crate::{Bfloat16, Real};
 
 /// Number of preactivations of a block: few enough to stay in the first-level cache with the weights and the block's activations.
@@ -338,10 +338,10 @@ impl<T: Real> Chunk<'_, T> {
 }
 
 /// Buffers of a layer's forward pass.
-struct LayerBuffers<'a, 'z, T: Real> {
+struct LayerBuffers<'a, 'z, T> {
     z: &'a mut BlockBuffer<'z, T>,
     /// Rounded operands of the product.
-    operands: &'a mut T::Operands,
+    operands: &'a mut RoundedOperands,
 }
 
 /// Buffer of the preactivations of a tile's layer, which is computed block by block.

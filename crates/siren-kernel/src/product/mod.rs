@@ -24,7 +24,7 @@ mod squares;
 mod symmetric;
 
 pub(crate) use self::gemm::{Destination, Epilogue, Gemm, StridedMatrix};
-pub(crate) use self::rounded::{RoundedGemm, has_bfloat16_instructions};
+pub(crate) use self::rounded::{RoundedGemm, RoundedOperands, has_bfloat16_instructions};
 
 pub use self::convolution::{Convolution, Correlation, Plane, Windows};
 pub use self::gemm::Accumulate;

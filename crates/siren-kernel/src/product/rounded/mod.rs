@@ -13,7 +13,7 @@ use super::gemm::{Destination, Epilogue, StridedMatrix};
 use super::{Gemm, double};
 use crate::Bfloat16;
 
-pub use self::pairs::{PairPanels, Pairs};
+pub use self::pairs::{PairPanels, RoundedOperands};
 
 /// Returns whether this processor has the instructions of [`Bfloat16::Instructions`].
 pub(crate) fn has_bfloat16_instructions() -> bool {
@@ -29,8 +29,6 @@ pub(crate) fn has_bfloat16_instructions() -> bool {
 pub trait RoundedGemm: Gemm {
     /// A matrix packed as the right factor of products.
     type RoundedMatrix: Default + Send + Sync + 'static;
-    /// Buffers of rounded operands.
-    type Operands: Default + Send + 'static;
 
     /// Rounds and packs `matrix (rows, columns)`, row-major.
     fn round_matrix(matrix: &[Self], rows: usize, columns: usize) -> Self::RoundedMatrix;
@@ -45,7 +43,7 @@ pub trait RoundedGemm: Gemm {
         b: &Self::RoundedMatrix,
         out: Destination<'_, Self>,
         epilogue: Epilogue<'_, Self>,
-        operands: &mut Self::Operands,
+        operands: &mut RoundedOperands,
     );
 
     /// Rounds `a` and `b`, and computes what [`Gemm::multiply_transposed`] does.
@@ -54,13 +52,12 @@ pub trait RoundedGemm: Gemm {
         a: StridedMatrix<'_, Self>,
         b: StridedMatrix<'_, Self>,
         out: &mut [Self],
-        operands: &mut Self::Operands,
+        operands: &mut RoundedOperands,
     );
 }
 
 impl RoundedGemm for f32 {
     type RoundedMatrix = PairPanels;
-    type Operands = [Pairs; 2];
 
     fn round_matrix(matrix: &[Self], rows: usize, columns: usize) -> PairPanels {
         PairPanels::new(matrix, rows, columns)
@@ -76,9 +73,9 @@ impl RoundedGemm for f32 {
         b: &PairPanels,
         out: Destination<'_, Self>,
         epilogue: Epilogue<'_, Self>,
-        operands: &mut [Pairs; 2],
+        operands: &mut RoundedOperands,
     ) {
-        single::multiply(arithmetic, a, b, out, epilogue, &mut operands[0]);
+        single::multiply(arithmetic, a, b, out, epilogue, &mut operands.left);
     }
 
     fn multiply_transposed_rounded(
@@ -86,7 +83,7 @@ impl RoundedGemm for f32 {
         a: StridedMatrix<'_, Self>,
         b: StridedMatrix<'_, Self>,
         out: &mut [Self],
-        operands: &mut [Pairs; 2],
+        operands: &mut RoundedOperands,
     ) {
         single::multiply_transposed(arithmetic, a, b, out, operands);
     }
@@ -95,7 +92,6 @@ impl RoundedGemm for f32 {
 /// The reference implementation: operands are rounded, sums are those of double precision.
 impl RoundedGemm for f64 {
     type RoundedMatrix = double::PackedMatrix;
-    type Operands = ();
 
     fn round_matrix(matrix: &[Self], rows: usize, columns: usize) -> double::PackedMatrix {
         double::PackedMatrix::new(&rounded(matrix), rows, columns)
@@ -111,7 +107,7 @@ impl RoundedGemm for f64 {
         b: &double::PackedMatrix,
         out: Destination<'_, Self>,
         epilogue: Epilogue<'_, Self>,
-        _operands: &mut (),
+        _operands: &mut RoundedOperands,
     ) {
         let data = &rounded(a.data);
         double::multiply(StridedMatrix { data, ..a }, b, out, epilogue);
@@ -122,7 +118,7 @@ impl RoundedGemm for f64 {
         a: StridedMatrix<'_, Self>,
         b: StridedMatrix<'_, Self>,
         out: &mut [Self],
-        _operands: &mut (),
+        _operands: &mut RoundedOperands,
     ) {
         let (left, right) = (&rounded(a.data), &rounded(b.data));
         let (a, b) = (

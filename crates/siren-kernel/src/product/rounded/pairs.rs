@@ -50,9 +50,16 @@ impl PairPanels {
     }
 }
 
+/// Buffers of the rounded operands of a product.
+#[derive(Default)]
+pub struct RoundedOperands {
+    pub(super) left: Pairs,
+    pub(super) right: Pairs,
+}
+
 /// Buffer of a rounded operand.
 #[derive(Default)]
-pub struct Pairs {
+pub(super) struct Pairs {
     pub(super) data: Vec<Pair>,
     /// Distance between rows of pairs.
     pub(super) stride: usize,

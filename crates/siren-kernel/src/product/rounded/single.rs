@@ -3,7 +3,7 @@
 use std::ptr;
 
 use super::lanes::{Emulation, Lanes, Pair, Work};
-use super::pairs::{PANEL_COLUMNS, PairPanels, Pairs};
+use super::pairs::{PANEL_COLUMNS, PairPanels, Pairs, RoundedOperands};
 use crate::Bfloat16;
 use crate::product::WIDE;
 use crate::product::gemm::{Destination, Epilogue, StridedMatrix};
@@ -74,7 +74,7 @@ pub(super) fn multiply_transposed(
     a: StridedMatrix<'_, f32>,
     b: StridedMatrix<'_, f32>,
     out: &mut [f32],
-    rounded: &mut [Pairs; 2],
+    rounded: &mut RoundedOperands,
 ) {
     assert_eq!(
         a.rows, b.rows,
@@ -217,14 +217,14 @@ impl Product<'_> {
 struct TransposedProduct<'a> {
     a: StridedMatrix<'a, f32>,
     b: StridedMatrix<'a, f32>,
-    rounded: &'a mut [Pairs; 2],
+    rounded: &'a mut RoundedOperands,
     out: &'a mut [f32],
 }
 
 impl Work for TransposedProduct<'_> {
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) {
-        let [left, right] = &mut *self.rounded;
+        let RoundedOperands { left, right } = &mut *self.rounded;
         left.round_across(lanes, self.a);
         right.round_across(lanes, self.b);
         by_columns!(padded(self.b.columns), self.columns(lanes));
@@ -253,7 +253,7 @@ impl TransposedProduct<'_> {
         column: usize,
         first: usize,
     ) {
-        let [left, right] = &*self.rounded;
+        let RoundedOperands { left, right } = &*self.rounded;
         let width = stride(self.b.columns);
         let c = self.out[row * width + column..].as_mut_ptr();
         if self.b.columns >= WIDE {

@@ -1,7 +1,7 @@
 //! Products of rounded operands against double precision, and instructions against their emulation.
 
 use super::lanes::{Emulation, Lanes, round};
-use super::{RoundedGemm, rounded};
+use super::{RoundedGemm, RoundedOperands, rounded};
 use crate::Bfloat16;
 use crate::product::panel::{LANES, buffer_len, stride};
 use crate::product::{Destination, Epilogue, StridedMatrix};
@@ -98,7 +98,7 @@ fn products(arithmetic: Bfloat16, [rows, inner, columns]: [usize; 3]) -> Product
     let a = Padded::new(rows, inner, 1.7);
     let c = Padded::new(rows, columns, 2.3);
     let b = f32::round_matrix(&numbers(inner * columns, 0.9), inner, columns);
-    let mut operands = Default::default();
+    let mut operands = RoundedOperands::default();
     let mut multiply = |epilogue: Epilogue<'_, f32>| {
         let mut data = vec![0.0; buffer_len(rows, columns)];
         let out = Destination {
