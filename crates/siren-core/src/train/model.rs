@@ -188,7 +188,8 @@ impl Model for Siren {
 
     fn must_round(&self, precision: Precision, constraints: &[Constraint]) -> Result<()> {
         if self.network().config().mosaic.is_some() {
-            return Err(precision.refused("single with `field.mosaic`"));
+            let expected = "single with `field.mosaic`, whose networks are not rounded";
+            return Err(precision.refused(expected));
         }
         if !self.network().has_rounded_layers() {
             return Err(precision.refused(
