@@ -13,7 +13,7 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bfloat16 {
-    /// The processor's instructions, AVX512_BF16: twice as many multiply-adds per cycle as in `f32`.
+    /// The processor's instructions, `AVX512_BF16`: twice as many multiply-adds per cycle as in `f32`.
     Instructions,
     /// Arithmetic in `f64`, dozens of times slower.
     Emulation,

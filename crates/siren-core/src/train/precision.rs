@@ -21,8 +21,8 @@ pub enum Precision {
     /// 32-bit ones, but operands of products are rounded to 11 bits, for a third of the products. On CUDA devices alone, and not for `gauss_newton`.
     Fast,
     /// 32-bit ones, but operands of the products of hidden layers at least 96 wide are rounded to 8 bits (bfloat16) in all steps but the last tenth:
-    /// steps take 0.6 times as long. For objectives of values alone, with `adam`, `adamw` or `muon`, on processors with AVX512_BF16 (AMD since Zen 4,
-    /// Intel since Cooper Lake, servers since Sapphire Rapids). Evaluations are as with `single`.
+    /// steps take 0.6 times as long. For objectives of values alone, with `adam`, `adamw` or `muon`, on processors with `AVX512_BF16` (AMD since Zen 4,
+    /// Intel's servers since Sapphire Rapids). Evaluations are as with `single`.
     Bf16,
     /// The results of `bf16` bit for bit on any processor, by an emulation that is dozens of times slower: for tests.
     #[serde(rename = "bf16_emulated")]

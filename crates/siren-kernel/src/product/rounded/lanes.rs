@@ -158,7 +158,7 @@ mod x86 {
 
     use super::{LANES, Lanes, Pair, Work};
 
-    /// The instructions of AVX512_BF16. A value exists only on a processor that has them.
+    /// The instructions of `AVX512_BF16`. A value exists only on a processor that has them.
     #[derive(Clone, Copy)]
     pub(in super::super) struct Instructions(());
 
