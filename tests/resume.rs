@@ -178,7 +178,7 @@ fn a_run_killed_at_any_moment_and_resumed_gives_the_bytes_of_an_undisturbed_run(
 }
 
 /// Kills a run of 120 steps at its first checkpoint, and compares what `resume` makes of it with an undisturbed run.
-fn assert_resumes_after_a_kill(kind: &str, config: &str) {
+fn assert_resumes_after_a_kill(kind: &'static str, config: &str) {
     let desk = Desk::of_kind(kind);
     desk.write("small.toml", config);
     desk.run("run small.toml --out undisturbed")

@@ -307,6 +307,13 @@ mod tests {
     }
 
     #[test]
+    fn steps_of_the_last_tenth_count_for_a_tenth_of_all() {
+        // Five steps, one at each place; the last one is slower.
+        let budget = measured(6.7, &[0.01, 0.01, 0.01, 0.01, 0.01, 0.11, 0.01], None);
+        assert!((budget.seconds_per_step - 0.02).abs() < 1e-9, "{budget}");
+    }
+
+    #[test]
     fn a_budget_that_ends_within_the_first_step_is_one_step() {
         let budget = measured(0.5, &[2.0], Some(10));
         assert_eq!(budget.steps, 1);
