@@ -165,11 +165,14 @@ fn a_picture_is_rendered_on_the_device_and_provenance_names_the_card() {
 }
 
 #[test]
-fn double_precision_is_refused_on_the_device() {
+fn precisions_of_the_cpu_are_refused_on_the_device() {
     let (kind, tables) = KINDS[0];
     let machine = Machine::new(kind, tables);
-    let line = "run small.toml --out run --device cuda:0 --set train.precision=double";
-    let ended = Ended::from(machine.command(line).output().unwrap());
-    ended.assert_refused(line, &["--set train.precision=double", "device `cpu`"]);
-    assert!(!machine.desk.path("run").exists());
+    for precision in ["double", "bf16", "bf16_emulated"] {
+        let set = format!("--set train.precision={precision}");
+        let line = format!("run small.toml --out run --device cuda:0 {set}");
+        let ended = Ended::from(machine.command(&line).output().unwrap());
+        ended.assert_refused(&line, &[&set, "device `cpu`"]);
+        assert!(!machine.desk.path("run").exists());
+    }
 }

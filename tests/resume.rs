@@ -177,29 +177,54 @@ fn a_run_killed_at_any_moment_and_resumed_gives_the_bytes_of_an_undisturbed_run(
     );
 }
 
+/// Kills a run of 120 steps at its first checkpoint, and compares what `resume` makes of it with an undisturbed run.
+fn assert_resumes_after_a_kill(kind: &'static str, config: &str) {
+    let desk = Desk::of_kind(kind);
+    desk.write("small.toml", config);
+    desk.run("run small.toml --out undisturbed")
+        .assert_success();
+    let mut child = spawn(&desk, "run small.toml --out killed");
+    wait_for(&desk.path("killed").join(LAST), &mut child);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let metrics = String::from_utf8(desk.read("killed/metrics.csv")).unwrap();
+    assert!(
+        metrics.lines().count() < 120,
+        "{kind}: the run was already finished when it was killed"
+    );
+    desk.run("resume killed --threads 1").assert_success();
+    let expected = results(&desk, "undisturbed");
+    assert_same(&results(&desk, "killed"), &expected, kind);
+}
+
 #[test]
 fn a_run_of_any_kind_killed_midway_and_resumed_gives_the_bytes_of_an_undisturbed_run() {
     for (kind, signal) in OTHER_KINDS {
-        let desk = Desk::of_kind(kind);
         let config = format!(
             "kind = '{kind}'\n{signal}\n[field]\nhidden_features = 16\n[train]\nsteps = 120\n[run]\nevaluate_every = 40\ncheckpoint_every = 7\n"
         );
-        desk.write("small.toml", config);
-        desk.run("run small.toml --out undisturbed")
-            .assert_success();
-        let mut child = spawn(&desk, "run small.toml --out killed");
-        wait_for(&desk.path("killed").join(LAST), &mut child);
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let metrics = String::from_utf8(desk.read("killed/metrics.csv")).unwrap();
-        assert!(
-            metrics.lines().count() < 120,
-            "{kind}: the run was already finished when it was killed"
-        );
-        desk.run("resume killed --threads 1").assert_success();
-        let expected = results(&desk, "undisturbed");
-        assert_same(&results(&desk, "killed"), &expected, kind);
+        assert_resumes_after_a_kill(kind, &config);
     }
+}
+
+#[test]
+fn a_run_in_bfloat16_killed_midway_and_resumed_gives_the_bytes_of_an_undisturbed_run() {
+    let config = "
+kind = 'image'
+[signal]
+size = 24
+sampling = { subset = { points = 100 } }
+[field]
+hidden_features = 96
+hidden_layers = 1
+[train]
+steps = 120
+precision = 'bf16_emulated'
+[run]
+evaluate_every = 40
+checkpoint_every = 7
+";
+    assert_resumes_after_a_kill("image", config);
 }
 
 #[test]

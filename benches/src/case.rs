@@ -48,7 +48,7 @@ pub struct Case {
     pub extent: u32,
     /// Sizes of the encoder and the hypernetwork that generate the fields' parameters, for [`Kind::Hyper`].
     pub hyper: Option<Hypernetwork>,
-    /// Type of all numbers; single except for some [`Kind::GaussNewton`].
+    /// Type of all numbers; single except for some [`Kind::GaussNewton`], and for steps on values that are also timed in bfloat16.
     pub precision: Precision,
 }
 
@@ -134,6 +134,7 @@ impl Case {
                 all.extend([256, 512].map(|side| Self::square(kind, width, side, 1)));
             }
         }
+        all.extend([128, 512].map(|width| Self::square(Kind::Value, width, 256, 1)));
         all.push(Self::square(Kind::Gradient, 256, 256, 3));
         all.extend([64, 256].map(|width| Self::shape(width, 128)));
         all.push(Self::square(Kind::Helmholtz, 256, 230, 2));

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::case::Case;
+use crate::case::{Case, Kind};
 use crate::dialog::Dialog;
 use crate::engine::refusal;
 
@@ -18,6 +18,8 @@ const MAX_STEP_SECONDS: f64 = 60.0;
 const MAX_ACTIVATION_BYTES: f64 = 12e9;
 /// Largest relative difference of the first loss of an engine in 32-bit arithmetic from that of the first engine.
 pub const LOSS_TOLERANCE: f64 = 1e-4;
+/// The same for operands of products in bfloat16.
+const BF16_LOSS_TOLERANCE: f64 = 1e-2;
 
 /// Settings of all engines.
 #[derive(Debug)]
@@ -54,7 +56,7 @@ pub struct Entrant {
     pub engine: String,
     /// `cpu` or `cuda:N`.
     pub device: String,
-    /// `fast` for the field's engines on a card; `tf32` or `bf16` for PyTorch.
+    /// `fast` for the field's engines on a card, `bf16` for the fused engine on the CPU; `tf32` or `bf16` for PyTorch.
     pub arithmetic: Option<String>,
     /// Largest relative difference of its first loss from that of the first engine.
     pub loss_tolerance: f64,
@@ -70,6 +72,20 @@ impl Entrant {
             arithmetic: None,
             loss_tolerance: LOSS_TOLERANCE,
         }
+    }
+
+    /// Returns the fused engine on the CPU with operands of products in bfloat16.
+    pub fn fused_bf16() -> Self {
+        Self {
+            name: "fused, bf16".to_owned(),
+            arithmetic: Some("bf16".to_owned()),
+            loss_tolerance: BF16_LOSS_TOLERANCE,
+            ..Self::new("fused", "cpu")
+        }
+    }
+
+    fn is_fused_bf16(&self) -> bool {
+        self.engine == "fused" && self.arithmetic.as_deref() == Some("bf16")
     }
 }
 
@@ -253,6 +269,9 @@ fn reason_to_skip(entrant: &Entrant, case: &Case, settings: &Settings) -> Option
     let (engine, device) = (entrant.engine.as_str(), entrant.device.as_str());
     if let Some(reason) = refusal(engine, case, settings.simd.is_some(), device) {
         return Some(reason.to_owned());
+    }
+    if entrant.is_fused_bf16() && case.kind != Kind::Value {
+        return Some("not supported: bfloat16 is for training steps on values".to_owned());
     }
     if engine == "fused" || device != "cpu" {
         return None;

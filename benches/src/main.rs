@@ -37,6 +37,7 @@ Examples:
   siren-bench run                            the usual cases
   siren-bench run value laplacian-256        all cases whose names begin so
   siren-bench run value-256-256 --peers      beside PyTorch and JAX
+  siren-bench run value-512-256 --bf16       with operands of products in bfloat16 as well
   siren-bench run shape --peers              signed distance functions
   siren-bench run helmholtz --peers          the Helmholtz equation at the authors' size
   siren-bench run value-256-256 --simd avx2 --threads 1
@@ -90,6 +91,9 @@ struct RunArgs {
     /// Also time PyTorch and JAX.
     #[arg(long)]
     peers: bool,
+    /// Also time the fused engine with `train.precision = "bf16"`, in the training steps on values.
+    #[arg(long)]
+    bf16: bool,
     /// The Python interpreter for PyTorch and JAX.
     #[arg(long, value_name = "PATH", default_value = "python3")]
     python: String,
@@ -178,11 +182,15 @@ impl RunArgs {
         if self.peers {
             engines.extend(["torch_eager", "torch_compile", "jax_jit"]);
         }
+        let entrants = engines
+            .iter()
+            .map(|engine| Entrant::new(engine, &self.device));
+        let mut entrants: Vec<Entrant> = entrants.collect();
+        if self.bf16 {
+            entrants.insert(1, Entrant::fused_bf16());
+        }
         Ok(Settings {
-            entrants: engines
-                .iter()
-                .map(|engine| Entrant::new(engine, &self.device))
-                .collect(),
+            entrants,
             python: self.python.clone(),
             threads: threads.get(),
             repeats: self.repeats.get(),

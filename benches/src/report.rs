@@ -106,8 +106,8 @@ fn peak(cases: &[CaseOutcome]) -> Option<f64> {
 /// precision fit into a register.
 fn share(outcome: &CaseOutcome, engine: &EngineOutcome, peak: Option<f64>) -> Option<f64> {
     let lanes = match outcome.case.precision {
-        Precision::Single | Precision::Fast => 1.0,
         Precision::Double => 0.5,
+        _ => 1.0,
     };
     Some(gflops(outcome, engine)? / (lanes * peak?))
 }

@@ -10,6 +10,7 @@ use anyhow::{Result, bail};
 use candle_core::Device;
 use serde_json::{Value, json};
 use siren_core::field::{FieldEngine, Level};
+use siren_core::train::Precision;
 use siren_run::Machine;
 
 use crate::case::Case;
@@ -30,7 +31,7 @@ pub struct WorkerArgs {
     simd: Option<Level>,
     #[arg(long, default_value = "cpu")]
     device: String,
-    /// `fast` for products of operands in one half, on a card.
+    /// `fast` for products of operands in one half, on a card; `bf16` for operands in bfloat16, on the CPU.
     #[arg(long)]
     arithmetic: Option<String>,
 }
@@ -81,7 +82,11 @@ impl WorkerArgs {
     ///
     /// Takes one step for warm-up, and a second one unless the first took 5 seconds or more.
     fn prepare(&self) -> Result<Prepared> {
-        let case: Case = serde_json::from_str(&self.case)?;
+        let mut case: Case = serde_json::from_str(&self.case)?;
+        if self.arithmetic.as_deref() == Some("bf16") {
+            case.precision = Precision::Bf16;
+            case.precision.engine(&FieldEngine::Cpu)?;
+        }
         if let Some(reason) = refusal(&self.engine, &case, self.simd.is_some(), &self.device) {
             bail!("{reason}");
         }
@@ -119,7 +124,7 @@ impl WorkerArgs {
     /// Returns the engine in the arithmetic that was asked for.
     fn arithmetic(&self, engine: FieldEngine) -> Result<FieldEngine> {
         match (self.arithmetic.as_deref(), engine) {
-            (None, engine) => Ok(engine),
+            (None, engine) | (Some("bf16"), engine @ FieldEngine::Cpu) => Ok(engine),
             (Some("fast"), FieldEngine::Cuda { device, .. }) => Ok(FieldEngine::Cuda {
                 device,
                 precision: siren_cuda::Precision::Fast,

@@ -3,6 +3,7 @@
 use siren_core::field::FieldEngine;
 
 use super::{Case, GOOD, assert_refused_cleanly, desk};
+use crate::support::desk::Desk;
 use crate::support::program::Ended;
 
 /// Asserts that each config is refused with its words. Line 1 of a config is `kind = "image"`, and the given text begins on line 2.
@@ -206,6 +207,17 @@ fn a_bad_override_or_option_is_refused_by_its_own_name() {
             "--set train.precision=fast",
             &["--set train.precision=fast", "CUDA devices alone"],
         ),
+        (
+            "--set train.precision=bf16_emulated",
+            &[
+                "--set train.precision=bf16_emulated",
+                "96 and more features",
+            ],
+        ),
+        (
+            "--set train.optimizer=lbfgs --set train.precision=bf16_emulated",
+            &["--set train.precision=bf16_emulated", "compare losses"],
+        ),
         ("--threads 0", &["--threads", "1 to"]),
         ("--threads -1", &["-1"]),
         ("--device foo", &["--device", "foo", "cpu"]),
@@ -215,6 +227,26 @@ fn a_bad_override_or_option_is_refused_by_its_own_name() {
     for (option, words) in cases {
         let line = format!("run good.toml --out run {option}");
         assert_refused_cleanly(&desk, &line, words);
+    }
+}
+
+#[test]
+fn kinds_that_are_not_trained_in_bfloat16_refuse_it_before_they_start() {
+    let hyper = "[signal]\nsize = 8\npictures = 12\nbatch = 5\ncontext = [3, 20]\n[model]\nencoder_features = 16\nhyper_features = 16";
+    for (kind, tables, reason) in [
+        ("hyper", hyper, "this kind of model"),
+        ("poisson", "[signal]\nsize = 24", "needs derivatives"),
+    ] {
+        let desk = Desk::of_kind(kind);
+        let config = format!(
+            "kind = '{kind}'\n{tables}\n[field]\nhidden_features = 96\n[train]\nsteps = 2\nprecision = 'bf16_emulated'\n"
+        );
+        desk.write("small.toml", config);
+        for line in ["run small.toml --out run", "check small.toml"] {
+            let words = ["small.toml", "`train.precision` is bf16_emulated", reason];
+            desk.run(line).assert_refused(line, &words);
+        }
+        assert!(!desk.path("run").exists());
     }
 }
 

@@ -15,7 +15,7 @@ use pulp::{Simd, WithSimd};
 use siren_kernel::network::{
     Chunk, Dense, Features, GradientSum, Order, Packed, Plan, Workspace, chunk_points,
 };
-use siren_kernel::{Level, Pointwise};
+use siren_kernel::{Bfloat16, Level, Pointwise};
 
 /// Rounds of which the fastest tenth is shown.
 const ROUNDS: usize = 60;
@@ -45,7 +45,7 @@ impl Sizes {
     }
 }
 
-const SIZES: [Sizes; 13] = [
+const SIZES: [Sizes; 15] = [
     Sizes::new(16, 2, 1, 1, 1024),
     Sizes::new(16, 3, 3, 2, 1024),
     Sizes::new(24, 2, 1, 2, 1024),
@@ -57,14 +57,18 @@ const SIZES: [Sizes; 13] = [
     Sizes::new(64, 2, 1, 3, 1024),
     Sizes::new(64, 3, 3, 3, 1000),
     Sizes::new(64, 2, 1, 3, 4096),
+    Sizes::new(96, 2, 1, 3, 1024),
     Sizes::new(128, 2, 1, 3, 1024),
     Sizes::new(256, 2, 3, 3, 1024),
+    Sizes::new(512, 2, 3, 3, 1152),
 ];
 
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|word| word != "--bench");
     let (name, width) = (arguments.next(), arguments.next());
-    println!("level    width  in  out  hidden  points  forward  backward  step  µs/step");
+    println!(
+        "level    width  in  out  hidden  points  forward  backward  step  µs/step  bf16: µs/step, times as fast"
+    );
     for level in Level::available() {
         let level_name = level.to_string();
         if name.as_ref().is_some_and(|name| *name != level_name) {
@@ -85,12 +89,17 @@ fn main() {
 fn print_row(level: Level, sizes: Sizes) {
     let plan = plan(sizes);
     let mut field = Field::new(level, &plan, sizes.points);
-    let [mut forward, mut backward, mut step, mut peak] = [const { Vec::new() }; 4];
+    let [mut forward, mut backward, mut step, mut rounded, mut peak] = [const { Vec::new() }; 5];
+    let has_bfloat16 = level == Level::Avx512 && Bfloat16::Instructions.is_available();
     for _ in 0..ROUNDS {
         peak.push(1.0 / peak_rate(level));
+        field.pack(None);
         forward.push(seconds(|| field.forward()));
         backward.push(seconds(|| field.backward()));
-        step.push(seconds(|| field.step()));
+        step.push(seconds(|| field.step(None)));
+        if has_bfloat16 {
+            rounded.push(seconds(|| field.step(Some(Bfloat16::Instructions))));
+        }
     }
     let peak = 1.0 / fast(peak);
     let products: usize = plan.layers.iter().map(|l| l.fan_in * l.fan_out).sum();
@@ -100,8 +109,14 @@ fn print_row(level: Level, sizes: Sizes) {
     let forward = once / fast(forward) / peak;
     let backward = back / fast(backward) / peak;
     let step_seconds = fast(step);
+    let rounded = if has_bfloat16 {
+        let rounded = fast(rounded);
+        format!("{:.1}, {:.2}", 1e6 * rounded, step_seconds / rounded)
+    } else {
+        String::new()
+    };
     println!(
-        "{:8} {:5} {:3} {:4} {:7} {:7}  {:6.1}%  {:7.1}%  {:3.1}%  {:.1}",
+        "{:8} {:5} {:3} {:4} {:7} {:7}  {:6.1}%  {:7.1}%  {:3.1}%  {:.1}  {rounded}",
         level.to_string(),
         sizes.width,
         sizes.dims,
@@ -253,6 +268,14 @@ impl<'a> Field<'a> {
         }
     }
 
+    fn pack(&mut self, rounding: Option<Bfloat16>) {
+        let packed = Packed::new(self.level, self.plan, &self.params);
+        self.packed = match rounding {
+            Some(arithmetic) => packed.rounded(arithmetic),
+            None => packed,
+        };
+    }
+
     fn forward(&mut self) {
         for index in 0..self.workspaces.len() {
             self.chunk(index, index, Passes::FORWARD);
@@ -266,8 +289,8 @@ impl<'a> Field<'a> {
     }
 
     /// Packs the weights, computes both passes chunk by chunk with one workspace, and copies the gradient.
-    fn step(&mut self) {
-        self.packed = Packed::new(self.level, self.plan, &self.params);
+    fn step(&mut self, rounding: Option<Bfloat16>) {
+        self.pack(rounding);
         let used = std::mem::take(&mut self.sum);
         self.sum = GradientSum::zero(self.plan, Some(used));
         for index in 0..self.workspaces.len() {

@@ -36,6 +36,7 @@
     clippy::print_stderr
 )]
 
+mod bfloat16;
 pub mod function;
 mod level;
 pub mod network;
@@ -46,6 +47,7 @@ pub mod network;
 pub mod product;
 mod real;
 
+pub use self::bfloat16::Bfloat16;
 pub use self::function::{Pointwise, SELU_ALPHA, SELU_SCALE, SOFTPLUS_THRESHOLD};
 pub use self::level::Level;
 pub use self::real::Real;

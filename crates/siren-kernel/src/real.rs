@@ -8,7 +8,7 @@ use pulp::{Scalar, Simd, WithSimd};
 
 use crate::Level;
 use crate::function::{Elementary, Vectors};
-use crate::product::Gemm;
+use crate::product::RoundedGemm;
 
 /// An element type: `f32`, the fast path, or `f64`, the reference implementation.
 ///
@@ -24,7 +24,7 @@ pub trait Real:
     + Sync
     + Elementary
     + Vectors
-    + Gemm
+    + RoundedGemm
     + 'static
 {
     /// Rounds a constant to this type.

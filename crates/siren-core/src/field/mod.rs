@@ -23,6 +23,7 @@ mod parameters;
 mod plan;
 mod prepared;
 mod resident;
+mod rounded;
 mod siren;
 pub mod tensor;
 mod tiles;

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use siren_kernel::Level;
 use siren_kernel::network::{Order, Plan};
 
-use super::backend::{self, Backend, Composed, Mosaics, Pass};
+use super::backend::{self, Backend, Composed, Mosaics};
 use super::config::{FieldShape, SirenConfig};
 use super::encoding::Encoding;
 use super::engine::FieldEngine;
@@ -35,9 +35,9 @@ pub struct Network {
     config: SirenConfig,
     shape: FieldShape,
     layout: Arc<Layout>,
-    plan: Arc<Plan>,
+    pub(super) plan: Arc<Plan>,
     /// Backend of the engine.
-    backend: Arc<dyn Backend>,
+    pub(super) backend: Arc<dyn Backend>,
     /// Backend of the engine [`FieldEngine::Cpu`].
     host: Arc<dyn Backend>,
     engine: FieldEngine,
@@ -343,18 +343,6 @@ impl Network {
             .backend
             .prepare_field(&self.plan, parameters, gradients)?;
         Ok(self.prepared(pass, parameters.leaf(), gradients))
-    }
-
-    fn prepared(&self, pass: Box<dyn Pass>, params: &Tensor, gradients: Gradients) -> Prepared<'_> {
-        Prepared {
-            plan: &self.plan,
-            backend: self.backend.as_ref(),
-            pass,
-            parameters: self.layout.len(),
-            gradients,
-            dtype: params.dtype(),
-            device: params.device().clone(),
-        }
     }
 
     /// Returns the jets `(b, n, c, …)` at `coords (b, n, d)` of `b` fields with parameters `params (b, P)`, differentiable in `params`.

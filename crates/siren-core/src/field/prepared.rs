@@ -8,6 +8,7 @@ use siren_kernel::network::{Order, Plan};
 use super::backend::{Accumulate, Backend, ComponentSquares, Pass, Threads};
 use super::gradients::{FlatGradient, Gradients};
 use super::jet::{Jet, check_order};
+use super::network::Network;
 use crate::error::{Error, Result};
 
 /// A network with packed weights. Made by [`Siren::prepare`](super::Siren::prepare) or [`Network::prepare`](super::Network::prepare).
@@ -20,6 +21,26 @@ pub struct Prepared<'a> {
     pub(super) gradients: Gradients,
     pub(super) dtype: DType,
     pub(super) device: Device,
+}
+
+impl Network {
+    /// Returns this network with a pass of parameters `params (P,)`.
+    pub(super) fn prepared(
+        &self,
+        pass: Box<dyn Pass>,
+        params: &Tensor,
+        gradients: Gradients,
+    ) -> Prepared<'_> {
+        Prepared {
+            plan: &self.plan,
+            backend: self.backend.as_ref(),
+            pass,
+            parameters: self.layout().len(),
+            gradients,
+            dtype: params.dtype(),
+            device: params.device().clone(),
+        }
+    }
 }
 
 impl Prepared<'_> {

@@ -12,10 +12,30 @@ const MEASURED_SHARE: f64 = 0.03;
 const MEASURED_SECONDS: f64 = 1.0;
 /// Most timed steps.
 const MEASURED_STEPS: usize = 400;
-/// Where in the training steps are timed, as fractions of it: an objective may end there.
-const PLACES: [f64; 4] = [0.0, 0.5, 0.25, 0.75];
+/// Where in the training steps are timed: an objective may end there, and the last tenth has a precision of its own.
+const PLACES: [Place; 5] = [
+    Place::new(0.0, 0.225),
+    Place::new(0.5, 0.225),
+    Place::new(0.25, 0.225),
+    Place::new(0.75, 0.225),
+    Place::new(0.95, 0.1),
+];
 /// Shortest time of a step, so that a clock that stands still gives a finite number of steps.
 const SHORTEST_STEP: f64 = 1e-9;
+
+/// Some steps of a training that take as long as one of them.
+struct Place {
+    /// Where that step is, as a fraction of the training.
+    progress: f64,
+    /// Fraction of all steps.
+    share: f64,
+}
+
+impl Place {
+    const fn new(progress: f64, share: f64) -> Self {
+        Self { progress, share }
+    }
+}
 
 /// A time budget with the number of steps that fit into it on one machine.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,8 +63,8 @@ pub struct Evaluations<'a, M> {
 impl Budget {
     /// Times steps of a training [for measurement](Trainer::for_measurement), and computes how many of them fit into `seconds`.
     ///
-    /// One step warms up. Then as many steps as fit into 1 s, or 3 % of the budget if that is less, are timed at four places of the
-    /// training; the time of a step is the mean over the places of their medians. One evaluation is timed, if there are any. All of this is part of
+    /// One step warms up. Then as many steps as fit into 1 s, or 3 % of the budget if that is less, are timed at five places of the
+    /// training; the time of a step is the mean over the places of their medians, by the fraction of the steps that each stands for. One evaluation is timed, if there are any. All of this is part of
     /// the budget. `clock` returns seconds. Of several ranks, all must call this function; the measurement of rank 0 counts.
     ///
     /// # Errors
@@ -163,7 +183,8 @@ impl<M: Model> Trainer<M> {
                 break;
             }
             let place = index % PLACES.len();
-            self.step = (PLACES[place] * self.config.steps as f64) as u64 + index as u64;
+            let progress = PLACES[place].progress;
+            self.step = (progress * self.config.steps as f64) as u64 + index as u64;
             match self.step(constraints) {
                 // Real trainings begin at the beginning.
                 Err(Error::Diverged { .. }) => break,
@@ -175,9 +196,12 @@ impl<M: Model> Trainer<M> {
             let longest = times.iter().flatten().copied().fold(0.0, f64::max);
             goes_on = now - start - warm_up + longest <= allowed;
         }
-        let medians: Vec<f64> = times.iter_mut().filter_map(|times| median(times)).collect();
-        let mean = medians.iter().sum::<f64>() / medians.len() as f64;
-        Ok(if medians.is_empty() { warm_up } else { mean })
+        let medians = times.iter_mut().zip(&PLACES);
+        let medians = medians.filter_map(|(times, place)| Some((median(times)?, place.share)));
+        let (sum, shares) = medians.fold((0.0, 0.0), |(sum, shares), (median, share)| {
+            (sum + share * median, shares + share)
+        });
+        Ok(if shares > 0.0 { sum / shares } else { warm_up })
     }
 }
 
@@ -280,6 +304,13 @@ mod tests {
     fn one_slow_step_is_no_measure_of_the_others() {
         let budget = measured(1000.0, &[0.01, 0.01, 0.01, 0.01, 0.01, 0.2, 0.01], None);
         assert!((budget.seconds_per_step - 0.01).abs() < 1e-9, "{budget}");
+    }
+
+    #[test]
+    fn steps_of_the_last_tenth_count_for_a_tenth_of_all() {
+        // Five steps, one at each place; the last one is slower.
+        let budget = measured(6.7, &[0.01, 0.01, 0.01, 0.01, 0.01, 0.11, 0.01], None);
+        assert!((budget.seconds_per_step - 0.02).abs() < 1e-9, "{budget}");
     }
 
     #[test]

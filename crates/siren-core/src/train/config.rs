@@ -1,10 +1,9 @@
 //! The `[train]` table of a config.
 
-use candle_core::DType;
 use serde::{Deserialize, Serialize};
 
+use super::precision::Precision;
 use crate::error::{Error, Result};
-use crate::field::FieldEngine;
 use crate::optimizer::{OptimizerConfig, positive};
 
 /// Largest number of steps: small enough that counts derived from it do not overflow.
@@ -34,7 +33,7 @@ pub struct TrainConfig {
     pub warmup_steps: u64,
     /// Optimizer and its settings.
     pub optimizer: OptimizerConfig,
-    /// Type of the parameters and of all arithmetic on them.
+    /// Type of the parameters, and arithmetic on them.
     #[serde(skip_serializing_if = "Precision::is_default")]
     pub precision: Precision,
     /// Largest Euclidean norm of the gradient; longer gradients are scaled down to it. Not for `gauss_newton`, `lbfgs` and `ssbroyden`. Default: no clipping.
@@ -55,68 +54,6 @@ pub enum ScheduleKind {
     Cosine,
     /// By the same factor in every step.
     Exponential,
-}
-
-/// Type of the parameters and of all arithmetic on them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// 32-bit floating-point numbers.
-    #[default]
-    Single,
-    /// 64-bit ones, three to six times slower: for second-order optimizers, whose errors fall below those of single precision. On the CPU alone.
-    Double,
-    /// 32-bit ones, but operands of products are rounded to 11 bits, for a third of the products. On CUDA devices alone, and not for `gauss_newton`.
-    Fast,
-}
-
-impl Precision {
-    /// Returns the type of tensors.
-    #[must_use]
-    pub fn dtype(self) -> DType {
-        match self {
-            Self::Single | Self::Fast => DType::F32,
-            Self::Double => DType::F64,
-        }
-    }
-
-    /// Returns the engine that computes in this precision.
-    ///
-    /// # Errors
-    /// [`Error::InvalidValue`] for [`Fast`](Self::Fast) on the CPU and [`Double`](Self::Double) on a CUDA device.
-    pub fn engine(self, engine: &FieldEngine) -> Result<FieldEngine> {
-        let refused =
-            |name: &str, expected: &str| Err(Error::invalid("train.precision", name, expected));
-        match (self, engine) {
-            (Self::Fast, FieldEngine::Cpu) => {
-                refused("fast", "single or double: `fast` is for CUDA devices alone")
-            }
-            (_, FieldEngine::Cpu) => Ok(FieldEngine::Cpu),
-            #[cfg(feature = "cuda")]
-            (Self::Double, FieldEngine::Cuda { .. }) => refused(
-                "double",
-                "single or fast on a CUDA device: double precision needs the device `cpu`",
-            ),
-            #[cfg(feature = "cuda")]
-            (Self::Single | Self::Fast, FieldEngine::Cuda { device, .. }) => {
-                let precision = match self {
-                    Self::Fast => siren_cuda::Precision::Fast,
-                    _ => siren_cuda::Precision::Exact,
-                };
-                let device = device.clone();
-                Ok(FieldEngine::Cuda { device, precision })
-            }
-        }
-    }
-
-    /// Returns whether it is the default, which older run folders do not name.
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the signature that serde asks for"
-    )]
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 impl Default for TrainConfig {
@@ -164,11 +101,7 @@ impl TrainConfig {
             let expected = "no value with `gauss_newton`, `lbfgs` or `ssbroyden`: remove the key, or choose another `train.optimizer`";
             return Err(Error::invalid("train.clip_norm", norm, expected));
         }
-        let is_gauss_newton = matches!(self.optimizer, OptimizerConfig::GaussNewton(_));
-        if is_gauss_newton && self.precision == Precision::Fast {
-            let expected = "single or double with `gauss_newton`, which compares losses that differ by less than `fast` rounds";
-            return Err(Error::invalid("train.precision", "fast", expected));
-        }
+        self.precision.check_optimizer(&self.optimizer)?;
         let last = self.final_learning_rate;
         let lowest_is_open = self.schedule == ScheduleKind::Exponential;
         if !(0.0..=1.0).contains(&last) || (lowest_is_open && last == 0.0) {
@@ -182,7 +115,7 @@ impl TrainConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::optimizer::{AdamConfig, GaussNewtonConfig, LbfgsConfig, SsBroydenConfig};
+    use crate::optimizer::{AdamConfig, LbfgsConfig, SsBroydenConfig};
 
     fn refused(set: impl FnOnce(&mut TrainConfig)) -> String {
         let mut config = TrainConfig::default();
@@ -247,23 +180,6 @@ mod tests {
         let message = refused(|c| c.optimizer = OptimizerConfig::SsBroyden(broyden));
         let key = "`train.optimizer.ssbroyden.max_evaluations` is 1";
         assert!(message.contains(key), "{message}");
-    }
-
-    #[test]
-    fn products_of_one_half_are_for_devices_alone() {
-        let error = Precision::Fast.engine(&FieldEngine::Cpu).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "`train.precision` is fast, expected single or double: `fast` is for CUDA devices alone"
-        );
-        for precision in [Precision::Single, Precision::Double] {
-            precision.engine(&FieldEngine::Cpu).unwrap();
-        }
-        let message = refused(|c| {
-            c.precision = Precision::Fast;
-            c.optimizer = OptimizerConfig::GaussNewton(GaussNewtonConfig::default());
-        });
-        assert!(message.contains("gauss_newton"), "{message}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod fit;
 mod functional;
 mod linearize;
 mod model;
+mod precision;
 mod scatter;
 mod schedule;
 mod share;
@@ -30,9 +31,10 @@ use crate::ranks::Ranks;
 pub use crate::field::differentiate;
 
 pub use self::budget::{Budget, Evaluations};
-pub use self::config::{Precision, ScheduleKind, TrainConfig};
+pub use self::config::{ScheduleKind, TrainConfig};
 pub use self::fit::{Fit, FitConfig, resolve};
 pub use self::model::{Blueprint, Loss, Model, Time};
+pub use self::precision::Precision;
 pub use self::start::prepare;
 pub use self::stop::StopToken;
 pub use self::task::Task;
@@ -243,9 +245,10 @@ impl<M: Model> Trainer<M> {
     ///
     /// # Errors
     /// [`Error::Diverged`] if the loss, the gradient or the step is not finite, [`Error::NotFinite`] if the data is not; parameters and
-    /// optimizer state are then unchanged.
+    /// optimizer state are then unchanged. Also as [`must_train`](Self::must_train).
     pub fn step(&mut self, constraints: &[M::Constraint]) -> Result<StepReport> {
         let learning_rate = self.config.learning_rate_at(self.step);
+        self.must_train(constraints)?;
         let mut step = StepProblem {
             model: &self.model,
             constraints,
@@ -302,11 +305,20 @@ impl<M: Model> Trainer<M> {
         Ok(())
     }
 
+    /// Checks that the model can be trained on these constraints in the precision of the config, as every step does.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] with the key `train.precision`.
+    pub fn must_train(&self, constraints: &[M::Constraint]) -> Result<()> {
+        self.config.precision.must_train(&self.model, constraints)
+    }
+
     /// Computes the loss, its terms, and its gradient with respect to the flat parameters `(P,)` at the samples of the current step.
     ///
     /// # Errors
-    /// If a sampler or an objective fails.
+    /// As [`must_train`](Self::must_train); if a sampler or an objective fails.
     pub fn loss_and_gradient(&self, constraints: &[M::Constraint]) -> Result<Loss> {
+        self.must_train(constraints)?;
         self.model
             .loss_and_gradient(constraints, self.time(), &self.ranks)
     }
@@ -315,6 +327,7 @@ impl<M: Model> Trainer<M> {
         Time {
             step: self.step,
             progress: self.step as f64 / self.config.steps as f64,
+            rounding: self.config.rounding_at(self.step),
         }
     }
 }

@@ -2,15 +2,17 @@
 
 use candle_core::{DType, Device, Tensor};
 use rand_chacha::ChaCha8Rng;
+use siren_kernel::Bfloat16;
 
 use super::chunk::FieldStep;
-use super::{TermReport, linearize};
+use super::{Precision, TermReport, linearize};
 use crate::config::{NoTable, Table};
 use crate::error::{Error, Result};
 use crate::field::{
-    FieldEngine, FieldShape, FlatGradient, Gradients, Network, Parameters, Siren, SirenConfig,
+    FieldEngine, FieldShape, FlatGradient, Gradients, Network, Order, Parameters, Siren,
+    SirenConfig,
 };
-use crate::objective::{Coefficients, Constraint};
+use crate::objective::{Coefficients, Constraint, Law};
 use crate::optimizer::Linearization;
 use crate::ranks::Ranks;
 
@@ -109,6 +111,15 @@ pub trait Model: Sized {
         Err(Error::without_residuals())
     }
 
+    /// Checks that [`loss_and_gradient`](Self::loss_and_gradient) can round operands of products, as a precision asks for. Models do not unless they
+    /// override this method.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] if it cannot.
+    fn must_round(&self, precision: Precision, _constraints: &[Self::Constraint]) -> Result<()> {
+        Err(precision.refused("single or double: this kind of model is not trained in bfloat16"))
+    }
+
     /// Takes back a gradient that [`loss_and_gradient`](Self::loss_and_gradient) returned and that nothing else holds: the next one may be
     /// written to the same allocation.
     fn reuse(&self, gradient: Tensor) {
@@ -116,13 +127,15 @@ pub trait Model: Sized {
     }
 }
 
-/// How far a training has come.
+/// How far a training has come, and how it computes there.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Time {
     /// Steps taken before.
     pub step: u64,
     /// `step` over the number of steps of the training, from 0 to below 1.
     pub progress: f64,
+    /// What multiplies operands of products that are rounded to bfloat16; `None` if they are not rounded.
+    pub rounding: Option<Bfloat16>,
 }
 
 /// A loss, its parts, and its gradient.
@@ -182,6 +195,35 @@ impl Model for Siren {
         linearize::linearize(self, constraints, time)
     }
 
+    fn must_round(&self, precision: Precision, constraints: &[Constraint]) -> Result<()> {
+        if self.network().config().mosaic.is_some() {
+            let expected = "single with `field.mosaic`, whose networks are not rounded";
+            return Err(precision.refused(expected));
+        }
+        if !self.network().has_rounded_layers() {
+            return Err(precision.refused(
+                "single: only hidden layers of 96 and more features after the first are rounded, and this network has none",
+            ));
+        }
+        for constraint in constraints {
+            let name = &constraint.name;
+            match &constraint.law {
+                Law::Pointwise(objective) if *objective.order() == Order::Value => {}
+                Law::Pointwise(_) => {
+                    return Err(precision.refused(&format!(
+                        "single or double: the constraint `{name}` needs derivatives of the field"
+                    )));
+                }
+                Law::Functional(_) => {
+                    return Err(precision.refused(&format!(
+                        "single or double: the constraint `{name}` is no loss of single points"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn loss_and_gradient(
         &self,
         constraints: &[Constraint],
@@ -191,7 +233,10 @@ impl Model for Siren {
         let mut loss = 0.0;
         let mut terms: Vec<(&str, TermReport)> = Vec::new();
         let mut gradient: Option<FlatGradient> = None;
-        let prepared = self.prepare(Gradients::Tracked)?;
+        let prepared = match time.rounding {
+            Some(arithmetic) => self.prepare_rounded(arithmetic)?,
+            None => self.prepare(Gradients::Tracked)?,
+        };
         let coefficients = Coefficients::of(self.parameters())?;
         let step = FieldStep {
             field: self,

@@ -32,9 +32,7 @@ pub fn prepare<T: Task>(task: &T, model: T::Model, seed: u64) -> Result<T::Model
         points: POINTS_PER_TILE.saturating_mul(field.network().tiles()),
         replacement: false,
     };
-    let mut indices = subset.indices(points.count(), &mut MEAN.rng(seed, 0));
-    // In the order of the signal, which is that of its memory.
-    indices.sort_unstable();
+    let indices = subset.indices(points.count(), &mut MEAN.rng(seed, 0));
     let indices: Vec<u32> = indices.into_iter().map(|index| index as u32).collect();
     let sample = points.at(&indices)?;
     field.set_last_bias_to_mean(sample.coords(), sample.targets()?)?;

@@ -150,6 +150,7 @@ fn residuals_and_their_jacobian_give_the_loss_and_its_gradient() {
     let time = Time {
         step: 0,
         progress: 0.0,
+        rounding: None,
     };
     let field = field(3, DType::F64);
     let loss = field

@@ -36,7 +36,6 @@ impl<T: Real> Chunk<'_, T> {
         } = workspace;
         let tile = &mut tiles[slot];
         self.resize_adjoint(tile);
-        let backward = self.packed.backward(self.plan, self.params);
         for (l, layer) in self.plan.layers.iter().enumerate().rev() {
             let (lower_adjoints, adjoints) = tile.adjoints.split_at_mut(l);
             let g = lower_adjoints.last_mut().unwrap_or(downstream);
@@ -46,7 +45,8 @@ impl<T: Real> Chunk<'_, T> {
                 data: g.as_mut_slice(),
                 stride: stride(layer.fan_in),
             };
-            T::multiply(self.level, u, &backward[l], out, Epilogue::Overwrite);
+            let weight = self.packed.backward(self.plan, self.params, l);
+            T::multiply(self.level, u, weight, out, Epilogue::Overwrite);
             if l > 0 {
                 T::dispatch(
                     self.level,
@@ -104,6 +104,7 @@ impl<T: Real> Chunk<'_, T> {
             upstream,
             downstream,
             sum,
+            ..
         } = gradients;
         let dims = self.plan.in_features;
         let width = self.plan.layers[0].fan_in;

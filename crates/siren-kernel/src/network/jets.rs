@@ -116,6 +116,7 @@ impl<T: Real> Chunk<'_, T> {
             upstream,
             downstream,
             sum,
+            ..
         } = gradients;
         let dz = rows_of(upstream, rows, layer.fan_out);
         let input = rows_of(input, rows, layer.fan_in);
@@ -127,7 +128,7 @@ impl<T: Real> Chunk<'_, T> {
                 data: downstream.as_mut_slice(),
                 stride: stride(layer.fan_in),
             };
-            let weight = &self.packed.backward(self.plan, self.params)[l];
+            let weight = self.packed.backward(self.plan, self.params, l);
             T::multiply(self.level, dz, weight, out, epilogue);
             std::mem::swap(*upstream, *downstream);
         }

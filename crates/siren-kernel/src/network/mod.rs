@@ -81,7 +81,7 @@ use crate::{Level, Real};
 
 pub use self::encoding::{Features, WaveFeature, Waves};
 pub use self::order::{InvalidTrace, Order, Trace, TraceEntry};
-pub use self::packed::Packed;
+pub use self::packed::{Packed, has_rounded_layers};
 pub use self::plan::{Dense, Plan};
 pub use self::sum::GradientSum;
 pub use self::tile::{Preactivations, Workspace};
@@ -388,6 +388,7 @@ impl<T: Real> Chunk<'_, T> {
             scratch,
             upstream,
             downstream,
+            operands,
             ..
         } = workspace;
         for (index, tile) in tiles[..self.tiles()].iter_mut().enumerate() {
@@ -397,6 +398,7 @@ impl<T: Real> Chunk<'_, T> {
                 upstream,
                 downstream,
                 sum,
+                operands,
             };
             if self.is_value_pass() {
                 self.backward_values(points.start, d_out, tile, &mut gradients, scratch);

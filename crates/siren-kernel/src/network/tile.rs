@@ -6,6 +6,7 @@ use super::plan::Plan;
 use super::pointwise::Scratch;
 use super::sum::GradientSum;
 use crate::Real;
+use crate::product::RoundedOperands;
 use crate::product::panel::buffer_len;
 
 /// Activations of one tile, saved by the forward pass for the backward pass.
@@ -79,6 +80,8 @@ pub struct Workspace<T> {
     pub(super) scratch: Scratch<T>,
     pub(super) upstream: Vec<T>,
     pub(super) downstream: Vec<T>,
+    /// Rounded operands of the current product.
+    pub(super) operands: RoundedOperands,
 }
 
 /// Gradients of a tile during the backward pass.
@@ -89,4 +92,6 @@ pub(super) struct Gradients<'a, T> {
     pub(super) downstream: &'a mut Vec<T>,
     /// Gradient with respect to the parameters.
     pub(super) sum: &'a mut GradientSum<T>,
+    /// Buffers of rounded operands.
+    pub(super) operands: &'a mut RoundedOperands,
 }

@@ -5,14 +5,15 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::jets::rows_of;
 use super::plan::Dense;
 use super::pointwise::{Scratch, Shape, add};
 use super::tile::{Gradients, Tile, Workspace, grow};
 use super::{Activations, Chunk, edges};
-use crate::Real;
 use crate::function::{Pointwise, SineLayer};
 use crate::product::panel::{ROW_PAD, buffer_len, stride};
-use crate::product::{Destination, Epilogue, StridedMatrix};
+use crate::product::{Destination, Epilogue, RoundedOperands, StridedMatrix};
+use crate::{Bfloat16, Real};
 
 /// Number of preactivations of a block: few enough to stay in the first-level cache with the weights and the block's activations.
 const BLOCK_ELEMENTS: usize = 2048;
@@ -58,7 +59,10 @@ impl<T: Real> Chunk<'_, T> {
             self.encode(first_point, workspace, slot);
         }
         let Workspace {
-            tiles, current_z, ..
+            tiles,
+            current_z,
+            operands,
+            ..
         } = workspace;
         let tile = &mut tiles[slot];
         grow(current_z, buffer_len(tile.points, self.plan.widest()));
@@ -73,7 +77,11 @@ impl<T: Real> Chunk<'_, T> {
                 *rest = others;
                 z = BlockBuffer::Whole(own);
             }
-            self.forward_layer(l, coords, tile, &mut z, activations);
+            let buffers = LayerBuffers {
+                z: &mut z,
+                operands: &mut *operands,
+            };
+            self.forward_layer(l, coords, tile, buffers, activations);
         }
         if !edges::has_channel_layer(self.plan) {
             self.gather(tile, out);
@@ -97,9 +105,10 @@ impl<T: Real> Chunk<'_, T> {
         l: usize,
         coords: Option<&[T]>,
         tile: &mut Tile<T>,
-        z: &mut BlockBuffer<'_, T>,
+        buffers: LayerBuffers<'_, '_, T>,
         activations: Activations,
     ) {
+        let LayerBuffers { z, operands } = buffers;
         let layer = &self.plan.layers[l];
         let weights = self.packed.values(self.plan, self.params);
         let (input, rest) = tile.inputs[l..].split_at_mut(1);
@@ -132,8 +141,14 @@ impl<T: Real> Chunk<'_, T> {
                     data: &mut *z,
                     stride,
                 };
-                let weight = &weights.products[l];
-                T::multiply(self.level, input, weight, out, Epilogue::Overwrite);
+                let epilogue = Epilogue::Overwrite;
+                if let Some(arithmetic) = self.packed.rounding(self.plan, l) {
+                    let weight = &weights.rounded[l];
+                    T::multiply_rounded(arithmetic, input, weight, out, epilogue, operands);
+                } else {
+                    let weight = &weights.products[l];
+                    T::multiply(self.level, input, weight, out, epilogue);
+                }
             }
             let saved = match activations {
                 Activations::Save => &mut saved[start..],
@@ -167,7 +182,10 @@ impl<T: Real> Chunk<'_, T> {
             self.encode(first_point, workspace, slot);
         }
         let Workspace {
-            tiles, current_z, ..
+            tiles,
+            current_z,
+            operands,
+            ..
         } = workspace;
         let tile = &mut tiles[slot];
         grow(current_z, buffer_len(tile.points, self.plan.widest()));
@@ -175,8 +193,11 @@ impl<T: Real> Chunk<'_, T> {
         for (l, layer) in self.plan.layers[..products.end].iter().enumerate() {
             if !products.contains(&l) {
                 let coords = Some(self.coords_of(first_point, tile));
-                let mut z = BlockBuffer::Reused(current_z);
-                self.forward_layer(l, coords, tile, &mut z, Activations::Save);
+                let buffers = LayerBuffers {
+                    z: &mut BlockBuffer::Reused(current_z),
+                    operands: &mut *operands,
+                };
+                self.forward_layer(l, coords, tile, buffers, Activations::Save);
                 continue;
             }
             let (z, rest) = kept.split_at_mut(buffer_len(tile.points, layer.fan_out));
@@ -278,8 +299,49 @@ impl<T: Real> Chunk<'_, T> {
         } else {
             Epilogue::Overwrite
         };
-        self.backward_product(l, &tile.inputs[l], tile.points, gradients, epilogue);
+        let input = &tile.inputs[l];
+        if let Some(arithmetic) = self.packed.rounding(self.plan, l) {
+            let input = rows_of(input, tile.points, layer.fan_in);
+            self.backward_rounded_product(arithmetic, l, input, gradients, epilogue);
+            return;
+        }
+        self.backward_product(l, input, tile.points, gradients, epilogue);
     }
+
+    /// The backward pass of the product of layer `l` as [`backward_product`](Self::backward_product), of rounded operands.
+    fn backward_rounded_product(
+        &self,
+        arithmetic: Bfloat16,
+        l: usize,
+        input: StridedMatrix<'_, T>,
+        gradients: &mut Gradients<'_, T>,
+        epilogue: Epilogue<'_, T>,
+    ) {
+        let layer = &self.plan.layers[l];
+        let Gradients {
+            upstream,
+            downstream,
+            sum,
+            operands,
+        } = gradients;
+        let dz = rows_of(upstream, input.rows, layer.fan_out);
+        T::multiply_transposed_rounded(arithmetic, dz, input, &mut sum.d_weights[l], operands);
+        grow(downstream, buffer_len(input.rows, layer.fan_in));
+        let out = Destination {
+            data: downstream.as_mut_slice(),
+            stride: stride(layer.fan_in),
+        };
+        let weight = self.packed.rounded_backward(self.plan, self.params, l);
+        T::multiply_rounded(arithmetic, dz, weight, out, epilogue, operands);
+        std::mem::swap(*upstream, *downstream);
+    }
+}
+
+/// Buffers of a layer's forward pass.
+struct LayerBuffers<'a, 'z, T> {
+    z: &'a mut BlockBuffer<'z, T>,
+    /// Rounded operands of the product.
+    operands: &'a mut RoundedOperands,
 }
 
 /// Buffer of the preactivations of a tile's layer, which is computed block by block.

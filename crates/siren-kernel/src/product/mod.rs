@@ -17,12 +17,14 @@ mod matrix;
 mod micro;
 mod narrow;
 pub(crate) mod panel;
+mod rounded;
 mod rows;
 mod single;
 mod squares;
 mod symmetric;
 
 pub(crate) use self::gemm::{Destination, Epilogue, Gemm, StridedMatrix};
+pub(crate) use self::rounded::{RoundedGemm, RoundedOperands, has_bfloat16_instructions};
 
 pub use self::convolution::{Convolution, Correlation, Plane, Windows};
 pub use self::gemm::Accumulate;

@@ -79,6 +79,7 @@ fn start_on_rank<D: Domain>(
         }
         let model = first_model(&config, &domain, engine)?;
         let trainer = Trainer::new(model, &config.train)?.among(ranks)?;
+        trainer.must_train(&constraints).map_err(attribute)?;
         let text = config.to_toml()?;
         // Nothing is written before all ranks are ready.
         must_agree(&domain, &text, &trainer, ranks)?;
@@ -129,12 +130,17 @@ pub fn check<D: Domain>(config: &Path, overrides: &[String], machine: &Machine) 
     let overrides = &expand_home(overrides);
     let (mut config, source) = read_config::<D>(config, overrides)?;
     let attribute = |error| source.attribute(error, overrides);
+    let precision = config.train.precision;
+    let engine = &precision.engine(&machine.engine).map_err(attribute)?;
     machine.install(|| {
         let domain = D::open(&config).map_err(attribute)?;
         resolve(&mut config, &domain).map_err(attribute)?;
-        initial_model::<D>(&config, domain.shape(), &machine.engine)?;
-        domain
-            .constraints(config.train.precision.dtype(), &Device::Cpu)
+        let model = initial_model::<D>(&config, domain.shape(), engine)?;
+        let constraints = domain
+            .constraints(precision.dtype(), &Device::Cpu)
+            .map_err(attribute)?;
+        precision
+            .must_train(&model, &constraints)
             .map_err(attribute)?;
         Ok(Checked {
             config: config.to_toml()?,

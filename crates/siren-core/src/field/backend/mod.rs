@@ -23,8 +23,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor};
-use siren_kernel::Level;
 use siren_kernel::network::{Order, Plan};
+use siren_kernel::{Bfloat16, Level};
 
 use super::engine::FieldEngine;
 use super::gradients::{FlatGradient, Gradients};
@@ -101,6 +101,17 @@ pub(super) trait Backend: Send + Sync {
         params: &Tensor,
         gradients: Gradients,
     ) -> candle_core::Result<Box<dyn Pass>>;
+
+    /// Prepares parameters `(P,)` as [`prepare`](Self::prepare) with gradients, for passes over values whose hidden layers round operands of products to
+    /// bfloat16; `None` if the backend does not round them.
+    fn prepare_rounded(
+        &self,
+        _plan: &Arc<Plan>,
+        _params: &Tensor,
+        _arithmetic: Bfloat16,
+    ) -> candle_core::Result<Option<Box<dyn Pass>>> {
+        Ok(None)
+    }
 
     /// Prepares the parameters of a field, as [`prepare`](Self::prepare). A backend with memory of its own keeps a copy of them there, which
     /// optimizers may change.

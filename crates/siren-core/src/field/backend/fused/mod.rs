@@ -9,8 +9,8 @@ mod precision;
 use std::sync::{Arc, Mutex};
 
 use candle_core::Tensor;
-use siren_kernel::Level;
 use siren_kernel::network::{self, Order, Plan};
+use siren_kernel::{Bfloat16, Level};
 
 use self::accumulator::{Accumulator, SummingPass};
 use self::batch::BatchOperation;
@@ -39,6 +39,23 @@ impl Fused {
             level,
             pools: Arc::default(),
         }
+    }
+
+    fn pass(
+        &self,
+        plan: &Arc<Plan>,
+        params: &Tensor,
+        gradients: Gradients,
+        rounding: Option<Bfloat16>,
+    ) -> candle_core::Result<FusedPass> {
+        // The kernel does not support learned frequencies: it receives the effective parameters.
+        let params = EffectiveParameters::new(plan, params, gradients)?;
+        Ok(FusedPass {
+            pools: Arc::clone(&self.pools),
+            level: self.level,
+            packed: PackedWeights::new(self.level, plan, params.leaf(), rounding)?,
+            params,
+        })
     }
 
     fn batch(&self, plan: &Arc<Plan>, order: &Order) -> BatchOperation {
@@ -73,14 +90,17 @@ impl Backend for Fused {
         params: &Tensor,
         gradients: Gradients,
     ) -> candle_core::Result<Box<dyn Pass>> {
-        // The kernel does not support learned frequencies: it receives the effective parameters.
-        let params = EffectiveParameters::new(plan, params, gradients)?;
-        Ok(Box::new(FusedPass {
-            pools: Arc::clone(&self.pools),
-            level: self.level,
-            packed: PackedWeights::new(self.level, plan, params.leaf())?,
-            params,
-        }))
+        Ok(Box::new(self.pass(plan, params, gradients, None)?))
+    }
+
+    fn prepare_rounded(
+        &self,
+        plan: &Arc<Plan>,
+        params: &Tensor,
+        arithmetic: Bfloat16,
+    ) -> candle_core::Result<Option<Box<dyn Pass>>> {
+        let pass = self.pass(plan, params, Gradients::Tracked, Some(arithmetic))?;
+        Ok(Some(Box::new(pass)))
     }
 
     fn batch_jets(

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use candle_core::{DType, Tensor};
-use siren_kernel::Level;
 use siren_kernel::network::{GradientSum, Packed, Plan, Pool, Preactivations, Workspace};
+use siren_kernel::{Bfloat16, Level};
 
 use crate::field::tensor::Element;
 
@@ -93,14 +93,25 @@ pub(super) enum PackedWeights {
 }
 
 impl PackedWeights {
-    /// Packs the weights of flat parameters `(P,)`.
-    pub(super) fn new(level: Level, plan: &Plan, params: &Tensor) -> candle_core::Result<Self> {
-        if params.dtype() == DType::F64 {
-            let packed = Packed::new(level, plan, &params.to_vec1::<f64>()?);
-            return Ok(Self::Double(Arc::new(packed)));
+    /// Packs the weights of flat parameters `(P,)`, for operands that are rounded if `rounding` is given.
+    pub(super) fn new(
+        level: Level,
+        plan: &Plan,
+        params: &Tensor,
+        rounding: Option<Bfloat16>,
+    ) -> candle_core::Result<Self> {
+        fn packed<T: Precision>(packed: Packed<T>, rounding: Option<Bfloat16>) -> Arc<Packed<T>> {
+            Arc::new(match rounding {
+                Some(arithmetic) => packed.rounded(arithmetic),
+                None => packed,
+            })
         }
-        let packed = Packed::new(level, plan, &params.to_vec1::<f32>()?);
-        Ok(Self::Single(Arc::new(packed)))
+        if params.dtype() == DType::F64 {
+            let exact = Packed::new(level, plan, &params.to_vec1::<f64>()?);
+            return Ok(Self::Double(packed(exact, rounding)));
+        }
+        let exact = Packed::new(level, plan, &params.to_vec1::<f32>()?);
+        Ok(Self::Single(packed(exact, rounding)))
     }
 }
 
