@@ -40,7 +40,7 @@ const OTHER_KINDS: [(&str, &str); 11] = [
     ),
     (
         "image",
-        "[signal]\nsize = 24\nsampling = { share = 0.5 }\n[field]\nlast_bias = 'mean'\n[field.mosaic]\ntile = 6\noverlap = 2\n[train.optimizer.muon]",
+        "[signal]\nsize = 24\nsampling = { share = 0.5 }\n[field.mosaic]\ntile = 6\noverlap = 2\n[train.optimizer.muon]",
     ),
     (
         "audio",
@@ -205,6 +205,28 @@ fn a_run_of_any_kind_killed_midway_and_resumed_gives_the_bytes_of_an_undisturbed
         );
         assert_resumes_after_a_kill(kind, &config);
     }
+}
+
+#[test]
+fn a_mosaic_that_started_at_the_mean_killed_midway_and_resumed_gives_the_bytes_of_an_undisturbed_run()
+ {
+    let config = "
+kind = 'image'
+[signal]
+size = 24
+sampling = { share = 0.5 }
+[field]
+hidden_features = 16
+last_bias = 'mean'
+mosaic = { tile = 6, overlap = 2 }
+[train]
+steps = 120
+optimizer.muon = {}
+[run]
+evaluate_every = 40
+checkpoint_every = 7
+";
+    assert_resumes_after_a_kill("image", config);
 }
 
 #[test]

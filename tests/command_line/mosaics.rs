@@ -85,17 +85,16 @@ fn a_mosaic_that_does_not_fit_its_signal_is_refused_with_the_key() {
 #[test]
 fn the_mean_as_last_bias_brings_the_first_evaluation_closer_to_the_picture() {
     let desk = desk_with_picture();
-    let first_psnr = |name: &str, set: &str| -> f64 {
-        desk.run(&format!("run good.toml --out {name} {set}"))
-            .assert_success();
-        let rows = String::from_utf8(desk.read(&format!("{name}/evaluation.csv"))).unwrap();
+    let first_psnr = |last_bias: &str| -> f64 {
+        let line = format!("run good.toml --out {last_bias} --set field.last_bias={last_bias}");
+        desk.run(&line).assert_success();
+        let rows = String::from_utf8(desk.read(&format!("{last_bias}/evaluation.csv"))).unwrap();
         let mut rows = rows.lines().map(|row| row.split(',').collect::<Vec<_>>());
         let header = rows.next().unwrap();
         let column = header.iter().position(|&name| name == "psnr_db").unwrap();
         rows.next().unwrap()[column].parse().unwrap()
     };
-    let drawn = first_psnr("drawn", "");
-    let mean = first_psnr("mean", "--set field.last_bias=mean");
+    let [drawn, mean] = ["drawn", "mean"].map(first_psnr);
     assert!(mean > drawn + 1.0, "{mean} {drawn}");
 }
 

@@ -26,7 +26,7 @@
 //! let a = Matrix::from_row_major(2, 3, &[1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0]);
 //! let b = Matrix::from_row_major(3, 2, &[1.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
 //! let mut product = Matrix::zeros(2, 2);
-//! a.multiply(&b, &mut product);
+//! a.transposed().add_transposed_product(&b, &mut product);
 //! assert_eq!(product.to_vec(), [4.0, 5.0, 10.0, 11.0]);
 //! ```
 

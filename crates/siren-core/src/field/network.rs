@@ -44,7 +44,7 @@ pub struct Network {
     /// Layout of one tile of a mosaic, or that of the network.
     tile_layout: Arc<Layout>,
     /// The tiles of a mosaic; the plan is that of one of them.
-    pub(super) tiling: Option<Arc<Tiling>>,
+    tiling: Option<Arc<Tiling>>,
     /// Matrix `B (features, d)` of the Gaussian Fourier encoding, row-major; empty for other encodings.
     fourier_matrix: Vec<f64>,
 }

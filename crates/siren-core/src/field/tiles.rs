@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use super::mosaic::TileAxis;
+use super::mosaic::{TileAxis, Tiling, range_of_tile};
 use super::network::Network;
 
 impl Network {
     /// Returns the tiles of a mosaic along each coordinate; `None` for a single network. Tiles are counted row-major, the first coordinate slowest.
     #[must_use]
     pub fn tile_axes(&self) -> Option<&[TileAxis]> {
-        self.tiling.as_ref().map(|tiling| tiling.axes())
+        self.tiling().map(Tiling::axes)
     }
 
     /// Returns where a tile has, in the flat parameters `(P,)`, the tensor that has `range` in the [`plan`](Self::plan): each tensor is stacked
@@ -37,7 +37,6 @@ impl Network {
     /// ```
     #[must_use]
     pub fn range_of_tile(&self, range: &Range<usize>, tile: usize) -> Range<usize> {
-        let start = range.start * self.tiles() + tile * range.len();
-        start..start + range.len()
+        range_of_tile(range, tile, self.tiles())
     }
 }

@@ -20,3 +20,14 @@ mod tiling;
 pub use self::config::MosaicConfig;
 pub use self::tiling::TileAxis;
 pub(super) use self::tiling::{Tiling, Weight};
+
+/// Returns where a tile has a tensor among the flat parameters of all `tiles`, given its range among those of one tile: each tensor is stacked over
+/// the tiles.
+pub(super) fn range_of_tile(
+    range: &std::ops::Range<usize>,
+    tile: usize,
+    tiles: usize,
+) -> std::ops::Range<usize> {
+    let start = range.start * tiles + tile * range.len();
+    start..start + range.len()
+}

@@ -23,7 +23,7 @@ use super::precision::{Pools, Precision};
 use super::{EVALUATION_POINTS, Fused};
 use crate::error::{Error, Result};
 use crate::field::gradients::{FlatGradient, Gradients};
-use crate::field::mosaic::Tiling;
+use crate::field::mosaic::{Tiling, range_of_tile};
 use crate::field::tensor::{read, read_three};
 
 /// Number of components of jets per differentiable application: several tiles, whose neighbors then have few points of their own in it.
@@ -169,10 +169,8 @@ impl Shared {
     /// stored tile by tile.
     fn ranges(&self, tile: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
         let count = self.tiling.count();
-        self.tensors.iter().map(move |own| {
-            let first = own.start * count + tile * own.len();
-            (own.clone(), first..first + own.len())
-        })
+        let tensors = self.tensors.iter();
+        tensors.map(move |own| (own.clone(), range_of_tile(own, tile, count)))
     }
 }
 
