@@ -42,7 +42,7 @@ pub struct SirenConfig {
     /// `finer`. Default: the rule of `bias`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_bias: Option<f64>,
-    /// Start of the biases of the last layer.
+    /// Start of the biases of the last layer. Default: `"drawn"`.
     #[serde(skip_serializing_if = "LastBias::is_drawn")]
     pub last_bias: LastBias,
     /// Encoding of the coordinates before the first layer.
