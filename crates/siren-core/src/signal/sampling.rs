@@ -167,7 +167,9 @@ mod tests {
                 let drawn = subset.indices(points, &mut Stream::SUBSET.rng(5, trial));
                 assert_eq!(drawn.len(), count);
                 assert!(drawn.is_sorted_by(|a, b| a < b), "{drawn:?}");
-                drawn.iter().for_each(|&index| times[index] += 1);
+                for index in drawn {
+                    times[index] += 1;
+                }
             }
             let share = count as f64 / points as f64;
             let expected = trials as f64 * share;

@@ -165,8 +165,8 @@ mod tests {
 
     fn refused(precision: Precision, optimizer: OptimizerConfig) -> String {
         let config = TrainConfig {
-            precision,
             optimizer,
+            precision,
             ..TrainConfig::default()
         };
         config.validate().unwrap_err().to_string()

@@ -98,7 +98,7 @@ impl<T: Precision> Piece<T> {
 /// The pieces of a chunk, in the sequence in which points first need them.
 struct Pieces<'a, T> {
     tiling: &'a Tiling,
-    pieces: Vec<Growing<T>>,
+    found: Vec<Growing<T>>,
     /// Index of the one that was used last.
     last: usize,
 }
@@ -107,14 +107,14 @@ impl<T: Precision> Pieces<'_, T> {
     /// Returns the piece of a tile. Adjacent points are mostly in the same one.
     fn of(&mut self, tile: usize) -> &mut Growing<T> {
         let is_it = |piece: &Growing<T>| piece.tile == tile;
-        if !self.pieces.get(self.last).is_some_and(is_it) {
-            let found = self.pieces.iter().position(is_it);
-            self.last = found.unwrap_or(self.pieces.len());
-            if found.is_none() {
-                self.pieces.push(Growing::of(tile, self.tiling));
+        if !self.found.get(self.last).is_some_and(is_it) {
+            let place = self.found.iter().position(is_it);
+            self.last = place.unwrap_or(self.found.len());
+            if place.is_none() {
+                self.found.push(Growing::of(tile, self.tiling));
             }
         }
-        &mut self.pieces[self.last]
+        &mut self.found[self.last]
     }
 }
 
@@ -129,7 +129,7 @@ pub(super) fn pieces<T: Precision>(
     let scales: Vec<f64> = (0..dims).map(|axis| tiling.scale(axis)).collect();
     let mut pieces = Pieces {
         tiling,
-        pieces: Vec::new(),
+        found: Vec::new(),
         last: 0,
     };
     let mut point = vec![0.0; dims];
@@ -148,5 +148,5 @@ pub(super) fn pieces<T: Precision>(
             blending.push(&mut piece.shared_factors, &weight, order);
         });
     }
-    pieces.pieces.into_iter().map(Growing::finish).collect()
+    pieces.found.into_iter().map(Growing::finish).collect()
 }
