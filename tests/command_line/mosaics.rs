@@ -105,7 +105,7 @@ fn kinds_whose_points_have_no_known_values_refuse_the_mean_as_last_bias() {
         let text = format!("kind = '{kind}'\n[field]\nlast_bias = 'mean'\n[train]\nsteps = 2\n");
         desk.write("mean.toml", text);
         desk.run("run mean.toml --out run")
-            .assert_refused(kind, &["field.last_bias", "drawn"]);
+            .assert_refused(kind, &["mean.toml:3", "field.last_bias", "drawn"]);
         assert!(!desk.path("run").exists(), "{kind}");
     }
 }
@@ -129,4 +129,15 @@ fn a_picture_of_one_pixel_is_fitted_by_one_tile() {
     desk.write_picture("source.png", 1, 1);
     desk.run("run good.toml --out run --set field.mosaic={overlap=2}")
         .assert_success();
+}
+
+#[test]
+fn a_mosaic_with_a_time_budget_refuses_bfloat16_with_the_line_of_the_config() {
+    let desk = Desk::of_kind("image");
+    let text = "kind = 'image'\n[signal]\nsize = 24\n[field]\nmosaic = { tile = 8 }\n[train]\nseconds = 1\nprecision = 'bf16_emulated'\n";
+    desk.write("small.toml", text);
+    let words = ["small.toml:8", "train.precision", "field.mosaic"];
+    desk.run("run small.toml --out run")
+        .assert_refused("a budget", &words);
+    assert!(!desk.path("run").exists());
 }

@@ -72,12 +72,13 @@ fn start_on_rank<D: Domain>(
         let constraints = domain
             .constraints(config.train.precision.dtype(), &Device::Cpu)
             .map_err(attribute)?;
-        let budget = budget(&config, &domain, &constraints, engine, ranks)?;
+        let budget = budget(&config, &domain, &constraints, engine, ranks);
+        let budget = budget.map_err(attribute)?;
         if let Some(budget) = budget {
             config.train = budget.resolve(&config.train).map_err(attribute)?;
             hooks.observer.note(&note(&budget));
         }
-        let model = first_model(&config, &domain, engine)?;
+        let model = first_model(&config, &domain, engine).map_err(attribute)?;
         let trainer = Trainer::new(model, &config.train)?.among(ranks)?;
         trainer.must_train(&constraints).map_err(attribute)?;
         let text = config.to_toml()?;
