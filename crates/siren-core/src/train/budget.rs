@@ -64,7 +64,8 @@ impl Budget {
     /// Times steps of a training [for measurement](Trainer::for_measurement), and computes how many of them fit into `seconds`.
     ///
     /// One step warms up. Then as many steps as fit into 1 s, or 3 % of the budget if that is less, are timed at five places of the
-    /// training; the time of a step is the mean over the places of their medians, by the fraction of the steps that each stands for. One evaluation is timed, if there are any. All of this is part of
+    /// training; the time of a step is the mean of their medians, weighted by the fraction of the steps
+    /// that a place stands for. One evaluation is timed, if there are any. All of this is part of
     /// the budget. `clock` returns seconds. Of several ranks, all must call this function; the measurement of rank 0 counts.
     ///
     /// # Errors

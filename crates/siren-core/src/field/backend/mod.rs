@@ -188,6 +188,27 @@ pub(crate) struct ComponentSquares<'a> {
     pub(crate) factors: Vec<f64>,
 }
 
+impl ComponentSquares<'_> {
+    /// Returns the number of targets of a channel, for coordinates `(n, d)` and jets of `channels` channels; `None` if the targets do not fit, of
+    /// which the objective says what is wrong. Targets past the last component do not count.
+    fn targets_per_channel(
+        &self,
+        coords: &Tensor,
+        channels: usize,
+    ) -> candle_core::Result<Option<usize>> {
+        let rows = [coords.dim(0)?, channels];
+        let count = match self.targets.dims() {
+            dims if dims == rows => 1,
+            &[points, channels, count] if [points, channels] == rows => count,
+            _ => return Ok(None),
+        };
+        let components = self.factors.len();
+        let reaches_the_last = self.first < components && self.first + count >= components;
+        let is_of_one_type = self.targets.dtype() == coords.dtype();
+        Ok(Some(count).filter(|_| reaches_the_last && is_of_one_type))
+    }
+}
+
 /// Gradient with respect to the parameters `(P,)`, summed over the backward passes of many chunks.
 pub(super) trait Accumulate: Any + Send {
     /// Returns the jets `(n, c, 1 + d + K)` at `coords (n, d)`, whose backward pass adds to this gradient.

@@ -242,18 +242,10 @@ impl Accumulate for DeviceSum {
         squares: &ComponentSquares<'_>,
     ) -> Result<Option<Vec<f64>>> {
         let plan = self.pass.params.plan();
-        let rows = [coords.dim(0)?, plan.out_features];
-        let count = match squares.targets.dims() {
-            dims if dims == rows => 1,
-            &[points, channels, count] if [points, channels] == rows => count,
-            // The objective says what is wrong with its targets.
-            _ => return Ok(None),
-        };
-        // Targets may have more components than the order; those do not count.
-        let components = order.components(plan.in_features);
-        if squares.targets.dtype() != DType::F32 || squares.first >= components {
+        let count = squares.targets_per_channel(coords, plan.out_features)?;
+        let Some(count) = count.filter(|_| squares.targets.dtype() == DType::F32) else {
             return Ok(None);
-        }
+        };
         let factors: Vec<f32> = squares.factors.iter().map(|&x| x as f32).collect();
         let uploads = &self.pass.uploads;
         let points = uploads.rows(&squares.points)?;

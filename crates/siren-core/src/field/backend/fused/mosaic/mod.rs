@@ -299,22 +299,15 @@ impl<T: Precision> SummingPass for MosaicPass<T> {
         sums: &mut TileSums<T>,
     ) -> candle_core::Result<Option<Vec<f64>>> {
         let plan = self.params.plan();
-        let rows = [coords.dim(0)?, plan.out_features];
-        let count = match squares.targets.dims() {
-            dims if dims == rows => 1,
-            &[points, channels, count] if [points, channels] == rows => count,
-            // The objective says what is wrong with its targets.
-            _ => return Ok(None),
+        let Some(count) = squares.targets_per_channel(coords, plan.out_features)? else {
+            return Ok(None);
         };
         let targets = squares.targets.contiguous()?;
-        if targets.dtype() != coords.dtype() || squares.first + count < squares.factors.len() {
-            return Ok(None);
-        }
         let operation = self.operation(order, None);
         let all = [&coords.contiguous()?, self.params.leaf(), &targets];
         let of_components = read_three(all, |[coords, params, targets]| {
-            let targets = Targets::new(squares, targets, [plan.out_features, count]);
-            operation.squares([coords, params], &squares.points, &targets, sums)
+            let targets = Targets::new(squares, targets, plan.out_features, count);
+            operation.squares(coords, params, &squares.points, &targets, sums)
         });
         Ok(Some(of_components?))
     }

@@ -46,7 +46,7 @@ impl<T> Default for Points<T> {
 
 impl<T: Precision> Points<T> {
     /// Adds a point; its coordinates are those relative to `center`, multiplied by `scales`.
-    fn push(&mut self, index: usize, point: &[f64], [center, scales]: [&[f64]; 2]) {
+    fn push(&mut self, index: usize, point: &[f64], center: &[f64], scales: &[f64]) {
         self.indices.push(index as u32);
         let own = point.iter().zip(center).zip(scales);
         let own = own.map(|((x, center), scale)| T::of((x - center) * scale));
@@ -139,12 +139,12 @@ pub(super) fn pieces<T: Precision>(
         }
         if let Some(tile) = tiling.only(&point) {
             let Growing { own, center, .. } = pieces.of(tile);
-            own.push(index, &point, [center, &scales]);
+            own.push(index, &point, center, &scales);
             continue;
         }
         tiling.for_each_weight(&point, |weight| {
             let piece = pieces.of(weight.tile);
-            piece.shared.push(index, &point, [&piece.center, &scales]);
+            piece.shared.push(index, &point, &piece.center, &scales);
             blending.push(&mut piece.shared_factors, &weight, order);
         });
     }

@@ -34,7 +34,8 @@ impl<'a, T: Precision> Targets<'a, T> {
     pub(super) fn new(
         squares: &ComponentSquares<'_>,
         elements: &'a [T],
-        [channels, count]: [usize; 2],
+        channels: usize,
+        count: usize,
     ) -> Self {
         Self {
             elements,
@@ -125,7 +126,8 @@ impl<T: Precision> MosaicOperation<T> {
     /// than to keep the activations of all tiles of a chunk.
     pub(super) fn squares(
         &self,
-        [coords, params]: [&[T]; 2],
+        coords: &[T],
+        params: &[T],
         points: &PointSet<'_>,
         targets: &Targets<'_, T>,
         sums: &mut TileSums<T>,
