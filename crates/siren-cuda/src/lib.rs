@@ -23,27 +23,10 @@
 //!
 //! use siren_cuda::{Device, Precision};
 //! use siren_kernel::Pointwise;
-//! use siren_kernel::network::{Dense, Features, Order, Plan};
+//! use siren_kernel::network::{Order, Plan};
 //!
 //! // The field sin(2 x₀ + x₁), by one hidden feature and an output layer of weight 1.
-//! let layer = |fan_in: usize, first: usize, pointwise| Dense {
-//!     fan_in,
-//!     fan_out: 1,
-//!     weight: first..first + fan_in,
-//!     bias: first + fan_in..first + fan_in + 1,
-//!     frequency: None,
-//!     pointwise,
-//! };
-//! let plan = Plan {
-//!     in_features: 2,
-//!     out_features: 1,
-//!     features: Features::Identity,
-//!     layers: vec![
-//!         layer(2, 0, Pointwise::Sine { omega: 1.0 }),
-//!         layer(1, 3, Pointwise::Linear),
-//!     ],
-//!     parameters: 5,
-//! };
+//! let plan = Plan::dense(2, &[1, 1], Pointwise::Sine { omega: 1.0 });
 //! let device = Device::open(0)?;
 //! let fields = device.fields(&Arc::new(plan), &[2.0, 1.0, 0.0, 1.0, 0.0], Precision::Exact)?;
 //! let jets = fields.jets(&[0.0, 0.0], &Order::Gradient)?;

@@ -6,9 +6,7 @@ use std::hint::black_box;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use siren_kernel::network::{
-    Chunk, Dense, Features, GradientSum, Order, Packed, Plan, Workspace, chunk_points,
-};
+use siren_kernel::network::{Chunk, GradientSum, Order, Packed, Plan, Workspace, chunk_points};
 use siren_kernel::product::{Accumulate, Convolution, Factor, Matrix, Plane, Windows};
 use siren_kernel::product::{TransposedSum, sum_of_squares};
 use siren_kernel::{Level, Pointwise};
@@ -85,31 +83,8 @@ fn squares(bencher: Bencher<'_, '_>, count: usize) {
 
 /// A network as in the paper, of two coordinates and one channel.
 fn plan(width: usize) -> Plan {
-    let shapes = [(2, width), (width, width), (width, width), (width, width)];
-    let mut parameters = 0;
-    let mut layer = |(fan_in, fan_out): (usize, usize), pointwise| {
-        let weight = parameters..parameters + fan_in * fan_out;
-        let bias = weight.end..weight.end + fan_out;
-        parameters = bias.end;
-        Dense {
-            fan_in,
-            fan_out,
-            weight,
-            bias,
-            frequency: None,
-            pointwise,
-        }
-    };
-    let sine = Pointwise::Sine { omega: 30.0 };
-    let mut layers: Vec<Dense> = shapes.map(|shape| layer(shape, sine)).into();
-    layers.push(layer((width, 1), Pointwise::Linear));
-    Plan {
-        in_features: 2,
-        out_features: 1,
-        features: Features::Identity,
-        layers,
-        parameters,
-    }
+    let widths = [width, width, width, width, 1];
+    Plan::dense(2, &widths, Pointwise::Sine { omega: 30.0 })
 }
 
 fn order(name: &str) -> Order {

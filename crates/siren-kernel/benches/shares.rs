@@ -12,9 +12,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use pulp::{Simd, WithSimd};
-use siren_kernel::network::{
-    Chunk, Dense, Features, GradientSum, Order, Packed, Plan, Workspace, chunk_points,
-};
+use siren_kernel::network::{Chunk, GradientSum, Order, Packed, Plan, Workspace, chunk_points};
 use siren_kernel::{Bfloat16, Level, Pointwise};
 
 /// Rounds of which the fastest tenth is shown.
@@ -199,38 +197,9 @@ fn plan(sizes: Sizes) -> Plan {
         hidden,
         ..
     } = sizes;
-    let mut shapes = vec![(dims, width)];
-    shapes.extend(vec![(width, width); hidden]);
-    shapes.push((width, channels));
-    let last = shapes.len() - 1;
-    let mut parameters = 0;
-    let layers = shapes.into_iter().enumerate();
-    let layers = layers.map(|(index, (fan_in, fan_out))| {
-        let weight = parameters..parameters + fan_in * fan_out;
-        let bias = weight.end..weight.end + fan_out;
-        parameters = bias.end;
-        let sine = Pointwise::Sine { omega: 30.0 };
-        Dense {
-            fan_in,
-            fan_out,
-            weight,
-            bias,
-            frequency: None,
-            pointwise: if index == last {
-                Pointwise::Linear
-            } else {
-                sine
-            },
-        }
-    });
-    let layers = layers.collect();
-    Plan {
-        in_features: dims,
-        out_features: channels,
-        features: Features::Identity,
-        layers,
-        parameters,
-    }
+    let mut widths = vec![width; hidden + 1];
+    widths.push(channels);
+    Plan::dense(dims, &widths, Pointwise::Sine { omega: 30.0 })
 }
 
 /// One field with its points, targets and buffers.

@@ -1,6 +1,6 @@
 //! Passes over values with rounded operands.
 
-use siren_kernel::network::{Chunk, Dense, Features, GradientSum, Order, Packed, Plan, Workspace};
+use siren_kernel::network::{Chunk, GradientSum, Order, Packed, Plan, Workspace};
 use siren_kernel::{Bfloat16, Level, Pointwise, Real};
 
 /// More than a tile, and odd.
@@ -10,34 +10,13 @@ const POINTS: usize = 101;
 fn plan(width: usize, channels: usize) -> Plan {
     // The phases of single precision are in half turns: with this ω the factor of the weights is 1, and they are rounded as in double precision.
     let omega = std::f64::consts::PI;
-    let hidden = Pointwise::Sine { omega };
-    let shapes = [
-        (2, width, hidden),
-        (width, width, hidden),
-        (width, width, Pointwise::Tanh),
-        (width, channels, Pointwise::Linear),
-    ];
-    let mut parameters = 0;
-    let layer = |(fan_in, fan_out, pointwise): (usize, usize, Pointwise)| {
-        let weight = parameters..parameters + fan_in * fan_out;
-        let bias = weight.end..weight.end + fan_out;
-        parameters = bias.end;
-        Dense {
-            fan_in,
-            fan_out,
-            weight,
-            bias,
-            frequency: None,
-            pointwise,
-        }
-    };
-    Plan {
-        in_features: 2,
-        out_features: channels,
-        features: Features::Identity,
-        layers: shapes.map(layer).into(),
-        parameters,
-    }
+    let mut plan = Plan::dense(
+        2,
+        &[width, width, width, channels],
+        Pointwise::Sine { omega },
+    );
+    plan.layers[2].pointwise = Pointwise::Tanh;
+    plan
 }
 
 /// Returns uncorrelated numbers between `-most` and `most` that are equal in both precisions.

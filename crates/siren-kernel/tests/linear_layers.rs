@@ -1,25 +1,11 @@
 //! Hidden layers without an activation.
 
-use siren_kernel::network::{Chunk, Dense, Features, GradientSum, Order, Packed, Plan, Workspace};
+use siren_kernel::network::{Chunk, GradientSum, Order, Packed, Plan, Workspace};
 use siren_kernel::{Level, Pointwise, Real};
 
 /// Returns the gradient of `3 (2 x + 1) + 5` with respect to its four parameters.
 fn gradient<T: Real>(level: Level) -> Vec<f64> {
-    let layer = |first: usize| Dense {
-        fan_in: 1,
-        fan_out: 1,
-        weight: first..first + 1,
-        bias: first + 1..first + 2,
-        frequency: None,
-        pointwise: Pointwise::Linear,
-    };
-    let plan = Plan {
-        in_features: 1,
-        out_features: 1,
-        features: Features::Identity,
-        layers: vec![layer(0), layer(2)],
-        parameters: 4,
-    };
+    let plan = Plan::dense(1, &[1, 1], Pointwise::Linear);
     let params = [2.0, 1.0, 3.0, 5.0].map(T::of);
     let packed = Packed::new(level, &plan, &params);
     let coords = [T::of(0.5)];

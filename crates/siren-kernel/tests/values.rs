@@ -1,8 +1,6 @@
 //! Passes over values, whose first and last layers and sines are computed in their own ways, against double precision.
 
-use siren_kernel::network::{
-    Chunk, Dense, Features, GradientSum, Order, Packed, Plan, Preactivations, Workspace,
-};
+use siren_kernel::network::{Chunk, GradientSum, Order, Packed, Plan, Preactivations, Workspace};
 use siren_kernel::{Level, Pointwise, Real};
 
 /// Widths below, at and between whole vectors of every level, and one that is computed without blocks.
@@ -11,33 +9,7 @@ const WIDTHS: [usize; 7] = [1, 16, 24, 33, 48, 64, 130];
 const POINTS: usize = 101;
 
 fn plan(dims: usize, width: usize, channels: usize, hidden: Pointwise) -> Plan {
-    let shapes = [
-        (dims, width, hidden),
-        (width, width, hidden),
-        (width, channels, Pointwise::Linear),
-    ];
-    let mut parameters = 0;
-    let layer = |(fan_in, fan_out, pointwise): (usize, usize, Pointwise)| {
-        let weight = parameters..parameters + fan_in * fan_out;
-        let bias = weight.end..weight.end + fan_out;
-        parameters = bias.end;
-        Dense {
-            fan_in,
-            fan_out,
-            weight,
-            bias,
-            frequency: None,
-            pointwise,
-        }
-    };
-    let layers = shapes.map(layer).into();
-    Plan {
-        in_features: dims,
-        out_features: channels,
-        features: Features::Identity,
-        layers,
-        parameters,
-    }
+    Plan::dense(dims, &[width, width, channels], hidden)
 }
 
 /// Returns numbers between `-most` and `most` that are equal in both precisions.

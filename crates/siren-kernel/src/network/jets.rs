@@ -4,10 +4,10 @@ use super::encoding::Features;
 use super::pointwise::{AddInPlace, ForwardBuffers, Scratch};
 use super::tile::{Gradients, Tile, Workspace, grow};
 use super::{Chunk, Form, features, radial_basis};
-use crate::Real;
 use crate::function::Pointwise;
 use crate::product::panel::{buffer_len, stride};
 use crate::product::{Destination, Epilogue, StridedMatrix};
+use crate::{Bfloat16, Real};
 
 impl<T: Real> Chunk<'_, T> {
     /// Writes the encoded coordinates of tile `slot` of the workspace, whose points begin at `first_point`.
@@ -112,15 +112,22 @@ impl<T: Real> Chunk<'_, T> {
         epilogue: Epilogue<'_, T>,
     ) {
         let layer = &self.plan.layers[l];
+        let rounding = self.rounding(l);
         let Gradients {
             upstream,
             downstream,
             sum,
-            ..
+            operands,
         } = gradients;
         let dz = rows_of(upstream, rows, layer.fan_out);
         let input = rows_of(input, rows, layer.fan_in);
-        T::multiply_transposed(self.level, dz, input, &mut sum.d_weights[l]);
+        let d_weight = &mut sum.d_weights[l];
+        match rounding {
+            Some(arithmetic) => {
+                T::multiply_transposed_rounded(arithmetic, dz, input, d_weight, operands);
+            }
+            None => T::multiply_transposed(self.level, dz, input, d_weight),
+        }
         let has_learned_encoding = matches!(self.plan.features, Features::Rbf { .. });
         if l > 0 || has_learned_encoding {
             grow(downstream, buffer_len(rows, layer.fan_in));
@@ -128,10 +135,21 @@ impl<T: Real> Chunk<'_, T> {
                 data: downstream.as_mut_slice(),
                 stride: stride(layer.fan_in),
             };
-            let weight = self.packed.backward(self.plan, self.params, l);
-            T::multiply(self.level, dz, weight, out, epilogue);
+            if let Some(arithmetic) = rounding {
+                let weight = self.packed.rounded_backward(self.plan, self.params, l);
+                T::multiply_rounded(arithmetic, dz, weight, out, epilogue, operands);
+            } else {
+                let weight = self.packed.backward(self.plan, self.params, l);
+                T::multiply(self.level, dz, weight, out, epilogue);
+            }
             std::mem::swap(*upstream, *downstream);
         }
+    }
+
+    /// Returns how the operands of the products of layer `l` are rounded in this pass, if they are.
+    pub(super) fn rounding(&self, l: usize) -> Option<Bfloat16> {
+        let rounding = self.packed.rounding(self.plan, l);
+        rounding.filter(|_| self.is_value_pass())
     }
 
     /// Backward pass of radial basis functions, if the network has any: adds the gradient with respect to their centers and widths.

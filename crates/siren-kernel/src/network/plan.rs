@@ -39,6 +39,40 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Makes a perceptron of `in_features` coordinates, without an encoding, whose layers have `widths` outputs: `hidden` is the activation of all
+    /// but the last layer, which has none. The parameters are `W` and `b` of one layer after the other.
+    ///
+    /// # Panics
+    /// If there are no widths.
+    #[must_use]
+    pub fn dense(in_features: usize, widths: &[usize], hidden: Pointwise) -> Self {
+        let (&out_features, _) = widths.split_last().expect("a perceptron has layers");
+        let mut parameters = 0;
+        let mut fan_in = in_features;
+        let layer = |(index, &fan_out): (usize, &usize)| {
+            let weight = parameters..parameters + fan_in * fan_out;
+            let bias = weight.end..weight.end + fan_out;
+            let is_last = index + 1 == widths.len();
+            parameters = bias.end;
+            Dense {
+                fan_in: std::mem::replace(&mut fan_in, fan_out),
+                fan_out,
+                weight,
+                bias,
+                frequency: None,
+                pointwise: if is_last { Pointwise::Linear } else { hidden },
+            }
+        };
+        let layers = widths.iter().enumerate().map(layer).collect();
+        Self {
+            in_features,
+            out_features,
+            features: Features::Identity,
+            layers,
+            parameters,
+        }
+    }
+
     /// Returns the largest number of columns of an activation, the encoding included.
     #[must_use]
     pub fn widest(&self) -> usize {

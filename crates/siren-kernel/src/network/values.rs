@@ -5,15 +5,14 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::jets::rows_of;
 use super::plan::Dense;
 use super::pointwise::{Scratch, Shape, add};
 use super::tile::{Gradients, Tile, Workspace, grow};
 use super::{Activations, Chunk, edges};
+use crate::Real;
 use crate::function::{Pointwise, SineLayer};
 use crate::product::panel::{ROW_PAD, buffer_len, stride};
 use crate::product::{Destination, Epilogue, RoundedOperands, StridedMatrix};
-use crate::{Bfloat16, Real};
 
 /// Number of preactivations of a block: few enough to stay in the first-level cache with the weights and the block's activations.
 const BLOCK_ELEMENTS: usize = 2048;
@@ -142,7 +141,7 @@ impl<T: Real> Chunk<'_, T> {
                     stride,
                 };
                 let epilogue = Epilogue::Overwrite;
-                if let Some(arithmetic) = self.packed.rounding(self.plan, l) {
+                if let Some(arithmetic) = self.rounding(l) {
                     let weight = &weights.rounded[l];
                     T::multiply_rounded(arithmetic, input, weight, out, epilogue, operands);
                 } else {
@@ -299,41 +298,7 @@ impl<T: Real> Chunk<'_, T> {
         } else {
             Epilogue::Overwrite
         };
-        let input = &tile.inputs[l];
-        if let Some(arithmetic) = self.packed.rounding(self.plan, l) {
-            let input = rows_of(input, tile.points, layer.fan_in);
-            self.backward_rounded_product(arithmetic, l, input, gradients, epilogue);
-            return;
-        }
-        self.backward_product(l, input, tile.points, gradients, epilogue);
-    }
-
-    /// The backward pass of the product of layer `l` as [`backward_product`](Self::backward_product), of rounded operands.
-    fn backward_rounded_product(
-        &self,
-        arithmetic: Bfloat16,
-        l: usize,
-        input: StridedMatrix<'_, T>,
-        gradients: &mut Gradients<'_, T>,
-        epilogue: Epilogue<'_, T>,
-    ) {
-        let layer = &self.plan.layers[l];
-        let Gradients {
-            upstream,
-            downstream,
-            sum,
-            operands,
-        } = gradients;
-        let dz = rows_of(upstream, input.rows, layer.fan_out);
-        T::multiply_transposed_rounded(arithmetic, dz, input, &mut sum.d_weights[l], operands);
-        grow(downstream, buffer_len(input.rows, layer.fan_in));
-        let out = Destination {
-            data: downstream.as_mut_slice(),
-            stride: stride(layer.fan_in),
-        };
-        let weight = self.packed.rounded_backward(self.plan, self.params, l);
-        T::multiply_rounded(arithmetic, dz, weight, out, epilogue, operands);
-        std::mem::swap(*upstream, *downstream);
+        self.backward_product(l, &tile.inputs[l], tile.points, gradients, epilogue);
     }
 }
 
