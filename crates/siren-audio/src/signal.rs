@@ -5,7 +5,7 @@ use siren_core::config::Table as _;
 use siren_core::field::{FieldShape, Siren, SirenConfig};
 use siren_core::metrics::Metrics;
 use siren_core::objective::{Constraint, ValueMse};
-use siren_core::signal::{CoordinateRule, Grid, Raster, Sampling, Spectrum};
+use siren_core::signal::{CoordinateRule, Grid, Points, Raster, Sampling, Spectrum};
 use siren_core::train::{FitConfig, ScheduleKind, Task, TrainConfig};
 use siren_core::{Error, Result};
 
@@ -46,6 +46,10 @@ impl Task for Audio {
 
     fn grid(&self) -> Option<Grid> {
         Grid::new(&[self.sound.frames()], CoordinateRule::Stretch).ok()
+    }
+
+    fn points(&self, dtype: DType, device: &Device) -> Result<Option<Box<dyn Points>>> {
+        Ok(Some(Box::new(self.raster()?.sample(dtype, device)?)))
     }
 
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {

@@ -9,7 +9,7 @@ use siren_core::field::{FieldShape, Siren, SirenConfig};
 use siren_core::metrics::Metrics;
 use siren_core::objective::{Constraint, ValueMse};
 use siren_core::optimizer::{MuonConfig, OptimizerConfig};
-use siren_core::signal::{CoordinateRule, Grid, Raster, Sampling, Spectrum};
+use siren_core::signal::{CoordinateRule, Grid, Points, Raster, Sampling, Spectrum};
 use siren_core::train::{FitConfig, ScheduleKind, Task, TrainConfig};
 
 use crate::clip::Clip;
@@ -17,7 +17,7 @@ use crate::config::VideoSignalConfig;
 use crate::evaluate;
 use crate::field::ClipField;
 use crate::render::VideoMetadata;
-use crate::voxels::{VoxelSampler, value_from_level};
+use crate::voxels::{VoxelSampler, Voxels, value_from_level};
 
 /// A clip as a fitting problem. The coordinates are time, row and column; targets are levels mapped to [−1, 1].
 pub struct Video {
@@ -65,9 +65,17 @@ impl Task for Video {
         Some(self.grid.clone())
     }
 
+    fn points(&self, dtype: DType, device: &Device) -> Result<Option<Box<dyn Points>>> {
+        let voxels = Voxels::new(&self.clip, &self.grid, dtype, device);
+        Ok(Some(Box::new(voxels)))
+    }
+
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
-        let sampler = VoxelSampler::new(&self.clip, &self.grid, &self.sampling, self.seed, device);
-        let sampler = sampler.in_type(dtype);
+        let sampler = VoxelSampler {
+            voxels: Voxels::new(&self.clip, &self.grid, dtype, device),
+            sampling: self.sampling.clone(),
+            seed: self.seed,
+        };
         Ok(vec![Constraint::new("voxels", sampler, ValueMse)])
     }
 

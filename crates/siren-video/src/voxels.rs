@@ -1,82 +1,96 @@
-//! Samples of a clip's voxels, drawn anew for every step.
+//! The voxels of a clip as points, and samples of them that are drawn anew for every step.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use candle_core::{DType, Device, Tensor};
 use siren_core::Result;
-use siren_core::signal::{Grid, Sample, Sampler, Sampling, Stream};
+use siren_core::signal::{Grid, Points, Sample, Sampler, Sampling, Stream};
 
 use crate::clip::Clip;
 
-/// Draws the voxels of each step from the clip's bytes, so that memory holds only the clip and the sample of one step.
-pub(crate) struct VoxelSampler {
+/// The voxels of a clip as points, in the order of [`Clip::levels`]. Coordinates and targets are made from the clip's bytes when they are asked for.
+pub(crate) struct Voxels {
     clip: Arc<Clip>,
     /// Coordinates along time, rows and columns.
     axes: [Vec<f64>; 3],
-    sampling: Sampling,
-    seed: u64,
     dtype: DType,
     device: Device,
+    /// All points, once they were asked for.
+    kept: OnceLock<Sample>,
 }
 
-impl VoxelSampler {
-    /// Makes a sampler of single precision on `device`.
-    pub(crate) fn new(
-        clip: &Arc<Clip>,
-        grid: &Grid,
-        sampling: &Sampling,
-        seed: u64,
-        device: &Device,
-    ) -> Self {
+impl Voxels {
+    /// Makes points of type `dtype`, `f32` or `f64`, on `device`.
+    pub(crate) fn new(clip: &Arc<Clip>, grid: &Grid, dtype: DType, device: &Device) -> Self {
         let coords = |axis: usize| (0..grid.sides()[axis]).map(move |i| grid.coord(axis, i));
         Self {
             clip: Arc::clone(clip),
             axes: [0, 1, 2].map(|axis| coords(axis).collect()),
-            sampling: sampling.clone(),
-            seed,
-            dtype: DType::F32,
+            dtype,
             device: device.clone(),
+            kept: OnceLock::new(),
         }
     }
 
-    /// Returns the same sampler with samples of another type, `f32` or `f64`.
-    pub(crate) fn in_type(self, dtype: DType) -> Self {
-        Self { dtype, ..self }
-    }
-
-    /// Returns the indices of the voxels of a step, in the order of [`Clip::levels`].
-    fn indices(&self, step: u64) -> Vec<usize> {
-        let voxels = self.clip.voxels();
-        let Some(subset) = self.sampling.subset_of(voxels) else {
-            return (0..voxels).collect();
-        };
-        let mut rng = Stream::SUBSET.rng(self.seed, step);
-        subset.indices(voxels, &mut rng)
-    }
-}
-
-impl Sampler for VoxelSampler {
-    fn draw(&self, step: u64) -> Result<Sample> {
-        let indices = self.indices(step);
-        let (height, width, channels) =
-            (self.clip.height(), self.clip.width(), self.clip.channels());
-        let mut coords = Vec::with_capacity(3 * indices.len());
-        let mut targets = Vec::with_capacity(channels * indices.len());
-        for &index in &indices {
+    /// Returns the points of some voxels.
+    fn sample(&self, voxels: impl ExactSizeIterator<Item = usize>) -> Result<Sample> {
+        let (n, [height, width, channels]) = (voxels.len(), self.sizes());
+        let mut coords = Vec::with_capacity(3 * n);
+        let mut targets = Vec::with_capacity(channels * n);
+        for index in voxels {
             let (row, column) = (index / width % height, index % width);
             let [times, rows, columns] = &self.axes;
             coords.extend([times[index / width / height], rows[row], columns[column]]);
             let color = &self.clip.levels()[index * channels..(index + 1) * channels];
             targets.extend(color.iter().map(|&level| value_from_level(level)));
         }
-        let n = indices.len();
         let coords = Tensor::from_vec(coords, (n, 3), &Device::Cpu)?.to_dtype(self.dtype)?;
         let targets = Tensor::from_vec(targets, (n, channels), &Device::Cpu)?;
         let targets = targets.to_dtype(self.dtype)?;
-        Sample::with_targets(
-            coords.to_device(&self.device)?,
-            targets.to_device(&self.device)?,
-        )
+        let device = &self.device;
+        Sample::with_targets(coords.to_device(device)?, targets.to_device(device)?)
+    }
+
+    /// Returns the height, the width and the number of channels.
+    fn sizes(&self) -> [usize; 3] {
+        [self.clip.height(), self.clip.width(), self.clip.channels()]
+    }
+}
+
+impl Points for Voxels {
+    fn count(&self) -> usize {
+        self.clip.voxels()
+    }
+
+    fn at(&self, indices: &[u32]) -> Result<Sample> {
+        self.sample(indices.iter().map(|&index| index as usize))
+    }
+
+    fn all(&self) -> Result<&Sample> {
+        if let Some(sample) = self.kept.get() {
+            return Ok(sample);
+        }
+        let sample = self.sample(0..self.count())?;
+        Ok(self.kept.get_or_init(|| sample))
+    }
+}
+
+/// Draws the voxels of each step, so that memory holds only the clip and the sample of one step.
+pub(crate) struct VoxelSampler {
+    pub(crate) voxels: Voxels,
+    pub(crate) sampling: Sampling,
+    pub(crate) seed: u64,
+}
+
+impl Sampler for VoxelSampler {
+    fn draw(&self, step: u64) -> Result<Sample> {
+        let voxels = self.voxels.count();
+        let Some(subset) = self.sampling.subset_of(voxels) else {
+            return self.voxels.sample(0..voxels);
+        };
+        let mut rng = Stream::SUBSET.rng(self.seed, step);
+        let indices = subset.indices(voxels, &mut rng);
+        self.voxels.sample(indices.into_iter())
     }
 }
 
@@ -97,17 +111,21 @@ mod tests {
     use super::*;
     use crate::clip::CHANNELS;
 
-    fn sampler(sampling: &Sampling) -> VoxelSampler {
+    fn sampler(sampling: &Sampling, dtype: DType) -> VoxelSampler {
         let (frames, height, width) = (2, 3, 5);
         let levels = (0..(frames * height * width * CHANNELS) as u8).collect();
         let clip = Clip::new(frames, height, width, CHANNELS, 10.0, levels).unwrap();
         let grid = Grid::new(&[frames, height, width], CoordinateRule::Stretch).unwrap();
-        VoxelSampler::new(&Arc::new(clip), &grid, sampling, 7, &Device::Cpu)
+        VoxelSampler {
+            voxels: Voxels::new(&Arc::new(clip), &grid, dtype, &Device::Cpu),
+            sampling: sampling.clone(),
+            seed: 7,
+        }
     }
 
     #[test]
     fn a_voxel_has_the_color_of_its_frame_row_and_column_and_levels_survive_a_round_trip() {
-        let whole = sampler(&Sampling::Whole).draw(0).unwrap();
+        let whole = sampler(&Sampling::Whole, DType::F32).draw(0).unwrap();
         let coords = whole.coords().to_vec2::<f32>().unwrap();
         let targets = whole.targets().unwrap().to_vec2::<f32>().unwrap();
         assert_eq!(coords.len(), 30);
@@ -120,22 +138,24 @@ mod tests {
             .collect();
         let first = 3 * index as u8;
         assert_eq!(bytes, [first, first + 1, first + 2]);
-        let double = sampler(&Sampling::Whole)
-            .in_type(DType::F64)
-            .draw(0)
-            .unwrap();
+        let double = sampler(&Sampling::Whole, DType::F64).draw(0).unwrap();
         let double = double.coords().to_vec2::<f64>().unwrap();
         assert_eq!(double[index], [1.0, 1.0, 0.5]);
+        let voxels = sampler(&Sampling::Whole, DType::F32).voxels;
+        let some = voxels.at(&[7, index as u32]).unwrap();
+        let some = some.coords().to_vec2::<f32>().unwrap();
+        assert_eq!(some, [coords[7].clone(), coords[index].clone()]);
         assert!((0..=255).all(|b| level_from_value(value_from_level(b)) == b));
     }
 
     #[test]
     fn draws_repeat_for_the_same_step_and_differ_between_steps() {
         for replacement in [true, false] {
-            let subset = sampler(&Sampling::Subset(SubsetSampling {
+            let sampling = Sampling::Subset(SubsetSampling {
                 points: 20,
                 replacement,
-            }));
+            });
+            let subset = sampler(&sampling, DType::F32);
             let draw = |step| {
                 subset
                     .draw(step)

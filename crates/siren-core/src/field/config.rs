@@ -82,8 +82,8 @@ pub enum LastBias {
     /// Drawn, as `bias` says.
     #[default]
     Drawn,
-    /// The mean of the signal, in a mosaic that of each tile, over at most 256 random points a tile. For pictures. A run that starts from a file keeps the
-    /// biases of the file.
+    /// The mean of the signal, in a mosaic that of each tile, over at most 256 random points a tile. For pictures, sounds and clips. A run that starts
+    /// from a file keeps the biases of the file.
     Mean,
 }
 

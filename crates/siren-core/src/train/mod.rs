@@ -35,7 +35,7 @@ pub use self::config::{ScheduleKind, TrainConfig};
 pub use self::fit::{Fit, FitConfig, resolve};
 pub use self::model::{Blueprint, Loss, Model, Time};
 pub use self::precision::Precision;
-pub use self::start::prepare;
+pub use self::start::{must_start, prepare};
 pub use self::stop::StopToken;
 pub use self::task::Task;
 

@@ -137,6 +137,9 @@ pub fn check<D: Domain>(config: &Path, overrides: &[String], machine: &Machine) 
         let domain = D::open(&config).map_err(attribute)?;
         resolve(&mut config, &domain).map_err(attribute)?;
         let model = initial_model::<D>(&config, domain.shape(), engine)?;
+        if config.run.start_from.is_none() {
+            siren_core::train::must_start(&domain, &model).map_err(attribute)?;
+        }
         let constraints = domain
             .constraints(precision.dtype(), &Device::Cpu)
             .map_err(attribute)?;
