@@ -122,9 +122,9 @@ mod tests {
         for resting in [
             &[][..],
             &[0..3, 9..17, 20..21],
-            &[2..11],
+            &[2..6, 6..11],
             &[11..15, 39..50],
-            &[0..50],
+            &[0..20, 20..50],
         ] {
             let rests = |index: &usize| resting.iter().any(|range| range.contains(index));
             for most in [1, 4, 100] {

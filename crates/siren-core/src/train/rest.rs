@@ -68,7 +68,8 @@ impl TrainConfig {
 /// Which tiles rest, and what the next decision is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Rest {
-    rest_db: f64,
+    /// PSNR at which a tile rests.
+    target_db: f64,
     resting: RestingTiles,
     /// Errors since the last decision, for each tile.
     errors: Vec<TileError>,
@@ -76,9 +77,9 @@ pub(super) struct Rest {
 
 impl Rest {
     /// Returns the beginning of a training in which no tile rests.
-    pub(super) fn new(rest_db: f64, tiles: usize) -> Self {
+    pub(super) fn new(target_db: f64, tiles: usize) -> Self {
         Self {
-            rest_db,
+            target_db,
             resting: RestingTiles::new(&vec![false; tiles]),
             errors: vec![TileError::default(); tiles],
         }
@@ -106,7 +107,7 @@ impl Rest {
         for (rests, error) in rests.iter_mut().zip(&mut self.errors) {
             if error.values >= LEAST_VALUES {
                 let mean = error.squares / error.values as f64;
-                *rests |= psnr_db(mean, PEAK) >= self.rest_db;
+                *rests |= psnr_db(mean, PEAK) >= self.target_db;
                 *error = TileError::default();
             }
         }
@@ -136,7 +137,7 @@ impl Rest {
     pub(super) fn restored(&self, state: &OptimizerState) -> Result<Self> {
         let tiles = self.errors.len();
         if !state.tensors.iter().any(|(name, _)| name == STATE) {
-            return Ok(Self::new(self.rest_db, tiles));
+            return Ok(Self::new(self.target_db, tiles));
         }
         let rows = state.tensor(STATE, &[tiles, COLUMNS], &Device::Cpu)?;
         let rows = rows.to_vec2::<f64>()?;
@@ -146,7 +147,7 @@ impl Rest {
             values: row[2] as u64,
         };
         Ok(Self {
-            rest_db: self.rest_db,
+            target_db: self.target_db,
             resting: RestingTiles::new(&rests),
             errors: rows.iter().map(error).collect(),
         })
