@@ -297,6 +297,7 @@ impl<const N: usize> Elementwise<N> {
         });
         self.put_state(state)?;
         stepped???;
+        // The state of parameters at rest may be beyond, but is not used again.
         self.bounds = Some(bounds.state);
         Ok(())
     }

@@ -133,7 +133,7 @@ pub(crate) struct Summary {
 }
 
 /// How many tiles of a mosaic rest at the end of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TilesAtRest {
     pub(crate) resting: usize,
     /// Number of tiles.

@@ -97,6 +97,9 @@ fn a_run_ends_when_all_tiles_rest_and_is_finished_then() {
     assert_eq!(table["steps"].as_integer(), Some(steps as i64));
     assert_eq!(table["tiles"]["resting"].as_integer(), Some(4));
 
+    let page = fs::read_to_string(workplace.path("run/report.html")).unwrap();
+    assert!(page.contains("Tiles at rest") && page.contains("4 of 4"));
+
     let (_, again) = workplace.resume("run", hooks(&mut Silent));
     assert_eq!(again, Outcome::AlreadyFinished { steps });
     fs::remove_file(&path).unwrap();
