@@ -137,6 +137,8 @@ fn parameters_and_state_of_a_tile_at_rest_do_not_change_while_those_of_the_other
         take_steps(&mut trainer, &constraints, 300);
         let resting = resting(&trainer);
         assert!((5..=15).contains(&resting.count()), "{resting:?}");
+        let is_flat = |tile: usize| tile % 6 < 3;
+        assert!((0..30).all(|tile| is_flat(tile) || !resting.rests(tile)));
         let before = resumed(&trainer);
         take_steps(&mut trainer, &constraints, 330);
         let has_momenta = matches!(config.optimizer, OptimizerConfig::Muon(_));

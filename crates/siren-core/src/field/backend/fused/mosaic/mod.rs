@@ -50,9 +50,7 @@ impl Mosaics {
             fused: Fused::new(level),
         }
     }
-}
 
-impl Mosaics {
     fn pass(
         &self,
         plan: &Arc<Plan>,
