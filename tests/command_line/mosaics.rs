@@ -166,3 +166,42 @@ fn a_mosaic_with_a_time_budget_refuses_bfloat16_with_the_line_of_the_config() {
         .assert_refused("a budget", &words);
     assert!(!desk.path("run").exists());
 }
+
+#[test]
+fn losses_whose_tiles_cannot_rest_are_refused_by_check_and_run_with_the_line() {
+    for (kind, tables, words) in [
+        ("image", "[signal]\nsize = 24", "without `field.mosaic`"),
+        (
+            "image",
+            "[signal]\nsize = 24\n[objective]\nprior = { total_variation = 0.1 }\n[field.mosaic]\ntile = 8",
+            "2 constraints",
+        ),
+        (
+            "poisson",
+            "[signal]\nsize = 24\n[field.mosaic]\ntile = 8",
+            "needs derivatives",
+        ),
+        ("hyper", "", "no tiles"),
+        ("shape", "", "without `field.mosaic`"),
+    ] {
+        let desk = Desk::of_kind(kind);
+        let text = format!("kind = '{kind}'\n[train]\nrest_db = 40\nsteps = 2\n{tables}\n");
+        desk.write("resting.toml", text);
+        for line in ["check resting.toml", "run resting.toml --out run"] {
+            let words = ["resting.toml:3", "`train.rest_db` is 40", words];
+            desk.run(line).assert_refused(kind, &words);
+        }
+        assert!(!desk.path("run").exists(), "{kind}");
+    }
+}
+
+#[test]
+fn a_picture_ends_with_its_last_tile_and_says_so() {
+    let desk = desk_with_picture();
+    let line = "run good.toml --out run --set train.steps=500 --set train.rest_db=1";
+    let run = desk.run(line).assert_success();
+    assert!(run.stdout.starts_with("50 steps in "), "{run:?}");
+    assert!(run.stdout.contains("all 12 tiles rest"), "{run:?}");
+    let again = desk.run("resume run").assert_success();
+    assert!(again.stdout.contains("is finished"), "{again:?}");
+}

@@ -26,7 +26,7 @@ pub struct FitRecord {
     pub seconds: Vec<f64>,
     /// Scores by name.
     pub metrics: Vec<(String, f64)>,
-    /// The last step, if it is not the last one that was asked for.
+    /// The last step, if the fit was stopped before its end.
     pub stopped_at: Option<u64>,
 }
 

@@ -184,17 +184,18 @@ fn fitted<T: Task<Model = Siren> + Send + Sync>(
                 reporter.step(report.step, report.loss);
                 Ok(reporter.stop.flow())
             })?;
+            let step = record.steps.len() as u64;
+            record.stopped_at = (!fit.is_finished()).then_some(step);
             record.metrics = named(&fit.evaluate()?);
             Ok((fit.into_model(), record))
         })
     };
     let Watched {
-        result: (siren, mut record),
+        result: (siren, record),
         is_interrupted,
     } = watch(py, callback, work)?;
-    let (step, steps) = (record.steps.len() as u64, config.train.steps);
-    record.stopped_at = (step < steps).then_some(step);
     if is_interrupted {
+        let (step, steps) = (record.steps.len(), config.train.steps);
         warn(
             py,
             &format!("Ctrl-C: stopped after step {step} of {steps}, with the field as it is"),

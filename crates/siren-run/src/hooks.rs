@@ -13,6 +13,10 @@ pub trait RunObserver: Send {
     /// Called after step number `step`, counted from 1. `loss` is the value before the step.
     fn stepped(&mut self, _step: u64, _loss: f64) {}
 
+    /// Called when more tiles of a mosaic rest than before (`train.rest_db`), after the step that decided it; in a resumed run, also before its first
+    /// step, if any rest.
+    fn rested(&mut self, _resting: usize, _tiles: usize) {}
+
     /// Called after the model was evaluated at `step`. `value` is that of the headline metric `metric`, NaN if it was not measured.
     fn evaluated(&mut self, _step: u64, _loss: f64, _metric: &Metric, _value: f64) {}
 

@@ -8,6 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use siren_kernel::product::sum_of_squares;
 
 use super::resident::ResidentGradient;
+use super::resting::{TileErrors, TilesOfStep};
 use super::tensor::read;
 use crate::error::Result;
 
@@ -35,7 +36,11 @@ pub enum Gradients {
 /// Gradient with respect to the flat parameters `(P,)`: a tensor, or elements on the device of an engine, where they stay until they are asked for.
 /// Clones share the elements.
 #[derive(Clone)]
-pub struct FlatGradient(Place);
+pub struct FlatGradient {
+    place: Place,
+    /// Of a mosaic some of whose tiles may rest.
+    tiles: Option<Arc<TilesOfStep>>,
+}
 
 #[derive(Clone)]
 enum Place {
@@ -46,19 +51,43 @@ enum Place {
 }
 
 impl FlatGradient {
+    fn at(place: Place) -> Self {
+        Self { place, tiles: None }
+    }
+
+    /// Makes the gradient `(P,)` of a mosaic some of whose tiles may rest.
+    pub(crate) fn of_tiles(gradient: Tensor, tiles: TilesOfStep) -> Self {
+        Self {
+            place: Place::Memory(gradient),
+            tiles: Some(Arc::new(tiles)),
+        }
+    }
+
+    /// Returns the ranges of the parameters of tiles at rest, ascending: an optimizer leaves these parameters, and its state of them, as they are.
+    /// The elements of the gradient there are 0.
+    #[must_use]
+    pub fn resting(&self) -> &[Range<usize>] {
+        self.tiles.as_ref().map_or(&[], |tiles| &tiles.resting)
+    }
+
+    /// Returns the errors of the tiles of a mosaic some of which may rest.
+    pub(crate) fn tile_errors(&self) -> Option<&TileErrors> {
+        Some(&self.tiles.as_ref()?.errors)
+    }
+
     /// Makes a gradient whose elements are on the device of an engine.
     pub(crate) fn on_device(gradient: Arc<dyn ResidentGradient>) -> Self {
-        Self(Place::Device(gradient))
+        Self::at(Place::Device(gradient))
     }
 
     /// Makes a gradient `(P,)` of which only the elements of a range count: those of this rank.
     pub(crate) fn slice_of(gradient: Tensor, range: Range<usize>) -> Self {
-        Self(Place::Slice(gradient, range))
+        Self::at(Place::Slice(gradient, range))
     }
 
     /// Returns the range of the elements that this rank has, unless it has all.
     pub(crate) fn slice(&self) -> Option<Range<usize>> {
-        match &self.0 {
+        match &self.place {
             Place::Slice(_, range) => Some(range.clone()),
             Place::Memory(_) | Place::Device(_) => None,
         }
@@ -66,7 +95,7 @@ impl FlatGradient {
 
     /// Returns the gradient on the device of an engine, if it is there.
     pub(crate) fn resident(&self) -> Option<&dyn ResidentGradient> {
-        match &self.0 {
+        match &self.place {
             Place::Memory(_) | Place::Slice(..) => None,
             Place::Device(gradient) => Some(gradient.as_ref()),
         }
@@ -78,7 +107,7 @@ impl FlatGradient {
     /// # Errors
     /// If the device fails.
     pub fn tensor(&self) -> Result<Tensor> {
-        match &self.0 {
+        match &self.place {
             Place::Memory(tensor) | Place::Slice(tensor, _) => Ok(tensor.clone()),
             Place::Device(gradient) => Ok(gradient.read()?),
         }
@@ -86,7 +115,7 @@ impl FlatGradient {
 
     /// Returns the tensor, or nothing if the elements are on the device of an engine.
     pub(crate) fn into_memory(self) -> Option<Tensor> {
-        match self.0 {
+        match self.place {
             Place::Memory(tensor) | Place::Slice(tensor, _) => Some(tensor),
             Place::Device(_) => None,
         }
@@ -97,7 +126,7 @@ impl FlatGradient {
     /// # Errors
     /// [`Error::Candle`](crate::Error::Candle) if their lengths differ.
     pub fn plus(self, other: &Self) -> Result<Self> {
-        if let (Place::Device(sum), Place::Device(more)) = (&self.0, &other.0) {
+        if let (Place::Device(sum), Place::Device(more)) = (&self.place, &other.place) {
             sum.add(more.as_ref())?;
             return Ok(self);
         }
@@ -113,7 +142,7 @@ impl FlatGradient {
     /// # Errors
     /// If the device fails.
     pub fn norm(&self) -> Result<f64> {
-        let tensor = match &self.0 {
+        let tensor = match &self.place {
             Place::Memory(tensor) => tensor.clone(),
             Place::Slice(tensor, range) => tensor.narrow(0, range.start, range.len())?,
             Place::Device(gradient) => return Ok(gradient.norm()?),
@@ -130,13 +159,13 @@ impl FlatGradient {
 
 impl From<Tensor> for FlatGradient {
     fn from(tensor: Tensor) -> Self {
-        Self(Place::Memory(tensor))
+        Self::at(Place::Memory(tensor))
     }
 }
 
 impl std::fmt::Debug for FlatGradient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.0 {
+        match &self.place {
             Place::Memory(tensor) | Place::Slice(tensor, _) => {
                 f.debug_tuple("FlatGradient").field(tensor).finish()
             }

@@ -23,6 +23,7 @@ mod parameters;
 mod plan;
 mod prepared;
 mod resident;
+mod resting;
 mod rounded;
 mod siren;
 pub mod tensor;
@@ -56,4 +57,5 @@ pub(crate) use self::resident::{
     AdamConstants, MuonConstants, Resident, ResidentAdam, ResidentGradient, ResidentMatrix,
     ResidentMuon,
 };
+pub use self::resting::{RestingTiles, TileError};
 pub use self::siren::Siren;

@@ -120,7 +120,8 @@ impl Prepared<'_> {
         self.backend.keeps_samples()
     }
 
-    /// Returns points of `coords (n, d)`, all or those of the given indices, in the sequence in which chunks are fastest.
+    /// Returns points of `coords (n, d)`, all or those of the given indices, in the sequence in which chunks are fastest; those of
+    /// resting tiles alone are left out.
     pub(crate) fn arrange(
         &self,
         coords: &Tensor,

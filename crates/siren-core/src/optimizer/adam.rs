@@ -259,6 +259,10 @@ impl Optimizer for Adam {
         Ok(())
     }
 
+    fn lets_tiles_rest(&self) -> bool {
+        true
+    }
+
     fn sharded(
         &self,
         parameters: &Parameters,

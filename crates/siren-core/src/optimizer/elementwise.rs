@@ -3,13 +3,13 @@
 //! The formula is written once, over [`Value`]: numbers in place on the CPU, where new tensors of tens of millions of elements would take
 //! longer than the arithmetic, and whole tensors on other devices.
 
-use std::ops::{Add, Div, Mul, Range, Sub};
+use std::ops::{Add, Div, Mul, Sub};
 
 use candle_core::{DType, Tensor};
 use rayon::prelude::*;
 
 use super::evaluation::Evaluation;
-use super::group::Group;
+use super::group::{Group, Piece};
 use crate::error::{Error, Result};
 use crate::field::tensor::{Element, into_storage, modify, read};
 use crate::field::{FlatGradient, Parameters, Threads, threads};
@@ -276,7 +276,8 @@ impl<const N: usize> Elementwise<N> {
             None => self.finite_bounds()?,
         };
         let mut state = self.take_state::<T>()?;
-        let pieces = self.group.pieces(PIECE);
+        let resting = evaluation.gradient.resting();
+        let pieces = self.group.pieces_at_rest(PIECE, resting);
         let bounds = rule.bounds(Before {
             state: before,
             gradient: evaluation.norm,
@@ -296,6 +297,7 @@ impl<const N: usize> Elementwise<N> {
         });
         self.put_state(state)?;
         stepped???;
+        // The state of parameters at rest may be beyond, but is not used again.
         self.bounds = Some(bounds.state);
         Ok(())
     }
@@ -435,9 +437,10 @@ impl<T: Element + Value, const N: usize> Part<'_, T, N> {
     }
 }
 
-/// Cuts parameters, state and gradient into pieces. The state holds the group's parameters alone, one piece after the other.
+/// Cuts parameters, state and gradient into pieces, and returns the active ones. The state holds the group's parameters alone, one piece after the
+/// other.
 fn parts<'a, T, const N: usize>(
-    pieces: &[Range<usize>],
+    pieces: &[Piece],
     mut theta: &'a mut [T],
     state: &'a mut [Vec<T>; N],
     gradient: &'a [T],
@@ -445,7 +448,11 @@ fn parts<'a, T, const N: usize>(
     let mut state = state.each_mut().map(Vec::as_mut_slice);
     let mut end = 0;
     let mut parts = Vec::with_capacity(pieces.len());
-    for piece in pieces {
+    for Piece {
+        range: piece,
+        is_active,
+    } in pieces
+    {
         let (_, rest) = theta.split_at_mut(piece.start - end);
         let (own, rest) = rest.split_at_mut(piece.len());
         theta = rest;
@@ -455,11 +462,13 @@ fn parts<'a, T, const N: usize>(
             *state = rest;
             own
         });
-        parts.push(Part {
-            theta: own,
-            state: own_state,
-            gradient: &gradient[piece.clone()],
-        });
+        if *is_active {
+            parts.push(Part {
+                theta: own,
+                state: own_state,
+                gradient: &gradient[piece.clone()],
+            });
+        }
     }
     parts
 }

@@ -4,6 +4,14 @@ use std::ops::Range;
 
 use crate::field::{Layout, Role};
 
+/// Adjacent parameters of a group, all of which a step changes, or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) range: Range<usize>,
+    /// Whether a step changes them: they are not those of tiles at rest.
+    pub(super) is_active: bool,
+}
+
 /// Disjoint ranges of a flat parameter tensor, ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
@@ -80,11 +88,56 @@ impl Group {
         };
         self.ranges.iter().flat_map(cut).collect()
     }
+
+    /// Cuts the ranges into pieces of at most `most` parameters, and where parameters begin or cease to rest; `resting` is ascending and disjoint.
+    pub(super) fn pieces_at_rest(&self, most: usize, resting: &[Range<usize>]) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        let mut resting = resting.iter().peekable();
+        for Range { mut start, end } in self.pieces(most) {
+            while start < end {
+                while resting.next_if(|range| range.end <= start).is_some() {}
+                let (cut, is_active) = match resting.peek() {
+                    Some(range) if range.start <= start => (range.end, false),
+                    Some(range) => (range.start, true),
+                    None => (end, true),
+                };
+                let range = start..cut.min(end);
+                start = range.end;
+                pieces.push(Piece { range, is_active });
+            }
+        }
+        pieces
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pieces_at_rest_cover_a_group_once_and_are_those_of_the_resting_ranges() {
+        let group = Group {
+            ranges: vec![2..11, 15..40],
+        };
+        for resting in [
+            &[][..],
+            &[0..3, 9..17, 20..21],
+            &[2..6, 6..11],
+            &[11..15, 39..50],
+            &[0..20, 20..50],
+        ] {
+            let rests = |index: &usize| resting.iter().any(|range| range.contains(index));
+            for most in [1, 4, 100] {
+                let pieces = group.pieces_at_rest(most, resting);
+                let covered = pieces.iter().flat_map(|piece| piece.range.clone());
+                assert!(covered.eq((2..11).chain(15..40)), "{resting:?} {most}");
+                for Piece { range, is_active } in pieces {
+                    assert!((1..=most).contains(&range.len()));
+                    assert!(range.clone().all(|index| rests(&index) != is_active));
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_group_and_its_complement_cover_all_parameters_once() {

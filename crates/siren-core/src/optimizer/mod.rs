@@ -65,6 +65,11 @@ pub trait Optimizer: Send + Sync {
     /// Divides the work of later steps among ranks that all have the same parameters, gradients and state, if that is worth it.
     fn among(&mut self, _ranks: &Ranks) {}
 
+    /// Returns whether steps leave parameters in [`FlatGradient::resting`](crate::field::FlatGradient::resting), and the state of them, as they are.
+    fn lets_tiles_rest(&self) -> bool {
+        false
+    }
+
     /// Returns the same optimizer, before its first step, with the state of this rank's slice of the parameters alone, if its rule allows that.
     ///
     /// # Errors
@@ -223,6 +228,15 @@ impl OptimizerConfig {
             Self::GaussNewton(config) => config.validate("train.optimizer.gauss_newton"),
             Self::Lbfgs(config) => config.validate("train.optimizer.lbfgs"),
             Self::SsBroyden(config) => config.validate("train.optimizer.ssbroyden"),
+        }
+    }
+
+    /// Returns whether steps leave parameters of tiles at rest as they are, as [`Optimizer::lets_tiles_rest`].
+    #[must_use]
+    pub fn lets_tiles_rest(&self) -> bool {
+        match self {
+            Self::Adam(_) | Self::AdamW(_) | Self::Muon(_) => true,
+            Self::Lbfgs(_) | Self::SsBroyden(_) | Self::GaussNewton(_) => false,
         }
     }
 

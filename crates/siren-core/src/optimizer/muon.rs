@@ -158,6 +158,8 @@ struct Hidden {
 
 /// A hidden matrix `(m n,)` and its momentum `(m, n)` after a step.
 struct Stepped {
+    /// Index among the hidden matrices.
+    matrix: usize,
     weight: Tensor,
     momentum: Tensor,
 }
@@ -254,6 +256,21 @@ impl Muon {
         Ok(())
     }
 
+    /// Returns the indices of the matrices that a step changes: those of tiles that do not rest.
+    fn active_matrices(&self, gradient: &FlatGradient) -> Vec<usize> {
+        let resting = gradient.resting();
+        let rests = |hidden: &Hidden| {
+            let start = hidden.entry.range.start;
+            let next = resting.partition_point(|range| range.end <= start);
+            resting
+                .get(next)
+                .is_some_and(|range| range.contains(&start))
+        };
+        let matrices = self.matrices.iter().enumerate();
+        let active = matrices.filter(|(_, hidden)| !rests(hidden));
+        active.map(|(index, _)| index).collect()
+    }
+
     /// Returns the learning rate of the hidden matrices, given that of all other parameters.
     fn rate(&self, learning_rate: f64) -> f64 {
         self.config.learning_rate * (learning_rate / self.base_rate)
@@ -283,12 +300,14 @@ impl Optimizer for Muon {
         let stepped = self.stepped(&MatrixStep {
             theta: &theta,
             gradient: &evaluation.gradient.tensor()?,
+            matrices: self.active_matrices(&evaluation.gradient),
             rule: MatrixRule::new(&self.config, rate, evaluation.factor),
             taken,
         })?;
         // The other optimizer may fail, and nothing has been changed by then.
         self.others.apply(parameters, &evaluation, learning_rate)?;
-        for (hidden, stepped) in self.matrices.iter_mut().zip(stepped) {
+        for stepped in stepped {
+            let hidden = &mut self.matrices[stepped.matrix];
             let theta = parameters.var()?;
             theta.slice_set(&stepped.weight, 0, hidden.entry.range.start)?;
             hidden.momentum = stepped.momentum;
@@ -313,6 +332,10 @@ impl Optimizer for Muon {
 
     fn among(&mut self, ranks: &Ranks) {
         self.ranks = ranks.clone();
+    }
+
+    fn lets_tiles_rest(&self) -> bool {
+        true
     }
 
     fn restore(&mut self, state: &OptimizerState) -> Result<()> {

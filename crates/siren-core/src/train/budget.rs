@@ -161,7 +161,10 @@ impl<M: Model> Trainer<M> {
             seconds: None,
             ..config.clone()
         };
-        Self::new(model, &config)
+        let mut trainer = Self::new(model, &config)?;
+        // The time of a step is that of a step of all tiles.
+        trainer.rest = None;
+        Ok(trainer)
     }
 
     /// Returns the measured seconds of a step on rank 0.

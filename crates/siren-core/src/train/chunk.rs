@@ -73,8 +73,10 @@ pub(super) struct Evaluator<'a> {
 /// The points of one constraint at one step.
 struct Drawn<'a> {
     sample: Cow<'a, Sample>,
-    /// Indices of the points of `sample`, if they are not all of it.
+    /// Indices of the points of `sample` that are computed, if they are not all of it in its sequence.
     selection: Option<Vec<u32>>,
+    /// Number of points that were drawn, over which the loss is a mean.
+    count: usize,
 }
 
 impl<'a> Drawn<'a> {
@@ -88,6 +90,7 @@ impl<'a> Drawn<'a> {
         let mut drawn = match selected {
             Some(selected) => Self {
                 sample: Cow::Borrowed(selected.from),
+                count: selected.indices.len(),
                 selection: Some(selected.indices),
             },
             None => Self::all(Cow::Owned(constraint.sampler.draw(step)?)),
@@ -99,12 +102,13 @@ impl<'a> Drawn<'a> {
     /// Returns all points of a sample.
     fn all(sample: Cow<'a, Sample>) -> Self {
         Self {
+            count: sample.len(),
             sample,
             selection: None,
         }
     }
 
-    /// Returns the number of points.
+    /// Returns the number of points that are computed.
     fn len(&self) -> usize {
         let selected = self.selection.as_ref().map(Vec::len);
         selected.unwrap_or_else(|| self.sample.len())
@@ -126,7 +130,7 @@ impl FieldStep<'_> {
         match &constraint.law {
             Law::Pointwise(objective) => {
                 let drawn = Drawn::new(constraint, self.time.step, self.prepared)?;
-                must_have_points(drawn.len(), constraint)?;
+                must_have_points(drawn.count, constraint)?;
                 let loss = self.reduced(&constraint.name, weight, objective.as_ref(), &drawn)?;
                 if loss.sums.iter().any(|sum| !sum.total.is_finite()) {
                     // Data that is not finite is no fault of the training.
@@ -185,7 +189,7 @@ impl FieldStep<'_> {
         let layout = self.field.parameters().layout();
         Ok(ConstraintLoss {
             sums: loss.sums,
-            count: drawn.len(),
+            count: drawn.count,
             gradient: Coefficients::append(loss.gradient, &loss.coefficients, layout)?,
         })
     }
@@ -286,10 +290,12 @@ impl Evaluator<'_> {
         let order = self.objective.order_at(self.time.progress);
         let mut factors = vec![0.0; order.components(dims)];
         for term in &squares.terms {
-            let weight = self.weight * term.weight / self.drawn.len() as f64;
+            let weight = self.weight * term.weight / self.drawn.count as f64;
             factors[term.components.clone()].fill(weight * term.factor);
         }
-        let Drawn { sample, selection } = self.drawn;
+        let Drawn {
+            sample, selection, ..
+        } = self.drawn;
         let squares_of_components = ComponentSquares {
             points: match selection {
                 Some(indices) => PointSet::Selected(&indices[points]),
@@ -322,7 +328,7 @@ impl Evaluator<'_> {
         }
         let weight = self.weight * term.weight;
         let total = term.per_point.sum_all()?;
-        let weighted = (&total * (weight / self.drawn.len() as f64))?;
+        let weighted = (&total * (weight / self.drawn.count as f64))?;
         let sum = TermSum {
             name: term.name,
             weight,

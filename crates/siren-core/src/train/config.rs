@@ -39,6 +39,11 @@ pub struct TrainConfig {
     /// Largest Euclidean norm of the gradient; longer gradients are scaled down to it. Not for `gauss_newton`, `lbfgs` and `ssbroyden`. Default: no clipping.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
+    /// PSNR in dB, for values in [−1, 1], at which a tile of a mosaic (`[field.mosaic]`) rests: every 50 steps the tiles that reached it in these steps
+    /// cease to be trained, and cost nothing from then on. The training ends when all tiles rest. For losses that are squared errors of the values, on the
+    /// CPU, with `adam`, `adamw` or `muon`. Default: no tile rests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rest_db: Option<f64>,
 }
 
 /// How the learning rate changes from `learning_rate` to `final_learning_rate × learning_rate`.
@@ -68,6 +73,7 @@ impl Default for TrainConfig {
             optimizer: OptimizerConfig::default(),
             precision: Precision::default(),
             clip_norm: None,
+            rest_db: None,
         }
     }
 }
@@ -102,6 +108,7 @@ impl TrainConfig {
             return Err(Error::invalid("train.clip_norm", norm, expected));
         }
         self.precision.check_optimizer(&self.optimizer)?;
+        self.check_rest()?;
         let last = self.final_learning_rate;
         let lowest_is_open = self.schedule == ScheduleKind::Exponential;
         if !(0.0..=1.0).contains(&last) || (lowest_is_open && last == 0.0) {

@@ -119,10 +119,10 @@ impl<'a, T: Task> Fit<'a, T> {
         self.trainer.run_with(&self.constraints, after_step)
     }
 
-    /// Returns whether all steps of the config are taken.
+    /// Returns whether all steps of the config are taken, or all tiles rest.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.trainer.step_count() >= self.trainer.config().steps
+        self.trainer.is_finished()
     }
 
     /// Returns the model as it is now.

@@ -13,6 +13,7 @@ mod functional;
 mod linearize;
 mod model;
 mod precision;
+mod rest;
 mod scatter;
 mod schedule;
 mod share;
@@ -24,9 +25,11 @@ mod tree;
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
-use crate::field::Siren;
+use crate::field::{RestingTiles, Siren};
 use crate::optimizer::{Evaluation, Linearization, Optimizer, OptimizerState, Problem};
 use crate::ranks::Ranks;
+
+use self::rest::Rest;
 
 pub use crate::field::differentiate;
 
@@ -70,6 +73,8 @@ struct StepProblem<'a, M: Model> {
     time: Time,
     clip_norm: Option<f64>,
     ranks: &'a Ranks,
+    /// The tiles that rest, in a training where tiles may.
+    resting: Option<&'a RestingTiles>,
     state: StatePlace,
     /// What the report of the step says.
     first: Option<FirstEvaluation>,
@@ -85,13 +90,15 @@ struct FirstEvaluation {
 
 impl<M: Model> Problem for StepProblem<'_, M> {
     fn evaluate(&mut self) -> Result<Evaluation> {
+        let (model, constraints) = (self.model, self.constraints);
         let Loss {
             value,
             terms,
             gradient,
-        } = self
-            .model
-            .loss_and_gradient(self.constraints, self.time, self.ranks)?;
+        } = match self.resting {
+            None => model.loss_and_gradient(constraints, self.time, self.ranks)?,
+            Some(resting) => model.loss_of_active_tiles(constraints, self.time, resting)?,
+        };
         let step = self.time.step;
         if let Some(term) = terms.iter().find(|term| !term.mean.is_finite()) {
             return Err(Error::Diverged {
@@ -135,6 +142,8 @@ pub struct Trainer<M = Siren> {
     step: u64,
     ranks: Ranks,
     state: StatePlace,
+    /// The tiles that rest, if the config lets them.
+    rest: Option<Rest>,
 }
 
 impl<M: Model> Trainer<M> {
@@ -154,7 +163,7 @@ impl<M: Model> Trainer<M> {
     /// Makes a trainer at step 0 with an optimizer that no config names.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// As [`new`](Self::new); also for `train.rest_db` with an optimizer that does not let tiles rest.
     pub fn with_optimizer(
         model: M,
         config: &TrainConfig,
@@ -165,6 +174,16 @@ impl<M: Model> Trainer<M> {
             let expected = "no value here, because only a run measures time: give `train.steps`, or start a run";
             return Err(Error::invalid("train.seconds", seconds, expected));
         }
+        let rest = config
+            .rest_db
+            .map(|rest_db| Rest::new(rest_db, model.network().tiles()));
+        if let Some(rest_db) = config.rest_db
+            && !optimizer.lets_tiles_rest()
+        {
+            let expected =
+                "no value with this optimizer, which steps all parameters: remove the key";
+            return Err(rest::refused(rest_db, expected));
+        }
         let engine = config.precision.engine(model.network().engine())?;
         Ok(Self {
             model: model.on(&engine)?,
@@ -173,6 +192,7 @@ impl<M: Model> Trainer<M> {
             step: 0,
             ranks: Ranks::one(),
             state: StatePlace::Whole,
+            rest,
         })
     }
 
@@ -184,8 +204,14 @@ impl<M: Model> Trainer<M> {
     /// rounding.
     ///
     /// # Errors
-    /// If the device is out of memory.
+    /// If the device is out of memory; [`Error::InvalidValue`] for `train.rest_db` with several ranks.
     pub fn among(mut self, ranks: &Ranks) -> Result<Self> {
+        if let Some(rest_db) = self.config.rest_db
+            && ranks.count() > 1
+        {
+            let expected = "no value with several ranks: remove the key, or start one process";
+            return Err(rest::refused(rest_db, expected));
+        }
         self.ranks = ranks.clone();
         self.optimizer.among(ranks);
         if M::IS_SHARDED && ranks.count() > 1 {
@@ -216,32 +242,52 @@ impl<M: Model> Trainer<M> {
         self.step
     }
 
+    /// Returns whether all steps of the config are taken, or all tiles rest.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.step >= self.config.steps || self.rest.as_ref().is_some_and(Rest::is_complete)
+    }
+
+    /// Returns the tiles that rest, in a training where tiles may (`train.rest_db`).
+    #[must_use]
+    pub fn resting_tiles(&self) -> Option<&RestingTiles> {
+        self.rest.as_ref().map(Rest::resting)
+    }
+
     /// Returns the config.
     #[must_use]
     pub fn config(&self) -> &TrainConfig {
         &self.config
     }
 
-    /// Returns a copy of the optimizer's state after the steps taken, for a checkpoint. Of several ranks, all must call this function; rank 0 gets
+    /// Returns a copy of the optimizer's state after the steps taken, for a checkpoint, and with it which tiles rest. Of several ranks, all must call this function; rank 0 gets
     /// the whole state, the others perhaps none.
     ///
     /// # Errors
     /// If the device is out of memory.
     pub fn optimizer_state(&self) -> Result<OptimizerState> {
-        self.optimizer.state()
+        let mut state = self.optimizer.state()?;
+        if let Some(rest) = &self.rest {
+            rest.save(&mut state)?;
+        }
+        Ok(state)
     }
 
-    /// Continues after `step` steps with this state of the optimizer; the model's parameters must be those of the same step.
+    /// Continues after `step` steps with what [`optimizer_state`](Self::optimizer_state) returned; the model's parameters must be those of the same step.
     ///
     /// # Errors
     /// If the state is that of another network or optimizer.
     pub fn restore(&mut self, step: u64, state: &OptimizerState) -> Result<()> {
+        let rest = self.rest.as_ref().map(|rest| rest.restored(state));
+        let rest = rest.transpose()?;
         self.optimizer.restore(state)?;
+        self.rest = rest;
         self.step = step;
         Ok(())
     }
 
-    /// Draws a sample for every constraint, computes loss and gradient, clips the gradient, and takes a step of the optimizer.
+    /// Draws a sample for every constraint, computes loss and gradient, clips the gradient, and takes a step of the optimizer. Where tiles rest
+    /// (`train.rest_db`), the loss is the sum over the other points, divided by the number of all.
     ///
     /// # Errors
     /// [`Error::Diverged`] if the loss, the gradient or the step is not finite, [`Error::NotFinite`] if the data is not; parameters and
@@ -255,16 +301,20 @@ impl<M: Model> Trainer<M> {
             time: self.time(),
             clip_norm: self.config.clip_norm,
             ranks: &self.ranks,
+            resting: self.rest.as_ref().map(Rest::resting),
             state: self.state,
             first: None,
         };
         let parameters = self.model.parameters();
         let evaluation = self.optimizer.step(parameters, &mut step, learning_rate)?;
         let first = step.first.unwrap_or_default();
+        self.step += 1;
+        if let Some(rest) = &mut self.rest {
+            rest.count(self.step, &evaluation.gradient);
+        }
         if let Some(gradient) = evaluation.gradient.into_memory() {
             self.model.reuse(gradient);
         }
-        self.step += 1;
         let FirstEvaluation {
             loss,
             terms,
@@ -296,7 +346,7 @@ impl<M: Model> Trainer<M> {
         constraints: &[M::Constraint],
         mut after_step: impl FnMut(&M, &StepReport) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        while self.step < self.config.steps {
+        while !self.is_finished() {
             let report = self.step(constraints)?;
             if after_step(&self.model, &report)?.is_break() {
                 break;
@@ -305,12 +355,12 @@ impl<M: Model> Trainer<M> {
         Ok(())
     }
 
-    /// Checks that the model can be trained on these constraints in the precision of the config, as every step does.
+    /// Checks that the model can be trained on these constraints as the config says, as every step does.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] with the key `train.precision`.
+    /// As [`TrainConfig::must_train`].
     pub fn must_train(&self, constraints: &[M::Constraint]) -> Result<()> {
-        self.config.precision.must_train(&self.model, constraints)
+        self.config.must_train(&self.model, constraints)
     }
 
     /// Computes the loss, its terms, and its gradient with respect to the flat parameters `(P,)` at the samples of the current step.
@@ -319,8 +369,11 @@ impl<M: Model> Trainer<M> {
     /// As [`must_train`](Self::must_train); if a sampler or an objective fails.
     pub fn loss_and_gradient(&self, constraints: &[M::Constraint]) -> Result<Loss> {
         self.must_train(constraints)?;
-        self.model
-            .loss_and_gradient(constraints, self.time(), &self.ranks)
+        let (model, time) = (&self.model, self.time());
+        match self.resting_tiles() {
+            None => model.loss_and_gradient(constraints, time, &self.ranks),
+            Some(resting) => model.loss_of_active_tiles(constraints, time, resting),
+        }
     }
 
     fn time(&self) -> Time {

@@ -5,12 +5,12 @@ use rand_chacha::ChaCha8Rng;
 use siren_kernel::Bfloat16;
 
 use super::chunk::FieldStep;
-use super::{Precision, TermReport, linearize};
+use super::{Precision, TermReport, linearize, rest};
 use crate::config::{NoTable, Table};
 use crate::error::{Error, Result};
 use crate::field::{
-    FieldEngine, FieldShape, FlatGradient, Gradients, Network, Order, Parameters, Siren,
-    SirenConfig,
+    FieldEngine, FieldShape, FlatGradient, Gradients, Network, Order, Parameters, Prepared,
+    RestingTiles, Siren, SirenConfig,
 };
 use crate::objective::{Coefficients, Constraint, Law};
 use crate::optimizer::Linearization;
@@ -118,6 +118,35 @@ pub trait Model: Sized {
     /// [`Error::InvalidValue`] if it cannot.
     fn must_round(&self, precision: Precision, _constraints: &[Self::Constraint]) -> Result<()> {
         Err(precision.refused("single or double: this kind of model is not trained in bfloat16"))
+    }
+
+    /// Computes the loss of a mosaic as [`loss_and_gradient`](Self::loss_and_gradient), without the points of `resting` tiles alone and without gradients
+    /// with respect to the parameters of these tiles. Models do not support it unless they override this method.
+    ///
+    /// # Errors
+    /// As [`loss_and_gradient`](Self::loss_and_gradient); also if the model is no mosaic.
+    fn loss_of_active_tiles(
+        &self,
+        _constraints: &[Self::Constraint],
+        _time: Time,
+        _resting: &RestingTiles,
+    ) -> Result<Loss> {
+        Err(Error::invalid(
+            "model",
+            "no field",
+            "a mosaic, whose tiles can rest",
+        ))
+    }
+
+    /// Checks that [`loss_of_active_tiles`](Self::loss_of_active_tiles) computes the loss and the errors of all tiles, as `train.rest_db` asks for. Models
+    /// do not unless they override this method.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] if it does not.
+    fn must_rest(&self, rest_db: f64, _constraints: &[Self::Constraint]) -> Result<()> {
+        let expected =
+            "no value: this kind of model has no tiles that could rest, so remove the key";
+        Err(rest::refused(rest_db, expected))
     }
 
     /// Takes back a gradient that [`loss_and_gradient`](Self::loss_and_gradient) returned and that nothing else holds: the next one may be
@@ -230,17 +259,82 @@ impl Model for Siren {
         time: Time,
         ranks: &Ranks,
     ) -> Result<Loss> {
-        let mut loss = 0.0;
-        let mut terms: Vec<(&str, TermReport)> = Vec::new();
-        let mut gradient: Option<FlatGradient> = None;
         let prepared = match time.rounding {
             Some(arithmetic) => self.prepare_rounded(arithmetic)?,
             None => self.prepare(Gradients::Tracked)?,
         };
+        self.loss(&prepared, constraints, time, ranks)
+    }
+
+    fn loss_of_active_tiles(
+        &self,
+        constraints: &[Constraint],
+        time: Time,
+        resting: &RestingTiles,
+    ) -> Result<Loss> {
+        let prepared = self.prepare_active(resting)?;
+        self.loss(&prepared, constraints, time, &Ranks::one())
+    }
+
+    fn must_rest(&self, rest_db: f64, constraints: &[Constraint]) -> Result<()> {
+        if self.network().config().mosaic.is_none() {
+            let expected =
+                "no value without `field.mosaic`: remove the key, or make the field a mosaic";
+            return Err(rest::refused(rest_db, expected));
+        }
+        let [constraint] = constraints else {
+            let count = constraints.len();
+            return Err(rest::refused(
+                rest_db,
+                &format!(
+                    "no value with {count} constraints: remove the key, or all losses but the squared error of the values"
+                ),
+            ));
+        };
+        let name = &constraint.name;
+        let (is_of_values, is_of_squares) = match &constraint.law {
+            Law::Pointwise(objective) => (
+                *objective.order() == Order::Value,
+                objective.squares(self.out_features()).is_some(),
+            ),
+            Law::Functional(_) => (true, false),
+        };
+        if !is_of_values {
+            return Err(rest::refused(
+                rest_db,
+                &format!(
+                    "no value: the constraint `{name}` needs derivatives of the field; remove the key, or fit the values"
+                ),
+            ));
+        }
+        if !is_of_squares {
+            return Err(rest::refused(
+                rest_db,
+                &format!(
+                    "no value: the constraint `{name}` is no squared error of the values; remove the key, or fit the values"
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Siren {
+    /// Computes the loss of a prepared field at a step.
+    fn loss(
+        &self,
+        prepared: &Prepared<'_>,
+        constraints: &[Constraint],
+        time: Time,
+        ranks: &Ranks,
+    ) -> Result<Loss> {
+        let mut loss = 0.0;
+        let mut terms: Vec<(&str, TermReport)> = Vec::new();
+        let mut gradient: Option<FlatGradient> = None;
         let coefficients = Coefficients::of(self.parameters())?;
         let step = FieldStep {
             field: self,
-            prepared: &prepared,
+            prepared,
             coefficients: &coefficients,
             time,
             ranks,

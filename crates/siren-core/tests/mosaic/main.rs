@@ -1,5 +1,6 @@
 //! Mosaics: their derivatives, their smoothness across borders, their training.
 
+mod rest;
 mod training;
 
 use candle_core::{DType, Device, Tensor};

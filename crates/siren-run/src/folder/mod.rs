@@ -25,8 +25,8 @@ pub use self::record::{EvaluationRow, Record, StepRow};
 pub(crate) use self::record::{number, read_summary_table};
 pub(crate) use self::rows::{Column, Continuation, Rows, TableDigest, Tables, damaged, last_value};
 pub(crate) use self::summary::{
-    FinalTables, Summary, check_created_config, is_of_config, parse_summary, provenance,
-    recorded_budget,
+    FinalTables, Summary, TilesAtRest, check_created_config, is_of_config, parse_summary,
+    provenance, recorded_budget,
 };
 pub(crate) use self::upgrade::upgrade_config;
 pub use self::weights::{Weights, export};

@@ -115,6 +115,9 @@ pub(crate) struct Summary {
     /// The time budget that was given in place of `train.steps`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) budget: Option<Budget>,
+    /// Tiles that rest, in a training where tiles may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tiles: Option<TilesAtRest>,
     /// Metrics of the last evaluation.
     #[serde(serialize_with = "in_order")]
     pub(crate) metrics: NamedMetrics,
@@ -129,12 +132,31 @@ pub(crate) struct Summary {
     pub(crate) exhibits: Vec<Exhibit>,
 }
 
+/// How many tiles of a mosaic rest at the end of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TilesAtRest {
+    pub(crate) resting: usize,
+    /// Number of tiles.
+    pub(crate) of: usize,
+}
+
 /// Digests of the tables of a finished run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FinalTables {
     #[serde(flatten)]
     pub(crate) tables: Tables,
     pub(crate) timing: TableDigest,
+}
+
+impl std::fmt::Display for TilesAtRest {
+    /// Writes `12 of 247 tiles rest`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { resting, of } = self;
+        if resting == of {
+            return write!(f, "all {of} tiles rest: the run ended with that");
+        }
+        write!(f, "{resting} of {of} tiles rest")
+    }
 }
 
 impl FinalTables {
@@ -194,6 +216,7 @@ impl Summary {
             ranks: 1,
             peak_memory_mib: peak_memory_mib(),
             budget: None,
+            tiles: None,
             metrics: metrics.clone(),
             best: None,
             expect: comparisons,
@@ -225,6 +248,7 @@ impl Summary {
             self.parameters,
         )];
         lines.extend(self.budget.map(|budget| format!("budget {budget}")));
+        lines.extend(self.tiles.map(|tiles| tiles.to_string()));
         for (name, value) in &self.metrics {
             let expected = self.expect.get(name);
             let expected = expected.map(|c| format!("   (expected {})", c.expected));

@@ -24,6 +24,8 @@ pub struct Progress {
     last_line: Instant,
     /// Text of the last evaluation.
     evaluation: String,
+    /// Text of the tiles at rest.
+    resting: String,
 }
 
 impl Default for Progress {
@@ -35,6 +37,7 @@ impl Default for Progress {
             start: Instant::now(),
             last_line: Instant::now(),
             evaluation: String::new(),
+            resting: String::new(),
         }
     }
 }
@@ -54,7 +57,7 @@ impl RunObserver for Progress {
     fn stepped(&mut self, step: u64, loss: f64) {
         match &self.bar {
             Some(bar) => {
-                bar.set_message(format!("loss {loss:.3e}{}", self.evaluation));
+                bar.set_message(self.message(loss));
                 bar.set_position(step);
             }
             None if self.last_line.elapsed() >= Duration::from_secs(LINE_SECONDS) => {
@@ -64,10 +67,14 @@ impl RunObserver for Progress {
         }
     }
 
+    fn rested(&mut self, resting: usize, tiles: usize) {
+        self.resting = format!("  {resting}/{tiles} tiles rest");
+    }
+
     fn evaluated(&mut self, step: u64, loss: f64, metric: &Metric, value: f64) {
         self.evaluation = format!("  {} {value:.2}", metric.name);
         match &self.bar {
-            Some(bar) => bar.set_message(format!("loss {loss:.3e}{}", self.evaluation)),
+            Some(bar) => bar.set_message(self.message(loss)),
             None => self.print_line(step, loss),
         }
     }
@@ -87,15 +94,20 @@ impl RunObserver for Progress {
 }
 
 impl Progress {
+    /// Returns what a line says of the training.
+    fn message(&self, loss: f64) -> String {
+        format!("loss {loss:.3e}{}{}", self.evaluation, self.resting)
+    }
+
     fn print_line(&mut self, step: u64, loss: f64) {
         self.last_line = Instant::now();
         let elapsed = self.start.elapsed();
         let per_step = elapsed.as_secs_f64() / (step - self.first_step).max(1) as f64;
         let left = per_step * (self.steps - step) as f64;
         console::print_note(format_args!(
-            "step {step}/{}  loss {loss:.3e}{}  elapsed {}  left {}",
+            "step {step}/{}  {}  elapsed {}  left {}",
             self.steps,
-            self.evaluation,
+            self.message(loss),
             format_duration(elapsed.as_secs_f64()),
             format_duration(left),
         ));

@@ -11,7 +11,7 @@ use toml::{Table, Value};
 
 use super::settings::settings;
 use crate::folder::{
-    NamedColumns, RunFolder, is_of_config, number, read_summary_table, recorded_budget,
+    NamedColumns, RunFolder, TilesAtRest, is_of_config, number, read_summary_table, recorded_budget,
 };
 use crate::program::command_of_all_kinds;
 
@@ -182,6 +182,7 @@ fn facts(provenance: &Table, summary: Option<&Table>) -> Vec<Fact> {
         "Parameters",
         number("parameters").map(|n| grouped(n as u64)),
     );
+    push("Tiles at rest", summary.and_then(tiles_at_rest));
     push("Best checkpoint", summary.and_then(best));
     push("Device", text("card").or_else(|| text("device")));
     push("Processor", text("processor"));
@@ -199,6 +200,13 @@ fn facts(provenance: &Table, summary: Option<&Table>) -> Vec<Fact> {
         text("commit").filter(|commit| commit != "unknown"),
     );
     facts
+}
+
+/// Returns how many tiles of a mosaic rest.
+fn tiles_at_rest(summary: &Table) -> Option<String> {
+    let tiles = summary.get("tiles")?.clone();
+    let TilesAtRest { resting, of } = tiles.try_into().ok()?;
+    Some(format!("{resting} of {of}"))
 }
 
 /// Returns step and metric of the best checkpoint.

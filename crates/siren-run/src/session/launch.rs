@@ -79,7 +79,8 @@ fn start_on_rank<D: Domain>(
             hooks.observer.note(&note(&budget));
         }
         let model = first_model(&config, &domain, engine).map_err(attribute)?;
-        let trainer = Trainer::new(model, &config.train)?.among(ranks)?;
+        let trainer = Trainer::new(model, &config.train).and_then(|trainer| trainer.among(ranks));
+        let trainer = trainer.map_err(attribute)?;
         trainer.must_train(&constraints).map_err(attribute)?;
         let text = config.to_toml()?;
         // Nothing is written before all ranks are ready.
@@ -143,9 +144,8 @@ pub fn check<D: Domain>(config: &Path, overrides: &[String], machine: &Machine) 
         let constraints = domain
             .constraints(precision.dtype(), &Device::Cpu)
             .map_err(attribute)?;
-        precision
-            .must_train(&model, &constraints)
-            .map_err(attribute)?;
+        let can_train = config.train.must_train(&model, &constraints);
+        can_train.map_err(attribute)?;
         Ok(Checked {
             config: config.to_toml()?,
             notes: domain.notes().to_vec(),
@@ -187,10 +187,10 @@ fn resume_on_rank<D: Domain>(
         check_config_unchanged(&folder, &state.config, &text)?;
         check_best(&folder, state, hooks.observer)?;
         steps = state.step;
-        // Rank 0 has written the summary, and sees it first.
+        // Rank 0 has written the summary, and sees it first. A training whose tiles may rest can end before its last step.
         is_complete = ranks.is_first()
-            && steps >= config.train.steps
-            && is_finished(&folder, hooks.observer)?;
+            && (steps >= config.train.steps || config.train.rest_db.is_some())
+            && is_finished(&folder, steps, hooks.observer)?;
     }
     if checkpoint.is_none() {
         // Before the signal is opened, which would refuse a damaged value without the name of the file.
@@ -268,12 +268,12 @@ fn check_best(folder: &RunFolder, state: &mut State, observer: &mut dyn RunObser
     Ok(())
 }
 
-/// Returns whether a run that took all its steps wrote everything else too: its summary is its last file. A damaged one is written again, with
-/// the artifacts.
+/// Returns whether a run whose last checkpoint is of `steps` steps wrote everything else too: its summary is its last file. A damaged one is written
+/// again, with the artifacts.
 ///
 /// # Errors
 /// [`Error::RunFolder`] if a table was damaged since; [`Error::Io`].
-fn is_finished(folder: &RunFolder, observer: &mut dyn RunObserver) -> Result<bool> {
+fn is_finished(folder: &RunFolder, steps: u64, observer: &mut dyn RunObserver) -> Result<bool> {
     let path = folder.summary();
     if !path.is_file() {
         return Ok(false);
@@ -287,6 +287,10 @@ fn is_finished(folder: &RunFolder, observer: &mut dyn RunObserver) -> Result<boo
         ));
         return Ok(false);
     };
+    let own = summary.get("steps").and_then(toml::Value::as_integer);
+    if own.is_none_or(|own| own != steps as i64) {
+        return Ok(false);
+    }
     if let Some(tables) = summary.get("tables")
         && let Ok(tables) = tables.clone().try_into::<FinalTables>()
     {

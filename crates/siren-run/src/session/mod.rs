@@ -17,7 +17,7 @@ use siren_core::train::{Model, StepReport, Task, Trainer};
 use self::records::Records;
 use crate::domain::{ConfigOf, Domain};
 use crate::folder::{
-    Best, CheckpointChoice, FinalTables, RunFolder, State, Summary, save_checkpoint,
+    Best, CheckpointChoice, FinalTables, RunFolder, State, Summary, TilesAtRest, save_checkpoint,
 };
 use crate::hooks::Hooks;
 use crate::machine::Machine;
@@ -29,12 +29,12 @@ pub use self::reopen::{Restored, export_run, restore, restore_model};
 /// How a session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// All steps were taken, and artifacts and summary were written.
+    /// All steps were taken, or all tiles rest, and artifacts and summary were written.
     Finished {
         /// Final metrics beside the expected ones, as text for the user.
         summary: String,
     },
-    /// All steps had been taken before, so nothing was done.
+    /// The run had been finished before, so nothing was done.
     AlreadyFinished {
         /// Steps taken.
         steps: u64,
@@ -60,7 +60,7 @@ struct Session<'a, 'h, D: Domain> {
 }
 
 impl<D: Domain> Session<'_, '_, D> {
-    /// Trains from the trainer's present step to the last step, then writes artifacts and summary.
+    /// Trains from the trainer's present step to the last step, or until all tiles rest, then writes artifacts and summary.
     fn run(mut self, constraints: &[<<D as Task>::Model as Model>::Constraint]) -> Result<Outcome> {
         let steps = self.config.train.steps;
         let first = self.trainer.step_count();
@@ -75,7 +75,9 @@ impl<D: Domain> Session<'_, '_, D> {
             None
         };
         self.hooks.observer.started(&self.config.name, first, steps);
-        while self.trainer.step_count() < steps {
+        let mut resting = 0;
+        self.tell_resting(&mut resting);
+        while !self.trainer.is_finished() {
             let start = Instant::now();
             let report = self.trainer.step(constraints)?;
             if let Some(records) = &mut records {
@@ -83,7 +85,8 @@ impl<D: Domain> Session<'_, '_, D> {
                 records.push_step(&report)?;
             }
             self.hooks.observer.stepped(report.step, report.loss);
-            let is_last = report.step == steps;
+            self.tell_resting(&mut resting);
+            let is_last = self.trainer.is_finished();
             if is_last || report.step.is_multiple_of(self.config.run.evaluate_every) {
                 self.evaluate(records.as_mut(), &report)?;
             }
@@ -111,6 +114,16 @@ impl<D: Domain> Session<'_, '_, D> {
         Ok(Outcome::Finished {
             summary: String::from_utf8_lossy(&summary).into_owned(),
         })
+    }
+
+    /// Tells the observer how many tiles rest, if these are more than `told` before.
+    fn tell_resting(&mut self, told: &mut usize) {
+        if let Some(resting) = self.trainer.resting_tiles()
+            && resting.count() > *told
+        {
+            *told = resting.count();
+            self.hooks.observer.rested(*told, resting.tiles());
+        }
     }
 
     /// Returns the ranks that share the run.
@@ -206,6 +219,10 @@ impl<D: Domain> Session<'_, '_, D> {
                 timing: records.timing(),
             },
             budget: self.folder.budget(),
+            tiles: self.trainer.resting_tiles().map(|resting| TilesAtRest {
+                resting: resting.count(),
+                of: resting.tiles(),
+            }),
             exhibits: written.exhibits,
             ..Summary::new(&self.state.metrics, &self.config.expect)
         };

@@ -3,6 +3,7 @@
 mod budget;
 mod ranks;
 mod report;
+mod rest;
 mod sine;
 
 use std::fs;

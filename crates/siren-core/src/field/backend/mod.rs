@@ -29,6 +29,7 @@ use siren_kernel::{Bfloat16, Level};
 use super::engine::FieldEngine;
 use super::gradients::{FlatGradient, Gradients};
 use super::parameters::Parameters;
+use super::resting::RestingTiles;
 use crate::error::Result;
 
 pub(super) use self::composed::Composed;
@@ -113,6 +114,17 @@ pub(super) trait Backend: Send + Sync {
         Ok(None)
     }
 
+    /// Prepares the parameters `(P,)` of a mosaic as [`prepare`](Self::prepare) with gradients, for passes whose points are
+    /// [arranged](Pass::arrange) without those of resting tiles alone; `None` if the backend computes no mosaics.
+    fn prepare_active(
+        &self,
+        _plan: &Arc<Plan>,
+        _params: &Tensor,
+        _resting: &RestingTiles,
+    ) -> candle_core::Result<Option<Box<dyn Pass>>> {
+        Ok(None)
+    }
+
     /// Prepares the parameters of a field, as [`prepare`](Self::prepare). A backend with memory of its own keeps a copy of them there, which
     /// optimizers may change.
     fn prepare_field(
@@ -151,7 +163,7 @@ pub(super) trait Pass: Send + Sync {
     fn jets(&self, coords: &Tensor, order: &Order) -> candle_core::Result<Tensor>;
 
     /// Returns points of `coords (n, d)`, all or those of the given indices, in the sequence in which chunks of adjacent points are fastest;
-    /// `None` for all in their own.
+    /// `None` for all in their own. A pass of a mosaic leaves out points at which only resting tiles have a weight.
     fn arrange(
         &self,
         _coords: &Tensor,

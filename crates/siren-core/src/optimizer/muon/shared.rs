@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
 use super::matrix::{MatrixRule, blend};
-use super::{Hidden, Muon, Stepped};
+use super::{Muon, Stepped};
 use crate::error::{Error, Result};
 use crate::field::tensor::{Element, read};
 use crate::field::{Threads, threads};
@@ -16,6 +16,8 @@ pub(super) struct MatrixStep<'a> {
     pub(super) theta: &'a Tensor,
     /// Gradient `(P,)`.
     pub(super) gradient: &'a Tensor,
+    /// Indices of the matrices that are stepped: all of them, if several ranks share a step.
+    pub(super) matrices: Vec<usize>,
     pub(super) rule: MatrixRule,
     /// Steps taken before, for messages.
     pub(super) taken: u64,
@@ -28,7 +30,7 @@ struct Computed<T> {
 }
 
 impl Muon {
-    /// Computes all matrices and their momenta after a step; nothing is changed.
+    /// Computes the active matrices and their momenta after a step; nothing is changed.
     pub(super) fn stepped(&self, step: &MatrixStep<'_>) -> Result<Vec<Stepped>> {
         match step.theta.dtype() {
             DType::F64 => self.stepped_in::<f64>(step),
@@ -43,21 +45,21 @@ impl Muon {
         let computed = read(&theta, |theta: &[T]| {
             read(&gradient, |gradient: &[T]| {
                 let of_index = |index: usize| self.computed(step, index, theta, gradient);
-                let count = self.matrices.len();
+                let active = step.matrices.iter().copied();
                 match threads(device) {
-                    Threads::Many => (0..count).into_par_iter().map(of_index).collect(),
-                    Threads::One => (0..count).map(of_index).collect::<Result<Vec<_>>>(),
+                    Threads::Many => step.matrices.par_iter().copied().map(of_index).collect(),
+                    Threads::One => active.map(of_index).collect::<Result<Vec<_>>>(),
                 }
             })
         })??;
         if self.ranks.count() > 1 {
             return self.complete::<T>(computed, device);
         }
-        let stepped = computed?.into_iter().zip(&self.matrices);
+        let stepped = computed?.into_iter().zip(&step.matrices);
         let stepped = stepped
-            .filter_map(|(computed, hidden)| Some((hidden, computed.weight?, computed.momentum)));
+            .filter_map(|(computed, &index)| Some((index, computed.weight?, computed.momentum)));
         stepped
-            .map(|(hidden, weight, momentum)| Stepped::new(hidden, weight, momentum, device))
+            .map(|(index, weight, momentum)| self.stepped_matrix(index, weight, momentum, device))
             .collect()
     }
 
@@ -122,20 +124,21 @@ impl Muon {
             let start = &mut starts[index % count];
             let weight = all[*start..][..hidden.entry.range.len()].to_vec();
             *start += weight.len();
-            stepped.push(Stepped::new(hidden, weight, own.momentum, device)?);
+            stepped.push(self.stepped_matrix(index, weight, own.momentum, device)?);
         }
         Ok(stepped)
     }
-}
 
-impl Stepped {
-    fn new<T: Element>(
-        hidden: &Hidden,
+    fn stepped_matrix<T: Element>(
+        &self,
+        matrix: usize,
         weight: Vec<T>,
         momentum: Vec<T>,
         device: &Device,
-    ) -> Result<Self> {
-        Ok(Self {
+    ) -> Result<Stepped> {
+        let hidden = &self.matrices[matrix];
+        Ok(Stepped {
+            matrix,
             weight: Tensor::from_vec(weight, hidden.entry.range.len(), device)?,
             momentum: Tensor::from_vec(momentum, hidden.entry.shape.as_slice(), device)?,
         })

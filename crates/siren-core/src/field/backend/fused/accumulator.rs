@@ -43,6 +43,11 @@ pub(super) trait SummingPass: Pass + Clone + Sized + 'static {
 
     /// Returns a sum as a tensor `(P,)`, and its buffers to their pool.
     fn flat(&self, sum: Self::Sum) -> Result<Tensor>;
+
+    /// Returns a sum as the gradient with respect to the parameters, and its buffers to their pool.
+    fn gradient(&self, sum: Self::Sum) -> Result<FlatGradient> {
+        self.gradient_of(&self.flat(sum)?)
+    }
 }
 
 /// Gradient with respect to the parameters of a pass.
@@ -94,7 +99,7 @@ impl<P: SummingPass> Accumulate for Accumulator<P> {
     }
 
     fn finish(self: Box<Self>) -> Result<FlatGradient> {
-        let pass = self.pass.clone();
-        pass.gradient_of(&self.into_raw()?)
+        let taken = P::take(&mut lock(&self.sum));
+        self.pass.gradient(taken)
     }
 }

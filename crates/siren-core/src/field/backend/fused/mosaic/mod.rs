@@ -23,7 +23,8 @@ use super::precision::{Pools, Precision};
 use super::{EVALUATION_POINTS, Fused};
 use crate::error::{Error, Result};
 use crate::field::gradients::{FlatGradient, Gradients};
-use crate::field::mosaic::{Tiling, range_of_tile};
+use crate::field::mosaic::{Tiling, Weight, range_of_tile};
+use crate::field::resting::{RestingTiles, TileErrors, TilesOfStep};
 use crate::field::tensor::{read, read_three};
 
 /// Number of components of jets per differentiable application: several tiles, whose neighbors then have few points of their own in it.
@@ -49,6 +50,27 @@ impl Mosaics {
             fused: Fused::new(level),
         }
     }
+
+    fn pass(
+        &self,
+        plan: &Arc<Plan>,
+        params: &Tensor,
+        gradients: Gradients,
+        resting: Option<RestingTiles>,
+    ) -> candle_core::Result<Box<dyn Pass>> {
+        let params = EffectiveParameters::new(plan, params, gradients)?;
+        let shared = Shared {
+            tiling: Arc::clone(&self.tiling),
+            tensors: Arc::clone(&self.tensors),
+            pools: Arc::clone(&self.fused.pools),
+            level: self.fused.level,
+            resting,
+        };
+        Ok(match params.leaf().dtype() {
+            DType::F64 => Box::new(MosaicPass::<f64>::new(shared, params)),
+            _ => Box::new(MosaicPass::<f32>::new(shared, params)),
+        })
+    }
 }
 
 impl Backend for Mosaics {
@@ -70,17 +92,18 @@ impl Backend for Mosaics {
         params: &Tensor,
         gradients: Gradients,
     ) -> candle_core::Result<Box<dyn Pass>> {
-        let params = EffectiveParameters::new(plan, params, gradients)?;
-        let shared = Shared {
-            tiling: Arc::clone(&self.tiling),
-            tensors: Arc::clone(&self.tensors),
-            pools: Arc::clone(&self.fused.pools),
-            level: self.fused.level,
-        };
-        Ok(match params.leaf().dtype() {
-            DType::F64 => Box::new(MosaicPass::<f64>::new(shared, params)),
-            _ => Box::new(MosaicPass::<f32>::new(shared, params)),
-        })
+        self.pass(plan, params, gradients, None)
+    }
+
+    fn prepare_active(
+        &self,
+        plan: &Arc<Plan>,
+        params: &Tensor,
+        resting: &RestingTiles,
+    ) -> candle_core::Result<Option<Box<dyn Pass>>> {
+        let resting = Some(resting.clone());
+        self.pass(plan, params, Gradients::Tracked, resting)
+            .map(Some)
     }
 
     fn batch_jets(
@@ -117,6 +140,8 @@ struct Shared {
     tensors: Arc<[Range<usize>]>,
     pools: Arc<Pools>,
     level: Level,
+    /// The tiles that rest, in a training where tiles may.
+    resting: Option<RestingTiles>,
 }
 
 /// Parameters of one tile, and its weights packed for products.
@@ -172,6 +197,34 @@ impl Shared {
         let tensors = self.tensors.iter();
         tensors.map(move |own| (own.clone(), range_of_tile(own, tile, count)))
     }
+
+    /// Returns whether a tile rests.
+    fn rests(&self, tile: usize) -> bool {
+        let resting = self.resting.as_ref();
+        resting.is_some_and(|resting| resting.rests(tile))
+    }
+
+    /// Returns whether all tiles that have a weight at a point rest.
+    fn rests_at(&self, point: &[f64]) -> bool {
+        if !self.rests(self.tiling.home(point.iter().copied())) {
+            return false;
+        }
+        let mut all_rest = true;
+        let visit = |weight: Weight| all_rest &= self.rests(weight.tile);
+        self.tiling.for_each_weight(point, visit);
+        all_rest
+    }
+
+    /// Returns the ranges of the parameters of resting tiles, ascending.
+    fn resting_ranges(&self) -> Vec<Range<usize>> {
+        let count = self.tiling.count();
+        let of_tensor = |own: &Range<usize>| {
+            let own = own.clone();
+            let tiles = (0..count).filter(|&tile| self.rests(tile));
+            tiles.map(move |tile| range_of_tile(&own, tile, count))
+        };
+        self.tensors.iter().flat_map(of_tensor).collect()
+    }
 }
 
 impl<T: Precision> Tiles<T> {
@@ -188,24 +241,31 @@ impl<T: Precision> Tiles<T> {
     }
 }
 
-/// Gradients with respect to the parameters of the tiles that points were in.
-struct TileSums<T>(BTreeMap<usize, GradientSum<T>>);
+/// Gradients with respect to the parameters of the tiles that points were in, and the errors of tiles in a training where tiles may rest.
+struct TileSums<T> {
+    gradients: BTreeMap<usize, GradientSum<T>>,
+    errors: TileErrors,
+}
 
 impl<T: Precision> TileSums<T> {
     fn zero() -> Self {
-        Self(BTreeMap::new())
+        Self {
+            gradients: BTreeMap::new(),
+            errors: TileErrors::default(),
+        }
     }
 
     /// Returns the sum of a tile.
     fn of(&mut self, tile: usize, plan: &Plan, pools: &Pools) -> &mut GradientSum<T> {
         let zero = || GradientSum::zero(plan, T::sums(pools).take());
-        self.0.entry(tile).or_insert_with(zero)
+        self.gradients.entry(tile).or_insert_with(zero)
     }
 
     /// Adds other sums, and returns their buffers to the pool.
     fn add(&mut self, others: Self, pools: &Pools) {
-        for (tile, other) in others.0 {
-            match self.0.entry(tile) {
+        self.errors.merge(others.errors);
+        for (tile, other) in others.gradients {
+            match self.gradients.entry(tile) {
                 Entry::Occupied(mut sum) => {
                     sum.get_mut().add(&other);
                     T::sums(pools).give(other);
@@ -220,7 +280,7 @@ impl<T: Precision> TileSums<T> {
     /// Returns the sums as the gradient with respect to the parameters of all tiles, and their buffers to the pool.
     fn finish(self, plan: &Plan, shared: &Shared) -> candle_core::Result<Tensor> {
         let mut flat = vec![T::of(0.0); plan.parameters * shared.tiling.count()];
-        for (tile, mut sum) in self.0 {
+        for (tile, mut sum) in self.gradients {
             let gradient = sum.flat(plan);
             for (own, range) in shared.ranges(tile) {
                 flat[range].copy_from_slice(&gradient[own]);
@@ -245,7 +305,8 @@ impl<T: Precision> Pass for MosaicPass<T> {
         Ok(raw.clone().into())
     }
 
-    /// Sorts points by the tile in whose borders they lie, so that a chunk of adjacent points is in few tiles.
+    /// Leaves out points at which only resting tiles have a weight, and sorts the others by the tile in whose borders they lie, so that a chunk of
+    /// adjacent points is in few tiles.
     fn arrange(
         &self,
         coords: &Tensor,
@@ -255,7 +316,17 @@ impl<T: Precision> Pass for MosaicPass<T> {
         let coords = coords.contiguous()?;
         read(&coords, |coords: &[T]| {
             let dims = tiling.dims();
-            let points = points.unwrap_or_else(|| (0..(coords.len() / dims) as u32).collect());
+            let mut points = points.unwrap_or_else(|| (0..(coords.len() / dims) as u32).collect());
+            if self.shared.resting.is_some() {
+                let mut point = vec![0.0; dims];
+                points.retain(|&index| {
+                    let coords = &coords[index as usize * dims..][..dims];
+                    for (x, coord) in point.iter_mut().zip(coords) {
+                        *x = coord.to_double();
+                    }
+                    !self.shared.rests_at(&point)
+                });
+            }
             let home = |&point: &u32| {
                 let point = &coords[point as usize * dims..][..dims];
                 tiling.home(point.iter().map(|x| x.to_double()))
@@ -323,7 +394,7 @@ impl<T: Precision> SummingPass for MosaicPass<T> {
     }
 
     fn take(sums: &mut TileSums<T>) -> TileSums<T> {
-        TileSums(std::mem::take(&mut sums.0))
+        std::mem::replace(sums, TileSums::zero())
     }
 
     fn add(&self, sums: &mut TileSums<T>, others: TileSums<T>) {
@@ -332,5 +403,18 @@ impl<T: Precision> SummingPass for MosaicPass<T> {
 
     fn flat(&self, sums: TileSums<T>) -> candle_core::Result<Tensor> {
         sums.finish(self.params.plan(), &self.shared)
+    }
+
+    fn gradient(&self, mut sums: TileSums<T>) -> candle_core::Result<FlatGradient> {
+        let errors = std::mem::take(&mut sums.errors);
+        let flat = self.flat(sums)?;
+        if self.shared.resting.is_none() {
+            return Ok(flat.into());
+        }
+        let resting = self.shared.resting_ranges();
+        Ok(FlatGradient::of_tiles(
+            flat,
+            TilesOfStep { resting, errors },
+        ))
     }
 }

@@ -7,6 +7,7 @@ use super::TileSums;
 use super::blend::Blending;
 use super::operation::MosaicOperation;
 use super::piece::Piece;
+use crate::field::resting::TileError;
 
 /// Targets of jets with their factors in the loss, in the type of the field.
 pub(super) struct Targets<'a, T> {
@@ -70,6 +71,19 @@ impl<'a, T: Precision> Targets<'a, T> {
         });
     }
 
+    /// Returns the squared error of a jet.
+    fn error(&self, index: usize, jet: &[T]) -> TileError {
+        let mut error = TileError::default();
+        self.for_each_difference(index, jet, |_, _, difference| {
+            let difference = difference.to_double();
+            error.add(TileError {
+                squares: difference * difference,
+                values: 1,
+            });
+        });
+        error
+    }
+
     /// Writes the gradient of the loss with respect to a jet to `d_jet`, whose components without a target are zero.
     fn differentiate(&self, index: usize, jet: &[T], d_jet: &mut [T]) {
         self.for_each_difference(index, jet, |place, component, difference| {
@@ -123,7 +137,7 @@ impl<T: Precision> MosaicOperation<T> {
     /// of each component.
     ///
     /// Jets at points of several tiles are computed first, by all of these tiles, and once more with what the backward pass needs: that is less work
-    /// than to keep the activations of all tiles of a chunk.
+    /// than to keep the activations of all tiles of a chunk. Tiles that rest take no part in the second pass.
     pub(super) fn squares(
         &self,
         coords: &[T],
@@ -150,7 +164,11 @@ impl<T: Precision> MosaicOperation<T> {
         let mut d_own = Vec::new();
         let [mut jet, mut d_jet] = [(); 2].map(|()| vec![T::of(0.0); size]);
         let mut workspace = T::pool(&self.shared.pools).take().unwrap_or_default();
+        let counts_errors = self.shared.resting.is_some();
         for piece in &pieces {
+            if self.shared.rests(piece.tile) {
+                continue;
+            }
             let weights = self.tiles.of(piece.tile, &self.plan, &self.shared, params);
             let chunk = self.chunk(piece, weights);
             for buffer in [&mut own, &mut d_own] {
@@ -158,6 +176,7 @@ impl<T: Precision> MosaicOperation<T> {
                 buffer.resize(piece.points.len() * size, T::of(0.0));
             }
             chunk.forward(&mut own, &mut workspace);
+            let mut error = TileError::default();
             let jets = own.chunks_exact(size).zip(d_own.chunks_exact_mut(size));
             let jets = jets.zip(piece.factors(&blending)).zip(&piece.points);
             for (at, (((own, d_own), factors), &point)) in jets.enumerate() {
@@ -169,6 +188,9 @@ impl<T: Precision> MosaicOperation<T> {
                     jet.fill(T::of(0.0));
                     blending.add(factors, own, &mut jet);
                     targets.add_squares(index, &jet, &mut squares);
+                    if counts_errors {
+                        error.add(targets.error(index, &jet));
+                    }
                     &jet
                 };
                 targets.differentiate(index, jet, &mut d_jet);
@@ -176,11 +198,23 @@ impl<T: Precision> MosaicOperation<T> {
             }
             let sum = sums.of(piece.tile, &self.plan, &self.shared.pools);
             chunk.backward(&d_own, &mut workspace, sum);
+            if counts_errors {
+                sums.errors.add(piece.tile, error);
+            }
         }
         T::pool(&self.shared.pools).give(workspace);
         for &point in &blended.points {
             let jet = blended.jet(point, size);
-            targets.add_squares(indices[point as usize], jet, &mut squares);
+            let index = indices[point as usize];
+            targets.add_squares(index, jet, &mut squares);
+            if counts_errors {
+                let coords = &own_coords[point as usize * dims..][..dims];
+                let home = self
+                    .shared
+                    .tiling
+                    .home(coords.iter().map(|x| x.to_double()));
+                sums.errors.add(home, targets.error(index, jet));
+            }
         }
         squares
     }
