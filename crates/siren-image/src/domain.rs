@@ -5,7 +5,7 @@ use std::path::Path;
 use siren_core::Result;
 use siren_core::field::Siren;
 use siren_core::metrics::{Metric, PSNR_DB};
-use siren_core::signal::checksum;
+use siren_core::signal::{append_checksum, checksum};
 use siren_picture::PictureMetadata;
 use siren_run::portable::Portable;
 use siren_run::{Artifacts, ConfigOf, Domain, Recorded};
@@ -17,14 +17,17 @@ impl Recorded for Image {
     type Metadata = PictureMetadata;
 
     /// Returns the checksum of sides, channels, values and mask.
-    fn checksum(&self) -> u32 {
+    fn checksum(&self) -> Result<u32> {
         let picture = self.picture();
         let sides = [picture.height, picture.width, picture.channels];
-        let sides = sides.into_iter().map(|count| count as f32);
-        let values = picture.values.iter();
+        let mut sum = checksum(sides.into_iter().map(|count| count as f32));
+        picture.for_each_band(|band| {
+            sum = append_checksum(sum, band.iter().copied());
+            Ok(())
+        })?;
         let mask = self.observed.iter().flatten();
         let mask = mask.map(|&on| f32::from(u8::from(on)));
-        checksum(sides.chain(values).chain(mask))
+        Ok(append_checksum(sum, mask))
     }
 
     fn metadata(&self, _field: &Siren) -> Result<PictureMetadata> {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use image::metadata::Orientation;
 use siren_core::{Error, Result};
-use tiff::decoder::{Decoder, DecodingResult, Limits};
+use tiff::decoder::{ChunkType, Decoder, DecodingResult, Limits};
 use tiff::tags::Tag;
 use tiff::{ColorType, TiffError, TiffResult};
 
@@ -170,6 +170,18 @@ fn read_layout(
         return Ok(Err(format!(
             "has an alpha sample that does not directly follow the colors; {CONVERT}"
         )));
+    }
+    if decoder.get_chunk_type() == ChunkType::Tile {
+        let planes = decoder.image_buffer_layout()?.planes;
+        let (columns, rows) = decoder.dimensions()?;
+        let tile = decoder.chunk_dimensions();
+        // The decoder does not find the end of the last row of tiles in the planes after the first, and writes what it skips of a tile at the
+        // right edge over the next row.
+        let fits = [columns.is_multiple_of(tile.0.max(1)), rows.is_multiple_of(tile.1.max(1))];
+        if planes > 1 && !fits[1] || planes == 1 && decoded < samples && !fits[0] {
+            let message = "has incomplete tiles at an edge, together with planes or with samples of unknown meaning, which is not supported";
+            return Ok(Err(format!("{message}; {CONVERT}")));
+        }
     }
     // The decoder drops extra samples before it reverses the prediction, which needs them.
     if decoded < samples && predictor.is_some_and(|p| p != NO_PREDICTOR) {

@@ -53,9 +53,9 @@ fn assert_same(bytes: &[u8], what: &str) {
                 background,
                 ..bands(color)
             };
+            let whole = read(&path, background).unwrap();
             let found = rules.read(&path).unwrap();
             let found = found.unwrap_or_else(|| panic!("{what} was not read in bands"));
-            let whole = read(&path, background).unwrap();
             assert!(matches!(found.picture.values, Values::File(_)));
             let expected = whole.picture.with_color_mode(color);
             assert_eq!(found.picture, expected, "{what} {background:?} {color:?}");
@@ -262,6 +262,10 @@ fn a_tiff_in_strips_is_the_picture_of_the_whole_file() {
 
 /// Tags of an uncompressed TIFF file in tiles of 16 × 16 pixels.
 struct Tiled {
+    /// 47 or 48.
+    height: u32,
+    /// 61 or 64.
+    width: u32,
     bits: u16,
     samples: u16,
     /// 1 if the samples of a pixel are beside each other, 2 for planes.
@@ -271,7 +275,7 @@ struct Tiled {
 }
 
 impl Tiled {
-    /// Encodes 61 × 47 pixels.
+    /// Encodes noise.
     fn encode(&self) -> Vec<u8> {
         let planes = if self.planar == 2 { self.samples } else { 1 };
         let tiles = u32::from(planes) * 4 * 3;
@@ -279,8 +283,8 @@ impl Tiled {
         let start = 4096;
         let photometric = if self.samples < 3 { 1 } else { 2 };
         let mut entries: Vec<(u16, Vec<u32>)> = vec![
-            (256, vec![61]),
-            (257, vec![47]),
+            (256, vec![self.width]),
+            (257, vec![self.height]),
             (258, vec![u32::from(self.bits); usize::from(self.samples)]),
             (259, vec![1]),
             (262, vec![photometric]),
@@ -304,7 +308,9 @@ impl Tiled {
                 let at = 512 + long.len() as u32;
                 long.extend(std::mem::replace(&mut bytes, at.to_le_bytes().to_vec()));
             }
-            file.extend([tag.to_le_bytes(), 4_u16.to_le_bytes()].concat());
+            // One value of 16 bits is stored like one of 32.
+            let kind: u16 = if *tag == 338 { 3 } else { 4 };
+            file.extend([tag.to_le_bytes(), kind.to_le_bytes()].concat());
             file.extend((values.len() as u32).to_le_bytes());
             file.extend(bytes);
         }
@@ -325,7 +331,9 @@ fn a_tiff_in_tiles_or_planes_is_the_picture_of_the_whole_file() {
                 if bits < 8 && samples > 1 {
                     continue;
                 }
-                let file = Tiled {
+                let mut file = Tiled {
+                    height: 47,
+                    width: 61,
                     bits,
                     samples,
                     planar,
@@ -333,6 +341,15 @@ fn a_tiff_in_tiles_or_planes_is_the_picture_of_the_whole_file() {
                     orientation: 1,
                 };
                 let what = format!("{samples} samples of {bits} bits, {planar}, {extra:?}");
+                let (planes, extra) = (planar == 2 && samples > 1, extra == Some(0));
+                if planes || extra {
+                    let folder = tempfile::tempdir().unwrap();
+                    let path = write(&folder, &file.encode());
+                    let error = read(&path, Background::White).err().unwrap();
+                    assert!(error.to_string().contains("incomplete tiles"), "{error}");
+                    file.height = if planes { 48 } else { 47 };
+                    file.width = if extra { 64 } else { 61 };
+                }
                 assert_same(&file.encode(), &what);
             }
         }
@@ -343,6 +360,8 @@ fn a_tiff_in_tiles_or_planes_is_the_picture_of_the_whole_file() {
 fn a_turned_tiff_is_read_as_a_whole() {
     for orientation in 2..=8 {
         let file = Tiled {
+            height: 47,
+            width: 61,
             bits: 8,
             samples: 3,
             planar: 1,
