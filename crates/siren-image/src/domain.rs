@@ -57,3 +57,71 @@ impl Domain for Image {
         Self::from_config(&config.signal, &config.objective, config.seed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+    use siren_core::signal::{Sampling, SubsetSampling};
+    use siren_core::train::{Fit, FitConfig};
+    use siren_picture::{Picture, Size, Values};
+
+    use super::*;
+    use crate::config::Observed;
+
+    /// Fits a field to a picture with every setting that reads its values, and returns the picture's checksum, the metrics, and the artifacts.
+    fn fitted(picture: Picture, observed: Observed) -> (u32, Vec<f64>, Vec<(String, Vec<u8>)>) {
+        let is_part = observed != Observed::All;
+        let signal = ImageSignalConfig {
+            sampling: Sampling::Subset(SubsetSampling {
+                points: 50,
+                replacement: true,
+            }),
+            observed,
+            score_derivatives: true,
+            ..ImageSignalConfig::default()
+        };
+        let objective = ImageObjectiveConfig::default();
+        let image = Image::new(picture, &signal, &objective, 3).unwrap();
+        let mut config = FitConfig::default();
+        config.field.hidden_features = 16;
+        config.field.hidden_layers = 1;
+        if is_part {
+            config.field.first_omega_0 = 5.0.into();
+        }
+        config.train.steps = 5;
+        let mut fit = Fit::on(&image, &config, DType::F32, &Device::Cpu).unwrap();
+        fit.run().unwrap();
+        let metrics = fit.evaluate().unwrap();
+        let metrics = metrics.iter().map(|metric| metric.value).collect();
+        let folder = tempfile::tempdir().unwrap();
+        image.write_artifacts(fit.model(), folder.path()).unwrap();
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        let mut files: Vec<_> = files
+            .map(|file| file.unwrap().path())
+            .map(|path| (path.display().to_string(), std::fs::read(&path).unwrap()))
+            .map(|(path, bytes)| (path.rsplit('/').next().unwrap().to_owned(), bytes))
+            .collect();
+        files.sort();
+        (image.checksum().unwrap(), metrics, files)
+    }
+
+    #[test]
+    fn a_picture_in_a_file_is_fitted_scored_and_drawn_as_one_in_memory() {
+        let size = Size {
+            height: 37,
+            width: 41,
+        };
+        let bytes = (0..37 * 41 * 3_u32).map(|at| (at * at / 97).to_le_bytes()[0]);
+        let memory = Picture::from_rgb8(size, &bytes.collect::<Vec<u8>>()).unwrap();
+        for observed in [Observed::All, Observed::Even] {
+            let file = memory.clone().into_file().unwrap();
+            assert!(matches!(file.values, Values::File(_)));
+            let expected = fitted(memory.clone(), observed.clone());
+            let found = fitted(file, observed);
+            assert_eq!(found.0, expected.0, "checksum");
+            assert_eq!(found.1, expected.1, "metrics");
+            assert_eq!(found.2, expected.2, "artifacts");
+            assert!(found.2.len() >= 5);
+        }
+    }
+}

@@ -18,13 +18,13 @@ use siren_core::{Error, Result};
 
 use self::values::must_read;
 pub use self::values::{FileValues, Values};
-pub use crate::png_stream::to_byte;
 use crate::png_stream::PngRows;
+pub use crate::png_stream::to_byte;
 
 /// Longest side, in pixels, of a picture that is read.
 pub const MAX_READ_SIDE: usize = 65_535;
 /// Largest number of pixels of a picture that is read or fitted.
-pub const MAX_READ_PIXELS: usize = 250_000_000;
+pub const MAX_READ_PIXELS: usize = 1_000_000_000;
 /// Longest side, in pixels, of a picture that results from resizing.
 pub const MAX_SIDE: usize = 16_384;
 /// Largest number of pixels of a picture that is rendered in memory, or that results from resizing.

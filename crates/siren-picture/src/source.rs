@@ -103,7 +103,8 @@ impl PictureSource<'_> {
             (None, Some(crop_box)) => {
                 let [top, left, height, width] = crop_box;
                 let cropped = picture.crop_box(top, left, height, width);
-                cropped.map_err(|error| crop_error("signal.crop_box", &crop_box, &picture, error))?
+                cropped
+                    .map_err(|error| crop_error("signal.crop_box", &crop_box, &picture, error))?
             }
             (None, None) => picture,
         };

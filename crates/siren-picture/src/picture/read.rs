@@ -21,6 +21,7 @@ use siren_core::{Error, Result};
 use self::samples::Samples;
 use super::{Background, ColorMode, MAX_READ_PIXELS, MAX_READ_SIDE, Picture, Values};
 use crate::memory::available_memory;
+use crate::picture::values::FileWriter;
 
 /// Largest file that is read, in bytes. An uncompressed picture of `MAX_READ_PIXELS` 16-bit RGBA pixels is smaller.
 const MAX_FILE: u64 = 1 << 31;
@@ -192,6 +193,22 @@ fn check_memory(path: &Path, bytes: u64, available: impl FnOnce() -> u64) -> Res
 }
 
 impl Picture {
+    /// Moves the values to a temporary file without a name, [`Values::File`], as [`open_large`](Self::open_large) reads those of large files.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be written.
+    pub fn into_file(self) -> Result<Self> {
+        if matches!(self.values, Values::File(_)) {
+            return Ok(self);
+        }
+        let mut writer = FileWriter::create()?;
+        writer.push(&self.values)?;
+        Ok(Self {
+            values: Values::File(writer.finish()),
+            ..self
+        })
+    }
+
     /// Reads values in a temporary file into memory. `path` is the picture's, for messages.
     ///
     /// # Errors

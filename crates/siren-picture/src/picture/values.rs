@@ -19,8 +19,8 @@ const SMALL: u64 = 1 << 26;
 /// Values are equal if their numbers are, however they are stored.
 ///
 /// Values in memory can always be read; those in a temporary file, [`File`](Self::File), only if the disk works. [`read`](Self::read) and
-/// [`gather`](Self::gather) return its errors. The other methods, such as [`at`](Self::at), panic then; pictures that may be in a file come from
-/// [`Picture::open_large`](super::Picture::open_large) alone.
+/// [`gather`](Self::gather) return its errors. The other methods, such as [`at`](Self::at), panic then; pictures in a file come from
+/// [`Picture::open_large`](super::Picture::open_large) and [`Picture::into_file`](super::Picture::into_file) alone.
 #[derive(Clone, Debug)]
 pub enum Values {
     /// Bytes `b`, whose values are `b / 255`.
@@ -107,11 +107,7 @@ impl Values {
     ///
     /// # Panics
     /// If a pixel is out of range, and the values are in memory.
-    pub fn gather(
-        &self,
-        pixels: impl Iterator<Item = usize>,
-        channels: usize,
-    ) -> Result<Vec<f32>> {
+    pub fn gather(&self, pixels: impl Iterator<Item = usize>, channels: usize) -> Result<Vec<f32>> {
         fn of<T: Copy>(
             samples: &[T],
             pixels: impl Iterator<Item = usize>,
@@ -203,7 +199,9 @@ impl Values {
     /// Returns every value `count` times in a row, stored as these are.
     pub(crate) fn repeated(&self, count: usize) -> Self {
         fn each<T: Copy>(values: &[T], count: usize) -> Vec<T> {
-            let repeated = values.iter().map(|&value| std::iter::repeat_n(value, count));
+            let repeated = values
+                .iter()
+                .map(|&value| std::iter::repeat_n(value, count));
             repeated.flatten().collect()
         }
         match self {

@@ -65,7 +65,11 @@ impl Bands {
         let file = BufReader::with_capacity(READ_AHEAD, file);
         if start == PNG {
             png_rows::read(path, file, self)
-        } else if TIFF.iter().chain(&BIG_TIFF).any(|mark| start.starts_with(*mark)) {
+        } else if TIFF
+            .iter()
+            .chain(&BIG_TIFF)
+            .any(|mark| start.starts_with(*mark))
+        {
             super::tiff::bands::read(path, file, self)
         } else {
             Ok(None)

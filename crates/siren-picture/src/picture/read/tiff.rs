@@ -127,9 +127,7 @@ fn samples(values: Values, size: Size, planes: usize, layout: PixelLayout) -> Sa
 }
 
 /// Reads the layout of a pixel from the tags. The inner error explains why the layout is not supported.
-fn read_layout(
-    decoder: &mut Decoder<impl Read + Seek>,
-) -> TiffResult<Result<PixelLayout, String>> {
+fn read_layout(decoder: &mut Decoder<impl Read + Seek>) -> TiffResult<Result<PixelLayout, String>> {
     let color = decoder.colortype()?;
     let mut tag = |tag| decoder.find_tag_unsigned_vec::<u16>(tag);
     let extra = tag(Tag::ExtraSamples)?.unwrap_or_default();
@@ -177,7 +175,10 @@ fn read_layout(
         let tile = decoder.chunk_dimensions();
         // The decoder does not find the end of the last row of tiles in the planes after the first, and writes what it skips of a tile at the
         // right edge over the next row.
-        let fits = [columns.is_multiple_of(tile.0.max(1)), rows.is_multiple_of(tile.1.max(1))];
+        let fits = [
+            columns.is_multiple_of(tile.0.max(1)),
+            rows.is_multiple_of(tile.1.max(1)),
+        ];
         if planes > 1 && !fits[1] || planes == 1 && decoded < samples && !fits[0] {
             let message = "has incomplete tiles at an edge, together with planes or with samples of unknown meaning, which is not supported";
             return Ok(Err(format!("{message}; {CONVERT}")));

@@ -311,7 +311,10 @@ impl FileWriter {
     }
 
     fn write_floats(&mut self, values: &[f32]) -> Result<()> {
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_ne_bytes()).collect();
+        let bytes: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_ne_bytes())
+            .collect();
         self.write(&bytes)
     }
 

@@ -29,7 +29,11 @@ fn noise(len: usize) -> Vec<u8> {
     (0..len as u32).map(noise).collect()
 }
 
-fn png(color: png::ColorType, depth: png::BitDepth, change: impl Fn(&mut png::Encoder<&mut Vec<u8>>)) -> Vec<u8> {
+fn png(
+    color: png::ColorType,
+    depth: png::BitDepth,
+    change: impl Fn(&mut png::Encoder<&mut Vec<u8>>),
+) -> Vec<u8> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, 61, 47);
     encoder.set_color(color);
@@ -101,7 +105,9 @@ fn a_png_read_in_bands_is_the_picture_of_the_whole_file() {
         encoder.set_trns(noise(200));
     });
     assert_same(&transparent, "a transparent palette");
-    let transparent = png(C::Rgb, B::Eight, |encoder| encoder.set_trns(vec![0, 1, 0, 2, 0, 3]));
+    let transparent = png(C::Rgb, B::Eight, |encoder| {
+        encoder.set_trns(vec![0, 1, 0, 2, 0, 3])
+    });
     assert_same(&transparent, "a transparent color");
 }
 
@@ -145,13 +151,22 @@ fn small_interlaced_animated_and_turned_files_and_other_formats_are_read_as_a_wh
     let crc = crc32(&interlaced[12..29]);
     interlaced[29..33].copy_from_slice(&crc.to_be_bytes());
     assert_whole(&interlaced, "an interlaced PNG");
-    assert_whole(&gray(&|encoder| encoder.set_animated(1, 0).unwrap()), "an animation");
+    assert_whole(
+        &gray(&|encoder| encoder.set_animated(1, 0).unwrap()),
+        "an animation",
+    );
     // Little-endian TIFF data of one entry: orientation 6.
     let exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
     let turned = with_chunk(&plain, *b"eXIf", exif);
     assert_whole(&turned, "a turned PNG");
-    let picture = read(&write(&folder, &turned), Background::White).unwrap().picture;
-    assert_eq!((picture.height, picture.width), (61, 47), "it has an orientation");
+    let picture = read(&write(&folder, &turned), Background::White)
+        .unwrap()
+        .picture;
+    assert_eq!(
+        (picture.height, picture.width),
+        (61, 47),
+        "it has an orientation"
+    );
     for start in ["", "GIF89a..", "P5 1 1 255 "] {
         assert_whole(start.as_bytes(), start);
     }
@@ -160,9 +175,9 @@ fn small_interlaced_animated_and_turned_files_and_other_formats_are_read_as_a_wh
 /// Returns the CRC-32 of the data of a PNG chunk.
 fn crc32(data: &[u8]) -> u32 {
     let step = |crc: u32, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg());
-    !data
-        .iter()
-        .fold(u32::MAX, |crc, &byte| (0..8).fold(crc ^ u32::from(byte), step))
+    !data.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), step)
+    })
 }
 
 /// Inserts a chunk after the header of a PNG file.
@@ -177,11 +192,15 @@ fn with_chunk(file: &[u8], name: [u8; 4], data: &[u8]) -> Vec<u8> {
 #[test]
 fn a_damaged_or_cut_file_gives_the_error_of_the_reader_of_whole_files() {
     let rgb = png(png::ColorType::Rgb, png::BitDepth::Eight, |_| {});
-    let tiff = tiff::<TiffKindStandard, colortype::RGB8>(Compression::Deflate(Default::default()), &noise(61 * 47 * 3));
+    let tiff = tiff::<TiffKindStandard, colortype::RGB8>(
+        Compression::Deflate(Default::default()),
+        &noise(61 * 47 * 3),
+    );
     let folder = tempfile::tempdir().unwrap();
     for file in [rgb, tiff] {
         let len = file.len();
-        let cut = [1, 8, 30, 60, len / 4, len / 2, len - 700, len - 20].map(|at| file[..at].to_vec());
+        let cut =
+            [1, 8, 30, 60, len / 4, len / 2, len - 700, len - 20].map(|at| file[..at].to_vec());
         let damaged = [40, 50, len / 3, len / 2, len - 700].map(|at| {
             let mut file = file.clone();
             file[at] ^= 0x55;
@@ -194,7 +213,9 @@ fn a_damaged_or_cut_file_gives_the_error_of_the_reader_of_whole_files() {
                 (Ok(None), _) => {}
                 (Ok(Some(found)), Ok(whole)) => assert_eq!(found.picture, whole, "{k}"),
                 (Err(found), Err(whole)) => assert_eq!(found.to_string(), whole.to_string(), "{k}"),
-                (Ok(Some(_)), Err(error)) => panic!("{k}: in bands it was read, as a whole {error}"),
+                (Ok(Some(_)), Err(error)) => {
+                    panic!("{k}: in bands it was read, as a whole {error}")
+                }
                 (Err(error), Ok(_)) => panic!("{k}: as a whole it was read, in bands {error}"),
             }
         }
@@ -202,7 +223,10 @@ fn a_damaged_or_cut_file_gives_the_error_of_the_reader_of_whole_files() {
 }
 
 /// Encodes 61 × 47 pixels in strips of five rows.
-fn tiff<K: TiffKind, C: colortype::ColorType>(compression: Compression, data: &[C::Inner]) -> Vec<u8>
+fn tiff<K: TiffKind, C: colortype::ColorType>(
+    compression: Compression,
+    data: &[C::Inner],
+) -> Vec<u8>
 where
     [C::Inner]: tiff::encoder::TiffValue,
 {
@@ -220,7 +244,12 @@ fn a_tiff_in_strips_is_the_picture_of_the_whole_file() {
     use colortype::{CMYK8, Gray8, Gray16, Gray32Float, RGB8, RGB16, RGB32Float, RGBA8, RGBA16};
     let bytes = noise(61 * 47 * 8);
     let pixels = 61 * 47;
-    let words: Vec<u16> = bytes.as_chunks().0.iter().map(|&b| u16::from_ne_bytes(b)).collect();
+    let words: Vec<u16> = bytes
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&b| u16::from_ne_bytes(b))
+        .collect();
     let floats: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte)).collect();
     let unit: Vec<f32> = floats.iter().map(|value| value / 255.0).collect();
     for compression in [
@@ -236,11 +265,23 @@ fn a_tiff_in_strips_is_the_picture_of_the_whole_file() {
             ("RGB8", tiff::<S, RGB8>(compression, &bytes[..pixels * 3])),
             ("RGB16", tiff::<S, RGB16>(compression, &words[..pixels * 3])),
             ("RGBA8", tiff::<S, RGBA8>(compression, &bytes[..pixels * 4])),
-            ("RGBA16", tiff::<S, RGBA16>(compression, &words[..pixels * 4])),
+            (
+                "RGBA16",
+                tiff::<S, RGBA16>(compression, &words[..pixels * 4]),
+            ),
             ("CMYK8", tiff::<S, CMYK8>(compression, &bytes[..pixels * 4])),
-            ("floats of levels", tiff::<S, Gray32Float>(compression, &floats[..pixels])),
-            ("floats", tiff::<S, RGB32Float>(compression, &unit[..pixels * 3])),
-            ("BigTIFF", tiff::<TiffKindBig, RGB8>(compression, &bytes[..pixels * 3])),
+            (
+                "floats of levels",
+                tiff::<S, Gray32Float>(compression, &floats[..pixels]),
+            ),
+            (
+                "floats",
+                tiff::<S, RGB32Float>(compression, &unit[..pixels * 3]),
+            ),
+            (
+                "BigTIFF",
+                tiff::<TiffKindBig, RGB8>(compression, &bytes[..pixels * 3]),
+            ),
         ] {
             assert_same(&file, what);
         }
@@ -248,11 +289,17 @@ fn a_tiff_in_strips_is_the_picture_of_the_whole_file() {
     // Whole numbers in the first strips say nothing of the range of the others.
     let mut mixed = vec![1.0; pixels];
     mixed[pixels - 3] = 0.5;
-    assert_same(&tiff::<TiffKindStandard, Gray32Float>(Compression::Lzw, &mixed), "ones");
+    assert_same(
+        &tiff::<TiffKindStandard, Gray32Float>(Compression::Lzw, &mixed),
+        "ones",
+    );
     let mut wrong = mixed;
     wrong[pixels - 2] = 7.5;
     let folder = tempfile::tempdir().unwrap();
-    let path = write(&folder, &tiff::<TiffKindStandard, Gray32Float>(Compression::Lzw, &wrong));
+    let path = write(
+        &folder,
+        &tiff::<TiffKindStandard, Gray32Float>(Compression::Lzw, &wrong),
+    );
     let errors = [
         bands(ColorMode::Auto).read(&path).err().unwrap(),
         read(&path, Background::White).err().unwrap(),
@@ -326,7 +373,13 @@ impl Tiled {
 #[test]
 fn a_tiff_in_tiles_or_planes_is_the_picture_of_the_whole_file() {
     for bits in [1, 4, 8, 16] {
-        for (samples, extra) in [(1, None), (3, None), (4, Some(1)), (4, Some(2)), (4, Some(0))] {
+        for (samples, extra) in [
+            (1, None),
+            (3, None),
+            (4, Some(1)),
+            (4, Some(2)),
+            (4, Some(0)),
+        ] {
             for planar in [1, 2] {
                 if bits < 8 && samples > 1 {
                     continue;
