@@ -68,8 +68,17 @@ mod tests {
     use super::*;
     use crate::config::Observed;
 
-    /// Fits a field to a picture with every setting that reads its values, and returns the picture's checksum, the metrics, and the artifacts.
-    fn fitted(picture: Picture, observed: Observed) -> (u32, Vec<f64>, Vec<(String, Vec<u8>)>) {
+    /// What a fit leaves of a picture.
+    #[derive(Debug, PartialEq)]
+    struct Fitted {
+        checksum: u32,
+        metrics: Vec<f64>,
+        /// Names and contents of the artifacts.
+        files: Vec<(String, Vec<u8>)>,
+    }
+
+    /// Fits a field to a picture with every setting that reads its values.
+    fn fitted(picture: Picture, observed: Observed) -> Fitted {
         let is_part = observed != Observed::All;
         let signal = ImageSignalConfig {
             sampling: Sampling::Subset(SubsetSampling {
@@ -102,7 +111,11 @@ mod tests {
             .map(|(path, bytes)| (path.rsplit('/').next().unwrap().to_owned(), bytes))
             .collect();
         files.sort();
-        (image.checksum().unwrap(), metrics, files)
+        Fitted {
+            checksum: image.checksum().unwrap(),
+            metrics,
+            files,
+        }
     }
 
     #[test]
@@ -118,10 +131,10 @@ mod tests {
             assert!(matches!(file.values, Values::File(_)));
             let expected = fitted(memory.clone(), observed.clone());
             let found = fitted(file, observed);
-            assert_eq!(found.0, expected.0, "checksum");
-            assert_eq!(found.1, expected.1, "metrics");
-            assert_eq!(found.2, expected.2, "artifacts");
-            assert!(found.2.len() >= 5);
+            assert_eq!(found.checksum, expected.checksum);
+            assert_eq!(found.metrics, expected.metrics);
+            assert_eq!(found.files, expected.files);
+            assert!(found.files.len() >= 5);
         }
     }
 }

@@ -2,7 +2,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
-use tiff::encoder::{Compression, TiffEncoder, TiffKind, TiffKindBig, TiffKindStandard, colortype};
+use tiff::encoder::{
+    Compression, DeflateLevel, TiffEncoder, TiffKind, TiffKindBig, TiffKindStandard, colortype,
+};
 
 use super::*;
 use crate::picture::read::read;
@@ -106,7 +108,7 @@ fn a_png_read_in_bands_is_the_picture_of_the_whole_file() {
     });
     assert_same(&transparent, "a transparent palette");
     let transparent = png(C::Rgb, B::Eight, |encoder| {
-        encoder.set_trns(vec![0, 1, 0, 2, 0, 3])
+        encoder.set_trns(vec![0, 1, 0, 2, 0, 3]);
     });
     assert_same(&transparent, "a transparent color");
 }
@@ -193,7 +195,7 @@ fn with_chunk(file: &[u8], name: [u8; 4], data: &[u8]) -> Vec<u8> {
 fn a_damaged_or_cut_file_gives_the_error_of_the_reader_of_whole_files() {
     let rgb = png(png::ColorType::Rgb, png::BitDepth::Eight, |_| {});
     let tiff = tiff::<TiffKindStandard, colortype::RGB8>(
-        Compression::Deflate(Default::default()),
+        Compression::Deflate(DeflateLevel::default()),
         &noise(61 * 47 * 3),
     );
     let folder = tempfile::tempdir().unwrap();
@@ -255,7 +257,7 @@ fn a_tiff_in_strips_is_the_picture_of_the_whole_file() {
     for compression in [
         Compression::Uncompressed,
         Compression::Lzw,
-        Compression::Deflate(Default::default()),
+        Compression::Deflate(DeflateLevel::default()),
         Compression::Packbits,
     ] {
         type S = TiffKindStandard;
