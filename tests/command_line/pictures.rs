@@ -67,7 +67,7 @@ fn a_file_that_is_not_a_usable_picture_is_refused_by_name() {
         ),
         (
             "signal={path='huge.png'}",
-            &["huge.png", "60000x60000", "65535", "250 million"],
+            &["huge.png", "60000x60000", "65535", "1000 million"],
         ),
         ("signal={path='none.png'}", &["none.png"]),
         ("signal={path='empty.png'}", &["empty.png", "empty"]),

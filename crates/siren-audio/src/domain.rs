@@ -17,10 +17,10 @@ use crate::{Audio, Sound};
 impl Recorded for Audio {
     type Metadata = AudioMetadata;
 
-    fn checksum(&self) -> u32 {
+    fn checksum(&self) -> Result<u32> {
         let sound = self.sound();
         let format = [sound.rate() as f32, sound.channels() as f32];
-        checksum(format.into_iter().chain(sound.samples().iter().copied()))
+        Ok(checksum(format.into_iter().chain(sound.samples().iter().copied())))
     }
 
     fn metadata(&self, _field: &Siren) -> Result<AudioMetadata> {

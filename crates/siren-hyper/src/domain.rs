@@ -16,13 +16,13 @@ impl Recorded for Hyper {
     /// Rendering needs no facts of the training pictures: size and channels are those of the model.
     type Metadata = NoMetadata;
 
-    fn checksum(&self) -> u32 {
+    fn checksum(&self) -> Result<u32> {
         let dataset = &self.dataset;
         let sizes = [dataset.side(), dataset.channels()].map(|size| size as f32);
         let parts = dataset.split().parts().into_iter().flatten();
         let indices = parts.map(|&index| index as f32);
         let values = dataset.values().iter().map(|&byte| f32::from(byte));
-        checksum(sizes.into_iter().chain(indices).chain(values))
+        Ok(checksum(sizes.into_iter().chain(indices).chain(values)))
     }
 
     fn metadata(&self, _model: &HyperNetwork) -> Result<NoMetadata> {

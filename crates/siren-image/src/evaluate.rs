@@ -84,7 +84,7 @@ fn derivative_psnr_db(image: &Image, field: &Siren, quantity: Quantity) -> Resul
         let rows = first..truth.height.min(first + rows_per_band);
         let pixels = rows.start * truth.width..rows.end * truth.width;
         let fitted = draw::raw_values(field, &canvas, quantity, pixels)?;
-        score.add(&fitted, truth, rows, quantity);
+        score.add(&fitted, truth, rows, quantity)?;
     }
     Ok(score.psnr_db())
 }
@@ -119,7 +119,7 @@ fn for_each_band(
     let mut first = 0;
     draw::render_bands(field, &image.canvas(), Quantity::Value, |fitted| {
         let end = first + fitted.len();
-        take(first, fitted, &image.picture.values.part(first..end))?;
+        take(first, fitted, &image.picture.values.read(first..end)?)?;
         first = end;
         Ok(())
     })
@@ -185,11 +185,17 @@ impl Default for DerivativeScore {
 
 impl DerivativeScore {
     /// Adds the derivatives `fitted` of some rows.
-    fn add(&mut self, fitted: &[f32], truth: &Picture, rows: Range<usize>, quantity: Quantity) {
+    fn add(
+        &mut self,
+        fitted: &[f32],
+        truth: &Picture,
+        rows: Range<usize>,
+        quantity: Quantity,
+    ) -> Result<()> {
         // A difference has neighbors in the rows above and below.
         let top = rows.start.saturating_sub(1);
         let bottom = truth.height.min(rows.end + 1);
-        let expected = differences(truth, top..bottom, quantity);
+        let expected = differences(truth, top..bottom, quantity)?;
         let per_row = fitted.len() / rows.len();
         let per_point = per_row / truth.width;
         let expected = &expected[(rows.start - top) * per_row..];
@@ -202,6 +208,7 @@ impl DerivativeScore {
                 self.high = self.high.max(*expected);
             }
         }
+        Ok(())
     }
 
     fn psnr_db(&self) -> f64 {
@@ -211,11 +218,11 @@ impl DerivativeScore {
 
 /// Computes finite differences of the luma of the targets `2 y − 1`, per pixel: `(n, 2)` for the gradient, `(n,)` for the Laplacian. For
 /// [`Quantity::Value`] it returns the luma itself. Beyond the first and the last of the `rows` the edge is repeated.
-fn differences(picture: &Picture, rows: Range<usize>, quantity: Quantity) -> Vec<f64> {
+fn differences(picture: &Picture, rows: Range<usize>, quantity: Quantity) -> Result<Vec<f64>> {
     let per_row = picture.width * picture.channels;
     let values = picture
         .values
-        .part(rows.start * per_row..rows.end * per_row);
+        .read(rows.start * per_row..rows.end * per_row)?;
     let luma = Picture {
         height: rows.len(),
         values: values.into_owned().into(),
@@ -230,7 +237,7 @@ fn differences(picture: &Picture, rows: Range<usize>, quantity: Quantity) -> Vec
         channels: 1,
     };
     let both = |[rows, columns]: [Vec<f64>; 2]| rows.into_iter().zip(columns);
-    match quantity {
+    Ok(match quantity {
         Quantity::Value => values,
         Quantity::Gradient => both([0, 1].map(|axis| shape.sobel(&values, axis)))
             .flat_map(|(row, column)| [row / 8.0, column / 8.0])
@@ -238,7 +245,7 @@ fn differences(picture: &Picture, rows: Range<usize>, quantity: Quantity) -> Vec
         Quantity::Laplacian => both([0, 1].map(|axis| shape.second_difference(&values, axis)))
             .map(|(row, column)| row + column)
             .collect(),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -269,7 +276,7 @@ mod tests {
         for first in (0..truth.height).step_by(rows) {
             let rows = first..truth.height.min(first + rows);
             let band = &fitted[rows.start * per_row..rows.end * per_row];
-            score.add(band, truth, rows, quantity);
+            score.add(band, truth, rows, quantity).unwrap();
         }
         score.psnr_db()
     }

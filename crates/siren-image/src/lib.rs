@@ -51,6 +51,7 @@ mod evaluate;
 #[cfg(feature = "cli")]
 mod program;
 pub mod signal;
+mod spectrum;
 
 pub use siren_picture::{ColorMode, Picture, PictureField, Quantity, Size};
 

@@ -9,14 +9,14 @@ use siren_core::field::{FieldShape, Siren};
 use siren_core::metrics::Metrics;
 use siren_core::objective::{Constraint, HessianPrior, Objective, TotalVariation, ValueMse};
 use siren_core::signal::{
-    CoordinateRule, Grid, Points, Raster, Sample, Sampling, Spectrum, Stream, UniformSampler,
+    CoordinateRule, Grid, Points, Sample, Sampling, Spectrum, Stream, UniformSampler,
 };
 use siren_core::train::Task;
 use siren_core::{Error, Result};
 use siren_picture::{Canvas, Picture, PictureField, PictureMetadata};
 
 use crate::config::{ImageObjectiveConfig, ImageSignalConfig, Observed, Prior};
-use crate::evaluate;
+use crate::{evaluate, spectrum};
 
 /// Stream of the random mask.
 const MASK: Stream = Stream::named("image.mask");
@@ -58,10 +58,7 @@ impl Task for Image {
                             held-out ones included; give that key a number";
             return Err(Error::invalid("signal.observed", "a part", expected));
         }
-        let values = self.picture.values.iter();
-        let targets = values.map(|value| 2.0 * value - 1.0).collect();
-        let raster = Raster::new(self.grid.clone(), self.picture.channels, targets)?;
-        Ok(Spectrum::of(&raster))
+        spectrum::of(&self.picture, &self.grid)
     }
 
     fn grid(&self) -> Option<Grid> {
@@ -117,14 +114,14 @@ impl Image {
     /// Makes the signal of the picture that the keys `path`, `size`, `color`, `crop`, `crop_box` and `resize` of a config select.
     ///
     /// # Errors
-    /// As [`Picture::open`] and [`new`](Self::new).
+    /// As [`Picture::open_large`] and [`new`](Self::new).
     pub fn from_config(
         signal: &ImageSignalConfig,
         objective: &ImageObjectiveConfig,
         seed: u64,
     ) -> Result<Self> {
         let mut notes = Vec::new();
-        let picture = signal.source().open(&mut notes)?;
+        let picture = signal.source().open_large(&mut notes)?;
         let image = Self::new(picture, signal, objective, seed)?;
         Ok(Self { notes, ..image })
     }
@@ -266,11 +263,8 @@ impl Pixels {
         let (values, channels) = (&self.picture.values, self.picture.channels);
         let shape = (pixels.len(), channels);
         let coords = self.grid.coords_at(pixels.clone(), self.dtype)?;
-        let values = pixels.flat_map(|pixel| {
-            let start = pixel * channels;
-            (start..start + channels).map(|at| values.at(at))
-        });
-        let values = Tensor::from_vec(values.collect(), shape, &Device::Cpu)?;
+        let values = values.gather(pixels, channels)?;
+        let values = Tensor::from_vec(values, shape, &Device::Cpu)?;
         let targets = values.to_dtype(self.dtype)?.affine(2.0, -1.0)?;
         let device = &self.device;
         Sample::with_targets(coords.to_device(device)?, targets.to_device(device)?)

@@ -1,8 +1,9 @@
 //! Pictures and the fields that show them: reading and writing picture files, rendering fields of two coordinates, colors for their
 //! derivatives, and an embedded picture.
 //!
-//! * A [`Picture`] is an image in memory. It comes from a file ([`Picture::open`]), from the bytes of one ([`Picture::decode`]), or from
-//!   pixels ([`Picture::from_rgb8`], [`Picture::from_values`]), and can be cropped, resized and saved.
+//! * A [`Picture`] is an image. It comes from a file ([`Picture::open`]), from the bytes of one ([`Picture::decode`]), or from
+//!   pixels ([`Picture::from_rgb8`], [`Picture::from_values`]), and can be cropped, resized and saved. It is in memory, or, as
+//!   [`Picture::open_large`] reads large files, in a temporary file.
 //! * A [`PictureField`] is a fitted field with the size and coordinates of its picture. It gives values, gradients and Laplacians at any
 //!   points, and renderings of any size in memory. [`PictureField::save`] and [`PictureField::open`] keep it in one file.
 //! * [`draw::render`] renders into a file, one band of rows at a time, so that a rendering may be larger than memory.
@@ -54,7 +55,8 @@ pub use self::cli::RenderArgs;
 pub use self::draw::Quantity;
 pub use self::field::PictureField;
 pub use self::metadata::PictureMetadata;
-pub use self::picture::{ColorMode, Picture, Values};
+pub use self::picture::{ColorMode, FileValues, Picture, Values};
+pub use self::png_stream::PngRows;
 pub use self::source::PictureSource;
 
 /// Compiles the code of the README.

@@ -2,27 +2,26 @@
 
 mod from_memory;
 mod read;
+mod save;
 mod values;
 
-use std::io::{Cursor, Write};
 use std::marker::PhantomData;
 use std::path::Path;
 
-use image::codecs::jpeg::JpegEncoder;
-use image::codecs::pnm::{PnmEncoder, PnmSubtype, SampleEncoding};
 use image::imageops::{FilterType, resize};
-use image::{ExtendedColorType, GenericImageView, ImageEncoder, ImageFormat, Luma, Pixel, Rgb};
+use image::{GenericImageView, Luma, Pixel, Rgb};
 use serde::{Deserialize, Serialize};
-use siren_core::file::PartialFile;
 use siren_core::{Error, Result};
 
-pub use self::values::Values;
+pub(crate) use self::save::is_png;
+use self::values::must_read;
+pub use self::values::{FileValues, Values};
 pub use crate::png_stream::to_byte;
 
 /// Longest side, in pixels, of a picture that is read.
 pub const MAX_READ_SIDE: usize = 65_535;
 /// Largest number of pixels of a picture that is read or fitted.
-pub const MAX_READ_PIXELS: usize = 250_000_000;
+pub const MAX_READ_PIXELS: usize = 1_000_000_000;
 /// Longest side, in pixels, of a picture that results from resizing.
 pub const MAX_SIDE: usize = 16_384;
 /// Largest number of pixels of a picture that is rendered in memory, or that results from resizing.
@@ -31,8 +30,10 @@ pub const MAX_PIXELS: usize = 100_000_000;
 pub const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 /// Largest distance from [0, 1] at which values are clamped: half a level of 8 bits, which rounding and resampling may cause.
 const OVERSHOOT: f32 = 0.5 / 255.0;
-/// Quality, from 1 to 100, of JPEG files that are written.
-const JPEG_QUALITY: u8 = 95;
+/// Bytes of the samples of a picture from which [`Picture::open_large`] keeps them in a temporary file.
+pub const LARGE_PICTURE: u64 = 1 << 28;
+/// Values of a band of rows, about 1 MiB.
+const BAND_VALUES: usize = 1 << 18;
 
 /// Number of channels of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -54,10 +55,11 @@ enum Background {
     Black,
 }
 
-/// An image in memory. Values are those of the file, without color management, from 0 (black) to 1 (full intensity).
+/// An image. Values are those of the file, without color management, from 0 (black) to 1 (full intensity).
 ///
-/// [`open`](Self::open) reads a file; [`from_rgb8`](Self::from_rgb8), [`from_gray8`](Self::from_gray8), [`from_values`](Self::from_values)
-/// and [`decode`](Self::decode) take what is in memory, and check it.
+/// [`open`](Self::open) reads a file into memory, [`open_large`](Self::open_large) one that may be larger than memory;
+/// [`from_rgb8`](Self::from_rgb8), [`from_gray8`](Self::from_gray8), [`from_values`](Self::from_values) and [`decode`](Self::decode) take what is
+/// in memory, and check it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
     /// Height in pixels.
@@ -100,13 +102,24 @@ impl Picture {
     /// Same as [`open`](Self::open).
     pub fn open_first(path: &Path, color: ColorMode, notes: &mut Vec<String>) -> Result<Self> {
         let file = read::read(path, Background::White)?;
-        if file.has_more {
-            let path = path.display();
-            notes.push(format!(
-                "{path} contains more than one picture; only the first is read"
-            ));
-        }
+        file.add_note(path, notes);
         Ok(file.picture.with_color_mode(color))
+    }
+
+    /// Reads a picture file like [`open_first`](Self::open_first), with the same values. A large PNG or TIFF file is decoded in bands of rows into
+    /// a file without a name in the folder for temporary files, [`Values::File`], so that the picture may be larger than memory. The system removes
+    /// this file however the program ends.
+    ///
+    /// A file is large if its samples need [`LARGE_PICTURE`] bytes, or half of the free memory. Interlaced PNG files, animations, pictures with an
+    /// orientation, and TIFF files of few large strips or of planes of floats are decoded in memory.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`open`](Self::open). [`Error::Io`] if the temporary file cannot be written.
+    pub fn open_large(path: &Path, color: ColorMode, notes: &mut Vec<String>) -> Result<Self> {
+        let file = read::read_large(path, Background::White, color)?;
+        file.add_note(path, notes);
+        Ok(file.picture)
     }
 
     /// Reads a mask: a gray picture, composited over black, so that transparent pixels count as black.
@@ -134,7 +147,7 @@ impl Picture {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidValue`] if a side is zero or larger than that of the picture.
+    /// As [`crop_box`](Self::crop_box).
     pub fn crop_center(&self, height: usize, width: usize) -> Result<Self> {
         let top = self.height.saturating_sub(height) / 2;
         let left = self.width.saturating_sub(width) / 2;
@@ -145,7 +158,7 @@ impl Picture {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidValue`] if a side is zero or the box extends beyond the picture.
+    /// [`Error::InvalidValue`] if a side is zero or the box extends beyond the picture. [`Error::Io`] if a temporary file cannot be read or written.
     pub fn crop_box(&self, top: usize, left: usize, height: usize, width: usize) -> Result<Self> {
         let fits = |start: usize, length: usize, side: usize| {
             length > 0 && start.checked_add(length).is_some_and(|end| end <= side)
@@ -167,14 +180,18 @@ impl Picture {
             height,
             width,
             channels: self.channels,
-            values: self.values.select(rows),
+            values: self.values.select(rows)?,
         })
     }
 
     /// Resizes the picture to `height` × `width` pixels, each clamped to 1..=[`MAX_SIDE`].
     ///
     /// The interpolation is linear with antialiasing: a triangle filter around the center of the pixel, widened by the reduction
-    /// factor, as in bilinear resizing of PIL. Values stay in `[0, 1]`.
+    /// factor, as in bilinear resizing of PIL. Values stay in `[0, 1]`. Values in a temporary file are read into memory.
+    ///
+    /// # Panics
+    ///
+    /// If a temporary file cannot be read.
     #[must_use]
     pub fn resize(&self, height: usize, width: usize) -> Self {
         let (height, width) = (height.clamp(1, MAX_SIDE), width.clamp(1, MAX_SIDE));
@@ -200,8 +217,11 @@ impl Picture {
         width: usize,
     ) -> Vec<f32> {
         let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
+        let values = must_read(self.values.loaded());
         let view = View::<P> {
-            picture: self,
+            values: &values,
+            width: side(self.width),
+            height: side(self.height),
             pixel: PhantomData,
         };
         let mut values = resize(&view, side(width), side(height), FilterType::Triangle).into_raw();
@@ -286,66 +306,32 @@ impl Picture {
         }
         Self {
             channels: 3,
-            values: self.values.iter().flat_map(|v| [v; 3]).collect(),
+            values: self.values.repeated(3),
             ..self
         }
     }
 
-    /// Writes the picture with 8 bits per channel. Values are multiplied by 255 and rounded to nearest.
-    ///
-    /// The extension determines the format: `png` (also if there is no extension), `jpg` or `jpeg` (quality 95), `webp` (lossless),
-    /// `bmp`, `tif` or `tiff`, `ppm` (color; gray values are repeated), `pgm` (gray), or `pnm` (either). The file is written under a
-    /// temporary name and renamed when it is complete.
+    /// Passes all values to `take`, in order, in bands of whole rows.
     ///
     /// # Errors
     ///
-    /// [`Error::Signal`] if the extension is unknown, or if the format cannot represent the picture. [`Error::Shape`] if the number of values
-    /// does not fit the size. [`Error::Io`] if the file cannot be written.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        self.check_shape()?;
-        let format = format_for(path)?;
-        let bytes = self.values.to_bytes();
-        let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
-        let (width, height) = (side(self.width), side(self.height));
-        let color = if self.channels == 1 {
-            ExtendedColorType::L8
-        } else {
-            ExtendedColorType::Rgb8
-        };
-        let mut file = Cursor::new(Vec::new());
-        let encoded = match format {
-            ImageFormat::Jpeg => JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY)
-                .encode(&bytes, width, height, color),
-            ImageFormat::Pnm => {
-                let (subtype, bytes, color) = pnm_pixels(path, bytes.into_owned(), color)?;
-                PnmEncoder::new(&mut file)
-                    .with_subtype(subtype)
-                    .write_image(&bytes, width, height, color)
-            }
-            _ => image::write_buffer_with_format(&mut file, &bytes, width, height, color, format),
-        };
-        encoded.map_err(|error| {
-            let name = format.extensions_str().first().unwrap_or(&"this format");
-            Error::signal(
-                path,
-                format!(
-                    "a picture of {}x{} pixels (height x width) cannot be written as {name} ({error}); use the extension .png",
-                    self.height, self.width
-                ),
-            )
-        })?;
-        let (partial, mut target) = PartialFile::create(path)?;
-        target
-            .write_all(file.get_ref())
-            .map_err(|error| partial.write_error(error))?;
-        partial.keep()
+    /// Those of `take`; [`Error::Io`] if a temporary file cannot be read.
+    pub fn for_each_band(&self, mut take: impl FnMut(&[f32]) -> Result<()>) -> Result<()> {
+        let row = (self.width * self.channels).max(1);
+        let per_band = row * (BAND_VALUES / row).max(1);
+        let all = self.values.len();
+        for first in (0..all).step_by(per_band) {
+            take(&self.values.read(first..all.min(first + per_band))?)?;
+        }
+        Ok(())
     }
 }
 
 /// A picture as pixels of type `P`, which has as many channels, for functions of the crate `image`: it is not copied as `f32`.
 struct View<'a, P> {
-    picture: &'a Picture,
+    values: &'a Values,
+    width: u32,
+    height: u32,
     pixel: PhantomData<P>,
 }
 
@@ -353,80 +339,18 @@ impl<P: Pixel<Subpixel = f32>> GenericImageView for View<'_, P> {
     type Pixel = P;
 
     fn dimensions(&self) -> (u32, u32) {
-        (self.picture.width as u32, self.picture.height as u32)
+        (self.width, self.height)
     }
 
     fn get_pixel(&self, x: u32, y: u32) -> P {
         let channels = usize::from(P::CHANNEL_COUNT);
-        let start = (y as usize * self.picture.width + x as usize) * channels;
+        let start = (y as usize * self.width as usize + x as usize) * channels;
         let mut samples = [0.0; LUMA.len()];
         for (k, sample) in samples[..channels].iter_mut().enumerate() {
-            *sample = self.picture.values.at(start + k);
+            *sample = self.values.at(start + k);
         }
         *P::from_slice(&samples[..channels])
     }
-}
-
-/// Converts pixels to the channels of a PNM file: one for `.pgm`, three for `.ppm`.
-fn pnm_pixels(
-    path: &Path,
-    bytes: Vec<u8>,
-    color: ExtendedColorType,
-) -> Result<(PnmSubtype, Vec<u8>, ExtendedColorType)> {
-    let has_extension = |extension: &str| {
-        path.extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case(extension))
-    };
-    let binary = SampleEncoding::Binary;
-    Ok(match color {
-        ExtendedColorType::L8 if has_extension("ppm") => {
-            let repeated = bytes.iter().flat_map(|&byte| [byte; 3]).collect();
-            (
-                PnmSubtype::Pixmap(binary),
-                repeated,
-                ExtendedColorType::Rgb8,
-            )
-        }
-        ExtendedColorType::L8 => (PnmSubtype::Graymap(binary), bytes, color),
-        _ if has_extension("pgm") => {
-            let message = "a .pgm file stores gray values, but the picture has colors; use the extension .ppm or .png";
-            return Err(Error::signal(path, message));
-        }
-        _ => (PnmSubtype::Pixmap(binary), bytes, color),
-    })
-}
-
-/// Returns whether [`Picture::save`] writes a file of this name as PNG.
-///
-/// # Errors
-/// [`Error::Signal`] if the extension is unknown.
-pub(crate) fn is_png(path: &Path) -> Result<bool> {
-    Ok(format_for(path)? == ImageFormat::Png)
-}
-
-/// Returns the format in which a file of this name is written.
-fn format_for(path: &Path) -> Result<ImageFormat> {
-    let Some(extension) = path.extension() else {
-        return Ok(ImageFormat::Png);
-    };
-    let extension = extension.to_string_lossy().to_ascii_lowercase();
-    Ok(match extension.as_str() {
-        "png" => ImageFormat::Png,
-        "jpg" | "jpeg" => ImageFormat::Jpeg,
-        "webp" => ImageFormat::WebP,
-        "bmp" => ImageFormat::Bmp,
-        "tif" | "tiff" => ImageFormat::Tiff,
-        "ppm" | "pgm" | "pnm" => ImageFormat::Pnm,
-        _ => {
-            return Err(Error::signal(
-                path,
-                format!(
-                    "pictures cannot be written with the extension `.{extension}`; use .png, .jpg, .jpeg, .webp, .bmp, \
-                     .tif, .tiff, .ppm, .pgm or .pnm"
-                ),
-            ));
-        }
-    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-use png::{BitDepth, ColorType, Encoder, EncodingError, StreamWriter};
+use png::{BitDepth, ColorType, Compression, Encoder, EncodingError, StreamWriter};
 use siren_core::file::PartialFile;
 use siren_core::{Error, Result};
 
@@ -50,6 +50,8 @@ impl PngRows {
         let mut encoder = Encoder::new(file, columns, rows);
         encoder.set_color(color);
         encoder.set_depth(BitDepth::Eight);
+        // Ten times as fast as the default of the encoder, for files of photographs that are larger by a twentieth.
+        encoder.set_compression(Compression::Fast);
         let stream = encoder
             .write_header()
             .and_then(|writer| writer.into_stream_writer_with_size(CHUNK))

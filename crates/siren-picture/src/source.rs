@@ -55,43 +55,64 @@ impl PictureSource<'_> {
         Ok(())
     }
 
-    /// Reads the picture file or renders the embedded picture, then crops and resizes it. Remarks for the user are added to `notes`.
+    /// Reads the picture file into memory or renders the embedded picture, then crops and resizes it. Remarks for the user are added to `notes`.
     ///
     /// # Errors
     /// Same as [`Picture::open`] and [`prepare`](Self::prepare).
     pub fn open(&self, notes: &mut Vec<String>) -> Result<Picture> {
-        let picture = if let Some(path) = self.path {
-            Picture::open_first(path, self.color, notes)?
-        } else {
-            let side = self.size.unwrap_or(DEFAULT_SIZE);
-            let picture = scene(side, side);
-            match self.color {
-                ColorMode::Gray => picture.luma(),
-                ColorMode::Auto | ColorMode::Rgb => picture,
-            }
+        let picture = match self.path {
+            Some(path) => Picture::open_first(path, self.color, notes)?,
+            None => self.embedded(),
         };
         self.prepare(picture)
+    }
+
+    /// Reads the picture like [`open`](Self::open), which may be larger than memory: [`Picture::open_large`]. To be resized, what the crop leaves of
+    /// it must fit into memory.
+    ///
+    /// # Errors
+    /// Same as [`Picture::open_large`] and [`prepare`](Self::prepare).
+    pub fn open_large(&self, notes: &mut Vec<String>) -> Result<Picture> {
+        let picture = match self.path {
+            Some(path) => Picture::open_large(path, self.color, notes)?,
+            None => self.embedded(),
+        };
+        self.prepare(picture)
+    }
+
+    fn embedded(&self) -> Picture {
+        let side = self.size.unwrap_or(DEFAULT_SIZE);
+        let picture = scene(side, side);
+        match self.color {
+            ColorMode::Gray => picture.luma(),
+            ColorMode::Auto | ColorMode::Rgb => picture,
+        }
     }
 
     /// Crops a picture, then resizes it.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] if the crop is larger than the picture, or if the resized picture would be too large.
+    /// [`Error::InvalidValue`] if the crop is larger than the picture, or if the resized picture would be too large. [`Error::Signal`] if the picture
+    /// is in a file and does not fit into memory, where it is resized.
     pub fn prepare(&self, picture: Picture) -> Result<Picture> {
         let cropped = match (self.crop, self.crop_box) {
             (Some(side), _) => {
                 let cropped = picture.crop_center(side, side);
-                cropped.map_err(|_| crop_error("signal.crop", &side, &picture))?
+                cropped.map_err(|error| crop_error("signal.crop", &side, &picture, error))?
             }
             (None, Some(crop_box)) => {
                 let [top, left, height, width] = crop_box;
                 let cropped = picture.crop_box(top, left, height, width);
-                cropped.map_err(|_| crop_error("signal.crop_box", &crop_box, &picture))?
+                cropped
+                    .map_err(|error| crop_error("signal.crop_box", &crop_box, &picture, error))?
             }
             (None, None) => picture,
         };
         match self.resize {
-            Some(side) => cropped.resize_shorter_side(side),
+            Some(side) => {
+                let path = self.path.unwrap_or(Path::new("picture"));
+                cropped.into_memory(path)?.resize_shorter_side(side)
+            }
             None => Ok(cropped),
         }
     }
@@ -121,7 +142,11 @@ impl PictureSource<'_> {
     }
 }
 
-fn crop_error(key: &str, value: &dyn std::fmt::Debug, picture: &Picture) -> Error {
+/// Names the key of a crop in the error of one beyond the picture.
+fn crop_error(key: &str, value: &dyn std::fmt::Debug, picture: &Picture, error: Error) -> Error {
+    if !matches!(error, Error::InvalidValue { .. }) {
+        return error;
+    }
     let (height, width) = (picture.height, picture.width);
     let expected =
         format!("a crop inside the picture of {height} × {width} pixels (height × width)");

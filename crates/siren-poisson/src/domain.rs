@@ -15,8 +15,8 @@ use crate::{Poisson, artifacts};
 impl Recorded for Poisson {
     type Metadata = PictureMetadata;
 
-    fn checksum(&self) -> u32 {
-        self.checksum()
+    fn checksum(&self) -> Result<u32> {
+        Ok(self.checksum())
     }
 
     fn metadata(&self, field: &Siren) -> Result<PictureMetadata> {

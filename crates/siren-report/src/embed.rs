@@ -8,6 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use image::{DynamicImage, ImageFormat, ImageReader, Limits};
 
+use crate::reduce;
+
 /// Bytes of all embedded files of a page, as text.
 const PAGE_BYTES: usize = 20 << 20;
 /// Largest file that is read.
@@ -45,6 +47,14 @@ impl Budget {
 
     /// Embeds a picture, PNG or SVG, with at most [`MAX_SIDE`] pixels a side.
     pub(crate) fn picture(&mut self, path: &Path) -> Result<EmbeddedPicture, Reason> {
+        if let Some(large) = large(path, MAX_SIDE)? {
+            return Ok(EmbeddedPicture {
+                uri: self.png(&reduced(&large.picture, MAX_SIDE), path)?,
+                width: large.width,
+                height: large.height,
+                is_reduced: true,
+            });
+        }
         let bytes = read(path)?;
         if path.extension().is_some_and(|extension| extension == "svg") {
             return Ok(EmbeddedPicture {
@@ -72,7 +82,10 @@ impl Budget {
 
     /// Embeds a picture with at most [`MAX_THUMBNAIL_SIDE`] pixels a side.
     pub(crate) fn thumbnail(&mut self, path: &Path) -> Result<String, Reason> {
-        let picture = decode(&read(path)?, path)?;
+        let picture = match large(path, MAX_THUMBNAIL_SIDE)? {
+            Some(large) => large.picture,
+            None => decode(&read(path)?, path)?,
+        };
         self.png(&reduced(&picture, MAX_THUMBNAIL_SIDE), path)
     }
 
@@ -108,16 +121,27 @@ impl Budget {
     }
 }
 
-/// Reads a file of an exhibit.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Reason> {
+/// Checks that an exhibit is a file, and returns its bytes. A folder from elsewhere must not make a page of files that lie outside of it.
+fn check(path: &Path) -> Result<u64, Reason> {
     let fail =
         |error: &dyn std::fmt::Display| format!("{} cannot be read: {error}", path.display());
-    // A folder from elsewhere must not make a page of files that lie outside of it.
     let metadata = fs::symlink_metadata(path).map_err(|error| fail(&error))?;
     if !metadata.is_file() {
         return Err(fail(&"it is no file"));
     }
-    let len = metadata.len();
+    Ok(metadata.len())
+}
+
+/// Reads a picture that is large as a PNG file and reduces it to about twice `side` pixels; `None` if it is another file.
+fn large(path: &Path, side: u32) -> Result<Option<reduce::Reduced>, Reason> {
+    check(path)?;
+    reduce::reduced(path, side)
+        .map_err(|error| format!("{} cannot be read as PNG: {error}", path.display()))
+}
+
+/// Reads a file of an exhibit.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Reason> {
+    let len = check(path)?;
     if len > MAX_FILE_BYTES {
         let size = MAX_FILE_BYTES >> 20;
         return Err(format!(
@@ -125,7 +149,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Reason> {
             path.display()
         ));
     }
-    fs::read(path).map_err(|error| fail(&error))
+    fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
 }
 
 fn decode(bytes: &[u8], path: &Path) -> Result<DynamicImage, Reason> {

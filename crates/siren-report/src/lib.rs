@@ -15,6 +15,7 @@ mod embed;
 mod exhibit;
 mod mesh;
 mod page;
+mod reduce;
 mod sound;
 mod view;
 

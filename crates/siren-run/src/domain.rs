@@ -57,7 +57,10 @@ pub trait Recorded: Task {
     type Metadata: SignalMetadata;
 
     /// Returns a checksum of the values that are fitted, so that a run does not resume on another signal.
-    fn checksum(&self) -> u32;
+    ///
+    /// # Errors
+    /// If the values are in a file that cannot be read.
+    fn checksum(&self) -> Result<u32>;
 
     /// Returns the facts that are stored in each checkpoint for rendering `model`.
     ///

@@ -16,11 +16,11 @@ use crate::{Frame, Shape, artifacts};
 impl Recorded for Shape {
     type Metadata = Frame;
 
-    fn checksum(&self) -> u32 {
+    fn checksum(&self) -> Result<u32> {
         let fitted = self.fitted();
         let normals = fitted.normals.iter().flatten();
         let numbers = fitted.points.iter().chain(normals).flatten();
-        checksum(numbers.map(|&x| x as f32))
+        Ok(checksum(numbers.map(|&x| x as f32)))
     }
 
     fn metadata(&self, _field: &Siren) -> Result<Frame> {

@@ -17,11 +17,11 @@ use crate::{Clip, Video};
 impl Recorded for Video {
     type Metadata = VideoMetadata;
 
-    fn checksum(&self) -> u32 {
+    fn checksum(&self) -> Result<u32> {
         let clip = self.clip();
         let sides = [clip.frames(), clip.height(), clip.width()].map(|side| side as f32);
         let format = sides.into_iter().chain([clip.rate() as f32]);
-        checksum(format.chain(clip.levels().iter().map(|&level| f32::from(level))))
+        Ok(checksum(format.chain(clip.levels().iter().map(|&level| f32::from(level)))))
     }
 
     fn metadata(&self, _field: &Siren) -> Result<VideoMetadata> {

@@ -16,8 +16,8 @@ use crate::{RELATIVE_ERROR_PERCENT, WaveMetadata, Waves};
 impl Recorded for Waves {
     type Metadata = WaveMetadata;
 
-    fn checksum(&self) -> u32 {
-        self.checksum()
+    fn checksum(&self) -> Result<u32> {
+        Ok(self.checksum())
     }
 
     fn metadata(&self, _field: &Siren) -> Result<WaveMetadata> {

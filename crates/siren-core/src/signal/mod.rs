@@ -28,8 +28,14 @@ pub use crate::random::Stream;
 /// Returns the CRC-32C checksum of values in order, by which a resumed run recognizes its signal.
 #[must_use]
 pub fn checksum(values: impl IntoIterator<Item = f32>) -> u32 {
+    append_checksum(0, values)
+}
+
+/// Returns the checksum of the values of which `checksum` is that, followed by `values`.
+#[must_use]
+pub fn append_checksum(checksum: u32, values: impl IntoIterator<Item = f32>) -> u32 {
     let append = |crc, value: f32| crc32c::crc32c_append(crc, &value.to_le_bytes());
-    values.into_iter().fold(0, append)
+    values.into_iter().fold(checksum, append)
 }
 
 /// Name of the column that holds the targets: the values or derivatives that a field is fitted to.

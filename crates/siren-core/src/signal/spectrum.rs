@@ -1,9 +1,12 @@
 //! Frequency content of a raster.
 
-use rustfft::FftPlannerScalar;
-use rustfft::num_complex::Complex;
+use std::sync::Arc;
 
-use super::Raster;
+use rustfft::num_complex::Complex;
+use rustfft::{Fft, FftPlannerScalar};
+
+use super::{Grid, Raster};
+use crate::error::Result;
 
 /// Centroid and highest frequency of a signal's spectrum, in radians per unit of the coordinates.
 ///
@@ -23,71 +26,119 @@ impl Spectrum {
     /// Returns the spectrum of a raster; `None` if its values vary along no axis.
     #[must_use]
     pub fn of(raster: &Raster) -> Option<Self> {
-        let axes = 0..raster.grid().sides().len();
-        let found: Vec<Self> = axes.filter_map(|axis| along(raster, axis)).collect();
+        let grid = raster.grid();
+        let lines = |axis: usize, take: &mut dyn FnMut(&[f32])| {
+            for_each_line(raster, axis, take);
+            Ok(())
+        };
+        // Lines of a raster are read without an error.
+        Self::of_lines(grid, lines).unwrap_or_default()
+    }
+
+    /// Returns the spectrum of a signal on a grid from some of its lines, as many as tell its frequencies; `None` if the lines vary along no axis.
+    ///
+    /// `for_each_line` is asked for each axis, and passes lines along it: all values of one channel from one side of the grid to the other.
+    ///
+    /// # Errors
+    /// Those of `for_each_line`.
+    pub fn of_lines(
+        grid: &Grid,
+        mut for_each_line: impl FnMut(usize, &mut dyn FnMut(&[f32])) -> Result<()>,
+    ) -> Result<Option<Self>> {
+        let mut found = Vec::new();
+        for axis in 0..grid.sides().len() {
+            if grid.sides()[axis] < 2 {
+                continue;
+            }
+            let mut density = Density::new(grid.sides()[axis]);
+            for_each_line(axis, &mut |line| density.add(line))?;
+            found.extend(density.spectrum(grid.spacing(axis)));
+        }
         let mean = |of: fn(&Self) -> f64| found.iter().map(of).sum::<f64>() / found.len() as f64;
-        (!found.is_empty()).then(|| Self {
+        Ok((!found.is_empty()).then(|| Self {
             centroid: mean(|s| s.centroid),
             nyquist: mean(|s| s.nyquist),
-        })
+        }))
     }
 }
 
-/// Returns the spectrum along one axis; `None` if the axis has one sample only or the values do not vary along it.
-fn along(raster: &Raster, axis: usize) -> Option<Spectrum> {
-    let grid = raster.grid();
-    let side = grid.sides()[axis];
-    if side < 2 {
-        return None;
-    }
-    let density = density(raster, axis);
-    let step = std::f64::consts::TAU / (side as f64 * grid.spacing(axis));
-    let amplitudes = || density.iter().map(|power| power.sqrt());
-    let moment: f64 = (1..)
-        .zip(amplitudes())
-        .map(|(k, a)| f64::from(k) * step * a)
-        .sum();
-    let sum: f64 = amplitudes().sum();
-    // Rounding gives a constant line a power slightly above 0.
-    (sum > 1e-10).then(|| Spectrum {
-        centroid: moment / sum,
-        nyquist: std::f64::consts::PI / grid.spacing(axis),
-    })
-}
-
-/// Returns `P` of an axis at the frequencies `k · 2π / (side · spacing)`, k = 1 … side/2, up to a common factor.
-fn density(raster: &Raster, axis: usize) -> Vec<f64> {
+/// Passes all lines along an axis of a raster.
+fn for_each_line(raster: &Raster, axis: usize, take: &mut dyn FnMut(&[f32])) {
     let (sides, channels) = (raster.grid().sides(), raster.channels());
     let side = sides[axis];
     let stride = sides[axis + 1..].iter().product::<usize>() * channels;
-    let fft = FftPlannerScalar::<f64>::new().plan_fft_forward(side);
-    let mut scratch = vec![Complex::default(); fft.get_inplace_scratch_len()];
-    let mut line = vec![Complex::default(); side];
-    let mut density = vec![0.0; side / 2];
-    let window = |i: usize| {
-        let phase = std::f64::consts::TAU * (i + 1) as f64 / (side + 1) as f64;
-        0.5 - 0.5 * phase.cos()
-    };
-    let window: Vec<f64> = (0..side).map(window).collect();
-    let values = raster.values();
-    for block in values.chunks_exact(side * stride) {
+    let mut line = vec![0.0; side];
+    for block in raster.values().chunks_exact(side * stride) {
         for first in 0..stride {
-            let at = |i: usize| f64::from(block[first + i * stride]);
-            let mean = (0..side).map(at).sum::<f64>() / side as f64;
-            for (i, (x, w)) in line.iter_mut().zip(&window).enumerate() {
-                *x = Complex::new((at(i) - mean) * w, 0.0);
+            for (i, value) in line.iter_mut().enumerate() {
+                *value = block[first + i * stride];
             }
-            fft.process_with_scratch(&mut line, &mut scratch);
-            for (power, x) in density.iter_mut().zip(&line[1..]) {
-                *power += x.norm_sqr();
-            }
+            take(&line);
         }
     }
-    let count = values.len() as f64;
-    density
-        .iter()
-        .map(|power| power / (count * side as f64))
-        .collect()
+}
+
+/// Sum of the power spectral densities `P` of lines at the frequencies `k · 2π / (side · spacing)`, k = 1 … side/2.
+struct Density {
+    fft: Arc<dyn Fft<f64>>,
+    window: Vec<f64>,
+    line: Vec<Complex<f64>>,
+    scratch: Vec<Complex<f64>>,
+    sum: Vec<f64>,
+    lines: usize,
+}
+
+impl Density {
+    fn new(side: usize) -> Self {
+        let fft = FftPlannerScalar::<f64>::new().plan_fft_forward(side);
+        let window = |i: usize| {
+            let phase = std::f64::consts::TAU * (i + 1) as f64 / (side + 1) as f64;
+            0.5 - 0.5 * phase.cos()
+        };
+        Self {
+            window: (0..side).map(window).collect(),
+            line: vec![Complex::default(); side],
+            scratch: vec![Complex::default(); fft.get_inplace_scratch_len()],
+            sum: vec![0.0; side / 2],
+            lines: 0,
+            fft,
+        }
+    }
+
+    /// Adds a line of `side` values.
+    fn add(&mut self, values: &[f32]) {
+        let side = self.line.len();
+        let mean = values.iter().map(|&x| f64::from(x)).sum::<f64>() / side as f64;
+        let weighted = values.iter().zip(&self.window);
+        for (x, (&value, w)) in self.line.iter_mut().zip(weighted) {
+            *x = Complex::new((f64::from(value) - mean) * w, 0.0);
+        }
+        self.fft
+            .process_with_scratch(&mut self.line, &mut self.scratch);
+        for (power, x) in self.sum.iter_mut().zip(&self.line[1..]) {
+            *power += x.norm_sqr();
+        }
+        self.lines += 1;
+    }
+
+    /// Returns the spectrum along the axis; `None` if the lines do not vary.
+    fn spectrum(&self, spacing: f64) -> Option<Spectrum> {
+        let side = self.line.len() as f64;
+        let count = (self.lines * self.line.len()) as f64;
+        let step = std::f64::consts::TAU / (side * spacing);
+        let density = self.sum.iter().map(|power| power / (count * side));
+        let amplitudes = density.map(f64::sqrt);
+        let moment: f64 = (1..)
+            .zip(amplitudes.clone())
+            .map(|(k, a)| f64::from(k) * step * a)
+            .sum();
+        let sum: f64 = amplitudes.sum();
+        // Rounding gives a constant line a power slightly above 0.
+        (sum > 1e-10).then(|| Spectrum {
+            centroid: moment / sum,
+            nyquist: std::f64::consts::PI / spacing,
+        })
+    }
 }
 
 #[cfg(test)]

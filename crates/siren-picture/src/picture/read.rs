@@ -1,5 +1,6 @@
 //! Reading picture files. The size in the header is checked before pixels are decoded.
 
+mod bands;
 mod jpeg;
 mod samples;
 mod tiff;
@@ -18,8 +19,9 @@ use image::{
 use siren_core::{Error, Result};
 
 use self::samples::Samples;
-use super::{Background, MAX_READ_PIXELS, MAX_READ_SIDE, Picture};
+use super::{Background, ColorMode, MAX_READ_PIXELS, MAX_READ_SIDE, Picture, Values};
 use crate::memory::available_memory;
+use crate::picture::values::FileWriter;
 
 /// Largest file that is read, in bytes. An uncompressed picture of `MAX_READ_PIXELS` 16-bit RGBA pixels is smaller.
 const MAX_FILE: u64 = 1 << 31;
@@ -37,6 +39,35 @@ pub(super) struct DecodedFile {
     pub(super) picture: Picture,
     /// Whether the file contains further pictures.
     pub(super) has_more: bool,
+}
+
+impl DecodedFile {
+    /// Adds a note to `notes` if the file contains further pictures.
+    pub(super) fn add_note(&self, path: &Path, notes: &mut Vec<String>) {
+        if self.has_more {
+            let path = path.display();
+            notes.push(format!(
+                "{path} contains more than one picture; only the first is read"
+            ));
+        }
+    }
+}
+
+/// Reads the first picture of a file like [`read`], in a color mode; a large one into a temporary file.
+pub(super) fn read_large(
+    path: &Path,
+    background: Background,
+    color: ColorMode,
+) -> Result<DecodedFile> {
+    let bands = bands::Bands::new(background, color);
+    if let Some(file) = bands.read(path)? {
+        return Ok(file);
+    }
+    let file = read(path, background)?;
+    Ok(DecodedFile {
+        picture: file.picture.with_color_mode(color),
+        ..file
+    })
 }
 
 /// Reads the first picture of a file and composites transparent pixels over the background.
@@ -159,6 +190,39 @@ fn check_memory(path: &Path, bytes: u64, available: impl FnOnce() -> u64) -> Res
         free >> 20
     );
     Err(Error::signal(path, message))
+}
+
+impl Picture {
+    /// Moves the values to a temporary file without a name, [`Values::File`], as [`open_large`](Self::open_large) reads those of large files.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be written.
+    pub fn into_file(self) -> Result<Self> {
+        if matches!(self.values, Values::File(_)) {
+            return Ok(self);
+        }
+        let mut writer = FileWriter::create()?;
+        writer.push(&self.values)?;
+        Ok(Self {
+            values: Values::File(writer.finish()),
+            ..self
+        })
+    }
+
+    /// Reads values in a temporary file into memory. `path` is the picture's, for messages.
+    ///
+    /// # Errors
+    /// [`Error::Signal`] if they do not fit; [`Error::Io`] if the temporary file cannot be read.
+    pub(crate) fn into_memory(self, path: &Path) -> Result<Self> {
+        let Values::File(values) = &self.values else {
+            return Ok(self);
+        };
+        check_memory(path, values.bytes(), available_memory)?;
+        Ok(Self {
+            values: self.values.loaded()?.into_owned(),
+            ..self
+        })
+    }
 }
 
 fn decoding_message(format: ImageFormat, error: &ImageError) -> String {

@@ -134,3 +134,32 @@ fn the_error_for_an_unknown_extension_lists_the_supported_ones() {
     assert!(matches!(missing, Err(Error::Io { .. })));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn a_picture_in_a_file_is_cropped_resized_and_saved_as_one_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    for channels in [1, 3] {
+        let memory = ramp(30, 50, channels);
+        let file = memory.clone().into_file().unwrap();
+        assert!(matches!(file.values, Values::File(_)));
+        assert_eq!(file, memory);
+        assert_eq!(
+            file.crop_box(3, 4, 20, 30).unwrap(),
+            memory.crop_box(3, 4, 20, 30).unwrap()
+        );
+        assert_eq!(file.resize(7, 9), memory.resize(7, 9));
+        assert_eq!(file.luma(), memory.luma());
+        assert_eq!(file.pixel(29, 49), memory.pixel(29, 49));
+        for name in ["a.png", "a.bmp"] {
+            let saved = [&file, &memory].map(|picture| {
+                let path = folder.path().join(name);
+                picture.save(&path).unwrap();
+                std::fs::read(&path).unwrap()
+            });
+            assert_eq!(saved[0], saved[1], "{name}");
+        }
+        let again = file.into_memory(Path::new("a")).unwrap();
+        assert!(!matches!(again.values, Values::File(_)));
+        assert_eq!(again, memory);
+    }
+}

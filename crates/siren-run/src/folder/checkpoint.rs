@@ -67,13 +67,16 @@ impl State {
     }
 
     /// Returns the state before the first step of a run with this resolved config and signal.
-    pub(crate) fn new<D: Domain>(config: String, domain: &D) -> Self {
-        Self {
-            signal_checksum: domain.checksum(),
+    ///
+    /// # Errors
+    /// As [`Recorded::checksum`](crate::Recorded::checksum).
+    pub(crate) fn new<D: Domain>(config: String, domain: &D) -> Result<Self> {
+        Ok(Self {
+            signal_checksum: domain.checksum()?,
             shape: domain.shape(),
             config,
             ..Self::default()
-        }
+        })
     }
 }
 

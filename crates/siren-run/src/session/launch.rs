@@ -104,7 +104,7 @@ fn start_on_rank<D: Domain>(
             machine,
             folder: &folder,
             trainer,
-            state: State::new(text, &domain),
+            state: State::new(text, &domain)?,
             hooks,
         };
         let outcome = session.run(&constraints);
@@ -207,9 +207,9 @@ fn resume_on_rank<D: Domain>(
     machine.install(|| {
         let domain = D::open(&config)?;
         let constraints = domain.constraints(config.train.precision.dtype(), &Device::Cpu)?;
-        let mut state = State::new(text.clone(), &domain);
+        let mut state = State::new(text.clone(), &domain)?;
         let trainer = if let Some(checkpoint) = checkpoint {
-            check_signal_unchanged(&folder, &checkpoint.state, domain.checksum())?;
+            check_signal_unchanged(&folder, &checkpoint.state, domain.checksum()?)?;
             let model = checkpointed_model::<D>(&config, &checkpoint, &path, engine)?;
             let mut trainer = Trainer::new(model, &config.train)?.among(ranks)?;
             checkpoint.restore(&mut trainer, &path)?;
@@ -248,7 +248,7 @@ fn must_agree<D: Domain>(
     let program = format!("{} {}, {level}", D::KIND, env!("CARGO_PKG_VERSION"));
     ranks.must_share("program or processor", Ok(program))?;
     ranks.must_share("config", Ok(crc32c::crc32c(config.as_bytes()).to_string()))?;
-    ranks.must_share("signal", Ok(domain.checksum().to_string()))?;
+    ranks.must_share("signal", domain.checksum().map(|sum| sum.to_string()))?;
     ranks.must_share("checkpoint", Ok(trainer.step_count().to_string()))?;
     must_have_the_same_parameters(trainer, ranks)
 }

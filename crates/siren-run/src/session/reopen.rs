@@ -68,7 +68,7 @@ fn metadata_of_signal<D: Domain>(
              signal that was fitted, which cannot be opened ({error}): put the file back, or render with that version"
         ),
     })?;
-    check_signal_unchanged(folder, state, domain.checksum())?;
+    check_signal_unchanged(folder, state, domain.checksum()?)?;
     domain.metadata(model)
 }
 

@@ -86,9 +86,9 @@ impl Task for Sine {
 impl Recorded for Sine {
     type Metadata = NoMetadata;
 
-    fn checksum(&self) -> u32 {
+    fn checksum(&self) -> Result<u32> {
         let values = self.targets.flatten_all().unwrap().to_vec1().unwrap();
-        checksum(values)
+        Ok(checksum(values))
     }
 
     fn metadata(&self, _field: &Siren) -> Result<NoMetadata> {

@@ -82,7 +82,8 @@ impl Samples {
                 let (values, size) = orient(values, colors, stored, orientation);
                 (Values::Words(values), size)
             }
-            Values::Floats(values) => {
+            values => {
+                let values = values.into_floats();
                 let (values, size) = orient(values, colors, stored, orientation);
                 (Values::Floats(values), size)
             }

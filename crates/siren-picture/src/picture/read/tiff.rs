@@ -1,18 +1,23 @@
 //! Decoding of TIFF files with the `tiff` crate, because `image` supports neither premultiplied alpha nor most sample formats.
 
-use std::io::Cursor;
+pub(super) mod bands;
+mod scale;
+
+use std::io::{Cursor, Read, Seek};
 use std::path::Path;
 
 use image::metadata::Orientation;
 use siren_core::{Error, Result};
-use tiff::decoder::{Decoder, DecodingResult, Limits};
+use tiff::decoder::{ChunkType, Decoder, DecodingResult, Limits};
 use tiff::tags::Tag;
 use tiff::{ColorType, TiffError, TiffResult};
 
+use self::scale::{as_floats, scale_floats};
 use super::samples::{Alpha, Samples, keep_first};
 use super::{MAX_ALLOC, check_memory, check_size};
+use crate::canvas::Size;
 use crate::memory::available_memory;
-use crate::picture::{OVERSHOOT, Values};
+use crate::picture::Values;
 
 /// Value of the tag `ExtraSamples` for premultiplied alpha.
 const ASSOCIATED: u16 = 1;
@@ -45,18 +50,15 @@ struct PixelLayout {
 /// Decodes the first picture of a TIFF file.
 ///
 /// Integer samples of up to 8 bits and of 16 bits are divided by their largest possible value, float samples are scaled by
-/// [`unit_scale`]. Extra samples of an RGB picture that are not alpha are ignored.
+/// [`scale_floats`]. Extra samples of an RGB picture that are not alpha are ignored.
 ///
 /// # Errors
 /// [`Error::Signal`] if the file is damaged or too large, or contains samples whose meaning is unknown.
 pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<DecodedTiff> {
     let decoding_error = |error: TiffError| Error::signal(path, decoding_message(&error));
     let layout_error = |message: String| Error::signal(path, message);
-    let mut limits = Limits::default();
-    limits.decoding_buffer_size = MAX_ALLOC as usize;
-    limits.intermediate_buffer_size = MAX_ALLOC as usize;
     let decoder = Decoder::new(Cursor::new(bytes)).map_err(decoding_error)?;
-    let mut decoder = decoder.with_limits(limits);
+    let mut decoder = decoder.with_limits(limits());
     let (width, height) = decoder.dimensions().map_err(decoding_error)?;
     check_size(path, height, width)?;
     let (width, height) = (width as usize, height as usize);
@@ -75,30 +77,17 @@ pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<DecodedTiff> {
     }
     let per_row = width * layout.decoded / buffer_layout.planes.max(1);
     let planes = buffer_layout.planes.max(1);
-    let kept = layout.colors + usize::from(layout.alpha != Alpha::None);
-    let in_pixels = |values: Values| match values {
-        Values::Bytes(values) => Values::Bytes(pixels(values, planes, layout.decoded, kept)),
-        Values::Words(values) => Values::Words(pixels(values, planes, layout.decoded, kept)),
-        Values::Floats(values) => Values::Floats(pixels(values, planes, layout.decoded, kept)),
-    };
-    let values = in_pixels(match buffer {
+    let values = match buffer {
         DecodingResult::U8(samples) => unpack(samples, layout.bits, per_row),
         DecodingResult::U16(samples) => Values::Words(samples),
-        other => scale_floats(other, layout).map_err(layout_error)?.into(),
-    });
-    let values = if layout.colors == 4 {
-        rgb_from_cmyk(&values)
-    } else {
-        values
+        other => {
+            let mut values = as_floats(other, layout).map_err(layout_error)?;
+            scale_floats(&mut values, layout).map_err(layout_error)?;
+            values.into()
+        }
     };
     Ok(DecodedTiff {
-        samples: Samples {
-            height,
-            width,
-            colors: layout.colors.min(3),
-            alpha: layout.alpha,
-            values,
-        },
+        samples: samples(values, Size { height, width }, planes, layout),
         orientation: orientation
             .and_then(Orientation::from_exif)
             .unwrap_or(Orientation::NoTransforms),
@@ -106,8 +95,39 @@ pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<DecodedTiff> {
     })
 }
 
+/// Returns the limits of the decoder.
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.decoding_buffer_size = MAX_ALLOC as usize;
+    limits.intermediate_buffer_size = MAX_ALLOC as usize;
+    limits
+}
+
+/// Makes samples of decoded values in [0, 1], `(planes, pixels)` or `(pixels, decoded)`.
+fn samples(values: Values, size: Size, planes: usize, layout: PixelLayout) -> Samples {
+    let kept = layout.colors + usize::from(layout.alpha != Alpha::None);
+    let decoded = layout.decoded;
+    let values = match values {
+        Values::Bytes(values) => Values::Bytes(pixels(values, planes, decoded, kept)),
+        Values::Words(values) => Values::Words(pixels(values, planes, decoded, kept)),
+        values => Values::Floats(pixels(values.into_floats(), planes, decoded, kept)),
+    };
+    let values = if layout.colors == 4 {
+        rgb_from_cmyk(&values)
+    } else {
+        values
+    };
+    Samples {
+        height: size.height,
+        width: size.width,
+        colors: layout.colors.min(3),
+        alpha: layout.alpha,
+        values,
+    }
+}
+
 /// Reads the layout of a pixel from the tags. The inner error explains why the layout is not supported.
-fn read_layout(decoder: &mut Decoder<Cursor<&[u8]>>) -> TiffResult<Result<PixelLayout, String>> {
+fn read_layout(decoder: &mut Decoder<impl Read + Seek>) -> TiffResult<Result<PixelLayout, String>> {
     let color = decoder.colortype()?;
     let mut tag = |tag| decoder.find_tag_unsigned_vec::<u16>(tag);
     let extra = tag(Tag::ExtraSamples)?.unwrap_or_default();
@@ -149,6 +169,21 @@ fn read_layout(decoder: &mut Decoder<Cursor<&[u8]>>) -> TiffResult<Result<PixelL
             "has an alpha sample that does not directly follow the colors; {CONVERT}"
         )));
     }
+    if decoder.get_chunk_type() == ChunkType::Tile {
+        let planes = decoder.image_buffer_layout()?.planes;
+        let (columns, rows) = decoder.dimensions()?;
+        let tile = decoder.chunk_dimensions();
+        // The decoder does not find the end of the last row of tiles in the planes after the first, and writes what it skips of a tile at the
+        // right edge over the next row.
+        let fits = [
+            columns.is_multiple_of(tile.0.max(1)),
+            rows.is_multiple_of(tile.1.max(1)),
+        ];
+        if planes > 1 && !fits[1] || planes == 1 && decoded < samples && !fits[0] {
+            let message = "has incomplete tiles at an edge, together with planes or with samples of unknown meaning, which is not supported";
+            return Ok(Err(format!("{message}; {CONVERT}")));
+        }
+    }
     // The decoder drops extra samples before it reverses the prediction, which needs them.
     if decoded < samples && predictor.is_some_and(|p| p != NO_PREDICTOR) {
         return Ok(Err(format!(
@@ -178,96 +213,6 @@ fn unpack(bytes: Vec<u8>, bits: u8, per_row: usize) -> Values {
     let rows = bytes.chunks_exact((per_row * bits).div_ceil(8).max(1));
     rows.flat_map(|row| (0..per_row).map(move |at| sample(row, at)))
         .collect()
-}
-
-/// Scales float samples to [0, 1].
-///
-/// Integers of other sizes are an error, because few programs use their full range.
-fn scale_floats(buffer: DecodingResult, layout: PixelLayout) -> Result<Vec<f32>, String> {
-    let mut values: Vec<f32> = match buffer {
-        DecodingResult::F16(samples) => samples.iter().map(|v| v.to_f32()).collect(),
-        DecodingResult::F32(samples) => samples,
-        DecodingResult::F64(samples) => samples.iter().map(|&v| v as f32).collect(),
-        other => {
-            let (min, max) = integer_range(&other);
-            let bits = layout.bits;
-            return Err(format!(
-                "has {bits}-bit integer samples from {min} to {max}, expected unsigned integers of 8 or 16 bits, or floats from \
-                 0 to 1; scale the samples and save the picture again"
-            ));
-        }
-    };
-    let (stored, colors) = (layout.decoded, layout.colors);
-    let parts = [
-        ("colors", 0..colors),
-        (
-            "alpha",
-            colors..stored.min(colors + usize::from(layout.alpha != Alpha::None)),
-        ),
-    ];
-    for (part_name, part) in parts {
-        let is_in_part = |at: usize| part.contains(&(at % stored));
-        let part_values = values.iter().enumerate().filter(|(at, _)| is_in_part(*at));
-        let scale = unit_scale(part_name, part_values.map(|(_, &value)| value))?;
-        for (_, value) in values
-            .iter_mut()
-            .enumerate()
-            .filter(|(at, _)| is_in_part(*at))
-        {
-            *value = (*value * scale).clamp(0.0, 1.0);
-        }
-    }
-    Ok(values)
-}
-
-/// Returns the factor that scales float samples to [0, 1]: 1 if they lie in this range, 1/255 for whole numbers from 0 to 255.
-///
-/// Any other range and values that are not finite are errors, because a guessed scale would give a wrong picture. `part_name` is used
-/// in messages.
-fn unit_scale(part_name: &str, values: impl Iterator<Item = f32>) -> Result<f32, String> {
-    let (mut min, mut max, mut all_whole, mut not_finite) =
-        (f32::INFINITY, f32::NEG_INFINITY, true, 0);
-    for value in values {
-        not_finite += usize::from(!value.is_finite());
-        (min, max) = (min.min(value), max.max(value));
-        all_whole &= value.fract() == 0.0;
-    }
-    if not_finite > 0 {
-        return Err(format!(
-            "{not_finite} float samples of its {part_name} are NaN or infinite; replace them and save the picture again"
-        ));
-    }
-    if min >= -OVERSHOOT && max <= 1.0 + OVERSHOOT {
-        return Ok(1.0);
-    }
-    if all_whole && min >= 0.0 && max <= 255.0 {
-        return Ok(1.0 / 255.0);
-    }
-    let start = min.min(0.0);
-    let (shift, span) = (0.0 - start, max - start);
-    Err(format!(
-        "float samples of its {part_name} range from {min} to {max}, expected 0 to 1, or whole numbers from 0 to 255; scale them, for \
-         example to (v + {shift}) / {span}, and save the picture again"
-    ))
-}
-
-/// Returns the smallest and the largest integer sample.
-fn integer_range(buffer: &DecodingResult) -> (i128, i128) {
-    fn range<T: Copy + Into<i128>>(samples: &[T]) -> (i128, i128) {
-        let numbers = || samples.iter().map(|&v| v.into());
-        (numbers().min().unwrap_or(0), numbers().max().unwrap_or(0))
-    }
-    match buffer {
-        DecodingResult::U8(v) => range(v),
-        DecodingResult::U16(v) => range(v),
-        DecodingResult::U32(v) => range(v),
-        DecodingResult::U64(v) => range(v),
-        DecodingResult::I8(v) => range(v),
-        DecodingResult::I16(v) => range(v),
-        DecodingResult::I32(v) => range(v),
-        DecodingResult::I64(v) => range(v),
-        DecodingResult::F16(_) | DecodingResult::F32(_) | DecodingResult::F64(_) => (0, 0),
-    }
 }
 
 /// Converts samples from planes `(planes, pixels)` to pixels `(pixels, planes)`, and keeps the first `kept` of the `stored` ones of a pixel.
