@@ -15,8 +15,9 @@ macro_rules! shipped {
 }
 
 /// Names and texts of the configs in `configs/`.
-const CONFIGS: [(&str, &str); 13] = shipped![
+const CONFIGS: [(&str, &str); 14] = shipped![
     "audio",
+    "clip",
     "helmholtz",
     "helmholtz_inverse",
     "helmholtz_inverse_adjoint",
