@@ -15,7 +15,7 @@ macro_rules! shipped {
 }
 
 /// Names and texts of the configs in `configs/`.
-const CONFIGS: [(&str, &str); 14] = shipped![
+const CONFIGS: [(&str, &str); 15] = shipped![
     "audio",
     "clip",
     "helmholtz",
@@ -25,6 +25,7 @@ const CONFIGS: [(&str, &str); 14] = shipped![
     "image",
     "image_inpainting",
     "photo",
+    "photo_large",
     "poisson",
     "shape",
     "shape_unoriented",
