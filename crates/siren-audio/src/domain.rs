@@ -20,7 +20,9 @@ impl Recorded for Audio {
     fn checksum(&self) -> Result<u32> {
         let sound = self.sound();
         let format = [sound.rate() as f32, sound.channels() as f32];
-        Ok(checksum(format.into_iter().chain(sound.samples().iter().copied())))
+        Ok(checksum(
+            format.into_iter().chain(sound.samples().iter().copied()),
+        ))
     }
 
     fn metadata(&self, _field: &Siren) -> Result<AudioMetadata> {

@@ -21,7 +21,9 @@ impl Recorded for Video {
         let clip = self.clip();
         let sides = [clip.frames(), clip.height(), clip.width()].map(|side| side as f32);
         let format = sides.into_iter().chain([clip.rate() as f32]);
-        Ok(checksum(format.chain(clip.levels().iter().map(|&level| f32::from(level)))))
+        Ok(checksum(format.chain(
+            clip.levels().iter().map(|&level| f32::from(level)),
+        )))
     }
 
     fn metadata(&self, _field: &Siren) -> Result<VideoMetadata> {
