@@ -15,11 +15,7 @@ fn desk_with_run() -> Desk {
 
 /// Returns the last value of a column of `evaluation.csv`.
 fn last_evaluation(desk: &Desk, run: &str, column: &str) -> f64 {
-    let text = String::from_utf8(desk.read(&format!("{run}/evaluation.csv"))).unwrap();
-    let mut lines = text.lines().map(|line| line.split(','));
-    let index = lines.next().unwrap().position(|name| name == column);
-    let value = lines.next_back().unwrap().nth(index.unwrap()).unwrap();
-    value.parse().unwrap()
+    *desk.scores(run, &[column]).last().unwrap()
 }
 
 #[test]

@@ -82,22 +82,13 @@ fn a_mosaic_that_does_not_fit_its_signal_is_refused_with_the_key() {
     assert_refused_cleanly(&desk, device, &["signal.sampling.share", "at most 1"]);
 }
 
-/// Returns the PSNR of the first evaluation of a run.
-fn first_psnr_db(desk: &Desk, run: &str) -> f64 {
-    let rows = String::from_utf8(desk.read(&format!("{run}/evaluation.csv"))).unwrap();
-    let mut rows = rows.lines().map(|row| row.split(',').collect::<Vec<_>>());
-    let header = rows.next().unwrap();
-    let column = header.iter().position(|&name| name == "psnr_db").unwrap();
-    rows.next().unwrap()[column].parse().unwrap()
-}
-
 #[test]
 fn the_mean_as_last_bias_brings_the_first_evaluation_closer_to_the_picture() {
     let desk = desk_with_picture();
     let first_psnr = |last_bias: &str| {
         let line = format!("run good.toml --out {last_bias} --set field.last_bias={last_bias}");
         desk.run(&line).assert_success();
-        first_psnr_db(&desk, last_bias)
+        desk.scores(last_bias, &["psnr_db"])[0]
     };
     let [drawn, mean] = ["drawn", "mean"].map(first_psnr);
     assert!(mean > drawn + 1.0, "{mean} {drawn}");
@@ -128,7 +119,7 @@ fn sounds_and_clips_start_at_their_mean_when_asked() {
             desk.write("start.toml", text);
             desk.run(&format!("run start.toml --out {last_bias}"))
                 .assert_success();
-            first_psnr_db(&desk, last_bias)
+            desk.scores(last_bias, &["psnr_db"])[0]
         };
         let [drawn, mean] = ["drawn", "mean"].map(first_psnr);
         assert!(mean > drawn, "{kind}: {mean} {drawn}");

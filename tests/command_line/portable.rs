@@ -176,15 +176,8 @@ fn copy_folder(from: &Path, to: &Path) {
 
 /// Returns the headline metric of the last evaluation of a run: the PSNR in dB, or of a shape the Chamfer distance in percent.
 fn last_headline(desk: &Desk, run: &str) -> f64 {
-    let text = String::from_utf8(desk.read(&format!("{run}/evaluation.csv"))).unwrap();
-    let mut lines = text.lines();
-    let column = lines
-        .next()
-        .unwrap()
-        .split(',')
-        .position(|c| ["psnr_db", "chamfer_percent"].contains(&c));
-    let row: Vec<_> = lines.next_back().unwrap().split(',').collect();
-    row[column.unwrap()].parse().unwrap()
+    let scores = desk.scores(run, &["psnr_db", "chamfer_percent"]);
+    *scores.last().unwrap()
 }
 
 #[test]

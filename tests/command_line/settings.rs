@@ -6,12 +6,13 @@ use super::{Case, GOOD, assert_refused_cleanly, desk};
 use crate::support::desk::Desk;
 use crate::support::program::Ended;
 
-/// Asserts that each config is refused with its words. Line 1 of a config is `kind = "image"`, and the given text begins on line 2.
+/// Asserts that `check` and `run` refuse each config with its words. Line 1 of a config is `kind = "image"`, and the given text begins on line 2.
 #[track_caller]
 fn assert_configs_refused(configs: &[Case]) {
     let desk = desk();
     for (text, words) in configs {
         desk.write("bad.toml", format!("kind = \"image\"\n{text}\n"));
+        desk.run("check bad.toml").assert_refused(text, words);
         assert_refused_cleanly(&desk, "run bad.toml --out run", words);
     }
 }
@@ -85,7 +86,11 @@ fn a_bad_network_is_refused_with_file_line_and_key() {
         ),
         (
             "[field]\nhidden_features = 16384\nhidden_layers = 256",
-            &["`field.hidden_features` is 16384", "parameters"],
+            &[
+                "bad.toml:3:19",
+                "`field.hidden_features` is 16384",
+                "parameters",
+            ],
         ),
         (
             "[field]\nactivation = 'finer'\nlearn_omega = true",

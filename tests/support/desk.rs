@@ -48,6 +48,15 @@ impl Desk {
         fs::read(self.path(name)).unwrap()
     }
 
+    /// Returns the column of `evaluation.csv` of a run that has one of these names: a number for each evaluation.
+    pub fn scores(&self, run: &str, names: &[&str]) -> Vec<f64> {
+        let text = String::from_utf8(self.read(&format!("{run}/evaluation.csv"))).unwrap();
+        let mut rows = text.lines().map(|row| row.split(','));
+        let column = rows.next().unwrap().position(|name| names.contains(&name));
+        let score = |mut row: std::str::Split<'_, char>| row.nth(column.unwrap()).unwrap().parse();
+        rows.map(|row| score(row).unwrap()).collect()
+    }
+
     /// Writes an RGB picture with a ramp in each channel. The extension selects the format.
     pub fn write_picture(&self, name: &str, height: u32, width: u32) {
         let ramp = |x: u32, of: u32| (x * 255 / of) as u8;

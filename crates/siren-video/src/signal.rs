@@ -17,7 +17,7 @@ use crate::config::VideoSignalConfig;
 use crate::evaluate;
 use crate::field::ClipField;
 use crate::render::VideoMetadata;
-use crate::voxels::{VoxelSampler, Voxels, value_from_level};
+use crate::voxels::{self, Voxels, value_from_level};
 
 /// A clip as a fitting problem. The coordinates are time, row and column; targets are levels mapped to [−1, 1].
 pub struct Video {
@@ -71,11 +71,8 @@ impl Task for Video {
     }
 
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
-        let sampler = VoxelSampler {
-            voxels: Voxels::new(&self.clip, &self.grid, dtype, device),
-            sampling: self.sampling.clone(),
-            seed: self.seed,
-        };
+        let voxels = Voxels::new(&self.clip, &self.grid, dtype, device);
+        let sampler = voxels::sampler(voxels, &self.sampling, self.seed)?;
         Ok(vec![Constraint::new("voxels", sampler, ValueMse)])
     }
 

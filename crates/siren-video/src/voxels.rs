@@ -1,10 +1,10 @@
-//! The voxels of a clip as points, and samples of them that are drawn anew for every step.
+//! The voxels of a clip as points.
 
 use std::sync::{Arc, OnceLock};
 
 use candle_core::{DType, Device, Tensor};
 use siren_core::Result;
-use siren_core::signal::{Grid, Points, Sample, Sampler, Sampling, Stream};
+use siren_core::signal::{Grid, Points, Sample, Sampler, Sampling};
 
 use crate::clip::Clip;
 
@@ -75,23 +75,17 @@ impl Points for Voxels {
     }
 }
 
-/// Draws the voxels of each step, so that memory holds only the clip and the sample of one step.
-pub(crate) struct VoxelSampler {
-    pub(crate) voxels: Voxels,
-    pub(crate) sampling: Sampling,
-    pub(crate) seed: u64,
-}
-
-impl Sampler for VoxelSampler {
-    fn draw(&self, step: u64) -> Result<Sample> {
-        let voxels = self.voxels.count();
-        let Some(subset) = self.sampling.subset_of(voxels) else {
-            return self.voxels.sample(0..voxels);
-        };
-        let mut rng = Stream::SUBSET.rng(self.seed, step);
-        let indices = subset.indices(voxels, &mut rng);
-        self.voxels.sample(indices.into_iter())
-    }
+/// Makes a sampler that gives a device the voxels of each step. All of them as points would take eight times the memory of the clip.
+///
+/// # Errors
+/// Those of candle.
+pub(crate) fn sampler(
+    voxels: Voxels,
+    sampling: &Sampling,
+    seed: u64,
+) -> Result<impl Sampler + use<>> {
+    let drawn = sampling.sampler_of(voxels, seed)?;
+    Ok(move |step: u64| drawn.draw(step))
 }
 
 /// Maps a level of 0 to 255 to a value in [−1, 1], as in the authors' code.
@@ -111,21 +105,21 @@ mod tests {
     use super::*;
     use crate::clip::CHANNELS;
 
-    fn sampler(sampling: &Sampling, dtype: DType) -> VoxelSampler {
+    fn voxels(dtype: DType) -> Voxels {
         let (frames, height, width) = (2, 3, 5);
         let levels = (0..(frames * height * width * CHANNELS) as u8).collect();
         let clip = Clip::new(frames, height, width, CHANNELS, 10.0, levels).unwrap();
         let grid = Grid::new(&[frames, height, width], CoordinateRule::Stretch).unwrap();
-        VoxelSampler {
-            voxels: Voxels::new(&Arc::new(clip), &grid, dtype, &Device::Cpu),
-            sampling: sampling.clone(),
-            seed: 7,
-        }
+        Voxels::new(&Arc::new(clip), &grid, dtype, &Device::Cpu)
+    }
+
+    fn sampler_of(sampling: &Sampling, dtype: DType) -> impl Sampler + use<> {
+        sampler(voxels(dtype), sampling, 7).unwrap()
     }
 
     #[test]
     fn a_voxel_has_the_color_of_its_frame_row_and_column_and_levels_survive_a_round_trip() {
-        let whole = sampler(&Sampling::Whole, DType::F32).draw(0).unwrap();
+        let whole = sampler_of(&Sampling::Whole, DType::F32).draw(0).unwrap();
         let coords = whole.coords().to_vec2::<f32>().unwrap();
         let targets = whole.targets().unwrap().to_vec2::<f32>().unwrap();
         assert_eq!(coords.len(), 30);
@@ -138,11 +132,10 @@ mod tests {
             .collect();
         let first = 3 * index as u8;
         assert_eq!(bytes, [first, first + 1, first + 2]);
-        let double = sampler(&Sampling::Whole, DType::F64).draw(0).unwrap();
+        let double = sampler_of(&Sampling::Whole, DType::F64).draw(0).unwrap();
         let double = double.coords().to_vec2::<f64>().unwrap();
         assert_eq!(double[index], [1.0, 1.0, 0.5]);
-        let voxels = sampler(&Sampling::Whole, DType::F32).voxels;
-        let some = voxels.at(&[7, index as u32]).unwrap();
+        let some = voxels(DType::F32).at(&[7, index as u32]).unwrap();
         let some = some.coords().to_vec2::<f32>().unwrap();
         assert_eq!(some, [coords[7].clone(), coords[index].clone()]);
         assert!((0..=255).all(|b| level_from_value(value_from_level(b)) == b));
@@ -155,7 +148,7 @@ mod tests {
                 points: 20,
                 replacement,
             });
-            let subset = sampler(&sampling, DType::F32);
+            let subset = sampler_of(&sampling, DType::F32);
             let draw = |step| {
                 subset
                     .draw(step)

@@ -89,7 +89,7 @@ impl Values {
     /// [`Error::Io`](siren_core::Error::Io) if a temporary file cannot be read.
     ///
     /// # Panics
-    /// If the range ends after the last value, which is in memory.
+    /// If the range ends after the last value, and the values are in memory.
     pub fn read(&self, range: Range<usize>) -> Result<Cow<'_, [f32]>> {
         Ok(match self {
             Self::Bytes(bytes) => bytes[range].iter().map(|&byte| of_byte(byte)).collect(),

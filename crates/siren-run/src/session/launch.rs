@@ -137,7 +137,7 @@ pub fn check<D: Domain>(config: &Path, overrides: &[String], machine: &Machine) 
     machine.install(|| {
         let domain = D::open(&config).map_err(attribute)?;
         resolve(&mut config, &domain).map_err(attribute)?;
-        let model = initial_model::<D>(&config, domain.shape(), engine)?;
+        let model = initial_model::<D>(&config, domain.shape(), engine).map_err(attribute)?;
         if config.run.start_from.is_none() {
             siren_core::train::must_start(&domain, &model).map_err(attribute)?;
         }
@@ -209,7 +209,7 @@ fn resume_on_rank<D: Domain>(
         let constraints = domain.constraints(config.train.precision.dtype(), &Device::Cpu)?;
         let mut state = State::new(text.clone(), &domain)?;
         let trainer = if let Some(checkpoint) = checkpoint {
-            check_signal_unchanged(&folder, &checkpoint.state, domain.checksum()?)?;
+            check_signal_unchanged(&folder, &checkpoint.state, state.signal_checksum)?;
             let model = checkpointed_model::<D>(&config, &checkpoint, &path, engine)?;
             let mut trainer = Trainer::new(model, &config.train)?.among(ranks)?;
             checkpoint.restore(&mut trainer, &path)?;

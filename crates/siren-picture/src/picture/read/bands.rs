@@ -77,7 +77,7 @@ impl Bands {
     }
 
     /// Returns whether a picture whose samples need so many bytes is decoded in bands.
-    pub(super) fn take(&self, bytes: u64) -> bool {
+    pub(super) fn is_large(&self, bytes: u64) -> bool {
         bytes >= self.least
     }
 }

@@ -253,4 +253,4 @@ fn decoding_message(error: &TiffError) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -40,7 +40,7 @@ pub(super) fn read(
     let Some(row) = reader.output_line_size(width).filter(|&bytes| bytes > 0) else {
         return Ok(None);
     };
-    if !bands.take(row as u64 * u64::from(height)) {
+    if !bands.is_large(row as u64 * u64::from(height)) {
         return Ok(None);
     }
     let mut writer = BandWriter::new(bands, width as usize)?;

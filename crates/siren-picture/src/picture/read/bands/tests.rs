@@ -8,6 +8,7 @@ use tiff::encoder::{
 
 use super::*;
 use crate::picture::read::read;
+use crate::picture::read::tiff::tests::{Numbers, container};
 
 /// Rules by which every file is large, and a band has a few rows.
 fn bands(color: ColorMode) -> Bands {
@@ -331,44 +332,24 @@ impl Tiled {
         let tile = 256 * u32::from(self.bits) * u32::from(self.samples / planes) / 8;
         let start = 4096;
         let photometric = if self.samples < 3 { 1 } else { 2 };
-        let mut entries: Vec<(u16, Vec<u32>)> = vec![
-            (256, vec![self.width]),
-            (257, vec![self.height]),
-            (258, vec![u32::from(self.bits); usize::from(self.samples)]),
-            (259, vec![1]),
-            (262, vec![photometric]),
-            (274, vec![u32::from(self.orientation)]),
-            (277, vec![u32::from(self.samples)]),
-            (284, vec![u32::from(self.planar)]),
-            (322, vec![16]),
-            (323, vec![16]),
-            (324, (0..tiles).map(|k| start + k * tile).collect()),
-            (325, vec![tile; tiles as usize]),
+        let long = |tag: u16, values: Vec<u32>| (tag, Numbers::Long(values));
+        let mut tags = vec![
+            long(256, vec![self.width]),
+            long(257, vec![self.height]),
+            long(258, vec![u32::from(self.bits); usize::from(self.samples)]),
+            long(259, vec![1]),
+            long(262, vec![photometric]),
+            long(274, vec![u32::from(self.orientation)]),
+            long(277, vec![u32::from(self.samples)]),
+            long(284, vec![u32::from(self.planar)]),
+            long(322, vec![16]),
+            long(323, vec![16]),
+            long(324, (0..tiles).map(|k| start + k * tile).collect()),
+            long(325, vec![tile; tiles as usize]),
         ];
-        if let Some(extra) = self.extra {
-            entries.push((338, vec![u32::from(extra)]));
-        }
-        let mut file = b"II*\0\x08\0\0\0".to_vec();
-        file.extend((entries.len() as u16).to_le_bytes());
-        let mut long: Vec<u8> = Vec::new();
-        for (tag, values) in &entries {
-            let mut bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-            if bytes.len() > 4 {
-                let at = 512 + long.len() as u32;
-                long.extend(std::mem::replace(&mut bytes, at.to_le_bytes().to_vec()));
-            }
-            // One value of 16 bits is stored like one of 32.
-            let kind: u16 = if *tag == 338 { 3 } else { 4 };
-            file.extend([tag.to_le_bytes(), kind.to_le_bytes()].concat());
-            file.extend((values.len() as u32).to_le_bytes());
-            file.extend(bytes);
-        }
-        file.extend([0; 4]);
-        file.resize(512, 0);
-        file.extend(long);
-        file.resize(start as usize, 0);
-        file.extend(noise((tiles * tile) as usize));
-        file
+        let extra = self.extra.map(|extra| (338, Numbers::Short(vec![extra])));
+        tags.extend(extra);
+        container(tags, start as usize, &noise((tiles * tile) as usize))
     }
 }
 

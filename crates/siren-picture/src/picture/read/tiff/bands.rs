@@ -112,7 +112,7 @@ impl<R: BufRead + Seek> Chunks<R> {
         let is_expected = count.is_multiple_of(per_plane) && count / per_plane >= planes;
         let row_bits = size.width as u64 * layout.decoded as u64 * u64::from(layout.bits.max(8));
         let is_small_band = row_bits / 8 * rows as u64 <= MAX_BAND;
-        let is_large = bands.take(row_bits / 8 * size.height as u64);
+        let is_large = bands.is_large(row_bits / 8 * size.height as u64);
         let mut chunks = Self {
             decoder,
             layout,

@@ -45,26 +45,51 @@ fn tiff(height: u16, width: u16, tags: Tags, data: &[u8]) -> Vec<u8> {
         (278, &[height]),
         (279, &counts),
     ];
-    let mut all = [required, tags].concat();
-    all.sort_unstable();
+    let all = [required, tags].concat().into_iter();
+    let all = all.map(|(tag, values)| (tag, Numbers::Short(values.to_vec())));
+    container(all.collect(), 1024, data)
+}
+
+/// Values of a tag.
+pub(in crate::picture::read) enum Numbers {
+    Short(Vec<u16>),
+    Long(Vec<u32>),
+}
+
+/// Encodes a little-endian TIFF file of one directory, whose data begin at byte `start`.
+pub(in crate::picture::read) fn container(
+    mut tags: Vec<(u16, Numbers)>,
+    start: usize,
+    data: &[u8],
+) -> Vec<u8> {
+    tags.sort_by_key(|(tag, _)| *tag);
     let mut file = b"II*\0\x08\0\0\0".to_vec();
-    file.extend((all.len() as u16).to_le_bytes());
+    file.extend((tags.len() as u16).to_le_bytes());
     let mut long_values: Vec<u8> = Vec::new();
-    for (tag, values) in &all {
-        let mut bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    for (tag, values) in &tags {
+        let (kind, count, mut bytes): (u16, usize, Vec<u8>) = match values {
+            Numbers::Short(values) => {
+                let bytes = values.iter().flat_map(|v| v.to_le_bytes());
+                (3, values.len(), bytes.collect())
+            }
+            Numbers::Long(values) => {
+                let bytes = values.iter().flat_map(|v| v.to_le_bytes());
+                (4, values.len(), bytes.collect())
+            }
+        };
         if bytes.len() > 4 {
             let at = 512 + long_values.len() as u32;
             long_values.extend(std::mem::replace(&mut bytes, at.to_le_bytes().to_vec()));
         }
         bytes.resize(4, 0);
-        file.extend([tag.to_le_bytes(), 3_u16.to_le_bytes()].concat());
-        file.extend((values.len() as u32).to_le_bytes());
+        file.extend([tag.to_le_bytes(), kind.to_le_bytes()].concat());
+        file.extend((count as u32).to_le_bytes());
         file.extend(bytes);
     }
     file.extend([0; 4]);
     file.resize(512, 0);
     file.extend(long_values);
-    file.resize(1024, 0);
+    file.resize(start, 0);
     file.extend(data);
     file
 }
