@@ -252,7 +252,7 @@ pub fn order(case: &Case) -> Order {
 /// Makes the case's field.
 pub fn field(case: &Case, device: &Device) -> Result<Siren> {
     let config = SirenConfig {
-        hidden_features: case.width,
+        hidden_features: case.width.into(),
         hidden_layers: HIDDEN_LAYERS,
         ..SirenConfig::default()
     };

@@ -83,6 +83,20 @@ fn a_mosaic_that_does_not_fit_its_signal_is_refused_with_the_key() {
 }
 
 #[test]
+fn a_computed_width_is_written_into_the_config_of_the_run_and_resumes() {
+    let desk = desk_with_picture();
+    // 12 tiles of 371 parameters at a width of 16, and of 1,251 at 32.
+    desk.run("run good.toml --out run --set field.hidden_features=auto --set field.mosaic.parameters=5000")
+        .assert_success();
+    let written = std::fs::read_to_string(desk.path("run/config.toml")).unwrap();
+    assert!(written.contains("hidden_features = 16"), "{written}");
+    desk.run("resume run").assert_success();
+    desk.remove("run");
+    let line = "run good.toml --out run --set field={hidden_features='auto'}";
+    assert_refused_cleanly(&desk, line, &["field.hidden_features", "field.mosaic"]);
+}
+
+#[test]
 fn the_mean_as_last_bias_brings_the_first_evaluation_closer_to_the_picture() {
     let desk = desk_with_picture();
     let first_psnr = |last_bias: &str| {

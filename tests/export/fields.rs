@@ -34,7 +34,7 @@ pub fn field(config: &SirenConfig, inputs: usize, outputs: usize) -> Siren {
 /// Returns the config of a small network.
 fn small() -> SirenConfig {
     SirenConfig {
-        hidden_features: 18,
+        hidden_features: 18.into(),
         hidden_layers: 2,
         first_omega_0: 12.0.into(),
         hidden_omega_0: 12.0,
@@ -72,7 +72,7 @@ fn mosaic(dims: usize) -> MosaicConfig {
 /// Returns a mosaic of one channel in `dims` coordinates.
 pub fn mosaic_in(dims: usize) -> Example {
     let config = SirenConfig {
-        hidden_features: 9,
+        hidden_features: 9.into(),
         hidden_layers: 1,
         mosaic: Some(mosaic(dims)),
         ..small()
@@ -119,7 +119,7 @@ pub fn examples() -> Vec<Example> {
     };
     // Smaller, since compilers of shaders take seconds for the weights of twelve tiles.
     let with_tiles = |config: SirenConfig| SirenConfig {
-        hidden_features: 10,
+        hidden_features: 10.into(),
         hidden_layers: 1,
         mosaic: Some(mosaic(2)),
         ..config

@@ -11,7 +11,7 @@ const NOTE: &str = "It lacks <waves> & more.";
 #[test]
 fn every_format_states_what_its_values_lack() {
     let config = SirenConfig {
-        hidden_features: 8,
+        hidden_features: 8.into(),
         hidden_layers: 1,
         ..SirenConfig::default()
     };

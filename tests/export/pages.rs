@@ -184,7 +184,7 @@ fn assert_renders(config: &SirenConfig, engine: Engine, precision: WeightPrecisi
 
 fn network() -> SirenConfig {
     SirenConfig {
-        hidden_features: 32,
+        hidden_features: 32.into(),
         ..SirenConfig::default()
     }
 }

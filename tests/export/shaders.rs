@@ -125,7 +125,7 @@ fn a_network_too_large_for_glsl_is_refused_with_the_formats_that_hold_it() {
 #[test]
 fn a_mosaic_too_large_for_glsl_is_refused_with_its_number_of_constants() {
     let config = SirenConfig {
-        hidden_features: 32,
+        hidden_features: 32.into(),
         mosaic: Some(MosaicConfig {
             tile: vec![8],
             sides: vec![16, 40],

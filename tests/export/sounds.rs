@@ -25,7 +25,7 @@ AudioBufferSourceNode.prototype.start = function (at) {
 
 fn config() -> SirenConfig {
     SirenConfig {
-        hidden_features: 16,
+        hidden_features: 16.into(),
         hidden_layers: 1,
         first_omega_0: 300.0.into(),
         ..SirenConfig::default()

@@ -284,6 +284,7 @@ impl<'a> Page<'a> {
                 (Value::Array(vec![point]), "[[number, number], …]")
             }
             Kind::Number => (Value::Float(0.5), "number"),
+            Kind::Whole => (Value::Integer(8), "whole number"),
             other => panic!("no sample for a variant that holds {other:?}"),
         };
         let mut forms = Vec::new();

@@ -137,7 +137,7 @@ fn config_type(item: &Item, krate: &str) -> Option<ConfigType> {
 }
 
 /// Types that implement both `Serialize` and `Deserialize` by hand.
-const WRITTEN_BY_HAND: [&str; 2] = ["Omega", "PositionsConfig"];
+const WRITTEN_BY_HAND: [&str; 3] = ["Omega", "PositionsConfig", "Width"];
 
 fn is_public(visibility: &syn::Visibility) -> bool {
     matches!(visibility, syn::Visibility::Public(_))

@@ -11,7 +11,7 @@ pub(crate) fn main() -> siren_core::Result<()> {
 
     let audio = Audio::new(sound, &AudioSignalConfig::default(), 0)?;
     let mut config = audio.recipe();
-    config.field.hidden_features = 64;
+    config.field.hidden_features = 64.into();
     config.train.steps = 300;
     config.train.learning_rate = 2e-3;
     let mut fit = Fit::new(&audio, &config)?;

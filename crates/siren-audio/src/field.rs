@@ -164,7 +164,7 @@ mod tests {
         let mut config = audio.recipe();
         config.train.steps = 150;
         config.train.learning_rate = 2e-3;
-        config.field.hidden_features = 16;
+        config.field.hidden_features = 16.into();
         config.field.hidden_layers = 1;
         let mut fit = Fit::on(&audio, &config, dtype, &Device::Cpu).unwrap();
         fit.run().unwrap();
@@ -247,7 +247,7 @@ mod tests {
                 samples_per_side: None,
             };
             let config = SirenConfig {
-                hidden_features: 2,
+                hidden_features: 2.into(),
                 ..SirenConfig::default()
             };
             let mut rng = Stream::PARAMETERS.rng(0, 0);

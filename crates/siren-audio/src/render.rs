@@ -198,7 +198,7 @@ mod tests {
     /// Returns the field `sin(40 t)`.
     fn wave(dtype: DType) -> Siren {
         let config = SirenConfig {
-            hidden_features: 1,
+            hidden_features: 1.into(),
             hidden_layers: 0,
             first_omega_0: 40.0.into(),
             ..SirenConfig::default()

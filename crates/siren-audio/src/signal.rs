@@ -48,6 +48,11 @@ impl Task for Audio {
         Grid::new(&[self.sound.frames()], CoordinateRule::Stretch).ok()
     }
 
+    fn points_per_step(&self) -> Option<usize> {
+        let subset = self.sampling.subset_of(self.sound.frames());
+        subset.map(|subset| subset.points)
+    }
+
     fn points(&self, dtype: DType, device: &Device) -> Result<Option<Box<dyn Points>>> {
         Ok(Some(Box::new(self.raster()?.sample(dtype, device)?)))
     }

@@ -91,7 +91,7 @@ fn relative_error(field: &Siren) -> Result<f64> {
 /// Fits a field, and prints its error ten times.
 fn fit(name: &str, train: &TrainConfig) -> Result<()> {
     let config = SirenConfig {
-        hidden_features: 64,
+        hidden_features: 64.into(),
         hidden_layers: 2,
         first_omega_0: 10.0.into(),
         hidden_omega_0: 3.0,

@@ -38,7 +38,7 @@
 //! let constraints = [Constraint::new("points", WholeSampler::new(sample), ValueMse)];
 //!
 //! let config = SirenConfig {
-//!     hidden_features: 32,
+//!     hidden_features: 32.into(),
 //!     hidden_layers: 1,
 //!     first_omega_0: 5.0.into(),
 //!     hidden_omega_0: 5.0,
@@ -116,7 +116,7 @@
 //!     Constraint::new("start", WholeSampler::new(start), ValueMse).weighted(10.0),
 //! ];
 //! # let config = SirenConfig {
-//! #     hidden_features: 32,
+//! #     hidden_features: 32.into(),
 //! #     hidden_layers: 1,
 //! #     first_omega_0: 5.0.into(),
 //! #     hidden_omega_0: 5.0,

@@ -15,7 +15,7 @@ const ROUNDED_STEPS: u64 = 18;
 
 fn config(width: usize) -> SirenConfig {
     SirenConfig {
-        hidden_features: width,
+        hidden_features: width.into(),
         hidden_layers: 2,
         first_omega_0: 10.0.into(),
         ..SirenConfig::default()

@@ -112,7 +112,7 @@ fn every_activation_and_encoding_agrees_with_the_cpu_at_every_order() {
                 encoding,
                 first_omega_0: 3.0.into(),
                 hidden_omega_0: 3.0,
-                hidden_features: 17,
+                hidden_features: 17.into(),
                 hidden_layers: 2,
                 ..SirenConfig::default()
             };
@@ -135,7 +135,7 @@ fn single_precision_agrees_with_the_cpu_at_the_papers_width() {
     let device = Device::new_cuda(0).expect("a CUDA device");
     for (hidden_features, learn_omega) in [(64, false), (256, false), (256, true)] {
         let config = SirenConfig {
-            hidden_features,
+            hidden_features: hidden_features.into(),
             learn_omega,
             ..SirenConfig::default()
         };
@@ -153,7 +153,7 @@ fn single_precision_agrees_with_the_cpu_at_the_papers_width() {
 fn evaluation_in_several_chunks_agrees_with_the_cpu() {
     let device = Device::new_cuda(0).expect("a CUDA device");
     let config = SirenConfig {
-        hidden_features: 1024,
+        hidden_features: 1024.into(),
         hidden_layers: 1,
         ..SirenConfig::default()
     };
@@ -193,7 +193,7 @@ fn trained(field: Siren, points: usize, steps: usize) -> [Tensor; 2] {
 fn steps_of_several_chunks_agree_with_the_cpu_and_give_the_same_bits_every_time() {
     let device = Device::new_cuda(0).expect("a CUDA device");
     let config = SirenConfig {
-        hidden_features: 1024,
+        hidden_features: 1024.into(),
         hidden_layers: 1,
         ..SirenConfig::default()
     };
@@ -226,7 +226,7 @@ mod engine {
         SirenConfig {
             first_omega_0: 3.0.into(),
             hidden_omega_0: 3.0,
-            hidden_features: 24,
+            hidden_features: 24.into(),
             hidden_layers: 1,
             ..SirenConfig::default()
         }

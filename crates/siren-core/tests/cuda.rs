@@ -43,7 +43,7 @@ fn config() -> SirenConfig {
     SirenConfig {
         first_omega_0: 3.0.into(),
         hidden_omega_0: 3.0,
-        hidden_features: 24,
+        hidden_features: 24.into(),
         hidden_layers: 1,
         ..SirenConfig::default()
     }

@@ -43,7 +43,7 @@ impl Objective for Oscillator {
 #[test]
 fn an_objective_sees_coordinates_named_columns_the_step_and_a_coefficient_that_it_learns() {
     let config = SirenConfig {
-        hidden_features: 24,
+        hidden_features: 24.into(),
         hidden_layers: 1,
         first_omega_0: 4.0.into(),
         hidden_omega_0: 4.0,

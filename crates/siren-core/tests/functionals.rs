@@ -13,7 +13,7 @@ const POINTS: usize = 9001;
 
 fn field(channels: usize, dtype: DType) -> Siren {
     let config = SirenConfig {
-        hidden_features: 24,
+        hidden_features: 24.into(),
         hidden_layers: 2,
         first_omega_0: 10.0.into(),
         ..SirenConfig::default()

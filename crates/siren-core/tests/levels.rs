@@ -37,7 +37,7 @@ impl Case {
     fn config(&self) -> SirenConfig {
         SirenConfig {
             activation: self.activation,
-            hidden_features: self.width,
+            hidden_features: self.width.into(),
             hidden_layers: 1,
             first_omega_0: 3.0.into(),
             hidden_omega_0: 3.0,

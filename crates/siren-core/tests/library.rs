@@ -17,7 +17,7 @@ use siren_core::{Error, Result};
 
 fn config() -> SirenConfig {
     SirenConfig {
-        hidden_features: 32,
+        hidden_features: 32.into(),
         hidden_layers: 1,
         first_omega_0: 10.0.into(),
         ..SirenConfig::default()

@@ -154,7 +154,7 @@ fn every_activation_and_encoding_agrees_with_candle_at_every_order() {
                 encoding,
                 first_omega_0: 3.0.into(),
                 hidden_omega_0: 3.0,
-                hidden_features: 9,
+                hidden_features: 9.into(),
                 hidden_layers: 2,
                 ..SirenConfig::default()
             };
@@ -186,7 +186,7 @@ fn wide_encodings_agree_with_candle() {
             encoding,
             first_omega_0: 0.5.into(),
             hidden_omega_0: 2.0,
-            hidden_features: 20,
+            hidden_features: 20.into(),
             hidden_layers: 1,
             ..SirenConfig::default()
         };
@@ -210,7 +210,7 @@ proptest! {
             encoding: encodings()[kind / 7].clone(),
             first_omega_0: 2.0.into(),
             hidden_omega_0: 2.0,
-            hidden_features: width,
+            hidden_features: width.into(),
             hidden_layers: layers,
             ..SirenConfig::default()
         };
@@ -225,7 +225,7 @@ fn with_learned_frequencies(activation: Activation) -> (SirenConfig, Siren) {
         learn_omega: true,
         first_omega_0: 3.0.into(),
         hidden_omega_0: 3.0,
-        hidden_features: 9,
+        hidden_features: 9.into(),
         hidden_layers: 2,
         ..SirenConfig::default()
     };

@@ -23,7 +23,7 @@ fn on_ranks<T: Send>(count: usize, run: impl Fn(Ranks) -> T + Sync) -> Vec<T> {
 
 fn config() -> SirenConfig {
     SirenConfig {
-        hidden_features: 16,
+        hidden_features: 16.into(),
         hidden_layers: 1,
         first_omega_0: 10.0.into(),
         learn_omega: true,

@@ -24,7 +24,7 @@ const UNITS: usize = 4096;
 /// The output layer of a SIREN is initialized like a hidden layer, so the arguments are the outputs times ω₀.
 fn preactivations(width: usize, depth: usize, bias: BiasInit, coords: &Tensor) -> Vec<f64> {
     let config = SirenConfig {
-        hidden_features: width,
+        hidden_features: width.into(),
         hidden_layers: depth,
         bias,
         ..SirenConfig::default()
@@ -124,7 +124,7 @@ fn a_shift_of_the_input_by_a_thousand_keeps_the_standard_deviation_of_preactivat
 /// Returns a small sine network of two coordinates and two outputs.
 fn field() -> Siren {
     let config = SirenConfig {
-        hidden_features: 24,
+        hidden_features: 24.into(),
         hidden_layers: 2,
         first_omega_0: 4.0.into(),
         hidden_omega_0: 4.0,
@@ -217,7 +217,7 @@ fn harmonics_of_a_two_layer_siren_are_products_of_bessel_functions_within_the_tu
         })
     };
     let config = SirenConfig {
-        hidden_features: 2,
+        hidden_features: 2.into(),
         hidden_layers: 1,
         first_omega_0: 1.0.into(),
         hidden_omega_0: 1.0,

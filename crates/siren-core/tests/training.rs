@@ -16,7 +16,7 @@ const SIDE: usize = 24;
 
 fn field(seed: u64, dtype: DType) -> Siren {
     let config = SirenConfig {
-        hidden_features: 16,
+        hidden_features: 16.into(),
         hidden_layers: 1,
         first_omega_0: 10.0.into(),
         ..SirenConfig::default()

@@ -260,7 +260,7 @@ mod tests {
         for activation in Activation::ALL {
             let config = SirenConfig {
                 activation,
-                hidden_features: 1,
+                hidden_features: 1.into(),
                 hidden_layers: 0,
                 first_omega_0: 3.0.into(),
                 ..SirenConfig::default()

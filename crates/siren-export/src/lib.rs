@@ -9,7 +9,7 @@
 //!
 //! # fn main() -> siren_core::Result<()> {
 //! # let folder = tempfile::tempdir().unwrap();
-//! let config = SirenConfig { hidden_features: 16, ..SirenConfig::default() };
+//! let config = SirenConfig { hidden_features: 16.into(), ..SirenConfig::default() };
 //! let field = config.init_seeded(FieldShape::new(2, 1), 0)?;
 //! let look = Look {
 //!     values: Values::Intensity,
@@ -167,7 +167,7 @@ mod tests {
 
     fn field(outputs: usize) -> Siren {
         let config = SirenConfig {
-            hidden_features: 4,
+            hidden_features: 4.into(),
             hidden_layers: 1,
             ..SirenConfig::default()
         };

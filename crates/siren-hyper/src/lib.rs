@@ -36,7 +36,7 @@
 //!     let task = Hyper::new(Dataset::new(&faces, split)?, &signal, &objective, 0)?;
 //!
 //!     let mut config = FitConfig::<HyperModelConfig>::default();
-//!     config.field.hidden_features = 32;
+//!     config.field.hidden_features = 32.into();
 //!     config.field.hidden_layers = 1;
 //!     config.model.encoder_activation = EncoderActivation::Relu;
 //!     config.model.encoder_features = 64;

@@ -58,7 +58,7 @@ impl Golden {
 
     fn model(&self, dtype: DType) -> HyperNetwork {
         let field = SirenConfig {
-            hidden_features: 8,
+            hidden_features: 8.into(),
             hidden_layers: 1,
             ..SirenConfig::default()
         };

@@ -10,7 +10,7 @@ fn main() -> siren_core::Result<()> {
     let image = Image::from_picture(Picture::from_rgb8(Size { height, width }, &bytes)?)?;
 
     let mut config = FitConfig::default();
-    config.field.hidden_features = 64;
+    config.field.hidden_features = 64.into();
     config.train.steps = 200;
     config.train.learning_rate = 1e-3;
     let mut fit = Fit::new(&image, &config)?;

@@ -92,7 +92,7 @@ mod tests {
         let objective = ImageObjectiveConfig::default();
         let image = Image::new(picture, &signal, &objective, 3).unwrap();
         let mut config = FitConfig::default();
-        config.field.hidden_features = 16;
+        config.field.hidden_features = 16.into();
         config.field.hidden_layers = 1;
         if is_part {
             config.field.first_omega_0 = 5.0.into();

@@ -65,6 +65,11 @@ impl Task for Image {
         Some(self.grid.clone())
     }
 
+    fn points_per_step(&self) -> Option<usize> {
+        let subset = self.sampling.subset_of(self.grid.points());
+        subset.map(|subset| subset.points)
+    }
+
     fn points(&self, dtype: DType, device: &Device) -> Result<Option<Box<dyn Points>>> {
         Ok(Some(Box::new(self.pixels(dtype, device)?)))
     }

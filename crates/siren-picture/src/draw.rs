@@ -244,7 +244,7 @@ mod tests {
     /// Returns the field `sin(a · row + b · column)`, with row and column in coordinates.
     fn wave(a: f64, b: f64) -> Siren {
         let config = SirenConfig {
-            hidden_features: 1,
+            hidden_features: 1.into(),
             hidden_layers: 0,
             first_omega_0: 1.0.into(),
             ..SirenConfig::default()

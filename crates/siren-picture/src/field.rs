@@ -183,7 +183,7 @@ mod tests {
 
     fn siren(coordinates: usize, channels: usize, dtype: DType) -> Siren {
         let config = SirenConfig {
-            hidden_features: 8,
+            hidden_features: 8.into(),
             hidden_layers: 1,
             ..SirenConfig::default()
         };

@@ -14,7 +14,7 @@ fn main() -> siren_core::Result<()> {
     let poisson = Poisson::from_picture(picture)?;
 
     let mut config = FitConfig::default();
-    config.field.hidden_features = 64;
+    config.field.hidden_features = 64.into();
     config.train.steps = 200;
     config.train.learning_rate = 1e-3;
     let mut fit = Fit::new(&poisson, &config)?;

@@ -71,6 +71,11 @@ impl Task for Poisson {
         Some(self.grid.clone())
     }
 
+    fn points_per_step(&self) -> Option<usize> {
+        let subset = self.sampling.subset_of(self.grid.points());
+        subset.map(|subset| subset.points)
+    }
+
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
         let targets = self.field_targets();
         let shares = self.shares(&targets);

@@ -24,7 +24,7 @@ fn picture(phase: f32) -> Picture {
 
 fn config(steps: u64) -> FitConfig {
     let mut config = FitConfig::default();
-    config.field.hidden_features = 32;
+    config.field.hidden_features = 32.into();
     config.field.hidden_layers = 1;
     config.field.first_omega_0 = Omega::Given(5.0);
     config.train.steps = steps;

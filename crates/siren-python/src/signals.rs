@@ -420,6 +420,11 @@ impl Task for Points {
         Grid::new(sides, CoordinateRule::Stretch).ok()
     }
 
+    fn points_per_step(&self) -> Option<usize> {
+        let subset = self.sampling.subset_of(self.sample.len());
+        subset.map(|subset| subset.points)
+    }
+
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {
         let to = |tensor: &Tensor| {
             Ok::<_, siren_core::Error>(tensor.to_dtype(dtype)?.to_device(device)?)

@@ -20,7 +20,7 @@ fn golden(name: &str) -> PathBuf {
 /// Returns the config of the network in `authors_state_dict.pth`: 2 → 8 → 8 → 1.
 fn config() -> SirenConfig {
     SirenConfig {
-        hidden_features: 8,
+        hidden_features: 8.into(),
         hidden_layers: 1,
         ..SirenConfig::default()
     }

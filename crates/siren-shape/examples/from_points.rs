@@ -22,7 +22,7 @@ pub(crate) fn main() -> siren_core::Result<()> {
     let shape = Shape::from_points(PointCloud { points, normals })?;
 
     let mut config = shape.recipe();
-    config.field.hidden_features = 64;
+    config.field.hidden_features = 64.into();
     config.field.hidden_layers = 2;
     config.field.first_omega_0 = 5.0.into(); // low: a torus has no fine detail
     config.field.hidden_omega_0 = 5.0;

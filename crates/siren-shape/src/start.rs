@@ -39,11 +39,12 @@ pub(crate) fn smoothed(field: Siren) -> Result<Siren> {
     {
         return Ok(field);
     }
-    let units = config.hidden_features;
-    let connected = ((CONNECTED * units as f64) as usize).max(1);
-    let Some(first_omega) = config.first_omega_0.given() else {
+    let (Some(units), Some(first_omega)) =
+        (config.hidden_features.given(), config.first_omega_0.given())
+    else {
         return Ok(field);
     };
+    let connected = ((CONNECTED * units as f64) as usize).max(1);
     // The paper draws these weights from U(±1/3).
     let slow = 3.0 * LOW_FREQUENCY / first_omega;
     let factors = |connected_ones: f64, others: f64| -> Vec<f64> {
@@ -120,7 +121,7 @@ mod tests {
     fn the_field_becomes_the_signed_distance_of_a_sphere() {
         let shape = FieldShape::new(3, 1);
         let config = SirenConfig {
-            hidden_features: 32,
+            hidden_features: 32.into(),
             hidden_layers: 1,
             ..SirenConfig::default()
         };

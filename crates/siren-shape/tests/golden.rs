@@ -34,7 +34,7 @@ impl Golden {
             samples_per_side: None,
         };
         let config = SirenConfig {
-            hidden_features: 24,
+            hidden_features: 24.into(),
             hidden_layers: 2,
             ..SirenConfig::default()
         };

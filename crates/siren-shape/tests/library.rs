@@ -62,7 +62,7 @@ fn signal() -> ShapeSignalConfig {
 
 fn config(steps: u64) -> FitConfig {
     let mut config = FitConfig::default();
-    config.field.hidden_features = 32;
+    config.field.hidden_features = 32.into();
     config.field.hidden_layers = 2;
     config.field.first_omega_0 = Omega::Given(5.0);
     config.field.hidden_omega_0 = 5.0;

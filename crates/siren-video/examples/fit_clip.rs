@@ -20,7 +20,7 @@ pub(crate) fn main() -> siren_core::Result<()> {
 
     let video = Video::new(clip, &VideoSignalConfig::default(), 0)?;
     let mut config = video.recipe();
-    config.field.hidden_features = 32;
+    config.field.hidden_features = 32.into();
     config.train.steps = 200;
     let mut fit = Fit::new(&video, &config)?;
     fit.run()?;

@@ -225,7 +225,7 @@ mod tests {
         let video = Video::new(ramp(), &signal, 0).unwrap();
         let mut config = video.recipe();
         config.train.steps = 150;
-        config.field.hidden_features = 16;
+        config.field.hidden_features = 16.into();
         config.field.hidden_layers = 1;
         config.field.first_omega_0 = 3.0.into();
         let mut fit = Fit::on(&video, &config, dtype, &Device::Cpu).unwrap();
@@ -294,7 +294,7 @@ mod tests {
                 samples_per_side: None,
             };
             let config = SirenConfig {
-                hidden_features: 2,
+                hidden_features: 2.into(),
                 ..SirenConfig::default()
             };
             let mut rng = Stream::PARAMETERS.rng(0, 0);

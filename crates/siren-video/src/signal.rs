@@ -65,6 +65,11 @@ impl Task for Video {
         Some(self.grid.clone())
     }
 
+    fn points_per_step(&self) -> Option<usize> {
+        let subset = self.sampling.subset_of(self.grid.points());
+        subset.map(|subset| subset.points)
+    }
+
     fn points(&self, dtype: DType, device: &Device) -> Result<Option<Box<dyn Points>>> {
         let voxels = Voxels::new(&self.clip, &self.grid, dtype, device);
         Ok(Some(Box::new(voxels)))
@@ -112,7 +117,7 @@ impl Video {
         FitConfig {
             seed: self.seed,
             field: SirenConfig {
-                hidden_features: 128,
+                hidden_features: 128.into(),
                 ..SirenConfig::default()
             },
             train: TrainConfig {

@@ -127,7 +127,7 @@ mod tests {
 
     fn field(inputs: usize, outputs: usize) -> Siren {
         let config = SirenConfig {
-            hidden_features: 8,
+            hidden_features: 8.into(),
             hidden_layers: 1,
             ..SirenConfig::default()
         };

@@ -270,7 +270,7 @@ mod tests {
 
     fn network(channels: usize) -> Siren {
         let config = SirenConfig {
-            hidden_features: 16,
+            hidden_features: 16.into(),
             hidden_layers: 1,
             first_omega_0: 15.0.into(),
             hidden_omega_0: 5.0,

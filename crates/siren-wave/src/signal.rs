@@ -114,7 +114,7 @@ impl Waves {
         FitConfig {
             seed: self.seed,
             field: SirenConfig {
-                hidden_features: 64,
+                hidden_features: 64.into(),
                 hidden_layers: 2,
                 first_omega_0: 15.0.into(),
                 hidden_omega_0: 10.0,

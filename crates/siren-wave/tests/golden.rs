@@ -110,7 +110,7 @@ impl Golden {
 
     fn trainer(&self, channels: usize) -> Trainer {
         let config = SirenConfig {
-            hidden_features: 24,
+            hidden_features: 24.into(),
             hidden_layers: 2,
             ..SirenConfig::default()
         };

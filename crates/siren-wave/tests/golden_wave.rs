@@ -31,7 +31,7 @@ impl Golden {
 
     fn trainer(&self, dtype: DType) -> Trainer {
         let config = SirenConfig {
-            hidden_features: 24,
+            hidden_features: 24.into(),
             hidden_layers: 2,
             ..SirenConfig::default()
         };

@@ -82,7 +82,7 @@ fn the_recipe_of_every_problem_and_norm_fits_it() {
         let waves = Waves::from_config(&signal, &objective, 3).unwrap();
         let mut recipe = waves.recipe();
         assert_eq!(recipe.seed, 3);
-        recipe.field.hidden_features = 8;
+        recipe.field.hidden_features = 8.into();
         let mut fit = Fit::new(&waves, &recipe).unwrap();
         fit.step().unwrap();
         let metrics = fit.evaluate().unwrap();

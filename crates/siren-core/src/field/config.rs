@@ -7,6 +7,7 @@ use super::encoding::{Encoding, positive_single};
 use super::mosaic::MosaicConfig;
 use super::omega::{AUTO, Omega, WeightNoise};
 use super::plan::parameters_of_one;
+use super::width::Width;
 use crate::error::{Error, Result};
 
 /// Architecture and initialization of the network, an MLP whose hidden layers share one activation.
@@ -24,8 +25,8 @@ pub struct SirenConfig {
     pub hidden_omega_0: f64,
     /// Learns a factor s of ω₀ in every hidden layer, `sin(s ω₀ z)`; s starts at 1. For `sine` and `sinc` only.
     pub learn_omega: bool,
-    /// Width of the hidden layers.
-    pub hidden_features: usize,
+    /// Width of the hidden layers. `"auto"` computes that of a mosaic's tiles from their parameters and the number of samples in a step.
+    pub hidden_features: Width,
     /// Number of layers between the first and the last (the authors' `num_hidden_layers`). The network has `hidden_layers + 1` activations.
     pub hidden_layers: usize,
     /// Initialization of the weights.
@@ -105,7 +106,7 @@ impl Default for SirenConfig {
             first_omega_0: Omega::Given(30.0),
             hidden_omega_0: 30.0,
             learn_omega: false,
-            hidden_features: 256,
+            hidden_features: Width::Given(256),
             hidden_layers: 3,
             init: WeightInit::Authors,
             weight_scale: 1.0,
@@ -125,10 +126,7 @@ impl SirenConfig {
     /// # Errors
     /// [`Error::InvalidValue`] with the full key, such as `field.hidden_features`.
     pub fn validate(&self) -> Result<()> {
-        if !(1..=16_384).contains(&self.hidden_features) {
-            let key = "field.hidden_features";
-            return Err(Error::invalid(key, self.hidden_features, "1 to 16384"));
-        }
+        self.validate_width()?;
         if self.hidden_layers > 256 {
             let key = "field.hidden_layers";
             return Err(Error::invalid(key, self.hidden_layers, "0 to 256"));
@@ -160,6 +158,19 @@ impl SirenConfig {
             }
         }
         self.encoding.validate()
+    }
+
+    /// Checks `hidden_features`.
+    fn validate_width(&self) -> Result<()> {
+        let expected = match self.hidden_features {
+            Width::Given(width) if !(1..=16_384).contains(&width) => "1 to 16384",
+            Width::Auto if self.mosaic.is_none() => {
+                "a number without `field.mosaic`: the width is computed for tiles alone"
+            }
+            _ => return Ok(()),
+        };
+        let key = "field.hidden_features";
+        Err(Error::invalid(key, self.hidden_features, expected))
     }
 
     /// Checks `weight_noise`.
@@ -204,19 +215,29 @@ impl SirenConfig {
         }
     }
 
-    /// Computes the sides of a mosaic's tiles for a signal of `shape`, if they are not given.
+    /// Computes the width of a mosaic's tiles and their sides for a signal of `shape`, if they are not given. `samples_per_step` is the number of samples
+    /// in a step of the training; `None` for all samples of the grid.
     ///
     /// # Errors
     /// [`Error::InvalidValue`] if there is a mosaic, and it has no grid or does not fit it.
-    pub fn lay_tiles(&mut self, shape: FieldShape) -> Result<()> {
-        let Some(mosaic) = &self.mosaic else {
+    pub fn lay_tiles(&mut self, shape: FieldShape, samples_per_step: Option<usize>) -> Result<()> {
+        let Some(mut mosaic) = self.mosaic.clone() else {
             return Ok(());
         };
         mosaic.validate_for(shape.in_features)?;
-        let mut resolved = mosaic.clone();
-        resolved.resolve(parameters_of_one(self, shape))?;
-        resolved.validate()?;
-        self.mosaic = Some(resolved);
+        if self.hidden_features == Width::Auto {
+            let parameters_of = |width: usize| {
+                let of_width = Self {
+                    hidden_features: Width::Given(width),
+                    ..self.clone()
+                };
+                parameters_of_one(&of_width, shape)
+            };
+            self.hidden_features = mosaic.width(samples_per_step, parameters_of);
+        }
+        mosaic.resolve(parameters_of_one(self, shape))?;
+        mosaic.validate()?;
+        self.mosaic = Some(mosaic);
         Ok(())
     }
 
@@ -227,6 +248,10 @@ impl SirenConfig {
         {
             let expected = "given before a network is made: `SirenConfig::lay_tiles` computes it";
             return Err(Error::invalid("field.mosaic.tile", "unknown", expected));
+        }
+        if self.hidden_features == Width::Auto {
+            let expected = "a number before a network is made: `SirenConfig::lay_tiles` computes it for the tiles of a mosaic";
+            return Err(Error::invalid("field.hidden_features", AUTO, expected));
         }
         let Some(key) = self.asks_for_spectrum() else {
             return Ok(());
@@ -273,7 +298,7 @@ mod tests {
     #[test]
     fn a_network_of_too_many_parameters_is_refused_before_parameters_are_drawn() {
         let config = SirenConfig {
-            hidden_features: 16_384,
+            hidden_features: 16_384.into(),
             hidden_layers: 256,
             ..SirenConfig::default()
         };

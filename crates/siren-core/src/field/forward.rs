@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn a_backward_pass_gives_the_gradient_of_one_graph_and_the_second_one_the_same_bits() {
         let config = SirenConfig {
-            hidden_features: 16,
+            hidden_features: 16.into(),
             hidden_layers: 1,
             learn_omega: true,
             ..SirenConfig::default()

@@ -217,7 +217,7 @@ mod tests {
             let config = SirenConfig {
                 activation,
                 init: WeightInit::Vi3nr,
-                hidden_features: WIDTH,
+                hidden_features: WIDTH.into(),
                 ..SirenConfig::default()
             };
             let pointwise = activation.hidden_pointwise(config.hidden_omega_0);

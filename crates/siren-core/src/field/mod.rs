@@ -28,6 +28,7 @@ mod rounded;
 mod siren;
 pub mod tensor;
 mod tiles;
+mod width;
 
 pub use siren_kernel::network::{
     Dense, Features, InvalidTrace, Order, Plan, Trace, WaveFeature, Waves,
@@ -59,3 +60,4 @@ pub(crate) use self::resident::{
 };
 pub use self::resting::{RestingTiles, TileError};
 pub use self::siren::Siren;
+pub use self::width::Width;

@@ -452,7 +452,7 @@ mod tests {
     #[test]
     fn a_backend_of_one_file_evaluates_and_trains_networks() {
         let config = SirenConfig {
-            hidden_features: 24,
+            hidden_features: 24.into(),
             hidden_layers: 1,
             ..SirenConfig::default()
         };

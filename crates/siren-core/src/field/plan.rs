@@ -49,13 +49,15 @@ pub(super) fn lay_out(
         }
     };
     let last = config.hidden_layers + 1;
+    // `must_be_resolved` has refused `"auto"`.
+    let width = config.hidden_features.given().unwrap_or_default();
     let mut layers = Vec::new();
     let mut fan_in = features.count(dims);
     for index in 0..=last {
         let (fan_out, pointwise) = if index == last {
             (shape.out_features, siren_kernel::Pointwise::Linear)
         } else {
-            (config.hidden_features, pointwise(config, index))
+            (width, pointwise(config, index))
         };
         let weight_role = if index == 0 || index == last {
             Role::OuterWeight

@@ -25,7 +25,7 @@ impl Network {
     ///     extents: vec![1.0, 1.0],
     ///     ..MosaicConfig::default()
     /// };
-    /// let config = SirenConfig { hidden_features: 4, mosaic: Some(mosaic), ..SirenConfig::default() };
+    /// let config = SirenConfig { hidden_features: 4.into(), mosaic: Some(mosaic), ..SirenConfig::default() };
     /// let field = config.init_seeded(FieldShape::new(2, 1), 0)?;
     /// let network = field.network();
     /// assert_eq!(network.tiles(), 2 * 3);

@@ -248,7 +248,7 @@ mod tests {
 
     fn trainer(config: &TrainConfig) -> Trainer<Siren> {
         let field = SirenConfig {
-            hidden_features: 4,
+            hidden_features: 4.into(),
             ..SirenConfig::default()
         };
         let field = field.init_seeded(FieldShape::new(1, 1), 0).unwrap();

@@ -159,7 +159,7 @@ pub fn resolve(field: &mut SirenConfig, task: &impl Task, learning_rate: f64) ->
         mosaic.extents = axes.map(|axis| grid.extent(axis)).collect();
         mosaic.sides = grid.sides().to_vec();
     }
-    field.lay_tiles(task.shape())?;
+    field.lay_tiles(task.shape(), task.points_per_step())?;
     let Some(key) = field.asks_for_spectrum() else {
         return Ok(());
     };

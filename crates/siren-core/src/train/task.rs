@@ -27,6 +27,11 @@ pub trait Task {
         None
     }
 
+    /// Returns how many points of the grid a step of the fit sees, for the width of a mosaic's tiles; `None` for all of them.
+    fn points_per_step(&self) -> Option<usize> {
+        None
+    }
+
     /// Returns the points of the signal, with the values that a field should have there as targets, in `f32` or `f64` on a device; `None` if the signal
     /// has no such points. `field.last_bias` starts at their mean, if it says so.
     ///

@@ -7,13 +7,13 @@ use candle_core::{DType, Device, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use siren_core::field::{
-    Activation, FieldShape, MosaicConfig, Order, Siren, SirenConfig, Trace, differentiate,
+    Activation, FieldShape, MosaicConfig, Order, Siren, SirenConfig, Trace, Width, differentiate,
 };
 
 /// Returns the config of a mosaic of small tiles.
 fn config(sides: &[usize], extents: &[f64]) -> SirenConfig {
     SirenConfig {
-        hidden_features: 9,
+        hidden_features: 9.into(),
         hidden_layers: 1,
         first_omega_0: 3.0.into(),
         hidden_omega_0: 3.0,
@@ -369,7 +369,7 @@ fn mosaics_that_do_not_fit_are_refused_with_the_key() {
     let mut on_a_grid = below_one_network.clone();
     let mosaic = on_a_grid.mosaic.as_mut().unwrap();
     (mosaic.sides, mosaic.extents) = (vec![60, 80], vec![1.0, 1.0]);
-    let laid = on_a_grid.lay_tiles(FieldShape::new(2, 3));
+    let laid = on_a_grid.lay_tiles(FieldShape::new(2, 3), None);
     let message = laid.unwrap_err().to_string();
     assert!(
         message.contains("`field.mosaic.parameters` is 20"),
@@ -387,7 +387,7 @@ fn mosaics_that_do_not_fit_are_refused_with_the_key() {
 fn auto_gives_the_smallest_tiles_whose_networks_stay_within_the_number_of_parameters() {
     let of = |sides: &[usize], parameters: Option<usize>| {
         let mut config = SirenConfig {
-            hidden_features: 32,
+            hidden_features: 32.into(),
             hidden_layers: 2,
             mosaic: Some(MosaicConfig {
                 parameters,
@@ -398,7 +398,7 @@ fn auto_gives_the_smallest_tiles_whose_networks_stay_within_the_number_of_parame
             ..SirenConfig::default()
         };
         let shape = FieldShape::new(sides.len(), 3);
-        config.lay_tiles(shape).unwrap();
+        config.lay_tiles(shape, None).unwrap();
         let field = config.init_seeded(shape, 0).unwrap();
         (field.network().tiles(), field.parameters().len())
     };
@@ -411,6 +411,62 @@ fn auto_gives_the_smallest_tiles_whose_networks_stay_within_the_number_of_parame
         tiles > 350 && parameters <= 1_000_000,
         "{tiles} {parameters}"
     );
+}
+
+#[test]
+fn auto_is_the_narrowest_width_whose_tiles_have_samples_enough_to_learn_from() {
+    let width = |sides: &[usize], parameters, tile: &[usize], per_step| {
+        let mut config = SirenConfig {
+            hidden_features: Width::Auto,
+            hidden_layers: 2,
+            mosaic: Some(MosaicConfig {
+                tile: tile.to_vec(),
+                parameters,
+                sides: sides.to_vec(),
+                extents: vec![1.0; sides.len()],
+                ..MosaicConfig::default()
+            }),
+            ..SirenConfig::default()
+        };
+        config.validate().unwrap();
+        let shape = FieldShape::new(sides.len(), 3);
+        let before = config.init_seeded(shape, 0).unwrap_err().to_string();
+        assert!(before.contains("lay_tiles"), "{before}");
+        config.lay_tiles(shape, per_step).unwrap();
+        config.init_seeded(shape, 0).unwrap();
+        config.hidden_features.given().unwrap()
+    };
+    let picture = [512, 768];
+    // Networks have 187, 643 and 2,307 parameters: 1.5 for a sample are tiles of 468 samples at a width of 16.
+    assert_eq!(width(&picture, None, &[], Some(98_304)), 32);
+    assert_eq!(width(&picture, None, &[], None), 32);
+    assert_eq!(width(&picture, Some(150_000), &[], Some(98_304)), 16);
+    assert_eq!(width(&picture, Some(50_000), &[], Some(98_304)), 8);
+    // Samples of a step are too few for many tiles.
+    assert_eq!(width(&picture, Some(50_000), &[], Some(9_830)), 32);
+    assert_eq!(
+        width(&[250, 272, 640], Some(400_000), &[], Some(65_536)),
+        32
+    );
+    // A signal that is too small for a tile is one network, unless fewer parameters are asked for.
+    assert_eq!(width(&[16, 16], None, &[], None), 32);
+    assert_eq!(width(&[16, 16], Some(1000), &[], Some(64)), 16);
+    // Given tiles have the widest networks that the number of parameters allows.
+    assert_eq!(width(&picture, None, &[40], None), 32);
+    assert_eq!(width(&picture, None, &[24], None), 16);
+    assert_eq!(width(&picture, Some(60_000), &[40], None), 8);
+}
+
+#[test]
+fn a_width_is_computed_for_tiles_alone() {
+    let one_network = SirenConfig {
+        hidden_features: Width::Auto,
+        ..SirenConfig::default()
+    };
+    let message = one_network.validate().unwrap_err().to_string();
+    for word in ["`field.hidden_features` is auto", "field.mosaic"] {
+        assert!(message.contains(word), "{message}");
+    }
 }
 
 #[test]

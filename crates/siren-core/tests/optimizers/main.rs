@@ -119,7 +119,7 @@ impl Optimizer for Counted {
 
 fn field(seed: u64, dtype: DType) -> Siren {
     let config = SirenConfig {
-        hidden_features: 16,
+        hidden_features: 16.into(),
         hidden_layers: 1,
         first_omega_0: 5.0.into(),
         hidden_omega_0: 5.0,

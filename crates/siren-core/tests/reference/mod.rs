@@ -71,7 +71,7 @@ impl Reference {
                 "relu" | "rbf" => Activation::Relu,
                 other => panic!("unknown activation {other}"),
             },
-            hidden_features: self.tensor("init.net.net.0.0.bias").dims()[0],
+            hidden_features: self.tensor("init.net.net.0.0.bias").dims()[0].into(),
             hidden_layers: layers - 2,
             encoding: match self.name.as_str() {
                 "field_relu_pe_2d" => Encoding::Nerf(NerfEncoding::default()),

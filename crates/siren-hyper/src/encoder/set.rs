@@ -68,7 +68,7 @@ pub(crate) fn network(
         },
         first_omega_0: OMEGA.into(),
         hidden_omega_0: OMEGA,
-        hidden_features: model.encoder_features,
+        hidden_features: model.encoder_features.into(),
         hidden_layers: model.layers(),
         ..SirenConfig::default()
     };

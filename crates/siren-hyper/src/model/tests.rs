@@ -7,7 +7,7 @@ use crate::config::{Encoder, Hypernetwork};
 /// Returns the model with this encoder and this hypernetwork, in double precision, for gray pictures of 4 × 4 pixels.
 fn model(encoder: Encoder, hypernetwork: Hypernetwork) -> HyperNetwork {
     let field = SirenConfig {
-        hidden_features: 5,
+        hidden_features: 5.into(),
         hidden_layers: 1,
         ..SirenConfig::default()
     };

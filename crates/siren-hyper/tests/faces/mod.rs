@@ -25,7 +25,7 @@ pub fn task(batch: usize) -> Hyper {
 /// Returns the config of a model with few features.
 pub fn config(encoder: Encoder) -> FitConfig<HyperModelConfig> {
     let mut config = FitConfig::<HyperModelConfig>::default();
-    config.field.hidden_features = 8;
+    config.field.hidden_features = 8.into();
     config.field.hidden_layers = 1;
     config.model.encoder = encoder;
     config.model.encoder_features = 8;

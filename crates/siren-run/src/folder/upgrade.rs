@@ -140,7 +140,7 @@ mod tests {
     /// of 25.
     fn parameters() -> Parameters {
         let config = SirenConfig {
-            hidden_features: 3,
+            hidden_features: 3.into(),
             hidden_layers: 1,
             ..SirenConfig::default()
         };

@@ -22,7 +22,7 @@ struct Wave {
 impl Wave {
     fn field(self) -> Siren {
         let config = SirenConfig {
-            hidden_features: 1,
+            hidden_features: 1.into(),
             hidden_layers: 0,
             first_omega_0: 1.0.into(),
             hidden_omega_0: 1.0,

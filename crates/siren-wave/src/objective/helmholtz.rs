@@ -189,7 +189,7 @@ mod tests {
         // Two sources, and a channel of the medium.
         let (shape, mut rng) = (FieldShape::new(2, 5), Stream::PARAMETERS.rng(0, 0));
         let config = SirenConfig {
-            hidden_features: 8,
+            hidden_features: 8.into(),
             ..SirenConfig::default()
         };
         let field = config.init(shape, &mut rng, DType::F64, &Device::Cpu);

@@ -219,7 +219,7 @@ mod tests {
 
     fn field(dtype: DType) -> Siren {
         let config = SirenConfig {
-            hidden_features: 24,
+            hidden_features: 24.into(),
             hidden_layers: 1,
             first_omega_0: 10.0.into(),
             hidden_omega_0: 10.0,

@@ -80,7 +80,7 @@ fn field_with(at: &Derivatives, point: Point) -> Siren {
         })
     };
     let config = SirenConfig {
-        hidden_features: 4,
+        hidden_features: 4.into(),
         hidden_layers: 0,
         first_omega_0: SINES.into(),
         ..SirenConfig::default()
@@ -209,7 +209,7 @@ fn the_field_of_a_point_source_has_no_residual_and_in_its_source_that_of_the_sou
 /// Returns a field of random parameters.
 fn random_field(channels: usize) -> Siren {
     let config = SirenConfig {
-        hidden_features: 12,
+        hidden_features: 12.into(),
         hidden_layers: 1,
         first_omega_0: 5.0.into(),
         hidden_omega_0: 5.0,

@@ -31,7 +31,7 @@ fn wide() -> WaveSignalConfig {
 
 fn network() -> Siren {
     let config = SirenConfig {
-        hidden_features: 16,
+        hidden_features: 16.into(),
         hidden_layers: 1,
         first_omega_0: siren_core::field::Omega::Given(3.0),
         hidden_omega_0: 3.0,

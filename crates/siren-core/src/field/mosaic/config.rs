@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::tiling::{MAX_AXES, Tiling};
 use crate::error::{Error, Result};
+use crate::field::width::Width;
 
 /// Number of parameters for each sample of a signal, by rule: about what published fits of photographs with small networks have.
 const PARAMETERS_PER_SAMPLE: f64 = 1.5;
@@ -81,6 +82,40 @@ impl MosaicConfig {
         self.sides.is_empty()
     }
 
+    /// Returns the number of samples of the signal.
+    fn samples(&self) -> usize {
+        self.sides.iter().product()
+    }
+
+    /// Returns the number of parameters of all tiles together, where it is not given.
+    fn by_rule(&self) -> usize {
+        (PARAMETERS_PER_SAMPLE * self.samples() as f64) as usize
+    }
+
+    /// Returns the width of the tiles' networks, given the number of parameters of a network of each width: that of [`Width::of_tiles`], or, where the
+    /// side of a tile is given, the widest of them within the number of parameters, or the closest to it by rule.
+    pub(in crate::field) fn width(
+        &self,
+        samples_per_step: Option<usize>,
+        parameters_of: impl Fn(usize) -> usize,
+    ) -> Width {
+        let widest = parameters_of(Width::WIDEST);
+        let by_rule = self.by_rule().max(widest);
+        let most = self.parameters.unwrap_or(by_rule);
+        if self.asks_for_tiles() {
+            let samples = self.samples();
+            let per_step = samples_per_step.unwrap_or(samples).min(samples);
+            return Width::of_tiles(most, samples, per_step, parameters_of);
+        }
+        let axes = 0..self.sides.len();
+        let counts = axes.map(|axis| self.sides[axis].div_ceil(self.tile_side(axis)));
+        let tiles = counts.product::<usize>().max(1);
+        match self.parameters {
+            Some(most) => Width::within(most / tiles, parameters_of),
+            None => Width::closest(by_rule / tiles, parameters_of),
+        }
+    }
+
     /// Computes sides of tiles that are not given, as equal as the grid allows, whose networks of `network` parameters have at most the given number
     /// of parameters together.
     ///
@@ -90,9 +125,7 @@ impl MosaicConfig {
         if !self.asks_for_tiles() {
             return Ok(());
         }
-        let samples: usize = self.sides.iter().product();
-        let by_rule = (PARAMETERS_PER_SAMPLE * samples as f64) as usize;
-        let most = self.parameters.unwrap_or(by_rule.max(network));
+        let most = self.parameters.unwrap_or(self.by_rule().max(network));
         if most < network {
             let expected = format!(
                 "at least {network}, the parameters of one network; or a smaller `field.hidden_features`"

@@ -16,7 +16,7 @@ struct PlaneWave {
 /// Makes the field that is a sum of plane waves: one layer of sines.
 fn field(waves: &[PlaneWave]) -> Siren {
     let config = SirenConfig {
-        hidden_features: waves.len(),
+        hidden_features: waves.len().into(),
         hidden_layers: 0,
         ..SirenConfig::default()
     };
