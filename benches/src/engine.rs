@@ -119,10 +119,11 @@ impl Engine {
                 let params = Tensor::stack(&vec![initial; case.fields], 0)?;
                 let params = Var::from_tensor(&params)?;
                 Box::new(move || {
-                    let jet = field
-                        .network()
-                        .batch_jet(params.as_tensor(), &coords, &order)?;
-                    let loss = (jet.value()? - &targets)?.sqr()?.mean_all()?;
+                    let [loss, _] = field.network().batch_square_error(
+                        params.as_tensor(),
+                        &coords,
+                        &targets,
+                    )?;
                     loss.backward()?;
                     Ok(None)
                 })

@@ -15,7 +15,7 @@ macro_rules! shipped {
 }
 
 /// Names and texts of the configs in `configs/`.
-const CONFIGS: [(&str, &str); 15] = shipped![
+const CONFIGS: [(&str, &str); 16] = shipped![
     "audio",
     "clip",
     "helmholtz",
@@ -29,6 +29,7 @@ const CONFIGS: [(&str, &str); 15] = shipped![
     "poisson",
     "shape",
     "shape_unoriented",
+    "sound",
     "video",
     "wave",
 ];

@@ -253,7 +253,8 @@ impl Summary {
             let expected = self.expect.get(name);
             let expected = expected.map(|c| format!("   (expected {})", c.expected));
             lines.push(format!(
-                "  {name:<20} {value:>12.5}{}",
+                "  {name:<20} {:>12}{}",
+                to_five_digits(*value),
                 expected.unwrap_or_default()
             ));
         }
@@ -262,6 +263,16 @@ impl Summary {
             lines.push(format!("  {name:<20} not measured   (expected {expected})"));
         }
         lines.join("\n")
+    }
+}
+
+/// Returns a number with five digits after the point, or with an exponent if they would show little of it.
+fn to_five_digits(value: f64) -> String {
+    let is_small = value != 0.0 && value.abs() < 1e-2;
+    if is_small {
+        format!("{value:.5e}")
+    } else {
+        format!("{value:.5}")
     }
 }
 
@@ -296,6 +307,16 @@ mod tests {
         for text in [summary.to_text(), summary.to_toml().unwrap()] {
             let places = metrics.each_ref().map(|(name, _)| text.find(name).unwrap());
             assert!(places.is_sorted(), "{text}");
+        }
+    }
+
+    #[test]
+    fn small_metrics_are_shown_with_an_exponent() {
+        let metrics = [("mse", 6.3e-7), ("psnr_db", 62.0), ("components", 0.0)];
+        let metrics = metrics.map(|(name, value)| (name.to_owned(), value));
+        let text = Summary::new(&metrics.to_vec(), &BTreeMap::new()).to_text();
+        for shown in [" 6.30000e-7", " 62.00000", " 0.00000"] {
+            assert!(text.contains(shown), "{text}");
         }
     }
 

@@ -1,11 +1,11 @@
 //! Writes a clip as an animated GIF.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Error as IoError, Write};
 use std::path::Path;
 
-use image::codecs::gif::{GifEncoder, Repeat};
-use image::{Delay, Frame, Rgba, RgbaImage};
+use gif::{DisposalMethod, Encoder, EncodingError, Frame, Repeat};
+use rayon::prelude::*;
 use siren_core::file::PartialFile;
 use siren_core::{Error, Result};
 use siren_picture::Size;
@@ -14,80 +14,112 @@ use super::Sink;
 
 /// Speed of the choice of each frame's palette: 1 is slowest and best, 30 fastest.
 const SPEED: i32 = 10;
-/// Longest side of a GIF, in pixels.
-const MAX_SIDE: usize = 65_535;
+/// Most frames that wait to be written.
+const MOST_PENDING: usize = 8;
+/// Longest duration of a frame, in hundredths of a second.
+const MAX_DELAY: u64 = 60_000;
 
 /// A writer of an endlessly repeated GIF, whose frames last a whole number of hundredths of a second.
 pub(super) struct GifSink {
-    encoder: Option<GifEncoder<BufWriter<File>>>,
+    encoder: Encoder<BufWriter<File>>,
     partial: PartialFile,
-    size: Size,
+    /// Width and height in pixels.
+    sides: [u16; 2],
     rate: f64,
-    /// Duration of the frames written so far, in hundredths of a second.
+    /// Duration of the frames so far, in hundredths of a second.
     elapsed: u64,
-    frames_written: u64,
+    frames: u64,
+    /// Frames that are not written yet, each with its duration: those of a thread have their colors chosen beside each other.
+    pending: Vec<(Vec<u8>, u16)>,
 }
 
 impl GifSink {
     pub(super) fn create(path: &Path, size: Size, rate: f64) -> Result<Self> {
-        if size.height.max(size.width) > MAX_SIDE {
-            let message = too_large(size);
-            return Err(Error::signal(path, message));
-        }
+        let (Ok(width), Ok(height)) = (u16::try_from(size.width), u16::try_from(size.height))
+        else {
+            return Err(Error::signal(path, too_large(size)));
+        };
         let (partial, file) = PartialFile::create(path)?;
-        let mut encoder = GifEncoder::new_with_speed(BufWriter::new(file), SPEED);
-        let repeats = encoder.set_repeat(Repeat::Infinite);
-        repeats.map_err(|error| write_error(&partial, error))?;
+        let encoder = Encoder::new(BufWriter::new(file), width, height, &[]);
+        let encoder = encoder.and_then(|mut encoder| {
+            encoder.set_repeat(Repeat::Infinite)?;
+            Ok(encoder)
+        });
         Ok(Self {
-            encoder: Some(encoder),
+            encoder: encoder.map_err(|error| write_error(&partial, error))?,
             partial,
-            size,
+            sides: [width, height],
             rate,
             elapsed: 0,
-            frames_written: 0,
+            frames: 0,
+            pending: Vec::new(),
         })
+    }
+
+    /// Returns the duration of the next frame. Each is the difference of two rounded times, so that rounding errors do not add up over the clip.
+    fn next_delay(&mut self) -> u16 {
+        self.frames += 1;
+        let end = (100.0 * self.frames as f64 / self.rate).round() as u64;
+        let hundredths = end.saturating_sub(self.elapsed).max(1);
+        self.elapsed += hundredths;
+        hundredths.min(MAX_DELAY) as u16
+    }
+
+    /// Writes the pending frames.
+    fn flush(&mut self) -> Result<()> {
+        let [width, height] = self.sides;
+        let encoded = std::mem::take(&mut self.pending).into_par_iter();
+        let encoded = encoded.map(|(levels, delay)| {
+            let mut frame = Frame::from_rgb_speed(width, height, &levels, SPEED);
+            frame.delay = delay;
+            frame.dispose = DisposalMethod::Background;
+            frame.make_lzw_pre_encoded();
+            frame
+        });
+        for frame in encoded.collect::<Vec<_>>() {
+            let written = self.encoder.write_lzw_pre_encoded_frame(&frame);
+            written.map_err(|error| write_error(&self.partial, error))?;
+        }
+        Ok(())
     }
 }
 
 impl Sink for GifSink {
     fn push(&mut self, frame: &[u8]) -> Result<()> {
-        let Some(encoder) = &mut self.encoder else {
+        let delay = self.next_delay();
+        self.pending.push((frame.to_vec(), delay));
+        if self.pending.len() < rayon::current_num_threads().min(MOST_PENDING) {
             return Ok(());
-        };
-        let width = self.size.width;
-        let pixel = |x: u32, y: u32| {
-            let red = 3 * (y as usize * width + x as usize);
-            Rgba([frame[red], frame[red + 1], frame[red + 2], 255])
-        };
-        let picture = RgbaImage::from_fn(width as u32, self.size.height as u32, pixel);
-        // Each delay is the difference of two rounded times, so that rounding errors do not add up over the clip.
-        self.frames_written += 1;
-        let end = (100.0 * self.frames_written as f64 / self.rate).round() as u64;
-        let hundredths = end.saturating_sub(self.elapsed).max(1);
-        self.elapsed += hundredths;
-        let delay = Delay::from_numer_denom_ms((10 * hundredths).min(600_000) as u32, 1);
-        let encoded = encoder.encode_frame(Frame::from_parts(picture, 0, 0, delay));
-        encoded.map_err(|error| write_error(&self.partial, error))
+        }
+        self.flush()
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {
-        // Dropping the encoder writes the file's last byte and ignores a failure, so that the byte is checked below.
-        drop(self.encoder.take());
-        self.partial.ensure_ends_with(b";")?;
-        self.partial.keep()
+        self.flush()?;
+        let Self {
+            encoder, partial, ..
+        } = *self;
+        let written = encoder
+            .into_inner()
+            .map_err(|error| write_error(&partial, error));
+        let flushed = written?.flush();
+        flushed.map_err(|error| partial.write_error(error))?;
+        partial.keep()
     }
 }
 
 fn too_large(size: Size) -> String {
     format!(
-        "cannot be written: a GIF has at most {MAX_SIDE} pixels a side, and the frames have {} × {} (height × width); choose a smaller size",
-        size.height, size.width
+        "cannot be written: a GIF has at most {} pixels a side, and the frames have {} × {} (height × width); choose a smaller size",
+        u16::MAX,
+        size.height,
+        size.width
     )
 }
 
-fn write_error(partial: &PartialFile, error: image::ImageError) -> Error {
+fn write_error(partial: &PartialFile, error: EncodingError) -> Error {
     partial.write_error(match error {
-        image::ImageError::IoError(error) => error,
-        other => std::io::Error::other(other),
+        EncodingError::Io(error) => error,
+        other => IoError::other(other),
     })
 }

@@ -80,8 +80,8 @@ where
 
 /// `(coords (b, n, d), parameters (b, P)) → jets (b, n, c, 1 + d + K)`.
 ///
-/// The forward pass keeps nothing: the backward pass computes the forward pass of each chunk again. Writing the activations of a whole
-/// batch to memory and reading them back takes as long.
+/// What the forward pass leaves to the backward pass is up to the computation: the one on the CPU keeps preactivations of values in wide networks,
+/// and otherwise the backward pass computes the forward pass of each chunk again.
 struct BatchJets<B>(B);
 
 impl<B> BatchJets<B> {
