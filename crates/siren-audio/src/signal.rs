@@ -49,8 +49,7 @@ impl Task for Audio {
     }
 
     fn points_per_step(&self) -> Option<usize> {
-        let subset = self.sampling.subset_of(self.sound.frames());
-        subset.map(|subset| subset.points)
+        self.sampling.points_per_step(self.sound.frames())
     }
 
     fn points(&self, dtype: DType, device: &Device) -> Result<Option<Box<dyn Points>>> {

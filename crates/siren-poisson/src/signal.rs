@@ -72,8 +72,7 @@ impl Task for Poisson {
     }
 
     fn points_per_step(&self) -> Option<usize> {
-        let subset = self.sampling.subset_of(self.grid.points());
-        subset.map(|subset| subset.points)
+        self.sampling.points_per_step(self.grid.points())
     }
 
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {

@@ -421,8 +421,7 @@ impl Task for Points {
     }
 
     fn points_per_step(&self) -> Option<usize> {
-        let subset = self.sampling.subset_of(self.sample.len());
-        subset.map(|subset| subset.points)
+        self.sampling.points_per_step(self.sample.len())
     }
 
     fn constraints(&self, dtype: DType, device: &Device) -> Result<Vec<Constraint>> {

@@ -66,8 +66,7 @@ impl Task for Video {
     }
 
     fn points_per_step(&self) -> Option<usize> {
-        let subset = self.sampling.subset_of(self.grid.points());
-        subset.map(|subset| subset.points)
+        self.sampling.points_per_step(self.grid.points())
     }
 
     fn points(&self, dtype: DType, device: &Device) -> Result<Option<Box<dyn Points>>> {

@@ -117,6 +117,12 @@ impl Sampling {
         }
     }
 
+    /// Returns how many of `points` points a step draws; `None` for all of them.
+    #[must_use]
+    pub fn points_per_step(&self, points: usize) -> Option<usize> {
+        self.subset_of(points).map(|subset| subset.points)
+    }
+
     /// Makes the sampler that draws from `sample`.
     #[must_use]
     pub fn sampler(&self, sample: Sample, seed: u64) -> Box<dyn Sampler> {

@@ -29,7 +29,8 @@ pub(super) struct GifSink {
     /// Duration of the frames so far, in hundredths of a second.
     elapsed: u64,
     frames: u64,
-    /// Frames that are not written yet, each with its duration: those of a thread have their colors chosen beside each other.
+    /// Levels `(height, width, 3)` of the frames that are not written yet, and the duration of each in hundredths of a second. All threads encode them
+    /// together.
     pending: Vec<(Vec<u8>, u16)>,
 }
 
@@ -56,7 +57,7 @@ impl GifSink {
         })
     }
 
-    /// Returns the duration of the next frame. Each is the difference of two rounded times, so that rounding errors do not add up over the clip.
+    /// Returns the duration of the next frame, in hundredths of a second. Each is the difference of two rounded times, so that rounding errors do not add up over the clip.
     fn next_delay(&mut self) -> u16 {
         self.frames += 1;
         let end = (100.0 * self.frames as f64 / self.rate).round() as u64;

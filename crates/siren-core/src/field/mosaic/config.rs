@@ -87,7 +87,7 @@ impl MosaicConfig {
         self.sides.iter().product()
     }
 
-    /// Returns the number of parameters of all tiles together, where it is not given.
+    /// Returns the number of parameters of all tiles together that a config without one has, if it is not below that of one network.
     fn by_rule(&self) -> usize {
         (PARAMETERS_PER_SAMPLE * self.samples() as f64) as usize
     }
